@@ -1,0 +1,1 @@
+"""dicodec: converts DICOM files from any transfer syntax to any other."""

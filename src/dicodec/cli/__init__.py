@@ -1,0 +1,1 @@
+"""The command `dicodec`: one file a subcommand."""

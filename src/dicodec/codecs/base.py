@@ -1,0 +1,74 @@
+"""The interface of a codec family: a description and a buffer in, samples or a buffer out.
+
+A codec knows no data set, no tag and no file. Samples are NumPy arrays of `image.shape` and
+`image.dtype`, C-contiguous, by pixel (Planar Configuration 0), each value within Bits Stored:
+zero-extended where unsigned and sign-extended where signed. 1-bit samples take a byte each.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+
+type Buffer = bytes | bytearray | memoryview
+type Samples = NDArray[Any]
+
+
+class Decoder(Protocol):
+    """Turns one frame's stream into samples."""
+
+    def describe(self, stream: Buffer) -> StreamDescription:
+        """Return what the stream's own headers say; nothing is decoded.
+
+        Raises:
+            CorruptFrameError: the headers do not parse, or are of another kind of stream.
+        """
+        ...
+
+    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+        """Return the frame's samples, with no color conversion but the codec's own.
+
+        Args:
+            stream: one whole frame, all fragments joined; trailing pad bytes are allowed.
+            image: the image as the data set describes it.
+
+        Returns:
+            An array of `image.shape` and `image.dtype`. A JPEG stream's components come as
+            stored, chroma brought to full resolution; a JPEG 2000 stream with a multiple
+            component transform comes as RGB.
+
+        Raises:
+            TruncatedFrameError: the stream ends too early. Never are pixels made up.
+            CorruptFrameError: the stream cannot be decoded.
+            FrameMismatchError: rows, columns, components or precision are not those of `image`.
+        """
+        ...
+
+
+class Encoder(Protocol):
+    """Turns samples into one frame's stream; an immutable value whose fields are its settings."""
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored; pure, so that the header can be written first.
+
+        Raises:
+            UnsupportedImageError: this codec cannot hold such an image.
+        """
+        ...
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return the stream of one frame; of any length, the caller pads it.
+
+        Args:
+            samples: an array of `image.shape` and `image.dtype`.
+            image: the image before it is encoded.
+
+        Raises:
+            SampleRangeError: a sample is outside Bits Stored.
+            EncodeError: the codec library refused.
+        """
+        ...

@@ -1,0 +1,273 @@
+"""Every error that dicodec raises: one tree, a stable code each, and where in the file it happened.
+
+    DicodecError
+    ├── ReadError                      the source could not be read or understood
+    │   ├── SourceUnavailableError     not there, a folder, no permission
+    │   ├── EmptyFileError
+    │   ├── NotDicomError
+    │   ├── TruncatedFileError         the data set ends before it should
+    │   ├── MalformedFileError         the data set contradicts PS3.5
+    │   ├── UnknownTransferSyntaxError
+    │   ├── LimitExceededError         a claimed size or depth is past a limit
+    │   └── FrameError                 one frame of Pixel Data
+    │       ├── TruncatedFrameError
+    │       ├── CorruptFrameError
+    │       ├── FrameMismatchError     the stream contradicts the data set
+    │       └── MissingFrameError
+    ├── ConversionError                the source is understood, the conversion is not possible
+    │   ├── InvalidOptionError
+    │   ├── UnsupportedSourceError     a source whose pixels we cannot decode
+    │   ├── UnsupportedTargetError     a target that we never write
+    │   ├── UnsupportedImageError      a target that cannot hold this image
+    │   ├── LossyNotAllowedError
+    │   ├── ContradictionError         strict: the source is not as it says
+    │   ├── SampleRangeError           samples outside Bits Stored
+    │   ├── EncodeError
+    │   ├── EngineError                the engine asked for failed, or is not installed
+    │   └── EngineCrashedError
+    └── WriteError                     the result could not be put in place
+        ├── TargetExistsError
+        ├── TargetUnavailableError
+        └── DiskFullError
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DicodecError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        code: stable, for programs: lower case words joined by hyphens.
+        message: one sentence for people, without the path.
+        path: the file at fault, as the caller named it.
+        frame: the frame at fault, counted from 0.
+        attribute: keyword or tag of the attribute at fault.
+        offset: byte offset in the source.
+        hint: what would help.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        frame: int | None = None,
+        attribute: str | None = None,
+        offset: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.frame = frame
+        self.attribute = attribute
+        self.offset = offset
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = [
+            f"frame {self.frame}" if self.frame is not None else "",
+            self.attribute or "",
+            f"at byte {self.offset}" if self.offset is not None else "",
+        ]
+        text = self.message
+        if place := ", ".join(part for part in where if part):
+            text += f" ({place})"
+        if self.path is not None:
+            text = f"{self.path}: {text}"
+        if self.hint:
+            text += f"; {self.hint}"
+        return text
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return what is known, without empty fields, in a form that JSON can hold."""
+        fields: dict[str, str | int | None] = {
+            "code": self.code,
+            "kind": kind_of(self),
+            "message": self.message,
+            "path": self.path,
+            "frame": self.frame,
+            "attribute": self.attribute,
+            "offset": self.offset,
+            "hint": self.hint,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class ReadError(DicodecError):
+    """The source could not be read or understood."""
+
+    code = "read-error"
+
+
+class SourceUnavailableError(ReadError):
+    """The source is not there, is a folder, or may not be read."""
+
+    code = "source-unavailable"
+
+
+class EmptyFileError(ReadError):
+    """The source holds no bytes."""
+
+    code = "empty-file"
+
+
+class NotDicomError(ReadError):
+    """The source is something else than DICOM."""
+
+    code = "not-dicom"
+
+
+class TruncatedFileError(ReadError):
+    """The source ends inside an element."""
+
+    code = "truncated-file"
+
+
+class MalformedFileError(ReadError):
+    """The data set contradicts PS3.5 in a way that leaves no sure reading."""
+
+    code = "malformed-file"
+
+
+class UnknownTransferSyntaxError(ReadError):
+    """The file names a transfer syntax that is in no table."""
+
+    code = "unknown-transfer-syntax"
+
+
+class LimitExceededError(ReadError):
+    """A claimed size, count or depth is past a limit."""
+
+    code = "limit-exceeded"
+
+
+class FrameError(ReadError):
+    """One frame of the Pixel Data cannot be read."""
+
+    code = "frame-error"
+
+
+class TruncatedFrameError(FrameError):
+    """The frame's bytes end too early."""
+
+    code = "truncated-frame"
+
+
+class CorruptFrameError(FrameError):
+    """The frame's stream cannot be decoded."""
+
+    code = "corrupt-frame"
+
+
+class FrameMismatchError(FrameError):
+    """The frame's stream holds another image than the data set describes."""
+
+    code = "frame-mismatch"
+
+
+class MissingFrameError(FrameError):
+    """There are fewer frames than Number of Frames says."""
+
+    code = "missing-frame"
+
+
+class ConversionError(DicodecError):
+    """The source is understood, but cannot become what was asked for."""
+
+    code = "conversion-error"
+
+
+class InvalidOptionError(ConversionError):
+    """An option has a value that has no meaning."""
+
+    code = "invalid-option"
+
+
+class UnsupportedSourceError(ConversionError):
+    """The source's pixels are in an encoding that this package does not decode."""
+
+    code = "unsupported-source"
+
+
+class UnsupportedTargetError(ConversionError):
+    """The transfer syntax asked for is one that this package does not write."""
+
+    code = "unsupported-target"
+
+
+class UnsupportedImageError(ConversionError):
+    """The transfer syntax asked for cannot hold this image."""
+
+    code = "unsupported-image"
+
+
+class LossyNotAllowedError(ConversionError):
+    """The target loses information and nobody allowed that."""
+
+    code = "lossy-not-allowed"
+
+
+class ContradictionError(ConversionError):
+    """Strict conversion: the source is not what it says it is."""
+
+    code = "contradiction"
+
+
+class SampleRangeError(ConversionError):
+    """Samples lie outside the range that the target can hold."""
+
+    code = "sample-range"
+
+
+class EncodeError(ConversionError):
+    """A codec refused to encode a frame."""
+
+    code = "encode-failed"
+
+
+class EngineError(ConversionError):
+    """The engine asked for is not installed or reported a failure."""
+
+    code = "engine-failed"
+
+
+class EngineCrashedError(EngineError):
+    """The engine's process ended without an answer."""
+
+    code = "engine-crashed"
+
+
+class WriteError(DicodecError):
+    """The result could not be written or put in its place."""
+
+    code = "write-error"
+
+
+class TargetExistsError(WriteError):
+    """Something is there already, and overwriting was not asked for."""
+
+    code = "target-exists"
+
+
+class TargetUnavailableError(WriteError):
+    """The target's folder is missing, or may not be written to."""
+
+    code = "target-unavailable"
+
+
+class DiskFullError(WriteError):
+    """No room is left where the output goes."""
+
+    code = "disk-full"
+
+
+def kind_of(error: DicodecError) -> str:
+    """Return which of the three kinds an error is: "reading", "converting" or "writing"."""
+    rows = {ReadError: "reading", ConversionError: "converting", WriteError: "writing"}
+    return next((name for kind, name in rows.items() if isinstance(error, kind)), "unknown")

@@ -1,0 +1,1 @@
+"""Values that every layer shares: the transfer syntax table, image descriptions, edits."""
