@@ -1,0 +1,336 @@
+"""Walking data elements as spans: where each one lies, without reading what nobody needs.
+
+PS3.5 7.1 (element structure), 7.5 (sequences). Only headers are read; values of defined length are
+jumped over, and a sequence is entered only where its undefined length leaves no other way.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.oddity import Oddity
+from dicodec.part10.encoding import (
+    IMPLICIT_LITTLE,
+    UNDEFINED_LENGTH,
+    DataSetEncoding,
+    tag_text,
+)
+from dicodec.part10.source import ByteSource
+from dicodec.part10.vr import LONG_FORM, SHORT_FORM
+
+ITEM = 0xFFFEE000
+ITEM_DELIMITER = 0xFFFEE00D
+SEQUENCE_DELIMITER = 0xFFFEE0DD
+PIXEL_DATA_TAGS = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009})
+"""Pixel Data, Float Pixel Data, Double Float Pixel Data."""
+
+_WINDOW = 1 << 16
+_STRUCTS = {
+    order: (struct.Struct(order + "HH"), struct.Struct(order + "H"), struct.Struct(order + "I"))
+    for order in "<>"
+}
+
+
+class ElementSpan(NamedTuple):
+    """Where one element lies.
+
+    Attributes:
+        tag: group and element as one number, 0xggggeeee.
+        vr: as stated; "" where the element states none (implicit VR).
+        start: offset of the tag.
+        value: offset of the value's first byte.
+        length: bytes of the value, without a delimiter.
+        end: offset after the whole element, its delimiter included.
+        undefined: whether the length field says FFFFFFFF.
+    """
+
+    tag: int
+    vr: str
+    start: int
+    value: int
+    length: int
+    end: int
+    undefined: bool
+
+
+class ItemSpan(NamedTuple):
+    """Where one item of a sequence, or one fragment, lies; fields as in ElementSpan."""
+
+    start: int
+    value: int
+    length: int
+    end: int
+    undefined: bool
+
+
+class Walker:
+    """Walks elements and items over a source, remembering a window of bytes and what was odd.
+
+    Args:
+        source: where the bytes are.
+        limits: bounds on depth and count.
+    """
+
+    def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.oddities: list[Oddity] = []
+        self._source = source
+        self._limits = limits
+        self._window = b""
+        self._base = 0
+
+    def elements(
+        self, start: int, end: int, encoding: DataSetEncoding, *, depth: int = 0
+    ) -> Iterator[ElementSpan]:
+        """Yield the elements from `start` until `end` or until an Item Delimitation Item.
+
+        Raises:
+            TruncatedFileError: an element ends behind `end`. Pixel Data at the top level is the
+                exception: its span is cut, so that the frame at fault can be named.
+            MalformedFileError: what is there is no element.
+            LimitExceededError: too many elements, or too deep.
+        """
+        if depth > self._limits.nesting_depth:
+            raise LimitExceededError("sequences are nested too deep", offset=start)
+        tags, short, long = _STRUCTS[encoding.order]
+        explicit = encoding.explicit_vr
+        position = start
+        count = 0
+        while position < end:
+            index = position - self._base
+            if index < 0 or index + 12 > len(self._window):
+                index = self._fill(position)
+            window = self._window
+            if end - position < 8 or len(window) - index < 8:
+                if depth == 0 and not any(self._source.read(position, 8)):
+                    self._note("trailing-zeros", "zero bytes after the last element", position)
+                    return
+                raise TruncatedFileError("the data set ends inside an element", offset=position)
+            group, number = tags.unpack_from(window, index)
+            tag = group << 16 | number
+            count += 1
+            if count > self._limits.elements:
+                raise LimitExceededError("the data set has too many elements", offset=position)
+            if group == 0xFFFE:
+                if tag == ITEM_DELIMITER:
+                    return
+                if self._stray_delimiter(tag, position):
+                    position += 8
+                    continue
+            vr = ""
+            value = position + 8
+            if explicit:
+                letters = window[index + 4 : index + 6]
+                if letters in SHORT_FORM:
+                    vr = letters.decode()
+                    (length,) = short.unpack_from(window, index + 6)
+                elif letters in LONG_FORM or _future_vr(letters):
+                    vr = letters.decode()
+                    if len(window) - index < 12:
+                        raise TruncatedFileError(
+                            "the data set ends inside an element", offset=position
+                        )
+                    (length,) = long.unpack_from(window, index + 8)
+                    value += 4
+                else:
+                    (length,) = long.unpack_from(window, index + 4)
+                    self._implicit_island(tag, length, value, end, position)
+            else:
+                (length,) = long.unpack_from(window, index + 4)
+            if length == UNDEFINED_LENGTH:
+                inner = IMPLICIT_LITTLE if vr == "UN" else encoding
+                content_end, position_after = self._undefined(tag, vr, value, end, inner, depth)
+                span = ElementSpan(
+                    tag, vr, position, value, content_end - value, position_after, True
+                )
+            else:
+                after = value + length
+                if after > end:
+                    if depth or tag not in PIXEL_DATA_TAGS:
+                        raise TruncatedFileError(
+                            f"element {tag_text(tag)} claims {length} bytes where "
+                            f"{end - value} are left",
+                            offset=position,
+                            attribute=tag_text(tag),
+                        )
+                    self._note("pixel-data-truncated", "Pixel Data is cut short", position)
+                    after = end
+                span = ElementSpan(tag, vr, position, value, after - value, after, False)
+            yield span
+            position = span.end
+
+    def items(
+        self,
+        start: int,
+        end: int,
+        encoding: DataSetEncoding,
+        *,
+        depth: int = 0,
+        undefined: bool = False,
+    ) -> Iterator[ItemSpan]:
+        """Yield the items of a sequence whose content is at `start`.
+
+        A sequence of undefined length ends with its delimiter; `items_end` is then its offset.
+
+        Raises:
+            MalformedFileError: something else than an item is there.
+            TruncatedFileError: an item ends behind `end`, or the delimiter is missing.
+        """
+        position = start
+        self.items_end = start
+        while position < end:
+            tag, length = self._item_header(position, encoding)
+            if tag == SEQUENCE_DELIMITER and undefined:
+                self.items_end = position
+                return
+            if tag != ITEM:
+                raise MalformedFileError(
+                    f"{tag_text(tag)} where an item of a sequence should be", offset=position
+                )
+            value = position + 8
+            if length == UNDEFINED_LENGTH:
+                content_end = self._element_end(value, end, encoding, depth)
+                item = ItemSpan(position, value, content_end - value, content_end + 8, True)
+            else:
+                if value + length > end:
+                    raise TruncatedFileError(
+                        f"an item claims {length} bytes where {end - value} are left",
+                        offset=position,
+                    )
+                item = ItemSpan(position, value, length, value + length, False)
+            yield item
+            position = item.end
+        if undefined:
+            raise TruncatedFileError("a sequence has no delimiter", offset=position)
+        self.items_end = position
+
+    def _element_end(self, start: int, end: int, encoding: DataSetEncoding, depth: int) -> int:
+        """Return where the Item Delimitation Item of an item of undefined length is."""
+        position = start
+        for span in self.elements(start, end, encoding, depth=depth + 1):
+            position = span.end
+        tag, _ = self._item_header(position, encoding)
+        if tag != ITEM_DELIMITER:
+            raise TruncatedFileError("an item has no delimiter", offset=position)
+        return position
+
+    def _undefined(
+        self, tag: int, vr: str, value: int, end: int, encoding: DataSetEncoding, depth: int
+    ) -> tuple[int, int]:
+        """Return where the content of an element of undefined length ends, and the element."""
+        if tag == 0x7FE00010 and depth == 0:
+            return self._fragments_end(value, end, encoding)
+        if vr == "UN" and self._explicit_inside(value):
+            self._note("explicit-in-un", f"{tag_text(tag)} is UN and holds explicit VRs", value)
+            encoding = DataSetEncoding(explicit_vr=True, little_endian=True)
+        for _ in self.items(value, end, encoding, depth=depth, undefined=True):
+            pass
+        return self.items_end, self.items_end + 8
+
+    def _fragments_end(
+        self, value: int, end: int, encoding: DataSetEncoding
+    ) -> tuple[int, int]:
+        """Jump over the fragments of Pixel Data; a missing delimiter or a cut one is noted."""
+        position = value
+        last_length = _WINDOW
+        while position < end:
+            if end - position < 8:
+                break
+            tag, length = self._item_header(position, encoding, far=last_length >= _WINDOW)
+            if tag == SEQUENCE_DELIMITER:
+                return position, position + 8
+            if tag != ITEM or length == UNDEFINED_LENGTH:
+                raise MalformedFileError(
+                    f"{tag_text(tag)} where a fragment of Pixel Data should be", offset=position
+                )
+            last_length = length
+            position += 8 + length
+        self._note(
+            "pixel-data-truncated", "Pixel Data ends without its delimiter", min(position, end)
+        )
+        return end, end
+
+    def _explicit_inside(self, value: int) -> bool:
+        """Whether the first element of the first item states a VR."""
+        head = self._source.read(value, 16)
+        return head[:4] == b"\xfe\xff\x00\xe0" and (
+            head[12:14] in SHORT_FORM or head[12:14] in LONG_FORM
+        )
+
+    def _item_header(
+        self, position: int, encoding: DataSetEncoding, *, far: bool = False
+    ) -> tuple[int, int]:
+        index = position - self._base
+        window = self._window
+        if index < 0 or index + 8 > len(window):
+            if far:  # the next header is another jump away: a window would be read in vain
+                window, index = self._source.read(position, 8), 0
+            else:
+                index = self._fill(position)
+                window = self._window
+        if len(window) - index < 8:
+            raise TruncatedFileError("the data set ends inside a sequence", offset=position)
+        tags, _, long = _STRUCTS[encoding.order]
+        group, number = tags.unpack_from(window, index)
+        return group << 16 | number, long.unpack_from(window, index + 4)[0]
+
+    def _fill(self, position: int) -> int:
+        self._window = self._source.read(position, _WINDOW)
+        self._base = position
+        return 0
+
+    def _stray_delimiter(self, tag: int, position: int) -> bool:
+        if tag != SEQUENCE_DELIMITER:
+            raise MalformedFileError(f"{tag_text(tag)} outside of a sequence", offset=position)
+        self._note("stray-delimiter", "a Sequence Delimitation Item outside a sequence", position)
+        return True
+
+    def _implicit_island(
+        self, tag: int, length: int, value: int, end: int, position: int
+    ) -> None:
+        if length != UNDEFINED_LENGTH and value + length > end:
+            raise MalformedFileError(
+                f"element {tag_text(tag)} has no value representation", offset=position
+            )
+        self._note(
+            "implicit-element", f"{tag_text(tag)} has no VR among elements that have", position
+        )
+
+    def _note(self, oddity: str, text: str, offset: int) -> None:
+        self.oddities.append(Oddity(oddity, text, offset))
+
+
+def _future_vr(letters: bytes) -> bool:
+    """Whether two bytes may be a VR of a later edition, which has a 32-bit length (PS3.5 6.2)."""
+    return len(letters) == 2 and letters.isalpha() and letters.isupper()
+
+
+def walk_elements(
+    source: ByteSource,
+    start: int,
+    end: int,
+    encoding: DataSetEncoding,
+    *,
+    depth: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Iterator[ElementSpan]:
+    """Yield the elements of one level; see Walker.elements."""
+    return Walker(source, limits).elements(start, end, encoding, depth=depth)
+
+
+def walk_items(
+    source: ByteSource,
+    span: ElementSpan,
+    encoding: DataSetEncoding,
+    *,
+    depth: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Iterator[ItemSpan]:
+    """Yield the items of the sequence at `span`; see Walker.items."""
+    end = span.end if span.undefined else span.value + span.length
+    return Walker(source, limits).items(
+        span.value, end, encoding, depth=depth, undefined=span.undefined
+    )

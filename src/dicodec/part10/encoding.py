@@ -1,0 +1,39 @@
+"""How a data set is written: with or without VRs, in which byte order (PS3.5 section 7)."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+
+class DataSetEncoding(NamedTuple):
+    """The encoding of a data set's elements; deflate is outside of it."""
+
+    explicit_vr: bool
+    little_endian: bool
+
+    @property
+    def order(self) -> str:
+        """The byte order as the struct module writes it."""
+        return "<" if self.little_endian else ">"
+
+    def __str__(self) -> str:
+        vr = "explicit" if self.explicit_vr else "implicit"
+        return f"{vr} VR {'little' if self.little_endian else 'big'} endian"
+
+
+EXPLICIT_LITTLE = DataSetEncoding(explicit_vr=True, little_endian=True)
+EXPLICIT_BIG = DataSetEncoding(explicit_vr=True, little_endian=False)
+IMPLICIT_LITTLE = DataSetEncoding(explicit_vr=False, little_endian=True)
+
+UNDEFINED_LENGTH = 0xFFFFFFFF
+
+
+def tag_bytes(tag: int, encoding: DataSetEncoding) -> bytes:
+    """Return the four bytes of a tag, group first (PS3.5 7.1.1)."""
+    return struct.pack(encoding.order + "HH", tag >> 16, tag & 0xFFFF)
+
+
+def tag_text(tag: int) -> str:
+    """Return a tag as the standard prints it: (gggg,eeee)."""
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

@@ -1,0 +1,191 @@
+"""Where bytes come from: a file or a buffer, read at any offset, by any thread."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+from dicodec.errors import EmptyFileError, ReadError, SourceUnavailableError
+
+COPY_SIZE = 1 << 20
+"""Bytes moved at a time where bytes are only moved."""
+
+SPOOL_SIZE = 16 << 20
+"""Bytes of a stream that are held in memory before it goes to a temporary file."""
+
+
+class ByteSource(Protocol):
+    """Random access to bytes that do not change; safe to use from several threads."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes there are."""
+        ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`; fewer only where the source ends."""
+        ...
+
+
+class BytesSource:
+    """A buffer as a source; slices are copied, so the buffer may be any that is not changed."""
+
+    def __init__(self, buffer: bytes | bytearray | memoryview) -> None:
+        self._view = memoryview(buffer).cast("B")
+        self.size = len(self._view)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`."""
+        return bytes(self._view[offset : offset + length])
+
+    def close(self) -> None:
+        """Do nothing: the buffer is the caller's."""
+
+
+class FileSource:
+    """An open file as a source. Reads name their offset, so threads do not disturb each other."""
+
+    def __init__(self, file: BinaryIO, *, owned: bool = True) -> None:
+        self._file = file
+        self._descriptor = file.fileno()
+        self._owned = owned
+        self.size = os.fstat(self._descriptor).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`.
+
+        Raises:
+            ReadError: the operating system could not read.
+        """
+        try:
+            data = os.pread(self._descriptor, length, offset)
+            while len(data) < length and (more := self._read_more(data, offset, length)):
+                data += more
+        except OSError as cause:
+            raise ReadError(f"cannot read: {cause.strerror}", offset=offset) from cause
+        return data
+
+    def _read_more(self, data: bytes, offset: int, length: int) -> bytes:
+        # One call of the operating system returns at most 2 GiB, and may return less.
+        return os.pread(self._descriptor, length - len(data), offset + len(data))
+
+    def close(self) -> None:
+        """Close the file if this source opened it."""
+        if self._owned:
+            self._file.close()
+
+
+class OpenSource:
+    """A context manager that opens what a caller may name as a source.
+
+    Args:
+        source: a path, a buffer, or a binary stream. A stream without a file behind it is spooled:
+            in memory up to SPOOL_SIZE bytes, beyond that in a temporary file.
+
+    Raises on entry:
+        SourceUnavailableError: not there, a folder, not a regular file, or no permission.
+        EmptyFileError: no bytes.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO):
+        self._given = source
+        self._opened: BytesSource | FileSource | None = None
+
+    def __enter__(self) -> BytesSource | FileSource:
+        given = self._given
+        if isinstance(given, bytes | bytearray | memoryview):
+            self._opened = BytesSource(given)
+        elif isinstance(given, str | os.PathLike):
+            file = _open_path(os.fspath(given))
+            if _regular(file):
+                self._opened = FileSource(file)
+            else:  # a named pipe or a device
+                with file:
+                    self._opened = _spool(file)
+        elif _regular(given):
+            self._opened = FileSource(given, owned=False)
+        else:
+            self._opened = _spool(given)
+        if self._opened.size == 0:
+            self._opened.close()
+            raise EmptyFileError("the source is empty")
+        return self._opened
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+
+_UNAVAILABLE = {
+    errno.ENOENT: "there is no such file",
+    errno.EISDIR: "is a folder, not a file",
+    errno.EACCES: "may not be read: no permission",
+    errno.EPERM: "may not be read: no permission",
+    errno.ENOTDIR: "there is no such file",
+    errno.ELOOP: "is a loop of symbolic links",
+    errno.ENAMETOOLONG: "has too long a name",
+}
+
+
+def _open_path(path: str) -> BinaryIO:
+    try:
+        if os.path.isdir(path):  # noqa: PTH112 - a path object costs more than the call
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        file = open(path, "rb", buffering=0)  # noqa: SIM115, PTH123 - the source closes it
+    except (OSError, ValueError) as cause:
+        number = cause.errno if isinstance(cause, OSError) else None
+        text = _UNAVAILABLE.get(number or 0, f"cannot be opened: {cause}")
+        raise SourceUnavailableError(f"the source {text}") from cause
+    return file
+
+
+def _regular(stream: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode) and stream.tell() == 0
+    except OSError:
+        return False
+
+
+def _spool(stream: BinaryIO) -> BytesSource | FileSource:
+    first = _read_up_to(stream, SPOOL_SIZE)
+    if len(first) < SPOOL_SIZE:
+        return BytesSource(first)
+    spool = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115 - the source closes it
+    spool.write(first)
+    shutil.copyfileobj(stream, spool, COPY_SIZE)
+    spool.flush()
+    return FileSource(spool)
+
+
+def _read_up_to(stream: BinaryIO, limit: int) -> bytes:
+    parts: list[bytes] = []
+    missing = limit
+    while missing and (part := stream.read(min(missing, COPY_SIZE))):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def read_chunks(source: ByteSource, start: int, end: int, size: int = COPY_SIZE) -> Iterator[bytes]:
+    """Yield the bytes from `start` to `end`, at most `size` at a time.
+
+    Raises:
+        ReadError: the source ends before `end`.
+    """
+    while start < end:
+        chunk = source.read(start, min(size, end - start))
+        if not chunk:
+            raise ReadError("the source became shorter while it was read", offset=start)
+        yield chunk
+        start += len(chunk)

@@ -1,0 +1,85 @@
+"""The table of Value Representations (PS3.5 section 6.2, table 7.1-1 and 7.1-2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ValueRepresentation(NamedTuple):
+    """What one has to know of a VR to move its values about.
+
+    Attributes:
+        name: two letters.
+        long_form: whether the explicit header has two reserved bytes and a 32-bit length
+            (PS3.5 table 7.1-1) in place of a 16-bit length (table 7.1-2).
+        swap_unit: bytes of the unit that changes with byte order; 1 for none (PS3.5 7.3).
+        padding: the byte that makes an odd value even (PS3.5 6.2).
+        text: whether a value is characters.
+        in_character_set: whether Specific Character Set (0008,0005) applies (PS3.5 6.1.2.3).
+    """
+
+    name: str
+    long_form: bool
+    swap_unit: int
+    padding: bytes
+    text: bool = False
+    in_character_set: bool = False
+
+
+def _text(name: str, *, long_form: bool = False, in_set: bool = False) -> ValueRepresentation:
+    return ValueRepresentation(name, long_form, 1, b" ", text=True, in_character_set=in_set)
+
+
+def _binary(name: str, unit: int, *, long_form: bool = False) -> ValueRepresentation:
+    return ValueRepresentation(name, long_form, unit, b"\0")
+
+
+VALUE_REPRESENTATIONS: dict[str, ValueRepresentation] = {
+    row.name: row
+    for row in (
+        _text("AE"),
+        _text("AS"),
+        _binary("AT", 2),
+        _text("CS"),
+        _text("DA"),
+        _text("DS"),
+        _text("DT"),
+        _binary("FL", 4),
+        _binary("FD", 8),
+        _text("IS"),
+        _text("LO", in_set=True),
+        _text("LT", in_set=True),
+        _binary("OB", 1, long_form=True),
+        _binary("OD", 8, long_form=True),
+        _binary("OF", 4, long_form=True),
+        _binary("OL", 4, long_form=True),
+        _binary("OV", 8, long_form=True),
+        _binary("OW", 2, long_form=True),
+        _text("PN", in_set=True),
+        _text("SH", in_set=True),
+        _binary("SL", 4),
+        _binary("SQ", 1, long_form=True),
+        _binary("SS", 2),
+        _text("ST", in_set=True),
+        _binary("SV", 8, long_form=True),
+        _text("TM"),
+        _text("UC", long_form=True, in_set=True),
+        ValueRepresentation("UI", False, 1, b"\0", text=True),
+        _binary("UL", 4),
+        _binary("UN", 1, long_form=True),
+        _text("UR", long_form=True),
+        _binary("US", 2),
+        _text("UT", long_form=True, in_set=True),
+        _binary("UV", 8, long_form=True),
+    )
+}
+
+LONG_FORM: frozenset[bytes] = frozenset(
+    name.encode() for name, row in VALUE_REPRESENTATIONS.items() if row.long_form
+)
+SHORT_FORM: frozenset[bytes] = frozenset(
+    name.encode() for name, row in VALUE_REPRESENTATIONS.items() if not row.long_form
+)
+
+SHORT_FORM_LIMIT = 0xFFFE
+"""Largest even length that a 16-bit length field can state."""
