@@ -7,6 +7,7 @@ jumped over, and a sequence is entered only where its undefined length leaves no
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -73,6 +74,12 @@ class Walker:
     Args:
         source: where the bytes are.
         limits: bounds on depth and count.
+
+    Attributes:
+        oddities: what was read although the standard does not allow it.
+        items_end: where the items last walked end, before a delimiter.
+        fragment_starts, fragment_lengths: the values of the items of encapsulated Pixel Data, the
+            Basic Offset Table's first, once that element was walked.
     """
 
     def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -81,6 +88,9 @@ class Walker:
         self._limits = limits
         self._window = b""
         self._base = 0
+        self.items_end = 0
+        self.fragment_starts = array("Q")
+        self.fragment_lengths = array("Q")
 
     def elements(
         self, start: int, end: int, encoding: DataSetEncoding, *, depth: int = 0
@@ -141,7 +151,10 @@ class Walker:
             else:
                 (length,) = long.unpack_from(window, index + 4)
             if length == UNDEFINED_LENGTH:
-                inner = IMPLICIT_LITTLE if vr == "UN" else encoding
+                # PS3.5 6.2.2 note 4: UN of undefined length holds implicit VR little endian.
+                inner = encoding if vr not in {"UN", ""} else IMPLICIT_LITTLE
+                if not explicit:
+                    inner = encoding
                 content_end, position_after = self._undefined(tag, vr, value, end, inner, depth)
                 span = ElementSpan(
                     tag, vr, position, value, content_end - value, position_after, True
@@ -247,7 +260,12 @@ class Walker:
                     f"{tag_text(tag)} where a fragment of Pixel Data should be", offset=position
                 )
             last_length = length
-            position += 8 + length
+            position += 8
+            self.fragment_starts.append(position)
+            self.fragment_lengths.append(min(length, end - position))
+            if len(self.fragment_starts) > self._limits.fragments:
+                raise LimitExceededError("Pixel Data has too many fragments", offset=position)
+            position += length
         self._note(
             "pixel-data-truncated", "Pixel Data ends without its delimiter", min(position, end)
         )

@@ -9,7 +9,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
 
 from dicodec.errors import EmptyFileError, ReadError, SourceUnavailableError
 

@@ -1,0 +1,173 @@
+"""Preamble, File Meta Information, and where the data set begins (PS3.10 section 7)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from dicodec.errors import MalformedFileError, NotDicomError, TruncatedFileError
+from dicodec.model import tags
+from dicodec.model.oddity import Oddity
+from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.encoding import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    DataSetEncoding,
+)
+from dicodec.part10.source import ByteSource
+from dicodec.part10.vr import LONG_FORM, SHORT_FORM
+
+PREAMBLE_LENGTH = 128
+_PREFIX = b"DICM"
+_FIRST_GROUPS = (0x0002, 0x0004, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
+"""Groups that real data sets without a preamble begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetaElement:
+    """One element of group 2, as read."""
+
+    tag: int
+    vr: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileHead:
+    """What comes before the data set.
+
+    Attributes:
+        has_preamble: whether the 128 bytes and the prefix "DICM" are there.
+        elements: group 2, in file order, without its group length.
+        data_set_start: offset of the first element after group 2.
+        oddities: departures from PS3.10.
+    """
+
+    has_preamble: bool
+    elements: tuple[MetaElement, ...]
+    data_set_start: int
+    oddities: tuple[Oddity, ...]
+
+    def text(self, tag: int) -> str:
+        """Return a UID or text value without padding, "" where there is none."""
+        for element in self.elements:
+            if element.tag == tag:
+                return element.value.rstrip(b"\0 ").decode("ascii", "replace")
+        return ""
+
+
+def read_head(source: ByteSource) -> FileHead:
+    """Read preamble and File Meta Information, tolerating that either is missing.
+
+    Raises:
+        NotDicomError: neither a preamble nor the start of a data set is there.
+    """
+    first = source.read(0, PREAMBLE_LENGTH + 4)
+    oddities: list[Oddity] = []
+    has_preamble = first[PREAMBLE_LENGTH:] == _PREFIX
+    if has_preamble:
+        start = PREAMBLE_LENGTH + 4
+    elif first[:4] == _PREFIX:
+        start = 4
+        oddities.append(Oddity("no-preamble", "the prefix DICM comes without its preamble"))
+    else:
+        start = 0
+        if guess_encoding(first) is None:
+            raise NotDicomError(_what_it_is(first))
+        oddities.append(Oddity("no-preamble", "no preamble and no prefix DICM"))
+    elements, end = _group_2(source, start, oddities)
+    if not elements:
+        oddities.append(Oddity("no-file-meta", "no File Meta Information", start))
+    return FileHead(has_preamble, elements, end, tuple(oddities))
+
+
+def _group_2(
+    source: ByteSource, start: int, oddities: list[Oddity]
+) -> tuple[tuple[MetaElement, ...], int]:
+    head = source.read(start, 6)
+    if head[:2] != b"\x02\x00":
+        return (), start
+    encoding = EXPLICIT_LITTLE
+    if head[4:6] not in SHORT_FORM and head[4:6] not in LONG_FORM:
+        encoding = IMPLICIT_LITTLE
+        oddities.append(Oddity("implicit-file-meta", "group 2 is in implicit VR", start))
+    elements: list[MetaElement] = []
+    position = start
+    stated_end: int | None = None
+    for span in _spans_of_group_2(source, start, encoding):
+        value = source.read(span.value, span.length)
+        if span.tag == tags.FILE_META_GROUP_LENGTH and len(value) == 4:
+            stated_end = span.end + int(struct.unpack("<I", value)[0])
+        else:
+            elements.append(MetaElement(span.tag, span.vr, value))
+        position = span.end
+    if stated_end is None:
+        oddities.append(Oddity("no-file-meta-length", "(0002,0000) is missing", start))
+    elif stated_end != position:
+        oddities.append(
+            Oddity("wrong-file-meta-length", f"group 2 ends {position - stated_end:+d} bytes "
+                   "from where (0002,0000) says", start)
+        )  # fmt: skip
+    return tuple(elements), position
+
+
+def _spans_of_group_2(
+    source: ByteSource, start: int, encoding: DataSetEncoding
+) -> list[ElementSpan]:
+    # Elements are walked one at a time: what follows group 2 may be in another encoding.
+    spans: list[ElementSpan] = []
+    position = start
+    walker = Walker(source)
+    while source.read(position, 2) == b"\x02\x00":
+        try:
+            span = next(walker.elements(position, source.size, encoding))
+        except MalformedFileError:
+            break
+        except TruncatedFileError as error:
+            raise TruncatedFileError(
+                "the file ends inside its File Meta Information", offset=error.offset
+            ) from error
+        spans.append(span)
+        position = span.end
+    return spans
+
+
+def guess_encoding(first: bytes) -> DataSetEncoding | None:
+    """Return the encoding that the first bytes of a data set show, or None if they show none."""
+    if len(first) < 8:
+        return None
+    explicit = first[4:6] in SHORT_FORM or first[4:6] in LONG_FORM
+    little_group, little_element = struct.unpack_from("<HH", first)
+    big_group, _ = struct.unpack_from(">HH", first)
+    if explicit and little_group < 0x0100:
+        return EXPLICIT_LITTLE
+    if explicit:
+        return EXPLICIT_BIG if big_group < 0x0100 else EXPLICIT_LITTLE
+    (length,) = struct.unpack_from("<I", first, 4)
+    if little_group in _FIRST_GROUPS and length < 0x10000 and little_element <= 0x9999:
+        return IMPLICIT_LITTLE
+    return None
+
+
+_OTHER_FORMATS = (
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 codestream"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 file"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
+    (b"\x5c\x01\x00\x00", "a NIfTI image"),
+)
+
+
+def _what_it_is(first: bytes) -> str:
+    for magic, name in _OTHER_FORMATS:
+        if first.startswith(magic):
+            return f"not a DICOM file but {name}"
+    if first and all(byte in b"\t\n\r\f" or 32 <= byte < 127 or byte >= 160 for byte in first):
+        return "not a DICOM file but text"
+    return "not a DICOM file: no prefix DICM and no data set at its start"
