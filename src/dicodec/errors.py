@@ -29,6 +29,8 @@
         ├── TargetExistsError
         ├── TargetUnavailableError
         └── DiskFullError
+
+Programs go by an error's `code`, people by its message and hint.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+# Everything a developer runs. Each target sets up what it needs; nothing is installed outside .venv
+# but Debian's dcmtk and libgdcm-tools, which `setup-test` asks for where it may.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+SETUP := .venv/.setup-done
+SETUP_TEST := .venv/.setup-test-done
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test witnesses demo test check format bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+setup: $(SETUP) ## make .venv and install the package into it
+
+setup-test: $(SETUP_TEST) witnesses ## the same with what the tests need
+
+demo: setup ## convert real files and show that their pixels stay the same
+	$(BIN)/python tools/demo.py
+
+test: setup-test check ## all checks and all tests
+	$(BIN)/python -m pytest
+
+check: $(SETUP_TEST) ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(SETUP_TEST) ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-test ## speed and memory, beside the peers
+	$(BIN)/python bench/run.py
+
+lock: ## resolve the dependencies anew and pin them
+	tools/make_venv.sh .venv
+	$(BIN)/python tools/lock.py
+
+clean: ## remove the environment and all caches
+	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+witnesses:
+	@tools/witnesses.sh
+
+# Versions come from the locks alone; where packages come from is the machine's own pip configuration.
+$(SETUP): requirements.lock pyproject.toml tools/make_venv.sh
+	tools/make_venv.sh .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(SETUP_TEST): $(SETUP) requirements-test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
+	@touch $@
