@@ -98,7 +98,9 @@ def _still(
     )  # fmt: skip
 
 
-def _retired_jpeg(suffix: str, keyword: str, title: str, why_unreadable: str = "") -> TransferSyntax:
+def _retired_jpeg(
+    suffix: str, keyword: str, title: str, why_unreadable: str = ""
+) -> TransferSyntax:
     lossless = "Lossless" in title
     return TransferSyntax(
         _ROOT + suffix,

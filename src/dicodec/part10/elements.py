@@ -243,9 +243,7 @@ class Walker:
             pass
         return self.items_end, self.items_end + 8
 
-    def _fragments_end(
-        self, value: int, end: int, encoding: DataSetEncoding
-    ) -> tuple[int, int]:
+    def _fragments_end(self, value: int, end: int, encoding: DataSetEncoding) -> tuple[int, int]:
         """Jump over the fragments of Pixel Data; a missing delimiter or a cut one is noted."""
         position = value
         last_length = _WINDOW
@@ -306,9 +304,7 @@ class Walker:
         self._note("stray-delimiter", "a Sequence Delimitation Item outside a sequence", position)
         return True
 
-    def _implicit_island(
-        self, tag: int, length: int, value: int, end: int, position: int
-    ) -> None:
+    def _implicit_island(self, tag: int, length: int, value: int, end: int, position: int) -> None:
         if length != UNDEFINED_LENGTH and value + length > end:
             raise MalformedFileError(
                 f"element {tag_text(tag)} has no value representation", offset=position

@@ -133,8 +133,13 @@ def _spans_of_group_2(
     return spans
 
 
-def guess_encoding(first: bytes) -> DataSetEncoding | None:
-    """Return the encoding that the first bytes of a data set show, or None if they show none."""
+def guess_encoding(first: bytes, *, after_group_2: bool = False) -> DataSetEncoding | None:
+    """Return the encoding that the first bytes of a data set show, or None if they show none.
+
+    Args:
+        first: at least eight bytes.
+        after_group_2: whether group 2 came before, so that any group may follow.
+    """
     if len(first) < 8:
         return None
     explicit = first[4:6] in SHORT_FORM or first[4:6] in LONG_FORM
@@ -145,6 +150,8 @@ def guess_encoding(first: bytes) -> DataSetEncoding | None:
     if explicit:
         return EXPLICIT_BIG if big_group < 0x0100 else EXPLICIT_LITTLE
     (length,) = struct.unpack_from("<I", first, 4)
+    if after_group_2 and big_group > little_group < 0x0100:
+        return IMPLICIT_LITTLE
     if little_group in _FIRST_GROUPS and length < 0x10000 and little_element <= 0x9999:
         return IMPLICIT_LITTLE
     return None

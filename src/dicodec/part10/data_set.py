@@ -1,0 +1,87 @@
+"""One level of a data set as spans, and the values of single elements on demand."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from dicodec.errors import LimitExceededError, TruncatedFileError
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.part10.elements import ElementSpan
+from dicodec.part10.encoding import IMPLICIT_LITTLE, DataSetEncoding, tag_text
+from dicodec.part10.source import ByteSource
+
+_NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i"}
+
+
+class DataSet:
+    """The elements of a data set's top level, in file order.
+
+    Args:
+        source: where the bytes are.
+        encoding: how elements are written.
+        elements: the spans, in file order; of duplicates the first counts.
+    """
+
+    def __init__(
+        self,
+        source: ByteSource,
+        encoding: DataSetEncoding,
+        elements: Sequence[ElementSpan],
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.source = source
+        self.encoding = encoding
+        self.elements = elements
+        self.limits = limits
+        self._by_tag = {span.tag: span for span in reversed(elements)}
+
+    def find(self, tag: int) -> ElementSpan | None:
+        """Return the span of an element, or None where there is none."""
+        return self._by_tag.get(tag)
+
+    def raw(self, span: ElementSpan) -> bytes:
+        """Return all bytes of an element, header and delimiter included.
+
+        Raises:
+            LimitExceededError: the element is larger than may be held.
+        """
+        return self._read(span.start, span.end - span.start, span.tag)
+
+    def value(self, tag: int) -> bytes | None:
+        """Return the bytes of an element's value, or None where there is no such element."""
+        span = self._by_tag.get(tag)
+        return None if span is None else self._read(span.value, span.length, tag)
+
+    def text(self, tag: int) -> str:
+        """Return a value of the default character repertoire without padding; "" if absent."""
+        value = self.value(tag)
+        return "" if value is None else value.strip(b"\0 ").decode("ascii", "replace")
+
+    def number(self, tag: int) -> int | None:
+        """Return the first value of an US, SS, UL or SL element; None if absent or empty."""
+        span = self._by_tag.get(tag)
+        if span is None or span.length < 2:
+            return None
+        code = _NUMBER_FORMATS.get(span.vr, "H")
+        value = self._read(span.value, struct.calcsize(code), tag)
+        if len(value) < struct.calcsize(code):
+            return None
+        number: int = struct.unpack(self.encoding.order + code, value)[0]
+        return number
+
+    def encoding_of(self, span: ElementSpan) -> DataSetEncoding:
+        """Return how one element is written: an element without VR may stand among others."""
+        return self.encoding if span.vr or not self.encoding.explicit_vr else IMPLICIT_LITTLE
+
+    def _read(self, offset: int, length: int, tag: int) -> bytes:
+        if length > self.limits.element_size:
+            raise LimitExceededError(
+                f"element {tag_text(tag)} has {length} bytes, more than may be held in memory",
+                offset=offset,
+                attribute=tag_text(tag),
+            )
+        value = self.source.read(offset, length)
+        if len(value) < length:
+            raise TruncatedFileError("the source ends inside an element", offset=offset)
+        return value

@@ -1,0 +1,243 @@
+"""A DICOM file opened for conversion: head, data set as spans, image description, frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from dicodec.errors import (
+    MalformedFileError,
+    NotDicomError,
+    TruncatedFileError,
+    UnknownTransferSyntaxError,
+)
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.oddity import Oddity
+from dicodec.model.transfer_syntax import (
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    IMPLICIT_LE,
+    Storage,
+    TransferSyntax,
+    by_uid,
+)
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.deflate import inflate_data_set
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker
+from dicodec.part10.encoding import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    DataSetEncoding,
+    tag_text,
+)
+from dicodec.part10.file_meta import FileHead, guess_encoding, read_head
+from dicodec.part10.fragments import EncapsulatedFrames, frames_of
+from dicodec.part10.image_attributes import image_description
+from dicodec.part10.source import ByteSource, OpenSource
+
+type Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""What a caller may name as a source: a path, a buffer, a binary stream."""
+
+_SYNTAX_OF_ENCODING = {EXPLICIT_LITTLE: EXPLICIT_LE, EXPLICIT_BIG: EXPLICIT_BE}
+
+
+@dataclass(frozen=True, slots=True)
+class PixelData:
+    """The element that holds the frames.
+
+    Attributes:
+        span: the element; (7FE0,0010), or (7FE0,0008) or (7FE0,0009) for floating point samples.
+        described: what the data set says about the samples, or the error that says why it does not.
+        frames: the fragments of encapsulated frames; None where Pixel Data is native or a video.
+    """
+
+    span: ElementSpan
+    described: ImagePixelDescription | MalformedFileError
+    frames: EncapsulatedFrames | None
+
+    @property
+    def image(self) -> ImagePixelDescription:
+        """What the data set says about the samples.
+
+        Raises:
+            MalformedFileError: an attribute is missing or makes no sense.
+        """
+        if isinstance(self.described, MalformedFileError):
+            raise self.described
+        return self.described
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFile:
+    """An open DICOM file. Only headers were read; values stay where they are until needed.
+
+    Attributes:
+        source: the bytes of the file as given.
+        head: preamble and File Meta Information.
+        syntax: the transfer syntax that the data set really is in.
+        stated_syntax: the UID that group 2 states; "" where it states none.
+        data_set: the top level elements; of a deflated file, over the inflated bytes.
+        pixel_data: None where the data set has no pixels.
+        oddities: departures from the standard that were read all the same.
+    """
+
+    source: ByteSource
+    head: FileHead
+    syntax: TransferSyntax
+    stated_syntax: str
+    data_set: DataSet
+    pixel_data: PixelData | None
+    oddities: tuple[Oddity, ...]
+
+
+@contextmanager
+def open_dicom(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[DicomFile]:
+    """Open a DICOM file, whatever its transfer syntax, and walk its headers.
+
+    Args:
+        source: a path, a buffer, or a binary stream.
+        limits: bounds on what the file may claim.
+
+    Raises:
+        ReadError: the finer kinds tell what is wrong, with the byte offset.
+    """
+    with ExitStack() as stack:
+        given = stack.enter_context(OpenSource(source))
+        head = read_head(given)
+        stated = head.text(tags.TRANSFER_SYNTAX_UID)
+        oddities = list(head.oddities)
+        start = head.data_set_start
+        syntax = by_uid(stated)
+        if stated and syntax is None:
+            raise UnknownTransferSyntaxError(
+                f"the transfer syntax {stated!r} is in no table", attribute="TransferSyntaxUID"
+            )
+        walked: ByteSource = given
+        if syntax is not None and syntax.deflated:
+            inflated = inflate_data_set(given, start, limits)
+            stack.callback(inflated.close)
+            walked, start = inflated, 0
+        encoding = _encoding_seen(
+            walked, start, syntax, oddities, after_group_2=bool(head.elements)
+        )
+        walker = Walker(walked, limits)
+        elements = _walk(walker, start, walked.size, encoding)
+        oddities += walker.oddities
+        if not elements and not head.elements:
+            raise NotDicomError("not a DICOM file: there is no element in it")
+        data_set = DataSet(walked, encoding, elements, limits)
+        span = _pixel_data_span(data_set)
+        if syntax is None or (syntax.native and span is not None and span.undefined):
+            syntax = _syntax_seen(encoding, span, syntax, oddities)
+        pixel_data = None
+        if span is not None:
+            pixel_data = _pixel_data(data_set, span, walker, syntax, oddities)
+        yield DicomFile(given, head, syntax, stated, data_set, pixel_data, tuple(oddities))
+
+
+def _walk(walker: Walker, start: int, end: int, encoding: DataSetEncoding) -> list[ElementSpan]:
+    elements: list[ElementSpan] = []
+    try:
+        elements.extend(walker.elements(start, end, encoding))
+    except TruncatedFileError as error:
+        raise TruncatedFileError(
+            f"the file is incomplete: {error.message}",
+            offset=error.offset,
+            attribute=error.attribute,
+        ) from error
+    return elements
+
+
+def _encoding_seen(
+    source: ByteSource,
+    start: int,
+    syntax: TransferSyntax | None,
+    oddities: list[Oddity],
+    *,
+    after_group_2: bool,
+) -> DataSetEncoding:
+    """Return the encoding the data set begins in, which is what it says except in odd files."""
+    seen = guess_encoding(source.read(start, 16), after_group_2=after_group_2)
+    if syntax is None:
+        if seen is None and start < source.size:
+            raise MalformedFileError("no data set follows the File Meta Information", offset=start)
+        return seen or EXPLICIT_LITTLE
+    stated = DataSetEncoding(syntax.explicit_vr, syntax.little_endian)
+    if seen is None or seen == stated:
+        return stated
+    oddities.append(
+        Oddity("other-encoding", f"the data set is in {seen} where {stated} is stated", start)
+    )
+    return seen
+
+
+def _syntax_seen(
+    encoding: DataSetEncoding,
+    span: ElementSpan | None,
+    stated: TransferSyntax | None,
+    oddities: list[Oddity],
+) -> TransferSyntax:
+    if span is not None and span.undefined:
+        what = "is missing" if stated is None else f"is {stated.name}"
+        raise UnknownTransferSyntaxError(
+            f"the transfer syntax {what}, and Pixel Data is encapsulated",
+            attribute="TransferSyntaxUID",
+            offset=span.start,
+        )
+    syntax = _SYNTAX_OF_ENCODING.get(encoding, IMPLICIT_LE)
+    oddities.append(
+        Oddity("no-transfer-syntax", f"no Transfer Syntax UID; the data set is {syntax.name}")
+    )
+    return syntax
+
+
+def _pixel_data_span(data_set: DataSet) -> ElementSpan | None:
+    spans = [span for tag in PIXEL_DATA_TAGS if (span := data_set.find(tag)) is not None]
+    if len(spans) > 1:
+        raise MalformedFileError(
+            "the data set has more than one of Pixel Data, Float and Double Float Pixel Data",
+            attribute=tag_text(spans[1].tag),
+        )
+    return spans[0] if spans else None
+
+
+def _pixel_data(
+    data_set: DataSet,
+    span: ElementSpan,
+    walker: Walker,
+    syntax: TransferSyntax,
+    oddities: list[Oddity],
+) -> PixelData:
+    image: ImagePixelDescription | MalformedFileError
+    try:
+        image = image_description(data_set, span.tag, oddities)
+    except MalformedFileError as error:
+        image = error
+    if not span.undefined:
+        if syntax.encapsulated:
+            raise MalformedFileError(
+                f"Pixel Data is native where {syntax.name} is stated",
+                attribute="PixelData",
+                offset=span.start,
+            )
+        return PixelData(span, image, None)
+    if syntax.storage is Storage.VIDEO or isinstance(image, MalformedFileError):
+        return PixelData(span, image, None)
+    table = data_set.value(tags.EXTENDED_OFFSET_TABLE)
+    lengths = data_set.value(tags.EXTENDED_OFFSET_TABLE_LENGTHS)
+    extended = (table, lengths) if table and lengths is not None else None
+    frames = frames_of(
+        data_set.source,
+        walker.fragment_starts,
+        walker.fragment_lengths,
+        image.number_of_frames,
+        syntax.fragments_per_frame,
+        extended,
+    )
+    oddities += frames.oddities
+    return PixelData(span, image, frames)

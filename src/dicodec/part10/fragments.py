@@ -1,0 +1,212 @@
+"""Frames within encapsulated Pixel Data: fragments, Basic and Extended Offset Table (PS3.5 A.4).
+
+An offset table is believed only where it agrees with the fragments; where it does not, frames are
+found by counting fragments, and at last by the markers that streams begin with.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dicodec.errors import MalformedFileError, MissingFrameError
+from dicodec.model.oddity import Oddity
+from dicodec.part10.source import ByteSource
+
+_STREAM_STARTS = (
+    b"\xff\xd8\xff",  # JPEG, JPEG-LS: SOI and the next marker
+    b"\xff\x4f\xff\x51",  # JPEG 2000: SOC, SIZ
+    b"\0\0\0\x0cjP  ",  # JPEG 2000 in boxes
+    b"\xff\x0a",  # JPEG XL codestream
+    b"\0\0\0\x0cJXL ",  # JPEG XL in boxes
+)
+_ITEM_HEADER = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EncapsulatedFrames:
+    """Which fragments make up each frame.
+
+    Attributes:
+        starts, lengths: where each fragment's bytes are, in file order, without item headers.
+        first_fragments: index of each frame's first fragment, and the number of fragments at last.
+        offset_table: "empty", "basic" or "extended": what the file has.
+        oddities: what was wrong with it.
+    """
+
+    starts: array[int]
+    lengths: array[int]
+    first_fragments: array[int]
+    offset_table: str
+    oddities: tuple[Oddity, ...]
+
+    def __len__(self) -> int:
+        return len(self.first_fragments) - 1
+
+    def fragments_of(self, frame: int) -> range:
+        """Return the indices of a frame's fragments."""
+        return range(self.first_fragments[frame], self.first_fragments[frame + 1])
+
+    def frame_length(self, frame: int) -> int:
+        """Return the bytes of a frame, all fragments together, padding included."""
+        return sum(self.lengths[index] for index in self.fragments_of(frame))
+
+    def total_length(self) -> int:
+        """Return the bytes of all fragments that belong to frames."""
+        last = self.first_fragments[-1]
+        return sum(self.lengths[:last])
+
+    def read(self, source: ByteSource, frame: int) -> bytes:
+        """Return one frame's stream, its fragments joined.
+
+        Raises:
+            MissingFrameError: there is no such frame.
+        """
+        if not 0 <= frame < len(self):
+            raise MissingFrameError(f"Pixel Data holds {len(self)} frames", frame=frame)
+        parts = self.fragments_of(frame)
+        if len(parts) == 1:
+            return source.read(self.starts[parts[0]], self.lengths[parts[0]])
+        return b"".join(source.read(self.starts[index], self.lengths[index]) for index in parts)
+
+
+def frames_of(
+    source: ByteSource,
+    starts: array[int],
+    lengths: array[int],
+    number_of_frames: int,
+    fragments_per_frame: int,
+    extended: tuple[bytes, bytes] | None,
+) -> EncapsulatedFrames:
+    """Assign fragments to frames.
+
+    Args:
+        source: where the fragments are.
+        starts, lengths: the items' values; the first item is the Basic Offset Table.
+        number_of_frames: as the data set says.
+        fragments_per_frame: 1 where the transfer syntax allows one only, else 0.
+        extended: values of Extended Offset Table and Extended Offset Table Lengths.
+
+    Raises:
+        MalformedFileError: there is no Basic Offset Table item, or frames cannot be told apart.
+    """
+    if not starts:
+        raise MalformedFileError("encapsulated Pixel Data has no items", attribute="PixelData")
+    table = source.read(starts[0], lengths[0])
+    starts, lengths = starts[1:], lengths[1:]
+    kind = "basic" if table else "extended" if extended else "empty"
+    oddities: list[Oddity] = []
+    firsts = None
+    if table:
+        firsts = _by_offsets(_offsets("I", table), starts, number_of_frames)
+    elif extended:
+        firsts = _by_offsets(_offsets("Q", extended[0]), starts, number_of_frames)
+        if firsts is not None and firsts != list(range(len(starts))):
+            oddities.append(
+                Oddity("extended-offset-table-fragments", "an Extended Offset Table comes with "
+                       "several fragments a frame")
+            )  # fmt: skip
+    if firsts is None and kind != "empty":
+        oddities.append(
+            Oddity("wrong-offset-table", f"the {kind} offset table does not fit the fragments")
+        )
+    if firsts is None:
+        firsts = _by_counting(source, starts, lengths, number_of_frames, fragments_per_frame)
+    if firsts is None:
+        raise MalformedFileError(
+            f"{len(starts)} fragments cannot be assigned to {number_of_frames} frames",
+            attribute="PixelData",
+        )
+    if len(firsts) != number_of_frames:
+        oddities.append(
+            Oddity("wrong-number-of-frames", f"NumberOfFrames is {number_of_frames}, Pixel Data "
+                   f"holds {len(firsts)}")
+        )  # fmt: skip
+    return EncapsulatedFrames(
+        starts, lengths, array("Q", [*firsts, len(starts)]), kind, tuple(oddities)
+    )
+
+
+def _offsets(code: str, table: bytes) -> list[int]:
+    size = struct.calcsize("<" + code)
+    return list(struct.unpack(f"<{len(table) // size}{code}", table[: len(table) // size * size]))
+
+
+def _by_offsets(
+    offsets: Sequence[int], starts: Sequence[int], number_of_frames: int
+) -> list[int] | None:
+    """Return each frame's first fragment, or None where the table contradicts the fragments.
+
+    Offsets count from the first byte after the Basic Offset Table's item, that is from the first
+    fragment's tag, to each frame's first item tag (PS3.5 A.4).
+    """
+    if not offsets or not starts or offsets[0] != 0 or len(offsets) != number_of_frames:
+        return None
+    origin = starts[0]
+    firsts: list[int] = []
+    for offset in offsets:
+        index = bisect_left(starts, origin + offset)
+        if index == len(starts) or starts[index] != origin + offset:
+            return None
+        if firsts and index <= firsts[-1]:
+            return None
+        firsts.append(index)
+    return firsts
+
+
+def _by_counting(
+    source: ByteSource,
+    starts: Sequence[int],
+    lengths: Sequence[int],
+    number_of_frames: int,
+    fragments_per_frame: int,
+) -> list[int] | None:
+    count = len(starts)
+    if count == number_of_frames:
+        return list(range(count))
+    if number_of_frames == 1 and count > 1:
+        # One frame in several fragments, whatever the transfer syntax allows; but where each
+        # fragment begins a stream of its own, Number of Frames is what is wrong.
+        firsts = _by_markers(source, starts, lengths)
+        return firsts if len(firsts) == count else [0]
+    firsts = _by_markers(source, starts, lengths)
+    if len(firsts) == number_of_frames:
+        return firsts
+    if fragments_per_frame == 1 or count < number_of_frames:
+        return list(range(count))  # too many or too few: the caller is told which
+    return None
+
+
+def _by_markers(source: ByteSource, starts: Sequence[int], lengths: Sequence[int]) -> list[int]:
+    """Return the fragments that begin as a stream begins; the first one always does."""
+    longest = max(map(len, _STREAM_STARTS))
+    return [
+        index
+        for index, start in enumerate(starts)
+        if index == 0 or source.read(start, min(longest, lengths[index])).startswith(_STREAM_STARTS)
+    ]
+
+
+def basic_offset_table(frame_lengths: Sequence[int]) -> bytes | None:
+    """Return the value of a Basic Offset Table, or None where 32 bits do not suffice.
+
+    Args:
+        frame_lengths: even length of each frame's only fragment, without its item header.
+    """
+    offsets = extended_offsets(frame_lengths)
+    if offsets and offsets[-1] > 0xFFFFFFFF:
+        return None
+    return struct.pack(f"<{len(offsets)}I", *offsets)
+
+
+def extended_offsets(frame_lengths: Sequence[int]) -> list[int]:
+    """Return the offset of each frame's item tag from the first fragment's item tag."""
+    offsets: list[int] = []
+    position = 0
+    for length in frame_lengths:
+        offsets.append(position)
+        position += _ITEM_HEADER + length
+    return offsets

@@ -1,0 +1,131 @@
+"""Reading the Image Pixel Module (PS3.3 C.7.6.3) from a data set's elements."""
+
+from __future__ import annotations
+
+from dicodec.errors import MalformedFileError
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.oddity import Oddity
+from dicodec.part10.data_set import DataSet
+
+_REQUIRED = (
+    ("Rows", tags.ROWS),
+    ("Columns", tags.COLUMNS),
+    ("BitsAllocated", tags.BITS_ALLOCATED),
+)
+_BITS_ALLOCATED = frozenset({1, 8, 16, 32, 64})
+_FLOATING = {tags.FLOAT_PIXEL_DATA: 32, tags.DOUBLE_FLOAT_PIXEL_DATA: 64}
+
+
+def image_description(
+    data_set: DataSet, pixel_data_tag: int, oddities: list[Oddity]
+) -> ImagePixelDescription:
+    """Return what the data set says about its pixels; missing values are assumed and noted.
+
+    Raises:
+        MalformedFileError: an attribute is missing or has a value that leaves no sure reading.
+    """
+    numbers = {keyword: data_set.number(tag) for keyword, tag in _REQUIRED}
+    if pixel_data_tag in _FLOATING:
+        numbers["BitsAllocated"] = numbers["BitsAllocated"] or _FLOATING[pixel_data_tag]
+    for keyword, value in numbers.items():
+        if not value:
+            raise MalformedFileError(
+                f"{keyword} is {'missing' if value is None else value}", attribute=keyword
+            )
+    bits_allocated = numbers["BitsAllocated"] or 0
+    if bits_allocated not in _BITS_ALLOCATED:
+        raise MalformedFileError(
+            f"BitsAllocated is {bits_allocated}; only 1, 8, 16, 32 and 64 can be read",
+            attribute="BitsAllocated",
+        )
+    samples = _or_assumed(data_set, tags.SAMPLES_PER_PIXEL, "SamplesPerPixel", 1, oddities)
+    if samples not in {1, 3, 4}:
+        raise MalformedFileError(
+            f"SamplesPerPixel is {samples}; only 1 and 3 can be read", attribute="SamplesPerPixel"
+        )
+    bits_stored = _or_assumed(data_set, tags.BITS_STORED, "BitsStored", bits_allocated, oddities)
+    if not 1 <= bits_stored <= bits_allocated:
+        raise MalformedFileError(
+            f"BitsStored is {bits_stored} where BitsAllocated is {bits_allocated}",
+            attribute="BitsStored",
+        )
+    high_bit = _or_assumed(data_set, tags.HIGH_BIT, "HighBit", bits_stored - 1, oddities)
+    if not bits_stored - 1 <= high_bit < bits_allocated:
+        oddities.append(
+            Oddity("wrong-high-bit", f"HighBit is {high_bit}; taken as {bits_stored - 1}")
+        )
+        high_bit = bits_stored - 1
+    representation = _or_assumed(
+        data_set, tags.PIXEL_REPRESENTATION, "PixelRepresentation", 0, oddities
+    )
+    if representation not in {0, 1}:
+        raise MalformedFileError(
+            f"PixelRepresentation is {representation}", attribute="PixelRepresentation"
+        )
+    return ImagePixelDescription(
+        rows=numbers["Rows"] or 0,
+        columns=numbers["Columns"] or 0,
+        samples_per_pixel=samples,
+        photometric_interpretation=_photometric_interpretation(data_set, samples, oddities),
+        bits_allocated=bits_allocated,
+        bits_stored=bits_stored,
+        high_bit=high_bit,
+        pixel_representation=representation,
+        planar_configuration=_planar_configuration(data_set, samples, oddities),
+        number_of_frames=_number_of_frames(data_set, oddities),
+        floating=pixel_data_tag in _FLOATING,
+    )
+
+
+def _or_assumed(
+    data_set: DataSet, tag: int, keyword: str, assumed: int, oddities: list[Oddity]
+) -> int:
+    value = data_set.number(tag)
+    if value is not None:
+        return value
+    if tag not in _ABSENT_FOR_FLOATING or data_set.find(tags.PIXEL_DATA):
+        oddities.append(Oddity("missing-attribute", f"{keyword} is missing; taken as {assumed}"))
+    return assumed
+
+
+_ABSENT_FOR_FLOATING = frozenset({tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION})
+"""Attributes that PS3.3 C.7.6.24 leaves out of images with Float Pixel Data."""
+
+
+def _photometric_interpretation(data_set: DataSet, samples: int, oddities: list[Oddity]) -> str:
+    stated = data_set.text(tags.PHOTOMETRIC_INTERPRETATION)
+    if stated:
+        return stated.upper()
+    assumed = "MONOCHROME2" if samples == 1 else "RGB"
+    oddities.append(
+        Oddity("missing-attribute", f"PhotometricInterpretation is missing; taken as {assumed}")
+    )
+    return assumed
+
+
+def _planar_configuration(data_set: DataSet, samples: int, oddities: list[Oddity]) -> int:
+    value = data_set.number(tags.PLANAR_CONFIGURATION)
+    if samples == 1:
+        return 0
+    if value not in {0, 1}:
+        oddities.append(Oddity("missing-attribute", "PlanarConfiguration is missing; taken as 0"))
+        return 0
+    return value
+
+
+def _number_of_frames(data_set: DataSet, oddities: list[Oddity]) -> int:
+    stated = data_set.text(tags.NUMBER_OF_FRAMES)
+    if not stated:
+        return 1
+    try:
+        frames = int(stated.split("\\")[0])
+    except ValueError:
+        raise MalformedFileError(
+            f"NumberOfFrames is {stated!r}", attribute="NumberOfFrames"
+        ) from None
+    if frames < 0:
+        raise MalformedFileError(f"NumberOfFrames is {frames}", attribute="NumberOfFrames")
+    if frames == 0:
+        oddities.append(Oddity("zero-frames", "NumberOfFrames is 0; taken as 1"))
+    return max(frames, 1)
