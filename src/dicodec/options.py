@@ -1,0 +1,100 @@
+"""What a caller may ask of a conversion: one frozen value, passed down, never global."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dicodec.errors import InvalidOptionError
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
+
+PHOTOMETRIC_CHOICES = (
+    "auto",
+    "keep",
+    "MONOCHROME1",
+    "MONOCHROME2",
+    "RGB",
+    "YBR_FULL",
+    "YBR_FULL_422",
+)
+ENGINES = ("auto", "gdcm")
+OFFSET_TABLES = ("auto", "basic", "extended", "empty")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionOptions:
+    """Settings of one conversion.
+
+    Attributes:
+        to: acceptable transfer syntaxes, the first preferred: short names, keywords or UIDs.
+        photometric: the Photometric Interpretation of the result; "auto" changes it only where
+            the target asks for it, "keep" refuses even that.
+        lossy: whether information may be lost. A quality setting is permission too.
+        quality: 1 to 100, JPEG and JPEG XL.
+        near: 0 to 255, largest error of a sample in JPEG-LS near-lossless.
+        ratio: compression ratio to reach, JPEG 2000; above 1.
+        psnr: peak signal-to-noise ratio in dB, JPEG 2000; above 0.
+        set_attributes: (keyword or tag, text) pairs to set in the result.
+        remove_attributes: keywords or tags to remove from the result.
+        keep_uid: keep the SOP Instance UID where a lossy result would get a new one.
+        offset_table: "auto" writes a Basic Offset Table, and an Extended Offset Table where 32
+            bits may not suffice.
+        strict: refuse a source that departs from the standard or contradicts itself.
+        engine: "auto" for our own codecs, "gdcm" for GDCM in a process of its own.
+        overwrite: whether a target that is there may be replaced.
+        verify: decode the result again and compare it with the source before it is put in place.
+        workers: threads that decode and encode frames; None for one a core.
+        timeout: seconds that an engine's process may take; None for no bound.
+        limits: bounds on what a source may claim.
+    """
+
+    to: tuple[str, ...]
+    photometric: str = "auto"
+    lossy: bool = False
+    quality: int | None = None
+    near: int | None = None
+    ratio: float | None = None
+    psnr: float | None = None
+    set_attributes: tuple[tuple[str, str], ...] = ()
+    remove_attributes: tuple[str, ...] = ()
+    keep_uid: bool = False
+    offset_table: str = "auto"
+    strict: bool = False
+    engine: str = "auto"
+    overwrite: bool = False
+    verify: bool = False
+    workers: int | None = None
+    timeout: float | None = None
+    limits: Limits = field(default=DEFAULT_LIMITS)
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            InvalidOptionError: a value has no meaning.
+        """
+        if not self.to:
+            raise InvalidOptionError("no target transfer syntax is given")
+        _one_of("photometric", self.photometric, PHOTOMETRIC_CHOICES)
+        _one_of("engine", self.engine, ENGINES)
+        _one_of("offset_table", self.offset_table, OFFSET_TABLES)
+        _within("quality", self.quality, 1, 100)
+        _within("near", self.near, 0, 255)
+        _within("ratio", self.ratio, 1, 1000)
+        _within("psnr", self.psnr, 1, 200)
+        _within("workers", self.workers, 1, 256)
+
+    @property
+    def lossy_allowed(self) -> bool:
+        """Whether the caller permits loss, in words or by a quality setting."""
+        settings = (self.quality, self.near, self.ratio, self.psnr)
+        return self.lossy or any(setting is not None for setting in settings)
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InvalidOptionError(f"{name} is {value!r}; it can be {', '.join(choices)}")
+
+
+def _within(name: str, value: float | None, lowest: float, highest: float) -> None:
+    if value is not None and not lowest <= value <= highest:
+        raise InvalidOptionError(f"{name} is {value}; it can be {lowest} to {highest}")

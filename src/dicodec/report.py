@@ -1,0 +1,57 @@
+"""What a conversion did: a value for programs, lines for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dicodec.model.oddity import Oddity
+
+
+@dataclass(slots=True, kw_only=True)
+class ConversionReport:
+    """The account of one conversion.
+
+    Attributes:
+        source, target: as the caller named them; None for buffers.
+        source_syntax, target_syntax: short names of the transfer syntaxes.
+        engine: "dicodec" or "gdcm".
+        action: what was done with the pixels: "copied", "moved", "repacked", "unpacked",
+            "transcoded", or "none" where the data set has none.
+        frames: number of frames; 0 without pixels.
+        photometric_interpretation: of source and result.
+        lossy: whether this conversion lost information.
+        compression_ratio: size of the native frames to that of the result's, where it has streams.
+        decisions: what was decided about the image, and why.
+        changes: the attributes that were changed, one line each.
+        oddities: departures from the standard that were found in the source.
+        warnings: what the user should know.
+        source_size, target_size: bytes.
+        seconds: wall time, by stage: "open", "plan", "convert", "verify", "total".
+        verified: whether the result was decoded again and compared.
+        dry_run: True where nothing was written.
+    """
+
+    source: str | None = None
+    target: str | None = None
+    source_syntax: str = ""
+    target_syntax: str = ""
+    engine: str = "dicodec"
+    action: str = "none"
+    frames: int = 0
+    photometric_interpretation: tuple[str, str] | None = None
+    lossy: bool = False
+    compression_ratio: float | None = None
+    decisions: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    oddities: tuple[Oddity, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+    source_size: int = 0
+    target_size: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    verified: bool = False
+    dry_run: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report in a form that JSON can hold."""
+        return asdict(self)

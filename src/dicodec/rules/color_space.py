@@ -1,0 +1,98 @@
+"""Which color space a stream's samples are really in: data set and stream may contradict.
+
+PS3.5 8.2.1 says that Photometric Interpretation, not JFIF or Adobe markers, gives the color space
+of a JPEG stream. Real files lie in both directions, so the procedure below weighs what cannot be
+otherwise (subsampled components are never RGB), then what only one kind of encoder writes
+(component ids "R", "G", "B"; an Adobe marker that denies a transform), then the data set.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+
+_RGB_IDS = (ord("R"), ord("G"), ord("B"))
+_YBR = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
+
+
+class ColorSpace(NamedTuple):
+    """A decision.
+
+    Attributes:
+        photometric_interpretation: of the samples as they are coded.
+        reason: why, in words; "" where data set and stream agree.
+    """
+
+    photometric_interpretation: str
+    reason: str
+
+
+def coded_color_space(image: ImagePixelDescription, stream: StreamDescription) -> ColorSpace:
+    """Decide the Photometric Interpretation of the samples in a stream."""
+    stated = image.photometric_interpretation
+    if image.samples_per_pixel != 3:
+        return ColorSpace(stated, "")
+    if stream.kind in {"jpeg2000", "htj2k"}:
+        return _jpeg_2000(stated, stream)
+    if stream.kind == "jpeg":
+        return _jpeg(stated, stream)
+    return ColorSpace(stated, "")
+
+
+def _jpeg_2000(stated: str, stream: StreamDescription) -> ColorSpace:
+    """PS3.5 8.2.4: the multiple component transform of the COD marker decides."""
+    if stream.component_transform:
+        coded = "YBR_ICT" if stream.lossless is False else "YBR_RCT"
+        if stated == coded:
+            return ColorSpace(coded, "")
+        return ColorSpace(
+            coded, f"the codestream has a component transform, {stated} in the data set is wrong"
+        )
+    if stated in {"YBR_RCT", "YBR_ICT"}:
+        return ColorSpace(
+            "RGB", f"the codestream has no component transform, {stated} in the data set is wrong"
+        )
+    return ColorSpace(stated, "")
+
+
+def _jpeg(stated: str, stream: StreamDescription) -> ColorSpace:
+    """The first row that applies decides."""
+    rows = (
+        (
+            stated == "RGB" and stream.subsampled,
+            "YBR_FULL_422",
+            "chroma is subsampled, so the stream is YCbCr although the data set says RGB",
+        ),
+        (
+            stated in _YBR and stream.component_ids == _RGB_IDS and not stream.subsampled,
+            "RGB",
+            f"the components are named R, G and B although the data set says {stated}",
+        ),
+        (
+            stated in _YBR and stream.adobe_transform == 0 and not stream.subsampled,
+            "RGB",
+            f"the Adobe marker says that nothing was transformed although the data set says {stated}",
+        ),
+        (
+            stated == "RGB" and stream.adobe_transform == 1,
+            "YBR_FULL",
+            "the Adobe marker says YCbCr although the data set says RGB",
+        ),
+        (
+            stated == "RGB" and stream.jfif and not stream.lossless
+            and stream.component_ids != _RGB_IDS and stream.adobe_transform is None,
+            "YBR_FULL",
+            "a JFIF stream is YCbCr although the data set says RGB",
+        ),
+        (
+            stated in {"YBR_RCT", "YBR_ICT"},
+            "YBR_FULL",
+            f"{stated} does not exist in JPEG; the stream is taken as YCbCr",
+        ),
+    )  # fmt: skip
+    for applies, coded, reason in rows:
+        if applies:
+            return ColorSpace(coded, reason)
+    return ColorSpace(stated, "")
