@@ -48,6 +48,23 @@ class Decoder(Protocol):
         """
         ...
 
+    def decoded_description(
+        self, stream: StreamDescription, image: ImagePixelDescription
+    ) -> ImagePixelDescription:
+        """Describe the samples that `decode` returns; pure.
+
+        Planar Configuration is 0 and High Bit is Bits Stored - 1; Photometric Interpretation is
+        that of the samples: YBR_FULL for a stream of YBR_FULL_422, RGB for YBR_RCT.
+
+        Args:
+            stream: what `describe` returned.
+            image: the image as the data set describes it.
+
+        Raises:
+            UnsupportedSourceError: such a Photometric Interpretation cannot be decoded.
+        """
+        ...
+
 
 class Encoder(Protocol):
     """Turns samples into one frame's stream; an immutable value whose fields are its settings."""

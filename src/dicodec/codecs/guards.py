@@ -1,0 +1,198 @@
+"""What every codec checks before and after the library underneath: sizes, precision, sign, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from dicodec.codecs.base import Samples
+from dicodec.errors import (
+    CorruptFrameError,
+    DicodecError,
+    EncodeError,
+    FrameMismatchError,
+    UnsupportedImageError,
+    UnsupportedSourceError,
+)
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.pixels import bits
+
+YBR_422 = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
+SUBSAMPLED = YBR_422 | {"YBR_PARTIAL_420"}
+
+
+@contextmanager
+def decoding(kind: str) -> Iterator[None]:
+    """Turn whatever a codec library raises while decoding into CorruptFrameError."""
+    try:
+        yield
+    except DicodecError:
+        raise
+    except MemoryError as cause:
+        raise CorruptFrameError(f"no memory for what the {kind} stream claims to hold") from cause
+    except Exception as cause:  # the libraries have no common base
+        raise CorruptFrameError(f"the {kind} stream cannot be decoded: {cause}") from cause
+
+
+@contextmanager
+def encoding(kind: str) -> Iterator[None]:
+    """Turn whatever a codec library raises while encoding into EncodeError."""
+    try:
+        yield
+    except DicodecError:
+        raise
+    except Exception as cause:
+        raise EncodeError(f"the {kind} encoder failed: {cause}") from cause
+
+
+def check_size(stream: StreamDescription, image: ImagePixelDescription) -> None:
+    """Check a stream's claims against the image, before memory is taken for it.
+
+    Raises:
+        FrameMismatchError: the stream holds another image, or samples too wide for Bits Allocated.
+    """
+    claims = (
+        ("Rows", stream.rows, image.rows),
+        ("Columns", stream.columns, image.columns),
+        ("SamplesPerPixel", stream.components, image.samples_per_pixel),
+    )
+    for attribute, found, expected in claims:
+        if found is not None and found != expected:
+            raise FrameMismatchError(
+                f"the stream's {attribute} is {found}, the data set's {expected}",
+                attribute=attribute,
+            )
+    if image.floating:
+        raise FrameMismatchError("floating point pixels are never compressed")
+    if stream.precision is not None and stream.precision > max(image.bits_allocated, 8):
+        raise FrameMismatchError(
+            f"the stream's samples have {stream.precision} bits, Bits Allocated is "
+            f"{image.bits_allocated}",
+            attribute="BitsAllocated",
+        )
+
+
+def bring_to_image(
+    samples: Samples, stream: StreamDescription, image: ImagePixelDescription
+) -> Samples:
+    """Return what a library decoded in the shape, type and range that the image has.
+
+    The stream's sign wins where it has one (PS3.5 8.2.4). Where it contradicts Pixel
+    Representation, or the stream has none, the coded bits are read again as two's complement, or
+    as unsigned: with 12 bits, 0x0FFF becomes -1, and -1 becomes 0x0FFF.
+
+    Raises:
+        FrameMismatchError: the shape is another, or samples do not fit Bits Stored.
+    """
+    if samples.ndim == 3 and samples.shape[2] == 1:
+        samples = samples[:, :, 0]
+    if samples.shape != image.shape:
+        raise FrameMismatchError(
+            f"the stream decodes to {'x'.join(map(str, samples.shape))} samples, the data set "
+            f"describes {'x'.join(map(str, image.shape))}"
+        )
+    precision = stream.precision or image.bits_stored
+    if image.signed and samples.dtype.kind == "u":
+        samples = _signed(samples, precision, image)
+    elif not image.signed and samples.dtype.kind == "i":
+        samples = bits.masked(samples, precision)
+    if precision > image.bits_stored and (found := bits.outside_range(samples, image)):
+        raise FrameMismatchError(
+            f"the stream's samples reach from {found[0]} to {found[1]}, past Bits Stored "
+            f"{image.bits_stored}",
+            attribute="BitsStored",
+        )
+    return np.ascontiguousarray(samples, dtype=image.dtype)
+
+
+def _signed(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:
+    """Read unsigned samples as two's complement of the width that their values show.
+
+    A 12-bit image coded with 16 bits holds -1 as 0xFFFF or, its unused bits masked, as 0x0FFF.
+    """
+    stored = min(image.bits_stored, precision)
+    extended = bits.sign_extended(samples, precision, image.dtype)
+    if precision > stored and bits.outside_range(extended, image):
+        largest = int(samples.max())
+        if largest < 1 << stored:
+            return bits.sign_extended(samples, stored, image.dtype)
+    return extended
+
+
+def plain_description(
+    image: ImagePixelDescription, photometric_interpretation: str | None = None
+) -> ImagePixelDescription:
+    """Return the image with samples by pixel in the lowest bits, as every decoder gives them."""
+    return replace(
+        image,
+        photometric_interpretation=photometric_interpretation or image.photometric_interpretation,
+        planar_configuration=0,
+        high_bit=image.bits_stored - 1,
+    )
+
+
+def check_decodable(image: ImagePixelDescription) -> None:
+    """Check that NumPy has a type for the image's samples.
+
+    Raises:
+        UnsupportedSourceError: it has not.
+    """
+    if image.bits_allocated not in {1, 8, 16, 32, 64}:
+        raise UnsupportedSourceError(
+            f"Bits Allocated {image.bits_allocated} is not decoded", attribute="BitsAllocated"
+        )
+
+
+def check_encodable(
+    image: ImagePixelDescription,
+    name: str,
+    *,
+    bits_stored: tuple[int, int],
+    photometric: frozenset[str],
+    signed: bool = True,
+) -> None:
+    """Check an image against the rows of what a compressed syntax holds.
+
+    Args:
+        image: the image before it is encoded.
+        name: of the encoding, for the message.
+        bits_stored: smallest and largest Bits Stored, both inclusive.
+        photometric: Photometric Interpretations that may come in.
+        signed: whether Pixel Representation may be 1.
+
+    Raises:
+        UnsupportedImageError: the image is of another kind.
+    """
+    pi = image.photometric_interpretation
+    low, high = bits_stored
+    if image.floating:
+        raise UnsupportedImageError(f"{name} cannot hold floating point pixels")
+    if pi not in photometric:
+        raise UnsupportedImageError(
+            f"{name} cannot hold Photometric Interpretation {pi}, only "
+            f"{', '.join(sorted(photometric))}",
+            attribute="PhotometricInterpretation",
+        )
+    if image.samples_per_pixel not in {1, 3}:
+        raise UnsupportedImageError(
+            f"{name} cannot hold {image.samples_per_pixel} samples per pixel",
+            attribute="SamplesPerPixel",
+        )
+    if not low <= image.bits_stored <= high:
+        raise UnsupportedImageError(
+            f"{name} cannot hold Bits Stored {image.bits_stored}, only {low} to {high}",
+            attribute="BitsStored",
+        )
+    if image.signed and not signed:
+        raise UnsupportedImageError(
+            f"{name} cannot hold signed samples: an error across zero would turn black into white",
+            attribute="PixelRepresentation",
+        )
+    if image.signed and image.samples_per_pixel > 1:
+        raise UnsupportedImageError(
+            f"{name} cannot hold signed samples of color", attribute="PixelRepresentation"
+        )

@@ -1,0 +1,1 @@
+"""Header parsers of compressed streams: bytes in, facts out, nothing is decoded."""

@@ -1,0 +1,197 @@
+"""What a JPEG or JPEG-LS stream says about itself (ISO/IEC 10918-1 Annex B, ISO/IEC 14495-1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicodec.codecs.streams.jpeg_markers import (
+    DNL,
+    DRI,
+    EOI,
+    LSE,
+    SOF55,
+    SOF_MARKERS,
+    SOS,
+    Buffer,
+    Segment,
+    find_start,
+    walk,
+)  # fmt: skip
+from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.stream import StreamDescription
+
+# ISO/IEC 10918-1 Table B.1
+PROCESSES = {
+    0xC0: "baseline sequential DCT",
+    0xC1: "extended sequential DCT",
+    0xC2: "progressive DCT",
+    0xC3: "lossless",
+    0xC5: "hierarchical sequential DCT",
+    0xC6: "hierarchical progressive DCT",
+    0xC7: "hierarchical lossless",
+    0xC9: "extended sequential DCT, arithmetic coding",
+    0xCA: "progressive DCT, arithmetic coding",
+    0xCB: "lossless, arithmetic coding",
+    0xCD: "hierarchical sequential DCT, arithmetic coding",
+    0xCE: "hierarchical progressive DCT, arithmetic coding",
+    0xCF: "hierarchical lossless, arithmetic coding",
+    SOF55: "JPEG-LS",
+}
+LOSSLESS_PROCESSES = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+INTERLEAVE_MODES = {0: "none", 1: "line", 2: "sample"}  # ISO/IEC 14495-1 Table C.6
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What has been gathered so far."""
+
+    sof: int = 0
+    precision: int = 0
+    rows: int = 0
+    columns: int = 0
+    ids: tuple[int, ...] = ()
+    subsampling: tuple[tuple[int, int], ...] = ()
+    jfif: bool = False
+    adobe_transform: int | None = None
+    restart_interval: int = 0
+    mapping_tables: int = 0
+    color_transform: int = 0
+    scan: tuple[int, int, int] | None = None  # Ss, Se, Ah/Al of the first scan
+    scans: int = 0
+
+
+def describe(stream: Buffer) -> StreamDescription:
+    """Return what the headers of a JPEG or JPEG-LS stream say; only they need be there.
+
+    Raises:
+        TruncatedFrameError: the stream ends before its first scan.
+        CorruptFrameError: the headers do not parse.
+    """
+    data = bytes(stream)
+    start = find_start(data)
+    facts = _Facts()
+    for segment in walk(data, start):
+        _note(facts, data, segment)
+        # Lines may be given after the first scan only: B.2.5
+        if facts.scans and (facts.rows or segment.marker == DNL):
+            break
+    return _description(facts, start)
+
+
+def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
+    """Return the description, and the stream from SOI to EOI without what is before and after.
+
+    Raises:
+        TruncatedFrameError: the stream does not reach its EOI marker.
+        CorruptFrameError: the marker segments do not parse.
+    """
+    data = bytes(stream)
+    start = find_start(data)
+    facts = _Facts()
+    end = len(data)
+    for segment in walk(data, start):
+        _note(facts, data, segment)
+        end = segment.end
+    return _description(facts, start), memoryview(data)[start:end]
+
+
+def _note(facts: _Facts, data: bytes, segment: Segment) -> None:
+    """Take in one marker segment."""
+    marker, body = segment.marker, data[segment.start : segment.end]
+    if marker in SOF_MARKERS:
+        _note_frame_header(facts, marker, body)
+    elif marker == SOS:
+        if not facts.sof:
+            raise CorruptFrameError("a JPEG scan without a frame header", offset=segment.start)
+        if len(body) < 4 or len(body) != 4 + 2 * body[0]:
+            raise CorruptFrameError("malformed JPEG scan header", offset=segment.start)
+        facts.scans += 1
+        if facts.scan is None:
+            facts.scan = (body[-3], body[-2], body[-1])
+    elif marker == DNL and len(body) == 2 and not facts.rows:
+        facts.rows = int.from_bytes(body)
+    elif marker == DRI and 2 <= len(body) <= 4:
+        facts.restart_interval = int.from_bytes(body)
+    elif marker == 0xE0 and body.startswith(b"JFIF\0"):
+        facts.jfif = True
+    elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
+        facts.adobe_transform = body[11]
+    elif marker == 0xE8 and body.startswith(b"mrfx") and len(body) >= 5:
+        facts.color_transform = body[4]  # a JPEG-LS extension of Hewlett-Packard
+    elif marker == LSE and body[:1] in {b"\2", b"\3"}:
+        facts.mapping_tables += 1
+    elif marker == LSE and body[:1] == b"\4":
+        _note_oversize(facts, body)
+    elif marker == EOI and not facts.scans:
+        raise CorruptFrameError("the JPEG stream ends without a scan", offset=segment.start)
+
+
+def _note_frame_header(facts: _Facts, marker: int, body: bytes) -> None:
+    """Take in SOFn: P, Y, X, Nf and for each component C, HV, Tq (B.2.2)."""
+    if facts.sof:
+        # Hierarchical streams have several; the first, DHP aside, is the smallest. No decoder.
+        return
+    if len(body) < 6 or len(body) < 6 + 3 * body[5]:
+        raise CorruptFrameError("malformed JPEG frame header")
+    components = [body[6 + 3 * index : 9 + 3 * index] for index in range(body[5])]
+    facts.sof = marker
+    facts.precision = body[0]
+    facts.rows = facts.rows or int.from_bytes(body[1:3])
+    facts.columns = facts.columns or int.from_bytes(body[3:5])
+    facts.ids = tuple(component[0] for component in components)
+    facts.subsampling = tuple((component[1] >> 4, component[1] & 15) for component in components)
+
+
+def _note_oversize(facts: _Facts, body: bytes) -> None:
+    """Take in an LSE segment of type 4: Wxy, Ye, Xe (ISO/IEC 14495-1 C.2.4.1.4)."""
+    size = body[1] if len(body) > 1 else 0
+    if size in {2, 3, 4} and len(body) == 2 + 2 * size:
+        facts.rows = int.from_bytes(body[2 : 2 + size])
+        facts.columns = int.from_bytes(body[2 + size :])
+
+
+def _description(facts: _Facts, start: int) -> StreamDescription:
+    if facts.scan is None:
+        raise TruncatedFrameError("the JPEG stream ends before its first scan")
+    details: dict[str, str | int] = {"scans": facts.scans}
+    if start:
+        details["junk_before_start"] = start
+    if facts.restart_interval:
+        details["restart_interval"] = facts.restart_interval
+    near = predictor = None
+    if facts.sof == SOF55:
+        near = facts.scan[0]
+        lossless = near == 0
+        details["interleave"] = INTERLEAVE_MODES.get(facts.scan[1], "unknown")
+        if facts.mapping_tables:
+            details["mapping_tables"] = facts.mapping_tables
+        if facts.color_transform:
+            details["color_transform"] = facts.color_transform
+    else:
+        lossless = facts.sof in LOSSLESS_PROCESSES
+        predictor = facts.scan[0] if lossless else None
+        if lossless and (point_transform := facts.scan[2] & 15):
+            details["point_transform"] = point_transform
+            lossless = False  # the lowest bits were dropped, A.4
+    process = PROCESSES[facts.sof]
+    if predictor is not None:
+        process += f", selection value {predictor}"
+    if near is not None:
+        process += " lossless" if lossless else f" near-lossless, NEAR {near}"
+    return StreamDescription(
+        kind="jpeg-ls" if facts.sof == SOF55 else "jpeg",
+        process=process,
+        rows=facts.rows or None,
+        columns=facts.columns or None,
+        components=len(facts.ids),
+        precision=facts.precision,
+        lossless=lossless,
+        component_transform=bool(facts.color_transform),
+        subsampling=facts.subsampling,
+        component_ids=facts.ids,
+        jfif=facts.jfif,
+        adobe_transform=facts.adobe_transform,
+        near=near,
+        predictor=predictor,
+        details=details,
+    )

@@ -1,0 +1,223 @@
+"""What a JPEG 2000 or HTJ2K codestream says about itself (ISO/IEC 15444-1 Annex A, 15444-15)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from dicodec.codecs.streams.boxes import walk_boxes
+from dicodec.codecs.streams.jpeg_markers import Buffer
+from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
+from dicodec.model.stream import StreamDescription
+
+JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
+SOC_SIZ = b"\xff\x4f\xff\x51"
+CAP, SIZ, COD, TLM, PLT, QCD, SOT, EOC = (
+    0xFF50, 0xFF51, 0xFF52, 0xFF55, 0xFF58, 0xFF5C, 0xFF90, 0xFFD9,
+)  # fmt: skip
+MCT_PART_2 = frozenset({0xFF74, 0xFF75, 0xFF77})  # MCT, MCC, MCO of ISO/IEC 15444-2
+PROGRESSIONS = {0: "LRCP", 1: "RLCP", 2: "RPCL", 3: "PCRL", 4: "CPRL"}
+CAPABILITY_PART_15 = 1 << (32 - 15)
+HT_CODE_BLOCKS = 0x40
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What the main header has said so far."""
+
+    capabilities: int = 0
+    rows: int = 0
+    columns: int = 0
+    tiles: int = 0
+    depths: tuple[int, ...] = ()
+    subsampling: tuple[tuple[int, int], ...] = ()
+    style: bytes = b""  # SGcod and SPcod
+    tlm: bool = False
+    part_2: bool = False
+    end: int = 0  # of the main header
+    details: dict[str, str | int] = field(default_factory=dict)
+
+
+def find_codestream(data: bytes) -> tuple[int, int]:
+    """Return where the codestream starts and where its box ends, which is the data's end if none.
+
+    Raises:
+        CorruptFrameError: there is no codestream.
+        TruncatedFrameError: the data ends before one.
+    """
+    if data.startswith(SOC_SIZ):
+        return 0, len(data)
+    if data.startswith(JP2_SIGNATURE):
+        for box in walk_boxes(data):
+            if box.kind == b"jp2c":
+                return box.start, box.end
+        raise TruncatedFrameError("the JP2 boxes hold no codestream")
+    start = data.find(SOC_SIZ)
+    if start < 0:
+        if len(data) < 4:
+            raise TruncatedFrameError("the JPEG 2000 stream ends before its first marker")
+        raise CorruptFrameError("no SOC and SIZ marker: not a JPEG 2000 stream", offset=0)
+    return start, len(data)
+
+
+def describe(stream: Buffer) -> StreamDescription:
+    """Return what the main header of a JPEG 2000 or HTJ2K stream says, in boxes or not.
+
+    `lossless` is True for the reversible 5-3 wavelet; that an encoder has left out bit planes all
+    the same, the main header does not tell.
+
+    Raises:
+        TruncatedFrameError: the stream ends before its first tile-part.
+        CorruptFrameError: the header does not parse.
+    """
+    data = bytes(stream)
+    start, _ = find_codestream(data)
+    return _description(_main_header(data, start), start, data.startswith(JP2_SIGNATURE))
+
+
+def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
+    """Return the description and the bare codestream, from SOC to EOC.
+
+    Raises:
+        TruncatedFrameError: tile-parts are missing or cut off, or there is no EOC marker.
+        CorruptFrameError: the markers do not parse.
+    """
+    data = bytes(stream)
+    start, limit = find_codestream(data)
+    facts = _main_header(data, start)
+    at = facts.end
+    tiles: set[int] = set()
+    while True:
+        marker = int.from_bytes(data[at : at + 2]) if at + 2 <= len(data) else 0
+        if marker == EOC:
+            break
+        if marker != SOT:
+            if at + 2 > min(len(data), limit) or not any(data[at : at + 2]):
+                raise TruncatedFrameError("the JPEG 2000 stream has no EOC marker", offset=at)
+            raise CorruptFrameError("no tile-part where one must be", offset=at)
+        if at + 12 > len(data):
+            raise TruncatedFrameError("the JPEG 2000 stream ends in a tile-part", offset=at)
+        tile = int.from_bytes(data[at + 4 : at + 6])
+        length = int.from_bytes(data[at + 6 : at + 10])  # Psot, A.4.2
+        if tile >= facts.tiles:
+            raise CorruptFrameError("a tile-part of a tile that is not there", offset=at)
+        tiles.add(tile)
+        if length == 0:
+            # The last tile-part, up to EOC; packet data holds no marker above FF8F.
+            length = data.find(b"\xff\xd9", at + 12) - at
+            if length < 0:
+                raise TruncatedFrameError("the JPEG 2000 stream has no EOC marker", offset=at)
+        if length < 14:
+            raise CorruptFrameError("a tile-part is smaller than its header", offset=at)
+        if at + length > len(data):
+            raise TruncatedFrameError("the JPEG 2000 stream ends in a tile-part", offset=at)
+        at += length
+    if len(tiles) < facts.tiles:
+        raise TruncatedFrameError(f"{facts.tiles - len(tiles)} tiles are missing", offset=at)
+    description = _description(facts, start, data.startswith(JP2_SIGNATURE))
+    return description, memoryview(data)[start : at + 2]
+
+
+def is_codestream(stream: Buffer) -> bool:
+    """Return whether this is a JPEG 2000 codestream, bare or in boxes."""
+    try:
+        find_codestream(bytes(stream[: 1 << 16]))
+    except FrameError:
+        return False
+    return True
+
+
+def _main_header(data: bytes, start: int) -> _Facts:
+    """Read marker segments from SOC up to the first SOT."""
+    facts = _Facts()
+    at = start + 2
+    while True:
+        if at + 4 > len(data):
+            raise TruncatedFrameError("the JPEG 2000 stream ends in its main header", offset=at)
+        marker = int.from_bytes(data[at : at + 2])
+        if marker == SOT:
+            break
+        length = int.from_bytes(data[at + 2 : at + 4])
+        if marker < 0xFF00 or length < 2 or marker == EOC:
+            raise CorruptFrameError("no marker segment where one must be", offset=at)
+        if at + 2 + length > len(data):
+            raise TruncatedFrameError("the JPEG 2000 stream ends in its main header", offset=at)
+        _note(facts, marker, data[at + 4 : at + 2 + length])
+        at += 2 + length
+    if not facts.depths or not facts.style:
+        raise CorruptFrameError("the JPEG 2000 main header lacks SIZ or COD", offset=start)
+    facts.end = at
+    return facts
+
+
+def _note(facts: _Facts, marker: int, body: bytes) -> None:
+    if marker == SIZ:
+        _note_size(facts, body)
+    elif marker == COD:
+        if len(body) < 10:
+            raise CorruptFrameError("malformed COD marker segment")
+        facts.style = body[1:]
+    elif marker == CAP:
+        facts.capabilities = int.from_bytes(body[:4])
+    elif marker == TLM:
+        facts.tlm = True
+    elif marker in MCT_PART_2:
+        facts.part_2 = True
+
+
+def _note_size(facts: _Facts, body: bytes) -> None:
+    """Take in SIZ (A.5.1): Rsiz, Xsiz, Ysiz, offsets, tile size and offsets, components."""
+    if len(body) < 36:
+        raise CorruptFrameError("malformed SIZ marker segment")
+    x1, y1, x0, y0, tile_x, tile_y, tile_x0, tile_y0 = (
+        int.from_bytes(body[2 + 4 * index : 6 + 4 * index]) for index in range(8)
+    )
+    count = int.from_bytes(body[34:36])
+    if len(body) < 36 + 3 * count or not count or not tile_x or not tile_y:
+        raise CorruptFrameError("malformed SIZ marker segment")
+    if x1 <= x0 or y1 <= y0 or tile_x0 > x0 or tile_y0 > y0:
+        raise CorruptFrameError("the SIZ marker segment describes an empty image")
+    components = [body[36 + 3 * index : 39 + 3 * index] for index in range(count)]
+    facts.columns, facts.rows = x1 - x0, y1 - y0
+    facts.tiles = math.ceil((x1 - tile_x0) / tile_x) * math.ceil((y1 - tile_y0) / tile_y)
+    facts.depths = tuple(component[0] for component in components)
+    facts.subsampling = tuple((component[1], component[2]) for component in components)
+    if x0 or y0:
+        facts.details["image_offset"] = f"{x0},{y0}"
+
+
+def _description(facts: _Facts, start: int, boxed: bool) -> StreamDescription:
+    # SGcod: progression, layers (2 bytes), MCT; SPcod: levels, code-block size (2), style, wavelet
+    style = facts.style
+    high_throughput = bool(facts.capabilities & CAPABILITY_PART_15 or style[7] & HT_CODE_BLOCKS)
+    reversible = style[8] == 1
+    details = facts.details | {
+        "tiles": facts.tiles,
+        "layers": int.from_bytes(style[1:3]),
+        "decomposition_levels": style[4],
+        "progression": PROGRESSIONS.get(style[0], "unknown"),
+        "tlm": int(facts.tlm),
+        "mct": style[3],
+    }
+    if boxed:
+        details["boxed"] = 1
+    elif start:
+        details["junk_before_start"] = start
+    if facts.part_2:
+        details["part_2"] = 1
+    if len(set(facts.depths)) > 1:
+        details["mixed_depths"] = 1
+    wavelet = "5-3 reversible" if reversible else "9-7 irreversible"
+    return StreamDescription(
+        kind="htj2k" if high_throughput else "jpeg2000",
+        process=wavelet,
+        rows=facts.rows,
+        columns=facts.columns,
+        components=len(facts.depths),
+        precision=max(depth & 0x7F for depth in facts.depths) + 1,
+        signed=bool(facts.depths[0] & 0x80),
+        lossless=reversible,
+        component_transform=style[3] == 1 and len(facts.depths) >= 3,
+        subsampling=facts.subsampling,
+        details=details,
+    )

@@ -1,0 +1,102 @@
+"""Walking the marker segments of JPEG (ISO/IEC 10918-1 Annex B) and JPEG-LS (ISO/IEC 14495-1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dicodec.errors import CorruptFrameError, TruncatedFrameError
+
+type Buffer = bytes | bytearray | memoryview
+
+SOI, EOI, SOS, DNL, DHT, DQT, DRI, LSE = 0xD8, 0xD9, 0xDA, 0xDC, 0xC4, 0xDB, 0xDD, 0xF8
+SOF55 = 0xF7
+DAC = 0xCC
+SOF_MARKERS = (frozenset(range(0xC0, 0xD0)) | {SOF55}) - {DHT, 0xC8, DAC}
+STANDALONE = frozenset({0x01, SOI, *range(0xD0, 0xD8)})
+
+# What ends entropy-coded data. In JPEG a data byte FF is followed by 00, and restart markers
+# (FFD0 to FFD7) belong to the data; in JPEG-LS it is followed by a 0 bit.
+_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_AFTER_LS_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One marker segment.
+
+    Attributes:
+        marker: the marker's second byte.
+        start: offset of the segment's parameters.
+        end: offset behind the segment.
+    """
+
+    marker: int
+    start: int
+    end: int
+
+
+def find_start(data: bytes) -> int:
+    """Return where the SOI marker is: 0, or more where junk precedes it.
+
+    Raises:
+        CorruptFrameError: there is none.
+    """
+    start = 0 if data.startswith(b"\xff\xd8") else data.find(b"\xff\xd8\xff")
+    if start < 0:
+        if len(data) < 3:
+            raise TruncatedFrameError("the JPEG stream ends before its first marker")
+        raise CorruptFrameError("no SOI marker: not a JPEG stream", offset=0)
+    return start
+
+
+def walk(data: bytes, start: int) -> Iterator[Segment]:
+    """Yield the marker segments from the SOI marker at `start` to EOI, both left out and in.
+
+    Entropy-coded data is passed over. Time is linear in the length of `data`, and no more of it
+    is read than the caller asks for.
+
+    Raises:
+        TruncatedFrameError: `data` ends before the EOI marker.
+        CorruptFrameError: something else than a marker stands where one must.
+    """
+    at = start + 2
+    after_scan = _AFTER_SCAN
+    while True:
+        if at + 1 >= len(data):
+            raise TruncatedFrameError("the JPEG stream ends before its EOI marker", offset=at)
+        if data[at] != 0xFF:
+            raise CorruptFrameError("no JPEG marker where one must be", offset=at)
+        while at < len(data) and data[at] == 0xFF:  # fill bytes, B.1.1.2
+            at += 1
+        if at >= len(data):
+            raise TruncatedFrameError("the JPEG stream ends before its EOI marker", offset=at)
+        marker = data[at]
+        at += 1
+        if marker == EOI:
+            yield Segment(marker, at, at)
+            return
+        if marker in STANDALONE:
+            continue
+        if marker == 0:
+            raise CorruptFrameError("no JPEG marker where one must be", offset=at - 2)
+        if at + 2 > len(data):
+            raise TruncatedFrameError("the JPEG stream ends in a marker segment", offset=at)
+        length = data[at] << 8 | data[at + 1]
+        end = at + length
+        if length < 2:
+            raise CorruptFrameError("a JPEG marker segment has no length", offset=at)
+        if end > len(data):
+            raise TruncatedFrameError("the JPEG stream ends in a marker segment", offset=at)
+        yield Segment(marker, at + 2, end)
+        if marker == SOF55:
+            after_scan = _AFTER_LS_SCAN
+        at = end
+        if marker == SOS:
+            found = after_scan.search(data, end)
+            if found is None:
+                raise TruncatedFrameError(
+                    "the JPEG stream ends before its EOI marker", offset=len(data)
+                )
+            at = found.start()

@@ -1,0 +1,208 @@
+"""What a JPEG XL stream says about itself (ISO/IEC 18181-1 Annex D, E and F; 18181-2 boxes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicodec.codecs.streams.bit_reader import BitReader
+from dicodec.codecs.streams.boxes import walk_boxes
+from dicodec.codecs.streams.jpeg_markers import Buffer
+from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.stream import StreamDescription
+
+CONTAINER_SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
+CODESTREAM_SIGNATURE = b"\xff\x0a"
+# Table D.2: width as a share of the height
+ASPECT_RATIOS = {1: (1, 1), 2: (6, 5), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
+GREY, XYB = 1, 2  # colour_space, Table E.2
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What the headers have said so far; None is what they were too intricate to tell."""
+
+    rows: int = 0
+    columns: int = 0
+    precision: int = 8
+    components: int = 3
+    extra_channels: int = 0
+    floating: bool = False
+    xyb: bool = True
+    var_dct: bool | None = None
+    ycbcr: bool = False
+
+
+def describe(stream: Buffer) -> StreamDescription:
+    """Return what the headers of a JPEG XL codestream, bare or in a container, say.
+
+    Raises:
+        TruncatedFrameError: the stream ends in its headers.
+        CorruptFrameError: this is no JPEG XL stream.
+    """
+    data = bytes(stream)
+    codestream, reconstructs = _codestream(data)
+    facts = _headers(BitReader(codestream, 2))
+    return _description(facts, reconstructs)
+
+
+def can_rebuild_jpeg(stream: Buffer) -> bool:
+    """Return whether the stream holds what is needed to give back a JPEG file bit by bit."""
+    return _codestream(bytes(stream))[1]
+
+
+def _codestream(data: bytes) -> tuple[bytes, bool]:
+    """Return the codestream's start and whether there is a JPEG reconstruction box (jbrd)."""
+    if data.startswith(CODESTREAM_SIGNATURE):
+        return data, False
+    if not data.startswith(CONTAINER_SIGNATURE):
+        if len(data) < len(CONTAINER_SIGNATURE):
+            raise TruncatedFrameError("the JPEG XL stream ends in its signature")
+        raise CorruptFrameError("no JPEG XL signature", offset=0)
+    codestream = b""
+    reconstructs = False
+    for box in walk_boxes(data):
+        if box.kind == b"jbrd":
+            reconstructs = True
+        elif box.kind == b"jxlc" and not codestream:
+            codestream = data[box.start : min(box.end, box.start + 1024)]
+        elif box.kind == b"jxlp" and len(codestream) < 1024:
+            codestream += data[box.start + 4 : min(box.end, box.start + 1024)]
+    if len(codestream) < 2:
+        raise TruncatedFrameError("the JPEG XL container holds no codestream")
+    if not codestream.startswith(CODESTREAM_SIGNATURE):
+        raise CorruptFrameError("the JPEG XL container's codestream has no signature")
+    return codestream, reconstructs
+
+
+def _headers(bits: BitReader) -> _Facts:
+    facts = _Facts()
+    facts.rows, facts.columns = _size(bits)
+    if not bits.flag():  # all_default of ImageMetadata, D.3.1
+        understood = _metadata(bits, facts)
+        if not understood:
+            return facts
+    if not bits.flag():  # default_m: custom upsampling or opsin matrix, which we do not follow
+        return facts
+    bits.align()
+    _frame_header(bits, facts)
+    return facts
+
+
+def _size(bits: BitReader) -> tuple[int, int]:
+    """Read SizeHeader (D.2): rows and columns."""
+    small = bits.flag()
+
+    def length() -> int:
+        if small:
+            return 8 * (bits.bits(5) + 1)
+        return 1 + bits.u32((0, 9), (0, 13), (0, 18), (0, 30))
+
+    rows = length()
+    ratio = bits.bits(3)
+    if not ratio:
+        return rows, length()
+    numerator, denominator = ASPECT_RATIOS[ratio]
+    return rows, rows * numerator // denominator
+
+
+def _metadata(bits: BitReader, facts: _Facts) -> bool:
+    """Read ImageMetadata (D.3); return whether it was followed to its end."""
+    extra_fields = bits.flag()
+    if extra_fields:
+        bits.bits(3)  # orientation
+        if bits.flag():
+            _size(bits)  # intrinsic size
+        if bits.flag() or bits.flag():  # preview, animation: no DICOM frame has these
+            return False
+    facts.floating, facts.precision = _bit_depth(bits)
+    bits.flag()  # modular_16bit_buffers
+    facts.extra_channels = bits.u32((0, 0), (1, 0), (2, 4), (1, 12))
+    for _ in range(facts.extra_channels):
+        if not bits.flag():  # d_alpha: an extra channel that is not plain 8-bit alpha
+            return False
+    facts.xyb = bits.flag()
+    colour_space, icc = _colour_encoding(bits)
+    facts.components = 1 if colour_space == GREY else 3
+    if icc:
+        return False
+    if extra_fields and not bits.flag():  # ToneMapping
+        bits.bits(16 + 16 + 1 + 16)
+    return bits.u64() == 0  # extensions
+
+
+def _bit_depth(bits: BitReader) -> tuple[bool, int]:
+    """Read BitDepth (D.3.4): whether samples are floating, and their bits."""
+    if not bits.flag():
+        return False, bits.u32((8, 0), (10, 0), (12, 0), (1, 6))
+    depth = bits.u32((32, 0), (16, 0), (24, 0), (1, 6))
+    bits.bits(4)
+    return True, depth
+
+
+def _colour_encoding(bits: BitReader) -> tuple[int, bool]:
+    """Read ColourEncoding (E.2): the colour space, and whether an ICC profile follows."""
+    if bits.flag():
+        return 0, False
+    icc = bits.flag()
+    colour_space = bits.enum()
+    if icc:
+        return colour_space, True
+    if colour_space != XYB:
+        if bits.enum() == 2:  # custom white point
+            _skip_xy(bits, 1)
+        if colour_space != GREY and bits.enum() == 2:  # custom primaries
+            _skip_xy(bits, 3)
+        if bits.flag():  # gamma
+            bits.bits(24)
+        else:
+            bits.enum()
+    bits.enum()  # rendering intent
+    return colour_space, False
+
+
+def _skip_xy(bits: BitReader, count: int) -> None:
+    for _ in range(2 * count):
+        bits.u32((0, 19), (524288, 19), (1048576, 20), (2097152, 21))
+
+
+def _frame_header(bits: BitReader, facts: _Facts) -> None:
+    """Read the start of FrameHeader (F.2): the coding mode, and whether samples are YCbCr."""
+    if bits.flag():  # all_default
+        facts.var_dct = True
+        return
+    bits.bits(2)  # frame_type
+    facts.var_dct = not bits.flag()
+    bits.u64()  # flags
+    if not facts.xyb:
+        facts.ycbcr = bits.flag()
+
+
+def _description(facts: _Facts, reconstructs: bool) -> StreamDescription:
+    if facts.var_dct is None:
+        mode = "unknown mode"
+    else:
+        mode = "VarDCT" if facts.var_dct else "Modular"
+    if facts.xyb:
+        mode += ", XYB"
+    elif facts.ycbcr:
+        mode += ", YCbCr"
+    details: dict[str, str | int] = {}
+    if reconstructs:
+        details["jpeg_reconstruction"] = 1
+        mode += ", from JPEG"
+    if facts.floating:
+        details["floating"] = 1
+    if facts.extra_channels:
+        details["extra_channels"] = facts.extra_channels
+    return StreamDescription(
+        kind="jpegxl",
+        process=mode,
+        rows=facts.rows,
+        columns=facts.columns,
+        components=facts.components + facts.extra_channels,
+        precision=facts.precision,
+        # Modular mode may quantize, though encoders do so with XYB only; VarDCT always does.
+        lossless=False if facts.var_dct or facts.xyb else None,
+        component_transform=facts.components == 3 and (facts.xyb or facts.ycbcr),
+        details=details,
+    )

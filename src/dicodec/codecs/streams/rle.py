@@ -1,0 +1,44 @@
+"""What the header of an RLE frame says (PS3.5 Annex G.5)."""
+
+from __future__ import annotations
+
+import struct
+
+from dicodec.codecs.streams.jpeg_markers import Buffer
+from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.stream import StreamDescription
+
+HEADER_SIZE = 64
+MAX_SEGMENTS = 15
+
+
+def segments(stream: Buffer) -> list[tuple[int, int]]:
+    """Return where each RLE segment starts and ends.
+
+    Raises:
+        TruncatedFrameError: the stream ends before its last segment starts.
+        CorruptFrameError: the number of segments or their offsets make no sense.
+    """
+    if len(stream) < HEADER_SIZE:
+        raise TruncatedFrameError("the RLE frame is shorter than its header")
+    count, *offsets = struct.unpack_from("<16I", stream)
+    if not 1 <= count <= MAX_SEGMENTS:
+        raise CorruptFrameError(f"the RLE header claims {count} segments")
+    starts = offsets[:count]
+    if starts[0] < HEADER_SIZE or starts != sorted(set(starts)):
+        raise CorruptFrameError("the offsets of the RLE segments do not ascend")
+    if starts[-1] >= len(stream):
+        raise TruncatedFrameError("the RLE frame ends before its last segment")
+    return list(zip(starts, [*starts[1:], len(stream)], strict=True))
+
+
+def describe(stream: Buffer) -> StreamDescription:
+    """Return what the RLE header says: how many segments there are.
+
+    Raises:
+        TruncatedFrameError, CorruptFrameError: as `segments`.
+    """
+    count = len(segments(stream))
+    return StreamDescription(
+        kind="rle", process="PackBits of byte planes", lossless=True, details={"segments": count}
+    )
