@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-type Scalar = str | int | float
-type Item = tuple[SetAttribute, ...]
-type AttributeValue = bytes | Scalar | tuple[Scalar, ...] | tuple[Item, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class SetAttribute:
@@ -15,13 +11,27 @@ class SetAttribute:
 
     Attributes:
         tag: 0xggggeeee.
-        vr: value representation; "SQ" with items as the value.
-        value: Python values, or bytes that are already encoded for the target.
+        vr: value representation, any but SQ.
+        value: text of the default repertoire, values joined by backslashes; numbers; or bytes that
+            are already encoded for the target, unpadded.
     """
 
     tag: int
     vr: str
-    value: AttributeValue
+    value: bytes | str | tuple[int | float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetSequence:
+    """Give a sequence its items, whether it is there or not.
+
+    Attributes:
+        tag: 0xggggeeee.
+        items: each a tuple of edits, or the bytes of a whole item, encoded for the target.
+    """
+
+    tag: int
+    items: tuple[Item | bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +41,5 @@ class RemoveAttribute:
     tag: int
 
 
-type Edit = SetAttribute | RemoveAttribute
+type Item = tuple[SetAttribute | SetSequence, ...]
+type Edit = SetAttribute | SetSequence | RemoveAttribute

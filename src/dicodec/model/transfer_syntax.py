@@ -72,6 +72,11 @@ class TransferSyntax:
         return self.storage in {Storage.ENCAPSULATED, Storage.VIDEO}
 
     @property
+    def pixels_little_endian(self) -> bool:
+        """Whether native samples are little endian; GE's private syntax has them otherwise."""
+        return self.little_endian and self.name != "ge-private"
+
+    @property
     def native(self) -> bool:
         """Whether Pixel Data is stored as plain samples."""
         return self.storage is Storage.NATIVE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dicodec.model import tags
-from dicodec.model.edits import Edit, Item, SetAttribute
+from dicodec.model.edits import Edit, Item, SetAttribute, SetSequence
 
 RATIO_LENGTH = 16
 """Characters of a DS value; the room that is reserved for a ratio not yet known."""
@@ -47,7 +47,7 @@ def derived_image(
     source_class_uid: str,
     source_instance_uid: str,
     new_instance_uid: str | None,
-    earlier_sources: tuple[Item, ...] = (),
+    earlier_sources: tuple[bytes, ...] = (),
 ) -> tuple[Edit, ...]:
     """Say that the image is derived from another one by lossy compression (C.7.6.1.1.3, C.12.4).
 
@@ -58,7 +58,7 @@ def derived_image(
         source_class_uid, source_instance_uid: the image this one is made from.
         new_instance_uid: SOP Instance UID of the result; None keeps the old one, and then no
             reference is made, as an image cannot be derived from itself.
-        earlier_sources: items of Source Image Sequence that are kept.
+        earlier_sources: items of Source Image Sequence that are kept, encoded for the target.
     """
     values = image_type.split("\\") if image_type else ["DERIVED", "PRIMARY"]
     values[0] = "DERIVED"
@@ -66,21 +66,20 @@ def derived_image(
     edits: list[Edit] = [
         SetAttribute(tags.IMAGE_TYPE, "CS", "\\".join(values)),
         SetAttribute(tags.DERIVATION_DESCRIPTION, "ST", joined[:1024]),
-        SetAttribute(tags.DERIVATION_CODE_SEQUENCE, "SQ", (_code("113040", "Lossy Compression"),)),
+        SetSequence(tags.DERIVATION_CODE_SEQUENCE, (_code("113040", "Lossy Compression"),)),
     ]
     if new_instance_uid is not None:
         source: Item = (
             SetAttribute(tags.REFERENCED_SOP_CLASS_UID, "UI", source_class_uid),
             SetAttribute(tags.REFERENCED_SOP_INSTANCE_UID, "UI", source_instance_uid),
-            SetAttribute(
+            SetSequence(
                 tags.PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
-                "SQ",
                 (_code("121320", "Uncompressed predecessor"),),
             ),
         )
         edits += [
             SetAttribute(tags.SOP_INSTANCE_UID, "UI", new_instance_uid),
-            SetAttribute(tags.SOURCE_IMAGE_SEQUENCE, "SQ", (*earlier_sources, source)),
+            SetSequence(tags.SOURCE_IMAGE_SEQUENCE, (*earlier_sources, source)),
         ]
     return tuple(edits)
 

@@ -1,0 +1,67 @@
+"""The bytes of an element that an edit sets (PS3.5 7.1, 7.5)."""
+
+from __future__ import annotations
+
+import struct
+
+from dicodec.errors import ConversionError
+from dicodec.model.edits import Item, SetAttribute, SetSequence
+from dicodec.part10.elements import ITEM
+from dicodec.part10.encoding import DataSetEncoding, tag_bytes, tag_text
+from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS
+
+_NUMBER_CODES = {
+    "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q",
+}  # fmt: skip
+
+
+def element_bytes(edit: SetAttribute | SetSequence, encoding: DataSetEncoding) -> bytes:
+    """Return the whole element, header and padded value; sequences have defined length.
+
+    Raises:
+        ConversionError: the value is longer than its VR allows.
+    """
+    if isinstance(edit, SetSequence):
+        items = b"".join(_item_bytes(item, encoding) for item in edit.items)
+        return element_header(edit.tag, "SQ", len(items), encoding) + items
+    value = _value_bytes(edit, encoding)
+    return element_header(edit.tag, edit.vr, len(value), encoding) + value
+
+
+def element_header(tag: int, vr: str, length: int, encoding: DataSetEncoding) -> bytes:
+    """Return tag, VR and length as the encoding writes them.
+
+    Raises:
+        ConversionError: a 16-bit length field cannot state the length.
+    """
+    head = tag_bytes(tag, encoding)
+    if not encoding.explicit_vr:
+        return head + struct.pack(encoding.order + "I", length)
+    row = VALUE_REPRESENTATIONS.get(vr)
+    if row is None or row.long_form:
+        return head + vr.encode() + struct.pack(encoding.order + "HI", 0, length)
+    if length > SHORT_FORM_LIMIT:
+        raise ConversionError(
+            f"{length} bytes are too many for the VR {vr}", attribute=tag_text(tag)
+        )
+    return head + vr.encode() + struct.pack(encoding.order + "H", length)
+
+
+def _value_bytes(edit: SetAttribute, encoding: DataSetEncoding) -> bytes:
+    if isinstance(edit.value, bytes):
+        encoded = edit.value
+    elif isinstance(edit.value, str):
+        encoded = edit.value.encode("ascii")
+    else:
+        code = _NUMBER_CODES[edit.vr]
+        encoded = struct.pack(f"{encoding.order}{len(edit.value)}{code}", *edit.value)
+    if len(encoded) % 2:
+        encoded += VALUE_REPRESENTATIONS[edit.vr].padding
+    return encoded
+
+
+def _item_bytes(item: Item | bytes, encoding: DataSetEncoding) -> bytes:
+    if isinstance(item, bytes):
+        return item
+    elements = b"".join(element_bytes(edit, encoding) for edit in item)
+    return tag_bytes(ITEM, encoding) + struct.pack(encoding.order + "I", len(elements)) + elements

@@ -1,0 +1,63 @@
+"""RGB and YBR_FULL (PS3.3 C.7.6.3.1.2, ITU-R BT.601) in fixed point arithmetic.
+
+The coefficients are scaled by 2^16 and results rounded to nearest and clamped, which for 8 bits is
+the arithmetic of the IJG's JPEG library: a stream decoded by it to YCbCr and converted here gives
+the RGB that it would itself give.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SCALE = 16
+_HALF = 1 << (_SCALE - 1)
+
+
+def _fixed(coefficient: float) -> int:
+    return int(coefficient * (1 << _SCALE) + 0.5)
+
+
+def ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
+    """Return RGB samples of the same shape and type.
+
+    Args:
+        samples: unsigned, shape (rows, columns, 3), in the order Y, Cb, Cr.
+        bits_stored: 8 to 16; chroma is centered at 2^(bits_stored - 1).
+    """
+    middle = 1 << (bits_stored - 1)
+    wide = samples.astype(np.int64 if bits_stored > 8 else np.int32)
+    y, cb, cr = wide[..., 0], wide[..., 1] - middle, wide[..., 2] - middle
+    rgb = np.empty_like(wide)
+    rgb[..., 0] = y + ((_fixed(1.402) * cr + _HALF) >> _SCALE)
+    rgb[..., 1] = y + ((-_fixed(0.344136286) * cb - _fixed(0.714136286) * cr + _HALF) >> _SCALE)
+    rgb[..., 2] = y + ((_fixed(1.772) * cb + _HALF) >> _SCALE)
+    np.clip(rgb, 0, (1 << bits_stored) - 1, out=rgb)
+    return rgb.astype(samples.dtype)
+
+
+def rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
+    """Return samples in the order Y, Cb, Cr, of the same shape and type.
+
+    Args:
+        samples: unsigned, shape (rows, columns, 3), in the order R, G, B.
+        bits_stored: 8 to 16.
+    """
+    middle = (1 << (bits_stored - 1)) << _SCALE
+    wide = samples.astype(np.int64)
+    red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
+    ybr = np.empty_like(wide)
+    ybr[..., 0] = _fixed(0.299) * red + _fixed(0.587) * green + _fixed(0.114) * blue + _HALF
+    # IJG: the offset of chroma is rounded down, so that 2^bits_stored is never reached.
+    chroma = middle + _HALF - 1
+    ybr[..., 1] = (
+        -_fixed(0.168735892) * red - _fixed(0.331264108) * green + _fixed(0.5) * blue + chroma
+    )
+    ybr[..., 2] = (
+        _fixed(0.5) * red - _fixed(0.418687589) * green - _fixed(0.081312411) * blue + chroma
+    )
+    ybr >>= _SCALE
+    np.clip(ybr, 0, (1 << bits_stored) - 1, out=ybr)
+    return ybr.astype(samples.dtype)

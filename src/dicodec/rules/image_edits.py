@@ -1,0 +1,76 @@
+"""Which attributes follow from a new image description, and which VR Pixel Data then has."""
+
+from __future__ import annotations
+
+from dicodec.model import tags
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
+from dicodec.model.image import ImagePixelDescription
+
+_ROWS = (
+    # attribute, VR, field
+    (tags.SAMPLES_PER_PIXEL, "US", "samples_per_pixel"),
+    (tags.BITS_ALLOCATED, "US", "bits_allocated"),
+    (tags.BITS_STORED, "US", "bits_stored"),
+    (tags.HIGH_BIT, "US", "high_bit"),
+    (tags.PIXEL_REPRESENTATION, "US", "pixel_representation"),
+)
+
+_SAMPLE_STATISTICS = (
+    tags.SMALLEST_IMAGE_PIXEL_VALUE,
+    tags.LARGEST_IMAGE_PIXEL_VALUE,
+    tags.SMALLEST_PIXEL_VALUE_IN_SERIES,
+    tags.LARGEST_PIXEL_VALUE_IN_SERIES,
+)
+
+
+def image_edits(stated: ImagePixelDescription, result: ImagePixelDescription) -> tuple[Edit, ...]:
+    """Return the edits that make the Image Pixel Module say what the result is (C.7.6.3)."""
+    edits: list[Edit] = [
+        SetAttribute(tag, vr, (getattr(result, field),))
+        for tag, vr, field in _ROWS
+        if getattr(stated, field) != getattr(result, field)
+    ]
+    if stated.photometric_interpretation != result.photometric_interpretation:
+        edits.append(
+            SetAttribute(
+                tags.PHOTOMETRIC_INTERPRETATION, "CS", result.photometric_interpretation
+            )
+        )
+    if result.samples_per_pixel > 1 and (
+        stated.planar_configuration != result.planar_configuration
+        or stated.samples_per_pixel == 1
+    ):
+        edits.append(
+            SetAttribute(tags.PLANAR_CONFIGURATION, "US", (result.planar_configuration,))
+        )
+    return tuple(edits)
+
+
+def statistics_edits() -> tuple[Edit, ...]:
+    """Remove what samples no longer bear out once their values have changed (C.7.6.3)."""
+    return tuple(RemoveAttribute(tag) for tag in _SAMPLE_STATISTICS)
+
+
+def native_vr(image: ImagePixelDescription, stated_vr: str) -> str:
+    """Return the VR of native Pixel Data (PS3.5 A.1, A.2): OW above 8 bits, else OB or OW.
+
+    Args:
+        image: what is stored.
+        stated_vr: as the source has it; "" in implicit VR.
+    """
+    if image.floating:
+        return "OF" if image.bits_allocated == 32 else "OD"
+    if image.bits_allocated > 8:
+        return "OW"
+    return stated_vr if stated_vr in {"OB", "OW"} else "OB"
+
+
+def pixel_swap_unit(image: ImagePixelDescription, vr: str) -> int:
+    """Return the bytes whose order changes with byte order in native Pixel Data (PS3.5 7.3, 8.1.1).
+
+    Samples of more than 8 bits change by sample, whatever VR an odd file gives them; 8-bit and
+    1-bit samples change by 16-bit word in OW, and not at all in OB.
+    """
+    if image.bits_allocated > 8:
+        return image.bits_allocated // 8
+    return 2 if vr == "OW" else 1
