@@ -1,0 +1,161 @@
+"""The data dictionary: VR, VM and keyword of an element by its tag, and the other way.
+
+PS3.6 for standard elements, PS3.5 7.8 for private ones. The data is loaded with the first question
+and parsed only as far as the question needs.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from dicodec.errors import InvalidOptionError
+
+_TAG_TEXT = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?")
+_AMBIGUOUS_PRIVATE = {"OB/OW": "OB or OW", "US/SS": "US or SS"}
+
+
+class DictionaryEntry(NamedTuple):
+    """What the dictionary says of an element.
+
+    Attributes:
+        vr: two letters, or a choice as the standard prints it: "US or SS".
+        vm: "1", "2-2n", ...
+        keyword: "" for the few retired elements without one.
+    """
+
+    vr: str
+    vm: str
+    keyword: str
+
+
+@cache
+def _element_lines() -> list[str]:
+    from dicodec.part10._dictionary_data import ELEMENTS
+
+    return ELEMENTS.splitlines()
+
+
+@cache
+def _repeating() -> list[tuple[int, int, DictionaryEntry]]:
+    from dicodec.part10._dictionary_data import REPEATING
+
+    rows = []
+    for line in REPEATING.splitlines():
+        pattern, vr, vm, keyword = line.split("\t")
+        mask = int("".join("0" if digit == "x" else "F" for digit in pattern), 16)
+        rows.append((mask, int(pattern.replace("x", "0"), 16), DictionaryEntry(vr, vm, keyword)))
+    return rows
+
+
+@lru_cache(maxsize=1 << 14)
+def entry_of(tag: int) -> DictionaryEntry | None:
+    """Return the entry of a standard element, repeating groups included; None if there is none.
+
+    Group Length (gggg,0000) of any group is UL (PS3.5 7.2), a Private Creator (gggg,0010-00FF) of
+    an odd group is LO (PS3.5 7.8.1).
+    """
+    lines = _element_lines()
+    key = f"{tag:08X}"
+    index = bisect_left(lines, key)
+    if index < len(lines) and lines[index].startswith(key):
+        _, vr, vm, keyword = lines[index].split("\t")
+        return DictionaryEntry(vr, vm, "" if keyword == "-" else keyword)
+    number = tag & 0xFFFF
+    if number == 0:
+        return DictionaryEntry("UL", "1", "")
+    if tag & 0x10000:
+        return DictionaryEntry("LO", "1", "") if 0x10 <= number <= 0xFF else None
+    for mask, value, entry in _repeating():
+        if tag & mask == value:
+            return entry
+    return None
+
+
+def vr_of(tag: int) -> str | None:
+    """Return the VR of a standard element, "US or SS" and the like as such; None if unknown."""
+    entry = entry_of(tag)
+    return entry.vr if entry else None
+
+
+def keyword_of(tag: int) -> str:
+    """Return the keyword of a standard element, "" if it has none."""
+    entry = entry_of(tag)
+    return entry.keyword if entry else ""
+
+
+@cache
+def _tags_by_keyword() -> dict[str, int]:
+    tags = {}
+    for line in _element_lines():
+        tag, _, _, keyword = line.split("\t")
+        tags[keyword] = int(tag, 16)
+    del tags["-"]
+    return tags
+
+
+def tag_of(text: str) -> int:
+    """Return the tag that a keyword or a tag as text names.
+
+    Args:
+        text: PatientID, 00100020, 0010,0020 or (0010,0020). Keywords of repeating groups name more
+            than one tag and are not taken.
+
+    Raises:
+        InvalidOptionError: no such keyword, and no tag either.
+    """
+    text = text.strip()
+    tag = _tags_by_keyword().get(text)
+    if tag is not None:
+        return tag
+    if match := _TAG_TEXT.fullmatch(text):
+        return int(match[1] + match[2], 16)
+    raise InvalidOptionError(f"there is no attribute {text!r}", hint=_keyword_hint(text))
+
+
+def _keyword_hint(text: str) -> str:
+    from difflib import get_close_matches
+
+    keywords = _tags_by_keyword()
+    lower = text.lower().replace(" ", "").replace("_", "")
+    like = [keyword for keyword in keywords if keyword.lower() == lower]
+    like = like or get_close_matches(text, keywords, n=1, cutoff=0.8)
+    return f"did you mean {like[0]}?" if like else "give a DICOM keyword or a tag such as 00100020"
+
+
+@lru_cache(maxsize=1 << 10)
+def _private_elements(creator: str) -> dict[str, str]:
+    from dicodec.part10._dictionary_data import PRIVATE
+
+    if not creator or "\n" in creator:
+        return {}
+    heading = f"\n[{creator}]\n"
+    start = PRIVATE.find(heading)
+    if start < 0:
+        return {}
+    start += len(heading)
+    elements: dict[str, str] = {}
+    for line in PRIVATE[start : PRIVATE.find("\n[", start - 1) + 1 or None].splitlines():
+        group, *entries = line.split(" ")
+        for entry in entries:  # xx08CS: any block, element 08, CS
+            elements[group + entry[:4]] = entry[4:]
+    return elements
+
+
+@lru_cache(maxsize=1 << 14)
+def private_vr(creator: str, tag: int) -> str | None:
+    """Return the VR of a private element, None if unknown (PS3.5 7.8.1).
+
+    Args:
+        creator: the value of the Private Creator element that reserved the block of this element.
+        tag: with the block as it is in the data set.
+    """
+    elements = _private_elements(creator)
+    if not elements:
+        return None
+    text = f"{tag:08X}"
+    keys = (text, f"{text[:4]}xx{text[6:]}", f"{text[:2]}xxxx{text[6:]}")
+    vr = next((elements[key] for key in keys if key in elements), None)
+    return _AMBIGUOUS_PRIVATE.get(vr, vr) if vr else None
