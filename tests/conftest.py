@@ -1,0 +1,75 @@
+"""What several tests share: the corpus of real files and the witnesses."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import witnesses
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ManifestRow = dict[str, str]
+
+
+def find_corpus() -> Path | None:
+    """Return the folder of real files: DICODEC_CORPUS, or the one beside the project, or None."""
+    named = os.environ.get("DICODEC_CORPUS")
+    folder = Path(named) if named else ROOT.parent / "shared" / "corpus"
+    return folder if (folder / "MANIFEST.tsv").is_file() else None
+
+
+def read_manifest(folder: Path) -> list[ManifestRow]:
+    """Return the rows of a corpus' MANIFEST.tsv."""
+    with (folder / "MANIFEST.tsv").open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real files; tests that need it are skipped where there is none."""
+    folder = find_corpus()
+    if folder is None:
+        pytest.skip("no corpus: set DICODEC_CORPUS to a folder with a MANIFEST.tsv")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def manifest(corpus: Path) -> list[ManifestRow]:
+    """One row for each file of the corpus."""
+    return read_manifest(corpus)
+
+
+@pytest.fixture(scope="session")
+def witness_names() -> Iterator[list[str]]:
+    """The witnesses that are installed; their processes end with the session."""
+    yield witnesses.available()
+    witnesses.close_all()
+
+
+def _require(name: str, names: list[str]) -> str:
+    if name not in names:
+        pytest.skip(f"witness {name} is not installed")
+    return name
+
+
+@pytest.fixture
+def pydicom_witness(witness_names: list[str]) -> str:
+    """The name "pydicom", where it is installed."""
+    return _require("pydicom", witness_names)
+
+
+@pytest.fixture
+def gdcm_witness(witness_names: list[str]) -> str:
+    """The name "gdcm", where it is installed."""
+    return _require("gdcm", witness_names)
+
+
+@pytest.fixture
+def dcmtk_witness(witness_names: list[str]) -> str:
+    """The name "dcmtk", where it is installed."""
+    return _require("dcmtk", witness_names)

@@ -1,0 +1,228 @@
+"""Independent readers of DICOM files: pydicom, GDCM, DCMTK. None of them knows dicodec.
+
+Each reads in a process of its own, because each of them can end the process it runs in. A witness
+reads, refuses, or crashes; what that means is the test's business.
+
+    result = read_with("gdcm", path)
+    if result.outcome is Outcome.READ:
+        assert same_samples(result.samples, expected)
+
+pydicom uses neither GDCM nor imagecodecs: its own code for native and RLE, Pillow for JPEG, CharLS
+for JPEG-LS, OpenJPEG for JPEG 2000 and HTJ2K, and zlib for Deflated Image Frame, which it does not
+know. It does not read 12-bit and lossless JPEG, nor JPEG XL. DCMTK reads native syntaxes, RLE, JPEG
+and JPEG-LS.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[Any]
+
+TIMEOUT = 60.0
+"""Seconds a witness may take over one file."""
+
+
+class Outcome(StrEnum):
+    """What became of reading one file."""
+
+    READ = "read"
+    REFUSED = "refused"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessResult:
+    """What a witness says of one file.
+
+    Attributes:
+        samples: (frames, rows, columns[, samples]), by pixel, colors as the stream has them (a
+            JPEG stream of YCbCr stays YCbCr), bits above Bits Stored cut off and the sign extended.
+        outcome: whether there are samples, and if not, why.
+        detail: the witness's own words.
+        facts: what the witness reads in the header, named as in ImagePixelDescription, and
+            transfer_syntax.
+    """
+
+    samples: Samples | None
+    outcome: Outcome
+    detail: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def available() -> list[str]:
+    """Return the names of the witnesses that are installed here."""
+    found = [name for name in ("pydicom", "gdcm") if importlib.util.find_spec(name)]
+    if "pydicom" in found and all(shutil.which(tool) for tool in _DCMTK_TOOLS):
+        found.append("dcmtk")
+    return found
+
+
+def read_with(name: str, path: str | Path) -> WitnessResult:
+    """Read a file with the witness "pydicom", "gdcm" or "dcmtk"."""
+    if name not in available():
+        return WitnessResult(None, Outcome.ABSENT, f"{name} is not installed")
+    return _read_with_dcmtk(Path(path)) if name == "dcmtk" else _server(name).read(Path(path))
+
+
+def same_samples(left: Samples | None, right: Samples | None) -> bool:
+    """Say whether two images are equal in shape and in every value, whatever their types."""
+    if left is None or right is None or left.shape != right.shape:
+        return False
+    return bool(np.array_equal(left.astype(np.int64), right.astype(np.int64)))
+
+
+def canonical(samples: Samples, facts: Mapping[str, Any]) -> Samples:
+    """Return samples without the bits above Bits Stored, which PS3.5 8.1.1 gives no meaning."""
+    unused = samples.dtype.itemsize * 8 - facts["bits_stored"]
+    if unused <= 0 or samples.dtype.kind not in "iu" or facts["bits_allocated"] == 1:
+        return samples
+    kept: Samples = np.right_shift(np.left_shift(samples, unused), unused)
+    return kept
+
+
+class _Server:
+    """A child process that answers one request after the other, started anew when it dies."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._folder = tempfile.TemporaryDirectory(prefix=f"witness-{name}-")
+        self._process: subprocess.Popen[str] | None = None
+        self._one_at_a_time = threading.Lock()
+
+    def read(self, path: Path) -> WitnessResult:
+        target = Path(self._folder.name) / "samples.npy"
+        with self._one_at_a_time:
+            target.unlink(missing_ok=True)
+            answer = self._ask({"path": str(path.resolve()), "samples": str(target)})
+            if answer["outcome"] != Outcome.READ:
+                return WitnessResult(None, Outcome(answer["outcome"]), answer["detail"])
+            samples = canonical(np.load(target), answer["facts"])
+        return WitnessResult(samples, Outcome.READ, "", answer["facts"])
+
+    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
+        process = self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        watchdog = threading.Timer(TIMEOUT, process.kill)
+        watchdog.start()
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            in_time = watchdog.is_alive()
+            watchdog.cancel()
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        status = process.wait()
+        self.close()
+        if not in_time:
+            return {"outcome": Outcome.TIMED_OUT, "detail": f"killed after {TIMEOUT:g} s"}
+        return {"outcome": Outcome.CRASHED, "detail": _end(status)}
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            child = Path(__file__).with_name("witness_child.py")
+            self._process = subprocess.Popen(
+                [sys.executable, child, self._name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        return self._process
+
+    def close(self) -> None:
+        """End the child; the next request starts another."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+@cache
+def _server(name: str) -> _Server:
+    return _Server(name)
+
+
+def close_all() -> None:
+    """End all children; call it once when the tests are over."""
+    for name in ("pydicom", "gdcm"):
+        _server(name).close()
+
+
+def _end(status: int) -> str:
+    return f"ended by {signal.Signals(-status).name}" if status < 0 else f"ended with {status}"
+
+
+_NATIVE = ("dcmconv", "+te")
+_JPEG = ("dcmdjpeg", "+cn", "+te")
+_DCMTK_COMMANDS: dict[str, tuple[str, ...]] = {
+    "1.2.840.10008.1.2": _NATIVE,
+    "1.2.840.10008.1.2.1": _NATIVE,
+    "1.2.840.10008.1.2.2": _NATIVE,
+    "1.2.840.10008.1.2.1.99": _NATIVE,
+    "1.2.840.10008.1.2.5": ("dcmdrle", "+te"),
+    **{f"1.2.840.10008.1.2.4.{process}": _JPEG for process in (50, 51, 53, 55, 57, 70)},
+    "1.2.840.10008.1.2.4.80": ("dcmdjpls", "+te"),
+    "1.2.840.10008.1.2.4.81": ("dcmdjpls", "+te"),
+}
+_DCMTK_TOOLS = ("dcmconv", "dcmdrle", "dcmdjpeg", "dcmdjpls")
+
+
+def _read_with_dcmtk(path: Path) -> WitnessResult:
+    """Decode with DCMTK to Explicit VR Little Endian, and read that with pydicom."""
+    syntax = _transfer_syntax(path)
+    command = _DCMTK_COMMANDS.get(syntax)
+    if command is None:
+        return WitnessResult(None, Outcome.REFUSED, f"DCMTK does not decode {syntax}")
+    with tempfile.TemporaryDirectory(prefix="witness-dcmtk-") as folder:
+        target = Path(folder) / "native.dcm"
+        try:
+            run = subprocess.run(
+                [*command, path, target], capture_output=True, timeout=TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return WitnessResult(None, Outcome.TIMED_OUT, f"killed after {TIMEOUT:g} s")
+        words = (run.stdout + run.stderr).decode(errors="replace").strip()
+        if run.returncode < 0:
+            return WitnessResult(None, Outcome.CRASHED, f"{_end(run.returncode)}: {words}")
+        if run.returncode > 0 or not target.exists():
+            return WitnessResult(None, Outcome.REFUSED, words)
+        result = _server("pydicom").read(target)
+    facts = {**result.facts, "transfer_syntax": syntax}
+    return WitnessResult(result.samples, result.outcome, result.detail or words, facts)
+
+
+def _transfer_syntax(path: Path) -> str:
+    """Return the UID in File Meta Information; empty where there is none."""
+    import pydicom
+
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            meta = pydicom.dcmread(path, force=True, specific_tags=[], stop_before_pixels=True)
+    except Exception:
+        return ""
+    return str(meta.file_meta.get("TransferSyntaxUID", ""))
