@@ -63,6 +63,7 @@ class PixelPlan:
         stated: the image as the data set describes it.
         coded: the image as its frames really are; differs where the data set is wrong.
         decoded: what the decoder returns.
+        prepared: what the encoder is given.
         result: what will be stored.
         frames: number of frames.
         decoder, encoder: for TRANSCODE.
@@ -77,6 +78,7 @@ class PixelPlan:
     stated: ImagePixelDescription
     coded: ImagePixelDescription
     decoded: ImagePixelDescription
+    prepared: ImagePixelDescription
     result: ImagePixelDescription
     frames: int
     decoder: Decoder | None = None
@@ -310,7 +312,8 @@ class _PixelPlanner:
     def _unchanged(self, action: Action) -> PixelPlan:
         stated = self._stated
         return PixelPlan(
-            action, stated, stated, stated, stated, stated.number_of_frames, table=self._table()
+            action, stated, stated, stated, stated, stated, stated.number_of_frames,
+            table=self._table(),
         )
 
     def _repacked(self) -> PixelPlan | None:
@@ -345,7 +348,7 @@ class _PixelPlanner:
         stream = self._first_stream()
         coded = self._coded(stream)
         decoded = decoder.decoded_description(stream, coded)
-        encoder, steps, result = self._way_in(decoded)
+        encoder, steps, prepared, result = self._way_in(decoded)
         lossy = self._target.loss is not Loss.NEVER and not (
             self._target.name == "jpeg-ls-near" and self._options.near == 0
         )
@@ -354,6 +357,7 @@ class _PixelPlanner:
             self._stated,
             coded,
             decoded,
+            prepared,
             result,
             self._stated.number_of_frames,
             decoder,
@@ -394,8 +398,10 @@ class _PixelPlanner:
 
     def _way_in(
         self, decoded: ImagePixelDescription
-    ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription]:
-        """Return encoder, photometric steps and stored description: the first that fits."""
+    ) -> tuple[
+        Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription
+    ]:
+        """Return encoder, photometric steps, what it is given and what is stored: the first fit."""
         settings = EncoderSettings(
             quality=self._options.quality,
             near=self._options.near,
@@ -412,7 +418,7 @@ class _PixelPlanner:
                 failure = failure or error
                 continue
             self._note_steps(steps, decoded, result)
-            return encoder, steps, result
+            return encoder, steps, prepared, result
         assert failure is not None, "route yields at least one way"
         raise failure
 

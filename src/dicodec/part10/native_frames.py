@@ -58,3 +58,39 @@ class NativeFrames:
         word_start, word_end = start & ~1, end + (end & 1)
         words = swapped(source.read(self.span.value + word_start, word_end - word_start), 2)
         return words[start - word_start : end - word_start]
+
+
+def bits_from(data: bytes, first_bit: int, count: int) -> bytes:
+    """Return `count` bits that begin at `first_bit` as bytes that begin with them.
+
+    The first sample is the lowest bit of a byte (PS3.5 8.1.1), so the bits of a frame are those of
+    one little endian integer. Bits behind the last sample become 0.
+    """
+    if first_bit == 0 and count % 8 == 0:
+        return data
+    number = int.from_bytes(data, "little") >> first_bit & (1 << count) - 1
+    return number.to_bytes((count + 7) // 8, "little")
+
+
+class BitJoiner:
+    """Joins frames whose bits do not fill their last byte: the next frame begins inside it."""
+
+    def __init__(self, frame_bits: int) -> None:
+        self._frame_bits = frame_bits
+        self._carried = 0
+        self._carried_bits = 0
+
+    def joined(self, frame: bytes) -> bytes:
+        """Return the whole bytes there are once a frame is added."""
+        if self._frame_bits % 8 == 0:
+            return frame
+        number = int.from_bytes(frame, "little") & (1 << self._frame_bits) - 1
+        number = number << self._carried_bits | self._carried
+        bits = self._frame_bits + self._carried_bits
+        whole, self._carried_bits = divmod(bits, 8)
+        self._carried = number >> 8 * whole
+        return (number & (1 << 8 * whole) - 1).to_bytes(whole, "little")
+
+    def rest(self) -> bytes:
+        """Return the last byte, if one is begun."""
+        return bytes([self._carried]) if self._carried_bits else b""

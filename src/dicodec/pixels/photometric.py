@@ -30,6 +30,10 @@ class PhotometricStep:
     rounds: bool
     apply: SampleFunction
 
+    def described(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Return the description after the step."""
+        return replace(image, photometric_interpretation=self.target)
+
     @property
     def text(self) -> str:
         """The step in words."""
@@ -77,6 +81,6 @@ def route(
     if wanted == "auto":
         ways = [step for step in ways if step.target == "RGB"]
     for step in ways:
-        yield (step,), replace(decoded, photometric_interpretation=step.target)
+        yield (step,), step.described(decoded)
     if not ways and wanted not in {"auto", stated} and wanted_here != stated:
         raise UnsupportedImageError(f"{stated} cannot be converted to {wanted}")

@@ -1,0 +1,191 @@
+"""The calls: convert a file, bytes or a stream; everything else is put together here."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dicodec.edits import planned_edits
+from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.frame_window import available_cores
+from dicodec.model.edits import Edit, RemoveAttribute
+from dicodec.options import ConversionOptions
+from dicodec.output import atomic_output, check_target, opened_for_writing, translated_writes
+from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
+from dicodec.part10.dictionary import keyword_of
+from dicodec.part10.encoding import DataSetEncoding, tag_text
+from dicodec.part10.reencode import Reencoder
+from dicodec.plan import Action, ConversionPlan, plan_conversion
+from dicodec.pipeline import PipelineResult, run_plan
+from dicodec.report import ConversionReport
+
+type Target = str | os.PathLike[str] | BinaryIO
+"""What a caller may name as a target: a path, or a binary stream that bytes are written to."""
+
+
+def convert(
+    source: Source, target: Target | None, *, to: str | tuple[str, ...] | list[str], **options: Any
+) -> ConversionReport:
+    """Convert one DICOM file.
+
+    Args:
+        source: a path, a buffer, or a binary stream.
+        target: a path, or a binary stream; None plans only, as `--dry-run` does. A path gets the
+            whole result or nothing; it may be the source itself if `overwrite` is set.
+        to: acceptable transfer syntaxes, the first preferred: "htj2k-lossless", a UID, a keyword.
+        **options: fields of ConversionOptions.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ReadError: the source cannot be read or understood.
+        ConversionError: it cannot become what was asked for.
+        WriteError: the result cannot be put in its place. In all three cases nothing is written,
+            and the source is untouched.
+    """
+    names = tuple(to.split(",")) if isinstance(to, str) else tuple(to)
+    try:
+        settings = ConversionOptions(to=names, **options)
+    except TypeError as cause:
+        raise InvalidOptionError(str(cause)) from cause
+    return convert_with(source, target, settings)
+
+
+def convert_bytes(
+    data: bytes | bytearray | memoryview, *, to: str | tuple[str, ...] | list[str], **options: Any
+) -> bytes:
+    """Convert a DICOM file that is in memory, and return the result; see `convert`."""
+    out = io.BytesIO()
+    convert(data, out, to=to, **options)
+    return out.getvalue()
+
+
+def convert_with(
+    source: Source, target: Target | None, options: ConversionOptions
+) -> ConversionReport:
+    """Convert one DICOM file as `convert` does, with options that are already a value."""
+    report = ConversionReport(source=_name(source), target=_name(target), engine="dicodec")
+    started = time.perf_counter()
+    try:
+        if isinstance(target, str | os.PathLike):
+            check_target(Path(target), overwrite=options.overwrite)
+        with open_dicom(source, options.limits) as file:
+            report.seconds["open"] = time.perf_counter() - started
+            _convert_open(file, target, options, report)
+    except DicodecError as error:
+        if error.path is None:
+            error.path = report.source if _kind(error) != "writing" else report.target
+        raise
+    report.seconds["total"] = time.perf_counter() - started
+    return report
+
+
+def _convert_open(
+    file: DicomFile, target: Target | None, options: ConversionOptions, report: ConversionReport
+) -> None:
+    started = time.perf_counter()
+    plan = plan_conversion(file, options)
+    encoding = DataSetEncoding(plan.target.explicit_vr, plan.target.little_endian)
+    reencoder = Reencoder(file.data_set)
+    edits = planned_edits(file, plan, options, encoding, reencoder)
+    if _right_already(file, plan, edits):
+        plan = ConversionPlan(plan.source, plan.target, Action.COPY_FILE, plan.pixels)
+    _describe(report, file, plan, edits)
+    report.seconds["plan"] = time.perf_counter() - started
+    if target is None:
+        report.dry_run = True
+        return
+    started = time.perf_counter()
+    workers = options.workers or available_cores()
+    with _output(target, overwrite=options.overwrite) as out:
+        result = run_plan(file, plan, edits, reencoder, out, workers)
+        report.target_size = out.seek(0, io.SEEK_END)
+    report.seconds["convert"] = time.perf_counter() - started
+    _measure(report, result)
+
+
+def _right_already(file: DicomFile, plan: ConversionPlan, edits: tuple[Edit, ...]) -> bool:
+    """Whether the source is, byte for byte, what was asked for."""
+    effective = [
+        edit
+        for edit in edits
+        if not isinstance(edit, RemoveAttribute) or file.data_set.find(edit.tag) is not None
+    ]
+    same = plan.source == plan.target and plan.action in {Action.MOVE_VALUE, Action.NONE}
+    return same and not effective and not file.oddities and bool(file.stated_syntax)
+
+
+@contextmanager
+def _output(target: Target, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Yield a seekable file whose content becomes the target when the block succeeds."""
+    if isinstance(target, str | os.PathLike):
+        with (
+            atomic_output(Path(target), overwrite=overwrite) as temporary,
+            opened_for_writing(temporary) as out,
+        ):
+            yield out
+        return
+    if isinstance(target, io.BytesIO) and not target.getbuffer().nbytes:
+        yield target
+        return
+    yield from _spooled_output(target)
+
+
+def _spooled_output(target: BinaryIO) -> Iterator[BinaryIO]:
+    """A stream may not be seekable: the result is finished first, then sent, whole or not at all."""
+    import shutil
+    import tempfile
+
+    with translated_writes(), tempfile.TemporaryFile(prefix="dicodec-") as out:
+        yield out
+        out.seek(0)
+        shutil.copyfileobj(out, target, 1 << 20)
+        target.flush()
+
+
+def _describe(
+    report: ConversionReport, file: DicomFile, plan: ConversionPlan, edits: tuple[Edit, ...]
+) -> None:
+    report.source_syntax = plan.source.name
+    report.target_syntax = plan.target.name
+    report.action = plan.action.value
+    report.oddities = file.oddities
+    report.source_size = file.source.size
+    report.decisions += plan.decisions
+    report.warnings += plan.warnings
+    if plan.pixels is not None:
+        report.frames = plan.pixels.frames
+        report.lossy = plan.pixels.lossy
+        report.photometric_interpretation = (
+            plan.pixels.stated.photometric_interpretation,
+            plan.pixels.result.photometric_interpretation,
+        )
+    for edit in edits:
+        name = keyword_of(edit.tag) or tag_text(edit.tag)
+        present = file.data_set.find(edit.tag) is not None
+        if isinstance(edit, RemoveAttribute):
+            if present:
+                report.changes.append(f"{name} removed")
+        else:
+            report.changes.append(f"{name} {'changed' if present else 'added'}")
+
+
+def _measure(report: ConversionReport, result: PipelineResult) -> None:
+    if result.encoded_size:
+        report.compression_ratio = round(result.native_size / result.encoded_size, 4)
+
+
+def _name(given: Source | Target | None) -> str | None:
+    return os.fspath(given) if isinstance(given, str | os.PathLike) else None
+
+
+def _kind(error: DicodecError) -> str:
+    from dicodec.errors import kind_of
+
+    return kind_of(error)

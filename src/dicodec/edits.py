@@ -1,0 +1,185 @@
+"""All changes of attributes that a planned conversion brings: rules applied to one data set."""
+
+from __future__ import annotations
+
+import uuid
+
+from dicodec.errors import InvalidOptionError
+from dicodec.model import tags
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
+from dicodec.options import ConversionOptions
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.dictionary import tag_of
+from dicodec.part10.elements import walk_items
+from dicodec.part10.encoding import DataSetEncoding, tag_text
+from dicodec.part10.reencode import Reencoder
+from dicodec.part10.values import encode_user_value
+from dicodec.plan import Action, ConversionPlan, PixelPlan
+from dicodec.rules.image_edits import image_edits, statistics_edits
+from dicodec.rules.lossy import RATIO_TO_FOLLOW, derived_image, ratio_text, record_compression
+
+_OFFSET_TABLE_TAGS = (
+    tags.EXTENDED_OFFSET_TABLE,
+    tags.EXTENDED_OFFSET_TABLE_LENGTHS,
+    tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH,
+)
+_NOT_TO_EDIT = frozenset(
+    {
+        tags.PIXEL_DATA, tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA,
+        tags.SAMPLES_PER_PIXEL, tags.PHOTOMETRIC_INTERPRETATION, tags.PLANAR_CONFIGURATION,
+        tags.NUMBER_OF_FRAMES, tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.BITS_STORED,
+        tags.HIGH_BIT, tags.PIXEL_REPRESENTATION, *_OFFSET_TABLE_TAGS,
+    }
+)  # fmt: skip
+"""What describes the pixels follows from the pixels; --set and --remove cannot touch it."""
+
+
+def planned_edits(
+    file: DicomFile,
+    plan: ConversionPlan,
+    options: ConversionOptions,
+    encoding: DataSetEncoding,
+    reencoder: Reencoder,
+) -> tuple[Edit, ...]:
+    """Return the edits of a conversion; of two for one attribute the later one counts.
+
+    Args:
+        file: the source.
+        plan: what is done with the pixels.
+        options: what the caller asked for.
+        encoding: of the result.
+        reencoder: re-encodes items that are kept.
+
+    Raises:
+        InvalidOptionError: an attribute to be set does not exist, cannot hold the text, or is one
+            that follows from the pixels.
+    """
+    edits: list[Edit] = []
+    if plan.pixels is not None:
+        edits += _pixel_edits(file, plan, plan.pixels, options, encoding, reencoder)
+    edits += _user_edits(file.data_set, options, encoding)
+    return tuple({edit.tag: edit for edit in edits}.values())
+
+
+def _pixel_edits(
+    file: DicomFile,
+    plan: ConversionPlan,
+    pixels: PixelPlan,
+    options: ConversionOptions,
+    encoding: DataSetEncoding,
+    reencoder: Reencoder,
+) -> list[Edit]:
+    edits: list[Edit] = []
+    if pixels.action is not Action.MOVE_VALUE:
+        edits += [RemoveAttribute(tag) for tag in _OFFSET_TABLE_TAGS]
+        if plan.target.encapsulated and pixels.table == "extended":
+            room = bytes(8 * pixels.frames)
+            edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE, "OV", room))
+            edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
+    edits += image_edits(pixels.stated, pixels.result)
+    if pixels.lossy:
+        edits += _lossy_edits(file.data_set, plan, options, encoding, reencoder)
+    elif pixels.action is Action.TRANSCODE and pixels.source_lossy:
+        edits += _late_record(file, plan, pixels)
+    if pixels.lossy or pixels.steps:
+        edits += statistics_edits()
+    return edits
+
+
+def _lossy_edits(
+    data_set: DataSet,
+    plan: ConversionPlan,
+    options: ConversionOptions,
+    encoding: DataSetEncoding,
+    reencoder: Reencoder,
+) -> list[Edit]:
+    """The result is another image than the source, and says so (PS3.3 C.7.6.1.1.5)."""
+    method = plan.target.lossy_method or ""
+    edits = list(
+        record_compression(
+            method,
+            _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+            _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_RATIO),
+            RATIO_TO_FOLLOW,
+        )
+    )
+    edits += derived_image(
+        data_set.text(tags.IMAGE_TYPE),
+        data_set.text(tags.DERIVATION_DESCRIPTION),
+        f"lossy compression: {plan.target.title}",
+        data_set.text(tags.SOP_CLASS_UID),
+        data_set.text(tags.SOP_INSTANCE_UID),
+        None if options.keep_uid else new_uid(),
+        _source_images(data_set, encoding, reencoder),
+    )
+    return edits
+
+
+def _late_record(file: DicomFile, plan: ConversionPlan, pixels: PixelPlan) -> list[Edit]:
+    """Record the loss of a source whose data set never said so (PS3.3 C.7.6.1.1.5)."""
+    data_set = file.data_set
+    if data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01" or file.pixel_data is None:
+        return []
+    frames = file.pixel_data.frames
+    if frames is None:
+        return []
+    native_size = pixels.stated.native_frame_bits * pixels.frames // 8
+    return list(
+        record_compression(
+            plan.source.lossy_method or "",
+            _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+            _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_RATIO),
+            ratio_text(native_size, frames.total_length()).strip(),
+        )
+    )
+
+
+def _values(data_set: DataSet, tag: int) -> list[str]:
+    text = data_set.text(tag)
+    return [value.strip() for value in text.split("\\")] if text else []
+
+
+def _source_images(
+    data_set: DataSet, encoding: DataSetEncoding, reencoder: Reencoder
+) -> tuple[bytes, ...]:
+    """Return the items of Source Image Sequence as the result will hold them."""
+    span = data_set.find(tags.SOURCE_IMAGE_SEQUENCE)
+    if span is None:
+        return ()
+    source_encoding = data_set.encoding_of(span)
+    return tuple(
+        reencoder.item(
+            data_set.source.read(item.start, item.end - item.start), source_encoding, encoding
+        )
+        for item in walk_items(data_set.source, span, source_encoding)
+    )
+
+
+def _user_edits(
+    data_set: DataSet, options: ConversionOptions, encoding: DataSetEncoding
+) -> list[Edit]:
+    edits: list[Edit] = []
+    character_set = data_set.text(tags.SPECIFIC_CHARACTER_SET)
+    for name in options.remove_attributes:
+        edits.append(RemoveAttribute(_editable(name)))
+    for name, text in options.set_attributes:
+        tag = _editable(name)
+        vr, value = encode_user_value(tag, text, character_set, encoding)
+        edits.append(SetAttribute(tag, vr, value))
+    return edits
+
+
+def _editable(name: str) -> int:
+    tag = tag_of(name)
+    if tag in _NOT_TO_EDIT or tag >> 16 == 0x0002:
+        raise InvalidOptionError(
+            "follows from the pixels or the transfer syntax and cannot be set or removed",
+            attribute=name if name.isalpha() else tag_text(tag),
+        )
+    return tag
+
+
+def new_uid() -> str:
+    """Return a UID that nobody else has: a random UUID under the root 2.25 (PS3.5 B.2)."""
+    return f"2.25.{uuid.uuid4().int}"

@@ -1,0 +1,57 @@
+"""A bounded, ordered window of threads: the sink pulls, and memory is what is in flight."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+
+FRAMES_IN_FLIGHT_PER_WORKER = 2
+BYTES_IN_FLIGHT = 96 << 20
+"""Decoded and encoded frames in flight together take about this much at most, one frame apart."""
+
+
+def available_cores() -> int:
+    """Return the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_frames[Result](
+    work: Callable[[int], Result], frames: int, workers: int, frame_size: int
+) -> Iterator[Result]:
+    """Yield work(frame) for every frame in order, at most a window of them at once.
+
+    One worker runs in the caller's thread. The first failing frame, in frame order, raises here;
+    frames behind it are cancelled.
+
+    Args:
+        work: turns a frame's number, from 0, into its result; called from several threads.
+        frames: how many there are.
+        workers: threads.
+        frame_size: bytes that a frame in flight takes, source, samples and result together.
+    """
+    affordable = max(1, BYTES_IN_FLIGHT // max(frame_size, 1))
+    workers = min(workers, affordable, frames)
+    if workers <= 1:
+        yield from map(work, range(frames))
+        return
+    window = min(workers * FRAMES_IN_FLIGHT_PER_WORKER, affordable)
+    with ThreadPoolExecutor(workers, "dicodec-frame") as pool:
+        yield from _ordered(pool, work, range(frames), window)
+
+
+def _ordered[Item, Result](
+    pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], limit: int
+) -> Iterator[Result]:
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            if len(waiting) == limit:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(work, item))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()

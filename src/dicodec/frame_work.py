@@ -1,0 +1,98 @@
+"""What is done to one frame: read, decode, change its photometric interpretation, encode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dicodec.codecs.base import Samples
+from dicodec.codecs.table import decoder_for
+from dicodec.errors import DicodecError, TruncatedFrameError
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.native_frames import NativeFrames, bits_from
+from dicodec.plan import Action, ConversionPlan, PixelPlan
+
+type FrameWork = Callable[[int], bytes]
+type FrameReader = Callable[[int], bytes]
+type SampleReader = Callable[[int], Samples]
+
+
+def frame_work(
+    file: DicomFile, pixel_data: PixelData, plan: ConversionPlan, pixels: PixelPlan
+) -> FrameWork:
+    """Return the function that turns a frame's number into the bytes that are stored for it."""
+    read = frame_reader(file, pixel_data)
+    if plan.action is Action.MOVE_FRAMES:
+        if plan.source.family == plan.target.family:
+            return read
+        size = pixels.stated.native_frame_bits // 8
+        return lambda frame: _exactly(read(frame), size)
+    if plan.action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
+        from dicodec.codecs.jpegxl import repack_jpeg, unpack_jpeg
+
+        change = repack_jpeg if plan.action is Action.REPACK_JPEG else unpack_jpeg
+        return lambda frame: change(read(frame))
+    decode = sample_reader(file, pixel_data, pixels)
+    encoder = pixels.encoder
+    assert encoder is not None, "a plan to transcode names its encoder"
+
+    def transcode(frame: int) -> bytes:
+        return encoder.encode(decode(frame), pixels.prepared)
+
+    return transcode
+
+
+def frame_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:
+    """Return the function that reads a frame's bytes; native ones begin at bit 0."""
+    source = file.data_set.source
+    frames = pixel_data.frames
+    if frames is not None:
+        return lambda frame: frames.read(source, frame)
+    image = pixel_data.image
+    swapped = not file.syntax.pixels_little_endian and image.bits_allocated <= 8
+    native = NativeFrames(
+        pixel_data.span, image, swapped_words=swapped and pixel_data.span.vr in {"OW", ""}
+    )
+
+    def read(frame: int) -> bytes:
+        return bits_from(
+            native.read(source, frame), native.first_bit(frame), image.native_frame_bits
+        )
+
+    return read
+
+
+def sample_reader(file: DicomFile, pixel_data: PixelData, pixels: PixelPlan) -> SampleReader:
+    """Return the function that decodes a frame and brings it to the wanted interpretation."""
+    read = frame_reader(file, pixel_data)
+    decoder = pixels.decoder or decoder_for(file.syntax)
+    coded = pixels.coded
+
+    def decode(frame: int) -> Samples:
+        samples = decoder.decode(read(frame), coded)
+        image = pixels.decoded
+        for step in pixels.steps:
+            samples = step.apply(samples, image)
+            image = step.described(image)
+        return samples
+
+    return decode
+
+
+def _exactly(frame: bytes, size: int) -> bytes:
+    if len(frame) < size:
+        raise TruncatedFrameError(f"the frame has {len(frame)} bytes where {size} are needed")
+    return frame[:size]
+
+
+def named(work: FrameWork) -> FrameWork:
+    """Name the frame in every error that has not named it."""
+
+    def with_name(frame: int) -> bytes:
+        try:
+            return work(frame)
+        except DicodecError as error:
+            if error.frame is None:
+                error.frame = frame
+            raise
+
+    return with_name

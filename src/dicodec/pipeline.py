@@ -1,0 +1,203 @@
+"""Carrying a plan out: head, frames through a window of threads, and what follows, into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from dicodec import __version__
+from dicodec.frame_window import map_frames
+from dicodec.frame_work import frame_work, named
+from dicodec.model import tags
+from dicodec.model.edits import Edit, SetAttribute
+from dicodec.part10.deflate import DeflatingWriter
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.edit_bytes import element_header
+from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
+from dicodec.part10.native_frames import BitJoiner
+from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
+from dicodec.part10.reencode import Reencoder
+from dicodec.part10.source import read_chunks
+from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
+from dicodec.plan import Action, ConversionPlan, PixelPlan, swap_unit_between
+from dicodec.rules.image_edits import native_vr
+from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
+
+IMPLEMENTATION_CLASS_UID = "2.25.160394412927360341237155836245310946011"
+IMPLEMENTATION_VERSION_NAME = f"DICODEC_{__version__}"[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineResult:
+    """What came out.
+
+    Attributes:
+        encoded_size: bytes of all frames in the result, padding included; None if native.
+        native_size: bytes that the same frames take native.
+    """
+
+    encoded_size: int | None
+    native_size: int
+
+
+def run_plan(
+    file: DicomFile,
+    plan: ConversionPlan,
+    edits: Sequence[Edit],
+    reencoder: Reencoder,
+    out: BinaryIO,
+    workers: int,
+) -> PipelineResult:
+    """Write the result of a plan.
+
+    Args:
+        file: the open source.
+        plan: what to do.
+        edits: changes of attributes.
+        reencoder: re-encodes elements for the result.
+        out: an empty seekable file.
+        workers: threads for frames; the bytes written do not depend on it.
+
+    Raises:
+        DicodecError: the frame at fault is named. What was written until then is of no use.
+    """
+    return _Run(file, plan, edits, reencoder, out, workers).run()
+
+
+class _Run:
+    def __init__(
+        self,
+        file: DicomFile,
+        plan: ConversionPlan,
+        edits: Sequence[Edit],
+        reencoder: Reencoder,
+        out: BinaryIO,
+        workers: int,
+    ) -> None:
+        self._file = file
+        self._plan = plan
+        self._edits = edits
+        self._out = out
+        self._workers = workers
+        target = plan.target
+        self._encoding = DataSetEncoding(target.explicit_vr, target.little_endian)
+        self._elements = ElementWriter(file.data_set, self._encoding, edits, reencoder)
+
+    def run(self) -> PipelineResult:
+        if self._plan.action is Action.COPY_FILE:
+            for chunk in read_chunks(self._file.source, 0, self._file.source.size):
+                self._out.write(chunk)
+            return PipelineResult(None, 0)
+        write_file_meta(self._out, self._file.head, self._stated_meta())
+        deflating = DeflatingWriter(self._out) if self._plan.target.deflated else None
+        sink: Sink = deflating or self._out
+        start = 0 if deflating else self._out.tell()
+        offsets = self._elements.write_before_pixel_data(sink)
+        rooms = {tag: start + offset for tag, offset in offsets.items()}
+        result = PipelineResult(None, 0)
+        if self._file.pixel_data is not None:
+            result = self._write_pixel_data(sink, self._file.pixel_data, rooms)
+        self._elements.write_after_pixel_data(sink)
+        if deflating:
+            deflating.finish()
+        return result
+
+    def _stated_meta(self) -> dict[int, str]:
+        """Return what File Meta Information says of this result (PS3.10 7.1)."""
+        instance = next(
+            (
+                edit.value
+                for edit in self._edits
+                if isinstance(edit, SetAttribute) and edit.tag == tags.SOP_INSTANCE_UID
+            ),
+            self._file.data_set.text(tags.SOP_INSTANCE_UID),
+        )
+        sop_class = self._file.data_set.text(tags.SOP_CLASS_UID)
+        head = self._file.head
+        if isinstance(instance, bytes):
+            instance = instance.rstrip(b"\0 ").decode("ascii")
+        return {
+            tags.MEDIA_STORAGE_SOP_CLASS_UID: sop_class
+            or head.text(tags.MEDIA_STORAGE_SOP_CLASS_UID),
+            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: str(instance)
+            or head.text(tags.MEDIA_STORAGE_SOP_INSTANCE_UID),
+            tags.TRANSFER_SYNTAX_UID: self._plan.target.uid,
+            tags.IMPLEMENTATION_CLASS_UID: IMPLEMENTATION_CLASS_UID,
+            tags.IMPLEMENTATION_VERSION_NAME: IMPLEMENTATION_VERSION_NAME,
+        }
+
+    def _write_pixel_data(
+        self, sink: Sink, pixel_data: PixelData, rooms: dict[int, int]
+    ) -> PipelineResult:
+        pixels = self._plan.pixels
+        if self._plan.action is Action.MOVE_VALUE or pixels is None:
+            self._move_value(sink, pixel_data)
+            return PipelineResult(None, 0)
+        work = named(frame_work(self._file, pixel_data, self._plan, pixels))
+        native_size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
+        frame_size = pixels.decoded.samples_per_frame * max(pixels.decoded.bits_allocated, 8) // 4
+        streams = map_frames(work, pixels.frames, self._workers, frame_size)
+        if not self._plan.target.encapsulated:
+            vr = native_vr(pixels.result, "")
+            writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
+            joiner = BitJoiner(pixels.result.native_frame_bits)
+            for samples in streams:
+                writer.write(joiner.joined(samples))
+            writer.write(joiner.rest())
+            writer.finish()
+            return PipelineResult(None, native_size)
+        room = None
+        if pixels.table == "extended":
+            header = len(element_header(tags.EXTENDED_OFFSET_TABLE, "OV", 0, self._encoding))
+            room = (
+                rooms[tags.EXTENDED_OFFSET_TABLE] + header,
+                rooms[tags.EXTENDED_OFFSET_TABLE_LENGTHS] + header,
+            )
+        fragments = EncapsulatedWriter(self._out, pixels.frames, pixels.table, room)
+        for stream in streams:
+            fragments.write(stream)
+        fragments.finish()
+        if pixels.lossy:
+            self._patch_ratio(rooms, ratio_text(native_size, fragments.encoded_size))
+        return PipelineResult(fragments.encoded_size, native_size)
+
+    def _patch_ratio(self, rooms: dict[int, int], ratio: str) -> None:
+        """Put the measured ratio where room was left: the last value of the element."""
+        tag = tags.LOSSY_IMAGE_COMPRESSION_RATIO
+        edit = next(
+            edit for edit in self._edits if isinstance(edit, SetAttribute) and edit.tag == tag
+        )
+        header = len(element_header(tag, "DS", 0, self._encoding))
+        assert isinstance(edit.value, str)
+        patch(
+            self._out,
+            rooms[tag] + header + len(edit.value) - RATIO_LENGTH,
+            ratio.encode("ascii"),
+        )
+
+    def _move_value(self, sink: Sink, pixel_data: PixelData) -> None:
+        """Copy the value of Pixel Data in pieces, in another byte order if need be."""
+        span = pixel_data.span
+        source = self._file.data_set.source
+        if span.undefined:
+            end = span.value + span.length
+            sink.write(element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))
+            for chunk in read_chunks(source, span.value, end):
+                sink.write(chunk)
+            sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
+            return
+        unit = 1
+        vr = span.vr or "OW"
+        if self._plan.pixels is not None:
+            image = self._plan.pixels.stated
+            stated_vr = span.vr or ("OW" if self._swaps() else "")
+            unit = swap_unit_between(self._plan.source, self._plan.target, image, stated_vr)
+            vr = native_vr(image, stated_vr)
+        writer = NativeWriter(sink, span.tag, vr, span.length, self._encoding)
+        for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
+            writer.write(chunk)
+        writer.finish()
+
+    def _swaps(self) -> bool:
+        return self._plan.source.pixels_little_endian != self._plan.target.pixels_little_endian
