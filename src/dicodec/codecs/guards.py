@@ -1,4 +1,4 @@
-"""What every codec checks before and after the library underneath: sizes, precision, sign, errors."""
+"""What every codec checks around the library underneath: sizes, precision, sign, errors."""
 
 from __future__ import annotations
 

@@ -178,10 +178,7 @@ def _frame_header(bits: BitReader, facts: _Facts) -> None:
 
 
 def _description(facts: _Facts, reconstructs: bool) -> StreamDescription:
-    if facts.var_dct is None:
-        mode = "unknown mode"
-    else:
-        mode = "VarDCT" if facts.var_dct else "Modular"
+    mode = {None: "unknown mode", True: "VarDCT", False: "Modular"}[facts.var_dct]
     if facts.xyb:
         mode += ", XYB"
     elif facts.ycbcr:

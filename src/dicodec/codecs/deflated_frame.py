@@ -1,0 +1,100 @@
+"""Deflated Image Frame Compression (PS3.5 A.4.13): raw deflate (RFC 1951) of each native frame."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import imagecodecs
+
+from dicodec.codecs.base import Buffer, Samples
+from dicodec.codecs.guards import encoding
+from dicodec.codecs.native import NativeDecoder, NativeEncoder
+from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+
+_NATIVE_DECODER = NativeDecoder()
+_NATIVE_ENCODER = NativeEncoder()
+
+
+@dataclass(frozen=True, slots=True)
+class DeflatedFrameDecoder:
+    """Inflates frames; 1-bit frames begin at a byte."""
+
+    def describe(self, stream: Buffer) -> StreamDescription:
+        """Return that this is deflate, which says nothing about the image: see `Decoder`."""
+        if not len(stream):
+            raise TruncatedFrameError("the deflated frame is empty")
+        if stream[0] >> 1 & 3 == 3:  # BTYPE of the first block, RFC 1951 3.2.3
+            raise CorruptFrameError("the frame does not begin with a deflate block")
+        return StreamDescription(kind="deflate", process="raw deflate", lossless=True)
+
+    def decoded_description(
+        self, stream: StreamDescription, image: ImagePixelDescription
+    ) -> ImagePixelDescription:
+        """Describe the samples that `decode` returns: see `Decoder`."""
+        return _NATIVE_DECODER.decoded_description(stream, image)
+
+    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+        """Return the frame's samples: see `Decoder`.
+
+        No more is inflated than the image can need, whatever the stream holds. One pad byte of
+        the frame may be inside the deflated data, and any number behind it.
+        """
+        size = (image.native_frame_bits + 7) // 8
+        self.describe(stream)
+        try:
+            native = imagecodecs.deflate_decode(stream, raw=True, out=size + size % 2)
+        except Exception as cause:
+            raise _why(stream, size) from cause
+        if len(native) < size:
+            raise FrameMismatchError(f"the frame inflates to {len(native)} of {size} bytes")
+        return _NATIVE_DECODER.decode(native, image)
+
+
+@dataclass(frozen=True, slots=True)
+class DeflatedFrameEncoder:
+    """Deflates frames.
+
+    Attributes:
+        level: 1 (fast) to 12 (small).
+    """
+
+    level: int = 6
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored: see `Encoder`. Any native image will do."""
+        return _NATIVE_ENCODER.encoded_description(image)
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return one deflated frame: see `Encoder`."""
+        native = _NATIVE_ENCODER.encode(samples, image)
+        with encoding("deflate"):
+            return bytes(imagecodecs.deflate_encode(native, self.level, raw=True))
+
+
+def _why(stream: Buffer, size: int) -> CorruptFrameError | TruncatedFrameError | FrameMismatchError:
+    """Tell truncated, corrupt and oversized apart, which libdeflate does not."""
+    inflater = zlib.decompressobj(wbits=-15)
+    try:
+        native = inflater.decompress(stream, size + 2)
+    except zlib.error as error:
+        return CorruptFrameError(f"the deflated frame is damaged: {error}")
+    if len(native) > size + size % 2:
+        return FrameMismatchError(f"the frame inflates to more than {size} bytes")
+    if not inflater.eof:
+        return TruncatedFrameError("the deflated frame ends before its last block")
+    return CorruptFrameError("the deflated frame is damaged")
+
+
+def decoder(syntax: TransferSyntax) -> DeflatedFrameDecoder:  # noqa: ARG001
+    """Return the decoder of .8.1."""
+    return DeflatedFrameDecoder()
+
+
+def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> DeflatedFrameEncoder:  # noqa: ARG001
+    """Return the encoder of .8.1."""
+    return DeflatedFrameEncoder()

@@ -1,0 +1,171 @@
+"""Native frames (PS3.5 8.1): plain samples, packed bits, any byte and planar order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dicodec.codecs.base import Buffer, Samples
+from dicodec.codecs.guards import SUBSAMPLED, YBR_422, check_decodable, plain_description
+from dicodec.codecs.subsampled import upsampled
+from dicodec.errors import (
+    FrameMismatchError,
+    TruncatedFrameError,
+    UnsupportedImageError,
+    UnsupportedSourceError,
+)
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.pixels import bits
+
+
+def samples_of_words(words: Samples, image: ImagePixelDescription) -> Samples:
+    """Return the samples that containers of Bits Allocated hold, given as unsigned words.
+
+    The lowest of the sample's bits stands at High Bit + 1 - Bits Stored; bits above High Bit are
+    dropped, and replaced by the sign where there is one.
+    """
+    if image.floating:
+        return words.view(image.dtype)
+    shift = image.high_bit + 1 - image.bits_stored
+    if shift > 0:
+        words = words >> words.dtype.type(shift)
+    if image.signed:
+        return bits.sign_extended(words, image.bits_stored, image.dtype)
+    if image.bits_stored < 8 * words.itemsize:
+        words = words & words.dtype.type((1 << image.bits_stored) - 1)
+    return words
+
+
+def decoded_native(image: ImagePixelDescription) -> ImagePixelDescription:
+    """Describe a native frame's samples once decoded.
+
+    Raises:
+        UnsupportedSourceError: PS3.3 gives no native order of samples for the Photometric
+            Interpretation.
+    """
+    if image.photometric_interpretation == "YBR_PARTIAL_420":
+        raise UnsupportedSourceError(
+            "native YBR_PARTIAL_420 has no defined order of samples",
+            attribute="PhotometricInterpretation",
+        )
+    subsampled = image.photometric_interpretation in YBR_422 and image.samples_per_pixel == 3
+    return plain_description(image, "YBR_FULL" if subsampled else None)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeDecoder:
+    """Reads native frames.
+
+    Attributes:
+        big_endian: byte order of the samples. Bytes of OW that big endian exchanges within words
+            are put right by whoever reads the element.
+        first_bit: for 1-bit samples, where in the first byte the frame begins.
+    """
+
+    big_endian: bool = False
+    first_bit: int = 0
+
+    def describe(self, stream: Buffer) -> StreamDescription:  # noqa: ARG002
+        """Return that native samples say nothing about themselves."""
+        return StreamDescription(kind="native", process="uncompressed", lossless=True)
+
+    def decoded_description(
+        self,
+        stream: StreamDescription,  # noqa: ARG002
+        image: ImagePixelDescription,
+    ) -> ImagePixelDescription:
+        """Describe the samples that `decode` returns: see `Decoder`."""
+        return decoded_native(image)
+
+    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+        """Return the frame's samples; a view of `stream` where nothing has to change."""
+        check_decodable(image)
+        decoded = decoded_native(image)
+        first_bit = self.first_bit if image.bits_allocated == 1 else 0
+        needed = (first_bit + image.native_frame_bits + 7) // 8
+        if len(stream) < needed:
+            raise TruncatedFrameError(
+                f"the frame has {len(stream)} of the {needed} bytes that it needs"
+            )
+        if image.high_bit >= max(image.bits_allocated, 1) or image.high_bit < image.bits_stored - 1:
+            raise FrameMismatchError(
+                f"High Bit {image.high_bit} contradicts Bits Allocated {image.bits_allocated} and "
+                f"Bits Stored {image.bits_stored}",
+                attribute="HighBit",
+            )
+        if image.bits_allocated == 1:
+            samples = bits.unpack(stream, image.samples_per_frame, first_bit)
+            return _by_pixel(samples, image)
+        size = image.bits_allocated // 8
+        words = np.frombuffer(
+            stream,
+            f"{'>' if self.big_endian else '<'}u{size}",
+            image.native_frame_bits // 8 // size,
+        ).astype(f"<u{size}", copy=False)
+        samples = samples_of_words(words, image)
+        if image.photometric_interpretation != decoded.photometric_interpretation:
+            return upsampled(samples, image)
+        return _by_pixel(samples, image)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeEncoder:
+    """Writes native frames: samples by pixel, in the lowest bits of their container.
+
+    Attributes:
+        big_endian: byte order of the samples.
+        first_bit: for 1-bit samples, where in its first byte the frame begins; the bits before
+            are 0, so that the byte can be joined with the end of the frame before.
+    """
+
+    big_endian: bool = False
+    first_bit: int = 0
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored: see `Encoder`."""
+        if image.photometric_interpretation in SUBSAMPLED and image.samples_per_pixel == 3:
+            raise UnsupportedImageError(
+                f"native {image.photometric_interpretation} would halve the chroma that is there; "
+                "YBR_FULL keeps it",
+                attribute="PhotometricInterpretation",
+            )
+        if image.bits_allocated not in {1, 8, 16, 32, 64}:
+            raise UnsupportedImageError(
+                f"Bits Allocated {image.bits_allocated} is not encoded", attribute="BitsAllocated"
+            )
+        return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return the bytes of one native frame, without padding: see `Encoder`."""
+        self.encoded_description(image)
+        bits.check_range(samples, image)
+        if image.bits_allocated == 1:
+            return bits.pack(samples, self.first_bit)
+        order = ">" if self.big_endian else "<"
+        return samples.astype(samples.dtype.newbyteorder(order), copy=False).tobytes()
+
+
+def _by_pixel(samples: Samples, image: ImagePixelDescription) -> Samples:
+    if image.samples_per_pixel > 1 and image.planar_configuration == 1:
+        planes = samples.reshape(image.samples_per_pixel, image.rows, image.columns)
+        return np.ascontiguousarray(np.moveaxis(planes, 0, -1))
+    return samples.reshape(image.shape)
+
+
+def _is_big_endian(syntax: TransferSyntax) -> bool:
+    # GE's private syntax keeps the data set little endian and the samples big endian.
+    return not syntax.little_endian or syntax.name == "ge-private"
+
+
+def decoder(syntax: TransferSyntax) -> NativeDecoder:
+    """Return the decoder of a native syntax."""
+    return NativeDecoder(big_endian=_is_big_endian(syntax))
+
+
+def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> NativeEncoder:  # noqa: ARG001
+    """Return the encoder of a native syntax."""
+    return NativeEncoder(big_endian=_is_big_endian(syntax))

@@ -1,0 +1,173 @@
+"""RLE Lossless (PS3.5 Annex G): each byte plane is a segment, compressed by PackBits."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+
+import imagecodecs
+import numpy as np
+
+from dicodec.codecs.base import Buffer, Samples
+from dicodec.codecs.guards import YBR_422, check_decodable, encoding, plain_description
+from dicodec.codecs.native import samples_of_words
+from dicodec.codecs.streams import rle as headers
+from dicodec.errors import (
+    CorruptFrameError,
+    FrameMismatchError,
+    TruncatedFrameError,
+    UnsupportedImageError,
+)
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.pixels import bits
+
+_PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL"})
+# What a decoder may find behind the samples of a segment, for want of better encoders.
+_SLACK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class RleDecoder:
+    """Reads RLE frames; 1-bit samples come packed, in one segment."""
+
+    def describe(self, stream: Buffer) -> StreamDescription:
+        """Return what the RLE header says: see `Decoder`."""
+        return headers.describe(stream)
+
+    def decoded_description(
+        self,
+        stream: StreamDescription,  # noqa: ARG002
+        image: ImagePixelDescription,
+    ) -> ImagePixelDescription:
+        """Describe the samples that `decode` returns: see `Decoder`.
+
+        A segment holds a whole plane, so chroma has all its columns, whatever is claimed.
+        """
+        full = image.photometric_interpretation in YBR_422
+        return plain_description(image, "YBR_FULL" if full else None)
+
+    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+        """Return the frame's samples: see `Decoder`."""
+        check_decodable(image)
+        places = headers.segments(stream)
+        size = max(image.bits_allocated // 8, 1)
+        if len(places) != size * image.samples_per_pixel:
+            raise FrameMismatchError(
+                f"the RLE frame has {len(places)} segments, the image needs "
+                f"{size * image.samples_per_pixel}"
+            )
+        view = memoryview(stream)
+        pixels = image.rows * image.columns
+        if image.bits_allocated == 1:
+            packed = np.empty((image.samples_per_pixel, (pixels + 7) // 8), np.uint8)
+            for plane, (start, end) in zip(packed, places, strict=True):
+                _unpack(view[start:end], plane)
+            planes = [bits.unpack(plane.tobytes(), pixels) for plane in packed]
+            return np.ascontiguousarray(np.stack(planes, axis=-1).reshape(image.shape))
+        if len(places) == 1:
+            words = np.empty(pixels, np.uint8)
+            _unpack(view[places[0][0] : places[0][1]], words)
+        else:
+            words = _interleaved(view, places, pixels, image.samples_per_pixel, size)
+        return samples_of_words(words, image).reshape(image.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class RleEncoder:
+    """Writes RLE frames; runs end with the row (G.3.1), segments are of even length."""
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored: see `Encoder`."""
+        if image.floating:
+            raise UnsupportedImageError("RLE cannot hold floating point pixels")
+        if image.photometric_interpretation not in _PHOTOMETRIC:
+            raise UnsupportedImageError(
+                f"RLE cannot hold Photometric Interpretation {image.photometric_interpretation}",
+                attribute="PhotometricInterpretation",
+            )
+        planes = image.samples_per_pixel * max(image.bits_allocated // 8, 1)
+        if image.bits_allocated not in {1, 8, 16, 32, 64} or planes > headers.MAX_SEGMENTS:
+            raise UnsupportedImageError(
+                f"RLE holds {headers.MAX_SEGMENTS} byte planes at most, Bits Allocated "
+                f"{image.bits_allocated} with {image.samples_per_pixel} samples needs {planes}",
+                attribute="BitsAllocated",
+            )
+        if image.bits_allocated == 1 and image.samples_per_pixel > 1:
+            raise UnsupportedImageError(
+                "RLE cannot hold 1-bit samples of color", attribute="BitsAllocated"
+            )
+        return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return one RLE frame: see `Encoder`."""
+        self.encoded_description(image)
+        bits.check_range(samples, image)
+        segments = []
+        with encoding("RLE"):
+            for plane in _planes(samples, image):
+                segment = bytes(imagecodecs.packbits_encode(plane, axis=1))
+                segments.append(segment + b"\0" * (len(segment) % 2))
+        offsets, at = [], headers.HEADER_SIZE
+        for segment in segments:
+            offsets.append(at)
+            at += len(segment)
+        unused = [0] * (headers.MAX_SEGMENTS - len(segments))
+        return struct.pack("<16I", len(segments), *offsets, *unused) + b"".join(segments)
+
+
+def _planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:
+    """Return the byte planes in the order of the segments: most significant byte first (G.2)."""
+    if image.bits_allocated == 1:
+        packed = np.frombuffer(bits.pack(samples), np.uint8)
+        # Rows that end inside a byte cannot be told apart: all of it is one row then.
+        rows = image.rows if image.columns % 8 == 0 else 1
+        return [packed.reshape(rows, -1)]
+    size = samples.dtype.itemsize
+    planes = samples.view(np.uint8).reshape(image.rows, image.columns, -1, size)
+    return [
+        np.ascontiguousarray(planes[:, :, sample, byte])
+        for sample in range(image.samples_per_pixel)
+        for byte in reversed(range(size))
+    ]
+
+
+def _interleaved(
+    view: memoryview, places: list[tuple[int, int]], pixels: int, samples: int, size: int
+) -> Samples:
+    """Decode the segments and put their bytes together, little endian and by pixel."""
+    words = np.empty((pixels, samples, size), np.uint8)
+    plane = np.empty(pixels, np.uint8)
+    for index, (start, end) in enumerate(places):
+        _unpack(view[start:end], plane)
+        words[:, index // size, size - 1 - index % size] = plane
+    return words.reshape(-1).view(f"<u{size}")
+
+
+def _unpack(segment: memoryview, plane: Samples) -> None:
+    """Decode one segment into `plane`; what exceeds it by a little is padding, and dropped."""
+    try:
+        try:
+            count = len(imagecodecs.packbits_decode(segment, out=plane))
+        except imagecodecs.ImcdError:
+            longer = np.empty(plane.size + _SLACK, np.uint8)
+            count = len(imagecodecs.packbits_decode(segment, out=longer))
+            plane[:] = longer[: plane.size]
+    except imagecodecs.ImcdError as cause:
+        if "INPUT_CORRUPT" in str(cause):
+            raise TruncatedFrameError("an RLE segment ends within a run") from cause
+        raise CorruptFrameError(f"an RLE segment cannot be decoded: {cause}") from cause
+    if count < plane.size:
+        raise TruncatedFrameError(f"an RLE segment holds {count} of {plane.size} bytes")
+
+
+def decoder(syntax: TransferSyntax) -> RleDecoder:  # noqa: ARG001
+    """Return the decoder of .5."""
+    return RleDecoder()
+
+
+def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> RleEncoder:  # noqa: ARG001
+    """Return the encoder of .5."""
+    return RleEncoder()
