@@ -1,1 +1,52 @@
-"""dicodec: converts DICOM files from any transfer syntax to any other."""
+"""dicodec: converts DICOM files from any transfer syntax to any other.
+
+The calls are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dicodec.asynchronous import convert_async as convert_async
+    from dicodec.conversion import convert as convert
+    from dicodec.conversion import convert_bytes as convert_bytes
+    from dicodec.errors import ConversionError as ConversionError
+    from dicodec.errors import DicodecError as DicodecError
+    from dicodec.errors import ReadError as ReadError
+    from dicodec.errors import WriteError as WriteError
+    from dicodec.inspection import inspect as inspect
+    from dicodec.model.transfer_syntax import TransferSyntax as TransferSyntax
+    from dicodec.options import ConversionOptions as ConversionOptions
+    from dicodec.report import ConversionReport as ConversionReport
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "convert": "dicodec.conversion",
+    "convert_async": "dicodec.asynchronous",
+    "convert_bytes": "dicodec.conversion",
+    "inspect": "dicodec.inspection",
+    "ConversionError": "dicodec.errors",
+    "ConversionOptions": "dicodec.options",
+    "ConversionReport": "dicodec.report",
+    "DicodecError": "dicodec.errors",
+    "ReadError": "dicodec.errors",
+    "TransferSyntax": "dicodec.model.transfer_syntax",
+    "WriteError": "dicodec.errors",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if home := _HOMES.get(name):
+        value = getattr(import_module(home), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -11,10 +11,12 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import tag_of
-from dicodec.part10.elements import walk_items
+from dicodec.part10.elements import walk_elements, walk_items
 from dicodec.part10.encoding import DataSetEncoding, tag_text
-from dicodec.part10.reencode import Reencoder
+from dicodec.part10.reencode import reencode_elements
+from dicodec.part10.source import BytesSource
 from dicodec.part10.values import encode_user_value
+from dicodec.part10.writer import reencoding_context
 from dicodec.plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.lossy import RATIO_TO_FOLLOW, derived_image, ratio_text, record_compression
@@ -40,7 +42,6 @@ def planned_edits(
     plan: ConversionPlan,
     options: ConversionOptions,
     encoding: DataSetEncoding,
-    reencoder: Reencoder,
 ) -> tuple[Edit, ...]:
     """Return the edits of a conversion; of two for one attribute the later one counts.
 
@@ -49,7 +50,6 @@ def planned_edits(
         plan: what is done with the pixels.
         options: what the caller asked for.
         encoding: of the result.
-        reencoder: re-encodes items that are kept.
 
     Raises:
         InvalidOptionError: an attribute to be set does not exist, cannot hold the text, or is one
@@ -57,7 +57,7 @@ def planned_edits(
     """
     edits: list[Edit] = []
     if plan.pixels is not None:
-        edits += _pixel_edits(file, plan, plan.pixels, options, encoding, reencoder)
+        edits += _pixel_edits(file, plan, plan.pixels, options, encoding)
     edits += _user_edits(file.data_set, options, encoding)
     return tuple({edit.tag: edit for edit in edits}.values())
 
@@ -68,7 +68,6 @@ def _pixel_edits(
     pixels: PixelPlan,
     options: ConversionOptions,
     encoding: DataSetEncoding,
-    reencoder: Reencoder,
 ) -> list[Edit]:
     edits: list[Edit] = []
     if pixels.action is not Action.MOVE_VALUE:
@@ -79,7 +78,7 @@ def _pixel_edits(
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
     edits += image_edits(pixels.stated, pixels.result)
     if pixels.lossy:
-        edits += _lossy_edits(file.data_set, plan, options, encoding, reencoder)
+        edits += _lossy_edits(file.data_set, plan, options, encoding)
     elif pixels.action is Action.TRANSCODE and pixels.source_lossy:
         edits += _late_record(file, plan, pixels)
     if pixels.lossy or pixels.steps:
@@ -92,7 +91,6 @@ def _lossy_edits(
     plan: ConversionPlan,
     options: ConversionOptions,
     encoding: DataSetEncoding,
-    reencoder: Reencoder,
 ) -> list[Edit]:
     """The result is another image than the source, and says so (PS3.3 C.7.6.1.1.5)."""
     method = plan.target.lossy_method or ""
@@ -111,7 +109,7 @@ def _lossy_edits(
         data_set.text(tags.SOP_CLASS_UID),
         data_set.text(tags.SOP_INSTANCE_UID),
         None if options.keep_uid else new_uid(),
-        _source_images(data_set, encoding, reencoder),
+        _source_images(data_set, encoding),
     )
     return edits
 
@@ -140,20 +138,17 @@ def _values(data_set: DataSet, tag: int) -> list[str]:
     return [value.strip() for value in text.split("\\")] if text else []
 
 
-def _source_images(
-    data_set: DataSet, encoding: DataSetEncoding, reencoder: Reencoder
-) -> tuple[bytes, ...]:
+def _source_images(data_set: DataSet, encoding: DataSetEncoding) -> tuple[bytes, ...]:
     """Return the items of Source Image Sequence as the result will hold them."""
     span = data_set.find(tags.SOURCE_IMAGE_SEQUENCE)
-    if span is None:
+    if span is None or not span.length:
         return ()
-    source_encoding = data_set.encoding_of(span)
-    return tuple(
-        reencoder.item(
-            data_set.source.read(item.start, item.end - item.start), source_encoding, encoding
-        )
-        for item in walk_items(data_set.source, span, source_encoding)
+    raw = reencode_elements(
+        data_set.raw(span), data_set.encoding_of(span), encoding, reencoding_context(data_set)
     )
+    sequence = BytesSource(raw)
+    (span,) = walk_elements(sequence, 0, len(raw), encoding)
+    return tuple(raw[item.start : item.end] for item in walk_items(sequence, span, encoding))
 
 
 def _user_edits(

@@ -17,10 +17,9 @@ from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
-from dicodec.part10.reencode import Reencoder
 from dicodec.part10.source import read_chunks
 from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
-from dicodec.plan import Action, ConversionPlan, PixelPlan, swap_unit_between
+from dicodec.plan import Action, ConversionPlan, swap_unit_between
 from dicodec.rules.image_edits import native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
 
@@ -45,7 +44,6 @@ def run_plan(
     file: DicomFile,
     plan: ConversionPlan,
     edits: Sequence[Edit],
-    reencoder: Reencoder,
     out: BinaryIO,
     workers: int,
 ) -> PipelineResult:
@@ -55,14 +53,13 @@ def run_plan(
         file: the open source.
         plan: what to do.
         edits: changes of attributes.
-        reencoder: re-encodes elements for the result.
         out: an empty seekable file.
         workers: threads for frames; the bytes written do not depend on it.
 
     Raises:
         DicodecError: the frame at fault is named. What was written until then is of no use.
     """
-    return _Run(file, plan, edits, reencoder, out, workers).run()
+    return _Run(file, plan, edits, out, workers).run()
 
 
 class _Run:
@@ -71,7 +68,6 @@ class _Run:
         file: DicomFile,
         plan: ConversionPlan,
         edits: Sequence[Edit],
-        reencoder: Reencoder,
         out: BinaryIO,
         workers: int,
     ) -> None:
@@ -82,7 +78,7 @@ class _Run:
         self._workers = workers
         target = plan.target
         self._encoding = DataSetEncoding(target.explicit_vr, target.little_endian)
-        self._elements = ElementWriter(file.data_set, self._encoding, edits, reencoder)
+        self._elements = ElementWriter(file.data_set, self._encoding, edits)
 
     def run(self) -> PipelineResult:
         if self._plan.action is Action.COPY_FILE:

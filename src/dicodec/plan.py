@@ -287,7 +287,7 @@ class _PixelPlanner:
         source, target, stated = self._source, self._target, self._stated
         if not self._keeps_photometric():
             return None
-        if source == target or also_valid_as(source, target) and not self._recompresses():
+        if source == target or (also_valid_as(source, target) and not self._recompresses()):
             right_table = self._pixel_data.frames is None or (
                 not self._pixel_data.frames.oddities and self._options.offset_table == "auto"
             )
@@ -312,7 +312,13 @@ class _PixelPlanner:
     def _unchanged(self, action: Action) -> PixelPlan:
         stated = self._stated
         return PixelPlan(
-            action, stated, stated, stated, stated, stated, stated.number_of_frames,
+            action,
+            stated,
+            stated,
+            stated,
+            stated,
+            stated,
+            stated.number_of_frames,
             table=self._table(),
         )
 
@@ -392,15 +398,11 @@ class _PixelPlanner:
         if self._options.strict:
             raise ContradictionError(color.reason, attribute="PhotometricInterpretation")
         self._decisions.append(f"taken as {color.photometric_interpretation}: {color.reason}")
-        return replace(
-            self._stated, photometric_interpretation=color.photometric_interpretation
-        )
+        return replace(self._stated, photometric_interpretation=color.photometric_interpretation)
 
     def _way_in(
         self, decoded: ImagePixelDescription
-    ) -> tuple[
-        Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription
-    ]:
+    ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:
         """Return encoder, photometric steps, what it is given and what is stored: the first fit."""
         settings = EncoderSettings(
             quality=self._options.quality,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from dicodec.errors import TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.elements import ElementSpan
+from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.source import ByteSource
-from dicodec.part10.swap import swapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class NativeFrames:
         if not self.swapped_words:
             return source.read(self.span.value + start, end - start)
         word_start, word_end = start & ~1, end + (end & 1)
-        words = swapped(source.read(self.span.value + word_start, word_end - word_start), 2)
+        words = swap_bytes(source.read(self.span.value + word_start, word_end - word_start), 2)
         return words[start - word_start : end - word_start]
 
 

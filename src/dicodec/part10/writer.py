@@ -6,19 +6,22 @@ by one; values too large to hold are moved in pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
+from dicodec.errors import LimitExceededError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import element_bytes, element_header
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, walk_elements
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead
-from dicodec.part10.reencode import Reencoder
+from dicodec.part10.implicit_vr import ReencodingContext, header_by_tag
+from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import ByteSource, read_chunks
-from dicodec.part10.swap import swapped
+from dicodec.part10.vr import VALUE_REPRESENTATIONS
 
 _STREAMED_SIZE = 1 << 20
 """Values above this many bytes are moved in pieces."""
@@ -80,84 +83,73 @@ class ElementWriter:
     Args:
         data_set: the source.
         encoding: of the result.
-        edits: what is changed; edits of Pixel Data itself are not among them.
-        pixel_representation: for elements whose VR depends on it (PS3.3 C.7.6.3.1.1).
+        edits: what is changed; Pixel Data itself is not among them.
+
+    Attributes:
+        oddities: what was carried over although it is not as it should be.
     """
 
-    def __init__(
-        self,
-        data_set: DataSet,
-        encoding: DataSetEncoding,
-        edits: Sequence[Edit],
-        reencoder: Reencoder,
-    ) -> None:
+    def __init__(self, data_set: DataSet, encoding: DataSetEncoding, edits: Sequence[Edit]) -> None:
         self._data_set = data_set
         self._encoding = encoding
         self._edits = {edit.tag: edit for edit in edits}
-        self._reencoder = reencoder
+        self._context = reencoding_context(data_set)
+        self.oddities = self._context.oddities
         spans = [span for span in data_set.elements if not _is_group_length(span.tag)]
         place = next((i for i, span in enumerate(spans) if span.tag in PIXEL_DATA_TAGS), None)
-        self._before = spans if place is None else spans[:place]
+        self._has_pixels = place is not None
+        self._before = spans[:place]
         self._after = [] if place is None else spans[place + 1 :]
 
     def write_before_pixel_data(self, sink: Sink) -> dict[int, int]:
         """Write all that comes before Pixel Data, or everything where there is none.
 
         Returns:
-            For each attribute set by an edit, the offset of its element from the first byte
-            written and so the room that may be patched.
+            For each attribute that an edit sets, where its element begins, counted from the first
+            byte written here: room that may be patched.
         """
-        limit = tags.FLOAT_PIXEL_DATA if self._after or self._has_pixels() else 1 << 32
-        edits = [edit for tag, edit in sorted(self._edits.items()) if tag < limit]
-        return self._write(sink, self._before, edits)
-
-    def write_after_pixel_data(self, sink: Sink) -> None:
-        """Write all that comes after Pixel Data."""
-        edits = [
-            edit for tag, edit in sorted(self._edits.items()) if tag >= tags.FLOAT_PIXEL_DATA
-        ]
-        self._write(sink, self._after, edits)
-
-    def _has_pixels(self) -> bool:
-        return any(span.tag in PIXEL_DATA_TAGS for span in self._data_set.elements)
-
-    def _write(
-        self, sink: Sink, spans: Sequence[ElementSpan], edits: Iterable[Edit]
-    ) -> dict[int, int]:
         offsets: dict[int, int] = {}
         written = 0
-        for edit, chunk in self._chunks(spans, edits):
+        for edit, chunk in self._chunks(self._before, self._edits_between(0, self._boundary)):
             if edit is not None:
                 offsets[edit.tag] = written
             sink.write(chunk)
             written += len(chunk)
         return offsets
 
+    def write_after_pixel_data(self, sink: Sink) -> None:
+        """Write all that comes after Pixel Data."""
+        for _, chunk in self._chunks(self._after, self._edits_between(self._boundary, 1 << 32)):
+            sink.write(chunk)
+
+    @property
+    def _boundary(self) -> int:
+        return tags.FLOAT_PIXEL_DATA if self._has_pixels else 1 << 32
+
+    def _edits_between(self, first: int, end: int) -> list[Edit]:
+        return [edit for tag, edit in sorted(self._edits.items()) if first <= tag < end]
+
     def _chunks(
-        self, spans: Sequence[ElementSpan], edits: Iterable[Edit]
+        self, spans: Sequence[ElementSpan], edits: list[Edit]
     ) -> Iterator[tuple[Edit | None, bytes]]:
-        """Yield the bytes of elements and edits, merged by tag; untouched runs come as one."""
-        waiting = list(edits)
-        run_start = run_end = 0
+        """Yield the bytes of elements and edits, merged by tag.
+
+        Elements that need the same treatment and follow each other are taken as one run.
+        """
+        waiting = deque(edits)
+        run = _Run(0, 0, self._encoding)
         for span in spans:
-            touched = span.tag in self._edits
+            encoding = self._data_set.encoding_of(span)
+            edited = span.tag in self._edits
             due = bool(waiting) and waiting[0].tag <= span.tag
-            if not touched and not due and self._keeps(span) and span.start == run_end:
-                run_end = span.end
+            if not edited and not due and run.takes(span, encoding):
+                run = run._replace(end=span.end)
                 continue
-            yield from self._run(run_start, run_end)
-            run_start = run_end = span.start
+            yield from self._run(run)
             while waiting and waiting[0].tag <= span.tag:
-                yield from self._edited(waiting.pop(0))
-            if touched:
-                run_start = run_end = span.end
-            elif self._keeps(span):
-                run_end = span.end
-            else:
-                run_start = run_end = span.end
-                for chunk in self._reencoded(span):
-                    yield None, chunk
-        yield from self._run(run_start, run_end)
+                yield from self._edited(waiting.popleft())
+            run = _Run(span.end if edited else span.start, span.end, encoding)
+        yield from self._run(run)
         for edit in waiting:
             yield from self._edited(edit)
 
@@ -165,41 +157,84 @@ class ElementWriter:
         if isinstance(edit, SetAttribute | SetSequence):
             yield edit, element_bytes(edit, self._encoding)
 
-    def _run(self, start: int, end: int) -> Iterator[tuple[None, bytes]]:
-        for chunk in read_chunks(self._data_set.source, start, end):
-            yield None, chunk
+    def _run(self, run: _Run) -> Iterator[tuple[None, bytes]]:
+        source = self._data_set.source
+        if run.start == run.end:
+            return
+        if run.encoding == self._encoding:
+            for chunk in read_chunks(source, run.start, run.end):
+                yield None, chunk
+        elif run.end - run.start > _STREAMED_SIZE:
+            for chunk in self._long_run(run):
+                yield None, chunk
+        else:
+            yield None, self._reencoded(run.start, run.end, run.encoding)
 
-    def _keeps(self, span: ElementSpan) -> bool:
-        """Whether an element's bytes are right as they are."""
-        return self._data_set.encoding_of(span) == self._encoding
+    def _long_run(self, run: _Run) -> Iterator[bytes]:
+        """Re-encode element by element; large values go through in pieces."""
+        for span in walk_elements(
+            self._data_set.source, run.start, run.end, run.encoding, limits=self._data_set.limits
+        ):
+            vr = None
+            if span.length > _STREAMED_SIZE and not span.undefined:
+                vr = span.vr or _vr_by_tag(span.tag)
+            if vr is None or vr == "SQ":
+                yield self._reencoded(span.start, span.end, run.encoding)
+                continue
+            row = VALUE_REPRESENTATIONS.get(vr)
+            swaps = run.encoding.little_endian != self._encoding.little_endian
+            unit = row.swap_unit if row and swaps else 1
+            if row and not row.long_form:
+                vr = "UN"  # PS3.5 6.2.2: too long for a 16-bit length field
+            yield element_header(span.tag, vr, span.length, self._encoding)
+            yield from swapped_chunks(
+                self._data_set.source, span.value, span.value + span.length, unit
+            )
 
-    def _reencoded(self, span: ElementSpan) -> Iterator[bytes]:
-        source_encoding = self._data_set.encoding_of(span)
-        if span.length > _STREAMED_SIZE and not span.undefined:
-            vr = self._reencoder.vr_of(span)
-            if vr != "SQ":
-                yield element_header(span.tag, vr, span.length, self._encoding)
-                unit = self._reencoder.swap_unit(vr, source_encoding, self._encoding)
-                yield from swapped_chunks(
-                    self._data_set.source, span.value, span.value + span.length, unit
-                )
-                return
-        yield self._reencoder.element(self._data_set.raw(span), source_encoding, self._encoding)
+    def _reencoded(self, start: int, end: int, encoding: DataSetEncoding) -> bytes:
+        size = end - start
+        if size > self._data_set.limits.element_size:
+            raise LimitExceededError(
+                f"an element has {size} bytes, more than may be held in memory", offset=start
+            )
+        return reencode_elements(
+            self._data_set.source.read(start, size),
+            encoding,
+            self._encoding,
+            self._context,
+            offset=start,
+        )
+
+
+class _Run(NamedTuple):
+    """Elements that follow each other, in one encoding."""
+
+    start: int
+    end: int
+    encoding: DataSetEncoding
+
+    def takes(self, span: ElementSpan, encoding: DataSetEncoding) -> bool:
+        """Whether an element follows this run and needs the same treatment."""
+        return span.start == self.end and encoding == self.encoding
+
+
+def reencoding_context(data_set: DataSet) -> ReencodingContext:
+    """Return what re-encoding has to know of a data set's top level."""
+    signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
+    return ReencodingContext(signed=signed, limits=data_set.limits)
+
+
+def _vr_by_tag(tag: int) -> str | None:
+    header = header_by_tag(tag)
+    return None if header is None else header.name.decode()
 
 
 def swapped_chunks(source: ByteSource, start: int, end: int, unit: int) -> Iterator[bytes]:
     """Yield bytes with the order within each unit of 2, 4 or 8 bytes reversed; 1 for as they are."""
     for chunk in read_chunks(source, start, end):
-        yield swapped(chunk, unit)
+        yield swap_bytes(chunk, unit)
 
 
 def _is_group_length(tag: int) -> bool:
     """Group lengths outside group 2 are retired (PS3.5 7.2) and would no longer be true."""
     return tag & 0xFFFF == 0
-
-
-def element_value_offset(vr: str, encoding: DataSetEncoding) -> int:
-    """Return how far a value is from its element's first byte."""
-    return len(element_header(0, vr, 0, encoding))
-
-

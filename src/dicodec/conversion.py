@@ -19,9 +19,8 @@ from dicodec.output import atomic_output, check_target, opened_for_writing, tran
 from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
-from dicodec.part10.reencode import Reencoder
-from dicodec.plan import Action, ConversionPlan, plan_conversion
 from dicodec.pipeline import PipelineResult, run_plan
+from dicodec.plan import Action, ConversionPlan, plan_conversion
 from dicodec.report import ConversionReport
 
 type Target = str | os.PathLike[str] | BinaryIO
@@ -92,8 +91,7 @@ def _convert_open(
     started = time.perf_counter()
     plan = plan_conversion(file, options)
     encoding = DataSetEncoding(plan.target.explicit_vr, plan.target.little_endian)
-    reencoder = Reencoder(file.data_set)
-    edits = planned_edits(file, plan, options, encoding, reencoder)
+    edits = planned_edits(file, plan, options, encoding)
     if _right_already(file, plan, edits):
         plan = ConversionPlan(plan.source, plan.target, Action.COPY_FILE, plan.pixels)
     _describe(report, file, plan, edits)
@@ -104,7 +102,7 @@ def _convert_open(
     started = time.perf_counter()
     workers = options.workers or available_cores()
     with _output(target, overwrite=options.overwrite) as out:
-        result = run_plan(file, plan, edits, reencoder, out, workers)
+        result = run_plan(file, plan, edits, out, workers)
         report.target_size = out.seek(0, io.SEEK_END)
     report.seconds["convert"] = time.perf_counter() - started
     _measure(report, result)

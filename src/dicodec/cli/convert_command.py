@@ -1,0 +1,170 @@
+"""`dicodec convert`: each source to its target, one line of outcome or error for each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.conversion import Source, Target, convert_with
+from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedTargetError
+from dicodec.options import ConversionOptions
+from dicodec.plan import target_syntax
+
+if TYPE_CHECKING:
+    from dicodec.report import ConversionReport
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand and return the exit status."""
+    try:
+        options = _options(arguments)
+        targets = _targets(arguments)
+    except (InvalidOptionError, UnsupportedTargetError) as error:
+        print_error(error)
+        return WRONG_USAGE
+    failed = False
+    with _ReportFile(arguments.report) as reports:
+        for source, target in targets:
+            try:
+                report = convert_with(source, target, options)
+            except DicodecError as error:
+                failed = True
+                _show_error(error, arguments, reports)
+            else:
+                _show(report, arguments, reports)
+    return SOME_FAILED if failed else 0
+
+
+class _ReportFile:
+    """The file of --report, or nothing."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> _ReportFile:
+        if self._path is not None:
+            self._file = Path(self._path).open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, entry: dict[str, object]) -> None:
+        """Append one object as a line."""
+        if self._file is not None:
+            print(json.dumps(entry, ensure_ascii=False), file=self._file, flush=True)
+
+
+def _options(arguments: argparse.Namespace) -> ConversionOptions:
+    names = tuple(name for name in arguments.to.split(",") if name.strip())
+    for name in names:
+        target_syntax(name)
+    return ConversionOptions(
+        to=names,
+        photometric=arguments.photometric,
+        lossy=arguments.lossy,
+        quality=arguments.quality,
+        near=arguments.near,
+        ratio=arguments.ratio,
+        psnr=arguments.psnr,
+        set_attributes=tuple(_pair(text) for text in arguments.set_attributes),
+        remove_attributes=tuple(arguments.remove_attributes),
+        keep_uid=arguments.keep_uid,
+        offset_table=arguments.offset_table,
+        strict=arguments.strict,
+        engine=arguments.engine,
+        overwrite=arguments.overwrite or arguments.in_place,
+        # An original is replaced only by a verified result.
+        verify=arguments.verify or arguments.in_place,
+        workers=arguments.workers,
+        timeout=arguments.timeout,
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    keyword, equals, value = text.partition("=")
+    if not equals or not keyword:
+        raise InvalidOptionError(f"--set takes KEYWORD=VALUE, not {text!r}")
+    return keyword, value
+
+
+def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]]:
+    """Pair each source with its target.
+
+    Raises:
+        InvalidOptionError: there is no place for the results, or only one for several.
+    """
+    sources: list[str] = arguments.source
+    output: str | None = arguments.output
+    if arguments.in_place and "-" in sources:
+        raise InvalidOptionError("standard input cannot be replaced in place")
+    if sources.count("-") > 1:
+        raise InvalidOptionError("standard input can be read once only")
+    if arguments.dry_run:
+        return [(_source(name), None) for name in sources]
+    if arguments.in_place:
+        return [(name, os.path.realpath(name)) for name in sources]
+    if output is None:
+        raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
+    folder = Path(output)
+    if output != "-" and (folder.is_dir() or output.endswith(os.sep)):
+        return [(_source(name), folder / _name_in_folder(name)) for name in sources]
+    if len(sources) > 1:
+        raise InvalidOptionError("several sources need a folder that exists as OUTPUT")
+    return [(_source(sources[0]), sys.stdout.buffer if output == "-" else output)]
+
+
+def _source(name: str) -> Source:
+    return sys.stdin.buffer if name == "-" else name
+
+
+def _name_in_folder(name: str) -> str:
+    return "stdin.dcm" if name == "-" else Path(name).name
+
+
+def _show(report: ConversionReport, arguments: argparse.Namespace, reports: _ReportFile) -> None:
+    entry = report.as_dict()
+    reports.write(entry)
+    if arguments.json:
+        stream = sys.stderr if arguments.output == "-" else sys.stdout
+        print(json.dumps(entry, ensure_ascii=False), file=stream)
+        return
+    if not arguments.quiet:
+        print(_outcome(report), file=sys.stderr)
+        for warning in report.warnings:
+            print(f"  warning: {warning}", file=sys.stderr)
+    if arguments.verbose:
+        lines = [f"read although not standard: {oddity.text}" for oddity in report.oddities]
+        for line in [*lines, *report.decisions, *report.changes]:
+            print(f"  {line}", file=sys.stderr)
+
+
+def _outcome(report: ConversionReport) -> str:
+    route = f"{report.source_syntax} -> {report.target_syntax}"
+    text = f"{report.source or '-'}: {route}, {report.action}"
+    if report.frames > 1:
+        text += f", {report.frames} frames"
+    if report.lossy:
+        text += ", lossy"
+    if report.compression_ratio:
+        text += f", ratio {report.compression_ratio:.2f}"
+    if report.dry_run:
+        return f"{text} (dry run: nothing written)"
+    text += f", {report.source_size} -> {report.target_size} bytes"
+    return f"{text}, verified" if report.verified else text
+
+
+def _show_error(error: DicodecError, arguments: argparse.Namespace, reports: _ReportFile) -> None:
+    reports.write({"error": error.as_dict()})
+    if arguments.json:
+        stream = sys.stderr if arguments.output == "-" else sys.stdout
+        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False), file=stream)
+    else:
+        print_error(error)

@@ -1,0 +1,112 @@
+"""The entry of the command: options of all subcommands, and how errors become one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from dicodec import __version__
+from dicodec.errors import DicodecError
+
+SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+_SUBCOMMANDS = {
+    "convert": "dicodec.cli.convert_command",
+    "inspect": "dicodec.cli.inspect_command",
+    "syntaxes": "dicodec.cli.syntaxes_command",
+}
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 some file failed, 2 wrong usage, 130."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        status: int = import_module(_SUBCOMMANDS[parsed.command]).run(parsed)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output is gone; Python would complain once more when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
+    return status
+
+
+def print_error(error: DicodecError) -> None:
+    """Print one line for one error."""
+    print(f"dicodec: {error} [{error.code}]", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dicodec",
+        description="Converts DICOM files from any transfer syntax to any other.",
+        epilog="exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=f"dicodec {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_convert(commands)
+    _add_inspect(commands)
+    _add_syntaxes(commands)
+    return parser
+
+
+type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def _add_convert(commands: _Commands) -> None:
+    command = commands.add_parser("convert", help="convert files to another transfer syntax")
+    add = command.add_argument
+    add("source", nargs="+", metavar="SOURCE", help="a file, or - for standard input")
+    add("--to", required=True, metavar="A,B,C",
+        help="acceptable transfer syntaxes, the first preferred; see `dicodec syntaxes`")  # fmt: skip
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("-o", "--output", metavar="OUTPUT",
+                       help="a file, a folder that exists, or - for standard output")  # fmt: skip
+    place.add_argument("--in-place", action="store_true",
+                       help="replace each source by its verified result")  # fmt: skip
+    add("--photometric", default="auto", metavar="PI",
+        help="auto (default), keep, MONOCHROME1, MONOCHROME2, RGB, YBR_FULL or YBR_FULL_422")  # fmt: skip
+    add("--lossy", action="store_true", help="allow a result that loses information")
+    add("--quality", type=int, metavar="1-100", help="of JPEG and JPEG XL (default 90)")
+    add("--near", type=int, metavar="N", help="largest error of a sample in JPEG-LS near-lossless")
+    add("--ratio", type=float, metavar="R", help="compression ratio of JPEG 2000")
+    add("--psnr", type=float, metavar="DB", help="signal-to-noise ratio of JPEG 2000")
+    add("--set", action="append", default=[], metavar="KEYWORD=VALUE", dest="set_attributes",
+        help="set an attribute of the result; may be repeated")  # fmt: skip
+    add("--remove", action="append", default=[], metavar="KEYWORD", dest="remove_attributes",
+        help="remove an attribute from the result; may be repeated")  # fmt: skip
+    add("--keep-uid", action="store_true",
+        help="keep the SOP Instance UID of a lossy result, which is another image")  # fmt: skip
+    add("--offset-table", default="auto", choices=("auto", "basic", "extended", "empty"))
+    add("--verify", action=argparse.BooleanOptionalAction, default=False,
+        help="decode the result again and compare before it is put in place")  # fmt: skip
+    add("--strict", action="store_true", help="refuse what departs from the standard")
+    add("--engine", default="auto", choices=("auto", "gdcm"))
+    add("--timeout", type=float, metavar="S", help="seconds that another engine may take")
+    add("--workers", type=int, metavar="N", help="threads for the frames of a file")
+    add("--overwrite", action="store_true", help="replace a target that is there")
+    add("--dry-run", action="store_true", help="only say what would be done")
+    add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
+    add("--json", action="store_true", help="print reports and errors as JSON")
+    add("-q", "--quiet", action="store_true", help="print errors only")
+    add("-v", "--verbose", action="store_true", help="print decisions and changes too")
+
+
+def _add_inspect(commands: _Commands) -> None:
+    command = commands.add_parser("inspect", help="say what a file is and what it can become")
+    command.add_argument("source", nargs="+", metavar="FILE", help="a file, or -")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _add_syntaxes(commands: _Commands) -> None:
+    command = commands.add_parser("syntaxes", help="list transfer syntaxes and what they can hold")
+    command.add_argument("--json", action="store_true", help="as one JSON array")
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,61 @@
+"""`dicodec syntaxes`: the table of transfer syntaxes and what is possible with each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from dicodec.rules.capabilities import capability
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand and return the exit status."""
+    rows = [_row(syntax) for syntax in TRANSFER_SYNTAXES]
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        _print_table(rows)
+    return 0
+
+
+def _row(syntax: TransferSyntax) -> dict[str, str | bool]:
+    held = capability(syntax)
+    return {
+        "name": syntax.name,
+        "uid": syntax.uid,
+        "keyword": syntax.keyword,
+        "title": syntax.title,
+        "stored": syntax.storage.value,
+        "read": syntax.reads,
+        "write": syntax.writes,
+        "loss": syntax.loss.value,
+        "photometric_interpretations": held.photometric_interpretations if held else "",
+        "bits": held.bits if held else "",
+        "engine": "dicodec" if syntax.reads or syntax.writes else "",
+        "retired": syntax.retired,
+        "why_not": syntax.why_not,
+    }
+
+
+def _print_table(rows: list[dict[str, str | bool]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("name", "UID", "read", "write", "loss", "photometric interpretations", "bits"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        named = row["name"] != row["uid"]
+        table.add_row(
+            str(row["name"] if named else row["keyword"]),
+            str(row["uid"]),
+            "yes" if row["read"] else "no",
+            "yes" if row["write"] else "no",
+            str(row["loss"]),
+            str(row["photometric_interpretations"] or row["why_not"]),
+            str(row["bits"]),
+        )
+    console = Console()
+    console.print(table)
