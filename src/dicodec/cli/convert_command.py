@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
-from dicodec.conversion import Source, Target, convert_with
+from dicodec.conversion import Target, convert_with
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedTargetError
 from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import Source
 from dicodec.plan import target_syntax
 
 if TYPE_CHECKING:

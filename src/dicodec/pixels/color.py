@@ -28,7 +28,7 @@ def ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
         bits_stored: 8 to 16; chroma is centered at 2^(bits_stored - 1).
     """
     middle = 1 << (bits_stored - 1)
-    wide = samples.astype(np.int64 if bits_stored > 8 else np.int32)
+    wide: NDArray[np.int64] = samples.astype(np.int64)
     y, cb, cr = wide[..., 0], wide[..., 1] - middle, wide[..., 2] - middle
     rgb = np.empty_like(wide)
     rgb[..., 0] = y + ((_fixed(1.402) * cr + _HALF) >> _SCALE)
@@ -46,7 +46,7 @@ def rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
         bits_stored: 8 to 16.
     """
     middle = (1 << (bits_stored - 1)) << _SCALE
-    wide = samples.astype(np.int64)
+    wide: NDArray[np.int64] = samples.astype(np.int64)
     red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
     ybr = np.empty_like(wide)
     ybr[..., 0] = _fixed(0.299) * red + _fixed(0.587) * green + _fixed(0.114) * blue + _HALF

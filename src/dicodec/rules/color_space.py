@@ -73,7 +73,7 @@ def _jpeg(stated: str, stream: StreamDescription) -> ColorSpace:
         (
             stated in _YBR and stream.adobe_transform == 0 and not stream.subsampled,
             "RGB",
-            f"the Adobe marker says that nothing was transformed although the data set says {stated}",
+            f"the Adobe marker denies a transform although the data set says {stated}",
         ),
         (
             stated == "RGB" and stream.adobe_transform == 1,

@@ -32,17 +32,12 @@ def image_edits(stated: ImagePixelDescription, result: ImagePixelDescription) ->
     ]
     if stated.photometric_interpretation != result.photometric_interpretation:
         edits.append(
-            SetAttribute(
-                tags.PHOTOMETRIC_INTERPRETATION, "CS", result.photometric_interpretation
-            )
+            SetAttribute(tags.PHOTOMETRIC_INTERPRETATION, "CS", result.photometric_interpretation)
         )
     if result.samples_per_pixel > 1 and (
-        stated.planar_configuration != result.planar_configuration
-        or stated.samples_per_pixel == 1
+        stated.planar_configuration != result.planar_configuration or stated.samples_per_pixel == 1
     ):
-        edits.append(
-            SetAttribute(tags.PLANAR_CONFIGURATION, "US", (result.planar_configuration,))
-        )
+        edits.append(SetAttribute(tags.PLANAR_CONFIGURATION, "US", (result.planar_configuration,)))
     return tuple(edits)
 
 

@@ -55,7 +55,8 @@ def derived_image(
         image_type: Image Type as it is; value 1 becomes DERIVED.
         derivation_description: Derivation Description as it is; the new one is appended.
         description: what was done, for people.
-        source_class_uid, source_instance_uid: the image this one is made from.
+        source_class_uid: SOP Class UID of the image this one is made from.
+        source_instance_uid: its SOP Instance UID.
         new_instance_uid: SOP Instance UID of the result; None keeps the old one, and then no
             reference is made, as an image cannot be derived from itself.
         earlier_sources: items of Source Image Sequence that are kept, encoded for the target.
@@ -88,4 +89,5 @@ def _code(value: str, meaning: str) -> Item:
     return (
         SetAttribute(tags.CODE_VALUE, "SH", value),
         SetAttribute(tags.CODING_SCHEME_DESIGNATOR, "SH", "DCM"),
+        SetAttribute(tags.CODE_MEANING, "LO", meaning),
     )

@@ -1,0 +1,99 @@
+"""`dicodec inspect`: what files are, for people, or as JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from dicodec.cli.main import SOME_FAILED, print_error
+from dicodec.errors import DicodecError
+from dicodec.inspection import Inspection, inspect
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand and return the exit status."""
+    failed = False
+    for name in arguments.source:
+        try:
+            found = inspect(sys.stdin.buffer if name == "-" else name)
+        except DicodecError as error:
+            failed = True
+            if arguments.json:
+                print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+            else:
+                print_error(error)
+            continue
+        if arguments.json:
+            print(json.dumps(found.as_dict(), ensure_ascii=False))
+        else:
+            _print(found)
+    return SOME_FAILED if failed else 0
+
+
+def _print(found: Inspection) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(found.source or "standard input", style="bold", markup=False)
+    console.print(_facts(found))
+    for oddity in found.oddities:
+        console.print(f"  not standard: {oddity.text} [{oddity.id}]", style="yellow", markup=False)
+    for problem in found.problems:
+        console.print(f"  note: {problem}", style="yellow", markup=False)
+    _print_targets(console, found)
+
+
+def _facts(found: Inspection) -> Table:
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for name, value in _fact_rows(found):
+        if value:
+            table.add_row(name, value)
+    return table
+
+
+def _fact_rows(found: Inspection) -> list[tuple[str, str]]:
+    image, stream = found.image, found.stream
+    rows = [
+        ("transfer syntax", f"{found.transfer_syntax} ({found.transfer_syntax_title})"),
+        ("size", f"{found.size:,} bytes, {found.elements} elements"),
+        ("SOP class", found.sop_class_uid),
+        ("modality", found.modality),
+    ]
+    if image is None:
+        return [*rows, ("pixels", "none" if not found.pixel_data_length else "cannot be described")]
+    sign = "signed" if image.signed else "unsigned"
+    rows += [
+        ("pixels", f"{image.columns} x {image.rows}, {image.number_of_frames} frame(s), "
+         f"{image.samples_per_pixel} sample(s), {image.photometric_interpretation}"),
+        ("bits", f"{image.bits_stored} stored in {image.bits_allocated}, "
+         + ("floating point" if image.floating else sign)),
+        ("Pixel Data", f"{found.pixel_data_length:,} bytes, VR {found.pixel_data_vr or 'implicit'}"),
+    ]  # fmt: skip
+    if found.fragments:
+        rows.append(("fragments", f"{found.fragments}, offset table: {found.offset_table}"))
+    if stream is not None:
+        precision = f", precision {stream.precision}" if stream.precision else ""
+        rows.append(("stream", f"{stream.kind}: {stream.process}{precision}"))
+        details = ", ".join(f"{name} {value}" for name, value in stream.details.items())
+        rows.append(("", details))
+    return rows
+
+
+def _print_targets(console: Console, found: Inspection) -> None:
+    possible = [
+        target.name + (" (lossy)" if target.lossy else "")
+        for target in found.targets
+        if target.possible
+    ]
+    console.print(f"  can become: {', '.join(possible) or 'nothing'}", markup=False)
+    for target in found.targets:
+        if not target.possible:
+            console.print(f"  not {target.name}: {target.reason}", style="dim", markup=False)
