@@ -145,8 +145,8 @@ class NativeEncoder:
         bits.check_range(samples, image)
         if image.bits_allocated == 1:
             return bits.pack(samples, self.first_bit)
-        order = ">" if self.big_endian else "<"
-        return samples.astype(samples.dtype.newbyteorder(order), copy=False).tobytes()
+        ordered = samples.dtype.newbyteorder(">" if self.big_endian else "<")
+        return samples.astype(ordered, copy=False).tobytes()
 
 
 def _by_pixel(samples: Samples, image: ImagePixelDescription) -> Samples:

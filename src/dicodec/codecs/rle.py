@@ -150,11 +150,11 @@ def _unpack(segment: memoryview, plane: Samples) -> None:
     """Decode one segment into `plane`; what exceeds it by a little is padding, and dropped."""
     try:
         try:
-            count = len(imagecodecs.packbits_decode(segment, out=plane))
+            count = len(imagecodecs.packbits_decode(segment, out=memoryview(plane)))
         except imagecodecs.ImcdError:
-            longer = np.empty(plane.size + _SLACK, np.uint8)
+            longer = bytearray(plane.size + _SLACK)
             count = len(imagecodecs.packbits_decode(segment, out=longer))
-            plane[:] = longer[: plane.size]
+            plane[:] = np.frombuffer(longer, np.uint8, plane.size)
     except imagecodecs.ImcdError as cause:
         if "INPUT_CORRUPT" in str(cause):
             raise TruncatedFrameError("an RLE segment ends within a run") from cause

@@ -1,0 +1,121 @@
+"""High-Throughput JPEG 2000 (ISO/IEC 15444-15; PS3.5 10.18): .201, .202 and .203."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import imagecodecs
+
+from dicodec.codecs.base import Samples
+from dicodec.codecs.guards import check_encodable, encoding
+from dicodec.codecs.jpeg2000 import (
+    LOSSY_BITS,
+    Jpeg2000Decoder,
+    described_with_transform,
+    rate_of,
+)
+from dicodec.codecs.rate import Rate
+from dicodec.errors import UnsupportedImageError
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.pixels import bits
+
+SMALLEST_RESOLUTION = 64  # pixels, PS3.5 10.18.1
+DEFAULT_DECOMPOSITIONS = 5
+# Below the first OpenJPH runs out of bits, above the second nothing is left of the image.
+FINEST_STEP, COARSEST_STEP = 0.0001, 0.5
+
+_PHOTOMETRIC = MONOCHROME | {"RGB", "YBR_FULL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Htj2kEncoder:
+    """Writes an HTJ2K codestream in one tile, RPCL progression, with TLM markers.
+
+    So also .201 and .203 have what .202 demands: it costs a few bytes and lets a viewer fetch a
+    small resolution alone.
+
+    Attributes:
+        lossless: 5-3 wavelet and RCT, or 9-7 wavelet and ICT.
+        mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
+        rate: what a lossy stream has to reach. OpenJPH takes only a step size: PSNR is within a
+            few decibels.
+    """
+
+    lossless: bool = True
+    mct: bool = True
+    rate: Rate = field(default_factory=Rate)
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored: see `Encoder`."""
+        photometric = _PHOTOMETRIC | {"PALETTE COLOR"} if self.lossless else _PHOTOMETRIC
+        allowed = (1, 32) if self.lossless else (2, LOSSY_BITS)
+        check_encodable(
+            image, "HTJ2K as encoded here", bits_stored=allowed, photometric=photometric
+        )
+        if image.bits_allocated > 32:
+            raise UnsupportedImageError(
+                f"HTJ2K cannot hold Bits Allocated {image.bits_allocated}",
+                attribute="BitsAllocated",
+            )
+        return described_with_transform(image, lossless=self.lossless, mct=self._mct(image))
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return the stream of one frame: see `Encoder`."""
+        self.encoded_description(image)
+        bits.check_range(samples, image)
+        if self.lossless:
+            return self._encode(samples, image, None)
+        return self.rate.encode(
+            lambda psnr: self._encode(samples, image, step_for(psnr)), samples, image
+        )
+
+    def _mct(self, image: ImagePixelDescription) -> bool:
+        return self.mct and image.photometric_interpretation == "RGB"
+
+    def _encode(self, samples: Samples, image: ImagePixelDescription, step: float | None) -> bytes:
+        with encoding("HTJ2K"):
+            stream = imagecodecs.htj2k_encode(
+                bits.narrowed(samples, image.bits_stored),
+                step,
+                rgb=self._mct(image),
+                planar=False,
+                bitspersample=image.bits_stored,
+                resolutions=decompositions(image.rows, image.columns),
+                reversible=self.lossless,
+                tlm=True,
+                tilepart="RESOLUTIONS",
+                prog_order="RPCL",
+            )
+        return bytes(stream)
+
+
+def decompositions(rows: int, columns: int) -> int:
+    """Return the decomposition levels after which the smallest resolution is 64 pixels or less."""
+    levels = DEFAULT_DECOMPOSITIONS
+    while max(rows, columns) > SMALLEST_RESOLUTION << levels:
+        levels += 1
+    return levels
+
+
+def step_for(psnr: float) -> float:
+    """Return the quantization step, as a share of the range, that gives about a PSNR.
+
+    Measured: step 0.001 gives 69 dB, 0.002 62 dB, 0.005 53 to 55 dB.
+    """
+    step: float = 10 ** ((9 - psnr) / 20)
+    return min(max(step, FINEST_STEP), COARSEST_STEP)
+
+
+def decoder(syntax: TransferSyntax) -> Jpeg2000Decoder:  # noqa: ARG001
+    """Return the decoder of any JPEG 2000 or HTJ2K syntax."""
+    return Jpeg2000Decoder()
+
+
+def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Htj2kEncoder:
+    """Return the encoder of .201, .202 or .203."""
+    mct = settings.photometric != "RGB"
+    if syntax.name == "htj2k":
+        return Htj2kEncoder(lossless=False, mct=mct, rate=rate_of(settings))
+    return Htj2kEncoder(mct=mct)

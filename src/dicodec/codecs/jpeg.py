@@ -1,0 +1,97 @@
+"""JPEG (ISO/IEC 10918-1): the decoder of all its processes, and what a syntax is encoded with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import imagecodecs
+
+from dicodec.codecs.base import Buffer, Encoder, Samples
+from dicodec.codecs.guards import (
+    SUBSAMPLED,
+    bring_to_image,
+    check_decodable,
+    check_size,
+    decoding,
+    plain_description,
+)
+from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
+from dicodec.codecs.streams import jpeg as headers
+from dicodec.errors import CorruptFrameError, UnsupportedTargetError
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+
+
+@dataclass(frozen=True, slots=True)
+class JpegDecoder:
+    """Reads baseline, extended, progressive and lossless JPEG of 2 to 16 bits.
+
+    Attributes:
+        to_rgb: take the components for YCbCr and let the codec turn them into RGB, which is
+            faster than to do so afterwards. Otherwise components come as they are coded, whatever
+            JFIF and Adobe markers and component ids suggest (PS3.5 8.2.1), and only subsampled
+            chroma is brought to full resolution. Not for lossless streams.
+    """
+
+    to_rgb: bool = False
+
+    def describe(self, stream: Buffer) -> StreamDescription:
+        """Return what the stream's headers say: see `Decoder`."""
+        return _of_jpeg(headers.describe(stream))
+
+    def decoded_description(
+        self, stream: StreamDescription, image: ImagePixelDescription
+    ) -> ImagePixelDescription:
+        """Describe the samples that `decode` returns: see `Decoder`."""
+        if self.to_rgb and stream.components == 3 and stream.predictor is None:
+            return plain_description(image, "RGB")
+        full = image.photometric_interpretation in SUBSAMPLED
+        return plain_description(image, "YBR_FULL" if full else None)
+
+    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+        """Return the frame's samples: see `Decoder`."""
+        check_decodable(image)
+        description, whole = headers.check_whole(stream)
+        check_size(_of_jpeg(description), image)
+        if description.components == 1:
+            coded = wanted = "GRAYSCALE"
+        elif description.components == 3:
+            coded = wanted = "YCBCR"
+            if self.to_rgb and description.predictor is None:
+                wanted = "RGB"
+        else:
+            coded = wanted = "CMYK"
+        with decoding("JPEG"):
+            samples = imagecodecs.jpeg8_decode(whole, colorspace=coded, outcolorspace=wanted)
+        return bring_to_image(samples, description, image)
+
+
+def _of_jpeg(description: StreamDescription) -> StreamDescription:
+    if description.kind != "jpeg":
+        raise CorruptFrameError(f"this is a {description.kind} stream, not JPEG")
+    return description
+
+
+def decoder(syntax: TransferSyntax) -> JpegDecoder:  # noqa: ARG001
+    """Return the decoder of any JPEG syntax: the stream says which process it is."""
+    return JpegDecoder()
+
+
+def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Encoder:
+    """Return the encoder of .50, .51, .57 or .70.
+
+    Raises:
+        UnsupportedTargetError: the syntax is a retired one.
+    """
+    quality = 90 if settings.quality is None else settings.quality
+    if syntax.name == "jpeg":
+        return BaselineEncoder(quality, settings.subsampling or "422", settings.photometric)
+    if syntax.name == "jpeg-extended":
+        return ExtendedEncoder(quality)
+    if syntax.name == "jpeg-lossless-p14":
+        return LosslessEncoder(settings.predictor or 1)
+    if syntax.name == "jpeg-lossless":
+        return LosslessEncoder(1)
+    raise UnsupportedTargetError(f"{syntax.title} is not written: {syntax.why_not}")

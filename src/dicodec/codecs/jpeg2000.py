@@ -1,0 +1,194 @@
+"""JPEG 2000 (ISO/IEC 15444-1; PS3.5 8.2.4): .90, .91, and plain part 1 streams in .92 and .93."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import imagecodecs
+
+from dicodec.codecs.base import Buffer, Samples
+from dicodec.codecs.guards import (
+    bring_to_image,
+    check_decodable,
+    check_encodable,
+    check_size,
+    decoding,
+    encoding,
+    plain_description,
+)
+from dicodec.codecs.rate import Rate
+from dicodec.codecs.streams import jpeg2000 as headers
+from dicodec.errors import UnsupportedImageError, UnsupportedSourceError, UnsupportedTargetError
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.pixels import bits
+
+# Measured with OpenJPEG 2.5.4 on the worst patterns: its encoder is exact to 23 bits with six
+# resolutions, one less with the component transform, and to 25 without any wavelet; its decoder
+# to 28, one less with the transform. Beyond that low bits are lost in silence.
+EXACT_BITS = 23
+EXACT_BITS_WITHOUT_WAVELET = 25
+DECODED_BITS = 28
+LOSSY_BITS = 16
+
+_PHOTOMETRIC = MONOCHROME | {"RGB", "YBR_FULL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg2000Decoder:
+    """Reads JPEG 2000 and HTJ2K, bare or in boxes: the stream says which it is.
+
+    A component transform (MCT) is undone, which gives RGB; sign and precision are those of the
+    stream, brought to Pixel Representation (PS3.5 8.2.4).
+    """
+
+    def describe(self, stream: Buffer) -> StreamDescription:
+        """Return what the codestream's main header says: see `Decoder`."""
+        return headers.describe(stream)
+
+    def decoded_description(
+        self, stream: StreamDescription, image: ImagePixelDescription
+    ) -> ImagePixelDescription:
+        """Describe the samples that `decode` returns: see `Decoder`."""
+        pi = image.photometric_interpretation
+        if stream.component_transform or pi in {"YBR_RCT", "YBR_ICT"}:
+            return plain_description(image, "RGB")
+        return plain_description(image, "YBR_FULL" if pi.startswith("YBR") else None)
+
+    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+        """Return the frame's samples: see `Decoder`."""
+        check_decodable(image)
+        description, codestream = headers.check_whole(stream)
+        check_size(description, image)
+        _check_supported(description)
+        with decoding("JPEG 2000"):
+            if description.kind == "htj2k" and description.lossless:
+                samples = imagecodecs.htj2k_decode(codestream, planar=False)
+            else:
+                # OpenJPH wraps lossy samples that leave the range, OpenJPEG clamps them.
+                samples = imagecodecs.jpeg2k_decode(codestream, planar=False, numthreads=1)
+        return bring_to_image(samples, description, image)
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg2000Encoder:
+    """Writes a JPEG 2000 codestream with the true precision and sign, in one tile and layer.
+
+    Attributes:
+        lossless: 5-3 wavelet and RCT, or 9-7 wavelet and ICT.
+        mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
+        rate: what a lossy stream has to reach.
+    """
+
+    lossless: bool = True
+    mct: bool = True
+    rate: Rate = field(default_factory=Rate)
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored: see `Encoder`."""
+        photometric = _PHOTOMETRIC | {"PALETTE COLOR"} if self.lossless else _PHOTOMETRIC
+        limit = EXACT_BITS_WITHOUT_WAVELET if self.lossless else LOSSY_BITS
+        lowest = 1 if self.lossless else 2
+        name = "JPEG 2000 as encoded here"
+        check_encodable(image, name, bits_stored=(lowest, limit), photometric=photometric)
+        if image.bits_allocated > 32:
+            raise UnsupportedImageError(
+                f"JPEG 2000 cannot hold Bits Allocated {image.bits_allocated}",
+                attribute="BitsAllocated",
+            )
+        return described_with_transform(image, lossless=self.lossless, mct=self._mct(image))
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return the stream of one frame: see `Encoder`."""
+        self.encoded_description(image)
+        bits.check_range(samples, image)
+        if self.lossless:
+            wavelet = image.bits_stored <= EXACT_BITS - self._mct(image)
+            return self._encode(samples, image, None, None if wavelet else 1)
+        return self.rate.encode(
+            lambda psnr: self._encode(samples, image, psnr, None), samples, image
+        )
+
+    def _mct(self, image: ImagePixelDescription) -> bool:
+        return self.mct and image.photometric_interpretation == "RGB"
+
+    def _encode(
+        self,
+        samples: Samples,
+        image: ImagePixelDescription,
+        psnr: float | None,
+        resolutions: int | None,
+    ) -> bytes:
+        with encoding("JPEG 2000"):
+            stream = imagecodecs.jpeg2k_encode(
+                bits.narrowed(samples, image.bits_stored),
+                # The level is a PSNR; whole decibels are fine enough.
+                None if psnr is None else round(psnr),
+                codecformat="J2K",
+                planar=False,
+                bitspersample=image.bits_stored,
+                resolutions=resolutions,
+                reversible=self.lossless,
+                mct=self._mct(image),
+                numthreads=1,
+            )
+        return bytes(stream)
+
+
+def described_with_transform(
+    image: ImagePixelDescription, *, lossless: bool, mct: bool
+) -> ImagePixelDescription:
+    """Describe an image coded by JPEG 2000 or HTJ2K: RGB becomes YBR_RCT or YBR_ICT by MCT."""
+    coded = image.photometric_interpretation
+    if mct:
+        coded = "YBR_RCT" if lossless else "YBR_ICT"
+    return replace(
+        image,
+        photometric_interpretation=coded,
+        planar_configuration=0,
+        high_bit=image.bits_stored - 1,
+    )
+
+
+def rate_of(settings: EncoderSettings) -> Rate:
+    """Return what the settings ask of a lossy stream."""
+    if settings.quality is None:
+        return Rate(settings.ratio, settings.psnr)
+    return Rate(settings.ratio, settings.psnr, settings.quality)
+
+
+def _check_supported(description: StreamDescription) -> None:
+    """Refuse what the libraries would decode to something else than was coded."""
+    if description.details.get("part_2"):
+        raise UnsupportedSourceError("a multi-component transform of JPEG 2000 part 2")
+    if description.subsampled or set(description.subsampling) - {(1, 1)}:
+        raise UnsupportedSourceError("JPEG 2000 with subsampled components")
+    if description.details.get("mixed_depths"):
+        raise UnsupportedSourceError("JPEG 2000 whose components differ in precision or sign")
+    exact = description.kind == "htj2k" and description.lossless
+    limit = 32 if exact else DECODED_BITS - description.component_transform
+    if (description.precision or 0) > limit:
+        raise UnsupportedSourceError(
+            f"JPEG 2000 of {description.precision} bits: decoded exactly are at most {limit}"
+        )
+
+
+def decoder(syntax: TransferSyntax) -> Jpeg2000Decoder:  # noqa: ARG001
+    """Return the decoder of any JPEG 2000 or HTJ2K syntax."""
+    return Jpeg2000Decoder()
+
+
+def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Jpeg2000Encoder:
+    """Return the encoder of .90 or .91.
+
+    Raises:
+        UnsupportedTargetError: the syntax is one of part 2.
+    """
+    mct = settings.photometric != "RGB"
+    if syntax.name == "jpeg2000-lossless":
+        return Jpeg2000Encoder(mct=mct)
+    if syntax.name == "jpeg2000":
+        return Jpeg2000Encoder(lossless=False, mct=mct, rate=rate_of(settings))
+    raise UnsupportedTargetError(f"{syntax.title} is not written: {syntax.why_not}")

@@ -1,0 +1,137 @@
+"""JPEG-LS (ISO/IEC 14495-1; PS3.5 8.2.3): lossless .80 and near-lossless .81."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import imagecodecs
+
+from dicodec.codecs.base import Buffer, Samples
+from dicodec.codecs.guards import (
+    YBR_422,
+    bring_to_image,
+    check_decodable,
+    check_encodable,
+    check_size,
+    decoding,
+    encoding,
+    plain_description,
+)
+from dicodec.codecs.jpeg_encoders import check_containers
+from dicodec.codecs.streams import jpeg as headers
+from dicodec.errors import (
+    CorruptFrameError,
+    InvalidOptionError,
+    SampleRangeError,
+    UnsupportedImageError,
+)
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.pixels import bits
+
+DEFAULT_NEAR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class JpegLsDecoder:
+    """Reads JPEG-LS of 2 to 16 bits in all interleave modes."""
+
+    def describe(self, stream: Buffer) -> StreamDescription:
+        """Return what the stream's headers say: see `Decoder`."""
+        return _of_jpeg_ls(headers.describe(stream))
+
+    def decoded_description(
+        self, stream: StreamDescription, image: ImagePixelDescription
+    ) -> ImagePixelDescription:
+        """Describe the samples that `decode` returns: see `Decoder`."""
+        if stream.component_transform:
+            return plain_description(image, "RGB")
+        full = image.photometric_interpretation in YBR_422
+        return plain_description(image, "YBR_FULL" if full else None)
+
+    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+        """Return the frame's samples: see `Decoder`."""
+        check_decodable(image)
+        # CharLS would search a stream without EOI for seconds.
+        description, whole = headers.check_whole(stream)
+        check_size(_of_jpeg_ls(description), image)
+        with decoding("JPEG-LS"):
+            samples = imagecodecs.jpegls_decode(whole)
+        return bring_to_image(samples, description, image)
+
+
+@dataclass(frozen=True, slots=True)
+class JpegLsEncoder:
+    """Writes JPEG-LS, the precision being Bits Stored.
+
+    JPEG-LS knows no sign: signed samples are coded as the bits of their two's complement. With
+    NEAR, a coded sample may move by that much, which is harmless everywhere but at the ends of the
+    signed range, where 32767 + 1 would be -32768: such samples are refused.
+
+    Attributes:
+        near: 0 for lossless; else the largest error of a sample.
+    """
+
+    near: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.near <= 255:
+            raise InvalidOptionError(f"near is 0 to 255, not {self.near}")
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored: see `Encoder`."""
+        photometric = MONOCHROME | {"RGB", "YBR_FULL"}
+        if not self.near:
+            photometric |= {"PALETTE COLOR"}
+        check_encodable(image, "JPEG-LS", bits_stored=(1, 16), photometric=photometric)
+        check_containers(image, "JPEG-LS")
+        largest = ((1 << image.bits_stored) - 1) // 2
+        if self.near > largest:
+            raise UnsupportedImageError(
+                f"NEAR {self.near} is past half of what Bits Stored {image.bits_stored} holds",
+                attribute="BitsStored",
+            )
+        return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return the stream of one frame: see `Encoder`."""
+        self.encoded_description(image)
+        bits.check_range(samples, image)
+        if self.near and image.signed:
+            self._check_ends(samples, image)
+        precision = max(image.bits_stored, 2)
+        with encoding("JPEG-LS"):
+            stream = imagecodecs.jpegls_encode(
+                bits.masked(samples, precision), self.near, bitspersample=precision, spiff=False
+            )
+        return bytes(stream)
+
+    def _check_ends(self, samples: Samples, image: ImagePixelDescription) -> None:
+        low, high = image.sample_range
+        smallest, largest = int(samples.min()), int(samples.max())
+        if smallest - self.near < low or largest + self.near > high:
+            raise SampleRangeError(
+                f"signed samples reach from {smallest} to {largest}: an error of {self.near} could "
+                "turn the largest into the smallest",
+                hint="jpeg-ls, or JPEG 2000, which knows signs",
+            )
+
+
+def _of_jpeg_ls(description: StreamDescription) -> StreamDescription:
+    if description.kind != "jpeg-ls":
+        raise CorruptFrameError(f"this is a {description.kind} stream, not JPEG-LS")
+    return description
+
+
+def decoder(syntax: TransferSyntax) -> JpegLsDecoder:  # noqa: ARG001
+    """Return the decoder of .80 and .81."""
+    return JpegLsDecoder()
+
+
+def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> JpegLsEncoder:
+    """Return the encoder of .80 or .81."""
+    if syntax.name == "jpeg-ls":
+        return JpegLsEncoder()
+    return JpegLsEncoder(DEFAULT_NEAR if settings.near is None else settings.near)

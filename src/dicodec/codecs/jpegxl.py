@@ -1,0 +1,237 @@
+"""JPEG XL (ISO/IEC 18181; PS3.5 8.2.16): lossless .110, repacked JPEG .111, lossy .112."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import imagecodecs
+
+from dicodec.codecs.base import Buffer, Samples
+from dicodec.codecs.guards import (
+    SUBSAMPLED,
+    bring_to_image,
+    check_decodable,
+    check_encodable,
+    check_size,
+    encoding,
+    plain_description,
+)
+from dicodec.codecs.jpeg_encoders import check_containers
+from dicodec.codecs.streams import jpeg as jpeg_headers
+from dicodec.codecs.streams import jpegxl as headers
+from dicodec.errors import (
+    CorruptFrameError,
+    EncodeError,
+    InvalidOptionError,
+    TruncatedFrameError,
+    UnsupportedSourceError,
+    UnsupportedTargetError,
+)
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.pixels import bits
+
+LOSSLESS_EFFORT, LOSSY_EFFORT = 1, 5
+
+
+@dataclass(frozen=True, slots=True)
+class JpegXlDecoder:
+    """Reads JPEG XL of up to 16 bits. XYB and recompressed YCbCr come as RGB."""
+
+    def describe(self, stream: Buffer) -> StreamDescription:
+        """Return what the stream's headers say: see `Decoder`."""
+        return headers.describe(stream)
+
+    def decoded_description(
+        self, stream: StreamDescription, image: ImagePixelDescription
+    ) -> ImagePixelDescription:
+        """Describe the samples that `decode` returns: see `Decoder`."""
+        pi = image.photometric_interpretation
+        if image.samples_per_pixel == 3 and (stream.component_transform or pi == "XYB"):
+            return plain_description(image, "RGB")
+        return plain_description(image, "YBR_FULL" if pi in SUBSAMPLED else None)
+
+    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+        """Return the frame's samples: see `Decoder`."""
+        check_decodable(image)
+        description = headers.describe(stream)
+        check_size(description, image)
+        if description.details.get("floating"):
+            raise UnsupportedSourceError("JPEG XL with floating point samples")
+        try:
+            samples = imagecodecs.jpegxl_decode(stream, numthreads=1)
+        except Exception as cause:
+            raise _why(cause) from cause
+        return bring_to_image(samples, description, image)
+
+
+@dataclass(frozen=True, slots=True)
+class JpegXlLosslessEncoder:
+    """Writes Modular JPEG XL without a color transform (.110), the precision being Bits Stored.
+
+    JPEG XL knows no sign: signed samples are coded as the bits of their two's complement.
+
+    Attributes:
+        effort: 1 (fast) to 9.
+    """
+
+    effort: int = LOSSLESS_EFFORT
+
+    def __post_init__(self) -> None:
+        _check_effort(self.effort)
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored: see `Encoder`."""
+        check_encodable(image, "JPEG XL", bits_stored=(1, 16), photometric=MONOCHROME | {"RGB"})
+        check_containers(image, "JPEG XL")
+        return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return the stream of one frame: see `Encoder`."""
+        self.encoded_description(image)
+        bits.check_range(samples, image)
+        with encoding("JPEG XL"):
+            stream = imagecodecs.jpegxl_encode(
+                bits.masked(samples, image.bits_stored),
+                effort=self.effort,
+                lossless=True,
+                bitspersample=image.bits_stored,
+                planar=False,
+                numthreads=1,
+            )
+        return bytes(stream)
+
+
+@dataclass(frozen=True, slots=True)
+class JpegXlLossyEncoder:
+    """Writes VarDCT JPEG XL (.112); color is coded as XYB.
+
+    Attributes:
+        quality: 1 to 100; see `distance`.
+        effort: 1 (fast) to 9.
+    """
+
+    quality: int = 90
+    effort: int = LOSSY_EFFORT
+
+    def __post_init__(self) -> None:
+        _check_effort(self.effort)
+        if not 1 <= self.quality <= 100:
+            raise InvalidOptionError(f"quality is 1 to 100, not {self.quality}")
+
+    @property
+    def distance(self) -> float:
+        """The Butteraugli distance, on the scale of the cjxl program; never 0, which is lossless."""
+        if self.quality >= 30:
+            return 0.1 + (100 - self.quality) * 0.09
+        return 53 / 3000 * self.quality**2 - 23 / 20 * self.quality + 25
+
+    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+        """Describe the image as it will be stored: see `Encoder`."""
+        check_encodable(
+            image,
+            "lossy JPEG XL",
+            bits_stored=(2, 16),
+            photometric=MONOCHROME | {"RGB"},
+            signed=False,
+        )
+        check_containers(image, "JPEG XL")
+        color = image.samples_per_pixel == 3
+        return replace(
+            image,
+            photometric_interpretation="XYB" if color else image.photometric_interpretation,
+            planar_configuration=0,
+            high_bit=image.bits_stored - 1,
+        )
+
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Return the stream of one frame: see `Encoder`."""
+        self.encoded_description(image)
+        bits.check_range(samples, image)
+        with encoding("JPEG XL"):
+            stream = imagecodecs.jpegxl_encode(
+                bits.narrowed(samples, image.bits_stored),
+                effort=self.effort,
+                distance=self.distance,
+                lossless=False,
+                bitspersample=image.bits_stored,
+                planar=False,
+                # 16-bit samples would pass for linear light, and dark ones lose their detail.
+                transfer="SRGB",
+                numthreads=1,
+            )
+        return bytes(stream)
+
+
+def repack_jpeg(stream: Buffer) -> bytes:
+    """Return a JPEG stream as JPEG XL (.111) from which the same bytes can be had again.
+
+    Junk before the SOI marker and padding behind the EOI marker are left out.
+
+    Raises:
+        TruncatedFrameError, CorruptFrameError: the JPEG stream is damaged.
+        EncodeError: such a JPEG stream cannot be repacked (JPEG XL takes 8 bits, one or three
+            components, no lossless process), or would not come back bit by bit.
+    """
+    _, whole = jpeg_headers.check_whole(stream)
+    original = bytes(whole)
+    with encoding("JPEG XL"):
+        packed = bytes(imagecodecs.jpegxl_encode_jpeg(original, numthreads=1))
+        again = bytes(imagecodecs.jpegxl_decode_jpeg(packed, 1))
+    if again != original:
+        raise EncodeError("the JPEG stream would not come back bit by bit from JPEG XL")
+    return packed
+
+
+def unpack_jpeg(stream: Buffer) -> bytes:
+    """Return the JPEG stream that was repacked as JPEG XL (.111), bit by bit.
+
+    Raises:
+        TruncatedFrameError: the stream ends too early.
+        CorruptFrameError: there is no JPEG in it, or it cannot be rebuilt.
+    """
+    if not headers.can_rebuild_jpeg(stream):
+        raise CorruptFrameError("the JPEG XL stream holds no JPEG reconstruction data")
+    try:
+        original = bytes(imagecodecs.jpegxl_decode_jpeg(stream, 1))
+    except Exception as cause:
+        raise _why(cause) from cause
+    jpeg_headers.check_whole(original)
+    return original
+
+
+def _why(cause: Exception) -> CorruptFrameError | TruncatedFrameError:
+    if "NEED_MORE_INPUT" in str(cause):
+        return TruncatedFrameError("the JPEG XL stream ends too early")
+    return CorruptFrameError(f"the JPEG XL stream cannot be decoded: {cause}")
+
+
+def _check_effort(effort: int) -> None:
+    if not 1 <= effort <= 9:
+        raise InvalidOptionError(f"effort is 1 to 9, not {effort}")
+
+
+def decoder(syntax: TransferSyntax) -> JpegXlDecoder:  # noqa: ARG001
+    """Return the decoder of any JPEG XL syntax."""
+    return JpegXlDecoder()
+
+
+def encoder(
+    syntax: TransferSyntax, settings: EncoderSettings
+) -> JpegXlLosslessEncoder | JpegXlLossyEncoder:
+    """Return the encoder of .110 or .112.
+
+    Raises:
+        UnsupportedTargetError: .111 is made from JPEG streams alone, by `repack_jpeg`.
+    """
+    if syntax.name == "jpegxl-lossless":
+        return JpegXlLosslessEncoder(settings.effort or LOSSLESS_EFFORT)
+    if syntax.name == "jpegxl":
+        quality = 90 if settings.quality is None else settings.quality
+        return JpegXlLossyEncoder(quality, settings.effort or LOSSY_EFFORT)
+    raise UnsupportedTargetError(
+        f"{syntax.title} is made from JPEG streams, not from samples",
+        hint="convert to jpeg first, or choose jpegxl",
+    )
