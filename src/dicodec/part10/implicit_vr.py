@@ -1,0 +1,165 @@
+"""Which VR an element has that states none: dictionary, private creators, Pixel Representation.
+
+PS3.5 6.2, 7.8.1, A.1. What an item itself says decides for its elements; what it does not say is as
+in the data set around it.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from dicodec.model import tags
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.oddity import Oddity
+from dicodec.part10.dictionary import private_vr, vr_of
+from dicodec.part10.elements import Walker
+from dicodec.part10.encoding import DataSetEncoding, tag_bytes
+from dicodec.part10.source import BytesSource
+from dicodec.part10.vr import VALUE_REPRESENTATIONS
+
+WAVEFORM_BITS_ALLOCATED = 0x54001004
+
+_WAVEFORM_GROUP = 0x5400
+_WORDS = {"OB or OW": "OW", "US or OW": "OW", "US or SS or OW": "OW"}
+"""Implicit VR has words there (PS3.5 A.1); OW also holds what would be US, of any length."""
+
+
+class VrHeader(NamedTuple):
+    """What the header of an element in explicit VR needs to know of its VR."""
+
+    name: bytes
+    long_form: bool
+    swap_unit: int
+
+
+HEADERS: dict[bytes, VrHeader] = {
+    name.encode(): VrHeader(name.encode(), row.long_form, row.swap_unit)
+    for name, row in VALUE_REPRESENTATIONS.items()
+}
+UN = HEADERS[b"UN"]
+
+
+@dataclass(slots=True)
+class ReencodingContext:
+    """What the re-encoding of one element has to know of the data set's top level.
+
+    Make one for a data set and hand it on from element to element, in file order.
+
+    Attributes:
+        signed: Pixel Representation (0028,0103) is 1; items may have their own.
+        creators: private creators seen so far, by group and block; grows on the way.
+        limits: bounds on the depth of sequences.
+        oddities: what was carried over although it is not as it should be; grows on the way.
+    """
+
+    signed: bool = False
+    creators: dict[int, str] = field(default_factory=dict)
+    limits: Limits = DEFAULT_LIMITS
+    oddities: list[Oddity] = field(default_factory=list)
+
+    def number(self, tag: int) -> int | None:
+        """Return what the top level says; of the two numbers asked for, one is known there."""
+        return int(self.signed) if tag == tags.PIXEL_REPRESENTATION else None
+
+
+class Level(Protocol):
+    """One level of nesting: the top of a data set or an item."""
+
+    creators: dict[int, str]
+
+    def number(self, tag: int) -> int | None:
+        """Return the value of an US element of this level or else of a level around it."""
+        ...
+
+
+class Occurrences:
+    """Finds tags in a buffer; questions come in rising order, so that no byte is searched twice."""
+
+    def __init__(self, buffer: bytes, encoding: DataSetEncoding, limits: Limits) -> None:
+        self._buffer = buffer
+        self._encoding = encoding
+        self._limits = limits
+        self._next: dict[int, int] = {}
+
+    def number(self, tag: int, start: int, end: int) -> int | None:
+        """Return the value of an US element of the level at `start`, None if there is none."""
+        place = self._next.get(tag, -1)
+        if place < start:
+            place = self._buffer.find(tag_bytes(tag, self._encoding), start)
+            self._next[tag] = place = len(self._buffer) if place < 0 else place
+        if place >= end:
+            return None
+        walker = Walker(BytesSource(self._buffer), self._limits)
+        for span in walker.elements(start, end, self._encoding, depth=1):
+            if span.tag == tag and span.length >= 2:
+                code = self._encoding.order + "H"
+                return int(struct.unpack_from(code, self._buffer, span.value)[0])
+        return None
+
+
+class ItemLevel:
+    """An item of a sequence.
+
+    Args:
+        occurrences: over the buffer that holds the item.
+        start, end: where its elements begin, and which offset they surely do not pass.
+        parent: the level around it.
+    """
+
+    __slots__ = ("_end", "_numbers", "_occurrences", "_parent", "_start", "creators")
+
+    def __init__(self, occurrences: Occurrences, start: int, end: int, parent: Level) -> None:
+        self.creators: dict[int, str] = {}
+        self._occurrences = occurrences
+        self._start = start
+        self._end = end
+        self._parent = parent
+        self._numbers: dict[int, int | None] = {}
+
+    def number(self, tag: int) -> int | None:
+        """Return the value of an US element of this item or else of a level around it."""
+        if tag not in self._numbers:
+            own = self._occurrences.number(tag, self._start, self._end)
+            self._numbers[tag] = self._parent.number(tag) if own is None else own
+        return self._numbers[tag]
+
+
+@lru_cache(maxsize=1 << 14)
+def header_by_tag(tag: int) -> VrHeader | None:
+    """Return the VR of an element whose tag alone decides it, else None; UN where unknown."""
+    if tag & 0x10000:  # an odd group: private
+        return HEADERS[b"UL"] if tag & 0xFFFF == 0 else None
+    vr = vr_of(tag)
+    if vr is None:
+        return UN
+    return HEADERS.get(vr.encode())
+
+
+def header_by_level(tag: int, value: bytes, level: Level) -> VrHeader:
+    """Return the VR of an element whose tag alone does not decide it; creators are remembered.
+
+    Args:
+        tag: of the element.
+        value: its bytes, as far as a Private Creator's would go.
+        level: where it stands.
+    """
+    vr: str | None
+    if tag & 0x10000:
+        number = tag & 0xFFFF
+        if 0x10 <= number <= 0xFF:
+            level.creators[tag] = value.strip(b" \0").decode("latin-1")
+            return HEADERS[b"LO"]
+        creator = level.creators.get(tag & 0xFFFF0000 | number >> 8, "")
+        vr = private_vr(creator, tag) if number >= 0x1000 else None
+    else:
+        vr = vr_of(tag)
+    if vr == "US or SS":
+        vr = "SS" if level.number(tags.PIXEL_REPRESENTATION) == 1 else "US"
+    elif vr == "OB or OW" and tag >> 16 == _WAVEFORM_GROUP:
+        vr = "OB" if level.number(WAVEFORM_BITS_ALLOCATED) == 8 else "OW"
+    elif vr in _WORDS:
+        vr = _WORDS[vr]
+    return HEADERS[vr.encode()] if vr else UN

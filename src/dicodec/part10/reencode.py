@@ -1,0 +1,372 @@
+"""Writing elements anew in another encoding: VRs stated or not, byte order (PS3.5 7.1, 7.3, 7.5).
+
+For elements small enough to hold; Pixel Data and other huge values are streamed elsewhere.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+
+from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model import tags
+from dicodec.model.oddity import Oddity
+from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER, Walker
+from dicodec.part10.encoding import (
+    EXPLICIT_LITTLE,
+    UNDEFINED_LENGTH,
+    DataSetEncoding,
+    tag_text,
+)
+from dicodec.part10.implicit_vr import (
+    HEADERS,
+    UN,
+    ItemLevel,
+    Level,
+    Occurrences,
+    ReencodingContext,
+    VrHeader,
+    header_by_level,
+    header_by_tag,
+)
+from dicodec.part10.source import BytesSource
+from dicodec.part10.vr import SHORT_FORM_LIMIT
+
+_LONGEST_CREATOR = 256
+_FIRST_GROUP_OF_DATA_SETS = 0x0008
+_SWAP_CODES = {2: "H", 4: "I", 8: "Q"}
+_NO_RESERVED = b"\0\0"
+_SEQUENCE = b"SQ"
+_FRAGMENTED = frozenset({b"OB", b"OW"})
+
+
+def reencode_elements(
+    raw: bytes | bytearray | memoryview,
+    source: DataSetEncoding,
+    target: DataSetEncoding,
+    context: ReencodingContext,
+    *,
+    offset: int = 0,
+) -> bytes:
+    """Return one whole element, or several of one level, in another encoding.
+
+    Order is kept, and so are odd lengths and values nobody can read. Sequences and items of defined
+    length stay so, with lengths that are right; those of undefined length stay undefined.
+
+    - Without VR to with VR: by dictionary, private dictionary and context; UN where unknown, and
+      where a value is too long for its VR's 16-bit length (PS3.5 6.2.2). An unknown element of
+      undefined length becomes UN of undefined length, whose content stays implicit VR little
+      endian (6.2.2 note 2). What the dictionary calls a sequence and is none becomes UN, noted.
+    - Byte order changes by the VR's unit; OB, UN and text have none (7.3).
+    - Group Lengths (gggg,0000), retired outside of group 2, are dropped where VRs come or go, since
+      they would be wrong; where only the byte order changes they are carried over.
+    - Items of encapsulated Pixel Data keep their bytes; outside of explicit VR little endian, where
+      they do not belong (A.4), they are noted.
+
+    Args:
+        raw: the elements' bytes, from the first tag to the last value or delimiter.
+        source: how they are encoded.
+        target: how they shall be.
+        context: what is known of the data set's top level.
+        offset: where `raw` lies in the file, for messages.
+
+    Raises:
+        MalformedFileError: something is there that is no element, such as an element without VR
+            among elements that have one.
+        TruncatedFileError: an element or a sequence ends too early.
+        LimitExceededError: sequences are nested too deep.
+    """
+    if source == target:
+        return bytes(raw)
+    buffer = bytes(raw)
+    parts: list[bytes] = []
+    reencoder = _Reencoder(buffer, source, target, context, offset)
+    stopped = reencoder.elements(0, len(buffer), context, parts, 0)
+    if stopped != len(buffer):
+        raise MalformedFileError("an item's delimiter outside of an item", offset=offset + stopped)
+    return b"".join(parts)
+
+
+def swap_bytes(value: bytes, unit: int) -> bytes:
+    """Return a value in the other byte order; bytes that fill no unit stay as they are."""
+    if len(value) == unit:
+        return value[::-1]
+    if unit == 1:
+        return value
+    whole = len(value) - len(value) % unit
+    numbers = array(_SWAP_CODES[unit], value[:whole])
+    numbers.byteswap()
+    return numbers.tobytes() + value[whole:]
+
+
+class _Reencoder:
+    def __init__(
+        self,
+        buffer: bytes,
+        source: DataSetEncoding,
+        target: DataSetEncoding,
+        context: ReencodingContext,
+        offset: int,
+    ) -> None:
+        self._buffer = buffer
+        self._source = source
+        self._target = target
+        self._context = context
+        self._offset = offset
+        self._occurrences = Occurrences(buffer, source, context.limits)
+        self._read_tag = struct.Struct(source.order + "HH").unpack_from
+        self._read_short = struct.Struct(source.order + "H").unpack_from
+        self._read_long = struct.Struct(source.order + "I").unpack_from
+        self._pack_implicit = struct.Struct(target.order + "HHI").pack
+        self._pack_short = struct.Struct(target.order + "HH2sH").pack
+        self._pack_long = struct.Struct(target.order + "HH2s2sI").pack
+
+    def elements(self, position: int, end: int, level: Level, out: list[bytes], depth: int) -> int:
+        """Append the elements up to `end` or an Item Delimitation Item; return where it stopped."""
+        buffer = self._buffer
+        read_tag, read_short, read_long = self._read_tag, self._read_short, self._read_long
+        explicit = self._source.explicit_vr
+        to_explicit = self._target.explicit_vr
+        drops_group_lengths = explicit != to_explicit
+        swaps = self._source.little_endian != self._target.little_endian
+        if depth > self._context.limits.nesting_depth:
+            raise LimitExceededError(
+                "sequences are nested too deep", offset=self._offset + position
+            )
+        while position < end:
+            if end - position < 8:
+                raise self._truncated(position, "the data set ends inside an element")
+            group, number = read_tag(buffer, position)
+            tag = group << 16 | number
+            if group == 0xFFFE:
+                if tag == ITEM_DELIMITER:
+                    return position
+                self._skip_stray(tag, position)
+                position += 8
+                continue
+            reserved = _NO_RESERVED
+            value = position + 8
+            if explicit:
+                letters = buffer[position + 4 : position + 6]
+                header = HEADERS.get(letters) or self._future_vr(letters, tag, position)
+                if header.long_form:
+                    if end - position < 12:
+                        raise self._truncated(position, "the data set ends inside an element")
+                    reserved = buffer[position + 6 : value]
+                    (length,) = read_long(buffer, value)
+                    value += 4
+                else:
+                    (length,) = read_short(buffer, position + 6)
+            else:
+                (length,) = read_long(buffer, position + 4)
+                found = header_by_tag(tag)
+                if found is None:
+                    first = buffer[value : min(value + length, value + _LONGEST_CREATOR)]
+                    found = header_by_level(tag, first, level)
+                header = found
+            if length == UNDEFINED_LENGTH:
+                position = self._undefined(tag, header, reserved, position, end, level, out, depth)
+                continue
+            after = value + length
+            if after > end:
+                raise self._truncated(
+                    position, f"element claims {length} bytes where {end - value} are left", tag
+                )
+            if number == 0 and drops_group_lengths and group >= _FIRST_GROUP_OF_DATA_SETS:
+                position = after
+                continue
+            if header.name == _SEQUENCE:
+                header, content = self._defined_sequence(tag, header, value, after, level, depth)
+            else:
+                content = buffer[value:after]
+                if length > SHORT_FORM_LIMIT and not explicit and not header.long_form:
+                    header = UN
+                if swaps and header.swap_unit > 1:
+                    content = swap_bytes(content, header.swap_unit)
+            out.append(self._header(tag, header, reserved, len(content)))
+            out.append(content)
+            position = after
+        return position
+
+    def _header(self, tag: int, header: VrHeader, reserved: bytes, length: int) -> bytes:
+        if not self._target.explicit_vr:
+            return self._pack_implicit(tag >> 16, tag & 0xFFFF, length)
+        if header.long_form:
+            return self._pack_long(tag >> 16, tag & 0xFFFF, header.name, reserved, length)
+        return self._pack_short(tag >> 16, tag & 0xFFFF, header.name, length)
+
+    def _defined_sequence(
+        self, tag: int, header: VrHeader, value: int, end: int, level: Level, depth: int
+    ) -> tuple[VrHeader, bytes]:
+        oddities = self._context.oddities
+        noted = len(oddities)
+        out: list[bytes] = []
+        try:
+            self._items(value, end, level, out, depth, undefined=False)
+        except (MalformedFileError, TruncatedFileError):
+            if self._source.explicit_vr:
+                raise
+            del oddities[noted:]
+            self._note(
+                "sequence-kept-as-un", f"{tag_text(tag)} should be a sequence and is none", value
+            )
+            return UN, self._buffer[value:end]
+        return header, b"".join(out)
+
+    def _undefined(
+        self,
+        tag: int,
+        header: VrHeader,
+        reserved: bytes,
+        position: int,
+        end: int,
+        level: Level,
+        out: list[bytes],
+        depth: int,
+    ) -> int:
+        """Append an element of undefined length; return where it ends."""
+        value = position + (12 if self._source.explicit_vr else 8)
+        if header.name == _SEQUENCE:
+            out.append(self._header(tag, header, reserved, UNDEFINED_LENGTH))
+            return self._items(value, end, level, out, depth, undefined=True)
+        if tag == tags.PIXEL_DATA and not self._source.explicit_vr:
+            header = HEADERS[b"OB"]
+        if header.name in _FRAGMENTED and (self._source.explicit_vr or tag == tags.PIXEL_DATA):
+            if self._target != EXPLICIT_LITTLE:
+                self._note(
+                    "encapsulated-outside-explicit-le",
+                    f"{tag_text(tag)} is encapsulated in a data set of {self._target}",
+                    position,
+                )
+            out.append(self._header(tag, header, reserved, UNDEFINED_LENGTH))
+            return self._fragments(value, end, out)
+        if self._source.explicit_vr and header.name != UN.name:
+            raise MalformedFileError(
+                f"an element of VR {header.name.decode()} has an undefined length",
+                offset=self._offset + position,
+                attribute=tag_text(tag),
+            )
+        # PS3.5 6.2.2: the content is a sequence in implicit VR little endian, and stays it.
+        walker = Walker(BytesSource(self._buffer), self._context.limits)
+        try:
+            span = next(walker.elements(position, end, self._source, depth=max(depth, 1)))
+        except (MalformedFileError, TruncatedFileError, LimitExceededError) as error:
+            error.offset = self._offset + (error.offset or 0)
+            raise
+        content = self._buffer[value : span.end]
+        states_vrs = any(
+            note.id == "explicit-in-un" and note.offset == value for note in walker.oddities
+        )
+        if states_vrs and not self._target.explicit_vr:
+            inner = _Reencoder(
+                content, EXPLICIT_LITTLE, self._target, self._context, self._offset + value
+            )
+            parts: list[bytes] = []
+            inner._items(0, len(content), level, parts, depth, undefined=True)
+            content = b"".join(parts)
+        out.append(self._header(tag, UN, reserved, UNDEFINED_LENGTH))
+        out.append(content)
+        return span.end
+
+    def _items(
+        self,
+        position: int,
+        end: int,
+        level: Level,
+        out: list[bytes],
+        depth: int,
+        *,
+        undefined: bool,
+    ) -> int:
+        """Append the items of a sequence and its delimiter; return where it ends."""
+        while position < end:
+            tag, length = self._item_header(position, end)
+            value = position + 8
+            if tag == SEQUENCE_DELIMITER and (undefined or value == end):
+                out.append(self._pack_implicit(tag >> 16, tag & 0xFFFF, length))
+                return value
+            if tag != ITEM:
+                raise MalformedFileError(
+                    f"{tag_text(tag)} where an item of a sequence should be",
+                    offset=self._offset + position,
+                )
+            item_end = end if length == UNDEFINED_LENGTH else value + length
+            if item_end > end:
+                raise self._truncated(
+                    position, f"an item claims {length} bytes where {end - value} are left"
+                )
+            parts: list[bytes] = []
+            item = ItemLevel(self._occurrences, value, item_end, level)
+            stopped = self.elements(value, item_end, item, parts, depth + 1)
+            delimiter = b""
+            if stopped < item_end:
+                delimiter_length = self._item_header(stopped, item_end)[1]
+                delimiter = self._pack_implicit(
+                    ITEM_DELIMITER >> 16, ITEM_DELIMITER & 0xFFFF, delimiter_length
+                )
+                stopped += 8
+            if length == UNDEFINED_LENGTH and not delimiter:
+                raise self._truncated(stopped, "an item has no delimiter")
+            if length != UNDEFINED_LENGTH:
+                if stopped != item_end:
+                    raise MalformedFileError(
+                        "an item's delimiter before its end", offset=self._offset + stopped
+                    )
+                length = sum(map(len, parts)) + len(delimiter)
+            out.append(self._pack_implicit(ITEM >> 16, ITEM & 0xFFFF, length))
+            out += parts
+            out.append(delimiter)
+            position = stopped
+        if undefined:
+            raise self._truncated(position, "a sequence has no delimiter")
+        return position
+
+    def _fragments(self, position: int, end: int, out: list[bytes]) -> int:
+        """Append the fragments of encapsulated Pixel Data as they are; return where they end."""
+        while position < end:
+            tag, length = self._item_header(position, end)
+            value = position + 8
+            if tag == SEQUENCE_DELIMITER:
+                out.append(self._pack_implicit(tag >> 16, tag & 0xFFFF, length))
+                return value
+            if tag != ITEM or length == UNDEFINED_LENGTH or value + length > end:
+                raise MalformedFileError(
+                    f"{tag_text(tag)} where a fragment of Pixel Data should be",
+                    offset=self._offset + position,
+                )
+            out.append(self._pack_implicit(tag >> 16, tag & 0xFFFF, length))
+            out.append(self._buffer[value : value + length])
+            position = value + length
+        raise self._truncated(position, "encapsulated Pixel Data has no delimiter")
+
+    def _item_header(self, position: int, end: int) -> tuple[int, int]:
+        if end - position < 8:
+            raise self._truncated(position, "the data set ends inside a sequence")
+        group, number = self._read_tag(self._buffer, position)
+        return group << 16 | number, self._read_long(self._buffer, position + 4)[0]
+
+    def _future_vr(self, letters: bytes, tag: int, position: int) -> VrHeader:
+        if letters.isalpha() and letters.isupper():  # a VR of a later edition (PS3.5 6.2)
+            return VrHeader(letters, long_form=True, swap_unit=1)
+        raise MalformedFileError(
+            "an element without value representation among elements that have one",
+            offset=self._offset + position,
+            attribute=tag_text(tag),
+        )
+
+    def _skip_stray(self, tag: int, position: int) -> None:
+        if tag != SEQUENCE_DELIMITER:
+            raise MalformedFileError(
+                f"{tag_text(tag)} outside of a sequence", offset=self._offset + position
+            )
+        self._note("stray-delimiter", "a Sequence Delimitation Item outside a sequence", position)
+
+    def _truncated(self, position: int, text: str, tag: int | None = None) -> TruncatedFileError:
+        return TruncatedFileError(
+            text,
+            offset=self._offset + position,
+            attribute=None if tag is None else tag_text(tag),
+        )
+
+    def _note(self, oddity: str, text: str, position: int) -> None:
+        self._context.oddities.append(Oddity(oddity, text, self._offset + position))
