@@ -22,6 +22,7 @@ from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.pipeline import PipelineResult, run_plan
 from dicodec.plan import Action, ConversionPlan, plan_conversion
 from dicodec.report import ConversionReport
+from dicodec.verification import verify_result
 
 type Target = str | os.PathLike[str] | BinaryIO
 """What a caller may name as a target: a path, or a binary stream that bytes are written to."""
@@ -104,8 +105,14 @@ def _convert_open(
     with _output(target, overwrite=options.overwrite) as out:
         result = run_plan(file, plan, edits, out, workers)
         report.target_size = out.seek(0, io.SEEK_END)
-    report.seconds["convert"] = time.perf_counter() - started
-    _measure(report, result)
+        report.seconds["convert"] = time.perf_counter() - started
+        _measure(report, result)
+        if options.verify:
+            started = time.perf_counter()
+            out.flush()
+            out.seek(0)
+            _verify(report, file, plan, edits, out, options, workers)
+            report.seconds["verify"] = time.perf_counter() - started
 
 
 def _right_already(file: DicomFile, plan: ConversionPlan, edits: tuple[Edit, ...]) -> bool:
@@ -177,6 +184,22 @@ def _describe(
 def _measure(report: ConversionReport, result: PipelineResult) -> None:
     if result.encoded_size:
         report.compression_ratio = round(result.native_size / result.encoded_size, 4)
+
+
+def _verify(
+    report: ConversionReport,
+    file: DicomFile,
+    plan: ConversionPlan,
+    edits: tuple[Edit, ...],
+    out: BinaryIO,
+    options: ConversionOptions,
+    workers: int,
+) -> None:
+    near = options.near if plan.target.name == "jpeg-ls-near" else None
+    found = verify_result(file, plan, edits, out, workers, near)
+    report.verified = True
+    if report.lossy:
+        report.largest_error, report.psnr = found.largest_error, found.psnr
 
 
 def _name(given: Source | Target | None) -> str | None:

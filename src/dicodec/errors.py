@@ -23,6 +23,7 @@
     │   ├── ContradictionError         strict: the source is not as it says
     │   ├── SampleRangeError           samples outside Bits Stored
     │   ├── EncodeError
+    │   ├── VerificationError          the result, read again, is not what it should be
     │   ├── EngineError                the engine asked for failed, or is not installed
     │   └── EngineCrashedError
     └── WriteError                     the result could not be put in place
@@ -231,6 +232,12 @@ class EncodeError(ConversionError):
     """A codec refused to encode a frame."""
 
     code = "encode-failed"
+
+
+class VerificationError(ConversionError):
+    """The finished result was read again, and is not what it should be."""
+
+    code = "verification-failed"
 
 
 class EngineError(ConversionError):

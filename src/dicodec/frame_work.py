@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.table import decoder_for
 from dicodec.errors import DicodecError, TruncatedFrameError
+from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.native_frames import NativeFrames, bits_from
 from dicodec.plan import Action, ConversionPlan, PixelPlan
+from dicodec.rules.color_space import coded_color_space
 
 type FrameWork = Callable[[int], bytes]
 type FrameReader = Callable[[int], bytes]
@@ -59,6 +62,23 @@ def frame_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:
         )
 
     return read
+
+
+def decoded_frames(
+    file: DicomFile, pixel_data: PixelData
+) -> tuple[SampleReader, ImagePixelDescription]:
+    """Return the function that decodes any frame of a file, and what it returns.
+
+    Raises:
+        ReadError: the first frame's headers cannot be read.
+    """
+    read = frame_reader(file, pixel_data)
+    decoder = decoder_for(file.syntax)
+    stream = decoder.describe(b"" if pixel_data.frames is None else read(0))
+    color = coded_color_space(pixel_data.image, stream)
+    coded = replace(pixel_data.image, photometric_interpretation=color.photometric_interpretation)
+    decoded = decoder.decoded_description(stream, coded)
+    return (lambda frame: decoder.decode(read(frame), coded)), decoded
 
 
 def sample_reader(file: DicomFile, pixel_data: PixelData, pixels: PixelPlan) -> SampleReader:

@@ -68,7 +68,7 @@ class PixelPlan:
         frames: number of frames.
         decoder, encoder: for TRANSCODE.
         steps: changes of photometric interpretation between them.
-        stream: what the first frame's stream says; None for native sources.
+        stream: what the first frame's stream says; None where it was not read.
         lossy: whether this conversion loses information.
         source_lossy: whether the source's streams have lost information; None if unknown.
         table: offset table of an encapsulated result: "basic", "extended" or "empty".
@@ -226,6 +226,7 @@ class _PixelPlanner:
         self._target = target
         self._options = options
         self._pixel_data = pixel_data
+        self._data_set = file.data_set
         self._bytes = file.data_set.source
         self._stated = pixel_data.image
         self._decisions: list[str] = []
@@ -326,7 +327,7 @@ class _PixelPlanner:
         """JPEG to JPEG XL .111 and back: streams are repacked reversibly, not decoded."""
         if self._target.name == "jpegxl-jpeg":
             stream = self._first_stream()
-            if stream is None or stream.kind != "jpeg" or stream.details.get("sof") not in {"C0"}:
+            if stream.kind != "jpeg" or stream.details.get("sof") not in {"C0"}:
                 raise UnsupportedImageError(
                     f"jpegxl-jpeg holds JPEG baseline streams only, and the source is "
                     f"{self._source.name}",
@@ -341,6 +342,7 @@ class _PixelPlanner:
 
     def _transcoded(self) -> PixelPlan:
         self._check_permission()
+        self._check_overlays()
         if self._stated.floating and self._target.encapsulated:
             raise UnsupportedImageError(
                 "floating point samples are never encapsulated (PS3.5 A.4)",
@@ -371,7 +373,7 @@ class _PixelPlanner:
             steps,
             stream,
             lossy,
-            None if stream is None or stream.lossless is None else not stream.lossless,
+            None if stream.lossless is None else not stream.lossless,
             self._table(),
         )
 
@@ -384,14 +386,24 @@ class _PixelPlanner:
             + (f", or take {name}" if (name := _LOSSLESS_KIN.get(self._target.name)) else ""),
         )
 
-    def _first_stream(self) -> StreamDescription | None:
-        if self._pixel_data.frames is None:
-            return None
-        return decoder_for(self._source).describe(self._pixel_data.frames.read(self._bytes, 0))
+    def _check_overlays(self) -> None:
+        """Refuse to lose an overlay that lies in the unused bits of Pixel Data (PS3.5 8.1.2)."""
+        for group in range(0x6000, 0x6020, 2):
+            position = self._data_set.number(group << 16 | _OVERLAY_BIT_POSITION)
+            has_data = self._data_set.find(group << 16 | _OVERLAY_DATA) is not None
+            if position and not has_data:
+                raise UnsupportedImageError(
+                    f"an overlay lies in bit {position} of Pixel Data and would be lost",
+                    attribute=f"({group:04X},0102)",
+                    hint="native transfer syntaxes keep it",
+                )
 
-    def _coded(self, stream: StreamDescription | None) -> ImagePixelDescription:
-        if stream is None:
-            return self._stated
+    def _first_stream(self) -> StreamDescription:
+        frames = self._pixel_data.frames
+        first = b"" if frames is None else frames.read(self._bytes, 0)
+        return decoder_for(self._source).describe(first)
+
+    def _coded(self, stream: StreamDescription) -> ImagePixelDescription:
         color = coded_color_space(self._stated, stream)
         if not color.reason:
             return self._stated
@@ -461,6 +473,8 @@ class _PixelPlanner:
         return "basic" if size <= 0xFFFFFFFF else "extended"
 
 
+_OVERLAY_BIT_POSITION = 0x0102
+_OVERLAY_DATA = 0x3000
 _LOSSLESS_KIN = {
     "jpeg": "jpeg-lossless",
     "jpeg-extended": "jpeg-lossless",

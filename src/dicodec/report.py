@@ -29,6 +29,8 @@ class ConversionReport:
         source_size, target_size: bytes.
         seconds: wall time, by stage: "open", "plan", "convert", "verify", "total".
         verified: whether the result was decoded again and compared.
+        largest_error: of any sample, where a lossy result was verified.
+        psnr: peak signal-to-noise ratio in dB, where a lossy result was verified.
         dry_run: True where nothing was written.
     """
 
@@ -50,6 +52,8 @@ class ConversionReport:
     target_size: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     verified: bool = False
+    largest_error: int | None = None
+    psnr: float | None = None
     dry_run: bool = False
 
     def as_dict(self) -> dict[str, Any]:
