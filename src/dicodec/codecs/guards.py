@@ -24,6 +24,10 @@ from dicodec.pixels import bits
 YBR_422 = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 SUBSAMPLED = YBR_422 | {"YBR_PARTIAL_420"}
 
+# A 10-bit image coded with 12 bits may come back with 1030: its encoder had no limit at 1023.
+# What is past the range by more than this share of it is another image than described.
+OVERSHOOT = 8
+
 
 @contextmanager
 def decoding(kind: str) -> Iterator[None]:
@@ -101,12 +105,26 @@ def bring_to_image(
     elif not image.signed and samples.dtype.kind == "i":
         samples = bits.masked(samples, precision)
     if precision > image.bits_stored and (found := bits.outside_range(samples, image)):
+        samples = _clipped(samples, found, stream, image)
+    return np.ascontiguousarray(samples, dtype=image.dtype)
+
+
+def _clipped(
+    samples: Samples,
+    found: tuple[int, int],
+    stream: StreamDescription,
+    image: ImagePixelDescription,
+) -> Samples:
+    """Clip what a lossy process overshot at edges; refuse what cannot be that."""
+    low, high = image.sample_range
+    room = (high - low + 1) // OVERSHOOT
+    if stream.lossless is not False or found[0] < low - room or found[1] > high + room:
         raise FrameMismatchError(
             f"the stream's samples reach from {found[0]} to {found[1]}, past Bits Stored "
             f"{image.bits_stored}",
             attribute="BitsStored",
         )
-    return np.ascontiguousarray(samples, dtype=image.dtype)
+    return np.clip(samples, low, high)
 
 
 def _signed(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:

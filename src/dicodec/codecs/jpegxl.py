@@ -123,7 +123,7 @@ class JpegXlLossyEncoder:
 
     @property
     def distance(self) -> float:
-        """The Butteraugli distance, on the scale of the cjxl program; never 0, which is lossless."""
+        """Butteraugli distance on the scale of the cjxl program; never 0, which is lossless."""
         if self.quality >= 30:
             return 0.1 + (100 - self.quality) * 0.09
         return 53 / 3000 * self.quality**2 - 23 / 20 * self.quality + 25

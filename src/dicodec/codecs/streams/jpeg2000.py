@@ -19,6 +19,7 @@ MCT_PART_2 = frozenset({0xFF74, 0xFF75, 0xFF77})  # MCT, MCC, MCO of ISO/IEC 154
 PROGRESSIONS = {0: "LRCP", 1: "RLCP", 2: "RPCL", 3: "PCRL", 4: "CPRL"}
 CAPABILITY_PART_15 = 1 << (32 - 15)
 HT_CODE_BLOCKS = 0x40
+MAX_TILES = 65535  # Isot has 16 bits, A.4.2
 
 
 @dataclass(slots=True)
@@ -182,6 +183,8 @@ def _note_size(facts: _Facts, body: bytes) -> None:
     facts.tiles = math.ceil((x1 - tile_x0) / tile_x) * math.ceil((y1 - tile_y0) / tile_y)
     facts.depths = tuple(component[0] for component in components)
     facts.subsampling = tuple((component[1], component[2]) for component in components)
+    if facts.tiles > MAX_TILES:
+        raise CorruptFrameError(f"the SIZ marker segment describes {facts.tiles} tiles")
     if x0 or y0:
         facts.details["image_offset"] = f"{x0},{y0}"
 
