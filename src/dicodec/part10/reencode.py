@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Callable
+from typing import Any
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
@@ -99,7 +101,21 @@ def swap_bytes(value: bytes, unit: int) -> bytes:
     return numbers.tobytes() + value[whole:]
 
 
+def _structs(order: str) -> tuple[Callable[..., Any], ...]:
+    reading = (struct.Struct(order + form).unpack_from for form in ("HH", "H", "I"))
+    writing = (struct.Struct(order + form).pack for form in ("HHI", "HH2sH", "HH2s2sI"))
+    return (*reading, *writing)
+
+
+_STRUCTS = {True: _structs("<"), False: _structs(">")}
+
+
 class _Reencoder:
+    __slots__ = (
+        "_buffer", "_context", "_occurrences", "_offset", "_pack_implicit", "_pack_long",
+        "_pack_short", "_read_long", "_read_short", "_read_tag", "_source", "_target",
+    )  # fmt: skip
+
     def __init__(
         self,
         buffer: bytes,
@@ -113,13 +129,9 @@ class _Reencoder:
         self._target = target
         self._context = context
         self._offset = offset
-        self._occurrences = Occurrences(buffer, source, context.limits)
-        self._read_tag = struct.Struct(source.order + "HH").unpack_from
-        self._read_short = struct.Struct(source.order + "H").unpack_from
-        self._read_long = struct.Struct(source.order + "I").unpack_from
-        self._pack_implicit = struct.Struct(target.order + "HHI").pack
-        self._pack_short = struct.Struct(target.order + "HH2sH").pack
-        self._pack_long = struct.Struct(target.order + "HH2s2sI").pack
+        self._occurrences: Occurrences | None = None
+        self._read_tag, self._read_short, self._read_long, *_ = _STRUCTS[source.little_endian]
+        *_, self._pack_implicit, self._pack_short, self._pack_long = _STRUCTS[target.little_endian]
 
     def elements(self, position: int, end: int, level: Level, out: list[bytes], depth: int) -> int:
         """Append the elements up to `end` or an Item Delimitation Item; return where it stopped."""
@@ -189,11 +201,14 @@ class _Reencoder:
         return position
 
     def _header(self, tag: int, header: VrHeader, reserved: bytes, length: int) -> bytes:
+        packed: bytes
         if not self._target.explicit_vr:
-            return self._pack_implicit(tag >> 16, tag & 0xFFFF, length)
-        if header.long_form:
-            return self._pack_long(tag >> 16, tag & 0xFFFF, header.name, reserved, length)
-        return self._pack_short(tag >> 16, tag & 0xFFFF, header.name, length)
+            packed = self._pack_implicit(tag >> 16, tag & 0xFFFF, length)
+        elif header.long_form:
+            packed = self._pack_long(tag >> 16, tag & 0xFFFF, header.name, reserved, length)
+        else:
+            packed = self._pack_short(tag >> 16, tag & 0xFFFF, header.name, length)
+        return packed
 
     def _defined_sequence(
         self, tag: int, header: VrHeader, value: int, end: int, level: Level, depth: int
@@ -279,6 +294,9 @@ class _Reencoder:
         undefined: bool,
     ) -> int:
         """Append the items of a sequence and its delimiter; return where it ends."""
+        if self._occurrences is None:
+            self._occurrences = Occurrences(self._buffer, self._source, self._context.limits)
+        occurrences = self._occurrences
         while position < end:
             tag, length = self._item_header(position, end)
             value = position + 8
@@ -296,7 +314,7 @@ class _Reencoder:
                     position, f"an item claims {length} bytes where {end - value} are left"
                 )
             parts: list[bytes] = []
-            item = ItemLevel(self._occurrences, value, item_end, level)
+            item = ItemLevel(occurrences, value, item_end, level)
             stopped = self.elements(value, item_end, item, parts, depth + 1)
             delimiter = b""
             if stopped < item_end:
