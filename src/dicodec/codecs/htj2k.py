@@ -10,7 +10,7 @@ from dicodec.codecs.base import Samples
 from dicodec.codecs.guards import check_encodable, encoding
 from dicodec.codecs.jpeg2000 import (
     LOSSY_BITS,
-    Jpeg2000Decoder,
+    decoder,
     described_with_transform,
     rate_of,
 )
@@ -20,6 +20,8 @@ from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
+
+__all__ = ["Htj2kEncoder", "decoder", "encoder"]
 
 SMALLEST_RESOLUTION = 64  # pixels, PS3.5 10.18.1
 DEFAULT_DECOMPOSITIONS = 5
@@ -106,11 +108,6 @@ def step_for(psnr: float) -> float:
     """
     step: float = 10 ** ((9 - psnr) / 20)
     return min(max(step, FINEST_STEP), COARSEST_STEP)
-
-
-def decoder(syntax: TransferSyntax) -> Jpeg2000Decoder:  # noqa: ARG001
-    """Return the decoder of any JPEG 2000 or HTJ2K syntax."""
-    return Jpeg2000Decoder()
 
 
 def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Htj2kEncoder:

@@ -22,7 +22,7 @@ from dicodec.errors import UnsupportedImageError, UnsupportedSourceError, Unsupp
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
-from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.model.transfer_syntax import Loss, TransferSyntax
 from dicodec.pixels import bits
 
 # Measured with OpenJPEG 2.5.4 on the worst patterns: its encoder is exact to 23 bits with six
@@ -42,7 +42,13 @@ class Jpeg2000Decoder:
 
     A component transform (MCT) is undone, which gives RGB; sign and precision are those of the
     stream, brought to Pixel Representation (PS3.5 8.2.4).
+
+    Attributes:
+        may_be_lossy: the transfer syntax allows loss. A stream with the 5-3 wavelet may then have
+            been cut to a rate, which its header does not tell, and overshoot Bits Stored.
     """
+
+    may_be_lossy: bool = False
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Return what the codestream's main header says: see `Decoder`."""
@@ -69,6 +75,8 @@ class Jpeg2000Decoder:
             else:
                 # OpenJPH wraps lossy samples that leave the range, OpenJPEG clamps them.
                 samples = imagecodecs.jpeg2k_decode(codestream, planar=False, numthreads=1)
+        if self.may_be_lossy:
+            description = replace(description, lossless=False)
         return bring_to_image(samples, description, image)
 
 
@@ -175,9 +183,9 @@ def _check_supported(description: StreamDescription) -> None:
         )
 
 
-def decoder(syntax: TransferSyntax) -> Jpeg2000Decoder:  # noqa: ARG001
+def decoder(syntax: TransferSyntax) -> Jpeg2000Decoder:
     """Return the decoder of any JPEG 2000 or HTJ2K syntax."""
-    return Jpeg2000Decoder()
+    return Jpeg2000Decoder(may_be_lossy=syntax.loss is not Loss.NEVER)
 
 
 def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Jpeg2000Encoder:
