@@ -111,7 +111,7 @@ def _convert_open(
             started = time.perf_counter()
             out.flush()
             out.seek(0)
-            _verify(report, file, plan, edits, out, options, workers)
+            _verify(report, file, plan, edits, out, workers)
             report.seconds["verify"] = time.perf_counter() - started
 
 
@@ -143,7 +143,7 @@ def _output(target: Target, *, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def _spooled_output(target: BinaryIO) -> Iterator[BinaryIO]:
-    """A stream may not be seekable: the result is finished first, then sent, whole or not at all."""
+    """Finish the result in a file of its own, then send it: a stream may not be seekable."""
     import shutil
     import tempfile
 
@@ -192,11 +192,9 @@ def _verify(
     plan: ConversionPlan,
     edits: tuple[Edit, ...],
     out: BinaryIO,
-    options: ConversionOptions,
     workers: int,
 ) -> None:
-    near = options.near if plan.target.name == "jpeg-ls-near" else None
-    found = verify_result(file, plan, edits, out, workers, near)
+    found = verify_result(file, plan, edits, out, workers)
     report.verified = True
     if report.lossy:
         report.largest_error, report.psnr = found.largest_error, found.psnr

@@ -72,6 +72,7 @@ class PixelPlan:
         lossy: whether this conversion loses information.
         source_lossy: whether the source's streams have lost information; None if unknown.
         table: offset table of an encapsulated result: "basic", "extended" or "empty".
+        bound: largest error of a sample that is promised; None where none is.
     """
 
     action: Action
@@ -88,6 +89,7 @@ class PixelPlan:
     lossy: bool = False
     source_lossy: bool | None = None
     table: str = "basic"
+    bound: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +329,7 @@ class _PixelPlanner:
         """JPEG to JPEG XL .111 and back: streams are repacked reversibly, not decoded."""
         if self._target.name == "jpegxl-jpeg":
             stream = self._first_stream()
-            if stream.kind != "jpeg" or stream.details.get("sof") not in {"C0"}:
+            if stream.process != "baseline sequential DCT":
                 raise UnsupportedImageError(
                     f"jpegxl-jpeg holds JPEG baseline streams only, and the source is "
                     f"{self._source.name}",
@@ -375,6 +377,7 @@ class _PixelPlanner:
             lossy,
             None if stream.lossless is None else not stream.lossless,
             self._table(),
+            getattr(encoder, "near", None) if lossy else 0,
         )
 
     def _check_permission(self) -> None:

@@ -43,7 +43,7 @@ class BaselineEncoder:
         check_encodable(
             image,
             "JPEG baseline",
-            bits_stored=(1, 8),
+            bits_stored=(2, 8),
             photometric=MONOCHROME | _YBR | {"RGB"},
             signed=False,
         )
@@ -93,7 +93,7 @@ class ExtendedEncoder:
     def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`. 9 to 11 bits become 12."""
         check_encodable(
-            image, "JPEG extended", bits_stored=(1, 12), photometric=MONOCHROME, signed=False
+            image, "JPEG extended", bits_stored=(2, 12), photometric=MONOCHROME, signed=False
         )
         return _as_stored(image, 8 if image.bits_stored <= 8 else 12)
 

@@ -95,10 +95,8 @@ class RleEncoder:
                 f"{image.bits_allocated} with {image.samples_per_pixel} samples needs {planes}",
                 attribute="BitsAllocated",
             )
-        if image.bits_allocated == 1 and image.samples_per_pixel > 1:
-            raise UnsupportedImageError(
-                "RLE cannot hold 1-bit samples of color", attribute="BitsAllocated"
-            )
+        if image.samples_per_pixel > 1 and (image.signed or image.bits_allocated == 1):
+            raise UnsupportedImageError("RLE cannot hold signed or 1-bit samples of color")
         return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:

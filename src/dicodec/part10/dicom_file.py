@@ -35,7 +35,7 @@ from dicodec.part10.encoding import (
     DataSetEncoding,
     tag_text,
 )
-from dicodec.part10.file_meta import FileHead, guess_encoding, read_head
+from dicodec.part10.file_meta import FileHead, guess_encoding, read_head, seen_encoding
 from dicodec.part10.fragments import EncapsulatedFrames, frames_of
 from dicodec.part10.image_attributes import image_description
 from dicodec.part10.source import ByteSource, OpenSource
@@ -162,14 +162,17 @@ def _encoding_seen(
     after_group_2: bool,
 ) -> DataSetEncoding:
     """Return the encoding the data set begins in, which is what it says except in odd files."""
-    seen = guess_encoding(source.read(start, 16), after_group_2=after_group_2)
+    first = source.read(start, 16)
+    stated = EXPLICIT_LITTLE
     if syntax is None:
-        if seen is None and start < source.size:
-            raise MalformedFileError("no data set follows the File Meta Information", offset=start)
-        return seen or EXPLICIT_LITTLE
-    stated = DataSetEncoding(syntax.explicit_vr, syntax.little_endian)
-    if seen is None or seen == stated:
-        return stated
+        guessed = guess_encoding(first)
+        if guessed is not None or not after_group_2:
+            return guessed or stated
+    else:
+        stated = DataSetEncoding(syntax.explicit_vr, syntax.little_endian)
+    seen = seen_encoding(first, stated)
+    if seen == stated or syntax is None:
+        return seen
     oddities.append(
         Oddity("other-encoding", f"the data set is in {seen} where {stated} is stated", start)
     )

@@ -133,28 +133,45 @@ def _spans_of_group_2(
     return spans
 
 
-def guess_encoding(first: bytes, *, after_group_2: bool = False) -> DataSetEncoding | None:
+def guess_encoding(first: bytes) -> DataSetEncoding | None:
     """Return the encoding that the first bytes of a data set show, or None if they show none.
 
-    Args:
-        first: at least eight bytes.
-        after_group_2: whether group 2 came before, so that any group may follow.
+    For files without File Meta Information, where only groups that data sets begin with count.
     """
     if len(first) < 8:
         return None
-    explicit = first[4:6] in SHORT_FORM or first[4:6] in LONG_FORM
-    little_group, little_element = struct.unpack_from("<HH", first)
-    big_group, _ = struct.unpack_from(">HH", first)
-    if explicit and little_group < 0x0100:
-        return EXPLICIT_LITTLE
-    if explicit:
-        return EXPLICIT_BIG if big_group < 0x0100 else EXPLICIT_LITTLE
+    explicit = states_vr(first)
+    little, big = (struct.unpack_from(order + "H", first)[0] for order in "<>")
+    if explicit and (little in _FIRST_GROUPS or big in _FIRST_GROUPS):
+        return EXPLICIT_LITTLE if little in _FIRST_GROUPS else EXPLICIT_BIG
     (length,) = struct.unpack_from("<I", first, 4)
-    if after_group_2 and big_group > little_group < 0x0100:
-        return IMPLICIT_LITTLE
-    if little_group in _FIRST_GROUPS and length < 0x10000 and little_element <= 0x9999:
+    if little in _FIRST_GROUPS and length < 0x10000:
         return IMPLICIT_LITTLE
     return None
+
+
+def seen_encoding(first: bytes, stated: DataSetEncoding) -> DataSetEncoding:
+    """Return the encoding of a data set that follows group 2: what is stated, if that can be.
+
+    Whether VRs are there is plain to see. The byte order is taken for the other one only where
+    that makes a group as data sets begin with of one that none begins with.
+    """
+    if len(first) < 8:
+        return stated
+    little_endian = stated.little_endian
+    groups = {order: struct.unpack_from(order + "H", first)[0] for order in "<>"}
+    other = ">" if little_endian else "<"
+    if groups[other] in _FIRST_GROUPS and groups[stated.order] & 0xFF == 0:
+        little_endian = not little_endian
+    explicit = states_vr(first)
+    if not explicit and not little_endian:
+        return stated  # implicit VR has no big endian form
+    return DataSetEncoding(explicit, little_endian)
+
+
+def states_vr(first: bytes) -> bool:
+    """Whether an element's first bytes have a VR after the tag."""
+    return first[4:6] in SHORT_FORM or first[4:6] in LONG_FORM
 
 
 _OTHER_FORMATS = (

@@ -77,7 +77,9 @@ def route(
         yield (), decoded
     if wanted == "keep":
         return
-    ways = [step for step in STEPS if step.source == stated and wanted_here in {"auto", step.target}]
+    ways = [
+        step for step in STEPS if step.source == stated and wanted_here in {"auto", step.target}
+    ]
     if wanted == "auto":
         ways = [step for step in ways if step.target == "RGB"]
     for step in ways:
