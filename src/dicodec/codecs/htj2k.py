@@ -40,12 +40,15 @@ class Htj2kEncoder:
 
     Attributes:
         lossless: 5-3 wavelet and RCT, or 9-7 wavelet and ICT.
+        small_resolution: refuse an image whose smallest resolution would have a side of more than
+            64 pixels, as .202 demands; others are long and thin.
         mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
         rate: what a lossy stream has to reach. OpenJPH takes only a step size: PSNR is within a
             few decibels.
     """
 
     lossless: bool = True
+    small_resolution: bool = False
     mct: bool = True
     rate: Rate = field(default_factory=Rate)
 
@@ -60,6 +63,12 @@ class Htj2kEncoder:
             raise UnsupportedImageError(
                 f"HTJ2K cannot hold Bits Allocated {image.bits_allocated}",
                 attribute="BitsAllocated",
+            )
+        levels = decompositions(image.rows, image.columns) or DEFAULT_DECOMPOSITIONS
+        if self.small_resolution and max(image.rows, image.columns) > SMALLEST_RESOLUTION << levels:
+            raise UnsupportedImageError(
+                f"HTJ2K with RPCL options cannot hold {image.rows} x {image.columns} pixels: no "
+                f"resolution would be of {SMALLEST_RESOLUTION} pixels or less"
             )
         return described_with_transform(image, lossless=self.lossless, mct=self._mct(image))
 
@@ -93,12 +102,19 @@ class Htj2kEncoder:
         return bytes(stream)
 
 
-def decompositions(rows: int, columns: int) -> int:
-    """Return the decomposition levels after which the smallest resolution is 64 pixels or less."""
+def decompositions(rows: int, columns: int) -> int | None:
+    """Return the decomposition levels that an image needs, None where the usual five are enough.
+
+    As many as bring the longer side to 64 pixels, as long as the shorter has pixels to be halved.
+    A number must be given only where it has to: what is asked for, the library lowers to what the
+    shorter side allows, and with no or one level OpenJPH 0.32 loses the smallest value there is
+    in images of a single row or column.
+    """
     levels = DEFAULT_DECOMPOSITIONS
     while max(rows, columns) > SMALLEST_RESOLUTION << levels:
         levels += 1
-    return levels
+    levels = min(levels, min(rows, columns).bit_length() - 1)
+    return levels if levels > DEFAULT_DECOMPOSITIONS else None
 
 
 def step_for(psnr: float) -> float:
@@ -115,4 +131,4 @@ def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Htj2kEncoder:
     mct = settings.photometric != "RGB"
     if syntax.name == "htj2k":
         return Htj2kEncoder(lossless=False, mct=mct, rate=rate_of(settings))
-    return Htj2kEncoder(mct=mct)
+    return Htj2kEncoder(small_resolution=syntax.name == "htj2k-rpcl", mct=mct)

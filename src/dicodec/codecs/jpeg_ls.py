@@ -90,7 +90,8 @@ class JpegLsEncoder:
         largest = ((1 << image.bits_stored) - 1) // 2
         if self.near > largest:
             raise UnsupportedImageError(
-                f"NEAR {self.near} is past half of what Bits Stored {image.bits_stored} holds",
+                f"JPEG-LS cannot hold Bits Stored {image.bits_stored} with NEAR {self.near}, only "
+                f"with NEAR up to {largest}",
                 attribute="BitsStored",
             )
         return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)

@@ -126,7 +126,7 @@ def _planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:
     size = samples.dtype.itemsize
     planes = samples.view(np.uint8).reshape(image.rows, image.columns, -1, size)
     return [
-        np.ascontiguousarray(planes[:, :, sample, byte])
+        planes[:, :, sample, byte].copy()  # ascontiguousarray keeps odd strides of a 1x1 image
         for sample in range(image.samples_per_pixel)
         for byte in reversed(range(size))
     ]
