@@ -1,0 +1,229 @@
+"""Text in the character sets of DICOM: Specific Character Set (0008,0005), ISO 2022 included.
+
+PS3.5 6.1 and PS3.3 C.12.1.1.2. Reading shows what can be shown; writing never puts another
+character in place of one that the data set's own character sets lack.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from dicodec.errors import InvalidOptionError
+
+_ESCAPE = re.compile(rb"\x1b[\x20-\x2f]*[\x30-\x7e]")
+_TERM = re.compile(r"ISO[ _-]?(?:2022[ _-])?(?:IR[ _-]?)?(\d+)")
+_CONTROLS = "\t\n\f\r"
+_NOT_MULTI_VALUED = frozenset({"LT", "ST", "UT"})
+_WHOLE = {
+    "ISO_IR 192": "utf-8", "ISO 2022 IR 192": "utf-8", "UTF-8": "utf-8",
+    "GB18030": "gb18030", "GBK": "gbk", "ISO 2022 GBK": "gbk",
+}  # fmt: skip
+"""Terms that stand alone: no code extensions (PS3.3 table C.12-5)."""
+
+
+class _Set(NamedTuple):
+    """A character set of PS3.3 tables C.12-2 to C.12-4.
+
+    Attributes:
+        escape: what invokes it.
+        codec: Python's codec; two-byte sets go through the EUC that holds them.
+        upper: whether it is invoked as G1, bytes from 0x80 on.
+        width: bytes a character.
+        prefix: what the EUC puts before its characters.
+    """
+
+    escape: bytes
+    codec: str
+    upper: bool
+    width: int = 1
+    prefix: bytes = b""
+
+    def decode(self, code: bytes) -> str:
+        """Return one character, U+FFFD for what is none."""
+        high = bytes(byte | 0x80 for byte in code) if self.width == 2 else code
+        return (self.prefix + high).decode(self.codec, "replace")[:1]
+
+    def encode(self, character: str) -> bytes | None:
+        """Return the code of one character beyond ASCII, None if the set lacks it."""
+        try:
+            code = character.encode(self.codec)
+        except UnicodeEncodeError:
+            return None
+        if not code.startswith(self.prefix) or len(code) != len(self.prefix) + self.width:
+            return None
+        code = code[len(self.prefix) :]
+        if any(byte < 0x80 for byte in code) or (self.width == 2 and code[0] < 0xA0):
+            return None
+        return code if self.upper else bytes(byte & 0x7F for byte in code)
+
+
+_ASCII = _Set(b"\x1b(B", "ascii", upper=False)
+_ROMAJI = _Set(b"\x1b(J", "ascii", upper=False)  # but for the yen sign and the overline
+_KANJI = _Set(b"\x1b$B", "euc_jp", upper=False, width=2)
+_SETS = {
+    "13": _Set(b"\x1b)I", "shift_jis", upper=True),
+    "58": _Set(b"\x1b$)A", "gb2312", upper=True, width=2),
+    "87": _KANJI,
+    "100": _Set(b"\x1b-A", "iso8859-1", upper=True),
+    "101": _Set(b"\x1b-B", "iso8859-2", upper=True),
+    "109": _Set(b"\x1b-C", "iso8859-3", upper=True),
+    "110": _Set(b"\x1b-D", "iso8859-4", upper=True),
+    "126": _Set(b"\x1b-F", "iso8859-7", upper=True),
+    "127": _Set(b"\x1b-G", "iso8859-6", upper=True),
+    "138": _Set(b"\x1b-H", "iso8859-8", upper=True),
+    "144": _Set(b"\x1b-L", "iso8859-5", upper=True),
+    "148": _Set(b"\x1b-M", "iso8859-9", upper=True),
+    "149": _Set(b"\x1b$)C", "euc_kr", upper=True, width=2),
+    "159": _Set(b"\x1b$(D", "euc_jp", upper=False, width=2, prefix=b"\x8f"),
+    "166": _Set(b"\x1b-T", "iso8859-11", upper=True),
+    "203": _Set(b"\x1b-b", "iso8859-15", upper=True),
+}
+_BY_ESCAPE = {row.escape: row for row in (_ASCII, _ROMAJI, *_SETS.values())}
+_BY_ESCAPE[b"\x1b$@"] = _KANJI  # JIS C 6226 of 1978
+
+
+class _Repertoire(NamedTuple):
+    """What Specific Character Set says: the codec of all, or the sets that may be invoked."""
+
+    whole: str | None
+    lower: _Set
+    upper: _Set | None
+    others: tuple[_Set, ...]
+
+
+def decode_text(raw: bytes, character_set: str, vr: str = "LO") -> str:
+    """Return the text of a value, padding and backslashes included, for people to read.
+
+    Bytes that the character sets do not explain become U+FFFD, or Latin-1 where the default
+    repertoire, which has none of them, is all that the data set names.
+
+    Args:
+        raw: the value.
+        character_set: Specific Character Set, its values joined by backslashes; "" for none.
+        vr: of the element; it says what ends a code extension (PS3.5 6.1.2.5.3).
+    """
+    if b"\x1b" not in raw and raw.isascii():
+        return raw.decode("ascii")
+    repertoire = _repertoire(character_set)
+    if repertoire.whole:
+        return raw.decode(repertoire.whole, "replace")
+    if b"\x1b" not in raw and repertoire.upper is None and not repertoire.others:
+        return raw.decode("latin-1")
+    return _decode_extended(raw, repertoire, _delimiters(vr))
+
+
+def encode_text(text: str, character_set: str, vr: str = "LO") -> bytes:
+    """Return text in the data set's own character sets, code extensions where they are needed.
+
+    Args:
+        text: with backslashes between values, where the VR has values.
+        character_set: Specific Character Set, its values joined by backslashes; "" for none.
+        vr: of the element.
+
+    Raises:
+        InvalidOptionError: the character sets lack a character.
+    """
+    if text.isascii():
+        return text.encode("ascii")
+    repertoire = _repertoire(character_set)
+    if not repertoire.whole:
+        return _encode_extended(text, repertoire, _delimiters(vr), character_set)
+    try:
+        return text.encode(repertoire.whole)
+    except UnicodeEncodeError as cause:
+        raise _lacking(text[cause.start], character_set) from cause
+
+
+def _repertoire(character_set: str) -> _Repertoire:
+    terms = [term.strip(" \0").upper() for term in character_set.split("\\")]
+    for term in terms:
+        if term in _WHOLE:
+            return _Repertoire(_WHOLE[term], _ASCII, None, ())
+    numbers = [match[1] if (match := _TERM.fullmatch(term)) else "" for term in terms]
+    sets = [_SETS[number] for number in numbers if number in _SETS]
+    initial = _SETS.get(numbers[0])
+    lower = _ROMAJI if numbers[0] == "13" else _ASCII
+    upper = initial if initial is not None and initial.upper else None
+    return _Repertoire(None, lower, upper, tuple(one for one in sets if one is not upper))
+
+
+def _delimiters(vr: str) -> str:
+    if vr == "PN":
+        return "\\^=" + _CONTROLS
+    return _CONTROLS if vr in _NOT_MULTI_VALUED else "\\" + _CONTROLS
+
+
+def _decode_extended(raw: bytes, repertoire: _Repertoire, delimiters: str) -> str:
+    lower, upper = repertoire.lower, repertoire.upper
+    text: list[str] = []
+    position = 0
+    while position < len(raw):
+        byte = raw[position]
+        if byte == 0x1B and (match := _ESCAPE.match(raw, position)):
+            invoked = _BY_ESCAPE.get(match[0])
+            position = match.end()
+            if invoked is None:
+                text.append("\ufffd")
+            elif invoked.upper:
+                upper = invoked
+            else:
+                lower = invoked
+            continue
+        row = upper if byte >= 0x80 else lower
+        width = 1 if byte <= 0x20 or row is None else row.width
+        code = raw[position : position + width]
+        position += width
+        if byte < 0x80 and width == 1:
+            text.append(chr(byte))
+            if chr(byte) in delimiters:
+                lower = repertoire.lower
+                upper = repertoire.upper or upper  # some writers invoke Korean only once
+        elif row is None:
+            text.append(code.decode("latin-1"))
+        elif len(code) < width:
+            text.append("\ufffd")
+        else:
+            text.append(row.decode(code))
+    return "".join(text)
+
+
+def _encode_extended(
+    text: str, repertoire: _Repertoire, delimiters: str, character_set: str
+) -> bytes:
+    lower, upper = repertoire.lower, repertoire.upper
+    out = bytearray()
+    for character in text:
+        if character < "\x80":
+            if lower.width == 2 or (character in delimiters and lower is not repertoire.lower):
+                lower = repertoire.lower
+                out += lower.escape
+            if character in delimiters and upper is not repertoire.upper:
+                upper = repertoire.upper
+                out += upper.escape if upper else b""
+            out += character.encode("ascii")
+            continue
+        for row in (upper, lower, repertoire.upper, *repertoire.others):
+            code = row.encode(character) if row else None
+            if row and code:
+                break
+        else:
+            raise _lacking(character, character_set)
+        if row is not upper and row is not lower:
+            out += row.escape
+            if row.upper:
+                upper = row
+            else:
+                lower = row
+        out += code
+    if lower is not repertoire.lower:
+        out += repertoire.lower.escape
+    return bytes(out)
+
+
+def _lacking(character: str, character_set: str) -> InvalidOptionError:
+    name = f"character set {character_set}" if character_set.strip("\\ ") else "default repertoire"
+    return InvalidOptionError(
+        f"the data set's {name} has no {character!r}",
+        hint="write the text in letters that it has",
+    )
