@@ -297,12 +297,22 @@ class _PixelPlanner:
             action = Action.MOVE_VALUE if right_table else Action.MOVE_FRAMES
             return self._unchanged(action)
         if source.native and target.native:
+            self._warn_of_wide_samples()
             return self._unchanged(Action.MOVE_VALUE)
         whole_bytes = stated.native_frame_bits % 8 == 0 and not stated.floating
         plain = {source.family, target.family} == {"native", "encapsulated-uncompressed"}
         if plain and whole_bytes and source.pixels_little_endian and target.pixels_little_endian:
             return self._unchanged(Action.MOVE_FRAMES)
         return None
+
+    def _warn_of_wide_samples(self) -> None:
+        """PS3.5 7.3 swaps OW by 16-bit word; readers disagree on samples that are wider."""
+        wide = self._stated.bits_allocated > 16 and not self._stated.floating
+        if wide and not (self._source.pixels_little_endian and self._target.pixels_little_endian):
+            self._warnings.append(
+                f"big endian samples of {self._stated.bits_allocated} bits are taken with their "
+                "most significant byte first; some readers exchange 16-bit words only"
+            )
 
     def _recompresses(self) -> bool:
         """Whether the caller asks for a loss that mere relabelling would not bring."""
