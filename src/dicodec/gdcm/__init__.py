@@ -1,0 +1,13 @@
+"""GDCM as an engine to be asked for by name: whole conversions, in a process of its own."""
+
+from dicodec.gdcm.capability import GDCM_SOURCES, GDCM_TARGETS, reason_against
+from dicodec.gdcm.engine import GdcmOutcome, GdcmSettings, convert_file
+
+__all__ = [
+    "GDCM_SOURCES",
+    "GDCM_TARGETS",
+    "GdcmOutcome",
+    "GdcmSettings",
+    "convert_file",
+    "reason_against",
+]
