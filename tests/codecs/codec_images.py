@@ -1,4 +1,4 @@
-"""The images that codec tests draw from: every kind a syntax may hold, and patterns to fill them."""
+"""The images that codec tests draw from: all kinds a syntax may hold, and patterns for them."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ def smooth(image: ImagePixelDescription) -> Samples:
     gray = low + wave * (high - low)
     if image.samples_per_pixel == 3:
         gray = np.stack([gray, gray * 0.8, gray * 0.5 + 20], axis=-1)
-    return np.rint(gray).astype(image.dtype)
+    picture: Samples = np.rint(gray).astype(image.dtype)
+    return picture
 
 
 def frames(kinds: set[str]) -> st.SearchStrategy[tuple[ImagePixelDescription, Samples]]:

@@ -103,11 +103,23 @@ class JpegLsEncoder:
         if self.near and image.signed:
             self._check_ends(samples, image)
         precision = max(image.bits_stored, 2)
+        coded = bits.masked(samples, precision)
         with encoding("JPEG-LS"):
-            stream = imagecodecs.jpegls_encode(
-                bits.masked(samples, precision), self.near, bitspersample=precision, spiff=False
+            try:
+                return self._encode(coded, precision, None)
+            except imagecodecs.JpeglsError as error:
+                if "too small" not in str(error):
+                    raise
+            # CharLS estimates the stream's size, too low for noise. A sample takes at most four
+            # times its bits (LIMIT, ISO/IEC 14495-1 A.2.1), and bit stuffing an eighth more.
+            return self._encode(coded, precision, 5 * coded.nbytes + 4096)
+
+    def _encode(self, coded: Samples, precision: int, room: int | None) -> bytes:
+        return bytes(
+            imagecodecs.jpegls_encode(
+                coded, self.near, bitspersample=precision, spiff=False, out=room
             )
-        return bytes(stream)
+        )
 
     def _check_ends(self, samples: Samples, image: ImagePixelDescription) -> None:
         low, high = image.sample_range

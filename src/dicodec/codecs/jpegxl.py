@@ -61,7 +61,8 @@ class JpegXlDecoder:
         if description.details.get("floating"):
             raise UnsupportedSourceError("JPEG XL with floating point samples")
         try:
-            samples = imagecodecs.jpegxl_decode(stream, numthreads=1)
+            # The first image asked for, libjxl does not run through the stream to count them.
+            samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=1)
         except Exception as cause:
             raise _why(cause) from cause
         return bring_to_image(samples, description, image)
@@ -179,7 +180,7 @@ def repack_jpeg(stream: Buffer) -> bytes:
     original = bytes(whole)
     with encoding("JPEG XL"):
         packed = bytes(imagecodecs.jpegxl_encode_jpeg(original, numthreads=1))
-        again = bytes(imagecodecs.jpegxl_decode_jpeg(packed, 1))
+        again = bytes(imagecodecs.jpegxl_decode_jpeg(packed, numthreads=1))
     if again != original:
         raise EncodeError("the JPEG stream would not come back bit by bit from JPEG XL")
     return packed
@@ -195,7 +196,7 @@ def unpack_jpeg(stream: Buffer) -> bytes:
     if not headers.can_rebuild_jpeg(stream):
         raise CorruptFrameError("the JPEG XL stream holds no JPEG reconstruction data")
     try:
-        original = bytes(imagecodecs.jpegxl_decode_jpeg(stream, 1))
+        original = bytes(imagecodecs.jpegxl_decode_jpeg(stream, numthreads=1))
     except Exception as cause:
         raise _why(cause) from cause
     jpeg_headers.check_whole(original)

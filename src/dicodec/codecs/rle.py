@@ -149,11 +149,13 @@ def _unpack(segment: memoryview, plane: Samples) -> None:
     try:
         try:
             count = len(imagecodecs.packbits_decode(segment, out=memoryview(plane)))
-        except imagecodecs.ImcdError:
+        except RuntimeError as error:
+            if "TOO_SMALL" not in str(error):
+                raise
             longer = bytearray(plane.size + _SLACK)
             count = len(imagecodecs.packbits_decode(segment, out=longer))
             plane[:] = np.frombuffer(longer, np.uint8, plane.size)
-    except imagecodecs.ImcdError as cause:
+    except RuntimeError as cause:
         if "INPUT_CORRUPT" in str(cause):
             raise TruncatedFrameError("an RLE segment ends within a run") from cause
         raise CorruptFrameError(f"an RLE segment cannot be decoded: {cause}") from cause

@@ -20,6 +20,10 @@ STANDALONE = frozenset({0x01, SOI, *range(0xD0, 0xD8)})
 # (FFD0 to FFD7) belong to the data; in JPEG-LS it is followed by a 0 bit.
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _AFTER_LS_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
+_FILL = re.compile(rb"\xff+")
+
+# Restart markers within entropy-coded data aside, real streams have a few dozen.
+MAX_MARKERS = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,13 @@ def walk(data: bytes, start: int) -> Iterator[Segment]:
     """
     at = start + 2
     after_scan = _AFTER_SCAN
-    while True:
+    for _ in range(MAX_MARKERS):
         if at + 1 >= len(data):
             raise TruncatedFrameError("the JPEG stream ends before its EOI marker", offset=at)
-        if data[at] != 0xFF:
+        fill = _FILL.match(data, at)  # a marker may begin with any number of FF, B.1.1.2
+        if fill is None:
             raise CorruptFrameError("no JPEG marker where one must be", offset=at)
-        while at < len(data) and data[at] == 0xFF:  # fill bytes, B.1.1.2
-            at += 1
+        at = fill.end()
         if at >= len(data):
             raise TruncatedFrameError("the JPEG stream ends before its EOI marker", offset=at)
         marker = data[at]
@@ -100,3 +104,4 @@ def walk(data: bytes, start: int) -> Iterator[Segment]:
                     "the JPEG stream ends before its EOI marker", offset=len(data)
                 )
             at = found.start()
+    raise CorruptFrameError(f"the JPEG stream has more than {MAX_MARKERS} markers", offset=at)
