@@ -20,7 +20,7 @@ from dicodec.part10.encoding import (
     DataSetEncoding,
     tag_text,
 )
-from dicodec.part10.source import ByteSource
+from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.vr import LONG_FORM, SHORT_FORM
 
 ITEM = 0xFFFEE000
@@ -30,6 +30,7 @@ PIXEL_DATA_TAGS = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009})
 """Pixel Data, Float Pixel Data, Double Float Pixel Data."""
 
 _WINDOW = 1 << 16
+_ZEROS = bytes(8)
 _STRUCTS = {
     order: (struct.Struct(order + "HH"), struct.Struct(order + "H"), struct.Struct(order + "I"))
     for order in "<>"
@@ -115,8 +116,7 @@ class Walker:
                 index = self._fill(position)
             window = self._window
             if end - position < 8 or len(window) - index < 8:
-                if depth == 0 and not any(self._source.read(position, 8)):
-                    self._note("trailing-zeros", "zero bytes after the last element", position)
+                if depth == 0 and self._only_zeros(position, end):
                     return
                 raise TruncatedFileError("the data set ends inside an element", offset=position)
             group, number = tags.unpack_from(window, index)
@@ -125,11 +125,15 @@ class Walker:
             if count > self._limits.elements:
                 raise LimitExceededError("the data set has too many elements", offset=position)
             if group == 0xFFFE:
-                if tag == ITEM_DELIMITER:
+                if tag == ITEM_DELIMITER and depth:
                     return
-                if self._stray_delimiter(tag, position):
-                    position += 8
-                    continue
+                self._skip_delimiter(tag, position)
+                position += 8
+                continue
+            if not tag and window[index : index + 8] == _ZEROS:
+                if depth == 0 and self._only_zeros(position, end):
+                    return
+                raise MalformedFileError("zeros where an element should be", offset=position)
             vr = ""
             value = position + 8
             if explicit:
@@ -298,10 +302,17 @@ class Walker:
         self._base = position
         return 0
 
-    def _stray_delimiter(self, tag: int, position: int) -> bool:
-        if tag != SEQUENCE_DELIMITER:
+    def _skip_delimiter(self, tag: int, position: int) -> None:
+        if tag not in {ITEM_DELIMITER, SEQUENCE_DELIMITER}:
             raise MalformedFileError(f"{tag_text(tag)} outside of a sequence", offset=position)
-        self._note("stray-delimiter", "a Sequence Delimitation Item outside a sequence", position)
+        self._note("stray-delimiter", "a delimiter outside of a sequence", position)
+
+    def _only_zeros(self, position: int, end: int) -> bool:
+        """Whether nothing but zeros follows, as in files that fill the blocks of a medium."""
+        chunks = read_chunks(self._source, position, end)
+        if any(chunk.count(0) < len(chunk) for chunk in chunks):
+            return False
+        self._note("trailing-zeros", "zero bytes after the last element", position)
         return True
 
     def _implicit_island(self, tag: int, length: int, value: int, end: int, position: int) -> None:
