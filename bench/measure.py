@@ -1,0 +1,103 @@
+"""Runs programs as whole processes and says what they took; compares the samples they wrote.
+
+The kernel counts a process's peak memory from its fork on, so whoever measures has to be small:
+neither this module nor the programs that use it import NumPy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CONVERT = (sys.executable, "-m", "dicodec.cli.main", "convert", "--quiet", "--overwrite")
+MAKE_CT = (sys.executable, str(Path(__file__).with_name("ct_file.py")))
+_PIECE = 1 << 20
+
+
+class FailedError(Exception):
+    """A program that is measured failed, or wrote other samples than it read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one process took.
+
+    Attributes:
+        wall: seconds from start to end.
+        cpu: seconds of all its threads, in user and system mode.
+        peak: bytes of resident memory at most.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+
+
+def run(command: Sequence[str | Path]) -> Run:
+    """Run a program to its end.
+
+    Raises:
+        FailedError: its exit status is not 0.
+    """
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        text = said.decode("utf-8", "replace").strip()
+        name = Path(command[0]).name
+        raise FailedError(f"{name} failed with status {process.returncode}: {text[-400:]}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def own_peak() -> int:
+    """Return the peak of this process: no process it starts can show less."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def converted(source: Path, target: Path, syntax: str) -> Run:
+    """Convert a file with dicodec, as its users do: a process of its own."""
+    return run([*CONVERT, source, "--to", syntax, "-o", target])
+
+
+def samples_digest(path: Path, size: int, *, big_endian: bool = False) -> str:
+    """Return a digest of the last `size` bytes of a native file: its samples, little endian.
+
+    Args:
+        path: a file of ct_file.py in a native transfer syntax; Pixel Data is its last element.
+        size: bytes that its samples take.
+        big_endian: whether they have the other byte order.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(-size, os.SEEK_END)
+        while piece := file.read(_PIECE):
+            if big_endian:
+                swapped = bytearray(len(piece))
+                swapped[::2], swapped[1::2] = piece[1::2], piece[::2]
+                piece = bytes(swapped)
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns; the first column to the left, all others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
