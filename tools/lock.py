@@ -22,7 +22,7 @@ def resolved(requirements: list[str], constraints: list[str]) -> list[str]:
         limits.write_text("\n".join(constraints))
         python = Path(folder) / "venv" / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", Path(folder) / "venv"], check=True)
-        pip = [python, "-m", "pip", "--disable-pip-version-check"]
+        pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", "-c", limits, *requirements], check=True)
         frozen = subprocess.run(
             [*pip, "freeze", "--all", "--exclude", "pip"],

@@ -74,8 +74,10 @@ def convert_file(
 ) -> GdcmOutcome:
     """Convert one file with GDCM: read, transcode, write, in a process that then ends.
 
-    Attributes of the data set stay as GDCM leaves them: nothing is recorded about loss, and the SOP
-    Instance UID stays. After an error there may be part of a file at the target.
+    Attributes are as GDCM leaves them. It records no loss of its own encoding and keeps the SOP
+    Instance UID. It follows JPEG 2000 streams in Bits Stored, expands segmented palettes, drops
+    Number of Frames where it is 1, invents Study and Series Instance UIDs where there are none, and
+    may change the SOP Class of secondary captures. After an error part of a file may be left.
 
     Args:
         source: path of the file to read.
