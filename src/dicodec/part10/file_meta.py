@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 from dataclasses import dataclass
 
@@ -192,6 +193,14 @@ def _what_it_is(first: bytes) -> str:
     for magic, name in _OTHER_FORMATS:
         if first.startswith(magic):
             return f"not a DICOM file but {name}"
-    if first and all(byte in b"\t\n\r\f" or 32 <= byte < 127 or byte >= 160 for byte in first):
+    if first and _is_text(first):
         return "not a DICOM file but text"
     return "not a DICOM file: no prefix DICM and no data set at its start"
+
+
+def _is_text(first: bytes) -> bool:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(first)  # may end inside a character
+    except UnicodeDecodeError:
+        text = first.decode("latin-1")
+    return all(character.isprintable() or character in "\t\n\r\f\ufeff" for character in text)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
-import shutil
 import stat
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO, Protocol
 
-from dicodec.errors import EmptyFileError, ReadError, SourceUnavailableError
+from dicodec.errors import DiskFullError, EmptyFileError, ReadError, SourceUnavailableError
 
 COPY_SIZE = 1 << 20
 """Bytes moved at a time where bytes are only moved."""
@@ -151,30 +153,65 @@ def _open_path(path: str) -> BinaryIO:
 
 
 def _regular(stream: BinaryIO) -> bool:
+    """Whether a stream reads a regular file from its start, with nothing in between."""
+    raw = getattr(stream, "raw", stream)
+    if not isinstance(raw, io.FileIO):  # gzip streams too have the descriptor of a file
+        return False
     try:
-        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode) and stream.tell() == 0
+        return stat.S_ISREG(os.fstat(raw.fileno()).st_mode) and stream.tell() == 0
     except OSError:
         return False
 
 
 def _spool(stream: BinaryIO) -> BytesSource | FileSource:
-    first = _read_up_to(stream, SPOOL_SIZE)
+    first = b"".join(_parts(stream, SPOOL_SIZE))
     if len(first) < SPOOL_SIZE:
         return BytesSource(first)
     spool = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115 - the source closes it
-    spool.write(first)
-    shutil.copyfileobj(stream, spool, COPY_SIZE)
-    spool.flush()
+    try:
+        write_spool(spool, [first])
+        for part in _parts(stream):
+            write_spool(spool, [part])
+        write_spool(spool, [], flush=True)
+    except BaseException:
+        abandon(spool)
+        raise
     return FileSource(spool)
 
 
-def _read_up_to(stream: BinaryIO, limit: int) -> bytes:
-    parts: list[bytes] = []
+def _parts(stream: BinaryIO, limit: int = sys.maxsize) -> Iterator[bytes]:
     missing = limit
-    while missing and (part := stream.read(min(missing, COPY_SIZE))):
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+    try:
+        while missing and (part := stream.read(min(missing, COPY_SIZE))):
+            yield part
+            missing -= len(part)
+    except OSError as cause:
+        raise ReadError(f"cannot read the stream: {cause.strerror or cause}") from cause
+
+
+def write_spool(spool: BinaryIO, parts: Iterable[bytes], *, flush: bool = False) -> None:
+    """Write to a temporary file that holds what cannot be read at any offset where it is.
+
+    Raises:
+        DiskFullError: no room is left there.
+        ReadError: the operating system could not write it.
+    """
+    try:
+        spool.writelines(parts)
+        if flush:
+            spool.flush()
+    except OSError as cause:
+        if cause.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise DiskFullError(
+                "no room is left for a temporary file", hint=f"it is in {tempfile.gettempdir()}"
+            ) from cause
+        raise ReadError(f"cannot write a temporary file: {cause.strerror}") from cause
+
+
+def abandon(spool: BinaryIO) -> None:
+    """Close a temporary file whose content is of no use any more; it may not fit its disk."""
+    with suppress(OSError):
+        spool.close()
 
 
 def read_chunks(source: ByteSource, start: int, end: int, size: int = COPY_SIZE) -> Iterator[bytes]:
