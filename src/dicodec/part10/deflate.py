@@ -8,7 +8,15 @@ from typing import BinaryIO
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.limits import Limits
-from dicodec.part10.source import SPOOL_SIZE, ByteSource, BytesSource, FileSource, read_chunks
+from dicodec.part10.source import (
+    SPOOL_SIZE,
+    ByteSource,
+    BytesSource,
+    FileSource,
+    abandon,
+    read_chunks,
+    write_spool,
+)
 
 _RAW = -zlib.MAX_WBITS
 _LEVEL = 6
@@ -26,40 +34,57 @@ def inflate_data_set(source: ByteSource, start: int, limits: Limits) -> BytesSou
         LimitExceededError: more bytes come out than the limit allows.
     """
     inflater = zlib.decompressobj(_window_bits(source.read(start, 2)))
-    parts: list[bytes] = []
-    spool: BinaryIO | None = None
-    size = 0
+    spool = _Spool(limits.inflated_size)
     try:
         for chunk in read_chunks(source, start, source.size):
             pending = chunk
             while pending and not inflater.eof:
-                inflated = inflater.decompress(pending, SPOOL_SIZE)
+                spool.write(inflater.decompress(pending, SPOOL_SIZE))
                 pending = inflater.unconsumed_tail
-                size += len(inflated)
-                if size > limits.inflated_size:
-                    raise LimitExceededError(
-                        f"the data set inflates to more than {limits.inflated_size} bytes"
-                    )
-                if spool is None and size > SPOOL_SIZE:
-                    spool = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115
-                    spool.writelines(parts)
-                    parts.clear()
-                if spool is None:
-                    parts.append(inflated)
-                else:
-                    spool.write(inflated)
             if inflater.eof:
                 break
+        if not inflater.eof:
+            raise TruncatedFileError("the deflated data set has no end", offset=source.size)
+        return spool.as_source()
     except zlib.error as cause:
+        spool.abandon()
         raise MalformedFileError(
             f"the deflated data set cannot be inflated: {cause}", offset=start
         ) from cause
-    if not inflater.eof:
-        raise TruncatedFileError("the deflated data set has no end", offset=source.size)
-    if spool is None:
-        return BytesSource(b"".join(parts))
-    spool.flush()
-    return FileSource(spool)
+    except BaseException:
+        spool.abandon()
+        raise
+
+
+class _Spool:
+    """Bytes on their way: in memory while they are few, then in a temporary file."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._parts: list[bytes] = []
+        self._file: BinaryIO | None = None
+
+    def write(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._limit:
+            raise LimitExceededError(f"the data set inflates to more than {self._limit} bytes")
+        self._parts.append(data)
+        if self._size > SPOOL_SIZE:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115
+            write_spool(self._file, self._parts)
+            self._parts.clear()
+
+    def as_source(self) -> BytesSource | FileSource:
+        if self._file is None:
+            return BytesSource(b"".join(self._parts))
+        write_spool(self._file, (), flush=True)
+        return FileSource(self._file)
+
+    def abandon(self) -> None:
+        if self._file is not None:
+            abandon(self._file)
 
 
 def _window_bits(head: bytes) -> int:
