@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import imagecodecs
+import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.guards import (
@@ -32,6 +33,8 @@ EXACT_BITS = 23
 EXACT_BITS_WITHOUT_WAVELET = 25
 DECODED_BITS = 28
 LOSSY_BITS = 16
+# With one or two bits the component transform is more than OpenJPEG's bit planes hold.
+TRANSFORMED_BITS = 8
 
 _PHOTOMETRIC = MONOCHROME | {"RGB", "YBR_FULL"}
 
@@ -113,14 +116,29 @@ class Jpeg2000Encoder:
         self.encoded_description(image)
         bits.check_range(samples, image)
         if self.lossless:
-            wavelet = image.bits_stored <= EXACT_BITS - self._mct(image)
-            return self._encode(samples, image, None, None if wavelet else 1)
+            return self._encode_exactly(samples, image)
         return self.rate.encode(
             lambda psnr: self._encode(samples, image, psnr, None), samples, image
         )
 
     def _mct(self, image: ImagePixelDescription) -> bool:
-        return self.mct and image.photometric_interpretation == "RGB"
+        return (
+            self.mct
+            and image.photometric_interpretation == "RGB"
+            and image.bits_stored >= TRANSFORMED_BITS
+        )
+
+    def _encode_exactly(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+        mct = self._mct(image)
+        if image.bits_stored > EXACT_BITS - mct:
+            return self._encode(samples, image, None, 1)
+        stream = self._encode(samples, image, None, None)
+        if mct and _chroma_may_overflow(samples, image.bits_stored):
+            with encoding("JPEG 2000"):
+                decoded = imagecodecs.jpeg2k_decode(stream, planar=False, numthreads=1)
+            if not np.array_equal(decoded, samples):
+                return self._encode(samples, image, None, 1)  # without a wavelet nothing grows
+        return stream
 
     def _encode(
         self,
@@ -143,6 +161,25 @@ class Jpeg2000Encoder:
                 numthreads=1,
             )
         return bytes(stream)
+
+
+def _chroma_may_overflow(samples: Samples, bits_stored: int) -> bool:
+    """Return whether chroma swings so far to both sides that wavelet coefficients may not fit.
+
+    The chroma of RCT takes a bit more than the components. OpenJPEG allots bit planes without it,
+    which leaves room for twice chroma's range, and loses in silence what is larger. The low-pass
+    kernel of five 5-3 levels weighs at most 1.956 with one sign and 0.956 with the other, the
+    high-pass ones reach 1.203 times their room with both: so color saturated to one side fits,
+    red beside cyan or blue beside yellow need not.
+    """
+    green = samples[..., 1].astype(np.int32)
+    full = 1 << bits_stored
+    for component in (0, 2):
+        chroma = samples[..., component] - green
+        up, down = max(int(chroma.max()), 0), max(-int(chroma.min()), 0)
+        if 1.956 * max(up, down) + 0.956 * min(up, down) > 1.99 * full:
+            return True
+    return False
 
 
 def described_with_transform(
