@@ -154,13 +154,14 @@ def _source_images(data_set: DataSet, encoding: DataSetEncoding) -> tuple[bytes,
 def _user_edits(
     data_set: DataSet, options: ConversionOptions, encoding: DataSetEncoding
 ) -> list[Edit]:
-    edits: list[Edit] = []
-    character_set = data_set.text(tags.SPECIFIC_CHARACTER_SET)
-    for name in options.remove_attributes:
-        edits.append(RemoveAttribute(_editable(name)))
-    for name, text in options.set_attributes:
-        tag = _editable(name)
-        vr, value = encode_user_value(tag, text, character_set, encoding)
+    edits: list[Edit] = [RemoveAttribute(_editable(name)) for name in options.remove_attributes]
+    wanted = {_editable(name): text for name, text in options.set_attributes}
+    character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.text(
+        tags.SPECIFIC_CHARACTER_SET
+    )
+    signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
+    for tag, text in wanted.items():
+        vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
         edits.append(SetAttribute(tag, vr, value))
     return edits
 

@@ -8,11 +8,8 @@ from dicodec.errors import ConversionError
 from dicodec.model.edits import Item, SetAttribute, SetSequence
 from dicodec.part10.elements import ITEM
 from dicodec.part10.encoding import DataSetEncoding, tag_bytes, tag_text
+from dicodec.part10.values import NUMBER_CODES
 from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS
-
-_NUMBER_CODES = {
-    "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q",
-}  # fmt: skip
 
 
 def element_bytes(edit: SetAttribute | SetSequence, encoding: DataSetEncoding) -> bytes:
@@ -51,12 +48,13 @@ def _value_bytes(edit: SetAttribute, encoding: DataSetEncoding) -> bytes:
     if isinstance(edit.value, bytes):
         encoded = edit.value
     elif isinstance(edit.value, str):
-        encoded = edit.value.encode("ascii")
+        encoded = edit.value.encode("latin-1")
     else:
-        code = _NUMBER_CODES[edit.vr]
+        code = NUMBER_CODES[edit.vr]
         encoded = struct.pack(f"{encoding.order}{len(edit.value)}{code}", *edit.value)
     if len(encoded) % 2:
-        encoded += VALUE_REPRESENTATIONS[edit.vr].padding
+        row = VALUE_REPRESENTATIONS.get(edit.vr)
+        encoded += row.padding if row else b"\0"
     return encoded
 
 
