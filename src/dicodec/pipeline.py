@@ -101,27 +101,26 @@ class _Run:
 
     def _stated_meta(self) -> dict[int, str]:
         """Return what File Meta Information says of this result (PS3.10 7.1)."""
-        instance = next(
-            (
-                edit.value
-                for edit in self._edits
-                if isinstance(edit, SetAttribute) and edit.tag == tags.SOP_INSTANCE_UID
-            ),
-            self._file.data_set.text(tags.SOP_INSTANCE_UID),
-        )
-        sop_class = self._file.data_set.text(tags.SOP_CLASS_UID)
-        head = self._file.head
-        if isinstance(instance, bytes):
-            instance = instance.rstrip(b"\0 ").decode("ascii")
         return {
-            tags.MEDIA_STORAGE_SOP_CLASS_UID: sop_class
-            or head.text(tags.MEDIA_STORAGE_SOP_CLASS_UID),
-            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: str(instance)
-            or head.text(tags.MEDIA_STORAGE_SOP_INSTANCE_UID),
+            tags.MEDIA_STORAGE_SOP_CLASS_UID: self._uid(
+                tags.SOP_CLASS_UID, tags.MEDIA_STORAGE_SOP_CLASS_UID
+            ),
+            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: self._uid(
+                tags.SOP_INSTANCE_UID, tags.MEDIA_STORAGE_SOP_INSTANCE_UID
+            ),
             tags.TRANSFER_SYNTAX_UID: self._plan.target.uid,
             tags.IMPLEMENTATION_CLASS_UID: IMPLEMENTATION_CLASS_UID,
             tags.IMPLEMENTATION_VERSION_NAME: IMPLEMENTATION_VERSION_NAME,
         }
+
+    def _uid(self, tag: int, meta_tag: int) -> str:
+        """Return a UID as the result's data set has it, else as the source's group 2 has it."""
+        for edit in self._edits:
+            if isinstance(edit, SetAttribute) and edit.tag == tag:
+                value = edit.value
+                text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+                return text.rstrip("\0 ")
+        return self._file.data_set.text(tag) or self._file.head.text(meta_tag)
 
     def _write_pixel_data(
         self, sink: Sink, pixel_data: PixelData, rooms: dict[int, int]

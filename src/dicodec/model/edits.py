@@ -12,8 +12,8 @@ class SetAttribute:
     Attributes:
         tag: 0xggggeeee.
         vr: value representation, any but SQ.
-        value: text of the default repertoire, values joined by backslashes; numbers; or bytes that
-            are already encoded for the target, unpadded.
+        value: text as DataSet.text returns it, one character a byte, values joined by backslashes;
+            numbers; or bytes that are already encoded for the target, unpadded.
     """
 
     tag: int

@@ -54,9 +54,12 @@ class DataSet:
         return None if span is None else self._read(span.value, span.length, tag)
 
     def text(self, tag: int) -> str:
-        """Return a value of the default character repertoire without padding; "" if absent."""
+        """Return a value without padding, "" if absent; bytes above ASCII come as Latin-1.
+
+        So they come back as they were where the text, or more text around it, is written again.
+        """
         value = self.value(tag)
-        return "" if value is None else value.strip(b"\0 ").decode("ascii", "replace")
+        return "" if value is None else value.strip(b"\0 ").decode("latin-1")
 
     def number(self, tag: int) -> int | None:
         """Return the first value of an US, SS, UL or SL element; None if absent or empty."""

@@ -108,7 +108,7 @@ def open_dicom(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Dico
     """
     with ExitStack() as stack:
         given = stack.enter_context(OpenSource(source))
-        head = read_head(given)
+        head = read_head(given, limits)
         stated = head.text(tags.TRANSFER_SYNTAX_UID)
         oddities = list(head.oddities)
         start = head.data_set_start
@@ -128,12 +128,20 @@ def open_dicom(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Dico
         walker = Walker(walked, limits)
         elements = _walk(walker, start, walked.size, encoding)
         oddities += walker.oddities
-        if not elements and not head.elements:
-            raise NotDicomError("not a DICOM file: there is no element in it")
+        if not elements:
+            if not head.elements:
+                raise NotDicomError("not a DICOM file: there is no element in it")
+            raise TruncatedFileError(
+                "the file is incomplete: it ends after its File Meta Information",
+                offset=given.size,
+            )
         data_set = DataSet(walked, encoding, elements, limits)
         span = _pixel_data_span(data_set)
         if syntax is None or (syntax.native and span is not None and span.undefined):
             syntax = _syntax_seen(encoding, span, syntax, oddities)
+        elif syntax.native and encoding.little_endian != syntax.little_endian:
+            # Samples follow the byte order that the elements are in, whatever is stated.
+            syntax = _SYNTAX_OF_ENCODING.get(encoding, IMPLICIT_LE)
         pixel_data = None
         if span is not None:
             pixel_data = _pixel_data(data_set, span, walker, syntax, oddities)
@@ -200,11 +208,12 @@ def _syntax_seen(
 
 
 def _pixel_data_span(data_set: DataSet) -> ElementSpan | None:
-    spans = [span for tag in PIXEL_DATA_TAGS if (span := data_set.find(tag)) is not None]
+    spans = [span for span in data_set.elements if span.tag in PIXEL_DATA_TAGS]
     if len(spans) > 1:
         raise MalformedFileError(
             "the data set has more than one of Pixel Data, Float and Double Float Pixel Data",
             attribute=tag_text(spans[1].tag),
+            offset=spans[1].start,
         )
     return spans[0] if spans else None
 

@@ -6,15 +6,18 @@ import codecs
 import struct
 from dataclasses import dataclass
 
-from dicodec.errors import MalformedFileError, NotDicomError, TruncatedFileError
+from dicodec.errors import LimitExceededError, MalformedFileError, NotDicomError, TruncatedFileError
 from dicodec.model import tags
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
+from dicodec.part10.dictionary import vr_of
 from dicodec.part10.elements import ElementSpan, Walker
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     DataSetEncoding,
+    tag_text,
 )
 from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import LONG_FORM, SHORT_FORM
@@ -27,7 +30,7 @@ _FIRST_GROUPS = (0x0002, 0x0004, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
 
 @dataclass(frozen=True, slots=True)
 class MetaElement:
-    """One element of group 2, as read."""
+    """One element of group 2; where it states no VR, that of the dictionary."""
 
     tag: int
     vr: str
@@ -54,15 +57,16 @@ class FileHead:
         """Return a UID or text value without padding, "" where there is none."""
         for element in self.elements:
             if element.tag == tag:
-                return element.value.rstrip(b"\0 ").decode("ascii", "replace")
+                return element.value.rstrip(b"\0 ").decode("latin-1")
         return ""
 
 
-def read_head(source: ByteSource) -> FileHead:
+def read_head(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> FileHead:
     """Read preamble and File Meta Information, tolerating that either is missing.
 
     Raises:
         NotDicomError: neither a preamble nor the start of a data set is there.
+        LimitExceededError: an element of group 2 is larger than may be held.
     """
     first = source.read(0, PREAMBLE_LENGTH + 4)
     oddities: list[Oddity] = []
@@ -77,14 +81,14 @@ def read_head(source: ByteSource) -> FileHead:
         if guess_encoding(first) is None:
             raise NotDicomError(_what_it_is(first))
         oddities.append(Oddity("no-preamble", "no preamble and no prefix DICM"))
-    elements, end = _group_2(source, start, oddities)
+    elements, end = _group_2(source, start, oddities, limits)
     if not elements:
         oddities.append(Oddity("no-file-meta", "no File Meta Information", start))
     return FileHead(has_preamble, elements, end, tuple(oddities))
 
 
 def _group_2(
-    source: ByteSource, start: int, oddities: list[Oddity]
+    source: ByteSource, start: int, oddities: list[Oddity], limits: Limits
 ) -> tuple[tuple[MetaElement, ...], int]:
     head = source.read(start, 6)
     if head[:2] != b"\x02\x00":
@@ -97,11 +101,18 @@ def _group_2(
     position = start
     stated_end: int | None = None
     for span in _spans_of_group_2(source, start, encoding):
+        if span.length > limits.element_size:
+            raise LimitExceededError(
+                f"element {tag_text(span.tag)} has {span.length} bytes, more than may be held in "
+                "memory",
+                attribute=tag_text(span.tag),
+                offset=span.start,
+            )
         value = source.read(span.value, span.length)
         if span.tag == tags.FILE_META_GROUP_LENGTH and len(value) == 4:
             stated_end = span.end + int(struct.unpack("<I", value)[0])
         else:
-            elements.append(MetaElement(span.tag, span.vr, value))
+            elements.append(MetaElement(span.tag, span.vr or vr_of(span.tag) or "UN", value))
         position = span.end
     if stated_end is None:
         oddities.append(Oddity("no-file-meta-length", "(0002,0000) is missing", start))

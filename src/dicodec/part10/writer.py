@@ -61,9 +61,8 @@ def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> No
     elements: dict[int, bytes] = {}
     for element in head.elements:
         if element.tag not in _OWN_META:
-            vr = element.vr or "UN"
             elements[element.tag] = element_bytes(
-                SetAttribute(element.tag, vr, element.value), EXPLICIT_LITTLE
+                SetAttribute(element.tag, element.vr, element.value), EXPLICIT_LITTLE
             )
     elements[tags.FILE_META_VERSION] = element_bytes(
         SetAttribute(tags.FILE_META_VERSION, "OB", b"\0\1"), EXPLICIT_LITTLE
