@@ -45,6 +45,8 @@ class Decoder(Protocol):
             TruncatedFrameError: the stream ends too early. Never are pixels made up.
             CorruptFrameError: the stream cannot be decoded.
             FrameMismatchError: rows, columns, components or precision are not those of `image`.
+            UnsupportedSourceError: the library would decode such a stream inexactly, or there is
+                no type for such samples.
         """
         ...
 
