@@ -79,7 +79,12 @@ def samples_digest(path: Path, size: int, *, big_endian: bool = False) -> str:
         path: a file of ct_file.py in a native transfer syntax; Pixel Data is its last element.
         size: bytes that its samples take.
         big_endian: whether they have the other byte order.
+
+    Raises:
+        FailedError: the file is shorter.
     """
+    if path.stat().st_size < size:
+        raise FailedError("the result is shorter than its samples")
     digest = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(-size, os.SEEK_END)
