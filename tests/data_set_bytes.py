@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 
 from dicodec.part10.encoding import EXPLICIT_LITTLE, UNDEFINED_LENGTH, DataSetEncoding
+from dicodec.part10.file_meta import read_head
+from dicodec.part10.source import BytesSource
 from made import EXPLICIT_LE, file_head
 
 LONG = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"}
@@ -65,3 +67,8 @@ def nested(depth: int, encoding: DataSetEncoding = EXPLICIT_LITTLE) -> bytes:
 
 def file_of(data_set: bytes, syntax: str = EXPLICIT_LE) -> bytes:
     return file_head(syntax, SOP_CLASS, "1.2.3.4") + data_set
+
+
+def data_set_of(content: bytes) -> bytes:
+    """Return what follows File Meta Information."""
+    return content[read_head(BytesSource(content)).data_set_start :]

@@ -17,6 +17,8 @@ from dicodec.errors import (
     LossyNotAllowedError,
     MalformedFileError,
     MissingFrameError,
+    TruncatedFileError,
+    TruncatedFrameError,
     UnsupportedImageError,
     UnsupportedSourceError,
     UnsupportedTargetError,
@@ -176,13 +178,23 @@ def _plan_for(
         return _plan_without_pixels(file, target)
     if source.storage is Storage.ELSEWHERE or source.storage is Storage.VIDEO:
         if source == target:
+            _check_complete(file.pixel_data)
             return ConversionPlan(source, target, Action.MOVE_VALUE, None)
         raise UnsupportedSourceError(f"{source.title}: {source.why_not}")
     if target.storage is Storage.VIDEO:
         raise UnsupportedTargetError(f"{target.title} is not written: {target.why_not}")
     if _moves_unread(file, target):
+        _check_complete(file.pixel_data)
         return ConversionPlan(source, target, Action.MOVE_VALUE, None)
     return _PixelPlanner(file, file.pixel_data, target, options).plan()
+
+
+def _check_complete(pixel_data: PixelData) -> None:
+    if pixel_data.missing:
+        raise TruncatedFileError(
+            f"the file ends {pixel_data.missing} bytes before its Pixel Data does",
+            attribute="PixelData",
+        )
 
 
 def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionPlan:
@@ -253,6 +265,11 @@ class _PixelPlanner:
         frames, stated = self._pixel_data.frames, self._stated.number_of_frames
         if frames is None:
             self._check_native_length()
+        elif self._pixel_data.missing:
+            raise TruncatedFrameError(
+                f"the file ends {self._pixel_data.missing} bytes before its last fragment does",
+                frame=len(frames) - 1,
+            )
         elif len(frames) < stated:
             raise MissingFrameError(
                 f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)}", frame=len(frames)

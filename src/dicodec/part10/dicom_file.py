@@ -54,11 +54,13 @@ class PixelData:
         span: the element; (7FE0,0010), or (7FE0,0008) or (7FE0,0009) for floating point samples.
         described: what the data set says about the samples, or the error that says why it does not.
         frames: the fragments of encapsulated frames; None where Pixel Data is native or a video.
+        missing: bytes that it claims and that the file ends before.
     """
 
     span: ElementSpan
     described: ImagePixelDescription | MalformedFileError
     frames: EncapsulatedFrames | None
+    missing: int = 0
 
     @property
     def image(self) -> ImagePixelDescription:
@@ -237,9 +239,9 @@ def _pixel_data(
                 attribute="PixelData",
                 offset=span.start,
             )
-        return PixelData(span, image, None)
+        return PixelData(span, image, None, walker.missing)
     if syntax.storage is Storage.VIDEO or isinstance(image, MalformedFileError):
-        return PixelData(span, image, None)
+        return PixelData(span, image, None, walker.missing)
     table = data_set.value(tags.EXTENDED_OFFSET_TABLE)
     lengths = data_set.value(tags.EXTENDED_OFFSET_TABLE_LENGTHS)
     extended = (table, lengths) if table and lengths is not None else None
@@ -252,4 +254,4 @@ def _pixel_data(
         extended,
     )
     oddities += frames.oddities
-    return PixelData(span, image, frames)
+    return PixelData(span, image, frames, walker.missing)

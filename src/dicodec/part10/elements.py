@@ -81,6 +81,8 @@ class Walker:
         items_end: where the items last walked end, before a delimiter.
         fragment_starts, fragment_lengths: the values of the items of encapsulated Pixel Data, the
             Basic Offset Table's first, once that element was walked.
+        missing: bytes of Pixel Data that its last fragment, or its length field, claims and that
+            are not there.
     """
 
     def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -90,6 +92,7 @@ class Walker:
         self._window = b""
         self._base = 0
         self.items_end = 0
+        self.missing = 0
         self.fragment_starts = array("Q")
         self.fragment_lengths = array("Q")
 
@@ -174,6 +177,7 @@ class Walker:
                             attribute=tag_text(tag),
                         )
                     self._note("pixel-data-truncated", "Pixel Data is cut short", position)
+                    self.missing = after - end
                     after = end
                 span = ElementSpan(tag, vr, position, value, after - value, after, False)
             yield span
@@ -268,9 +272,11 @@ class Walker:
             if len(self.fragment_starts) > self._limits.fragments:
                 raise LimitExceededError("Pixel Data has too many fragments", offset=position)
             position += length
-        self._note(
-            "pixel-data-truncated", "Pixel Data ends without its delimiter", min(position, end)
-        )
+        self.missing = max(position - end, 0)
+        if self.missing:
+            self._note("pixel-data-truncated", "the last fragment is cut short", end)
+        else:
+            self._note("no-delimiter", "Pixel Data ends without its delimiter", position)
         return end, end
 
     def _explicit_inside(self, value: int) -> bool:
