@@ -100,8 +100,11 @@ def _convert_open(
     if target is None:
         report.dry_run = True
         return
-    started = time.perf_counter()
     workers = options.workers or available_cores()
+    if options.engine == "gdcm" and plan.action is not Action.COPY_FILE:
+        _convert_by_gdcm(file, plan, target, options, report, workers)
+        return
+    started = time.perf_counter()
     with _output(target, overwrite=options.overwrite) as out:
         result = run_plan(file, plan, edits, out, workers)
         report.target_size = out.seek(0, io.SEEK_END)
@@ -113,6 +116,34 @@ def _convert_open(
             out.seek(0)
             _verify(report, file, plan, edits, out, workers)
             report.seconds["verify"] = time.perf_counter() - started
+
+
+def _convert_by_gdcm(
+    file: DicomFile,
+    plan: ConversionPlan,
+    target: Target,
+    options: ConversionOptions,
+    report: ConversionReport,
+    workers: int,
+) -> None:
+    from dicodec.gdcm_conversion import convert_by_gdcm
+
+    started = time.perf_counter()
+    report.engine = "gdcm"
+    with _output(target, overwrite=options.overwrite) as out:
+        done = convert_by_gdcm(file, plan, report.source, out, options, workers)
+        report.target_size = out.seek(0, io.SEEK_END)
+    report.seconds["convert"] = time.perf_counter() - started
+    report.verified = plan.pixels is not None
+    report.changes = _changes(file, done.edits)
+    report.action = Action.TRANSCODE.value if plan.pixels is not None else Action.NONE.value
+    report.lossy = done.lossy
+    if done.lossy:
+        report.largest_error = done.verification.largest_error
+        report.psnr = done.verification.psnr
+    if done.words:
+        report.warnings.append(f"GDCM says: {done.words}")
+    _measure(report, done.result)
 
 
 def _right_already(file: DicomFile, plan: ConversionPlan, edits: tuple[Edit, ...]) -> bool:
@@ -171,14 +202,20 @@ def _describe(
             plan.pixels.stated.photometric_interpretation,
             plan.pixels.result.photometric_interpretation,
         )
+    report.changes = _changes(file, edits)
+
+
+def _changes(file: DicomFile, edits: tuple[Edit, ...]) -> list[str]:
+    """Return what edits do to a data set, one line each."""
+    changes: list[str] = []
     for edit in edits:
         name = keyword_of(edit.tag) or tag_text(edit.tag)
         present = file.data_set.find(edit.tag) is not None
-        if isinstance(edit, RemoveAttribute):
-            if present:
-                report.changes.append(f"{name} removed")
-        else:
-            report.changes.append(f"{name} {'changed' if present else 'added'}")
+        if not isinstance(edit, RemoveAttribute):
+            changes.append(f"{name} {'changed' if present else 'added'}")
+        elif present:
+            changes.append(f"{name} removed")
+    return changes
 
 
 def _measure(report: ConversionReport, result: PipelineResult) -> None:

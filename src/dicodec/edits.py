@@ -7,6 +7,7 @@ import uuid
 from dicodec.errors import InvalidOptionError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
+from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
@@ -58,7 +59,7 @@ def planned_edits(
     edits: list[Edit] = []
     if plan.pixels is not None:
         edits += _pixel_edits(file, plan, plan.pixels, options, encoding)
-    edits += _user_edits(file.data_set, options, encoding)
+    edits += user_edits(file.data_set, options, encoding)
     return tuple({edit.tag: edit for edit in edits}.values())
 
 
@@ -78,7 +79,7 @@ def _pixel_edits(
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
     edits += image_edits(pixels.stated, pixels.result)
     if pixels.lossy:
-        edits += _lossy_edits(file.data_set, plan, options, encoding)
+        edits += lossy_edits(file.data_set, plan.target, options, encoding)
     elif pixels.action is Action.TRANSCODE and pixels.source_lossy:
         edits += _late_record(file, plan, pixels)
     if pixels.lossy or pixels.steps:
@@ -86,26 +87,34 @@ def _pixel_edits(
     return edits
 
 
-def _lossy_edits(
+def lossy_edits(
     data_set: DataSet,
-    plan: ConversionPlan,
+    target: TransferSyntax,
     options: ConversionOptions,
     encoding: DataSetEncoding,
+    ratio: str = RATIO_TO_FOLLOW,
 ) -> list[Edit]:
-    """The result is another image than the source, and says so (PS3.3 C.7.6.1.1.5)."""
-    method = plan.target.lossy_method or ""
+    """Return the edits that say of a result that it is another image (PS3.3 C.7.6.1.1.5).
+
+    Args:
+        data_set: the source.
+        target: the transfer syntax whose encoder lost information.
+        options: whether the SOP Instance UID is kept.
+        encoding: of the result.
+        ratio: the compression ratio, or room for it.
+    """
     edits = list(
         record_compression(
-            method,
+            target.lossy_method or "",
             _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_METHOD),
             _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_RATIO),
-            RATIO_TO_FOLLOW,
+            ratio,
         )
     )
     edits += derived_image(
         data_set.text(tags.IMAGE_TYPE),
         data_set.text(tags.DERIVATION_DESCRIPTION),
-        f"lossy compression: {plan.target.title}",
+        f"lossy compression: {target.title}",
         data_set.text(tags.SOP_CLASS_UID),
         data_set.text(tags.SOP_INSTANCE_UID),
         None if options.keep_uid else new_uid(),
@@ -151,9 +160,15 @@ def _source_images(data_set: DataSet, encoding: DataSetEncoding) -> tuple[bytes,
     return tuple(raw[item.start : item.end] for item in walk_items(sequence, span, encoding))
 
 
-def _user_edits(
+def user_edits(
     data_set: DataSet, options: ConversionOptions, encoding: DataSetEncoding
 ) -> list[Edit]:
+    """Return the edits that the caller asks for.
+
+    Raises:
+        InvalidOptionError: an attribute does not exist, cannot hold the text, or follows from the
+            pixels.
+    """
     edits: list[Edit] = [RemoveAttribute(_editable(name)) for name in options.remove_attributes]
     wanted = {_editable(name): text for name, text in options.set_attributes}
     character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.text(

@@ -1,4 +1,4 @@
-"""Saying all that a conversion would use: what a file is, how its pixels are coded, what it can be."""
+"""Saying what a file is, how its pixels are coded, and what it can become."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Deciding what a conversion does: header and options in, a plan or a ConversionError out.
 
-Nothing is written here and no pixel is touched; of the frames only the first one's headers are read.
-Whatever the pipeline does stands in the plan, so a dry run shows all of it.
+Nothing is written here and no pixel is touched; of the frames only the first one's headers are
+read. Whatever the pipeline does stands in the plan, so a dry run shows all of it.
 """
 
 from __future__ import annotations

@@ -175,11 +175,43 @@ def _check_frames(
     same_bytes = pixels.action in {Action.MOVE_VALUE, Action.MOVE_FRAMES}
     if same_bytes and source.syntax.family == made.syntax.family != "native":
         compare = _byte_comparison(source, source_pixels, made, made_pixels)
-    else:
-        compare = _sample_comparison(source, source_pixels, made, made_pixels, pixels)
+        return _compared(compare, pixels, 0, workers)
+    return verify_samples(source, source_pixels, made, made_pixels, pixels, pixels.bound, workers)
+
+
+def verify_samples(
+    source: DicomFile,
+    source_pixels: PixelData,
+    made: DicomFile,
+    made_pixels: PixelData,
+    pixels: PixelPlan,
+    bound: int | None,
+    workers: int,
+) -> Verification:
+    """Compare the samples of a result with those that its source has after the plan's steps.
+
+    Args:
+        source: the open source.
+        source_pixels: its Pixel Data.
+        made: the open result.
+        made_pixels: its Pixel Data.
+        pixels: the plan.
+        bound: largest error of a sample that is promised; None where none is.
+        workers: threads for frames.
+
+    Raises:
+        VerificationError: a sample is further off; the frame is named.
+        ReadError: a frame cannot be decoded.
+    """
+    compare = _sample_comparison(source, source_pixels, made, made_pixels, pixels)
+    return _compared(compare, pixels, bound, workers)
+
+
+def _compared(
+    compare: Callable[[int], _Difference], pixels: PixelPlan, bound: int | None, workers: int
+) -> Verification:
     size = pixels.result.samples_per_frame * max(pixels.result.bits_allocated, 8) // 2
     total = _Difference()
-    bound = pixels.bound
     for frame, difference in enumerate(map_frames(compare, pixels.frames, workers, size)):
         if bound is not None and difference.largest > bound:
             raise VerificationError(

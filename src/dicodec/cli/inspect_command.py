@@ -13,7 +13,6 @@ from dicodec.inspection import Inspection, inspect
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,24 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(found: Inspection) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False)
-    console.print(found.source or "standard input", style="bold", markup=False)
-    console.print(_facts(found))
-    for oddity in found.oddities:
-        console.print(f"  not standard: {oddity.text} [{oddity.id}]", style="yellow", markup=False)
-    for problem in found.problems:
-        console.print(f"  note: {problem}", style="yellow", markup=False)
-    _print_targets(console, found)
-
-
-def _facts(found: Inspection) -> Table:
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2))
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(found.source or "standard input", style="bold")
     for name, value in _fact_rows(found):
         if value:
-            table.add_row(name, value)
-    return table
+            console.print(f"  {name:<16} {value}")
+    for oddity in found.oddities:
+        console.print(f"  not standard: {oddity.text} [{oddity.id}]", style="yellow")
+    for problem in found.problems:
+        console.print(f"  note: {problem}", style="yellow")
+    _print_targets(console, found)
 
 
 def _fact_rows(found: Inspection) -> list[tuple[str, str]]:
@@ -93,7 +84,7 @@ def _print_targets(console: Console, found: Inspection) -> None:
         for target in found.targets
         if target.possible
     ]
-    console.print(f"  can become: {', '.join(possible) or 'nothing'}", markup=False)
+    console.print(f"  can become: {', '.join(possible) or 'nothing'}")
     for target in found.targets:
         if not target.possible:
-            console.print(f"  not {target.name}: {target.reason}", style="dim", markup=False)
+            console.print(f"  not {target.name}: {target.reason}", style="dim")

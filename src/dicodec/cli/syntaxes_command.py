@@ -43,19 +43,28 @@ def _print_table(rows: list[dict[str, str | bool]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_ALL
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "UID", "read", "write", "loss", "photometric interpretations", "bits"):
-        table.add_column(heading, overflow="fold")
+    headings = _COLUMNS if console.width >= _WIDTH_OF_ALL else _COLUMNS[:5]
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading != _COLUMNS[-1], overflow="fold")
     for row in rows:
         named = row["name"] != row["uid"]
-        table.add_row(
+        cells = (
             str(row["name"] if named else row["keyword"]),
-            str(row["uid"]),
             "yes" if row["read"] else "no",
             "yes" if row["write"] else "no",
             str(row["loss"]),
-            str(row["photometric_interpretations"] or row["why_not"]),
             str(row["bits"]),
+            str(row["uid"]),
+            str(row["photometric_interpretations"] or row["why_not"]),
         )
-    console = Console()
+        table.add_row(*cells[: len(headings)])
     console.print(table)
+
+
+_COLUMNS = ("name", "read", "write", "loss", "bits", "UID", "photometric interpretations")
+_WIDTH_OF_ALL = 180
+"""Characters below which a terminal is shown the first columns only."""
