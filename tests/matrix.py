@@ -5,7 +5,7 @@ An account of its own of RULES (PS3.5 section 8), independent of the encoders' r
 
 from __future__ import annotations
 
-from tests.made import ImageKind
+from made import ImageKind
 
 MONO = {"MONOCHROME1", "MONOCHROME2"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pydicom
 
-from tests.conftest import find_corpus, read_manifest
+from conftest import find_corpus, read_manifest
 
 _WIDE = dict.fromkeys(("jpeg-ls", "jpeg-lossless", "jpeg2000-lossless"), "unsupported-image")
 _ONE_BIT = dict.fromkeys(("jpeg-ls", "jpeg-lossless"), "unsupported-image")

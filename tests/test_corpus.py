@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import find_corpus, read_manifest
 from dicodec import convert_bytes
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.part10.dicom_file import open_dicom
-from tests.conftest import find_corpus, read_manifest
-from tests.real_files import PYDICOM_OUTCOMES, OUTCOMES, real_files
-from tests.test_matrix import native_samples
+from real_files import OUTCOMES, PYDICOM_OUTCOMES, real_files
+from test_matrix import native_samples
 
 COMPRESSED = ("rle", "jpeg-ls", "htj2k-lossless", "jpeg2000-lossless", "jpeg-lossless")
 FILES = real_files()

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from dicodec import convert, convert_bytes
 from dicodec.errors import LossyNotAllowedError, SampleRangeError, UnsupportedImageError
 from dicodec.model.transfer_syntax import by_name
-from tests.made import IMAGE_KINDS, ImageKind, Samples
-from tests.matrix import ALL, LOSSLESS, LOSSY, LOWEST_PSNR, NATIVE, NEAR, holds
-from tests.witnesses import Outcome, read_with
+from made import IMAGE_KINDS, ImageKind, Samples
+from matrix import ALL, LOSSLESS, LOSSY, LOWEST_PSNR, NATIVE, NEAR, holds
+from witnesses import Outcome, read_with
 
 KINDS = list(IMAGE_KINDS.values())
 REFUSALS = (UnsupportedImageError, SampleRangeError)
