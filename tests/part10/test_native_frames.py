@@ -1,0 +1,208 @@
+"""Native frames: where each begins, bits that do not end on a byte, words in big endian."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_set_bytes import data_set_of
+from dicodec import convert_bytes
+from dicodec.errors import DicodecError, TruncatedFrameError
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.dicom_file import open_dicom
+from dicodec.part10.elements import ElementSpan
+from dicodec.part10.native_frames import BitJoiner, NativeFrames, bits_from
+from dicodec.part10.source import BytesSource
+from made import EXPLICIT_BE, IMAGE_KINDS, Samples, encode_elements, make_file
+
+ODD_KINDS = [
+    "one-bit",
+    "one-bit-frames",
+    "odd-size",
+    "odd-size-frames",
+    "one-pixel",
+    "rgb-8-frames",
+]
+
+
+def describe(bits: int, rows: int, columns: int, frames: int) -> ImagePixelDescription:
+    return ImagePixelDescription(
+        rows, columns, 1, "MONOCHROME2", bits, bits, bits - 1, 0, number_of_frames=frames
+    )
+
+
+def native(
+    value: bytes, bits: int, rows: int, columns: int, frames: int, *, swapped: bool = False
+) -> tuple[NativeFrames, BytesSource]:
+    span = ElementSpan(0x7FE00010, "OW", 0, 12, len(value), 12 + len(value), False)
+    image = describe(bits, rows, columns, frames)
+    return NativeFrames(span, image, swapped), BytesSource(bytes(12) + value)
+
+
+@given(st.integers(1, 40), st.integers(1, 6), st.data())
+def test_bits_of_frames_are_found_and_joined_again(
+    pixels: int, number: int, data: st.DataObject
+) -> None:
+    bits = [data.draw(st.lists(st.integers(0, 1), min_size=pixels, max_size=pixels))
+            for _ in range(number)]  # fmt: skip
+    value = np.packbits(np.array(bits, "u1").reshape(-1), bitorder="little").tobytes()
+    frames, source = native(value, 1, 1, pixels, number)
+
+    assert (len(frames), frames.expected_length) == (number, len(value))
+    joiner = BitJoiner(pixels)
+    joined = b""
+    for frame in range(number):
+        raw = frames.read(source, frame)
+        alone = bits_from(raw, frames.first_bit(frame), pixels)
+        assert len(alone) == (pixels + 7) // 8
+        found = np.unpackbits(np.frombuffer(alone, "u1"), bitorder="little")
+        assert found.tolist() == bits[frame] + [0] * (-pixels % 8)
+        joined += joiner.joined(alone)
+    assert joined + joiner.rest() == value
+
+
+def test_bytes_pass_through_unchanged() -> None:
+    assert bits_from(b"abc", 0, 24) == b"abc"
+    joiner = BitJoiner(24)
+    assert joiner.joined(b"abc") + joiner.rest() == b"abc"
+
+
+@given(st.integers(1, 9), st.integers(1, 4))
+def test_bytes_are_exchanged_within_words_across_frames(pixels: int, number: int) -> None:
+    value = bytes(range(1, pixels * number + 1))
+    value += bytes(len(value) % 2)
+    swapped = np.frombuffer(value, ">u2").astype("<u2").tobytes()
+    frames, source = native(swapped, 8, 1, pixels, number, swapped=True)
+
+    read = b"".join(frames.read(source, frame) for frame in range(number))
+
+    assert read == value[: pixels * number]
+
+
+@pytest.mark.parametrize(("length", "frame"), [(0, 0), (5, 0), (6, 1), (17, 2)])
+def test_a_frame_that_the_value_ends_in_is_named(length: int, frame: int) -> None:
+    frames, source = native(bytes(length), 8, 2, 3, 3)
+    for whole in range(frame):
+        assert len(frames.read(source, whole)) == 6
+
+    with pytest.raises(TruncatedFrameError) as raised:
+        frames.read(source, frame)
+
+    assert (raised.value.frame, raised.value.offset) == (frame, 12 + length)
+
+
+def pixel_value(content: bytes) -> bytes:
+    with open_dicom(content) as file:
+        assert file.pixel_data is not None
+        return file.data_set.value(0x7FE00010) or b""
+
+
+def samples_in(content: bytes, shape: tuple[int, ...]) -> Samples:
+    data_set = pydicom.dcmread(io.BytesIO(content))
+    return np.asarray(data_set.pixel_array).reshape(shape)
+
+
+@pytest.mark.parametrize("kind", ODD_KINDS)
+@pytest.mark.parametrize("through", ["rle", "deflated-frame", "encapsulated-uncompressed"])
+def test_odd_frames_come_back_from_encapsulation_as_they_were(kind: str, through: str) -> None:
+    content, samples = IMAGE_KINDS[kind].make()
+
+    back = convert_bytes(convert_bytes(content, to=through), to="explicit-le")
+
+    assert data_set_of(back) == data_set_of(content)
+    assert (samples_in(back, samples.shape) == samples).all()
+
+
+@pytest.mark.parametrize("kind", ODD_KINDS)
+@pytest.mark.parametrize("vr", ["OB", "OW"])
+def test_odd_frames_come_back_from_big_endian_as_they_were(kind: str, vr: str) -> None:
+    content, samples = IMAGE_KINDS[kind].make()
+    if vr == "OW":
+        value = pixel_value(content)
+        content, _ = IMAGE_KINDS[kind].make(extra=[(0x7FE00010, "OW", value)])
+
+    big = convert_bytes(content, to="explicit-be")
+    back = convert_bytes(big, to="explicit-le")
+
+    assert data_set_of(back) == data_set_of(content)
+    # Bytes of OW change places within words, samples of 8 bits and of 1 bit too (PS3.5 7.3).
+    swaps = vr == "OW" and IMAGE_KINDS[kind].bits_allocated <= 8
+    if swaps:
+        assert (
+            pixel_value(big) == np.frombuffer(pixel_value(content), "<u2").astype(">u2").tobytes()
+        )
+    if not (swaps and kind.startswith("one-bit")):  # where pydicom does not see to it
+        assert (samples_in(big, samples.shape) == samples).all()
+    direct = convert_bytes(big, to="encapsulated-uncompressed")
+    assert (samples_in(convert_bytes(direct, to="explicit-le"), samples.shape) == samples).all()
+
+
+def test_encapsulated_bits_begin_on_a_byte() -> None:
+    content, samples = IMAGE_KINDS["one-bit-frames"].make()  # 63 bits a frame
+
+    with open_dicom(convert_bytes(content, to="encapsulated-uncompressed")) as file:
+        assert file.pixel_data is not None
+        frames = file.pixel_data.frames
+        assert frames is not None
+        for number, frame in enumerate(samples):
+            packed = np.packbits(frame.reshape(-1).astype("u1"), bitorder="little").tobytes()
+            assert frames.read(file.source, number) == packed
+
+
+@pytest.mark.parametrize("kind", ["odd-size", "odd-size-frames"])
+@pytest.mark.parametrize("to", ["implicit-le", "explicit-be", "deflated"])
+def test_a_value_of_odd_length_gets_one_pad_byte(kind: str, to: str) -> None:
+    content, samples = IMAGE_KINDS[kind].make()
+    assert samples.size % 2 == 1
+
+    assert pixel_value(convert_bytes(content, to=to)) == samples.astype("u1").tobytes() + b"\0"
+
+
+def odd_length_pixel_data(content: bytes) -> bytes:
+    """Return the file with Pixel Data of an odd length, which PS3.5 8.1.1 does not allow."""
+    value = pixel_value(content)
+    whole = encode_elements([(0x7FE00010, "OB", value)])
+    head = content.removesuffix(whole)
+    assert len(head) < len(content)
+    odd = whole[:8] + (len(value) - 1).to_bytes(4, "little") + value[:-1]
+    return head + odd
+
+
+def test_pixel_data_of_odd_length_is_read_and_padded() -> None:
+    content = IMAGE_KINDS["odd-size"].make()[0]
+    odd = odd_length_pixel_data(content)
+
+    for to in ("implicit-le", "rle"):
+        result = convert_bytes(convert_bytes(odd, to=to), to="explicit-le")
+        assert data_set_of(result) == data_set_of(content)
+
+
+def test_excess_is_kept_between_native_syntaxes_and_dropped_elsewhere() -> None:
+    _, samples = make_file(4, 4)
+    value = samples.astype("<u2").tobytes() + b"excess"
+    content, _ = make_file(4, 4, extra=[(0x7FE00010, "OW", value)])
+
+    assert pixel_value(convert_bytes(content, to="implicit-le")) == value
+    back = convert_bytes(convert_bytes(content, to="rle"), to="explicit-le")
+    assert pixel_value(back) == value[:32]
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", EXPLICIT_BE])
+@pytest.mark.parametrize("kind", ["gray-12-in-16", "multi-frame", "one-bit-frames", "rgb-8-frames"])
+@pytest.mark.parametrize("target", ["rle", "implicit-le", "explicit-le"])
+def test_every_cut_within_pixel_data_is_noticed(kind: str, syntax: str, target: str) -> None:
+    small = IMAGE_KINDS[kind]
+    content, samples = small.make(rows=3, columns=3, transfer_syntax=syntax)
+    start = len(content) - len(pixel_value(content))
+    exact = (samples.size * small.bits_allocated + 7) // 8
+
+    for length in range(start, start + exact):
+        with pytest.raises(DicodecError) as raised:
+            convert_bytes(content[:length], to=target)
+        bits = (length - start) * 8
+        assert raised.value.frame == bits // (samples[0].size * small.bits_allocated)
