@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 SETUP := .venv/.setup-done
+SETUP_DEMO := .venv/.setup-demo-done
 SETUP_TEST := .venv/.setup-test-done
 
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ setup: $(SETUP) ## make .venv and install the package into it
 
 setup-test: $(SETUP_TEST) witnesses ## the same with what the tests need
 
-demo: setup ## convert real files and show that their pixels stay the same
+demo: $(SETUP_DEMO) ## convert real files and show that their pixels stay the same
 	$(BIN)/python tools/demo.py
 
 test: setup-test check ## all checks and all tests
@@ -51,6 +52,11 @@ $(SETUP): requirements.lock pyproject.toml tools/make_venv.sh
 	tools/make_venv.sh .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The files of the demonstration are those that pydicom ships.
+$(SETUP_DEMO): $(SETUP) requirements-test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-test.lock pydicom
 	@touch $@
 
 $(SETUP_TEST): $(SETUP) requirements-test.lock
