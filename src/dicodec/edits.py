@@ -169,8 +169,8 @@ def user_edits(
         InvalidOptionError: an attribute does not exist, cannot hold the text, or follows from the
             pixels.
     """
-    edits: list[Edit] = [RemoveAttribute(_editable(name)) for name in options.remove_attributes]
-    wanted = {_editable(name): text for name, text in options.set_attributes}
+    edits: list[Edit] = [RemoveAttribute(editable_tag(name)) for name in options.remove_attributes]
+    wanted = {editable_tag(name): text for name, text in options.set_attributes}
     character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.text(
         tags.SPECIFIC_CHARACTER_SET
     )
@@ -181,14 +181,26 @@ def user_edits(
     return edits
 
 
-def _editable(name: str) -> int:
+def editable_tag(name: str) -> int:
+    """Return the tag that --set or --remove names.
+
+    Raises:
+        InvalidOptionError: no such attribute, or one that is not the user's to change.
+    """
     tag = tag_of(name)
-    if tag in _NOT_TO_EDIT or tag >> 16 == 0x0002:
+    group = tag >> 16
+    # Group Lengths are retired; groups 0 to 7 and FFFE are no elements of a data set.
+    structural = not tag & 0xFFFF or group < _FIRST_GROUP or group == _DELIMITERS
+    if tag in _NOT_TO_EDIT or structural:
         raise InvalidOptionError(
             "follows from the pixels or the transfer syntax and cannot be set or removed",
             attribute=name if name.isalpha() else tag_text(tag),
         )
     return tag
+
+
+_FIRST_GROUP = 0x0008
+_DELIMITERS = 0xFFFE
 
 
 def new_uid() -> str:
