@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # imported where threads are started: it takes 10 ms, and one frame needs none
+    from concurrent.futures import Executor, Future
 
 FRAMES_IN_FLIGHT_PER_WORKER = 2
 BYTES_IN_FLIGHT = 96 << 20
@@ -37,6 +40,8 @@ def map_frames[Result](
         yield from map(work, range(frames))
         return
     window = min(workers * FRAMES_IN_FLIGHT_PER_WORKER, affordable)
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(workers, "dicodec-frame") as pool:
         yield from _ordered(pool, work, range(frames), window)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dicodec.codecs.base import Samples
 from dicodec.codecs.table import decoder_for
 from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
@@ -13,6 +13,9 @@ from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.native_frames import NativeFrames, bits_from
 from dicodec.plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.color_space import coded_color_space
+
+if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
+    from dicodec.codecs.base import Samples
 
 type FrameWork = Callable[[int], bytes]
 type FrameReader = Callable[[int], bytes]

@@ -23,6 +23,8 @@ _SUBCOMMANDS = {
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 some file failed, 2 wrong usage, 130."""
     parsed = _parser().parse_args(arguments)
+    # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         status: int = import_module(_SUBCOMMANDS[parsed.command]).run(parsed)
         sys.stdout.flush()
@@ -55,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
 
 def _add_convert(commands: _Commands) -> None:
