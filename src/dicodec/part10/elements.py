@@ -295,7 +295,7 @@ class Walker:
             self._note("pixel-data-truncated", "the last fragment is cut short", end)
         else:
             self._note("no-delimiter", "Pixel Data ends without its delimiter", position)
-        return end, end
+        return min(position, end), end  # a part of the delimiter is none
 
     def _explicit_inside(self, value: int) -> bool:
         """Whether the first element of the first item states a VR."""
