@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +37,8 @@ def convert(
     Args:
         source: a path, a buffer, or a binary stream.
         target: a path, or a binary stream; None plans only, as `--dry-run` does. A path gets the
-            whole result or nothing; it may be the source itself if `overwrite` is set.
+            whole result or nothing; it may be the source itself if `overwrite` is set, and is then
+            replaced only by a verified result.
         to: acceptable transfer syntaxes, the first preferred: "htj2k-lossless", a UID, a keyword.
         **options: fields of ConversionOptions.
 
@@ -74,7 +76,9 @@ def convert_with(
     started = time.perf_counter()
     try:
         if isinstance(target, str | os.PathLike):
-            check_target(Path(target), overwrite=options.overwrite)
+            replaced = check_target(Path(target), overwrite=options.overwrite)
+            if replaced is not None and _is_file(source, replaced):
+                options = replace(options, verify=True)  # before an original goes
         with open_dicom(source, options.limits) as file:
             report.seconds["open"] = time.perf_counter() - started
             _convert_open(file, target, options, report)
@@ -235,6 +239,15 @@ def _verify(
     report.verified = True
     if report.lossy:
         report.largest_error, report.psnr = found.largest_error, found.psnr
+
+
+def _is_file(source: Source, file: os.stat_result) -> bool:
+    if not isinstance(source, str | os.PathLike):
+        return False
+    try:
+        return os.path.samestat(os.stat(source), file)  # noqa: PTH116 - of paths of any kind
+    except (OSError, ValueError):
+        return False
 
 
 def _name(given: Source | Target | None) -> str | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,21 +37,24 @@ def atomic_output(target: Path, *, overwrite: bool, mode: int | None = None) -> 
     Args:
         target: where the result goes.
         overwrite: whether a file that is there may be replaced.
-        mode: permission bits of the result; by default those of a new file.
+        mode: permission bits of the result; by default those of the file that is replaced, and its
+            owner where that is allowed, or else those of a new file.
 
     Raises:
         TargetExistsError: the target is there and may not be replaced.
         TargetUnavailableError: the folder is missing or may not be written to.
         DiskFullError: no room is left.
     """
-    check_target(target, overwrite=overwrite)
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.dicodec-part")
+    replaced = check_target(target, overwrite=overwrite)
+    temporary = target.with_name(_temporary_name(target.name))
     try:
         with translated_writes():
             descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, _NEW_FILE_MODE)
             os.close(descriptor)
         yield temporary
         with translated_writes():
+            if replaced is not None:
+                _take_over(temporary, replaced)
             if mode is not None:
                 temporary.chmod(mode)
             _sync(temporary)
@@ -63,19 +67,46 @@ def atomic_output(target: Path, *, overwrite: bool, mode: int | None = None) -> 
         temporary.unlink(missing_ok=True)
 
 
-def check_target(target: Path, *, overwrite: bool) -> None:
+def _temporary_name(name: str) -> str:
+    """Return a name that nobody else has, and that is not longer than names may be."""
+    start = os.fsencode(name)[:100].decode("utf-8", "ignore")
+    return f".{start}.{secrets.token_hex(8)}.dicodec-part"
+
+
+def _take_over(temporary: Path, replaced: os.stat_result) -> None:
+    with suppress(PermissionError):
+        os.chown(temporary, replaced.st_uid, replaced.st_gid)
+    temporary.chmod(stat.S_IMODE(replaced.st_mode))
+
+
+def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
     """Say now, before any work, what would fail at the end.
+
+    Returns:
+        What is known of the file that will be replaced; None where there is none.
 
     Raises:
         TargetExistsError: the target is there and may not be replaced.
-        TargetUnavailableError: the target is a folder.
+        TargetUnavailableError: the target is a folder, a device or a pipe, or nothing can be there.
     """
-    if target.is_dir():
+    with translated_writes():
+        try:
+            found = target.stat()
+        except FileNotFoundError:
+            found = None
+    if found is not None and stat.S_ISDIR(found.st_mode):
         raise TargetUnavailableError("the target is a folder", path=str(target))
-    if not overwrite and (target.exists() or target.is_symlink()):
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise TargetUnavailableError(
+            "the target is a device or a pipe, and would be replaced by a file",
+            path=str(target),
+            hint="- writes to standard output",
+        )
+    if not overwrite and (found is not None or target.is_symlink()):
         raise TargetExistsError(
             "the target exists", path=str(target), hint="--overwrite replaces it"
         )
+    return found
 
 
 @contextmanager
@@ -92,6 +123,10 @@ def translated_writes() -> Iterator[None]:
         if text := _UNAVAILABLE.get(cause.errno or 0):
             raise TargetUnavailableError(text) from cause
         raise WriteError(f"cannot write: {cause.strerror or cause}") from cause
+    except ValueError as cause:  # a NUL in a path
+        if "null byte" not in str(cause):
+            raise
+        raise TargetUnavailableError("the target's name holds a NUL") from cause
 
 
 @contextmanager
@@ -99,7 +134,7 @@ def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file for writing and patching; errors come as ours."""
     with translated_writes():
         file = path.open("r+b", buffering=1 << 20)
-    with file, translated_writes():
+    with translated_writes(), file:  # closing writes what is still held, and may fail too
         yield file
 
 
