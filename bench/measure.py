@@ -19,6 +19,12 @@ from pathlib import Path
 CONVERT = (sys.executable, "-m", "dicodec.cli.main", "convert", "--quiet", "--overwrite")
 MAKE_CT = (sys.executable, str(Path(__file__).with_name("ct_file.py")))
 _PIECE = 1 << 20
+_ENVIRONMENT = {
+    # As where a package was installed: its modules are compiled once, not at each start.
+    name: value
+    for name, value in os.environ.items()
+    if name != "PYTHONDONTWRITEBYTECODE"
+}
 
 
 class FailedError(Exception):
@@ -48,7 +54,11 @@ def run(command: Sequence[str | Path]) -> Run:
     """
     started = time.perf_counter()
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_ENVIRONMENT,
     ) as process:
         assert process.stderr is not None
         said = process.stderr.read()

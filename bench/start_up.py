@@ -68,6 +68,8 @@ def start_up_rows(folder: Path, repeats: int) -> list[StartUpRow]:
         "gdcmconv --jpegls, the same CT": (("gdcmconv", "--jpegls", source, target), 0),
         "dcmcjpls, the same CT": (("dcmcjpls", source, target), 0),
     }
+    for command, _ in commands.values():
+        run(command)  # the first run compiles modules and fills caches
     walls: dict[str, list[float]] = {what: [] for what in commands}
     for _ in range(repeats):  # in turn, so that a busy moment hits all of them
         for what, (command, _) in commands.items():
