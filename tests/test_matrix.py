@@ -40,7 +40,7 @@ def native_samples(data: bytes) -> NDArray[Any]:
     import io
 
     import pydicom
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
 
     dataset = pydicom.dcmread(io.BytesIO(data))
     samples = pixel_array(dataset, raw=True)

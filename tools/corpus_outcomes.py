@@ -21,9 +21,9 @@ TARGETS = ("explicit-le", "rle", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless"
 
 HEAD = """# What becomes of the files of the test corpus
 
-Made by `python tools/corpus_outcomes.py FOLDER`. *exact*: converted, decoded again, and every sample
-is equal to the source's; *as is*: the file was in that transfer syntax already; *no pixels*: the
-data set was converted to a native transfer syntax. Errors are given by their code.
+Made by `python tools/corpus_outcomes.py FOLDER`. *exact*: converted, decoded again, and every
+sample is equal to the source's; *as is*: the file was in that transfer syntax already; *no pixels*:
+the data set was converted to a native transfer syntax. Errors are given by their code.
 """
 
 

@@ -26,10 +26,11 @@
     │   ├── VerificationError          the result, read again, is not what it should be
     │   ├── EngineError                the engine asked for failed, or is not installed
     │   └── EngineCrashedError
-    └── WriteError                     the result could not be put in place
-        ├── TargetExistsError
-        ├── TargetUnavailableError
-        └── DiskFullError
+    ├── WriteError                     the result could not be put in place
+    │   ├── TargetExistsError
+    │   ├── TargetUnavailableError
+    │   └── DiskFullError
+    └── InternalError                  a fault of this package
 
 Programs go by an error's `code`, people by its message and hint.
 """
@@ -274,6 +275,12 @@ class DiskFullError(WriteError):
     """No room is left where the output goes."""
 
     code = "disk-full"
+
+
+class InternalError(DicodecError):
+    """A fault of this package."""
+
+    code = "internal-error"
 
 
 def kind_of(error: DicodecError) -> str:

@@ -7,11 +7,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.conversion import Target, convert_with
-from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedTargetError
+from dicodec.errors import (
+    DicodecError,
+    InternalError,
+    InvalidOptionError,
+    UnsupportedTargetError,
+)
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 from dicodec.plan import target_syntax
@@ -29,16 +34,35 @@ def run(arguments: argparse.Namespace) -> int:
         print_error(error)
         return WRONG_USAGE
     failed = False
-    with _ReportFile(arguments.report) as reports:
-        for source, target in targets:
-            try:
-                report = convert_with(source, target, options)
-            except DicodecError as error:
-                failed = True
-                _show_error(error, arguments, reports)
-            else:
-                _show(report, arguments, reports)
+    try:
+        with _ReportFile(arguments.report) as reports:
+            for source, target in targets:
+                try:
+                    report = _converted(source, target, options)
+                except DicodecError as error:
+                    failed = True
+                    _show_error(error, arguments, reports)
+                else:
+                    _show(report, arguments, reports)
+    except InvalidOptionError as error:
+        print_error(error)
+        return WRONG_USAGE
     return SOME_FAILED if failed else 0
+
+
+def _converted(
+    source: Source, target: Target | None, options: ConversionOptions
+) -> ConversionReport:
+    """Convert one file; a fault of ours costs that file an error, not the others their turn."""
+    try:
+        return convert_with(source, target, options)
+    except DicodecError:
+        raise
+    except Exception as cause:
+        name = source if isinstance(source, str) else None
+        raise InternalError(
+            f"a fault in dicodec: {cause!r}", path=name, hint="please report it with the file"
+        ) from cause
 
 
 class _ReportFile:
@@ -48,9 +72,12 @@ class _ReportFile:
         self._path = path
         self._file: TextIO | None = None
 
-    def __enter__(self) -> _ReportFile:
+    def __enter__(self) -> Self:
         if self._path is not None:
-            self._file = Path(self._path).open("a", encoding="utf-8")
+            try:
+                self._file = Path(self._path).open("a", encoding="utf-8")
+            except OSError as cause:
+                raise InvalidOptionError(f"the report cannot be written: {cause}") from cause
         return self
 
     def __exit__(self, *_: object) -> None:

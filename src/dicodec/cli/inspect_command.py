@@ -61,13 +61,15 @@ def _fact_rows(found: Inspection) -> list[tuple[str, str]]:
     if image is None:
         return [*rows, ("pixels", "none" if not found.pixel_data_length else "cannot be described")]
     sign = "signed" if image.signed else "unsigned"
+    size = f"{image.columns} x {image.rows}, {image.number_of_frames} frame(s)"
+    kind = f"{image.samples_per_pixel} sample(s), {image.photometric_interpretation}"
+    bits = f"{image.bits_stored} stored in {image.bits_allocated}"
+    vr = found.pixel_data_vr or "implicit"
     rows += [
-        ("pixels", f"{image.columns} x {image.rows}, {image.number_of_frames} frame(s), "
-         f"{image.samples_per_pixel} sample(s), {image.photometric_interpretation}"),
-        ("bits", f"{image.bits_stored} stored in {image.bits_allocated}, "
-         + ("floating point" if image.floating else sign)),
-        ("Pixel Data", f"{found.pixel_data_length:,} bytes, VR {found.pixel_data_vr or 'implicit'}"),
-    ]  # fmt: skip
+        ("pixels", f"{size}, {kind}"),
+        ("bits", f"{bits}, {'floating point' if image.floating else sign}"),
+        ("Pixel Data", f"{found.pixel_data_length:,} bytes, VR {vr}"),
+    ]
     if found.fragments:
         rows.append(("fragments", f"{found.fragments}, offset table: {found.offset_table}"))
     if stream is not None:

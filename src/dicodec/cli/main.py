@@ -64,29 +64,61 @@ def _add_convert(commands: _Commands) -> None:
     command = commands.add_parser("convert", help="convert files to another transfer syntax")
     add = command.add_argument
     add("source", nargs="+", metavar="SOURCE", help="a file, or - for standard input")
-    add("--to", required=True, metavar="A,B,C",
-        help="acceptable transfer syntaxes, the first preferred; see `dicodec syntaxes`")  # fmt: skip
+    add(
+        "--to",
+        required=True,
+        metavar="A,B,C",
+        help="acceptable transfer syntaxes, the first preferred; see `dicodec syntaxes`",
+    )
     place = command.add_mutually_exclusive_group()
-    place.add_argument("-o", "--output", metavar="OUTPUT",
-                       help="a file, a folder that exists, or - for standard output")  # fmt: skip
-    place.add_argument("--in-place", action="store_true",
-                       help="replace each source by its verified result")  # fmt: skip
-    add("--photometric", default="auto", metavar="PI",
-        help="auto (default), keep, MONOCHROME1, MONOCHROME2, RGB, YBR_FULL or YBR_FULL_422")  # fmt: skip
+    place.add_argument(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="a file, a folder that exists, or - for standard output",
+    )
+    place.add_argument(
+        "--in-place", action="store_true", help="replace each source by its verified result"
+    )
+    add(
+        "--photometric",
+        default="auto",
+        metavar="PI",
+        help="auto (default), keep, MONOCHROME1, MONOCHROME2, RGB, YBR_FULL, YBR_FULL_422",
+    )
     add("--lossy", action="store_true", help="allow a result that loses information")
     add("--quality", type=int, metavar="1-100", help="of JPEG and JPEG XL (default 90)")
     add("--near", type=int, metavar="N", help="largest error of a sample in JPEG-LS near-lossless")
     add("--ratio", type=float, metavar="R", help="compression ratio of JPEG 2000")
     add("--psnr", type=float, metavar="DB", help="signal-to-noise ratio of JPEG 2000")
-    add("--set", action="append", default=[], metavar="KEYWORD=VALUE", dest="set_attributes",
-        help="set an attribute of the result; may be repeated")  # fmt: skip
-    add("--remove", action="append", default=[], metavar="KEYWORD", dest="remove_attributes",
-        help="remove an attribute from the result; may be repeated")  # fmt: skip
-    add("--keep-uid", action="store_true",
-        help="keep the SOP Instance UID of a lossy result, which is another image")  # fmt: skip
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEYWORD=VALUE",
+        dest="set_attributes",
+        help="set an attribute of the result; may be repeated",
+    )
+    add(
+        "--remove",
+        action="append",
+        default=[],
+        metavar="KEYWORD",
+        dest="remove_attributes",
+        help="remove an attribute from the result; may be repeated",
+    )
+    add(
+        "--keep-uid",
+        action="store_true",
+        help="keep the SOP Instance UID of a lossy result, which is another image",
+    )
     add("--offset-table", default="auto", choices=("auto", "basic", "extended", "empty"))
-    add("--verify", action=argparse.BooleanOptionalAction, default=False,
-        help="decode the result again and compare before it is put in place")  # fmt: skip
+    add(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="decode the result again and compare before it is put in place",
+    )
     add("--strict", action="store_true", help="refuse what departs from the standard")
     add("--engine", default="auto", choices=("auto", "gdcm"))
     add("--timeout", type=float, metavar="S", help="seconds that another engine may take")

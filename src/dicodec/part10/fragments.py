@@ -85,7 +85,8 @@ def frames_of(
 
     Args:
         source: where the fragments are.
-        starts, lengths: the items' values; the first item is the Basic Offset Table.
+        starts: offsets of the items' values; the first item is the Basic Offset Table.
+        lengths: their lengths.
         number_of_frames: as the data set says.
         fragments_per_frame: 1 where the transfer syntax allows one only, else 0.
         extended: values of Extended Offset Table and Extended Offset Table Lengths.

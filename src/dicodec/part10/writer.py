@@ -229,7 +229,7 @@ def _vr_by_tag(tag: int) -> str | None:
 
 
 def swapped_chunks(source: ByteSource, start: int, end: int, unit: int) -> Iterator[bytes]:
-    """Yield bytes with the order within each unit of 2, 4 or 8 bytes reversed; 1 for as they are."""
+    """Yield bytes with each unit of 2, 4 or 8 bytes reversed; 1 leaves them as they are."""
     for chunk in read_chunks(source, start, end):
         yield swap_bytes(chunk, unit)
 

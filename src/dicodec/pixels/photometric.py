@@ -1,4 +1,4 @@
-"""Routes from one Photometric Interpretation to another, as steps over samples (PS3.3 C.7.6.3.1.2)."""
+"""Routes between Photometric Interpretations, as steps over samples (PS3.3 C.7.6.3.1.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each transfer syntax can hold, as PS3.5 section 8 has it: a table for people and programs."""
+"""What each transfer syntax can hold, as PS3.5 section 8 has it: a table to show."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ _BY_NAME["jpeg-lossless-p14"] = _BY_NAME["jpeg-lossless"]
 
 
 def capability(syntax: TransferSyntax) -> Capability | None:
-    """Return what a transfer syntax can hold; None where it is no target and so was not measured."""
+    """Return what a transfer syntax can hold; None where it is no target."""
     return _BY_NAME.get(syntax.name) or _BY_FAMILY.get(syntax.family or "")
