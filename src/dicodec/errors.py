@@ -24,8 +24,8 @@
     │   ├── SampleRangeError           samples outside Bits Stored
     │   ├── EncodeError
     │   ├── VerificationError          the result, read again, is not what it should be
-    │   ├── EngineError                the engine asked for failed, or is not installed
-    │   └── EngineCrashedError
+    │   └── EngineError                the engine asked for failed, or is not installed
+    │       └── EngineCrashedError
     ├── WriteError                     the result could not be put in place
     │   ├── TargetExistsError
     │   ├── TargetUnavailableError

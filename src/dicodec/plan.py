@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from dicodec.codecs.base import Decoder, Encoder
 from dicodec.codecs.table import decoder_for, encoder_for
 from dicodec.errors import (
     ContradictionError,
@@ -42,6 +42,9 @@ from dicodec.pixels.photometric import PhotometricStep, route
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import pixel_swap_unit
 from dicodec.rules.relabel import also_valid_as
+
+if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
+    from dicodec.codecs.base import Decoder, Encoder
 
 
 class Action(StrEnum):
