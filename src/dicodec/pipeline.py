@@ -186,13 +186,11 @@ class _Run:
         vr = span.vr or "OW"
         if self._plan.pixels is not None:
             image = self._plan.pixels.stated
-            stated_vr = span.vr or ("OW" if self._swaps() else "")
+            # Without VRs Pixel Data is OW (PS3.5 A.1), which tells in big endian.
+            stated_vr = span.vr or ("" if self._plan.source.pixels_little_endian else "OW")
             unit = swap_unit_between(self._plan.source, self._plan.target, image, stated_vr)
             vr = native_vr(image, stated_vr)
         writer = NativeWriter(sink, span.tag, vr, span.length, self._encoding)
         for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
             writer.write(chunk)
         writer.finish()
-
-    def _swaps(self) -> bool:
-        return self._plan.source.pixels_little_endian != self._plan.target.pixels_little_endian
