@@ -6,10 +6,10 @@ import struct
 
 import numpy as np
 import pytest
-from made import IMAGE_KINDS
-from test_matrix import native_samples
 
 from dicodec import convert_bytes
+from made import IMAGE_KINDS
+from test_matrix import native_samples
 
 IMPLICIT_LE = b"1.2.840.10008.1.2\0"
 GE_PRIVATE = b"1.2.840.113619.5.2"  # of the same length

@@ -22,7 +22,7 @@ FILES = {
     "CT_small.dcm": "CT, 16 bits signed",
     "MR_small_bigendian.dcm": "MR, big endian",
     "MR_small_RLE.dcm": "MR, RLE",
-    "examples_ybr_color.dcm": "ultrasound, 30 frames of JPEG baseline",
+    "examples_ybr_color.dcm": "ultrasound, 30 frames of JPEG baseline, YBR_FULL_422",
     "examples_jpeg2k.dcm": "ultrasound, JPEG 2000",
     "SC_rgb_rle_16bit_2frame.dcm": "color, 16 bits, 2 frames in RLE",
     "examples_palette.dcm": "ultrasound, palette color",
@@ -43,7 +43,9 @@ def main() -> int:
         for name, what in FILES.items():
             source = folder / name
             native = Path(work) / "native.dcm"
-            report = convert(source, native, to="explicit-le", overwrite=True)
+            # JPEG XL holds RGB alone: where the stream is YCbCr, that is where all begin.
+            color = "RGB" if "YBR" in what else "auto"
+            report = convert(source, native, to="explicit-le", photometric=color, overwrite=True)
             expected = digest(native)
             print(f"\n{name}: {what}, {report.source_syntax}, {source.stat().st_size:,} bytes")
             for target in TARGETS:
