@@ -202,10 +202,10 @@ def _check_complete(pixel_data: PixelData) -> None:
 
 def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionPlan:
     """A data set without pixels stays native (PS3.5 A.4: encapsulation is of Pixel Data)."""
+    if file.syntax.storage is Storage.ELSEWHERE and file.syntax != target:
+        raise UnsupportedSourceError(f"{file.syntax.title}: {file.syntax.why_not}")
     if file.syntax == target or target.native:
         return ConversionPlan(file.syntax, target, Action.NONE, None)
-    if file.syntax.storage is Storage.ELSEWHERE:
-        raise UnsupportedSourceError(f"{file.syntax.title}: {file.syntax.why_not}")
     return ConversionPlan(
         file.syntax,
         EXPLICIT_LE,

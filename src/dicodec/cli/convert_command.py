@@ -176,7 +176,8 @@ def _show(report: ConversionReport, arguments: argparse.Namespace, reports: _Rep
 
 def _outcome(report: ConversionReport) -> str:
     route = f"{report.source_syntax} -> {report.target_syntax}"
-    text = f"{report.source or '-'}: {route}, {report.action}"
+    action = "no pixels" if report.action == "none" else report.action
+    text = f"{report.source or '-'}: {route}, {action}"
     if report.frames > 1:
         text += f", {report.frames} frames"
     if report.lossy:
