@@ -7,24 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dicodec.element_verification import check_copy, check_elements, check_head, check_value
 from dicodec.errors import DicodecError, VerificationError
 from dicodec.frame_window import map_frames
 from dicodec.frame_work import decoded_frames, frame_reader, sample_reader
-from dicodec.model.edits import Edit, RemoveAttribute
+from dicodec.model.edits import Edit
 from dicodec.part10.dicom_file import DicomFile, PixelData, Source, open_dicom
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
-from dicodec.part10.encoding import tag_text
-from dicodec.part10.implicit_vr import ReencodingContext
-from dicodec.part10.reencode import reencode_elements
-from dicodec.part10.source import read_chunks
-from dicodec.part10.writer import reencoding_context
 from dicodec.pixels.photometric import route
 from dicodec.plan import Action, ConversionPlan, PixelPlan
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
-
-_HELD_SIZE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +64,14 @@ def verify_result(
     try:
         with open_dicom(result, source.data_set.limits) as made:
             if plan.action is Action.COPY_FILE:
-                _check_copy(source, made)
+                check_copy(source, made)
                 return Verification(0 if plan.pixels is None else plan.pixels.frames)
-            _check_head(source, made, plan)
-            _check_elements(source, made, {edit.tag: edit for edit in edits})
-            if source.pixel_data is None or made.pixel_data is None or plan.pixels is None:
+            check_head(source, made, plan)
+            check_elements(source, made, {edit.tag: edit for edit in edits})
+            if source.pixel_data is None or made.pixel_data is None:
+                return Verification()
+            if plan.pixels is None:
+                check_value(source, source.pixel_data.span, made, made.pixel_data.span)
                 return Verification()
             return _check_frames(
                 source, source.pixel_data, made, made.pixel_data, plan.pixels, workers
@@ -89,79 +85,6 @@ def verify_result(
             attribute=error.attribute,
             offset=error.offset,
         ) from error
-
-
-def _check_copy(source: DicomFile, made: DicomFile) -> None:
-    size = source.source.size
-    chunks = zip(
-        read_chunks(source.source, 0, size),
-        read_chunks(made.source, 0, made.source.size),
-        strict=False,
-    )
-    if size != made.source.size or any(one != two for one, two in chunks):
-        raise VerificationError("the copy is not the same bytes")
-
-
-def _check_head(source: DicomFile, made: DicomFile, plan: ConversionPlan) -> None:
-    if made.stated_syntax != plan.target.uid or made.syntax != plan.target:
-        raise VerificationError(
-            f"the result is in {made.syntax.name}, not in {plan.target.name}",
-            attribute="TransferSyntaxUID",
-        )
-    known = {oddity.id for oddity in source.oddities}
-    for oddity in made.oddities:
-        if oddity.id not in known:
-            raise VerificationError(
-                f"the result is not standard: {oddity.text}", offset=oddity.offset
-            )
-    if (made.pixel_data is None) != (source.pixel_data is None):
-        raise VerificationError("Pixel Data was lost or made up", attribute="PixelData")
-
-
-def _check_elements(source: DicomFile, made: DicomFile, edits: dict[int, Edit]) -> None:
-    """Every element that no edit names must be there, with the same content."""
-    expected = {
-        span.tag for span in source.data_set.elements if span.tag & 0xFFFF and span.tag not in edits
-    }
-    expected |= {tag for tag, edit in edits.items() if not isinstance(edit, RemoveAttribute)}
-    found = {span.tag for span in made.data_set.elements}
-    for tag in sorted(expected ^ found):
-        what = "was lost" if tag in expected else "appeared"
-        raise VerificationError(f"an element {what}", attribute=tag_text(tag))
-    context = reencoding_context(source.data_set)
-    for span in source.data_set.elements:
-        if span.tag & 0xFFFF and span.tag not in edits and span.tag not in PIXEL_DATA_TAGS:
-            other = made.data_set.find(span.tag)
-            if other is not None and source.data_set.find(span.tag) is span:
-                _check_element(source, span, made, other, context)
-
-
-def _check_element(
-    source: DicomFile,
-    span: ElementSpan,
-    made: DicomFile,
-    other: ElementSpan,
-    context: ReencodingContext,
-) -> None:
-    encoding = source.data_set.encoding_of(span)
-    same = True
-    if encoding == made.data_set.encoding:
-        pairs = zip(
-            read_chunks(source.data_set.source, span.start, span.end),
-            read_chunks(made.data_set.source, other.start, other.end),
-            strict=False,
-        )
-        lengths_equal = span.end - span.start == other.end - other.start
-        same = lengths_equal and all(one == two for one, two in pairs)
-    elif span.end - span.start < _HELD_SIZE:
-        expected = reencode_elements(
-            source.data_set.raw(span), encoding, made.data_set.encoding, context
-        )
-        same = expected == made.data_set.raw(other)
-    elif not span.undefined and span.vr != "SQ" and not other.undefined:
-        same = span.length == other.length or other.vr == "SQ"
-    if not same:
-        raise VerificationError("an element was changed", attribute=tag_text(span.tag))
 
 
 def _check_frames(

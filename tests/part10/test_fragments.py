@@ -95,6 +95,21 @@ def test_an_extended_offset_table_tells_the_frames() -> None:
     assert (found.offset_table, ids(found)) == ("extended", [])
 
 
+@pytest.mark.parametrize(
+    ("lengths", "right"),
+    [((2, 4, 2), True), ((2, 3, 1), True), ((2, 4, 3), False), ((2, 4), False), ((), False)],
+)
+def test_extended_lengths_that_are_wrong_are_noted(lengths: tuple[int, ...], right: bool) -> None:
+    fragments = [b"aa", b"bbbb", b"cc"]
+    table = offsets_of(fragments, [0, 1, 2], "Q")
+    found, frames = frames_in(
+        fragments, 3, extended=(table, struct.pack(f"<{len(lengths)}Q", *lengths))
+    )
+
+    assert frames == fragments
+    assert ids(found) == ([] if right else ["wrong-offset-table-lengths"])
+
+
 def test_an_extended_offset_table_over_several_fragments_a_frame_is_odd() -> None:
     table = offsets_of(PIECES, FIRSTS, "Q")
     found, frames = frames_in(PIECES, 3, extended=(table, bytes(24)))

@@ -110,6 +110,11 @@ def frames_of(
                 Oddity("extended-offset-table-fragments", "an Extended Offset Table comes with "
                        "several fragments a frame")
             )  # fmt: skip
+        elif firsts is not None and not _lengths_fit(_offsets("Q", extended[1]), lengths):
+            oddities.append(
+                Oddity("wrong-offset-table-lengths", "Extended Offset Table Lengths does not fit "
+                       "the fragments")
+            )  # fmt: skip
     if firsts is None and kind != "empty":
         oddities.append(
             Oddity("wrong-offset-table", f"the {kind} offset table does not fit the fragments")
@@ -156,6 +161,13 @@ def _by_offsets(
             return None
         firsts.append(index)
     return firsts
+
+
+def _lengths_fit(stated: Sequence[int], lengths: Sequence[int]) -> bool:
+    """Whether the lengths of frames of one fragment each are right, pad byte counted or not."""
+    return len(stated) == len(lengths) and all(
+        length - one in {0, 1} for one, length in zip(stated, lengths, strict=True)
+    )
 
 
 def _by_counting(
