@@ -10,7 +10,7 @@ import types
 import pytest
 
 import dicodec
-from dicodec import asynchronous, conversion, errors, inspection, options, report
+from dicodec import asynchronous, conversion, datasets, errors, inspection, options, report
 from dicodec.model import transfer_syntax
 
 PUBLIC = {
@@ -24,6 +24,7 @@ PUBLIC = {
     "convert": conversion.convert,
     "convert_async": asynchronous.convert_async,
     "convert_bytes": conversion.convert_bytes,
+    "convert_dataset": datasets.convert_dataset,
     "inspect": inspection.inspect,
 }
 

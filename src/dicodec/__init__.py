@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dicodec.asynchronous import convert_async as convert_async
     from dicodec.conversion import convert as convert
     from dicodec.conversion import convert_bytes as convert_bytes
+    from dicodec.datasets import convert_dataset as convert_dataset
     from dicodec.errors import ConversionError as ConversionError
     from dicodec.errors import DicodecError as DicodecError
     from dicodec.errors import ReadError as ReadError
@@ -27,6 +28,7 @@ _HOMES = {
     "convert": "dicodec.conversion",
     "convert_async": "dicodec.asynchronous",
     "convert_bytes": "dicodec.conversion",
+    "convert_dataset": "dicodec.datasets",
     "inspect": "dicodec.inspection",
     "ConversionError": "dicodec.errors",
     "ConversionOptions": "dicodec.options",
