@@ -13,7 +13,7 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import tag_of
 from dicodec.part10.elements import walk_elements, walk_items
-from dicodec.part10.encoding import DataSetEncoding, tag_text
+from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import BytesSource
 from dicodec.part10.values import encode_user_value
@@ -179,6 +179,23 @@ def user_edits(
         vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
         edits.append(SetAttribute(tag, vr, value))
     return edits
+
+
+def check_user_edits(options: ConversionOptions) -> None:
+    """Find out before any file is opened what no file could take.
+
+    Raises:
+        InvalidOptionError: see `planned_edits`. Which characters a value may have, and whether it
+            may be negative, is a file's own matter, and is not judged here.
+    """
+    for name in options.remove_attributes:
+        editable_tag(name)
+    for name, text in options.set_attributes:
+        tag = editable_tag(name)
+        try:
+            encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=False)
+        except InvalidOptionError:
+            encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=True)
 
 
 def editable_tag(name: str) -> int:

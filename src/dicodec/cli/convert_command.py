@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.conversion import Target, convert_with
+from dicodec.edits import check_user_edits
 from dicodec.errors import (
     DicodecError,
     InternalError,
     InvalidOptionError,
     UnsupportedTargetError,
+    WriteError,
 )
 from dicodec.options import ConversionOptions
+from dicodec.output import translated_writes
 from dicodec.part10.dicom_file import Source
 from dicodec.plan import target_syntax
 
@@ -31,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         options = _options(arguments)
         targets = _targets(arguments)
     except (InvalidOptionError, UnsupportedTargetError) as error:
-        print_error(error)
+        _print_error(error, arguments)
         return WRONG_USAGE
     failed = False
     try:
@@ -41,12 +44,16 @@ def run(arguments: argparse.Namespace) -> int:
                     report = _converted(source, target, options)
                 except DicodecError as error:
                     failed = True
-                    _show_error(error, arguments, reports)
+                    reports.write({"error": error.as_dict()})
+                    _print_error(error, arguments)
                 else:
                     _show(report, arguments, reports)
     except InvalidOptionError as error:
-        print_error(error)
+        _print_error(error, arguments)
         return WRONG_USAGE
+    except WriteError as error:  # of the report
+        _print_error(error, arguments)
+        return SOME_FAILED
     return SOME_FAILED if failed else 0
 
 
@@ -75,26 +82,37 @@ class _ReportFile:
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._file = Path(self._path).open("a", encoding="utf-8")
+                self._file = Path(self._path).open("a", encoding="utf-8", errors="backslashreplace")
             except OSError as cause:
                 raise InvalidOptionError(f"the report cannot be written: {cause}") from cause
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            self._file.close()
+            with translated_writes():
+                self._file.close()
 
     def write(self, entry: dict[str, object]) -> None:
-        """Append one object as a line."""
-        if self._file is not None:
-            print(json.dumps(entry, ensure_ascii=False), file=self._file, flush=True)
+        """Append one object as a line.
+
+        Raises:
+            WriteError: the report, not a result, could not be written; it says so.
+        """
+        if self._file is None:
+            return
+        try:
+            with translated_writes():
+                print(json.dumps(entry, ensure_ascii=False), file=self._file, flush=True)
+        except WriteError as error:
+            error.path = self._path
+            raise
 
 
 def _options(arguments: argparse.Namespace) -> ConversionOptions:
     names = tuple(name for name in arguments.to.split(",") if name.strip())
     for name in names:
         target_syntax(name)
-    return ConversionOptions(
+    options = ConversionOptions(
         to=names,
         photometric=arguments.photometric,
         lossy=arguments.lossy,
@@ -114,6 +132,8 @@ def _options(arguments: argparse.Namespace) -> ConversionOptions:
         workers=arguments.workers,
         timeout=arguments.timeout,
     )
+    check_user_edits(options)
+    return options
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -143,14 +163,27 @@ def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
     folder = Path(output)
     if output != "-" and (folder.is_dir() or output.endswith(os.sep)):
+        names = [_name_in_folder(name) for name in sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InvalidOptionError(
+                f"two sources have the name {twice[0]!r} and one would be lost"
+            )
         return [(_source(name), folder / _name_in_folder(name)) for name in sources]
     if len(sources) > 1:
         raise InvalidOptionError("several sources need a folder that exists as OUTPUT")
-    return [(_source(sources[0]), sys.stdout.buffer if output == "-" else output)]
+    if output != "-":
+        return [(_source(sources[0]), output)]
+    if sys.stdout is None:
+        raise InvalidOptionError("standard output is closed")
+    return [(_source(sources[0]), sys.stdout.buffer)]
 
 
 def _source(name: str) -> Source:
-    return sys.stdin.buffer if name == "-" else name
+    if name != "-":
+        return name
+    if sys.stdin is None:
+        raise InvalidOptionError("standard input is closed")
+    return sys.stdin.buffer
 
 
 def _name_in_folder(name: str) -> str:
@@ -190,8 +223,7 @@ def _outcome(report: ConversionReport) -> str:
     return f"{text}, verified" if report.verified else text
 
 
-def _show_error(error: DicodecError, arguments: argparse.Namespace, reports: _ReportFile) -> None:
-    reports.write({"error": error.as_dict()})
+def _print_error(error: DicodecError, arguments: argparse.Namespace) -> None:
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
         print(json.dumps({"error": error.as_dict()}, ensure_ascii=False), file=stream)

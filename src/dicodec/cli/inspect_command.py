@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from dicodec.cli.main import SOME_FAILED, print_error
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, SourceUnavailableError
 from dicodec.inspection import Inspection, inspect
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     failed = False
     for name in arguments.source:
         try:
+            if name == "-" and sys.stdin is None:
+                raise SourceUnavailableError("standard input is closed")
             found = inspect(sys.stdin.buffer if name == "-" else name)
         except DicodecError as error:
             failed = True

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from dicodec import __version__
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, WriteError
 
-SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+SOME_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 _SUBCOMMANDS = {
     "convert": "dicodec.cli.convert_command",
@@ -22,20 +24,49 @@ _SUBCOMMANDS = {
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 some file failed, 2 wrong usage, 130."""
+    _settle_streams()
     parsed = _parser().parse_args(arguments)
     # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         status: int = import_module(_SUBCOMMANDS[parsed.command]).run(parsed)
-        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output is gone; Python would complain once more when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return SOME_FAILED
+    except OSError as error:  # of standard output; files have errors of their own
+        return _without_output(error, 0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        return _without_output(error, status)
     return status
+
+
+def _settle_streams() -> None:
+    """Make standard output and error bear what may be printed, or be closed."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for good
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name need not be text
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _terminated(*_: object) -> None:
+    """Leave as an interrupted program does, so that temporary files go."""
+    raise SystemExit(TERMINATED)
+
+
+def _without_output(error: OSError, status: int) -> int:
+    # What is still held would be written once more when Python closes it, and fail once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    told = status or isinstance(error, BrokenPipeError)  # then whoever read our output is gone
+    if not told:
+        print_error(WriteError(f"cannot write to standard output: {error.strerror}"))
+    return status or SOME_FAILED
 
 
 def print_error(error: DicodecError) -> None:

@@ -1,0 +1,510 @@
+"""`dicodec convert` as a program: what it writes where, its one line of error, its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_set_bytes import element, file_of
+from dicodec import conversion, convert_bytes, pipeline
+from dicodec.cli.main import run
+from made import IMAGE_KINDS, make_file
+
+CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
+RESULT = convert_bytes(CONTENT, to="rle")
+PROGRAM = [sys.executable, "-W", "error", "-m", "dicodec.cli.main"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own, which is also the current one; it holds source.dcm."""
+    (tmp_path / "source.dcm").write_bytes(CONTENT)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def program(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.run([*PROGRAM, *arguments], check=False, timeout=60, **options)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# What works.
+
+
+def test_a_file_is_converted(folder: Path) -> None:
+    done = program("convert", "source.dcm", "--to", "rle", "-o", "out.dcm")
+
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert contents(folder) == {"source.dcm": CONTENT, "out.dcm": RESULT}
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("source.dcm: explicit-le -> rle, transcoded, 5 frames, ratio ")
+    assert line.endswith(f"{len(CONTENT)} -> {len(RESULT)} bytes")
+
+
+def test_standard_input_to_standard_output(folder: Path) -> None:
+    done = program("convert", "-", "--to", "rle", "-o", "-", input=CONTENT)
+
+    assert (done.returncode, done.stdout) == (0, RESULT)
+    assert done.stderr.startswith(b"-: explicit-le -> rle")
+    assert program("convert", "-", "--to", "rle", "-o", "-", "-q", input=CONTENT).stderr == b""
+    assert contents(folder) == {"source.dcm": CONTENT}
+
+
+def test_a_shell_pipe_and_a_redirection(folder: Path) -> None:
+    # A redirected file is read where it lies, a pipe is not: both give the same.
+    command = " ".join([*PROGRAM, "convert - --to rle -o -"])
+    script = f"{command} < source.dcm > one; cat source.dcm | {command} | cat > two"
+    subprocess.run(["sh", "-c", script], stderr=subprocess.DEVNULL, check=True)
+
+    assert (folder / "one").read_bytes() == RESULT
+    assert (folder / "two").read_bytes() == RESULT
+
+
+def quietly(*arguments: str | Path) -> int:
+    """Run the command in this process."""
+    try:
+        return run([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def test_several_files_go_into_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "other.dcm").write_bytes(CONTENT)
+    (folder / "out").mkdir()
+
+    assert quietly("convert", "source.dcm", "other.dcm", "--to", "rle", "-o", "out") == 0
+
+    assert contents(folder / "out") == {"source.dcm": RESULT, "other.dcm": RESULT}
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_file_that_fails_does_not_stop_the_others(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "bad.dcm").write_bytes(b"nonsense")
+    (folder / "out").mkdir()
+    arguments = ("bad.dcm", "source.dcm", "missing.dcm", "--to", "rle", "-o", "out", "-q")
+
+    assert quietly("convert", *arguments) == 1
+
+    assert contents(folder / "out") == {"source.dcm": RESULT}
+    assert [line.rsplit("[")[-1] for line in capsys.readouterr().err.splitlines()] == [
+        "not-dicom]", "source-unavailable]",
+    ]  # fmt: skip
+
+
+def test_a_fault_of_ours_costs_one_file(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = pipeline.run_plan, []
+
+    def faulty(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise MemoryError("no memory")
+        return original(*arguments)
+
+    monkeypatch.setattr(conversion, "run_plan", faulty)
+    (folder / "out").mkdir()
+    (folder / "first.dcm").write_bytes(CONTENT)
+
+    assert quietly("convert", "first.dcm", "source.dcm", "--to", "rle", "-o", "out/", "-q") == 1
+
+    assert contents(folder / "out") == {"source.dcm": RESULT}
+    assert capsys.readouterr().err.endswith("[internal-error]\n")
+
+
+def test_in_place_replaces_by_a_verified_result(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "link.dcm").symlink_to("source.dcm")
+
+    assert quietly("convert", "link.dcm", "--to", "rle", "--in-place", "--no-verify") == 0
+
+    assert (folder / "link.dcm").is_symlink()
+    assert (folder / "source.dcm").read_bytes() == RESULT
+    assert capsys.readouterr().err.endswith("bytes, verified\n")
+
+
+def test_a_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert quietly("convert", "source.dcm", "--to", "rle", "--dry-run") == 0
+    assert quietly("convert", "source.dcm", "--to", "rle", "--dry-run", "-o", "out.dcm") == 0
+
+    assert contents(folder) == {"source.dcm": CONTENT}
+    assert "dry run: nothing written" in capsys.readouterr().err
+
+
+def test_attributes_are_set_and_removed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--set", "PatientID=A=B", "--set", "PixelPaddingValue=-2000",
+                 "--remove", "StudyInstanceUID", "-v")  # fmt: skip
+    signed, _ = IMAGE_KINDS["signed-16"].make()
+    (folder / "source.dcm").write_bytes(signed)
+
+    assert quietly("convert", "source.dcm", "--to", "rle", "-o", "out.dcm", *arguments) == 0
+
+    result = (folder / "out.dcm").read_bytes()
+    assert element(0x00100020, "LO", b"A=B ") in result
+    assert element(0x00280120, "SS", b"\x30\xf8") in result
+    lines = capsys.readouterr().err.splitlines()
+    assert {
+        "  PatientID changed",
+        "  PixelPaddingValue added",
+        "  StudyInstanceUID removed",
+    } <= set(lines)
+
+
+def test_of_several_targets_the_source_may_already_be_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert quietly("convert", "source.dcm", "--to", "rle,explicit-le", "-o", "out.dcm") == 0
+
+    assert (folder / "out.dcm").read_bytes() == CONTENT
+    assert "explicit-le -> explicit-le, copied" in capsys.readouterr().err
+
+
+def test_reports_are_json_lines_one_a_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "out").mkdir()
+    (folder / "bad.dcm").write_bytes(b"")
+    arguments = ("source.dcm", "bad.dcm", "--to", "rle", "-o", "out", "--report", "report.jsonl")
+
+    assert quietly("convert", *arguments, "--json") == 1
+    assert quietly("convert", *arguments, "--overwrite") == 1
+
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    written = [json.loads(line) for line in (folder / "report.jsonl").read_text().splitlines()]
+    assert printed == written[:2]
+    assert len(written) == 4
+    assert written[0]["source"] == "source.dcm"
+    assert written[0]["target_syntax"] == "rle"
+    assert written[0]["frames"] == 5
+    assert written[0]["seconds"]["total"] > 0
+    assert written[1] == {
+        "error": {
+            "code": "empty-file", "kind": "reading", "message": "the source is empty",
+            "path": "bad.dcm",
+        }
+    }  # fmt: skip
+
+
+def test_with_data_on_standard_output_json_goes_to_standard_error() -> None:
+    done = program("convert", "-", "--to", "rle", "-o", "-", "--json", input=CONTENT)
+    assert done.stdout == RESULT
+    assert json.loads(done.stderr)["target_syntax"] == "rle"
+
+    done = program("convert", "-", "--to", "rle", "-o", "-", "--json", input=b"nonsense")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert json.loads(done.stderr)["error"]["code"] == "not-dicom"
+
+
+# What fails: one line, the right status, and everything as it was (issue 2, point 9).
+
+Prepare = Callable[[Path], object]
+
+
+def write(content: bytes) -> Prepare:
+    return lambda folder: (folder / "source.dcm").write_bytes(content)
+
+
+def make_source_a_folder(folder: Path) -> None:
+    (folder / "source.dcm").unlink()
+    (folder / "source.dcm").mkdir()
+
+
+def remove_source(folder: Path) -> None:
+    (folder / "source.dcm").unlink()
+
+
+def make_target(folder: Path) -> None:
+    (folder / "out.dcm").write_bytes(b"precious")
+
+
+def make_target_a_folder(folder: Path) -> None:
+    (folder / "out.dcm").mkdir()
+    (folder / "out.dcm" / "source.dcm").write_bytes(b"precious")
+
+
+def nothing(folder: Path) -> None:
+    pass
+
+
+SIGNED = IMAGE_KINDS["signed-16"].make()[0]
+VIDEO = make_file(8, 8, frames=2, transfer_syntax="1.2.840.10008.1.2.4.100", streams=[[b"mpeg"]])[0]
+UNKNOWN = file_of(element(0x00080060, "CS", b"CT"), "1.2.3.4")
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+TO_RLE = ("source.dcm", "--to", "rle", "-o", "out.dcm")
+
+FAILURES: dict[str, tuple[Prepare, tuple[str, ...], str, int]] = {
+    "empty file": (write(b""), TO_RLE, "empty-file", 1),
+    "text file": (write(b"Dear doctor,\n"), TO_RLE, "not-dicom", 1),
+    "PNG": (write(PNG), TO_RLE, "not-dicom", 1),
+    "folder for a file": (make_source_a_folder, TO_RLE, "source-unavailable", 1),
+    "no such file": (remove_source, TO_RLE, "source-unavailable", 1),
+    "unknown source syntax": (write(UNKNOWN), TO_RLE, "unknown-transfer-syntax", 1),
+    "video": (write(VIDEO), TO_RLE, "unsupported-source", 1),
+    "truncated native": (write(CONTENT[:-9]), TO_RLE, "truncated-frame", 1),
+    "truncated stream": (write(RESULT[:-99]), ("source.dcm", "--to", "explicit-le", "-o", "x"),
+                         "truncated-frame", 1),
+    "truncated header": (write(CONTENT[:500]), TO_RLE, "truncated-file", 1),
+    "image that cannot be held": (write(SIGNED), ("source.dcm", "--to", "jpeg", "--lossy", "-o",
+                                  "x"), "unsupported-image", 1),
+    "lossy": (nothing, ("source.dcm", "--to", "jpeg2000", "-o", "x"), "lossy-not-allowed", 1),
+    "value the character set lacks": (nothing, (*TO_RLE, "--set", "PatientName=胸部"),
+                                      "invalid-option", 1),
+    "target exists": (make_target, TO_RLE, "target-exists", 1),
+    "target in a folder exists": (make_target_a_folder, TO_RLE, "target-exists", 1),
+    "target is the source": (nothing, ("source.dcm", "--to", "rle", "-o", "source.dcm"),
+                             "target-exists", 1),
+    "folder missing": (nothing, ("source.dcm", "--to", "rle", "-o", "no/out.dcm"),
+                       "target-unavailable", 1),
+    "folder missing, with a slash": (nothing, ("source.dcm", "--to", "rle", "-o", "no/"),
+                                     "target-unavailable", 1),
+    "target below a file": (nothing, ("source.dcm", "--to", "rle", "-o", "source.dcm/out"),
+                            "target-unavailable", 1),
+    "unknown target syntax": (nothing, ("source.dcm", "--to", "jpeg3000", "-o", "x"),
+                              "unsupported-target", 2),
+    "no target syntax": (nothing, ("source.dcm", "--to", ",", "-o", "x"), "invalid-option", 2),
+    "target that is never written": (nothing, ("source.dcm", "--to", "ge-private", "-o", "x"),
+                                     "unsupported-target", 2),
+    "no place": (nothing, ("source.dcm", "--to", "rle"), "invalid-option", 2),
+    "several sources, one place": (nothing, ("source.dcm", "source.dcm", "--to", "rle", "-o", "x"),
+                                   "invalid-option", 2),
+    "two of one name": (make_target_a_folder, ("source.dcm", "out.dcm/source.dcm", "--to", "rle",
+                        "-o", "out.dcm"), "invalid-option", 2),
+    "standard input in place": (nothing, ("-", "--to", "rle", "--in-place"), "invalid-option", 2),
+    "standard input twice": (nothing, ("-", "-", "--to", "rle", "-o", "."), "invalid-option", 2),
+    "quality out of range": (nothing, (*TO_RLE, "--quality", "101"), "invalid-option", 2),
+    "ratio that is no number": (nothing, (*TO_RLE, "--ratio", "nan"), "invalid-option", 2),
+    "photometric interpretation": (nothing, (*TO_RLE, "--photometric", "CMYK"),
+                                   "invalid-option", 2),
+    "no workers": (nothing, (*TO_RLE, "--workers", "0"), "invalid-option", 2),
+    "setting without a value": (nothing, (*TO_RLE, "--set", "PatientID"), "invalid-option", 2),
+    "unknown keyword": (nothing, (*TO_RLE, "--set", "PatientsID=1"), "invalid-option", 2),
+    "unknown keyword to remove": (nothing, (*TO_RLE, "--remove", "Nonsense"), "invalid-option", 2),
+    "value of another form": (nothing, (*TO_RLE, "--set", "StudyDate=yesterday"),
+                              "invalid-option", 2),
+    "pixel description": (nothing, (*TO_RLE, "--set", "Rows=1"), "invalid-option", 2),
+    "report in no folder": (nothing, (*TO_RLE, "--report", "no/report"), "invalid-option", 2),
+    "report that cannot be written": (nothing, (*TO_RLE, "-q", "--report", "/dev/full"),
+                                      "disk-full", 1),
+}  # fmt: skip
+
+
+@contextmanager
+def everything_stays(folder: Path) -> Iterator[None]:
+    before = contents(folder)
+    yield
+    after = contents(folder)
+    if "report that" not in os.environ.get("PYTEST_CURRENT_TEST", ""):
+        assert after == before
+    assert {**after, **before} == after, "what was there was changed"
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failures_are_one_line_and_change_nothing(
+    name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare, arguments, code, status = FAILURES[name]
+    prepare(folder)
+
+    with everything_stays(folder):
+        assert quietly("convert", *arguments) == status
+
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
+    assert printed.out == ""
+    assert line.startswith("dicodec: ")
+    assert line.endswith(f" [{code}]")
+    assert "Traceback" not in line
+    if status == 1 and "report" not in name:
+        sources = ("source.dcm", "out.dcm", "no", "x")
+        assert any(line.startswith(f"dicodec: {path}") for path in sources)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failures_are_one_json_object(
+    name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare, arguments, code, status = FAILURES[name]
+    prepare(folder)
+
+    assert quietly("convert", *arguments, "--json") == status
+
+    printed = capsys.readouterr()
+    objects = [json.loads(line) for line in printed.out.splitlines()]
+    error = objects[-1]["error"]
+    assert error["code"] == code
+    assert error["message"]
+    assert set(error) <= {
+        "code", "kind", "message", "path", "frame", "attribute", "offset", "hint",
+    }  # fmt: skip
+    assert printed.err == ""
+
+
+def test_a_failure_in_place_leaves_the_source(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content in (CONTENT[:-9], b"", b"text", PNG):
+        (folder / "source.dcm").write_bytes(content)
+        with everything_stays(folder):
+            assert quietly("convert", "source.dcm", "--to", "rle", "--in-place") == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("nonsense",), ("convert",), ("convert", "a"), ("convert", "--to", "rle"),
+    ("convert", "a", "--to", "rle", "--nonsense"), ("convert", "a", "--to", "rle", "--near", "x"),
+    ("convert", "a", "--to", "rle", "-o", "b", "--in-place"), ("inspect",),
+    ("convert", "a", "--to", "rle", "--engine", "magic"),
+])  # fmt: skip
+def test_wrong_usage_is_status_2(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert quietly(*arguments) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("dicodec")
+
+
+AS_NOBODY = """
+import os, sys
+from dicodec.cli import main
+main.run(["convert", "-", "--to", "rle", "-o", "-", "-q"])  # libraries are loaded
+if os.getuid() == 0:  # root may do everything; nobody may not
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+sys.exit(main.run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "folder_mode", "message"),
+    [
+        (0o000, 0o777, "source.dcm: the source may not be read: no permission"),
+        (0o644, 0o555, "out.dcm: the target's folder may not be written to"),
+    ],
+)
+def test_missing_permission_is_one_line(mode: int, folder_mode: int, message: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = folder / "source.dcm"
+        source.write_bytes(CONTENT)
+        source.chmod(mode)
+        folder.chmod(folder_mode)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, "convert", source, "--to", "rle",
+             "-o", folder / "out.dcm"],
+            input=CONTENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+        folder.chmod(0o755)
+        assert [path.name for path in folder.iterdir()] == ["source.dcm"]
+
+    lines = done.stderr.decode().splitlines()
+    assert (done.returncode, len(lines)) == (1, 1), lines
+    assert message in lines[0]
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "a reader that is gone"])
+@pytest.mark.parametrize("arguments", [
+    ("convert", "source.dcm", "--to", "rle", "-o", "-", "-q"),
+    ("convert", "source.dcm", "--to", "rle", "-o", "out.dcm", "--json"),
+    ("syntaxes",), ("syntaxes", "--json"), ("inspect", "source.dcm"),
+])  # fmt: skip
+def test_standard_output_that_takes_nothing_is_an_error(
+    folder: Path, arguments: tuple[str, ...], output: str
+) -> None:
+    if output == "/dev/full":
+        with open(output, "wb") as full:  # noqa: PTH123
+            done = program(*arguments, stdout=full)
+    else:
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = program(*arguments, stdout=writing)
+        os.close(writing)
+
+    assert done.returncode == 1
+    lines = done.stderr.decode().splitlines()
+    assert "Traceback" not in done.stderr.decode()
+    assert len(lines) == 1 or (len(lines) == 0 and output != "/dev/full")
+
+
+@pytest.mark.parametrize(("arguments", "status"), [
+    (("convert", "source.dcm", "--to", "rle", "-o", "out.dcm"), 0),
+    (("convert", "source.dcm", "--to", "rle", "-o", "-"), 2),
+    (("convert", "-", "--to", "rle", "-o", "out.dcm"), 2),
+    (("convert", "missing", "--to", "rle", "-o", "out.dcm"), 1),
+    (("inspect", "-"), 1),
+    (("syntaxes",), 0),
+])  # fmt: skip
+def test_closed_streams_are_no_fault(folder: Path, arguments: tuple[str, ...], status: int) -> None:
+    command = " ".join([*PROGRAM, *arguments])
+    done = subprocess.run(["sh", "-c", f"{command} <&- >&-"], stderr=subprocess.PIPE, check=False)
+    assert done.returncode == status
+    assert b"Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == (arguments != ("syntaxes",))
+    (folder / "out.dcm").unlink(missing_ok=True)
+    done = subprocess.run(["sh", "-c", f"{command} <&- 2>&-"], stdout=subprocess.PIPE, check=False)
+    assert done.returncode == (0 if arguments[-1] == "-" and status == 2 else status)
+    assert b"dicodec:" not in done.stdout
+
+
+def test_names_that_are_no_text_are_printed(folder: Path) -> None:
+    name = b"caf\xe9.dcm"
+    Path(os.fsdecode(name)).write_bytes(CONTENT)
+    for arguments in (("-v",), ("--json", "--report", "report"), ("--json",)):
+        done = program("convert", os.fsdecode(name), "--to", "rle", "-o", "out", "--overwrite",
+                       *arguments)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["source"] == "caf\udce9.dcm"
+    assert json.loads((folder / "report").read_bytes())["source"] == "caf\udce9.dcm"
+    assert program("inspect", os.fsdecode(name)).returncode == 0
+    assert program("inspect", "--json", os.fsdecode(name)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "output"),
+    [(signal.SIGINT, 130, b"interrupted\n"), (signal.SIGTERM, 143, b"")],
+)
+def test_interruptions_leave_nothing_behind(
+    folder: Path, number: signal.Signals, status: int, output: bytes
+) -> None:
+    # The conversion waits in its second frame, so it is interrupted with a part of it written.
+    script = """
+import sys, time
+from dicodec.cli import main
+from dicodec.codecs import rle
+encode = rle.RleEncoder.encode
+def slow(self, samples, image):
+    print(".", flush=True)
+    time.sleep(0.3)
+    return encode(self, samples, image)
+rle.RleEncoder.encode = slow
+sys.exit(main.run(sys.argv[1:]))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, "convert", "source.dcm", "--to", "rle", "-o", "out.dcm",
+         "--workers", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for _ in range(2):
+            assert process.stdout.readline() == b".\n"
+        assert len(contents(folder)) == 2
+        time.sleep(0.05)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+
+    assert (process.returncode, errors) == (status, output)
+    assert contents(folder) == {"source.dcm": CONTENT}
