@@ -122,7 +122,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="dicodec-bench-", dir=given.folder) as name:
         folder = Path(name)
         bench = _Bench(folder, frames, given.repeats)
-        rows = [row for conversion in _conversions() for row in bench.rows(conversion)]
+        rows = [
+            row
+            for conversion in _conversions()
+            if given.only in conversion.name
+            for row in bench.rows(conversion)
+        ]
         cores = len(os.sched_getaffinity(0))
         size = frames * FRAME_SIZE // MB
         print(f"{frames} frames of 512x512x16, {size} MB; {given.repeats} runs on {cores} cores")
@@ -146,6 +151,7 @@ def _arguments() -> argparse.Namespace:
     add("--folder", type=Path, help="where there is room for the files")
     add("--frames", type=int, default=300)
     add("--repeats", type=int, default=3, help="runs of each tool and conversion (default 3)")
+    add("--only", default="", metavar="TEXT", help="conversions whose names have it")
     add("--short", action="store_true", help="20 frames: to see that it works")
     add("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args()
