@@ -183,8 +183,8 @@ def test_what_is_not_there_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(CONTENT)
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     rows: dict[str | Path, str] = {
-        tmp_path / "missing": "no such file",
-        tmp_path / "file" / "below": "no such file",
+        tmp_path / "missing": "does not exist",
+        tmp_path / "file" / "below": "does not exist",
         tmp_path: "folder",
         tmp_path / "loop": "loop of symbolic links",
         tmp_path / ("n" * 300): "too long a name",

@@ -143,7 +143,8 @@ def _add_convert(commands: _Commands) -> None:
         action="store_true",
         help="keep the SOP Instance UID of a lossy result, which is another image",
     )
-    add("--offset-table", default="auto", choices=("auto", "basic", "extended", "empty"))
+    add("--offset-table", default="auto", choices=("auto", "basic", "extended", "empty"),
+        help="where frames begin: basic, or extended where 32 bits may not suffice (auto)")  # fmt: skip
     add(
         "--verify",
         action=argparse.BooleanOptionalAction,
@@ -151,7 +152,8 @@ def _add_convert(commands: _Commands) -> None:
         help="decode the result again and compare before it is put in place",
     )
     add("--strict", action="store_true", help="refuse what departs from the standard")
-    add("--engine", default="auto", choices=("auto", "gdcm"))
+    add("--engine", default="auto", choices=("auto", "gdcm"),
+        help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip
     add("--timeout", type=float, metavar="S", help="seconds that another engine may take")
     add("--workers", type=int, metavar="N", help="threads for the frames of a file")
     add("--overwrite", action="store_true", help="replace a target that is there")

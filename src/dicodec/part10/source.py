@@ -130,11 +130,11 @@ class OpenSource:
 
 
 _UNAVAILABLE = {
-    errno.ENOENT: "there is no such file",
+    errno.ENOENT: "does not exist",
     errno.EISDIR: "is a folder, not a file",
     errno.EACCES: "may not be read: no permission",
     errno.EPERM: "may not be read: no permission",
-    errno.ENOTDIR: "there is no such file",
+    errno.ENOTDIR: "does not exist",
     errno.ELOOP: "is a loop of symbolic links",
     errno.ENAMETOOLONG: "has too long a name",
 }

@@ -1,0 +1,134 @@
+"""docs/command.md and the command say the same; help costs nothing and forgets no option."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from dicodec import __version__
+from dicodec.cli import main
+from dicodec.errors import DicodecError, kind_of
+from dicodec.options import ConversionOptions
+
+REFERENCE = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encoding="utf-8")
+GENERAL_CODES = {"error"}
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (
+        action
+        for action in main._parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return dict(action.choices)
+
+
+def section(title: str) -> str:
+    (found,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", REFERENCE, re.M | re.S)
+    return str(found)
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of a table's rows, without its head."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+@pytest.mark.parametrize("name", subcommands())
+def test_every_option_is_in_the_reference_and_no_other(name: str) -> None:
+    parser = subcommands()[name]
+    documented = {
+        spelling.split()[0]
+        for first, *_ in rows(section(f"dicodec {name}"))
+        for spelling in re.findall(r"`([^`]+)`", first)
+    }
+    real = set()
+    for action in parser._actions:
+        real |= set(action.option_strings) or {str(action.metavar)}
+
+    assert documented == real - {"-h", "--help"}
+
+
+@pytest.mark.parametrize("name", subcommands())
+def test_every_option_has_help(name: str) -> None:
+    for action in subcommands()[name]._actions:
+        assert action.help, action.option_strings
+
+
+def test_metavars_are_those_of_the_reference() -> None:
+    text = section("dicodec convert")
+    for action in subcommands()["convert"]._actions:
+        if action.option_strings and isinstance(action.metavar, str):
+            assert f"`{action.option_strings[-1]} {action.metavar}`" in text
+
+
+def test_every_choice_is_in_the_reference() -> None:
+    for parser in subcommands().values():
+        for action in parser._actions:
+            for choice in action.choices or ():
+                assert f"`{choice}`" in REFERENCE
+
+
+def test_every_setting_of_a_conversion_has_an_option() -> None:
+    options = {action.dest for action in subcommands()["convert"]._actions}
+    settings = set(ConversionOptions.__dataclass_fields__) - {"limits"}
+
+    assert settings <= options
+
+
+def all_kinds(kind: type[DicodecError]) -> set[type[DicodecError]]:
+    return {kind}.union(*(all_kinds(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_code_is_in_the_reference_with_its_kind() -> None:
+    documented = {
+        code: kind
+        for codes, kind, _ in rows(section("Error codes"))
+        for code in re.findall(r"`([^`]+)`", codes)
+    }
+    real = {
+        kind.code: kind_of(kind("x"))
+        for kind in all_kinds(DicodecError)
+        if kind.__module__ == "dicodec.errors" and kind.code not in GENERAL_CODES
+    }
+
+    assert documented == real
+
+
+def test_exit_statuses_are_in_the_reference() -> None:
+    for status in (main.SOME_FAILED, main.WRONG_USAGE, main.INTERRUPTED, main.TERMINATED):
+        assert re.search(rf"^\| .*\b{status}\b.* \|", REFERENCE, re.M)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["convert", "-h"], ["inspect", "--help"]])
+def test_help_goes_to_standard_output(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main.run(arguments)
+
+    assert raised.value.code == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("usage: dicodec")
+    assert printed.err == ""
+
+
+def test_help_names_every_subcommand(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.run(["--help"])
+
+    text = capsys.readouterr().out
+    for name in subcommands():
+        assert re.search(rf"^    {name}\b", text, re.M)
+    assert "exit status: 0 all done, 1 some file failed, 2 wrong usage" in text
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main.run(["--version"])
+
+    assert raised.value.code == 0
+    assert capsys.readouterr().out == f"dicodec {__version__}\n"
