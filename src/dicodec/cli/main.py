@@ -144,7 +144,7 @@ def _add_convert(commands: _Commands) -> None:
         help="keep the SOP Instance UID of a lossy result, which is another image",
     )
     add("--offset-table", default="auto", choices=("auto", "basic", "extended", "empty"),
-        help="where frames begin: basic, or extended where 32 bits may not suffice (auto)")  # fmt: skip
+        help="auto (default) is basic, or extended where 32 bits may not suffice")  # fmt: skip
     add(
         "--verify",
         action=argparse.BooleanOptionalAction,
