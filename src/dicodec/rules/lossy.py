@@ -10,6 +10,9 @@ from dicodec.model.edits import Edit, Item, SetAttribute, SetSequence
 RATIO_LENGTH = 16
 """Characters of a DS value; the room that is reserved for a ratio not yet known."""
 
+_LONGEST_DESCRIPTION = 1024
+"""Characters of an ST value."""
+
 RATIO_TO_FOLLOW = " " * RATIO_LENGTH
 
 
@@ -53,7 +56,8 @@ def derived_image(
 
     Args:
         image_type: Image Type as it is; value 1 becomes DERIVED.
-        derivation_description: Derivation Description as it is; the new one is appended.
+        derivation_description: Derivation Description as it is; the new one is appended where
+            there is room.
         description: what was done, for people.
         source_class_uid: SOP Class UID of the image this one is made from.
         source_instance_uid: its SOP Instance UID.
@@ -64,9 +68,11 @@ def derived_image(
     values = image_type.split("\\") if image_type else ["DERIVED", "PRIMARY"]
     values[0] = "DERIVED"
     joined = "; ".join(text for text in (derivation_description, description) if text)
+    if len(joined) > _LONGEST_DESCRIPTION:  # cutting could cut a character of several bytes
+        joined = derivation_description
     edits: list[Edit] = [
         SetAttribute(tags.IMAGE_TYPE, "CS", "\\".join(values)),
-        SetAttribute(tags.DERIVATION_DESCRIPTION, "ST", joined[:1024]),
+        SetAttribute(tags.DERIVATION_DESCRIPTION, "ST", joined),
         SetSequence(tags.DERIVATION_CODE_SEQUENCE, (_code("113040", "Lossy Compression"),)),
     ]
     if new_instance_uid is not None:

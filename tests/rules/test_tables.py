@@ -1,0 +1,39 @@
+"""Tables of rules: which streams are also valid elsewhere, and what each target can hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss, by_name, writable
+from dicodec.rules.capabilities import capability
+from dicodec.rules.relabel import _ALSO_VALID_AS, also_valid_as
+
+
+def test_streams_stay_within_their_family() -> None:
+    for name, others in _ALSO_VALID_AS.items():
+        source = by_name(name)
+        assert source is not None
+        for other in others:
+            target = by_name(other)
+            assert target is not None
+            assert target.family in {source.family, "jpeg-ls", "htj2k"}
+            assert also_valid_as(source, target)
+            assert not also_valid_as(target, source)
+
+
+def test_no_lossy_stream_is_taken_for_a_lossless_one() -> None:
+    for source in TRANSFER_SYNTAXES:
+        for target in TRANSFER_SYNTAXES:
+            if also_valid_as(source, target) and target.loss is Loss.NEVER:
+                assert source.loss is Loss.NEVER
+
+
+@pytest.mark.parametrize("name", [syntax.name for syntax in writable()])
+def test_every_target_says_what_it_holds_and_where_that_stands(name: str) -> None:
+    syntax = by_name(name)
+    assert syntax is not None
+    held = capability(syntax)
+    assert held is not None
+    assert held.photometric_interpretations
+    assert held.bits
+    assert held.section
