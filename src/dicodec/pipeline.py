@@ -26,6 +26,8 @@ from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
 IMPLEMENTATION_CLASS_UID = "2.25.160394412927360341237155836245310946011"
 IMPLEMENTATION_VERSION_NAME = f"DICODEC_{__version__}"[:16]
 
+_REUSED_SIZE = 16 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineResult:
@@ -59,7 +61,18 @@ def run_plan(
     Raises:
         DicodecError: the frame at fault is named. What was written until then is of no use.
     """
+    _keep_freed_memory()
     return _Run(file, plan, edits, out, workers).run()
+
+
+def _keep_freed_memory() -> None:
+    """Have the memory of frames used again, not given back and taken anew page by page.
+
+    glibc maps blocks beyond a size one by one. When such a block is freed, blocks up to its size
+    come from the heap from then on, and twice as much may lie there unused (mallopt(3),
+    M_MMAP_THRESHOLD). Nothing is written to this block, so it takes no memory.
+    """
+    bytes(_REUSED_SIZE)
 
 
 class _Run:
