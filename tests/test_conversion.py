@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from data_set_bytes import data_set_of
+from data_set_bytes import data_set_of, file_of, item, sequence
 from dicodec import convert, convert_bytes
 from dicodec.errors import (
     ContradictionError,
@@ -299,3 +299,22 @@ def test_limits_are_heeded() -> None:
     )  # fmt: skip
     with pytest.raises(DicodecError):
         convert(huge, io.BytesIO(), to="explicit-le", limits=Limits(frame_size=1000))
+
+
+@pytest.mark.xfail(reason="open: an encapsulated icon is carried into a native file (RULES 4)")
+@pytest.mark.parametrize("target", ["explicit-le", "implicit-le", "explicit-be", "deflated"])
+def test_an_encapsulated_icon_does_not_stay_so_in_a_native_file(target: str) -> None:
+    small, samples = IMAGE_KINDS["gray-8"].make(rows=4, columns=4)
+    compressed = data_set_of(convert_bytes(small, to="rle"))
+    icon = compressed[compressed.index(b"\x28\x00\x02\x00") :]
+    content = file_of(
+        sequence(0x00880200, item(icon, undefined=True), undefined=True), "1.2.840.10008.1.2.5"
+    )
+    content += compressed[compressed.index(b"\xe0\x7f\x10\x00") :]
+    image = compressed[: compressed.index(b"\xe0\x7f\x10\x00")]
+    content = file_of(image, "1.2.840.10008.1.2.5") + data_set_of(content)
+
+    found = pydicom.dcmread(io.BytesIO(convert_bytes(content, to=target))).IconImageSequence[0]
+
+    assert not found["PixelData"].is_undefined_length
+    assert found.PixelData == samples.astype("u1").tobytes()

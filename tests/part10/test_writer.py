@@ -38,7 +38,7 @@ VRS = sorted(set(VALUE_REPRESENTATIONS) - {"SQ"})
 VALUES = st.binary(max_size=21)  # of odd length too
 LEAF_TAGS = st.one_of(
     st.sampled_from([0x00080023, 0x00081030, 0x00100040, 0x0018115E, 0x00204000, 0x00281050,
-                     0x00400244, 0x00880130, 0x20500020, 0x60000010, 0x7FE00003 - 2]),
+                     0x00400244, 0x00880130, 0x20500020, 0x60000010]),
     st.integers(0x00090011, 0x000900FF),  # private creators
     st.integers(0x00091000, 0x0009FFFF),  # of this private group some blocks are reserved
     st.integers(0x00430001, 0x0043FFFF),
