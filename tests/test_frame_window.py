@@ -95,7 +95,7 @@ def test_a_sink_that_stops_stops_the_work() -> None:
     for _ in range(3):
         next(results)
         gauge.take()
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
     assert gauge.begun < 20
     assert threading.active_count() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -28,6 +29,7 @@ from dicodec.errors import (
     WriteError,
 )
 from dicodec.output import atomic_output, check_target, opened_for_writing
+from dicodec.part10.pixel_writer import EncapsulatedWriter
 from made import IMAGE_KINDS
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
@@ -333,6 +335,19 @@ def test_a_full_file_system_leaves_nothing_behind(tmp_path: Path, source: Path) 
                 assert raised.value.path == str(small / "target.dcm")
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+def test_no_thread_outlives_a_failure(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(EncapsulatedWriter, "write", full)
+    with everything_stays(source.parent), pytest.raises(DiskFullError) as raised:
+        convert(source, source.with_name("target.dcm"), to="rle", workers=4)
+
+    assert raised.value.__traceback__ is not None  # which holds on to everything that was there
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("dicodec-frame")]
 
 
 def test_what_fails_on_closing_is_an_error_of_writing(tmp_path: Path) -> None:

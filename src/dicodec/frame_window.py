@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported where threads are started: it takes 10 ms, and one frame needs none
@@ -22,11 +22,11 @@ def available_cores() -> int:
 
 def map_frames[Result](
     work: Callable[[int], Result], frames: int, workers: int, frame_size: int
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yield work(frame) for every frame in order, at most a window of them at once.
 
     One worker runs in the caller's thread. The first failing frame, in frame order, raises here;
-    frames behind it are cancelled.
+    frames behind it are cancelled. Close it where not all frames are taken.
 
     Args:
         work: turns a frame's number, from 0, into its result; called from several threads.

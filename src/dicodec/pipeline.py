@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,7 +20,7 @@ from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
 from dicodec.part10.source import read_chunks
 from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
-from dicodec.plan import Action, ConversionPlan, swap_unit_between
+from dicodec.plan import Action, ConversionPlan, PixelPlan, swap_unit_between
 from dicodec.rules.image_edits import native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
 
@@ -145,16 +146,31 @@ class _Run:
         work = named(frame_work(self._file, pixel_data, self._plan, pixels))
         native_size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
         frame_size = pixels.decoded.samples_per_frame * max(pixels.decoded.bits_allocated, 8) // 4
-        streams = map_frames(work, pixels.frames, self._workers, frame_size)
-        if not self._plan.target.encapsulated:
-            vr = native_vr(pixels.result, "")
-            writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
-            joiner = BitJoiner(pixels.result.native_frame_bits)
-            for samples in streams:
-                writer.write(joiner.joined(samples))
-            writer.write(joiner.rest())
-            writer.finish()
-            return PipelineResult(None, native_size)
+        # Closed even where writing fails: no thread may read from a source that is closed already.
+        with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
+            if self._plan.target.encapsulated:
+                return self._write_fragments(pixels, streams, rooms, native_size)
+            return self._write_native(sink, pixels, streams, native_size)
+
+    def _write_native(
+        self, sink: Sink, pixels: PixelPlan, frames: Iterator[bytes], native_size: int
+    ) -> PipelineResult:
+        vr = native_vr(pixels.result, "")
+        writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
+        joiner = BitJoiner(pixels.result.native_frame_bits)
+        for samples in frames:
+            writer.write(joiner.joined(samples))
+        writer.write(joiner.rest())
+        writer.finish()
+        return PipelineResult(None, native_size)
+
+    def _write_fragments(
+        self,
+        pixels: PixelPlan,
+        streams: Iterator[bytes],
+        rooms: dict[int, int],
+        native_size: int,
+    ) -> PipelineResult:
         room = None
         if pixels.table == "extended":
             header = len(element_header(tags.EXTENDED_OFFSET_TABLE, "OV", 0, self._encoding))
