@@ -10,10 +10,20 @@ import types
 import pytest
 
 import dicodec
-from dicodec import asynchronous, conversion, datasets, errors, inspection, options, report
+from dicodec import (
+    asynchronous,
+    comparison,
+    conversion,
+    datasets,
+    errors,
+    inspection,
+    options,
+    report,
+)
 from dicodec.model import transfer_syntax
 
 PUBLIC = {
+    "Comparison": comparison.Comparison,
     "ConversionError": errors.ConversionError,
     "ConversionOptions": options.ConversionOptions,
     "ConversionReport": report.ConversionReport,
@@ -21,6 +31,7 @@ PUBLIC = {
     "ReadError": errors.ReadError,
     "TransferSyntax": transfer_syntax.TransferSyntax,
     "WriteError": errors.WriteError,
+    "compare": comparison.compare,
     "convert": conversion.convert,
     "convert_async": asynchronous.convert_async,
     "convert_bytes": conversion.convert_bytes,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dicodec.asynchronous import convert_async as convert_async
+    from dicodec.comparison import Comparison as Comparison
+    from dicodec.comparison import compare as compare
     from dicodec.conversion import convert as convert
     from dicodec.conversion import convert_bytes as convert_bytes
     from dicodec.datasets import convert_dataset as convert_dataset
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "compare": "dicodec.comparison",
     "convert": "dicodec.conversion",
     "convert_async": "dicodec.asynchronous",
     "convert_bytes": "dicodec.conversion",
     "convert_dataset": "dicodec.datasets",
     "inspect": "dicodec.inspection",
+    "Comparison": "dicodec.comparison",
     "ConversionError": "dicodec.errors",
     "ConversionOptions": "dicodec.options",
     "ConversionReport": "dicodec.report",

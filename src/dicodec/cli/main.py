@@ -17,6 +17,7 @@ SOME_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 _SUBCOMMANDS = {
     "convert": "dicodec.cli.convert_command",
+    "compare": "dicodec.cli.compare_command",
     "inspect": "dicodec.cli.inspect_command",
     "syntaxes": "dicodec.cli.syntaxes_command",
 }
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dicodec {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_convert(commands)
+    _add_compare(commands)
     _add_inspect(commands)
     _add_syntaxes(commands)
     return parser
@@ -162,6 +164,30 @@ def _add_convert(commands: _Commands) -> None:
     add("--json", action="store_true", help="print reports and errors as JSON")
     add("-q", "--quiet", action="store_true", help="print errors only")
     add("-v", "--verbose", action="store_true", help="print decisions and changes too")
+
+
+def _add_compare(commands: _Commands) -> None:
+    command = commands.add_parser(
+        "compare",
+        help="say how far two files are apart",
+        epilog="exit status: 0 equal, 1 different or not readable, 2 wrong usage",
+    )
+    add = command.add_argument
+    add("a", metavar="A", help="a file, or - for standard input")
+    add("b", metavar="B", help="what it is compared with: a file, or -")
+    add("--tolerance", type=float, default=0, metavar="N",
+        help="largest error of a sample that counts as equal (default 0)")  # fmt: skip
+    add("--allow", action="append", default=[], metavar="KEYWORD",
+        help="an attribute that may differ; may be repeated")  # fmt: skip
+    add("--ignore-attributes", action="store_true", help="compare pixels only")
+    add("--picture", metavar="FILE.png",
+        help="show a frame of A, of B, and their difference side by side")  # fmt: skip
+    add("--frame", type=int, metavar="N",
+        help="frame of the picture, from 0 (default: the one with the largest error)")  # fmt: skip
+    add("--workers", type=int, metavar="N", help="threads for the frames")
+    add("--json", action="store_true", help="print the comparison as JSON")
+    add("-q", "--quiet", action="store_true", help="print errors only")
+    add("-v", "--verbose", action="store_true", help="print every frame that differs")
 
 
 def _add_inspect(commands: _Commands) -> None:

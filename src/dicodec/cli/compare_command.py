@@ -1,0 +1,123 @@
+"""`dicodec compare`: how far two files are apart, for people, or as JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.comparison import Comparison, compare
+from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.part10.dicom_file import Source
+
+if TYPE_CHECKING:
+    from dicodec.attribute_comparison import AttributeChange
+    from dicodec.pixel_comparison import FrameComparison, PixelComparison
+
+_FRAMES_SHOWN = 10
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand and return the exit status: 0 equal, 1 not, 2 wrong usage."""
+    try:
+        if arguments.a == arguments.b == "-":
+            raise InvalidOptionError("standard input can be read once only")
+        found = compare(
+            _source(arguments.a),
+            _source(arguments.b),
+            tolerance=arguments.tolerance,
+            allow=arguments.allow,
+            ignore_attributes=arguments.ignore_attributes,
+            picture=arguments.picture,
+            frame=arguments.frame,
+            workers=arguments.workers,
+        )
+    except InvalidOptionError as error:
+        print_error(error)
+        return WRONG_USAGE
+    except DicodecError as error:
+        if arguments.json:
+            print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+        else:
+            print_error(error)
+        return SOME_FAILED
+    if arguments.json:
+        print(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
+    elif not arguments.quiet:
+        for line in _lines(found, verbose=arguments.verbose):
+            print(line)
+    return 0 if found.equal else SOME_FAILED
+
+
+def _source(name: str) -> Source:
+    return sys.stdin.buffer if name == "-" else name
+
+
+def _lines(found: Comparison, *, verbose: bool) -> list[str]:
+    lines = [
+        f"A  {found.a or 'standard input'} ({found.transfer_syntaxes[0]})",
+        f"B  {found.b or 'standard input'} ({found.transfer_syntaxes[1]})",
+        *_pixel_lines(found.pixels, found.tolerance, verbose=verbose),
+    ]
+    for allowed, title in ((False, "changed"), (True, "changed, as a conversion may")):
+        changes = [change for change in found.attributes if change.allowed is allowed]
+        if changes:
+            lines.append(f"attributes {title}: {len(changes)}")
+            lines += [f"  {_change(change)}" for change in changes]
+    if found.picture is not None:
+        lines.append(f"picture of frame {found.picture_frame}: {found.picture}")
+    lines.append("equal" if found.equal else "different")
+    return lines
+
+
+def _pixel_lines(pixels: PixelComparison | None, tolerance: float, *, verbose: bool) -> list[str]:
+    if pixels is None:
+        return ["pixels: neither file has any"]
+    differing = [frame for frame in pixels.frames if frame.differing_samples]
+    count = len(pixels.frames)
+    frames = f"{count} frame{'' if count == 1 else 's'}"
+    if pixels.differences:
+        lines = [f"pixels: different: {text}" for text in pixels.differences]
+    elif not differing:
+        lines = [f"pixels: equal, {frames}" if count else "pixels: equal"]
+    else:
+        verdict = f"equal within {tolerance:g}" if pixels.equal else "different"
+        lines = [f"pixels: {verdict}, {len(differing)} of {frames}"]
+    if differing:
+        lines.append(f"  {_numbers(pixels)}")
+    if count > 1:
+        shown = differing if verbose else _worst(differing)
+        lines += [f"  frame {frame.frame}: {_numbers(frame)}" for frame in shown]
+        if len(shown) < len(differing):
+            lines.append(f"  and {len(differing) - len(shown)} frames more, with smaller errors")
+    return [*lines, *(f"  note: {note}" for note in pixels.notes)]
+
+
+def _worst(frames: list[FrameComparison]) -> list[FrameComparison]:
+    ranked = sorted(frames, key=lambda one: (-one.largest_error, -one.mean_absolute_error))
+    return sorted(ranked[:_FRAMES_SHOWN], key=lambda one: one.frame)
+
+
+def _numbers(measured: PixelComparison | FrameComparison) -> str:
+    parts = [
+        f"largest error {measured.largest_error:g}",
+        f"mean absolute error {measured.mean_absolute_error:.4g}",
+    ]
+    if measured.psnr is not None:
+        parts.append(f"PSNR {measured.psnr:.2f} dB")
+    if measured.ssim is not None:
+        parts.append(f"SSIM {measured.ssim:.4f}")
+    return ", ".join(parts)
+
+
+def _change(change: AttributeChange) -> str:
+    name = f"{change.keyword or change.tag}{change.where}"
+    if change.change == "VR":
+        text = f"{name}: VR {change.a or 'not stated'} and {change.b or 'not stated'}"
+    elif change.change == "changed":
+        text = f"{name}: {change.a or 'absent'} -> {change.b or 'absent'}"
+    else:
+        text = f"{name}: {change.change}: {change.a or change.b}"
+    return f"{text} ({change.reason})" if change.reason else text

@@ -1,0 +1,249 @@
+"""Comparing elements by what they mean: VRs stated or not, byte order, lengths, padding set aside.
+
+Elements come re-encoded to explicit VR little endian. Inside of UN, where PS3.5 6.2.2 keeps
+implicit VR, the other side's VR says what is there.
+"""
+
+from __future__ import annotations
+
+from os.path import commonprefix
+from typing import NamedTuple
+
+from dicodec.errors import DicodecError, MalformedFileError
+from dicodec.model import tags
+from dicodec.part10.character_set import decode_text
+from dicodec.part10.dictionary import keyword_of, vr_of
+from dicodec.part10.elements import ITEM, ElementSpan, ItemSpan, walk_elements, walk_items
+from dicodec.part10.encoding import (
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    DataSetEncoding,
+    tag_bytes,
+    tag_text,
+)
+from dicodec.part10.source import ByteSource, BytesSource
+from dicodec.part10.values import NUMBER_CODES, parse_values
+from dicodec.part10.vr import LONG_FORM, SHORT_FORM, VALUE_REPRESENTATIONS
+
+_LONGEST_SHOWN = 72
+_LEAD = 12
+"""Characters shown before the first in which two long texts differ."""
+
+_UNKNOWN = frozenset({"", "UN"})
+_ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
+
+
+class Element(NamedTuple):
+    """One element where it lies, in little endian.
+
+    Attributes:
+        source: the bytes it lies in.
+        encoding: with or without VRs.
+        span: where.
+        character_set: Specific Character Set that holds for it.
+        depth: of nesting.
+    """
+
+    source: ByteSource
+    encoding: DataSetEncoding
+    span: ElementSpan
+    character_set: str = ""
+    depth: int = 0
+
+    @property
+    def value(self) -> bytes:
+        """The value's bytes."""
+        return self.source.read(self.span.value, self.span.length)
+
+
+class Difference(NamedTuple):
+    """The first thing in which two elements differ.
+
+    Attributes:
+        where: "" for the element itself, else the path to it: "[0].CodeValue".
+        what: "value", "VR", "items", "only in A" or "only in B".
+        a, b: what each has there, for people.
+    """
+
+    where: str
+    what: str
+    a: str
+    b: str
+
+
+def only_element(raw: bytes, character_set: str = "") -> Element:
+    """Return the element that bytes in explicit VR little endian hold.
+
+    Raises:
+        MalformedFileError: they hold none, or more than one.
+    """
+    source = BytesSource(raw)
+    spans = list(walk_elements(source, 0, len(raw), EXPLICIT_LITTLE, depth=1))
+    if len(spans) != 1:
+        raise MalformedFileError(f"{len(spans)} elements where one should be")
+    return Element(source, EXPLICIT_LITTLE, spans[0], character_set)
+
+
+def attribute_name(tag: int) -> str:
+    """Return the keyword of an attribute, or its tag where it has none."""
+    return keyword_of(tag) or tag_text(tag)
+
+
+def difference(one: Element, two: Element) -> Difference | None:
+    """Return the first difference in meaning between two elements of the same tag, or None."""
+    if "SQ" in {one.span.vr, two.span.vr} or one.span.undefined or two.span.undefined:
+        return _sequences(one, two)
+    vr = one.span.vr if one.span.vr not in _UNKNOWN else two.span.vr
+    if not _same_value(vr, one, two):
+        if vr in _UNKNOWN and one.value[:4] == two.value[:4] == _ITEM_TAG:
+            return _sequences(one, two)
+        return Difference("", "value", *_shown_apart(one, two, vr))
+    if not same_vr(one.span.tag, one.span.vr, two.span.vr):
+        return Difference("", "VR", one.span.vr, two.span.vr)
+    return None
+
+
+def same_vr(tag: int, one: str, two: str) -> bool:
+    """Whether two VRs say the same, or one says nothing, or the dictionary leaves the choice."""
+    if one == two or one in _UNKNOWN or two in _UNKNOWN:
+        return True
+    return {one, two} <= set((vr_of(tag) or "").split(" or "))
+
+
+def same_bytes(vr: str, one: bytes, two: bytes) -> bool:
+    """Whether two values are the same but for padding at their end."""
+    if one == two:
+        return True
+    row = VALUE_REPRESENTATIONS.get(vr)
+    if row is not None and row.text:
+        return one.rstrip(b" \0") == two.rstrip(b" \0")
+    shorter, longer = sorted((one, two), key=len)
+    return longer in {shorter + b"\0", shorter + b" "} and len(longer) % 2 == 0
+
+
+def _same_value(vr: str, one: Element, two: Element) -> bool:
+    first, second = one.value, two.value
+    row = VALUE_REPRESENTATIONS.get(vr)
+    plain = first.isascii() and second.isascii() and b"\x1b" not in first + second
+    if one.character_set == two.character_set or row is None or not row.in_character_set or plain:
+        return same_bytes(vr, first, second)
+    texts = (
+        decode_text(raw, side.character_set, vr).rstrip(" \0")
+        for raw, side in ((first, one), (second, two))
+    )
+    return next(texts) == next(texts)
+
+
+def _sequences(one: Element, two: Element) -> Difference | None:
+    items, others = items_of(one), items_of(two)
+    if items is None or others is None:
+        if same_bytes("", one.value, two.value):
+            return None
+        return Difference("", "value", shown(one, one.span.vr), shown(two, two.span.vr))
+    if len(items) != len(others):
+        return Difference("", "items", shown(one, "SQ"), shown(two, "SQ"))
+    for number, (item, other) in enumerate(zip(items, others, strict=True)):
+        found = _items(one, item, two, other)
+        if found is not None:
+            return found._replace(where=f"[{number}]{found.where}")
+    return None
+
+
+def _items(one: Element, item: ItemSpan, two: Element, other: ItemSpan) -> Difference | None:
+    first, second = _level(one, item), _level(two, other)
+    for tag in sorted(first.keys() | second.keys()):
+        a, b = first.get(tag), second.get(tag)
+        if a is None or b is None:
+            present = a or b
+            assert present is not None, "one of them has the tag"
+            text = shown(present, present.span.vr)
+            what = "only in A" if a else "only in B"
+            found: Difference | None = Difference("", what, text if a else "", text if b else "")
+        else:
+            found = difference(a, b)
+        if found is not None:
+            return found._replace(where=f".{attribute_name(tag)}{found.where}")
+    return None
+
+
+def items_of(element: Element) -> list[ItemSpan] | None:
+    """Return the items of a sequence, stated as such or as UN; None where there are none to see."""
+    if element.span.vr not in {"SQ", *_UNKNOWN}:
+        return None
+    try:
+        return list(
+            walk_items(element.source, element.span, _inner_encoding(element), depth=element.depth)
+        )
+    except DicodecError:
+        return None
+
+
+def _inner_encoding(element: Element) -> DataSetEncoding:
+    if element.span.vr not in _UNKNOWN:
+        return element.encoding
+    letters = element.source.read(element.span.value, 16)[12:14]
+    return EXPLICIT_LITTLE if letters in SHORT_FORM or letters in LONG_FORM else IMPLICIT_LITTLE
+
+
+def _level(element: Element, item: ItemSpan) -> dict[int, Element]:
+    """Return the elements of an item by tag, group lengths left out; of duplicates the first."""
+    encoding = _inner_encoding(element)
+    depth = element.depth + 1
+    character_set = element.character_set
+    found: dict[int, Element] = {}
+    end = item.value + item.length
+    for span in walk_elements(element.source, item.value, end, encoding, depth=depth):
+        if span.tag == tags.SPECIFIC_CHARACTER_SET:
+            raw = element.source.read(span.value, span.length)
+            character_set = raw.strip(b"\0 ").decode("latin-1")
+        if span.tag & 0xFFFF and span.tag not in found:
+            found[span.tag] = Element(element.source, encoding, span, character_set, depth)
+    return found
+
+
+def shown(element: Element, vr: str) -> str:
+    """Return a value for people: on one line, and not long."""
+    if vr == "SQ":
+        items = items_of(element)
+        if items is not None:
+            return f"{len(items)} item{'' if len(items) == 1 else 's'}"
+    row = VALUE_REPRESENTATIONS.get(vr)
+    raw = element.source.read(element.span.value, min(element.span.length, 1 << 10))
+    if not raw:
+        return "empty"
+    if row is not None and row.text:
+        text = decode_text(raw, element.character_set, vr).rstrip(" \0")
+        return shortened(f'"{text}"')
+    if vr in NUMBER_CODES or vr == "AT":
+        try:
+            values = parse_values(vr, raw, EXPLICIT_LITTLE)
+        except MalformedFileError:
+            values = ()
+        if values:
+            texts = (tag_text(int(one)) if vr == "AT" else f"{one}" for one in values)
+            return shortened("\\".join(texts))
+    return f"{element.span.length} bytes: {shortened(raw[:12].hex(' '), 36)}"
+
+
+def _shown_apart(one: Element, two: Element, vr: str) -> tuple[str, str]:
+    """Return two values for people; of long text, the part where they begin to differ."""
+    row = VALUE_REPRESENTATIONS.get(vr)
+    if row is None or not row.text or max(one.span.length, two.span.length) < _LONGEST_SHOWN:
+        return shown(one, vr), shown(two, vr)
+    texts = [decode_text(side.value, side.character_set, vr).rstrip(" \0") for side in (one, two)]
+    same = len(commonprefix(texts))
+    start = same - _LEAD if same > _LONGEST_SHOWN - _LEAD else 0
+    first, second = (
+        shortened(f'{"..." if start else ""}"{text[start:]}"') if text else "empty"
+        for text in texts
+    )
+    return first, second
+
+
+def shortened(text: str, length: int = _LONGEST_SHOWN) -> str:
+    """Return text that a terminal can show: no control characters, cut where it is long."""
+    clean = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+    return clean if len(clean) <= length else f"{clean[: length - 3]}..."

@@ -1,0 +1,313 @@
+"""Comparing the pixels of two files frame by frame, whatever each is encoded in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
+from dicodec.frame_window import map_frames
+from dicodec.frame_work import SampleReader, decoded_frames
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.source import read_chunks
+from dicodec.pixels.photometric import PhotometricStep, route
+
+if TYPE_CHECKING:
+    from dicodec.codecs.base import Samples
+    from dicodec.pixels.metrics import SampleErrors
+
+_COMMON = ("RGB", "MONOCHROME2")
+_BAND_MEMORY = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FrameComparison:
+    """How far one frame of B is from the same frame of A.
+
+    Attributes:
+        frame: its number, from 0.
+        equal: whether no error is larger than the tolerance.
+        differing_samples: how many samples are not the same.
+        largest_error: of any sample; infinite where one is no number (NaN) in one file only.
+        mean_absolute_error: over all samples.
+        psnr: peak signal-to-noise ratio in dB; None where the samples are the same.
+        ssim: mean structural similarity; None where the samples are the same, and where the frame
+            is smaller than the window of 11 by 11.
+    """
+
+    frame: int
+    equal: bool
+    differing_samples: int = 0
+    largest_error: float = 0
+    mean_absolute_error: float = 0.0
+    psnr: float | None = None
+    ssim: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PixelComparison:
+    """How far the pixels of B are from those of A.
+
+    Attributes:
+        equal: whether there is no difference, and no error larger than the tolerance.
+        differences: what makes images of them that cannot be compared, or not as a whole: sizes,
+            numbers of frames.
+        notes: how they were compared.
+        photometric_interpretation: in which the samples were compared; "" where none were.
+        largest_error, mean_absolute_error, psnr: over all frames, as in FrameComparison.
+        ssim: mean of the frames', equal ones counting as 1; None where no frame has one.
+        worst_frame: the one with the largest error, of several the one with the largest mean;
+            None where all are the same.
+        frames: each frame that both have.
+    """
+
+    equal: bool
+    differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    photometric_interpretation: str = ""
+    largest_error: float = 0
+    mean_absolute_error: float = 0.0
+    psnr: float | None = None
+    ssim: float | None = None
+    worst_frame: int | None = None
+    frames: tuple[FrameComparison, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two files, its frames ready to be decoded.
+
+    Attributes:
+        name: of the file, for errors.
+        decode: returns the samples of a frame.
+        image: what `decode` returns.
+        steps: what brings the samples to the interpretation in which both are compared.
+    """
+
+    name: str | None
+    decode: SampleReader
+    image: ImagePixelDescription
+    steps: tuple[PhotometricStep, ...] = ()
+
+    def read(self, frame: int) -> Samples:
+        """Return the samples of a frame; errors name the file and the frame."""
+        try:
+            return self.decode(frame)
+        except DicodecError as error:
+            error.path = error.path or self.name
+            error.frame = frame if error.frame is None else error.frame
+            raise
+
+    def common(self, samples: Samples) -> Samples:
+        """Return samples in the interpretation in which both files are compared."""
+        image = self.image
+        for step in self.steps:
+            samples, image = step.apply(samples, image), step.described(image)
+        return samples
+
+
+def open_side(file: DicomFile, pixel_data: PixelData, name: str | None) -> Side:
+    """Return one file's frames, ready to be decoded.
+
+    Raises:
+        ReadError: the image is not described, or the first frame's headers cannot be read.
+        UnsupportedSourceError: the frames are in an encoding that is not decoded.
+    """
+    try:
+        decode, image = decoded_frames(file, pixel_data)
+    except DicodecError as error:
+        error.path = error.path or name
+        raise
+    return Side(name, decode, image)
+
+
+def undecodable(file: DicomFile, pixel_data: PixelData) -> str:
+    """Return why frames cannot be told apart in Pixel Data, "" where they can."""
+    if isinstance(pixel_data.described, MalformedFileError):
+        return f"the image is not described: {pixel_data.described}"
+    if not file.syntax.reads or (pixel_data.span.undefined and pixel_data.frames is None):
+        return f"{file.syntax.name} is not decoded"
+    return ""
+
+
+def compare_values(
+    one: tuple[DicomFile, PixelData], two: tuple[DicomFile, PixelData], why: str
+) -> PixelComparison:
+    """Compare Pixel Data that cannot be decoded, byte for byte.
+
+    Args:
+        one: the first file.
+        two: the second.
+        why: what stands in the way of decoding.
+    """
+    (file, pixels), (other, other_pixels) = one, two
+    span, other_span = pixels.span, other_pixels.span
+    same = file.syntax == other.syntax and span.length == other_span.length
+    if same:
+        chunks = zip(
+            read_chunks(file.data_set.source, span.value, span.value + span.length),
+            read_chunks(other.data_set.source, other_span.value, other_span.value + span.length),
+            strict=False,
+        )
+        same = all(first == second for first, second in chunks)
+    if same:
+        return PixelComparison(equal=True, notes=(f"compared as bytes: {why}",))
+    return PixelComparison(equal=False, differences=(f"the bytes of Pixel Data differ, and {why}",))
+
+
+class Pair(NamedTuple):
+    """Two sides that can be compared, or what makes that impossible."""
+
+    one: Side
+    two: Side
+    differences: tuple[str, ...]
+    notes: tuple[str, ...]
+    comparable: bool
+
+
+def paired(one: Side, two: Side) -> Pair:
+    """Say what differs between two images as a whole, and bring them to one interpretation."""
+    first, second = one.image, two.image
+    differences = [
+        f"{name} {getattr(first, field)} and {getattr(second, field)}"
+        for name, field in (("Columns", "columns"), ("Rows", "rows"))
+        if getattr(first, field) != getattr(second, field)
+    ]
+    comparable = not differences
+    if first.number_of_frames != second.number_of_frames:
+        differences.append(
+            f"Number of Frames {first.number_of_frames} and {second.number_of_frames}"
+        )
+    notes = [
+        f"{name} {getattr(first, field)} and {getattr(second, field)}: values compared as they are"
+        for name, field in (
+            ("Bits Stored", "bits_stored"),
+            ("Pixel Representation", "pixel_representation"),
+        )
+        if getattr(first, field) != getattr(second, field)
+    ]
+    names = first.photometric_interpretation, second.photometric_interpretation
+    if names[0] == names[1]:
+        if first.samples_per_pixel != second.samples_per_pixel:
+            differences.append(
+                f"Samples per Pixel {first.samples_per_pixel} and {second.samples_per_pixel}"
+            )
+            comparable = False
+        return Pair(one, two, tuple(differences), tuple(notes), comparable)
+    for wanted in _COMMON:
+        try:
+            steps = [next(iter(route(side.image, wanted)))[0] for side in (one, two)]
+        except (UnsupportedImageError, StopIteration):
+            continue
+        notes.append(f"{names[0]} and {names[1]}: compared as {wanted}")
+        return Pair(
+            Side(one.name, one.decode, first, steps[0]),
+            Side(two.name, two.decode, second, steps[1]),
+            tuple(differences),
+            tuple(notes),
+            comparable,
+        )
+    differences.append(f"Photometric Interpretation {names[0]} and {names[1]}")
+    return Pair(one, two, tuple(differences), tuple(notes), comparable=False)
+
+
+class _Measured(NamedTuple):
+    """What is kept of a frame when its samples are let go."""
+
+    errors: SampleErrors
+    value_range: float
+    ssim: float | None
+
+
+def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelComparison:
+    """Compare the frames that two images share.
+
+    Args:
+        pair: the images.
+        tolerance: largest error of a sample that counts as equal.
+        workers: threads for frames.
+
+    Raises:
+        ReadError: a frame cannot be decoded; file and frame are named.
+    """
+    from dicodec.pixels.metrics import SampleErrors
+
+    if not pair.comparable:
+        return PixelComparison(equal=False, differences=pair.differences, notes=pair.notes)
+    images = pair.one.image, pair.two.image
+    count = min(image.number_of_frames for image in images)
+    size = sum(image.samples_per_frame * max(image.bits_allocated, 8) // 4 for image in images)
+    total, frames, value_range = SampleErrors(), list[FrameComparison](), 0.0
+    for frame, measured in enumerate(
+        map_frames(_measuring(pair), count, workers, size + _BAND_MEMORY)
+    ):
+        total += measured.errors
+        value_range = max(value_range, measured.value_range)
+        frames.append(_frame_comparison(frame, measured, tolerance))
+    worst = max(frames, key=lambda one: (one.largest_error, one.mean_absolute_error, -one.frame))
+    similar = [one.ssim for one in frames if one.ssim is not None]
+    same = sum(not one.differing_samples for one in frames)
+    return PixelComparison(
+        equal=not pair.differences and all(one.equal for one in frames),
+        differences=pair.differences,
+        notes=pair.notes,
+        photometric_interpretation=_interpretation(pair.one),
+        largest_error=worst.largest_error,
+        mean_absolute_error=total.mean,
+        psnr=_rounded(total.psnr(value_range), 4),
+        ssim=_rounded((math.fsum(similar) + same) / (len(similar) + same), 6) if similar else None,
+        worst_frame=worst.frame if worst.differing_samples else None,
+        frames=tuple(frames),
+    )
+
+
+def _measuring(pair: Pair) -> Callable[[int], _Measured]:
+    """Return the function that decodes a frame of both files and measures."""
+    from dicodec.pixels.metrics import sample_errors, ssim
+
+    whole_range = None
+    if not (pair.one.image.floating or pair.two.image.floating):
+        bits = max(pair.one.image.bits_stored, pair.two.image.bits_stored)
+        whole_range = float((1 << bits) - 1)
+
+    def measure(frame: int) -> _Measured:
+        one = pair.one.common(pair.one.read(frame))
+        two = pair.two.common(pair.two.read(frame))
+        errors = sample_errors(one, two)
+        value_range = _range(one) if whole_range is None else whole_range
+        similarity = ssim(one, two, value_range) if errors.differing else None
+        return _Measured(errors, value_range, similarity)
+
+    return measure
+
+
+def _range(samples: Samples) -> float:
+    """Return the largest less the smallest number among floating point samples."""
+    import numpy as np
+
+    finite = samples[np.isfinite(samples)]
+    return float(finite.max()) - float(finite.min()) if finite.size else 0.0
+
+
+def _frame_comparison(frame: int, measured: _Measured, tolerance: float) -> FrameComparison:
+    errors = measured.errors
+    return FrameComparison(
+        frame,
+        equal=errors.largest <= tolerance,
+        differing_samples=errors.differing,
+        largest_error=int(errors.largest) if errors.largest.is_integer() else errors.largest,
+        mean_absolute_error=errors.mean,
+        psnr=_rounded(errors.psnr(measured.value_range), 4),
+        ssim=_rounded(measured.ssim, 6),
+    )
+
+
+def _interpretation(side: Side) -> str:
+    return side.steps[-1].target if side.steps else side.image.photometric_interpretation
+
+
+def _rounded(number: float | None, digits: int) -> float | None:
+    return None if number is None else round(number, digits)
