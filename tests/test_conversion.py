@@ -318,3 +318,14 @@ def test_an_encapsulated_icon_does_not_stay_so_in_a_native_file(target: str) -> 
 
     assert not found["PixelData"].is_undefined_length
     assert found.PixelData == samples.astype("u1").tobytes()
+
+
+def test_a_file_that_is_right_already_is_left_alone_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "right.dcm"
+    convert(CONTENT, path, to="rle")
+    before = path.stat()
+
+    report = convert(path, path, to=("jpeg-ls", "rle"), overwrite=True)
+
+    assert report.action == "left alone"
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

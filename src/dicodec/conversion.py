@@ -29,6 +29,10 @@ type Target = str | os.PathLike[str] | BinaryIO
 """What a caller may name as a target: a path, or a binary stream that bytes are written to."""
 
 
+LEFT_ALONE = "left alone"
+"""What a report says of a file that is replaced in place and was right already."""
+
+
 def convert(
     source: Source, target: Target | None, *, to: str | tuple[str, ...] | list[str], **options: Any
 ) -> ConversionReport:
@@ -104,6 +108,9 @@ def _convert_open(
     if target is None:
         report.dry_run = True
         return
+    if plan.action is Action.COPY_FILE and _is_source(report.source, target):
+        report.action, report.target_size = LEFT_ALONE, report.source_size
+        return
     workers = options.workers or available_cores()
     if options.engine == "gdcm" and plan.action is not Action.COPY_FILE:
         _convert_by_gdcm(file, plan, target, options, report, workers)
@@ -120,6 +127,16 @@ def _convert_open(
             out.seek(0)
             _verify(report, file, plan, edits, out, workers)
             report.seconds["verify"] = time.perf_counter() - started
+
+
+def _is_source(source: str | None, target: Target) -> bool:
+    """Whether the target is the source itself, under whatever name."""
+    if source is None or not isinstance(target, str | os.PathLike):
+        return False
+    try:
+        return os.path.samefile(source, target)  # noqa: PTH121 - a path object costs more
+    except OSError:
+        return False
 
 
 def _convert_by_gdcm(

@@ -82,6 +82,7 @@ class ConversionOptions:
         _within("ratio", self.ratio, 1, 1000)
         _within("psnr", self.psnr, 1, 200)
         _within("workers", self.workers, 1, 256)
+        _within("timeout", self.timeout, 0.1, 7 * 24 * 3600)
 
     @property
     def lossy_allowed(self) -> bool:

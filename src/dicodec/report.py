@@ -17,7 +17,8 @@ class ConversionReport:
         source_syntax, target_syntax: short names of the transfer syntaxes.
         engine: "dicodec" or "gdcm".
         action: what was done with the pixels: "copied", "moved", "repacked", "unpacked",
-            "transcoded", or "none" where the data set has none.
+            "transcoded", or "none" where the data set has none; "left alone" where the file was
+            to be replaced in place and is right already.
         frames: number of frames; 0 without pixels.
         photometric_interpretation: of source and result.
         lossy: whether this conversion lost information.
