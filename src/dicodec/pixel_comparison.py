@@ -145,7 +145,12 @@ def compare_values(
     """
     (file, pixels), (other, other_pixels) = one, two
     span, other_span = pixels.span, other_pixels.span
-    same = file.syntax == other.syntax and span.length == other_span.length
+    same_form = file.syntax == other.syntax or (
+        file.syntax.native
+        and other.syntax.native
+        and file.syntax.pixels_little_endian == other.syntax.pixels_little_endian
+    )
+    same = same_form and span.length == other_span.length
     if same:
         chunks = zip(
             read_chunks(file.data_set.source, span.value, span.value + span.length),

@@ -6,7 +6,6 @@ implicit VR, the other side's VR says what is there.
 
 from __future__ import annotations
 
-from os.path import commonprefix
 from typing import NamedTuple
 
 from dicodec.errors import DicodecError, MalformedFileError
@@ -231,7 +230,8 @@ def _shown_apart(one: Element, two: Element, vr: str) -> tuple[str, str]:
     if row is None or not row.text or max(one.span.length, two.span.length) < _LONGEST_SHOWN:
         return shown(one, vr), shown(two, vr)
     texts = [decode_text(side.value, side.character_set, vr).rstrip(" \0") for side in (one, two)]
-    same = len(commonprefix(texts))
+    pairs = enumerate(zip(*texts, strict=False))
+    same = next((i for i, (a, b) in pairs if a != b), min(map(len, texts)))
     start = same - _LEAD if same > _LONGEST_SHOWN - _LEAD else 0
     first, second = (
         shortened(f'{"..." if start else ""}"{text[start:]}"') if text else "empty"
