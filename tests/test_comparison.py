@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     MPEG2MPML,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -36,7 +37,7 @@ from dicodec.errors import (
     TruncatedFrameError,
     UnsupportedSourceError,
 )
-from made import IMAGE_KINDS, make_samples
+from made import IMAGE_KINDS, encode_elements, make_samples
 
 PYDICOM_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 
@@ -474,7 +475,7 @@ def test_the_path_to_the_first_difference_in_a_sequence_is_given() -> None:
 @pytest.mark.parametrize("undefined", [False, True])
 def test_lengths_and_encodings_of_sequences_mean_nothing(syntax: str, undefined: bool) -> None:
     one, two = saved(nested()), nested(undefined=undefined)
-    two.file_meta.TransferSyntaxUID = syntax
+    two.file_meta.TransferSyntaxUID = UID(syntax)
     if syntax == ExplicitVRBigEndian:
         pixels = np.frombuffer(two.PixelData, "<u2")
         two.PixelData = pixels.astype(">u2").tobytes()
@@ -509,6 +510,17 @@ def test_a_private_sequence_that_became_unknown_is_still_itself() -> None:
     assert found.equal, found.unexpected
     assert [change.change for change in found.attributes if change.tag == "(0009,1002)"] == ["VR"]
     assert unexpected(other) == ["(0009,1002)[0].CodeValue"]
+
+
+def test_a_delimiter_after_a_defined_length_means_nothing() -> None:
+    items = encode_elements([(0x00080100, "SH", b"A ")])
+    value = b"\xfe\xff\x00\xe0" + len(items).to_bytes(4, "little") + items
+    delimiter = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+    one = made(extra=[(0x00081140, "SQ", value)])
+
+    assert compare(one, made(extra=[(0x00081140, "SQ", value + delimiter)])).equal
+    other = made(extra=[(0x00081140, "SQ", value.replace(b"A ", b"B ") + delimiter)])
+    assert unexpected(compare(one, other)) == ["ReferencedImageSequence[0].CodeValue"]
 
 
 def test_an_unknown_vr_is_told_from_another_value() -> None:
@@ -711,6 +723,23 @@ def test_real_files_are_equal_to_themselves_in_another_syntax() -> None:
         assert found.equal, (path.name, found.pixels and found.pixels.differences, found.unexpected)
         checked += 1
     assert checked > 50
+
+
+@pytest.mark.parametrize("syntax", ["implicit-le", "explicit-be", "rle"])
+def test_files_of_the_corpus_mean_the_same_in_another_syntax(
+    corpus: Path, manifest: list[ManifestRow], syntax: str
+) -> None:
+    checked = 0
+    for row in manifest:
+        path = corpus / row["file"]
+        try:
+            converted = convert_bytes(path.read_bytes(), to=syntax)
+        except DicodecError:
+            continue
+        found = compare(path, converted)
+        assert found.equal, (row["file"], found.pixels, found.unexpected)
+        checked += 1
+    assert checked > 200
 
 
 def test_pairs_of_the_corpus_differ_as_far_as_is_known(

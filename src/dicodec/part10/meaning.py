@@ -12,7 +12,14 @@ from dicodec.errors import DicodecError, MalformedFileError
 from dicodec.model import tags
 from dicodec.part10.character_set import decode_text
 from dicodec.part10.dictionary import keyword_of, vr_of
-from dicodec.part10.elements import ITEM, ElementSpan, ItemSpan, walk_elements, walk_items
+from dicodec.part10.elements import (
+    ITEM,
+    SEQUENCE_DELIMITER,
+    ElementSpan,
+    ItemSpan,
+    walk_elements,
+    walk_items,
+)
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -30,6 +37,7 @@ _LEAD = 12
 
 _UNKNOWN = frozenset({"", "UN"})
 _ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
+_DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
 class Element(NamedTuple):
@@ -169,10 +177,11 @@ def items_of(element: Element) -> list[ItemSpan] | None:
     """Return the items of a sequence, stated as such or as UN; None where there are none to see."""
     if element.span.vr not in {"SQ", *_UNKNOWN}:
         return None
+    span = element.span
+    if not span.undefined and element.source.read(span.end - 8, 8) == _DELIMITER:
+        span = span._replace(undefined=True)  # some writers put one after a defined length too
     try:
-        return list(
-            walk_items(element.source, element.span, _inner_encoding(element), depth=element.depth)
-        )
+        return list(walk_items(element.source, span, _inner_encoding(element), depth=element.depth))
     except DicodecError:
         return None
 
