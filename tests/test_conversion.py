@@ -301,7 +301,6 @@ def test_limits_are_heeded() -> None:
         convert(huge, io.BytesIO(), to="explicit-le", limits=Limits(frame_size=1000))
 
 
-@pytest.mark.xfail(reason="open: an encapsulated icon is carried into a native file (RULES 4)")
 @pytest.mark.parametrize("target", ["explicit-le", "implicit-le", "explicit-be", "deflated"])
 def test_an_encapsulated_icon_does_not_stay_so_in_a_native_file(target: str) -> None:
     small, samples = IMAGE_KINDS["gray-8"].make(rows=4, columns=4)

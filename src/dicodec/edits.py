@@ -8,19 +8,17 @@ from dicodec.errors import InvalidOptionError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.nested_pixels import encoded_items, nested_pixel_edits
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import tag_of
-from dicodec.part10.elements import walk_elements, walk_items
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
-from dicodec.part10.reencode import reencode_elements
-from dicodec.part10.source import BytesSource
 from dicodec.part10.values import encode_user_value
-from dicodec.part10.writer import reencoding_context
 from dicodec.plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.lossy import RATIO_TO_FOLLOW, derived_image, ratio_text, record_compression
+from dicodec.rules.relabel import also_valid_as
 
 _OFFSET_TABLE_TAGS = (
     tags.EXTENDED_OFFSET_TABLE,
@@ -59,8 +57,22 @@ def planned_edits(
     edits: list[Edit] = []
     if plan.pixels is not None:
         edits += _pixel_edits(file, plan, plan.pixels, options, encoding)
-    edits += user_edits(file.data_set, options, encoding)
+    wanted = user_edits(file.data_set, options, encoding)
+    if _stored_anew(plan):
+        left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
+        edits += nested_pixel_edits(file.data_set, plan.source, encoding, left_out)
+    edits += wanted
     return tuple({edit.tag: edit for edit in edits}.values())
+
+
+def _stored_anew(plan: ConversionPlan) -> bool:
+    """Whether streams of the source's transfer syntax do not belong in the result."""
+    return (
+        plan.source.encapsulated
+        and plan.source.reads
+        and plan.source != plan.target
+        and not also_valid_as(plan.source, plan.target)
+    )
 
 
 def _pixel_edits(
@@ -152,12 +164,7 @@ def _source_images(data_set: DataSet, encoding: DataSetEncoding) -> tuple[bytes,
     span = data_set.find(tags.SOURCE_IMAGE_SEQUENCE)
     if span is None or not span.length:
         return ()
-    raw = reencode_elements(
-        data_set.raw(span), data_set.encoding_of(span), encoding, reencoding_context(data_set)
-    )
-    sequence = BytesSource(raw)
-    (span,) = walk_elements(sequence, 0, len(raw), encoding)
-    return tuple(raw[item.start : item.end] for item in walk_items(sequence, span, encoding))
+    return encoded_items(data_set.raw(span), data_set.encoding_of(span), encoding, data_set)
 
 
 def user_edits(
