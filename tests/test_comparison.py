@@ -742,6 +742,24 @@ def test_files_of_the_corpus_mean_the_same_in_another_syntax(
     assert checked > 200
 
 
+def test_an_icon_that_became_native_is_the_same_until_a_pixel_changes(corpus: Path) -> None:
+    path = corpus / "icon" / "slicethickness_empty_string.dcm"
+    converted = convert_bytes(path.read_bytes(), to="implicit-le")
+    data_set = pydicom.dcmread(io.BytesIO(converted))
+    icon = data_set.IconImageSequence[0]
+    icon.PixelData = bytes([icon.PixelData[0] ^ 1]) + icon.PixelData[1:]
+
+    (change,) = (
+        change
+        for change in compare(path, converted).attributes
+        if change.keyword == "IconImageSequence"
+    )
+
+    assert change.allowed
+    assert change.reason == "nested pixels, the same once decoded"
+    assert unexpected(compare(path, saved(data_set))) == ["IconImageSequence[0].PixelData"]
+
+
 def test_pairs_of_the_corpus_differ_as_far_as_is_known(
     corpus: Path, manifest: list[ManifestRow]
 ) -> None:

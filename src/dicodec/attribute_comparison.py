@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dicodec.errors import DicodecError
 from dicodec.model import tags
+from dicodec.model.edits import Edit, SetSequence
+from dicodec.nested_pixels import nested_pixel_edits
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import keyword_of
+from dicodec.part10.edit_bytes import element_bytes
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_text
 from dicodec.part10.implicit_vr import ReencodingContext
@@ -86,6 +90,7 @@ def compare_attributes(
         _change(tag, change, "File Meta Information") for tag, change in _meta_differences(*files)
     ]
     contexts = reencoding_context(one.data_set), reencoding_context(two.data_set)
+    nested = _NestedPixels(one), _NestedPixels(two)
     for tag in sorted({span.tag for file in files for span in file.data_set.elements}):
         spans = one.data_set.find(tag), two.data_set.find(tag)
         reason = permitted.get(tag, "")
@@ -100,8 +105,46 @@ def compare_attributes(
             reason = reason or "follows from the transfer syntax"
         elif change.what == "VR" and same_vr(tag, change.a, change.b):
             reason = reason or "the VR is unknown, or a choice"
+        elif change.where and _same_with_native_pixels(tag, nested):
+            reason = reason or "nested pixels, the same once decoded"
         found.append(_change(tag, change, reason))
     return tuple(found)
+
+
+class _NestedPixels:
+    """The sequences of a file with nested pixels that are encapsulated, as they are when native."""
+
+    def __init__(self, file: DicomFile) -> None:
+        self._file = file
+        self._edits: dict[int, Edit] | None = None
+
+    def edit(self, tag: int) -> Edit | None:
+        """Return what makes a sequence's pixels native, None where there is nothing to make so."""
+        if self._edits is None:
+            self._edits = {}
+            syntax = self._file.syntax
+            if syntax.encapsulated and syntax.reads:
+                with suppress(DicodecError):
+                    edits = nested_pixel_edits(self._file.data_set, syntax, EXPLICIT_LITTLE)
+                    self._edits = {edit.tag: edit for edit in edits}
+        return self._edits.get(tag)
+
+    def native(self, tag: int) -> Element | None:
+        """Return a sequence with native pixels, None where it cannot be read."""
+        data_set = self._file.data_set
+        edit = self.edit(tag)
+        if isinstance(edit, SetSequence):
+            raw = element_bytes(edit, EXPLICIT_LITTLE)
+            return only_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET))
+        span = data_set.find(tag)
+        return None if span is None else _element(data_set, span, reencoding_context(data_set))
+
+
+def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixels]) -> bool:
+    if not any([side.edit(tag) for side in nested]):
+        return False
+    one, two = (side.native(tag) for side in nested)
+    return one is not None and two is not None and difference(one, two) is None
 
 
 def _lossy_methods(data_set: DataSet) -> int:
