@@ -141,7 +141,7 @@ class _NestedPixels:
 
 
 def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixels]) -> bool:
-    if not any([side.edit(tag) for side in nested]):
+    if not any(side.edit(tag) is not None for side in nested):
         return False
     one, two = (side.native(tag) for side in nested)
     return one is not None and two is not None and difference(one, two) is None

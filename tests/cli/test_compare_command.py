@@ -144,7 +144,7 @@ def test_the_ten_worst_frames_are_shown_unless_all_are_asked_for(
     lines = capsys.readouterr().out.splitlines()
     shown = [line.split(":")[0] for line in lines if line.startswith("  frame ")]
     assert shown == [f"  frame {frame}" for frame in range(4, 14)]
-    assert "  and 4 frames more, with smaller errors" in lines
+    assert "  and 4 frames more, none further off" in lines
 
     run(["compare", *names, "-v"])
     assert capsys.readouterr().out.count("  frame ") == 14

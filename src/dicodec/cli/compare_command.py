@@ -91,7 +91,7 @@ def _pixel_lines(pixels: PixelComparison | None, tolerance: float, *, verbose: b
         shown = differing if verbose else _worst(differing)
         lines += [f"  frame {frame.frame}: {_numbers(frame)}" for frame in shown]
         if len(shown) < len(differing):
-            lines.append(f"  and {len(differing) - len(shown)} frames more, with smaller errors")
+            lines.append(f"  and {len(differing) - len(shown)} frames more, none further off")
     return [*lines, *(f"  note: {note}" for note in pixels.notes)]
 
 
