@@ -10,7 +10,6 @@ import io
 import struct
 from collections.abc import Container
 
-from dicodec.codecs.native import NativeEncoder
 from dicodec.codecs.table import decoder_for
 from dicodec.errors import DicodecError, ReadError
 from dicodec.model import tags
@@ -154,6 +153,8 @@ def _with_native_pixels(
     syntax: TransferSyntax,
     edits: list[Edit],
 ) -> bytes:
+    from dicodec.codecs.native import NativeEncoder  # NumPy comes along
+
     oddities: list[Oddity] = []
     stated = image_description(data_set, tags.PIXEL_DATA, oddities)
     frames = frames_of(

@@ -142,6 +142,9 @@ KNOWN = [
 # fmt: on
 
 
+TWELVE_BIT_JPEG = {"JPEG-lossy.dcm", "JPGExtended.dcm"}
+
+
 @pytest.mark.parametrize(("name", "dtype"), KNOWN)
 def test_real_files_decode_as_pydicom_decodes_them(name: str, dtype: str) -> None:
     path = _find(name)
@@ -150,8 +153,9 @@ def test_real_files_decode_as_pydicom_decodes_them(name: str, dtype: str) -> Non
     assert frames[0].dtype == np.dtype(dtype)
     try:
         witness = pydicom.pixels.pixel_array(path, raw=True)
-    except (RuntimeError, AttributeError, NotImplementedError) as missing:
-        pytest.skip(f"pydicom has no decoder here: {missing}")
+    except RuntimeError:
+        assert name in TWELVE_BIT_JPEG, "pydicom's plugins decode all others"
+        return
     witness = witness.reshape(len(frames), *frames[0].shape).astype(np.int64)
     for frame, expected in zip(frames, witness, strict=True):
         # Decoders of the DCT may differ by one.

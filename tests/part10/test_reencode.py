@@ -23,7 +23,6 @@ from pydicom.filereader import read_dataset
 from dicodec.errors import (
     LimitExceededError,
     MalformedFileError,
-    NotDicomError,
     ReadError,
     TruncatedFileError,
 )
@@ -478,7 +477,11 @@ def test_a_missing_delimiter_is_a_truncated_file(missing: int) -> None:
 
 # Against pydicom, on the files it ships, and on the corpus.
 
-SHIPPED = sorted((Path(pydicom.__file__).parent / "data").rglob("*.dcm"))
+SHIPPED = sorted(
+    path
+    for path in (Path(pydicom.__file__).parent / "data").rglob("*.dcm")
+    if path.name != "no_meta.dcm"  # a stray byte comes before its data set
+)
 
 
 UNDEFINED_UN = {"UN_sequence.dcm", "nested_priv_SQ.dcm"}
@@ -609,7 +612,4 @@ def check_against_pydicom(path: Path) -> int:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_pydicom_reads_the_same_from_each_encoding(path: Path) -> None:
-    try:
-        check_against_pydicom(path)
-    except NotDicomError:
-        pytest.skip("not a DICOM file")
+    check_against_pydicom(path)

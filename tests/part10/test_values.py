@@ -25,8 +25,11 @@ from dicodec.part10.encoding import (
 from dicodec.part10.value_forms import check_multiplicity
 from dicodec.part10.values import decimal_string, encode_user_value, parse_values
 
+WITHOUT_NAME = {"chrSQEncoding.dcm", "chrSQEncoding1.dcm"}
 CHARACTER_SET_FILES = sorted(
-    (Path(pydicom.__file__).parent / "data" / "charset_files").glob("*.dcm")
+    path
+    for path in (Path(pydicom.__file__).parent / "data" / "charset_files").glob("*.dcm")
+    if path.name not in WITHOUT_NAME
 )
 SINGLE_BYTE = ["100", "101", "109", "110", "126", "127", "138", "144", "148", "166"]
 
@@ -81,8 +84,6 @@ def test_names_are_as_pydicom_reads_them(path: Path) -> None:
         value = data_set.get("SpecificCharacterSet") or ""
         character_set = value if isinstance(value, str) else "\\".join(value)
         raw = data_set.get_item("PatientName")
-        if raw is None:
-            pytest.skip("no name")
         expected = str(data_set.PatientName)
 
     assert decode_text(raw.value, character_set, "PN").rstrip(" =") == expected
