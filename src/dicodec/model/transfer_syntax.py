@@ -140,7 +140,7 @@ def _elsewhere(suffix: str, keyword: str, title: str, *, deflated: bool = False)
 
 _PART_2 = "JPEG 2000 part 2: read where the stream is plain part 1, never written"
 _HIERARCHICAL = "hierarchical JPEG: no decoder exists"
-_ARITHMETIC = "arithmetic coding: no decoder for this process"
+_ARITHMETIC = "arithmetic coding of lossless JPEG: no decoder exists"
 
 # fmt: off
 TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = (
@@ -163,7 +163,7 @@ TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = (
     _retired_jpeg(".4.54", "JPEGSpectralSelectionNonHierarchical79", "JPEG Spectral Selection, Non-Hierarchical (Process 7 and 9)"),
     _retired_jpeg(".4.55", "JPEGFullProgressionNonHierarchical1012", "JPEG Full Progression, Non-Hierarchical (Process 10 and 12)"),
     _retired_jpeg(".4.56", "JPEGFullProgressionNonHierarchical1113", "JPEG Full Progression, Non-Hierarchical (Process 11 and 13)"),
-    _retired_jpeg(".4.58", "JPEGLosslessNonHierarchical15", "JPEG Lossless, Non-Hierarchical (Process 15)"),
+    _retired_jpeg(".4.58", "JPEGLosslessNonHierarchical15", "JPEG Lossless, Non-Hierarchical (Process 15)", _ARITHMETIC),
     _retired_jpeg(".4.59", "JPEGExtendedHierarchical1618", "JPEG Extended, Hierarchical (Process 16 and 18)", _HIERARCHICAL),
     _retired_jpeg(".4.60", "JPEGExtendedHierarchical1719", "JPEG Extended, Hierarchical (Process 17 and 19)", _HIERARCHICAL),
     _retired_jpeg(".4.61", "JPEGSpectralSelectionHierarchical2022", "JPEG Spectral Selection, Hierarchical (Process 20 and 22)", _HIERARCHICAL),
