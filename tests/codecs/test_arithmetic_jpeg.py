@@ -12,8 +12,8 @@ from dicodec.errors import UnsupportedSourceError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import by_uid
 
-# Made with libjpeg-turbo's `cjpeg -arithmetic -quality 100`, the second with `-progressive` too, from
-# the slope below; its `djpeg` gives the slope back exactly.
+# Made by `cjpeg -arithmetic -quality 100` of libjpeg-turbo, the second with `-progressive`, from
+# the slope below; `djpeg` gives the slope back exactly.
 SEQUENTIAL = (
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
     "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQH/yQALCAAIAAgBAREA/8wABgAQEAX/2gAIAQEAAD8A/wD3Mmy54Er3GpR6"
