@@ -34,9 +34,11 @@ NEAR = 2
 
 
 def holds(syntax: str, kind: ImageKind) -> bool:
-    """Whether a transfer syntax can hold an image of a kind, converted by default settings."""
+    """Whether a transfer syntax can hold an image of a kind, converted by default settings.
+
+    PALETTE COLOR becomes RGB where it has to.
+    """
     mono = kind.photometric in MONO
-    palette = kind.photometric == "PALETTE COLOR"
     eight = kind.bits_allocated == 8
     to_sixteen = kind.bits_allocated in {8, 16}
     rows = {
@@ -48,17 +50,17 @@ def holds(syntax: str, kind: ImageKind) -> bool:
         "jpeg2000-lossless": kind.bits_allocated <= 16,
         "htj2k-lossless": True,
         "htj2k-rpcl": True,
-        "jpegxl-lossless": to_sixteen and not palette,
-        "jpeg": eight and not palette and not kind.signed,
+        "jpegxl-lossless": to_sixteen,
+        "jpeg": eight and not kind.signed,
         "jpegxl-jpeg": False,  # from JPEG only
         "jpeg-extended": mono
         and not kind.signed
         and (eight or kind.bits_stored <= 12)
         and to_sixteen,
         # Signed samples of the whole range: an error could wrap the largest to the smallest.
-        "jpeg-ls-near": to_sixteen and not palette and not kind.signed,
-        "jpeg2000": to_sixteen and not palette,
-        "htj2k": to_sixteen and not palette,
-        "jpegxl": to_sixteen and not palette and not kind.signed,
+        "jpeg-ls-near": to_sixteen and not kind.signed,
+        "jpeg2000": to_sixteen,
+        "htj2k": to_sixteen,
+        "jpegxl": to_sixteen and not kind.signed,
     }
     return rows[syntax]

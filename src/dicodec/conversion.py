@@ -23,6 +23,7 @@ from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.pipeline import PipelineResult, run_plan
 from dicodec.plan import Action, ConversionPlan, plan_conversion
 from dicodec.report import ConversionReport
+from dicodec.survey import surveyed
 from dicodec.verification import verify_result
 
 type Target = str | os.PathLike[str] | BinaryIO
@@ -100,6 +101,8 @@ def _convert_open(
     started = time.perf_counter()
     plan = plan_conversion(file, options)
     encoding = DataSetEncoding(plan.target.explicit_vr, plan.target.little_endian)
+    workers = options.workers or available_cores()
+    plan = surveyed(file, plan, workers)
     edits = planned_edits(file, plan, options, encoding)
     if _right_already(file, plan, edits):
         plan = ConversionPlan(plan.source, plan.target, Action.COPY_FILE, plan.pixels)
@@ -111,7 +114,6 @@ def _convert_open(
     if plan.action is Action.COPY_FILE and _is_source(report.source, target):
         report.action, report.target_size = LEFT_ALONE, report.source_size
         return
-    workers = options.workers or available_cores()
     if options.engine == "gdcm" and plan.action is not Action.COPY_FILE:
         _convert_by_gdcm(file, plan, target, options, report, workers)
         return
@@ -218,7 +220,7 @@ def _describe(
     report.warnings += plan.warnings
     if plan.pixels is not None:
         report.frames = plan.pixels.frames
-        report.lossy = plan.pixels.lossy
+        report.lossy = plan.pixels.lossy or bool(plan.pixels.derived)
         report.photometric_interpretation = (
             plan.pixels.stated.photometric_interpretation,
             plan.pixels.result.photometric_interpretation,

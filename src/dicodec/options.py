@@ -33,6 +33,9 @@ class ConversionOptions:
         near: 0 to 255, largest error of a sample in JPEG-LS near-lossless.
         ratio: compression ratio to reach, JPEG 2000; above 1.
         psnr: peak signal-to-noise ratio in dB, JPEG 2000; above 0.
+        rescale_to_8bit: map more than 8 bits to 8: gray levels by Rescale Slope and Intercept and
+            the first window, or from the smallest to the largest value where there is none;
+            colors from their whole range. The result is a derived, lossy image.
         set_attributes: (keyword or tag, text) pairs to set in the result.
         remove_attributes: keywords or tags to remove from the result.
         keep_uid: keep the SOP Instance UID where a lossy result would get a new one.
@@ -54,6 +57,7 @@ class ConversionOptions:
     near: int | None = None
     ratio: float | None = None
     psnr: float | None = None
+    rescale_to_8bit: bool = False
     set_attributes: tuple[tuple[str, str], ...] = ()
     remove_attributes: tuple[str, ...] = ()
     keep_uid: bool = False

@@ -6,9 +6,10 @@ read. Whatever the pipeline does stands in the plan, so a dry run shows all of i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.codecs.table import decoder_for, encoder_for
 from dicodec.errors import (
@@ -23,6 +24,14 @@ from dicodec.errors import (
     UnsupportedSourceError,
     UnsupportedTargetError,
 )
+from dicodec.gray_and_color import (
+    gray_attributes,
+    has_color_tables,
+    read_palette,
+    rescaling,
+)
+from dicodec.model import tags
+from dicodec.model.edits import Edit
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
@@ -38,9 +47,23 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
-from dicodec.pixels.photometric import PhotometricStep, route
+from dicodec.pixels.gray import narrowing_step, rescaling_step
+from dicodec.pixels.palette import palette_steps
+from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import pixel_swap_unit
+from dicodec.rules.overlays import (
+    OVERLAY_BIT_POSITION,
+    OVERLAY_BITS_ALLOCATED,
+    OVERLAY_DATA,
+    OVERLAY_GROUPS,
+)
+from dicodec.rules.photometric_edits import (
+    check_rescaling,
+    inversion_edits,
+    palette_edits,
+    rescaling_edits,
+)
 from dicodec.rules.relabel import also_valid_as
 
 if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
@@ -57,6 +80,18 @@ class Action(StrEnum):
     REPACK_JPEG = "repacked"  # JPEG streams into JPEG XL, reversibly
     UNPACK_JPEG = "unpacked"  # and back
     TRANSCODE = "transcoded"  # decoded and encoded
+
+
+class EmbeddedOverlay(NamedTuple):
+    """An overlay in unused bits of Pixel Data (PS3.5 8.1.2).
+
+    Attributes:
+        group: 0x6000 to 0x601E.
+        bit: of each word, counted from the lowest.
+    """
+
+    group: int
+    bit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +113,9 @@ class PixelPlan:
         source_lossy: whether the source's streams have lost information; None if unknown.
         table: offset table of an encapsulated result: "basic", "extended" or "empty".
         bound: largest error of a sample that is promised; None where none is.
+        edits: attributes that follow from the steps.
+        overlays: those that are taken out of Pixel Data.
+        derived: in words, why the result is another image although nothing lossy encoded it.
     """
 
     action: Action
@@ -95,6 +133,16 @@ class PixelPlan:
     source_lossy: bool | None = None
     table: str = "basic"
     bound: int | None = 0
+    edits: tuple[Edit, ...] = ()
+    overlays: tuple[EmbeddedOverlay, ...] = ()
+    derived: str = ""
+
+    @property
+    def uncompressed_size(self) -> int:
+        """Bytes that the frames take before a lossy encoder takes something away."""
+        native = self.stream is None or self.stream.kind in {"native", "deflate"}
+        image = self.coded if native and not self.steps else self.prepared
+        return (image.native_frame_bits * self.frames + 7) // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +216,18 @@ def _writable_names() -> str:
 
 def _may_stay(file: DicomFile, options: ConversionOptions) -> bool:
     """Whether a source in an acceptable syntax needs no other photometric interpretation."""
-    if options.photometric in {"auto", "keep"} or file.pixel_data is None:
+    if file.pixel_data is None or isinstance(file.pixel_data.described, MalformedFileError):
         return True
-    return file.pixel_data.image.photometric_interpretation == options.photometric
+    image = file.pixel_data.image
+    if options.rescale_to_8bit and _has_more_than_8_bits(image):
+        return False
+    return options.photometric in {"auto", "keep", image.photometric_interpretation}
+
+
+def _has_more_than_8_bits(image: ImagePixelDescription) -> bool:
+    """Whether there is something to be rescaled; a palette brings colors of its own."""
+    palette = image.photometric_interpretation == "PALETTE COLOR"
+    return (image.bits_stored > 8 or image.signed) and not palette and not image.floating
 
 
 def _plan_for(
@@ -308,7 +365,7 @@ class _PixelPlanner:
     def _moved(self) -> PixelPlan | None:
         """Ways in which the bytes of frames stay as they are."""
         source, target, stated = self._source, self._target, self._stated
-        if not self._keeps_photometric():
+        if not self._keeps_photometric() or self._rescales():
             return None
         if source == target or (also_valid_as(source, target) and not self._recompresses()):
             right_table = self._pixel_data.frames is None or (
@@ -342,6 +399,9 @@ class _PixelPlanner:
         wanted = self._options.photometric
         return wanted in {"auto", "keep", self._stated.photometric_interpretation}
 
+    def _rescales(self) -> bool:
+        return self._options.rescale_to_8bit and _has_more_than_8_bits(self._stated)
+
     def _unchanged(self, action: Action) -> PixelPlan:
         stated = self._stated
         return PixelPlan(
@@ -365,6 +425,12 @@ class _PixelPlanner:
                     f"{self._source.name}",
                     hint="jpegxl-lossless holds any image; or convert to jpeg first",
                 )
+            if not self._keeps_photometric():
+                raise UnsupportedImageError(
+                    "jpegxl-jpeg repacks a JPEG stream as it is, in its Photometric Interpretation",
+                    attribute="PhotometricInterpretation",
+                    hint="convert to jpeg first",
+                )
             return replace(self._unchanged(Action.REPACK_JPEG), stream=stream)
         if self._source.name == "jpegxl-jpeg" and self._target.name == "jpeg":
             if not self._keeps_photometric() or self._recompresses():
@@ -374,7 +440,6 @@ class _PixelPlanner:
 
     def _transcoded(self) -> PixelPlan:
         self._check_permission()
-        self._check_overlays()
         if self._stated.floating and self._target.encapsulated:
             raise UnsupportedImageError(
                 "floating point samples are never encapsulated (PS3.5 A.4)",
@@ -388,7 +453,11 @@ class _PixelPlanner:
         stream = self._first_stream()
         coded = self._coded(stream)
         decoded = decoder.decoded_description(stream, coded)
-        encoder, steps, prepared, result = self._way_in(decoded)
+        first = self._rescaling(decoded) if self._rescales() else ()
+        encoder, steps, prepared, result = self._way_in(
+            coded, first[0].described(decoded) if first else decoded
+        )
+        steps = (*first, *steps)
         lossy = self._target.loss is not Loss.NEVER and not (
             self._target.name == "jpeg-ls-near" and self._options.near == 0
         )
@@ -405,13 +474,33 @@ class _PixelPlanner:
             steps,
             stream,
             lossy,
-            None if stream.lossless is None else not stream.lossless,
+            self._source_lossy(stream),
             self._table(),
             getattr(encoder, "near", None) if lossy else 0,
+            self._edits_of(steps, decoded),
+            self._embedded_overlays(stream),
+            first[0].text if first else "",
         )
 
+    def _source_lossy(self, stream: StreamDescription) -> bool | None:
+        """Whether the source has lost something; its stream does not tell if it was cut to a rate.
+
+        A reversible wavelet in a syntax that allows loss may have been cut (PS3.5 A.4.4).
+        """
+        if stream.lossless is None:
+            return None
+        cut = stream.kind in {"jpeg2000", "htj2k"} and self._source.loss is not Loss.NEVER
+        if not stream.lossless or not cut:
+            return not stream.lossless
+        if not self._data_set.text(tags.LOSSY_IMAGE_COMPRESSION):
+            self._warnings.append(
+                f"the streams are reversible, but {self._source.name} lets them be cut short, and "
+                "Lossy Image Compression does not say whether they were"
+            )
+        return None
+
     def _check_permission(self) -> None:
-        if self._target.loss is Loss.NEVER or self._options.lossy_allowed:
+        if self._target.loss is Loss.NEVER or self._options.lossy_allowed or self._rescales():
             return
         raise LossyNotAllowedError(
             f"{self._target.name} loses information",
@@ -419,17 +508,30 @@ class _PixelPlanner:
             + (f", or take {name}" if (name := _LOSSLESS_KIN.get(self._target.name)) else ""),
         )
 
-    def _check_overlays(self) -> None:
-        """Refuse to lose an overlay that lies in the unused bits of Pixel Data (PS3.5 8.1.2)."""
-        for group in range(0x6000, 0x6020, 2):
-            position = self._data_set.number(group << 16 | _OVERLAY_BIT_POSITION)
-            has_data = self._data_set.find(group << 16 | _OVERLAY_DATA) is not None
-            if position and not has_data:
-                raise UnsupportedImageError(
-                    f"an overlay lies in bit {position} of Pixel Data and would be lost",
-                    attribute=f"({group:04X},0102)",
-                    hint="native transfer syntaxes keep it",
+    def _embedded_overlays(self, stream: StreamDescription) -> tuple[EmbeddedOverlay, ...]:
+        """Return the overlays that lie in bits of Pixel Data, to be kept apart from now on."""
+        image = self._stated
+        found: list[EmbeddedOverlay] = []
+        for group in OVERLAY_GROUPS if image.samples_per_pixel == 1 else ():
+            high = group << 16
+            bits = self._data_set.number(high | OVERLAY_BITS_ALLOCATED)
+            if bits is None or self._data_set.find(high | OVERLAY_DATA) is not None:
+                continue
+            position = self._data_set.number(high | OVERLAY_BIT_POSITION) or 0
+            if bits == 1 and not position:
+                continue
+            if position >= (stream.precision or image.bits_allocated):
+                self._warnings.append(
+                    f"the overlay ({group:04X},xxxx) should lie in bit {position}, which the "
+                    "pixels do not have"
                 )
+                continue
+            self._decisions.append(
+                f"the overlay in bit {position} of Pixel Data becomes Overlay Data "
+                f"({group:04X},3000)"
+            )
+            found.append(EmbeddedOverlay(group, position))
+        return tuple(found)
 
     def _first_stream(self) -> StreamDescription:
         frames = self._pixel_data.frames
@@ -446,32 +548,117 @@ class _PixelPlanner:
         return replace(self._stated, photometric_interpretation=color.photometric_interpretation)
 
     def _way_in(
-        self, decoded: ImagePixelDescription
+        self, coded: ImagePixelDescription, decoded: ImagePixelDescription
     ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:
         """Return encoder, photometric steps, what it is given and what is stored: the first fit."""
+        wanted = self._options.photometric
         settings = EncoderSettings(
             quality=self._options.quality,
             near=self._options.near,
             ratio=self._options.ratio,
             psnr=self._options.psnr,
-            photometric=self._wanted_in_stream(),
+            photometric=self._wanted_in_stream(coded),
         )
         encoder = encoder_for(self._target, settings)
+        stored = coded.photometric_interpretation if wanted == "keep" else wanted
         failure: UnsupportedImageError | None = None
-        for steps, prepared in route(decoded, self._options.photometric):
+        for steps, prepared in self._ways(coded, decoded):
             try:
                 result = encoder.encoded_description(prepared)
             except UnsupportedImageError as error:
                 failure = failure or error
                 continue
+            if stored not in {"auto", result.photometric_interpretation}:
+                failure = failure or self._other_than(stored, result)
+                continue
             self._note_steps(steps, decoded, result)
             return encoder, steps, prepared, result
-        assert failure is not None, "route yields at least one way"
+        assert failure is not None, "there is at least one way"
+        failure.hint = failure.hint or self._way_out(decoded)
         raise failure
 
-    def _wanted_in_stream(self) -> str | None:
+    def _ways(
+        self, coded: ImagePixelDescription, decoded: ImagePixelDescription
+    ) -> Iterator[tuple[tuple[PhotometricStep, ...], ImagePixelDescription]]:
+        """Yield the steps that may lead to what the encoder is given, the preferred ones first."""
         wanted = self._options.photometric
-        return None if wanted in {"auto", "keep"} else wanted
+        if (
+            coded.photometric_interpretation == "YBR_FULL_422"
+            and self._source.family in _PLAIN_FAMILIES
+            and wanted in {"auto", "keep", "YBR_FULL_422"}
+        ):
+            step = CHROMA_AS_IT_WAS
+            yield (step,), step.described(decoded)
+        steps: tuple[PhotometricStep, ...] = STEPS
+        if decoded.photometric_interpretation == "PALETTE COLOR" and wanted != "keep":
+            if wanted == "auto":
+                yield (), decoded  # where it fits, nobody needs to look at the tables
+            steps = (*STEPS, *self._palette_steps(decoded))
+        try:
+            yield from route(decoded, wanted, steps)
+        except UnsupportedImageError as error:
+            error.hint = self._way_out(decoded)
+            raise
+
+    def _palette_steps(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
+        tables = read_palette(self._data_set, decoded)
+        if tables.notes and self._options.strict:
+            raise ContradictionError(tables.notes[0])
+        self._decisions += tables.notes
+        steps = palette_steps(tables)
+        return steps[-1:] if self._options.rescale_to_8bit else steps
+
+    def _rescaling(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
+        """Return the step to 8 bits."""
+        stated = decoded.photometric_interpretation
+        if self._options.photometric == "MONOCHROME1":
+            raise UnsupportedImageError("what is rescaled to 8 bits becomes MONOCHROME2")
+        if not decoded.monochrome:
+            step = narrowing_step(stated)
+        else:
+            gray = gray_attributes(self._data_set)
+            check_rescaling(gray)
+            step = rescaling_step(stated, rescaling(gray))
+        self._decisions.append(step.text)
+        return (step,)
+
+    def _edits_of(
+        self, steps: tuple[PhotometricStep, ...], decoded: ImagePixelDescription
+    ) -> tuple[Edit, ...]:
+        """Return the attributes that follow from steps."""
+        edits: list[Edit] = []
+        image = decoded
+        for step in steps:
+            if step.source == "PALETTE COLOR":
+                edits += palette_edits()
+            elif image.monochrome and step.bits is not None:
+                edits += rescaling_edits(gray_attributes(self._data_set))
+            elif image.monochrome:
+                edits += inversion_edits(gray_attributes(self._data_set), image, step.target)
+            image = step.described(image)
+        return tuple(edits)
+
+    def _wanted_in_stream(self, coded: ImagePixelDescription) -> str | None:
+        wanted = self._options.photometric
+        if wanted == "keep":
+            return "RGB" if coded.photometric_interpretation == "RGB" else None
+        return None if wanted == "auto" else wanted
+
+    def _other_than(self, wanted: str, result: ImagePixelDescription) -> UnsupportedImageError:
+        return UnsupportedImageError(
+            f"{self._target.name} would hold {result.photometric_interpretation}, not {wanted}",
+            attribute="PhotometricInterpretation",
+        )
+
+    def _way_out(self, decoded: ImagePixelDescription) -> str | None:
+        """Return a hint for what a target cannot hold."""
+        if decoded.photometric_interpretation in _RETIRED_COLORS:
+            return "native transfer syntaxes hold it as it is"
+        narrow = self._target.name in {"jpeg", "jpeg-extended"}
+        if narrow and (decoded.bits_stored > 8 or decoded.signed) and not decoded.floating:
+            others = "jpeg2000, htj2k" if decoded.signed else "jpeg2000, htj2k, jpegxl"
+            return f"{others} and jpeg-lossless hold it, or --rescale-to-8bit maps it to 8 bits"
+        return None
 
     def _note_steps(
         self,
@@ -480,14 +667,26 @@ class _PixelPlanner:
         result: ImagePixelDescription,
     ) -> None:
         for step in steps:
+            if step == CHROMA_AS_IT_WAS:
+                continue
             self._decisions.append(step.text)
             if step.rounds and self._target.loss is Loss.NEVER:
                 self._warnings.append(f"{step.text}: samples are rounded")
-        if not steps and decoded.photometric_interpretation != result.photometric_interpretation:
-            self._decisions.append(
-                f"{decoded.photometric_interpretation} is stored as "
-                f"{result.photometric_interpretation} by the codec"
+            if step.source == "PALETTE COLOR" and self._data_set.find(_ALPHA_TABLE) is not None:
+                self._warnings.append("the palette's alpha table is left out")
+        lossy = self._target.loss is not Loss.NEVER
+        if lossy and decoded.monochrome and has_color_tables(self._data_set):
+            self._warnings.append(
+                "lossy compression may change stored values that stand for colors"
             )
+        before = steps[-1].target if steps else decoded.photometric_interpretation
+        if before != result.photometric_interpretation:
+            self._decisions.append(
+                f"{before} is stored as {result.photometric_interpretation} by the codec"
+            )
+        transforms = self._target.family in {"jpeg2000", "htj2k"}
+        if transforms and result.photometric_interpretation == "RGB" == self._options.photometric:
+            self._decisions.append("RGB is coded without a component transform, as asked for")
 
     def _table(self) -> str:
         """Return which offset table an encapsulated result gets.
@@ -506,8 +705,12 @@ class _PixelPlanner:
         return "basic" if size <= 0xFFFFFFFF else "extended"
 
 
-_OVERLAY_BIT_POSITION = 0x0102
-_OVERLAY_DATA = 0x3000
+CHROMA_AS_IT_WAS = replace(HALVED_CHROMA, rounds=False, how="")
+"""For chroma that was stored halved: leaves out again what decoding repeated."""
+
+_PLAIN_FAMILIES = frozenset({"native", "encapsulated-uncompressed", "deflated-frame"})
+_RETIRED_COLORS = frozenset({"HSV", "ARGB", "CMYK"})
+_ALPHA_TABLE = 0x00281204
 _LOSSLESS_KIN = {
     "jpeg": "jpeg-lossless",
     "jpeg-extended": "jpeg-lossless",

@@ -153,21 +153,34 @@ def test_422_of_an_odd_width() -> None:
     assert decoded[0, 2].tolist() == [3, 101, 201]
 
 
-def test_the_video_range_is_stretched() -> None:
-    decoded = DECODER.decode(
-        bytes([16, 235, 128, 128, 16, 16, 16, 240]), _subsampled("YBR_PARTIAL_422", 4)
-    )
+def test_the_video_range_is_kept() -> None:
+    image = _subsampled("YBR_PARTIAL_422", 4)
+    decoded = DECODER.decode(bytes([16, 235, 128, 128, 16, 16, 16, 240]), image)
 
-    assert decoded[0, 0].tolist() == [0, 128, 128]
-    assert decoded[0, 1].tolist() == [255, 128, 128]
-    assert decoded[0, 2].tolist() == [0, 0, 255]
+    assert decoded.tolist() == [[[16, 128, 128], [235, 128, 128], [16, 16, 240], [16, 16, 240]]]
+    described = DECODER.decoded_description(NOTHING, image)
+    assert described.photometric_interpretation == "YBR_PARTIAL_422"
+
+
+@pytest.mark.parametrize("pi", ["YBR_FULL_422", "YBR_PARTIAL_422"])
+def test_422_is_written_as_it_was_read(pi: str) -> None:
+    image, stored = _subsampled(pi, 4), bytes([1, 2, 100, 200, 3, 4, 101, 201])
+
+    assert NativeEncoder().encode(DECODER.decode(stored, image), image) == stored
 
 
 def test_what_has_no_order_of_samples_is_refused() -> None:
     with pytest.raises(UnsupportedSourceError):
         DECODER.decode(bytes(100), _subsampled("YBR_PARTIAL_420", 4))
     with pytest.raises(UnsupportedImageError):
-        NativeEncoder().encoded_description(_subsampled("YBR_FULL_422", 4))
+        NativeEncoder().encoded_description(_subsampled("YBR_PARTIAL_420", 4))
+
+
+def test_422_of_an_odd_width_is_not_written() -> None:
+    with pytest.raises(UnsupportedImageError, match="even number of columns") as caught:
+        NativeEncoder().encoded_description(_subsampled("YBR_FULL_422", 3))
+
+    assert caught.value.hint
 
 
 def test_floating_point_samples() -> None:

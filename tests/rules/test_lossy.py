@@ -11,6 +11,7 @@ from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute, SetSequence
 from dicodec.rules.lossy import (
     RATIO_LENGTH,
     RATIO_TO_FOLLOW,
+    Identity,
     derived_image,
     ratio_text,
     record_compression,
@@ -50,8 +51,8 @@ def test_ratios_fill_the_room_reserved_for_them(native: int, encoded: int, text:
 
 def derived(image_type: str = "ORIGINAL\\PRIMARY", earlier: str = "", uid: str | None = "1.2.9",
             sources: tuple[bytes, ...] = ()) -> dict[int, Edit]:  # fmt: skip
-    edits = derived_image(image_type, earlier, "lossy compression: X", "1.2.3", "1.2.4", uid,
-                          sources)  # fmt: skip
+    source = Identity(image_type, earlier, "1.2.3", "1.2.4")
+    edits = derived_image(source, "lossy compression: X", uid, earlier_sources=sources)
     assert not any(isinstance(edit, RemoveAttribute) for edit in edits)
     return {edit.tag: edit for edit in edits}
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.guards import SUBSAMPLED, YBR_422, check_decodable, plain_description
-from dicodec.codecs.subsampled import upsampled
+from dicodec.codecs.guards import check_decodable, plain_description
+from dicodec.codecs.subsampled import is_subsampled, subsampled, upsampled
 from dicodec.errors import (
     FrameMismatchError,
     TruncatedFrameError,
@@ -52,8 +52,9 @@ def decoded_native(image: ImagePixelDescription) -> ImagePixelDescription:
             "native YBR_PARTIAL_420 has no defined order of samples",
             attribute="PhotometricInterpretation",
         )
-    subsampled = image.photometric_interpretation in YBR_422 and image.samples_per_pixel == 3
-    return plain_description(image, "YBR_FULL" if subsampled else None)
+    # Samples of YBR_PARTIAL_422 keep their range, and so their name; both have all chroma.
+    full = image.photometric_interpretation == "YBR_FULL_422" and image.samples_per_pixel == 3
+    return plain_description(image, "YBR_FULL" if full else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class NativeDecoder:
     def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
         """Return the frame's samples; a view of `stream` where nothing has to change."""
         check_decodable(image)
-        decoded = decoded_native(image)
+        decoded_native(image)
         first_bit = self.first_bit if image.bits_allocated == 1 else 0
         needed = (first_bit + image.native_frame_bits + 7) // 8
         if len(stream) < needed:
@@ -107,7 +108,7 @@ class NativeDecoder:
             image.native_frame_bits // 8 // size,
         ).astype(f"<u{size}", copy=False)
         samples = samples_of_words(words, image)
-        if image.photometric_interpretation != decoded.photometric_interpretation:
+        if is_subsampled(image):
             return upsampled(samples, image)
         return _by_pixel(samples, image)
 
@@ -127,11 +128,17 @@ class NativeEncoder:
 
     def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
-        if image.photometric_interpretation in SUBSAMPLED and image.samples_per_pixel == 3:
+        if image.photometric_interpretation == "YBR_PARTIAL_420":
             raise UnsupportedImageError(
-                f"native {image.photometric_interpretation} would halve the chroma that is there; "
-                "YBR_FULL keeps it",
+                "native YBR_PARTIAL_420 has no defined order of samples",
                 attribute="PhotometricInterpretation",
+            )
+        if is_subsampled(image) and image.columns % 2:
+            raise UnsupportedImageError(
+                f"native {image.photometric_interpretation} needs an even number of columns, and "
+                f"there are {image.columns}",
+                attribute="Columns",
+                hint="YBR_FULL and RGB have no such limit",
             )
         if image.bits_allocated not in {1, 8, 16, 32, 64}:
             raise UnsupportedImageError(
@@ -145,6 +152,8 @@ class NativeEncoder:
         bits.check_range(samples, image)
         if image.bits_allocated == 1:
             return bits.pack(samples, self.first_bit)
+        if is_subsampled(image):
+            samples = subsampled(samples)
         ordered = samples.dtype.newbyteorder(">" if self.big_endian else "<")
         return samples.astype(ordered, copy=False).tobytes()
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from dicodec.codecs.base import Samples
+from dicodec.codecs.guards import YBR_422
 from dicodec.model.image import ImagePixelDescription
 
 
+def is_subsampled(image: ImagePixelDescription) -> bool:
+    """Whether a native frame of the image has half the chroma."""
+    return image.photometric_interpretation in YBR_422 and image.samples_per_pixel == 3
+
+
 def upsampled(words: Samples, image: ImagePixelDescription) -> Samples:
-    """Return YBR_FULL samples by pixel of a YBR_FULL_422 or YBR_PARTIAL_422 frame.
+    """Return the samples by pixel of a YBR_FULL_422 or YBR_PARTIAL_422 frame, in their range.
 
     Two pixels are stored as Y1 Y2 Cb Cr, their chroma sited on the first; both get it. In a row
     of odd length the last pixel's pair is stored and left out here.
@@ -26,17 +32,18 @@ def upsampled(words: Samples, image: ImagePixelDescription) -> Samples:
     for column in (0, 1):
         full[:, column::2, 1:] = quads[:, :, 2:]
     full = full[:, : image.columns]
-    if image.photometric_interpretation == "YBR_PARTIAL_422":
-        full = _full_range(full, image.bits_stored)
     return np.ascontiguousarray(full)
 
 
-def _full_range(samples: Samples, bits_stored: int) -> Samples:
-    """Stretch video range to full range: Y 16 to 235 and Cb, Cr 16 to 240, of 8 bits."""
-    unit = 1 << (bits_stored - 8)
-    top = (1 << bits_stored) - 1
-    middle = 128 * unit
-    wide = samples.astype(np.float64)
-    wide[..., 0] = (wide[..., 0] - 16 * unit) * (top / (219 * unit))
-    wide[..., 1:] = (wide[..., 1:] - middle) * (top / (224 * unit)) + middle
-    return np.clip(np.rint(wide), 0, top).astype(samples.dtype)
+def subsampled(samples: Samples) -> Samples:
+    """Return a frame in the order Y1 Y2 Cb Cr; the chroma of each second pixel is left out.
+
+    Args:
+        samples: by pixel, with an even number of columns, chroma equal within each pair.
+    """
+    rows, columns, _ = samples.shape
+    quads = np.empty((rows, columns // 2, 4), samples.dtype)
+    quads[..., 0] = samples[:, 0::2, 0]
+    quads[..., 1] = samples[:, 1::2, 0]
+    quads[..., 2:] = samples[:, 0::2, 1:]
+    return quads

@@ -61,3 +61,40 @@ def rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     ybr >>= _SCALE
     np.clip(ybr, 0, (1 << bits_stored) - 1, out=ybr)
     return ybr.astype(samples.dtype)
+
+
+def ybr_partial_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
+    """Return RGB samples of video range Y (16 to 235 of 8 bits) and Cb, Cr (16 to 240).
+
+    The inverse of the matrix that PS3.3 C.7.6.3.1.2 gives for YBR_PARTIAL_422, rounded to nearest
+    and clamped.
+
+    Args:
+        samples: unsigned, shape (rows, columns, 3), in the order Y, Cb, Cr.
+        bits_stored: 8 to 16; the ranges grow with it.
+    """
+    unit = 2.0 ** (bits_stored - 8)
+    top = (1 << bits_stored) - 1
+    wide: NDArray[np.float64] = samples.astype(np.float64)
+    y = (wide[..., 0] - 16 * unit) * (top / (219 * unit))
+    cb, cr = ((wide[..., plane] - 128 * unit) * (top / (224 * unit)) for plane in (1, 2))
+    rgb = np.empty_like(wide)
+    rgb[..., 0] = y + 1.402 * cr
+    rgb[..., 1] = y - 0.344136286 * cb - 0.714136286 * cr
+    rgb[..., 2] = y + 1.772 * cb
+    return np.clip(np.rint(rgb), 0, top).astype(samples.dtype)
+
+
+def halved_chroma(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return samples in which two neighbors in a row share the first one's Cb and Cr.
+
+    That is where YBR_FULL_422 has them sampled (PS3.3 C.7.6.3.1.2). What was stored that way before
+    comes out as it was.
+
+    Args:
+        samples: shape (rows, columns, 3), in the order Y, Cb, Cr.
+    """
+    halved = samples.copy()
+    second = halved[:, 1::2, 1:]
+    second[...] = samples[:, 0::2, 1:][:, : second.shape[1]]
+    return halved

@@ -7,37 +7,58 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import UnsupportedImageError
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import MONOCHROME, ImagePixelDescription
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 type SampleFunction = Callable[[NDArray[Any], ImagePixelDescription], NDArray[Any]]
 
+_SINGLE_SAMPLE = MONOCHROME | {"PALETTE COLOR"}
+
 
 @dataclass(frozen=True, slots=True)
 class PhotometricStep:
-    """One change of Photometric Interpretation.
+    """One change of Photometric Interpretation, or of the bits that gray levels are given.
 
     Attributes:
         source, target: Photometric Interpretation before and after.
-        rounds: whether values are rounded, so that the way back is not exact.
+        rounds: whether values are rounded or merged, so that the way back is not exact.
         apply: turns the samples of a frame, given the description before.
+        bits: Bits Allocated and Bits Stored after it; None where they stay.
+        how: what else is to be said of it, in words.
     """
 
     source: str
     target: str
     rounds: bool
     apply: SampleFunction
+    bits: int | None = None
+    how: str = ""
 
     def described(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Return the description after the step."""
-        return replace(image, photometric_interpretation=self.target)
+        after = replace(
+            image,
+            photometric_interpretation=self.target,
+            samples_per_pixel=1 if self.target in _SINGLE_SAMPLE else 3,
+        )
+        if self.bits is None:
+            return after
+        return replace(
+            after,
+            bits_allocated=self.bits,
+            bits_stored=self.bits,
+            high_bit=self.bits - 1,
+            pixel_representation=0,
+        )
 
     @property
     def text(self) -> str:
         """The step in words."""
-        return f"{self.source} is converted to {self.target}"
+        bits = "" if self.bits is None else f" of {self.bits} bits"
+        how = f": {self.how}" if self.how else ""
+        return f"{self.source} is converted to {self.target}{bits}{how}"
 
 
 def _ybr_full_to_rgb(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
@@ -52,37 +73,89 @@ def _rgb_to_ybr_full(samples: NDArray[Any], image: ImagePixelDescription) -> NDA
     return rgb_to_ybr_full(samples, image.bits_stored)
 
 
+def _ybr_partial_to_rgb(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
+    from dicodec.pixels.color import ybr_partial_to_rgb
+
+    return ybr_partial_to_rgb(samples, image.bits_stored)
+
+
+def _halved_chroma(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:  # noqa: ARG001
+    from dicodec.pixels.color import halved_chroma
+
+    return halved_chroma(samples)
+
+
+def _inverted(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
+    """Return gray levels counted from the other end of Bits Stored: exact, and its own reverse."""
+    if image.floating:
+        raise UnsupportedImageError("floating point samples have no largest value to invert from")
+    ones = -1 if image.signed else (1 << image.bits_stored) - 1
+    inverted: NDArray[Any] = samples ^ samples.dtype.type(ones)
+    return inverted
+
+
+HALVED_CHROMA = PhotometricStep(
+    "YBR_FULL", "YBR_FULL_422", rounds=True, apply=_halved_chroma, how="chroma columns are halved"
+)
 STEPS = (
     PhotometricStep("YBR_FULL", "RGB", rounds=True, apply=_ybr_full_to_rgb),
     PhotometricStep("RGB", "YBR_FULL", rounds=True, apply=_rgb_to_ybr_full),
+    PhotometricStep("YBR_PARTIAL_422", "RGB", rounds=True, apply=_ybr_partial_to_rgb),
+    HALVED_CHROMA,
+    PhotometricStep(
+        "MONOCHROME1", "MONOCHROME2", rounds=False, apply=_inverted, how="samples are inverted"
+    ),
+    PhotometricStep(
+        "MONOCHROME2", "MONOCHROME1", rounds=False, apply=_inverted, how="samples are inverted"
+    ),
 )
+
+type Route = tuple[PhotometricStep, ...]
 
 
 def route(
-    decoded: ImagePixelDescription, wanted: str
-) -> Iterator[tuple[tuple[PhotometricStep, ...], ImagePixelDescription]]:
+    decoded: ImagePixelDescription, wanted: str, steps: Route = STEPS
+) -> Iterator[tuple[Route, ImagePixelDescription]]:
     """Yield ways to present decoded samples to an encoder, the preferred one first.
 
     Args:
         decoded: what the decoder returns.
         wanted: a Photometric Interpretation, "auto" for whatever the target takes, or "keep" for
-            no change.
+            no change. YBR_FULL_422 also yields what codecs halve the chroma of.
+        steps: those that there are; of two that lead the same way the first is preferred.
 
     Raises:
         UnsupportedImageError: no step leads to what is wanted.
     """
-    stated = decoded.photometric_interpretation
-    wanted_here = "YBR_FULL" if wanted == "YBR_FULL_422" else wanted
-    if wanted in {"auto", "keep"} or wanted_here == stated:
-        yield (), decoded
     if wanted == "keep":
+        yield (), decoded
         return
-    ways = [
-        step for step in STEPS if step.source == stated and wanted_here in {"auto", step.target}
-    ]
     if wanted == "auto":
-        ways = [step for step in ways if step.target == "RGB"]
-    for step in ways:
-        yield (step,), step.described(decoded)
-    if not ways and wanted not in {"auto", stated} and wanted_here != stated:
-        raise UnsupportedImageError(f"{stated} cannot be converted to {wanted}")
+        ends = {decoded.photometric_interpretation, "RGB"}
+    else:
+        ends = {wanted, "YBR_FULL", "RGB"} if wanted == "YBR_FULL_422" else {wanted}
+    found = False
+    for way, image in _ways(decoded, steps):
+        if image.photometric_interpretation in ends:
+            found = True
+            yield way, image
+    if not found:
+        stated = decoded.photometric_interpretation
+        raise UnsupportedImageError(
+            f"{stated} cannot be converted to {wanted}", attribute="PhotometricInterpretation"
+        )
+
+
+def _ways(
+    decoded: ImagePixelDescription, steps: Route
+) -> Iterator[tuple[Route, ImagePixelDescription]]:
+    """Yield all ways that pass no Photometric Interpretation twice, the shortest first."""
+    waiting: list[tuple[Route, ImagePixelDescription]] = [((), decoded)]
+    for way, image in waiting:  # grows on the way
+        yield way, image
+        passed = {decoded.photometric_interpretation, *(step.target for step in way)}
+        waiting += [
+            ((*way, step), step.described(image))
+            for step in steps
+            if step.source == image.photometric_interpretation and step.target not in passed
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from dicodec.model import tags
 from dicodec.model.edits import Edit, Item, SetAttribute, SetSequence
@@ -25,68 +26,113 @@ def ratio_text(native_size: int, encoded_size: int) -> str:
     return f"{ratio:.4f}"[:RATIO_LENGTH].ljust(RATIO_LENGTH)
 
 
+def in_step(
+    methods: Sequence[str], ratios: Sequence[str], method: str, ratio: str
+) -> tuple[list[str], list[str]]:
+    """Return methods and ratios with one more of each, the n-th of one with the n-th of the other.
+
+    Where a file has fewer ratios than methods, or the reverse, the shorter list is filled with
+    empty values.
+    """
+    length = max(len(methods), len(ratios))
+    return (
+        [*methods, *[""] * (length - len(methods)), method],
+        [*ratios, *[""] * (length - len(ratios)), ratio],
+    )
+
+
 def record_compression(
     method: str, earlier_methods: Sequence[str], earlier_ratios: Sequence[str], ratio: str
 ) -> tuple[Edit, ...]:
     """Record one more lossy compression; what was recorded before stays (C.7.6.1.1.5.2).
 
-    Ratios and methods are kept in step: where a file has fewer ratios than methods, or the
-    reverse, the shorter list is filled with empty values.
+    Methods are left out where none has a name.
     """
-    length = max(len(earlier_methods), len(earlier_ratios))
-    methods = [*earlier_methods, *[""] * (length - len(earlier_methods)), method]
-    ratios = [*earlier_ratios, *[""] * (length - len(earlier_ratios)), ratio]
-    return (
+    methods, ratios = in_step(earlier_methods, earlier_ratios, method, ratio)
+    edits: list[Edit] = [
         SetAttribute(tags.LOSSY_IMAGE_COMPRESSION, "CS", "01"),
         SetAttribute(tags.LOSSY_IMAGE_COMPRESSION_RATIO, "DS", "\\".join(ratios)),
-        SetAttribute(tags.LOSSY_IMAGE_COMPRESSION_METHOD, "CS", "\\".join(methods)),
-    )
+    ]
+    if any(methods):
+        edits.append(SetAttribute(tags.LOSSY_IMAGE_COMPRESSION_METHOD, "CS", "\\".join(methods)))
+    return tuple(edits)
+
+
+class Derivation(NamedTuple):
+    """How an image came to be from another, as codes of DICOM's own terminology (PS3.16 D).
+
+    Attributes:
+        code: value and meaning for Derivation Code Sequence; None where none says it.
+        purpose: value and meaning of what the other image is for.
+    """
+
+    code: tuple[str, str] | None
+    purpose: tuple[str, str]
+
+
+LOSSY_COMPRESSION = Derivation(
+    ("113040", "Lossy Compression"), ("121320", "Uncompressed predecessor")
+)
+PROCESSING = Derivation(None, ("121322", "Source image for image processing operation"))
+
+
+class Identity(NamedTuple):
+    """What a data set says of which image it is.
+
+    Attributes:
+        image_type: Image Type.
+        derivation_description: Derivation Description.
+        class_uid: SOP Class UID.
+        instance_uid: SOP Instance UID.
+    """
+
+    image_type: str
+    derivation_description: str
+    class_uid: str
+    instance_uid: str
 
 
 def derived_image(
-    image_type: str,
-    derivation_description: str,
+    source: Identity,
     description: str,
-    source_class_uid: str,
-    source_instance_uid: str,
     new_instance_uid: str | None,
+    derivation: Derivation = LOSSY_COMPRESSION,
+    earlier_codes: tuple[bytes, ...] = (),
     earlier_sources: tuple[bytes, ...] = (),
 ) -> tuple[Edit, ...]:
-    """Say that the image is derived from another one by lossy compression (C.7.6.1.1.3, C.12.4).
+    """Say that the image is derived from another one (C.7.6.1.1.3, C.12.4).
 
     Args:
-        image_type: Image Type as it is; value 1 becomes DERIVED.
-        derivation_description: Derivation Description as it is; the new one is appended where
-            there is room.
-        description: what was done, for people.
-        source_class_uid: SOP Class UID of the image this one is made from.
-        source_instance_uid: its SOP Instance UID.
+        source: the image this one is made from; value 1 of its type becomes DERIVED.
+        description: what was done, for people; appended where there is room.
         new_instance_uid: SOP Instance UID of the result; None keeps the old one, and then no
             reference is made, as an image cannot be derived from itself.
+        derivation: what was done, as codes.
+        earlier_codes: items of Derivation Code Sequence that are kept, encoded for the target.
         earlier_sources: items of Source Image Sequence that are kept, encoded for the target.
     """
-    values = image_type.split("\\") if image_type else ["DERIVED", "PRIMARY"]
+    values = source.image_type.split("\\") if source.image_type else ["DERIVED", "PRIMARY"]
     values[0] = "DERIVED"
-    joined = "; ".join(text for text in (derivation_description, description) if text)
+    joined = "; ".join(text for text in (source.derivation_description, description) if text)
     if len(joined) > _LONGEST_DESCRIPTION:  # cutting could cut a character of several bytes
-        joined = derivation_description
+        joined = source.derivation_description
     edits: list[Edit] = [
         SetAttribute(tags.IMAGE_TYPE, "CS", "\\".join(values)),
         SetAttribute(tags.DERIVATION_DESCRIPTION, "ST", joined),
-        SetSequence(tags.DERIVATION_CODE_SEQUENCE, (_code("113040", "Lossy Compression"),)),
     ]
+    if derivation.code is not None:
+        others = tuple(item for item in earlier_codes if derivation.code[0].encode() not in item)
+        codes: tuple[Item | bytes, ...] = (*others, _code(*derivation.code))
+        edits.append(SetSequence(tags.DERIVATION_CODE_SEQUENCE, codes))
     if new_instance_uid is not None:
-        source: Item = (
-            SetAttribute(tags.REFERENCED_SOP_CLASS_UID, "UI", source_class_uid),
-            SetAttribute(tags.REFERENCED_SOP_INSTANCE_UID, "UI", source_instance_uid),
-            SetSequence(
-                tags.PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
-                (_code("121320", "Uncompressed predecessor"),),
-            ),
+        reference: Item = (
+            SetAttribute(tags.REFERENCED_SOP_CLASS_UID, "UI", source.class_uid),
+            SetAttribute(tags.REFERENCED_SOP_INSTANCE_UID, "UI", source.instance_uid),
+            SetSequence(tags.PURPOSE_OF_REFERENCE_CODE_SEQUENCE, (_code(*derivation.purpose),)),
         )
         edits += [
             SetAttribute(tags.SOP_INSTANCE_UID, "UI", new_instance_uid),
-            SetSequence(tags.SOURCE_IMAGE_SEQUENCE, (*earlier_sources, source)),
+            SetSequence(tags.SOURCE_IMAGE_SEQUENCE, (*earlier_sources, reference)),
         ]
     return tuple(edits)
 

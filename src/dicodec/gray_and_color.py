@@ -1,0 +1,144 @@
+"""Reading what a data set says of how its stored values become gray levels or colors."""
+
+from __future__ import annotations
+
+import struct
+
+from dicodec.errors import MalformedFileError
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.encoding import tag_bytes
+from dicodec.pixels.gray import Rescaling, Window
+from dicodec.pixels.palette import Palette, color_table, palette
+from dicodec.rules import photometric_edits as rules
+
+_FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)  # shared by all frames, of each frame
+_SINGLE = (
+    *rules.IN_THE_WAY_OF_INVERSION,
+    *rules.IN_THE_WAY_OF_RESCALING,
+)
+_COLORS = (
+    # name, descriptor, data, segmented data
+    ("red", 0x00281101, 0x00281201, 0x00281221),
+    ("green", 0x00281102, 0x00281202, 0x00281222),
+    ("blue", 0x00281103, 0x00281203, 0x00281223),
+)
+
+
+def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
+    """Return what lies between stored values and gray levels."""
+    return rules.GrayAttributes(
+        modality=data_set.text(rules.MODALITY).upper(),
+        window_centers=_values(data_set, rules.WINDOW_CENTER),
+        window_widths=_values(data_set, rules.WINDOW_WIDTH),
+        voi_function=data_set.text(rules.VOI_LUT_FUNCTION).upper(),
+        slope=_first(data_set, rules.RESCALE_SLOPE),
+        intercept=_first(data_set, rules.RESCALE_INTERCEPT),
+        rescale_type=data_set.text(rules.RESCALE_TYPE),
+        padding=_word(data_set, rules.PIXEL_PADDING_VALUE),
+        padding_limit=_word(data_set, rules.PIXEL_PADDING_RANGE_LIMIT),
+        smallest=_word(data_set, tags.SMALLEST_IMAGE_PIXEL_VALUE),
+        largest=_word(data_set, tags.LARGEST_IMAGE_PIXEL_VALUE),
+        relationship_sign=_word(data_set, rules.PIXEL_INTENSITY_RELATIONSHIP_SIGN),
+        presentation_shape=data_set.text(rules.PRESENTATION_LUT_SHAPE).upper(),
+        present=frozenset(tag for tag in _SINGLE if data_set.find(tag) is not None),
+        of_frames=_of_frames(data_set),
+    )
+
+
+def rescaling(gray: rules.GrayAttributes) -> Rescaling:
+    """Return how stored values become gray levels by the first window; none is looked for later.
+
+    Raises:
+        UnsupportedImageError: a number is none.
+    """
+    slope = float(rules.number(gray.slope or "1", "RescaleSlope"))
+    intercept = float(rules.number(gray.intercept or "0", "RescaleIntercept"))
+    if not gray.window_centers or not gray.window_widths:
+        return Rescaling(slope, intercept)
+    center = float(rules.number(gray.window_centers[0], "WindowCenter"))
+    width = float(rules.number(gray.window_widths[0], "WindowWidth"))
+    return Rescaling(slope, intercept, Window(center, width, gray.voi_function or "LINEAR"))
+
+
+def has_color_tables(data_set: DataSet) -> bool:
+    """Whether there are Palette Color Lookup Tables."""
+    return data_set.find(_COLORS[0][1]) is not None
+
+
+def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:
+    """Return the Palette Color Lookup Tables, expanded.
+
+    Args:
+        data_set: that has them.
+        image: whose Pixel Representation decides the sign of the first mapped value.
+
+    Raises:
+        MalformedFileError: a table is missing or makes no sense.
+    """
+    tables = []
+    said = 0
+    for color, descriptor_tag, data_tag, segmented_tag in _COLORS:
+        descriptor = _words(data_set, descriptor_tag)
+        segmented = data_set.value(data_tag) is None
+        data = _words(data_set, segmented_tag if segmented else data_tag)
+        if len(descriptor) < 3 or not data:
+            raise MalformedFileError(
+                f"the {color} Palette Color Lookup Table or its descriptor is missing",
+                attribute=f"{color.title()}PaletteColorLookupTable"
+                f"{'Data' if len(descriptor) >= 3 else 'Descriptor'}",
+            )
+        entries, first, bits = descriptor[:3]
+        if image.signed and first >= 1 << 15:
+            first -= 1 << 16
+        said = max(said, bits)
+        tables.append(
+            color_table(
+                color,
+                (entries, first, bits),
+                data,
+                struct.pack(f"<{len(data)}H", *data),
+                segmented=segmented,
+            )
+        )
+    return palette(tables, said)
+
+
+def _words(data_set: DataSet, tag: int) -> tuple[int, ...]:
+    """Return a value as 16-bit numbers; a last odd byte gets a zero.
+
+    Bytes of OB are in pairs of which the first is the lower one, in any byte order (PS3.5 7.3).
+    """
+    value = data_set.value(tag) or b""
+    value += b"\0" * (len(value) % 2)
+    span = data_set.find(tag)
+    in_order = span is not None and span.vr in {"OB", "UN"}
+    order = "<" if in_order else data_set.encoding.order
+    return struct.unpack(f"{order}{len(value) // 2}H", value)
+
+
+def _values(data_set: DataSet, tag: int) -> tuple[str, ...]:
+    text = data_set.text(tag)
+    return tuple(value.strip() for value in text.split("\\") if value.strip())
+
+
+def _first(data_set: DataSet, tag: int) -> str:
+    return next(iter(_values(data_set, tag)), "")
+
+
+def _word(data_set: DataSet, tag: int) -> int | None:
+    number = data_set.number(tag)
+    return None if number is None else number & 0xFFFF
+
+
+def _of_frames(data_set: DataSet) -> frozenset[int]:
+    """Return what stands in functional groups; what merely looks like a tag there counts too."""
+    found: set[int] = set()
+    for group in _FUNCTIONAL_GROUPS:
+        span = data_set.find(group)
+        if span is None:
+            continue
+        raw, encoding = data_set.raw(span), data_set.encoding_of(span)
+        found |= {tag for tag in rules.OF_FRAMES if tag_bytes(tag, encoding) in raw}
+    return frozenset(found)

@@ -1,0 +1,229 @@
+"""Palette Color Lookup Tables (PS3.3 C.7.6.3.1.5, C.7.6.3.1.6, C.7.9.2) and their application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dicodec.errors import MalformedFileError
+from dicodec.model.image import ImagePixelDescription
+from dicodec.pixels.photometric import PhotometricStep
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PALETTE_COLOR = "PALETTE COLOR"
+_COLORS = ("red", "green", "blue")
+_ALL_ENTRIES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class ColorTable:
+    """One of the three tables, expanded.
+
+    Attributes:
+        first_mapped: the sample that the first entry is for; smaller ones get that entry too, and
+            those past the last entry get the last.
+        entries: 0 to 255 or 0 to 65535.
+    """
+
+    first_mapped: int
+    entries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The tables of a data set.
+
+    Attributes:
+        tables: red, green, blue.
+        bits: of the entries, 8 or 16.
+        notes: what was odd about them and how it was read, in words.
+    """
+
+    tables: tuple[ColorTable, ColorTable, ColorTable]
+    bits: int
+    notes: tuple[str, ...] = ()
+
+    def reduced(self) -> Palette:
+        """Return the tables with the upper 8 of 16 bits."""
+        red, green, blue = (
+            ColorTable(table.first_mapped, tuple(entry >> 8 for entry in table.entries))
+            for table in self.tables
+        )
+        return Palette((red, green, blue), 8, self.notes)
+
+    @property
+    def reducible(self) -> bool:
+        """Whether 8 bits say all that the entries do: their lower byte is 0 or repeats the upper.
+
+        All of them in the same of the two ways: 8-bit values were scaled by 256 or by 257.
+        """
+        entries = [entry for table in self.tables for entry in table.entries]
+        return not any(entry & 0xFF for entry in entries) or all(
+            entry & 0xFF == entry >> 8 for entry in entries
+        )
+
+
+def color_table(
+    color: str,
+    descriptor: tuple[int, int, int],
+    words: Sequence[int],
+    data: bytes,
+    *,
+    segmented: bool,
+) -> tuple[ColorTable, int, str]:
+    """Return a table, the bits of its entries, and what was odd about it; "" if nothing.
+
+    Args:
+        color: its name, for messages.
+        descriptor: number of entries (0 for 65536), first mapped sample, bits of an entry.
+        words: the data as 16-bit numbers.
+        data: the same as bytes, the lower one of each word first.
+        segmented: whether the data are segments.
+
+    Raises:
+        MalformedFileError: there is no entry, or a segment that is none.
+    """
+    entries, first, bits = descriptor
+    entries = entries or _ALL_ENTRIES
+    numbers: Sequence[int]
+    if segmented:
+        wide = bits > 8
+        numbers = _expanded(words if wide else data, color, 2 if wide else 1)
+    else:
+        wide = len(data) >= 2 * entries or (bits > 8 and len(data) > entries + 1)
+        numbers = words if wide else data
+    note = ""
+    if len(numbers) < entries:
+        note = f"the {color} table has {len(numbers)} of {entries} entries; the last is repeated"
+    if not numbers:
+        raise MalformedFileError(f"the {color} Palette Color Lookup Table is empty")
+    table = ColorTable(first, tuple(numbers[:entries]))
+    return table, 16 if (wide and bits > 8) or max(table.entries) > 0xFF else 8, note
+
+
+def palette(tables: Sequence[tuple[ColorTable, int, str]], bits_said: int) -> Palette:
+    """Put three tables together; what is in the lower bytes only is of 8 bits, whatever is said.
+
+    Args:
+        tables: as `color_table` returns them: red, green, blue.
+        bits_said: bits of an entry as the descriptors say.
+    """
+    notes = [note for _, _, note in tables if note]
+    bits = max(bits for _, bits, _ in tables)
+    red, green, blue = (table for table, _, _ in tables)
+    largest = max(max(table.entries) for table in (red, green, blue))
+    if bits == 16 and largest <= 0xFF:
+        bits = 8
+        notes.append(f"the tables are said to have {bits_said} bits and have 8")
+    elif bits == 16 and 8 < bits_said < 16 and largest < 1 << bits_said:
+        red, green, blue = (
+            ColorTable(one.first_mapped, tuple(e << (16 - bits_said) for e in one.entries))
+            for one in (red, green, blue)
+        )
+    elif bits == 16 and bits_said <= 8:
+        notes.append(f"the tables are said to have {bits_said} bits and have 16")
+    return Palette((red, green, blue), bits, tuple(notes))
+
+
+def palette_steps(tables: Palette) -> tuple[PhotometricStep, ...]:
+    """Return the steps from PALETTE COLOR to RGB, the exact one first."""
+    if tables.bits == 8:
+        return (_step(tables, rounds=False, how=""),)
+    if tables.reducible:
+        how = "the tables' 16 bits hold no more"
+        return (_step(tables.reduced(), rounds=False, how=how),)
+    how = "the upper half of the tables' 16 bits"
+    return (
+        _step(tables, rounds=False, how=""),
+        _step(tables.reduced(), rounds=True, how=how),
+    )
+
+
+def _step(tables: Palette, *, rounds: bool, how: str) -> PhotometricStep:
+    return PhotometricStep(PALETTE_COLOR, "RGB", rounds, _Lookup(tables), tables.bits, how)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """Turns samples into colors."""
+
+    palette: Palette
+
+    def __call__(self, samples: NDArray[Any], _: ImagePixelDescription) -> NDArray[Any]:
+        import numpy as np
+
+        colors = np.empty((*samples.shape, 3), f"<u{self.palette.bits // 8}")
+        wide = samples.astype(np.int64)
+        for plane, table in enumerate(self.palette.tables):
+            entries = np.array(table.entries, colors.dtype)
+            places = np.clip(wide - table.first_mapped, 0, len(entries) - 1)
+            colors[..., plane] = entries[places]
+        return colors
+
+
+def _line(start: int, end: int, count: int) -> list[int]:
+    """Return so many entries after `start` on a straight line to `end`, rounded to nearest."""
+    return [start + (2 * (end - start) * n + count) // (2 * count) for n in range(1, count + 1)]
+
+
+def _expanded(numbers: Sequence[int], color: str, size: int) -> list[int]:
+    """Return the entries that segments stand for (C.7.9.2); numbers are of so many bytes."""
+    expansion = _Expansion(numbers, color, size)
+    expansion.run(0, None, nested=False)
+    return expansion.entries
+
+
+class _Expansion:
+    """Runs through segments; an indirect one runs through others again, which are not indirect."""
+
+    def __init__(self, numbers: Sequence[int], color: str, size: int) -> None:
+        self._numbers = numbers
+        self._color = color
+        self._size = size
+        self.entries: list[int] = []
+
+    def run(self, place: int, segments: int | None, *, nested: bool) -> None:
+        """Expand segments from a place on: so many, or all; a single last number is padding."""
+        while segments != 0 and place + 2 <= len(self._numbers):
+            opcode, count = self._numbers[place], self._numbers[place + 1]
+            place += 2
+            if opcode == 0:
+                self._take(self._slice(place, count))
+                place += count
+            elif opcode == 1 and self.entries:
+                self._take(_line(self.entries[-1], self._slice(place, 1)[0], count))
+                place += 1
+            elif opcode == 2 and not nested:
+                place = self._indirect(place, count)
+            else:
+                raise self._malformed(f"a segment of kind {opcode} at {place - 2}")
+            segments = None if segments is None else segments - 1
+        if segments:
+            raise self._malformed("an indirect segment that reaches past the end")
+
+    def _indirect(self, place: int, count: int) -> int:
+        """Expand earlier segments again; the offset is in bytes, its lower part comes first."""
+        parts = self._slice(place, 4 // self._size)
+        offset = sum(part << 8 * self._size * n for n, part in enumerate(parts))
+        if count:
+            self.run(offset // self._size, count, nested=True)
+        return place + len(parts)
+
+    def _slice(self, place: int, count: int) -> Sequence[int]:
+        found = self._numbers[place : place + count]
+        if len(found) < count:
+            raise self._malformed("a segment that is cut short")
+        return found
+
+    def _take(self, entries: Sequence[int]) -> None:
+        self.entries += entries
+        if len(self.entries) > _ALL_ENTRIES:
+            raise self._malformed("more entries than a table can have")
+
+    def _malformed(self, what: str) -> MalformedFileError:
+        return MalformedFileError(
+            f"the segmented {self._color} Palette Color Lookup Table has {what}"
+        )

@@ -1,0 +1,45 @@
+"""Overlays that lie in unused bits of Pixel Data (retired; PS3.5 8.1.2, PS3.3 C.9.2)."""
+
+from __future__ import annotations
+
+from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.image import ImagePixelDescription
+
+OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+OVERLAY_ROWS = 0x0010
+OVERLAY_COLUMNS = 0x0011
+NUMBER_OF_FRAMES_IN_OVERLAY = 0x0015
+OVERLAY_ORIGIN = 0x0050
+IMAGE_FRAME_ORIGIN = 0x0051
+OVERLAY_BITS_ALLOCATED = 0x0100
+OVERLAY_BIT_POSITION = 0x0102
+OVERLAY_DATA = 0x3000
+
+
+def overlay_edits(
+    group: int, image: ImagePixelDescription, data: bytes, has_origin: bool
+) -> tuple[Edit, ...]:
+    """Return the edits that give an overlay data of its own (C.9.2).
+
+    Args:
+        group: 0x6000 to 0x601E.
+        image: in whose Pixel Data it lay, so that it is as large and has as many frames.
+        data: its bits, encoded for the target.
+        has_origin: whether the data set says where it begins.
+    """
+    high = group << 16
+    edits: list[Edit] = [
+        SetAttribute(high | OVERLAY_ROWS, "US", (image.rows,)),
+        SetAttribute(high | OVERLAY_COLUMNS, "US", (image.columns,)),
+        SetAttribute(high | OVERLAY_BITS_ALLOCATED, "US", (1,)),
+        SetAttribute(high | OVERLAY_BIT_POSITION, "US", (0,)),
+        SetAttribute(high | OVERLAY_DATA, "OW", data),
+    ]
+    if not has_origin:
+        edits.append(SetAttribute(high | OVERLAY_ORIGIN, "SS", (1, 1)))
+    if image.number_of_frames > 1:
+        edits += [
+            SetAttribute(high | NUMBER_OF_FRAMES_IN_OVERLAY, "IS", str(image.number_of_frames)),
+            SetAttribute(high | IMAGE_FRAME_ORIGIN, "US", (1,)),
+        ]
+    return tuple(edits)

@@ -1,0 +1,254 @@
+"""Which attributes follow when samples are inverted, colored or given other gray levels.
+
+PS3.3 C.7.5.1.1.2, C.7.6.3, C.8.11.3, C.11.1, C.11.2, C.11.6. docs/photometric.md says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from dicodec.errors import UnsupportedImageError
+from dicodec.model import tags
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
+from dicodec.model.image import ImagePixelDescription
+
+WINDOW_CENTER = 0x00281050
+WINDOW_WIDTH = 0x00281051
+RESCALE_INTERCEPT = 0x00281052
+RESCALE_SLOPE = 0x00281053
+RESCALE_TYPE = 0x00281054
+WINDOW_EXPLANATION = 0x00281055
+VOI_LUT_FUNCTION = 0x00281056
+PIXEL_PADDING_VALUE = 0x00280120
+PIXEL_PADDING_RANGE_LIMIT = 0x00280121
+PIXEL_INTENSITY_RELATIONSHIP_SIGN = 0x00281041
+PRESENTATION_LUT_SHAPE = 0x20500020
+MODALITY = 0x00080060
+
+IN_THE_WAY_OF_INVERSION = {
+    0x00283000: "Modality LUT Sequence",
+    0x00283010: "VOI LUT Sequence",
+    0x20500010: "Presentation LUT Sequence",
+    0x00409096: "Real World Value Mapping Sequence",
+    0x00603000: "Histogram Sequence",
+    0x00281101: "Palette Color Lookup Table",  # supplemental, for some of the stored values
+    0x00281200: "Gray Lookup Table Data",
+}
+"""What is counted in stored values, or turns them into others, and cannot simply be mirrored."""
+
+IN_THE_WAY_OF_RESCALING = {
+    tag: IN_THE_WAY_OF_INVERSION[tag]
+    for tag in (0x00283000, 0x00283010, 0x20500010, 0x00281101, 0x00281200)
+}
+
+OF_FRAMES = {
+    0x00289132: "Frame VOI LUT Sequence",
+    0x00289145: "Pixel Value Transformation Sequence",
+    0x00409096: "Real World Value Mapping Sequence",
+}
+"""What functional groups say of stored values, of all frames or of each."""
+
+_WITH_UNITS = {"CT": "Hounsfield units", "PT": "activity"}
+_UNSPECIFIED = frozenset({"", "US", "UNSPECIFIED"})
+
+_PALETTE_TAGS = (
+    *range(0x00281101, 0x00281105), 0x00281199, *range(0x00281201, 0x00281205),
+    *range(0x00281221, 0x00281225),
+)  # fmt: skip
+_OF_STORED_VALUES = (PIXEL_PADDING_VALUE, PIXEL_PADDING_RANGE_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class GrayAttributes:
+    """What a data set says of how its stored values become gray levels, as read from it.
+
+    Numbers of VR US or SS are given as their 16 bits, read as unsigned; None where absent.
+    """
+
+    modality: str = ""
+    window_centers: tuple[str, ...] = ()
+    window_widths: tuple[str, ...] = ()
+    voi_function: str = ""
+    slope: str = ""
+    intercept: str = ""
+    rescale_type: str = ""
+    padding: int | None = None
+    padding_limit: int | None = None
+    smallest: int | None = None
+    largest: int | None = None
+    relationship_sign: int | None = None
+    presentation_shape: str = ""
+    present: frozenset[int] = frozenset()
+    of_frames: frozenset[int] = frozenset()
+
+
+def inversion_edits(
+    gray: GrayAttributes, image: ImagePixelDescription, target: str
+) -> tuple[Edit, ...]:
+    """Return what follows when stored values are inverted within Bits Stored.
+
+    A stored value v becomes k - v, k being the sum of the smallest and the largest possible one.
+    Rescale Slope s and Intercept b stay, so that a rescaled value m becomes s k + 2 b - m, and the
+    window is mirrored likewise; its width stays.
+
+    Args:
+        gray: of the source.
+        image: the image before.
+        target: MONOCHROME1 or MONOCHROME2.
+
+    Raises:
+        UnsupportedImageError: something could not follow; it is named.
+    """
+    _refuse(gray, IN_THE_WAY_OF_INVERSION, "would have to be mirrored")
+    units = _WITH_UNITS.get(gray.modality, gray.rescale_type)
+    if gray.rescale_type.upper() not in _UNSPECIFIED or (
+        gray.modality in _WITH_UNITS and not gray.rescale_type
+    ):
+        raise UnsupportedImageError(
+            f"the values mean something ({units}), and inverted they would not",
+            attribute="RescaleType",
+            hint="keep the Photometric Interpretation; viewers show either",
+        )
+    low, high = image.sample_range
+    edits: list[Edit] = []
+    if gray.window_centers:
+        middle = number(gray.slope or "1", "RescaleSlope") * (low + high) + 2 * number(
+            gray.intercept or "0", "RescaleIntercept"
+        )
+        # C.11.2.1.2.1: LINEAR is symmetric about center - 0.5, the other functions about center.
+        middle += gray.voi_function in {"", "LINEAR"}
+        centers = [_text(middle - number(one, "WindowCenter")) for one in gray.window_centers]
+        edits.append(SetAttribute(WINDOW_CENTER, "DS", "\\".join(centers)))
+    edits += _mirrored(gray, image)
+    if gray.relationship_sign in {1, 0xFFFF}:
+        sign = -1 if gray.relationship_sign == 1 else 1
+        edits.append(SetAttribute(PIXEL_INTENSITY_RELATIONSHIP_SIGN, "SS", (sign,)))
+    if gray.presentation_shape in {"IDENTITY", "INVERSE"}:
+        shape = "INVERSE" if target == "MONOCHROME1" else "IDENTITY"
+        edits.append(SetAttribute(PRESENTATION_LUT_SHAPE, "CS", shape))
+    elif gray.presentation_shape:
+        raise UnsupportedImageError(
+            f"Presentation LUT Shape {gray.presentation_shape} has no inverse",
+            attribute="PresentationLUTShape",
+        )
+    return tuple(edits)
+
+
+def palette_edits() -> tuple[Edit, ...]:
+    """Return what follows when PALETTE COLOR becomes RGB: tables and values of indices leave."""
+    return tuple(RemoveAttribute(tag) for tag in (*_PALETTE_TAGS, *_OF_STORED_VALUES))
+
+
+def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
+    """Return what follows when window and rescaling have been applied to 8 bits, MONOCHROME2."""
+    edits: list[Edit] = [
+        *(
+            RemoveAttribute(tag)
+            for tag in (*_OF_STORED_VALUES, WINDOW_EXPLANATION, VOI_LUT_FUNCTION, 0x00409096)
+        ),
+        SetAttribute(WINDOW_CENTER, "DS", "128"),
+        SetAttribute(WINDOW_WIDTH, "DS", "256"),
+    ]
+    if gray.slope or gray.intercept:
+        edits += [
+            SetAttribute(RESCALE_SLOPE, "DS", "1"),
+            SetAttribute(RESCALE_INTERCEPT, "DS", "0"),
+            SetAttribute(RESCALE_TYPE, "LO", "US"),
+        ]
+    if gray.presentation_shape:
+        edits.append(SetAttribute(PRESENTATION_LUT_SHAPE, "CS", "IDENTITY"))
+    if gray.relationship_sign is not None:
+        edits.append(RemoveAttribute(PIXEL_INTENSITY_RELATIONSHIP_SIGN))
+    return tuple(edits)
+
+
+def check_rescaling(gray: GrayAttributes) -> None:
+    """Check that window and rescaling are all that lies between stored values and gray levels.
+
+    Raises:
+        UnsupportedImageError: there is more; it is named.
+    """
+    _refuse(gray, IN_THE_WAY_OF_RESCALING, "is not applied")
+
+
+def _refuse(gray: GrayAttributes, in_the_way: dict[int, str], why: str) -> None:
+    for tag in sorted(gray.present):
+        if tag in in_the_way:
+            raise UnsupportedImageError(f"there is a {in_the_way[tag]}, which {why}")
+    for tag in sorted(gray.of_frames):
+        raise UnsupportedImageError(
+            f"there is a {OF_FRAMES[tag]} in functional groups, which {why} for each frame"
+        )
+
+
+def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
+    """Return the edits of what is counted in stored values."""
+    low, high = image.sample_range
+    vr = "SS" if image.signed else "US"
+    edits: list[Edit] = []
+
+    def put(tag: int, value: int) -> None:
+        edits.append(SetAttribute(tag, vr, (low + high - value,)))
+
+    padding = _stored(gray.padding, image)
+    limit = _stored(gray.padding_limit, image)
+    if padding is not None and limit is not None:
+        # The part of the range that samples can have; no sample is in another.
+        if max(padding, limit) >= low and min(padding, limit) <= high:
+            put(PIXEL_PADDING_VALUE, min(max(padding, low), high))
+            put(PIXEL_PADDING_RANGE_LIMIT, min(max(limit, low), high))
+    elif padding is not None and low <= padding <= high:
+        put(PIXEL_PADDING_VALUE, padding)
+    smallest, largest = _stored(gray.smallest, image), _stored(gray.largest, image)
+    for tag, value in (
+        (tags.SMALLEST_IMAGE_PIXEL_VALUE, largest),
+        (tags.LARGEST_IMAGE_PIXEL_VALUE, smallest),
+    ):
+        if value is not None and low <= value <= high:
+            put(tag, value)
+        elif smallest is not None or largest is not None:
+            edits.append(RemoveAttribute(tag))
+    edits += [
+        RemoveAttribute(tags.SMALLEST_PIXEL_VALUE_IN_SERIES),
+        RemoveAttribute(tags.LARGEST_PIXEL_VALUE_IN_SERIES),
+    ]
+    return edits
+
+
+def _stored(word: int | None, image: ImagePixelDescription) -> int | None:
+    """Return what 16 bits stand for among samples of the image.
+
+    Signed, they are two's complement of 16 bits, or of Bits Stored where the bits above are 0.
+    """
+    if word is None or not image.signed:
+        return word
+    value = word - (1 << 16) if word >= 1 << 15 else word
+    _, high = image.sample_range
+    if value > high and word < 1 << image.bits_stored:
+        value = word - (1 << image.bits_stored)
+    return value
+
+
+def number(text: str, attribute: str) -> Decimal:
+    """Return the number that a DS value writes.
+
+    Raises:
+        UnsupportedImageError: it writes none.
+    """
+    try:
+        found = Decimal(text.strip())
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise UnsupportedImageError(f"{text!r} is no number", attribute=attribute)
+    return found
+
+
+def _text(number: Decimal) -> str:
+    """Return a number as DS: exactly, or as near as 16 characters can."""
+    text = f"{number.normalize():f}" if number else "0"
+    if len(text) <= 16:
+        return text
+    candidates = (f"{float(number):.{digits}g}" for digits in range(16, 0, -1))
+    return next(one for one in candidates if len(one) <= 16)

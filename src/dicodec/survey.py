@@ -1,0 +1,125 @@
+"""What has to be known of all frames before the header is written: overlays, range of values.
+
+Few files need it. Of each frame a bit a pixel is kept, or two numbers.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dicodec.codecs.table import decoder_for
+from dicodec.frame_window import map_frames
+from dicodec.frame_work import FrameReader, frame_reader
+from dicodec.model.edits import Edit
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.native_frames import BitJoiner
+from dicodec.part10.reencode import swap_bytes
+from dicodec.plan import ConversionPlan, EmbeddedOverlay, PixelPlan
+from dicodec.rules.overlays import OVERLAY_ORIGIN, overlay_edits
+
+if TYPE_CHECKING:
+    from dicodec.codecs.base import Decoder
+
+
+def surveyed(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionPlan:
+    """Return the plan with what it lacks as long as no frame is read.
+
+    Args:
+        file: the open source.
+        plan: what is done.
+        workers: threads for frames.
+
+    Raises:
+        ReadError: a frame cannot be decoded.
+    """
+    pixels = plan.pixels
+    if pixels is None or file.pixel_data is None:
+        return plan
+    if not pixels.overlays and not _lacks_window(pixels):
+        return plan
+    read = frame_reader(file, file.pixel_data)
+    decoder = pixels.decoder or decoder_for(file.syntax)
+    if _lacks_window(pixels):
+        pixels = _with_window(pixels, read, decoder, workers)
+    if pixels.overlays:
+        found = _overlay_edits(file, plan, pixels, read, decoder, workers)
+        pixels = replace(pixels, edits=(*pixels.edits, *found))
+    return replace(plan, pixels=pixels)
+
+
+def _lacks_window(pixels: PixelPlan) -> bool:
+    from dicodec.pixels.gray import Rescaling
+
+    return any(isinstance(one.apply, Rescaling) and not one.apply.window for one in pixels.steps)
+
+
+def _with_window(pixels: PixelPlan, read: FrameReader, decoder: Decoder, workers: int) -> PixelPlan:
+    """Let the window reach from the smallest to the largest sample."""
+    from dicodec.pixels.gray import Rescaling
+
+    def extent(frame: int) -> tuple[int, int]:
+        samples = decoder.decode(read(frame), pixels.coded)
+        return int(samples.min()), int(samples.max())
+
+    size = _frame_size(pixels.decoded)
+    with closing(map_frames(extent, pixels.frames, workers, size)) as extents:
+        smallest, largest = zip(*extents, strict=True)
+    steps = tuple(
+        replace(step, apply=step.apply.whole_range(min(smallest), max(largest)))
+        if isinstance(step.apply, Rescaling)
+        else step
+        for step in pixels.steps
+    )
+    return replace(pixels, steps=steps)
+
+
+def _overlay_edits(
+    file: DicomFile,
+    plan: ConversionPlan,
+    pixels: PixelPlan,
+    read: FrameReader,
+    decoder: Decoder,
+    workers: int,
+) -> list[Edit]:
+    import numpy as np
+
+    image = pixels.coded
+    words = replace(
+        image,
+        bits_stored=image.bits_allocated,
+        high_bit=image.bits_allocated - 1,
+        pixel_representation=0,
+    )
+
+    def planes(frame: int) -> list[bytes]:
+        samples = decoder.decode(read(frame), words)
+        return [
+            np.packbits(samples >> overlay.bit & 1 != 0, bitorder="little").tobytes()
+            for overlay in pixels.overlays
+        ]
+
+    joiners = [BitJoiner(image.rows * image.columns) for _ in pixels.overlays]
+    found: list[list[bytes]] = [[] for _ in pixels.overlays]
+    with closing(map_frames(planes, pixels.frames, workers, _frame_size(words))) as frames:
+        for one in frames:
+            for parts, joiner, plane in zip(found, joiners, one, strict=True):
+                parts.append(joiner.joined(plane))
+    edits: list[Edit] = []
+    for overlay, parts, joiner in zip(pixels.overlays, found, joiners, strict=True):
+        data = b"".join([*parts, joiner.rest()])
+        data += b"\0" * (len(data) % 2)
+        if not plan.target.little_endian:
+            data = swap_bytes(data, 2)
+        edits += overlay_edits(overlay.group, image, data, _has_origin(file, overlay))
+    return edits
+
+
+def _has_origin(file: DicomFile, overlay: EmbeddedOverlay) -> bool:
+    return file.data_set.find(overlay.group << 16 | OVERLAY_ORIGIN) is not None
+
+
+def _frame_size(image: ImagePixelDescription) -> int:
+    return image.samples_per_frame * max(image.bits_allocated, 8) // 4
