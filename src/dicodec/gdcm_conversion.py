@@ -115,6 +115,11 @@ def _check_may(
             "GDCM is not used to convert photometric interpretations",
             hint="--engine auto does not use GDCM",
         )
+    if plan.pixels is not None and (plan.pixels.overlays or plan.pixels.derived):
+        raise UnsupportedImageError(
+            "GDCM is not used to take overlays out of Pixel Data or to rescale to 8 bits",
+            hint="--engine auto does not use GDCM",
+        )
     if file.pixel_data is not None and image is not None and file.pixel_data.frames is None:
         expected = NativeFrames(file.pixel_data.span, image, swapped_words=False).expected_length
         if file.pixel_data.span.length not in {expected, expected + expected % 2}:

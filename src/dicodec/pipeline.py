@@ -149,7 +149,7 @@ class _Run:
         # Closed even where writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             if self._plan.target.encapsulated:
-                return self._write_fragments(pixels, streams, rooms, native_size)
+                return self._write_fragments(pixels, streams, rooms, pixels.uncompressed_size)
             return self._write_native(sink, pixels, streams, native_size)
 
     def _write_native(

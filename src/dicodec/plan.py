@@ -139,10 +139,8 @@ class PixelPlan:
 
     @property
     def uncompressed_size(self) -> int:
-        """Bytes that the frames take before a lossy encoder takes something away."""
-        native = self.stream is None or self.stream.kind in {"native", "deflate"}
-        image = self.coded if native and not self.steps else self.prepared
-        return (image.native_frame_bits * self.frames + 7) // 8
+        """Bytes that all frames take native, before an encoder takes something away."""
+        return (self.prepared.native_frame_bits * self.frames + 7) // 8
 
 
 @dataclass(frozen=True, slots=True)

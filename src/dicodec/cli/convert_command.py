@@ -120,6 +120,7 @@ def _options(arguments: argparse.Namespace) -> ConversionOptions:
         near=arguments.near,
         ratio=arguments.ratio,
         psnr=arguments.psnr,
+        rescale_to_8bit=arguments.rescale_to_8bit,
         set_attributes=tuple(_pair(text) for text in arguments.set_attributes),
         remove_attributes=tuple(arguments.remove_attributes),
         keep_uid=arguments.keep_uid,

@@ -125,6 +125,11 @@ def _add_convert(commands: _Commands) -> None:
     add("--ratio", type=float, metavar="R", help="compression ratio of JPEG 2000")
     add("--psnr", type=float, metavar="DB", help="signal-to-noise ratio of JPEG 2000")
     add(
+        "--rescale-to-8bit",
+        action="store_true",
+        help="map gray levels by rescaling and window to 8 bits; makes a derived, lossy image",
+    )
+    add(
         "--set",
         action="append",
         default=[],
