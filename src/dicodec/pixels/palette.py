@@ -93,7 +93,8 @@ def color_table(
         wide = bits > 8
         numbers = _expanded(words if wide else data, color, 2 if wide else 1)
     else:
-        wide = len(data) >= 2 * entries or (bits > 8 and len(data) > entries + 1)
+        packed = len(data) in {entries, entries + 1}  # a byte each, and one to fill a word
+        wide = len(data) >= 2 * entries or (bits > 8 and not packed)
         numbers = words if wide else data
     note = ""
     if len(numbers) < entries:
