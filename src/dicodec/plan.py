@@ -560,6 +560,7 @@ class _PixelPlanner:
         encoder = encoder_for(self._target, settings)
         stored = coded.photometric_interpretation if wanted == "keep" else wanted
         failure: UnsupportedImageError | None = None
+        other: UnsupportedImageError | None = None
         for steps, prepared in self._ways(coded, decoded):
             try:
                 result = encoder.encoded_description(prepared)
@@ -567,10 +568,11 @@ class _PixelPlanner:
                 failure = failure or error
                 continue
             if stored not in {"auto", result.photometric_interpretation}:
-                failure = failure or self._other_than(stored, result)
+                other = other or self._other_than(stored, result)
                 continue
             self._note_steps(steps, decoded, result)
             return encoder, steps, prepared, result
+        failure = failure or other
         assert failure is not None, "there is at least one way"
         failure.hint = failure.hint or self._way_out(decoded)
         raise failure

@@ -52,7 +52,8 @@ class BaselineEncoder:
             wanted = self.photometric or "YBR_FULL_422"
             if wanted not in {"RGB", "YBR_FULL_422"} or (wanted == "RGB" != coded):
                 raise UnsupportedImageError(
-                    f"JPEG baseline cannot code {coded} as {wanted}",
+                    f"JPEG baseline holds colors as YBR_FULL_422 or RGB, and cannot code {coded} "
+                    f"as {wanted}",
                     attribute="PhotometricInterpretation",
                 )
             coded = wanted
