@@ -20,7 +20,8 @@ from dicodec.options import ConversionOptions
 from dicodec.part10 import reencode, writer
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.encoding import DataSetEncoding
-from dicodec.plan import Action, plan_conversion
+from dicodec.planning.conversion_plan import Action
+from dicodec.planning.decide import plan_conversion
 from dicodec.verification import Verification, verify_result
 from made import IMAGE_KINDS, make_file
 

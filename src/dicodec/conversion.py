@@ -21,7 +21,8 @@ from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.pipeline import PipelineResult, run_plan
-from dicodec.plan import Action, ConversionPlan, plan_conversion
+from dicodec.planning.conversion_plan import Action, ConversionPlan
+from dicodec.planning.decide import plan_conversion
 from dicodec.report import ConversionReport
 from dicodec.survey import surveyed
 from dicodec.verification import verify_result

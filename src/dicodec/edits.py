@@ -16,7 +16,7 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import tag_of
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
 from dicodec.part10.values import encode_user_value
-from dicodec.plan import Action, ConversionPlan, PixelPlan
+from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.lossy import (
     LOSSY_COMPRESSION,

@@ -15,7 +15,7 @@ from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.writer import reencoding_context
-from dicodec.plan import ConversionPlan
+from dicodec.planning.conversion_plan import ConversionPlan
 
 _HELD_SIZE = 1 << 24
 

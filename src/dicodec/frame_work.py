@@ -11,7 +11,7 @@ from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.native_frames import NativeFrames, bits_from
-from dicodec.plan import Action, ConversionPlan, PixelPlan
+from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.color_space import coded_color_space
 
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need

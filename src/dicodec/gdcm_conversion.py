@@ -27,7 +27,7 @@ from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.source import read_chunks
 from dicodec.pipeline import PipelineResult, run_plan
-from dicodec.plan import Action, ConversionPlan
+from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.lossy import ratio_text
 from dicodec.verification import Verification, verify_samples

@@ -16,7 +16,7 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import writable
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, PixelData, Source, open_dicom
-from dicodec.plan import plan_conversion
+from dicodec.planning.decide import plan_conversion
 from dicodec.rules.color_space import coded_color_space
 
 _MODALITY = 0x00080060

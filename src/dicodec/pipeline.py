@@ -20,7 +20,8 @@ from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
 from dicodec.part10.source import read_chunks
 from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
-from dicodec.plan import Action, ConversionPlan, PixelPlan, swap_unit_between
+from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.planning.pixel_planner import swap_unit_between
 from dicodec.rules.image_edits import native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
 

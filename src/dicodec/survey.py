@@ -17,7 +17,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes
-from dicodec.plan import ConversionPlan, EmbeddedOverlay, PixelPlan
+from dicodec.planning.conversion_plan import ConversionPlan, EmbeddedOverlay, PixelPlan
 from dicodec.rules.overlays import OVERLAY_ORIGIN, overlay_edits
 
 if TYPE_CHECKING:

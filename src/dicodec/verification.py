@@ -14,7 +14,7 @@ from dicodec.frame_work import decoded_frames, frame_reader, sample_reader
 from dicodec.model.edits import Edit
 from dicodec.part10.dicom_file import DicomFile, PixelData, Source, open_dicom
 from dicodec.pixels.photometric import route
-from dicodec.plan import Action, ConversionPlan, PixelPlan
+from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples

@@ -22,7 +22,7 @@ from dicodec.errors import (
 from dicodec.options import ConversionOptions
 from dicodec.output import translated_writes
 from dicodec.part10.dicom_file import Source
-from dicodec.plan import target_syntax
+from dicodec.planning.decide import target_syntax
 
 if TYPE_CHECKING:
     from dicodec.report import ConversionReport

@@ -1,0 +1,111 @@
+"""Plans as values: everything that was decided about one conversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from dicodec.model.edits import Edit
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import (
+    TransferSyntax,
+)
+from dicodec.pixels.photometric import PhotometricStep
+
+if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
+    from dicodec.codecs.base import Decoder, Encoder
+
+
+class Action(StrEnum):
+    """What is done with the pixels."""
+
+    NONE = "none"  # there are none
+    COPY_FILE = "copied"  # the file is right as it is
+    MOVE_VALUE = "moved"  # the value of Pixel Data, at most in another byte order
+    MOVE_FRAMES = "reframed"  # each frame's bytes as they are, in another frame of items
+    REPACK_JPEG = "repacked"  # JPEG streams into JPEG XL, reversibly
+    UNPACK_JPEG = "unpacked"  # and back
+    TRANSCODE = "transcoded"  # decoded and encoded
+
+
+class EmbeddedOverlay(NamedTuple):
+    """An overlay in unused bits of Pixel Data (PS3.5 8.1.2).
+
+    Attributes:
+        group: 0x6000 to 0x601E.
+        bit: of each word, counted from the lowest.
+    """
+
+    group: int
+    bit: int
+
+
+@dataclass(frozen=True, slots=True)
+class PixelPlan:
+    """What happens to the frames.
+
+    Attributes:
+        action: see Action.
+        stated: the image as the data set describes it.
+        coded: the image as its frames really are; differs where the data set is wrong.
+        decoded: what the decoder returns.
+        prepared: what the encoder is given.
+        result: what will be stored.
+        frames: number of frames.
+        decoder, encoder: for TRANSCODE.
+        steps: changes of photometric interpretation between them.
+        stream: what the first frame's stream says; None where it was not read.
+        lossy: whether this conversion loses information.
+        source_lossy: whether the source's streams have lost information; None if unknown.
+        table: offset table of an encapsulated result: "basic", "extended" or "empty".
+        bound: largest error of a sample that is promised; None where none is.
+        edits: attributes that follow from the steps.
+        overlays: those that are taken out of Pixel Data.
+        derived: in words, why the result is another image although nothing lossy encoded it.
+    """
+
+    action: Action
+    stated: ImagePixelDescription
+    coded: ImagePixelDescription
+    decoded: ImagePixelDescription
+    prepared: ImagePixelDescription
+    result: ImagePixelDescription
+    frames: int
+    decoder: Decoder | None = None
+    encoder: Encoder | None = None
+    steps: tuple[PhotometricStep, ...] = ()
+    stream: StreamDescription | None = None
+    lossy: bool = False
+    source_lossy: bool | None = None
+    table: str = "basic"
+    bound: int | None = 0
+    edits: tuple[Edit, ...] = ()
+    overlays: tuple[EmbeddedOverlay, ...] = ()
+    derived: str = ""
+
+    @property
+    def uncompressed_size(self) -> int:
+        """Bytes that all frames take native, before an encoder takes something away."""
+        return (self.prepared.native_frame_bits * self.frames + 7) // 8
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionPlan:
+    """All decisions about one conversion.
+
+    Attributes:
+        source, target: transfer syntaxes.
+        action: what is done with the pixels.
+        pixels: None where the data set has no frames that can be told apart.
+        decisions: what was decided about the image, and why, for people.
+        warnings: what the user should know.
+    """
+
+    source: TransferSyntax
+    target: TransferSyntax
+    action: Action
+    pixels: PixelPlan | None
+    decisions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,143 @@
+"""Deciding what a conversion does: header and options in, a plan or a ConversionError out.
+
+Nothing is written here and no pixel is touched; of the frames only the first one's headers are
+read. Whatever the pipeline does stands in the plan, so a dry run shows all of it.
+"""
+
+from __future__ import annotations
+
+from dicodec.errors import (
+    ContradictionError,
+    ConversionError,
+    MalformedFileError,
+    TruncatedFileError,
+    UnsupportedSourceError,
+    UnsupportedTargetError,
+)
+from dicodec.model.transfer_syntax import (
+    EXPLICIT_LE,
+    Storage,
+    TransferSyntax,
+    by_name,
+    writable,
+)
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.planning.conversion_plan import Action, ConversionPlan
+from dicodec.planning.photometric_planner import has_more_than_8_bits
+from dicodec.planning.pixel_planner import PixelPlanner
+
+
+def plan_conversion(file: DicomFile, options: ConversionOptions) -> ConversionPlan:
+    """Decide how a file becomes one of the acceptable transfer syntaxes.
+
+    Raises:
+        UnsupportedTargetError: no such transfer syntax, or one that is never written.
+        ConversionError: the file cannot become what was asked for; of several acceptable transfer
+            syntaxes the first one's reason is given.
+        ReadError: what the first frame says cannot be read.
+    """
+    targets = tuple(target_syntax(name) for name in options.to)
+    if options.strict and file.oddities:
+        raise ContradictionError(
+            f"the source departs from the standard: {file.oddities[0].text}",
+            offset=file.oddities[0].offset,
+        )
+    if file.syntax in targets and _may_stay(file, options):
+        return _plan_for(file, file.syntax, options)
+    failures: list[ConversionError] = []
+    for target in targets:
+        try:
+            return _plan_for(file, target, options)
+        except ConversionError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def target_syntax(name: str) -> TransferSyntax:
+    """Return the transfer syntax that a user names as a target.
+
+    Raises:
+        UnsupportedTargetError: no such name, or one that is never written; what would work is said.
+    """
+    syntax = by_name(name)
+    if syntax is None:
+        raise UnsupportedTargetError(
+            f"there is no transfer syntax {name!r}", hint=f"there are {_writable_names()}"
+        )
+    if not syntax.writes and syntax.storage is not Storage.VIDEO:
+        raise UnsupportedTargetError(
+            f"{syntax.name} ({syntax.title}) is not written: {syntax.why_not}",
+            hint=f"possible are {_writable_names()}",
+        )
+    return syntax
+
+
+def _writable_names() -> str:
+    return ", ".join(syntax.name for syntax in writable())
+
+
+def _may_stay(file: DicomFile, options: ConversionOptions) -> bool:
+    """Whether a source in an acceptable syntax needs no other photometric interpretation."""
+    if file.pixel_data is None or isinstance(file.pixel_data.described, MalformedFileError):
+        return True
+    image = file.pixel_data.image
+    if options.rescale_to_8bit and has_more_than_8_bits(image):
+        return False
+    return options.photometric in {"auto", "keep", image.photometric_interpretation}
+
+
+def _plan_for(
+    file: DicomFile, target: TransferSyntax, options: ConversionOptions
+) -> ConversionPlan:
+    source = file.syntax
+    if file.pixel_data is None:
+        return _plan_without_pixels(file, target)
+    if source.storage is Storage.ELSEWHERE or source.storage is Storage.VIDEO:
+        if source == target:
+            _check_complete(file.pixel_data)
+            return ConversionPlan(source, target, Action.MOVE_VALUE, None)
+        raise UnsupportedSourceError(f"{source.title}: {source.why_not}")
+    if target.storage is Storage.VIDEO:
+        raise UnsupportedTargetError(f"{target.title} is not written: {target.why_not}")
+    if _moves_unread(file, target):
+        _check_complete(file.pixel_data)
+        return ConversionPlan(source, target, Action.MOVE_VALUE, None)
+    return PixelPlanner(file, file.pixel_data, target, options).plan()
+
+
+def _check_complete(pixel_data: PixelData) -> None:
+    if pixel_data.missing:
+        raise TruncatedFileError(
+            f"the file ends {pixel_data.missing} bytes before its Pixel Data does",
+            attribute="PixelData",
+        )
+
+
+def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionPlan:
+    """A data set without pixels stays native (PS3.5 A.4: encapsulation is of Pixel Data)."""
+    if file.syntax.storage is Storage.ELSEWHERE and file.syntax != target:
+        raise UnsupportedSourceError(f"{file.syntax.title}: {file.syntax.why_not}")
+    if file.syntax == target or target.native:
+        return ConversionPlan(file.syntax, target, Action.NONE, None)
+    return ConversionPlan(
+        file.syntax,
+        EXPLICIT_LE,
+        Action.NONE,
+        None,
+        warnings=(
+            f"there are no pixels to store as {target.name}: the result is {EXPLICIT_LE.name}",
+        ),
+    )
+
+
+def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:
+    """Whether native pixels can stay as they are although nothing describes them."""
+    assert file.pixel_data is not None
+    return (
+        isinstance(file.pixel_data.described, MalformedFileError)
+        and file.syntax.native
+        and target.native
+        and file.syntax.pixels_little_endian
+        and target.pixels_little_endian
+    )

@@ -1,0 +1,275 @@
+"""Deciding how samples get from the source to the encoder: color space, steps, overlays, bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dicodec.codecs.table import encoder_for
+from dicodec.errors import (
+    ContradictionError,
+    UnsupportedImageError,
+)
+from dicodec.gray_and_color import (
+    gray_attributes,
+    has_color_tables,
+    read_palette,
+    rescaling,
+)
+from dicodec.model.edits import Edit
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import (
+    Loss,
+    TransferSyntax,
+)
+from dicodec.options import ConversionOptions
+from dicodec.part10.data_set import DataSet
+from dicodec.pixels.gray import narrowing_step, rescaling_step
+from dicodec.pixels.palette import palette_steps
+from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
+from dicodec.planning.conversion_plan import EmbeddedOverlay
+from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.overlays import (
+    OVERLAY_BIT_POSITION,
+    OVERLAY_BITS_ALLOCATED,
+    OVERLAY_DATA,
+    OVERLAY_GROUPS,
+)
+from dicodec.rules.photometric_edits import (
+    check_rescaling,
+    inversion_edits,
+    palette_edits,
+    rescaling_edits,
+)
+
+if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
+    from dicodec.codecs.base import Encoder
+
+
+CHROMA_AS_IT_WAS = replace(HALVED_CHROMA, rounds=False, how="")
+"""For chroma that was stored halved: leaves out again what decoding repeated."""
+
+_PLAIN_FAMILIES = frozenset({"native", "encapsulated-uncompressed", "deflated-frame"})
+_RETIRED_COLORS = frozenset({"HSV", "ARGB", "CMYK"})
+_ALPHA_TABLE = 0x00281204
+
+
+def has_more_than_8_bits(image: ImagePixelDescription) -> bool:
+    """Whether there is something to be rescaled; a palette brings colors of its own."""
+    palette = image.photometric_interpretation == "PALETTE COLOR"
+    return (image.bits_stored > 8 or image.signed) and not palette and not image.floating
+
+
+class PhotometricPlanner:
+    """Decides about the samples of one file's frames on their way to one target.
+
+    Args:
+        data_set: the source's.
+        stated: the image as the data set describes it.
+        source, target: transfer syntaxes.
+        options: what the caller asks.
+        decisions, warnings: what is decided, and what the user should know, is added to these.
+    """
+
+    def __init__(
+        self,
+        data_set: DataSet,
+        stated: ImagePixelDescription,
+        source: TransferSyntax,
+        target: TransferSyntax,
+        options: ConversionOptions,
+        decisions: list[str],
+        warnings: list[str],
+    ) -> None:
+        self._data_set = data_set
+        self._stated = stated
+        self._source = source
+        self._target = target
+        self._options = options
+        self._decisions = decisions
+        self._warnings = warnings
+
+    def coded(self, stream: StreamDescription) -> ImagePixelDescription:
+        """Return the image as its frames really are, by what the first stream says.
+
+        Raises:
+            ContradictionError: data set and stream contradict each other, and that is not allowed.
+        """
+        color = coded_color_space(self._stated, stream)
+        if not color.reason:
+            return self._stated
+        if self._options.strict:
+            raise ContradictionError(color.reason, attribute="PhotometricInterpretation")
+        self._decisions.append(f"taken as {color.photometric_interpretation}: {color.reason}")
+        return replace(self._stated, photometric_interpretation=color.photometric_interpretation)
+
+    def way_in(
+        self, coded: ImagePixelDescription, decoded: ImagePixelDescription
+    ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:
+        """Return encoder, photometric steps, what it is given and what is stored: the first fit."""
+        wanted = self._options.photometric
+        settings = EncoderSettings(
+            quality=self._options.quality,
+            near=self._options.near,
+            ratio=self._options.ratio,
+            psnr=self._options.psnr,
+            photometric=self._wanted_in_stream(coded),
+        )
+        encoder = encoder_for(self._target, settings)
+        stored = coded.photometric_interpretation if wanted == "keep" else wanted
+        failure: UnsupportedImageError | None = None
+        other: UnsupportedImageError | None = None
+        for steps, prepared in self._ways(coded, decoded):
+            try:
+                result = encoder.encoded_description(prepared)
+            except UnsupportedImageError as error:
+                failure = failure or error
+                continue
+            if stored not in {"auto", result.photometric_interpretation}:
+                other = other or self._other_than(stored, result)
+                continue
+            self._note_steps(steps, decoded, result)
+            return encoder, steps, prepared, result
+        failure = failure or other
+        assert failure is not None, "there is at least one way"
+        failure.hint = failure.hint or self._way_out(decoded)
+        raise failure
+
+    def _ways(
+        self, coded: ImagePixelDescription, decoded: ImagePixelDescription
+    ) -> Iterator[tuple[tuple[PhotometricStep, ...], ImagePixelDescription]]:
+        """Yield the steps that may lead to what the encoder is given, the preferred ones first."""
+        wanted = self._options.photometric
+        if (
+            coded.photometric_interpretation == "YBR_FULL_422"
+            and self._source.family in _PLAIN_FAMILIES
+            and wanted in {"auto", "keep", "YBR_FULL_422"}
+        ):
+            step = CHROMA_AS_IT_WAS
+            yield (step,), step.described(decoded)
+        steps: tuple[PhotometricStep, ...] = STEPS
+        if decoded.photometric_interpretation == "PALETTE COLOR" and wanted != "keep":
+            if wanted == "auto":
+                yield (), decoded  # where it fits, nobody needs to look at the tables
+            steps = (*STEPS, *self._palette_steps(decoded))
+        try:
+            yield from route(decoded, wanted, steps)
+        except UnsupportedImageError as error:
+            error.hint = self._way_out(decoded)
+            raise
+
+    def _palette_steps(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
+        tables = read_palette(self._data_set, decoded)
+        if tables.notes and self._options.strict:
+            raise ContradictionError(tables.notes[0])
+        self._decisions += tables.notes
+        steps = palette_steps(tables)
+        return steps[-1:] if self._options.rescale_to_8bit else steps
+
+    def rescaling(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
+        """Return the step to 8 bits."""
+        stated = decoded.photometric_interpretation
+        if self._options.photometric == "MONOCHROME1":
+            raise UnsupportedImageError("what is rescaled to 8 bits becomes MONOCHROME2")
+        if not decoded.monochrome:
+            step = narrowing_step(stated)
+        else:
+            gray = gray_attributes(self._data_set)
+            check_rescaling(gray)
+            step = rescaling_step(stated, rescaling(gray))
+        self._decisions.append(step.text)
+        return (step,)
+
+    def edits_of(
+        self, steps: tuple[PhotometricStep, ...], decoded: ImagePixelDescription
+    ) -> tuple[Edit, ...]:
+        """Return the attributes that follow from steps."""
+        edits: list[Edit] = []
+        image = decoded
+        for step in steps:
+            if step.source == "PALETTE COLOR":
+                edits += palette_edits()
+            elif image.monochrome and step.bits is not None:
+                edits += rescaling_edits(gray_attributes(self._data_set))
+            elif image.monochrome:
+                edits += inversion_edits(gray_attributes(self._data_set), image, step.target)
+            image = step.described(image)
+        return tuple(edits)
+
+    def _wanted_in_stream(self, coded: ImagePixelDescription) -> str | None:
+        wanted = self._options.photometric
+        if wanted == "keep":
+            return "RGB" if coded.photometric_interpretation == "RGB" else None
+        return None if wanted == "auto" else wanted
+
+    def _other_than(self, wanted: str, result: ImagePixelDescription) -> UnsupportedImageError:
+        return UnsupportedImageError(
+            f"{self._target.name} would hold {result.photometric_interpretation}, not {wanted}",
+            attribute="PhotometricInterpretation",
+        )
+
+    def _way_out(self, decoded: ImagePixelDescription) -> str | None:
+        """Return a hint for what a target cannot hold."""
+        if decoded.photometric_interpretation in _RETIRED_COLORS:
+            return "native transfer syntaxes hold it as it is"
+        narrow = self._target.name in {"jpeg", "jpeg-extended"}
+        if narrow and (decoded.bits_stored > 8 or decoded.signed) and not decoded.floating:
+            others = "jpeg2000, htj2k" if decoded.signed else "jpeg2000, htj2k, jpegxl"
+            return f"{others} and jpeg-lossless hold it, or --rescale-to-8bit maps it to 8 bits"
+        return None
+
+    def _note_steps(
+        self,
+        steps: tuple[PhotometricStep, ...],
+        decoded: ImagePixelDescription,
+        result: ImagePixelDescription,
+    ) -> None:
+        for step in steps:
+            if step == CHROMA_AS_IT_WAS:
+                continue
+            self._decisions.append(step.text)
+            if step.rounds and self._target.loss is Loss.NEVER:
+                self._warnings.append(f"{step.text}: samples are rounded")
+            if step.source == "PALETTE COLOR" and self._data_set.find(_ALPHA_TABLE) is not None:
+                self._warnings.append("the palette's alpha table is left out")
+        lossy = self._target.loss is not Loss.NEVER
+        if lossy and decoded.monochrome and has_color_tables(self._data_set):
+            self._warnings.append(
+                "lossy compression may change stored values that stand for colors"
+            )
+        before = steps[-1].target if steps else decoded.photometric_interpretation
+        if before != result.photometric_interpretation:
+            self._decisions.append(
+                f"{before} is stored as {result.photometric_interpretation} by the codec"
+            )
+        transforms = self._target.family in {"jpeg2000", "htj2k"}
+        if transforms and result.photometric_interpretation == "RGB" == self._options.photometric:
+            self._decisions.append("RGB is coded without a component transform, as asked for")
+
+    def embedded_overlays(self, stream: StreamDescription) -> tuple[EmbeddedOverlay, ...]:
+        """Return the overlays that lie in bits of Pixel Data, to be kept apart from now on."""
+        image = self._stated
+        found: list[EmbeddedOverlay] = []
+        for group in OVERLAY_GROUPS if image.samples_per_pixel == 1 else ():
+            high = group << 16
+            bits = self._data_set.number(high | OVERLAY_BITS_ALLOCATED)
+            if bits is None or self._data_set.find(high | OVERLAY_DATA) is not None:
+                continue
+            position = self._data_set.number(high | OVERLAY_BIT_POSITION) or 0
+            if bits == 1 and not position:
+                continue
+            if position >= (stream.precision or image.bits_allocated):
+                self._warnings.append(
+                    f"the overlay ({group:04X},xxxx) should lie in bit {position}, which the "
+                    "pixels do not have"
+                )
+                continue
+            self._decisions.append(
+                f"the overlay in bit {position} of Pixel Data becomes Overlay Data "
+                f"({group:04X},3000)"
+            )
+            found.append(EmbeddedOverlay(group, position))
+        return tuple(found)

@@ -1,0 +1,302 @@
+"""Deciding what happens to the frames of one file for one target."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dicodec.codecs.table import decoder_for
+from dicodec.errors import (
+    LossyNotAllowedError,
+    MalformedFileError,
+    MissingFrameError,
+    TruncatedFrameError,
+    UnsupportedImageError,
+    UnsupportedSourceError,
+)
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import (
+    Loss,
+    TransferSyntax,
+)
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.native_frames import NativeFrames
+from dicodec.part10.pixel_writer import NATIVE_LIMIT
+from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.planning.photometric_planner import PhotometricPlanner, has_more_than_8_bits
+from dicodec.rules.image_edits import pixel_swap_unit
+from dicodec.rules.relabel import also_valid_as
+
+
+class PixelPlanner:
+    """Decides about one file's frames and one target."""
+
+    def __init__(
+        self,
+        file: DicomFile,
+        pixel_data: PixelData,
+        target: TransferSyntax,
+        options: ConversionOptions,
+    ) -> None:
+        self._source = file.syntax
+        self._target = target
+        self._options = options
+        self._pixel_data = pixel_data
+        self._data_set = file.data_set
+        self._bytes = file.data_set.source
+        self._stated = pixel_data.image
+        self._decisions: list[str] = []
+        self._warnings: list[str] = []
+        self._colors = PhotometricPlanner(
+            file.data_set,
+            pixel_data.image,
+            file.syntax,
+            target,
+            options,
+            self._decisions,
+            self._warnings,
+        )
+
+    def plan(self) -> ConversionPlan:
+        """Return the plan; the first kind of way that fits is taken."""
+        self._check_frames()
+        pixels = self._moved() or self._repacked() or self._transcoded()
+        if self._target.native and pixels.action is not Action.MOVE_VALUE:
+            self._check_native_size(pixels)
+        return ConversionPlan(
+            self._source,
+            self._target,
+            pixels.action,
+            pixels,
+            tuple(self._decisions),
+            tuple(self._warnings),
+        )
+
+    def _check_frames(self) -> None:
+        frames, stated = self._pixel_data.frames, self._stated.number_of_frames
+        if frames is None:
+            self._check_native_length()
+        elif self._pixel_data.missing:
+            raise TruncatedFrameError(
+                f"the file ends {self._pixel_data.missing} bytes before its last fragment does",
+                frame=len(frames) - 1,
+            )
+        elif len(frames) < stated:
+            raise MissingFrameError(
+                f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)}", frame=len(frames)
+            )
+        elif len(frames) > stated:
+            raise MalformedFileError(
+                f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)} frames",
+                attribute="NumberOfFrames",
+            )
+
+    def _check_native_length(self) -> None:
+        span = self._pixel_data.span
+        native = NativeFrames(span, self._stated, swapped_words=False)
+        excess = span.length - native.expected_length
+        if excess < 0:
+            frame_bits = max(self._stated.native_frame_bits, 1)
+            native.read(self._bytes, min(span.length * 8 // frame_bits, len(native) - 1))
+        elif excess > 1:
+            self._warnings.append(
+                f"Pixel Data is {excess} bytes longer than its frames; the excess is "
+                + ("kept" if self._target.native and self._source.native else "left out")
+            )
+
+    def _check_native_size(self, pixels: PixelPlan) -> None:
+        size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
+        if size > NATIVE_LIMIT:
+            raise UnsupportedImageError(
+                f"native Pixel Data would take {size} bytes, and {NATIVE_LIMIT} is the most",
+                attribute="PixelData",
+                hint="an encapsulated transfer syntax holds it, encapsulated-uncompressed too",
+            )
+
+    def _moved(self) -> PixelPlan | None:
+        """Ways in which the bytes of frames stay as they are."""
+        source, target, stated = self._source, self._target, self._stated
+        if not self._keeps_photometric() or self._rescales():
+            return None
+        if source == target or (also_valid_as(source, target) and not self._recompresses()):
+            right_table = self._pixel_data.frames is None or (
+                not self._pixel_data.frames.oddities and self._options.offset_table == "auto"
+            )
+            action = Action.MOVE_VALUE if right_table else Action.MOVE_FRAMES
+            return self._unchanged(action)
+        if source.native and target.native:
+            self._warn_of_wide_samples()
+            return self._unchanged(Action.MOVE_VALUE)
+        whole_bytes = stated.native_frame_bits % 8 == 0 and not stated.floating
+        plain = {source.family, target.family} == {"native", "encapsulated-uncompressed"}
+        if plain and whole_bytes and source.pixels_little_endian and target.pixels_little_endian:
+            return self._unchanged(Action.MOVE_FRAMES)
+        return None
+
+    def _warn_of_wide_samples(self) -> None:
+        """PS3.5 7.3 swaps OW by 16-bit word; readers disagree on samples that are wider."""
+        wide = self._stated.bits_allocated > 16 and not self._stated.floating
+        if wide and not (self._source.pixels_little_endian and self._target.pixels_little_endian):
+            self._warnings.append(
+                f"big endian samples of {self._stated.bits_allocated} bits are taken with their "
+                "most significant byte first; some readers exchange 16-bit words only"
+            )
+
+    def _recompresses(self) -> bool:
+        """Whether the caller asks for a loss that mere relabelling would not bring."""
+        return self._options.lossy_allowed
+
+    def _keeps_photometric(self) -> bool:
+        wanted = self._options.photometric
+        return wanted in {"auto", "keep", self._stated.photometric_interpretation}
+
+    def _rescales(self) -> bool:
+        return self._options.rescale_to_8bit and has_more_than_8_bits(self._stated)
+
+    def _unchanged(self, action: Action) -> PixelPlan:
+        stated = self._stated
+        return PixelPlan(
+            action,
+            stated,
+            stated,
+            stated,
+            stated,
+            stated,
+            stated.number_of_frames,
+            table=self._table(),
+        )
+
+    def _repacked(self) -> PixelPlan | None:
+        """JPEG to JPEG XL .111 and back: streams are repacked reversibly, not decoded."""
+        if self._target.name == "jpegxl-jpeg":
+            stream = self._first_stream()
+            if stream.process != "baseline sequential DCT":
+                raise UnsupportedImageError(
+                    f"jpegxl-jpeg holds JPEG baseline streams only, and the source is "
+                    f"{self._source.name}",
+                    hint="jpegxl-lossless holds any image; or convert to jpeg first",
+                )
+            if not self._keeps_photometric():
+                raise UnsupportedImageError(
+                    "jpegxl-jpeg repacks a JPEG stream as it is, in its Photometric Interpretation",
+                    attribute="PhotometricInterpretation",
+                    hint="convert to jpeg first",
+                )
+            return replace(self._unchanged(Action.REPACK_JPEG), stream=stream)
+        if self._source.name == "jpegxl-jpeg" and self._target.name == "jpeg":
+            if not self._keeps_photometric() or self._recompresses():
+                return None
+            return self._unchanged(Action.UNPACK_JPEG)
+        return None
+
+    def _transcoded(self) -> PixelPlan:
+        self._check_permission()
+        if self._stated.floating and self._target.encapsulated:
+            raise UnsupportedImageError(
+                "floating point samples are never encapsulated (PS3.5 A.4)",
+                hint="explicit-le, implicit-le and deflated hold them",
+            )
+        if not self._source.reads:
+            raise UnsupportedSourceError(
+                f"{self._source.name} is not decoded: {self._source.why_not}"
+            )
+        decoder = decoder_for(self._source)
+        stream = self._first_stream()
+        coded = self._colors.coded(stream)
+        decoded = decoder.decoded_description(stream, coded)
+        first = self._colors.rescaling(decoded) if self._rescales() else ()
+        encoder, steps, prepared, result = self._colors.way_in(
+            coded, first[0].described(decoded) if first else decoded
+        )
+        steps = (*first, *steps)
+        lossy = self._target.loss is not Loss.NEVER and not (
+            self._target.name == "jpeg-ls-near" and self._options.near == 0
+        )
+        return PixelPlan(
+            Action.TRANSCODE,
+            self._stated,
+            coded,
+            decoded,
+            prepared,
+            result,
+            self._stated.number_of_frames,
+            decoder,
+            encoder,
+            steps,
+            stream,
+            lossy,
+            self._source_lossy(stream),
+            self._table(),
+            getattr(encoder, "near", None) if lossy else 0,
+            self._colors.edits_of(steps, decoded),
+            self._colors.embedded_overlays(stream),
+            first[0].text if first else "",
+        )
+
+    def _source_lossy(self, stream: StreamDescription) -> bool | None:
+        """Whether the source has lost something; its stream does not tell if it was cut to a rate.
+
+        A reversible wavelet in a syntax that allows loss may have been cut (PS3.5 A.4.4).
+        """
+        if stream.lossless is None:
+            return None
+        cut = stream.kind in {"jpeg2000", "htj2k"} and self._source.loss is not Loss.NEVER
+        if not stream.lossless or not cut:
+            return not stream.lossless
+        if not self._data_set.text(tags.LOSSY_IMAGE_COMPRESSION):
+            self._warnings.append(
+                f"the streams are reversible, but {self._source.name} lets them be cut short, and "
+                "Lossy Image Compression does not say whether they were"
+            )
+        return None
+
+    def _check_permission(self) -> None:
+        if self._target.loss is Loss.NEVER or self._options.lossy_allowed or self._rescales():
+            return
+        raise LossyNotAllowedError(
+            f"{self._target.name} loses information",
+            hint="allow it with --lossy or a quality setting"
+            + (f", or take {name}" if (name := _LOSSLESS_KIN.get(self._target.name)) else ""),
+        )
+
+    def _first_stream(self) -> StreamDescription:
+        frames = self._pixel_data.frames
+        first = b"" if frames is None else frames.read(self._bytes, 0)
+        return decoder_for(self._source).describe(first)
+
+    def _table(self) -> str:
+        """Return which offset table an encapsulated result gets.
+
+        A Basic Offset Table, unless the frames may pass 32 bits: their encoded size is not known
+        yet, so the native size, with an eighth for streams that grow, is taken for it.
+        """
+        if self._options.offset_table != "auto":
+            return self._options.offset_table
+        frames = self._pixel_data.frames
+        if frames is not None and self._source == self._target:
+            size = frames.total_length() + 8 * len(frames)
+        else:
+            size = self._stated.native_frame_bits * self._stated.number_of_frames * 9 // 64
+            size += 1024 * self._stated.number_of_frames
+        return "basic" if size <= 0xFFFFFFFF else "extended"
+
+
+_LOSSLESS_KIN = {
+    "jpeg": "jpeg-lossless",
+    "jpeg-extended": "jpeg-lossless",
+    "jpeg-ls-near": "jpeg-ls",
+    "jpeg2000": "jpeg2000-lossless",
+    "jpegxl": "jpegxl-lossless",
+    "htj2k": "htj2k-lossless",
+}
+
+
+def swap_unit_between(
+    source: TransferSyntax, target: TransferSyntax, image: ImagePixelDescription, vr: str
+) -> int:
+    """Return the unit in which native Pixel Data changes its bytes' order; 1 for not at all."""
+    if source.pixels_little_endian == target.pixels_little_endian:
+        return 1
+    return pixel_swap_unit(image, vr)
