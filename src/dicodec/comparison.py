@@ -15,7 +15,7 @@ from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceEr
 from dicodec.frame_window import available_cores
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.output import atomic_output, translated_writes
-from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
+from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import tag_of
 from dicodec.pixel_comparison import (
     Pair,
@@ -26,6 +26,7 @@ from dicodec.pixel_comparison import (
     paired,
     undecodable,
 )
+from dicodec.repair.opening import open_tolerantly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,7 @@ def _checked(
 
 def _open(stack: ExitStack, source: Source, name: str | None, limits: Limits) -> DicomFile:
     try:
-        return stack.enter_context(open_dicom(source, limits))
+        return stack.enter_context(open_tolerantly(source, limits))
     except DicodecError as error:
         error.path = error.path or name
         raise

@@ -17,12 +17,13 @@ from dicodec.frame_window import available_cores
 from dicodec.model.edits import Edit, RemoveAttribute
 from dicodec.options import ConversionOptions
 from dicodec.output import atomic_output, check_target, opened_for_writing, translated_writes
-from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
+from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.pipeline import PipelineResult, run_plan
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.decide import plan_conversion
+from dicodec.repair.opening import open_tolerantly
 from dicodec.report import ConversionReport
 from dicodec.survey import surveyed
 from dicodec.verification import verify_result
@@ -85,7 +86,7 @@ def convert_with(
             replaced = check_target(Path(target), overwrite=options.overwrite)
             if replaced is not None and _is_file(source, replaced):
                 options = replace(options, verify=True)  # before an original goes
-        with open_dicom(source, options.limits) as file:
+        with open_tolerantly(source, options.limits) as file:
             report.seconds["open"] = time.perf_counter() - started
             _convert_open(file, target, options, report)
     except DicodecError as error:

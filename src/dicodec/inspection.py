@@ -15,8 +15,9 @@ from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import writable
 from dicodec.options import ConversionOptions
-from dicodec.part10.dicom_file import DicomFile, PixelData, Source, open_dicom
+from dicodec.part10.dicom_file import DicomFile, PixelData, Source
 from dicodec.planning.decide import plan_conversion
+from dicodec.repair.opening import open_tolerantly
 from dicodec.rules.color_space import coded_color_space
 
 _MODALITY = 0x00080060
@@ -104,7 +105,7 @@ def inspect(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
     """
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else None
     try:
-        with open_dicom(source, limits) as file:
+        with open_tolerantly(source, limits) as file:
             return _inspected(file, name)
     except DicodecError as error:
         error.path = error.path or name

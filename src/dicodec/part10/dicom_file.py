@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from dicodec.errors import (
     MalformedFileError,
@@ -97,13 +98,69 @@ class DicomFile:
     oddities: tuple[Oddity, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class WalkedDataSet:
+    """The top level of a data set, walked.
+
+    Attributes:
+        data_set: the elements; over other bytes than the file's where they had to be repaired.
+        fragment_starts, fragment_lengths, missing: of Pixel Data, see Walker.
+        oddities: what was odd on the way.
+    """
+
+    data_set: DataSet
+    fragment_starts: array[int]
+    fragment_lengths: array[int]
+    missing: int
+    oddities: tuple[Oddity, ...]
+
+
+class Repairs(Protocol):
+    """What is tried where a file cannot be read as it is, or contradicts itself.
+
+    Implemented in `dicodec.repair`; nothing is tried where open_dicom gets none.
+    """
+
+    def walk(
+        self, source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
+    ) -> WalkedDataSet | None:
+        """Return the data set of which walking failed; None where it cannot be made out."""
+        ...
+
+    def syntax(
+        self,
+        stated: str,
+        syntax: TransferSyntax | None,
+        walked: WalkedDataSet,
+        span: ElementSpan,
+        oddities: list[Oddity],
+    ) -> TransferSyntax | None:
+        """Return the transfer syntax that Pixel Data is really in, by its bytes.
+
+        Args:
+            stated: the UID in group 2; "" where there is none.
+            syntax: its row; None where it is in no table.
+            walked: the data set.
+            span: of Pixel Data.
+            oddities: what differs is added.
+        """
+        ...
+
+    def whole(self, file: DicomFile) -> DicomFile:
+        """Return a file with what can only be judged once everything is read put right."""
+        ...
+
+
 @contextmanager
-def open_dicom(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[DicomFile]:
+def open_dicom(
+    source: Source, limits: Limits = DEFAULT_LIMITS, repairs: Repairs | None = None
+) -> Iterator[DicomFile]:
     """Open a DICOM file, whatever its transfer syntax, and walk its headers.
 
     Args:
         source: a path, a buffer, or a binary stream.
         limits: bounds on what the file may claim.
+        repairs: what is tried where the file cannot be read as it is.
 
     Raises:
         ReadError: the finer kinds tell what is wrong, with the byte offset.
@@ -115,52 +172,78 @@ def open_dicom(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Dico
         oddities = list(head.oddities)
         start = head.data_set_start
         syntax = by_uid(stated)
-        if stated and syntax is None:
-            raise UnknownTransferSyntaxError(
-                f"the transfer syntax {stated!r} is in no table", attribute="TransferSyntaxUID"
-            )
-        walked: ByteSource = given
+        if stated and syntax is None and repairs is None:
+            raise _unknown_syntax(stated)
+        walked_bytes: ByteSource = given
         if syntax is not None and syntax.deflated:
             inflated = inflate_data_set(given, start, limits)
             stack.callback(inflated.close)
-            walked, start = inflated, 0
+            walked_bytes, start = inflated, 0
         encoding = _encoding_seen(
-            walked, start, syntax, oddities, after_group_2=bool(head.elements)
+            walked_bytes, start, syntax, oddities, after_group_2=bool(head.elements)
         )
-        walker = Walker(walked, limits)
-        elements = _walk(walker, start, walked.size, encoding)
-        oddities += walker.oddities
-        if not elements:
+        try:
+            walked = _walk(walked_bytes, start, encoding, limits)
+        except (MalformedFileError, TruncatedFileError):
+            repaired = repairs.walk(walked_bytes, start, encoding, limits) if repairs else None
+            if repaired is None:
+                raise
+            walked = repaired
+        oddities += walked.oddities
+        data_set = walked.data_set
+        if not data_set.elements:
             if not head.elements:
                 raise NotDicomError("not a DICOM file: there is no element in it")
             raise TruncatedFileError(
                 "the file is incomplete: it ends after its File Meta Information",
                 offset=given.size,
             )
-        data_set = DataSet(walked, encoding, elements, limits)
         span = _pixel_data_span(data_set)
-        if syntax is None or (syntax.native and span is not None and span.undefined):
-            syntax = _syntax_seen(encoding, span, syntax, oddities)
-        elif syntax.native and encoding.little_endian != syntax.little_endian:
+        seen = None
+        if repairs is not None and span is not None:
+            seen = repairs.syntax(stated, syntax, walked, span, oddities)
+        if seen is not None:
+            syntax = seen
+        elif stated and syntax is None:
+            raise _unknown_syntax(stated)
+        elif syntax is None or (syntax.native and span is not None and span.undefined):
+            syntax = _syntax_seen(data_set.encoding, span, syntax, oddities)
+        elif syntax.native and data_set.encoding.little_endian != syntax.little_endian:
             # Samples follow the byte order that the elements are in, whatever is stated.
-            syntax = _SYNTAX_OF_ENCODING.get(encoding, IMPLICIT_LE)
+            syntax = _SYNTAX_OF_ENCODING.get(data_set.encoding, IMPLICIT_LE)
         pixel_data = None
         if span is not None:
-            pixel_data = _pixel_data(data_set, span, walker, syntax, oddities)
-        yield DicomFile(given, head, syntax, stated, data_set, pixel_data, tuple(oddities))
+            pixel_data = _pixel_data(walked, span, syntax, oddities)
+        file = DicomFile(given, head, syntax, stated, data_set, pixel_data, tuple(oddities))
+        yield file if repairs is None else repairs.whole(file)
 
 
-def _walk(walker: Walker, start: int, end: int, encoding: DataSetEncoding) -> list[ElementSpan]:
+def _unknown_syntax(stated: str) -> UnknownTransferSyntaxError:
+    return UnknownTransferSyntaxError(
+        f"the transfer syntax {stated!r} is in no table", attribute="TransferSyntaxUID"
+    )
+
+
+def _walk(
+    source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
+) -> WalkedDataSet:
+    walker = Walker(source, limits)
     elements: list[ElementSpan] = []
     try:
-        elements.extend(walker.elements(start, end, encoding))
+        elements.extend(walker.elements(start, source.size, encoding))
     except TruncatedFileError as error:
         raise TruncatedFileError(
             f"the file is incomplete: {error.message}",
             offset=error.offset,
             attribute=error.attribute,
         ) from error
-    return elements
+    return WalkedDataSet(
+        DataSet(source, encoding, elements, limits),
+        walker.fragment_starts,
+        walker.fragment_lengths,
+        walker.missing,
+        tuple(walker.oddities),
+    )
 
 
 def _encoding_seen(
@@ -221,12 +304,9 @@ def _pixel_data_span(data_set: DataSet) -> ElementSpan | None:
 
 
 def _pixel_data(
-    data_set: DataSet,
-    span: ElementSpan,
-    walker: Walker,
-    syntax: TransferSyntax,
-    oddities: list[Oddity],
+    walked: WalkedDataSet, span: ElementSpan, syntax: TransferSyntax, oddities: list[Oddity]
 ) -> PixelData:
+    data_set = walked.data_set
     image: ImagePixelDescription | MalformedFileError
     try:
         image = image_description(data_set, span.tag, oddities)
@@ -239,19 +319,19 @@ def _pixel_data(
                 attribute="PixelData",
                 offset=span.start,
             )
-        return PixelData(span, image, None, walker.missing)
+        return PixelData(span, image, None, walked.missing)
     if syntax.storage is Storage.VIDEO or isinstance(image, MalformedFileError):
-        return PixelData(span, image, None, walker.missing)
+        return PixelData(span, image, None, walked.missing)
     table = data_set.value(tags.EXTENDED_OFFSET_TABLE)
     lengths = data_set.value(tags.EXTENDED_OFFSET_TABLE_LENGTHS)
     extended = (table, lengths) if table and lengths is not None else None
     frames = frames_of(
         data_set.source,
-        walker.fragment_starts,
-        walker.fragment_lengths,
+        walked.fragment_starts,
+        walked.fragment_lengths,
         image.number_of_frames,
         syntax.fragments_per_frame,
         extended,
     )
     oddities += frames.oddities
-    return PixelData(span, image, frames, walker.missing)
+    return PixelData(span, image, frames, walked.missing)

@@ -1,0 +1,1 @@
+"""Non-standard and damaged files: what is odd, what is assumed, what is written instead."""
