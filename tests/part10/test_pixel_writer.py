@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.encaps import generate_frames, parse_basic_offsets, parse_fragments
 
-from dicodec import convert, convert_bytes, plan
+from dicodec import convert, convert_bytes
 from dicodec.errors import ConversionError
 from dicodec.model import tags
 from dicodec.model.transfer_syntax import by_name
@@ -21,6 +21,7 @@ from dicodec.part10 import pixel_writer
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
+from dicodec.planning import pixel_planner
 from made import IMAGE_KINDS, encapsulated, make_file
 
 STREAMS = st.lists(st.binary(max_size=40), min_size=1, max_size=6)
@@ -192,7 +193,7 @@ def test_frames_that_may_pass_32_bits_get_an_extended_offset_table() -> None:
         with open_dicom(content) as file:
             assert file.pixel_data is not None
             options = ConversionOptions(to=("rle",))
-            tables.append(plan._PixelPlanner(file, file.pixel_data, rle, options)._table())
+            tables.append(pixel_planner.PixelPlanner(file, file.pixel_data, rle, options)._table())
     assert tables == ["basic", "extended"]
 
 
@@ -202,7 +203,7 @@ def test_native_pixel_data_above_the_limit_is_refused_before_it_is_written(
     assert pixel_writer.NATIVE_LIMIT == 0xFFFFFFFE
     content, _ = IMAGE_KINDS["multi-frame"].make()
     compressed = convert_bytes(content, to="rle")
-    monkeypatch.setattr(plan, "NATIVE_LIMIT", 1000)
+    monkeypatch.setattr(pixel_planner, "NATIVE_LIMIT", 1000)
 
     with pytest.raises(ConversionError, match="1000 is the most") as raised:
         convert_bytes(compressed, to="explicit-le")
