@@ -19,6 +19,7 @@ from dicodec.part10.dicom_file import DicomFile, PixelData, Source
 from dicodec.planning.decide import plan_conversion
 from dicodec.repair.opening import open_tolerantly
 from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.stream_contradictions import stream_contradictions
 
 _MODALITY = 0x00080060
 
@@ -152,6 +153,10 @@ def _add_pixels(found: Inspection, file: DicomFile, pixel_data: PixelData) -> No
     except DicodecError as error:
         found.problems.append(f"frame 0: {error}")
         return
+    found.problems += [
+        f"{one.reason}: {one.reading}" if one.reading else one.reason
+        for one in stream_contradictions(found.image, found.stream)
+    ]
     color = coded_color_space(found.image, found.stream)
     if color.reason:
         found.coded_as = color.photometric_interpretation

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dicodec.codecs.table import encoder_for
 from dicodec.errors import (
     ContradictionError,
+    FrameMismatchError,
     UnsupportedImageError,
 )
 from dicodec.gray_and_color import (
@@ -44,6 +45,7 @@ from dicodec.rules.photometric_edits import (
     palette_edits,
     rescaling_edits,
 )
+from dicodec.rules.stream_contradictions import stream_contradictions
 
 if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
     from dicodec.codecs.base import Encoder
@@ -97,12 +99,20 @@ class PhotometricPlanner:
 
         Raises:
             ContradictionError: data set and stream contradict each other, and that is not allowed.
+            FrameMismatchError: they contradict each other in what cannot be put right.
         """
+        for contradiction in stream_contradictions(self._stated, stream):
+            attribute, reason, reading = contradiction
+            if self._options.strict:
+                raise ContradictionError(reason, attribute=attribute, frame=0)
+            if not reading:
+                raise FrameMismatchError(reason, attribute=attribute, frame=0)
+            self._decisions.append(f"{reason}: {reading}")
         color = coded_color_space(self._stated, stream)
         if not color.reason:
             return self._stated
         if self._options.strict:
-            raise ContradictionError(color.reason, attribute="PhotometricInterpretation")
+            raise ContradictionError(color.reason, attribute="PhotometricInterpretation", frame=0)
         self._decisions.append(f"taken as {color.photometric_interpretation}: {color.reason}")
         return replace(self._stated, photometric_interpretation=color.photometric_interpretation)
 

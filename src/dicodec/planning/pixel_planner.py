@@ -62,6 +62,7 @@ class PixelPlanner:
     def plan(self) -> ConversionPlan:
         """Return the plan; the first kind of way that fits is taken."""
         self._check_frames()
+        self._check_strictly()
         pixels = self._moved() or self._repacked() or self._transcoded()
         if self._target.native and pixels.action is not Action.MOVE_VALUE:
             self._check_native_size(pixels)
@@ -92,6 +93,11 @@ class PixelPlanner:
                 f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)} frames",
                 attribute="NumberOfFrames",
             )
+
+    def _check_strictly(self) -> None:
+        """Look at the stream even where its bytes only move."""
+        if self._options.strict and self._source.encapsulated and self._source.reads:
+            self._colors.coded(self._first_stream())
 
     def _check_native_length(self) -> None:
         span = self._pixel_data.span

@@ -1,0 +1,71 @@
+"""Where a stream and its data set contradict each other in size, sign or precision (PS3.5 8.2).
+
+The Image Pixel Module shall be consistent with the stream, and where it is not, what the stream
+says explicitly controls decoding (8.2.1, 8.2.4). Of colors `color_space.py` decides.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+
+_SIGN = {True: "two's complement", False: "unsigned"}
+
+
+class Contradiction(NamedTuple):
+    """One attribute of which data set and stream say different things.
+
+    Attributes:
+        attribute: its keyword.
+        reason: what each of them says.
+        reading: how the samples are read all the same; "" where no reading is sure.
+    """
+
+    attribute: str
+    reason: str
+    reading: str
+
+
+def stream_contradictions(
+    image: ImagePixelDescription, stream: StreamDescription
+) -> tuple[Contradiction, ...]:
+    """Return what a stream says otherwise than its data set: sizes first, then sign, precision.
+
+    Args:
+        image: as the data set describes it.
+        stream: as the first frame's stream describes itself; what it does not say is not compared.
+    """
+    found = [
+        Contradiction(
+            attribute, f"the stream's {attribute} is {coded}, the data set's {stated}", ""
+        )
+        for attribute, coded, stated in (
+            ("Rows", stream.rows, image.rows),
+            ("Columns", stream.columns, image.columns),
+            ("SamplesPerPixel", stream.components, image.samples_per_pixel),
+        )
+        if coded is not None and coded != stated
+    ]
+    precision, stored = stream.precision, image.bits_stored
+    if stream.signed is not None and stream.signed != image.signed:
+        found.append(
+            Contradiction(
+                "PixelRepresentation",
+                f"the stream's samples are {'signed' if stream.signed else 'unsigned'}, and Pixel "
+                f"Representation is {image.pixel_representation}",
+                f"their {precision or stored} bits are read as {_SIGN[image.signed]}",
+            )
+        )
+    if precision is not None and precision != stored:
+        found.append(
+            Contradiction(
+                "BitsStored",
+                f"the stream's samples have {precision} bits, and Bits Stored is {stored}",
+                "values are read as they are coded, and have to lie within Bits Stored"
+                if precision > stored
+                else "values are read as they are coded, and Bits Stored stays",
+            )
+        )
+    return tuple(found)
