@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from dicodec import __version__
+from dicodec.cli.convert_arguments import Commands, add_convert
 from dicodec.errors import DicodecError, WriteError
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -83,95 +84,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"dicodec {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_convert(commands)
+    add_convert(commands)
     _add_compare(commands)
     _add_inspect(commands)
     _add_syntaxes(commands)
     return parser
 
 
-type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
-
-
-def _add_convert(commands: _Commands) -> None:
-    command = commands.add_parser("convert", help="convert files to another transfer syntax")
-    add = command.add_argument
-    add("source", nargs="+", metavar="SOURCE", help="a file, or - for standard input")
-    add(
-        "--to",
-        required=True,
-        metavar="A,B,C",
-        help="acceptable transfer syntaxes, the first preferred; see `dicodec syntaxes`",
-    )
-    place = command.add_mutually_exclusive_group()
-    place.add_argument(
-        "-o",
-        "--output",
-        metavar="OUTPUT",
-        help="a file, a folder that exists, or - for standard output",
-    )
-    place.add_argument(
-        "--in-place", action="store_true", help="replace each source by its verified result"
-    )
-    add(
-        "--photometric",
-        default="auto",
-        metavar="PI",
-        help="auto (default), keep, MONOCHROME1, MONOCHROME2, RGB, YBR_FULL, YBR_FULL_422",
-    )
-    add("--lossy", action="store_true", help="allow a result that loses information")
-    add("--quality", type=int, metavar="1-100", help="of JPEG and JPEG XL (default 90)")
-    add("--near", type=int, metavar="N", help="largest error of a sample in JPEG-LS near-lossless")
-    add("--ratio", type=float, metavar="R", help="compression ratio of JPEG 2000")
-    add("--psnr", type=float, metavar="DB", help="signal-to-noise ratio of JPEG 2000")
-    add(
-        "--rescale-to-8bit",
-        action="store_true",
-        help="map gray levels by rescaling and window to 8 bits; makes a derived, lossy image",
-    )
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEYWORD=VALUE",
-        dest="set_attributes",
-        help="set an attribute of the result; may be repeated",
-    )
-    add(
-        "--remove",
-        action="append",
-        default=[],
-        metavar="KEYWORD",
-        dest="remove_attributes",
-        help="remove an attribute from the result; may be repeated",
-    )
-    add(
-        "--keep-uid",
-        action="store_true",
-        help="keep the SOP Instance UID of a lossy result, which is another image",
-    )
-    add("--offset-table", default="auto", choices=("auto", "basic", "extended", "empty"),
-        help="auto (default) is basic, or extended where 32 bits may not suffice")  # fmt: skip
-    add(
-        "--verify",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="decode the result again and compare before it is put in place",
-    )
-    add("--strict", action="store_true", help="refuse what departs from the standard")
-    add("--engine", default="auto", choices=("auto", "gdcm"),
-        help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip
-    add("--timeout", type=float, metavar="S", help="seconds that another engine may take")
-    add("--workers", type=int, metavar="N", help="threads for the frames of a file")
-    add("--overwrite", action="store_true", help="replace a target that is there")
-    add("--dry-run", action="store_true", help="only say what would be done")
-    add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
-    add("--json", action="store_true", help="print reports and errors as JSON")
-    add("-q", "--quiet", action="store_true", help="print errors only")
-    add("-v", "--verbose", action="store_true", help="print decisions and changes too")
-
-
-def _add_compare(commands: _Commands) -> None:
+def _add_compare(commands: Commands) -> None:
     command = commands.add_parser(
         "compare",
         help="say how far two files are apart",
@@ -195,13 +115,13 @@ def _add_compare(commands: _Commands) -> None:
     add("-v", "--verbose", action="store_true", help="print every frame that differs")
 
 
-def _add_inspect(commands: _Commands) -> None:
+def _add_inspect(commands: Commands) -> None:
     command = commands.add_parser("inspect", help="say what a file is and what it can become")
     command.add_argument("source", nargs="+", metavar="FILE", help="a file, or -")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def _add_syntaxes(commands: _Commands) -> None:
+def _add_syntaxes(commands: Commands) -> None:
     command = commands.add_parser("syntaxes", help="list transfer syntaxes and what they can hold")
     command.add_argument("--json", action="store_true", help="as one JSON array")
 

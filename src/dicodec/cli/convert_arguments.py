@@ -1,0 +1,86 @@
+"""The arguments of `dicodec convert`; nothing heavy is imported to show its help."""
+
+from __future__ import annotations
+
+import argparse
+
+type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
+
+
+def add_convert(commands: Commands) -> None:
+    """Declare the subcommand."""
+    command = commands.add_parser("convert", help="convert files to another transfer syntax")
+    add = command.add_argument
+    add("source", nargs="+", metavar="SOURCE", help="a file, or - for standard input")
+    add(
+        "--to",
+        required=True,
+        metavar="A,B,C",
+        help="acceptable transfer syntaxes, the first preferred; see `dicodec syntaxes`",
+    )
+    place = command.add_mutually_exclusive_group()
+    place.add_argument(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="a file, a folder that exists, or - for standard output",
+    )
+    place.add_argument(
+        "--in-place", action="store_true", help="replace each source by its verified result"
+    )
+    add(
+        "--photometric",
+        default="auto",
+        metavar="PI",
+        help="auto (default), keep, MONOCHROME1, MONOCHROME2, RGB, YBR_FULL, YBR_FULL_422",
+    )
+    add("--lossy", action="store_true", help="allow a result that loses information")
+    add("--quality", type=int, metavar="1-100", help="of JPEG and JPEG XL (default 90)")
+    add("--near", type=int, metavar="N", help="largest error of a sample in JPEG-LS near-lossless")
+    add("--ratio", type=float, metavar="R", help="compression ratio of JPEG 2000")
+    add("--psnr", type=float, metavar="DB", help="signal-to-noise ratio of JPEG 2000")
+    add(
+        "--rescale-to-8bit",
+        action="store_true",
+        help="map gray levels by rescaling and window to 8 bits; makes a derived, lossy image",
+    )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEYWORD=VALUE",
+        dest="set_attributes",
+        help="set an attribute of the result; may be repeated",
+    )
+    add(
+        "--remove",
+        action="append",
+        default=[],
+        metavar="KEYWORD",
+        dest="remove_attributes",
+        help="remove an attribute from the result; may be repeated",
+    )
+    add(
+        "--keep-uid",
+        action="store_true",
+        help="keep the SOP Instance UID of a lossy result, which is another image",
+    )
+    add("--offset-table", default="auto", choices=("auto", "basic", "extended", "empty"),
+        help="auto (default) is basic, or extended where 32 bits may not suffice")  # fmt: skip
+    add(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="decode the result again and compare before it is put in place",
+    )
+    add("--strict", action="store_true", help="refuse what departs from the standard")
+    add("--engine", default="auto", choices=("auto", "gdcm"),
+        help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip
+    add("--timeout", type=float, metavar="S", help="seconds that another engine may take")
+    add("--workers", type=int, metavar="N", help="threads for the frames of a file")
+    add("--overwrite", action="store_true", help="replace a target that is there")
+    add("--dry-run", action="store_true", help="only say what would be done")
+    add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
+    add("--json", action="store_true", help="print reports and errors as JSON")
+    add("-q", "--quiet", action="store_true", help="print errors only")
+    add("-v", "--verbose", action="store_true", help="print decisions and changes too")

@@ -1,0 +1,52 @@
+"""What `dicodec convert` was asked for, as the options of a conversion."""
+
+from __future__ import annotations
+
+import argparse
+
+from dicodec.edits import check_user_edits
+from dicodec.errors import InvalidOptionError
+from dicodec.options import ConversionOptions
+from dicodec.planning.decide import target_syntax
+
+
+def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
+    """Return the options, checked as far as they can be without a file.
+
+    Raises:
+        InvalidOptionError: a value has no meaning.
+        UnsupportedTargetError: no transfer syntax of that name is written.
+    """
+    names = tuple(name for name in arguments.to.split(",") if name.strip())
+    for name in names:
+        target_syntax(name)
+    options = ConversionOptions(
+        to=names,
+        photometric=arguments.photometric,
+        lossy=arguments.lossy,
+        quality=arguments.quality,
+        near=arguments.near,
+        ratio=arguments.ratio,
+        psnr=arguments.psnr,
+        rescale_to_8bit=arguments.rescale_to_8bit,
+        set_attributes=tuple(_pair(text) for text in arguments.set_attributes),
+        remove_attributes=tuple(arguments.remove_attributes),
+        keep_uid=arguments.keep_uid,
+        offset_table=arguments.offset_table,
+        strict=arguments.strict,
+        engine=arguments.engine,
+        overwrite=arguments.overwrite or arguments.in_place,
+        # An original is replaced only by a verified result.
+        verify=arguments.verify or arguments.in_place,
+        workers=arguments.workers,
+        timeout=arguments.timeout,
+    )
+    check_user_edits(options)
+    return options
+
+
+def _pair(text: str) -> tuple[str, str]:
+    keyword, equals, value = text.partition("=")
+    if not equals or not keyword:
+        raise InvalidOptionError(f"--set takes KEYWORD=VALUE, not {text!r}")
+    return keyword, value

@@ -1,0 +1,97 @@
+"""What `dicodec convert` tells of each file: lines for people, JSON for programs, --report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TextIO
+
+from dicodec.cli.main import print_error
+from dicodec.errors import DicodecError, InvalidOptionError, WriteError
+from dicodec.output import translated_writes
+
+if TYPE_CHECKING:
+    from dicodec.report import ConversionReport
+
+
+class ReportFile:
+    """The file of --report, or nothing."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            try:
+                self._file = Path(self._path).open("a", encoding="utf-8", errors="backslashreplace")
+            except OSError as cause:
+                raise InvalidOptionError(f"the report cannot be written: {cause}") from cause
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            with translated_writes():
+                self._file.close()
+
+    def write(self, entry: dict[str, object]) -> None:
+        """Append one object as a line.
+
+        Raises:
+            WriteError: the report, not a result, could not be written; it says so.
+        """
+        if self._file is None:
+            return
+        try:
+            with translated_writes():
+                print(json.dumps(entry, ensure_ascii=False), file=self._file, flush=True)
+        except WriteError as error:
+            error.path = self._path
+            raise
+
+
+def show_report(
+    report: ConversionReport, arguments: argparse.Namespace, reports: ReportFile
+) -> None:
+    """Tell of a file that was converted."""
+    entry = report.as_dict()
+    reports.write(entry)
+    if arguments.json:
+        stream = sys.stderr if arguments.output == "-" else sys.stdout
+        print(json.dumps(entry, ensure_ascii=False), file=stream)
+        return
+    if not arguments.quiet:
+        print(_outcome(report), file=sys.stderr)
+        for warning in report.warnings:
+            print(f"  warning: {warning}", file=sys.stderr)
+    if arguments.verbose:
+        lines = [f"read although not standard: {oddity.text}" for oddity in report.oddities]
+        for line in [*lines, *report.decisions, *report.changes]:
+            print(f"  {line}", file=sys.stderr)
+
+
+def _outcome(report: ConversionReport) -> str:
+    route = f"{report.source_syntax} -> {report.target_syntax}"
+    action = "no pixels" if report.action == "none" else report.action
+    text = f"{report.source or '-'}: {route}, {action}"
+    if report.frames > 1:
+        text += f", {report.frames} frames"
+    if report.lossy:
+        text += ", lossy"
+    if report.compression_ratio:
+        text += f", ratio {report.compression_ratio:.2f}"
+    if report.dry_run:
+        return f"{text} (dry run: nothing written)"
+    text += f", {report.source_size} -> {report.target_size} bytes"
+    return f"{text}, verified" if report.verified else text
+
+
+def show_error(error: DicodecError, arguments: argparse.Namespace) -> None:
+    """Tell of a failure, as JSON if that was asked for."""
+    if arguments.json:
+        stream = sys.stderr if arguments.output == "-" else sys.stdout
+        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False), file=stream)
+    else:
+        print_error(error)
