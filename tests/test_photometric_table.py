@@ -41,6 +41,10 @@ def tables() -> list[list[list[str]]]:
 
 
 BY_TARGET, BY_WISH = tables()[:2]
+LOSSY_SOURCES = {"YBR_FULL_422, in JPEG", "RGB, in JPEG", "YBR_ICT"}
+NO_COLORS = ("HSV", "ARGB", "CMYK", "YBR_PARTIAL")
+"""Of which no colors are computed here: they stay as they are, byte for byte, or become RGB."""
+
 TARGETS = [
     (column, name if name != "native" else native)
     for column, names in enumerate(BY_TARGET[0][1:], 1)
@@ -165,6 +169,22 @@ def stated(data: bytes) -> str:
     return str(dataset.PhotometricInterpretation)
 
 
+def native_value(data: bytes) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(convert_bytes(data, to="explicit-le")))
+    return bytes(dataset.PixelData)
+
+
+def check_colors(source: str, result: str, target: str, found: Pixels, expected: Pixels) -> None:
+    """Hold colors against those that went in: equal where no step on the way rounds."""
+    assert found.shape == expected.shape
+    if target in LOSSLESS and source not in LOSSY_SOURCES:
+        # Formulas above are not rounded; the samples are.
+        rounded = source.startswith("YBR") and source != "YBR_RCT" and result in {"RGB", "YBR_RCT"}
+        assert np.abs(found.astype(float) - expected).max() <= (0.6 if rounded else 0)
+    else:
+        assert psnr(found, expected, 8) > (24 if source == "PALETTE COLOR" else 34)
+
+
 @pytest.mark.parametrize(("column", "target"), TARGETS, ids=lambda value: str(value))
 @pytest.mark.parametrize("row", BY_TARGET[1:], ids=lambda row: row[0])
 def test_each_cell_of_the_table_of_targets(row: list[str], column: int, target: str) -> None:
@@ -180,15 +200,10 @@ def test_each_cell_of_the_table_of_targets(row: list[str], column: int, target: 
     assert stated(result) == row[column]
     assert report.photometric_interpretation is not None
     assert report.photometric_interpretation[1] == row[column]
-    if row[0].startswith(("HSV", "ARGB", "CMYK", "YBR_PARTIAL")) and row[column] != "RGB":
-        return  # the bytes are compared by --verify
-    found = shown(result)
-    error = np.abs(found.astype(float) - expected).max()
-    lossy_source = row[0] in {"YBR_FULL_422, in JPEG", "RGB, in JPEG", "YBR_ICT"}
-    if target in LOSSLESS and not lossy_source:
-        assert error <= (0 if "YBR" not in stated(data) + row[column][:8] else 1.01)
+    if row[0].startswith(NO_COLORS) and row[column] == stated(data):
+        assert native_value(result) == native_value(data)
     else:
-        assert psnr(found, expected, 8) > (24 if "PALETTE" in row[0] else 34)
+        check_colors(row[0], row[column], target, shown(result), expected)
 
 
 @pytest.mark.parametrize("row", BY_WISH[1:], ids=lambda row: row[0])
@@ -207,7 +222,8 @@ def test_each_cell_of_the_table_of_wishes(
     result, _ = run(data, to=target, photometric=wanted)
 
     assert stated(result) == row[column]
-    if row[0].startswith(("HSV", "ARGB", "CMYK", "YBR_PARTIAL")) and row[column] != "RGB":
+    if row[0].startswith(NO_COLORS) and row[column] == stated(data):
+        assert native_value(result) == native_value(data)
         return
     if wanted.startswith("MONOCHROME") and wanted != row[0]:
         expected = 255 - expected
