@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from dicodec.conversion import Target, convert
+from dicodec.conversion import convert
+from dicodec.output import Target
 from dicodec.part10.dicom_file import Source
 from dicodec.report import ConversionReport
 

@@ -16,10 +16,11 @@ from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.frame_window import available_cores
 from dicodec.model.edits import Edit, RemoveAttribute
 from dicodec.options import ConversionOptions
-from dicodec.output import atomic_output, check_target, opened_for_writing, translated_writes
+from dicodec.output import Target, check_target, result_file
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
+from dicodec.part10.source import FileSource
 from dicodec.pipeline import PipelineResult, run_plan
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.decide import plan_conversion
@@ -27,10 +28,6 @@ from dicodec.repair.opening import open_tolerantly
 from dicodec.report import ConversionReport
 from dicodec.survey import surveyed
 from dicodec.verification import verify_result
-
-type Target = str | os.PathLike[str] | BinaryIO
-"""What a caller may name as a target: a path, or a binary stream that bytes are written to."""
-
 
 LEFT_ALONE = "left alone"
 """What a report says of a file that is replaced in place and was right already."""
@@ -81,14 +78,17 @@ def convert_with(
     """Convert one DICOM file as `convert` does, with options that are already a value."""
     report = ConversionReport(source=_name(source), target=_name(target), engine="dicodec")
     started = time.perf_counter()
+    in_place = False
     try:
         if isinstance(target, str | os.PathLike):
-            replaced = check_target(Path(target), overwrite=options.overwrite)
-            if replaced is not None and _is_file(source, replaced):
+            path = Path(target)
+            replaced = check_target(path, overwrite=options.overwrite)
+            in_place = replaced is not None and _is_file(source, replaced)
+            if in_place and not options.verify:
                 options = replace(options, verify=True)  # before an original goes
         with open_tolerantly(source, options.limits) as file:
             report.seconds["open"] = time.perf_counter() - started
-            _convert_open(file, target, options, report)
+            _convert_open(file, target, options, report, in_place=in_place)
     except DicodecError as error:
         if error.path is None:
             error.path = report.source if _kind(error) != "writing" else report.target
@@ -98,7 +98,12 @@ def convert_with(
 
 
 def _convert_open(
-    file: DicomFile, target: Target | None, options: ConversionOptions, report: ConversionReport
+    file: DicomFile,
+    target: Target | None,
+    options: ConversionOptions,
+    report: ConversionReport,
+    *,
+    in_place: bool,
 ) -> None:
     started = time.perf_counter()
     plan = plan_conversion(file, options)
@@ -113,14 +118,15 @@ def _convert_open(
     if target is None:
         report.dry_run = True
         return
-    if plan.action is Action.COPY_FILE and _is_source(report.source, target):
+    if plan.action is Action.COPY_FILE and in_place:
         report.action, report.target_size = LEFT_ALONE, report.source_size
         return
     if options.engine == "gdcm" and plan.action is not Action.COPY_FILE:
-        _convert_by_gdcm(file, plan, target, options, report, workers)
+        with _result_file(file, target, options, report, in_place=in_place) as out:
+            _convert_by_gdcm(file, plan, out, options, report, workers)
         return
     started = time.perf_counter()
-    with _output(target, overwrite=options.overwrite) as out:
+    with _result_file(file, target, options, report, in_place=in_place) as out:
         result = run_plan(file, plan, edits, out, workers)
         report.target_size = out.seek(0, io.SEEK_END)
         report.seconds["convert"] = time.perf_counter() - started
@@ -133,20 +139,33 @@ def _convert_open(
             report.seconds["verify"] = time.perf_counter() - started
 
 
-def _is_source(source: str | None, target: Target) -> bool:
-    """Whether the target is the source itself, under whatever name."""
-    if source is None or not isinstance(target, str | os.PathLike):
-        return False
-    try:
-        return os.path.samefile(source, target)  # noqa: PTH121 - a path object costs more
-    except OSError:
-        return False
+@contextmanager
+def _result_file(
+    file: DicomFile,
+    target: Target,
+    options: ConversionOptions,
+    report: ConversionReport,
+    *,
+    in_place: bool,
+) -> Iterator[BinaryIO]:
+    """Yield the file that becomes the target, unless the source changes before it does."""
+    source = file.source if isinstance(file.source, FileSource) else None
+    with result_file(
+        target,
+        overwrite=options.overwrite,
+        backup=options.backup,
+        opened=source.status if source is not None and in_place else None,
+        notes=report.warnings,
+    ) as out:
+        yield out
+        if source is not None:
+            source.check_unchanged()
 
 
 def _convert_by_gdcm(
     file: DicomFile,
     plan: ConversionPlan,
-    target: Target,
+    out: BinaryIO,
     options: ConversionOptions,
     report: ConversionReport,
     workers: int,
@@ -155,9 +174,8 @@ def _convert_by_gdcm(
 
     started = time.perf_counter()
     report.engine = "gdcm"
-    with _output(target, overwrite=options.overwrite) as out:
-        done = convert_by_gdcm(file, plan, report.source, out, options, workers)
-        report.target_size = out.seek(0, io.SEEK_END)
+    done = convert_by_gdcm(file, plan, report.source, out, options, workers)
+    report.target_size = out.seek(0, io.SEEK_END)
     report.seconds["convert"] = time.perf_counter() - started
     report.verified = plan.pixels is not None
     report.changes = _changes(file, done.edits)
@@ -180,34 +198,6 @@ def _right_already(file: DicomFile, plan: ConversionPlan, edits: tuple[Edit, ...
     ]
     same = plan.source == plan.target and plan.action in {Action.MOVE_VALUE, Action.NONE}
     return same and not effective and not file.oddities and bool(file.stated_syntax)
-
-
-@contextmanager
-def _output(target: Target, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Yield a seekable file whose content becomes the target when the block succeeds."""
-    if isinstance(target, str | os.PathLike):
-        with (
-            atomic_output(Path(target), overwrite=overwrite) as temporary,
-            opened_for_writing(temporary) as out,
-        ):
-            yield out
-        return
-    if isinstance(target, io.BytesIO) and not target.getbuffer().nbytes:
-        yield target
-        return
-    yield from _spooled_output(target)
-
-
-def _spooled_output(target: BinaryIO) -> Iterator[BinaryIO]:
-    """Finish the result in a file of its own, then send it: a stream may not be seekable."""
-    import shutil
-    import tempfile
-
-    with translated_writes(), tempfile.TemporaryFile(prefix="dicodec-") as out:
-        yield out
-        out.seek(0)
-        shutil.copyfileobj(out, target, 1 << 20)
-        target.flush()
 
 
 def _describe(

@@ -3,6 +3,7 @@
     DicodecError
     ├── ReadError                      the source could not be read or understood
     │   ├── SourceUnavailableError     not there, a folder, no permission
+    │   ├── SourceChangedError         written to or replaced while it was read
     │   ├── EmptyFileError
     │   ├── NotDicomError
     │   ├── TruncatedFileError         the data set ends before it should
@@ -24,8 +25,12 @@
     │   ├── SampleRangeError           samples outside Bits Stored
     │   ├── EncodeError
     │   ├── VerificationError          the result, read again, is not what it should be
-    │   └── EngineError                the engine asked for failed, or is not installed
-    │       └── EngineCrashedError
+    │   ├── NoWitnessError             no other decoder can check the result
+    │   ├── EngineError                the engine asked for failed, or is not installed
+    │   │   └── EngineCrashedError
+    │   ├── WorkerCrashedError         in a batch: the process that converted it ended
+    │   ├── TimeoutExceededError       in a batch: it took too long
+    │   └── MemoryExceededError        in a batch: it took too much memory
     ├── WriteError                     the result could not be put in place
     │   ├── TargetExistsError
     │   ├── TargetUnavailableError
@@ -113,6 +118,12 @@ class SourceUnavailableError(ReadError):
     """The source is not there, is a folder, or may not be read."""
 
     code = "source-unavailable"
+
+
+class SourceChangedError(ReadError):
+    """The source was written to, replaced or removed while it was read."""
+
+    code = "source-changed"
 
 
 class EmptyFileError(ReadError):
@@ -241,6 +252,12 @@ class VerificationError(ConversionError):
     code = "verification-failed"
 
 
+class NoWitnessError(ConversionError):
+    """Independent verification was asked for, and no other decoder can read the result."""
+
+    code = "no-witness"
+
+
 class EngineError(ConversionError):
     """The engine asked for is not installed or reported a failure."""
 
@@ -251,6 +268,24 @@ class EngineCrashedError(EngineError):
     """The engine's process ended without an answer."""
 
     code = "engine-crashed"
+
+
+class WorkerCrashedError(ConversionError):
+    """The process that converted the file, among others, ended without an answer."""
+
+    code = "worker-crashed"
+
+
+class TimeoutExceededError(ConversionError):
+    """The file took longer than it was allowed to."""
+
+    code = "timeout"
+
+
+class MemoryExceededError(ConversionError):
+    """The file took more memory than it was allowed to, or than there was."""
+
+    code = "out-of-memory"
 
 
 class WriteError(DicodecError):

@@ -18,6 +18,8 @@ PHOTOMETRIC_CHOICES = (
 )
 ENGINES = ("auto", "gdcm")
 OFFSET_TABLES = ("auto", "basic", "extended", "empty")
+INDEPENDENT = "independent"
+"""The value of `verify` that asks for another decoder's opinion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,10 @@ class ConversionOptions:
         strict: refuse a source that departs from the standard or contradicts itself.
         engine: "auto" for our own codecs, "gdcm" for GDCM in a process of its own.
         overwrite: whether a target that is there may be replaced.
-        verify: decode the result again and compare it with the source before it is put in place.
+        backup: suffix of the name under which a file that is replaced is kept beside the new one.
+        verify: decode the result again and compare it with the source before it is put in place;
+            "independent" has GDCM decode it too, in a process of its own, and is an error where
+            GDCM cannot.
         workers: threads that decode and encode frames; None for one a core.
         timeout: seconds that an engine's process may take; None for no bound.
         limits: bounds on what a source may claim.
@@ -65,7 +70,8 @@ class ConversionOptions:
     strict: bool = False
     engine: str = "auto"
     overwrite: bool = False
-    verify: bool = False
+    backup: str | None = None
+    verify: bool | str = False
     workers: int | None = None
     timeout: float | None = None
     limits: Limits = field(default=DEFAULT_LIMITS)
@@ -81,6 +87,12 @@ class ConversionOptions:
         _one_of("photometric", self.photometric, PHOTOMETRIC_CHOICES)
         _one_of("engine", self.engine, ENGINES)
         _one_of("offset_table", self.offset_table, OFFSET_TABLES)
+        if self.backup is not None and (not self.backup or set(self.backup) & {"/", "\0"}):
+            raise InvalidOptionError(
+                f"{self.backup!r} is no suffix of a file's name", hint="such as .orig"
+            )
+        if isinstance(self.verify, str):
+            _one_of("verify", self.verify, (INDEPENDENT,))
         _within("quality", self.quality, 1, 100)
         _within("near", self.near, 0, 255)
         _within("ratio", self.ratio, 1, 1000)

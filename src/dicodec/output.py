@@ -1,23 +1,32 @@
 """Putting a result in its place: whole or not at all.
 
-Output goes to a temporary file in the target's folder, is synced, and takes the target's name by
-one rename. Until then the target is untouched; after a failure nothing is left behind.
+Output goes to a part file in the target's folder, is synced, and takes the target's name by one
+rename. Until then the target is untouched; after a failure nothing is left behind.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
-import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from dicodec.errors import DiskFullError, TargetExistsError, TargetUnavailableError, WriteError
+from dicodec.part_file import part_file
+from dicodec.replacement import check_backup, check_same, keep_backup, take_over
+
+type Target = str | os.PathLike[str] | BinaryIO
+"""What a caller may name as a target: a path, or a binary stream that bytes are written to."""
 
 _NEW_FILE_MODE = 0o666
+_PRIVATE_MODE = 0o600
+_OTHER_NAMES = "the file has {} other name(s) (hard links), which keep the original"
 _UNAVAILABLE = {
     errno.ENOENT: "the target's folder does not exist",
     errno.ENOTDIR: "the target's folder does not exist",
@@ -26,61 +35,70 @@ _UNAVAILABLE = {
     errno.EROFS: "the target's file system is read-only",
     errno.EISDIR: "the target is a folder",
     errno.ENAMETOOLONG: "the target's name is too long",
+    errno.EBUSY: "the target is a mount point and cannot be replaced",
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def atomic_output(target: Path, *, overwrite: bool, mode: int | None = None) -> Iterator[Path]:
-    """Yield the path of a new, empty, temporary file that becomes `target` when the block succeeds.
+def atomic_output(
+    target: Path,
+    *,
+    overwrite: bool,
+    backup: str | None = None,
+    opened: os.stat_result | None = None,
+    notes: list[str] | None = None,
+) -> Iterator[Path]:
+    """Yield the path of a new, empty file that becomes `target` when the block succeeds.
+
+    Until then `target` is what it was, whenever the process may be killed; what a killed process
+    left is removed by the next one that writes the same target. A file that is replaced gives its
+    owner, permission bits and extended attributes to the new one. Where `target` is a symbolic
+    link to a file, that file is replaced and the link stays.
 
     Args:
         target: where the result goes.
         overwrite: whether a file that is there may be replaced.
-        mode: permission bits of the result; by default those of the file that is replaced, and its
-            owner where that is allowed, or else those of a new file.
+        backup: suffix of the name under which a file that is replaced is kept.
+        opened: what is known of the file to be replaced since it was opened as the source.
+        notes: what the user should know of a replacement is added.
 
     Raises:
-        TargetExistsError: the target is there and may not be replaced.
+        TargetExistsError: the target is there and may not be replaced; or the backup is.
         TargetUnavailableError: the folder is missing or may not be written to.
         DiskFullError: no room is left.
+        SourceChangedError: the file to be replaced is not what was opened any more.
     """
     replaced = check_target(target, overwrite=overwrite)
-    temporary = target.with_name(_temporary_name(target.name))
-    try:
-        with translated_writes():
-            descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, _NEW_FILE_MODE)
-            os.close(descriptor)
-        yield temporary
-        with translated_writes():
-            if replaced is not None:
-                _take_over(temporary, replaced)
-            if mode is not None:
-                temporary.chmod(mode)
-            _sync(temporary)
-            if overwrite:
-                temporary.replace(target)
-            else:
-                _rename_new(temporary, target)
-            _sync(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _temporary_name(name: str) -> str:
-    """Return a name that nobody else has, and that is not longer than names may be."""
-    start = os.fsencode(name)[:100].decode("utf-8", "ignore")
-    return f".{start}.{secrets.token_hex(8)}.dicodec-part"
-
-
-def _take_over(temporary: Path, replaced: os.stat_result) -> None:
-    with suppress(PermissionError):
-        os.chown(temporary, replaced.st_uid, replaced.st_gid)
-    temporary.chmod(stat.S_IMODE(replaced.st_mode))
+    if replaced is not None:
+        target = target.resolve()
+        if backup is not None:
+            check_backup(target, backup)
+        if notes is not None and replaced.st_nlink > 1:
+            notes.append(_OTHER_NAMES.format(replaced.st_nlink - 1))
+    # Nobody who may not read the file that is replaced may read the new one while it is written.
+    mode = _NEW_FILE_MODE if replaced is None else _PRIVATE_MODE
+    with translated_writes(), part_file(target, mode) as (part, descriptor):
+        yield part
+        if replaced is not None:
+            kept = take_over(part, target, replaced)
+            if notes is not None:
+                notes += kept
+        _sync(descriptor)
+        if opened is not None:
+            check_same(target, opened)
+        if overwrite:
+            if replaced is not None and backup is not None:
+                keep_backup(target, backup)
+                _sync_folder(target.parent)
+            part.replace(target)
+        else:
+            _rename_new(part, target)
+        _sync_folder(target.parent)
 
 
 def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
-    """Say now, before any work, what would fail at the end.
+    """Say now, before any work, what would fail at the end; see `atomic_output`.
 
     Returns:
         What is known of the file that will be replaced; None where there is none.
@@ -138,25 +156,66 @@ def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _rename_new(temporary: Path, target: Path) -> None:
+@contextmanager
+def result_file(
+    target: Target,
+    *,
+    overwrite: bool,
+    backup: str | None = None,
+    opened: os.stat_result | None = None,
+    notes: list[str] | None = None,
+) -> Iterator[BinaryIO]:
+    """Yield a seekable file whose content becomes the target when the block succeeds.
+
+    A path is written by `atomic_output`, which the other arguments are for; a stream gets the
+    result once it is whole.
+
+    Raises:
+        WriteError: see `atomic_output`; or the stream does not take the result.
+    """
+    if isinstance(target, str | os.PathLike):
+        with (
+            atomic_output(
+                Path(target), overwrite=overwrite, backup=backup, opened=opened, notes=notes
+            ) as part,
+            opened_for_writing(part) as out,
+        ):
+            yield out
+        return
+    if isinstance(target, io.BytesIO) and not target.getbuffer().nbytes:
+        yield target
+        return
+    with translated_writes(), tempfile.TemporaryFile(prefix="dicodec-") as spool:
+        yield spool
+        spool.seek(0)
+        shutil.copyfileobj(spool, target, 1 << 20)
+        target.flush()
+
+
+def _rename_new(part: Path, target: Path) -> None:
     """Give the file its name without replacing one that appeared meanwhile."""
     try:
-        os.link(temporary, target)
+        os.link(part, target)
     except FileExistsError:
         raise TargetExistsError(
             "the target exists", path=str(target), hint="--overwrite replaces it"
         ) from None
     except OSError:  # a file system without hard links
         check_target(target, overwrite=False)
-        temporary.replace(target)
+        part.replace(target)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # folders on some file systems
             raise
-    finally:
-        os.close(descriptor)

@@ -73,12 +73,16 @@ def add_convert(commands: Commands) -> None:
         default=False,
         help="decode the result again and compare before it is put in place",
     )
+    add("--verify=independent", action="store_const", const="independent", dest="verify",
+        help="have GDCM decode the result too; an error where it cannot")  # fmt: skip
     add("--strict", action="store_true", help="refuse what departs from the standard")
     add("--engine", default="auto", choices=("auto", "gdcm"),
         help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip
     add("--timeout", type=float, metavar="S", help="seconds that another engine may take")
     add("--workers", type=int, metavar="N", help="threads for the frames of a file")
     add("--overwrite", action="store_true", help="replace a target that is there")
+    add("--backup", metavar="SUFFIX",
+        help="keep a file that is replaced under its name with SUFFIX added")  # fmt: skip
     add("--dry-run", action="store_true", help="only say what would be done")
     add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
     add("--json", action="store_true", help="print reports and errors as JSON")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dicodec.cli.convert_options import conversion_options
 from dicodec.cli.convert_output import ReportFile, show_error, show_report
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE
-from dicodec.conversion import Target, convert_with
+from dicodec.conversion import convert_with
 from dicodec.errors import (
     DicodecError,
     InternalError,
@@ -20,6 +20,7 @@ from dicodec.errors import (
     WriteError,
 )
 from dicodec.options import ConversionOptions
+from dicodec.output import Target
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:

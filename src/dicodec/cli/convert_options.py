@@ -36,6 +36,7 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         strict=arguments.strict,
         engine=arguments.engine,
         overwrite=arguments.overwrite or arguments.in_place,
+        backup=arguments.backup,
         # An original is replaced only by a verified result.
         verify=arguments.verify or arguments.in_place,
         workers=arguments.workers,

@@ -13,7 +13,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO, Protocol
 
-from dicodec.errors import DiskFullError, EmptyFileError, ReadError, SourceUnavailableError
+from dicodec.errors import (
+    DiskFullError,
+    EmptyFileError,
+    ReadError,
+    SourceChangedError,
+    SourceUnavailableError,
+)
 
 COPY_SIZE = 1 << 20
 """Bytes moved at a time where bytes are only moved."""
@@ -51,13 +57,19 @@ class BytesSource:
 
 
 class FileSource:
-    """An open file as a source. Reads name their offset, so threads do not disturb each other."""
+    """An open file as a source. Reads name their offset, so threads do not disturb each other.
+
+    Attributes:
+        size: bytes.
+        status: what the operating system knew of the file when it was opened.
+    """
 
     def __init__(self, file: BinaryIO, *, owned: bool = True) -> None:
         self._file = file
         self._descriptor = file.fileno()
         self._owned = owned
-        self.size = os.fstat(self._descriptor).st_size
+        self.status = os.fstat(self._descriptor)
+        self.size = self.status.st_size
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`.
@@ -76,6 +88,16 @@ class FileSource:
     def _read_more(self, data: bytes, offset: int, length: int) -> bytes:
         # One call of the operating system returns at most 2 GiB, and may return less.
         return os.pread(self._descriptor, length - len(data), offset + len(data))
+
+    def check_unchanged(self) -> None:
+        """Find out whether all that was read is of one state of the file.
+
+        Raises:
+            SourceChangedError: it was written to since it was opened.
+        """
+        now = os.fstat(self._descriptor)
+        if (now.st_size, now.st_mtime_ns) != (self.size, self.status.st_mtime_ns):
+            raise SourceChangedError("the source changed while it was read")
 
     def close(self) -> None:
         """Close the file if this source opened it."""

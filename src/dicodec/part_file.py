@@ -1,0 +1,125 @@
+"""The file that a result is written to before it takes its name: beside the target, locked, marked.
+
+Its name says whose result it is part of and that it is one: `.NAME.dicodec-part`. Whoever writes it
+holds a lock on it, which ends with the process, however that ends. So a part file that is not
+locked is a leftover of a process that was killed, and the next one that wants the name removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2s
+from pathlib import Path
+
+PART_SUFFIX = ".dicodec-part"
+
+_LONGEST_NAME = 255
+"""Bytes of a file's name on the usual file systems."""
+
+
+@contextmanager
+def part_file(target: Path, mode: int) -> Iterator[tuple[Path, int]]:
+    """Create the part file of a target, and remove it when the block ends, if it is still there.
+
+    Args:
+        target: the file that it may become.
+        mode: permission bits, before the process's mask.
+
+    Yields:
+        Its path, and a descriptor that is open for reading and writing and holds the lock.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    path, descriptor = _created(target, mode)
+    try:
+        yield path, descriptor
+    finally:
+        # Once it has been renamed, another process may have begun its own under this name.
+        if _named(path, descriptor):
+            path.unlink()
+        os.close(descriptor)
+
+
+def is_part_file(name: str) -> bool:
+    """Whether a file's name is that of a part file, in the works or left over."""
+    return name.startswith(".") and name.endswith(PART_SUFFIX)
+
+
+def remove_leftover(path: Path) -> bool:
+    """Remove a part file unless a process is writing it; return whether it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Between opening and locking somebody else may have done the same and begun anew.
+        if _named(path, descriptor):
+            path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def part_name(name: str) -> str:
+    """Return the name of the part file of a file; shortened where names may not be so long."""
+    whole = f".{name}{PART_SUFFIX}"
+    if len(os.fsencode(whole)) <= _LONGEST_NAME:
+        return whole
+    start = os.fsencode(name)[:150].decode("utf-8", "ignore")
+    return f".{start}.{blake2s(os.fsencode(name), digest_size=8).hexdigest()}{PART_SUFFIX}"
+
+
+def _created(target: Path, mode: int) -> tuple[Path, int]:
+    """Create and lock a part file; under another name where a process is writing it just now."""
+    path = target.with_name(part_name(target.name))
+    while True:
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
+        except FileExistsError:
+            if not remove_leftover(path):
+                path = target.with_name(part_name(f"{target.name[:40]}.{secrets.token_hex(8)}"))
+            continue
+        try:
+            if _locked(path, descriptor):
+                return path, descriptor
+        except BaseException:
+            os.close(descriptor)
+            with suppress(OSError):
+                path.unlink()
+            raise
+        os.close(descriptor)
+
+
+def _locked(path: Path, descriptor: int) -> bool:
+    """Lock a new part file; False where it was taken for a leftover before it was locked."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a file system without locks: its leftovers stay
+        if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}:
+            raise
+        return True
+    return _named(path, descriptor)
+
+
+def _named(path: Path, descriptor: int) -> bool:
+    """Whether a path still is the name of an open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
