@@ -250,8 +250,19 @@ def test_native_422_of_even_and_odd_width_is_read(columns: int) -> None:
 def test_native_422_of_odd_width_is_not_written() -> None:
     data = made("RGB", shades()[:, :, :-1])
 
-    with pytest.raises(UnsupportedImageError, match="even number of columns"):
-        convert_bytes(data, to="explicit-le", photometric="YBR_FULL_422")
+    for to in ("explicit-le", "deflated-frame", "encapsulated-uncompressed"):
+        with pytest.raises(UnsupportedImageError, match="47 columns are odd") as caught:
+            convert_bytes(data, to=to, photometric="YBR_FULL_422")
+        assert caught.value.hint == (
+            "YBR_FULL and RGB hold any width, and so does jpeg as YBR_FULL_422"
+        )
+    for name, to in (("YBR_FULL", "explicit-le"), ("RGB", "rle"), ("YBR_FULL_422", "jpeg")):
+        assert stated(convert_bytes(data, to=to, photometric=name, lossy=True)) == name
+
+
+def test_what_is_refused_is_what_was_asked_for() -> None:
+    with pytest.raises(UnsupportedImageError, match="cannot hold .* YBR_FULL_422, only"):
+        convert_bytes(source("RGB")[0], to="jpegxl", lossy=True, photometric="YBR_FULL_422")
 
 
 def test_native_422_is_written_where_the_standard_has_it_sampled() -> None:

@@ -135,10 +135,10 @@ class NativeEncoder:
             )
         if is_subsampled(image) and image.columns % 2:
             raise UnsupportedImageError(
-                f"native {image.photometric_interpretation} needs an even number of columns, and "
-                f"there are {image.columns}",
+                f"{image.columns} columns are odd, and native {image.photometric_interpretation} "
+                "shares chroma between two: it needs an even number of columns",
                 attribute="Columns",
-                hint="YBR_FULL and RGB have no such limit",
+                hint="YBR_FULL and RGB hold any width, and so does jpeg as YBR_FULL_422",
             )
         if image.bits_allocated not in {1, 8, 16, 32, 64}:
             raise UnsupportedImageError(

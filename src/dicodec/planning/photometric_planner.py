@@ -136,7 +136,8 @@ class PhotometricPlanner:
             try:
                 result = encoder.encoded_description(prepared)
             except UnsupportedImageError as error:
-                failure = failure or error
+                if failure is None or prepared.photometric_interpretation == stored:
+                    failure = error
                 continue
             if stored not in {"auto", result.photometric_interpretation}:
                 other = other or self._other_than(stored, result)
