@@ -169,7 +169,9 @@ def test_pairs_of_one_color_come_back_from_ybr_full_422_within_two(
     _, pixels = drawn
     pairs = np.repeat(pixels[:, :, 0::2], 2, axis=2)
     bits = 8 * pairs.itemsize
-    data, _ = make_file(*pairs.shape[1:], bits, bits, photometric="RGB", pixels=pairs)
+    data, _ = make_file(
+        pairs.shape[1], pairs.shape[2], 3, bits, bits, photometric="RGB", pixels=pairs
+    )
     halved = convert_bytes(data, to="deflated-frame", photometric="YBR_FULL_422", verify=True)
     back = convert_bytes(halved, to="explicit-le", photometric="RGB", verify=True)
 
@@ -195,7 +197,8 @@ def palette_files(draw: st.DrawFn) -> tuple[bytes, int]:
         tables[0][:2] = b"\x34\x12"  # neither 8 bits alone nor scaled from 8
     descriptor = struct.pack("<HHH", entries, first, bits)
     data, _ = make_file(
-        *pixels.shape[1:], 1, allocated, allocated, photometric="PALETTE COLOR", pixels=pixels,
+        pixels.shape[1], pixels.shape[2], 1, allocated, allocated,
+        photometric="PALETTE COLOR", pixels=pixels,
         extra=[
             *((0x00281101 + n, "US", descriptor) for n in range(3)),
             *((0x00281201 + n, "OW", bytes(table)) for n, table in enumerate(tables)),
