@@ -1,0 +1,97 @@
+"""Places of results that are made of attributes: `--layout "{PatientID}/{SOPInstanceUID}.dcm"`."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dicodec.batch.safe_names import safe_component
+from dicodec.errors import InvalidOptionError
+from dicodec.model import tags
+from dicodec.options import ConversionOptions
+from dicodec.part10.character_set import decode_text
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dictionary import tag_of, vr_of
+
+NOTHING = "unknown"
+"""What stands for an attribute that is absent or empty."""
+
+type _Piece = tuple[str, int | None]
+"""Literal text, and the tag of the attribute behind it, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A parsed layout: the components of a path, each of pieces."""
+
+    components: tuple[tuple[_Piece, ...], ...]
+
+    def path_of(self, data_set: DataSet, options: ConversionOptions) -> str:
+        """Return the path, relative to the output folder, for a data set as it will be.
+
+        Attributes are those of the source, but for what `set_attributes` and `remove_attributes`
+        say. A value has no part in the structure of the path: a slash in it becomes "_".
+        """
+        overridden = _overridden(options)
+        return "/".join(
+            safe_component(
+                "".join(
+                    text + ("" if tag is None else _value(data_set, tag, overridden))
+                    for text, tag in pieces
+                )
+            )
+            for pieces in self.components
+        )
+
+
+@lru_cache(maxsize=4)
+def parse_layout(text: str) -> Layout:
+    """Return the layout that a text describes.
+
+    Raises:
+        InvalidOptionError: it names no attribute, or one that there is not, or leads elsewhere.
+    """
+    components: list[list[_Piece]] = [[]]
+    try:
+        parsed = [*string.Formatter().parse(text)]
+    except ValueError as cause:
+        raise InvalidOptionError(f"the layout {text!r} cannot be read: {cause}") from cause
+    for literal, name, form, conversion in parsed:
+        first, *others = literal.split("/")
+        components[-1].append((first, None))
+        components += [[(other, None)] for other in others]
+        if name is None:
+            continue
+        if form or conversion or not name:
+            raise InvalidOptionError(f"the layout {text!r} has more in braces than a keyword")
+        components[-1].append(("", tag_of(name)))
+    kept = [[piece for piece in pieces if piece != ("", None)] for pieces in components]
+    if not all(kept) or any(pieces in ([(".", None)], [("..", None)]) for pieces in kept):
+        raise InvalidOptionError(
+            f"the layout {text!r} has to be a path below the output folder",
+            hint="for example {PatientID}/{SOPInstanceUID}.dcm",
+        )
+    if all(tag is None for pieces in kept for _, tag in pieces):
+        raise InvalidOptionError(f"the layout {text!r} names no attribute, so all files would meet")
+    return Layout(tuple(tuple(pieces) for pieces in kept))
+
+
+@lru_cache(maxsize=4)
+def _overridden(options: ConversionOptions) -> dict[int, str]:
+    removed = dict.fromkeys((tag_of(name) for name in options.remove_attributes), "")
+    return removed | {tag_of(name): value for name, value in options.set_attributes}
+
+
+def _value(data_set: DataSet, tag: int, overridden: dict[int, str]) -> str:
+    if tag in overridden:
+        text = overridden[tag]
+    elif data_set.find(tag) is None:
+        text = ""
+    elif vr_of(tag) in {"US", "SS", "UL", "SL"}:
+        number = data_set.number(tag)
+        text = "" if number is None else str(number)
+    else:
+        named = data_set.text(tags.SPECIFIC_CHARACTER_SET)
+        text = decode_text(data_set.value(tag) or b"", named).strip("\0 ")
+    return text or NOTHING
