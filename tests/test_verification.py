@@ -13,9 +13,9 @@ import pytest
 from data_set_bytes import data_set_of, element, file_of, item, sequence
 from dicodec import convert, convert_bytes
 from dicodec.codecs import jpeg_ls, native, rle
-from dicodec.edits import planned_edits
+from dicodec.edits import editable_tag, planned_edits
 from dicodec.errors import VerificationError
-from dicodec.model.edits import Edit
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute, SetSequence
 from dicodec.options import ConversionOptions
 from dicodec.part10 import reencode, writer
 from dicodec.part10.dicom_file import open_dicom
@@ -39,7 +39,8 @@ def verify(source: bytes, result: bytes, **options: Any) -> Verification:
         plan = plan_conversion(file, settings)
         encoding = DataSetEncoding(plan.target.explicit_vr, plan.target.little_endian)
         edits: tuple[Edit, ...] = planned_edits(file, plan, settings, encoding)
-        return verify_result(file, plan, edits, result, 2)
+        names = *settings.remove_attributes, *(name for name, _ in settings.set_attributes)
+        return verify_result(file, plan, edits, result, 2, {editable_tag(name) for name in names})
 
 
 def objection(source: bytes, result: bytes, **options: Any) -> VerificationError:
@@ -345,3 +346,42 @@ def test_data_sets_without_pixels_are_verified_too() -> None:
     assert data_set_of(convert_bytes(result, to="explicit-le", verify=True)) == data_set_of(content)
     wrong = convert_bytes(replaced(content, b"SR", b"CT"), to="implicit-le")
     assert objection(content, wrong, to=("implicit-le",)).attribute == "(0008,0060)"
+
+
+# Rules that err: the edits come from them, so the table of allowed changes is held against them.
+
+
+@pytest.mark.parametrize(
+    ("edit", "attribute"),
+    [
+        (SetAttribute(0x00100020, "LO", "another"), "(0010,0020)"),
+        (SetAttribute(0x00204000, "LT", "made up"), "(0020,4000)"),
+        (RemoveAttribute(0x00100010), "(0010,0010)"),
+        (SetSequence(0x00082112, ()), "(0008,2112)"),
+        (SetAttribute(0x00080018, "UI", "1.2.3"), "(0008,0018)"),
+        (SetAttribute(0x00280100, "US", (16,)), "(0028,0100)"),
+        (SetAttribute(0x60003000, "OW", b"\0\0"), "(6000,3000)"),
+    ],
+)
+def test_a_rule_that_changes_what_it_must_not_is_found_out(
+    edit: Edit, attribute: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def with_edit(*arguments: Any) -> tuple[Edit, ...]:
+        return (*planned_edits(*arguments), edit)
+
+    monkeypatch.setattr("dicodec.conversion.planned_edits", with_edit)
+    for target in ("jpeg-ls", "implicit-le"):
+        with pytest.raises(VerificationError, match="without reason") as raised:
+            convert(SOURCE, tmp_path / "out.dcm", to=target, verify=True)
+        assert raised.value.attribute == attribute
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+
+    asked = {"set_attributes": (("PatientID", "x"),), "remove_attributes": ("PatientName",)}
+    assert convert(SOURCE, tmp_path / "out.dcm", to="rle", verify=True, **asked).verified
+
+
+def test_an_absent_attribute_may_be_removed(tmp_path: Path) -> None:
+    convert(
+        SOURCE, tmp_path / "out.dcm", to="rle", remove_attributes=("ImageComments",), verify=True
+    )

@@ -31,7 +31,7 @@ from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import read_chunks
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 from dicodec.part10.writer import reencoding_context, swapped_chunks
-from dicodec.rules.allowed_changes import allowed_changes
+from dicodec.rules.allowed_changes import allowed_changes, lossy_methods
 
 _HELD_SIZE = 1 << 24
 """Values above this many bytes are compared in pieces, as bytes."""
@@ -148,9 +148,10 @@ def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixel
 
 
 def _lossy_methods(data_set: DataSet) -> int:
-    if data_set.text(tags.LOSSY_IMAGE_COMPRESSION) != "01":
-        return 0
-    return data_set.text(tags.LOSSY_IMAGE_COMPRESSION_METHOD).count("\\") + 1
+    return lossy_methods(
+        data_set.text(tags.LOSSY_IMAGE_COMPRESSION),
+        data_set.text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+    )
 
 
 def _change(tag: int, found: Difference, reason: str) -> AttributeChange:

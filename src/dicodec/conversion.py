@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dicodec.edits import planned_edits
+from dicodec.edits import editable_tag, planned_edits
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.frame_window import available_cores
 from dicodec.model.edits import Edit, RemoveAttribute
-from dicodec.options import ConversionOptions
+from dicodec.options import INDEPENDENT, ConversionOptions
 from dicodec.output import Target, check_target, result_file
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of
@@ -135,7 +135,7 @@ def _convert_open(
             started = time.perf_counter()
             out.flush()
             out.seek(0)
-            _verify(report, file, plan, edits, out, workers)
+            _verify(report, file, plan, edits, out, options, workers)
             report.seconds["verify"] = time.perf_counter() - started
 
 
@@ -244,12 +244,24 @@ def _verify(
     plan: ConversionPlan,
     edits: tuple[Edit, ...],
     out: BinaryIO,
+    options: ConversionOptions,
     workers: int,
 ) -> None:
-    found = verify_result(file, plan, edits, out, workers)
+    names = *options.remove_attributes, *(name for name, _ in options.set_attributes)
+    asked = {editable_tag(name) for name in names}
+    found = verify_result(file, plan, edits, out, workers, asked)
     report.verified = True
     if report.lossy:
         report.largest_error, report.psnr = found.largest_error, found.psnr
+    if options.verify != INDEPENDENT:
+        return
+    if plan.action is Action.COPY_FILE or plan.pixels is None:
+        report.warnings.append("no frame was decoded: another decoder has nothing to check")
+        return
+    from dicodec.independent_verification import verify_independently
+
+    out.seek(0)
+    report.witness = verify_independently(file, report.source, plan, out, options, workers)
 
 
 def _is_file(source: Source, file: os.stat_result) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from dicodec.errors import VerificationError
 from dicodec.model import tags
-from dicodec.model.edits import Edit, RemoveAttribute
+from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.edit_bytes import element_bytes
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
@@ -15,7 +19,8 @@ from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.writer import reencoding_context
-from dicodec.planning.conversion_plan import ConversionPlan
+from dicodec.planning.conversion_plan import ConversionPlan, PixelPlan
+from dicodec.rules.allowed_changes import Circumstance, allowed_changes, lossy_methods
 
 _HELD_SIZE = 1 << 24
 
@@ -85,6 +90,62 @@ def check_elements(source: DicomFile, made: DicomFile, edits: dict[int, Edit]) -
             _check_element(source, span, made, other, context)
     for edit in edits.values():
         _check_edit(made, edit)
+
+
+def check_allowed(
+    source: DicomFile,
+    made: DicomFile,
+    edits: Iterable[Edit],
+    pixels: PixelPlan | None,
+    asked: Collection[int],
+) -> None:
+    """Every change must be one that a conversion has reason to make, or that was asked for.
+
+    The edits come from the same rules that made the result; this table does not.
+
+    Args:
+        source: the source.
+        made: the result.
+        edits: what was changed.
+        pixels: what was done with the frames; None where nothing was.
+        asked: tags that the caller sets or removes.
+
+    Raises:
+        VerificationError: an attribute changed without reason.
+    """
+    further = set()
+    if pixels is not None and pixels.derived:
+        further.add(Circumstance.RESCALED)
+    if pixels is not None and _samples(pixels.result) != _samples(pixels.stated):
+        further.add(Circumstance.CORRECTED)
+    one, two = source.data_set, made.data_set
+    color = tags.PHOTOMETRIC_INTERPRETATION
+    permitted = allowed_changes(
+        (one.text(color), two.text(color)), (_lossy_methods(one), _lossy_methods(two)), further
+    )
+    overlays = {overlay.group for overlay in pixels.overlays} if pixels is not None else set()
+    for edit in edits:
+        present = source.data_set.find(edit.tag) is not None
+        if edit.tag in permitted or edit.tag in asked or edit.tag >> 16 in overlays:
+            continue
+        if isinstance(edit, SetSequence) and present:  # nested pixels; never made up
+            continue
+        if present or not isinstance(edit, RemoveAttribute):
+            raise VerificationError(
+                "an attribute was changed without reason", attribute=tag_text(edit.tag)
+            )
+
+
+def _lossy_methods(data_set: DataSet) -> int:
+    return lossy_methods(
+        data_set.text(tags.LOSSY_IMAGE_COMPRESSION),
+        data_set.text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+    )
+
+
+def _samples(image: ImagePixelDescription) -> ImagePixelDescription:
+    """Return a description without what conversions change as they like."""
+    return replace(image, photometric_interpretation="", planar_configuration=0)
 
 
 _PATCHED = frozenset(

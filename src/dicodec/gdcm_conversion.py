@@ -8,8 +8,6 @@ Only then are the caller's edits applied and the result handed on.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -24,8 +22,8 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, PixelData, open_dicom
 from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.named_file import named_file
 from dicodec.part10.native_frames import NativeFrames
-from dicodec.part10.source import read_chunks
 from dicodec.pipeline import PipelineResult, run_plan
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.rules.color_space import coded_color_space
@@ -81,7 +79,7 @@ def convert_by_gdcm(
         plan = replace(plan, pixels=replace(plan.pixels, lossy=False))
     _check_may(file, plan, options, lossless=lossless)
     with (
-        _as_path(file, path) as source,
+        named_file(file.source, path) as source,
         tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
     ):
         written = str(Path(folder) / "result.dcm")
@@ -128,19 +126,6 @@ def _check_may(
                 attribute="PixelData",
                 hint="--engine auto does not use GDCM",
             )
-
-
-@contextmanager
-def _as_path(file: DicomFile, path: str | None) -> Iterator[str]:
-    """Yield a path that GDCM can read the source from."""
-    if path is not None:
-        yield path
-        return
-    with tempfile.NamedTemporaryFile(prefix="dicodec-", suffix=".dcm") as copy:
-        for chunk in read_chunks(file.source, 0, file.source.size):
-            copy.write(chunk)
-        copy.flush()
-        yield copy.name
 
 
 def _checked(file: DicomFile, made: DicomFile, plan: ConversionPlan, workers: int) -> Verification:

@@ -30,6 +30,8 @@ class ConversionReport:
         source_size, target_size: bytes.
         seconds: wall time, by stage: "open", "plan", "convert", "verify", "total".
         verified: whether the result was decoded again and compared.
+        witness: who else than dicodec decoded what: "GDCM 3.2.6: the result and the source"; empty
+            where nobody did.
         largest_error: of any sample, where a lossy result was verified.
         psnr: peak signal-to-noise ratio in dB, where a lossy result was verified.
         dry_run: True where nothing was written.
@@ -53,6 +55,7 @@ class ConversionReport:
     target_size: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     verified: bool = False
+    witness: str = ""
     largest_error: int | None = None
     psnr: float | None = None
     dry_run: bool = False

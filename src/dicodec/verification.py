@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dicodec.element_verification import check_copy, check_elements, check_head, check_value
+from dicodec.element_verification import (
+    check_allowed,
+    check_copy,
+    check_elements,
+    check_head,
+    check_value,
+)
 from dicodec.errors import DicodecError, VerificationError
 from dicodec.frame_window import map_frames
-from dicodec.frame_work import decoded_frames, frame_reader, sample_reader
+from dicodec.frame_work import SampleReader, decoded_frames, frame_reader, sample_reader
 from dicodec.model.edits import Edit
+from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData, Source, open_dicom
 from dicodec.pixels.photometric import route
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
@@ -48,6 +55,7 @@ def verify_result(
     edits: Sequence[Edit],
     result: Source,
     workers: int,
+    asked: Collection[int] = (),
 ) -> Verification:
     """Compare a result with what the plan promised.
 
@@ -57,6 +65,7 @@ def verify_result(
         edits: the attributes that were changed; all others must be as they were.
         result: where the result is.
         workers: threads for frames.
+        asked: the attributes that the caller sets or removes; any other change needs a reason.
 
     Raises:
         VerificationError: something differs; the frame or attribute is named.
@@ -68,6 +77,7 @@ def verify_result(
                 return Verification(0 if plan.pixels is None else plan.pixels.frames)
             check_head(source, made, plan)
             check_elements(source, made, {edit.tag: edit for edit in edits})
+            check_allowed(source, made, edits, plan.pixels, asked)
             if source.pixel_data is None or made.pixel_data is None:
                 return Verification()
             if plan.pixels is None:
@@ -101,7 +111,7 @@ def _check_frames(
     unread = pixels.stated.photometric_interpretation == "YBR_PARTIAL_420"
     if same_bytes and (as_stored or unread):
         compare = _byte_comparison(source, source_pixels, made, made_pixels)
-        return _compared(compare, pixels, 0, workers)
+        return _compared(compare, pixels.result, pixels.frames, 0, workers)
     return verify_samples(source, source_pixels, made, made_pixels, pixels, pixels.bound, workers)
 
 
@@ -129,16 +139,44 @@ def verify_samples(
         VerificationError: a sample is further off; the frame is named.
         ReadError: a frame cannot be decoded.
     """
-    compare = _sample_comparison(source, source_pixels, made, made_pixels, pixels)
-    return _compared(compare, pixels, bound, workers)
+    if pixels.action is Action.TRANSCODE:
+        expected, wanted = sample_reader(source, source_pixels, pixels), pixels.prepared
+    else:
+        expected, wanted = decoded_frames(source, source_pixels)
+    compare = _sample_comparison(expected, wanted, made, made_pixels)
+    return _compared(compare, pixels.result, pixels.frames, bound, workers)
+
+
+def verify_same_samples(
+    one: DicomFile,
+    one_pixels: PixelData,
+    two: DicomFile,
+    two_pixels: PixelData,
+    bound: int,
+    workers: int,
+) -> Verification:
+    """Compare what the frames of two files decode to, in the first one's interpretation.
+
+    Raises:
+        VerificationError: a sample differs by more than `bound`; the frame is named.
+        ReadError: a frame cannot be decoded.
+    """
+    expected, wanted = decoded_frames(one, one_pixels)
+    compare = _sample_comparison(expected, wanted, two, two_pixels)
+    frames = one_pixels.image.number_of_frames
+    return _compared(compare, one_pixels.image, frames, bound, workers)
 
 
 def _compared(
-    compare: Callable[[int], _Difference], pixels: PixelPlan, bound: int | None, workers: int
+    compare: Callable[[int], _Difference],
+    image: ImagePixelDescription,
+    frames: int,
+    bound: int | None,
+    workers: int,
 ) -> Verification:
-    size = pixels.result.samples_per_frame * max(pixels.result.bits_allocated, 8) // 2
+    size = image.samples_per_frame * max(image.bits_allocated, 8) // 2
     total = _Difference()
-    for frame, difference in enumerate(map_frames(compare, pixels.frames, workers, size)):
+    for frame, difference in enumerate(map_frames(compare, frames, workers, size)):
         if bound is not None and difference.largest > bound:
             raise VerificationError(
                 f"samples differ by up to {difference.largest}, and {bound} was promised",
@@ -149,7 +187,7 @@ def _compared(
             total.squares + difference.squares,
             total.samples + difference.samples,
         )
-    return Verification(pixels.frames, total.largest, _psnr(total, pixels.result.bits_stored))
+    return Verification(frames, total.largest, _psnr(total, image.bits_stored))
 
 
 def _byte_comparison(
@@ -168,17 +206,12 @@ def _byte_comparison(
 
 
 def _sample_comparison(
-    source: DicomFile,
-    source_pixels: PixelData,
+    expected: SampleReader,
+    wanted: ImagePixelDescription,
     made: DicomFile,
     made_pixels: PixelData,
-    pixels: PixelPlan,
 ) -> Callable[[int], _Difference]:
-    """Return the function that compares a frame's samples, in the result's interpretation."""
-    if pixels.action is Action.TRANSCODE:
-        expected, wanted = sample_reader(source, source_pixels, pixels), pixels.prepared
-    else:
-        expected, wanted = decoded_frames(source, source_pixels)
+    """Return the function that compares a frame's samples, in the wanted interpretation."""
     found, decoded = decoded_frames(made, made_pixels)
     steps, _ = next(iter(route(decoded, wanted.photometric_interpretation)))
 

@@ -85,6 +85,8 @@ def _outcome(report: ConversionReport) -> str:
     if report.dry_run:
         return f"{text} (dry run: nothing written)"
     text += f", {report.source_size} -> {report.target_size} bytes"
+    if report.witness:
+        return f"{text}, verified, by {report.witness} too"
     return f"{text}, verified" if report.verified else text
 
 

@@ -1,7 +1,7 @@
 """GDCM as an engine to be asked for by name: whole conversions, in a process of its own."""
 
 from dicodec.gdcm.capability import GDCM_SOURCES, GDCM_TARGETS, reason_against
-from dicodec.gdcm.engine import GdcmOutcome, GdcmSettings, convert_file
+from dicodec.gdcm.engine import GdcmOutcome, GdcmSettings, convert_file, decode_file
 
 __all__ = [
     "GDCM_SOURCES",
@@ -9,5 +9,6 @@ __all__ = [
     "GdcmOutcome",
     "GdcmSettings",
     "convert_file",
+    "decode_file",
     "reason_against",
 ]

@@ -54,9 +54,13 @@ def convert(gdcm: Any, request: dict[str, Any]) -> None:
         change.SetForce(True)
     if not change.Change():
         raise GdcmRefusal(UNCHANGED)
+    pixmap = change.GetOutputAsPixmap()
+    if request["decode"]:
+        # GDCM refuses to write lossy pixels of methods that it has no term for, such as HTJ2K's.
+        pixmap.SetLossyFlag(False)
     writer = gdcm.PixmapWriter()
     writer.SetFile(reader.GetFile())
-    writer.SetPixmap(change.GetOutputAsPixmap())
+    writer.SetPixmap(pixmap)
     writer.SetFileName(request["target"])
     if not writer.Write():
         raise GdcmRefusal(UNWRITTEN)

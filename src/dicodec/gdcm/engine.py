@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from dicodec.errors import EngineCrashedError, EngineError
 from dicodec.gdcm import child
-from dicodec.model.transfer_syntax import Loss, TransferSyntax
+from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax
 
 _CHILD = Path(__file__).with_name("child.py")
 
@@ -96,8 +96,42 @@ def convert_file(
         "uid": syntax.uid,
         "family": syntax.family,
         "lossless": settings.lossless_in(syntax),
+        "decode": False,
         **asdict(settings),
     }
+    return _carried_out(request, syntax, timeout)
+
+
+def decode_file(source: str, target: str, *, timeout: float | None = None) -> GdcmOutcome:
+    """Have GDCM decode all frames of a file into a native one, for its samples.
+
+    Attributes are not to be relied on, less than after `convert_file`.
+
+    Args:
+        source: path of the file to read.
+        target: path of the file to write, in Explicit VR Little Endian.
+        timeout: seconds until the process is killed.
+
+    Raises:
+        EngineError: GDCM is not installed, refused, or took too long.
+        EngineCrashedError: GDCM ended its process.
+    """
+    request = {
+        "source": source,
+        "target": target,
+        "uid": EXPLICIT_LE.uid,
+        "family": EXPLICIT_LE.family,
+        "lossless": True,
+        "decode": True,
+        **asdict(GdcmSettings()),
+    }
+    return _carried_out(request, EXPLICIT_LE, timeout)
+
+
+def _carried_out(
+    request: dict[str, object], syntax: TransferSyntax, timeout: float | None
+) -> GdcmOutcome:
+    source = str(request["source"])
     started = time.perf_counter()
     with tempfile.TemporaryFile() as printed:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum, auto
 
 from dicodec.model import tags
@@ -16,6 +17,8 @@ class Circumstance(Enum):
     NEW_VALUES = auto()
     INVERTED = auto()
     PALETTE = auto()
+    RESCALED = auto()
+    CORRECTED = auto()
 
 
 _ROWS = (
@@ -38,6 +41,12 @@ _ROWS = (
     (tags.DERIVATION_DESCRIPTION, Circumstance.LOSSY, "lossy: another image"),
     (tags.DERIVATION_CODE_SEQUENCE, Circumstance.LOSSY, "lossy: another image"),
     (tags.SOURCE_IMAGE_SEQUENCE, Circumstance.LOSSY, "lossy: another image"),
+    (tags.REFERENCED_SERIES_SEQUENCE, Circumstance.LOSSY, "lossy: another image"),  # C.12.2
+    # PS3.5 8.2.1: decoded samples of a JPEG stream may take all of its 8 or 12 bits
+    (tags.BITS_ALLOCATED, Circumstance.LOSSY, "lossy: as wide as its streams"),
+    (tags.BITS_STORED, Circumstance.LOSSY, "lossy: as wide as its streams"),
+    # C.7.6.3.1.4: High Bit is Bits Stored - 1; samples are compared, wherever they lie
+    (tags.HIGH_BIT, Circumstance.ALWAYS, "where the bits of a sample lie"),
     # C.7.6.3.1.7 and before: no longer true of other values
     (tags.SMALLEST_IMAGE_PIXEL_VALUE, Circumstance.NEW_VALUES, "sample values changed"),
     (tags.LARGEST_IMAGE_PIXEL_VALUE, Circumstance.NEW_VALUES, "sample values changed"),
@@ -47,32 +56,68 @@ _ROWS = (
     (0x00280120, Circumstance.INVERTED, "stored values inverted"),  # Pixel Padding Value
     (0x00280121, Circumstance.INVERTED, "stored values inverted"),  # Pixel Padding Range Limit
     (0x00281050, Circumstance.INVERTED, "stored values inverted"),  # Window Center
+    (0x00281041, Circumstance.INVERTED, "stored values inverted"),  # its Relationship Sign
     (0x20500020, Circumstance.INVERTED, "stored values inverted"),  # Presentation LUT Shape
     # PALETTE COLOR against RGB (C.7.6.3.1.5, C.7.6.3.1.6)
     (tags.SAMPLES_PER_PIXEL, Circumstance.PALETTE, "palette applied"),
     (tags.BITS_ALLOCATED, Circumstance.PALETTE, "palette applied"),
     (tags.BITS_STORED, Circumstance.PALETTE, "palette applied"),
-    (tags.HIGH_BIT, Circumstance.PALETTE, "palette applied"),
     (tags.PIXEL_REPRESENTATION, Circumstance.PALETTE, "palette applied"),
     *(
         (0x00281000 + element, Circumstance.PALETTE, "palette applied")
-        for element in (0x101, 0x102, 0x103, 0x201, 0x202, 0x203, 0x221, 0x222, 0x223)
+        for element in (
+            0x101, 0x102, 0x103, 0x104, 0x199, 0x201, 0x202, 0x203, 0x204,
+            0x221, 0x222, 0x223, 0x224,
+        )
     ),
-)
+    (0x00280120, Circumstance.PALETTE, "palette applied"),  # Pixel Padding Value: an index
+    (0x00280121, Circumstance.PALETTE, "palette applied"),  # Pixel Padding Range Limit
+    # gray levels mapped to 8 bits: what described the old values goes (C.11.1, C.11.2)
+    *(
+        (tag, Circumstance.RESCALED, "rescaled to 8 bits")
+        for tag in (
+            tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION,
+            tags.SOP_INSTANCE_UID, tags.IMAGE_TYPE, tags.DERIVATION_DESCRIPTION,
+            tags.DERIVATION_CODE_SEQUENCE, tags.SOURCE_IMAGE_SEQUENCE,
+            tags.REFERENCED_SERIES_SEQUENCE,
+            tags.SMALLEST_IMAGE_PIXEL_VALUE, tags.LARGEST_IMAGE_PIXEL_VALUE,
+            tags.SMALLEST_PIXEL_VALUE_IN_SERIES, tags.LARGEST_PIXEL_VALUE_IN_SERIES,
+            0x00280120, 0x00280121,  # Pixel Padding Value, Pixel Padding Range Limit
+            *range(0x00281050, 0x00281057),  # window, rescaling, VOI LUT Function
+            0x00283000, 0x00283010, 0x20500010, 0x20500020,  # look-up tables
+            0x00281101, 0x00281200, 0x00409096,
+            0x00281041, 0x00541001,  # Pixel Intensity Relationship Sign, Units
+        )
+    ),
+    # the data set contradicted its streams, which are right; or the target's streams have more
+    # bits (PS3.5 8.2)
+    *(
+        (tag, Circumstance.CORRECTED, "as the streams say")
+        for tag in (
+            tags.SAMPLES_PER_PIXEL, tags.ROWS, tags.COLUMNS, tags.NUMBER_OF_FRAMES,
+            tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION,
+        )
+    ),
+)  # fmt: skip
 
 
-def allowed_changes(photometric: tuple[str, str], lossy_methods: tuple[int, int]) -> dict[int, str]:
+def allowed_changes(
+    photometric: tuple[str, str],
+    lossy_methods: tuple[int, int],
+    further: Collection[Circumstance] = (),
+) -> dict[int, str]:
     """Return the attributes that may differ between a file and what it was converted to.
 
     Args:
         photometric: Photometric Interpretation of both data sets.
         lossy_methods: how many lossy compressions each data set records.
+        further: circumstances that the data sets do not tell.
 
     Returns:
         By tag, what the change follows from. File Meta Information, group lengths and the VR of
         Pixel Data, which have no business in a data set's meaning, are not among them.
     """
-    circumstances = {Circumstance.ALWAYS}
+    circumstances = {Circumstance.ALWAYS, *further}
     if lossy_methods[0] != lossy_methods[1]:
         circumstances |= {Circumstance.LOSSY, Circumstance.NEW_VALUES}
     if photometric[0] != photometric[1]:
@@ -82,3 +127,13 @@ def allowed_changes(photometric: tuple[str, str], lossy_methods: tuple[int, int]
         if "PALETTE COLOR" in photometric:
             circumstances.add(Circumstance.PALETTE)
     return {tag: reason for tag, needed, reason in _ROWS if needed in circumstances}
+
+
+def lossy_methods(recorded: str, methods: str) -> int:
+    """Return how many lossy compressions a data set records (PS3.3 C.7.6.1.1.5).
+
+    Args:
+        recorded: Lossy Image Compression.
+        methods: Lossy Image Compression Method.
+    """
+    return methods.count("\\") + 1 if recorded == "01" else 0

@@ -1,0 +1,30 @@
+"""A source under a path, for programs that read nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dicodec.part10.source import ByteSource, read_chunks, write_spool
+
+
+@contextmanager
+def named_file(source: ByteSource, path: str | None) -> Iterator[str]:
+    """Yield the path of a source; of a temporary copy where it has none.
+
+    Raises:
+        DiskFullError: there is no room for the copy.
+        ReadError: the source cannot be read, or the copy not be written.
+    """
+    if path is not None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="dicodec-") as folder:
+        copy = Path(folder) / "copy.dcm"
+        with copy.open("wb") as file:
+            for chunk in read_chunks(source, 0, source.size):
+                write_spool(file, [chunk])
+            write_spool(file, [], flush=True)
+        yield str(copy)
