@@ -1,0 +1,1 @@
+"""Jobs: requests and events, the embedded queue, and what carries jobs out."""

@@ -1,0 +1,421 @@
+"""The job store: one SQLite file that is queue, ledger of jobs and duplicate check at once.
+
+Many processes and threads may use it. A job that is being worked at is leased: who has it says from
+time to time that it lives, and when it no longer does, somebody else gets the job. A job is entered
+once by its id, so what is sent twice is done once. What was put survives a power cut; of what
+became of jobs a power cut may cost the last moments, which are then done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dicodec.errors import InvalidOptionError, TargetUnavailableError
+from dicodec.jobs.store_tables import (
+    APPLICATION,
+    COLUMNS,
+    SCHEMA,
+    VERSION,
+    Ending,
+    Job,
+    JobFilter,
+    JobState,
+    NewJob,
+    Tally,
+)
+
+LEASE_SECONDS = 15.0
+"""How long a job is left to whoever took it and says nothing."""
+
+EVENTS_KEPT = 20_000
+"""Events that are kept for those who come back after a break."""
+
+_BATCH = 1000
+_BUSY_SECONDS = 30
+_UNDECODABLE = "backslashreplace"
+
+
+class JobStore:
+    """An open job store.
+
+    Args:
+        path: its file; made where it is missing, in a folder that exists.
+        lease: seconds until a job is taken from a process that says nothing.
+        clock: seconds since 1970.
+
+    Raises:
+        InvalidOptionError: the file is something else.
+        TargetUnavailableError: it cannot be made or opened.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        lease: float = LEASE_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.lease = lease
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._clock = clock
+        self._lock = threading.RLock()
+        try:
+            self._connection = sqlite3.connect(
+                self.path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
+            )
+            self._prepare()
+        except sqlite3.OperationalError as cause:
+            raise TargetUnavailableError(f"the job store: {cause}", path=self.path) from cause
+        except sqlite3.DatabaseError as cause:
+            raise InvalidOptionError(
+                f"not a job store of dicodec: {cause}", path=self.path
+            ) from cause
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        if not Path(self.path).stat().st_size:
+            execute("PRAGMA page_size = 8192")
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+        with self._writing():
+            (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            if not tables:
+                for statement in _statements(SCHEMA):
+                    execute(statement)
+        (application,) = execute("PRAGMA application_id").fetchone()
+        (version,) = execute("PRAGMA user_version").fetchone()
+        if (application, version) != (APPLICATION, VERSION):
+            raise InvalidOptionError("not a job store of this version of dicodec", path=self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what this object holds, and close."""
+        with self._lock:
+            self._give_back("owner = ?", (self.owner,))
+            self._connection.close()
+
+    @contextmanager
+    def _writing(self, *, durable: bool = False) -> Iterator[None]:
+        with self._lock:
+            if durable:
+                self._connection.execute("PRAGMA synchronous = FULL")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                except BaseException:
+                    self._connection.execute("ROLLBACK")
+                    raise
+                self._connection.execute("COMMIT")
+            finally:
+                if durable:
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _query(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(text, values).fetchall()
+
+    # Jobs come and go.
+
+    def put(self, jobs: Iterable[NewJob]) -> int:
+        """Add jobs, many to a transaction; return how many were new. They are safe then.
+
+        A job whose id is known is left as it is.
+        """
+        jobs = iter(jobs)
+        added = 0
+        while batch := [*islice(jobs, _BATCH)]:
+            with self._writing(durable=True):
+                added += sum([self._add(job) for job in batch])
+        return added
+
+    def _add(self, job: NewJob) -> bool:
+        new = self._connection.execute(
+            "INSERT INTO job (id, request, source, tenant, trace, priority, state, not_before,"
+            " created) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING",
+            (job.id, job.request, job.source.encode(errors=_UNDECODABLE).decode(), job.tenant,
+             job.trace, job.priority, job.not_before, self._clock()),
+        ).rowcount  # fmt: skip
+        if new and job.event is not None:
+            self._tell(job.id, job.event)
+        return bool(new)
+
+    def claim(self, limit: int = 1) -> list[Job]:
+        """Take jobs that are due, the most urgent first; those of the dead are due again.
+
+        Returns:
+            At most `limit`, running and this object's; each had its attempts counted up.
+        """
+        with self._lock:
+            now = self._clock()
+            due = self._query(
+                "SELECT EXISTS (SELECT 1 FROM job WHERE state = 'pending' AND not_before <= ?)"
+                " OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lease < ?)",
+                (now, now),
+            )[0][0]
+            if not due:  # nothing is written, and nobody has to wait
+                return []
+            with self._writing():
+                self._give_back("lease < ?", (now,))
+                rows = self._query(
+                    f"{_TAKE} WHERE number IN (SELECT number FROM job"
+                    " INDEXED BY waiting WHERE state = 'pending'"
+                    " AND not_before <= ? ORDER BY priority DESC, number LIMIT ?)"
+                    f" RETURNING {COLUMNS}",
+                    (self.owner, now + self.lease, now, now, limit),
+                )
+        return sorted(map(_job, rows), key=lambda job: (-job.priority, job.number))
+
+    def take(self, job: NewJob) -> tuple[Job, bool]:
+        """Add a job unless it is known, and take it unless it is over or somebody is at it.
+
+        For those who hear of jobs elsewhere and decide themselves when one is due.
+
+        Returns:
+            The job as it is now, and whether it is this object's to do.
+        """
+        with self._writing():
+            now = self._clock()
+            self._add(job)
+            self._give_back("id = ? AND lease < ?", (job.id, now))
+            rows = self._query(
+                f"{_TAKE} WHERE id = ? AND state = 'pending' RETURNING {COLUMNS}",
+                (self.owner, now + self.lease, now, job.id),
+            )
+            if rows:
+                return _job(rows[0]), True
+            return _job(self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job.id,))[0]), False
+
+    def heartbeat(self) -> list[str]:
+        """Say that this object's jobs are being worked at; return those that shall be given up."""
+        with self._writing():
+            self._query(
+                "UPDATE job SET lease = ? WHERE state = 'running' AND owner = ?",
+                (self._clock() + self.lease, self.owner),
+            )
+            rows = self._query(
+                "SELECT id FROM job WHERE state = 'running' AND owner = ? AND cancelled",
+                (self.owner,),
+            )
+        return [row[0] for row in rows]
+
+    def progress(self, told: Sequence[tuple[str, int, int, str]]) -> None:
+        """Enter how far jobs are: (id, frames done, frames, event as JSON) each."""
+        with self._writing():
+            for job, done, frames, event in told:
+                self._query(
+                    "UPDATE job SET frames_done = ?, frames = ? WHERE id = ? AND owner = ?",
+                    (done, frames, job, self.owner),
+                )
+                self._tell(job, event)
+
+    def finish(self, endings: Iterable[Ending]) -> int:
+        """Enter how attempts ended; return how many were still this object's to end."""
+        count = 0
+        with self._writing():
+            now = self._clock()
+            for one in endings:
+                count += self._finish(one, now)
+        return count
+
+    def _finish(self, one: Ending, now: float) -> int:
+        failed = one.error_code is not None
+        note = json.dumps({"at": now, "code": one.error_code, "message": one.error_text})
+        ended = self._connection.execute(
+            _FINISH.format(history=_NOTED if failed else "history"),
+            (one.state, one.not_before, now if one.state.over else None, one.frames, one.frames,
+             one.source_size, one.target_size, one.action, one.error_code, one.error_text,
+             one.seconds, one.target, one.event, *([note] if failed else []), one.id, self.owner),
+        ).rowcount  # fmt: skip
+        if ended:
+            self._tell(one.id, one.event)
+        return ended
+
+    def give_back(self, ids: Iterable[str]) -> None:
+        """Enter that jobs were not begun, or given up without an outcome: they are due again."""
+        with self._writing():
+            for job in ids:
+                self._give_back("id = ? AND owner = ?", (job, self.owner), attempts=1)
+
+    def _give_back(self, where: str, values: Sequence[Any], *, attempts: int = 0) -> None:
+        self._query(
+            "UPDATE job SET state = iif(cancelled, 'cancelled', 'pending'), owner = NULL,"
+            f" lease = NULL, attempts = attempts - ? WHERE state = 'running' AND {where}",
+            (attempts, *values),
+        )
+
+    def cancel(self, job: str, event: str) -> Job | None:
+        """Cancel a job that waits at once, and ask for the end of one that runs.
+
+        Returns:
+            The job as it is now; None where there is none. One that is over stays as it is.
+        """
+        with self._writing():
+            waited = self._query(
+                "UPDATE job SET state = 'cancelled', finished = ?, result = ?"
+                " WHERE id = ? AND state = 'pending' RETURNING id",
+                (self._clock(), event, job),
+            )
+            if waited:
+                self._tell(job, event)
+            self._query("UPDATE job SET cancelled = 1 WHERE id = ? AND state = 'running'", (job,))
+        return self.find(job)
+
+    def retry(self, job: str, event: str) -> Job | None:
+        """Have a job that is dead or cancelled tried again; return it as it is now, or None."""
+        with self._writing(durable=True):
+            if self._query(f"{_AGAIN} AND id = ? RETURNING id", (job,)):
+                self._tell(job, event)
+        return self.find(job)
+
+    def retry_dead(self, cause: str | None = None) -> int:
+        """Have all dead jobs tried again, or those of one cause; return how many."""
+        with self._writing(durable=True):
+            return self._connection.execute(
+                f"{_AGAIN} AND state = 'dead' AND (?1 IS NULL OR error_code = ?1)", (cause,)
+            ).rowcount
+
+    def remove_finished(self, before: float) -> list[Job]:
+        """Forget jobs that were over before a time; return some of them, none where all are."""
+        with self._writing():
+            rows = self._query(
+                "DELETE FROM job WHERE number IN (SELECT number FROM job WHERE state IN"
+                f" ('done', 'dead', 'cancelled') AND finished < ? LIMIT ?) RETURNING {COLUMNS}",
+                (before, _BATCH),
+            )
+        return [*map(_job, rows)]
+
+    # What there is.
+
+    def find(self, job: str) -> Job | None:
+        """Return a job by its id."""
+        rows = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job,))
+        return _job(rows[0]) if rows else None
+
+    def jobs(self, wanted: JobFilter, limit: int) -> list[Job]:
+        """Return jobs, the latest first."""
+        rows = [
+            ("state = ?", wanted.state),
+            ("error_code = ?", wanted.cause),
+            ("tenant = ?", wanted.tenant),
+            ("number < ?", wanted.before),
+            ("(instr(source, ?1) OR id = ?1 OR trace = ?1)".replace("?1", "?"), wanted.text),
+        ]
+        given = [(condition, value) for condition, value in rows if value is not None]
+        where = " AND ".join(condition for condition, _ in given) or "1"
+        values = [one for condition, value in given for one in [value] * condition.count("?")]
+        found = self._query(
+            f"SELECT {COLUMNS} FROM job WHERE {where} ORDER BY number DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [*map(_job, found)]
+
+    def tallies(self) -> list[Tally]:
+        """Return how many jobs are in each state, by cause; it takes as long for any number."""
+        rows = self._query(
+            "SELECT state, cause, jobs, source_bytes, target_bytes FROM tally WHERE jobs"
+        )
+        return [Tally(JobState(state), *rest) for state, *rest in rows]
+
+    def queue_age(self) -> float:
+        """Return for how many seconds the longest waiting job that is due has been there."""
+        (oldest,) = self._query(
+            "SELECT min(max(created, not_before)) FROM (SELECT created, not_before FROM job"
+            " WHERE state = 'pending' AND not_before <= ? ORDER BY number LIMIT 1)",
+            (self._clock(),),
+        )[0]
+        return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+
+    def check(self) -> None:
+        """Make sure that the store can be written to.
+
+        Raises:
+            TargetUnavailableError: it cannot.
+        """
+        try:
+            with self._writing():
+                self._query("UPDATE tally SET jobs = jobs WHERE state = ''")
+        except sqlite3.Error as cause:
+            raise TargetUnavailableError(f"the job store: {cause}", path=self.path) from cause
+
+    # What happens.
+
+    def events_after(self, number: int, limit: int = 500) -> list[tuple[int, str, str]]:
+        """Return rows (number, job's id, event as JSON) behind an event, the oldest first."""
+        rows = self._query(
+            "SELECT number, job, json FROM event WHERE number > ? ORDER BY number LIMIT ?",
+            (number, limit),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def last_event(self) -> int:
+        """Return the number of the latest event; 0 before the first."""
+        return int(self._query("SELECT ifnull(max(number), 0) FROM event")[0][0])
+
+    def tell(self, job: str, event: str) -> None:
+        """Add an event of a job that changes nothing."""
+        with self._writing():
+            self._tell(job, event)
+
+    def _tell(self, job: str, event: str) -> None:
+        number = self._connection.execute(
+            "INSERT INTO event (job, json) VALUES (?, ?)", (job, event)
+        ).lastrowid
+        if number is not None and number % _BATCH == 0:
+            self._connection.execute("DELETE FROM event WHERE number <= ?", (number - EVENTS_KEPT,))
+
+
+_TAKE = (
+    "UPDATE job SET state = 'running', owner = ?, lease = ?, started = ?, attempts = attempts + 1,"
+    " frames_done = NULL"
+)
+_FINISH = (
+    "UPDATE job SET state = ?, not_before = ?, finished = ?, frames = ifnull(?, frames),"
+    " frames_done = ifnull(?, frames_done), source_size = ?, target_size = ?, action = ?,"
+    " error_code = ?, error_text = ?, seconds = ?, target = ?, result = ?, owner = NULL,"
+    " lease = NULL, history = {history} WHERE state = 'running' AND id = ? AND owner = ?"
+)
+_NOTED = "json_insert(history, '$[#]', json(?))"
+_AGAIN = (
+    "UPDATE job SET state = 'pending', not_before = 0, attempts = 0, cancelled = 0,"
+    " finished = NULL, error_code = NULL, error_text = NULL WHERE state IN ('dead', 'cancelled')"
+)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    values = [*row]
+    values[7] = JobState(values[7])
+    return Job(*values)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script; `executescript` would end the transaction."""
+    held = ""
+    for line in script.splitlines(keepends=True):
+        held += line
+        if sqlite3.complete_statement(held):
+            yield held
+            held = ""
