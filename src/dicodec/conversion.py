@@ -21,7 +21,7 @@ from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.part10.source import FileSource
-from dicodec.pipeline import PipelineResult, run_plan
+from dicodec.pipeline import PipelineResult, Progress, run_plan
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.decide import plan_conversion
 from dicodec.repair.opening import open_tolerantly
@@ -73,9 +73,19 @@ def convert_bytes(
 
 
 def convert_with(
-    source: Source, target: Target | None, options: ConversionOptions
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    progress: Progress | None = None,
 ) -> ConversionReport:
-    """Convert one DICOM file as `convert` does, with options that are already a value."""
+    """Convert one DICOM file as `convert` does, with options that are already a value.
+
+    Args:
+        source: as there.
+        target: as there.
+        options: as there.
+        progress: is called with the frames written and the frames to write, behind each frame.
+    """
     report = ConversionReport(source=_name(source), target=_name(target), engine="dicodec")
     started = time.perf_counter()
     in_place = False
@@ -88,7 +98,7 @@ def convert_with(
                 options = replace(options, verify=True)  # before an original goes
         with open_tolerantly(source, options.limits) as file:
             report.seconds["open"] = time.perf_counter() - started
-            _convert_open(file, target, options, report, in_place=in_place)
+            _convert_open(file, target, options, report, progress, in_place=in_place)
     except DicodecError as error:
         if error.path is None:
             error.path = report.source if _kind(error) != "writing" else report.target
@@ -102,6 +112,7 @@ def _convert_open(
     target: Target | None,
     options: ConversionOptions,
     report: ConversionReport,
+    progress: Progress | None,
     *,
     in_place: bool,
 ) -> None:
@@ -127,7 +138,7 @@ def _convert_open(
         return
     started = time.perf_counter()
     with _result_file(file, target, options, report, in_place=in_place) as out:
-        result = run_plan(file, plan, edits, out, workers)
+        result = run_plan(file, plan, edits, out, workers, progress)
         report.target_size = out.seek(0, io.SEEK_END)
         report.seconds["convert"] = time.perf_counter() - started
         _measure(report, result)

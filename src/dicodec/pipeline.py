@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -30,6 +30,9 @@ IMPLEMENTATION_VERSION_NAME = f"DICODEC_{__version__}"[:16]
 
 _REUSED_SIZE = 16 << 20
 
+type Progress = Callable[[int, int], None]
+"""Is told, behind each frame, how many frames are written, and how many there will be."""
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineResult:
@@ -50,6 +53,7 @@ def run_plan(
     edits: Sequence[Edit],
     out: BinaryIO,
     workers: int,
+    progress: Progress | None = None,
 ) -> PipelineResult:
     """Write the result of a plan.
 
@@ -59,12 +63,13 @@ def run_plan(
         edits: changes of attributes.
         out: an empty seekable file.
         workers: threads for frames; the bytes written do not depend on it.
+        progress: see `Progress`; frames that are moved as one are not told of.
 
     Raises:
         DicodecError: the frame at fault is named. What was written until then is of no use.
     """
     _keep_freed_memory()
-    return _Run(file, plan, edits, out, workers).run()
+    return _Run(file, plan, edits, out, workers, progress).run()
 
 
 def _keep_freed_memory() -> None:
@@ -85,12 +90,14 @@ class _Run:
         edits: Sequence[Edit],
         out: BinaryIO,
         workers: int,
+        progress: Progress | None,
     ) -> None:
         self._file = file
         self._plan = plan
         self._edits = edits
         self._out = out
         self._workers = workers
+        self._progress = progress
         target = plan.target
         self._encoding = DataSetEncoding(target.explicit_vr, target.little_endian)
         self._elements = ElementWriter(file.data_set, self._encoding, edits)
@@ -149,9 +156,10 @@ class _Run:
         frame_size = pixels.decoded.samples_per_frame * max(pixels.decoded.bits_allocated, 8) // 4
         # Closed even where writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
+            told = streams if self._progress is None else _told(streams, pixels, self._progress)
             if self._plan.target.encapsulated:
-                return self._write_fragments(pixels, streams, rooms, pixels.uncompressed_size)
-            return self._write_native(sink, pixels, streams, native_size)
+                return self._write_fragments(pixels, told, rooms, pixels.uncompressed_size)
+            return self._write_native(sink, pixels, told, native_size)
 
     def _write_native(
         self, sink: Sink, pixels: PixelPlan, frames: Iterator[bytes], native_size: int
@@ -224,3 +232,10 @@ class _Run:
         for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
             writer.write(chunk)
         writer.finish()
+
+
+def _told(streams: Iterator[bytes], pixels: PixelPlan, progress: Progress) -> Iterator[bytes]:
+    """Yield what is given, and tell how far it is."""
+    for done, stream in enumerate(streams, 1):
+        yield stream
+        progress(done, pixels.frames)
