@@ -33,20 +33,12 @@ from dicodec.errors import (
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.part10.source import COPY_SIZE, write_spool
 
-ARCHIVE_SUFFIXES = (
-    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst",
-)  # fmt: skip
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
 _ZSTANDARD = _COMPRESSED[-1]
 _DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, NotImplementedError,
     RuntimeError,  # a password is needed
 )  # fmt: skip
-
-
-def is_archive(path: str) -> bool:
-    """Whether a source's name is that of an archive."""
-    return path.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def members(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[SourceReference | ReadError]:

@@ -108,7 +108,13 @@ class Ledger:
     # Writing.
 
     def start(self, options: str, arguments: str) -> int:
-        """Begin a run and return its number."""
+        """Begin a run and return its number.
+
+        What could not even be listed before is forgotten: this run will see.
+        """
+        self._connection.execute(
+            "DELETE FROM file WHERE state = 'failed' AND source_modified IS NULL"
+        )
         self.run = self._connection.execute(
             "INSERT INTO run (options, arguments, started) VALUES (?, ?, ?) RETURNING number",
             (options, _stored(arguments), time.time()),
@@ -178,13 +184,14 @@ class Ledger:
         return None if row is None else _entry(row)
 
     def source_of(self, target: str, besides: str) -> str | None:
-        """Return another source that has this target, if there is one."""
+        """Return another source that has this target: in this run, or done in another one."""
         self._connection.execute(
             "CREATE INDEX IF NOT EXISTS by_target ON file (target) WHERE target IS NOT NULL"
         )
         row = self._connection.execute(
-            "SELECT source FROM file WHERE target = ? AND source <> ? LIMIT 1",
-            (_stored(target), _stored(besides)),
+            "SELECT source FROM file WHERE target = ? AND source <> ?"
+            " AND (run = ? OR state IN ('done', 'left alone')) LIMIT 1",
+            (_stored(target), _stored(besides), self.run),
         ).fetchone()
         return None if row is None else _restored(row[0])
 
@@ -198,8 +205,15 @@ class Ledger:
         """Return the options' digest of each run."""
         return dict(self._connection.execute("SELECT number, options FROM run"))
 
-    def ended_from(self, position: int) -> Iterator[tuple[int, Entry, str]]:
-        """Yield (position, entry, json) of this run's sources in order, up to one that has not."""
+    def ended_from(
+        self, position: int, *, past_pending: bool = False
+    ) -> Iterator[tuple[int, Entry, str]]:
+        """Yield (position, entry, json) of this run's sources that have ended, in order.
+
+        Args:
+            position: the first one.
+            past_pending: go on behind one that has not ended; stop there else.
+        """
         rows = self._connection.execute(
             f"SELECT position, json, {COLUMNS} FROM file LEFT JOIN report ON report.file = file.id"
             " WHERE run = ? AND position >= ? ORDER BY position",
@@ -207,10 +221,10 @@ class Ledger:
         )
         for number, json, *row in rows:
             entry = _entry(tuple(row))
-            if number != position or entry.state in {State.RUNNING, State.PENDING}:
+            if entry.state not in {State.RUNNING, State.PENDING}:
+                yield number, entry, json
+            elif not past_pending:
                 break
-            yield number, entry, json
-            position += 1
 
     def entries(
         self, states: Sequence[str] = (), *, reports: bool = False

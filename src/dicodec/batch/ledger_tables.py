@@ -92,8 +92,8 @@ class Begun:
     source: str
     target: str | None
     position: int
-    source_size: int
-    source_modified: int
+    source_size: int | None
+    source_modified: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,7 @@ class Pool:
         self._timeout = timeout
         self._memory = memory
         self._waiting: deque[Job] = deque()
+        self._stopped = False
         self._idle: list[Worker] = []
         self._tasks: dict[Connection, _Task] = {}
         self._wake_reader, self._wake_writer = Pipe(duplex=False)
@@ -153,6 +154,7 @@ class Pool:
 
     def submit(self, job: Job) -> None:
         """Add a job behind those that wait."""
+        self._stopped = False
         self._waiting.append(job)
         self._wake_writer.send_bytes(b"1")
 
@@ -188,6 +190,7 @@ class Pool:
 
     def stop(self) -> list[Event]:
         """Begin no item more; those that are worked at go on. Return those that were waiting."""
+        self._stopped = True
         returned: list[Event] = [Returned(key) for job in self._waiting for key in job.keys]
         self._waiting.clear()
         for task in self._tasks.values():
@@ -279,6 +282,9 @@ class Pool:
         # One that is gone by itself may be about to: how it ended is worth a moment.
         end = task.worker.end(_MOMENT if kind is WorkerCrashedError else 0)
         job, at = task.job, task.at
+        if self._stopped:
+            events += [Returned(key) for key in job.keys[at:]]
+            return
         if at + 1 < len(job.items):
             self._waiting.appendleft(job.rest(at + 1))
         if job.attempt == 1 and kind is not TimeoutExceededError:

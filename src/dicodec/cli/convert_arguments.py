@@ -11,7 +11,12 @@ def add_convert(commands: Commands) -> None:
     """Declare the subcommand."""
     command = commands.add_parser("convert", help="convert files to another transfer syntax")
     add = command.add_argument
-    add("source", nargs="+", metavar="SOURCE", help="a file, or - for standard input")
+    add(
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="a file, a folder, a zip or tar archive, or - for standard input",
+    )
     add(
         "--to",
         required=True,
@@ -23,7 +28,7 @@ def add_convert(commands: Commands) -> None:
         "-o",
         "--output",
         metavar="OUTPUT",
-        help="a file, a folder that exists, or - for standard output",
+        help="a file, a folder, or - for standard output",
     )
     place.add_argument(
         "--in-place", action="store_true", help="replace each source by its verified result"
@@ -78,13 +83,30 @@ def add_convert(commands: Commands) -> None:
     add("--strict", action="store_true", help="refuse what departs from the standard")
     add("--engine", default="auto", choices=("auto", "gdcm"),
         help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip
-    add("--timeout", type=float, metavar="S", help="seconds that another engine may take")
+    add("--timeout", type=float, metavar="S",
+        help="seconds that a file of a batch may take, or another engine")  # fmt: skip
     add("--workers", type=int, metavar="N", help="threads for the frames of a file")
     add("--overwrite", action="store_true", help="replace a target that is there")
     add("--backup", metavar="SUFFIX",
         help="keep a file that is replaced under its name with SUFFIX added")  # fmt: skip
+    add("--skip-existing", action="store_true", help="pass over a source whose target is there")
+    _add_batch(command)
     add("--dry-run", action="store_true", help="only say what would be done")
     add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
     add("--json", action="store_true", help="print reports and errors as JSON")
     add("-q", "--quiet", action="store_true", help="print errors only")
     add("-v", "--verbose", action="store_true", help="print decisions and changes too")
+
+
+def _add_batch(command: argparse.ArgumentParser) -> None:
+    """Declare what folders, archives and many files are converted with."""
+    add = command.add_argument
+    add("--jobs", type=int, metavar="N", help="processes for a batch (default: one a core)")
+    add("--memory", metavar="SIZE", help="memory that one of them may take, such as 2G")
+    add("--layout", metavar="TEMPLATE",
+        help="places of results, made of attributes: {PatientID}/{SOPInstanceUID}.dcm")  # fmt: skip
+    add("--hidden", action="store_true", help="take hidden files and folders of a folder too")
+    add("--ledger", metavar="FILE", help="the ledger (default: in the output folder)")
+    add("--resume", action="store_true",
+        help="go on with an earlier run: leave out what its ledger says is done")  # fmt: skip
+    add("--digests", action="store_true", help="enter SHA-256 of sources and results in the ledger")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicodec.cli.convert_options import conversion_options
-from dicodec.cli.convert_output import ReportFile, show_error, show_report
+from dicodec.cli.convert_output import ReportFile, show_error, show_report, show_skipped
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE
 from dicodec.conversion import convert_with
 from dicodec.errors import (
@@ -19,6 +19,7 @@ from dicodec.errors import (
     UnsupportedTargetError,
     WriteError,
 )
+from dicodec.model.archive_names import is_archive
 from dicodec.options import ConversionOptions
 from dicodec.output import Target
 from dicodec.part10.dicom_file import Source
@@ -27,8 +28,14 @@ if TYPE_CHECKING:
     from dicodec.report import ConversionReport
 
 
+_MANY = 16
+"""Files named one by one up to which they are converted in this process, one after the other."""
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status."""
+    if _is_batch(arguments):
+        return _batch(arguments)
     try:
         options = conversion_options(arguments)
         targets = _targets(arguments)
@@ -39,6 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with ReportFile(arguments.report) as reports:
             for source, target in targets:
+                if arguments.skip_existing and _is_there(target):
+                    show_skipped(str(source), "target-exists", arguments, reports)
+                    continue
                 try:
                     report = _converted(source, target, options)
                 except DicodecError as error:
@@ -54,6 +64,35 @@ def run(arguments: argparse.Namespace) -> int:
         show_error(error, arguments)
         return SOME_FAILED
     return SOME_FAILED if failed else 0
+
+
+def _is_batch(arguments: argparse.Namespace) -> bool:
+    sources: list[str] = arguments.source
+    asked = (arguments.jobs, arguments.layout, arguments.ledger, arguments.memory)
+    return (
+        len(sources) > _MANY
+        or arguments.resume
+        or arguments.digests
+        or any(setting is not None for setting in asked)
+        or any(is_archive(path) or os.path.isdir(path) for path in sources)  # noqa: PTH112 - hot
+    )
+
+
+def _is_there(target: Target | None) -> bool:
+    return isinstance(target, str | Path) and os.path.lexists(target)
+
+
+def _batch(arguments: argparse.Namespace) -> int:
+    from dicodec.cli.batch_command import run_batch
+
+    try:
+        return run_batch(arguments)
+    except (InvalidOptionError, UnsupportedTargetError) as error:
+        show_error(error, arguments)
+        return WRONG_USAGE
+    except DicodecError as error:
+        show_error(error, arguments)
+        return SOME_FAILED
 
 
 def _converted(

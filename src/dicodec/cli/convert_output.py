@@ -37,7 +37,12 @@ class ReportFile:
                 self._file.close()
 
     def write(self, entry: dict[str, object]) -> None:
-        """Append one object as a line.
+        """Append one object as a line; see `write_line`."""
+        if self._file is not None:
+            self.write_line(json.dumps(entry, ensure_ascii=False))
+
+    def write_line(self, text: str) -> None:
+        """Append a line.
 
         Raises:
             WriteError: the report, not a result, could not be written; it says so.
@@ -46,7 +51,7 @@ class ReportFile:
             return
         try:
             with translated_writes():
-                print(json.dumps(entry, ensure_ascii=False), file=self._file, flush=True)
+                print(text, file=self._file, flush=True)
         except WriteError as error:
             error.path = self._path
             raise
@@ -63,13 +68,47 @@ def show_report(
         print(json.dumps(entry, ensure_ascii=False), file=stream)
         return
     if not arguments.quiet:
-        print(_outcome(report), file=sys.stderr)
-        for warning in report.warnings:
-            print(f"  warning: {warning}", file=sys.stderr)
-    if arguments.verbose:
-        lines = [f"read although not standard: {oddity.text}" for oddity in report.oddities]
-        for line in [*lines, *report.decisions, *report.changes]:
-            print(f"  {line}", file=sys.stderr)
+        for line in report_lines(report, verbose=arguments.verbose):
+            print(line, file=sys.stderr)
+
+
+def show_skipped(
+    path: str, reason: str, arguments: argparse.Namespace, reports: ReportFile
+) -> None:
+    """Tell of a file that nothing is done with."""
+    entry: dict[str, object] = {"skipped": {"path": path, "reason": reason}}
+    reports.write(entry)
+    if arguments.json:
+        print(json.dumps(entry, ensure_ascii=False), file=sys.stdout)
+    elif not arguments.quiet:
+        print(f"{path}: skipped: {reason_text(reason)}", file=sys.stderr)
+
+
+_REASONS = {
+    "not-dicom": "not DICOM",
+    "empty-file": "empty",
+    "dicomdir": "DICOMDIR (an index of files, which is right for the originals only)",
+    "hidden": "hidden",
+    "symbolic-link": "symbolic links",
+    "link-loop": "links to folders above them",
+    "special": "devices and pipes",
+    "output": "the output folder itself",
+    "target-exists": "the target exists",
+}
+
+
+def reason_text(code: str) -> str:
+    """Return why something was skipped, for people."""
+    return _REASONS.get(code, code)
+
+
+def report_lines(report: ConversionReport, *, verbose: bool) -> list[str]:
+    """Return what people are told of a file that was converted."""
+    lines = [f"warning: {warning}" for warning in report.warnings]
+    if verbose:
+        lines += [f"read although not standard: {oddity.text}" for oddity in report.oddities]
+        lines += [*report.decisions, *report.changes]
+    return [_outcome(report), *(f"  {line}" for line in lines)]
 
 
 def _outcome(report: ConversionReport) -> str:

@@ -1,0 +1,257 @@
+"""What a worker does with a source: looks what it is, finds its place, converts it, and tells."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from dicodec.batch.layout import parse_layout
+from dicodec.batch.ledger_tables import Ending, State
+from dicodec.batch.recognition import SNIFFED, why_not
+from dicodec.batch.references import SourceReference, open_source
+from dicodec.batch.worker_process import Surroundings
+from dicodec.conversion import LEFT_ALONE, convert_with
+from dicodec.errors import DicodecError, kind_of
+from dicodec.options import ConversionOptions
+from dicodec.output import result_file, translated_writes
+from dicodec.part10.dicom_file import Source
+from dicodec.part10.source import read_chunks
+from dicodec.planning.conversion_plan import Action
+from dicodec.repair.opening import open_tolerantly
+from dicodec.report import ConversionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What all sources of a batch share.
+
+    Attributes:
+        options: of each conversion, unless the policy has others.
+        policy: name or path of a policy, which decides for each source; None for none.
+        layout: text of the layout that decides where results go; None where names decide.
+        in_place: whether results replace their sources.
+        dry_run: whether nothing is written.
+        digests: whether sources and results are digested for the ledger.
+    """
+
+    options: ConversionOptions
+    policy: str | None = None
+    layout: str | None = None
+    in_place: bool = False
+    dry_run: bool = False
+    digests: bool = False
+
+
+class Choice(Protocol):
+    """What a policy says of a source: options, or None to keep it as it is; and by which rule."""
+
+    options: ConversionOptions | None
+    rule: str
+
+
+class Policy(Protocol):
+    """What decides about each source; see `dicodec.batch.policy`."""
+
+    def choose(self, source: Source, base: ConversionOptions) -> Choice:
+        """Return what is to become of a source."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One source.
+
+    Attributes:
+        reference: to it.
+        target: path of its result; None where it is found by the layout, or in a dry run.
+        overwrite: whether the target may be replaced though the options say no: it is known to be
+            what an earlier run left.
+    """
+
+    reference: SourceReference
+    target: str | None
+    overwrite: bool = False
+
+
+def name_item(settings: Settings, item: Item, around: Surroundings) -> str | Ending:  # noqa: ARG001
+    """Return where a source's result goes by the layout, relative to the output folder.
+
+    Returns:
+        The path; or how the source ends here, where it is no DICOM.
+    """
+    assert settings.layout is not None
+    layout = parse_layout(settings.layout)
+    try:
+        if skipped := _skipped(item.reference):
+            return skipped
+        with (
+            open_source(item.reference) as source,
+            open_tolerantly(source, settings.options.limits) as file,
+        ):
+            return layout.path_of(file.data_set, settings.options)
+    except DicodecError as error:
+        _name(error, item.reference)
+        raise
+
+
+def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending:
+    """Convert one source; a work of the pool."""
+    reference = item.reference
+    try:
+        if settings.layout is None and (skipped := _skipped(reference)):
+            return skipped
+        source_digest = _digest(reference) if settings.digests else None
+        with open_source(reference) as source:
+            options, rule = _chosen(settings, source, around.threads, overwrite=item.overwrite)
+            if item.target is not None and not settings.in_place:
+                _make_folder(str(Path(item.target).parent))
+            if options is None:
+                report = _kept(source, item, settings)
+            else:
+                report = convert_with(source, item.target, options)
+    except DicodecError as error:
+        _name(error, reference)
+        raise
+    report.source = reference.name
+    fields = report.as_dict()
+    if rule is not None:
+        fields["rule"] = rule
+    left = report.action == LEFT_ALONE
+    target = None if report.dry_run or item.target is None else os.stat(item.target)  # noqa: PTH116
+    return Ending(
+        state=State.LEFT_ALONE if left else State.DONE,
+        json=json.dumps(fields, ensure_ascii=False),
+        target=item.target,
+        source_size=report.source_size,
+        target_size=target.st_size if target else report.target_size,
+        target_modified=target.st_mtime_ns if target else None,
+        source_digest=source_digest,
+        target_digest=_digest_of(item.target) if settings.digests and item.target else None,
+        rule=rule,
+        action=report.action,
+        seconds=report.seconds.get("total"),
+    )
+
+
+def failure(error: DicodecError, attempts: int = 1) -> Ending:
+    """Return how a source ends that failed."""
+    return Ending(
+        state=State.FAILED,
+        json=json.dumps({"error": error.as_dict()}, ensure_ascii=False),
+        attempts=attempts,
+        error_code=error.code,
+        error_kind=kind_of(error),
+        error_text=error.message,
+    )
+
+
+def skipped(name: str, reason: str) -> Ending:
+    """Return how a source ends that is passed over."""
+    fields = {"skipped": {"path": name, "reason": reason}}
+    return Ending(
+        state=State.SKIPPED, json=json.dumps(fields, ensure_ascii=False), error_code=reason
+    )
+
+
+def _skipped(reference: SourceReference) -> Ending | None:
+    """Return how a source ends that was found among others, and is no DICOM."""
+    if reference.named:
+        return None
+    with open_source(reference) as source:
+        reason = why_not(_first_bytes(source))
+    return skipped(reference.name, reason) if reason else None
+
+
+def _first_bytes(source: Source) -> bytes:
+    if isinstance(source, str):
+        try:
+            descriptor = os.open(source, os.O_RDONLY)
+        except OSError:
+            with open_tolerantly(source):  # its error says what is wrong
+                return b""
+        try:
+            return os.read(descriptor, SNIFFED)
+        finally:
+            os.close(descriptor)
+    assert hasattr(source, "read")
+    return bytes(source.read(SNIFFED))
+
+
+def _chosen(
+    settings: Settings, source: Source, threads: int, *, overwrite: bool
+) -> tuple[ConversionOptions | None, str | None]:
+    """Return the options for a source, None to keep it as it is; and the rule of the policy."""
+    options = _adjusted(settings.options, threads, overwrite=overwrite)
+    if settings.policy is None:
+        return options, None
+    choice = _policy(settings.policy).choose(source, options)
+    return choice.options, choice.rule
+
+
+@lru_cache(maxsize=2)
+def _policy(name: str) -> Policy:
+    policy: Policy = import_module("dicodec.batch.policy").load_policy(name)
+    return policy
+
+
+@lru_cache(maxsize=8)
+def _adjusted(options: ConversionOptions, threads: int, *, overwrite: bool) -> ConversionOptions:
+    return replace(
+        options,
+        workers=options.workers or threads,
+        overwrite=options.overwrite or overwrite,
+    )
+
+
+@lru_cache(maxsize=64)
+def _make_folder(folder: str) -> None:
+    with translated_writes():
+        Path(folder).mkdir(parents=True, exist_ok=True)
+
+
+def _kept(source: Source, item: Item, settings: Settings) -> ConversionReport:
+    """Leave a source as it is: alone in place, as a copy of its bytes elsewhere."""
+    started = time.perf_counter()
+    report = ConversionReport(target=item.target, action=LEFT_ALONE, dry_run=item.target is None)
+    with open_tolerantly(source, settings.options.limits) as file:
+        report.source_syntax = report.target_syntax = file.syntax.name
+        report.source_size = report.target_size = file.source.size
+        if item.target is not None and not settings.in_place:
+            report.action = Action.COPY_FILE.value
+            overwrite = settings.options.overwrite or item.overwrite
+            with result_file(item.target, overwrite=overwrite) as out:
+                out.writelines(read_chunks(file.source, 0, file.source.size))
+    report.seconds["total"] = time.perf_counter() - started
+    return report
+
+
+def _name(error: DicodecError, reference: SourceReference) -> None:
+    if error.path is None or error.path == reference.spool:
+        error.path = reference.name
+
+
+def _digest(reference: SourceReference) -> str:
+    with open_source(reference) as source:
+        if isinstance(source, str):
+            return _digest_of(source)
+        assert hasattr(source, "read")
+        return _digested(source)
+
+
+def _digest_of(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return _digested(file)
+
+
+def _digested(file: IO[bytes] | Any) -> str:
+    digest = hashlib.sha256()
+    while part := file.read(1 << 20):
+        digest.update(part)
+    return digest.hexdigest()

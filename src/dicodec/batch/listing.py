@@ -1,0 +1,95 @@
+"""What a batch is asked to convert: the sources that were named, and all that is found in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dicodec.batch.archives import members
+from dicodec.batch.folders import Found, PassedOver, WalkRules, walk
+from dicodec.batch.references import SourceReference, file_reference
+from dicodec.batch.safe_names import safe_relative
+from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.model.archive_names import ARCHIVE_SUFFIXES, is_archive
+from dicodec.model.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A source to be converted.
+
+    Attributes:
+        reference: to it.
+        relative: where its result belongs below the output folder, if its name decides.
+        unsure: whether another source may have the same place.
+    """
+
+    reference: SourceReference
+    relative: str
+    unsure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A source as it was named.
+
+    Attributes:
+        path: a file, a folder or an archive.
+        prefix: folder of the output that takes what is in it; "" for the output itself.
+    """
+
+    path: str
+    prefix: str = ""
+
+
+def roots(sources: Sequence[str]) -> list[Root]:
+    """Return where to look; of several folders each has one of its own in the output.
+
+    Raises:
+        InvalidOptionError: two sources would have the same place.
+    """
+    containers = [path for path in sources if Path(path).is_dir() or is_archive(path)]
+    found = [
+        Root(path, _prefix(path) if len(sources) > 1 and path in containers else "")
+        for path in sources
+    ]
+    names = [root.prefix or Path(root.path).name for root in found]
+    if len(sources) > 1 and (twice := sorted({name for name in names if names.count(name) > 1})):
+        raise InvalidOptionError(f"two sources have the name {twice[0]!r} and one would be lost")
+    return found
+
+
+def _prefix(path: str) -> str:
+    name = Path(path).resolve().name
+    if not Path(path).is_dir():
+        suffix = next(one for one in ARCHIVE_SUFFIXES if name.lower().endswith(one))
+        name = name[: -len(suffix)]
+    return name or "root"
+
+
+def listed(
+    sources: Sequence[Root], rules: WalkRules, limits: Limits
+) -> Iterator[Listed | PassedOver | DicodecError]:
+    """Yield all sources in order. What cannot be listed is yielded as an error."""
+    for root in sources:
+        try:
+            if Path(root.path).is_dir():
+                for entry in walk(root.path, rules):
+                    if isinstance(entry, Found):
+                        yield Listed(entry.reference, os.path.join(root.prefix, entry.relative))  # noqa: PTH118
+                    else:
+                        yield entry
+            elif is_archive(root.path):
+                for member in members(root.path, limits):
+                    if isinstance(member, SourceReference):
+                        relative = safe_relative(member.member or "")
+                        yield Listed(member, str(Path(root.prefix) / relative), unsure=True)
+                    else:
+                        yield member
+            else:
+                reference = file_reference(root.path, named=True)
+                yield Listed(reference, Path(root.path).name)
+        except DicodecError as error:
+            yield error

@@ -1,0 +1,161 @@
+"""What rules of a policy can ask about a file: a table of facts, each read when a rule asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dicodec.errors import DicodecError, MalformedFileError
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.transfer_syntax import Loss
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.dictionary import vr_of
+from dicodec.part10.values import NUMBER_CODES, parse_values
+
+type FactValue = str | int | float | bool
+
+
+class FactKind(StrEnum):
+    """What a fact's values are."""
+
+    TEXT = "text"
+    NUMBER = "a number"
+    FLAG = "true or false"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that can be asked about a file.
+
+    Attributes:
+        kind: what its values are.
+        read: returns its values; none where the file does not say.
+        meaning: for people.
+    """
+
+    kind: FactKind
+    read: Callable[[DicomFile], tuple[FactValue, ...]]
+    meaning: str
+
+
+_MODALITY = 0x00080060
+
+
+def _image(file: DicomFile) -> ImagePixelDescription | None:
+    if file.pixel_data is None or isinstance(file.pixel_data.described, MalformedFileError):
+        return None
+    return file.pixel_data.described
+
+
+def _of_image(
+    read: Callable[[ImagePixelDescription], FactValue],
+) -> Callable[[DicomFile], tuple[FactValue, ...]]:
+    def values(file: DicomFile) -> tuple[FactValue, ...]:
+        image = _image(file)
+        return () if image is None else (read(image),)
+
+    return values
+
+
+def _text_of(tag: int) -> Callable[[DicomFile], tuple[FactValue, ...]]:
+    def values(file: DicomFile) -> tuple[FactValue, ...]:
+        text = file.data_set.text(tag)
+        return (text,) if text else ()
+
+    return values
+
+
+def _lossy(file: DicomFile) -> tuple[FactValue, ...]:
+    """Whether information was lost: the data set says so (PS3.3 C.7.6.1.1.5), or the stream."""
+    if file.data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01":
+        return (True,)
+    if file.syntax.loss is not Loss.POSSIBLE:
+        return (file.syntax.loss is Loss.ALWAYS,)
+    if file.pixel_data is None or file.pixel_data.frames is None:
+        return ()
+    from dicodec.codecs.table import decoder_for
+
+    try:
+        first = file.pixel_data.frames.read(file.data_set.source, 0)
+        lossless = decoder_for(file.syntax).describe(first).lossless
+    except DicodecError:  # the conversion will say what is wrong
+        return ()
+    return () if lossless is None else (not lossless,)
+
+
+FACTS: dict[str, Fact] = {
+    "syntax": Fact(
+        FactKind.TEXT,
+        lambda file: (file.syntax.name, file.syntax.uid, file.syntax.keyword),
+        "transfer syntax: short name, UID or keyword",
+    ),
+    "storage": Fact(
+        FactKind.TEXT,
+        lambda file: (file.syntax.storage.value,),
+        "native, encapsulated, encapsulated video, or elsewhere",
+    ),
+    "modality": Fact(FactKind.TEXT, _text_of(_MODALITY), "Modality"),
+    "sop_class": Fact(FactKind.TEXT, _text_of(tags.SOP_CLASS_UID), "SOP Class UID"),
+    "pixels": Fact(
+        FactKind.FLAG, lambda file: (file.pixel_data is not None,), "whether there are any"
+    ),
+    "photometric_interpretation": Fact(
+        FactKind.TEXT, _of_image(lambda image: image.photometric_interpretation), "as stated"
+    ),
+    "samples_per_pixel": Fact(
+        FactKind.NUMBER, _of_image(lambda image: image.samples_per_pixel), "1 or 3"
+    ),
+    "bits_allocated": Fact(
+        FactKind.NUMBER, _of_image(lambda image: image.bits_allocated), "1, 8, 16, 32 or 64"
+    ),
+    "bits_stored": Fact(FactKind.NUMBER, _of_image(lambda image: image.bits_stored), "1 to 64"),
+    "signed": Fact(FactKind.FLAG, _of_image(lambda image: image.signed), "Pixel Representation 1"),
+    "floating": Fact(
+        FactKind.FLAG, _of_image(lambda image: image.floating), "Float or Double Float Pixel Data"
+    ),
+    "rows": Fact(FactKind.NUMBER, _of_image(lambda image: image.rows), "Rows"),
+    "columns": Fact(FactKind.NUMBER, _of_image(lambda image: image.columns), "Columns"),
+    "frames": Fact(
+        FactKind.NUMBER, _of_image(lambda image: image.number_of_frames), "Number of Frames, or 1"
+    ),
+    "size": Fact(
+        FactKind.NUMBER, lambda file: (file.source.size,), 'bytes of the file; "10 MB" is taken'
+    ),
+    "lossy": Fact(
+        FactKind.FLAG, _lossy, "whether information was lost, by the data set or the stream"
+    ),
+}
+"""The conditions of a rule, by name."""
+
+
+def attribute_values(file: DicomFile, tag: int) -> tuple[FactValue, ...]:
+    """Return the values of any attribute of the data set's top level.
+
+    Returns:
+        Text without padding and numbers, one for each value; none where the attribute is absent,
+        empty, a sequence or bytes.
+    """
+    span = file.data_set.find(tag)
+    if span is None or span.undefined or not span.length:
+        return ()
+    vr = span.vr if span.vr not in {"", "UN"} else (vr_of(tag) or "")
+    if vr == "US or SS":
+        vr = "SS" if file.data_set.number(tags.PIXEL_REPRESENTATION) == 1 else "US"
+    if vr not in _VALUES_OF:
+        return ()
+    raw = file.data_set.value(tag) or b""
+    character_set = file.data_set.text(tags.SPECIFIC_CHARACTER_SET)
+    encoding = file.data_set.encoding_of(span)
+    try:
+        values = parse_values(vr, raw, encoding, character_set)
+    except MalformedFileError:
+        return ()
+    return tuple(value for value in values if isinstance(value, str | int | float) and value != "")
+
+
+_VALUES_OF = frozenset(NUMBER_CODES) | {
+    "AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR",
+    "UT",
+}  # fmt: skip

@@ -1,0 +1,206 @@
+"""`dicodec convert` of many files: folders, archives, long lists; and what it tells meanwhile."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Self
+
+from dicodec.batch.conversion_work import Settings
+from dicodec.batch.folders import Found, WalkRules, walk
+from dicodec.batch.intake import Manner
+from dicodec.batch.layout import parse_layout
+from dicodec.batch.ledger import LEDGER_NAME, Ledger
+from dicodec.batch.listing import Root, listed, roots
+from dicodec.batch.pool import Pool
+from dicodec.batch.run import Batch
+from dicodec.cli.batch_output import BatchOutput, NoProgress
+from dicodec.cli.convert_options import conversion_options
+from dicodec.cli.convert_output import ReportFile
+from dicodec.cli.main import INTERRUPTED, SOME_FAILED, TERMINATED
+from dicodec.errors import InvalidOptionError
+from dicodec.model.archive_names import is_archive
+from dicodec.output import translated_writes
+
+if TYPE_CHECKING:
+    from dicodec.cli.batch_progress import ShownProgress
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def run_batch(arguments: argparse.Namespace) -> int:
+    """Run `dicodec convert` as a batch and return the exit status.
+
+    Raises:
+        InvalidOptionError: the arguments have no meaning together.
+        WriteError: the output folder, the ledger or the report cannot be written.
+    """
+    settings = _settings(arguments)
+    sources = roots(arguments.source)
+    manner = _manner(arguments, sources)
+    memory = None if arguments.memory is None else _size(arguments.memory)
+    rules = WalkRules(
+        hidden=arguments.hidden,
+        follow_links=not arguments.in_place,
+        excluded=_excluded(manner.output),
+    )
+    entries = listed(sources, rules, settings.options.limits)
+    with (
+        ReportFile(arguments.report) as reports,
+        _Interruptions() as interruptions,
+        Ledger(_ledger(arguments, sources, manner), writing=True) as ledger,
+        Pool(arguments.jobs, timeout=arguments.timeout, memory=memory) as pool,
+        _progress(arguments, sources, rules) as progress,
+    ):
+        output = BatchOutput(arguments, reports, progress.print)
+        batch = Batch(
+            entries, settings, manner, ledger, pool,
+            tell=output.tell, arguments=shlex.join(sys.argv[1:]),
+        )  # fmt: skip
+        summary = batch.run(interruptions.count, progress.beat)
+    output.finish(summary)
+    if summary.interrupted:
+        return interruptions.status
+    return 0 if summary.all_well else SOME_FAILED
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    if arguments.layout is not None:
+        parse_layout(arguments.layout)
+        if arguments.in_place:
+            raise InvalidOptionError("--layout has no meaning in place")
+    if arguments.jobs is not None and not 1 <= arguments.jobs <= 1024:
+        raise InvalidOptionError(f"jobs is {arguments.jobs}; it can be 1 to 1024")
+    return Settings(
+        options=conversion_options(arguments),
+        layout=arguments.layout,
+        in_place=arguments.in_place,
+        dry_run=arguments.dry_run,
+        digests=arguments.digests,
+    )
+
+
+def _manner(arguments: argparse.Namespace, sources: list[Root]) -> Manner:
+    if "-" in arguments.source:
+        raise InvalidOptionError("standard input is no source for a batch")
+    if arguments.in_place and any(is_archive(root.path) for root in sources):
+        raise InvalidOptionError("an archive cannot be converted in place")
+    if arguments.dry_run or arguments.in_place:
+        return Manner(resume=arguments.resume)
+    if arguments.output is None:
+        raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
+    output = Path(arguments.output)
+    if arguments.output == "-" or (output.exists() and not output.is_dir()):
+        raise InvalidOptionError("many files need a folder as OUTPUT")
+    if any(output.exists() and _same(root.path, output) for root in sources):
+        raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
+    with translated_writes():
+        output.mkdir(parents=True, exist_ok=True)
+    return Manner(arguments.output, arguments.resume, arguments.skip_existing)
+
+
+def _same(path: str, other: Path) -> bool:
+    return Path(path).exists() and other.samefile(path)
+
+
+def _excluded(output: str | None) -> frozenset[tuple[int, int]]:
+    if output is None:
+        return frozenset()
+    found = Path(output).stat()
+    return frozenset({(found.st_dev, found.st_ino)})
+
+
+def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) -> str:
+    if arguments.dry_run:
+        return ""
+    if arguments.ledger is not None:
+        return str(arguments.ledger)
+    first = Path(sources[0].path)
+    beside = first if first.is_dir() else first.parent
+    return str((Path(manner.output) if manner.output else beside) / LEDGER_NAME)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise InvalidOptionError(f"memory is {text!r}; it can be 500M or 2G, for example")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+class _Interruptions:
+    """Counts SIGINT and SIGTERM while it is entered, in place of ending the program."""
+
+    def __init__(self) -> None:
+        self.status = INTERRUPTED
+        self._count = 0
+
+    def count(self) -> int:
+        """Return how many there were."""
+        return self._count
+
+    def __enter__(self) -> Self:
+        self._before = {
+            number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._count += 1
+        if number == signal.SIGTERM:
+            self.status = TERMINATED
+
+
+@contextmanager
+def _progress(
+    arguments: argparse.Namespace, sources: list[Root], rules: WalkRules
+) -> Iterator[NoProgress | ShownProgress]:
+    if arguments.quiet or arguments.json or not sys.stderr.isatty():
+        yield NoProgress()
+        return
+    from dicodec.cli.batch_progress import ShownProgress
+
+    progress = ShownProgress()
+    stop = threading.Event()
+    # Listing goes on only as files are converted, so that memory stays bounded; to know how many
+    # there will be, they are counted beside.
+    counter = threading.Thread(
+        target=_count, args=(sources, rules, progress, stop), name="dicodec-count", daemon=True
+    )
+    counter.start()
+    try:
+        with progress:
+            yield progress
+    finally:
+        stop.set()
+        counter.join(1)
+
+
+def _count(
+    sources: list[Root], rules: WalkRules, progress: ShownProgress, stop: threading.Event
+) -> None:
+    files = size = 0
+    for root in sources:
+        if os.path.isdir(root.path):  # noqa: PTH112 - it raises nothing
+            for entry in walk(root.path, rules):
+                if stop.is_set():
+                    return
+                if isinstance(entry, Found):
+                    files, size = files + 1, size + entry.reference.size
+        elif is_archive(root.path):
+            return  # its members are known only once it has been read
+        else:
+            files += 1
+    progress.total(files, size)

@@ -1,0 +1,12 @@
+"""The names of archives; apart from what reads them, as every command line is looked at for them."""
+
+from __future__ import annotations
+
+ARCHIVE_SUFFIXES = (
+    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst",
+)  # fmt: skip
+
+
+def is_archive(path: str) -> bool:
+    """Whether a source's name is that of an archive."""
+    return path.lower().endswith(ARCHIVE_SUFFIXES)
