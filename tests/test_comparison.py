@@ -352,7 +352,7 @@ def test_other_bits_are_compared_by_value_and_said() -> None:
     assert found.pixels is not None
     assert found.pixels.equal
     assert len(found.pixels.notes) == 2
-    assert {"BitsStored", "HighBit", "PixelRepresentation"} <= set(unexpected(found))
+    assert {"BitsStored", "PixelRepresentation"} <= set(unexpected(found))
 
 
 def test_floating_point_samples_are_compared_and_json_can_hold_it() -> None:

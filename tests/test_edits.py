@@ -9,8 +9,9 @@ import pydicom
 import pytest
 
 from dicodec import convert_bytes
-from dicodec.edits import check_user_edits, editable_tag, new_uid
+from dicodec.edits import check_user_edits, editable_tag
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.lossy_bookkeeping import new_uid
 from dicodec.options import ConversionOptions
 from made import IMAGE_KINDS
 

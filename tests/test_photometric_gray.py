@@ -184,6 +184,8 @@ def group_of_frames(tag: int) -> bytes:
         text(0x00281050, "DS", "wide"),
         (0x52009230, "SQ", group_of_frames(0x00289132)),
         (0x52009229, "SQ", group_of_frames(0x00289145)),
+        text(0x3004000E, "DS", "0.01"),
+        (0x00620002, "SQ", item(element(0x00620004, "US", b"\1\0"))),
     ],
     ids=lambda extra: f"{extra[0]:08X}",
 )
@@ -279,7 +281,8 @@ def test_a_rescaled_image_is_another_and_says_so(target: str) -> None:
 
     after, _ = run(data, to=target, rescale_to_8bit=True)
 
-    assert after.LossyImageCompression == "01"
+    # Taking gray levels away is no compression (C.7.6.1.1.5), and would have no method.
+    assert after.get("LossyImageCompression") == ("01" if target == "jpeg" else None)
     assert after.SOPInstanceUID != before.SOPInstanceUID
     assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID
     assert after.ImageType[0] == "DERIVED"
@@ -288,6 +291,30 @@ def test_a_rescaled_image_is_another_and_says_so(target: str) -> None:
     assert reference.ReferencedSOPInstanceUID == before.SOPInstanceUID
     kept, _ = run(data, to=target, rescale_to_8bit=True, keep_uid=True)
     assert kept.SOPInstanceUID == before.SOPInstanceUID
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        text(0x3004000E, "DS", "0.01"),  # doses
+        (0x00620002, "SQ", item(element(0x00620004, "US", b"\1\0"))),  # segments
+        (0x00283000, "SQ", item(element(0x00283003, "LO", b"LUT "))),
+    ],
+    ids=lambda extra: f"{extra[0]:08X}",
+)
+def test_what_a_window_does_not_show_is_not_rescaled(extra: Element) -> None:
+    data = gray("MONOCHROME2", [extra], bits_stored=16)
+
+    with pytest.raises(UnsupportedImageError):
+        convert_bytes(data, to="jpeg", rescale_to_8bit=True)
+
+
+def test_rescaled_activities_have_no_unit() -> None:
+    data = gray("MONOCHROME2", [text(0x00541001, "CS", "BQML")], bits_stored=16)
+
+    after, _ = run(data, to="rle", rescale_to_8bit=True)
+
+    assert after.Units == "NONE"
 
 
 def test_eight_bits_are_not_rescaled() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import NamedTuple
-
 from dicodec.errors import InvalidOptionError
+from dicodec.lossy_bookkeeping import history_of, lossy_edits, rescaled_edits, untold_edits
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
-from dicodec.model.transfer_syntax import TransferSyntax
-from dicodec.nested_pixels import encoded_items, nested_pixel_edits
+from dicodec.nested_pixels import nested_pixel_edits
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
@@ -18,16 +15,6 @@ from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
 from dicodec.part10.values import encode_user_value
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.image_edits import image_edits, statistics_edits
-from dicodec.rules.lossy import (
-    LOSSY_COMPRESSION,
-    PROCESSING,
-    RATIO_TO_FOLLOW,
-    Identity,
-    derived_image,
-    in_step,
-    ratio_text,
-    record_compression,
-)
 from dicodec.rules.relabel import also_valid_as
 
 _OFFSET_TABLE_TAGS = (
@@ -64,7 +51,7 @@ def planned_edits(
         InvalidOptionError: an attribute to be set does not exist, cannot hold the text, or is one
             that follows from the pixels.
     """
-    edits: list[Edit] = []
+    edits: list[Edit] = [*file.corrections]
     if plan.pixels is not None:
         edits += _pixel_edits(file, plan, plan.pixels, options, encoding)
     wanted = user_edits(file.data_set, options, encoding)
@@ -101,129 +88,19 @@ def _pixel_edits(
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
     edits += image_edits(pixels.stated, pixels.result)
     edits += pixels.edits
-    unsaid = _unsaid_compression(file, plan, pixels)
+    history = history_of(file, pixels)
     if pixels.lossy:
         done = "; ".join(filter(None, (pixels.derived, f"lossy compression: {plan.target.title}")))
         edits += lossy_edits(
-            file.data_set, plan.target, options, encoding, unsaid=unsaid, description=done
+            file.data_set, plan.target, options, encoding, history=history, description=done
         )
     elif pixels.derived:
-        edits += _rescaled_edits(file.data_set, pixels, options, encoding, unsaid)
-    elif unsaid is not None:
-        edits += record_compression(unsaid.method, *_history(file.data_set, None), unsaid.ratio)
+        edits += rescaled_edits(file.data_set, options, encoding, pixels.derived, history)
+    else:
+        edits += untold_edits(history)
     if pixels.lossy or any(step.rounds or step.bits is not None for step in pixels.steps):
         edits += statistics_edits()
     return edits
-
-
-class Compression(NamedTuple):
-    """One lossy compression: a value of method and of ratio (C.7.6.1.1.5.1, C.7.6.1.1.5.2)."""
-
-    method: str
-    ratio: str
-
-
-def lossy_edits(
-    data_set: DataSet,
-    target: TransferSyntax,
-    options: ConversionOptions,
-    encoding: DataSetEncoding,
-    ratio: str = RATIO_TO_FOLLOW,
-    *,
-    unsaid: Compression | None = None,
-    description: str = "",
-) -> list[Edit]:
-    """Return the edits that say of a result that it is another image (PS3.3 C.7.6.1.1.5).
-
-    Args:
-        data_set: the source.
-        target: the transfer syntax whose encoder lost information.
-        options: whether the SOP Instance UID is kept.
-        encoding: of the result.
-        ratio: the compression ratio, or room for it.
-        unsaid: a lossy compression of the source that the data set does not tell of.
-        description: what was done, for people; the transfer syntax if not given.
-    """
-    edits = list(record_compression(target.lossy_method or "", *_history(data_set, unsaid), ratio))
-    edits += derived_image(
-        _identity(data_set),
-        description or f"lossy compression: {target.title}",
-        None if options.keep_uid else new_uid(),
-        LOSSY_COMPRESSION,
-        _items(data_set, tags.DERIVATION_CODE_SEQUENCE, encoding),
-        _items(data_set, tags.SOURCE_IMAGE_SEQUENCE, encoding),
-    )
-    return edits
-
-
-def _rescaled_edits(
-    data_set: DataSet,
-    pixels: PixelPlan,
-    options: ConversionOptions,
-    encoding: DataSetEncoding,
-    unsaid: Compression | None,
-) -> list[Edit]:
-    """Say that gray levels were taken away, which no encoder did: there is no method for it."""
-    size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
-    before = (pixels.decoded.native_frame_bits * pixels.frames + 7) // 8
-    edits = list(
-        record_compression("", *_history(data_set, unsaid), ratio_text(before, size).strip())
-    )
-    edits += derived_image(
-        _identity(data_set),
-        pixels.derived,
-        None if options.keep_uid else new_uid(),
-        PROCESSING,
-        _items(data_set, tags.DERIVATION_CODE_SEQUENCE, encoding),
-        _items(data_set, tags.SOURCE_IMAGE_SEQUENCE, encoding),
-    )
-    return edits
-
-
-def _unsaid_compression(
-    file: DicomFile, plan: ConversionPlan, pixels: PixelPlan
-) -> Compression | None:
-    """Return the loss of a source whose data set never said so (PS3.3 C.7.6.1.1.5)."""
-    if pixels.action is not Action.TRANSCODE or not pixels.source_lossy:
-        return None
-    if file.data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01" or file.pixel_data is None:
-        return None
-    frames = file.pixel_data.frames
-    if frames is None:
-        return None
-    native_size = pixels.decoded.native_frame_bits * pixels.frames // 8
-    return Compression(
-        plan.source.lossy_method or "", ratio_text(native_size, frames.total_length()).strip()
-    )
-
-
-def _history(data_set: DataSet, unsaid: Compression | None) -> tuple[list[str], list[str]]:
-    """Return the methods and ratios so far, with a compression that the data set does not tell."""
-    methods = _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_METHOD)
-    ratios = _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_RATIO)
-    return in_step(methods, ratios, *unsaid) if unsaid else (methods, ratios)
-
-
-def _values(data_set: DataSet, tag: int) -> list[str]:
-    text = data_set.text(tag)
-    return [value.strip() for value in text.split("\\")] if text else []
-
-
-def _identity(data_set: DataSet) -> Identity:
-    return Identity(
-        data_set.text(tags.IMAGE_TYPE),
-        data_set.text(tags.DERIVATION_DESCRIPTION),
-        data_set.text(tags.SOP_CLASS_UID),
-        data_set.text(tags.SOP_INSTANCE_UID),
-    )
-
-
-def _items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tuple[bytes, ...]:
-    """Return the items of a sequence as the result will hold them."""
-    span = data_set.find(tag)
-    if span is None or not span.length:
-        return ()
-    return encoded_items(data_set.raw(span), data_set.encoding_of(span), encoding, data_set)
 
 
 def user_edits(
@@ -284,8 +161,3 @@ def editable_tag(name: str) -> int:
 
 _FIRST_GROUP = 0x0008
 _DELIMITERS = 0xFFFE
-
-
-def new_uid() -> str:
-    """Return a UID that nobody else has: a random UUID under the root 2.25 (PS3.5 B.2)."""
-    return f"2.25.{uuid.uuid4().int}"

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dicodec.codecs.table import decoder_for
-from dicodec.edits import lossy_edits, user_edits
+from dicodec.edits import user_edits
 from dicodec.errors import DicodecError, EngineError, UnsupportedImageError
 from dicodec.gdcm.capability import reason_against
 from dicodec.gdcm.engine import GdcmSettings, convert_file
+from dicodec.lossy_bookkeeping import lossy_edits
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions

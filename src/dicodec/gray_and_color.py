@@ -42,6 +42,7 @@ def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
         largest=_word(data_set, tags.LARGEST_IMAGE_PIXEL_VALUE),
         relationship_sign=_word(data_set, rules.PIXEL_INTENSITY_RELATIONSHIP_SIGN),
         presentation_shape=data_set.text(rules.PRESENTATION_LUT_SHAPE).upper(),
+        has_units=data_set.find(rules.UNITS) is not None,
         present=frozenset(tag for tag in _SINGLE if data_set.find(tag) is not None),
         of_frames=_of_frames(data_set),
     )

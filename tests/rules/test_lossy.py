@@ -103,3 +103,28 @@ def test_an_image_that_keeps_its_uid_is_not_derived_from_itself() -> None:
     assert tags.SOP_INSTANCE_UID not in found
     assert tags.SOURCE_IMAGE_SEQUENCE not in found
     assert tags.DERIVATION_CODE_SEQUENCE in found
+
+
+def test_a_source_without_a_uid_is_not_referred_to() -> None:
+    source = Identity("ORIGINAL\\PRIMARY", "", "1.2.3", "", "1.2.5")
+    edits = {edit.tag for edit in derived_image(source, "lossy compression: X", "1.2.9")}
+
+    assert tags.SOP_INSTANCE_UID in edits
+    assert not edits & {tags.SOURCE_IMAGE_SEQUENCE, tags.REFERENCED_SERIES_SEQUENCE}
+
+
+def test_references_are_listed_by_series_where_they_have_to_be() -> None:
+    source = Identity("ORIGINAL\\PRIMARY", "", "1.2.3", "1.2.4", "1.2.5")
+    edits = derived_image(source, "X", "1.2.9", earlier_series=(b"an item",))
+
+    (listing,) = (edit for edit in edits if edit.tag == tags.REFERENCED_SERIES_SEQUENCE)
+    assert isinstance(listing, SetSequence)
+    kept, added = listing.items
+    assert kept == b"an item"
+    instances, series = added
+    assert isinstance(instances, SetSequence)
+    assert series == SetAttribute(tags.SERIES_INSTANCE_UID, "UI", "1.2.5")
+    ((sop_class, instance),) = instances.items
+    assert isinstance(sop_class, SetAttribute)
+    assert isinstance(instance, SetAttribute)
+    assert (sop_class.value, instance.value) == ("1.2.3", "1.2.4")

@@ -144,6 +144,14 @@ def test_no_result_of_ours_contradicts_itself(name: str) -> None:
         assert not [one for one in report.decisions if "the stream" in one], syntax
 
 
+@pytest.mark.parametrize("syntax", ["jpeg-lossless", "jpeg2000-lossless", "rle"])
+def test_one_bit_in_a_stream_of_two_contradicts_nothing(syntax: str) -> None:
+    data, _ = make_file(6, 8, 1, 8, 1)
+    result = convert_bytes(data, to=syntax)
+
+    assert not convert(result, None, to="explicit-le", strict=True).decisions
+
+
 LIES = {"prec!=bits_stored": "BitsStored", "sign!=pixrep": "PixelRepresentation"}
 """What other programs found in real streams, as the corpus' manifest has it, by attribute."""
 

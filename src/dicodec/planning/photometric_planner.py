@@ -55,6 +55,9 @@ CHROMA_AS_IT_WAS = replace(HALVED_CHROMA, rounds=False, how="")
 """For chroma that was stored halved: leaves out again what decoding repeated."""
 
 _PLAIN_FAMILIES = frozenset({"native", "encapsulated-uncompressed", "deflated-frame"})
+_TRANSFORMING = frozenset({"jpeg2000", "htj2k"})
+"""Families whose codec turns RGB into colors that are easier to compress, and back."""
+
 _RETIRED_COLORS = frozenset({"HSV", "ARGB", "CMYK"})
 _ALPHA_TABLE = 0x00281204
 
@@ -161,6 +164,14 @@ class PhotometricPlanner:
         ):
             step = CHROMA_AS_IT_WAS
             yield (step,), step.described(decoded)
+        if (
+            decoded.photometric_interpretation == "YBR_FULL"
+            and wanted == "auto"
+            and self._target.family in _TRANSFORMING
+            and self._target.loss is not Loss.NEVER
+        ):
+            # YBR_ICT is what all readers know there; rounding is less than what is lost anyway.
+            yield from route(decoded, "RGB")
         steps: tuple[PhotometricStep, ...] = STEPS
         if decoded.photometric_interpretation == "PALETTE COLOR" and wanted != "keep":
             if wanted == "auto":
@@ -256,7 +267,7 @@ class PhotometricPlanner:
             self._decisions.append(
                 f"{before} is stored as {result.photometric_interpretation} by the codec"
             )
-        transforms = self._target.family in {"jpeg2000", "htj2k"}
+        transforms = self._target.family in _TRANSFORMING
         if transforms and result.photometric_interpretation == "RGB" == self._options.photometric:
             self._decisions.append("RGB is coded without a component transform, as asked for")
 

@@ -16,6 +16,15 @@ _LONGEST_DESCRIPTION = 1024
 
 RATIO_TO_FOLLOW = " " * RATIO_LENGTH
 
+STREAM_METHODS = {
+    "jpeg": "ISO_10918_1",
+    "jpeg-ls": "ISO_14495_1",
+    "jpeg2000": "ISO_15444_1",
+    "htj2k": "ISO_15444_15",
+    "jpegxl": "ISO_18181_1",
+}
+"""Lossy Image Compression Method by the kind of a stream, whatever the data set calls it."""
+
 
 def ratio_text(native_size: int, encoded_size: int) -> str:
     """Return a measured compression ratio as a DS value, padded to the room reserved for it.
@@ -44,11 +53,15 @@ def in_step(
 def record_compression(
     method: str, earlier_methods: Sequence[str], earlier_ratios: Sequence[str], ratio: str
 ) -> tuple[Edit, ...]:
-    """Record one more lossy compression; what was recorded before stays (C.7.6.1.1.5.2).
+    """Record one more lossy compression; what was recorded before stays (C.7.6.1.1.5.2)."""
+    return record_history(*in_step(earlier_methods, earlier_ratios, method, ratio))
+
+
+def record_history(methods: Sequence[str], ratios: Sequence[str]) -> tuple[Edit, ...]:
+    """Record all lossy compressions of an image, the first one first.
 
     Methods are left out where none has a name.
     """
-    methods, ratios = in_step(earlier_methods, earlier_ratios, method, ratio)
     edits: list[Edit] = [
         SetAttribute(tags.LOSSY_IMAGE_COMPRESSION, "CS", "01"),
         SetAttribute(tags.LOSSY_IMAGE_COMPRESSION_RATIO, "DS", "\\".join(ratios)),
@@ -84,12 +97,14 @@ class Identity(NamedTuple):
         derivation_description: Derivation Description.
         class_uid: SOP Class UID.
         instance_uid: SOP Instance UID.
+        series_uid: Series Instance UID; "" where references need not be listed by series.
     """
 
     image_type: str
     derivation_description: str
     class_uid: str
     instance_uid: str
+    series_uid: str = ""
 
 
 def derived_image(
@@ -99,6 +114,7 @@ def derived_image(
     derivation: Derivation = LOSSY_COMPRESSION,
     earlier_codes: tuple[bytes, ...] = (),
     earlier_sources: tuple[bytes, ...] = (),
+    earlier_series: tuple[bytes, ...] = (),
 ) -> tuple[Edit, ...]:
     """Say that the image is derived from another one (C.7.6.1.1.3, C.12.4).
 
@@ -106,10 +122,12 @@ def derived_image(
         source: the image this one is made from; value 1 of its type becomes DERIVED.
         description: what was done, for people; appended where there is room.
         new_instance_uid: SOP Instance UID of the result; None keeps the old one, and then no
-            reference is made, as an image cannot be derived from itself.
+            reference is made, as an image cannot be derived from itself. Nor is it where the source
+            has no UID to refer to.
         derivation: what was done, as codes.
         earlier_codes: items of Derivation Code Sequence that are kept, encoded for the target.
         earlier_sources: items of Source Image Sequence that are kept, encoded for the target.
+        earlier_series: the same of Referenced Series Sequence.
     """
     values = source.image_type.split("\\") if source.image_type else ["DERIVED", "PRIMARY"]
     values[0] = "DERIVED"
@@ -124,16 +142,25 @@ def derived_image(
         others = tuple(item for item in earlier_codes if derivation.code[0].encode() not in item)
         codes: tuple[Item | bytes, ...] = (*others, _code(*derivation.code))
         edits.append(SetSequence(tags.DERIVATION_CODE_SEQUENCE, codes))
-    if new_instance_uid is not None:
-        reference: Item = (
+    if new_instance_uid is None:
+        return tuple(edits)
+    edits.append(SetAttribute(tags.SOP_INSTANCE_UID, "UI", new_instance_uid))
+    if source.class_uid and source.instance_uid:
+        instance: Item = (
             SetAttribute(tags.REFERENCED_SOP_CLASS_UID, "UI", source.class_uid),
             SetAttribute(tags.REFERENCED_SOP_INSTANCE_UID, "UI", source.instance_uid),
-            SetSequence(tags.PURPOSE_OF_REFERENCE_CODE_SEQUENCE, (_code(*derivation.purpose),)),
         )
-        edits += [
-            SetAttribute(tags.SOP_INSTANCE_UID, "UI", new_instance_uid),
-            SetSequence(tags.SOURCE_IMAGE_SEQUENCE, (*earlier_sources, reference)),
-        ]
+        purpose = SetSequence(
+            tags.PURPOSE_OF_REFERENCE_CODE_SEQUENCE, (_code(*derivation.purpose),)
+        )
+        sources: tuple[Item | bytes, ...] = (*earlier_sources, (*instance, purpose))
+        edits.append(SetSequence(tags.SOURCE_IMAGE_SEQUENCE, sources))
+        if source.series_uid:  # C.12.2: what is referenced is listed by series; this is its own
+            series: Item = (
+                SetSequence(tags.REFERENCED_INSTANCE_SEQUENCE, (instance,)),
+                SetAttribute(tags.SERIES_INSTANCE_UID, "UI", source.series_uid),
+            )
+            edits.append(SetSequence(tags.REFERENCED_SERIES_SEQUENCE, (*earlier_series, series)))
     return tuple(edits)
 
 

@@ -24,6 +24,7 @@ PIXEL_PADDING_VALUE = 0x00280120
 PIXEL_PADDING_RANGE_LIMIT = 0x00280121
 PIXEL_INTENSITY_RELATIONSHIP_SIGN = 0x00281041
 PRESENTATION_LUT_SHAPE = 0x20500020
+UNITS = 0x00541001
 MODALITY = 0x00080060
 
 IN_THE_WAY_OF_INVERSION = {
@@ -34,12 +35,15 @@ IN_THE_WAY_OF_INVERSION = {
     0x00603000: "Histogram Sequence",
     0x00281101: "Palette Color Lookup Table",  # supplemental, for some of the stored values
     0x00281200: "Gray Lookup Table Data",
+    0x3004000E: "Dose Grid Scaling",  # RT Dose: stored values are doses
+    0x00620002: "Segment Sequence",  # Segmentation: stored values are memberships
 }
 """What is counted in stored values, or turns them into others, and cannot simply be mirrored."""
 
 IN_THE_WAY_OF_RESCALING = {
-    tag: IN_THE_WAY_OF_INVERSION[tag]
-    for tag in (0x00283000, 0x00283010, 0x20500010, 0x00281101, 0x00281200)
+    tag: name
+    for tag, name in IN_THE_WAY_OF_INVERSION.items()
+    if tag not in {0x00409096, 0x00603000}  # these leave
 }
 
 OF_FRAMES = {
@@ -57,6 +61,9 @@ _PALETTE_TAGS = (
     *range(0x00281221, 0x00281225),
 )  # fmt: skip
 _OF_STORED_VALUES = (PIXEL_PADDING_VALUE, PIXEL_PADDING_RANGE_LIMIT)
+_NOT_OF_8_BITS = (
+    *_OF_STORED_VALUES, WINDOW_EXPLANATION, VOI_LUT_FUNCTION, 0x00409096, 0x00603000,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ class GrayAttributes:
     largest: int | None = None
     relationship_sign: int | None = None
     presentation_shape: str = ""
+    has_units: bool = False
     present: frozenset[int] = frozenset()
     of_frames: frozenset[int] = frozenset()
 
@@ -143,10 +151,7 @@ def palette_edits() -> tuple[Edit, ...]:
 def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
     """Return what follows when window and rescaling have been applied to 8 bits, MONOCHROME2."""
     edits: list[Edit] = [
-        *(
-            RemoveAttribute(tag)
-            for tag in (*_OF_STORED_VALUES, WINDOW_EXPLANATION, VOI_LUT_FUNCTION, 0x00409096)
-        ),
+        *(RemoveAttribute(tag) for tag in _NOT_OF_8_BITS),
         SetAttribute(WINDOW_CENTER, "DS", "128"),
         SetAttribute(WINDOW_WIDTH, "DS", "256"),
     ]
@@ -156,6 +161,8 @@ def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
             SetAttribute(RESCALE_INTERCEPT, "DS", "0"),
             SetAttribute(RESCALE_TYPE, "LO", "US"),
         ]
+    if gray.has_units:
+        edits.append(SetAttribute(UNITS, "CS", "NONE"))  # C.8.9.1.1.3
     if gray.presentation_shape:
         edits.append(SetAttribute(PRESENTATION_LUT_SHAPE, "CS", "IDENTITY"))
     if gray.relationship_sign is not None:

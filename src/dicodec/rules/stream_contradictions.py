@@ -58,7 +58,8 @@ def stream_contradictions(
                 f"their {precision or stored} bits are read as {_SIGN[image.signed]}",
             )
         )
-    if precision is not None and precision != stored:
+    least = 2 if stream.kind in {"jpeg", "jpeg-ls"} else 1  # ISO/IEC 10918-1, 14495-1
+    if precision is not None and precision != max(stored, least):
         found.append(
             Contradiction(
                 "BitsStored",
