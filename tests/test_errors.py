@@ -29,6 +29,8 @@ CODES = {
     "missing-frame": "MissingFrameError",
     "conversion-error": "ConversionError",
     "invalid-option": "InvalidOptionError",
+    "invalid-request": "RequestError",
+    "path-refused": "PathRefusedError",
     "unsupported-source": "UnsupportedSourceError",
     "unsupported-target": "UnsupportedTargetError",
     "unsupported-image": "UnsupportedImageError",

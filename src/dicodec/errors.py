@@ -17,6 +17,8 @@
     │       └── MissingFrameError
     ├── ConversionError                the source is understood, the conversion is not possible
     │   ├── InvalidOptionError
+    │   ├── RequestError               a message is no request, or one that cannot be
+    │   │   └── PathRefusedError       it names a path that it may not
     │   ├── UnsupportedSourceError     a source whose pixels we cannot decode
     │   ├── UnsupportedTargetError     a target that we never write
     │   ├── UnsupportedImageError      a target that cannot hold this image
@@ -202,6 +204,26 @@ class InvalidOptionError(ConversionError):
     """An option has a value that has no meaning."""
 
     code = "invalid-option"
+
+
+class RequestError(ConversionError):
+    """A message that asks for a conversion cannot be understood, or names what there is not.
+
+    Attributes:
+        field: of the message; None where it is no object of JSON.
+    """
+
+    code = "invalid-request"
+
+    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
+
+
+class PathRefusedError(RequestError):
+    """A message names a path outside the folders that messages may name."""
+
+    code = "path-refused"
 
 
 class UnsupportedSourceError(ConversionError):
