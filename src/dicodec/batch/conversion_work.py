@@ -23,9 +23,12 @@ from dicodec.options import ConversionOptions
 from dicodec.output import result_file, translated_writes
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import read_chunks
+from dicodec.pipeline import Progress
 from dicodec.planning.conversion_plan import Action
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import ConversionReport
+
+_PROGRESS_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +118,7 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
             if options is None:
                 report = _kept(source, item, settings)
             else:
-                report = convert_with(source, item.target, options)
+                report = convert_with(source, item.target, options, _progress(around))
     except DicodecError as error:
         _name(error, reference)
         raise
@@ -214,6 +217,19 @@ def _adjusted(options: ConversionOptions, threads: int, *, overwrite: bool) -> C
 def _make_folder(folder: str) -> None:
     with translated_writes():
         Path(folder).mkdir(parents=True, exist_ok=True)
+
+
+def _progress(around: Surroundings) -> Progress:
+    """Return what tells the pool now and then how many frames are written."""
+    told = time.monotonic()
+
+    def progress(done: int, frames: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > _PROGRESS_SECONDS:
+            told = time.monotonic()
+            around.tell((done, frames))
+
+    return progress
 
 
 def _kept(source: Source, item: Item, settings: Settings) -> ConversionReport:

@@ -197,6 +197,29 @@ class Pool:
             task.worker.begin_nothing_more()
         return returned
 
+    def give_up(self, key: Any) -> list[Event]:
+        """Give up one item, waiting or worked at; no temporary file of it is left.
+
+        One that is in a group behind the item that is worked at is done all the same.
+        """
+        for job in self._waiting:
+            if key in job.keys:
+                at = job.keys.index(key)
+                self._waiting.remove(job)
+                for rest in (job.rest(at + 1), job.rest(0, at)):
+                    if rest.items:
+                        self._waiting.appendleft(rest)
+                return [Returned(key)]
+        for task in self._tasks.values():
+            if task.job.keys[task.at] == key:
+                del self._tasks[task.worker.connection]
+                task.worker.ask_to_leave()
+                task.worker.end(_PATIENCE)
+                if task.at + 1 < len(task.job.items):
+                    self._waiting.appendleft(task.job.rest(task.at + 1))
+                return [Returned(key)]
+        return []
+
     def discard(self) -> list[Event]:
         """Give up all items, those that are worked at too; no temporary file of theirs is left."""
         events = self.stop()
