@@ -1,0 +1,91 @@
+"""A source made of others: runs of bytes that are there already, and new ones in between.
+
+With it a data set that was repaired is a view: what is new lies in memory, and what is not, however
+large, stays where it is.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from dicodec.part10.source import ByteSource
+
+
+class SourceRange(NamedTuple):
+    """Bytes of a source from `start` to `end`."""
+
+    source: ByteSource
+    start: int
+    end: int
+
+
+type Piece = bytes | SourceRange
+
+
+class SplicedSource:
+    """Pieces that follow each other, read as one source; by any thread.
+
+    Args:
+        pieces: in order; none of them may change.
+
+    Attributes:
+        size: bytes of all pieces.
+    """
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self._pieces: Sequence[Piece] = [piece for piece in pieces if piece_length(piece)]
+        ends = list(accumulate(map(piece_length, self._pieces)))
+        self.size = ends[-1] if ends else 0
+        self._starts = [0, *ends]
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`; fewer only where the source ends."""
+        end = min(offset + length, self.size)
+        parts: list[bytes] = []
+        index = bisect_right(self._starts, offset) - 1
+        while offset < end:
+            start = self._starts[index]
+            stop = min(end, self._starts[index + 1])
+            part = _read(self._pieces[index], offset - start, stop - offset)
+            parts.append(part)
+            if len(part) < stop - offset:  # a source became shorter
+                break
+            offset = stop
+            index += 1
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def piece_length(piece: Piece) -> int:
+    """Return the bytes of a piece."""
+    return len(piece) if isinstance(piece, bytes) else piece.end - piece.start
+
+
+def _read(piece: Piece, offset: int, length: int) -> bytes:
+    if isinstance(piece, bytes):
+        return piece[offset : offset + length]
+    return piece.source.read(piece.start + offset, length)
+
+
+def joined_pieces(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the same bytes in fewer pieces: neighbors are made one."""
+    joined: list[Piece] = []
+    new: list[bytes] = []
+    for piece in pieces:
+        last = joined[-1] if joined else None
+        if isinstance(piece, bytes):
+            new.append(piece)
+            continue
+        if new:
+            joined.append(b"".join(new))
+            new.clear()
+            last = None
+        if isinstance(last, SourceRange) and (last.source, last.end) == (piece.source, piece.start):
+            joined[-1] = last._replace(end=piece.end)
+        else:
+            joined.append(piece)
+    if new:
+        joined.append(b"".join(new))
+    return joined

@@ -1,0 +1,293 @@
+"""Reading the header of one element where it may be written otherwise than it should be.
+
+An element is read in the data set's own encoding wherever that can be. Where it cannot, or where it
+looks odd, the other forms are tried: one is believed only if what follows proves it, that is, if
+further elements, a delimiter or the end are just where it says.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.part10.dictionary import vr_of
+from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
+from dicodec.part10.encoding import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    UNDEFINED_LENGTH,
+    DataSetEncoding,
+    tag_text,
+)
+from dicodec.part10.source import ByteSource
+from dicodec.part10.vr import VALUE_REPRESENTATIONS
+
+DELIMITERS = frozenset({ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER})
+
+_WINDOW = 1 << 16
+_STEPS = 2
+"""Headers that must follow to prove a reading that is not the stated one."""
+_LEAST_WORK = 10_000
+"""Steps that any source may take, and 16 for each of its bytes: far above what real files need."""
+
+
+class ElementHeader(NamedTuple):
+    """How one element's header was read.
+
+    Attributes:
+        tag: 0xggggeeee.
+        vr: as stated; "" where none is, or none that there is.
+        start: offset of the tag.
+        value: offset of the value.
+        length: bytes of the value; 0 where it is undefined.
+        undefined: whether the length field says FFFFFFFF.
+        encoding: that the header is in.
+        oddity: id of what is odd about the header; "" where the plain reader takes it too.
+        padding: bytes after the value that its length does not count.
+    """
+
+    tag: int
+    vr: str
+    start: int
+    value: int
+    length: int
+    undefined: bool
+    encoding: DataSetEncoding
+    oddity: str = ""
+    padding: int = 0
+
+    @property
+    def end(self) -> int:
+        """Offset after the value; of undefined length, its start."""
+        return self.value + self.length + self.padding
+
+
+class HeaderReader:
+    """Reads headers at any offset of a source.
+
+    Args:
+        source: where the bytes are. The work that reading may take stays in proportion to its size.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._window = b""
+        self._base = 0
+        self._work = _LEAST_WORK + 16 * source.size
+
+    def bytes_at(self, position: int, length: int) -> bytes:
+        """Return a few bytes; fewer where the source ends."""
+        index = position - self._base
+        if index < 0 or index + length > len(self._window):
+            self._window = self._source.read(position, max(length, _WINDOW))
+            self._base = position
+            index = 0
+        return self._window[index : index + length]
+
+    def delimiter_at(self, position: int, encoding: DataSetEncoding) -> tuple[int, int]:
+        """Return tag and length of an item or delimiter, or of whatever is there; 0 at the end."""
+        raw = self.bytes_at(position, 8)
+        if len(raw) < 8:
+            return 0, 0
+        group, number, length = struct.unpack(encoding.order + "HHI", raw)
+        return group << 16 | number, length
+
+    def at(
+        self, position: int, end: int, encoding: DataSetEncoding, previous: int
+    ) -> ElementHeader:
+        """Return the header of the element at an offset.
+
+        Args:
+            position: where the element begins.
+            end: what it cannot reach beyond.
+            encoding: that it should be in.
+            previous: tag of the element before it; 0 for the first.
+
+        Raises:
+            TruncatedFileError: the element ends behind `end` however it is read.
+            MalformedFileError: what is there is no element, or might be more than one.
+        """
+        self._count()
+        direct = self._read(position, end, encoding)
+        if direct is not None and _fits(direct, end):
+            if not self._suspicious(direct, previous) or self._proved(direct, end, encoding):
+                return direct
+            if direct.length % 2 and self._proved(
+                padded := direct._replace(padding=1, oddity="uncounted-pad-byte"), end, encoding
+            ):
+                return padded
+        for other in self._other_readings(position, end, encoding):
+            if other != direct and _fits(other, end) and self._proved(other, end, encoding):
+                return other
+        if direct is not None and _fits(direct, end):
+            return direct
+        raise self._unreadable(direct, position, end)
+
+    def follows(
+        self,
+        position: int,
+        end: int,
+        encoding: DataSetEncoding,
+        previous: int,
+        *,
+        steps: int = _STEPS,
+    ) -> bool:
+        """Whether elements with rising tags, a delimiter or the end are at an offset."""
+        return self._chain(position, end, (encoding,), previous, steps)
+
+    def holds_items(self, value: int, end: int, encoding: DataSetEncoding) -> bool:
+        """Whether a value is nothing but items, by their own lengths; an empty one is not.
+
+        An item of undefined length ends the search: what it holds has to be read.
+        """
+        position = value
+        while position < end:
+            self._count()
+            tag, length = self.delimiter_at(position, encoding)
+            if tag != ITEM:
+                return tag == SEQUENCE_DELIMITER and position + 8 == end
+            if length == UNDEFINED_LENGTH:
+                return True
+            position += 8 + length
+        return position == end > value
+
+    def _count(self) -> None:
+        self._work -= 1
+        if self._work < 0:
+            raise LimitExceededError("repairing the data set takes too many steps")
+
+    def _read(self, position: int, end: int, encoding: DataSetEncoding) -> ElementHeader | None:
+        """Read a header as an encoding has it; None where it states no VR that there is."""
+        raw = self.bytes_at(position, 12)[: end - position]
+        if len(raw) < 8:
+            return None
+        group, number = struct.unpack_from(encoding.order + "HH", raw)
+        if not encoding.explicit_vr:
+            (length,) = struct.unpack_from("<I", raw, 4)
+            return _header(group << 16 | number, "", position, 8, length, encoding)
+        row = VALUE_REPRESENTATIONS.get(raw[4:6].decode("latin-1"))
+        if row is None or (row.long_form and len(raw) < 12):
+            return None
+        return self._explicit(raw, row.name, position, encoding, long_form=row.long_form)
+
+    def _explicit(
+        self, raw: bytes, vr: str, position: int, encoding: DataSetEncoding, *, long_form: bool
+    ) -> ElementHeader:
+        group, number = struct.unpack_from(encoding.order + "HH", raw)
+        if long_form:
+            (length,) = struct.unpack_from(encoding.order + "I", raw, 8)
+        else:
+            (length,) = struct.unpack_from(encoding.order + "H", raw, 6)
+        tag = group << 16 | number
+        return _header(tag, vr, position, 12 if long_form else 8, length, encoding)
+
+    def _suspicious(self, header: ElementHeader, previous: int) -> bool:
+        """Whether a header that can be read might be another's, or in another form."""
+        if header.length % 2 or header.tag <= previous or not header.tag >> 16 & 0xFF:
+            return True
+        raw = self.bytes_at(header.start, 8)
+        if not header.encoding.explicit_vr:
+            return raw[4:6].decode("latin-1") in VALUE_REPRESENTATIONS
+        return header.value - header.start == 12 and raw[6:8] != b"\0\0"
+
+    def _other_readings(
+        self, position: int, end: int, encoding: DataSetEncoding
+    ) -> Iterator[ElementHeader]:
+        """Yield the readings that are not the stated one, the likelier first."""
+        raw = self.bytes_at(position, 12)[: end - position]
+        if len(raw) < 8:
+            return
+        letters = raw[4:6].decode("latin-1")
+        row = VALUE_REPRESENTATIONS.get(letters)
+        stated = encoding if encoding.explicit_vr else EXPLICIT_LITTLE
+        if row is not None:
+            forms = [form for form in (row.long_form, not row.long_form) if not form or raw[11:]]
+            for long_form in forms:
+                header = self._explicit(raw, letters, position, stated, long_form=long_form)
+                yield header._replace(oddity=_oddity(header, encoding, wrong=not row.long_form))
+            other = EXPLICIT_BIG if stated.little_endian else EXPLICIT_LITTLE
+            swapped = self._read(position, end, other)
+            if swapped is not None:
+                yield swapped._replace(oddity="other-byte-order")
+        elif encoding.explicit_vr:
+            for long_form in (True, False) if letters.isalpha() else (False, True):
+                if not long_form or raw[11:]:
+                    header = self._explicit(raw, "", position, stated, long_form=long_form)
+                    yield header._replace(oddity="illegal-vr")
+        implicit = self._read(position, end, IMPLICIT_LITTLE)
+        if implicit is not None and encoding.explicit_vr:
+            yield implicit._replace(oddity="implicit-element")
+
+    def _proved(self, header: ElementHeader, end: int, encoding: DataSetEncoding) -> bool:
+        """Whether what follows an element shows that its header was read as it was meant."""
+        if header.undefined:
+            return self.delimiter_at(header.value, header.encoding)[0] in {ITEM, SEQUENCE_DELIMITER}
+        encodings = (encoding, header.encoding) if header.encoding != encoding else (encoding,)
+        return self._chain(header.end, end, encodings, header.tag, _STEPS)
+
+    def _chain(
+        self,
+        position: int,
+        end: int,
+        encodings: tuple[DataSetEncoding, ...],
+        previous: int,
+        steps: int,
+    ) -> bool:
+        if position == end or steps == 0:
+            return True
+        self._count()
+        for encoding in encodings:
+            if self.delimiter_at(position, encoding)[0] in DELIMITERS:
+                return True
+            header = self._read(position, end, encoding)
+            if header is None or header.tag <= previous or not _fits(header, end):
+                continue
+            if not encoding.explicit_vr and not _known(header.tag):
+                continue
+            if header.undefined:
+                return self._proved(header, end, encoding)
+            if self._chain(header.end, end, encodings, header.tag, steps - 1):
+                return True
+        return False
+
+    def _unreadable(
+        self, direct: ElementHeader | None, position: int, end: int
+    ) -> MalformedFileError | TruncatedFileError:
+        if end - position < 8:
+            return TruncatedFileError("the data set ends inside an element", offset=position)
+        if direct is None:
+            return MalformedFileError("what is there is no element", offset=position)
+        return TruncatedFileError(
+            f"element {tag_text(direct.tag)} claims {direct.length} bytes where "
+            f"{end - direct.value} are left",
+            offset=position,
+            attribute=tag_text(direct.tag),
+        )
+
+
+def _header(
+    tag: int, vr: str, position: int, size: int, length: int, encoding: DataSetEncoding
+) -> ElementHeader:
+    undefined = length == UNDEFINED_LENGTH
+    return ElementHeader(
+        tag, vr, position, position + size, 0 if undefined else length, undefined, encoding
+    )
+
+
+def _oddity(header: ElementHeader, encoding: DataSetEncoding, *, wrong: bool) -> str:
+    if not encoding.explicit_vr:
+        return "explicit-element"
+    size = header.value - header.start
+    return "wrong-length-field" if (size == 12) == wrong else ""
+
+
+def _fits(header: ElementHeader, end: int) -> bool:
+    return header.value <= end if header.undefined else header.end <= end
+
+
+def _known(tag: int) -> bool:
+    """Whether a tag can be an element's: in the dictionary, or private."""
+    return bool(tag & 0x10000) or vr_of(tag) is not None

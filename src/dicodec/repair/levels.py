@@ -1,0 +1,82 @@
+"""What the elements of one level say that decides how others are read (PS3.5 7.8.1, A.1)."""
+
+from __future__ import annotations
+
+import struct
+
+from dicodec.errors import ReadError
+from dicodec.model import tags
+from dicodec.part10.elements import walk_elements
+from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.implicit_vr import WAVEFORM_BITS_ALLOCATED, Level
+from dicodec.part10.source import ByteSource
+from dicodec.repair.element_headers import ElementHeader
+
+_NUMBERS = frozenset({tags.PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED})
+
+
+class TreeLevel:
+    """The top of a data set or an item, as far as it was read.
+
+    Args:
+        source: where the elements are.
+        start, end: where they begin, and what they surely do not pass.
+        encoding: that they are in.
+        parent: the level around it; None for the top.
+        numbers: what is known of the level beforehand.
+
+    Attributes:
+        creators: private creators, by group and block.
+        character_set: Specific Character Set, its values joined by backslashes.
+    """
+
+    def __init__(
+        self,
+        source: ByteSource,
+        start: int,
+        end: int,
+        encoding: DataSetEncoding,
+        parent: Level | None,
+        numbers: dict[int, int | None] | None = None,
+    ) -> None:
+        self.creators: dict[int, str] = {}
+        self.character_set = parent.character_set if isinstance(parent, TreeLevel) else ""
+        self._source = source
+        self._range = start, end
+        self._encoding = encoding
+        self._parent = parent
+        self._numbers = dict(numbers or {})
+
+    def note(self, header: ElementHeader, first: bytes) -> None:
+        """Remember an element if others depend on it.
+
+        Args:
+            header: of the element.
+            first: as much of its value as a Private Creator would have.
+        """
+        tag = header.tag
+        if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
+            self.creators.setdefault(tag, first.strip(b" \0").decode("latin-1"))
+        elif tag in _NUMBERS and len(first) >= 2:
+            self._numbers[tag] = struct.unpack_from(header.encoding.order + "H", first)[0]
+        elif tag == tags.SPECIFIC_CHARACTER_SET:
+            self.character_set = first.strip(b" \0").decode("latin-1")
+
+    def number(self, tag: int) -> int | None:
+        """Return the value of an US element of this level or else of a level around it."""
+        if tag not in self._numbers and tag == WAVEFORM_BITS_ALLOCATED:
+            self._numbers[tag] = self._ahead(tag)  # it comes after what depends on it
+        own = self._numbers.get(tag)
+        if own is not None or self._parent is None:
+            return own
+        return self._parent.number(tag)
+
+    def _ahead(self, tag: int) -> int | None:
+        try:
+            for span in walk_elements(self._source, *self._range, self._encoding, depth=1):
+                if span.tag == tag and span.length >= 2:
+                    value = self._source.read(span.value, 2)
+                    return int(struct.unpack(self._encoding.order + "H", value)[0])
+        except ReadError:
+            pass
+        return None

@@ -1,0 +1,41 @@
+"""Taking down what is odd: each kind a few times with its place, and how often at last."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from dicodec.model.oddity import Oddity
+
+_EACH = 10
+
+
+class Notes:
+    """The oddities of one data set, in the order they were found."""
+
+    def __init__(self) -> None:
+        self._oddities: list[Oddity] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, oddity: str, text: str, offset: int | None = None) -> None:
+        """Take one down; beyond ten of a kind they are only counted."""
+        self._counts[oddity] += 1
+        if self._counts[oddity] <= _EACH:
+            self._oddities.append(Oddity(oddity, text, offset))
+
+    def mark(self) -> tuple[int, Counter[str]]:
+        """Return a place to go back to."""
+        return len(self._oddities), self._counts.copy()
+
+    def back_to(self, mark: tuple[int, Counter[str]]) -> None:
+        """Forget what was taken down since a mark: the reading was given up."""
+        length, self._counts = mark[0], mark[1].copy()
+        del self._oddities[length:]
+
+    def found(self) -> tuple[Oddity, ...]:
+        """Return what was taken down."""
+        more = [
+            Oddity(oddity, f"the same {count - _EACH} more times")
+            for oddity, count in self._counts.items()
+            if count > _EACH
+        ]
+        return (*self._oddities, *more)

@@ -1,0 +1,292 @@
+"""The top level of a data set that a plain reader cannot walk: every byte explained, or none.
+
+A file that was cut off stays an error: what is missing cannot be told from what was never there.
+"""
+
+from __future__ import annotations
+
+from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model.limits import Limits
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import WalkedDataSet
+from dicodec.part10.elements import (
+    ITEM,
+    ITEM_DELIMITER,
+    PIXEL_DATA_TAGS,
+    SEQUENCE_DELIMITER,
+    ElementSpan,
+    Walker,
+)
+from dicodec.part10.edit_bytes import element_header
+from dicodec.part10.encoding import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    UNDEFINED_LENGTH,
+    DataSetEncoding,
+)
+from dicodec.part10.file_meta import guess_encoding
+from dicodec.part10.source import ByteSource, read_chunks
+from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource, piece_length
+from dicodec.part10.vr import LONG_FORM, SHORT_FORM
+from dicodec.repair.element_headers import ElementHeader, HeaderReader
+from dicodec.repair.element_tree import ElementTree, Entry
+from dicodec.repair.forms import ReadableForm
+from dicodec.repair.levels import TreeLevel
+from dicodec.repair.notes import Notes
+
+_PIXEL_GROUP = 0x7FE0
+_LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, 0xFFFE})
+_LOW_BYTES = frozenset(group & 0xFF for group in _LATE_GROUPS)
+_ALL_VRS = LONG_FORM | SHORT_FORM
+_MOST_STRAY_BYTES = 256
+_SURE_ELEMENTS = 6
+"""Elements with rising tags that show where a data set begins."""
+
+
+def walk_tolerantly(
+    source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
+) -> WalkedDataSet | None:
+    """Return a data set of which plain walking failed; None where no reading of it is sure.
+
+    What is right stays at its offset; what had to be written anew lies behind the source's end.
+
+    Args:
+        source: where the bytes are.
+        start: of the data set.
+        encoding: that it begins in.
+        limits: bounds on what it may claim.
+
+    Raises:
+        LimitExceededError: there is more of something than the limits allow.
+    """
+    walk = _Walk(source, start, encoding, limits)
+    try:
+        try:
+            walk.run()
+        except _OtherByteOrder:
+            other = EXPLICIT_BIG if encoding.little_endian else EXPLICIT_LITTLE
+            walk = _Walk(source, start, other, limits)
+            walk.run()
+    except (MalformedFileError, TruncatedFileError, _OtherByteOrder):
+        return None
+    return walk.walked()
+
+
+class Placed:
+    """Elements, and the source they lie in: the given one with new bytes behind its end."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._pieces: list[Piece] = [SourceRange(source, 0, source.size)]
+        self._size = source.size
+        self.elements: list[ElementSpan] = []
+
+    def add(self, entry: Entry) -> None:
+        """Take an element on; one that was written anew is given its place."""
+        if entry.pieces is None:
+            raise ValueError("an element that was not written anew has its place")
+        size = sum(map(piece_length, entry.pieces))
+        start = self._size
+        value, end = start + entry.header, start + size
+        self._pieces += entry.pieces
+        self._size = end
+        self.elements.append(
+            ElementSpan(
+                entry.tag, entry.vr, start, value, end - entry.trailer - value, end, entry.undefined
+            )
+        )
+
+    def splice(self, head: bytes, start: int, end: int) -> int:
+        """Put new bytes before a range of the source and return where both begin."""
+        place = self._size
+        self._pieces += [head, SourceRange(self._source, start, end)]
+        self._size += len(head) + end - start
+        return place
+
+    def source(self) -> ByteSource:
+        """Return where all elements lie."""
+        return SplicedSource(self._pieces) if len(self._pieces) > 1 else self._source
+
+
+class _OtherByteOrder(Exception):
+    """Pixel Data is in the other byte order than the start of the data set."""
+
+
+class _Walk:
+    def __init__(
+        self, source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
+    ) -> None:
+        self._source = source
+        self._start = self._position = start
+        self._encoding = encoding
+        self._limits = limits
+        self._notes = Notes()
+        self._headers = HeaderReader(source)
+        self._tree = ElementTree(source, limits, self._notes, ReadableForm(source, self._notes))
+        self._level = TreeLevel(source, start, source.size, encoding, None)
+        self._placed = Placed(source)
+        self._pixels: Walker | None = None
+        self._states_vrs = encoding.explicit_vr
+        self._previous = 0
+
+    def run(self) -> None:
+        """Walk to the end.
+
+        Raises:
+            MalformedFileError, TruncatedFileError: no reading is sure.
+        """
+        while self._position < self._source.size:
+            if len(self._placed.elements) > self._limits.elements:
+                raise LimitExceededError("the data set has too many elements")
+            if self._zeros_to_the_end():
+                return
+            tag, _ = self._headers.delimiter_at(self._position, self._encoding)
+            if tag in {ITEM_DELIMITER, SEQUENCE_DELIMITER}:
+                self._note("stray-delimiter", "a delimiter outside of a sequence")
+                self._position += 8
+            elif tag == ITEM:
+                self._take_orphans()
+            else:
+                self._take_element()
+
+    def walked(self) -> WalkedDataSet:
+        """Return what was found."""
+        walker = self._pixels or Walker(self._source, self._limits)
+        encoding = self._encoding
+        if self._states_vrs and not encoding.explicit_vr:
+            encoding = EXPLICIT_LITTLE  # elements without VR may stand among others
+        return WalkedDataSet(
+            DataSet(self._placed.source(), encoding, self._placed.elements, self._limits),
+            walker.fragment_starts,
+            walker.fragment_lengths,
+            walker.missing,
+            (*self._notes.found(), *walker.oddities),
+        )
+
+    def _take_element(self) -> None:
+        end = self._source.size
+        try:
+            header = self._headers.at(self._position, end, self._encoding, self._previous)
+        except (MalformedFileError, TruncatedFileError):
+            if self._stray_start() or self._garbage_to_the_end():
+                return
+            raise
+        if header.tag in PIXEL_DATA_TAGS:
+            self._take_pixel_data(header)
+            return
+        mark = self._notes.mark()
+        entry = self._read(self._encoding)
+        if self._tree.states_vrs and not self._encoding.explicit_vr:
+            # Where some of an element states VRs, none of them shall be lost.
+            self._notes.back_to(mark)
+            entry = self._read(EXPLICIT_LITTLE)
+            self._tree.states_vrs, self._states_vrs = False, True
+        self._take(entry)
+
+    def _read(self, target: DataSetEncoding) -> Entry:
+        return self._tree.element(
+            self._position, self._source.size, self._encoding, target, self._level, self._previous
+        )
+
+    def _take(self, entry: Entry) -> None:
+        if entry.pieces is not None:
+            self._placed.add(entry)
+        else:
+            self._placed.elements.append(self._plain_span(entry))
+        self._previous = max(self._previous, entry.tag)
+        self._position = entry.end
+
+    def _plain_span(self, entry: Entry) -> ElementSpan:
+        """Return the span of an element that is right as it lies."""
+        header = self._headers.at(entry.start, entry.end, self._encoding, 0)
+        length = entry.end - header.value - 8 * header.undefined
+        return ElementSpan(
+            entry.tag, entry.vr, entry.start, header.value, length, entry.end, header.undefined
+        )
+
+    def _take_pixel_data(self, header: ElementHeader) -> None:
+        """Take Pixel Data on as a plain reader would, behind a header that it understands."""
+        if self._pixels is not None:
+            raise MalformedFileError("Pixel Data is there again", offset=header.start)
+        if header.encoding.little_endian != self._encoding.little_endian:
+            raise _OtherByteOrder
+        start, source, moved = header.start, self._source, 0
+        if header.oddity:
+            self._note(header.oddity, f"Pixel Data: {header.oddity}")
+            self._states_vrs |= bool(header.vr)
+        if header.oddity in {"illegal-vr", "wrong-length-field"}:
+            length = UNDEFINED_LENGTH if header.undefined else header.length
+            head = element_header(header.tag, header.vr or "OW", length, header.encoding)
+            start = self._placed.splice(head, header.value, self._source.size)
+            source, moved = self._placed.source(), start + len(head) - header.value
+        walker = self._pixels = Walker(source, self._limits)
+        span = next(walker.elements(start, source.size, header.encoding))
+        self._placed.elements.append(span)
+        self._previous = max(self._previous, header.tag)
+        self._position = span.end - moved + header.padding
+
+    def _take_orphans(self) -> None:
+        entry = self._tree.orphan_item(
+            self._position, self._source.size, self._encoding, self._encoding, self._level,
+            self._previous,
+        )  # fmt: skip
+        if entry is None:
+            raise MalformedFileError("an item outside of a sequence", offset=self._position)
+        self._take(entry)
+
+    def _zeros_to_the_end(self) -> bool:
+        if any(self._headers.bytes_at(self._position, 8)):
+            return False
+        if self._fill(0) and not self._placed.elements:
+            return False
+        if not self._fill(0):
+            raise MalformedFileError("zeros where an element should be", offset=self._position)
+        self._note("trailing-zeros", "zero bytes after the last element")
+        self._position = self._source.size
+        return True
+
+    def _garbage_to_the_end(self) -> bool:
+        """Whether what is left is fill, or comes after Pixel Data and can be no element."""
+        first = self._headers.bytes_at(self._position, 8)
+        pixels = self._pixels
+        if not self._placed.elements or not (
+            (len(first) == 8 and self._fill(first[0]))
+            or (pixels is not None and not pixels.missing and not self._might_be_element(first))
+        ):
+            return False
+        size = self._source.size - self._position
+        self._note("trailing-garbage", f"{size} bytes after the last element that are none")
+        self._position = self._source.size
+        return True
+
+    def _fill(self, byte: int) -> bool:
+        chunks = read_chunks(self._source, self._position, self._source.size)
+        return all(chunk.count(byte) == len(chunk) for chunk in chunks)
+
+    def _might_be_element(self, first: bytes) -> bool:
+        """Whether bytes can begin an element that follows Pixel Data, even if it was cut off."""
+        order = 1 if self._encoding.little_endian else -1
+        if len(first) == 1:
+            return not self._encoding.little_endian or bool(first[0] & 1 or first[0] in _LOW_BYTES)
+        group = int.from_bytes(first[:2][::order], "little")
+        letters = first[4:6]
+        if self._encoding.explicit_vr and len(letters) == 2 and letters not in _ALL_VRS:
+            return False
+        return group in _LATE_GROUPS or (group > _PIXEL_GROUP and bool(group & 1))
+
+    def _stray_start(self) -> bool:
+        """Whether a data set surely begins a few bytes behind its start; go there."""
+        if self._position != self._start:
+            return False
+        for stray in range(1, _MOST_STRAY_BYTES + 1):
+            first = self._headers.bytes_at(self._start + stray, 16)
+            if guess_encoding(first) == self._encoding and self._headers.follows(
+                self._start + stray, self._source.size, self._encoding, 0, steps=_SURE_ELEMENTS
+            ):
+                self._note("stray-bytes", f"{stray} bytes before the data set")
+                self._position += stray
+                return True
+        return False
+
+    def _note(self, oddity: str, text: str) -> None:
+        self._notes.add(oddity, text, self._position)

@@ -1,0 +1,106 @@
+"""Which VR an element should have, and whether its value could have it (PS3.5 6.2, PS3.6)."""
+
+from __future__ import annotations
+
+from dicodec.errors import InvalidOptionError
+from dicodec.part10.character_set import decode_text
+from dicodec.part10.dictionary import entry_of
+from dicodec.part10.implicit_vr import Level, header_by_level, header_by_tag
+from dicodec.part10.value_forms import (
+    PERSON_NAME_GROUP_LIMIT,
+    VALUE_FORMS,
+    WHOLE_TEXT,
+    check_multiplicity,
+)
+from dicodec.part10.values import NUMBER_CODES
+from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS
+
+CHECKED_SIZE = 1 << 16
+"""Text beyond this many bytes is in VRs without a bound, and is not looked at."""
+
+_CONTROLS = frozenset(b"\t\n\f\r\x1b")
+
+
+def known_vr(tag: int, first: bytes, level: Level) -> str:
+    """Return the VR that the dictionaries give an element; "UN" where they do not know it.
+
+    Args:
+        tag: of the element.
+        first: its value, as far as a Private Creator's would go.
+        level: where it stands.
+    """
+    header = header_by_tag(tag) or header_by_level(tag, first, level)
+    return header.name.decode()
+
+
+def allowed_vrs(tag: int) -> frozenset[str]:
+    """Return the VRs that PS3.6 lets an element have; none where it does not know it."""
+    entry = entry_of(tag)
+    return frozenset(entry.vr.split(" or ")) if entry else frozenset()
+
+
+def same_kind(one: str, other: str) -> bool:
+    """Whether two VRs hold the same kind of value: text, or binary in units of one size."""
+    first, second = VALUE_REPRESENTATIONS[one], VALUE_REPRESENTATIONS[other]
+    if "SQ" in {one, other} or "UN" in {one, other}:
+        return False
+    return (
+        first.text
+        and second.text
+        or (not first.text and not second.text and first.swap_unit == second.swap_unit)
+    )
+
+
+def value_fits(vr: str, tag: int, length: int, value: bytes, character_set: str) -> bool:
+    """Whether a value could be one of a VR.
+
+    Args:
+        vr: any.
+        tag: of the element, whose multiplicity counts.
+        length: bytes of the value.
+        value: the value, or its first CHECKED_SIZE bytes.
+        character_set: Specific Character Set.
+    """
+    row = VALUE_REPRESENTATIONS[vr]
+    if vr in {"SQ", "UN"} or (not row.long_form and length > SHORT_FORM_LIMIT):
+        return False
+    if row.text:
+        return not text_faults(vr, tag, value, character_set) if length <= CHECKED_SIZE else True
+    if length % row.swap_unit or (vr == "AT" and length % 4):
+        return False
+    if vr in NUMBER_CODES or vr == "AT":
+        return _multiplicity_fits(tag, length // max(row.swap_unit, 4 if vr == "AT" else 1))
+    return True
+
+
+def text_faults(vr: str, tag: int, value: bytes, character_set: str) -> str:
+    """Return in words what is wrong with a text value; "" where nothing is."""
+    row = VALUE_REPRESENTATIONS[vr]
+    raw = value.rstrip(b"\0") if vr == "UI" else value
+    if any(byte < 0x20 and byte not in _CONTROLS for byte in raw):
+        return "holds control characters"
+    text = decode_text(raw, character_set if row.in_character_set else "", vr)
+    values = [text] if vr in WHOLE_TEXT else text.split("\\")
+    form = VALUE_FORMS[vr]
+    for one in values:
+        bare = one.strip(" ")
+        longest = len(bare)
+        limit = form.limit
+        if vr == "PN":
+            limit, longest = PERSON_NAME_GROUP_LIMIT, max(map(len, bare.split("=")))
+        if limit is not None and longest > limit:
+            return f"has {longest} characters where VR {vr} holds {limit}"
+        if bare and not row.in_character_set and not form.pattern.fullmatch(bare):
+            return f"is not of the form of VR {vr}"
+    return "" if _multiplicity_fits(tag, len(values)) else "has too many or too few values"
+
+
+def _multiplicity_fits(tag: int, count: int) -> bool:
+    entry = entry_of(tag)
+    if entry is None or not count:
+        return True
+    try:
+        check_multiplicity(entry.vm, count, "")
+    except InvalidOptionError:
+        return False
+    return True
