@@ -40,7 +40,7 @@ class RetryPolicy:
     def delay(self, attempt: int, chance: random.Random | None = None) -> float:
         """Return the seconds to wait behind an attempt, which is counted from 1."""
         wait: float = min(self.longest, self.first * self.factor ** (attempt - 1))
-        return wait * (1 - self.jitter * (chance or random).random())  # noqa: S311 - no secret
+        return wait * (1 - self.jitter * (chance or random).random())
 
     def again(self, code: str, attempt: int) -> bool:
         """Whether what failed for a cause at an attempt is tried again."""
