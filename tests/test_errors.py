@@ -30,6 +30,7 @@ CODES = {
     "conversion-error": "ConversionError",
     "invalid-option": "InvalidOptionError",
     "invalid-request": "RequestError",
+    "path-not-allowed": "PathNotAllowedError",
     "path-refused": "PathRefusedError",
     "unsupported-source": "UnsupportedSourceError",
     "unsupported-target": "UnsupportedTargetError",

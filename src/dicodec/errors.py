@@ -19,6 +19,7 @@
     │   ├── InvalidOptionError
     │   ├── RequestError               a message is no request, or one that cannot be
     │   │   └── PathRefusedError       it names a path that it may not
+    │   ├── PathNotAllowedError        a job names a path that jobs may not use
     │   ├── UnsupportedSourceError     a source whose pixels we cannot decode
     │   ├── UnsupportedTargetError     a target that we never write
     │   ├── UnsupportedImageError      a target that cannot hold this image
@@ -224,6 +225,12 @@ class PathRefusedError(RequestError):
     """A message names a path outside the folders that messages may name."""
 
     code = "path-refused"
+
+
+class PathNotAllowedError(ConversionError):
+    """A job names a path that is in none of the folders that jobs may use."""
+
+    code = "path-not-allowed"
 
 
 class UnsupportedSourceError(ConversionError):
