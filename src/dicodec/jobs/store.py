@@ -248,7 +248,7 @@ class JobStore:
             _FINISH.format(history=_NOTED if failed else "history"),
             (one.state, one.not_before, now if one.state.over else None, one.frames, one.frames,
              one.source_size, one.target_size, one.action, one.error_code, one.error_text,
-             one.seconds, one.target, one.event, *([note] if failed else []), one.id, self.owner),
+             one.seconds, one.target, one.result, *([note] if failed else []), one.id, self.owner),
         ).rowcount  # fmt: skip
         if ended:
             self._tell(one.id, one.event)
@@ -263,7 +263,8 @@ class JobStore:
     def _give_back(self, where: str, values: Sequence[Any], *, attempts: int = 0) -> None:
         self._query(
             "UPDATE job SET state = iif(cancelled, 'cancelled', 'pending'), owner = NULL,"
-            f" lease = NULL, attempts = attempts - ? WHERE state = 'running' AND {where}",
+            " began = ifnull(began, created), lease = NULL, attempts = attempts - ?"
+            f" WHERE state = 'running' AND {where}",
             (attempts, *values),
         )
 
@@ -275,9 +276,9 @@ class JobStore:
         """
         with self._writing():
             waited = self._query(
-                "UPDATE job SET state = 'cancelled', finished = ?, result = ?"
+                "UPDATE job SET state = 'cancelled', finished = ?"
                 " WHERE id = ? AND state = 'pending' RETURNING id",
-                (self._clock(), event, job),
+                (self._clock(), job),
             )
             if waited:
                 self._tell(job, event)
@@ -375,10 +376,11 @@ class JobStore:
         """Return the number of the latest event; 0 before the first."""
         return int(self._query("SELECT ifnull(max(number), 0) FROM event")[0][0])
 
-    def tell(self, job: str, event: str) -> None:
-        """Add an event of a job that changes nothing."""
+    def tell(self, events: Iterable[tuple[str, str]]) -> None:
+        """Add events that change nothing: (id of the job, JSON) each."""
         with self._writing():
-            self._tell(job, event)
+            for job, event in events:
+                self._tell(job, event)
 
     def _tell(self, job: str, event: str) -> None:
         number = self._connection.execute(

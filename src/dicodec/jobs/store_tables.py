@@ -23,6 +23,7 @@ CREATE TABLE job (
     owner TEXT,                 -- who is at it
     lease REAL,                 -- until when, unless it says that it lives
     cancelled INTEGER NOT NULL DEFAULT 0,  -- whether somebody asked for that while it ran
+    began REAL,                 -- before this no attempt can have begun that was cut short
     created REAL NOT NULL,
     started REAL,
     finished REAL,
@@ -35,7 +36,7 @@ CREATE TABLE job (
     error_text TEXT,
     seconds REAL,
     target TEXT,                -- where the result is
-    result TEXT,                -- the last event, as JSON
+    result TEXT,                -- what the last attempt came to, as JSON
     history TEXT NOT NULL DEFAULT '[]'  -- of failed attempts, as JSON
 );
 CREATE INDEX waiting ON job (priority DESC, number) WHERE state = 'pending';
@@ -130,6 +131,7 @@ class Job:
     state: JobState
     not_before: float
     attempts: int
+    began: float | None
     created: float
     started: float | None
     finished: float | None
@@ -155,13 +157,15 @@ class Ending:
 
     Attributes:
         state: PENDING where it is to be tried again.
-        event: what is told of it to those who watch, as JSON; the last one is kept with the job.
+        event: what is told of it to those who watch, as JSON.
+        result: what it came to, as JSON: {"report": ...} or {"error": ...}.
         not_before: of the next attempt.
     """
 
     id: str
     state: JobState
     event: str
+    result: str
     not_before: float = 0.0
     frames: int | None = None
     source_size: int | None = None
