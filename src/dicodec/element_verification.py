@@ -116,7 +116,9 @@ def check_allowed(
     further = set()
     if pixels is not None and pixels.derived:
         further.add(Circumstance.RESCALED)
-    if pixels is not None and _samples(pixels.result) != _samples(pixels.stated):
+    if source.corrections or (
+        pixels is not None and _samples(pixels.result) != _samples(pixels.stated)
+    ):
         further.add(Circumstance.CORRECTED)
     one, two = source.data_set, made.data_set
     color = tags.PHOTOMETRIC_INTERPRETATION

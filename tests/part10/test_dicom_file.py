@@ -192,30 +192,35 @@ def attribute(tag: int, value: int) -> tuple[int, str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("extra", "keyword"),
+    ("extra", "keyword", "found"),
     [
-        (attribute(tags.ROWS, 0), "Rows"),
-        ((tags.COLUMNS, "US", b""), "Columns"),
-        (attribute(tags.BITS_ALLOCATED, 7), "BitsAllocated"),
-        (attribute(tags.BITS_ALLOCATED, 12), "BitsAllocated"),
-        (attribute(tags.SAMPLES_PER_PIXEL, 2), "SamplesPerPixel"),
-        (attribute(tags.BITS_STORED, 0), "BitsStored"),
-        (attribute(tags.BITS_STORED, 17), "BitsStored"),
-        (attribute(tags.PIXEL_REPRESENTATION, 2), "PixelRepresentation"),
-        ((tags.NUMBER_OF_FRAMES, "IS", b"many"), "NumberOfFrames"),
-        ((tags.NUMBER_OF_FRAMES, "IS", b"-1"), "NumberOfFrames"),
+        (attribute(tags.ROWS, 0), "Rows", True),
+        ((tags.COLUMNS, "US", b""), "Columns", True),
+        (attribute(tags.BITS_ALLOCATED, 7), "BitsAllocated", False),
+        (attribute(tags.BITS_ALLOCATED, 12), "BitsAllocated", False),
+        (attribute(tags.SAMPLES_PER_PIXEL, 2), "SamplesPerPixel", False),
+        (attribute(tags.BITS_STORED, 0), "BitsStored", True),
+        (attribute(tags.BITS_STORED, 17), "BitsStored", True),
+        (attribute(tags.PIXEL_REPRESENTATION, 2), "PixelRepresentation", False),
+        ((tags.NUMBER_OF_FRAMES, "IS", b"many"), "NumberOfFrames", True),
+        ((tags.NUMBER_OF_FRAMES, "IS", b"-1"), "NumberOfFrames", False),
     ],
 )
 def test_a_description_without_sense_names_the_attribute(
-    extra: tuple[int, str, bytes], keyword: str
+    extra: tuple[int, str, bytes],
+    keyword: str,
+    found: bool,
 ) -> None:
-    content, _ = make_file(4, 4, extra=[extra])
+    content, samples = make_file(4, 4, extra=[extra])
 
     with open_dicom(content) as file:
         assert file.pixel_data is not None
         with pytest.raises(MalformedFileError) as raised:
             _ = file.pixel_data.image
     assert raised.value.attribute == keyword
+    if found:  # out of the length of Pixel Data, or the other attributes
+        assert convert_bytes(content, to="explicit-le", verify=True).endswith(samples.tobytes())
+        return
     with pytest.raises(MalformedFileError) as raised:
         convert_bytes(content, to="rle")
     assert raised.value.attribute == keyword

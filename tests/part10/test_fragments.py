@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from data_set_bytes import data_set_of, marker
 from dicodec import convert_bytes
 from dicodec.errors import (
+    ContradictionError,
     DicodecError,
     MalformedFileError,
     MissingFrameError,
@@ -271,9 +272,23 @@ def test_frames_of_many_fragments_are_joined(
     assert (native_samples(content, samples.shape) == samples).all()
 
 
-def test_more_fragments_than_frames_are_refused() -> None:
+@pytest.mark.parametrize("offset_table", [True, False])
+def test_more_whole_fragments_than_frames_are_frames(offset_table: bool) -> None:
+    content, samples, streams = image(3)
+    added = encapsulated([*streams, streams[0]], offset_table=offset_table)
+    four = content.removesuffix(encapsulated(streams)) + added
+    expected = np.concatenate([samples, samples[:1]])
+
+    for target in ("explicit-le", "encapsulated-uncompressed"):
+        result = convert_bytes(four, to=target, verify=True)
+        assert (native_samples(result, expected.shape) == expected).all()
+    with pytest.raises(ContradictionError, match="NumberOfFrames is 3; by its streams it is 4"):
+        convert_bytes(four, to="explicit-le", strict=True)
+
+
+def test_more_fragments_than_frames_that_are_no_frames_are_refused() -> None:
     content, _, streams = image(3)
-    four = content.removesuffix(encapsulated(streams)) + encapsulated([*streams, streams[0]])
+    four = content.removesuffix(encapsulated(streams)) + encapsulated([*streams, [b"else"]])
 
     with pytest.raises(MalformedFileError, match="NumberOfFrames is 3, Pixel Data holds 4 frames"):
         convert_bytes(four, to="explicit-le")
@@ -281,9 +296,19 @@ def test_more_fragments_than_frames_are_refused() -> None:
         convert_bytes(four, to="encapsulated-uncompressed")
 
 
+def test_fewer_frames_are_right_where_the_offset_table_has_no_more() -> None:
+    content, samples, streams = image(3)
+    two = content.removesuffix(encapsulated(streams)) + encapsulated(streams[:2])
+
+    result = convert_bytes(two, to="explicit-le", verify=True)
+
+    assert (native_samples(result, samples[:2].shape) == samples[:2]).all()
+
+
 def test_fewer_fragments_than_frames_are_refused() -> None:
     content, _, streams = image(3)
-    two = content.removesuffix(encapsulated(streams)) + encapsulated(streams[:2])
+    fragments = encapsulated(streams[:2], offset_table=False)
+    two = content.removesuffix(encapsulated(streams)) + fragments
 
     for target in ("explicit-le", "encapsulated-uncompressed", "rle"):
         with pytest.raises(MissingFrameError) as raised:
@@ -336,7 +361,8 @@ def test_pixels_that_nobody_can_describe_are_not_moved_where_some_are_missing() 
     mpeg, _ = make_file(
         8, 8, frames=2, transfer_syntax="1.2.840.10008.1.2.4.100", streams=[[b"video" * 9]]
     )
-    native, _ = make_file(8, 8, extra=[(0x00280010, "US", bytes(2))])  # Rows is 0
+    neither = [(tag, "US", bytes(2)) for tag in (0x00280010, 0x00280011)]
+    native, _ = make_file(8, 8, extra=neither)  # Rows and Columns are 0
 
     assert convert_bytes(mpeg, to="1.2.840.10008.1.2.4.100") == mpeg
     for content, target in ((mpeg[:-10], "1.2.840.10008.1.2.4.100"), (native[:-1], "implicit-le")):

@@ -24,6 +24,7 @@ from matrix import ALL, holds
 from real_files import OUTCOMES, real_files
 from test_matrix import native_samples
 
+DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
 J2K_LOSSLESS = "1.2.840.10008.1.2.4.90"
 RAMP = np.arange(48, dtype="<u2").reshape(6, 8) * 70  # up to 3290
 
@@ -105,15 +106,26 @@ def test_values_past_bits_stored_are_refused() -> None:
         convert_bytes(lying(bits=10, precision=16), to="explicit-le")
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"strict": True}, {"to": "jpeg2000-lossless", "strict": True}]
-)
-def test_another_size_is_always_an_error(options: dict[str, Any]) -> None:
-    data = lying(coded=np.zeros((6, 10), "<u2"))
-    error = ContradictionError if options.get("strict") else FrameMismatchError
+def test_another_size_is_that_of_the_stream_or_an_error_where_strict() -> None:
+    coded = np.arange(60, dtype="<u2").reshape(6, 10)
+    data = lying(coded=coded)
 
-    with pytest.raises(error, match="the stream's Columns is 10, the data set's 8") as caught:
-        convert(data, None, **{"to": "rle", **options})
+    assert np.array_equal(decided(data)[0].reshape(6, 10), coded)
+    with pytest.raises(ContradictionError, match="Columns is 8; by its streams it is 10"):
+        convert(data, None, to="jpeg2000-lossless", strict=True)
+
+
+def test_another_size_is_an_error_where_frames_differ() -> None:
+    streams = [
+        [convert_bytes(make_file(6, columns)[0], to="jpeg2000-lossless")] for columns in (10, 8)
+    ]
+    bare = [[one[0][one[0].index(b"\xff\x4f\xff\x51") :][: -len(DELIMITER)]] for one in streams]
+    data, _ = make_file(6, 8, frames=2, transfer_syntax=J2K_LOSSLESS, streams=bare)
+
+    with pytest.raises(
+        FrameMismatchError, match="the stream's Columns is 10, the data set's 8"
+    ) as caught:
+        convert(data, None, to="rle")
     assert (caught.value.attribute, caught.value.frame) == ("Columns", 0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -16,6 +16,7 @@ from dicodec.errors import (
     UnknownTransferSyntaxError,
 )
 from dicodec.model import tags
+from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
@@ -36,13 +37,22 @@ from dicodec.part10.encoding import (
     DataSetEncoding,
     tag_text,
 )
-from dicodec.part10.file_meta import FileHead, guess_encoding, read_head, seen_encoding
+from dicodec.part10.file_meta import (
+    FileHead,
+    begins_data_set,
+    guess_encoding,
+    read_head,
+    seen_encoding,
+)
 from dicodec.part10.fragments import EncapsulatedFrames, frames_of
-from dicodec.part10.image_attributes import image_description
+from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
 from dicodec.part10.source import ByteSource, OpenSource
 
-type Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-"""What a caller may name as a source: a path, a buffer, a binary stream."""
+type Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource
+"""What a caller may name as a source: a path, a buffer, a binary stream, or random access."""
+
+_FIRST_ELEMENT = 16
+"""Bytes that show how a data set's first element is written."""
 
 _SYNTAX_OF_ENCODING = {EXPLICIT_LITTLE: EXPLICIT_LE, EXPLICIT_BIG: EXPLICIT_BE}
 
@@ -87,6 +97,7 @@ class DicomFile:
         data_set: the top level elements; of a deflated file, over the inflated bytes.
         pixel_data: None where the data set has no pixels.
         oddities: departures from the standard that were read all the same.
+        corrections: attributes that have to say something else for a result to be right.
     """
 
     source: ByteSource
@@ -96,6 +107,7 @@ class DicomFile:
     data_set: DataSet
     pixel_data: PixelData | None
     oddities: tuple[Oddity, ...]
+    corrections: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +116,8 @@ class WalkedDataSet:
 
     Attributes:
         data_set: the elements; over other bytes than the file's where they had to be repaired.
-        fragment_starts, fragment_lengths, missing: of Pixel Data, see Walker.
+        fragment_starts, fragment_lengths, missing: of Pixel Data, see Walker; the first fragment
+            is the Basic Offset Table.
         oddities: what was odd on the way.
     """
 
@@ -120,6 +133,15 @@ class Repairs(Protocol):
 
     Implemented in `dicodec.repair`; nothing is tried where open_dicom gets none.
     """
+
+    def deflated(
+        self, source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
+    ) -> bool:
+        """Return whether a data set is deflated, by its bytes; what differs is added.
+
+        Asked where that is stated, and where the first bytes are no element's.
+        """
+        ...
 
     def walk(
         self, source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
@@ -146,7 +168,7 @@ class Repairs(Protocol):
         """
         ...
 
-    def whole(self, file: DicomFile) -> DicomFile:
+    def whole(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         """Return a file with what can only be judged once everything is read put right."""
         ...
 
@@ -175,13 +197,16 @@ def open_dicom(
         if stated and syntax is None and repairs is None:
             raise _unknown_syntax(stated)
         walked_bytes: ByteSource = given
-        if syntax is not None and syntax.deflated:
+        deflated = syntax is not None and syntax.deflated
+        first = given.read(start, _FIRST_ELEMENT)
+        if repairs is not None and (deflated or not begins_data_set(first)):
+            deflated = repairs.deflated(given, start, oddities, stated=deflated)
+        if deflated:
             inflated = inflate_data_set(given, start, limits)
             stack.callback(inflated.close)
             walked_bytes, start = inflated, 0
-        encoding = _encoding_seen(
-            walked_bytes, start, syntax, oddities, after_group_2=bool(head.elements)
-        )
+            first = inflated.read(0, _FIRST_ELEMENT)
+        encoding = _encoding_seen(first, start, syntax, oddities, after_group_2=bool(head.elements))
         try:
             walked = _walk(walked_bytes, start, encoding, limits)
         except (MalformedFileError, TruncatedFileError):
@@ -213,9 +238,9 @@ def open_dicom(
             syntax = _SYNTAX_OF_ENCODING.get(data_set.encoding, IMPLICIT_LE)
         pixel_data = None
         if span is not None:
-            pixel_data = _pixel_data(walked, span, syntax, oddities)
+            pixel_data = pixel_data_of(walked, span, syntax, oddities)
         file = DicomFile(given, head, syntax, stated, data_set, pixel_data, tuple(oddities))
-        yield file if repairs is None else repairs.whole(file)
+        yield file if repairs is None else repairs.whole(file, walked)
 
 
 def _unknown_syntax(stated: str) -> UnknownTransferSyntaxError:
@@ -247,7 +272,7 @@ def _walk(
 
 
 def _encoding_seen(
-    source: ByteSource,
+    first: bytes,
     start: int,
     syntax: TransferSyntax | None,
     oddities: list[Oddity],
@@ -255,7 +280,6 @@ def _encoding_seen(
     after_group_2: bool,
 ) -> DataSetEncoding:
     """Return the encoding the data set begins in, which is what it says except in odd files."""
-    first = source.read(start, 16)
     stated = EXPLICIT_LITTLE
     if syntax is None:
         guessed = guess_encoding(first)
@@ -303,16 +327,33 @@ def _pixel_data_span(data_set: DataSet) -> ElementSpan | None:
     return spans[0] if spans else None
 
 
-def _pixel_data(
-    walked: WalkedDataSet, span: ElementSpan, syntax: TransferSyntax, oddities: list[Oddity]
+def pixel_data_of(
+    walked: WalkedDataSet,
+    span: ElementSpan,
+    syntax: TransferSyntax,
+    oddities: list[Oddity],
+    known: Mapping[int, int | str] = NOTHING_KNOWN,
 ) -> PixelData:
+    """Return what is known of Pixel Data before any of its frames is read.
+
+    Args:
+        walked: the data set; a value of defined length may be given fragments, too.
+        span: of Pixel Data.
+        syntax: that it is in.
+        oddities: what is odd is added.
+        known: what attributes should say, by tag.
+
+    Raises:
+        MalformedFileError: native where a compressed syntax is stated, or frames cannot be told
+            apart.
+    """
     data_set = walked.data_set
     image: ImagePixelDescription | MalformedFileError
     try:
-        image = image_description(data_set, span.tag, oddities)
+        image = image_description(data_set, span.tag, oddities, known)
     except MalformedFileError as error:
         image = error
-    if not span.undefined:
+    if not span.undefined and not walked.fragment_starts:
         if syntax.encapsulated:
             raise MalformedFileError(
                 f"Pixel Data is native where {syntax.name} is stated",

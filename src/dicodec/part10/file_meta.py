@@ -186,6 +186,11 @@ def states_vr(first: bytes) -> bool:
     return first[4:6] in SHORT_FORM or first[4:6] in LONG_FORM
 
 
+def begins_data_set(first: bytes) -> bool:
+    """Whether these bytes can be the start of a data set: an element with a VR, or a usual one."""
+    return states_vr(first) or guess_encoding(first) is not None
+
+
 _OTHER_FORMATS = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dicodec.errors import MalformedFileError, MissingFrameError
@@ -23,6 +23,7 @@ _STREAM_STARTS = (
     b"\xff\x0a",  # JPEG XL codestream
     b"\0\0\0\x0cJXL ",  # JPEG XL in boxes
 )
+_STREAM_ENDS = (b"\xff\xd9", b"\xff\xd9\0")  # EOI or EOC, and a pad byte
 _ITEM_HEADER = 8
 
 
@@ -35,6 +36,7 @@ class EncapsulatedFrames:
         first_fragments: index of each frame's first fragment, and the number of fragments at last.
         offset_table: "empty", "basic" or "extended": what the file has.
         oddities: what was wrong with it.
+        mend: what makes a frame's stream what it should be, where streams are odd themselves.
     """
 
     starts: array[int]
@@ -42,6 +44,7 @@ class EncapsulatedFrames:
     first_fragments: array[int]
     offset_table: str
     oddities: tuple[Oddity, ...]
+    mend: Callable[[bytes], bytes] | None = None
 
     def __len__(self) -> int:
         return len(self.first_fragments) - 1
@@ -60,7 +63,17 @@ class EncapsulatedFrames:
         return sum(self.lengths[:last])
 
     def read(self, source: ByteSource, frame: int) -> bytes:
-        """Return one frame's stream, its fragments joined.
+        """Return one frame's stream, its fragments joined, and mended where that is due.
+
+        Raises:
+            MissingFrameError: there is no such frame.
+            FrameError: its stream cannot be mended.
+        """
+        stream = self.stored(source, frame)
+        return stream if self.mend is None else self.mend(stream)
+
+    def stored(self, source: ByteSource, frame: int) -> bytes:
+        """Return one frame's stream as it is, its fragments joined.
 
         Raises:
             MissingFrameError: there is no such frame.
@@ -180,14 +193,13 @@ def _by_counting(
     count = len(starts)
     if count == number_of_frames:
         return list(range(count))
-    if number_of_frames == 1 and count > 1:
-        # One frame in several fragments, whatever the transfer syntax allows; but where each
-        # fragment begins a stream of its own, Number of Frames is what is wrong.
-        firsts = _by_markers(source, starts, lengths)
-        return firsts if len(firsts) == count else [0]
     firsts = _by_markers(source, starts, lengths)
     if len(firsts) == number_of_frames:
         return firsts
+    if len(firsts) > 1 and (len(firsts) == count or _end_before(source, starts, lengths, firsts)):
+        return firsts  # each is a stream of its own: Number of Frames is what is wrong
+    if number_of_frames == 1 and count > 1:
+        return [0]  # in several fragments, whatever the transfer syntax allows
     if fragments_per_frame == 1 or count < number_of_frames:
         return list(range(count))  # too many or too few: the caller is told which
     return None
@@ -201,6 +213,18 @@ def _by_markers(source: ByteSource, starts: Sequence[int], lengths: Sequence[int
         for index, start in enumerate(starts)
         if index == 0 or source.read(start, min(longest, lengths[index])).startswith(_STREAM_STARTS)
     ]
+
+
+def _end_before(
+    source: ByteSource, starts: Sequence[int], lengths: Sequence[int], firsts: Sequence[int]
+) -> bool:
+    """Whether a stream ends before each fragment but the first that one begins in."""
+    for first in firsts[1:]:
+        length = lengths[first - 1]
+        tail = source.read(starts[first - 1] + max(length - 3, 0), min(length, 3))
+        if not tail.endswith(_STREAM_ENDS):
+            return False
+    return True
 
 
 def basic_offset_table(frame_lengths: Sequence[int]) -> bytes | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
@@ -17,14 +20,49 @@ _BITS_ALLOCATED = frozenset({1, 8, 16, 32, 64})
 _FLOATING = {tags.FLOAT_PIXEL_DATA: 32, tags.DOUBLE_FLOAT_PIXEL_DATA: 64}
 
 
+NOTHING_KNOWN: Mapping[int, int | str] = MappingProxyType({})
+
+
+class _Known:
+    """A data set's attributes, some of which are known better than it says."""
+
+    def __init__(self, data_set: DataSet, known: Mapping[int, int | str]) -> None:
+        self._data_set = data_set
+        self._known = known
+        self.find = data_set.find
+
+    def number(self, tag: int) -> int | None:
+        known = self._known.get(tag)
+        return known if isinstance(known, int) else self._data_set.number(tag)
+
+    def text(self, tag: int) -> str:
+        known = self._known.get(tag)
+        return self._data_set.text(tag) if known is None else str(known)
+
+
 def image_description(
-    data_set: DataSet, pixel_data_tag: int, oddities: list[Oddity]
+    data_set: DataSet,
+    pixel_data_tag: int,
+    oddities: list[Oddity],
+    known: Mapping[int, int | str] = NOTHING_KNOWN,
 ) -> ImagePixelDescription:
     """Return what the data set says about its pixels; missing values are assumed and noted.
+
+    Args:
+        data_set: the elements.
+        pixel_data_tag: of Pixel Data, or of its floating point kin.
+        oddities: what is assumed is added.
+        known: what attributes should say, by tag; found out from the pixels themselves.
 
     Raises:
         MalformedFileError: an attribute is missing or has a value that leaves no sure reading.
     """
+    return _described(_Known(data_set, known) if known else data_set, pixel_data_tag, oddities)
+
+
+def _described(
+    data_set: DataSet | _Known, pixel_data_tag: int, oddities: list[Oddity]
+) -> ImagePixelDescription:
     numbers = {keyword: data_set.number(tag) for keyword, tag in _REQUIRED}
     if pixel_data_tag in _FLOATING:
         numbers["BitsAllocated"] = numbers["BitsAllocated"] or _FLOATING[pixel_data_tag]
@@ -79,7 +117,7 @@ def image_description(
 
 
 def _or_assumed(
-    data_set: DataSet, tag: int, keyword: str, assumed: int, oddities: list[Oddity]
+    data_set: DataSet | _Known, tag: int, keyword: str, assumed: int, oddities: list[Oddity]
 ) -> int:
     value = data_set.number(tag)
     if value is not None:
@@ -93,7 +131,9 @@ _ABSENT_FOR_FLOATING = frozenset({tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_RE
 """Attributes that PS3.3 C.7.6.24 leaves out of images with Float Pixel Data."""
 
 
-def _photometric_interpretation(data_set: DataSet, samples: int, oddities: list[Oddity]) -> str:
+def _photometric_interpretation(
+    data_set: DataSet | _Known, samples: int, oddities: list[Oddity]
+) -> str:
     stated = data_set.text(tags.PHOTOMETRIC_INTERPRETATION)
     if stated:
         return stated.upper()
@@ -104,7 +144,7 @@ def _photometric_interpretation(data_set: DataSet, samples: int, oddities: list[
     return assumed
 
 
-def _planar_configuration(data_set: DataSet, samples: int, oddities: list[Oddity]) -> int:
+def _planar_configuration(data_set: DataSet | _Known, samples: int, oddities: list[Oddity]) -> int:
     value = data_set.number(tags.PLANAR_CONFIGURATION)
     if samples == 1:
         return 0
@@ -114,7 +154,7 @@ def _planar_configuration(data_set: DataSet, samples: int, oddities: list[Oddity
     return value
 
 
-def _number_of_frames(data_set: DataSet, oddities: list[Oddity]) -> int:
+def _number_of_frames(data_set: DataSet | _Known, oddities: list[Oddity]) -> int:
     stated = data_set.text(tags.NUMBER_OF_FRAMES)
     if not stated:
         return 1

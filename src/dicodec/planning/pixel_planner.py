@@ -128,7 +128,9 @@ class PixelPlanner:
             return None
         if source == target or (also_valid_as(source, target) and not self._recompresses()):
             right_table = self._pixel_data.frames is None or (
-                not self._pixel_data.frames.oddities and self._options.offset_table == "auto"
+                self._pixel_data.span.undefined
+                and not self._pixel_data.frames.oddities
+                and self._options.offset_table == "auto"
             )
             action = Action.MOVE_VALUE if right_table else Action.MOVE_FRAMES
             return self._unchanged(action)

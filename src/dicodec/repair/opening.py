@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dicodec.errors import MalformedFileError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import TransferSyntax
-from dicodec.part10.dicom_file import DicomFile, Source, WalkedDataSet, open_dicom
+from dicodec.part10.dicom_file import (
+    DicomFile,
+    PixelData,
+    Source,
+    WalkedDataSet,
+    open_dicom,
+)
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.source import ByteSource
@@ -17,10 +24,19 @@ from dicodec.part10.source import ByteSource
 class _StandardRepairs:
     """Implements dicodec.part10.dicom_file.Repairs; what is seldom needed is imported then."""
 
+    def deflated(
+        self, source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
+    ) -> bool:
+        from dicodec.repair.deflated_data_sets import really_deflated
+
+        return really_deflated(source, start, oddities, stated=stated)
+
     def walk(
         self, source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
     ) -> WalkedDataSet | None:
-        return None
+        from dicodec.repair.tolerant_walk import walk_tolerantly
+
+        return walk_tolerantly(source, start, encoding, limits)
 
     def syntax(
         self,
@@ -30,10 +46,33 @@ class _StandardRepairs:
         span: ElementSpan,
         oddities: list[Oddity],
     ) -> TransferSyntax | None:
-        return None
+        if syntax is not None and syntax.encapsulated == span.undefined:
+            return None  # which stream it is, is judged once everything is read
+        from dicodec.repair.encapsulation import really_encapsulated
 
-    def whole(self, file: DicomFile) -> DicomFile:
-        return file
+        return really_encapsulated(stated, syntax, walked, span, oddities)
+
+    def whole(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+        pixel_data = file.pixel_data
+        if file.oddities or pixel_data is None:
+            from dicodec.repair.vendors import as_of_vendor
+
+            file = as_of_vendor(file)
+            pixel_data = file.pixel_data
+        if pixel_data is None or _is_as_described(pixel_data):
+            return file
+        from dicodec.repair.pixel_data import with_pixel_data_repaired
+
+        return with_pixel_data_repaired(file, walked)
+
+
+def _is_as_described(pixel_data: PixelData) -> bool:
+    """Whether native Pixel Data has the length that its frames take."""
+    image = pixel_data.described
+    if pixel_data.frames is not None or isinstance(image, MalformedFileError):
+        return False
+    size = (image.native_frame_bits * image.number_of_frames + 7) // 8
+    return not pixel_data.span.undefined and pixel_data.span.length - size in {0, 1}
 
 
 _REPAIRS = _StandardRepairs()

@@ -119,6 +119,27 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     return description, memoryview(data)[start : at + 2]
 
 
+def announced_tile_parts(stream: Buffer) -> bool:
+    """Return whether each tile says how many tile-parts it has, and all of them are there.
+
+    Args:
+        stream: a stream that `check_whole` takes.
+    """
+    data = bytes(stream)
+    start, _ = find_codestream(data)
+    at = _main_header(data, start).end
+    seen: dict[int, int] = {}
+    announced: dict[int, int] = {}
+    while int.from_bytes(data[at : at + 2]) == SOT:
+        tile, length = int.from_bytes(data[at + 4 : at + 6]), int.from_bytes(data[at + 6 : at + 10])
+        seen[tile] = seen.get(tile, 0) + 1
+        announced[tile] = max(announced.get(tile, 0), data[at + 11])  # TNsot; 0 leaves it open
+        if not length:
+            return False
+        at += length
+    return seen == announced
+
+
 def is_codestream(stream: Buffer) -> bool:
     """Return whether this is a JPEG 2000 codestream, bare or in boxes."""
     try:

@@ -15,6 +15,9 @@ MAX_SEGMENTS = 15
 def segments(stream: Buffer) -> list[tuple[int, int]]:
     """Return where each RLE segment starts and ends.
 
+    Offsets that count from the end of the header are taken for what they are, as none can point
+    into it; so are segments that lie in another order than that of their numbers.
+
     Raises:
         TruncatedFrameError: the stream ends before its last segment starts.
         CorruptFrameError: the number of segments or their offsets make no sense.
@@ -25,11 +28,15 @@ def segments(stream: Buffer) -> list[tuple[int, int]]:
     if not 1 <= count <= MAX_SEGMENTS:
         raise CorruptFrameError(f"the RLE header claims {count} segments")
     starts = offsets[:count]
-    if starts[0] < HEADER_SIZE or starts != sorted(set(starts)):
-        raise CorruptFrameError("the offsets of the RLE segments do not ascend")
-    if starts[-1] >= len(stream):
+    if min(starts) == 0:
+        starts = [start + HEADER_SIZE for start in starts]
+    order = sorted(starts)
+    if order[0] < HEADER_SIZE or len(set(order)) < count:
+        raise CorruptFrameError("the offsets of the RLE segments make no sense")
+    if order[-1] >= len(stream):
         raise TruncatedFrameError("the RLE frame ends before its last segment")
-    return list(zip(starts, [*starts[1:], len(stream)], strict=True))
+    ends = dict(zip(order, [*order[1:], len(stream)], strict=True))
+    return [(start, ends[start]) for start in starts]
 
 
 def describe(stream: Buffer) -> StreamDescription:

@@ -1,0 +1,63 @@
+"""Whether a data set is deflated (PS3.5 A.5), whatever its Transfer Syntax UID says."""
+
+from __future__ import annotations
+
+import zlib
+
+from dicodec.model.oddity import Oddity
+from dicodec.part10.file_meta import begins_data_set, states_vr
+from dicodec.part10.source import ByteSource
+
+_LOOKED_AT = 1 << 16
+"""Bytes of a stream of which the start is inflated to see what is in it."""
+
+_ELEMENT = 16
+_WRAPPERS = (
+    # how zlib is told of the wrapper, what it is; the stream of A.5 has none
+    (-zlib.MAX_WBITS, ""),
+    (zlib.MAX_WBITS, "zlib"),
+    (zlib.MAX_WBITS + 16, "gzip"),
+)
+
+
+def really_deflated(
+    source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
+) -> bool:
+    """Return whether what follows group 2 is a deflate stream with a data set in it.
+
+    Args:
+        source: the file.
+        start: where the data set begins.
+        oddities: what is not as stated is added.
+        stated: whether the Transfer Syntax UID says that it is deflated.
+    """
+    head = source.read(start, _LOOKED_AT)
+    if stated and states_vr(head[:_ELEMENT]):
+        # No stored block begins so: the complement of its length would have to follow (RFC 1951).
+        oddities.append(
+            Oddity("not-deflated", "the data set is not deflated, although that is stated", start)
+        )
+        return False
+    for window_bits, wrapper in _WRAPPERS:
+        if not begins_data_set(_inflated(head, window_bits)):
+            continue
+        if not stated:
+            oddities.append(
+                Oddity("deflated", "the data set is deflated, although that is not stated", start)
+            )
+        if wrapper:
+            oddities.append(
+                Oddity(
+                    "wrapped-deflate", f"the deflate stream has the header of a {wrapper} stream",
+                    start,
+                )
+            )  # fmt: skip
+        return True
+    return stated
+
+
+def _inflated(head: bytes, window_bits: int) -> bytes:
+    try:
+        return zlib.decompressobj(window_bits).decompress(head, _ELEMENT)
+    except zlib.error:
+        return b""

@@ -1,0 +1,218 @@
+"""Pixel Data that is not stored as its transfer syntax says: native, or in fragments."""
+
+from __future__ import annotations
+
+from dicodec.errors import DicodecError, FrameError, MalformedFileError
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.oddity import Oddity
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import (
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    IMPLICIT_LE,
+    TransferSyntax,
+    by_name,
+)
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import WalkedDataSet
+from dicodec.part10.elements import ElementSpan
+from dicodec.part10.image_attributes import image_description
+from dicodec.repair.stream_kinds import (
+    CHECK_WHOLE,
+    END,
+    STARTS,
+    described_at,
+    kind_without_signature,
+    says_lossless,
+    syntax_for,
+)
+
+
+def really_encapsulated(
+    stated: str,
+    syntax: TransferSyntax | None,
+    walked: WalkedDataSet,
+    span: ElementSpan,
+    oddities: list[Oddity],
+) -> TransferSyntax | None:
+    """Return the transfer syntax that Pixel Data is in, where that is sure.
+
+    Args:
+        stated: the UID in group 2; "" where there is none.
+        syntax: its row; None where it is in no table.
+        walked: the data set; streams without items are entered as its fragments.
+        span: of Pixel Data.
+        oddities: what differs is added.
+    """
+    image = described_image(walked.data_set, span)
+    if span.undefined:
+        seen = _of_fragments(syntax, walked, image)
+    elif bare_stream(walked, span, image) is not None:
+        return as_fragments(syntax, walked, span, image, oddities)
+    else:
+        seen = _native(stated, syntax, walked.data_set, span, image)
+    if seen is not None:
+        oddities.append(_told(stated, syntax, seen, span))
+    return seen
+
+
+def described_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescription | None:
+    """Return what the data set says of its pixels; None where it says too little."""
+    try:
+        return image_description(data_set, span.tag, [])
+    except DicodecError:
+        return None
+
+
+def _told(
+    stated: str, syntax: TransferSyntax | None, seen: TransferSyntax, span: ElementSpan
+) -> Oddity:
+    if not stated:
+        return Oddity(
+            "no-transfer-syntax", f"no Transfer Syntax UID; Pixel Data is {seen.name}", span.start
+        )
+    if syntax is None:
+        return Oddity(
+            "unknown-transfer-syntax",
+            f"the transfer syntax {stated} is in no table; Pixel Data is {seen.name}",
+            span.start,
+        )
+    if seen.encapsulated:
+        return Oddity(
+            "encapsulated-under-native",
+            f"Pixel Data is encapsulated, {seen.name}, where {syntax.name} is stated",
+            span.start,
+        )
+    return Oddity(
+        "native-under-compressed",
+        f"Pixel Data is native where {syntax.name} is stated, and as long as its frames",
+        span.start,
+    )
+
+
+def _of_fragments(
+    syntax: TransferSyntax | None, walked: WalkedDataSet, image: ImagePixelDescription | None
+) -> TransferSyntax | None:
+    starts, lengths = walked.fragment_starts[1:], walked.fragment_lengths[1:]
+    source = walked.data_set.source
+    if not starts:
+        return None
+    stream = described_at(source, starts[0], lengths[0])
+    if stream is not None:
+        return syntax_for(stream, lossless=_says_lossless(syntax, walked.data_set))
+    if image is None:
+        return None
+    return by_name(kind_without_signature(source, starts, lengths, image))
+
+
+def _says_lossless(syntax: TransferSyntax | None, data_set: DataSet) -> bool:
+    return says_lossless(syntax, data_set.text(tags.LOSSY_IMAGE_COMPRESSION))
+
+
+def _native(
+    stated: str,
+    syntax: TransferSyntax | None,
+    data_set: DataSet,
+    span: ElementSpan,
+    image: ImagePixelDescription | None,
+) -> TransferSyntax | None:
+    if image is None or not stated:
+        return None
+    size = (image.native_frame_bits * image.number_of_frames + 7) // 8
+    if span.length not in {size, size + size % 2}:
+        return None
+    if syntax is None and image.bits_allocated > 8:
+        return None  # a private syntax may have another byte order
+    encoding = data_set.encoding
+    if not encoding.explicit_vr:
+        return IMPLICIT_LE
+    return EXPLICIT_LE if encoding.little_endian else EXPLICIT_BE
+
+
+def bare_stream(
+    walked: WalkedDataSet, span: ElementSpan, image: ImagePixelDescription | None
+) -> StreamDescription | None:
+    """Return what the stream says that is the value of Pixel Data, without any item around it.
+
+    None where there is none, or where the value can be native samples as well.
+    """
+    stream = described_at(walked.data_set.source, span.value, span.length)
+    if stream is None or image is None:
+        return stream
+    size = (image.native_frame_bits * image.number_of_frames + 7) // 8
+    same = (stream.rows, stream.columns) == (image.rows, image.columns)
+    return stream if same and span.length not in {size, size + size % 2} else None
+
+
+def as_fragments(
+    syntax: TransferSyntax | None,
+    walked: WalkedDataSet,
+    span: ElementSpan,
+    image: ImagePixelDescription | None,
+    oddities: list[Oddity],
+) -> TransferSyntax | None:
+    """Enter the streams that are the value of Pixel Data as fragments, one a frame.
+
+    Raises:
+        MalformedFileError: there are several frames, and they cannot be told apart surely.
+    """
+    stream = bare_stream(walked, span, image)
+    if stream is None:
+        return None
+    seen = syntax_for(stream, lossless=_says_lossless(syntax, walked.data_set))
+    if seen is None:
+        return None
+    frames = _pieces(walked, span, stream, 1 if image is None else image.number_of_frames)
+    walked.fragment_starts.extend([span.value, *(start for start, _ in frames)])
+    walked.fragment_lengths.extend([0, *(end - start for start, end in frames)])
+    oddities.append(
+        Oddity(
+            "stream-without-items",
+            f"Pixel Data is a bare {stream.kind} stream, without items, of {len(frames)} frames",
+            span.start,
+        )
+    )
+    return seen
+
+
+def _pieces(
+    walked: WalkedDataSet, span: ElementSpan, stream: StreamDescription, frames: int
+) -> list[tuple[int, int]]:
+    """Return where each frame's stream begins and ends, in the source."""
+    signature = STARTS.get(stream.kind)
+    whole = [(span.value, span.value + span.length)]
+    if signature is None:
+        if frames == 1:
+            return whole
+        raise _untold(span, frames)
+    data = walked.data_set.source.read(span.value, span.length)
+    begins = [0]
+    at = data.find(signature, 1)
+    while at >= 0:
+        if data.endswith((END, END + b"\0"), 0, at):
+            begins.append(at)
+        at = data.find(signature, at + 1)
+    if len(begins) == 1 and frames == 1:
+        return whole
+    pieces = list(zip(begins, [*begins[1:], len(data)], strict=True))
+    if len(pieces) != frames or not all(_is_whole(data[a:b], stream) for a, b in pieces):
+        raise _untold(span, frames)
+    return [(span.value + a, span.value + b) for a, b in pieces]
+
+
+def _is_whole(data: bytes, first: StreamDescription) -> bool:
+    try:
+        stream, view = CHECK_WHOLE[first.kind](data)
+    except FrameError:
+        return False
+    same = (stream.kind, stream.rows, stream.columns) == (first.kind, first.rows, first.columns)
+    return same and len(data) - len(view) <= 1
+
+
+def _untold(span: ElementSpan, frames: int) -> MalformedFileError:
+    return MalformedFileError(
+        f"Pixel Data is bare streams without items, and cannot be told apart into {frames} frames",
+        attribute="PixelData",
+        offset=span.start,
+    )

@@ -1,0 +1,96 @@
+"""How many frames encapsulated Pixel Data really holds, where Number of Frames says otherwise."""
+
+from __future__ import annotations
+
+from dicodec.codecs.streams import rle
+from dicodec.errors import DicodecError
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import WalkedDataSet
+from dicodec.part10.elements import Walker
+from dicodec.part10.fragments import EncapsulatedFrames
+from dicodec.repair.stream_kinds import CHECK_WHOLE, described, inflates_to, is_rle_header
+
+_PER_FRAME_GROUPS = 0x52009230
+
+
+def counted_frames(
+    walked: WalkedDataSet,
+    frames: EncapsulatedFrames,
+    syntax: TransferSyntax,
+    image: ImagePixelDescription,
+    stream: StreamDescription | None,
+) -> int | None:
+    """Return the number of frames, None where it is not sure which of two numbers is right.
+
+    Every frame has to be a whole stream of the same size, and nothing else may say that there are
+    as many as Number of Frames says. Where it says more, the offset table has to say fewer, too:
+    else data may be lost.
+
+    Args:
+        walked: the data set.
+        frames: those that the fragments make up.
+        syntax: the transfer syntax that they are in.
+        image: what the data set says.
+        stream: what the first frame's stream says, where it says anything.
+    """
+    stated = image.number_of_frames
+    cut = any(one.id in {"no-delimiter", "pixel-data-truncated"} for one in walked.oddities)
+    listed = _in_table(walked)
+    if cut or stated in {listed, _in_groups(walked.data_set)}:
+        return None
+    if len(frames) < stated and listed != len(frames):
+        return None  # frames may be lost
+    source = walked.data_set.source
+    for frame in range(len(frames)):
+        if not _is_whole(frames.read(source, frame), syntax, image, stream):
+            return None
+    return len(frames)
+
+
+def _is_whole(
+    data: bytes,
+    syntax: TransferSyntax,
+    image: ImagePixelDescription,
+    first: StreamDescription | None,
+) -> bool:
+    size = (image.native_frame_bits + 7) // 8
+    if first is None:
+        if syntax.family == "rle":
+            return is_rle_header(data[: rle.HEADER_SIZE], len(data), image)
+        if syntax.family == "encapsulated-uncompressed":
+            return len(data) in {size, size + size % 2}
+        return syntax.family == "deflated-frame" and inflates_to(data, size)
+    try:
+        check_whole = CHECK_WHOLE.get(first.kind)
+        stream = check_whole(data)[0] if check_whole else described(data)
+    except DicodecError:
+        return False
+    return stream is not None and (stream.kind, stream.rows, stream.columns) == (
+        first.kind, first.rows, first.columns,
+    )  # fmt: skip
+
+
+def _in_table(walked: WalkedDataSet) -> int | None:
+    """Return how many frames the offset table lists, None where there is none."""
+    if walked.fragment_lengths[0]:
+        return walked.fragment_lengths[0] // 4
+    span = walked.data_set.find(tags.EXTENDED_OFFSET_TABLE)
+    return span.length // 8 if span is not None and span.length else None
+
+
+def _in_groups(data_set: DataSet) -> int | None:
+    """Return how many items Per-frame Functional Groups Sequence has, None where it is missing."""
+    span = data_set.find(_PER_FRAME_GROUPS)
+    if span is None:
+        return None
+    items = Walker(data_set.source, data_set.limits).items(
+        span.value, span.value + span.length, data_set.encoding_of(span)
+    )
+    try:
+        return sum(1 for _ in items)
+    except DicodecError:
+        return None

@@ -1,0 +1,185 @@
+"""What the Image Pixel Module should say, where the streams or the length of the pixels tell it.
+
+PS3.3 C.7.6.3. Each function returns values by tag, empty where nothing is sure.
+"""
+
+from __future__ import annotations
+
+from dicodec.model import tags
+from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.oddity import Oddity
+from dicodec.model.stream import StreamDescription
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dictionary import keyword_of
+
+type Known = dict[int, int | str]
+"""Values by tag."""
+
+_STORED_SIZES = (8, 16, 32)
+_ALLOCATED_SIZES = (1, 8, 16, 32, 64)
+_COLORS = ("RGB", "YBR")
+
+
+def corrections(known: Known) -> tuple[Edit, ...]:
+    """Return the edits that have a result say what was found."""
+    return tuple(
+        SetAttribute(tag, "US", (value,))
+        if isinstance(value, int)
+        else SetAttribute(tag, "IS" if tag == tags.NUMBER_OF_FRAMES else "CS", value)
+        for tag, value in known.items()
+    )
+
+
+def told(data_set: DataSet, known: Known, by: str) -> list[Oddity]:
+    """Return an oddity for each attribute that says something else than was found.
+
+    Args:
+        data_set: what it says.
+        known: what was found.
+        by: what tells it, in words.
+    """
+    found = []
+    for tag, value in known.items():
+        keyword = keyword_of(tag)
+        span = data_set.find(tag)
+        if span is None or not span.length:
+            text = f"{keyword} is missing; {by} it is {value}"
+            found.append(Oddity("missing-attribute", text))
+            continue
+        stated = data_set.text(tag) if isinstance(value, str) else data_set.number(tag)
+        identity = "wrong-number-of-frames" if tag == tags.NUMBER_OF_FRAMES else "wrong-attribute"
+        found.append(
+            Oddity(identity, f"{keyword} is {stated}; {by} it is {value}", offset=span.start)
+        )
+    return found
+
+
+def known_from_stream(data_set: DataSet, stream: StreamDescription) -> Known:
+    """Return what a stream tells of sizes and bits where the data set says nothing possible.
+
+    What the stream says explicitly controls decoding (PS3.5 8.2.1).
+    """
+    known: Known = {}
+    for tag, coded in (
+        (tags.ROWS, stream.rows),
+        (tags.COLUMNS, stream.columns),
+        (tags.SAMPLES_PER_PIXEL, stream.components),
+    ):
+        if coded and data_set.number(tag) != coded:
+            known[tag] = coded
+    precision = stream.precision
+    if precision is None or precision > _STORED_SIZES[-1]:
+        return known
+    allocated, stored, high_bit = _bits(data_set)
+    if allocated is None or allocated not in _ALLOCATED_SIZES or allocated < precision:
+        wide = precision
+        if not allocated and stored is not None and precision < stored <= _STORED_SIZES[-1]:
+            wide = stored
+        allocated = next(size for size in _STORED_SIZES if size >= wide)
+        known[tags.BITS_ALLOCATED] = allocated
+    if stored is None or not 1 <= stored <= allocated:
+        known[tags.BITS_STORED] = stored = precision
+    if high_bit is not None and not stored - 1 <= high_bit < allocated:
+        known[tags.HIGH_BIT] = stored - 1
+    return known
+
+
+def known_from_length(data_set: DataSet, length: int) -> Known:
+    """Return the one attribute that is missing or impossible, where the length leaves one value.
+
+    Args:
+        data_set: what it says.
+        length: bytes of native Pixel Data, of which the last may be padding.
+    """
+    known = _possible_bits(data_set)
+    numbers = {
+        tag: data_set.number(tag) if tag not in known else int(known[tag])
+        for tag in (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.SAMPLES_PER_PIXEL)
+    }
+    frames = _frames(data_set)
+    lacking = [tag for tag, value in numbers.items() if not value]
+    if frames is None:
+        lacking.append(tags.NUMBER_OF_FRAMES)
+    if not lacking:
+        return known if known and _fits(numbers, frames or 1, length) else {}
+    if tags.SAMPLES_PER_PIXEL in lacking:
+        text = data_set.text(tags.PHOTOMETRIC_INTERPRETATION).upper()
+        samples = 3 if text.startswith(_COLORS) else 1 if text else 0
+        lacking.remove(tags.SAMPLES_PER_PIXEL)
+        numbers[tags.SAMPLES_PER_PIXEL] = samples or 1
+        if samples == 3 or (samples and not lacking):
+            known[tags.SAMPLES_PER_PIXEL] = samples
+    if len(lacking) > 1:
+        return {}
+    if not lacking:
+        return known if _fits(numbers, frames or 1, length) else {}
+    return _solved(data_set, known, numbers, frames, lacking[0], length)
+
+
+def _solved(
+    data_set: DataSet,
+    known: Known,
+    numbers: dict[int, int | None],
+    frames: int | None,
+    tag: int,
+    length: int,
+) -> Known:
+    """Return the one value of an attribute with which the length comes out right."""
+    stored = data_set.number(tags.BITS_STORED) or 1
+    candidates: set[int] = set()
+    if tag == tags.BITS_ALLOCATED:
+        candidates = {
+            size for size in _STORED_SIZES
+            if size >= stored and _fits({**numbers, tag: size}, frames or 1, length)
+        }  # fmt: skip
+    else:
+        one = {**numbers}
+        if tag != tags.NUMBER_OF_FRAMES:
+            one[tag] = 1
+        unit = _size(one, 1 if tag == tags.NUMBER_OF_FRAMES else frames or 1)
+        for bits in (8 * length, 8 * length - 8):
+            if unit and bits > 0 and bits % unit == 0:
+                candidates.add(bits // unit)
+    if len(candidates) != 1 or not 0 < (value := candidates.pop()) < 1 << 16:
+        return {}
+    return {**known, tag: str(value) if tag == tags.NUMBER_OF_FRAMES else value}
+
+
+def _possible_bits(data_set: DataSet) -> Known:
+    """Return Bits Stored where Bits Allocated and High Bit agree that it is another."""
+    allocated, stored, high_bit = _bits(data_set)
+    if allocated not in _STORED_SIZES or stored is None or 1 <= stored <= allocated:
+        return {}
+    if high_bit is None or not 0 <= high_bit < allocated:
+        return {}
+    return {tags.BITS_STORED: high_bit + 1}
+
+
+def _bits(data_set: DataSet) -> tuple[int | None, int | None, int | None]:
+    """Return Bits Allocated, Bits Stored and High Bit."""
+    allocated, stored, high_bit = map(
+        data_set.number, (tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT)
+    )
+    return allocated, stored, high_bit
+
+
+def _fits(numbers: dict[int, int | None], frames: int, length: int) -> bool:
+    size = (_size(numbers, frames) + 7) // 8
+    return size > 0 and length in {size, size + size % 2}
+
+
+def _size(numbers: dict[int, int | None], frames: int) -> int:
+    """Return the bits of all frames."""
+    size = frames
+    for value in numbers.values():
+        size *= value or 0
+    return size
+
+
+def _frames(data_set: DataSet) -> int | None:
+    """Return Number of Frames, 1 where it is missing, None where it is no number."""
+    text = data_set.text(tags.NUMBER_OF_FRAMES)
+    try:
+        return int(text.partition("\\")[0]) if text else 1
+    except ValueError:
+        return None

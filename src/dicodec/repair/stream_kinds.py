@@ -1,0 +1,261 @@
+"""What a frame's stream is by its own first bytes and markers, and under which UIDs it belongs."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+
+from dicodec.codecs.streams import jpeg, jpeg2000, jpegxl, rle
+from dicodec.errors import FrameError, TruncatedFrameError
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import Loss, TransferSyntax, by_name
+from dicodec.part10.source import ByteSource
+
+HEAD_SIZE = 2048
+"""Bytes that the headers of nearly every stream lie in."""
+
+_SIGNATURES: tuple[tuple[bytes, Callable[[bytes], StreamDescription]], ...] = (
+    (b"\xff\xd8\xff", jpeg.describe),
+    (jpeg2000.SOC_SIZ, jpeg2000.describe),
+    (jpeg2000.JP2_SIGNATURE, jpeg2000.describe),
+    (jpegxl.CODESTREAM_SIGNATURE, jpegxl.describe),
+    (jpegxl.CONTAINER_SIGNATURE, jpegxl.describe),
+)
+STARTS = {
+    "jpeg": b"\xff\xd8\xff", "jpeg-ls": b"\xff\xd8\xff",
+    "jpeg2000": jpeg2000.SOC_SIZ, "htj2k": jpeg2000.SOC_SIZ,
+}  # fmt: skip
+"""What a stream of a kind, or of a family of transfer syntaxes, begins with."""
+
+END = b"\xff\xd9"
+"""What it ends with: EOI of JPEG and JPEG-LS, EOC of JPEG 2000."""
+
+CHECK_WHOLE = {
+    "jpeg": jpeg.check_whole, "jpeg-ls": jpeg.check_whole,
+    "jpeg2000": jpeg2000.check_whole, "htj2k": jpeg2000.check_whole,
+}  # fmt: skip
+"""What finds the end of a stream of a kind."""
+
+
+def described(data: bytes) -> StreamDescription | None:
+    """Return what an image stream says of itself; None where no such stream begins here.
+
+    Raises:
+        TruncatedFrameError: the headers go on behind these bytes.
+    """
+    for signature, describe in _SIGNATURES:
+        if data.startswith(signature):
+            try:
+                return describe(data)
+            except TruncatedFrameError:
+                raise
+            except FrameError:
+                return None
+    return None
+
+
+def described_at(source: ByteSource, start: int, length: int) -> StreamDescription | None:
+    """Return what the stream of this place says of itself; None where there is none.
+
+    Args:
+        source: where the stream is.
+        start: of the stream.
+        length: of the stream; no more is read than its headers need.
+    """
+    size = min(length, HEAD_SIZE)
+    while True:
+        try:
+            return described(source.read(start, size))
+        except TruncatedFrameError:
+            if size >= length:
+                return None
+            size = min(length, size * 32)
+
+
+def described_after_junk(
+    data: bytes, family: str | None, image: ImagePixelDescription
+) -> StreamDescription | None:
+    """Return the stream that begins within these bytes, where it is of the image's own size.
+
+    Args:
+        data: a whole frame, or its first bytes.
+        family: of the transfer syntax that is stated.
+        image: as the data set describes it.
+    """
+    signature = STARTS.get(family or "")
+    start = data.find(signature) if signature else -1
+    if start <= 0:
+        return None
+    try:
+        stream = described(data[start:])
+    except TruncatedFrameError:
+        return None
+    return stream if stream and (stream.rows, stream.columns) == image.shape[:2] else None
+
+
+_JPEG_PROCESSES = {
+    "jpeg": {"baseline sequential DCT"},
+    "jpeg-extended": {"baseline sequential DCT", "extended sequential DCT"},
+    "1.2.840.10008.1.2.4.52": {
+        "baseline sequential DCT", "extended sequential DCT",
+        "extended sequential DCT, arithmetic coding",
+    },
+    "1.2.840.10008.1.2.4.53": {"progressive DCT"},
+    "1.2.840.10008.1.2.4.54": {"progressive DCT, arithmetic coding"},
+    "1.2.840.10008.1.2.4.55": {"progressive DCT"},
+    "1.2.840.10008.1.2.4.56": {"progressive DCT, arithmetic coding"},
+    "1.2.840.10008.1.2.4.58": {"lossless, arithmetic coding"},
+}  # fmt: skip
+"""Processes of ISO/IEC 10918-1 by transfer syntax (PS3.5 A.4.1); lossless ones by their start."""
+
+_JPEG_CHOICE = {
+    "baseline sequential DCT": "jpeg",
+    "extended sequential DCT": "jpeg-extended",
+    "extended sequential DCT, arithmetic coding": "1.2.840.10008.1.2.4.52",
+    "progressive DCT": "1.2.840.10008.1.2.4.55",
+    "progressive DCT, arithmetic coding": "1.2.840.10008.1.2.4.56",
+}
+
+
+type _Holds = Callable[[StreamDescription], bool]
+
+
+def _any(stream: StreamDescription) -> bool:  # noqa: ARG001
+    return True
+
+
+def _reversible(stream: StreamDescription) -> bool:
+    return stream.lossless is True
+
+
+def _not_lossy(stream: StreamDescription) -> bool:
+    return stream.lossless is not False
+
+
+def _rpcl(stream: StreamDescription) -> bool:
+    return stream.lossless is True and stream.details.get("progression") == "RPCL"
+
+
+def _rebuilds_jpeg(stream: StreamDescription) -> bool:
+    return bool(stream.details.get("jpeg_reconstruction"))
+
+
+_HOLDS: dict[str, dict[str, _Holds]] = {
+    "jpeg-ls": {"jpeg-ls": _reversible, "jpeg-ls-near": _any},
+    "jpeg2000": {
+        "jpeg2000-lossless": _reversible, "jpeg2000": _any,
+        "jpeg2000-mc-lossless": _reversible, "jpeg2000-mc": _any,
+    },
+    "htj2k": {"htj2k-lossless": _reversible, "htj2k-rpcl": _rpcl, "htj2k": _any},
+    "jpegxl": {"jpegxl-lossless": _not_lossy, "jpegxl-jpeg": _rebuilds_jpeg, "jpegxl": _any},
+}  # fmt: skip
+"""By kind of stream: the transfer syntaxes that may hold it, and when."""
+
+
+def fits(stream: StreamDescription, syntax: TransferSyntax) -> bool:
+    """Whether a transfer syntax may hold such a stream (PS3.5 A.4.1 to A.4.12)."""
+    if stream.kind != "jpeg":
+        holds = _HOLDS.get(stream.kind, {}).get(syntax.name)
+        return holds is not None and holds(stream)
+    if "hierarchical" in stream.process:
+        return syntax.family == "jpeg" or not syntax.reads  # not told apart here
+    if stream.predictor is not None and "arithmetic" not in stream.process:
+        return syntax.name == "jpeg-lossless-p14" or (
+            syntax.name == "jpeg-lossless" and stream.predictor == 1
+        )
+    if syntax.name == "jpeg" and stream.precision != 8:
+        return False
+    process = stream.process.partition(", selection")[0]
+    return process in _JPEG_PROCESSES.get(syntax.name, ())
+
+
+def syntax_for(stream: StreamDescription, *, lossless: bool) -> TransferSyntax | None:
+    """Return the transfer syntax that a stream belongs under; None where none can be named.
+
+    Args:
+        stream: what the stream says.
+        lossless: whether the file says of the image that nothing was lost. A reversible wavelet
+            may have been cut to a rate, so the stream alone does not tell.
+    """
+    exact = lossless and stream.lossless is not False
+    if stream.kind == "jpeg":
+        if stream.predictor is not None:
+            name = "jpeg-lossless" if stream.predictor == 1 else "jpeg-lossless-p14"
+            if "arithmetic" in stream.process:
+                name = "1.2.840.10008.1.2.4.58"
+        else:
+            name = _JPEG_CHOICE.get(stream.process, "")
+            if name == "jpeg" and stream.precision != 8:
+                name = "jpeg-extended"
+    elif stream.kind == "jpeg-ls":
+        name = "jpeg-ls" if stream.lossless else "jpeg-ls-near"
+    elif stream.kind == "jpegxl" and stream.details.get("jpeg_reconstruction"):
+        name = "jpegxl-jpeg"
+    else:
+        name = f"{stream.kind}-lossless" if exact else stream.kind
+    return by_name(name)
+
+
+def says_lossless(syntax: TransferSyntax | None, lossy_image_compression: str) -> bool:
+    """Whether UID or data set claim that nothing was lost."""
+    if syntax is not None and syntax.encapsulated:
+        return syntax.loss is Loss.NEVER
+    return lossy_image_compression == "00"
+
+
+def is_rle_header(head: bytes, length: int, image: ImagePixelDescription) -> bool:
+    """Whether 64 bytes are the header of an RLE frame of this image (PS3.5 G.5)."""
+    if len(head) < rle.HEADER_SIZE:
+        return False
+    count, *offsets = struct.unpack_from("<16I", head)
+    planes = image.samples_per_pixel * max(image.bits_allocated // 8, 1)
+    used = offsets[:count] if count == planes and count <= rle.MAX_SEGMENTS else []
+    return (
+        bool(used)
+        and sorted(set(used)) == sorted(used)
+        and min(used) in {0, rle.HEADER_SIZE}
+        and max(used) < length
+        and not any(offsets[count:])
+    )
+
+
+def kind_without_signature(
+    source: ByteSource,
+    starts: Sequence[int],
+    lengths: Sequence[int],
+    image: ImagePixelDescription,
+) -> str:
+    """Return the transfer syntax of frames that have no signature: "" where more than one fits.
+
+    Args:
+        source: where the fragments are.
+        starts: of the fragments, without the Basic Offset Table.
+        lengths: of the same.
+        image: what the data set says.
+
+    Returns:
+        "rle", "encapsulated-uncompressed", "deflated-frame" or "".
+    """
+    if not starts:
+        return ""
+    size = (image.native_frame_bits + 7) // 8
+    found = []
+    if is_rle_header(source.read(starts[0], rle.HEADER_SIZE), lengths[0], image):
+        found.append("rle")
+    if len(starts) == image.number_of_frames and set(lengths) <= {size, size + size % 2}:
+        found.append("encapsulated-uncompressed")
+    elif inflates_to(source.read(starts[0], min(lengths[0], 2 * size + 64)), size):
+        found.append("deflated-frame")
+    return found[0] if len(found) == 1 else ""
+
+
+def inflates_to(data: bytes, size: int) -> bool:
+    """Whether a raw deflate stream holds exactly one native frame (PS3.5 A.4.13)."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        native = inflater.decompress(data, size + 2)
+    except zlib.error:
+        return False
+    return len(native) in {size, size + size % 2} and inflater.eof

@@ -1,0 +1,251 @@
+"""Streams that are not as they should be within their frames, and what makes them so.
+
+What is done to one frame's stream is a function from bytes to bytes; where what is missing may
+have told something about the pixels, the stream is refused.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dicodec.codecs.streams import jpeg2000, rle
+from dicodec.codecs.streams.jpeg_markers import DHT, DQT, SOI, SOS, find_start, walk
+from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
+from dicodec.model.oddity import Oddity
+from dicodec.model.stream import StreamDescription
+from dicodec.repair.stream_kinds import CHECK_WHOLE, END, STARTS
+
+type Mend = Callable[[bytes], bytes]
+"""Makes one frame's stream what it should be.
+
+Raises FrameError where that cannot be done without inventing something.
+"""
+type Decode = Callable[[bytes], bytes]
+"""Returns the samples of a stream, as bytes."""
+
+_BASELINE = "baseline sequential DCT"
+_ONE_SCAN = frozenset({_BASELINE, "extended sequential DCT"})
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMender:
+    """Cuts off what is before and after a JPEG or JPEG 2000 stream, and adds what it lacks.
+
+    Attributes:
+        kind: of the stream, as in StreamDescription.
+        tables: marker segments that come after SOI where the stream has none of their kind.
+        decode: decodes a frame, to find out whether anything is missing.
+        assumed: whether the tables are assumed, so that each stream has to prove them.
+    """
+
+    kind: str
+    tables: bytes
+    decode: Decode
+    assumed: bool = False
+
+    def __call__(self, stream: bytes) -> bytes:
+        """Return the bare, whole stream of one frame.
+
+        Raises:
+            TruncatedFrameError: the end is missing, and more than the end may be.
+            CorruptFrameError: the data is not of the tables that are assumed.
+        """
+        if self.tables:
+            stream = with_tables(stream, self.tables)
+            if self.assumed and not is_exactly_filled(stream, self.decode, self.kind):
+                raise CorruptFrameError(
+                    "the JPEG stream has no Huffman tables, and is not of the usual ones"
+                )
+        try:
+            return bytes(CHECK_WHOLE[self.kind](stream)[1])
+        except TruncatedFrameError:
+            ended = self._ended(stream)
+            if ended is None:
+                raise
+            return ended
+
+    def _ended(self, stream: bytes) -> bytes | None:
+        start = stream.find(STARTS[self.kind])
+        if start < 0:
+            return None
+        if self.kind in {"jpeg2000", "htj2k"}:
+            return _ended_codestream(stream)
+        body = stream[start:]
+        without_padding = body[:-1] if body.endswith(b"\0") else body
+        for candidate in dict.fromkeys((body, without_padding)):
+            if _is_complete(candidate, self.decode, self.kind):
+                return candidate + END
+        return None
+
+
+def _ended_codestream(stream: bytes) -> bytes | None:
+    """Return a codestream with its EOC, where each tile-part that is announced is there.
+
+    TNsot of ISO/IEC 15444-1 A.4.2 says how many tile-parts a tile has.
+    """
+    for padding in (0, 1):
+        if padding and not stream.endswith(b"\0"):
+            return None
+        candidate = stream[: len(stream) - padding] + END
+        try:
+            _, view = jpeg2000.check_whole(candidate)
+        except FrameError:
+            continue
+        return bytes(view) if jpeg2000.announced_tile_parts(candidate) else None
+    return None
+
+
+def _is_complete(stream: bytes, decode: Decode, kind: str) -> bool:
+    """Whether all of a JPEG stream's pixels are there although its EOI is not.
+
+    They are if they stay the same whatever follows. The tails begin with each of the sixteen
+    half bytes, so some of them would have given another code to what is not coded yet.
+    """
+    try:
+        description, _ = CHECK_WHOLE[kind](stream + END)
+        if kind == "jpeg-ls":
+            decode(stream + END)  # CharLS refuses both too little and too much
+            return True
+        sequential = description.process in _ONE_SCAN or description.predictor is not None
+        if not sequential or description.details.get("scans") != 1 or stream.endswith(b"\xff"):
+            return False
+        seen = {decode(stream + tail + END) for tail in _tails()}
+    except FrameError:
+        return False
+    return len(seen) == 1
+
+
+def _tails() -> list[bytes]:
+    return [
+        bytes((first << 4 | 5 * step + first) & 0xFE for step in range(64)) for first in range(16)
+    ]
+
+
+def is_exactly_filled(stream: bytes, decode: Decode, kind: str) -> bool:
+    """Whether a whole JPEG stream's data ends with its last pixel: not before, and not after.
+
+    So a size, or tables, that came from elsewhere are shown to be those of the stream.
+    """
+    try:
+        _, view = CHECK_WHOLE[kind](stream)
+        body = bytes(view)[: -len(END)].rstrip(b"\xff")
+        if kind == "jpeg-ls":
+            decode(stream)
+            return True
+        if not _is_complete(body, decode, kind):
+            return False
+        shorter = body[: -max(8, len(body) // 100)]
+        return decode(shorter + b"\0" * 8 + END) != decode(body + END)
+    except FrameError:
+        return False
+
+
+def with_tables(stream: bytes, tables: bytes) -> bytes:
+    """Return a JPEG stream with tables of which it has none (ISO/IEC 10918-1 B.5).
+
+    Args:
+        stream: from SOI, or with other bytes before it.
+        tables: DQT and DHT marker segments; those of a kind that the stream has are left out.
+    """
+    if not tables:
+        return stream
+    try:
+        start = find_start(stream)
+        own = table_kinds(stream[start:])
+    except FrameError:
+        return stream
+    added = b"".join(segment for marker, segment in split_tables(tables) if marker not in own)
+    return stream[start : start + 2] + added + stream[start + 2 :]
+
+
+def table_kinds(stream: bytes) -> set[int]:
+    """Return which of DQT and DHT come before the first scan.
+
+    Raises:
+        FrameError: the stream ends before, or is none.
+    """
+    own = set()
+    for segment in walk(stream, 0):
+        if segment.marker == SOS:
+            break
+        if segment.marker in {DHT, DQT}:
+            own.add(segment.marker)
+    return own
+
+
+def split_tables(tables: bytes) -> list[tuple[int, bytes]]:
+    """Return each marker segment with its marker."""
+    found = []
+    at = 0
+    while at + 4 <= len(tables):
+        (length,) = struct.unpack_from(">H", tables, at + 2)
+        found.append((tables[at + 1], tables[at : at + 2 + length]))
+        at += 2 + length
+    return found
+
+
+def tables_only(stream: bytes) -> bytes:
+    """Return the tables of an abbreviated stream that has nothing else; b"" where it has more.
+
+    ISO/IEC 10918-1 B.5: SOI, tables, EOI.
+    """
+    if not stream.startswith(bytes((0xFF, SOI))):
+        return b""
+    found = b""
+    try:
+        for segment in walk(stream, 0):
+            if segment.marker in {DHT, DQT}:
+                found += bytes((0xFF, segment.marker)) + stream[segment.start - 2 : segment.end]
+            elif segment.marker in range(0xC0, 0xD0) or segment.marker == SOS:
+                return b""
+    except FrameError:
+        return b""
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RleMender:
+    """Lays the segments of RLE frames out as they should be: in order, each of even length."""
+
+    def __call__(self, stream: bytes) -> bytes:
+        """Return the frame with the same segments.
+
+        Raises:
+            FrameError: where the segments are is not sure.
+        """
+        parts = [stream[start:end] for start, end in rle.segments(stream)]
+        parts = [part + b"\0" * (len(part) % 2) for part in parts]
+        offsets, at = [], rle.HEADER_SIZE
+        for part in parts:
+            offsets.append(at)
+            at += len(part)
+        unused = [0] * (rle.MAX_SEGMENTS - len(parts))
+        return struct.pack("<16I", len(parts), *offsets, *unused) + b"".join(parts)
+
+
+def rle_oddities(head: bytes, offset: int) -> list[Oddity]:
+    """Return what is odd about the header of an RLE frame (PS3.5 G.3, G.5)."""
+    count, *offsets = struct.unpack_from("<16I", head)
+    used = offsets[:count]
+    found = []
+    if min(used) == 0:
+        text = "the offsets of the RLE segments count from the end of the header"
+        found.append(Oddity("wrong-rle-offsets", text, offset))
+    elif used != sorted(used):
+        text = "the RLE segments do not lie in the order of their offsets"
+        found.append(Oddity("wrong-rle-offsets", text, offset))
+    if any(one % 2 for one in used):
+        found.append(Oddity("unpadded-rle-segments", "RLE segments of odd length", offset))
+    return found
+
+
+def lacks_huffman_tables(head: bytes, stream: StreamDescription) -> bool:
+    """Whether a baseline stream leaves its Huffman tables out, as Motion JPEG does."""
+    if stream.process != _BASELINE or stream.precision != 8:
+        return False
+    try:
+        return DHT not in table_kinds(head[find_start(head) :])
+    except FrameError:
+        return False
