@@ -13,17 +13,15 @@ from typing import Any
 from dicodec.attribute_comparison import AttributeChange, compare_attributes
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
 from dicodec.frame_window import available_cores
+from dicodec.image_pair import Pair, open_side, paired
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.output import atomic_output, translated_writes
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import tag_of
 from dicodec.pixel_comparison import (
-    Pair,
     PixelComparison,
     compare_frames,
     compare_values,
-    open_side,
-    paired,
     undecodable,
 )
 from dicodec.repair.opening import open_tolerantly
@@ -84,8 +82,8 @@ def compare(
 ) -> Comparison:
     """Compare two DICOM files, whatever their transfer syntaxes.
 
-    Memory does not grow with the number of frames. Samples are compared by value; where one image
-    is RGB and the other YBR_FULL, as RGB.
+    Memory does not grow with the number of frames. Samples are compared by value; where Photometric
+    Interpretations differ, as both are shown: in RGB, palettes applied, or in MONOCHROME2.
 
     Args:
         a: a path, a buffer, or a binary stream.
@@ -113,7 +111,7 @@ def compare(
         attributes = () if ignore_attributes else compare_attributes(one, two, allowed)
         shown = None
         if picture is not None:
-            shown = _draw(Path(picture), (one, two), pair, pixels, frame)
+            shown = _draw(Path(picture), pair, pixels, frame)
     same_pixels = pixels is None or pixels.equal
     return Comparison(
         a=names[0],
@@ -177,7 +175,6 @@ def _compared_pixels(
 
 def _draw(
     picture: Path,
-    files: tuple[DicomFile, DicomFile],
     pair: Pair | None,
     pixels: PixelComparison | None,
     frame: int | None,
@@ -193,19 +190,15 @@ def _draw(
         raise InvalidOptionError(f"there is no frame {frame}: frames are 0 to {count - 1}")
     import numpy as np
 
-    from dicodec.picture import Shown, picture_of, window_of
+    from dicodec.picture import picture_of, shown
 
     samples = pair.one.read(frame), pair.two.read(frame)
-    shown = [
-        Shown(one, side.image, window_of(file.data_set))
-        for one, side, file in zip(samples, (pair.one, pair.two), files, strict=True)
-    ]
     errors = None
     if pair.comparable:
         first, second = pair.one.common(samples[0]), pair.two.common(samples[1])
         with np.errstate(invalid="ignore", over="ignore"):
             errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
-    content = picture_of((shown[0], shown[1]), errors)
+    content = picture_of((shown(pair.one, samples[0]), shown(pair.two, samples[1])), errors)
     with atomic_output(picture, overwrite=True) as temporary, translated_writes():
         temporary.write_bytes(content)
     return frame

@@ -1,19 +1,22 @@
-"""Showing two frames and their difference side by side, as a viewer would show them, as PNG."""
+"""Showing a frame, or two and their difference side by side, as a viewer would, as PNG."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
+from dicodec.image_pair import Side
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import EXPLICIT_LITTLE
 from dicodec.part10.values import parse_values
-from dicodec.pixels.photometric import route
+from dicodec.pixels.gray import Rescaling, Window
+from dicodec.pixels.photometric import Route
 
 type _Picture = NDArray[np.uint8]
 type _Floats = NDArray[np.float64]
@@ -29,48 +32,43 @@ _WINDOW_CENTER, _WINDOW_WIDTH, _VOI_LUT_FUNCTION = 0x00281050, 0x00281051, 0x002
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """How stored gray values become brightness (PS3.3 C.11.1, C.11.2).
-
-    Attributes:
-        slope, intercept: of the modality transformation.
-        center, width: of the window, in units after that; None where the data set has no window.
-        function: VOI LUT Function.
-    """
-
-    slope: float = 1.0
-    intercept: float = 0.0
-    center: float | None = None
-    width: float | None = None
-    function: str = "LINEAR"
-
-
-@dataclass(frozen=True, slots=True)
 class Shown:
     """A frame to be shown.
 
     Attributes:
         samples: as they were decoded.
         image: what they are.
-        window: of gray images.
+        rescaling: of gray images, to values and to brightness; without a window if there is none.
+        steps: what makes RGB of colors.
     """
 
     samples: NDArray[Any]
     image: ImagePixelDescription
-    window: Window
+    rescaling: Rescaling
+    steps: Route = ()
 
 
-def window_of(data_set: DataSet) -> Window:
-    """Return the first window of a data set; what cannot be read counts as absent."""
-    slope = _first_number(data_set, _RESCALE_SLOPE)
+def shown(side: Side, samples: NDArray[Any]) -> Shown:
+    """Return a frame of a file as a viewer would show it; a palette that makes no sense is gray."""
+    steps: Route = ()
+    if not side.image.monochrome:
+        with suppress(UnsupportedImageError, MalformedFileError):
+            steps = side.routes("RGB")[0]
+    return Shown(samples, side.image, _rescaling(side.data_set), steps)
+
+
+def _rescaling(data_set: DataSet) -> Rescaling:
+    """Return the rescaling and the first window; what cannot be read counts as absent."""
+    slope = _first_number(data_set, _RESCALE_SLOPE) or 1.0
+    intercept = _first_number(data_set, _RESCALE_INTERCEPT) or 0.0
+    center = _first_number(data_set, _WINDOW_CENTER)
     width = _first_number(data_set, _WINDOW_WIDTH)
-    return Window(
-        slope=slope or 1.0,
-        intercept=_first_number(data_set, _RESCALE_INTERCEPT) or 0.0,
-        center=_first_number(data_set, _WINDOW_CENTER),
-        width=width if width is not None and width >= 1 else None,
-        function=data_set.text(_VOI_LUT_FUNCTION) or "LINEAR",
-    )
+    if center is None or width is None or width < 1:
+        return Rescaling(slope, intercept)
+    function = data_set.text(_VOI_LUT_FUNCTION)
+    if function not in {"LINEAR_EXACT", "SIGMOID"}:
+        function = "LINEAR"
+    return Rescaling(slope, intercept, Window(center, width, function))
 
 
 def _first_number(data_set: DataSet, tag: int) -> float | None:
@@ -85,8 +83,8 @@ def picture_of(shown: tuple[Shown, Shown], errors: NDArray[Any] | None) -> bytes
     """Return a PNG: the first frame, the second, and their difference, with lines between.
 
     Gray values go through the window, or from the smallest to the largest value of the first frame
-    where there is none; MONOCHROME1 is inverted. In the difference the largest error is white. A
-    palette's indices are shown as gray.
+    where there is none; MONOCHROME1 is inverted. Colors become RGB. In the difference the largest
+    error is white.
 
     Args:
         shown: both frames.
@@ -95,31 +93,34 @@ def picture_of(shown: tuple[Shown, Shown], errors: NDArray[Any] | None) -> bytes
     import imagecodecs
 
     span = _span(shown[0])
-    panes = [_rendered(one, span) for one in shown]
+    panes = [rendered(one, span) for one in shown]
     if errors is not None:
         panes.append(_amplified(errors))
-    return bytes(imagecodecs.png_encode(_side_by_side(panes)))
+    return bytes(imagecodecs.png_encode(side_by_side(panes)))
 
 
-def _rendered(shown: Shown, span: tuple[float, float]) -> _Picture:
-    """Return a frame as 8-bit RGB, made smaller where it is large."""
+def rendered(shown: Shown, span: tuple[float, float] | None = None) -> _Picture:
+    """Return a frame as 8-bit RGB, made smaller where it is large.
+
+    Args:
+        shown: the frame.
+        span: the values that are black and white where there is no window; if not given, the
+            smallest and largest.
+    """
     step = _step(shown.samples)
     samples, image = np.ascontiguousarray(shown.samples[::step, ::step]), shown.image
     image = replace(image, rows=samples.shape[0], columns=samples.shape[1])
-    if image.samples_per_pixel == 1:
-        gray = _brightness(samples.astype(np.float64), shown, span)
-        if image.photometric_interpretation == "MONOCHROME1":
-            gray = 1 - gray
-        return np.repeat(_bytes(gray)[..., np.newaxis], 3, axis=2)
-    if image.samples_per_pixel != 3:
-        return _rendered(
-            Shown(shown.samples[..., 0], replace(image, samples_per_pixel=1), shown.window), span
-        )
-    if image.photometric_interpretation == "YBR_FULL":
-        for step_ in next(iter(route(image, "RGB")))[0]:
-            samples = step_.apply(samples, image)
-    low, high = image.sample_range
-    return _bytes((samples.astype(np.float64) - low) / (high - low))
+    for one in shown.steps:
+        samples, image = one.apply(samples, image), one.described(image)
+    if image.samples_per_pixel == 3:
+        low, high = image.sample_range
+        return _bytes((samples.astype(np.float64) - low) / (high - low))
+    if image.samples_per_pixel > 1:
+        samples = samples[..., 0]
+    gray = _brightness(samples.astype(np.float64), shown, span or _span(shown))
+    if image.photometric_interpretation == "MONOCHROME1":
+        gray = 1 - gray
+    return np.repeat(_bytes(gray)[..., np.newaxis], 3, axis=2)
 
 
 def _span(shown: Shown) -> tuple[float, float]:
@@ -131,20 +132,12 @@ def _span(shown: Shown) -> tuple[float, float]:
 
 
 def _brightness(values: _Floats, shown: Shown, span: tuple[float, float]) -> _Floats:
-    """Return stored values as brightness, 0 to 1 or beyond (PS3.3 C.11.2.1.2)."""
-    window = shown.window
-    if window.center is None or window.width is None or not shown.image.monochrome:
+    """Return stored values as brightness, 0 to 1 or beyond (PS3.3 C.11.1, C.11.2)."""
+    rescaling = shown.rescaling
+    if rescaling.window is None or not shown.image.monochrome:
         low, high = span
         return (values - low) / (high - low) if high > low else np.zeros_like(values)
-    values = values * window.slope + window.intercept
-    center, width = window.center, window.width
-    if window.function == "SIGMOID":
-        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -500, 500)))
-    if window.function != "LINEAR_EXACT":
-        center, width = center - 0.5, width - 1
-    if width <= 0:
-        return (values > center).astype(np.float64)
-    return (values - center) / width + 0.5
+    return rescaling.window.levels(values * rescaling.slope + rescaling.intercept)
 
 
 def _amplified(errors: NDArray[Any]) -> _Picture:
@@ -161,9 +154,9 @@ def _amplified(errors: NDArray[Any]) -> _Picture:
     return _bytes(errors / max(float(errors.max()), np.finfo(np.float64).tiny))
 
 
-def _step(samples: NDArray[Any]) -> int:
+def _step(samples: NDArray[Any], largest_side: int = LARGEST_SIDE) -> int:
     side: int = max(samples.shape[:2])
-    return -(-side // LARGEST_SIDE)
+    return -(-side // largest_side)
 
 
 def _bytes(brightness: _Floats) -> _Picture:
@@ -172,7 +165,8 @@ def _bytes(brightness: _Floats) -> _Picture:
     return rounded
 
 
-def _side_by_side(panes: list[_Picture]) -> _Picture:
+def side_by_side(panes: list[_Picture]) -> _Picture:
+    """Return pictures in a row, with lines between."""
     height = max(pane.shape[0] for pane in panes)
     line = np.full((height, _SEPARATOR_WIDTH, 3), _SEPARATOR, np.uint8)
     parts: list[_Picture] = []

@@ -7,19 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
+from dicodec.errors import MalformedFileError
 from dicodec.frame_window import map_frames
-from dicodec.frame_work import SampleReader, decoded_frames
-from dicodec.model.image import ImagePixelDescription
+from dicodec.image_pair import Pair
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.source import read_chunks
-from dicodec.pixels.photometric import PhotometricStep, route
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
     from dicodec.pixels.metrics import SampleErrors
 
-_COMMON = ("RGB", "MONOCHROME2")
 _BAND_MEMORY = 16 << 20
 
 
@@ -76,54 +73,6 @@ class PixelComparison:
     frames: tuple[FrameComparison, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of the two files, its frames ready to be decoded.
-
-    Attributes:
-        name: of the file, for errors.
-        decode: returns the samples of a frame.
-        image: what `decode` returns.
-        steps: what brings the samples to the interpretation in which both are compared.
-    """
-
-    name: str | None
-    decode: SampleReader
-    image: ImagePixelDescription
-    steps: tuple[PhotometricStep, ...] = ()
-
-    def read(self, frame: int) -> Samples:
-        """Return the samples of a frame; errors name the file and the frame."""
-        try:
-            return self.decode(frame)
-        except DicodecError as error:
-            error.path = error.path or self.name
-            error.frame = frame if error.frame is None else error.frame
-            raise
-
-    def common(self, samples: Samples) -> Samples:
-        """Return samples in the interpretation in which both files are compared."""
-        image = self.image
-        for step in self.steps:
-            samples, image = step.apply(samples, image), step.described(image)
-        return samples
-
-
-def open_side(file: DicomFile, pixel_data: PixelData, name: str | None) -> Side:
-    """Return one file's frames, ready to be decoded.
-
-    Raises:
-        ReadError: the image is not described, or the first frame's headers cannot be read.
-        UnsupportedSourceError: the frames are in an encoding that is not decoded.
-    """
-    try:
-        decode, image = decoded_frames(file, pixel_data)
-    except DicodecError as error:
-        error.path = error.path or name
-        raise
-    return Side(name, decode, image)
-
-
 def undecodable(file: DicomFile, pixel_data: PixelData) -> str:
     """Return why frames cannot be told apart in Pixel Data, "" where they can."""
     if isinstance(pixel_data.described, MalformedFileError):
@@ -163,62 +112,6 @@ def compare_values(
     return PixelComparison(equal=False, differences=(f"the bytes of Pixel Data differ, and {why}",))
 
 
-class Pair(NamedTuple):
-    """Two sides that can be compared, or what makes that impossible."""
-
-    one: Side
-    two: Side
-    differences: tuple[str, ...]
-    notes: tuple[str, ...]
-    comparable: bool
-
-
-def paired(one: Side, two: Side) -> Pair:
-    """Say what differs between two images as a whole, and bring them to one interpretation."""
-    first, second = one.image, two.image
-    differences = [
-        f"{name} {getattr(first, field)} and {getattr(second, field)}"
-        for name, field in (("Columns", "columns"), ("Rows", "rows"))
-        if getattr(first, field) != getattr(second, field)
-    ]
-    comparable = not differences
-    if first.number_of_frames != second.number_of_frames:
-        differences.append(
-            f"Number of Frames {first.number_of_frames} and {second.number_of_frames}"
-        )
-    notes = [
-        f"{name} {getattr(first, field)} and {getattr(second, field)}: values compared as they are"
-        for name, field in (
-            ("Bits Stored", "bits_stored"),
-            ("Pixel Representation", "pixel_representation"),
-        )
-        if getattr(first, field) != getattr(second, field)
-    ]
-    names = first.photometric_interpretation, second.photometric_interpretation
-    if names[0] == names[1]:
-        if first.samples_per_pixel != second.samples_per_pixel:
-            differences.append(
-                f"Samples per Pixel {first.samples_per_pixel} and {second.samples_per_pixel}"
-            )
-            comparable = False
-        return Pair(one, two, tuple(differences), tuple(notes), comparable)
-    for wanted in _COMMON:
-        try:
-            steps = [next(iter(route(side.image, wanted)))[0] for side in (one, two)]
-        except (UnsupportedImageError, StopIteration):
-            continue
-        notes.append(f"{names[0]} and {names[1]}: compared as {wanted}")
-        return Pair(
-            Side(one.name, one.decode, first, steps[0]),
-            Side(two.name, two.decode, second, steps[1]),
-            tuple(differences),
-            tuple(notes),
-            comparable,
-        )
-    differences.append(f"Photometric Interpretation {names[0]} and {names[1]}")
-    return Pair(one, two, tuple(differences), tuple(notes), comparable=False)
-
-
 class _Measured(NamedTuple):
     """What is kept of a frame when its samples are let go."""
 
@@ -242,7 +135,7 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
 
     if not pair.comparable:
         return PixelComparison(equal=False, differences=pair.differences, notes=pair.notes)
-    images = pair.one.image, pair.two.image
+    images = pair.one.compared, pair.two.compared
     count = min(image.number_of_frames for image in images)
     size = sum(image.samples_per_frame * max(image.bits_allocated, 8) // 4 for image in images)
     total, frames, value_range = SampleErrors(), list[FrameComparison](), 0.0
@@ -259,7 +152,7 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
         equal=not pair.differences and all(one.equal for one in frames),
         differences=pair.differences,
         notes=pair.notes,
-        photometric_interpretation=_interpretation(pair.one),
+        photometric_interpretation=pair.one.compared.photometric_interpretation,
         largest_error=worst.largest_error,
         mean_absolute_error=total.mean,
         psnr=_rounded(total.psnr(value_range), 4),
@@ -275,7 +168,7 @@ def _measuring(pair: Pair) -> Callable[[int], _Measured]:
 
     whole_range = None
     if not (pair.one.image.floating or pair.two.image.floating):
-        bits = max(pair.one.image.bits_stored, pair.two.image.bits_stored)
+        bits = max(side.compared.bits_stored for side in (pair.one, pair.two))
         whole_range = float((1 << bits) - 1)
 
     def measure(frame: int) -> _Measured:
@@ -308,10 +201,6 @@ def _frame_comparison(frame: int, measured: _Measured, tolerance: float) -> Fram
         psnr=_rounded(errors.psnr(measured.value_range), 4),
         ssim=_rounded(measured.ssim, 6),
     )
-
-
-def _interpretation(side: Side) -> str:
-    return side.steps[-1].target if side.steps else side.image.photometric_interpretation
 
 
 def _rounded(number: float | None, digits: int) -> float | None:
