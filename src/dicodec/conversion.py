@@ -97,6 +97,8 @@ def convert_with(
             if in_place and not options.verify:
                 options = replace(options, verify=True)  # before an original goes
         with open_tolerantly(source, options.limits) as file:
+            if options.standardize:
+                file = _standardized(file, report)
             report.seconds["open"] = time.perf_counter() - started
             _convert_open(file, target, options, report, progress, in_place=in_place)
     except DicodecError as error:
@@ -105,6 +107,14 @@ def convert_with(
         raise
     report.seconds["total"] = time.perf_counter() - started
     return report
+
+
+def _standardized(file: DicomFile, report: ConversionReport) -> DicomFile:
+    from dicodec.repair.standard_form import standard_form
+
+    standard = standard_form(file)
+    report.repairs, report.oddities = standard.repaired, standard.left
+    return standard.file
 
 
 def _convert_open(
@@ -122,7 +132,7 @@ def _convert_open(
     workers = options.workers or available_cores()
     plan = surveyed(file, plan, workers)
     edits = planned_edits(file, plan, options, encoding)
-    if _right_already(file, plan, edits):
+    if not report.repairs and _right_already(file, plan, edits):
         plan = ConversionPlan(plan.source, plan.target, Action.COPY_FILE, plan.pixels)
     _describe(report, file, plan, edits)
     report.seconds["plan"] = time.perf_counter() - started
@@ -217,7 +227,7 @@ def _describe(
     report.source_syntax = plan.source.name
     report.target_syntax = plan.target.name
     report.action = plan.action.value
-    report.oddities = file.oddities
+    report.oddities = (*file.oddities, *report.oddities)
     report.source_size = file.source.size
     report.decisions += plan.decisions
     report.warnings += plan.warnings

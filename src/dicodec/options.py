@@ -43,6 +43,8 @@ class ConversionOptions:
         keep_uid: keep the SOP Instance UID where a lossy result would get a new one.
         offset_table: "auto" writes a Basic Offset Table, and an Extended Offset Table where 32
             bits may not suffice.
+        standardize: bring the data set to the form that a strict reader takes, as far as nothing
+            has to be invented; else what no edit names stays byte for byte as it is.
         strict: refuse a source that departs from the standard or contradicts itself.
         engine: "auto" for our own codecs, "gdcm" for GDCM in a process of its own.
         overwrite: whether a target that is there may be replaced.
@@ -67,6 +69,7 @@ class ConversionOptions:
     remove_attributes: tuple[str, ...] = ()
     keep_uid: bool = False
     offset_table: str = "auto"
+    standardize: bool = False
     strict: bool = False
     engine: str = "auto"
     overwrite: bool = False
@@ -87,6 +90,11 @@ class ConversionOptions:
         _one_of("photometric", self.photometric, PHOTOMETRIC_CHOICES)
         _one_of("engine", self.engine, ENGINES)
         _one_of("offset_table", self.offset_table, OFFSET_TABLES)
+        if self.standardize and self.engine == "gdcm":
+            raise InvalidOptionError(
+                "GDCM reads the source itself and cannot standardize it",
+                hint="standardize first, by a conversion of its own",
+            )
         if self.backup is not None and (not self.backup or set(self.backup) & {"/", "\0"}):
             raise InvalidOptionError(
                 f"{self.backup!r} is no suffix of a file's name", hint="such as .orig"

@@ -26,6 +26,7 @@ class ConversionReport:
         decisions: what was decided about the image, and why.
         changes: the attributes that were changed, one line each.
         oddities: departures from the standard that were found in the source.
+        repairs: what `--standardize` put right, beside the oddities.
         warnings: what the user should know.
         source_size, target_size: bytes.
         seconds: wall time, by stage: "open", "plan", "convert", "verify", "total".
@@ -34,6 +35,7 @@ class ConversionReport:
             where nobody did.
         largest_error: of any sample, where a lossy result was verified.
         psnr: peak signal-to-noise ratio in dB, where a lossy result was verified.
+        rule: of the policy that decided; empty without a policy.
         dry_run: True where nothing was written.
     """
 
@@ -50,6 +52,7 @@ class ConversionReport:
     decisions: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     oddities: tuple[Oddity, ...] = ()
+    repairs: tuple[Oddity, ...] = ()
     warnings: list[str] = field(default_factory=list)
     source_size: int = 0
     target_size: int = 0
@@ -58,6 +61,7 @@ class ConversionReport:
     witness: str = ""
     largest_error: int | None = None
     psnr: float | None = None
+    rule: str = ""
     dry_run: bool = False
 
     def as_dict(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 class Severity(StrEnum):
     """How much an oddity matters to whoever reads the file."""
 
+    ALLOWED = "allowed"  # the standard allows it, or did
     HARMLESS = "harmless"  # every reader takes it
     WRONG = "wrong"  # there is one sensible reading; some readers fail
     DOUBTFUL = "doubtful"  # one reading is assumed where another is possible
@@ -34,8 +35,14 @@ class OddityKind:
     standardized: str
     section: str
 
+    @property
+    def left_alone(self) -> bool:
+        """Whether the result of `--standardize` has it still: its meaning is not known."""
+        return self.standardized == _LEFT
 
-_HARMLESS, _WRONG, _DOUBTFUL = Severity
+
+_ALLOWED, _HARMLESS, _WRONG, _DOUBTFUL = Severity
+_LEFT = "nothing: it is left as it is"
 
 _ROWS = (
     OddityKind("no-preamble", _WRONG, "no 128 bytes and prefix DICM at the start",
@@ -77,7 +84,8 @@ _ROWS = (
                "PS3.5 A.4"),
     OddityKind("wrong-number-of-frames", _WRONG,
                "Number of Frames is not that of the frames in Pixel Data",
-               "nothing: converting such frames is refused", "nothing", "PS3.3 C.7.6.6.1.1"),
+               "as many as there are, where each is whole and nothing else says otherwise; else "
+               "converting them is refused", "the right number", "PS3.3 C.7.6.6.1.1"),
     OddityKind("pixel-data-truncated", _DOUBTFUL, "the file ends inside Pixel Data",
                "nothing: the frame at fault is named", "nothing", "PS3.5 7.1"),
     OddityKind("explicit-in-un", _WRONG, "a UN of undefined length whose elements state VRs",
@@ -97,6 +105,142 @@ _ROWS = (
     OddityKind("encapsulated-outside-explicit-le", _WRONG,
                "encapsulated Pixel Data in a data set of another encoding",
                "fragments as they are", "explicit VR little endian", "PS3.5 A.4"),
+    # The structure of the data set
+    OddityKind("stray-bytes", _WRONG,
+               "up to 256 bytes that are no element come first, and then 6 elements in order",
+               "the data set begins behind them", "they are left out", "PS3.10 7.2"),
+    OddityKind("big-endian-file-meta", _WRONG, "group 2 is in big endian",
+               "explicit VR big endian up to the end of group 2",
+               "group 2 in explicit VR little endian", "PS3.10 7.1"),
+    OddityKind("incomplete-file-meta", _WRONG,
+               "a required element of group 2 is missing, or names another instance than the data "
+               "set", "the data set's own UIDs count", "complete File Meta Information",
+               "PS3.10 7.1"),
+    OddityKind("explicit-element", _WRONG, "an element states its VR among others that do not",
+               "the VR it states", "the encoding of the target", "PS3.5 7.1"),
+    OddityKind("other-byte-order", _WRONG,
+               "an element is in the other byte order than the data set, and others follow it",
+               "the element's own byte order", "the encoding of the target", "PS3.5 7.3"),
+    OddityKind("illegal-vr", _WRONG, "two bytes that are no VR where one is stated",
+               "the VR of the dictionary if the value fits it, else UN; the length field is that "
+               "after which the next element is found", "the VR that was assumed", "PS3.5 6.2"),
+    OddityKind("wrong-length-field", _WRONG,
+               "a length of 16 bits where the VR has 32, or of 32 where it has 16",
+               "the one after which the next element is found", "the length field of the VR",
+               "PS3.5 7.1.2"),
+    OddityKind("wrong-vr", _WRONG, "another VR than the dictionary's, for the same kind of value",
+               "the VR that is stated", "the dictionary's", "PS3.6 6"),
+    OddityKind("other-vr", _DOUBTFUL,
+               "another VR than the dictionary's, which the value does not fit",
+               "the VR that is stated", _LEFT, "PS3.6 6"),
+    OddityKind("known-un", _ALLOWED, "UN for an element whose VR the dictionary knows",
+               "bytes", "the dictionary's VR, if the value fits it", "PS3.5 6.2.2"),
+    OddityKind("sequence-as-un", _ALLOWED, "UN for an element that is a sequence",
+               "implicit VR little endian inside", "a sequence in the data set's encoding",
+               "PS3.5 6.2.2"),
+    OddityKind("odd-length", _WRONG, "a value of an odd number of bytes", "as long as it says",
+               "the pad byte of its VR is added", "PS3.5 6.2"),
+    OddityKind("uncounted-pad-byte", _WRONG,
+               "a value of odd length, and the next element is one byte behind it",
+               "the byte between is padding", "the length counts it", "PS3.5 6.2"),
+    OddityKind("wrong-padding", _HARMLESS, "text that ends with NUL, or a UID that ends with space",
+               "the text before it", "the pad byte of its VR, if one is due", "PS3.5 6.2"),
+    OddityKind("illegal-value", _DOUBTFUL,
+               "text too long for its VR, not of its form, or of too many values",
+               "the text as it is", _LEFT, "PS3.5 6.2"),
+    OddityKind("undefined-length", _WRONG,
+               "an undefined length where the VR allows none, and items in the value",
+               "a sequence", "VR SQ", "PS3.5 7.1.1"),
+    OddityKind("wrong-sequence-length", _WRONG,
+               "a sequence whose length is not where its items end; a delimiter or an element is",
+               "it ends with its last item", "the right length", "PS3.5 7.5"),
+    OddityKind("wrong-item-length", _WRONG,
+               "an item whose length is not where its elements end; another item or the end is",
+               "it ends with its last element", "the right length", "PS3.5 7.5"),
+    OddityKind("no-item-delimiter", _WRONG,
+               "an item of undefined length is followed by the next without a delimiter",
+               "it ends there", "the delimiter", "PS3.5 7.5"),
+    OddityKind("no-sequence-delimiter", _WRONG,
+               "a sequence of undefined length is followed by an element without a delimiter",
+               "it ends there", "the delimiter", "PS3.5 7.5"),
+    OddityKind("no-sequence-header", _DOUBTFUL,
+               "an item where an element should be, and its first attribute belongs to one "
+               "sequence only", "that sequence", "the sequence around its items", "PS3.5 7.5"),
+    OddityKind("group-length", _ALLOWED, "(gggg,0000) in a data set", "nothing",
+               "it is left out: the results of no conversion have it", "PS3.5 7.2"),
+    OddityKind("unordered-element", _WRONG, "a tag lower than one before it",
+               "as if in its place", "it is in its place", "PS3.5 7.1"),
+    OddityKind("duplicate-element", _DOUBTFUL, "a tag for the second time", "the first counts",
+               "the first only", "PS3.5 7.1"),
+    OddityKind("trailing-garbage", _DOUBTFUL,
+               "bytes that can be no element behind Pixel Data, or one byte over and over",
+               "the data set ends before them", "they are left out", "PS3.10 7.2"),
+    OddityKind("wrong-pixel-data-vr", _WRONG,
+               "Pixel Data is neither OB nor OW, or OB with more than 8 bits, or encapsulated "
+               "and not OB", "samples of Bits Allocated", "the right VR", "PS3.5 A.1 to A.4"),
+    OddityKind("odd-fragment", _WRONG, "a fragment of Pixel Data has an odd number of bytes",
+               "as long as it says", "a pad byte is added", "PS3.5 A.4"),
+    # What Pixel Data really is
+    OddityKind("not-deflated", _WRONG, "an element where a deflate stream is stated",
+               "the data set is not deflated", "the encoding of the target", "PS3.5 A.5"),
+    OddityKind("deflated", _WRONG, "a deflate stream with a data set in it, which is not stated",
+               "the data set that comes out", "the encoding of the target", "PS3.5 A.5"),
+    OddityKind("wrapped-deflate", _WRONG, "a zlib or gzip header around the deflate stream",
+               "the stream inside", "a raw deflate stream, if any", "PS3.5 A.5"),
+    OddityKind("unknown-transfer-syntax", _WRONG,
+               "a Transfer Syntax UID that is in no table, and Pixel Data that shows what it is",
+               "what the streams, or the length of 8-bit samples, show", "that UID",
+               "PS3.6 A"),
+    OddityKind("wrong-transfer-syntax", _WRONG,
+               "streams of one kind under the UID of another, by their markers",
+               "what the streams show, their loss included", "that UID", "PS3.5 A.4"),
+    OddityKind("encapsulated-under-native", _WRONG, "fragments where a native syntax is stated",
+               "what the streams show", "that UID", "PS3.5 A.4"),
+    OddityKind("native-under-compressed", _WRONG,
+               "Pixel Data of defined length, that of its frames, where a compressed syntax is "
+               "stated", "native samples", "the UID of the native syntax", "PS3.5 A.4"),
+    OddityKind("stream-without-items", _WRONG,
+               "a bare stream as value of Pixel Data, of the image's size; several end where the "
+               "next begins", "one fragment a frame", "fragments", "PS3.5 A.4"),
+    OddityKind("junk-before-stream", _WRONG,
+               "other bytes before SOI or SOC, and a stream of the image's size behind them",
+               "the stream begins at its marker", "the stream alone", "PS3.5 8.2"),
+    OddityKind("bytes-after-stream", _HARMLESS, "more than a pad byte behind EOI or EOC",
+               "the stream ends at its marker", "the stream alone", "PS3.5 A.4"),
+    OddityKind("no-end-marker", _DOUBTFUL, "the stream ends without EOI or EOC",
+               "all is there where pixels do not depend on what follows, or each tile-part is "
+               "there; else the frame is refused", "the marker", "PS3.5 8.2"),
+    OddityKind("boxed-codestream", _WRONG, "boxes of a JP2 file around the codestream",
+               "the codestream inside", "the codestream alone", "PS3.5 8.2.4"),
+    OddityKind("no-huffman-tables", _DOUBTFUL, "a baseline stream without DHT",
+               "the tables of ISO/IEC 10918-1 K.3, where they decode all of the data and no more",
+               "the stream with these tables", "PS3.5 8.2.1"),
+    OddityKind("tables-only-stream", _WRONG, "a first fragment with tables and nothing else",
+               "they are those of all frames", "each stream with its tables", "PS3.5 8.2.1"),
+    OddityKind("wrong-rle-offsets", _WRONG,
+               "offsets that count from the end of the header, or segments in another order",
+               "where they then are", "segments in order, offsets from the frame's first byte",
+               "PS3.5 G.5"),
+    OddityKind("unpadded-rle-segments", _HARMLESS, "RLE segments of odd length",
+               "they end where the next begins", "a pad byte behind each", "PS3.5 G.3.1"),
+    OddityKind("wrong-attribute", _DOUBTFUL,
+               "an attribute of the Image Pixel Module that all streams, or the length of Pixel "
+               "Data, contradict", "what they say", "the attribute with that value",
+               "PS3.5 8.2.1"),
+    OddityKind("long-pixel-data", _DOUBTFUL, "Pixel Data is longer than its frames",
+               "as many frames as Number of Frames says", "the frames alone", "PS3.5 8.1.1"),
+    OddityKind("packed-samples", _WRONG, "Bits Allocated 12, and Pixel Data as long as that gives",
+               "samples without gaps, the first in the lowest bits", "Bits Allocated 16",
+               "PS3.5 8.1.1"),
+    # Vendors, and what came before DICOM
+    OddityKind("acr-nema", _WRONG, "a Recognition Code (0008,0010)",
+               "the attributes it has; none that it lacks", "Secondary Capture Image Storage",
+               "ACR-NEMA 300"),
+    OddityKind("elscint-pixels", _WRONG,
+               "Tamar Compression Type (07A1,xx11) PMSCT_RLE1 or PMSCT_RGB1 and no Pixel Data",
+               "one frame, compressed in (07A1,xx0A)", "Pixel Data", "PS3.5 7.8"),
+    OddityKind("papyrus", _WRONG, "Image Sequence (0041,xx50) of PAPYRUS 3.0 with one item",
+               "that item is the data set", "the data set of the item", "PS3.5 7.8"),
 )  # fmt: skip
 
 ODDITIES = {row.id: row for row in _ROWS}

@@ -25,7 +25,7 @@ from dicodec.repair.vr_choice import (
 )
 
 if TYPE_CHECKING:
-    from dicodec.repair.element_tree import Entry
+    from dicodec.repair.entries import Entry
 
 _CREATOR_SIZE = 256
 

@@ -40,7 +40,7 @@ class TreeLevel:
         numbers: dict[int, int | None] | None = None,
     ) -> None:
         self.creators: dict[int, str] = {}
-        self.character_set = parent.character_set if isinstance(parent, TreeLevel) else ""
+        self.character_set: str = parent.character_set if isinstance(parent, TreeLevel) else ""
         self._source = source
         self._range = start, end
         self._encoding = encoding

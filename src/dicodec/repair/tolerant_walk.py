@@ -9,6 +9,7 @@ from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFile
 from dicodec.model.limits import Limits
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import WalkedDataSet
+from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
@@ -17,7 +18,6 @@ from dicodec.part10.elements import (
     ElementSpan,
     Walker,
 )
-from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -26,13 +26,14 @@ from dicodec.part10.encoding import (
 )
 from dicodec.part10.file_meta import guess_encoding
 from dicodec.part10.source import ByteSource, read_chunks
-from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource, piece_length
 from dicodec.part10.vr import LONG_FORM, SHORT_FORM
 from dicodec.repair.element_headers import ElementHeader, HeaderReader
-from dicodec.repair.element_tree import ElementTree, Entry
+from dicodec.repair.element_tree import ElementTree
+from dicodec.repair.entries import Entry, Place
 from dicodec.repair.forms import ReadableForm
 from dicodec.repair.levels import TreeLevel
 from dicodec.repair.notes import Notes
+from dicodec.repair.placed_elements import PlacedElements
 
 _PIXEL_GROUP = 0x7FE0
 _LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, 0xFFFE})
@@ -63,52 +64,16 @@ def walk_tolerantly(
     try:
         try:
             walk.run()
-        except _OtherByteOrder:
+        except _OtherByteOrderError:
             other = EXPLICIT_BIG if encoding.little_endian else EXPLICIT_LITTLE
             walk = _Walk(source, start, other, limits)
             walk.run()
-    except (MalformedFileError, TruncatedFileError, _OtherByteOrder):
+    except (MalformedFileError, TruncatedFileError, _OtherByteOrderError):
         return None
     return walk.walked()
 
 
-class Placed:
-    """Elements, and the source they lie in: the given one with new bytes behind its end."""
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self._pieces: list[Piece] = [SourceRange(source, 0, source.size)]
-        self._size = source.size
-        self.elements: list[ElementSpan] = []
-
-    def add(self, entry: Entry) -> None:
-        """Take an element on; one that was written anew is given its place."""
-        if entry.pieces is None:
-            raise ValueError("an element that was not written anew has its place")
-        size = sum(map(piece_length, entry.pieces))
-        start = self._size
-        value, end = start + entry.header, start + size
-        self._pieces += entry.pieces
-        self._size = end
-        self.elements.append(
-            ElementSpan(
-                entry.tag, entry.vr, start, value, end - entry.trailer - value, end, entry.undefined
-            )
-        )
-
-    def splice(self, head: bytes, start: int, end: int) -> int:
-        """Put new bytes before a range of the source and return where both begin."""
-        place = self._size
-        self._pieces += [head, SourceRange(self._source, start, end)]
-        self._size += len(head) + end - start
-        return place
-
-    def source(self) -> ByteSource:
-        """Return where all elements lie."""
-        return SplicedSource(self._pieces) if len(self._pieces) > 1 else self._source
-
-
-class _OtherByteOrder(Exception):
+class _OtherByteOrderError(Exception):
     """Pixel Data is in the other byte order than the start of the data set."""
 
 
@@ -123,8 +88,9 @@ class _Walk:
         self._notes = Notes()
         self._headers = HeaderReader(source)
         self._tree = ElementTree(source, limits, self._notes, ReadableForm(source, self._notes))
-        self._level = TreeLevel(source, start, source.size, encoding, None)
-        self._placed = Placed(source)
+        level = TreeLevel(source, start, source.size, encoding, None)
+        self._place = Place(encoding, encoding, level)
+        self._placed = PlacedElements(source)
         self._pixels: Walker | None = None
         self._states_vrs = encoding.explicit_vr
         self._previous = 0
@@ -174,25 +140,15 @@ class _Walk:
         if header.tag in PIXEL_DATA_TAGS:
             self._take_pixel_data(header)
             return
-        mark = self._notes.mark()
-        entry = self._read(self._encoding)
-        if self._tree.states_vrs and not self._encoding.explicit_vr:
-            # Where some of an element states VRs, none of them shall be lost.
-            self._notes.back_to(mark)
-            entry = self._read(EXPLICIT_LITTLE)
-            self._tree.states_vrs, self._states_vrs = False, True
+        entry = self._tree.element(self._position, end, self._place, self._previous)
+        self._states_vrs |= bool(entry.vr)
         self._take(entry)
-
-    def _read(self, target: DataSetEncoding) -> Entry:
-        return self._tree.element(
-            self._position, self._source.size, self._encoding, target, self._level, self._previous
-        )
 
     def _take(self, entry: Entry) -> None:
         if entry.pieces is not None:
             self._placed.add(entry)
         else:
-            self._placed.elements.append(self._plain_span(entry))
+            self._placed.keep(self._plain_span(entry))
         self._previous = max(self._previous, entry.tag)
         self._position = entry.end
 
@@ -209,7 +165,7 @@ class _Walk:
         if self._pixels is not None:
             raise MalformedFileError("Pixel Data is there again", offset=header.start)
         if header.encoding.little_endian != self._encoding.little_endian:
-            raise _OtherByteOrder
+            raise _OtherByteOrderError
         start, source, moved = header.start, self._source, 0
         if header.oddity:
             self._note(header.oddity, f"Pixel Data: {header.oddity}")
@@ -221,15 +177,12 @@ class _Walk:
             source, moved = self._placed.source(), start + len(head) - header.value
         walker = self._pixels = Walker(source, self._limits)
         span = next(walker.elements(start, source.size, header.encoding))
-        self._placed.elements.append(span)
+        self._placed.keep(span)
         self._previous = max(self._previous, header.tag)
         self._position = span.end - moved + header.padding
 
     def _take_orphans(self) -> None:
-        entry = self._tree.orphan_item(
-            self._position, self._source.size, self._encoding, self._encoding, self._level,
-            self._previous,
-        )  # fmt: skip
+        entry = self._tree.orphans(self._position, self._source.size, self._place, self._previous)
         if entry is None:
             raise MalformedFileError("an item outside of a sequence", offset=self._position)
         self._take(entry)

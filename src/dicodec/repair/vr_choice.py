@@ -44,11 +44,9 @@ def same_kind(one: str, other: str) -> bool:
     first, second = VALUE_REPRESENTATIONS[one], VALUE_REPRESENTATIONS[other]
     if "SQ" in {one, other} or "UN" in {one, other}:
         return False
-    return (
-        first.text
-        and second.text
-        or (not first.text and not second.text and first.swap_unit == second.swap_unit)
-    )
+    if first.text or second.text:
+        return first.text and second.text
+    return first.swap_unit == second.swap_unit
 
 
 def value_fits(vr: str, tag: int, length: int, value: bytes, character_set: str) -> bool:

@@ -1,0 +1,262 @@
+"""Reading the items of a sequence whose lengths and delimiters may be wrong (PS3.5 7.5).
+
+A length is believed where something that can follow is just behind it. Where it is not, an item
+ends before the next item or delimiter, and a sequence before the next element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model.limits import Limits
+from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
+from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, tag_text
+from dicodec.part10.source import ByteSource
+from dicodec.part10.spliced_source import Piece, SourceRange, joined_pieces
+from dicodec.repair.element_headers import DELIMITERS, ElementHeader, HeaderReader
+from dicodec.repair.entries import DELIMITER_LENGTH, Entry, Place, item_pieces
+from dicodec.repair.forms import ReadableForm
+from dicodec.repair.levels import TreeLevel
+from dicodec.repair.notes import Notes
+
+type ReadElement = Callable[[int, int, Place, int], Entry]
+"""Reads the element at an offset: position, end, place, tag of the element before it."""
+
+
+class Items(NamedTuple):
+    """The items of a sequence.
+
+    Attributes:
+        pieces: all of them, without a delimiter; None where they are right as they lie.
+        content_end: where they end in the source.
+        end: where the sequence ends, behind a delimiter.
+    """
+
+    pieces: list[Piece] | None
+    content_end: int
+    end: int
+
+
+class ItemReader:
+    """Reads the items of sequences.
+
+    Args:
+        source: where the bytes are.
+        headers: reads headers there.
+        limits: bounds on depth and count.
+        notes: takes what is odd.
+        form: what is made of elements.
+        read_element: reads one element and all that is in it.
+    """
+
+    def __init__(
+        self,
+        source: ByteSource,
+        headers: HeaderReader,
+        limits: Limits,
+        notes: Notes,
+        form: ReadableForm,
+        read_element: ReadElement,
+    ) -> None:
+        self._source = source
+        self._headers = headers
+        self._limits = limits
+        self._note = notes.add
+        self._form = form
+        self._read_element = read_element
+        self._cut_off = source.size  # a sequence that ends only here may go on
+
+    def items(self, header: ElementHeader, end: int, place: Place, *, bounded: bool) -> Items:
+        """Read the items of a sequence.
+
+        Args:
+            header: of the sequence.
+            end: where it surely ends, or what it cannot reach beyond.
+            place: where its items stand.
+            bounded: whether it surely ends at `end`.
+
+        Raises:
+            MalformedFileError, TruncatedFileError: no reading of them is sure.
+            LimitExceededError: sequences are nested too deep.
+        """
+        if place.depth >= self._limits.nesting_depth:
+            raise LimitExceededError("sequences are nested too deep", offset=header.start)
+        cut_off = self._cut_off
+        if bounded:  # a length that is right proves that nothing was cut off
+            self._cut_off = -1
+        try:
+            return self._items(header, end, place, bounded=bounded)
+        finally:
+            self._cut_off = cut_off
+
+    def _items(self, header: ElementHeader, end: int, place: Place, *, bounded: bool) -> Items:
+        parts: list[Piece] = []
+        changed = False
+        position = header.value
+        while not (bounded and position == end):
+            tag, length = self._headers.delimiter_at(position, place.encoding)
+            if position + DELIMITER_LENGTH > end:
+                tag = 0
+            if tag == SEQUENCE_DELIMITER and not bounded:
+                return Items(parts if changed else None, position, position + DELIMITER_LENGTH)
+            if tag in {ITEM_DELIMITER, SEQUENCE_DELIMITER} and (bounded or not place.depth):
+                self._note("stray-delimiter", "a delimiter between items", position)
+                changed = True
+                position += DELIMITER_LENGTH
+                continue
+            if tag != ITEM:
+                self._check_end(header, position, end, bounded=bounded)
+                return Items(parts, position, position)
+            item, after = self._item(position, length, end, place, bounded=bounded)
+            changed = changed or item is not None
+            parts += [SourceRange(self._source, position, after)] if item is None else item
+            position = after
+        return Items(parts if changed else None, position, position)
+
+    def _check_end(self, header: ElementHeader, position: int, end: int, *, bounded: bool) -> None:
+        """A sequence without a delimiter ends where something else surely begins."""
+        if position == self._cut_off:
+            raise TruncatedFileError("a sequence has no delimiter", offset=position)
+        tag, _ = self._headers.delimiter_at(position, header.encoding)
+        ended = position == end or tag == ITEM_DELIMITER
+        if bounded or not (
+            ended or self._headers.follows(position, end, header.encoding, header.tag)
+        ):
+            raise MalformedFileError(
+                "something else where an item of a sequence should be", offset=position
+            )
+        if header.undefined:
+            self._note(
+                "no-sequence-delimiter", f"{tag_text(header.tag)} has no delimiter", position
+            )
+
+    def _item(
+        self, position: int, length: int, end: int, place: Place, *, bounded: bool
+    ) -> tuple[list[Piece] | None, int]:
+        """Read an item; return its bytes if they had to be written anew, and where it ends."""
+        value = position + DELIMITER_LENGTH
+        level = TreeLevel(self._source, value, end, place.encoding, place.level)
+        inside = place._replace(level=level, depth=place.depth + 1)
+        undefined = length == UNDEFINED_LENGTH
+        stop = value + length
+        right = True
+        if not undefined and self._ends_at(stop, end, place.encoding, bounded=bounded):
+            entries, after = self._elements(value, stop, inside), stop
+        else:
+            entries, stop = self._elements_up_to_delimiter(value, end, inside)
+            closed = self._headers.delimiter_at(stop, place.encoding)[0] == ITEM_DELIMITER
+            closed = closed and stop + DELIMITER_LENGTH <= end
+            after = stop + DELIMITER_LENGTH * closed
+            if undefined and not closed:
+                if stop == self._cut_off:
+                    raise TruncatedFileError("an item has no delimiter", offset=stop)
+                self._note("no-item-delimiter", "an item has no delimiter", stop)
+                right = False
+            elif not undefined:
+                # Before another delimiter it might have taken up what follows its sequence.
+                next_tag, _ = self._headers.delimiter_at(after, place.encoding)
+                if not bounded and next_tag != ITEM:
+                    raise TruncatedFileError(
+                        f"an item claims {length} bytes where {end - value} are left",
+                        offset=position,
+                    )
+                self._note(
+                    "wrong-item-length",
+                    f"an item claims {length} bytes and has {stop - value}",
+                    position,
+                )
+                right = False
+        content = self._joined(entries, value, stop)
+        if content is None:
+            if right and place.encoding == place.target:
+                return None, after
+            content = [SourceRange(self._source, value, stop)]
+        return item_pieces(content, place.target, undefined=undefined), after
+
+    def _ends_at(self, stop: int, end: int, encoding: DataSetEncoding, *, bounded: bool) -> bool:
+        """Whether an item's stated end is one: another item, a delimiter or the end is there."""
+        if stop >= end:
+            return stop == end
+        if self._headers.delimiter_at(stop, encoding)[0] in DELIMITERS:
+            return True
+        return not bounded and self._headers.follows(stop, end, encoding, 0)
+
+    def _elements(self, position: int, end: int, place: Place) -> list[Entry]:
+        """Read the elements of an item that surely ends at `end`."""
+        entries: list[Entry] = []
+        previous = 0
+        while position < end:
+            self._check_count(entries, position)
+            tag, _ = self._headers.delimiter_at(position, place.encoding)
+            if tag == ITEM and position + DELIMITER_LENGTH <= end:
+                raise MalformedFileError("an item outside of a sequence", offset=position)
+            if tag in DELIMITERS and position + DELIMITER_LENGTH <= end:
+                self._note("stray-delimiter", "a delimiter outside of a sequence", position)
+                position += DELIMITER_LENGTH
+                continue
+            entry = self._read_element(position, end, place, previous)
+            entries.append(entry)
+            previous, position = entry.tag, entry.end
+        return entries
+
+    def _elements_up_to_delimiter(
+        self, position: int, end: int, place: Place
+    ) -> tuple[list[Entry], int]:
+        """Read the elements up to an item, a delimiter or the end, and return where that is."""
+        entries: list[Entry] = []
+        previous = 0
+        while position < end:
+            self._check_count(entries, position)
+            tag, _ = self._headers.delimiter_at(position, place.encoding)
+            if tag in DELIMITERS and position + DELIMITER_LENGTH <= end:
+                break
+            entry = self._read_element(position, end, place, previous)
+            entries.append(entry)
+            previous, position = entry.tag, entry.end
+        return entries, position
+
+    def _check_count(self, entries: Sequence[Entry], position: int) -> None:
+        if len(entries) >= self._limits.elements:
+            raise LimitExceededError("an item has too many elements", offset=position)
+
+    def _joined(self, entries: Sequence[Entry], start: int, stop: int) -> list[Piece] | None:
+        """Return the bytes of a level; None where they are all right as they lie."""
+        position = start
+        changed = False
+        parts: list[Piece] = []
+        for entry in self._form.ordered(entries):
+            changed = changed or entry.pieces is not None or entry.start != position
+            position = entry.end
+            if entry.pieces is None:
+                parts.append(SourceRange(self._source, entry.start, entry.end))
+            else:
+                parts += entry.pieces
+        return joined_pieces(parts) if changed or position != stop else None
+
+    def orphans(
+        self, position: int, end: int, place: Place, previous: int
+    ) -> tuple[ElementHeader, Items] | None:
+        """Read items whose sequence is missing, where their first attribute tells which it is.
+
+        Returns:
+            The header that the sequence would have, and its items; None where nobody can know it.
+        """
+        first, _ = self._headers.delimiter_at(position + DELIMITER_LENGTH, place.encoding)
+        sequence, section = _SEQUENCE_OF_ITEMS.get(first, (0, ""))
+        if not previous < sequence:
+            return None
+        text = f"items without their sequence: {tag_text(sequence)} by {section}"
+        self._note("no-sequence-header", text, position)
+        header = ElementHeader(sequence, "", position, position, 0, False, place.encoding)
+        items = self.items(header, end, place, bounded=False)
+        if items.pieces is None:
+            items = items._replace(pieces=[SourceRange(self._source, position, items.content_end)])
+        return header, items
+
+
+_SEQUENCE_OF_ITEMS = {
+    0x00186012: (0x00186011, "PS3.3 C.8.5.5"),  # Region Spatial Format: Sequence of US Regions
+}
+"""Attributes that begin the items of one sequence only: its tag, and where that is said."""

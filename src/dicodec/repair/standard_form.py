@@ -1,0 +1,204 @@
+"""The standard form of a file: what a strict reader takes, as far as nothing has to be invented.
+
+What is right already stays where it lies, byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dicodec.errors import MalformedFileError
+from dicodec.model import tags
+from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.oddity import Oddity
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_text
+from dicodec.repair.catalogue import ODDITIES
+from dicodec.repair.element_tree import ElementTree
+from dicodec.repair.entries import Entry, Place
+from dicodec.repair.forms import StandardForm
+from dicodec.repair.levels import TreeLevel
+from dicodec.repair.notes import Notes
+from dicodec.repair.placed_elements import PlacedElements
+from dicodec.rules.image_edits import native_vr
+
+
+@dataclass(frozen=True, slots=True)
+class Standardized:
+    """A file in its standard form.
+
+    Attributes:
+        file: over other bytes than the source's where they had to be written anew.
+        repaired: what was put right, of what the file's own oddities do not say.
+        left: what is odd and was left, because its meaning is not known.
+    """
+
+    file: DicomFile
+    repaired: tuple[Oddity, ...]
+    left: tuple[Oddity, ...]
+
+
+def standard_form(file: DicomFile) -> Standardized:
+    """Bring a file to its standard form.
+
+    Raises:
+        MalformedFileError, TruncatedFileError: an element has no sure reading.
+        LimitExceededError: there is more of something than the limits allow.
+    """
+    form = _StandardFile(file)
+    data_set = form.data_set()
+    corrections = form.corrections()
+    pixel_data = form.pixel_data()
+    form.check_head()
+    notes = form.notes.found()
+    repaired = tuple(note for note in notes if not ODDITIES[note.id].left_alone)
+    left = tuple(note for note in notes if ODDITIES[note.id].left_alone)
+    if data_set is not file.data_set or pixel_data is not file.pixel_data or corrections:
+        file = replace(
+            file,
+            data_set=data_set,
+            pixel_data=pixel_data,
+            corrections=(*file.corrections, *corrections),
+        )
+    return Standardized(file, repaired, left)
+
+
+class _StandardFile:
+    def __init__(self, file: DicomFile) -> None:
+        self.notes = Notes()
+        self._file = file
+        source = file.data_set.source
+        self._tree = ElementTree(
+            source, file.data_set.limits, self.notes, StandardForm(source, self.notes)
+        )
+
+    def data_set(self) -> DataSet:
+        """Return the elements; the same data set where all of them are right."""
+        given = self._file.data_set
+        source = given.source
+        encoding = given.encoding
+        signed = given.number(tags.PIXEL_REPRESENTATION)
+        level = TreeLevel(
+            source, 0, source.size, encoding, None, {tags.PIXEL_REPRESENTATION: signed}
+        )
+        level.character_set = given.text(tags.SPECIFIC_CHARACTER_SET)
+        place = Place(encoding, encoding, level)
+        entries: list[Entry] = []
+        spans: dict[int, ElementSpan] = {}
+        for span in given.elements:
+            spans[span.start] = span
+            if span.tag in PIXEL_DATA_TAGS:
+                entries.append(Entry(span.tag, span.vr, span.start, span.end, None))
+            else:
+                at = place._replace(encoding=given.encoding_of(span))
+                entries.append(self._tree.element(span.start, span.end, at))
+        placed = PlacedElements(source)
+        for entry in StandardForm(source, self.notes).ordered(entries):
+            if entry.pieces is None:
+                placed.keep(spans[entry.start])
+            else:
+                placed.add(entry)
+        if placed.elements == list(given.elements):
+            return given
+        if not encoding.explicit_vr and any(entry.pieces and entry.vr for entry in entries):
+            encoding = EXPLICIT_LITTLE  # elements without VR may stand among others
+        return DataSet(placed.source(), encoding, placed.elements, given.limits)
+
+    def corrections(self) -> tuple[Edit, ...]:
+        """Return what the Image Pixel Module has to say that was only assumed (PS3.3 C.7.6.3)."""
+        pixel_data = self._file.pixel_data
+        if pixel_data is None or isinstance(pixel_data.described, MalformedFileError):
+            return ()
+        corrected = {edit.tag for edit in self._file.corrections}
+        return tuple(
+            edit
+            for edit in _image_pixel_edits(pixel_data.described)
+            if edit.tag not in corrected and not self._says(edit)
+        )
+
+    def _says(self, edit: SetAttribute) -> bool:
+        data_set = self._file.data_set
+        if isinstance(edit.value, tuple):
+            return data_set.number(edit.tag) == edit.value[0]
+        stated = data_set.text(edit.tag)
+        if edit.tag == tags.NUMBER_OF_FRAMES:
+            return not stated or stated == edit.value or int(stated.split("\\")[0]) > 0
+        return stated == edit.value
+
+    def pixel_data(self) -> PixelData | None:
+        """Return Pixel Data with what its writer has to know; its span stays where it is."""
+        pixel_data = self._file.pixel_data
+        if pixel_data is None:
+            return None
+        span, image = pixel_data.span, pixel_data.described
+        if span.vr and not isinstance(image, MalformedFileError):
+            right = "OB" if span.undefined else native_vr(image, span.vr)
+            if span.vr != right:
+                self.notes.add(
+                    "wrong-pixel-data-vr", f"Pixel Data is {span.vr} and should be {right}",
+                    span.start,
+                )  # fmt: skip
+        frames = pixel_data.frames
+        if frames is not None and any(length % 2 for length in frames.lengths):
+            odd = Oddity("odd-fragment", "a fragment of Pixel Data has an odd length", span.start)
+            self.notes.add(odd.id, odd.text, odd.offset)
+            frames = replace(frames, oddities=(*frames.oddities, odd))
+            return replace(pixel_data, frames=frames)
+        if not span.undefined and span.length % 2:
+            self.notes.add("odd-length", f"Pixel Data has {span.length} bytes", span.start)
+        return pixel_data
+
+    def check_head(self) -> None:
+        """Note what File Meta Information lacks; a result's is always complete (PS3.10 7.1)."""
+        head, data_set = self._file.head, self._file.data_set
+        if not head.elements:
+            return  # which is an oddity of its own
+        present = {element.tag for element in head.elements}
+        lacking = [tag for tag in _REQUIRED_META if tag not in present]
+        lacking += [
+            tag
+            for tag, of_data_set in _IN_BOTH.items()
+            if tag not in lacking
+            and data_set.text(of_data_set)
+            and head.text(tag) != data_set.text(of_data_set)
+        ]
+        for tag in lacking:
+            what = "is not as in the data set" if tag in present else "is missing"
+            self.notes.add("incomplete-file-meta", f"{tag_text(tag)} {what}")
+
+
+_IN_BOTH = {
+    tags.MEDIA_STORAGE_SOP_CLASS_UID: tags.SOP_CLASS_UID,
+    tags.MEDIA_STORAGE_SOP_INSTANCE_UID: tags.SOP_INSTANCE_UID,
+}
+_REQUIRED_META = (
+    tags.FILE_META_VERSION,
+    *_IN_BOTH,
+    tags.TRANSFER_SYNTAX_UID,
+    tags.IMPLEMENTATION_CLASS_UID,
+)
+"""Type 1 in PS3.10 table 7.1-1."""
+
+
+def _image_pixel_edits(image: ImagePixelDescription) -> list[SetAttribute]:
+    """Return what a data set should say of its pixels; floating ones have no bits to speak of."""
+    edits = [
+        SetAttribute(tags.SAMPLES_PER_PIXEL, "US", (image.samples_per_pixel,)),
+        SetAttribute(tags.PHOTOMETRIC_INTERPRETATION, "CS", image.photometric_interpretation),
+        SetAttribute(tags.NUMBER_OF_FRAMES, "IS", str(image.number_of_frames)),
+        SetAttribute(tags.ROWS, "US", (image.rows,)),
+        SetAttribute(tags.COLUMNS, "US", (image.columns,)),
+        SetAttribute(tags.BITS_ALLOCATED, "US", (image.bits_allocated,)),
+    ]
+    if image.samples_per_pixel > 1:
+        edits.append(SetAttribute(tags.PLANAR_CONFIGURATION, "US", (image.planar_configuration,)))
+    if not image.floating:
+        edits += [
+            SetAttribute(tags.BITS_STORED, "US", (image.bits_stored,)),
+            SetAttribute(tags.HIGH_BIT, "US", (image.high_bit,)),
+            SetAttribute(tags.PIXEL_REPRESENTATION, "US", (image.pixel_representation,)),
+        ]
+    return edits
