@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger_tables import Ending, State
@@ -20,13 +22,11 @@ from dicodec.batch.worker_process import Surroundings
 from dicodec.conversion import LEFT_ALONE, convert_with
 from dicodec.errors import DicodecError, kind_of
 from dicodec.options import ConversionOptions
-from dicodec.output import result_file, translated_writes
+from dicodec.output import translated_writes
 from dicodec.part10.dicom_file import Source
-from dicodec.part10.source import read_chunks
+from dicodec.part10.source import is_byte_source
 from dicodec.pipeline import Progress
-from dicodec.planning.conversion_plan import Action
 from dicodec.repair.opening import open_tolerantly
-from dicodec.report import ConversionReport
 
 _PROGRESS_SECONDS = 0.5
 
@@ -111,21 +111,23 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
         if settings.layout is None and (skipped := _skipped(reference)):
             return skipped
         source_digest = _digest(reference) if settings.digests else None
-        with open_source(reference) as source:
+        with open_source(reference) as named, _opened(named, settings) as source:
             options, rule = _chosen(settings, source, around.threads, overwrite=item.overwrite)
             if item.target is not None and not settings.in_place:
                 _make_folder(str(Path(item.target).parent))
             if options is None:
-                report = _kept(source, item, settings)
+                kept = _adjusted(settings.options, around.threads, overwrite=item.overwrite)
+                from dicodec.batch.policy_conversion import keep
+
+                report = keep(source, item.target, kept, in_place=settings.in_place)
             else:
                 report = convert_with(source, item.target, options, _progress(around))
     except DicodecError as error:
         _name(error, reference)
         raise
     report.source = reference.name
+    report.rule = rule or ""
     fields = report.as_dict()
-    if rule is not None:
-        fields["rule"] = rule
     left = report.action == LEFT_ALONE
     target = None if report.dry_run or item.target is None else os.stat(item.target)  # noqa: PTH116
     return Ending(
@@ -183,8 +185,9 @@ def _first_bytes(source: Source) -> bytes:
             return os.read(descriptor, SNIFFED)
         finally:
             os.close(descriptor)
-    assert hasattr(source, "read")
-    return bytes(source.read(SNIFFED))
+    if is_byte_source(source):
+        return source.read(0, SNIFFED)
+    return bytes(cast("BinaryIO", source).read(SNIFFED))
 
 
 def _chosen(
@@ -196,6 +199,18 @@ def _chosen(
         return options, None
     choice = _policy(settings.policy).choose(source, options)
     return choice.options, choice.rule
+
+
+@contextmanager
+def _opened(source: Source, settings: Settings) -> Iterator[Source]:
+    """Yield a source that can be read twice, where a policy reads it first."""
+    if settings.policy is None:
+        yield source
+        return
+    from dicodec.batch.policy import opened_once
+
+    with opened_once(source) as opened:
+        yield opened
 
 
 @lru_cache(maxsize=2)
@@ -230,22 +245,6 @@ def _progress(around: Surroundings) -> Progress:
             around.tell((done, frames))
 
     return progress
-
-
-def _kept(source: Source, item: Item, settings: Settings) -> ConversionReport:
-    """Leave a source as it is: alone in place, as a copy of its bytes elsewhere."""
-    started = time.perf_counter()
-    report = ConversionReport(target=item.target, action=LEFT_ALONE, dry_run=item.target is None)
-    with open_tolerantly(source, settings.options.limits) as file:
-        report.source_syntax = report.target_syntax = file.syntax.name
-        report.source_size = report.target_size = file.source.size
-        if item.target is not None and not settings.in_place:
-            report.action = Action.COPY_FILE.value
-            overwrite = settings.options.overwrite or item.overwrite
-            with result_file(item.target, overwrite=overwrite) as out:
-                out.writelines(read_chunks(file.source, 0, file.source.size))
-    report.seconds["total"] = time.perf_counter() - started
-    return report
 
 
 def _name(error: DicodecError, reference: SourceReference) -> None:

@@ -6,12 +6,13 @@ A policy is a TOML file of rules, or a profile that comes with the package. A ru
 
 from __future__ import annotations
 
-import io
+import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of, tag_of
 from dicodec.part10.encoding import tag_text
+from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
 
 PROFILES = Path(__file__).with_name("profiles")
@@ -117,13 +119,13 @@ class Policy:
         """Return what is to become of a file; its headers are opened once.
 
         Args:
-            source: the file. A stream is left where it was, if it can be moved.
+            source: the file; a stream that is to be converted then is opened by `opened_once`.
             base: options of the run, which the rule's change.
 
         Raises:
             ReadError: the file cannot be opened.
         """
-        with _rewound(source), open_tolerantly(source, base.limits) as file:
+        with open_tolerantly(source, base.limits) as file:
             return self.choose_for(file, base)
 
     def choose_for(self, file: DicomFile, base: ConversionOptions) -> Choice:
@@ -181,6 +183,20 @@ def load_policy(name: str) -> Policy:
         raise
 
 
+@contextmanager
+def opened_once(source: Source) -> Iterator[Source]:
+    """Yield a source that can be read by a policy, and by the conversion that it chooses.
+
+    Raises:
+        ReadError: the source cannot be opened.
+    """
+    if isinstance(source, str | os.PathLike):  # opening a path twice costs less than it saves
+        yield source
+        return
+    with OpenSource(source) as opened:
+        yield opened
+
+
 def profile_names() -> tuple[str, ...]:
     """Return the names of the policies that come with the package."""
     return tuple(sorted(path.stem for path in PROFILES.glob("*.toml")))
@@ -209,7 +225,7 @@ def parse_policy(text: str, name: str) -> Policy:
         if not isinstance(value, str):
             raise InvalidOptionError(f"{key} is {value!r}; it is text")
     parsed = tuple(_rule(each, number) for number, each in enumerate(rules, 1))
-    for rule, after in zip(parsed, parsed[1:], strict=False):
+    for rule, after in pairwise(parsed):
         if not rule.conditions:
             raise InvalidOptionError(
                 f"{rule.name} matches everything, so {after.name} never counts"
@@ -289,16 +305,3 @@ def _syntax_name(text: str) -> str:
 
 def _listed(values: tuple[FactValue, ...]) -> str:
     return " and ".join(shown(value) for value in values) if values else "absent"
-
-
-@contextmanager
-def _rewound(source: Source) -> Iterator[None]:
-    """Leave a stream that can be moved where it was."""
-    if not isinstance(source, io.IOBase) or not source.seekable():
-        yield
-        return
-    place = source.tell()
-    try:
-        yield
-    finally:
-        source.seek(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from types import UnionType
 from typing import Any, get_args, get_type_hints
@@ -102,4 +103,8 @@ def _plain(key: str, value: Any) -> Any:
 
 
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-_READERS = {"to": _targets, "set": _settings, "remove": _names}
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    "to": _targets,
+    "set": _settings,
+    "remove": _names,
+}

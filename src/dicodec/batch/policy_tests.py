@@ -119,7 +119,7 @@ def parse_test(
     def table(parts: dict[str, Any]) -> ValueTest:
         if not parts:
             raise InvalidOptionError(f"{where} is empty")
-        check_keys(parts, _PARTS, f"{where} has no", where)
+        check_keys(parts, _PARTS, f"{where} has no")
         made: dict[str, Any] = {}
         for part, value in parts.items():
             if part == "not":
@@ -139,9 +139,7 @@ def parse_test(
     return test(given)
 
 
-def check_keys(
-    given: dict[str, Any], known: tuple[str, ...], message: str, where: str = ""
-) -> None:
+def check_keys(given: dict[str, Any], known: tuple[str, ...], message: str) -> None:
     """Refuse keys that are not known, with the one that was probably meant.
 
     Raises:
@@ -209,10 +207,4 @@ def shown(value: FactValue) -> str:
     """Return a value as a policy would write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return (
-        f'"{value}"'
-        if isinstance(value, str)
-        else f"{value:g}"
-        if value != int(value)
-        else str(int(value))
-    )
+    return f'"{value}"' if isinstance(value, str) else f"{value:.15g}"

@@ -21,6 +21,7 @@ from dicodec.batch.intake import Manner
 from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger import LEDGER_NAME, Ledger
 from dicodec.batch.listing import Root, listed, roots
+from dicodec.batch.policy import load_policy
 from dicodec.batch.pool import Pool
 from dicodec.batch.run import Batch
 from dicodec.cli.batch_output import BatchOutput, NoProgress
@@ -78,10 +79,13 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         parse_layout(arguments.layout)
         if arguments.in_place:
             raise InvalidOptionError("--layout has no meaning in place")
+    if arguments.policy is not None:
+        load_policy(arguments.policy)  # what is wrong with it is said once, and here
     if arguments.jobs is not None and not 1 <= arguments.jobs <= 1024:
         raise InvalidOptionError(f"jobs is {arguments.jobs}; it can be 1 to 1024")
     return Settings(
         options=conversion_options(arguments),
+        policy=arguments.policy,
         layout=arguments.layout,
         in_place=arguments.in_place,
         dry_run=arguments.dry_run,
@@ -105,7 +109,7 @@ def _manner(arguments: argparse.Namespace, sources: list[Root]) -> Manner:
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
     with translated_writes():
         output.mkdir(parents=True, exist_ok=True)
-    return Manner(arguments.output, arguments.resume, arguments.skip_existing)
+    return Manner(str(output.absolute()), arguments.resume, arguments.skip_existing)
 
 
 def _same(path: str, other: Path) -> bool:

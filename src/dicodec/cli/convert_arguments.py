@@ -17,11 +17,16 @@ def add_convert(commands: Commands) -> None:
         metavar="SOURCE",
         help="a file, a folder, a zip or tar archive, or - for standard input",
     )
-    add(
+    decision = command.add_mutually_exclusive_group(required=True)
+    decision.add_argument(
         "--to",
-        required=True,
         metavar="A,B,C",
         help="acceptable transfer syntaxes, the first preferred; see `dicodec syntaxes`",
+    )
+    decision.add_argument(
+        "--policy",
+        metavar="POLICY",
+        help="let the rules of a profile or of a TOML file decide; see `dicodec policy list`",
     )
     place = command.add_mutually_exclusive_group()
     place.add_argument(
@@ -80,6 +85,8 @@ def add_convert(commands: Commands) -> None:
     )
     add("--verify=independent", action="store_const", const="independent", dest="verify",
         help="have GDCM decode the result too; an error where it cannot")  # fmt: skip
+    add("--standardize", action="store_true",
+        help="write what a strict reader takes, where the source does not have it")  # fmt: skip
     add("--strict", action="store_true", help="refuse what departs from the standard")
     add("--engine", default="auto", choices=("auto", "gdcm"),
         help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip

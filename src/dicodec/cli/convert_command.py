@@ -25,6 +25,7 @@ from dicodec.output import Target
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
+    from dicodec.batch.policy import Policy
     from dicodec.report import ConversionReport
 
 
@@ -39,10 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         options = conversion_options(arguments)
         targets = _targets(arguments)
+        policy = _policy(arguments)
     except (InvalidOptionError, UnsupportedTargetError) as error:
         show_error(error, arguments)
         return WRONG_USAGE
-    failed = False
+    failed, in_place = False, arguments.in_place
     try:
         with ReportFile(arguments.report) as reports:
             for source, target in targets:
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
                     show_skipped(str(source), "target-exists", arguments, reports)
                     continue
                 try:
-                    report = _converted(source, target, options)
+                    report = _converted(source, target, options, policy, in_place=in_place)
                 except DicodecError as error:
                     failed = True
                     reports.write({"error": error.as_dict()})
@@ -64,6 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
         show_error(error, arguments)
         return SOME_FAILED
     return SOME_FAILED if failed else 0
+
+
+def _policy(arguments: argparse.Namespace) -> Policy | None:
+    if arguments.policy is None:
+        return None
+    from dicodec.batch.policy import load_policy
+
+    return load_policy(arguments.policy)
 
 
 def _is_batch(arguments: argparse.Namespace) -> bool:
@@ -96,10 +106,19 @@ def _batch(arguments: argparse.Namespace) -> int:
 
 
 def _converted(
-    source: Source, target: Target | None, options: ConversionOptions
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    policy: Policy | None,
+    *,
+    in_place: bool,
 ) -> ConversionReport:
     """Convert one file; a fault of ours costs that file an error, not the others their turn."""
     try:
+        if policy is not None:
+            from dicodec.batch.policy_conversion import convert_by_policy
+
+            return convert_by_policy(source, target, policy, options, in_place=in_place)
         return convert_with(source, target, options)
     except DicodecError:
         raise

@@ -9,6 +9,9 @@ from dicodec.errors import InvalidOptionError
 from dicodec.options import ConversionOptions
 from dicodec.planning.decide import target_syntax
 
+_UNDECIDED = ("explicit-le",)
+"""What stands for the target until a rule of the policy gives it; no file is converted to it."""
+
 
 def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
     """Return the options, checked as far as they can be without a file.
@@ -17,7 +20,9 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         InvalidOptionError: a value has no meaning.
         UnsupportedTargetError: no transfer syntax of that name is written.
     """
-    names = tuple(name for name in arguments.to.split(",") if name.strip())
+    names = _UNDECIDED
+    if arguments.policy is None:
+        names = tuple(name for name in arguments.to.split(",") if name.strip())
     for name in names:
         target_syntax(name)
     options = ConversionOptions(
@@ -33,6 +38,7 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         remove_attributes=tuple(arguments.remove_attributes),
         keep_uid=arguments.keep_uid,
         offset_table=arguments.offset_table,
+        standardize=arguments.standardize,
         strict=arguments.strict,
         engine=arguments.engine,
         overwrite=arguments.overwrite or arguments.in_place,

@@ -21,6 +21,8 @@ _SUBCOMMANDS = {
     "compare": "dicodec.cli.compare_command",
     "inspect": "dicodec.cli.inspect_command",
     "syntaxes": "dicodec.cli.syntaxes_command",
+    "jobs": "dicodec.cli.jobs_command",
+    "policy": "dicodec.cli.policy_command",
 }
 
 
@@ -88,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_inspect(commands)
     _add_syntaxes(commands)
+    _add_jobs(commands)
+    _add_policy(commands)
     return parser
 
 
@@ -124,6 +128,31 @@ def _add_inspect(commands: Commands) -> None:
 def _add_syntaxes(commands: Commands) -> None:
     command = commands.add_parser("syntaxes", help="list transfer syntaxes and what they can hold")
     command.add_argument("--json", action="store_true", help="as one JSON array")
+
+
+def _add_jobs(commands: Commands) -> None:
+    command = commands.add_parser("jobs", help="show what a ledger knows of a batch")
+    add = command.add_argument
+    add("ledger", metavar="LEDGER", help="a ledger, or the output folder that it is in")
+    add("action", nargs="?", default="summary", choices=("summary", "list", "export"),
+        help="numbers by cause (default), a line a file, or all that is known")  # fmt: skip
+    add("--state", action="append", default=[], choices=_STATES,
+        help="only files in this state; may be repeated")  # fmt: skip
+    add("--format", default="text", choices=("text", "csv", "json"),
+        help="text (default), csv, or json: one object a line")  # fmt: skip
+
+
+_STATES = ("pending", "running", "done", "left alone", "skipped", "failed")
+
+
+def _add_policy(commands: Commands) -> None:
+    command = commands.add_parser("policy", help="say what a policy does with files, and why")
+    add = command.add_argument
+    add("action", metavar="ACTION", choices=("check", "list", "show"),
+        help="check files or the policy itself, list the profiles, or show one")  # fmt: skip
+    add("name", nargs="*", metavar="NAME", help="files to check, or the profile to show")
+    add("--policy", metavar="POLICY", help="a profile, or a file in TOML")
+    add("--json", action="store_true", help="one JSON object a line")
 
 
 if __name__ == "__main__":

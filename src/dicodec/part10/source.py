@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeGuard, cast, runtime_checkable
 
 from dicodec.errors import (
     DiskFullError,
@@ -28,6 +28,7 @@ SPOOL_SIZE = 16 << 20
 """Bytes of a stream that are held in memory before it goes to a temporary file."""
 
 
+@runtime_checkable
 class ByteSource(Protocol):
     """Random access to bytes that do not change; safe to use from several threads."""
 
@@ -109,7 +110,8 @@ class OpenSource:
     """A context manager that opens what a caller may name as a source.
 
     Args:
-        source: a path, a buffer, or a binary stream. A stream without a file behind it is spooled:
+        source: a path, a buffer, a binary stream, or what has random access of its own; that is
+            taken as it is, and its owner closes it. A stream without a file behind it is spooled:
             in memory up to SPOOL_SIZE bytes, beyond that in a temporary file.
 
     Raises on entry:
@@ -117,11 +119,14 @@ class OpenSource:
         EmptyFileError: no bytes.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO):
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource,
+    ) -> None:
         self._given = source
         self._opened: BytesSource | FileSource | None = None
 
-    def __enter__(self) -> BytesSource | FileSource:
+    def __enter__(self) -> ByteSource:
         given = self._given
         if isinstance(given, bytes | bytearray | memoryview):
             self._opened = BytesSource(given)
@@ -132,10 +137,14 @@ class OpenSource:
             else:  # a named pipe or a device
                 with file:
                     self._opened = _spool(file)
-        elif _regular(given):
-            self._opened = FileSource(given, owned=False)
+        elif is_byte_source(given):
+            if given.size == 0:
+                raise EmptyFileError("the source is empty")
+            return given
         else:
-            self._opened = _spool(given)
+            stream = cast("BinaryIO", given)
+            regular = _regular(stream)
+            self._opened = FileSource(stream, owned=False) if regular else _spool(stream)
         if self._opened.size == 0:
             self._opened.close()
             raise EmptyFileError("the source is empty")
@@ -149,6 +158,11 @@ class OpenSource:
     ) -> None:
         if self._opened is not None:
             self._opened.close()
+
+
+def is_byte_source(given: object) -> TypeGuard[ByteSource]:
+    """Whether something has random access of its own; streams may have a size, and a place too."""
+    return isinstance(given, ByteSource) and not hasattr(given, "tell")
 
 
 _UNAVAILABLE = {

@@ -1,0 +1,127 @@
+"""`dicodec policy`: what a policy would do with given files and why; which policies there are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dicodec.batch.policy import PROFILES, Policy, Reason, load_policy, profile_names
+from dicodec.cli.convert_output import report_lines
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.conversion import convert_with
+from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.options import ConversionOptions
+from dicodec.repair.opening import open_tolerantly
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand and return the exit status."""
+    try:
+        return _ACTIONS[arguments.action](arguments)
+    except InvalidOptionError as error:
+        print_error(error)
+        return WRONG_USAGE
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if arguments.policy is None:
+        raise InvalidOptionError("no policy is given", hint="--policy NAME or FILE.toml")
+    policy = load_policy(arguments.policy)
+    if not arguments.name:
+        load_policy(arguments.policy)
+        print(f"{policy.name}: {len(policy.rules)} rules, nothing wrong with them")
+        return 0
+    failed = False
+    for path in arguments.name:
+        try:
+            found = _explained(path, policy)
+        except DicodecError as error:
+            failed = True
+            if arguments.json:
+                print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+            else:
+                print_error(error)
+            continue
+        if arguments.json:
+            print(json.dumps(found, ensure_ascii=False))
+        else:
+            print("\n".join(_lines(found)))
+    return SOME_FAILED if failed else 0
+
+
+def _explained(path: str, policy: Policy) -> dict[str, Any]:
+    """Return what a policy does with a file, why, and how that would be done.
+
+    Raises:
+        ReadError: the file cannot be opened.
+    """
+    base = ConversionOptions(to=("explicit-le",))
+    try:
+        with open_tolerantly(path, base.limits) as file:
+            choice, reasons = policy.choose_for(file, base), policy.reasons(file)
+    except DicodecError as error:
+        error.path = error.path or path
+        raise
+    found: dict[str, Any] = {
+        "source": path,
+        "policy": policy.name,
+        "rule": choice.rule,
+        "keep": choice.options is None,
+        "to": [] if choice.options is None else list(choice.options.to),
+        "reasons": [asdict(reason) for reason in reasons],
+    }
+    if choice.options is not None:
+        try:
+            report = convert_with(path, None, choice.options)
+        except DicodecError as error:
+            found["error"] = error.as_dict()
+            found["lines"] = [str(error)]
+        else:
+            found["plan"] = report.as_dict()
+            found["lines"] = report_lines(report, verbose=True)
+    return found
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = [found["source"], f"  rule: {found['rule']}, of {found['policy']}"]
+    for reason in (Reason(**each) for each in found["reasons"]):
+        conditions = "; ".join(reason.conditions) or "it matches everything"
+        lines.append(f"    {'since' if reason.matches else f'not {reason.rule}:'} {conditions}")
+    if found["keep"]:
+        lines.append("  kept as it is")
+    else:
+        lines.append(f"  to: {', '.join(found['to'])}")
+        words = "error" if "error" in found else "plan"
+        first, *others = (line.removeprefix(f"{found['source']}: ") for line in found["lines"])
+        lines += [f"  {words}: {first}", *(f"  {line}" for line in others)]
+    return lines
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    if arguments.name:
+        raise InvalidOptionError("`policy list` takes no names", hint="`policy show NAME`")
+    policies = [load_policy(name) for name in profile_names()]
+    for policy in policies:
+        if arguments.json:
+            fields = {"name": policy.name, "description": policy.description, "basis": policy.basis}
+            print(json.dumps(fields, ensure_ascii=False))
+        else:
+            print(f"{policy.name:<14}{policy.description}")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    if len(arguments.name) != 1:
+        raise InvalidOptionError("`policy show` takes one name")
+    (name,) = arguments.name
+    load_policy(name)  # what cannot be read is said so
+    path = PROFILES / f"{name}.toml" if name in profile_names() else Path(name)
+    sys.stdout.write(path.read_text(encoding="utf-8"))
+    return 0
+
+
+_ACTIONS = {"check": _check, "list": _list, "show": _show}
