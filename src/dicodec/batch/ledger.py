@@ -60,13 +60,18 @@ class Ledger:
             self._lock = _locked(path)
         elif path and not Path(path).is_file():
             raise InvalidOptionError("there is no ledger", path=path)
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
             self._prepare(writing=writing)
         except sqlite3.OperationalError as cause:
+            self.close()
             raise TargetUnavailableError(f"the ledger: {cause}", path=path) from cause
         except sqlite3.DatabaseError as cause:
+            self.close()
             raise InvalidOptionError(f"not a ledger of dicodec: {cause}", path=path) from cause
+        except InvalidOptionError:
+            self.close()
+            raise
 
     def _prepare(self, *, writing: bool) -> None:
         execute = self._connection.execute
@@ -271,18 +276,22 @@ def _restored(value: Any) -> Any:
 def _locked(path: str) -> IO[bytes]:
     """Keep other writers out until the file that is returned is closed, or this process ends."""
     name = Path(f"{path}-lock")
-    try:
-        while True:
+    while True:
+        try:
             lock = name.open("wb")
+        except OSError as cause:
+            raise TargetUnavailableError(
+                f"the ledger cannot be made: {cause.strerror}", path=path, hint="--ledger FILE"
+            ) from cause
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if name.exists() and os.path.samestat(os.fstat(lock.fileno()), name.stat()):
+            if os.path.samestat(os.fstat(lock.fileno()), name.stat()):
                 return lock
-            lock.close()  # whoever had it before has removed it meanwhile
-    except BlockingIOError as cause:
-        raise InvalidOptionError(
-            "another process is using the ledger", path=path, hint="--ledger names another one"
-        ) from cause
-    except OSError as cause:
-        raise TargetUnavailableError(
-            f"the ledger cannot be made: {cause.strerror}", path=path, hint="--ledger FILE"
-        ) from cause
+        except BlockingIOError as cause:
+            lock.close()
+            raise InvalidOptionError(
+                "another process is using the ledger", path=path, hint="--ledger names another one"
+            ) from cause
+        except FileNotFoundError:
+            pass  # whoever had it before has removed it meanwhile
+        lock.close()

@@ -51,7 +51,7 @@ def _begins_data_set(first: bytes, encoding: DataSetEncoding) -> bool:
         if tag <= previous or not (vr_of(tag) or element == 0 or group % 2):
             return False
         position, previous = _end(first, position, encoding), tag
-    return True
+    return previous >= 0
 
 
 def _end(first: bytes, position: int, encoding: DataSetEncoding) -> int:

@@ -70,16 +70,10 @@ class Worker:
             self.connection.send_bytes(b"")
 
     def receive(self) -> tuple[Word, int, Any] | None:
-        """Return its next message, (word, index of the item, value); None if it is gone.
-
-        Raises:
-            InternalError: it could not even start.
-        """
+        """Return its next message, (word, index of the item, value); None if it is gone."""
         try:
             message: tuple[Word, int, Any] = self.connection.recv()
         except (EOFError, ConnectionError):
-            if not self.ready and self._process.wait() > 0:
-                raise InternalError(f"no worker can be started: {self._words()}") from None
             return None
         self.ready = True
         return message
@@ -101,6 +95,9 @@ class Worker:
 
         Args:
             patience: seconds until it is killed.
+
+        Raises:
+            InternalError: it ended by itself before it was ready, as any other would.
         """
         self.connection.close()
         until = time.monotonic() + patience
@@ -112,6 +109,8 @@ class Worker:
         status = self._process.wait()
         words = self._words()
         self._printed.close()
+        if status > 0 and not self.ready:
+            raise InternalError(f"no worker can be started: {words}")
         return _end(status) + (f": {words}" if words else "")
 
     def _over(self) -> bool:

@@ -1,0 +1,52 @@
+"""What the workers of the pool's tests do: a function of a module, as the pool asks for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from dicodec.batch.worker_process import Surroundings
+from dicodec.errors import CorruptFrameError
+
+
+def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
+    """Do what the item says and return it with the number of threads."""
+    match item.split(":"):
+        case ["crash"]:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case ["exit"]:
+            print("last words", flush=True)
+            os._exit(3)
+        case ["crash-once", mark]:
+            if not Path(mark).exists():
+                Path(mark).touch()
+                os.kill(os.getpid(), signal.SIGSEGV)
+        case ["hang"]:
+            time.sleep(600)
+        case ["eat"]:
+            held = [bytearray(os.urandom(1 << 20))]
+            while True:
+                held.append(bytearray(held[0]))
+                time.sleep(0.001)
+        case ["no-memory"]:
+            raise MemoryError
+        case ["raise"]:
+            raise KeyError("fault")
+        case ["error"]:
+            raise CorruptFrameError("broken", frame=3, hint="mend it")
+        case ["tell", *words]:
+            for word in words:
+                around.tell(word)
+        case ["wait", mark]:
+            while not Path(mark).exists():
+                time.sleep(0.01)
+        case ["part", name]:
+            try:
+                Path(name).touch()
+                time.sleep(600)
+            finally:
+                Path(name).unlink()
+    return item, around.threads
