@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dicodec.edits import editable_tag, planned_edits
-from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.errors import (
+    DicodecError,
+    InvalidOptionError,
+    MalformedFileError,
+    TruncatedFileError,
+)
 from dicodec.frame_window import available_cores
 from dicodec.model.edits import Edit, RemoveAttribute
 from dicodec.options import INDEPENDENT, ConversionOptions
@@ -97,16 +103,58 @@ def convert_with(
             if in_place and not options.verify:
                 options = replace(options, verify=True)  # before an original goes
         with open_tolerantly(source, options.limits) as file:
+            if options.strict:
+                file = _examined(file)
             if options.standardize:
                 file = _standardized(file, report)
             report.seconds["open"] = time.perf_counter() - started
-            _convert_open(file, target, options, report, progress, in_place=in_place)
+            try:
+                _convert_open(file, target, options, report, progress, in_place=in_place)
+            except (MalformedFileError, TruncatedFileError):
+                file = _made_readable(file, report)
+                _convert_open(file, target, options, report, progress, in_place=in_place)
     except DicodecError as error:
         if error.path is None:
             error.path = report.source if _kind(error) != "writing" else report.target
         raise
     report.seconds["total"] = time.perf_counter() - started
     return report
+
+
+def _examined(file: DicomFile) -> DicomFile:
+    """Return a file with the oddities that opening it did not come upon."""
+    from dicodec.repair.catalogue import ODDITIES, Severity
+    from dicodec.repair.standard_form import standard_form
+
+    standard = standard_form(file)
+    found = [
+        oddity
+        for oddity in (*standard.repaired, *standard.left)
+        if ODDITIES[oddity.id].severity is not Severity.ALLOWED
+    ]
+    return replace(file, oddities=(*file.oddities, *found))
+
+
+def _made_readable(file: DicomFile, report: ConversionReport) -> DicomFile:
+    """Return a file with sequences put right that had to be read to write them anew.
+
+    Raises:
+        MalformedFileError, TruncatedFileError: the error at hand: no reading is sure.
+    """
+    from dicodec.repair.standard_form import readable_form
+
+    error = sys.exception()
+    assert error is not None
+    try:
+        readable = readable_form(file)
+    except (MalformedFileError, TruncatedFileError):
+        readable = None
+    if readable is None:
+        raise error
+    for told in (report.decisions, report.warnings, report.changes):
+        told.clear()
+    report.oddities = ()
+    return readable
 
 
 def _standardized(file: DicomFile, report: ConversionReport) -> DicomFile:

@@ -20,10 +20,13 @@ from dicodec.part10.encoding import (
     tag_text,
 )
 from dicodec.part10.source import ByteSource
-from dicodec.part10.vr import LONG_FORM, SHORT_FORM
+from dicodec.part10.vr import LONG_FORM, SHORT_FORM, VALUE_REPRESENTATIONS
 
 PREAMBLE_LENGTH = 128
 _PREFIX = b"DICM"
+_PREFIX_AND_GROUP = _PREFIX + b"\x02\x00"
+_MOST_STRAY_BYTES = 1024
+_SURE_ELEMENTS = 6
 _FIRST_GROUPS = (0x0002, 0x0004, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
 """Groups that real data sets without a preamble begin with."""
 
@@ -76,25 +79,64 @@ def read_head(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> FileHead:
     elif first[:4] == _PREFIX:
         start = 4
         oddities.append(Oddity("no-preamble", "the prefix DICM comes without its preamble"))
-    else:
+    elif guess_encoding(first) is not None:
         start = 0
-        if guess_encoding(first) is None:
-            raise NotDicomError(_what_it_is(first))
         oddities.append(Oddity("no-preamble", "no preamble and no prefix DICM"))
+    else:
+        start = _start_behind_stray_bytes(source, first, oddities)
     elements, end = _group_2(source, start, oddities, limits)
     if not elements:
         oddities.append(Oddity("no-file-meta", "no File Meta Information", start))
     return FileHead(has_preamble, elements, end, tuple(oddities))
 
 
+def _start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: list[Oddity]) -> int:
+    """Return where a file surely begins whose first bytes are no DICOM.
+
+    Raises:
+        NotDicomError: it begins nowhere near.
+    """
+    raw = source.read(0, _MOST_STRAY_BYTES + PREAMBLE_LENGTH + len(_PREFIX_AND_GROUP))
+    place = raw.find(_PREFIX_AND_GROUP)
+    if place >= 0:
+        text = f"the prefix DICM comes at byte {place}, and {PREAMBLE_LENGTH} is its place"
+        oddities.append(Oddity("misplaced-prefix", text, place))
+        return place + len(_PREFIX)
+    for stray in range(1, _MOST_STRAY_BYTES):
+        encoding = guess_encoding(raw[stray : stray + 16])
+        if encoding is not None and _begins_surely(source, stray, encoding):
+            oddities.append(Oddity("no-preamble", "no preamble and no prefix DICM"))
+            oddities.append(Oddity("stray-bytes", f"{stray} bytes before the first element", 0))
+            return stray
+    raise NotDicomError(_what_it_is(first))
+
+
+def _begins_surely(source: ByteSource, start: int, encoding: DataSetEncoding) -> bool:
+    """Whether elements with rising tags follow each other from an offset on."""
+    previous = 0
+    spans = Walker(source).elements(start, source.size, encoding)
+    try:
+        for _ in range(_SURE_ELEMENTS):
+            span = next(spans, None)
+            if span is None or span.tag <= previous or (not span.vr and encoding.explicit_vr):
+                return False
+            previous = span.tag
+    except (MalformedFileError, TruncatedFileError, LimitExceededError):
+        return False
+    return True
+
+
 def _group_2(
     source: ByteSource, start: int, oddities: list[Oddity], limits: Limits
 ) -> tuple[tuple[MetaElement, ...], int]:
     head = source.read(start, 6)
-    if head[:2] != b"\x02\x00":
-        return (), start
     encoding = EXPLICIT_LITTLE
-    if head[4:6] not in SHORT_FORM and head[4:6] not in LONG_FORM:
+    if head[:2] == b"\x00\x02" and states_vr(head):
+        encoding = EXPLICIT_BIG
+        oddities.append(Oddity("big-endian-file-meta", "group 2 is in big endian", start))
+    elif head[:2] != b"\x02\x00":
+        return (), start
+    elif not states_vr(head):
         encoding = IMPLICIT_LITTLE
         oddities.append(Oddity("implicit-file-meta", "group 2 is in implicit VR", start))
     elements: list[MetaElement] = []
@@ -110,8 +152,10 @@ def _group_2(
             )
         value = source.read(span.value, span.length)
         if span.tag == tags.FILE_META_GROUP_LENGTH and len(value) == 4:
-            stated_end = span.end + int(struct.unpack("<I", value)[0])
+            stated_end = span.end + int(struct.unpack(encoding.order + "I", value)[0])
         else:
+            if not encoding.little_endian:
+                value = _in_little_endian(value, span.vr)
             elements.append(MetaElement(span.tag, span.vr or vr_of(span.tag) or "UN", value))
         position = span.end
     if stated_end is None:
@@ -131,7 +175,8 @@ def _spans_of_group_2(
     spans: list[ElementSpan] = []
     position = start
     walker = Walker(source)
-    while source.read(position, 2) == b"\x02\x00":
+    group = b"\x02\x00" if encoding.little_endian else b"\x00\x02"
+    while source.read(position, 2) == group:
         try:
             span = next(walker.elements(position, source.size, encoding))
         except MalformedFileError:
@@ -143,6 +188,12 @@ def _spans_of_group_2(
         spans.append(span)
         position = span.end
     return spans
+
+
+def _in_little_endian(value: bytes, vr: str) -> bytes:
+    row = VALUE_REPRESENTATIONS.get(vr)
+    unit = row.swap_unit if row else 1
+    return b"".join(value[i : i + unit][::-1] for i in range(0, len(value), unit))
 
 
 def guess_encoding(first: bytes) -> DataSetEncoding | None:

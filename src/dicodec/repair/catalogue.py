@@ -107,8 +107,11 @@ _ROWS = (
                "fragments as they are", "explicit VR little endian", "PS3.5 A.4"),
     # The structure of the data set
     OddityKind("stray-bytes", _WRONG,
-               "up to 256 bytes that are no element come first, and then 6 elements in order",
+               "bytes that are no element come first, and then 6 elements in order",
                "the data set begins behind them", "they are left out", "PS3.10 7.2"),
+    OddityKind("misplaced-prefix", _WRONG,
+               "the prefix DICM, with group 2 behind it, in the first kilobyte but not at byte 128",
+               "the file begins there", "preamble of zeros and prefix", "PS3.10 7.1"),
     OddityKind("big-endian-file-meta", _WRONG, "group 2 is in big endian",
                "explicit VR big endian up to the end of group 2",
                "group 2 in explicit VR little endian", "PS3.10 7.1"),

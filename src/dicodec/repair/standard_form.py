@@ -13,13 +13,13 @@ from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
-from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_text
+from dicodec.part10.encoding import tag_text
 from dicodec.repair.catalogue import ODDITIES
 from dicodec.repair.element_tree import ElementTree
 from dicodec.repair.entries import Entry, Place
-from dicodec.repair.forms import StandardForm
+from dicodec.repair.forms import ReadableForm, StandardForm
 from dicodec.repair.levels import TreeLevel
 from dicodec.repair.notes import Notes
 from dicodec.repair.placed_elements import PlacedElements
@@ -51,61 +51,71 @@ def standard_form(file: DicomFile) -> Standardized:
     form = _StandardFile(file)
     data_set = form.data_set()
     corrections = form.corrections()
-    pixel_data = form.pixel_data()
+    form.check_pixel_data()
     form.check_head()
     notes = form.notes.found()
     repaired = tuple(note for note in notes if not ODDITIES[note.id].left_alone)
     left = tuple(note for note in notes if ODDITIES[note.id].left_alone)
-    if data_set is not file.data_set or pixel_data is not file.pixel_data or corrections:
-        file = replace(
-            file,
-            data_set=data_set,
-            pixel_data=pixel_data,
-            corrections=(*file.corrections, *corrections),
-        )
+    if data_set is not file.data_set or corrections:
+        file = replace(file, data_set=data_set, corrections=(*file.corrections, *corrections))
     return Standardized(file, repaired, left)
+
+
+def readable_form(file: DicomFile) -> DicomFile | None:
+    """Return a file whose sequences can be read, too; None where nothing had to be changed.
+
+    Opening reads sequences only where their undefined length leaves no other way.
+
+    Raises:
+        MalformedFileError, TruncatedFileError: an element has no sure reading.
+        LimitExceededError: there is more of something than the limits allow.
+    """
+    notes = Notes()
+    data_set = _in_form(file.data_set, ReadableForm(file.data_set.source, notes), notes)
+    if data_set is file.data_set:
+        return None
+    return replace(file, data_set=data_set, oddities=(*file.oddities, *notes.found()))
+
+
+def _in_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
+    """Return the elements in a form; the same data set where all of them are right."""
+    source, encoding = given.source, given.encoding
+    tree = ElementTree(source, given.limits, notes, form)
+    signed = given.number(tags.PIXEL_REPRESENTATION)
+    level = TreeLevel(source, 0, source.size, encoding, None, {tags.PIXEL_REPRESENTATION: signed})
+    level.character_set = given.text(tags.SPECIFIC_CHARACTER_SET)
+    place = Place(encoding, encoding, level)
+    entries: list[Entry] = []
+    spans: dict[int, ElementSpan] = {}
+    for span in given.elements:
+        spans[span.start] = span
+        if span.tag in PIXEL_DATA_TAGS:
+            entries.append(Entry(span.tag, span.vr, span.start, span.end, None))
+        else:
+            at = place._replace(encoding=given.encoding_of(span))
+            entries.append(tree.element(span.start, span.end, at))
+    placed = PlacedElements(source)
+    for entry in form.ordered(entries):
+        if entry.pieces is None:
+            placed.keep(spans[entry.start])
+        else:
+            placed.add(entry)
+    if placed.elements == list(given.elements):
+        return given
+    if any(entry.vr for entry in placed.elements):
+        encoding = encoding._replace(explicit_vr=True)  # others may have no VR all the same
+    return DataSet(placed.source(), encoding, placed.elements, given.limits)
 
 
 class _StandardFile:
     def __init__(self, file: DicomFile) -> None:
         self.notes = Notes()
         self._file = file
-        source = file.data_set.source
-        self._tree = ElementTree(
-            source, file.data_set.limits, self.notes, StandardForm(source, self.notes)
-        )
 
     def data_set(self) -> DataSet:
         """Return the elements; the same data set where all of them are right."""
         given = self._file.data_set
-        source = given.source
-        encoding = given.encoding
-        signed = given.number(tags.PIXEL_REPRESENTATION)
-        level = TreeLevel(
-            source, 0, source.size, encoding, None, {tags.PIXEL_REPRESENTATION: signed}
-        )
-        level.character_set = given.text(tags.SPECIFIC_CHARACTER_SET)
-        place = Place(encoding, encoding, level)
-        entries: list[Entry] = []
-        spans: dict[int, ElementSpan] = {}
-        for span in given.elements:
-            spans[span.start] = span
-            if span.tag in PIXEL_DATA_TAGS:
-                entries.append(Entry(span.tag, span.vr, span.start, span.end, None))
-            else:
-                at = place._replace(encoding=given.encoding_of(span))
-                entries.append(self._tree.element(span.start, span.end, at))
-        placed = PlacedElements(source)
-        for entry in StandardForm(source, self.notes).ordered(entries):
-            if entry.pieces is None:
-                placed.keep(spans[entry.start])
-            else:
-                placed.add(entry)
-        if placed.elements == list(given.elements):
-            return given
-        if not encoding.explicit_vr and any(entry.pieces and entry.vr for entry in entries):
-            encoding = EXPLICIT_LITTLE  # elements without VR may stand among others
-        return DataSet(placed.source(), encoding, placed.elements, given.limits)
+        return _in_form(given, StandardForm(given.source, self.notes), self.notes)
 
     def corrections(self) -> tuple[Edit, ...]:
         """Return what the Image Pixel Module has to say that was only assumed (PS3.3 C.7.6.3)."""
@@ -128,11 +138,11 @@ class _StandardFile:
             return not stated or stated == edit.value or int(stated.split("\\")[0]) > 0
         return stated == edit.value
 
-    def pixel_data(self) -> PixelData | None:
-        """Return Pixel Data with what its writer has to know; its span stays where it is."""
+    def check_pixel_data(self) -> None:
+        """Note what is wrong with the Pixel Data element; a result's is always written anew."""
         pixel_data = self._file.pixel_data
         if pixel_data is None:
-            return None
+            return
         span, image = pixel_data.span, pixel_data.described
         if span.vr and not isinstance(image, MalformedFileError):
             right = "OB" if span.undefined else native_vr(image, span.vr)
@@ -141,15 +151,8 @@ class _StandardFile:
                     "wrong-pixel-data-vr", f"Pixel Data is {span.vr} and should be {right}",
                     span.start,
                 )  # fmt: skip
-        frames = pixel_data.frames
-        if frames is not None and any(length % 2 for length in frames.lengths):
-            odd = Oddity("odd-fragment", "a fragment of Pixel Data has an odd length", span.start)
-            self.notes.add(odd.id, odd.text, odd.offset)
-            frames = replace(frames, oddities=(*frames.oddities, odd))
-            return replace(pixel_data, frames=frames)
         if not span.undefined and span.length % 2:
             self.notes.add("odd-length", f"Pixel Data has {span.length} bytes", span.start)
-        return pixel_data
 
     def check_head(self) -> None:
         """Note what File Meta Information lacks; a result's is always complete (PS3.10 7.1)."""
