@@ -152,6 +152,7 @@ def _unpack(segment: memoryview, plane: Samples) -> None:
         except RuntimeError as error:
             if "TOO_SMALL" not in str(error):
                 raise
+            segment = _without_zeros(segment)
             longer = bytearray(plane.size + _SLACK)
             count = len(imagecodecs.packbits_decode(segment, out=longer))
             plane[:] = np.frombuffer(longer, np.uint8, plane.size)
@@ -161,6 +162,14 @@ def _unpack(segment: memoryview, plane: Samples) -> None:
         raise CorruptFrameError(f"an RLE segment cannot be decoded: {cause}") from cause
     if count < plane.size:
         raise TruncatedFrameError(f"an RLE segment holds {count} of {plane.size} bytes")
+
+
+def _without_zeros(segment: memoryview) -> memoryview:
+    """Return a segment without the zeros that some writers fill a frame up with.
+
+    Two are kept, as a literal run of one zero may be the last one; each further pair is another.
+    """
+    return segment[: len(bytes(segment).rstrip(b"\0")) + 2]
 
 
 def decoder(syntax: TransferSyntax) -> RleDecoder:  # noqa: ARG001

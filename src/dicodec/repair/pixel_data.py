@@ -275,7 +275,6 @@ class _Encapsulated:
         frames, image = self._pixel_data.frames, self._image
         if frames is None or image is None or self._pixel_data.missing or not len(frames):
             return
-        before = len(self._oddities)
         mend: streams.Mend | None = None
         known = {one.id for one in self._file.oddities}
         if "odd-fragment" not in known and any(length & 1 for length in frames.lengths):
@@ -288,10 +287,8 @@ class _Encapsulated:
                 found = streams.rle_oddities(head, frames.starts[0])
                 self._oddities += found
                 mend = streams.RleMender() if found else None
-        if mend is not None or len(self._oddities) > before:
-            frames = replace(
-                frames, mend=mend, oddities=(*frames.oddities, *self._oddities[before:])
-            )
+        if mend is not None or self._oddities:
+            frames = replace(frames, mend=mend, oddities=(*frames.oddities, *self._oddities))
             self._pixel_data = replace(self._pixel_data, frames=frames)
 
     def _mender(
@@ -323,28 +320,28 @@ class _Encapsulated:
     def _judge_end(
         self, frames: EncapsulatedFrames, stream: StreamDescription, tables: bytes
     ) -> bool:
-        """Find out whether the first stream ends where its last fragment does."""
-        last = frames.fragments_of(0)[-1]
-        tail = min(frames.lengths[last], 3)
-        end = frames.starts[last] + frames.lengths[last]
-        if self._source.read(end - tail, tail).endswith(_ENDS):
-            return False
-        data = streams.with_tables(frames.stored(self._source, 0), tables)
-        check_whole = stream_kinds.CHECK_WHOLE[stream.kind]
-        try:
-            _, view = check_whole(data)
-        except FrameError:
+        """Find out whether the first stream, and the last, end where their last fragments do.
+
+        Writers err in all frames or, where they stop too early, in the last one.
+        """
+        for frame in sorted({0, len(frames) - 1}):
+            last = frames.fragments_of(frame)[-1]
+            tail = min(frames.lengths[last], 3)
+            end = frames.starts[last] + frames.lengths[last]
+            if self._source.read(end - tail, tail).endswith(_ENDS):
+                continue
+            data = streams.with_tables(frames.stored(self._source, frame), tables)
             try:
-                check_whole(data + stream_kinds.END)
+                _, view = stream_kinds.CHECK_WHOLE[stream.kind](data)
             except FrameError:
-                return False  # more than the end is missing: the decoder says what
-            self._note("no-end-marker", "the first stream has no end marker")
-            return True
-        rest = len(data) - data.find(stream_kinds.STARTS[stream.kind]) - len(view)
-        if rest <= 1:  # a pad byte, though not of the value it should have
-            return False
-        self._note("bytes-after-stream", f"{rest} bytes come after the end of the first stream")
-        return True
+                self._note("no-end-marker", f"the stream of frame {frame} has no end marker")
+                return True
+            rest = len(data) - data.find(stream_kinds.STARTS[stream.kind]) - len(view)
+            if rest > 1:  # or else a pad byte, though not of the value it should have
+                text = f"{rest} bytes come after the end of the stream of frame {frame}"
+                self._note("bytes-after-stream", text)
+                return True
+        return False
 
     def _note(self, identity: str, text: str) -> None:
         self._oddities.append(Oddity(identity, text, self._walked.fragment_starts[1]))

@@ -70,57 +70,62 @@ class StreamMender:
         start = stream.find(STARTS[self.kind])
         if start < 0:
             return None
-        if self.kind in {"jpeg2000", "htj2k"}:
-            return _ended_codestream(stream)
-        body = stream[start:]
-        without_padding = body[:-1] if body.endswith(b"\0") else body
-        for candidate in dict.fromkeys((body, without_padding)):
-            if _is_complete(candidate, self.decode, self.kind):
-                return candidate + END
-        return None
-
-
-def _ended_codestream(stream: bytes) -> bytes | None:
-    """Return a codestream with its EOC, where each tile-part that is announced is there.
-
-    TNsot of ISO/IEC 15444-1 A.4.2 says how many tile-parts a tile has.
-    """
-    for padding in (0, 1):
-        if padding and not stream.endswith(b"\0"):
+        # A last zero may be the pad byte, or stand where a byte of the stream was cut off.
+        body = stream[start:].removesuffix(b"\0")
+        if body.endswith(b"\xff"):
             return None
-        candidate = stream[: len(stream) - padding] + END
+        proof = _PROOFS[self.kind]
         try:
-            _, view = jpeg2000.check_whole(candidate)
+            return body + END if proof(body, self.decode) else None
         except FrameError:
-            continue
-        return bytes(view) if jpeg2000.announced_tile_parts(candidate) else None
-    return None
+            return None
 
 
-def _is_complete(stream: bytes, decode: Decode, kind: str) -> bool:
+def _has_all_tile_parts(codestream: bytes, decode: Decode) -> bool:  # noqa: ARG001
+    """Whether each tile-part that a codestream announces is there (ISO/IEC 15444-1 A.4.2)."""
+    jpeg2000.check_whole(codestream + END)
+    return jpeg2000.announced_tile_parts(codestream + END)
+
+
+def _has_all_pixels(stream: bytes, decode: Decode) -> bool:
     """Whether all of a JPEG stream's pixels are there although its EOI is not.
 
     They are if they stay the same whatever follows. The tails begin with each of the sixteen
     half bytes, so some of them would have given another code to what is not coded yet.
     """
-    try:
-        description, _ = CHECK_WHOLE[kind](stream + END)
-        if kind == "jpeg-ls":
-            decode(stream + END)  # CharLS refuses both too little and too much
-            return True
-        sequential = description.process in _ONE_SCAN or description.predictor is not None
-        if not sequential or description.details.get("scans") != 1 or stream.endswith(b"\xff"):
-            return False
-        seen = {decode(stream + tail + END) for tail in _tails()}
-    except FrameError:
+    description, _ = CHECK_WHOLE["jpeg"](stream + END)
+    sequential = description.process in _ONE_SCAN or description.predictor is not None
+    if not sequential or description.details.get("scans") != 1:
         return False
-    return len(seen) == 1
+    return len({decode(stream + tail + END) for tail in _TAILS}) == 1
 
 
-def _tails() -> list[bytes]:
-    return [
-        bytes((first << 4 | 5 * step + first) & 0xFE for step in range(64)) for first in range(16)
-    ]
+def _has_all_ls_pixels(stream: bytes, decode: Decode) -> bool:
+    """Whether all of a JPEG-LS stream's pixels are there although its EOI is not.
+
+    The decoder takes bits that are missing for zeros, and refuses bits that are left over unless
+    they are zeros. So pixels that another byte would give are those of a stream that was cut.
+    """
+    expected = decode(stream + END)
+    for last in _LAST_BYTES:
+        try:
+            if decode(stream + last + END) != expected:
+                return False
+        except FrameError:
+            continue
+    return True
+
+
+_TAILS = [
+    bytes((first << 4 | 5 * step + first) & 0xFE for step in range(64)) for first in range(16)
+]
+_LAST_BYTES = [bytes((0x80 >> bit,)) for bit in range(8)] + [
+    bytes((0xFF << bit & 0xFF,)) for bit in range(1, 7)
+]
+_PROOFS: dict[str, Callable[[bytes, Decode], bool]] = {
+    "jpeg": _has_all_pixels, "jpeg-ls": _has_all_ls_pixels,
+    "jpeg2000": _has_all_tile_parts, "htj2k": _has_all_tile_parts,
+}  # fmt: skip
 
 
 def is_exactly_filled(stream: bytes, decode: Decode, kind: str) -> bool:
@@ -131,11 +136,10 @@ def is_exactly_filled(stream: bytes, decode: Decode, kind: str) -> bool:
     try:
         _, view = CHECK_WHOLE[kind](stream)
         body = bytes(view)[: -len(END)].rstrip(b"\xff")
-        if kind == "jpeg-ls":
-            decode(stream)
-            return True
-        if not _is_complete(body, decode, kind):
+        if not _PROOFS[kind](body, decode):
             return False
+        if kind == "jpeg-ls":
+            return True  # the decoder itself refuses what is left over
         shorter = body[: -max(8, len(body) // 100)]
         return decode(shorter + b"\0" * 8 + END) != decode(body + END)
     except FrameError:

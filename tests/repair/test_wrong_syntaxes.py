@@ -1,0 +1,212 @@
+"""Transfer Syntax UIDs that are missing, unknown, private or wrong: the streams tell."""
+
+from __future__ import annotations
+
+import pytest
+from odd_files import (
+    found,
+    frames_of,
+    relabelled,
+    reported,
+    right,
+    right_samples,
+    same,
+    samples_of,
+    syntax_of,
+    with_streams,
+    with_value,
+)
+
+from dicodec import convert, convert_bytes
+from dicodec.errors import (
+    ContradictionError,
+    DicodecError,
+    MalformedFileError,
+    UnknownTransferSyntaxError,
+)
+from dicodec.model.transfer_syntax import by_name
+from made import IMAGE_KINDS, make_file
+
+PRIVATE_HTJ2K = "3.2.840.10008.1.2.4.96"
+KINDS = {
+    "gray-8": (
+        "rle", "jpeg", "jpeg-extended", "jpeg-lossless", "jpeg-ls", "jpeg-ls-near",
+        "jpeg2000-lossless", "jpeg2000", "htj2k-lossless", "htj2k-rpcl", "htj2k",
+        "jpegxl-lossless", "jpegxl-jpeg", "jpegxl", "encapsulated-uncompressed", "deflated-frame",
+    ),
+    "multi-frame": (
+        "rle", "jpeg-extended", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless",
+        "encapsulated-uncompressed", "deflated-frame",
+    ),
+}  # fmt: skip
+CASES = [(kind, syntax) for kind, syntaxes in KINDS.items() for syntax in syntaxes]
+COMPRESSED = tuple(dict.fromkeys(syntax for _, syntax in CASES))
+MAY_HOLD = {
+    ("jpeg", "jpeg-extended"), ("jpeg-lossless", "jpeg-lossless-p14"), ("jpeg-ls", "jpeg-ls-near"),
+    ("jpeg2000-lossless", "jpeg2000"), ("jpegxl-lossless", "jpegxl"), ("jpegxl-jpeg", "jpegxl"),
+    ("htj2k-lossless", "htj2k"), ("htj2k-rpcl", "htj2k"), ("htj2k-rpcl", "htj2k-lossless"),
+    ("htj2k-lossless", "htj2k-rpcl"),  # our encoder always writes what .202 demands
+}  # fmt: skip
+"""Streams of the first are also streams of the second (PS3.5 A.4)."""
+
+
+def uid_of(name: str) -> str:
+    syntax = by_name(name)
+    assert syntax is not None
+    return syntax.uid
+
+
+@pytest.mark.parametrize(("kind", "syntax"), CASES)
+def test_streams_under_any_other_uid_decode_to_the_same(kind: str, syntax: str) -> None:
+    content = right(kind, syntax)
+    others = [one for one in COMPRESSED if one != syntax and (syntax, one) not in MAY_HOLD]
+
+    for stated in others:
+        wrong = relabelled(content, uid_of(stated))
+        assert "wrong-transfer-syntax" in found(wrong), stated
+        assert same(samples_of(wrong), right_samples(kind, syntax)), stated
+        with pytest.raises(ContradictionError):
+            convert_bytes(wrong, to="explicit-le", strict=True)
+
+
+@pytest.mark.parametrize(("kind", "syntax"), CASES)
+@pytest.mark.parametrize(
+    ("uid", "oddity"),
+    [
+        ("", "no-transfer-syntax"),
+        ("1.2.3.4.5", "unknown-transfer-syntax"),
+        (PRIVATE_HTJ2K, "unknown-transfer-syntax"),
+        (uid_of("explicit-le"), "encapsulated-under-native"),
+        (uid_of("implicit-le"), "encapsulated-under-native"),
+    ],
+)
+def test_streams_without_a_uid_that_tells_decode_to_the_same(
+    kind: str, syntax: str, uid: str, oddity: str
+) -> None:
+    wrong = relabelled(right(kind, syntax), uid)
+
+    assert oddity in found(wrong)
+    assert oddity in reported(wrong)
+    assert same(samples_of(wrong), right_samples(kind, syntax))
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to="explicit-le", strict=True)
+
+
+def test_a_right_uid_is_not_doubted() -> None:
+    for kind, syntax in CASES:
+        assert found(right(kind, syntax)) == []
+    for syntax, stated in MAY_HOLD:
+        if (by := by_name(stated)) and by.reads:
+            assert found(relabelled(right("gray-8", syntax), by.uid)) == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "syntax", "expected"),
+    [
+        ("jpeg2000-lossless", "jpeg2000", "jpeg2000"),
+        ("jpeg-ls", "jpeg-ls-near", "jpeg-ls-near"),
+        ("htj2k-lossless", "htj2k", "htj2k"),
+        ("jpeg-lossless", "jpeg", "jpeg"),
+        ("jpegxl-lossless", "jpegxl", "jpegxl"),
+    ],
+)
+def test_a_lossless_uid_over_lossy_streams_does_not_hide_the_loss(
+    stated: str, syntax: str, expected: str
+) -> None:
+    native, _ = IMAGE_KINDS["gray-8"].make()
+    streams = frames_of(right("gray-8", syntax))
+    wrong, _ = IMAGE_KINDS["gray-8"].make(
+        transfer_syntax=uid_of(stated), streams=[[one] for one in streams]
+    )  # which says nothing of a loss
+
+    assert syntax_of(wrong) == expected
+    report = convert(wrong, None, to="rle")
+    assert "LossyImageCompression added" in report.changes
+    assert "LossyImageCompression added" not in convert(native, None, to="rle").changes
+
+
+def test_frames_that_can_be_two_things_are_not_guessed_at() -> None:
+    # 24 bytes of a header and segments that are as long as the native frame: both fit.
+    planes = (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56)
+    stream = planes + bytes(80)
+    content, _ = make_file(12, 12, bits_allocated=8, bits_stored=8, streams=[[stream]],
+                           transfer_syntax="1.2.3.4")  # fmt: skip
+
+    assert len(stream) == 12 * 12
+    with pytest.raises(UnknownTransferSyntaxError):
+        convert_bytes(content, to="explicit-le")
+
+
+def test_streams_of_nobody_keep_their_error() -> None:
+    content, _ = make_file(
+        12, 12, streams=[[b"nobody knows what this is"]], transfer_syntax="1.2.3"
+    )
+
+    with pytest.raises(UnknownTransferSyntaxError, match=r"'1\.2\.3' is in no table"):
+        convert_bytes(content, to="explicit-le")
+
+
+@pytest.mark.parametrize("stated", ["jpeg", "jpeg2000-lossless", "rle", "htj2k"])
+@pytest.mark.parametrize("kind", ["gray-8", "gray-12-in-16", "multi-frame", "odd-size"])
+def test_native_pixels_under_a_compressed_uid(kind: str, stated: str) -> None:
+    content, samples = IMAGE_KINDS[kind].make()
+    wrong = relabelled(content, uid_of(stated))
+
+    assert found(wrong) == ["native-under-compressed"]
+    assert same(samples_of(wrong), samples)
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to="explicit-le", strict=True)
+    with pytest.raises(MalformedFileError, match="Pixel Data is native where"):
+        convert_bytes(wrong[:-2], to="explicit-le")  # not the length of its frames
+
+
+def test_native_pixels_under_an_unknown_uid_are_sure_only_where_byte_order_does_not_tell() -> None:
+    content, samples = IMAGE_KINDS["gray-8"].make()
+
+    assert same(samples_of(relabelled(content, "1.2.3")), samples)
+    with pytest.raises(UnknownTransferSyntaxError):
+        convert_bytes(relabelled(IMAGE_KINDS["gray-16"].make()[0], "1.2.3"), to="explicit-le")
+
+
+@pytest.mark.parametrize("syntax", ["jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless",
+                                    "htj2k-lossless", "jpegxl-lossless"])  # fmt: skip
+@pytest.mark.parametrize("stated", ["", "explicit-le", "itself", "1.2.3.4"])
+def test_a_stream_that_is_the_value_of_pixel_data(syntax: str, stated: str) -> None:
+    content = right("gray-8", syntax)
+    uid = (
+        uid_of(syntax)
+        if stated == "itself"
+        else uid_of(stated)
+        if stated == "explicit-le"
+        else stated
+    )
+    wrong = relabelled(with_value(content, frames_of(content)[0]), uid)
+
+    assert "stream-without-items" in found(wrong)
+    assert same(samples_of(wrong), right_samples("gray-8", syntax))
+    assert convert_bytes(wrong, to=syntax, verify=True)
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to=syntax, strict=True)
+
+
+@pytest.mark.parametrize("syntax", ["jpeg-lossless", "jpeg-ls", "jpeg2000-lossless",
+                                    "htj2k-lossless"])  # fmt: skip
+def test_streams_that_follow_each_other_as_the_value_of_pixel_data(syntax: str) -> None:
+    content = right("multi-frame", syntax)
+    streams = frames_of(content)
+    wrong = with_value(content, b"".join(streams))
+
+    assert same(samples_of(wrong), right_samples("multi-frame", syntax))
+    with pytest.raises(DicodecError):  # one frame less than is stated
+        convert_bytes(with_value(content, b"".join(streams[:-1])), to="explicit-le")
+
+
+def test_a_frame_more_than_is_stated_is_not_lost() -> None:
+    content = right("multi-frame", "rle")
+    streams = frames_of(content)
+    five = right_samples("multi-frame", "rle")
+    more = with_streams(content, [*streams, streams[0]])
+
+    assert found(more) == ["wrong-number-of-frames"]
+    assert samples_of(more).shape[0] == 6
+    assert same(samples_of(more)[:5], five)
