@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dicodec.codecs.table import decoder_for
-from dicodec.errors import DicodecError, MalformedFileError
+from dicodec.errors import DicodecError, MalformedFileError, ReadError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
@@ -17,7 +17,9 @@ from dicodec.model.transfer_syntax import writable
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, PixelData, Source
 from dicodec.planning.decide import plan_conversion
+from dicodec.repair.catalogue import ODDITIES
 from dicodec.repair.opening import open_tolerantly
+from dicodec.repair.standard_form import standard_form
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.stream_contradictions import stream_contradictions
 
@@ -43,6 +45,27 @@ class PossibleTarget:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One departure from the standard, and what becomes of it.
+
+    Attributes:
+        id: of the catalogue, docs/oddities.md.
+        text: what was found, and what is assumed of it.
+        offset: byte offset in the source, where it applies.
+        severity: "allowed", "harmless", "wrong" or "doubtful".
+        assumed: how such a thing is read.
+        standardized: what the result of `--standardize` has instead.
+    """
+
+    id: str
+    text: str
+    offset: int | None
+    severity: str
+    assumed: str
+    standardized: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Inspection:
     """What a file is.
@@ -63,7 +86,7 @@ class Inspection:
         offset_table: "none", "empty", "basic" or "extended".
         stream: what the first frame's stream says of itself.
         coded_as: Photometric Interpretation that the stream really has, where that was decided.
-        oddities: departures from the standard.
+        oddities: departures from the standard, in sequences too.
         problems: what would stop a conversion, in words.
         targets: every transfer syntax that can be written, and whether this file can become it.
     """
@@ -85,7 +108,7 @@ class Inspection:
     offset_table: str = "none"
     stream: StreamDescription | None = None
     coded_as: str = ""
-    oddities: tuple[Oddity, ...] = ()
+    oddities: tuple[Finding, ...] = ()
     problems: list[str] = field(default_factory=list)
     targets: list[PossibleTarget] = field(default_factory=list)
 
@@ -125,12 +148,29 @@ def _inspected(file: DicomFile, name: str | None) -> Inspection:
         sop_instance_uid=file.data_set.text(tags.SOP_INSTANCE_UID),
         modality=file.data_set.text(_MODALITY),
         elements=len(file.data_set.elements),
-        oddities=file.oddities,
     )
+    _add_oddities(found, file)
     if file.pixel_data is not None:
         _add_pixels(found, file, file.pixel_data)
     found.targets = [_possible(file, syntax.name) for syntax in writable()]
     return found
+
+
+def _add_oddities(found: Inspection, file: DicomFile) -> None:
+    oddities = file.oddities
+    try:
+        standard = standard_form(file)
+        oddities += standard.repaired + standard.left
+    except ReadError as error:
+        found.problems.append(f"it cannot be standardized: {error}")
+    found.oddities = tuple(_finding(oddity) for oddity in oddities)
+
+
+def _finding(oddity: Oddity) -> Finding:
+    kind = ODDITIES[oddity.id]
+    return Finding(
+        oddity.id, oddity.text, oddity.offset, kind.severity.value, kind.assumed, kind.standardized
+    )
 
 
 def _add_pixels(found: Inspection, file: DicomFile, pixel_data: PixelData) -> None:

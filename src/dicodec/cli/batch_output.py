@@ -117,7 +117,8 @@ def _error_line(fields: dict[str, Any]) -> str:
 
 def _report(fields: dict[str, Any]) -> ConversionReport:
     fields.pop("rule", None)
-    fields["oddities"] = tuple(Oddity(**oddity) for oddity in fields["oddities"])
+    for name in ("oddities", "repairs"):
+        fields[name] = tuple(Oddity(**oddity) for oddity in fields[name])
     return ConversionReport(**fields)
 
 

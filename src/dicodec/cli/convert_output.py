@@ -107,6 +107,7 @@ def report_lines(report: ConversionReport, *, verbose: bool) -> list[str]:
     lines = [f"warning: {warning}" for warning in report.warnings]
     if verbose:
         lines += [f"read although not standard: {oddity.text}" for oddity in report.oddities]
+        lines += [f"standardized: {oddity.text}" for oddity in report.repairs]
         lines += [*report.decisions, *report.changes]
     return [_outcome(report), *(f"  {line}" for line in lines)]
 

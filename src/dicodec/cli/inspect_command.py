@@ -37,6 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
     return SOME_FAILED if failed else 0
 
 
+_WORDS = {
+    "allowed": "not usual",
+    "harmless": "not standard, harmless",
+    "wrong": "not standard",
+    "doubtful": "not standard, doubtful",
+}
+"""Of each severity in the catalogue of oddities."""
+
+
 def _print(found: Inspection) -> None:
     from rich.console import Console
 
@@ -46,7 +55,15 @@ def _print(found: Inspection) -> None:
         if value:
             console.print(f"  {name:<16} {value}")
     for oddity in found.oddities:
-        console.print(f"  not standard: {oddity.text} [{oddity.id}]", style="yellow")
+        place = "" if oddity.offset is None else f" (at byte {oddity.offset})"
+        console.print(
+            f"  {_WORDS[oddity.severity]}: {oddity.text}{place} [{oddity.id}]", style="yellow"
+        )
+    for oddity in {oddity.id: oddity for oddity in found.oddities}.values():
+        console.print(
+            f"    [{oddity.id}] assumed: {oddity.assumed}; --standardize: {oddity.standardized}",
+            style="dim",
+        )
     for problem in found.problems:
         console.print(f"  note: {problem}", style="yellow")
     _print_targets(console, found)
