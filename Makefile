@@ -8,7 +8,7 @@ SETUP_DEMO := .venv/.setup-demo-done
 SETUP_TEST := .venv/.setup-test-done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test witnesses demo test check format bench lock clean
+.PHONY: help setup setup-test witnesses demo test check format fuzz bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -32,6 +32,9 @@ check: $(SETUP_TEST) ## style, types, import contracts
 format: $(SETUP_TEST) ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: setup-test ## damage N files (3000) in many ways: each must give a result or an error
+	$(BIN)/python tools/fuzz.py --cases $(or $(N),3000) --seconds $(if $(N),3600,120)
 
 bench: setup-test ## speed and memory, beside the peers
 	$(BIN)/python bench/run.py
