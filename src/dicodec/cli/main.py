@@ -12,6 +12,7 @@ from importlib import import_module
 
 from dicodec import __version__
 from dicodec.cli.convert_arguments import Commands, add_convert
+from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
 from dicodec.errors import DicodecError, WriteError
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -23,6 +24,9 @@ _SUBCOMMANDS = {
     "syntaxes": "dicodec.cli.syntaxes_command",
     "jobs": "dicodec.cli.jobs_command",
     "policy": "dicodec.cli.policy_command",
+    "serve": "dicodec.cli.serve_command",
+    "submit": "dicodec.cli.submit_command",
+    "watch": "dicodec.cli.watch_command",
 }
 
 
@@ -92,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_syntaxes(commands)
     _add_jobs(commands)
     _add_policy(commands)
+    add_serve(commands)
+    add_submit(commands)
+    add_watch(commands)
     return parser
 
 

@@ -1,0 +1,123 @@
+"""What `dicodec serve`, `watch` and `submit` were asked for, as values."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dicodec.errors import InvalidOptionError
+
+if TYPE_CHECKING:
+    from dicodec.jobs.causes import RetryPolicy
+    from dicodec.jobs.submission import Wish
+
+TOKEN_VARIABLE = "DICODEC_TOKEN"  # noqa: S105 - its name
+
+_SHORTEST_TOKEN = 16
+
+
+@contextmanager
+def needed(extra: str, what: str) -> Iterator[None]:
+    """Say what to install where an import fails."""
+    try:
+        yield
+    except ImportError as cause:
+        raise InvalidOptionError(
+            f"{what} are not installed ({cause.name})", hint=f"pip install 'dicodec[{extra}]'"
+        ) from cause
+
+
+def read_token(path: str | None) -> str | None:
+    """Return the token in a file or in the environment, None where there is none.
+
+    Raises:
+        InvalidOptionError: the file cannot be read, or the token is too short or no ASCII.
+    """
+    if path is None:
+        token = os.environ.get(TOKEN_VARIABLE)
+        if token is None:
+            return None
+    else:
+        try:
+            token = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as cause:
+            raise InvalidOptionError(f"the token cannot be read: {cause}", path=path) from cause
+    token = token.strip()
+    if len(token) < _SHORTEST_TOKEN or not token.isascii() or " " in token:
+        raise InvalidOptionError(
+            f"a token has {_SHORTEST_TOKEN} ASCII characters or more, and no space",
+            hint="such as that of: openssl rand -hex 32",
+        )
+    return token
+
+
+def retries(arguments: argparse.Namespace) -> RetryPolicy:
+    """Return when what failed is tried again."""
+    from dicodec.jobs.causes import RetryPolicy
+
+    return RetryPolicy(attempts=arguments.attempts, first=arguments.retry_after)
+
+
+def policies(given: Sequence[str]) -> Mapping[str, str]:
+    """Return files of policies by their names: NAME=FILE, or a file that gives its own.
+
+    Raises:
+        InvalidOptionError: one cannot be read.
+    """
+    from dicodec.batch.policy import load_policy
+
+    found = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        path = str(Path(file if equals else text).absolute())
+        load_policy(path)
+        found[name if equals else Path(text).stem] = path
+    return found
+
+
+def wish(arguments: argparse.Namespace, output: str) -> Wish:
+    """Return what is asked for of each file, checked as far as it can be without one.
+
+    Raises:
+        DicodecError: it makes no sense.
+    """
+    from dicodec.jobs.messages import Request
+    from dicodec.jobs.submission import Wish
+
+    fields: dict[str, Any] = {
+        "id": "checked",
+        "source": "/source",
+        "target": "/target",
+        "to": arguments.to.split(",") if arguments.to else [],
+        "policy": arguments.policy,
+        "options": dict(_option(text) for text in arguments.option),
+        "tenant": getattr(arguments, "tenant", None),
+        "trace_id": getattr(arguments, "trace", None),
+        "priority": getattr(arguments, "priority", 0),
+    }
+    checked = Request.from_fields(fields)
+    return Wish(
+        output=output,
+        to=checked.to,
+        policy=checked.policy,
+        options=checked.options,
+        tenant=checked.tenant,
+        trace_id=checked.trace_id,
+        priority=checked.priority,
+    )
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Return an option of NAME=VALUE; a value is JSON where it can be, else text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidOptionError(f"--option takes NAME=VALUE, not {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,1 @@
+"""The service: an HTTP interface and a page over the embedded queue."""
