@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import time
@@ -19,6 +18,7 @@ from dicodec.jobs.execution import Executor
 from dicodec.jobs.execution_work import Done, Task
 from dicodec.jobs.logs import Log
 from dicodec.jobs.messages import Event, EventKind, Request
+from dicodec.jobs.outcomes import cancelled, failure, success
 from dicodec.jobs.store import JobStore
 from dicodec.jobs.store_tables import Ending, Job, JobState
 
@@ -30,10 +30,6 @@ _GROUP_SECONDS, _GROUP_JOBS = 0.2, 32
 
 _BEATS_PER_LEASE = 4
 _PROGRESS_SECONDS = 0.5
-_TOLD = ("action", "source_syntax", "target_syntax", "source_size", "target_size", "frames",
-         "lossy", "verified")  # fmt: skip
-"""What an event tells of a report; the rest stays with the job, as it can quote the file."""
-
 type Observe = Callable[[Job, Ending, Mapping[str, Any]], None]
 """Is told of each attempt that ended: the job as it was, how it ended, and the report."""
 
@@ -230,48 +226,12 @@ class StoreRunner:
             self._observe(flight.job, ending, report)
 
     def _ending(self, flight: _Flight, came: Done | DicodecError | None) -> Ending:
-        job = flight.job
+        request, attempt = flight.request, flight.job.attempts
         if came is None:
-            event = _event(flight, EventKind.CANCELLED)
-            return Ending(id=job.id, state=JobState.CANCELLED, event=event.to_json(), result="{}")
+            return cancelled(request, attempt)
         if isinstance(came, DicodecError):
-            return self._failure(flight, came)
-        report = came.report
-        told = {name: report[name] for name in _TOLD if name in report}
-        frames = int(report.get("frames", 0))
-        event = _event(flight, EventKind.SUCCEEDED, report=told, frames=frames, frames_done=frames)
-        return Ending(
-            id=job.id,
-            state=JobState.DONE,
-            event=event.to_json(),
-            result=json.dumps({"report": report}),
-            frames=frames,
-            source_size=report.get("source_size"),
-            target_size=report.get("target_size"),
-            action=report.get("action"),
-            seconds=report.get("seconds", {}).get("total"),
-            target=came.target,
-        )
-
-    def _failure(self, flight: _Flight, error: DicodecError) -> Ending:
-        job = flight.job
-        again = self._retries.again(error.code, job.attempts)
-        due = time.time() + self._retries.delay(job.attempts) if again else 0.0
-        event = _event(
-            flight,
-            EventKind.RETRYING if again else EventKind.DEAD,
-            error=error,
-            not_before=due or None,
-        )
-        return Ending(
-            id=job.id,
-            state=JobState.PENDING if again else JobState.DEAD,
-            event=event.to_json(),
-            result=json.dumps({"error": error.as_dict()}),
-            not_before=due,
-            error_code=error.code,
-            error_text=error.message,
-        )
+            return failure(request, attempt, came, self._retries, show_paths=False)
+        return success(request, attempt, came, show_paths=False)
 
     def _write(self, flight: _Flight, ending: Ending) -> None:
         retried = ending.state is JobState.PENDING

@@ -1,0 +1,134 @@
+"""`dicodec submit`: puts each file that is named or found into a queue."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import batched
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.service_options import needed, read_token, wish
+from dicodec.errors import DicodecError, InvalidOptionError, RequestError, UnsupportedTargetError
+
+if TYPE_CHECKING:
+    from dicodec.jobs.messages import Request
+
+_SERVER = "http://127.0.0.1:8765"
+_BATCH = 500
+_TELL_SECONDS = 0.5
+
+type _Put = Callable[[Sequence[Request]], int]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand and return the exit status: 1 where something could not be listed."""
+    try:
+        wanted = wish(arguments, str(Path(arguments.output).absolute()))
+        from dicodec.jobs.submission import requests_for
+
+        found = requests_for(arguments.source, wanted)
+        with _queue(arguments) as put:
+            return _submit(found, put, arguments)
+    except (InvalidOptionError, RequestError, UnsupportedTargetError) as error:
+        print_error(error)
+        return WRONG_USAGE
+    except DicodecError as error:
+        print_error(error)
+        return SOME_FAILED
+
+
+@contextmanager
+def _queue(arguments: argparse.Namespace) -> Iterator[_Put]:
+    """Yield what puts requests into the queue that was named, and returns how many were new."""
+    if arguments.queue is not None:
+        from dicodec.jobs.store import JobStore
+        from dicodec.jobs.submission import new_job
+
+        with JobStore(arguments.queue) as store:
+            yield lambda requests: store.put(new_job(request) for request in requests)
+    elif arguments.broker is not None:
+        with needed("worker", "the brokers' clients"):
+            from dicodec.worker.publishing import Publisher
+
+        with Publisher(arguments.broker) as publisher:
+            yield publisher.put
+    else:
+        from dicodec.jobs.submission_server import ServerQueue
+
+        with ServerQueue(arguments.server or _SERVER, read_token(arguments.token_file)) as server:
+            yield server.put
+
+
+def _submit(found: Iterator[object], put: _Put, arguments: argparse.Namespace) -> int:
+    from dicodec.batch.folders import PassedOver
+    from dicodec.jobs.messages import Request
+
+    progress = _Progress(shown=sys.stderr.isatty() and not arguments.quiet)
+    skipped: Counter[str] = Counter()
+    failed = 0
+
+    def requests() -> Iterator[Request]:
+        nonlocal failed
+        for one in found:
+            if isinstance(one, Request):
+                yield one
+            elif isinstance(one, PassedOver):
+                skipped[one.reason] += 1
+            elif isinstance(one, DicodecError):
+                failed += 1
+                progress.clear()
+                print_error(one)
+
+    added = known = 0
+    try:
+        for batch in batched(requests(), _BATCH, strict=False):
+            new = put(batch)
+            added, known = added + new, known + len(batch) - new
+            progress.tell(added, known)
+    finally:
+        progress.clear()
+    if arguments.json:
+        told = {"added": added, "known": known, "skipped": skipped, "failed": failed}
+        print(json.dumps(told))
+    elif not arguments.quiet:
+        text = f"{added} jobs added, {known} known already"
+        for reason, count in sorted(skipped.items()):
+            text += f", {count} passed over ({reason})"
+        print(text, file=sys.stderr)
+    return SOME_FAILED if failed else 0
+
+
+class _Progress:
+    """One line on a terminal that is written anew."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._started = time.monotonic()
+        self._told = 0.0
+
+    def tell(self, added: int, known: int) -> None:
+        """Show how many there are, now and then."""
+        now = time.monotonic()
+        if not self._shown or now - self._told < _TELL_SECONDS:
+            return
+        self._told = now
+        rate = (added + known) / max(now - self._started, 1e-3)
+        print(
+            f"\r{added} jobs added, {known} known already, {rate:.0f} a second ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._told:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._told = 0.0
