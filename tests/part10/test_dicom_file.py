@@ -203,7 +203,7 @@ def attribute(tag: int, value: int) -> tuple[int, str, bytes]:
         (attribute(tags.BITS_STORED, 17), "BitsStored", True),
         (attribute(tags.PIXEL_REPRESENTATION, 2), "PixelRepresentation", False),
         ((tags.NUMBER_OF_FRAMES, "IS", b"many"), "NumberOfFrames", True),
-        ((tags.NUMBER_OF_FRAMES, "IS", b"-1"), "NumberOfFrames", False),
+        ((tags.NUMBER_OF_FRAMES, "IS", b"-1"), "NumberOfFrames", True),
     ],
 )
 def test_a_description_without_sense_names_the_attribute(

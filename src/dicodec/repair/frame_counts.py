@@ -23,6 +23,7 @@ def counted_frames(
     syntax: TransferSyntax,
     image: ImagePixelDescription,
     stream: StreamDescription | None,
+    stated: int | None,
 ) -> int | None:
     """Return the number of frames, None where it is not sure which of two numbers is right.
 
@@ -36,14 +37,17 @@ def counted_frames(
         syntax: the transfer syntax that they are in.
         image: what the data set says.
         stream: what the first frame's stream says, where it says anything.
+        stated: Number of Frames; None where that is no number.
     """
-    stated = image.number_of_frames
     cut = any(one.id in {"no-delimiter", "pixel-data-truncated"} for one in walked.oddities)
     listed = _in_table(walked)
-    if cut or stated in {listed, _in_groups(walked.data_set)}:
+    if cut:
         return None
-    if len(frames) < stated and listed != len(frames):
-        return None  # frames may be lost
+    if stated is not None:
+        if stated in {listed, _in_groups(walked.data_set)}:
+            return None
+        if len(frames) < stated and listed != len(frames):
+            return None  # frames may be lost
     source = walked.data_set.source
     for frame in range(len(frames)):
         if not _is_whole(frames.read(source, frame), syntax, image, stream):

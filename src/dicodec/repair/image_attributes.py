@@ -96,7 +96,7 @@ def known_from_length(data_set: DataSet, length: int) -> Known:
         tag: data_set.number(tag) if tag not in known else int(known[tag])
         for tag in (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.SAMPLES_PER_PIXEL)
     }
-    frames = _frames(data_set)
+    frames = stated_frames(data_set)
     lacking = [tag for tag, value in numbers.items() if not value]
     if frames is None:
         lacking.append(tags.NUMBER_OF_FRAMES)
@@ -176,10 +176,11 @@ def _size(numbers: dict[int, int | None], frames: int) -> int:
     return size
 
 
-def _frames(data_set: DataSet) -> int | None:
-    """Return Number of Frames, 1 where it is missing, None where it is no number."""
+def stated_frames(data_set: DataSet) -> int | None:
+    """Return Number of Frames, 1 where it is missing, None where it is no number of frames."""
     text = data_set.text(tags.NUMBER_OF_FRAMES)
     try:
-        return int(text.partition("\\")[0]) if text else 1
+        frames = int(text.partition("\\")[0]) if text else 1
     except ValueError:
         return None
+    return frames if frames >= 0 else None

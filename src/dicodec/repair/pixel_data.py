@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from contextlib import suppress
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from dicodec.repair.image_attributes import (
     corrections,
     known_from_length,
     known_from_stream,
+    stated_frames,
     told,
 )
 from dicodec.repair.jpeg_tables import HUFFMAN
@@ -70,24 +72,29 @@ def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> Di
         unpacked = with_samples_unpacked(file, span)
         if unpacked is not None:
             return unpacked
-        known = known_from_length(data_set, span.length) if _is_undescribed(pixel_data) else {}
+        known = (
+            known_from_length(data_set, span.length) if _is_undescribed(file, pixel_data) else {}
+        )
         if known:
-            pixel_data = pixel_data_of(walked, span, file.syntax, [], known)
+            stale: list[Oddity] = []
+            pixel_data_of(walked, span, file.syntax, stale)
+            pixel_data = pixel_data_of(walked, span, file.syntax, oddities, known)
             oddities += told(data_set, known, _BY_LENGTH)
             return replace(
                 file,
                 pixel_data=pixel_data,
-                oddities=(*file.oddities, *oddities),
+                oddities=(*(one for one in file.oddities if one not in stale), *oddities),
                 corrections=(*file.corrections, *corrections(known)),
             )
     oddities += _too_long(pixel_data)
     return replace(file, oddities=(*file.oddities, *oddities)) if oddities else file
 
 
-def _is_undescribed(pixel_data: PixelData) -> bool:
-    if isinstance(pixel_data.described, MalformedFileError):
-        return True
-    return _excess(pixel_data, pixel_data.described) != 0
+def _is_undescribed(file: DicomFile, pixel_data: PixelData) -> bool:
+    """Whether an attribute that the length depends on is missing, or has no possible value."""
+    described = pixel_data.described
+    samples = file.data_set.find(tags.SAMPLES_PER_PIXEL)
+    return isinstance(described, MalformedFileError) or samples is None
 
 
 def _excess(pixel_data: PixelData, image: ImagePixelDescription) -> int:
@@ -136,6 +143,8 @@ class _Encapsulated:
         self._judge_syntax(stream)
         if stream is not None:
             self._known = known_from_stream(self._file.data_set, stream)
+        if stated_frames(self._file.data_set) is None:
+            self._known[tags.NUMBER_OF_FRAMES] = str(len(self._walked.fragment_starts) - 1)
         if self._known or self._oddities:
             self._read_again()
         if self._contradicted() and not self._sizes_are_sure(stream):
@@ -253,9 +262,25 @@ class _Encapsulated:
             decode(first)
         except DicodecError:
             return False
-        if stream.kind not in {"jpeg", "jpeg-ls"}:
+        if stream.kind in {"jpeg2000", "htj2k"}:  # which says its size twice, as that of its tile
+            return len(frames) > 1 or "tile_size" not in stream.details
+        if stream.kind == "jpegxl":
             return True
+        if self._may_be_cropped(stream) and len(frames) == 1:
+            return False
         return streams.is_exactly_filled(first, decode, stream.kind)
+
+    def _may_be_cropped(self, stream: StreamDescription) -> bool:
+        """Whether the size that is stated takes as many blocks of a DCT as that of the stream."""
+        if stream.predictor is not None or stream.kind != "jpeg":
+            return False
+        number = self._file.data_set.number
+        sides = ((number(tags.ROWS), stream.rows, 1), (number(tags.COLUMNS), stream.columns, 0))
+        return all(
+            -(-(stated or 0) // block) == -(-(coded or 0) // block)
+            for stated, coded, axis in sides
+            for block in (8 * max(factors[axis] for factors in stream.subsampling),)
+        )
 
     def _decoder(self, image: ImagePixelDescription) -> streams.Decode:
         decoder = decoder_for(self._syntax)
@@ -263,12 +288,21 @@ class _Encapsulated:
 
     def _count_frames(self, stream: StreamDescription | None) -> None:
         frames, image = self._pixel_data.frames, self._image
-        if frames is None or image is None or len(frames) == image.number_of_frames:
+        if frames is None or image is None:
             return
-        count = counted_frames(self._walked, frames, self._syntax, image, stream)
+        if self._syntax.fragments_per_frame == 1 and len(frames) < len(frames.starts):
+            ends = array("Q", range(len(frames.starts) + 1))
+            frames = replace(frames, first_fragments=ends)
+        unstated = tags.NUMBER_OF_FRAMES in self._known
+        if len(frames) == image.number_of_frames and not unstated:
+            return
+        stated = None if unstated else image.number_of_frames
+        count = counted_frames(self._walked, frames, self._syntax, image, stream, stated)
         if count is not None:
             self._known[tags.NUMBER_OF_FRAMES] = str(count)
             self._read_again()  # the offset table may be right after all
+        elif self._known.pop(tags.NUMBER_OF_FRAMES, None):
+            self._read_again()
 
     def _mend(self, stream: StreamDescription | None) -> None:
         """Find out what is odd about the first frame's stream, and what makes all of them right."""

@@ -206,6 +206,8 @@ def _note_size(facts: _Facts, body: bytes) -> None:
     facts.subsampling = tuple((component[1], component[2]) for component in components)
     if facts.tiles > MAX_TILES:
         raise CorruptFrameError(f"the SIZ marker segment describes {facts.tiles} tiles")
+    if (tile_x0 + tile_x, tile_y0 + tile_y) != (x1, y1):
+        facts.details["tile_size"] = f"{tile_x}x{tile_y}"
     if x0 or y0:
         facts.details["image_offset"] = f"{x0},{y0}"
 
