@@ -1,0 +1,99 @@
+"""`dicodec worker`: requests from a broker, until a signal ends it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.service_options import policies, retries
+from dicodec.errors import DicodecError, InvalidOptionError
+
+URL_VARIABLE = "DICODEC_BROKER"
+
+_PREFETCH_EACH = 32
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand and return the exit status."""
+    try:
+        url = broker_url(arguments.broker)
+        _work(arguments, url)
+    except InvalidOptionError as error:
+        print_error(error)
+        return WRONG_USAGE
+    except DicodecError as error:
+        print_error(error)
+        return SOME_FAILED
+    return 0
+
+
+def broker_url(given: str | None) -> str:
+    """Return the URL of the broker, from the command or the environment.
+
+    Raises:
+        InvalidOptionError: there is none.
+    """
+    url = given or os.environ.get(URL_VARIABLE)
+    if not url:
+        raise InvalidOptionError("no broker is given", hint=f"--broker URL, or {URL_VARIABLE}")
+    return url
+
+
+def _work(arguments: argparse.Namespace, url: str) -> None:
+    from dicodec.frame_window import available_cores
+    from dicodec.jobs.confinement import Roots
+    from dicodec.jobs.execution import Executor
+    from dicodec.jobs.execution_work import JobRules
+    from dicodec.jobs.logs import Log
+    from dicodec.jobs.mapping import load_mapping
+    from dicodec.jobs.messages import Request
+    from dicodec.jobs.store import JobStore
+    from dicodec.worker.broker import Consumption, Names
+    from dicodec.worker.connecting import broker_at, without_credentials
+    from dicodec.worker.running import run_worker
+    from dicodec.worker.service import Conduct
+
+    both = [_existing_folder(name) for name in arguments.root]
+    readable = [_existing_folder(name) for name in arguments.read_root]
+    if not both:
+        raise InvalidOptionError("no folder is given that results may go to", hint="--root FOLDER")
+    values = {} if arguments.output is None else {"output": str(Path(arguments.output).absolute())}
+    mapping = None if arguments.mapping is None else load_mapping(arguments.mapping, values)
+    jobs = arguments.jobs or available_cores()
+    how = Consumption(
+        names=Names(arguments.queue),
+        prefetch=arguments.prefetch or _PREFETCH_EACH * jobs,
+        silence=arguments.silence,
+        partitions=arguments.partitions,
+    )
+    rules = JobRules(
+        roots=Roots.of([*both, *readable], both),
+        policies=policies(arguments.policy),
+        copy_kept=mapping is None or mapping.copy_kept,
+    )
+    conduct = Conduct(
+        read=Request.from_json if mapping is None else mapping.read,
+        retries=retries(arguments),
+        show_paths=arguments.show_paths,
+        all_events=arguments.events == "all",
+        alive_file=arguments.alive_file,
+    )
+    log = Log(sys.stderr, hide_paths=not arguments.show_paths, fields={"worker": os.getpid()})
+    broker = broker_at(url, how)
+    with JobStore(arguments.store, lease=arguments.lease) as store:
+        executor = Executor(rules, jobs=jobs, timeout=arguments.timeout, memory=arguments.memory)
+        with executor:
+            log.write(
+                "info", "working", broker=without_credentials(url), queue=arguments.queue, jobs=jobs
+            )
+            run_worker(broker, store, executor, log, conduct, grace=arguments.drain)
+    log.write("info", "ended")
+
+
+def _existing_folder(name: str) -> str:
+    if not Path(name).is_dir():
+        raise InvalidOptionError("there is no such folder", path=name, hint="--root")
+    return str(Path(name).absolute())

