@@ -181,7 +181,7 @@ def _convert_open(
     plan = surveyed(file, plan, workers)
     edits = planned_edits(file, plan, options, encoding)
     if not report.repairs and _right_already(file, plan, edits):
-        plan = ConversionPlan(plan.source, plan.target, Action.COPY_FILE, plan.pixels)
+        plan = replace(plan, action=Action.COPY_FILE)
     _describe(report, file, plan, edits)
     report.seconds["plan"] = time.perf_counter() - started
     if target is None:
