@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from dicodec.cli.convert_arguments import Commands
 
-type _Add = Callable[..., argparse.Action]
+type Add = Callable[..., argparse.Action]
 
 
 def add_serve(commands: Commands) -> None:
@@ -35,7 +35,8 @@ def add_serve(commands: Commands) -> None:
         help="how long uploads and their results are kept (default 24)")  # fmt: skip
     add("--policy", action="append", default=[], metavar="[NAME=]FILE",
         help="a policy that jobs may name, besides the profiles; may be repeated")  # fmt: skip
-    _add_execution(add)
+    add_execution(add)
+    add("--hide-paths", action="store_true", help="log digests in place of paths")
 
 
 def add_watch(commands: Commands) -> None:
@@ -54,7 +55,8 @@ def add_watch(commands: Commands) -> None:
     add("--settle", type=float, default=5.0, metavar="S",
         help="seconds for which a file must not have changed (default 5)")  # fmt: skip
     add("--once", action="store_true", help="convert what is there, and end")
-    _add_execution(add)
+    add_execution(add)
+    add("--hide-paths", action="store_true", help="log digests in place of paths")
 
 
 def add_submit(commands: Commands) -> None:
@@ -69,7 +71,8 @@ def add_submit(commands: Commands) -> None:
     queue.add_argument("--server", metavar="URL",
         help="a `dicodec serve` (default http://127.0.0.1:8765)")  # fmt: skip
     queue.add_argument("--broker", metavar="URL", help="kafka://, amqp://, nats:// or redis://")
-    queue.add_argument("--queue", metavar="FILE", help="the file of a queue on this machine")
+    add("--queue", metavar="FILE|NAME",
+        help="a queue's file on this machine; with --broker, its queue's name")  # fmt: skip
     add("--token-file", metavar="FILE", help="holds the server's token; or DICODEC_TOKEN has it")
     add("--priority", type=int, default=0, metavar="0-9", help="9 is the most urgent (default 0)")
     add("--tenant", metavar="NAME", help="for whom")
@@ -78,14 +81,15 @@ def add_submit(commands: Commands) -> None:
     add("-q", "--quiet", action="store_true", help="print errors only")
 
 
-def _add_wish(add: _Add) -> None:
+def _add_wish(add: Add) -> None:
     add("--to", metavar="A,B,C", help="acceptable transfer syntaxes, the first preferred")
     add("--policy", metavar="P", help="name or file of a policy that decides for each file")
     add("--option", action="append", default=[], metavar="NAME=VALUE",
         help="of the conversion, as in a request: quality=85; may be repeated")  # fmt: skip
 
 
-def _add_execution(add: _Add) -> None:
+def add_execution(add: Add) -> None:
+    """Declare how files are converted, and how often that is tried."""
     add("--jobs", type=int, metavar="N", help="processes that convert (default: one a core)")
     add("--timeout", type=float, default=3600.0, metavar="S",
         help="seconds that one file may take (default 3600)")  # fmt: skip
@@ -98,7 +102,6 @@ def _add_execution(add: _Add) -> None:
         help="seconds until a killed process's work is taken up again (default 15)")  # fmt: skip
     add("--drain", type=float, default=30.0, metavar="S",
         help="seconds that conversions get to finish on SIGTERM (default 30)")  # fmt: skip
-    add("--hide-paths", action="store_true", help="log digests in place of paths")
 
 
 def _size(text: str) -> int:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,8 @@ _SERVER = "http://127.0.0.1:8765"
 _BATCH = 500
 _TELL_SECONDS = 0.5
 
-type _Put = Callable[[Sequence[Request]], int]
+type _Tell = Callable[[int, int], None]
+"""Is told how many jobs were added, and how many were known."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,9 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         wanted = wish(arguments, str(Path(arguments.output).absolute()))
         from dicodec.jobs.submission import requests_for
 
-        found = requests_for(arguments.source, wanted)
-        with _queue(arguments) as put:
-            return _submit(found, put, arguments)
+        return _submit(requests_for(arguments.source, wanted), arguments)
     except (InvalidOptionError, RequestError, UnsupportedTargetError) as error:
         print_error(error)
         return WRONG_USAGE
@@ -44,29 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         return SOME_FAILED
 
 
-@contextmanager
-def _queue(arguments: argparse.Namespace) -> Iterator[_Put]:
-    """Yield what puts requests into the queue that was named, and returns how many were new."""
-    if arguments.queue is not None:
-        from dicodec.jobs.store import JobStore
-        from dicodec.jobs.submission import new_job
-
-        with JobStore(arguments.queue) as store:
-            yield lambda requests: store.put(new_job(request) for request in requests)
-    elif arguments.broker is not None:
-        with needed("worker", "the brokers' clients"):
-            from dicodec.worker.publishing import Publisher
-
-        with Publisher(arguments.broker) as publisher:
-            yield publisher.put
-    else:
-        from dicodec.jobs.submission_server import ServerQueue
-
-        with ServerQueue(arguments.server or _SERVER, read_token(arguments.token_file)) as server:
-            yield server.put
-
-
-def _submit(found: Iterator[object], put: _Put, arguments: argparse.Namespace) -> int:
+def _submit(found: Iterator[object], arguments: argparse.Namespace) -> int:
     from dicodec.batch.folders import PassedOver
     from dicodec.jobs.messages import Request
 
@@ -86,12 +62,8 @@ def _submit(found: Iterator[object], put: _Put, arguments: argparse.Namespace) -
                 progress.clear()
                 print_error(one)
 
-    added = known = 0
     try:
-        for batch in batched(requests(), _BATCH, strict=False):
-            new = put(batch)
-            added, known = added + new, known + len(batch) - new
-            progress.tell(added, known)
+        added, known = _sent(requests(), arguments, progress.tell)
     finally:
         progress.clear()
     if arguments.json:
@@ -103,6 +75,43 @@ def _submit(found: Iterator[object], put: _Put, arguments: argparse.Namespace) -
             text += f", {count} passed over ({reason})"
         print(text, file=sys.stderr)
     return SOME_FAILED if failed else 0
+
+
+def _sent(
+    requests: Iterator[Request], arguments: argparse.Namespace, tell: _Tell
+) -> tuple[int, int]:
+    """Put requests into the queue that was named; return how many were new, and how many not."""
+    if arguments.broker is not None:
+        with needed("worker", "the brokers' clients"):
+            from dicodec.worker.broker import Consumption, Names
+            from dicodec.worker.publishing import send_requests
+
+        names = Names() if arguments.queue is None else Names(arguments.queue)
+        how = Consumption(names=names)
+        return send_requests(arguments.broker, how, requests, lambda count: tell(count, 0)), 0
+    if arguments.queue is not None:
+        if arguments.server is not None:
+            raise InvalidOptionError("--queue is that of a broker, or a file; not of a server")
+        from dicodec.jobs.store import JobStore
+        from dicodec.jobs.submission import new_job
+
+        with JobStore(arguments.queue) as store:
+            return _put(requests, lambda some: store.put(map(new_job, some)), tell)
+    from dicodec.jobs.submission_server import ServerQueue
+
+    with ServerQueue(arguments.server or _SERVER, read_token(arguments.token_file)) as server:
+        return _put(requests, server.put, tell)
+
+
+def _put(
+    requests: Iterator[Request], put: Callable[[Sequence[Request]], int], tell: _Tell
+) -> tuple[int, int]:
+    added = known = 0
+    for batch in batched(requests, _BATCH):
+        new = put(batch)
+        added, known = added + new, known + len(batch) - new
+        tell(added, known)
+    return added, known
 
 
 class _Progress:
