@@ -35,6 +35,11 @@ ALLOWED_TO_CHANGE = {
     tags.HIGH_BIT,
 }
 
+REPAIRED = {
+    # an item of the sequence claims more bytes than it has, which in another encoding cannot stay
+    "dicomdir/DICOMDIR-nooffset": {tags.DIRECTORY_RECORD_SEQUENCE},
+}
+
 
 @cache
 def contents(path: Path) -> bytes:
@@ -94,4 +99,4 @@ def test_what_a_conversion_need_not_change_stays_byte_for_byte(name: str) -> Non
         after = elements(convert_bytes(there, to="explicit-le"))
         tags_there = {tag for tag in before.keys() | after.keys() if tag & 0xFFFF}
         changed = {tag for tag in tags_there if before.get(tag) != after.get(tag)}
-        assert changed <= ALLOWED_TO_CHANGE, syntax
+        assert changed <= ALLOWED_TO_CHANGE | REPAIRED.get(name, set()), syntax

@@ -183,7 +183,12 @@ def result_file(
             yield out
         return
     if isinstance(target, io.BytesIO) and not target.getbuffer().nbytes:
-        yield target
+        try:
+            yield target
+        except BaseException:
+            target.seek(0)
+            target.truncate()
+            raise
         return
     with translated_writes(), tempfile.TemporaryFile(prefix="dicodec-") as spool:
         yield spool

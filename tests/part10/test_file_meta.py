@@ -168,11 +168,18 @@ def test_large_elements_of_group_2_are_not_held() -> None:
         pass
 
 
-def test_group_2_in_another_encoding_is_refused_or_read() -> None:
-    big = encode_elements(GROUP_2, big_endian=True)
+def test_group_2_in_big_endian_is_read_and_written_in_little_endian() -> None:
+    rate = (0x00020037, "UL", struct.pack("<I", 7))
+    big = encode_elements([*GROUP_2[:7], rate], big_endian=True)
 
-    with pytest.raises(ReadError), open_dicom(with_head(big)):
-        pass
+    with open_dicom(with_head(big)) as file:
+        assert [oddity.id for oddity in file.oddities] == [
+            "big-endian-file-meta", "no-file-meta-length",
+        ]  # fmt: skip
+        assert file.head.elements[-1].value == rate[2]
+        assert file.stated_syntax == EXPLICIT_LE
+    meta = meta_of(convert_bytes(with_head(big), to="explicit-le"))
+    assert meta[0x00020037].value == 7
 
 
 # What is written.

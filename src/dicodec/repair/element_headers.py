@@ -74,6 +74,7 @@ class HeaderReader:
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
+        self._file_end = source.size
         self._window = b""
         self._base = 0
         self._work = _LEAST_WORK + 16 * source.size
@@ -236,8 +237,10 @@ class HeaderReader:
         previous: int,
         steps: int,
     ) -> bool:
-        if position == end or steps == 0:
+        if steps == 0:
             return True
+        if position == end:  # the end of a file may be where it was cut off
+            return end != self._file_end or steps < _STEPS
         self._count()
         for encoding in encodings:
             if self.delimiter_at(position, encoding)[0] in DELIMITERS:
