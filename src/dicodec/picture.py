@@ -1,4 +1,4 @@
-"""Showing a frame, or two and their difference side by side, as a viewer would, as PNG."""
+"""Showing two frames and their difference side by side, as a viewer would show them, as PNG."""
 
 from __future__ import annotations
 
@@ -154,9 +154,9 @@ def _amplified(errors: NDArray[Any]) -> _Picture:
     return _bytes(errors / max(float(errors.max()), np.finfo(np.float64).tiny))
 
 
-def _step(samples: NDArray[Any], largest_side: int = LARGEST_SIDE) -> int:
+def _step(samples: NDArray[Any]) -> int:
     side: int = max(samples.shape[:2])
-    return -(-side // largest_side)
+    return -(-side // LARGEST_SIDE)
 
 
 def _bytes(brightness: _Floats) -> _Picture:
