@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import BinaryIO, Protocol
 
 from dicodec.errors import (
@@ -20,6 +21,7 @@ from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
+from dicodec.model.salvage import FILL, Salvage
 from dicodec.model.transfer_syntax import (
     EXPLICIT_BE,
     EXPLICIT_LE,
@@ -66,12 +68,14 @@ class PixelData:
         described: what the data set says about the samples, or the error that says why it does not.
         frames: the fragments of encapsulated frames; None where Pixel Data is native or a video.
         missing: bytes that it claims and that the file ends before.
+        salvage: what becomes of the frames that are damaged, where that was decided.
     """
 
     span: ElementSpan
     described: ImagePixelDescription | MalformedFileError
     frames: EncapsulatedFrames | None
     missing: int = 0
+    salvage: Salvage | None = None
 
     @property
     def image(self) -> ImagePixelDescription:
@@ -83,6 +87,19 @@ class PixelData:
         if isinstance(self.described, MalformedFileError):
             raise self.described
         return self.described
+
+    @property
+    def filled(self) -> frozenset[int]:
+        """The frames that cannot be read, and in whose place a result has padding."""
+        if self.salvage is None or self.salvage.mode != FILL:
+            return frozenset()
+        return frozenset(one.frame for one in self.salvage.frames)
+
+    @property
+    def first_whole(self) -> int:
+        """The first frame that is not filled."""
+        filled = self.filled
+        return next(frame for frame in count() if frame not in filled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,10 @@ class _StandardRepairs:
 
             file = as_of_vendor(file)
             pixel_data = file.pixel_data
-        if pixel_data is None or _is_as_described(pixel_data):
+        if pixel_data is None:
+            return file
+        missing = any(one.id == "missing-attribute" for one in file.oddities)
+        if _is_as_described(pixel_data) and not missing:
             return file
         from dicodec.repair.pixel_data import with_pixel_data_repaired
 

@@ -56,6 +56,14 @@ def described(data: bytes) -> StreamDescription | None:
     return None
 
 
+def described_whole(data: bytes) -> StreamDescription | None:
+    """Return what a whole frame's stream says of itself; None where it is none, or cut short."""
+    try:
+        return described(data)
+    except TruncatedFrameError:
+        return None
+
+
 def described_at(source: ByteSource, start: int, length: int) -> StreamDescription | None:
     """Return what the stream of this place says of itself; None where there is none.
 
@@ -88,10 +96,7 @@ def described_after_junk(
     start = data.find(signature) if signature else -1
     if start <= 0:
         return None
-    try:
-        stream = described(data[start:])
-    except TruncatedFrameError:
-        return None
+    stream = described_whole(data[start:])
     return stream if stream and (stream.rows, stream.columns) == image.shape[:2] else None
 
 

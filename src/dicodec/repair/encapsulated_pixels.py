@@ -1,0 +1,277 @@
+"""Putting encapsulated Pixel Data right: which streams they are, what describes them, how many."""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import suppress
+from dataclasses import replace
+
+from dicodec.codecs.streams import rle
+from dicodec.codecs.table import decoder_for
+from dicodec.errors import FrameError, MalformedFileError
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.oddity import Oddity
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax, by_name
+from dicodec.part10.dicom_file import DicomFile, PixelData, WalkedDataSet, pixel_data_of
+from dicodec.part10.fragments import EncapsulatedFrames
+from dicodec.repair import stream_kinds, streams
+from dicodec.repair.frame_counts import counted_frames
+from dicodec.repair.frame_sizes import size_is_sure
+from dicodec.repair.image_attributes import (
+    Known,
+    corrections,
+    known_from_stream,
+    stated_frames,
+    told,
+)
+from dicodec.repair.jpeg_tables import HUFFMAN
+
+_BY_STREAM = "by its streams"
+_SIZES = frozenset({tags.ROWS, tags.COLUMNS, tags.SAMPLES_PER_PIXEL})
+_ENDS = (stream_kinds.END, stream_kinds.END + b"\0")
+
+
+class EncapsulatedRepair:
+    """One file's encapsulated Pixel Data, on its way to be read as what it is."""
+
+    def __init__(self, file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> None:
+        self._file = file
+        self._given = self._walked = walked
+        self._pixel_data = pixel_data
+        self._source = file.data_set.source
+        self._syntax = file.syntax
+        self._oddities: list[Oddity] = []
+        self._known: Known = {}
+        self._tables = b""
+        self._read: list[Oddity] | None = None
+
+    def repaired(self) -> DicomFile:
+        """Return the file; the same one where nothing is odd."""
+        if len(self._walked.fragment_starts) < 2:
+            return self._file
+        self._take_tables()
+        stream = self._first_stream()
+        self._judge_syntax(stream)
+        if stream is not None:
+            self._known = known_from_stream(self._file.data_set, stream)
+        if stated_frames(self._file.data_set) is None:
+            self._known[tags.NUMBER_OF_FRAMES] = str(len(self._walked.fragment_starts) - 1)
+        if self._known or self._oddities:
+            self._read_again()
+        if self._contradicted() and not self._size_is_sure(stream):
+            return self._file
+        self._count_frames(stream)
+        self._mend(stream)
+        return self._result()
+
+    @property
+    def _image(self) -> ImagePixelDescription | None:
+        described = self._pixel_data.described
+        return None if isinstance(described, MalformedFileError) else described
+
+    def _take_tables(self) -> None:
+        """Take a first fragment that has nothing but tables out of the frames."""
+        starts, lengths = self._walked.fragment_starts, self._walked.fragment_lengths
+        if len(starts) < 3 or lengths[1] > stream_kinds.HEAD_SIZE:
+            return
+        self._tables = streams.tables_only(self._source.read(starts[1], lengths[1]))
+        if self._tables:
+            self._walked = replace(
+                self._walked,
+                fragment_starts=starts[:1] + starts[2:],
+                fragment_lengths=lengths[:1] + lengths[2:],
+            )
+            text = "the first fragment is a stream of tables only; they are those of all frames"
+            self._note("tables-only-stream", text)
+
+    def _first_stream(self) -> StreamDescription | None:
+        start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
+        stream = stream_kinds.described_at(self._source, start, length)
+        frames, image = self._pixel_data.frames, self._image
+        if stream is not None or frames is None or image is None:
+            return stream
+        first = frames.fragments_of(0)
+        if len(first) > 1 or self._syntax.family in stream_kinds.STARTS:
+            data = frames.stored(self._source, 0)
+            stream = stream_kinds.described_whole(data)
+            if stream is None:
+                stream = stream_kinds.described_after_junk(data, self._syntax.family, image)
+                if stream is not None:
+                    self._note("junk-before-stream", "the first stream begins after other bytes")
+        return stream
+
+    def _judge_syntax(self, stream: StreamDescription | None) -> None:
+        stated = self._syntax
+        seen: TransferSyntax | None = None
+        if stream is not None:
+            if not stream_kinds.fits(stream, stated):
+                text = self._file.data_set.text(tags.LOSSY_IMAGE_COMPRESSION)
+                lossless = stream_kinds.says_lossless(stated, text)
+                seen = stream_kinds.syntax_for(stream, lossless=lossless)
+        elif self._image is not None and not self._is_as_stated(self._image):
+            seen = by_name(
+                stream_kinds.kind_without_signature(
+                    self._source,
+                    self._walked.fragment_starts[1:],
+                    self._walked.fragment_lengths[1:],
+                    self._image,
+                )
+            )
+        if seen is None or seen == stated:
+            return
+        what = f"{stream.process} {stream.kind}" if stream is not None else seen.title
+        self._syntax = seen
+        self._note(
+            "wrong-transfer-syntax",
+            f"the streams are {what}, {seen.name}, where {stated.name} is stated",
+        )
+
+    def _is_as_stated(self, image: ImagePixelDescription) -> bool:
+        """Whether frames without a signature may be what the transfer syntax says."""
+        start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
+        size = (image.native_frame_bits + 7) // 8
+        if self._syntax.family == "rle":
+            head = self._source.read(start, rle.HEADER_SIZE)
+            return stream_kinds.is_rle_header(head, length, image)
+        if self._syntax.family == "encapsulated-uncompressed":
+            return length in {size, size + size % 2}
+        if self._syntax.family == "deflated-frame":
+            return stream_kinds.inflates_to(self._source.read(start, length), size)
+        return False
+
+    def _read_again(self) -> None:
+        """Assign fragments and describe the image anew, by what is known now."""
+        self._read = []
+        self._pixel_data = pixel_data_of(
+            self._walked, self._pixel_data.span, self._syntax, self._read, self._known
+        )
+
+    def _contradicted(self) -> bool:
+        """Whether a size that is stated is another than the stream's."""
+        number = self._file.data_set.number
+        return any(number(tag) for tag in self._known if tag in _SIZES)
+
+    def _size_is_sure(self, stream: StreamDescription | None) -> bool:
+        frames, image = self._pixel_data.frames, self._image
+        if stream is None or frames is None or image is None:
+            return False
+        return size_is_sure(self._file.data_set, frames, image, stream, self._decoder(image))
+
+    def _decoder(self, image: ImagePixelDescription) -> streams.Decode:
+        decoder = decoder_for(self._syntax)
+        return lambda stream: decoder.decode(stream, image).tobytes()
+
+    def _count_frames(self, stream: StreamDescription | None) -> None:
+        frames, image = self._pixel_data.frames, self._image
+        if frames is None or image is None:
+            return
+        if self._syntax.fragments_per_frame == 1 and len(frames) < len(frames.starts):
+            ends = array("Q", range(len(frames.starts) + 1))
+            frames = replace(frames, first_fragments=ends)
+        unstated = tags.NUMBER_OF_FRAMES in self._known
+        if len(frames) == image.number_of_frames and not unstated:
+            return
+        stated = None if unstated else image.number_of_frames
+        count = counted_frames(self._walked, frames, self._syntax, image, stream, stated)
+        if count is not None:
+            self._known[tags.NUMBER_OF_FRAMES] = str(count)
+            self._read_again()  # the offset table may be right after all
+        elif self._known.pop(tags.NUMBER_OF_FRAMES, None):
+            self._read_again()
+
+    def _mend(self, stream: StreamDescription | None) -> None:
+        """Find out what is odd about the first frame's stream, and what makes all of them right."""
+        frames, image = self._pixel_data.frames, self._image
+        if frames is None or image is None or self._pixel_data.missing or not len(frames):
+            return
+        mend: streams.Mend | None = None
+        known = {one.id for one in self._file.oddities}
+        if "odd-fragment" not in known and any(length & 1 for length in frames.lengths):
+            self._note("odd-fragment", "a fragment has an odd length")
+        if stream is not None and stream.kind in stream_kinds.CHECK_WHOLE:
+            mend = self._mender(frames, image, stream)
+        elif self._syntax.family == "rle":
+            head = self._source.read(frames.starts[0], rle.HEADER_SIZE)
+            if stream_kinds.is_rle_header(head, frames.frame_length(0), image):
+                found = streams.rle_oddities(head, frames.starts[0])
+                self._oddities += found
+                mend = streams.RleMender() if found else None
+        if mend is not None or self._oddities:
+            frames = replace(frames, mend=mend, oddities=(*frames.oddities, *self._oddities))
+            self._pixel_data = replace(self._pixel_data, frames=frames)
+
+    def _mender(
+        self, frames: EncapsulatedFrames, image: ImagePixelDescription, stream: StreamDescription
+    ) -> streams.Mend | None:
+        tables, proven = self._tables, False
+        if not tables and streams.lacks_huffman_tables(self._head(frames), stream):
+            tables, proven = HUFFMAN, True
+            self._note(
+                "no-huffman-tables",
+                "the streams have no Huffman tables; those of ISO/IEC 10918-1 Annex K are taken",
+            )
+        junk = any(one.id == "junk-before-stream" for one in self._oddities)
+        odd = bool(tables) or junk
+        if stream.details.get("boxed"):
+            self._note("boxed-codestream", "the codestream is in boxes of a JP2 file")
+            odd = True
+        else:
+            odd = self._judge_end(frames, stream, tables) or odd
+        if not odd:
+            return None
+        return streams.StreamMender(stream.kind, tables, self._decoder(image), proven)
+
+    def _head(self, frames: EncapsulatedFrames) -> bytes:
+        if len(frames.fragments_of(0)) > 1:
+            return frames.stored(self._source, 0)
+        return self._source.read(frames.starts[0], min(frames.lengths[0], stream_kinds.HEAD_SIZE))
+
+    def _judge_end(
+        self, frames: EncapsulatedFrames, stream: StreamDescription, tables: bytes
+    ) -> bool:
+        """Find out whether the first stream, and the last, end where their last fragments do.
+
+        Writers err in all frames or, where they stop too early, in the last one.
+        """
+        for frame in sorted({0, len(frames) - 1}):
+            last = frames.fragments_of(frame)[-1]
+            tail = min(frames.lengths[last], 3)
+            end = frames.starts[last] + frames.lengths[last]
+            if self._source.read(end - tail, tail).endswith(_ENDS):
+                continue
+            data = streams.with_tables(frames.stored(self._source, frame), tables)
+            try:
+                _, view = stream_kinds.CHECK_WHOLE[stream.kind](data)
+            except FrameError:
+                self._note("no-end-marker", f"the stream of frame {frame} has no end marker")
+                return True
+            rest = len(data) - data.find(stream_kinds.STARTS[stream.kind]) - len(view)
+            if rest > 1:  # or else a pad byte, though not of the value it should have
+                text = f"{rest} bytes come after the end of the stream of frame {frame}"
+                self._note("bytes-after-stream", text)
+                return True
+        return False
+
+    def _note(self, identity: str, text: str) -> None:
+        self._oddities.append(Oddity(identity, text, self._walked.fragment_starts[1]))
+
+    def _result(self) -> DicomFile:
+        if not self._oddities and not self._known:
+            return self._file
+        kept = list(self._file.oddities)
+        if self._read is not None:  # what was noted by what the file says is noted anew
+            stale: list[Oddity] = []
+            given = self._given
+            with suppress(MalformedFileError):
+                pixel_data_of(given, self._pixel_data.span, self._file.syntax, stale)
+            kept = [one for one in kept if one not in stale] + self._read
+        found = told(self._file.data_set, self._known, _BY_STREAM)
+        return replace(
+            self._file,
+            syntax=self._syntax,
+            pixel_data=self._pixel_data,
+            oddities=(*kept, *found, *self._oddities),
+            corrections=(*self._file.corrections, *corrections(self._known)),
+        )

@@ -1,0 +1,241 @@
+"""Image attributes that are missing or wrong, where streams or the length of the pixels tell."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pydicom
+import pytest
+from odd_files import (
+    found,
+    frames_of,
+    reported,
+    right,
+    right_samples,
+    same,
+    samples_of,
+    with_streams,
+)
+
+from dicodec import convert_bytes, inspect
+from dicodec.errors import ContradictionError, DicodecError, MalformedFileError
+from dicodec.model import tags
+from made import IMAGE_KINDS, make_file
+
+ATTRIBUTES = {
+    "Rows": tags.ROWS, "Columns": tags.COLUMNS, "SamplesPerPixel": tags.SAMPLES_PER_PIXEL,
+    "BitsAllocated": tags.BITS_ALLOCATED, "BitsStored": tags.BITS_STORED,
+    "HighBit": tags.HIGH_BIT,
+}  # fmt: skip
+
+
+def without(content: bytes, tag: int) -> bytes:
+    """Return the file without an element of 2 bytes."""
+    start = content.index(struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, b"US", 2))
+    return content[:start] + content[start + 10 :]
+
+
+def changed(content: bytes, tag: int, value: int) -> bytes:
+    """Return the file with another value of an US element."""
+    start = content.index(struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, b"US", 2)) + 8
+    return content[:start] + struct.pack("<H", value) + content[start + 2 :]
+
+
+def with_frames(content: bytes, text: bytes) -> bytes:
+    """Return the file with another Number of Frames; b"" leaves it out."""
+    head = struct.pack("<HH2s", 0x28, 8, b"IS")
+    start = content.index(head)
+    (length,) = struct.unpack_from("<H", content, start + 6)
+    text += b" " * (len(text) % 2)
+    made = head + struct.pack("<H", len(text)) + text if text else b""
+    return content[:start] + made + content[start + 8 + length :]
+
+
+def check(wrong: bytes, oddity: str, kind: str, syntax: str) -> None:
+    """It is named, decodes as the right file; the result says what is right; strict refuses."""
+    assert oddity in found(wrong)
+    assert oddity in reported(wrong)
+    assert same(samples_of(wrong), right_samples(kind, syntax))
+    result = pydicom.dcmread(io.BytesIO(convert_bytes(wrong, to="explicit-le")))
+    made = pydicom.dcmread(io.BytesIO(convert_bytes(right(kind, syntax), to="explicit-le")))
+    for keyword in ATTRIBUTES:
+        if keyword in result:  # nothing is made up where nothing tells it
+            assert result[keyword] == made[keyword], keyword
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to="explicit-le", strict=True)
+
+
+COMPRESSED = [
+    ("gray-12-in-16", "jpeg-lossless"), ("gray-12-in-16", "jpeg-ls"), ("multi-frame", "jpeg-ls"),
+    ("gray-12-in-16", "jpeg2000-lossless"), ("gray-12-in-16", "htj2k-lossless"),
+    ("gray-8", "jpeg"), ("rgb-8", "jpeg-lossless"), ("gray-12-in-16", "jpegxl-lossless"),
+    ("multi-frame", "jpeg2000-lossless"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "syntax"), COMPRESSED)
+@pytest.mark.parametrize("keyword", ["Rows", "Columns", "SamplesPerPixel", "BitsAllocated"])
+def test_what_is_missing_is_in_the_stream(kind: str, syntax: str, keyword: str) -> None:
+    content = right(kind, syntax)
+    tag = ATTRIBUTES[keyword]
+
+    check(without(content, tag), "missing-attribute", kind, syntax)
+    check(changed(content, tag, 0), "wrong-attribute", kind, syntax)
+
+
+@pytest.mark.parametrize(("kind", "syntax"), COMPRESSED)
+def test_a_size_that_is_not_the_streams(kind: str, syntax: str) -> None:
+    content = right(kind, syntax)
+    for tag, value in ((tags.ROWS, 40), (tags.COLUMNS, 65), (tags.ROWS, 480)):
+        check(changed(content, tag, value), "wrong-attribute", kind, syntax)
+    swapped = changed(changed(content, tags.ROWS, 64), tags.COLUMNS, 48)
+    check(swapped, "wrong-attribute", kind, syntax)
+
+
+@pytest.mark.parametrize(("kind", "syntax"), COMPRESSED)
+def test_bits_that_cannot_be(kind: str, syntax: str) -> None:
+    content = right(kind, syntax)
+    check(changed(content, tags.BITS_ALLOCATED, 12), "wrong-attribute", kind, syntax)
+    if IMAGE_KINDS[kind].bits_allocated == 16:
+        check(changed(content, tags.BITS_ALLOCATED, 8), "wrong-attribute", kind, syntax)
+    check(changed(content, tags.BITS_STORED, 0), "wrong-attribute", kind, syntax)
+    check(changed(content, tags.BITS_STORED, 17), "wrong-attribute", kind, syntax)
+    check(changed(content, tags.HIGH_BIT, 16), "wrong-attribute", kind, syntax)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "marker", "places"),
+    [
+        ("jpeg", b"\xff\xc0", (6, 8)), ("jpeg-lossless", b"\xff\xc3", (6, 8)),
+        ("jpeg-ls", b"\xff\xf7", (6, 8)), ("jpeg2000-lossless", b"\xff\x51", (9, 13)),
+        ("htj2k-lossless", b"\xff\x51", (9, 13)),
+    ],
+)  # fmt: skip
+def test_a_damaged_header_of_a_stream_changes_no_size(
+    syntax: str, marker: bytes, places: tuple[int, int]
+) -> None:
+    """The stream's own size is believed only where its data fills it, or it says it twice."""
+    content = right("gray-8", syntax)
+    stream = frames_of(content)[0]
+    for place in places:
+        at = stream.index(marker) + place
+        for value in {1, 3, 16, 40, 47, 49, 63, 65, 72, 128, 200} - {stream[at]}:
+            damaged = stream[:at] + bytes((value,)) + stream[at + 1 :]
+            with pytest.raises(DicodecError):
+                convert_bytes(with_streams(content, [damaged]), to="explicit-le")
+
+
+@pytest.mark.parametrize(
+    ("kind", "syntax"),
+    [
+        ("multi-frame", "rle"), ("multi-frame", "jpeg-ls"), ("multi-frame", "jpeg2000-lossless"),
+        ("multi-frame", "encapsulated-uncompressed"), ("multi-frame", "deflated-frame"),
+        ("rgb-8-frames", "jpeg"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stated", [b"", b"1", b"2", b"9", b"many"])
+def test_frames_are_counted(kind: str, syntax: str, stated: bytes) -> None:
+    wrong = with_frames(right(kind, syntax), stated)
+
+    assert same(samples_of(wrong), right_samples(kind, syntax))
+    assert {"wrong-number-of-frames", "missing-attribute"} & set(found(wrong))
+    result = pydicom.dcmread(io.BytesIO(convert_bytes(wrong, to="explicit-le")))
+    assert result.NumberOfFrames == IMAGE_KINDS[kind].frames
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to="explicit-le", strict=True)
+
+
+def test_frames_that_the_functional_groups_miss_are_lost() -> None:
+    content = right("multi-frame", "jpeg-ls")
+    streams = frames_of(content)[:4]
+    groups = struct.pack("<HH2sHI", 0x5200, 0x9230, b"SQ", 0, 5 * 8) + 5 * struct.pack(
+        "<HHI", 0xFFFE, 0xE000, 0
+    )
+    four = with_streams(content, streams, offset_table=True)
+    at = four.index(struct.pack("<HH", 0x7FE0, 0x10))
+
+    assert samples_of(four).shape[0] == 4
+    with pytest.raises(DicodecError, match="NumberOfFrames is 5, Pixel Data holds 4"):
+        convert_bytes(four[:at] + groups + four[at:], to="explicit-le")
+
+
+NATIVE_KINDS = ["gray-8", "gray-12-in-16", "multi-frame", "rgb-8", "odd-size", "rgb-8-by-plane"]
+
+
+@pytest.mark.parametrize("kind", NATIVE_KINDS)
+@pytest.mark.parametrize("keyword", ["Rows", "Columns", "SamplesPerPixel", "BitsAllocated"])
+def test_what_is_missing_follows_from_the_length(kind: str, keyword: str) -> None:
+    content, samples = IMAGE_KINDS[kind].make()
+    wrong = without(content, ATTRIBUTES[keyword])
+
+    assert "missing-attribute" in found(wrong)
+    assert same(samples_of(wrong), samples)
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to="rle", strict=True)
+
+
+def test_two_missing_attributes_leave_several_readings() -> None:
+    content, _ = IMAGE_KINDS["gray-12-in-16"].make()
+    both = without(without(content, tags.ROWS), tags.COLUMNS)
+
+    with pytest.raises(MalformedFileError, match="Rows is missing"):
+        convert_bytes(both, to="rle")
+
+
+def test_a_length_that_fits_no_whole_number_is_left_alone() -> None:
+    content, _ = IMAGE_KINDS["gray-12-in-16"].make()
+    wrong = without(content, tags.ROWS)[:-2]
+    start = wrong.index(struct.pack("<HH", 0x7FE0, 0x10)) + 8
+    (length,) = struct.unpack_from("<I", wrong, start)
+    wrong = wrong[:start] + struct.pack("<I", length - 2) + wrong[start + 4 :]
+
+    with pytest.raises(MalformedFileError, match="Rows is missing"):
+        convert_bytes(wrong, to="rle")
+
+
+def test_whole_frames_too_many_are_named() -> None:
+    content, samples = IMAGE_KINDS["multi-frame"].make()
+    for stated, text in ((b"1", "4 whole frames"), (b"", "4 whole frames"), (b"4", "1 whole")):
+        wrong = with_frames(content, stated)
+        (oddity,) = inspect(wrong).oddities
+        assert oddity.id == "long-pixel-data"
+        assert text in oddity.text
+        count = int(stated or 1)
+        native = np.frombuffer(convert_bytes(wrong, to="rle"), np.uint8)
+        assert native.size
+        assert same(samples_of(convert_bytes(wrong, to="rle")), samples[:count])
+        with pytest.raises(ContradictionError):
+            convert_bytes(wrong, to="rle", strict=True)
+
+
+def packed(samples: np.ndarray) -> bytes:
+    """Return 12-bit samples as PS3.5 8.1.1 once packed them: the first in the lowest bits."""
+    number = 0
+    for index, sample in enumerate(samples.reshape(-1).tolist()):
+        number |= sample << 12 * index
+    return number.to_bytes((12 * samples.size + 7) // 8, "little")
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "frames"), [(4, 6, 1), (5, 7, 1), (5, 7, 3), (9, 11, 2)]
+)
+@pytest.mark.parametrize("to", ["explicit-le", "rle", "jpeg2000-lossless", "explicit-be"])
+def test_packed_samples(rows: int, columns: int, frames: int, to: str) -> None:
+    content, samples = make_file(rows, columns, frames=frames, bits_stored=12)
+    start = content.index(struct.pack("<HH", 0x7FE0, 0x10))
+    value = packed(samples)
+    value += b"\0" * (len(value) % 2)
+    wrong = changed(content[:start], tags.BITS_ALLOCATED, 12) + struct.pack(
+        "<HH2sHI", 0x7FE0, 0x10, b"OW", 0, len(value)
+    ) + value  # fmt: skip
+
+    assert found(wrong) == ["packed-samples"]
+    result = convert_bytes(wrong, to=to, verify=True)
+    assert same(samples_of(result), samples)
+    assert pydicom.dcmread(io.BytesIO(result)).BitsAllocated == 16
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to=to, strict=True)
+    with pytest.raises(MalformedFileError, match="BitsAllocated is 12"):
+        convert_bytes(changed(content, tags.BITS_ALLOCATED, 12), to="rle")
