@@ -257,7 +257,7 @@ WEB = {
 def test_profiles_know_what_to_do_with_every_kind(name: str, kind: str) -> None:
     out = io.BytesIO()
     content = IMAGE_KINDS[kind].make()[0]
-    report = convert_by_policy(content, out, load_policy(name), BASE, in_place=False)
+    report = convert_by_policy(content, out, BASE, policy=load_policy(name), in_place=False)
     found = inspect(out.getvalue())
     assert not report.lossy
     assert report.rule not in {"", NO_RULE}
@@ -284,7 +284,7 @@ def test_the_web_gets_what_it_decodes() -> None:
         else:
             source = convert_bytes(content, to=syntax.name, lossy=True)
         out = io.BytesIO()
-        convert_by_policy(source, out, found, BASE, in_place=False)
+        convert_by_policy(source, out, BASE, policy=found, in_place=False)
         result = inspect(out.getvalue()).stated_transfer_syntax.removeprefix("1.2.840.10008.")
         decoded = syntax.uid.removeprefix("1.2.840.10008.") in WEB
         assert result in WEB
@@ -296,7 +296,7 @@ def test_lossy_streams_stay_in_archives() -> None:
     content = convert_bytes(IMAGE_KINDS["rgb-8"].make()[0], to="jpeg", lossy=True)
     for name in ("archive", "fast-archive"):
         out = io.BytesIO()
-        report = convert_by_policy(content, out, load_policy(name), BASE, in_place=False)
+        report = convert_by_policy(content, out, BASE, policy=load_policy(name), in_place=False)
         assert (report.rule, report.action, out.getvalue()) == ("lossy streams", "copied", content)
 
 

@@ -12,6 +12,7 @@ from dicodec.batch.folders import PassedOver
 from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import Ending, Entry, State
 from dicodec.batch.listing import Listed
+from dicodec.batch.places import absolute, is_there, real, standing
 from dicodec.batch.references import SourceReference, release
 from dicodec.batch.resume import Known, known
 from dicodec.batch.summary import Summary
@@ -141,9 +142,7 @@ class Intake:
             flight.ending = failure(
                 TargetExistsError(f"its result belongs at {target}, as that of {other}", path=name)
             )
-        elif (
-            self._settings.options.overwrite or target == flight.ours or not os.path.lexists(target)
-        ):
+        elif self._settings.options.overwrite or target == flight.ours or not is_there(target):
             flight.target = target
         elif self._manner.skip_existing:
             flight.ending = skipped(name, _EXISTS)
@@ -165,7 +164,7 @@ class Intake:
     def _may_write(self, flight: Flight, target: str) -> bool:
         if self._settings.options.overwrite or target == flight.ours:
             return True
-        return not os.path.lexists(target)
+        return not is_there(target)
 
     def _next(self) -> Flight | None:
         """Return the next source that something is to be done with; None where nothing is."""
@@ -177,7 +176,7 @@ class Intake:
             self._summary.skipped[listed.reason] += 1
             return None
         if isinstance(listed, DicodecError):
-            return Flight(os.path.abspath(listed.path or ""), None, ending=failure(listed))  # noqa: PTH100
+            return Flight(absolute(listed.path or ""), None, ending=failure(listed))
         return self._considered(listed)
 
     def _considered(self, listed: Listed) -> Flight | None:
@@ -207,7 +206,7 @@ class Intake:
         if self._settings.dry_run:
             return None
         if self._settings.in_place:
-            return os.path.realpath(listed.reference.path)
+            return real(listed.reference.path)
         if self._settings.layout is not None:
             return None
         return os.path.join(self._manner.output or "", listed.relative)  # noqa: PTH118 - it is hot
@@ -239,8 +238,4 @@ def _is_ours(entry: Entry, what: Known) -> bool:
         return True
     if entry.state is not State.DONE or entry.target is None:
         return False
-    try:
-        found = os.stat(entry.target)  # noqa: PTH116
-    except OSError:
-        return False
-    return (found.st_size, found.st_mtime_ns) == (entry.target_size, entry.target_modified)
+    return standing(entry.target) == (entry.target_size, entry.target_modified)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from dicodec.batch.archives import members
 from dicodec.batch.folders import Found, PassedOver, WalkRules, walk
-from dicodec.batch.references import SourceReference, file_reference
-from dicodec.batch.safe_names import safe_relative
+from dicodec.batch.references import SourceReference, file_reference, object_reference
+from dicodec.batch.safe_names import safe_component, safe_relative
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.archive_names import ARCHIVE_SUFFIXES, is_archive
 from dicodec.model.limits import Limits
+from dicodec.model.object_url import is_object_url, parse_object_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,31 @@ class Root:
     prefix: str = ""
 
 
+def _objects(root: Root) -> Iterator[Listed]:
+    """Yield an object, or all below a prefix.
+
+    Raises:
+        ReadError: they cannot be listed.
+    """
+    url = parse_object_url(root.path)
+    if not url.is_prefix:
+        yield Listed(file_reference(root.path, named=True), safe_component(url.name))
+        return
+    from dicodec.batch.cloud import list_objects
+
+    for facts in list_objects(url):
+        relative = safe_relative(facts.url.key.removeprefix(url.key))
+        place = f"{root.prefix}/{relative}" if root.prefix else str(relative)
+        yield Listed(object_reference(facts), place, unsure=True)
+
+
 def roots(sources: Sequence[str]) -> list[Root]:
     """Return where to look; of several folders each has one of its own in the output.
 
     Raises:
         InvalidOptionError: two sources would have the same place.
     """
-    containers = [path for path in sources if Path(path).is_dir() or is_archive(path)]
+    containers = [path for path in sources if _is_container(path)]
     found = [
         Root(path, _prefix(path) if len(sources) > 1 and path in containers else "")
         for path in sources
@@ -61,7 +80,16 @@ def roots(sources: Sequence[str]) -> list[Root]:
     return found
 
 
+def _is_container(path: str) -> bool:
+    if is_object_url(path):
+        return parse_object_url(path).is_prefix
+    return Path(path).is_dir() or is_archive(path)
+
+
 def _prefix(path: str) -> str:
+    if is_object_url(path):
+        url = parse_object_url(path)
+        return safe_component(url.name or url.bucket)
     name = Path(path).resolve().name
     if not Path(path).is_dir():
         suffix = next(one for one in ARCHIVE_SUFFIXES if name.lower().endswith(one))
@@ -75,7 +103,9 @@ def listed(
     """Yield all sources in order. What cannot be listed is yielded as an error."""
     for root in sources:
         try:
-            if Path(root.path).is_dir():
+            if is_object_url(root.path):
+                yield from _objects(root)
+            elif Path(root.path).is_dir():
                 for entry in walk(root.path, rules):
                     if isinstance(entry, Found):
                         yield Listed(entry.reference, os.path.join(root.prefix, entry.relative))  # noqa: PTH118

@@ -20,9 +20,9 @@ from dicodec.report import ConversionReport
 def convert_by_policy(
     source: Source,
     target: Target | None,
-    policy: Policy,
     base: ConversionOptions,
     *,
+    policy: Policy,
     in_place: bool,
 ) -> ConversionReport:
     """Convert a file by the first rule that matches it, or keep it.
@@ -30,8 +30,8 @@ def convert_by_policy(
     Args:
         source: the file.
         target: where the result goes; None plans only.
-        policy: what decides.
         base: options of the run, which the rule's change.
+        policy: what decides.
         in_place: the target is the source.
 
     Raises:

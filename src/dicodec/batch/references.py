@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from dicodec.batch.places import absolute, object_standing
 from dicodec.errors import SourceUnavailableError
+from dicodec.model.object_url import is_object_url, parse_object_url
 from dicodec.part10.dicom_file import Source
+
+if TYPE_CHECKING:
+    from dicodec.batch.cloud import ObjectFacts
 
 _MEMBER = "!/"
 """Between an archive's path and its member's name."""
@@ -20,9 +26,10 @@ class SourceReference:
     """A source that was found or named.
 
     Attributes:
-        path: of the file, or of the archive.
+        path: of the file, or of the archive; or URL of the object.
         size: bytes, as listed.
-        modified: when it was changed, in nanoseconds since 1970; of a member that of its archive.
+        modified: when it was changed, in nanoseconds since 1970; of a member that of its archive;
+            of an object a number that stands for its etag, see `Standing`.
         member: name within the archive, as it is there; None for a file.
         offset: where a member's bytes begin in an uncompressed tar, or its header in a zip.
         zipped: whether the archive is a zip.
@@ -47,15 +54,25 @@ class SourceReference:
     @property
     def key(self) -> str:
         """The name that does not depend on the current folder."""
-        return replace(self, path=os.path.abspath(self.path)).name  # noqa: PTH100 - it is hot
+        return replace(self, path=absolute(self.path)).name
+
+
+def object_reference(facts: ObjectFacts, *, named: bool = False) -> SourceReference:
+    """Return the reference to an object."""
+    return SourceReference(str(facts.url), *object_standing(facts), named=named)
 
 
 def file_reference(path: str, *, named: bool = False) -> SourceReference:
-    """Return the reference to a file that is there.
+    """Return the reference to a file or an object that is there.
 
     Raises:
         SourceUnavailableError: it is not, or cannot be looked at.
+        ReadError: a store does not answer as it should.
     """
+    if is_object_url(path):
+        from dicodec.batch.cloud import head
+
+        return object_reference(head(parse_object_url(path)), named=named)
     try:
         found = os.stat(path)  # noqa: PTH116 - a path object costs more than the call
     except (OSError, ValueError) as cause:
@@ -68,12 +85,17 @@ def file_reference(path: str, *, named: bool = False) -> SourceReference:
 
 @contextmanager
 def open_source(reference: SourceReference) -> Iterator[Source]:
-    """Yield what a conversion takes as its source: a path, or a stream over a member's bytes.
+    """Yield what a conversion takes as its source: a path, a member's bytes, or an open object.
 
     Raises:
-        ReadError: an archive or its member cannot be read.
+        ReadError: an archive or its member, or an object, cannot be read.
     """
-    if reference.spool is not None:
+    if is_object_url(reference.path):
+        from dicodec.batch.cloud_source import open_object
+
+        with open_object(parse_object_url(reference.path)) as opened:
+            yield opened
+    elif reference.spool is not None:
         yield reference.spool
     elif reference.member is not None:
         from dicodec.batch.archives import open_member

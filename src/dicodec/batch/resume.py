@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields
 from enum import Enum
 from hashlib import sha256
+from pathlib import Path
 
+from dicodec import __version__
 from dicodec.batch.conversion_work import Settings
 from dicodec.batch.ledger_tables import Entry, State
+from dicodec.batch.places import real, standing
 from dicodec.batch.references import SourceReference
 
 PASSING_CAUSES = frozenset(
@@ -42,8 +44,15 @@ def options_digest(settings: Settings) -> str:
         for option in fields(settings.options)
         if option.name not in _NOT_THE_RESULT
     ]
-    parts = (deciding, settings.policy, settings.layout, settings.in_place)
+    rules = _rules(settings.policy) if settings.policy is not None else None
+    parts = (deciding, rules, settings.layout, settings.in_place)
     return sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _rules(policy: str) -> str:
+    """Return what a policy says: a profile may change with the version, a file at any time."""
+    path = Path(policy)
+    return path.read_text(encoding="utf-8") if path.is_file() else f"{policy} of {__version__}"
 
 
 def known(
@@ -88,15 +97,12 @@ def _in_place(entry: Entry, reference: SourceReference) -> bool:
         and reference.member is None
         and entry.target is not None
         and entry.target_modified is not None
-        and os.path.realpath(reference.path) == os.path.realpath(entry.target)
+        and real(reference.path) == real(entry.target)
     )
 
 
 def _result_is_there(entry: Entry, reference: SourceReference) -> bool:
     if _in_place(entry, reference):
         return True
-    try:
-        found = os.stat(entry.target or "")  # noqa: PTH116 - it is hot
-    except OSError:
-        return False
-    return found.st_size == entry.target_size
+    found = standing(entry.target or "")
+    return found is not None and found.size == entry.target_size

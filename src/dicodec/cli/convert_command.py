@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,13 @@ from dicodec.errors import (
     WriteError,
 )
 from dicodec.model.archive_names import is_archive
+from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
 from dicodec.output import Target
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
+    from dicodec.batch.cloud_conversion import Convert
     from dicodec.batch.policy import Policy
     from dicodec.report import ConversionReport
 
@@ -84,11 +87,21 @@ def _is_batch(arguments: argparse.Namespace) -> bool:
         or arguments.resume
         or arguments.digests
         or any(setting is not None for setting in asked)
-        or any(is_archive(path) or os.path.isdir(path) for path in sources)  # noqa: PTH112 - hot
+        or any(_holds_many(path) for path in sources)
     )
 
 
+def _holds_many(path: str) -> bool:
+    if is_object_url(path):
+        return path.endswith("/") or path.count("/") == 2
+    return is_archive(path) or os.path.isdir(path)  # noqa: PTH112 - it raises nothing
+
+
 def _is_there(target: Target | None) -> bool:
+    if isinstance(target, str) and is_object_url(target):
+        from dicodec.batch.places import is_there
+
+        return is_there(target)
     return isinstance(target, str | Path) and os.path.lexists(target)
 
 
@@ -115,11 +128,18 @@ def _converted(
 ) -> ConversionReport:
     """Convert one file; a fault of ours costs that file an error, not the others their turn."""
     try:
+        objects = is_object_url(source) or is_object_url(target)
+        convert: Convert = convert_with
         if policy is not None:
             from dicodec.batch.policy_conversion import convert_by_policy
 
-            return convert_by_policy(source, target, policy, options, in_place=in_place)
-        return convert_with(source, target, options)
+            # The result of an object is written here first, and takes its place there.
+            convert = partial(convert_by_policy, policy=policy, in_place=in_place and not objects)
+        if objects:
+            from dicodec.batch.cloud_conversion import convert_objects
+
+            return convert_objects(source, target, options, convert)
+        return convert(source, target, options)
     except DicodecError:
         raise
     except Exception as cause:
@@ -144,16 +164,18 @@ def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]
     if arguments.dry_run:
         return [(_source(name), None) for name in sources]
     if arguments.in_place:
-        return [(name, os.path.realpath(name)) for name in sources]
+        return [(name, name if is_object_url(name) else os.path.realpath(name)) for name in sources]
     if output is None:
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
     folder = Path(output)
-    if output != "-" and (folder.is_dir() or output.endswith(os.sep)):
+    if output != "-" and (folder.is_dir() or output.endswith("/")):
         names = [_name_in_folder(name) for name in sources]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InvalidOptionError(
                 f"two sources have the name {twice[0]!r} and one would be lost"
             )
+        if is_object_url(output):
+            return [(_source(name), output + _name_in_folder(name)) for name in sources]
         return [(_source(name), folder / _name_in_folder(name)) for name in sources]
     if len(sources) > 1:
         raise InvalidOptionError("several sources need a folder that exists as OUTPUT")

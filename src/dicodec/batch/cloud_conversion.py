@@ -1,0 +1,100 @@
+"""A conversion whose source, target or both are objects in object storage."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from dicodec.batch.cloud import copy_object, exists, upload
+from dicodec.batch.cloud_source import CloudObject, open_object
+from dicodec.conversion import LEFT_ALONE
+from dicodec.errors import DicodecError, TargetExistsError, kind_of
+from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.options import ConversionOptions
+from dicodec.output import Target
+from dicodec.part10.dicom_file import Source
+from dicodec.planning.conversion_plan import Action
+from dicodec.report import ConversionReport
+
+type Convert = Callable[[Source, Target | None, ConversionOptions], ConversionReport]
+"""A conversion between what is on this machine: `convert_with`, or by a policy."""
+
+
+def convert_objects(
+    source: Source, target: Target | None, options: ConversionOptions, convert: Convert
+) -> ConversionReport:
+    """Convert a file of which the source, the target or both may be objects.
+
+    A source is read by ranges, as it is needed. A result is finished and verified in a temporary
+    file, and uploaded then: the object appears whole or not at all. Where the source itself is the
+    target, it is replaced by a verified result only, and only if it has not changed meanwhile.
+
+    Args:
+        source: a URL, or anything that `convert` takes.
+        target: a URL, or anything that `convert` takes.
+        options: of the conversion.
+        convert: what does the work.
+
+    Raises:
+        DicodecError: see `dicodec.convert`.
+    """
+    with _opened(source) as opened:
+        if not isinstance(target, str) or not is_object_url(target):
+            report = _converted(source, opened, target, options, convert)
+        else:
+            report = _converted_to_object(source, opened, target, options, convert)
+    if is_object_url(source):
+        report.source = str(source)
+    return report
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[Source]:
+    if not isinstance(source, str) or not is_object_url(source):
+        yield source
+        return
+    with open_object(parse_object_url(source)) as opened:
+        yield opened
+
+
+def _converted_to_object(
+    source: Source, opened: Source, target: str, options: ConversionOptions, convert: Convert
+) -> ConversionReport:
+    url = parse_object_url(target)
+    in_place = isinstance(opened, CloudObject) and opened.url == url
+    if in_place:
+        options = replace(options, verify=options.verify or True)
+    elif not options.overwrite and exists(url):
+        raise TargetExistsError("the target exists", path=target, hint="--overwrite replaces it")
+    with tempfile.TemporaryDirectory(prefix="dicodec-") as folder:
+        result = Path(folder) / "result.dcm"
+        local = replace(options, overwrite=False, backup=None)
+        report = _converted(source, opened, str(result), local, convert)
+        report.target = target
+        if in_place and report.action == Action.COPY_FILE:
+            report.action = LEFT_ALONE
+            return report
+        if options.backup is not None and options.overwrite and (in_place or exists(url)):
+            copy_object(url, options.backup)
+        replaced = opened.facts.etag if in_place and isinstance(opened, CloudObject) else None
+        upload(result, url, overwrite=options.overwrite, replaces=replaced)
+    return report
+
+
+def _converted(
+    source: Source,
+    opened: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    convert: Convert,
+) -> ConversionReport:
+    """Convert, and name the object where an error is about reading it."""
+    try:
+        return convert(opened, target, options)
+    except DicodecError as error:
+        if error.path is None and isinstance(source, str) and kind_of(error) != "writing":
+            error.path = source
+        raise
