@@ -19,6 +19,7 @@ from dicodec.part10.source import (
 )
 
 _RAW = -zlib.MAX_WBITS
+_GZIP = b"\x1f\x8b"  # with which no raw stream begins: there is no such kind of block
 _LEVEL = 3
 """Twice as fast as zlib's usual 6 on CT and MR images, and within 0.3 % of its size."""
 
@@ -26,8 +27,8 @@ _LEVEL = 3
 def inflate_data_set(source: ByteSource, start: int, limits: Limits) -> BytesSource | FileSource:
     """Inflate what follows group 2; in memory while it is small, else in a temporary file.
 
-    Some writers put a zlib header before the raw stream, which PS3.5 A.5 does not allow; it is
-    recognised by its check bits and read.
+    Some writers put a zlib or gzip header before the raw stream, which PS3.5 A.5 does not allow; it
+    is recognised by its check bits, or its signature, and read.
 
     Raises:
         MalformedFileError: what is there is no deflate stream.
@@ -89,6 +90,8 @@ class _Spool:
 
 
 def _window_bits(head: bytes) -> int:
+    if head == _GZIP:
+        return zlib.MAX_WBITS + 16
     is_zlib = len(head) == 2 and head[0] == 0x78 and (head[0] << 8 | head[1]) % 31 == 0
     return zlib.MAX_WBITS if is_zlib else _RAW
 
