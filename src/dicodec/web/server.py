@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 
 import uvicorn
@@ -46,6 +47,9 @@ def serve(service: Service, listening: socket.socket) -> None:
         ws="none",
     )
     server = uvicorn.Server(config)
+    # It ends well on a signal, and sends that once more to those who were asked before it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     service.is_closing = lambda: server.should_exit
     server.run(sockets=[listening])
 
