@@ -72,7 +72,8 @@ class Log:
         }
         text = json.dumps({name: value for name, value in line.items() if value is not None})
         with self._lock:
-            print(text, file=self._out, flush=True)
+            self._out.write(f"{text}\n")  # at once: others may write to the same file
+            self._out.flush()
 
 
 def hidden(path: str) -> str:
