@@ -222,11 +222,6 @@ def write(content: bytes) -> Prepare:
     return lambda folder: (folder / "source.dcm").write_bytes(content)
 
 
-def make_source_a_folder(folder: Path) -> None:
-    (folder / "source.dcm").unlink()
-    (folder / "source.dcm").mkdir()
-
-
 def remove_source(folder: Path) -> None:
     (folder / "source.dcm").unlink()
 
@@ -254,7 +249,6 @@ FAILURES: dict[str, tuple[Prepare, tuple[str, ...], str, int]] = {
     "empty file": (write(b""), TO_RLE, "empty-file", 1),
     "text file": (write(b"Dear doctor,\n"), TO_RLE, "not-dicom", 1),
     "PNG": (write(PNG), TO_RLE, "not-dicom", 1),
-    "folder for a file": (make_source_a_folder, TO_RLE, "source-unavailable", 1),
     "no such file": (remove_source, TO_RLE, "source-unavailable", 1),
     "unknown source syntax": (write(UNKNOWN), TO_RLE, "unknown-transfer-syntax", 1),
     "video": (write(VIDEO), TO_RLE, "unsupported-source", 1),

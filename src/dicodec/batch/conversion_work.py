@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, cast
 
 from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger_tables import Ending, State
+from dicodec.batch.places import standing
 from dicodec.batch.recognition import SNIFFED, why_not
 from dicodec.batch.references import SourceReference, open_source
 from dicodec.batch.worker_process import Surroundings
 from dicodec.conversion import LEFT_ALONE, convert_with
 from dicodec.errors import DicodecError, kind_of
+from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
-from dicodec.output import translated_writes
+from dicodec.output import Target, translated_writes
 from dicodec.part10.dicom_file import Source
-from dicodec.part10.source import is_byte_source
+from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.pipeline import Progress
 from dicodec.repair.opening import open_tolerantly
+from dicodec.report import ConversionReport
 
 _PROGRESS_SECONDS = 0.5
 
@@ -110,18 +112,12 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
     try:
         if settings.layout is None and (skipped := _skipped(reference)):
             return skipped
+        if around.attempt > 1:  # the first one may have come as far as to put the result in place
+            item = replace(item, overwrite=True)
         source_digest = _digest(reference) if settings.digests else None
         with open_source(reference) as named, _opened(named, settings) as source:
             options, rule = _chosen(settings, source, around.threads, overwrite=item.overwrite)
-            if item.target is not None and not settings.in_place:
-                _make_folder(str(Path(item.target).parent))
-            if options is None:
-                kept = _adjusted(settings.options, around.threads, overwrite=item.overwrite)
-                from dicodec.batch.policy_conversion import keep
-
-                report = keep(source, item.target, kept, in_place=settings.in_place)
-            else:
-                report = convert_with(source, item.target, options, _progress(around))
+            report = _converted(settings, source, item, options, around)
     except DicodecError as error:
         _name(error, reference)
         raise
@@ -129,20 +125,49 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
     report.rule = rule or ""
     fields = report.as_dict()
     left = report.action == LEFT_ALONE
-    target = None if report.dry_run or item.target is None else os.stat(item.target)  # noqa: PTH116
+    target = None if report.dry_run or item.target is None else standing(item.target)
     return Ending(
         state=State.LEFT_ALONE if left else State.DONE,
         json=json.dumps(fields, ensure_ascii=False),
         target=item.target,
         source_size=report.source_size,
-        target_size=target.st_size if target else report.target_size,
-        target_modified=target.st_mtime_ns if target else None,
+        target_size=target.size if target else report.target_size,
+        target_modified=target.modified if target else None,
         source_digest=source_digest,
         target_digest=_digest_of(item.target) if settings.digests and item.target else None,
         rule=rule,
         action=report.action,
         seconds=report.seconds.get("total"),
     )
+
+
+def _converted(
+    settings: Settings,
+    source: Source,
+    item: Item,
+    options: ConversionOptions | None,
+    around: Surroundings,
+) -> ConversionReport:
+    """Convert a source, or keep it where there are no options."""
+
+    def convert(
+        opened: Source, target: Target | None, chosen: ConversionOptions
+    ) -> ConversionReport:
+        if options is not None:
+            return convert_with(opened, target, chosen, _progress(around))
+        from dicodec.batch.policy_conversion import keep
+
+        return keep(opened, target, chosen, in_place=in_place)
+
+    in_place = settings.in_place and not is_object_url(item.target)
+    chosen = options or _adjusted(settings.options, around.threads, overwrite=item.overwrite)
+    if is_object_url(item.target):
+        from dicodec.batch.cloud_conversion import convert_objects
+
+        return convert_objects(source, item.target, chosen, convert)
+    if item.target is not None and not settings.in_place:
+        _make_folder(str(Path(item.target).parent))
+    return convert(source, item.target, chosen)
 
 
 def failure(error: DicodecError, attempts: int = 1) -> Ending:
@@ -177,14 +202,11 @@ def _skipped(reference: SourceReference) -> Ending | None:
 def _first_bytes(source: Source) -> bytes:
     if isinstance(source, str):
         try:
-            descriptor = os.open(source, os.O_RDONLY)
+            with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - it is hot
+                return file.read(SNIFFED)
         except OSError:
-            with open_tolerantly(source):  # its error says what is wrong
-                return b""
-        try:
-            return os.read(descriptor, SNIFFED)
-        finally:
-            os.close(descriptor)
+            with OpenSource(source) as opened:  # its error says what is wrong
+                return opened.read(0, SNIFFED)
     if is_byte_source(source):
         return source.read(0, SNIFFED)
     return bytes(cast("BinaryIO", source).read(SNIFFED))
@@ -228,7 +250,6 @@ def _adjusted(options: ConversionOptions, threads: int, *, overwrite: bool) -> C
     )
 
 
-@lru_cache(maxsize=64)
 def _make_folder(folder: str) -> None:
     with translated_writes():
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -256,17 +277,20 @@ def _digest(reference: SourceReference) -> str:
     with open_source(reference) as source:
         if isinstance(source, str):
             return _digest_of(source)
-        assert hasattr(source, "read")
-        return _digested(source)
+        if is_byte_source(source):
+            return _digested(read_chunks(source, 0, source.size))
+        return _digested(iter(lambda: cast("BinaryIO", source).read(1 << 20), b""))
 
 
 def _digest_of(path: str) -> str:
+    if is_object_url(path):
+        return _digest(SourceReference(path, 0, 0))
     with Path(path).open("rb") as file:
-        return _digested(file)
+        return _digested(iter(lambda: file.read(1 << 20), b""))
 
 
-def _digested(file: IO[bytes] | Any) -> str:
+def _digested(parts: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    while part := file.read(1 << 20):
+    for part in parts:
         digest.update(part)
     return digest.hexdigest()

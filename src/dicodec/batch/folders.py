@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from dicodec.batch.ledger_tables import LEDGER_NAME
 from dicodec.batch.references import SourceReference
 from dicodec.errors import SourceUnavailableError
+from dicodec.part_file import is_part_file
 
 HIDDEN, LINK, LOOP, SPECIAL, OUTPUT = "hidden", "symbolic-link", "link-loop", "special", "output"
 """Why something in a folder is passed over."""
@@ -96,9 +98,13 @@ def _walk(
 def _entry(
     path: str, relative: str, rules: WalkRules, above: tuple[tuple[int, int], ...]
 ) -> Iterator[Entry]:
-    if not rules.hidden and relative.rpartition("/")[2].startswith("."):
-        yield PassedOver(path, HIDDEN)
-        return
+    name = relative.rpartition("/")[2]
+    if name.startswith("."):
+        if name.startswith(LEDGER_NAME) or is_part_file(name):
+            return  # our own
+        if not rules.hidden:
+            yield PassedOver(path, HIDDEN)
+            return
     try:
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode):

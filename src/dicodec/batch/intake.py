@@ -14,7 +14,7 @@ from dicodec.batch.ledger_tables import Ending, Entry, State
 from dicodec.batch.listing import Listed
 from dicodec.batch.places import absolute, is_there, real, standing
 from dicodec.batch.references import SourceReference, release
-from dicodec.batch.resume import Known, known
+from dicodec.batch.resume import LOST, Known, known
 from dicodec.batch.summary import Summary
 from dicodec.errors import DicodecError, TargetExistsError
 
@@ -234,7 +234,7 @@ class Intake:
 
 def _is_ours(entry: Entry, what: Known) -> bool:
     """Whether what is at an entry's target was put there by a run that this ledger knows."""
-    if what is Known.BEGUN:
+    if what is Known.BEGUN or entry.error_code in LOST:
         return True
     if entry.state is not State.DONE or entry.target is None:
         return False

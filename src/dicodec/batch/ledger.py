@@ -31,9 +31,6 @@ from dicodec.batch.ledger_tables import (
 )
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 
-LEDGER_NAME = ".dicodec-ledger.sqlite"
-"""Its name where none is given, in the output folder or beside what is converted in place."""
-
 _COMMIT_SECONDS, _COMMIT_ENTRIES = 0.5, 1000
 
 

@@ -6,6 +6,9 @@ from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import Any
 
+LEDGER_NAME = ".dicodec-ledger.sqlite"
+"""Its name where none is given, in the output folder or beside what is converted in place."""
+
 APPLICATION = 0x64694C31
 VERSION = 1
 

@@ -254,7 +254,7 @@ class Pool:
             worker = self._idle.pop() if self._idle else Worker()
             self._tasks[worker.connection] = _Task(worker, job)
             threads = max(1, self._cores // together)
-            worker.send(Group(job.work, job.settings, job.items, threads))
+            worker.send(Group(job.work, job.settings, job.items, threads, job.attempt))
 
     def _hear(self, task: _Task, events: list[Event]) -> None:
         message = task.worker.receive()

@@ -21,6 +21,9 @@ PASSING_CAUSES = frozenset(
 )  # fmt: skip
 """Error codes of what may be otherwise the next time, without anything done to the file."""
 
+LOST = frozenset({"worker-crashed", "timeout", "out-of-memory"})
+"""Error codes of what may have come as far as to put its result in place."""
+
 _OTHER_SETTINGS = frozenset({"limit-exceeded", "target-exists", "internal-error", "engine-failed"})
 """Error codes of what another run may be set to do otherwise."""
 

@@ -36,4 +36,4 @@ def _is_unsafe(character: str) -> bool:
 def safe_relative(name: str) -> str:
     """Return a member's name in an archive as a path that stays below where it is put."""
     parts = name.replace("\\", "/").split("/")
-    return "/".join(safe_component(part) for part in parts if part not in {"", "."})
+    return "/".join(safe_component(part) for part in parts if part not in {"", "."}) or "_"

@@ -41,10 +41,12 @@ class Surroundings:
 
     Attributes:
         threads: how many it may have working at once.
+        attempt: 1, or 2 where the first one ended with its process, whatever it had done by then.
         tell: sends anything that can be pickled to the pool, as progress.
     """
 
     threads: int
+    attempt: int
     tell: Callable[[Any], None]
 
 
@@ -61,12 +63,14 @@ class Group:
         settings: what all of them share.
         items: one after the other.
         threads: for each.
+        attempt: 1, or 2 where they are tried again.
     """
 
     work: Work
     settings: Any
     items: Sequence[Any]
     threads: int
+    attempt: int
 
 
 def main(descriptor: int) -> None:
@@ -109,7 +113,8 @@ def _carry_out(group: Group, connection: Connection) -> None:
             connection.send((Word.PROGRESS, index, value))
 
         try:
-            result = group.work(group.settings, item, Surroundings(group.threads, tell))
+            around = Surroundings(group.threads, group.attempt, tell)
+            result = group.work(group.settings, item, around)
             message = pickle.dumps((Word.RESULT, index, result))
         except DicodecError as error:
             message = pickle.dumps((Word.ERROR, index, error))

@@ -19,7 +19,8 @@ from dicodec.batch.conversion_work import Settings
 from dicodec.batch.folders import Found, WalkRules, walk
 from dicodec.batch.intake import Manner
 from dicodec.batch.layout import parse_layout
-from dicodec.batch.ledger import LEDGER_NAME, Ledger
+from dicodec.batch.ledger import Ledger
+from dicodec.batch.ledger_tables import LEDGER_NAME
 from dicodec.batch.listing import Root, listed, roots
 from dicodec.batch.policy import load_policy
 from dicodec.batch.pool import Pool
@@ -30,6 +31,7 @@ from dicodec.cli.convert_output import ReportFile
 from dicodec.cli.main import INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError
 from dicodec.model.archive_names import is_archive
+from dicodec.model.object_url import is_object_url, parse_object_url
 from dicodec.output import translated_writes
 
 if TYPE_CHECKING:
@@ -60,15 +62,15 @@ def run_batch(arguments: argparse.Namespace) -> int:
         _Interruptions() as interruptions,
         Ledger(_ledger(arguments, sources, manner), writing=True) as ledger,
         Pool(arguments.jobs, timeout=arguments.timeout, memory=memory) as pool,
-        _progress(arguments, sources, rules) as progress,
     ):
-        output = BatchOutput(arguments, reports, progress.print)
-        batch = Batch(
-            entries, settings, manner, ledger, pool,
-            tell=output.tell, arguments=shlex.join(sys.argv[1:]),
-        )  # fmt: skip
-        summary = batch.run(interruptions.count, progress.beat)
-    output.finish(summary)
+        output = BatchOutput(arguments, reports)
+        with _progress(arguments, sources, rules) as progress:
+            batch = Batch(
+                entries, settings, manner, ledger, pool,
+                tell=output.teller(progress.print), arguments=shlex.join(sys.argv[1:]),
+            )  # fmt: skip
+            summary = batch.run(interruptions.count, progress.beat)
+        output.finish(summary)
     if summary.interrupted:
         return interruptions.status
     return 0 if summary.all_well else SOME_FAILED
@@ -86,7 +88,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(
         options=conversion_options(arguments),
         policy=arguments.policy,
-        layout=arguments.layout,
+        layout=None if arguments.dry_run else arguments.layout,
         in_place=arguments.in_place,
         dry_run=arguments.dry_run,
         digests=arguments.digests,
@@ -102,6 +104,9 @@ def _manner(arguments: argparse.Namespace, sources: list[Root]) -> Manner:
         return Manner(resume=arguments.resume)
     if arguments.output is None:
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
+    if is_object_url(arguments.output):
+        prefix = str(parse_object_url(arguments.output)).rstrip("/")
+        return Manner(prefix, arguments.resume, arguments.skip_existing)
     output = Path(arguments.output)
     if arguments.output == "-" or (output.exists() and not output.is_dir()):
         raise InvalidOptionError("many files need a folder as OUTPUT")
@@ -117,7 +122,7 @@ def _same(path: str, other: Path) -> bool:
 
 
 def _excluded(output: str | None) -> frozenset[tuple[int, int]]:
-    if output is None:
+    if output is None or is_object_url(output):
         return frozenset()
     found = Path(output).stat()
     return frozenset({(found.st_dev, found.st_ino)})
@@ -128,9 +133,15 @@ def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) 
         return ""
     if arguments.ledger is not None:
         return str(arguments.ledger)
-    first = Path(sources[0].path)
-    beside = first if first.is_dir() else first.parent
-    return str((Path(manner.output) if manner.output else beside) / LEDGER_NAME)
+    place = manner.output
+    if place is None or is_object_url(place):
+        first = sources[0].path
+        if is_object_url(first):
+            raise InvalidOptionError(
+                "a ledger cannot be in object storage", hint="--ledger FILE says where it is"
+            )
+        place = first if Path(first).is_dir() else str(Path(first).parent)
+    return str(Path(place) / LEDGER_NAME)
 
 
 def _size(text: str) -> int:
@@ -203,8 +214,8 @@ def _count(
                     return
                 if isinstance(entry, Found):
                     files, size = files + 1, size + entry.reference.size
-        elif is_archive(root.path):
-            return  # its members are known only once it has been read
+        elif is_archive(root.path) or is_object_url(root.path):
+            return  # how much there is, is known only once it has been read
         else:
             files += 1
     progress.total(files, size)

@@ -11,6 +11,7 @@ from typing import Any
 from rich.filesize import decimal
 
 from dicodec.batch.ledger_tables import State
+from dicodec.batch.run import Tell
 from dicodec.batch.summary import Summary
 from dicodec.cli.convert_output import ReportFile, reason_text, report_lines
 from dicodec.errors import DicodecError
@@ -35,36 +36,34 @@ class BatchOutput:
     Args:
         arguments: of the command.
         reports: the file of --report.
-        show: prints one line for people.
     """
 
-    def __init__(
-        self, arguments: argparse.Namespace, reports: ReportFile, show: Callable[[str], None]
-    ) -> None:
+    def __init__(self, arguments: argparse.Namespace, reports: ReportFile) -> None:
         self._arguments = arguments
         self._reports = reports
-        self._show = show
         # A dry run is asked for to see what each file would become.
         self._lines = arguments.verbose or (arguments.dry_run and not arguments.quiet)
 
-    def tell(self, state: State, text: str) -> None:
-        """Tell of one source.
+    def teller(self, show: Callable[[str], None]) -> Tell:
+        """Return what tells of one source.
 
         Args:
-            state: how it ended.
-            text: its report or error, as JSON.
+            show: prints one line for people.
         """
+        return lambda state, text: self._tell(state, text, show)
+
+    def _tell(self, state: State, text: str, show: Callable[[str], None]) -> None:
         self._reports.write_line(text)
         if self._arguments.json:
             print(text, file=sys.stdout, flush=True)
         elif state is State.FAILED:
-            self._show(_error_line(json.loads(text)["error"]))
+            show(_error_line(json.loads(text)["error"]))
         elif self._lines and state is State.SKIPPED:
             fields = json.loads(text)["skipped"]
-            self._show(f"{fields['path']}: skipped: {reason_text(fields['reason'])}")
+            show(f"{fields['path']}: skipped: {reason_text(fields['reason'])}")
         elif self._lines:
             for line in report_lines(_report(json.loads(text)), verbose=self._arguments.verbose):
-                self._show(line)
+                show(line)
 
     def finish(self, summary: Summary) -> None:
         """Tell what became of all."""

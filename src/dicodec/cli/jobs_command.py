@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from dicodec.batch.ledger import LEDGER_NAME, Ledger
-from dicodec.batch.ledger_tables import Entry, as_fields
+from dicodec.batch.ledger import Ledger
+from dicodec.batch.ledger_tables import LEDGER_NAME, Entry, as_fields
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.errors import DicodecError, InvalidOptionError
 

@@ -13,6 +13,7 @@ from importlib import import_module
 from dicodec import __version__
 from dicodec.cli.convert_arguments import Commands, add_convert
 from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
+from dicodec.cli.worker_arguments import add_worker
 from dicodec.errors import DicodecError, WriteError
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -27,6 +28,7 @@ _SUBCOMMANDS = {
     "serve": "dicodec.cli.serve_command",
     "submit": "dicodec.cli.submit_command",
     "watch": "dicodec.cli.watch_command",
+    "worker": "dicodec.cli.worker_command",
 }
 
 
@@ -99,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add_serve(commands)
     add_submit(commands)
     add_watch(commands)
+    add_worker(commands)
     return parser
 
 
@@ -141,7 +144,8 @@ def _add_jobs(commands: Commands) -> None:
     command = commands.add_parser("jobs", help="show what a ledger knows of a batch")
     add = command.add_argument
     add("ledger", metavar="LEDGER", help="a ledger, or the output folder that it is in")
-    add("action", nargs="?", default="summary", choices=("summary", "list", "export"),
+    add("action", nargs="?", default="summary", metavar="ACTION",
+        choices=("summary", "list", "export"),
         help="numbers by cause (default), a line a file, or all that is known")  # fmt: skip
     add("--state", action="append", default=[], choices=_STATES,
         help="only files in this state; may be repeated")  # fmt: skip
