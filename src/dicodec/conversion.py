@@ -102,11 +102,19 @@ def convert_with(
             in_place = replaced is not None and _is_file(source, replaced)
             if in_place and not options.verify:
                 options = replace(options, verify=True)  # before an original goes
-        with open_tolerantly(source, options.limits) as file:
+        if in_place and options.salvage is not None:
+            raise InvalidOptionError(
+                "a damaged file is not replaced by what was saved of it",
+                hint="give the result a place of its own",
+            )
+        salvage = options.salvage is not None
+        with open_tolerantly(source, options.limits, salvage=salvage) as file:
             if options.strict:
                 file = _examined(file)
             if options.standardize:
                 file = _standardized(file, report)
+            if options.salvage is not None:
+                file = _salvaged(file, options.salvage, options, report)
             report.seconds["open"] = time.perf_counter() - started
             try:
                 _convert_open(file, target, options, report, progress, in_place=in_place)
@@ -155,6 +163,18 @@ def _made_readable(file: DicomFile, report: ConversionReport) -> DicomFile:
         told.clear()
     report.oddities = ()
     return readable
+
+
+def _salvaged(
+    file: DicomFile, mode: str, options: ConversionOptions, report: ConversionReport
+) -> DicomFile:
+    from dicodec.salvage import salvaged
+
+    file = salvaged(file, mode, options.workers or available_cores())
+    salvage = file.pixel_data.salvage if file.pixel_data is not None else None
+    if salvage is not None:
+        report.salvaged, report.salvaged_frames = salvage.text, salvage.frames
+    return file
 
 
 def _standardized(file: DicomFile, report: ConversionReport) -> DicomFile:

@@ -122,6 +122,8 @@ def check_allowed(
         further.add(Circumstance.CORRECTED)
     one, two = source.data_set, made.data_set
     color = tags.PHOTOMETRIC_INTERPRETATION
+    if source.pixel_data is not None and source.pixel_data.salvage is not None:
+        further.add(Circumstance.SALVAGED)
     permitted = allowed_changes(
         (one.text(color), two.text(color)), (_lossy_methods(one), _lossy_methods(two)), further
     )

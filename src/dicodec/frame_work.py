@@ -10,6 +10,7 @@ from dicodec.codecs.table import decoder_for
 from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.frame_places import placed
 from dicodec.part10.native_frames import NativeFrames, bits_from
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.color_space import coded_color_space
@@ -25,7 +26,23 @@ type SampleReader = Callable[[int], Samples]
 def frame_work(
     file: DicomFile, pixel_data: PixelData, plan: ConversionPlan, pixels: PixelPlan
 ) -> FrameWork:
-    """Return the function that turns a frame's number into the bytes that are stored for it."""
+    """Return the function that turns a frame's number into the bytes that are stored for it.
+
+    Its errors name the frame and where in the file it lies.
+    """
+    work = located(_frame_work(file, pixel_data, plan, pixels), file, pixel_data)
+    filled = pixel_data.filled
+    if not filled:
+        return work
+    from dicodec.filling import encoded_fill
+
+    fill = encoded_fill(file, pixels)
+    return lambda frame: fill if frame in filled else work(frame)
+
+
+def _frame_work(
+    file: DicomFile, pixel_data: PixelData, plan: ConversionPlan, pixels: PixelPlan
+) -> FrameWork:
     read = frame_reader(file, pixel_data)
     if plan.action is Action.MOVE_FRAMES:
         if plan.source.family == plan.target.family:
@@ -77,11 +94,15 @@ def decoded_frames(
     """
     read = frame_reader(file, pixel_data)
     decoder = decoder_for(file.syntax)
-    stream = decoder.describe(b"" if pixel_data.frames is None else read(0))
+    describe = located(lambda frame: decoder.describe(read(frame)), file, pixel_data)
+    stream = (
+        decoder.describe(b"") if pixel_data.frames is None else describe(pixel_data.first_whole)
+    )
     color = coded_color_space(pixel_data.image, stream)
     coded = replace(pixel_data.image, photometric_interpretation=color.photometric_interpretation)
     decoded = decoder.decoded_description(stream, coded)
-    return (lambda frame: decoder.decode(read(frame), coded)), decoded
+    decode = located(lambda frame: decoder.decode(read(frame), coded), file, pixel_data)
+    return decode, decoded
 
 
 def sample_reader(file: DicomFile, pixel_data: PixelData, pixels: PixelPlan) -> SampleReader:
@@ -98,7 +119,7 @@ def sample_reader(file: DicomFile, pixel_data: PixelData, pixels: PixelPlan) -> 
             image = step.described(image)
         return samples
 
-    return decode
+    return located(decode, file, pixel_data)
 
 
 def _exactly(frame: bytes, size: int) -> bytes:
@@ -107,15 +128,16 @@ def _exactly(frame: bytes, size: int) -> bytes:
     return frame[:size]
 
 
-def named(work: FrameWork) -> FrameWork:
-    """Name the frame in every error that has not named it."""
+def located[Result](
+    work: Callable[[int], Result], file: DicomFile, pixel_data: PixelData
+) -> Callable[[int], Result]:
+    """Name the frame, and where in the file it lies, in every error that has not named it."""
 
-    def with_name(frame: int) -> bytes:
+    def with_place(frame: int) -> Result:
         try:
             return work(frame)
         except DicodecError as error:
-            if error.frame is None:
-                error.frame = frame
+            placed(error, file, pixel_data, frame)
             raise
 
-    return with_name
+    return with_place

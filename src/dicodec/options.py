@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.salvage import SALVAGE_CHOICES
 
 PHOTOMETRIC_CHOICES = (
     "auto",
@@ -45,6 +46,8 @@ class ConversionOptions:
             bits may not suffice.
         standardize: bring the data set to the form that a strict reader takes, as far as nothing
             has to be invented; else what no edit names stays byte for byte as it is.
+        salvage: "fill" or "drop": of a damaged source, convert the frames that are whole, and fill
+            the others with padding or leave them out. The result is marked, and another image.
         strict: refuse a source that departs from the standard or contradicts itself.
         engine: "auto" for our own codecs, "gdcm" for GDCM in a process of its own.
         overwrite: whether a target that is there may be replaced.
@@ -70,6 +73,7 @@ class ConversionOptions:
     keep_uid: bool = False
     offset_table: str = "auto"
     standardize: bool = False
+    salvage: str | None = None
     strict: bool = False
     engine: str = "auto"
     overwrite: bool = False
@@ -95,6 +99,13 @@ class ConversionOptions:
                 "GDCM reads the source itself and cannot standardize it",
                 hint="standardize first, by a conversion of its own",
             )
+        if self.salvage is not None:
+            _one_of("salvage", self.salvage, SALVAGE_CHOICES)
+            if self.engine == "gdcm" or self.verify == INDEPENDENT:
+                raise InvalidOptionError(
+                    "GDCM cannot tell which frames of a damaged file are whole",
+                    hint="leave out --engine gdcm and --verify=independent",
+                )
         if self.backup is not None and (not self.backup or set(self.backup) & {"/", "\0"}):
             raise InvalidOptionError(
                 f"{self.backup!r} is no suffix of a file's name", hint="such as .orig"

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from dicodec import __version__
 from dicodec.frame_window import map_frames
-from dicodec.frame_work import frame_work, named
+from dicodec.frame_work import frame_work
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.part10.deflate import DeflatingWriter
@@ -151,7 +151,7 @@ class _Run:
         if self._plan.action is Action.MOVE_VALUE or pixels is None:
             self._move_value(sink, pixel_data)
             return PipelineResult(None, 0)
-        work = named(frame_work(self._file, pixel_data, self._plan, pixels))
+        work = frame_work(self._file, pixel_data, self._plan, pixels)
         native_size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
         frame_size = pixels.decoded.samples_per_frame * max(pixels.decoded.bits_allocated, 8) // 4
         # Closed even where writing fails: no thread may read from a source that is closed already.

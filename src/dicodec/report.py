@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dicodec.model.oddity import Oddity
+from dicodec.model.salvage import DamagedFrame
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class ConversionReport:
         oddities: departures from the standard that were found in the source.
         repairs: what `--standardize` put right, beside the oddities.
         warnings: what the user should know.
+        salvaged_frames: of a damaged source, the frames that could not be read, from 0, and why.
+        salvaged: in words, what became of a damaged source; empty where it was whole.
         source_size, target_size: bytes.
         seconds: wall time, by stage: "open", "plan", "convert", "verify", "total".
         verified: whether the result was decoded again and compared.
@@ -54,6 +57,8 @@ class ConversionReport:
     oddities: tuple[Oddity, ...] = ()
     repairs: tuple[Oddity, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    salvaged_frames: tuple[DamagedFrame, ...] = ()
+    salvaged: str = ""
     source_size: int = 0
     target_size: int = 0
     seconds: dict[str, float] = field(default_factory=dict)

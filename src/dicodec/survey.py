@@ -10,14 +10,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import decoder_for
+from dicodec.errors import TruncatedFrameError
 from dicodec.frame_window import map_frames
-from dicodec.frame_work import FrameReader, frame_reader
+from dicodec.frame_work import FrameReader, decoded_frames, frame_reader
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
-from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes
-from dicodec.planning.conversion_plan import ConversionPlan, EmbeddedOverlay, PixelPlan
+from dicodec.planning.conversion_plan import (
+    Action,
+    ConversionPlan,
+    EmbeddedOverlay,
+    PixelPlan,
+)
 from dicodec.rules.overlays import OVERLAY_ORIGIN, overlay_edits
 
 if TYPE_CHECKING:
@@ -38,16 +44,41 @@ def surveyed(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionP
     pixels = plan.pixels
     if pixels is None or file.pixel_data is None:
         return plan
+    if pixels.action in _UNREAD and file.pixel_data.frames is not None:
+        _check_end(file, file.pixel_data)
     if not pixels.overlays and not _lacks_window(pixels):
         return plan
     read = frame_reader(file, file.pixel_data)
     decoder = pixels.decoder or decoder_for(file.syntax)
     if _lacks_window(pixels):
-        pixels = _with_window(pixels, read, decoder, workers)
+        pixels = _with_window(pixels, read, decoder, workers, file.pixel_data.filled)
     if pixels.overlays:
         found = _overlay_edits(file, plan, pixels, read, decoder, workers)
         pixels = replace(pixels, edits=(*pixels.edits, *found))
     return replace(plan, pixels=pixels)
+
+
+_UNREAD = frozenset({Action.MOVE_VALUE, Action.MOVE_FRAMES})
+"""Ways on which no codec looks at the frames."""
+
+
+def _check_end(file: DicomFile, pixel_data: PixelData) -> None:
+    """Find out whether the last frame has all its fragments, where nothing says that it has.
+
+    Raises:
+        ReadError: it has not, or nobody can tell.
+    """
+    if pixel_data.salvage is not None or all(one.id != "no-delimiter" for one in file.oddities):
+        return
+    last = pixel_data.image.number_of_frames - 1
+    if not file.syntax.reads:
+        raise TruncatedFrameError(
+            "the file ends where another fragment or the delimiter of Pixel Data should be",
+            frame=last,
+            offset=file.source.size,
+        )
+    decode, _ = decoded_frames(file, pixel_data)
+    decode(last)
 
 
 def _lacks_window(pixels: PixelPlan) -> bool:
@@ -56,17 +87,25 @@ def _lacks_window(pixels: PixelPlan) -> bool:
     return any(isinstance(one.apply, Rescaling) and not one.apply.window for one in pixels.steps)
 
 
-def _with_window(pixels: PixelPlan, read: FrameReader, decoder: Decoder, workers: int) -> PixelPlan:
+def _with_window(
+    pixels: PixelPlan,
+    read: FrameReader,
+    decoder: Decoder,
+    workers: int,
+    filled: frozenset[int],
+) -> PixelPlan:
     """Let the window reach from the smallest to the largest sample."""
     from dicodec.pixels.gray import Rescaling
 
-    def extent(frame: int) -> tuple[int, int]:
+    def extent(frame: int) -> tuple[int, int] | None:
+        if frame in filled:
+            return None
         samples = decoder.decode(read(frame), pixels.coded)
         return int(samples.min()), int(samples.max())
 
     size = _frame_size(pixels.decoded)
     with closing(map_frames(extent, pixels.frames, workers, size)) as extents:
-        smallest, largest = zip(*extents, strict=True)
+        smallest, largest = zip(*(one for one in extents if one is not None), strict=True)
     steps = tuple(
         replace(step, apply=step.apply.whole_range(min(smallest), max(largest)))
         if isinstance(step.apply, Rescaling)
@@ -94,7 +133,12 @@ def _overlay_edits(
         pixel_representation=0,
     )
 
+    filled = frozenset() if file.pixel_data is None else file.pixel_data.filled
+    nothing = bytes((image.rows * image.columns + 7) // 8)
+
     def planes(frame: int) -> list[bytes]:
+        if frame in filled:
+            return [nothing] * len(pixels.overlays)
         samples = decoder.decode(read(frame), words)
         return [
             np.packbits(samples >> overlay.bit & 1 != 0, bitorder="little").tobytes()

@@ -111,6 +111,7 @@ def _check_frames(
     unread = pixels.stated.photometric_interpretation == "YBR_PARTIAL_420"
     if same_bytes and (as_stored or unread):
         compare = _byte_comparison(source, source_pixels, made, made_pixels)
+        compare = _of_whole_frames(compare, source_pixels)
         return _compared(compare, pixels.result, pixels.frames, 0, workers)
     return verify_samples(source, source_pixels, made, made_pixels, pixels, pixels.bound, workers)
 
@@ -144,6 +145,7 @@ def verify_samples(
     else:
         expected, wanted = decoded_frames(source, source_pixels)
     compare = _sample_comparison(expected, wanted, made, made_pixels)
+    compare = _of_whole_frames(compare, source_pixels)
     return _compared(compare, pixels.result, pixels.frames, bound, workers)
 
 
@@ -188,6 +190,16 @@ def _compared(
             total.samples + difference.samples,
         )
     return Verification(frames, total.largest, _psnr(total, image.bits_stored))
+
+
+def _of_whole_frames(
+    compare: Callable[[int], _Difference], source: PixelData
+) -> Callable[[int], _Difference]:
+    """Leave out the frames that are filled: there is nothing to compare them with."""
+    filled = source.filled
+    if not filled:
+        return compare
+    return lambda frame: _Difference() if frame in filled else compare(frame)
 
 
 def _byte_comparison(

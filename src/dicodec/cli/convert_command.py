@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
                     show_error(error, arguments)
                 else:
                     show_report(report, arguments, reports)
+                    failed = failed or bool(report.salvaged)
     except InvalidOptionError as error:
         show_error(error, arguments)
         return WRONG_USAGE

@@ -20,6 +20,8 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         InvalidOptionError: a value has no meaning.
         UnsupportedTargetError: no transfer syntax of that name is written.
     """
+    if arguments.salvage is not None and arguments.in_place:
+        raise InvalidOptionError("--salvage makes another image, which replaces none in place")
     names = _UNDECIDED
     if arguments.policy is None:
         names = tuple(name for name in arguments.to.split(",") if name.strip())
@@ -39,6 +41,7 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         keep_uid=arguments.keep_uid,
         offset_table=arguments.offset_table,
         standardize=arguments.standardize,
+        salvage=arguments.salvage,
         strict=arguments.strict,
         engine=arguments.engine,
         overwrite=arguments.overwrite or arguments.in_place,

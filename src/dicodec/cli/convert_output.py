@@ -63,6 +63,8 @@ def show_report(
     """Tell of a file that was converted."""
     entry = report.as_dict()
     reports.write(entry)
+    if report.salvaged:  # said even where nothing else is
+        print(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", file=sys.stderr)
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
         print(json.dumps(entry, ensure_ascii=False), file=stream)
@@ -106,6 +108,7 @@ def report_lines(report: ConversionReport, *, verbose: bool) -> list[str]:
     """Return what people are told of a file that was converted."""
     lines = [f"warning: {warning}" for warning in report.warnings]
     if verbose:
+        lines += [f"frame {one.frame}: {one.reason}" for one in report.salvaged_frames]
         lines += [f"read although not standard: {oddity.text}" for oddity in report.oddities]
         lines += [f"standardized: {oddity.text}" for oddity in report.repairs]
         lines += [*report.decisions, *report.changes]

@@ -14,6 +14,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
     UnsupportedTargetError,
 )
+from dicodec.model import tags
 from dicodec.model.transfer_syntax import (
     EXPLICIT_LE,
     Storage,
@@ -95,22 +96,30 @@ def _plan_for(
         return _plan_without_pixels(file, target)
     if source.storage is Storage.ELSEWHERE or source.storage is Storage.VIDEO:
         if source == target:
-            _check_complete(file.pixel_data)
+            _check_complete(file, file.pixel_data)
             return ConversionPlan(source, target, Action.MOVE_VALUE, None)
         raise UnsupportedSourceError(f"{source.title}: {source.why_not}")
     if target.storage is Storage.VIDEO:
         raise UnsupportedTargetError(f"{target.title} is not written: {target.why_not}")
     if _moves_unread(file, target):
-        _check_complete(file.pixel_data)
+        _check_complete(file, file.pixel_data)
         return ConversionPlan(source, target, Action.MOVE_VALUE, None)
     return PixelPlanner(file, file.pixel_data, target, options).plan()
 
 
-def _check_complete(pixel_data: PixelData) -> None:
+def _check_complete(file: DicomFile, pixel_data: PixelData) -> None:
+    """Check what is moved without a look at it; frames that are looked at show it themselves."""
     if pixel_data.missing:
         raise TruncatedFileError(
             f"the file ends {pixel_data.missing} bytes before its Pixel Data does",
             attribute="PixelData",
+            offset=file.source.size,
+        )
+    if any(one.id == "no-delimiter" for one in file.oddities):
+        raise TruncatedFileError(
+            "the file ends where another fragment or the delimiter of Pixel Data should be",
+            attribute="PixelData",
+            offset=file.source.size,
         )
 
 
@@ -118,17 +127,32 @@ def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionP
     """A data set without pixels stays native (PS3.5 A.4: encapsulation is of Pixel Data)."""
     if file.syntax.storage is Storage.ELSEWHERE and file.syntax != target:
         raise UnsupportedSourceError(f"{file.syntax.title}: {file.syntax.why_not}")
+    warnings: tuple[str, ...] = ()
+    if file.syntax.storage is not Storage.ELSEWHERE and all(map(file.data_set.number, _IMAGE)):
+        text = "the data set describes an image and has no Pixel Data"
+        if file.syntax.encapsulated:
+            raise TruncatedFileError(
+                f"{text}, which {file.syntax.name} says is encapsulated: the file was cut off",
+                attribute="PixelData",
+                offset=file.source.size,
+            )
+        warnings = (f"{text}: it was left out, or the file was cut off",)
     if file.syntax == target or target.native:
-        return ConversionPlan(file.syntax, target, Action.NONE, None)
+        return ConversionPlan(file.syntax, target, Action.NONE, None, warnings=warnings)
     return ConversionPlan(
         file.syntax,
         EXPLICIT_LE,
         Action.NONE,
         None,
         warnings=(
+            *warnings,
             f"there are no pixels to store as {target.name}: the result is {EXPLICIT_LE.name}",
         ),
     )
+
+
+_IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
+"""What no data set without pixels needs (PS3.3 C.7.6.3)."""
 
 
 def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:

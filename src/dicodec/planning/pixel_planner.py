@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import decoder_for, encoder_for
 from dicodec.errors import (
+    ConversionError,
+    DicodecError,
+    FrameError,
     LossyNotAllowedError,
     MalformedFileError,
     MissingFrameError,
@@ -14,6 +17,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.model import tags
+from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import (
@@ -22,10 +26,12 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.frame_places import frame_offset, placed
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.planning.photometric_planner import PhotometricPlanner, has_more_than_8_bits
+from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import pixel_swap_unit
 from dicodec.rules.relabel import also_valid_as
 
@@ -40,6 +46,7 @@ class PixelPlanner:
         target: TransferSyntax,
         options: ConversionOptions,
     ) -> None:
+        self._file = file
         self._source = file.syntax
         self._target = target
         self._options = options
@@ -61,9 +68,20 @@ class PixelPlanner:
 
     def plan(self) -> ConversionPlan:
         """Return the plan; the first kind of way that fits is taken."""
+        try:
+            return self._plan()
+        except FrameError as error:
+            if error.offset is None and error.frame is not None:
+                error.offset = frame_offset(self._file, self._pixel_data, error.frame)
+            raise
+
+    def _plan(self) -> ConversionPlan:
         self._check_frames()
         self._check_strictly()
-        pixels = self._moved() or self._repacked() or self._transcoded()
+        pixels = self._moved()
+        if pixels is not None and self._pixel_data.filled:
+            pixels = self._moved_and_filled(pixels)
+        pixels = pixels or self._repacked() or self._transcoded()
         if self._target.native and pixels.action is not Action.MOVE_VALUE:
             self._check_native_size(pixels)
         return ConversionPlan(
@@ -83,10 +101,14 @@ class PixelPlanner:
             raise TruncatedFrameError(
                 f"the file ends {self._pixel_data.missing} bytes before its last fragment does",
                 frame=len(frames) - 1,
+                hint=_SALVAGE_HINT if stated > 1 else None,
             )
         elif len(frames) < stated:
             raise MissingFrameError(
-                f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)}", frame=len(frames)
+                f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)}",
+                frame=len(frames),
+                attribute="NumberOfFrames",
+                hint=_SALVAGE_HINT,
             )
         elif len(frames) > stated:
             raise MalformedFileError(
@@ -100,6 +122,8 @@ class PixelPlanner:
             self._colors.coded(self._first_stream())
 
     def _check_native_length(self) -> None:
+        if self._pixel_data.salvage is not None:
+            return
         span = self._pixel_data.span
         native = NativeFrames(span, self._stated, swapped_words=False)
         excess = span.length - native.expected_length
@@ -163,6 +187,34 @@ class PixelPlanner:
     def _rescales(self) -> bool:
         return self._options.rescale_to_8bit and has_more_than_8_bits(self._stated)
 
+    def _moved_and_filled(self, moved: PixelPlan) -> PixelPlan | None:
+        """Return the way of frames that stay as they are, and of others that are made anew.
+
+        None where what the encoder makes would not be described as the frames that stay are.
+        """
+        if self._source.native and not self._source.pixels_little_endian:
+            return None
+        stated = self._stated
+        decoder = decoder_for(self._source)
+        stream = self._first_stream()
+        if coded_color_space(stated, stream).reason:
+            return None
+        decoded = decoder.decoded_description(stream, stated)
+        in_stream = stated.photometric_interpretation
+        settings = EncoderSettings(near=0, photometric="RGB" if in_stream == "RGB" else None)
+        try:
+            encoder = encoder_for(self._target, settings)
+            made = encoder.encoded_description(decoded)
+        except ConversionError:
+            return None
+        if self._target.encapsulated:  # Planar Configuration is the codec's own matter
+            made = replace(made, planar_configuration=stated.planar_configuration)
+        if made != stated:
+            return None
+        return replace(
+            moved, action=Action.MOVE_FRAMES, decoded=decoded, prepared=decoded, encoder=encoder
+        )
+
     def _unchanged(self, action: Action) -> PixelPlan:
         stated = self._stated
         return PixelPlan(
@@ -178,6 +230,8 @@ class PixelPlanner:
 
     def _repacked(self) -> PixelPlan | None:
         """JPEG to JPEG XL .111 and back: streams are repacked reversibly, not decoded."""
+        if self._pixel_data.filled:
+            return None
         if self._target.name == "jpegxl-jpeg":
             stream = self._first_stream()
             if stream.process != "baseline sequential DCT":
@@ -270,9 +324,16 @@ class PixelPlanner:
         )
 
     def _first_stream(self) -> StreamDescription:
+        decoder = decoder_for(self._source)
         frames = self._pixel_data.frames
-        first = b"" if frames is None else frames.read(self._bytes, 0)
-        return decoder_for(self._source).describe(first)
+        if frames is None:
+            return decoder.describe(b"")
+        first = self._pixel_data.first_whole
+        try:
+            return decoder.describe(frames.read(self._bytes, first))
+        except DicodecError as error:
+            placed(error, self._file, self._pixel_data, first)
+            raise
 
     def _table(self) -> str:
         """Return which offset table an encapsulated result gets.
@@ -290,6 +351,8 @@ class PixelPlanner:
             size += 1024 * self._stated.number_of_frames
         return "basic" if size <= 0xFFFFFFFF else "extended"
 
+
+_SALVAGE_HINT = "--salvage fill or drop saves the frames that are whole"
 
 _LOSSLESS_KIN = {
     "jpeg": "jpeg-lossless",

@@ -22,7 +22,14 @@ from dicodec.part10.source import ByteSource
 
 
 class _StandardRepairs:
-    """Implements dicodec.part10.dicom_file.Repairs; what is seldom needed is imported then."""
+    """Implements dicodec.part10.dicom_file.Repairs; what is seldom needed is imported then.
+
+    Args:
+        salvage: whether a file may end inside an element that follows Pixel Data.
+    """
+
+    def __init__(self, *, salvage: bool = False) -> None:
+        self._salvage = salvage
 
     def deflated(
         self, source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
@@ -36,7 +43,12 @@ class _StandardRepairs:
     ) -> WalkedDataSet | None:
         from dicodec.repair.tolerant_walk import walk_tolerantly
 
-        return walk_tolerantly(source, start, encoding, limits)
+        walked = walk_tolerantly(source, start, encoding, limits)
+        if walked is None and self._salvage:
+            from dicodec.repair.cut_data_set import walk_to_the_cut
+
+            return walk_to_the_cut(source, start, encoding, limits)
+        return walked
 
     def syntax(
         self,
@@ -79,18 +91,22 @@ def _is_as_described(pixel_data: PixelData) -> bool:
 
 
 _REPAIRS = _StandardRepairs()
+_SALVAGE = _StandardRepairs(salvage=True)
 
 
 @contextmanager
-def open_tolerantly(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[DicomFile]:
+def open_tolerantly(
+    source: Source, limits: Limits = DEFAULT_LIMITS, *, salvage: bool = False
+) -> Iterator[DicomFile]:
     """Open a DICOM file as `open_dicom` does, and repair what can be without inventing anything.
 
     Args:
         source: a path, a buffer, or a binary stream.
         limits: bounds on what the file may claim.
+        salvage: whether it may end inside an element that follows Pixel Data.
 
     Raises:
         ReadError: the finer kinds tell what is wrong, with the byte offset.
     """
-    with open_dicom(source, limits, _REPAIRS) as file:
+    with open_dicom(source, limits, _SALVAGE if salvage else _REPAIRS) as file:
         yield file

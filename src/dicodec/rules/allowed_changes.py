@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from dicodec.model import tags
 from dicodec.model.image import MONOCHROME
+from dicodec.rules.per_frame_attributes import PER_FRAME
 
 
 class Circumstance(Enum):
@@ -19,6 +20,7 @@ class Circumstance(Enum):
     PALETTE = auto()
     RESCALED = auto()
     CORRECTED = auto()
+    SALVAGED = auto()
 
 
 _ROWS = (
@@ -87,6 +89,18 @@ _ROWS = (
             0x00283000, 0x00283010, 0x20500010, 0x20500020,  # look-up tables
             0x00281101, 0x00281200, 0x00409096,
             0x00281041, 0x00541001,  # Pixel Intensity Relationship Sign, Units
+        )
+    ),
+    # what is saved of a damaged file is another image; frames may be missing from it
+    *(
+        (tag, Circumstance.SALVAGED, "salvaged")
+        for tag in (
+            tags.IMAGE_COMMENTS, tags.NUMBER_OF_FRAMES, *PER_FRAME,
+            tags.SOP_INSTANCE_UID, tags.IMAGE_TYPE, tags.DERIVATION_DESCRIPTION,
+            tags.DERIVATION_CODE_SEQUENCE, tags.SOURCE_IMAGE_SEQUENCE,
+            tags.REFERENCED_SERIES_SEQUENCE,
+            tags.SMALLEST_IMAGE_PIXEL_VALUE, tags.LARGEST_IMAGE_PIXEL_VALUE,
+            tags.SMALLEST_PIXEL_VALUE_IN_SERIES, tags.LARGEST_PIXEL_VALUE_IN_SERIES,
         )
     ),
     # the data set contradicted its streams, which are right; or the target's streams have more

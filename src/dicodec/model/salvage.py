@@ -1,0 +1,72 @@
+"""What is saved of a damaged file, and what is lost, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+FILL, DROP = "fill", "drop"
+SALVAGE_CHOICES = (FILL, DROP)
+
+_MOST_RUNS = 24
+"""Runs of frame numbers that are named; a Derivation Description has room for 1024 characters."""
+
+
+class DamagedFrame(NamedTuple):
+    """A frame that cannot be decoded.
+
+    Attributes:
+        frame: its number, from 0.
+        reason: why not.
+        offset: byte offset in the file, where it is known.
+    """
+
+    frame: int
+    reason: str
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """What becomes of a file that is damaged.
+
+    Attributes:
+        mode: "fill" or "drop": what is done with the damaged frames.
+        frames: those that are damaged, in order.
+        number_of_frames: that the file should have.
+        elements_lost: whether the file ends before the elements do that follow Pixel Data.
+    """
+
+    mode: str
+    frames: tuple[DamagedFrame, ...]
+    number_of_frames: int
+    elements_lost: bool = False
+
+    @property
+    def text(self) -> str:
+        """What people are told, in ASCII and below 500 characters; frames are counted from 1."""
+        parts: list[str] = []
+        if self.frames:
+            numbers = [one.frame + 1 for one in self.frames]
+            done = "filled with padding" if self.mode == FILL else "left out"
+            parts.append(
+                f"{len(numbers)} of {self.number_of_frames} frames could not be read and were "
+                f"{done}: {_runs(numbers)}"
+            )
+        if self.elements_lost:
+            parts.append("elements after Pixel Data are lost")
+        return "Salvaged from a damaged file: " + "; ".join(parts)
+
+
+def _runs(numbers: list[int]) -> str:
+    """Return rising numbers as text, those that follow each other as one run: 3, 7-9."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = runs[-1][0], number
+        else:
+            runs.append((number, number))
+    texts = [f"{first}-{last}" if last > first else f"{first}" for first, last in runs]
+    if len(texts) > _MOST_RUNS:
+        texts = [*texts[:_MOST_RUNS], "and others"]
+    return ", ".join(texts)

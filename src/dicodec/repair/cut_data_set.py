@@ -1,0 +1,38 @@
+"""A data set that ends inside an element, where all that its pixels need is there."""
+
+from __future__ import annotations
+
+from dicodec.errors import TruncatedFileError
+from dicodec.model.limits import Limits
+from dicodec.model.oddity import Oddity
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import WalkedDataSet
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker
+from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.source import ByteSource
+
+
+def walk_to_the_cut(
+    source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
+) -> WalkedDataSet | None:
+    """Return the elements before the one that is cut off; None unless Pixel Data is among them.
+
+    Raises:
+        MalformedFileError: something else is wrong.
+    """
+    walker = Walker(source, limits)
+    elements: list[ElementSpan] = []
+    try:
+        elements.extend(walker.elements(start, source.size, encoding))
+    except TruncatedFileError as error:
+        if not elements or all(span.tag not in PIXEL_DATA_TAGS for span in elements):
+            return None
+        text = f"the file ends after Pixel Data: {error.message}; what follows is lost"
+        walker.oddities.append(Oddity("elements-lost", text, error.offset))
+    return WalkedDataSet(
+        DataSet(source, encoding, elements, limits),
+        walker.fragment_starts,
+        walker.fragment_lengths,
+        walker.missing,
+        tuple(walker.oddities),
+    )

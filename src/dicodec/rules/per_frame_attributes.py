@@ -1,0 +1,95 @@
+"""Attributes that say something of each frame, and what becomes of them when frames are left out.
+
+PS3.3 C.7.6.5 (Cine), C.7.6.6 (Multi-frame), C.8.4.8 (NM), C.8.6.3 (SC Multi-frame Vector), C.8.8.3
+(RT Dose). What is not listed here is taken not to depend on which frames there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from enum import Enum, auto
+from itertools import pairwise
+
+
+class PerFrame(Enum):
+    """How an attribute depends on frames."""
+
+    VALUES = auto()  # a value a frame
+    INCREMENTS = auto()  # the time since the frame before; of the first frame it is 0
+    OFFSETS = auto()  # a value a frame, counted from the first frame
+    PERIOD = auto()  # the same time between any two frames
+    NUMBERS = auto()  # it names frames by number, or holds for all of them as they are
+
+
+PER_FRAME: Mapping[int, PerFrame] = {
+    0x00181063: PerFrame.PERIOD,  # Frame Time
+    0x00181065: PerFrame.INCREMENTS,  # Frame Time Vector
+    0x3004000C: PerFrame.OFFSETS,  # Grid Frame Offset Vector
+    **dict.fromkeys(
+        (
+            0x00540010, 0x00540020, 0x00540030, 0x00540050, 0x00540060, 0x00540070, 0x00540080,
+            0x00540090, 0x00540100,  # vectors of NM, Energy Window Vector to Time Slice Vector
+            0x00182001, 0x00182002, 0x00182003, 0x00182004, 0x00182005, 0x00182006,  # and of SC
+        ),
+        PerFrame.VALUES,
+    ),
+    **dict.fromkeys(
+        (
+            0x00082142, 0x00082143,  # Start Trim, Stop Trim
+            0x00181520, 0x00181521,  # Positioner Primary and Secondary Angle Increment
+            0x00209161,  # Concatenation UID: the parts count each other's frames
+            0x00220031,  # Ophthalmic Frame Location Sequence
+            0x00286010, 0x00286020, 0x00286022,  # Representative Frame Number, Frames of Interest
+            0x00286040,  # R Wave Pointer
+            0x00286100,  # Mask Subtraction Sequence
+        ),
+        PerFrame.NUMBERS,
+    ),
+}  # fmt: skip
+
+ORDERED_ORGANIZATIONS = frozenset({"3D", "3D_TEMPORAL", "TILED_FULL"})
+"""Dimension Organization Types in which the order of frames alone says where they belong."""
+
+OVERLAY_FRAMES = 0x0015
+"""Element number of Number of Frames in Overlay, in groups 6000 to 601E."""
+
+
+def values_of_frames(
+    kind: PerFrame, values: Sequence[str], whole: Sequence[int], number_of_frames: int
+) -> list[str] | None:
+    """Return an attribute's values once some frames are left out; None where that is not sure.
+
+    Args:
+        kind: how it depends on frames.
+        values: all of them, as text.
+        whole: numbers, from 0 and rising, of the frames that stay.
+        number_of_frames: before.
+    """
+    if kind is PerFrame.NUMBERS:
+        return None
+    if kind is PerFrame.PERIOD:
+        together = whole[-1] - whole[0] + 1 == len(whole)
+        return list(values) if together else None
+    if len(values) != number_of_frames or (kind is PerFrame.OFFSETS and whole[0] > 0):
+        return None
+    if kind is PerFrame.INCREMENTS:
+        return _increments(values, whole)
+    return [values[frame] for frame in whole]
+
+
+def _increments(values: Sequence[str], whole: Sequence[int]) -> list[str] | None:
+    """Add the times of frames that are left out to those of the next ones."""
+    result = [values[0] if whole[0] == 0 else "0"]
+    for before, frame in pairwise(whole):
+        if frame == before + 1:
+            result.append(values[frame])
+            continue
+        try:
+            text = str(sum(Decimal(value) for value in values[before + 1 : frame + 1]))
+        except InvalidOperation:
+            return None
+        if len(text) > 16:  # the room of a DS value
+            return None
+        result.append(text)
+    return result
