@@ -1,4 +1,4 @@
-"""Real message brokers, each started on free ports of the loopback, stopped by its own process id."""
+"""Real message brokers, started on free ports of the loopback, stopped by their own numbers."""
 
 from __future__ import annotations
 

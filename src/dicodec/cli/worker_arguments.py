@@ -37,6 +37,7 @@ def add_worker(commands: Commands) -> None:
         help="of Kafka's topic of requests, where it has to be made (default 12)")  # fmt: skip
     add("--events", default="all", choices=("all", "outcomes"),
         help="tell beginnings and progress too (all, default), or outcomes only")  # fmt: skip
+    add("--prepare", action="store_true", help="only make the queues that are missing, and end")
     add("--alive-file", metavar="FILE", help="touched while the worker is well")
     add("--show-paths", action="store_true", help="have paths of files in logs and events")
     add_execution(add)

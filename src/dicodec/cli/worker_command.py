@@ -53,15 +53,10 @@ def _work(arguments: argparse.Namespace, url: str) -> None:
     from dicodec.jobs.store import JobStore
     from dicodec.worker.broker import Consumption, Names
     from dicodec.worker.connecting import broker_at, without_credentials
+    from dicodec.worker.publishing import make_queues
     from dicodec.worker.running import run_worker
     from dicodec.worker.service import Conduct
 
-    both = [_existing_folder(name) for name in arguments.root]
-    readable = [_existing_folder(name) for name in arguments.read_root]
-    if not both:
-        raise InvalidOptionError("no folder is given that results may go to", hint="--root FOLDER")
-    values = {} if arguments.output is None else {"output": str(Path(arguments.output).absolute())}
-    mapping = None if arguments.mapping is None else load_mapping(arguments.mapping, values)
     jobs = arguments.jobs or available_cores()
     how = Consumption(
         names=Names(arguments.queue),
@@ -69,6 +64,15 @@ def _work(arguments: argparse.Namespace, url: str) -> None:
         silence=arguments.silence,
         partitions=arguments.partitions,
     )
+    if arguments.prepare:
+        make_queues(url, how)
+        return
+    both = [_existing_folder(name) for name in arguments.root]
+    readable = [_existing_folder(name) for name in arguments.read_root]
+    if not both:
+        raise InvalidOptionError("no folder is given that results may go to", hint="--root FOLDER")
+    values = {} if arguments.output is None else {"output": str(Path(arguments.output).absolute())}
+    mapping = None if arguments.mapping is None else load_mapping(arguments.mapping, values)
     rules = JobRules(
         roots=Roots.of([*both, *readable], both),
         policies=policies(arguments.policy),

@@ -49,6 +49,7 @@ class NatsBroker(Broker):
     _messages: JetStreamContext.PullSubscription
     _waiting: JetStreamContext.PullSubscription
     _forwarding: asyncio.Task[None] | None = None
+    _streams: dict[str, str]
 
     async def open(self) -> None:
         """See the base class."""
@@ -152,20 +153,24 @@ class NatsBroker(Broker):
                 max_msgs=_EVENTS_KEPT, max_age=_EVENTS_SECONDS, discard=DiscardPolicy.OLD,
             ),
         ]  # fmt: skip
+        self._streams = {}
         for config in wanted:
-            assert config.name is not None
-            try:
-                await self._context.stream_info(config.name)
+            assert config.subjects is not None
+            subject = config.subjects[0]
+            try:  # the operator's, perhaps, under another name
+                name = await self._context.find_stream_name_by_subject(subject)
             except NotFoundError:
                 config.storage = StorageType.FILE
                 await self._context.add_stream(config)
+                name = _stream(subject)
+            self._streams[subject] = name
 
     async def _consumer(self, subject: str, in_flight: int) -> JetStreamContext.PullSubscription:
         config = ConsumerConfig(
             ack_policy=AckPolicy.EXPLICIT, ack_wait=self.how.silence, max_deliver=-1,
             max_ack_pending=in_flight,
         )  # fmt: skip
-        stream = _stream(subject)
+        stream = self._streams[subject]
         return await self._context.pull_subscribe(subject, self.how.group, stream, config)
 
     async def _forward_due(self) -> None:

@@ -39,6 +39,9 @@ from dicodec.worker.offsets import PartitionOffsets
 _A_DAY = 24 * 3600 * 1000
 _COMMIT_SECONDS = 0.5
 _ANSWER_SECONDS = 20.0
+_COPIES = 3
+"""Of each topic that is made here, where there are as many brokers."""
+
 _EXISTS = 36  # TOPIC_ALREADY_EXISTS
 
 
@@ -174,8 +177,10 @@ class KafkaBroker(Broker):
         try:
             await admin.start()
             there = set(await admin.list_topics())
-            missing = [NewTopic(name, count, -1) for name, count in wanted.items()
-                       if name not in there]  # fmt: skip
+            copies = min(_COPIES, len((await admin.describe_cluster())["brokers"]))
+            missing = [
+                NewTopic(name, count, copies) for name, count in wanted.items() if name not in there
+            ]
             if missing:
                 answer = await admin.create_topics(missing, timeout_ms=int(_ANSWER_SECONDS * 1000))
                 for topic, code, *text in answer.topic_errors:

@@ -27,6 +27,16 @@ _PATIENCE = 3.0
 """Seconds without a dead letter after which there are no more."""
 
 
+def make_queues(url: str, how: Consumption) -> None:
+    """Make the queues that are missing at a broker.
+
+    Raises:
+        InvalidOptionError: the URL names no broker, or its client is not installed.
+        TargetUnavailableError: the broker cannot be reached.
+    """
+    asyncio.run(_make_queues(broker_at(url, replace(how, source=None))))
+
+
 def send_requests(
     url: str, how: Consumption, requests: Iterable[Request], sent: Callable[[int], None]
 ) -> int:
@@ -65,6 +75,11 @@ def send_dead_back(url: str, how: Consumption, *, cause: str | None = None) -> t
     """
     dead = replace(how, source=Place.DEAD, group=f"{how.group}.dead", prefetch=_BATCH)
     return asyncio.run(_send_dead_back(broker_at(url, dead), cause))
+
+
+async def _make_queues(broker: Broker) -> None:
+    async with _opened(broker):
+        pass
 
 
 async def _send_requests(

@@ -14,7 +14,7 @@ from aio_pika.abc import (
     AbstractExchange,
     AbstractIncomingMessage,
 )
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
 from aiormq.exceptions import AMQPError as LowerError
 
 from dicodec.worker.broker import (
@@ -55,7 +55,7 @@ class RabbitBroker(Broker):
         async with self._answers():
             self._connection = await aio_pika.connect(self.url, timeout=_ANSWER_SECONDS)
             self._sending = await self._connection.channel(publisher_confirms=True)
-            await self._make_queues()
+            await self._make_queues(self._connection)
             self._consuming = await self._connection.channel()
             if self.how.source is None:
                 return
@@ -118,7 +118,7 @@ class RabbitBroker(Broker):
         }[one.place]
         await self._sending.default_exchange.publish(message, queue)
 
-    async def _make_queues(self) -> None:
+    async def _make_queues(self, connection: AbstractConnection) -> None:
         quorum: dict[str, Any] = {"x-queue-type": "quorum"}
         dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self.names.dead}
         back = {
@@ -135,9 +135,12 @@ class RabbitBroker(Broker):
             **{self.names.tier(tier): back for tier in RETRY_TIERS},
         }
         for name, arguments in wanted.items():
-            await self._sending.declare_queue(
-                name, durable=True, arguments={**quorum, **arguments}, timeout=_ANSWER_SECONDS
-            )
+            try:
+                await self._sending.declare_queue(
+                    name, durable=True, arguments={**quorum, **arguments}, timeout=_ANSWER_SECONDS
+                )
+            except ChannelPreconditionFailed:  # it is the operator's, and otherwise
+                self._sending = await connection.channel(publisher_confirms=True)
         self._events = await self._sending.declare_exchange(
             self.names.events, aio_pika.ExchangeType.TOPIC, durable=True
         )

@@ -47,10 +47,7 @@ class RedisBroker(Broker):
         self._client = Redis.from_url(self.url, socket_connect_timeout=5, health_check_interval=15)
         self._move = self._client.register_script(_MOVE_DUE)
         async with self._answers():
-            if self.how.source is not None:
-                await self._make_group()
-            else:
-                await self._client.ping()
+            await self._make_group()
 
     async def close(self) -> None:
         """See the base class."""
