@@ -85,6 +85,8 @@ def compare_attributes(
         ),
         (_lossy_methods(one.data_set), _lossy_methods(two.data_set)),
     )
+    for file in files:  # what the image is, is compared with its pixels
+        permitted |= {edit.tag: "put right" for edit in file.corrections}
     permitted |= dict.fromkeys(allow, "as asked for")
     found = [
         _change(tag, change, "File Meta Information") for tag, change in _meta_differences(*files)

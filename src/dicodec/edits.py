@@ -16,7 +16,6 @@ from dicodec.part10.values import encode_user_value
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.relabel import also_valid_as
-from dicodec.salvage_bookkeeping import salvage_edits
 
 _OFFSET_TABLE_TAGS = (
     tags.EXTENDED_OFFSET_TABLE,
@@ -90,22 +89,16 @@ def _pixel_edits(
     edits += image_edits(pixels.stated, pixels.result)
     edits += pixels.edits
     history = history_of(file, pixels)
-    salvage = file.pixel_data.salvage if file.pixel_data is not None else None
-    derived = pixels.derived
-    if salvage is not None:
-        edits += salvage_edits(file.data_set, salvage, encoding)
-        derived = "; ".join(filter(None, (salvage.text, derived)))
     if pixels.lossy:
-        done = "; ".join(filter(None, (derived, f"lossy compression: {plan.target.title}")))
+        done = "; ".join(filter(None, (pixels.derived, f"lossy compression: {plan.target.title}")))
         edits += lossy_edits(
             file.data_set, plan.target, options, encoding, history=history, description=done
         )
-    elif derived:
-        edits += rescaled_edits(file.data_set, options, encoding, derived, history)
+    elif pixels.derived:
+        edits += rescaled_edits(file.data_set, options, encoding, pixels.derived, history)
     else:
         edits += untold_edits(file.data_set, history)
-    changed = any(step.rounds or step.bits is not None for step in pixels.steps)
-    if pixels.lossy or changed or salvage is not None:
+    if pixels.lossy or any(step.rounds or step.bits is not None for step in pixels.steps):
         edits += statistics_edits()
     return edits
 

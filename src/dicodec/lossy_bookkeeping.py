@@ -73,9 +73,18 @@ def _told(data_set: DataSet) -> History:
     )
 
 
-def untold_edits(history: History) -> tuple[Edit, ...]:
+def untold_edits(data_set: DataSet, history: History) -> tuple[Edit, ...]:
     """Return the edits that say what a data set left unsaid (PS3.3 C.7.6.1.1.5)."""
-    return record_history(history.methods, history.ratios) if history.untold else ()
+    if not history.untold:
+        return ()
+    told = _told(data_set)
+    said = {
+        tags.LOSSY_IMAGE_COMPRESSION: data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
+        tags.LOSSY_IMAGE_COMPRESSION_METHOD: told.methods == history.methods,
+        tags.LOSSY_IMAGE_COMPRESSION_RATIO: told.ratios == history.ratios,
+    }
+    edits = record_history(history.methods, history.ratios)
+    return tuple(edit for edit in edits if not said[edit.tag])
 
 
 def lossy_edits(
@@ -117,7 +126,7 @@ def rescaled_edits(
     No compression did that, so none is recorded (C.7.6.1.1.5); the image is a derived one.
     """
     derived = _derived(data_set, options, encoding, description, PROCESSING)
-    return [*untold_edits(history), *derived]
+    return [*untold_edits(data_set, history), *derived]
 
 
 def _derived(
