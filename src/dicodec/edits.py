@@ -16,6 +16,8 @@ from dicodec.part10.values import encode_user_value
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.relabel import also_valid_as
+from dicodec.salvage_bookkeeping import salvage_edits
+from dicodec.text_edits import UTF_8, declared_character_set, utf_8_edits
 
 _OFFSET_TABLE_TAGS = (
     tags.EXTENDED_OFFSET_TABLE,
@@ -58,6 +60,9 @@ def planned_edits(
     if _stored_anew(plan):
         left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
         edits += nested_pixel_edits(file.data_set, plan.source, encoding, left_out)
+    if options.charset is not None:
+        own = {edit.tag for edit in wanted}
+        edits = utf_8_edits(file.data_set, options.charset, edits, encoding, own)
     edits += wanted
     return tuple({edit.tag: edit for edit in edits}.values())
 
@@ -89,16 +94,22 @@ def _pixel_edits(
     edits += image_edits(pixels.stated, pixels.result)
     edits += pixels.edits
     history = history_of(file, pixels)
+    salvage = file.pixel_data.salvage if file.pixel_data is not None else None
+    derived = pixels.derived
+    if salvage is not None:
+        edits += salvage_edits(file.data_set, salvage, encoding)
+        derived = "; ".join(filter(None, (salvage.text, derived)))
     if pixels.lossy:
-        done = "; ".join(filter(None, (pixels.derived, f"lossy compression: {plan.target.title}")))
+        done = "; ".join(filter(None, (derived, f"lossy compression: {plan.target.title}")))
         edits += lossy_edits(
             file.data_set, plan.target, options, encoding, history=history, description=done
         )
-    elif pixels.derived:
-        edits += rescaled_edits(file.data_set, options, encoding, pixels.derived, history)
+    elif derived:
+        edits += rescaled_edits(file.data_set, options, encoding, derived, history)
     else:
         edits += untold_edits(file.data_set, history)
-    if pixels.lossy or any(step.rounds or step.bits is not None for step in pixels.steps):
+    changed = any(step.rounds or step.bits is not None for step in pixels.steps)
+    if pixels.lossy or changed or salvage is not None:
         edits += statistics_edits()
     return edits
 
@@ -117,6 +128,8 @@ def user_edits(
     character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.text(
         tags.SPECIFIC_CHARACTER_SET
     )
+    if options.charset is not None:
+        character_set = UTF_8
     signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
     for tag, text in wanted.items():
         vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
@@ -131,6 +144,8 @@ def check_user_edits(options: ConversionOptions) -> None:
         InvalidOptionError: see `planned_edits`. Which characters a value may have, and whether it
             may be negative, is a file's own matter, and is not judged here.
     """
+    if options.charset is not None:
+        declared_character_set(options.charset)
     for name in options.remove_attributes:
         editable_tag(name)
     for name, text in options.set_attributes:
