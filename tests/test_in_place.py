@@ -481,3 +481,20 @@ def test_killed_at_any_moment_the_original_or_the_result_is_there(
     outcomes = json.loads(run.stdout)
     assert outcomes["old"] >= 4
     assert mode == "moments" or outcomes["new"] >= 2
+
+
+def test_backups_are_not_converted_themselves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.dcm").write_bytes(CONTENT)
+    arguments = ["convert", str(folder), "--in-place", "--jobs", "1", "--backup", ".orig"]
+    expected = {"a.dcm": convert_bytes(CONTENT, to="jpeg-ls"), "a.dcm.orig": CONTENT}
+
+    assert run([*arguments, "--to", "jpeg-ls"]) == 0
+    assert run([*arguments, "--to", "jpeg-ls"]) == 0
+
+    assert "originals kept by --backup" in capsys.readouterr().err
+    kept = {path.name: path.read_bytes() for path in folder.glob("a.dcm*")}
+    assert kept == expected

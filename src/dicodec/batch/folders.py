@@ -17,6 +17,7 @@ from dicodec.errors import SourceUnavailableError
 from dicodec.part_file import is_part_file
 
 HIDDEN, LINK, LOOP, SPECIAL, OUTPUT = "hidden", "symbolic-link", "link-loop", "special", "output"
+BACKUP = "backup"
 """Why something in a folder is passed over."""
 
 _NAMES_HELD = 50_000
@@ -61,11 +62,13 @@ class WalkRules:
         follow_links: whether symbolic links are followed; a link to a folder that is being walked
             is not.
         excluded: (device, inode) of folders that are not entered.
+        backup: suffix of the names of originals that this run, or one before it, keeps.
     """
 
     hidden: bool = False
     follow_links: bool = True
     excluded: frozenset[tuple[int, int]] = frozenset()
+    backup: str | None = None
 
 
 def walk(folder: str, rules: WalkRules) -> Iterator[Entry]:
@@ -105,6 +108,9 @@ def _entry(
         if not rules.hidden:
             yield PassedOver(path, HIDDEN)
             return
+    if rules.backup is not None and name.endswith(rules.backup):
+        yield PassedOver(path, BACKUP)
+        return
     try:
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode):

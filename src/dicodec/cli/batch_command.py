@@ -55,6 +55,7 @@ def run_batch(arguments: argparse.Namespace) -> int:
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
         excluded=_excluded(manner.output),
+        backup=arguments.backup,
     )
     entries = listed(sources, rules, settings.options.limits)
     with (

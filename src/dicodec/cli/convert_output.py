@@ -95,6 +95,7 @@ _REASONS = {
     "link-loop": "links to folders above them",
     "special": "devices and pipes",
     "output": "the output folder itself",
+    "backup": "originals kept by --backup",
     "target-exists": "the target exists",
 }
 
