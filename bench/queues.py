@@ -1,0 +1,330 @@
+"""Shows that nothing is lost at a broker, and how fast a queue is drained.
+
+Real brokers are started for it, and messages come from producers that know nothing of dicodec.
+For each broker:
+
+- endurance: requests, some twice, some that cannot be, some whose source appears late; workers are
+  killed with SIGKILL at random, and the broker is restarted where it keeps its data. Every file has
+  to be there, as the batch command makes it, and to have been done once in the ledger's eyes; every
+  bad request has to be in the dead letters with its cause.
+- disk: the results' disk is full for a while (a small tmpfs, where one can be mounted).
+- speed: the same files by `dicodec convert` and through the queue.
+
+    python bench/queues.py --folder /var/tmp --brokers redis,nats
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from brokers import KINDS, PERSISTENT, RunningBroker, running_broker
+from ct_file import write_ct
+from measure import FailedError, table
+from plain_clients import dead_letters, history, produce
+from worker_fleet import Fleet
+
+ENDURING = [
+    "--jobs",
+    "1",
+    "--retry-after",
+    "1",
+    "--lease",
+    "5",
+    "--silence",
+    "8",
+    "--attempts",
+    "8",
+]
+FILLED = ["--jobs", "2", "--retry-after", "1", "--attempts", "8"]
+SLOW, FAST = "jpeg2000-lossless", "htj2k-lossless"
+
+
+@dataclass
+class Result:
+    """What was found at one broker; `wrong` is empty where all is well."""
+
+    broker: str
+    requests: int = 0
+    done: int = 0
+    dead: int = 0
+    kills: int = 0
+    restarts: int = 0
+    seconds: float = 0.0
+    disk_retries: int = 0
+    batch_rate: float = 0.0
+    queue_rate: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+
+def main() -> int:
+    """Run the command; return 0, or 1 where anything was lost, done twice or too slow."""
+    given = _arguments()
+    results = []
+    with tempfile.TemporaryDirectory(prefix="dicodec-bench-", dir=given.folder) as name:
+        for kind in given.brokers.split(","):
+            result = Result(kind)
+            results.append(result)
+            folder = Path(name) / kind
+            with running_broker(kind, folder / "broker") as broker:
+                for part in given.parts.split(","):
+                    _PARTS[part](broker, folder / part, given, result)
+            print(json.dumps(asdict(result)), flush=True)
+    print(_shown(results))
+    return 1 if any(result.wrong for result in results) else 0
+
+
+def _endurance(
+    broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
+) -> None:
+    sources, out = folder / "files" / "in", folder / "files" / "out"
+    sources.mkdir(parents=True)
+    good = _sources(sources, given.requests)
+    wanted = _batch(sources, folder / "reference", SLOW)[1]
+    late = random.Random(1).sample(good, max(1, given.requests // 25))
+    hidden = {path: path.with_suffix(".later") for path in late}
+    for path, kept in hidden.items():
+        path.rename(kept)
+    bad, causes = _bad_requests(sources, out, max(5, given.requests // 20))
+    bodies = [_request(path.stem, path, out, SLOW) for path in good] + bad
+    bodies += random.Random(2).sample(bodies[: len(good)], len(good) // 10)  # sent twice
+    random.Random(3).shuffle(bodies)
+    result.requests = len(bodies)
+    chance = random.Random(given.seed)
+    queue = "bench.endurance"
+    with Fleet(broker.url, folder, [*ENDURING, "--queue", queue]) as fleet:
+        fleet.prepare()
+        produce(broker.kind, broker.url, bodies, queue)
+        started = time.monotonic()
+        fleet.start(3)
+        restart_at = len(good) // 3 if broker.kind in PERSISTENT else None
+        next_kill = time.monotonic() + 4
+        while True:
+            states = fleet.states()
+            done = sum(state == "done" for state in states.values())
+            if done == len(good) and sum(one == "dead" for one in states.values()) == len(causes):
+                break
+            now = time.monotonic()
+            if now - started > given.patience:
+                result.wrong.append(
+                    f"not over after {given.patience} s: {Counter(states.values())}"
+                )
+                break
+            if hidden and done > len(good) // 4:
+                for path, kept in hidden.items():
+                    kept.rename(path)
+                hidden = {}
+            if restart_at is not None and done >= restart_at:
+                restart_at = None
+                broker.restart()
+                result.restarts += 1
+            if now > next_kill:
+                fleet.kill(chance.randrange(len(fleet.workers)))
+                fleet.start()
+                result.kills += 1
+                next_kill = time.monotonic() + chance.uniform(2, 6)
+            time.sleep(0.1)
+        result.seconds = round(time.monotonic() - started, 1)
+        time.sleep(6)  # what is redelivered finds that it is done
+        fleet.stop()
+        _check(fleet, good, out, wanted, result)
+    _check_dead(dead_letters(broker.kind, broker.url, queue), bad, causes, result)
+
+
+def _check(
+    fleet: Fleet, good: list[Path], out: Path, wanted: dict[str, str], result: Result
+) -> None:
+    states, successes = fleet.states(), fleet.successes()
+    result.done = sum(state == "done" for state in states.values())
+    result.dead = sum(state == "dead" for state in states.values())
+    for path in good:
+        if states.get(path.stem) != "done":
+            result.wrong.append(f"{path.stem} is {states.get(path.stem)}")
+        elif successes[path.stem] != 1:
+            result.wrong.append(f"{path.stem} was done {successes[path.stem]} times")
+        elif _digest(out / path.name) != wanted[path.name]:
+            result.wrong.append(f"{path.stem} is not what the batch command makes of it")
+    if left := [path.name for path in out.iterdir() if path.suffix != ".dcm"]:
+        result.wrong.append(f"left behind: {left}")
+
+
+def _check_dead(
+    letters: list[tuple[bytes, dict[str, str]]],
+    bad: list[bytes],
+    causes: dict[bytes, str],
+    result: Result,
+) -> None:
+    found = dict(letters)
+    for body in bad:
+        if body not in found:
+            result.wrong.append(f"not in the dead letters: {body!r}")
+        elif found[body]["dicodec-error"] != causes.get(body, "invalid-request"):
+            result.wrong.append(f"{found[body]['dicodec-error']} is not the cause of {body!r}")
+        elif not history((body, found[body])):
+            result.wrong.append(f"no history: {body!r}")
+    if others := [body for body in found if body not in bad]:
+        result.wrong.append(f"in the dead letters: {others}")
+
+
+def _bad_requests(sources: Path, out: Path, count: int) -> tuple[list[bytes], dict[bytes, str]]:
+    """Return requests that cannot be, and the causes of those that have a job."""
+    text = sources / "text.txt"
+    text.write_text("no DICOM\n")
+    bodies, causes = [], {}
+    for number in range(count):
+        match number % 4:
+            case 0:
+                bodies.append(b"\xff\xfe garbage %d" % number)
+                continue
+            case 1:
+                body, cause = _request(f"bad{number}", text, out, SLOW), "not-dicom"
+            case 2:
+                body = _request(f"bad{number}", Path("/etc/hostname"), out, SLOW)
+                cause = "path-not-allowed"
+            case _:
+                bodies.append(_request(f"bad{number}", text, out, "no-such-syntax"))
+                continue
+        bodies.append(body)
+        causes[body] = cause
+    return bodies, causes
+
+
+def _disk(broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result) -> None:
+    sources, out = folder / "files" / "in", folder / "files" / "out"
+    sources.mkdir(parents=True)
+    out.mkdir()
+    good = _sources(sources, 12)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(out)]
+    if subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode:
+        print("no tmpfs can be mounted: the full disk is left to the tests", file=sys.stderr)
+        return
+    try:
+        queue = "bench.disk"
+        with Fleet(broker.url, folder, [*FILLED, "--queue", queue]) as fleet:
+            fleet.prepare()
+            bodies = [_request(path.stem, path, out, "explicit-be") for path in good]
+            produce(broker.kind, broker.url, bodies, queue)
+            fleet.start(1)
+            retried = "SELECT count(*) FROM job WHERE history LIKE '%disk-full%'"
+            fleet.wait_for(lambda: fleet.query(retried) not in ([], [(0,)]), given.patience)
+            room = ["mount", "-o", "remount,size=64m", str(out)]
+            subprocess.run(room, check=True)
+            over = len(good)
+            fleet.wait_for(
+                lambda: sum(one == "done" for one in fleet.states().values()) == over,
+                given.patience,
+            )
+            result.disk_retries = fleet.query(retried)[0][0]
+            if set(fleet.successes().values()) != {1}:
+                result.wrong.append(f"full disk: {fleet.successes()}")
+            fleet.stop()
+        if letters := dead_letters(broker.kind, broker.url, queue):
+            result.wrong.append(f"full disk: dead letters {letters}")
+    finally:
+        subprocess.run(["umount", str(out)], check=True)
+
+
+def _speed(broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result) -> None:
+    sources, out = folder / "files" / "in", folder / "files" / "out"
+    sources.mkdir(parents=True)
+    good = _sources(sources, given.files)
+    queue = "bench.speed"
+    rates = []
+    with Fleet(broker.url, folder, ["--queue", queue, "--jobs", "2"]) as fleet:
+        fleet.prepare()
+        produce(
+            broker.kind,
+            broker.url,
+            [_request(path.stem, path, out, FAST) for path in good],
+            queue,
+        )
+        rates.append(_batch(sources, folder / "reference", FAST)[0])
+        fleet.start(1)
+        fleet.wait_for(
+            lambda: fleet.query("SELECT count(*) FROM job WHERE state = 'done'") == [(len(good),)],
+            given.patience,
+        )
+        fleet.stop()
+        seconds = fleet.query("SELECT max(finished) - min(started) FROM job")[0][0]
+        rates.append(_batch(sources, folder / "again", FAST)[0])
+    result.batch_rate = round(sum(rates) / len(rates), 1)
+    result.queue_rate = round(len(good) / seconds, 1)
+    if result.queue_rate < 0.9 * result.batch_rate:
+        result.wrong.append(f"drained at {result.queue_rate / result.batch_rate:.0%} of the batch")
+
+
+_PARTS = {"endurance": _endurance, "disk": _disk, "speed": _speed}
+
+
+def _sources(folder: Path, count: int) -> list[Path]:
+    """Make CT-like files that differ."""
+    first = folder / "f00000.dcm"
+    write_ct(first, 1)
+    data = first.read_bytes()
+    paths = [folder / f"f{number:05}.dcm" for number in range(count)]
+    for number, path in enumerate(paths):
+        path.write_bytes(data[:-2000] + number.to_bytes(2, "little") * 1000)
+    return paths
+
+
+def _request(job: str, source: Path, out: Path, to: str) -> bytes:
+    fields = {"id": job, "source": str(source), "target_folder": str(out), "to": to}
+    return json.dumps(fields).encode()
+
+
+def _batch(sources: Path, out: Path, syntax: str) -> tuple[float, dict[str, str]]:
+    """Convert a folder by the batch command; return files a second, and digests by name."""
+    out.mkdir()
+    command = [sys.executable, "-m", "dicodec.cli.main", "convert", str(sources), "-o", str(out),
+               "--to", syntax, "--jobs", "2", "-q"]  # fmt: skip
+    started = time.monotonic()
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    seconds = time.monotonic() - started
+    if done.returncode:
+        raise FailedError(f"the batch command failed: {done.stderr[-500:]}")
+    digests = {path.name: _digest(path) for path in out.glob("*.dcm")}
+    return len(digests) / seconds, digests
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "absent"
+
+
+def _shown(results: list[Result]) -> str:
+    header = ["broker", "requests", "done", "dead", "kills", "restarts", "s",
+              "retried on full disk", "files/s batch", "files/s queue", "ratio", "wrong"]  # fmt: skip
+    rows: list[list[Any]] = [header]
+    for one in results:
+        ratio = f"{one.queue_rate / one.batch_rate:.2f}" if one.batch_rate else "-"
+        rows.append([one.broker, one.requests, one.done, one.dead, one.kills, one.restarts,
+                     one.seconds, one.disk_retries, one.batch_rate, one.queue_rate, ratio,
+                     len(one.wrong)])  # fmt: skip
+    return table([[str(cell) for cell in row] for row in rows])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Queues: nothing lost, and how fast.")
+    parser.add_argument("--folder", type=Path, help="where files are made")
+    parser.add_argument("--brokers", default=",".join(KINDS))
+    parser.add_argument("--parts", default=",".join(_PARTS))
+    parser.add_argument("--requests", type=int, default=500, help="good ones, for endurance")
+    parser.add_argument("--files", type=int, default=1000, help="for speed")
+    parser.add_argument("--patience", type=float, default=400.0, help="seconds")
+    parser.add_argument("--seed", type=int, default=1, help="of what is killed when")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
