@@ -108,7 +108,9 @@ def compare(
     with ExitStack() as stack:
         one, two = _open(stack, a, names[0], limits), _open(stack, b, names[1], limits)
         pixels, pair = _compared_pixels(one, two, names, tolerance, workers or available_cores())
-        attributes = () if ignore_attributes else compare_attributes(one, two, allowed)
+        attributes = (
+            () if ignore_attributes else compare_attributes(_readable(one), _readable(two), allowed)
+        )
         shown = None
         if picture is not None:
             shown = _draw(Path(picture), pair, pixels, frame)
@@ -151,6 +153,16 @@ def _open(stack: ExitStack, source: Source, name: str | None, limits: Limits) ->
     except DicodecError as error:
         error.path = error.path or name
         raise
+
+
+def _readable(file: DicomFile) -> DicomFile:
+    """Return a file whose sequences can be compared, as a conversion would write them anew."""
+    from dicodec.repair.standard_form import readable_form
+
+    try:
+        return readable_form(file) or file
+    except DicodecError:
+        return file  # what cannot be read is compared as bytes
 
 
 def _compared_pixels(
