@@ -33,6 +33,7 @@ from dicodec.planning.decide import plan_conversion
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import ConversionReport
 from dicodec.survey import surveyed
+from dicodec.text_edits import text_tags
 from dicodec.verification import verify_result
 
 LEFT_ALONE = "left alone"
@@ -132,6 +133,7 @@ def convert_with(
 def _examined(file: DicomFile) -> DicomFile:
     """Return a file with the oddities that opening it did not come upon."""
     from dicodec.repair.catalogue import ODDITIES, Severity
+    from dicodec.repair.character_sets import misdeclared
     from dicodec.repair.standard_form import standard_form
 
     standard = standard_form(file)
@@ -140,6 +142,7 @@ def _examined(file: DicomFile) -> DicomFile:
         for oddity in (*standard.repaired, *standard.left)
         if ODDITIES[oddity.id].severity is not Severity.ALLOWED
     ]
+    found += misdeclared(file.data_set)
     return replace(file, oddities=(*file.oddities, *found))
 
 
@@ -338,6 +341,8 @@ def _verify(
 ) -> None:
     names = *options.remove_attributes, *(name for name, _ in options.set_attributes)
     asked = {editable_tag(name) for name in names}
+    if options.charset is not None:
+        asked |= text_tags(edits)
     found = verify_result(file, plan, edits, out, workers, asked)
     report.verified = True
     if report.lossy:

@@ -14,10 +14,11 @@ from dicodec.part10.dictionary import tag_of
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
 from dicodec.part10.values import encode_user_value
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.repair.character_sets import UTF_8
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.relabel import also_valid_as
 from dicodec.salvage_bookkeeping import salvage_edits
-from dicodec.text_edits import UTF_8, declared_character_set, utf_8_edits
+from dicodec.text_edits import declared_character_set, utf_8_edits
 
 _OFFSET_TABLE_TAGS = (
     tags.EXTENDED_OFFSET_TABLE,

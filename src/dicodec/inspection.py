@@ -18,6 +18,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, PixelData, Source
 from dicodec.planning.decide import plan_conversion
 from dicodec.repair.catalogue import ODDITIES
+from dicodec.repair.character_sets import misdeclared
 from dicodec.repair.opening import open_tolerantly
 from dicodec.repair.standard_form import standard_form
 from dicodec.rules.color_space import coded_color_space
@@ -160,7 +161,7 @@ def _add_oddities(found: Inspection, file: DicomFile) -> None:
     oddities = file.oddities
     try:
         standard = standard_form(file)
-        oddities += standard.repaired + standard.left
+        oddities += (*standard.repaired, *standard.left, *misdeclared(file.data_set))
     except ReadError as error:
         found.problems.append(f"it cannot be standardized: {error}")
     found.oddities = tuple(_finding(oddity) for oddity in oddities)

@@ -44,6 +44,8 @@ class ConversionOptions:
         keep_uid: keep the SOP Instance UID where a lossy result would get a new one.
         offset_table: "auto" writes a Basic Offset Table, and an Extended Offset Table where 32
             bits may not suffice.
+        charset: "utf-8" to have all text of the result in UTF-8, from the character set that the
+            source states; "ISO_IR 100:utf-8" from another, where it states a wrong one.
         standardize: bring the data set to the form that a strict reader takes, as far as nothing
             has to be invented; else what no edit names stays byte for byte as it is.
         salvage: "fill" or "drop": of a damaged source, convert the frames that are whole, and fill
@@ -72,6 +74,7 @@ class ConversionOptions:
     remove_attributes: tuple[str, ...] = ()
     keep_uid: bool = False
     offset_table: str = "auto"
+    charset: str | None = None
     standardize: bool = False
     salvage: str | None = None
     strict: bool = False

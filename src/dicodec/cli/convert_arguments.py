@@ -85,10 +85,12 @@ def add_convert(commands: Commands) -> None:
     )
     add("--verify=independent", action="store_const", const="independent", dest="verify",
         help="have GDCM decode the result too; an error where it cannot")  # fmt: skip
+    add("--charset", metavar="[FROM:]utf-8",
+        help="have all text in UTF-8, from the character set stated, or from FROM")  # fmt: skip
     add("--standardize", action="store_true",
         help="write what a strict reader takes, where the source does not have it")  # fmt: skip
     add("--salvage", choices=("fill", "drop"),
-        help="of a damaged file, keep what is whole, and fill or drop other frames; exits 1")  # fmt: skip
+        help="of a damaged file, keep what is whole, fill or drop other frames; exits 1")  # fmt: skip
     add("--strict", action="store_true", help="refuse what departs from the standard")
     add("--engine", default="auto", choices=("auto", "gdcm"),
         help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip

@@ -40,6 +40,7 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         remove_attributes=tuple(arguments.remove_attributes),
         keep_uid=arguments.keep_uid,
         offset_table=arguments.offset_table,
+        charset=arguments.charset,
         standardize=arguments.standardize,
         salvage=arguments.salvage,
         strict=arguments.strict,

@@ -113,6 +113,40 @@ def decode_text(raw: bytes, character_set: str, vr: str = "LO") -> str:
     return _decode_extended(raw, repertoire, _delimiters(vr))
 
 
+def is_character_set(character_set: str) -> bool:
+    """Whether every value is a defined term of Specific Character Set (PS3.3 C.12.1.1.2)."""
+    terms = [term.strip(" \0").upper() for term in character_set.split("\\")]
+    return all(
+        term in _WHOLE
+        or (index == 0 and len(terms) > 1 and not term)
+        or ((match := _TERM.fullmatch(term)) is not None and match[1] in {"6", *_SETS})
+        for index, term in enumerate(terms)
+    )
+
+
+def decode_surely(raw: bytes, character_set: str, vr: str = "LO") -> str:
+    """Return the text of a value, padding and backslashes included.
+
+    Args:
+        raw: the value.
+        character_set: Specific Character Set, its values joined by backslashes; "" for none.
+        vr: of the element.
+
+    Raises:
+        ValueError: a byte is none of the character sets', or a control character of none.
+    """
+    if b"\x1b" not in raw and raw.isascii():
+        return raw.decode("ascii")
+    repertoire = _repertoire(character_set)
+    if repertoire.whole:
+        text = raw.decode(repertoire.whole)
+    else:
+        text = _decode_extended(raw, repertoire, _delimiters(vr), strictly=True)
+    if any(one in "\x1b\ufffd" or "\x7f" <= one < "\xa0" for one in text):
+        raise ValueError("bytes that the character set does not have")
+    return text
+
+
 def encode_text(text: str, character_set: str, vr: str = "LO") -> bytes:
     """Return text in the data set's own character sets, code extensions where they are needed.
 
@@ -154,7 +188,9 @@ def _delimiters(vr: str) -> str:
     return _CONTROLS if vr in _NOT_MULTI_VALUED else "\\" + _CONTROLS
 
 
-def _decode_extended(raw: bytes, repertoire: _Repertoire, delimiters: str) -> str:
+def _decode_extended(
+    raw: bytes, repertoire: _Repertoire, delimiters: str, *, strictly: bool = False
+) -> str:
     lower, upper = repertoire.lower, repertoire.upper
     text: list[str] = []
     position = 0
@@ -180,7 +216,7 @@ def _decode_extended(raw: bytes, repertoire: _Repertoire, delimiters: str) -> st
                 lower = repertoire.lower
                 upper = repertoire.upper or upper  # some writers invoke Korean only once
         elif row is None:
-            text.append(code.decode("latin-1"))
+            text.append("\ufffd" if strictly else code.decode("latin-1"))
         elif len(code) < width:
             text.append("\ufffd")
         else:

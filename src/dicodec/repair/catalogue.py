@@ -244,6 +244,9 @@ _ROWS = (
     OddityKind("packed-samples", _WRONG, "Bits Allocated 12, and Pixel Data as long as that gives",
                "samples without gaps, the first in the lowest bits", "Bits Allocated 16",
                "PS3.5 8.1.1"),
+    OddityKind("misdeclared-character-set", _WRONG,
+               "text with bytes that Specific Character Set does not have, and all text is UTF-8",
+               "nothing, but by --charset: UTF-8", _LEFT, "PS3.3 C.12.1.1.2"),
     # Vendors, and what came before DICOM
     OddityKind("acr-nema", _WRONG, "a Recognition Code (0008,0010)",
                "the attributes it has; none that it lacks", "Secondary Capture Image Storage",
