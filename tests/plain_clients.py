@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,15 +63,17 @@ async def _to_nats(url: str, queue: str, bodies: Sequence[bytes]) -> None:
 
 async def _dead_at_nats(url: str, queue: str) -> list[Letter]:
     import nats
+    from nats.js.errors import NotFoundError
 
     client = await nats.connect(url)
     stream = client.jetstream()
     name = queue.replace(".", "_")
     state = (await stream.stream_info(name)).state
     found = []
-    for number in range(state.first_seq, state.last_seq + 1):
-        message = await stream.get_msg(name, number)
-        found.append((message.data or b"", dict(message.headers or {})))
+    for number in range(max(1, state.first_seq), state.last_seq + 1):
+        with suppress(NotFoundError):  # one that was taken
+            message = await stream.get_msg(name, number)
+            found.append((message.data or b"", dict(message.headers or {})))
     await client.close()
     return found
 

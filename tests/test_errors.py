@@ -31,7 +31,6 @@ CODES = {
     "invalid-option": "InvalidOptionError",
     "invalid-request": "RequestError",
     "path-not-allowed": "PathNotAllowedError",
-    "path-refused": "PathRefusedError",
     "unsupported-source": "UnsupportedSourceError",
     "unsupported-target": "UnsupportedTargetError",
     "unsupported-image": "UnsupportedImageError",

@@ -18,7 +18,6 @@
     ├── ConversionError                the source is understood, the conversion is not possible
     │   ├── InvalidOptionError
     │   ├── RequestError               a message is no request, or one that cannot be
-    │   │   └── PathRefusedError       it names a path that it may not
     │   ├── PathNotAllowedError        a job names a path that jobs may not use
     │   ├── UnsupportedSourceError     a source whose pixels we cannot decode
     │   ├── UnsupportedTargetError     a target that we never write
@@ -219,12 +218,6 @@ class RequestError(ConversionError):
     def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.field = field
-
-
-class PathRefusedError(RequestError):
-    """A message names a path outside the folders that messages may name."""
-
-    code = "path-refused"
 
 
 class PathNotAllowedError(ConversionError):

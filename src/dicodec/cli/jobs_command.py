@@ -18,6 +18,10 @@ from dicodec.errors import DicodecError, InvalidOptionError
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status."""
+    if arguments.ledger == "retry":
+        from dicodec.cli.retry_command import run as retry
+
+        return retry(arguments)
     path = Path(arguments.ledger)
     if path.is_dir():
         path /= LEDGER_NAME

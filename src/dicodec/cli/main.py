@@ -13,7 +13,7 @@ from importlib import import_module
 from dicodec import __version__
 from dicodec.cli.convert_arguments import Commands, add_convert
 from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
-from dicodec.cli.worker_arguments import add_worker
+from dicodec.cli.worker_arguments import QUEUE, add_worker
 from dicodec.errors import DicodecError, WriteError
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -141,9 +141,12 @@ def _add_syntaxes(commands: Commands) -> None:
 
 
 def _add_jobs(commands: Commands) -> None:
-    command = commands.add_parser("jobs", help="show what a ledger knows of a batch")
+    command = commands.add_parser(
+        "jobs", help="show what a ledger knows of a batch; send dead letters of a broker back"
+    )
     add = command.add_argument
-    add("ledger", metavar="LEDGER", help="a ledger, or the output folder that it is in")
+    add("ledger", metavar="LEDGER",
+        help="a ledger, or the output folder that it is in; or retry, with --broker")  # fmt: skip
     add("action", nargs="?", default="summary", metavar="ACTION",
         choices=("summary", "list", "export"),
         help="numbers by cause (default), a line a file, or all that is known")  # fmt: skip
@@ -151,6 +154,9 @@ def _add_jobs(commands: Commands) -> None:
         help="only files in this state; may be repeated")  # fmt: skip
     add("--format", default="text", choices=("text", "csv", "json"),
         help="text (default), csv, or json: one object a line")  # fmt: skip
+    add("--broker", metavar="URL", help="whose dead letters `dicodec jobs retry` sends back")
+    add("--queue", default=QUEUE, metavar="NAME", help=f"of the requests there (default {QUEUE})")
+    add("--cause", metavar="CODE", help="only dead letters with this error code")
 
 
 _STATES = ("pending", "running", "done", "left alone", "skipped", "failed")
