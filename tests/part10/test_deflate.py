@@ -28,7 +28,7 @@ def deflated(content: bytes, window_bits: int = -15) -> bytes:
 
 
 def inflated(stream: bytes, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    source = inflate_data_set(BytesSource(b"head" + stream), 4, limits)
+    source = inflate_data_set(BytesSource(b"head" + stream), 4, limits, [])
     try:
         return source.read(0, source.size + 1)
     finally:
@@ -94,7 +94,7 @@ def test_large_data_sets_go_through_a_temporary_file(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(deflate_module, "SPOOL_SIZE", 1000)
     stream = deflated(DATA_SET * 20)
 
-    source = inflate_data_set(BytesSource(stream), 0, DEFAULT_LIMITS)
+    source = inflate_data_set(BytesSource(stream), 0, DEFAULT_LIMITS, [])
 
     assert isinstance(source, FileSource)
     assert source.read(0, 1 << 20) == DATA_SET * 20

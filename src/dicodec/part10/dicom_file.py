@@ -45,6 +45,7 @@ from dicodec.part10.file_meta import (
     guess_encoding,
     read_head,
     seen_encoding,
+    states_vr,
 )
 from dicodec.part10.fragments import EncapsulatedFrames, frames_of
 from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
@@ -219,20 +220,16 @@ def open_dicom(
         if repairs is not None and (deflated or not begins_data_set(first)):
             deflated = repairs.deflated(given, start, oddities, stated=deflated)
         if deflated:
-            inflated = inflate_data_set(given, start, limits)
+            inflated = inflate_data_set(given, start, limits, oddities)
             stack.callback(inflated.close)
             walked_bytes, start = inflated, 0
             first = inflated.read(0, _FIRST_ELEMENT)
         encoding = _encoding_seen(first, start, syntax, oddities, after_group_2=bool(head.elements))
-        try:
-            walked = _walk(walked_bytes, start, encoding, limits)
-        except (MalformedFileError, TruncatedFileError):
-            repaired = repairs.walk(walked_bytes, start, encoding, limits) if repairs else None
-            if repaired is None:
-                raise
-            walked = repaired
-        oddities += walked.oddities
+        walked = _walked(walked_bytes, start, encoding, limits, repairs)
         data_set = walked.data_set
+        if data_set.encoding != encoding:  # what the first bytes seemed to show was wrong
+            oddities = [oddity for oddity in oddities if oddity.id != "other-encoding"]
+        oddities += walked.oddities
         if not data_set.elements:
             if not head.elements:
                 raise NotDicomError("not a DICOM file: there is no element in it")
@@ -258,6 +255,30 @@ def open_dicom(
             pixel_data = pixel_data_of(walked, span, syntax, oddities)
         file = DicomFile(given, head, syntax, stated, data_set, pixel_data, tuple(oddities))
         yield file if repairs is None else repairs.whole(file, walked)
+
+
+def _walked(
+    source: ByteSource,
+    start: int,
+    encoding: DataSetEncoding,
+    limits: Limits,
+    repairs: Repairs | None,
+) -> WalkedDataSet:
+    """Return the top level, walked plainly wherever that can be."""
+    try:
+        walked = _walk(source, start, encoding, limits)
+    except (MalformedFileError, TruncatedFileError):
+        repaired = repairs.walk(source, start, encoding, limits) if repairs else None
+        if repaired is None:
+            raise
+        return repaired
+    if repairs is None or encoding.explicit_vr:
+        return walked
+    span = walked.data_set.find(tags.PIXEL_DATA)
+    if span is None or not states_vr(source.read(span.start, 6)):
+        return walked
+    # Letters of a VR were taken for the length of Pixel Data.
+    return repairs.walk(source, start, encoding, limits) or walked
 
 
 def _unknown_syntax(stated: str) -> UnknownTransferSyntaxError:

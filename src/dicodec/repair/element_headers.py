@@ -13,7 +13,12 @@ from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.part10.dictionary import vr_of
-from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
+from dicodec.part10.elements import (
+    ITEM,
+    ITEM_DELIMITER,
+    PIXEL_DATA_TAGS,
+    SEQUENCE_DELIMITER,
+)
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -107,6 +112,9 @@ class HeaderReader:
             encoding: that it should be in.
             previous: tag of the element before it; 0 for the first.
 
+        Returns:
+            The header. Only what holds items may claim to reach beyond `end`.
+
         Raises:
             TruncatedFileError: the element ends behind `end` however it is read.
             MalformedFileError: what is there is no element, or might be more than one.
@@ -123,7 +131,7 @@ class HeaderReader:
         for other in self._other_readings(position, end, encoding):
             if other != direct and _fits(other, end) and self._proved(other, end, encoding):
                 return other
-        if direct is not None and _fits(direct, end):
+        if direct is not None and (_fits(direct, end) or self._begins_with_item(direct, end)):
             return direct
         raise self._unreadable(direct, position, end)
 
@@ -139,21 +147,21 @@ class HeaderReader:
         """Whether elements with rising tags, a delimiter or the end are at an offset."""
         return self._chain(position, end, (encoding,), previous, steps)
 
-    def holds_items(self, value: int, end: int, encoding: DataSetEncoding) -> bool:
-        """Whether a value is nothing but items, by their own lengths; an empty one is not.
+    def items_end(self, value: int, end: int, encoding: DataSetEncoding) -> int | None:
+        """Return where items end, by their own lengths: at `end`, or at what is no item.
 
-        An item of undefined length ends the search: what it holds has to be read.
+        None where an item has an undefined length: what it holds has to be read.
         """
         position = value
         while position < end:
             self._count()
             tag, length = self.delimiter_at(position, encoding)
             if tag != ITEM:
-                return tag == SEQUENCE_DELIMITER and position + 8 == end
+                break
             if length == UNDEFINED_LENGTH:
-                return True
+                return None
             position += 8 + length
-        return position == end > value
+        return position
 
     def _count(self) -> None:
         self._work -= 1
@@ -192,7 +200,8 @@ class HeaderReader:
         raw = self.bytes_at(header.start, 8)
         if not header.encoding.explicit_vr:
             return raw[4:6].decode("latin-1") in VALUE_REPRESENTATIONS
-        return header.value - header.start == 12 and raw[6:8] != b"\0\0"
+        # A length field of the other size would show zeros there, or something else.
+        return (header.value - header.start == 12) == (raw[6:8] != b"\0\0")
 
     def _other_readings(
         self, position: int, end: int, encoding: DataSetEncoding
@@ -229,6 +238,13 @@ class HeaderReader:
         encodings = (encoding, header.encoding) if header.encoding != encoding else (encoding,)
         return self._chain(header.end, end, encodings, header.tag, _STEPS)
 
+    def _begins_with_item(self, header: ElementHeader, end: int) -> bool:
+        return (
+            header.vr in {"SQ", ""}
+            and header.value + 8 <= end
+            and self.delimiter_at(header.value, header.encoding)[0] == ITEM
+        )
+
     def _chain(
         self,
         position: int,
@@ -240,7 +256,7 @@ class HeaderReader:
         if steps == 0:
             return True
         if position == end:  # the end of a file may be where it was cut off
-            return end != self._file_end or steps < _STEPS
+            return end != self._file_end or steps < _STEPS or previous in PIXEL_DATA_TAGS
         self._count()
         for encoding in encodings:
             if self.delimiter_at(position, encoding)[0] in DELIMITERS:

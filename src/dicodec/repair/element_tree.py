@@ -110,6 +110,13 @@ class ElementTree:
             return self._undefined(header, end, place)
         if header.vr == "SQ" or (header.vr == "" and self._sequence_by_tag(header)):
             return self._defined(header, end, place)
+        if header.end > end:
+            raise TruncatedFileError(
+                f"element {tag_text(header.tag)} claims {header.length} bytes where "
+                f"{end - header.value} are left",
+                offset=position,
+                attribute=tag_text(header.tag),
+            )
         if self._form.parses_unknown and header.vr in {"UN", ""}:
             entry = self._unknown_sequence(header, place)
             if entry is not None:
@@ -198,9 +205,14 @@ class ElementTree:
     def _unknown_sequence(self, header: ElementHeader, place: Place) -> Entry | None:
         """Return an element of unknown VR that is a sequence as one, None if it is none."""
         end = header.value + header.length
-        if not self._headers.holds_items(header.value, end, IMPLICIT_LITTLE) or (
-            header.vr == "" and vr_of(header.tag) is not None
+        if header.vr == "" and vr_of(header.tag) is not None:
+            return None
+        if (
+            not header.length
+            or self._headers.delimiter_at(header.value, IMPLICIT_LITTLE)[0] != ITEM
         ):
+            return None
+        if self._headers.items_end(header.value, end, IMPLICIT_LITTLE) not in {end, None}:
             return None
         inner = self._encoding_inside(header.value)
         mark = self._notes.mark()
@@ -262,9 +274,15 @@ class ElementTree:
         """Whether the length of a sequence is right: its items end there, or an element begins."""
         if header.end >= end or not header.length:
             return header.end <= end
-        return self._headers.holds_items(
-            header.value, header.end, header.encoding
-        ) or self._headers.follows(header.end, end, header.encoding, header.tag)
+        items_end = self._headers.items_end(header.value, header.end, header.encoding)
+        if items_end == header.end:
+            return True
+        if items_end is not None and self._follows(items_end, end, header):
+            return False
+        return self._follows(header.end, end, header)
+
+    def _follows(self, position: int, end: int, header: ElementHeader) -> bool:
+        return self._headers.follows(position, end, header.encoding, header.tag)
 
     def _sequence_by_tag(self, header: ElementHeader) -> bool:
         """Whether an element that states no VR is a sequence."""

@@ -115,20 +115,22 @@ class StandardForm(ReadableForm):
         if header.vr == "":
             return self._fitting_vr(header, level)
         allowed = allowed_vrs(header.tag)
-        if header.vr in allowed:
+        if header.vr in allowed or (header.vr != "UN" and not allowed):
             return header.vr
-        if header.vr != "UN" and not allowed:
+        first = self._source.read(header.value, min(header.length, _CREATOR_SIZE))
+        known = known_vr(header.tag, first, level)
+        if known == "UN":
             return header.vr
-        vr = self._fitting_vr(header, level)
-        if vr in {"UN", "SQ"}:
-            return header.vr
+        fits = self._fits(known, header, level)
         if header.vr == "UN":
-            self._note("known-un", f"is stated as UN and is {vr}", header)
-            return vr
-        if same_kind(header.vr, vr) and self._fits(vr, header, level):
-            self._note("wrong-vr", f"is stated as {header.vr} and is {vr}", header)
-            return vr
-        self._note("other-vr", f"is stated as {header.vr}, and the dictionary has {vr}", header)
+            if not fits:
+                return "UN"
+            self._note("known-un", f"is stated as UN and is {known}", header)
+            return known
+        if fits and same_kind(header.vr, known):
+            self._note("wrong-vr", f"is stated as {header.vr} and is {known}", header)
+            return known
+        self._note("other-vr", f"is stated as {header.vr}, and the dictionary has {known}", header)
         return header.vr
 
     def _standard_text(

@@ -19,7 +19,6 @@ from dicodec.part10.elements import (
     Walker,
 )
 from dicodec.part10.encoding import (
-    EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
@@ -64,17 +63,19 @@ def walk_tolerantly(
     try:
         try:
             walk.run()
-        except _OtherByteOrderError:
-            other = EXPLICIT_BIG if encoding.little_endian else EXPLICIT_LITTLE
-            walk = _Walk(source, start, other, limits)
+        except _OtherEncodingError as other:
+            walk = _Walk(source, start, other.encoding, limits)
             walk.run()
-    except (MalformedFileError, TruncatedFileError, _OtherByteOrderError):
+    except (MalformedFileError, TruncatedFileError, _OtherEncodingError):
         return None
     return walk.walked()
 
 
-class _OtherByteOrderError(Exception):
-    """Pixel Data is in the other byte order than the start of the data set."""
+class _OtherEncodingError(Exception):
+    """The data set has to be walked from its start in another encoding."""
+
+    def __init__(self, encoding: DataSetEncoding) -> None:
+        self.encoding = encoding
 
 
 class _Walk:
@@ -165,7 +166,7 @@ class _Walk:
         if self._pixels is not None:
             raise MalformedFileError("Pixel Data is there again", offset=header.start)
         if header.encoding.little_endian != self._encoding.little_endian:
-            raise _OtherByteOrderError
+            raise _OtherEncodingError(header.encoding)
         start, source, moved = header.start, self._source, 0
         if header.oddity:
             self._note(header.oddity, f"Pixel Data: {header.oddity}")
@@ -233,9 +234,12 @@ class _Walk:
             return False
         for stray in range(1, _MOST_STRAY_BYTES + 1):
             first = self._headers.bytes_at(self._start + stray, 16)
-            if guess_encoding(first) == self._encoding and self._headers.follows(
-                self._start + stray, self._source.size, self._encoding, 0, steps=_SURE_ELEMENTS
+            encoding = guess_encoding(first)
+            if encoding is not None and self._headers.follows(
+                self._start + stray, self._source.size, encoding, 0, steps=_SURE_ELEMENTS
             ):
+                if encoding != self._encoding:
+                    raise _OtherEncodingError(encoding)
                 self._note("stray-bytes", f"{stray} bytes before the data set")
                 self._position += stray
                 return True
