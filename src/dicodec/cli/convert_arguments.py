@@ -90,7 +90,7 @@ def add_convert(commands: Commands) -> None:
     add("--standardize", action="store_true",
         help="write what a strict reader takes, where the source does not have it")  # fmt: skip
     add("--salvage", choices=("fill", "drop"),
-        help="of a damaged file, keep what is whole, fill or drop other frames; exits 1")  # fmt: skip
+        help="of a damaged file, keep whole frames, fill or drop others; exits 1")  # fmt: skip
     add("--strict", action="store_true", help="refuse what departs from the standard")
     add("--engine", default="auto", choices=("auto", "gdcm"),
         help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip

@@ -23,10 +23,12 @@ from dicodec.model.transfer_syntax import (
     writable,
 )
 from dicodec.options import ConversionOptions
+from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.photometric_planner import has_more_than_8_bits
 from dicodec.planning.pixel_planner import PixelPlanner
+from dicodec.rules.image_classes import is_image_class
 
 
 def plan_conversion(file: DicomFile, options: ConversionOptions) -> ConversionPlan:
@@ -128,8 +130,8 @@ def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionP
     if file.syntax.storage is Storage.ELSEWHERE and file.syntax != target:
         raise UnsupportedSourceError(f"{file.syntax.title}: {file.syntax.why_not}")
     warnings: tuple[str, ...] = ()
-    if file.syntax.storage is not Storage.ELSEWHERE and all(map(file.data_set.number, _IMAGE)):
-        text = "the data set describes an image and has no Pixel Data"
+    if file.syntax.storage is not Storage.ELSEWHERE and _is_image(file.data_set):
+        text = "the data set is one of an image and has no Pixel Data"
         if file.syntax.encapsulated:
             raise TruncatedFileError(
                 f"{text}, which {file.syntax.name} says is encapsulated: the file was cut off",
@@ -149,6 +151,11 @@ def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionP
             f"there are no pixels to store as {target.name}: the result is {EXPLICIT_LE.name}",
         ),
     )
+
+
+def _is_image(data_set: DataSet) -> bool:
+    described = all(map(data_set.number, _IMAGE))
+    return described or is_image_class(data_set.text(tags.SOP_CLASS_UID))
 
 
 _IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
