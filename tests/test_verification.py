@@ -213,7 +213,8 @@ def test_frames_that_were_only_to_be_moved_are_compared_byte_by_byte() -> None:
 def test_pixels_that_nobody_can_decode_are_compared_byte_by_byte() -> None:
     video = "1.2.840.10008.1.2.4.100"
     source, _ = make_file(8, 8, frames=2, transfer_syntax=video, streams=[[b"video stream"]])
-    undescribed, _ = make_file(4, 4, extra=[(0x00280010, "US", bytes(2))])
+    sizes = [(0x00280010, "US", bytes(2)), (0x00280011, "US", bytes(2))]
+    undescribed, _ = make_file(4, 4, extra=sizes)
     for content, target, old, edit in (
         (source, video, b"video stream", {"remove_attributes": ("PatientID",)}),
         (undescribed, "implicit-le", undescribed[-8:], {}),
