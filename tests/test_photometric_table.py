@@ -261,7 +261,7 @@ def test_native_422_of_odd_width_is_not_written() -> None:
 
 
 def test_what_is_refused_is_what_was_asked_for() -> None:
-    with pytest.raises(UnsupportedImageError, match="cannot hold .* YBR_FULL_422, only"):
+    with pytest.raises(UnsupportedImageError, match=r"cannot hold .* YBR_FULL_422, only"):
         convert_bytes(source("RGB")[0], to="jpegxl", lossy=True, photometric="YBR_FULL_422")
 
 
