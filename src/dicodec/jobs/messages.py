@@ -111,7 +111,7 @@ def json_object(data: bytes | str) -> dict[str, Any]:
     if len(data) > LARGEST_REQUEST:
         raise RequestError(f"a message of {len(data)} bytes is too large for a request")
     try:
-        given = json.loads(data)
+        given = json.loads(data if isinstance(data, str) else data.decode())
     except (ValueError, RecursionError) as cause:
         raise RequestError("the message is no JSON") from cause
     if not isinstance(given, dict):

@@ -75,7 +75,7 @@ class KafkaBroker(Broker):
             )
             await self._messages.start()
             if self.how.source is Place.REQUESTS:
-                self._waiting = self._consumer(f"{self.how.group}.retry")
+                self._waiting = self._consumer(f"{self.how.group}-retry")
                 self._waiting.subscribe([self.names.tier(tier) for tier in RETRY_TIERS])
                 await self._waiting.start()
                 self._forwarding = asyncio.create_task(self._forward_due())

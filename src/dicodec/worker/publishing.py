@@ -73,7 +73,7 @@ def send_dead_back(url: str, how: Consumption, *, cause: str | None = None) -> t
         InvalidOptionError: the URL names no broker, or its client is not installed.
         TargetUnavailableError: it cannot be reached, or was lost; what was sent back stays so.
     """
-    dead = replace(how, source=Place.DEAD, group=f"{how.group}.dead", prefetch=_BATCH)
+    dead = replace(how, source=Place.DEAD, group=f"{how.group}-dead", prefetch=_BATCH)
     return asyncio.run(_send_dead_back(broker_at(url, dead), cause))
 
 
