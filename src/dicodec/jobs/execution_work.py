@@ -40,6 +40,21 @@ class JobRules:
     policies: Mapping[str, str] = field(default_factory=dict)
     copy_kept: bool = True
 
+    def policy(self, name: str) -> str:
+        """Return what a policy's name stands for; a request cannot name files by itself.
+
+        Raises:
+            RequestError: for nothing.
+        """
+        if name in self.policies:
+            return self.policies[name]
+        if name in profile_names():
+            return name
+        known = ", ".join(sorted({*self.policies, *profile_names()}))
+        raise RequestError(
+            f"there is no policy {name!r}", field="policy", hint=f"there are {known}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -78,7 +93,7 @@ def carry_out(rules: JobRules, task: Task, around: Surroundings) -> Done:
     source = rules.roots.source(request.source)
     target = rules.roots.target(target_of(request))
     options = conversion_options(request.to or _NO_TARGET, request.options)
-    policy = None if request.policy is None else _policy(request.policy, rules)
+    policy = None if request.policy is None else rules.policy(request.policy)
     if policy is not None and not rules.copy_kept and _kept(policy, source, options):
         return _left_alone(source, options)
     item = Item(file_reference(source, named=True), target, overwrite=_is_ours(target, task))
@@ -92,16 +107,6 @@ def target_of(request: Request) -> str:
         return request.target
     assert request.target_folder is not None
     return os.path.join(request.target_folder, os.path.basename(request.source))  # noqa: PTH118, PTH119
-
-
-def _policy(name: str, rules: JobRules) -> str:
-    """Return what a policy's name stands for; a request cannot name files by itself."""
-    if name in rules.policies:
-        return rules.policies[name]
-    if name in profile_names():
-        return name
-    known = ", ".join(sorted({*rules.policies, *profile_names()}))
-    raise RequestError(f"there is no policy {name!r}", field="policy", hint=f"there are {known}")
 
 
 def _is_ours(target: str, task: Task) -> bool:

@@ -296,7 +296,7 @@ class JobStore:
         """Have all dead jobs tried again, or those of one cause; return how many."""
         with self._writing(durable=True):
             return self._connection.execute(
-                f"{_AGAIN} AND state = 'dead' AND (?1 IS NULL OR error_code = ?1)", (cause,)
+                f"{_AGAIN} AND state = 'dead' AND (? IS NULL OR error_code = ?)", (cause, cause)
             ).rowcount
 
     def remove_finished(self, before: float) -> list[Job]:
@@ -323,7 +323,7 @@ class JobStore:
             ("error_code = ?", wanted.cause),
             ("tenant = ?", wanted.tenant),
             ("number < ?", wanted.before),
-            ("(instr(source, ?1) OR id = ?1 OR trace = ?1)".replace("?1", "?"), wanted.text),
+            ("(instr(source, ?) OR id = ? OR trace = ?)", wanted.text),
         ]
         given = [(condition, value) for condition, value in rows if value is not None]
         where = " AND ".join(condition for condition, _ in given) or "1"

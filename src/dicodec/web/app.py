@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from dicodec import __version__
 from dicodec.errors import DicodecError, InternalError
@@ -97,12 +98,23 @@ async def _not_valid(request: Request, error: Exception) -> Response:  # noqa: A
     return _answer(422, Refusal(422, f"{where}: {first['msg']}").as_dict())
 
 
-async def _http(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = REASONS.get(error.status_code, "error")
     refusal = Refusal(error.status_code, str(error.detail).lower(), code=code)
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # a path's methods can be in several routes
+        headers["Allow"] = ", ".join(_methods(request))
     return _answer(error.status_code, refusal.as_dict(), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    found: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)
 
 
 async def _fault(request: Request, error: Exception) -> Response:

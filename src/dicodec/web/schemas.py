@@ -25,6 +25,9 @@ from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES
 
 Schema = dict[str, Any]
 
+_TEXT = r"^[^\u0000]+$"
+_VALUE: Schema = {"type": "string", "minLength": 1, "maxLength": 10_240, "pattern": _TEXT}
+
 
 class ErrorFields(BaseModel):
     """One error; see docs/command.md for the codes."""
@@ -203,16 +206,13 @@ def field_schema(name: str, kind: Kind) -> Schema:
             schema = {"type": "boolean"}
             schema = {"anyOf": [schema, {"enum": [*words]}]} if words else schema
         case Texts():
-            item: Schema = {"enum": _names()} if name == "to" else {"type": "string"}
+            item: Schema = {"enum": _names()} if name == "to" else _VALUE
             schema = {"type": "array", "items": item, "minItems": 1}
         case TextsByName():
-            schema = {"type": "object", "additionalProperties": {"type": "string"}}
+            schema = {"type": "object", "additionalProperties": _VALUE}
         case Options():
             schema = object_schema(OPTION_FIELDS)
     return {**schema, "description": kind.about}
-
-
-_TEXT = r"^[^\u0000]+$"
 
 
 def object_schema(fields: Mapping[str, Kind], required: tuple[str, ...] = ()) -> Schema:
@@ -245,7 +245,7 @@ def option_parameters() -> list[Schema]:
         schema = field_schema(name, kind)
         about = schema.pop("description", "")
         if isinstance(kind, TextsByName):
-            pair = {"type": "string", "pattern": "^[A-Za-z0-9]+=[^\\u0000]*$"}
+            pair = {"type": "string", "pattern": "^[A-Za-z0-9]+=[^\\u0000]+$"}
             schema, about = {"type": "array", "items": pair}, f"{about}, as KEYWORD=VALUE"
         found.append({"name": name, "in": "query", "schema": schema, "description": about})
     return found

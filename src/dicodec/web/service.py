@@ -75,11 +75,12 @@ class Service:
         """Where jobs by path may lead; uploads of others are not among it."""
         self.store = JobStore(settings.data / QUEUE_NAME, lease=settings.lease)
         own = (self.uploads, self.results, self.spool)
+        self.rules = JobRules(
+            roots=Roots.of([*settings.roots, *own], [*settings.roots, *own]),
+            policies=settings.policies,
+        )
         self.executor = Executor(
-            JobRules(
-                roots=Roots.of([*settings.roots, *own], [*settings.roots, *own]),
-                policies=settings.policies,
-            ),
+            self.rules,
             jobs=settings.jobs,
             timeout=settings.timeout,
             memory=settings.memory,

@@ -108,6 +108,8 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
             given = [(key, value) for key, value in _given(http, received) if key != "id"]
             source, target = service.uploads / f"{name}.dcm", service.results / f"{name}.dcm"
             request = request_of(given, job=name, source=source, target=str(target))
+            if request.policy is not None:
+                service.rules.policy(request.policy)
             spooled.rename(source)
         finally:
             spooled.unlink(missing_ok=True)

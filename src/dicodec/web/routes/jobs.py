@@ -114,6 +114,8 @@ def _request(given: Any, service: Service) -> Request:
     request = Request.from_fields({"id": uuid.uuid4().hex, **given})
     service.named_roots.source(request.source)
     service.named_roots.target(target_of(request))
+    if request.policy is not None:
+        service.rules.policy(request.policy)
     return request
 
 
