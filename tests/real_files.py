@@ -20,7 +20,7 @@ OUTCOMES: dict[str, dict[str, str]] = {
     **dict.fromkeys(
         (
             "bigendian/SC_rgb_expb_32bit.dcm", "bigendian/rtdose_expb.dcm",
-            "bigendian/rtdose_expb_1frame.dcm", "bitdepth/SC_rgb_32bit.dcm",
+            "bigendian/rtdose_expb_1frame.dcm", "bitdepth/SC_rgb_32bit.dcm", "broken/badVR.dcm",
             "bitdepth/SC_rgb_rle_32bit.dcm", "bitdepth/SC_rgb_rle_32bit_2frame.dcm",
             "bitdepth/rtdose.dcm", "bitdepth/rtdose_1frame.dcm", "bitdepth/rtdose_rle.dcm",
             "bitdepth/rtdose_rle_1frame.dcm", "multiframe/SC_rgb_32bit_2frame.dcm",
@@ -42,7 +42,6 @@ OUTCOMES: dict[str, dict[str, str]] = {
     "broken/GH1146.dcm": {"*": "truncated-frame"},  # Pixel Data is empty
     "broken/JPEG2000-embedded-sequence-delimiter.dcm": {"*": "corrupt-frame"},
     "broken/MR_truncated.dcm": {"*": "truncated-frame"},  # 62 bytes are missing
-    "broken/badVR.dcm": {"explicit-le": "", "*": "malformed-file"},  # Number of Frames is 1A
     "broken/rtplan_truncated.dcm": {"*": "truncated-file"},
     # no Rows and no Bits Allocated: moved between native syntaxes, not compressed
     "nonstandard/meta_missing_tsyntax.dcm": {"explicit-le": "", "*": "malformed-file"},

@@ -142,7 +142,7 @@ def _examined(file: DicomFile) -> DicomFile:
         for oddity in (*standard.repaired, *standard.left)
         if ODDITIES[oddity.id].severity is not Severity.ALLOWED
     ]
-    found += misdeclared(file.data_set)
+    found += misdeclared(standard.file.data_set)
     return replace(file, oddities=(*file.oddities, *found))
 
 

@@ -161,7 +161,7 @@ def _add_oddities(found: Inspection, file: DicomFile) -> None:
     oddities = file.oddities
     try:
         standard = standard_form(file)
-        oddities += (*standard.repaired, *standard.left, *misdeclared(file.data_set))
+        oddities += (*standard.repaired, *standard.left, *misdeclared(standard.file.data_set))
     except ReadError as error:
         found.problems.append(f"it cannot be standardized: {error}")
     found.oddities = tuple(_finding(oddity) for oddity in oddities)

@@ -1,4 +1,4 @@
-"""A right file taken apart, and put together again wrongly: one way for each oddity of structure."""
+"""A right file taken apart, and put together again wrongly: one way for each oddity."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def region() -> bytes:
         element(tag, vr, value)
         for tag, vr, value in (
             (0x00186012, "US", b"\1\0"), (0x00186014, "US", b"\1\0"), (0x00186016, "UL", bytes(4)),
-            (0x00186018, "UL", bytes(4)), (0x0018601A, "UL", bytes(4)), (0x0018601C, "UL", bytes(4)),
+            (0x00186018, "UL", bytes(4)), (0x0018601A, "UL", bytes(4)),
+            (0x0018601C, "UL", bytes(4)),
             (0x0018601E, "UL", bytes(4)), (0x00186024, "US", b"\3\0"), (0x00186026, "US", b"\3\0"),
             (0x0018602C, "FD", bytes(8)), (0x0018602E, "FD", bytes(8)),
         )
@@ -256,7 +257,7 @@ CASES: dict[str, Oddness] = {
     "short OB": Oddness(
         ("wrong-length-field",),
         lambda: with_part(PRIVATE, short_form(PRIVATE, "UN", parts()[PRIVATE][12:])),
-    ),  # fmt: skip
+    ),
     "long PN": Oddness(
         ("wrong-length-field",),
         lambda: with_part(NAME, long_form(NAME, "PN", value_of(parts()[NAME]))),
@@ -291,7 +292,7 @@ CASES: dict[str, Oddness] = {
         lambda: with_part(
             SOURCES, header(SOURCES, "OW", UNDEFINED_LENGTH) + b"".join(OPEN_ITEMS) + SEQUENCE_END
         ),
-    ),  # fmt: skip
+    ),
     "no sequence": Oddness(("no-sequence-header",), lambda: with_part(REGIONS, item(region()))),
     "sequence as UN": Oddness(("sequence-as-un",), lambda: unknown(IMAGES, undefined=False)),
     "open sequence as UN": Oddness(("sequence-as-un",), lambda: unknown(SOURCES, undefined=True)),
