@@ -37,17 +37,8 @@ from plain_clients import dead_letters, history, produce
 from worker_fleet import Fleet
 
 ENDURING = [
-    "--jobs",
-    "1",
-    "--retry-after",
-    "1",
-    "--lease",
-    "5",
-    "--silence",
-    "8",
-    "--attempts",
-    "8",
-]
+    "--jobs", "1", "--retry-after", "1", "--lease", "5", "--silence", "6", "--attempts", "8",
+]  # fmt: skip
 FILLED = ["--jobs", "2", "--retry-after", "1", "--attempts", "8"]
 SLOW, FAST = "jpeg2000-lossless", "htj2k-lossless"
 
@@ -303,8 +294,10 @@ def _digest(path: Path) -> str:
 
 
 def _shown(results: list[Result]) -> str:
-    header = ["broker", "requests", "done", "dead", "kills", "restarts", "s",
-              "retried on full disk", "files/s batch", "files/s queue", "ratio", "wrong"]  # fmt: skip
+    header = [
+        "broker", "requests", "done", "dead", "kills", "restarts", "s", "retried on full disk",
+        "files/s batch", "files/s queue", "ratio", "wrong",
+    ]  # fmt: skip
     rows: list[list[Any]] = [header]
     for one in results:
         ratio = f"{one.queue_rate / one.batch_rate:.2f}" if one.batch_rate else "-"

@@ -73,11 +73,13 @@ class KafkaBroker(Broker):
             self._messages.subscribe(
                 [self.how.queue], listener=_Rebalance(self._commit, self._forget)
             )
-            await self._messages.start()
+            starting = [self._messages.start()]
             if self.how.source is Place.REQUESTS:
                 self._waiting = self._consumer(f"{self.how.group}-retry")
                 self._waiting.subscribe([self.names.tier(tier) for tier in RETRY_TIERS])
-                await self._waiting.start()
+                starting.append(self._waiting.start())
+            await asyncio.gather(*starting)
+            if self._waiting is not None:
                 self._forwarding = asyncio.create_task(self._forward_due())
 
     async def close(self) -> None:

@@ -31,6 +31,9 @@ _FETCH_SECONDS = 1.0
 _GROUP_SECONDS, _GROUP_JOBS = 0.2, 32
 """What a group should take at most; each job costs less the larger its group."""
 
+_AHEAD_SECONDS = 2.0
+"""Work that is taken ahead, as brokers need a moment for more, and some need several."""
+
 _EVENTS_HELD = 10_000
 _TURN_SECONDS = 0.5
 _BEATS = 4
@@ -156,8 +159,9 @@ class WorkerService:
 
     def _room(self) -> int:
         # A group for each process, and one that waits, so that none is ever without.
-        wanted = (self._executor.jobs + 1) * self._group()
-        return min(wanted, self._broker.how.prefetch) - len(self._flights)
+        groups = (self._executor.jobs + 1) * self._group()
+        ahead = self._executor.jobs * int(_AHEAD_SECONDS / max(self._seconds_each, 1e-6))
+        return min(max(groups, ahead), self._broker.how.prefetch) - len(self._flights)
 
     async def _begin(self, deliveries: Sequence[Delivery]) -> None:
         new: dict[str, Flight] = {}
