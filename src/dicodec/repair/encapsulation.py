@@ -182,9 +182,11 @@ def _pieces(
     """Return where each frame's stream begins and ends, in the source."""
     signature = STARTS.get(stream.kind)
     whole = [(span.value, span.value + span.length)]
-    if signature is None:
+    if signature is None or (frames == 1 and span.length > walked.data_set.limits.element_size):
         if frames == 1:
             return whole
+        raise _untold(span, frames)
+    if frames > 1 and span.length > walked.data_set.limits.element_size:
         raise _untold(span, frames)
     data = walked.data_set.source.read(span.value, span.length)
     begins = [0]

@@ -36,6 +36,8 @@ def size_is_sure(
     colored = image.photometric_interpretation.startswith(("RGB", "YBR"))
     if (image.samples_per_pixel == 3) != colored:
         return False
+    if image.native_frame_bits // 8 > data_set.limits.frame_size:
+        return False
     size = (stream.kind, stream.rows, stream.columns, stream.components)
     try:
         for frame in range(len(frames)):

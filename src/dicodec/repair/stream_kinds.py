@@ -23,6 +23,8 @@ _SIGNATURES: tuple[tuple[bytes, Callable[[bytes], StreamDescription]], ...] = (
     (jpegxl.CODESTREAM_SIGNATURE, jpegxl.describe),
     (jpegxl.CONTAINER_SIGNATURE, jpegxl.describe),
 )
+_PIECE = 1 << 20
+
 STARTS = {
     "jpeg": b"\xff\xd8\xff", "jpeg-ls": b"\xff\xd8\xff",
     "jpeg2000": jpeg2000.SOC_SIZ, "htj2k": jpeg2000.SOC_SIZ,
@@ -257,10 +259,19 @@ def kind_without_signature(
 
 
 def inflates_to(data: bytes, size: int) -> bool:
-    """Whether a raw deflate stream holds exactly one native frame (PS3.5 A.4.13)."""
+    """Whether a raw deflate stream holds exactly one native frame (PS3.5 A.4.13).
+
+    No more than a piece of it is held at a time.
+    """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = 0
     try:
-        native = inflater.decompress(data, size + 2)
+        while not inflater.eof and inflated <= size + 1:
+            piece = inflater.decompress(data, _PIECE)
+            data = inflater.unconsumed_tail
+            inflated += len(piece)
+            if not piece and not data:
+                break
     except zlib.error:
         return False
-    return len(native) in {size, size + size % 2} and inflater.eof
+    return inflated in {size, size + size % 2} and inflater.eof
