@@ -24,6 +24,15 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+DOCUMENTED = {
+    "redis": ("Redis", "redis://localhost:6379"),
+    "nats": ("NATS JetStream", "nats://localhost:4222"),
+    "rabbitmq": ("RabbitMQ", "amqp://guest:guest@localhost"),
+    "kafka": ("Kafka", "localhost:9092"),
+}
+"""Headings of docs/queues.md, and the servers that they name."""
+
+
 @pytest.fixture(params=KINDS)
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningBroker]:
     with running_broker(request.param, tmp_path / "broker") as running:
@@ -48,6 +57,19 @@ def of(letters: list[Letter], job: str) -> Letter:
 def about(letters: list[Letter], job: str) -> list[Letter]:
     """Return the letters of a job; whoever was killed before it acknowledged leaves a second."""
     return [one for one in letters if f'"{job}"'.encode() in one[0]]
+
+
+def produce_as_documented(broker: RunningBroker, source: Path, out: Path) -> None:
+    """Run the producer that docs/queues.md has for a broker."""
+    heading, url = DOCUMENTED[broker.kind]
+    text = (Path(__file__).parents[2] / "docs" / "queues.md").read_text(encoding="utf-8")
+    part = text[text.index(f"### {heading}\n") :]
+    program = part.partition("```python\n")[2].partition("```\n")[0]
+    ours = broker.url if "://" in url else broker.url.partition("://")[2]
+    for there, here in ((url, ours), ("/data/in/ct.dcm", str(source)), ("/data/out", str(out))):
+        assert there in program
+        program = program.replace(there, here)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path: Path) -> None:
@@ -83,6 +105,8 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
         fleet.start()
         fleet.wait_for(lambda: done() >= GOOD + 1, 90)
         fleet.wait_for(lambda: fleet.states().get("never") == "dead", 30)
+        produce_as_documented(broker, good[0], tmp_path / "files" / "docs")
+        fleet.wait_for(lambda: fleet.states().get("docs") == "done", 30)
         letters = dead_letters(broker.kind, broker.url)
 
         (files / "text.dcm").write_bytes(good[0].read_bytes())
@@ -95,16 +119,18 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
         back = len(about(letters, "text"))
         left = f"{len(letters) - back} left for other causes"
         assert retried.stderr == f"{back} sent back, {left}\n"
-        fleet.wait_for(lambda: done() == GOOD + 2, 30)
+        fleet.wait_for(lambda: done() == GOOD + 3, 30)
         assert fleet.stop() == [0, 0]
         states, successes = fleet.states(), fleet.successes()
         still = dead_letters(broker.kind, broker.url)
         log = fleet.log.read_text()
 
     jobs = {*(path.stem for path in good), "late", "text"}
+    assert [path.name for path in (tmp_path / "files" / "docs").iterdir()] == ["g0.dcm"]
+    jobs.add("docs")
     assert states == {**dict.fromkeys(jobs, "done"), "outside": "dead", "never": "dead"}
     assert successes == Counter(jobs)
-    assert {path.stem for path in out.iterdir()} == jobs  # and nothing besides
+    assert {path.stem for path in out.iterdir()} == jobs - {"docs"}  # and nothing besides
 
     causes = {
         "text": "not-dicom", "outside": "path-not-allowed", "no-syntax": "invalid-request",

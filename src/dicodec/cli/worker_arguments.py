@@ -28,6 +28,9 @@ def add_worker(commands: Commands) -> None:
     add("--mapping", metavar="M",
         help="storage-event, or a file: how messages of another system are understood")  # fmt: skip
     add("--output", metavar="FOLDER", help="for the results, where the mapping asks for one")
+    add("--overwrite", action="store_true",
+        help="results replace what is there unless a request says no; for workers of several"
+        " machines, which share no store")  # fmt: skip
     add("--prefetch", type=int, metavar="N",
         help="messages taken ahead at most (default: 32 for each process)")  # fmt: skip
     add("--silence", type=float, default=30.0, metavar="S",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
@@ -78,8 +79,16 @@ def _work(arguments: argparse.Namespace, url: str) -> None:
         policies=policies(arguments.policy),
         copy_kept=mapping is None or mapping.copy_kept,
     )
+    read = Request.from_json if mapping is None else mapping.read
+
+    def read_for_several(body: bytes) -> Request | None:
+        request = read(body)
+        if request is None:
+            return None
+        return replace(request, options={"overwrite": True, **request.options})
+
     conduct = Conduct(
-        read=Request.from_json if mapping is None else mapping.read,
+        read=read_for_several if arguments.overwrite else read,
         retries=retries(arguments),
         show_paths=arguments.show_paths,
         all_events=arguments.events == "all",

@@ -311,7 +311,7 @@ class WorkerService:
                     self._give_up(job)
             every = [one for flight in self._flights.values() for one in flight.deliveries]
             await self._connection.beat(every)
-            if self._conduct.alive_file is not None and self._connection.up:
+            if self._conduct.alive_file is not None:
                 await asyncio.to_thread(Path(self._conduct.alive_file).touch)
 
     def _give_up(self, job: str) -> None:
