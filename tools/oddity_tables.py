@@ -1,0 +1,181 @@
+"""Prints docs/oddities.md, or docs/nonstandard.md for a corpus of real files.
+
+python tools/oddity_tables.py > docs/oddities.md
+python tools/oddity_tables.py FOLDER > docs/nonstandard.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections import Counter
+from pathlib import Path
+
+from dicodec import convert, inspect
+from dicodec.errors import DicodecError
+from dicodec.repair.catalogue import ODDITIES, Severity
+
+ODDITIES_HEAD = """# Oddities
+
+What departs from the standard and is read all the same: how it is recognised, how it is read, and
+what the result of `--standardize` has instead. `dicodec inspect` lists what a file has, by these
+names; `dicodec convert` reports it; `--strict` refuses it. Made by `python tools/oddity_tables.py`
+from `src/dicodec/repair/catalogue.py`.
+
+A reading that is not the stated one is believed only where what follows proves it: further elements
+with rising tags, an item, a delimiter, or the end of what a right length encloses. The end of a
+file proves nothing, for it may have been cut off. Where no reading is sure, the file is refused.
+
+Without `--standardize` a conversion changes no more than it must: the bytes of an element that can
+be read, and that no edit names, come out as they went in.
+
+| severity | meaning |
+|---|---|
+"""
+SEVERITIES = {
+    Severity.ALLOWED: "the standard allows it, or did once; `--strict` takes it",
+    Severity.HARMLESS: "every reader takes it",
+    Severity.WRONG: "there is one sensible reading; some readers fail",
+    Severity.DOUBTFUL: "one reading is assumed where another is possible",
+}
+NONSTANDARD_HEAD = """# Non-standard and broken files of the test corpus
+
+Made by `python tools/oddity_tables.py FOLDER`. *converted* is to `explicit-le` and, where there are
+pixels that JPEG-LS holds, to `jpeg-ls`; each result is decoded again and compared with its source,
+every sample and every element. *standardized* names what `--standardize` puts right beside that,
+and after "left:" what it leaves, because its meaning is not known. What the names mean is in
+[oddities.md](oddities.md).
+
+| file | found | converted | standardized | why that is right |
+|---|---|---|---|---|
+"""
+FOLDERS = ("nonstandard", "broken")
+NOTHING = "-"
+MOST_NAMED = 10
+"""Oddities of one kind that are listed each; of more it is said that there are more."""
+
+REASONS = {
+    "nonstandard/CR-MONO1-10-chest": "implicit VR little endian is what the first elements show; "
+    "the preamble and group 2 follow from the data set. Dates with dots are left: nobody asked for "
+    "another text",
+    "nonstandard/CTImageStorage_bad_meta.dcm": "the data set's own SOP Instance UID counts; group "
+    "2 is the result's own",
+    "nonstandard/CT_small.dcm": "it is right; the trailing padding (FFFC,FFFC) is an element that "
+    "PS3.10 7.2 allows",
+    "nonstandard/ExplVR_BigEndNoMeta.dcm": "the first element shows explicit VR big endian",
+    "nonstandard/ExplVR_LitEndNoMeta.dcm": "the first element shows explicit VR little endian",
+    "nonstandard/GH177_D_CLUNIE_CT1_IVRLE_BigEndian_ELE_undefinded_length.dcm": "a UN of undefined "
+    "length holds implicit VR (PS3.5 6.2.2): it is carried over as it is, or becomes the sequence "
+    "that it is",
+    "nonstandard/OT-PAL-8-face.dcm": "as CR-MONO1-10-chest",
+    "nonstandard/explicit_VR-UN.dcm": "UN is allowed where a writer did not know the VR; the "
+    "dictionary knows it, and the values fit",
+    "nonstandard/meta_missing_tsyntax.dcm": "implicit VR is what the data set shows. There are no "
+    "Rows and Columns, so the value of Pixel Data is moved, not decoded",
+    "nonstandard/no-meta-length-test.dcm": "group 2 ends with its last element",
+    "nonstandard/no_meta.dcm": "one stray byte comes before an unbroken row of elements in order",
+    "nonstandard/no_meta_group_length.dcm": "as no-meta-length-test.dcm",
+    "broken/GH1146.dcm": "Pixel Data is empty where 512 by 512 samples should be: there is nothing "
+    "to convert",
+    "broken/GH364.dcm": "an item comes without its sequence, and its attributes belong to the "
+    "Sequence of Ultrasound Regions only (PS3.3 C.8.5.5): all of them are kept, in that sequence",
+    "broken/J2K_pixelrep_mismatch.dcm": "the data set's Pixel Representation counts: values below "
+    "zero are those that other decoders find",
+    "broken/JPEG2000-embedded-sequence-delimiter.dcm": "the stream says of itself that it has 14 "
+    "million tiles: it is no image any more",
+    "broken/MR_small_padded.dcm": "what follows the last sample is no sample: no result has it in "
+    "its frames",
+    "broken/MR_truncated.dcm": "62 bytes of samples are missing, and nobody knows which values "
+    "they had; `--salvage` says what can be saved",
+    "broken/SC_rgb_jpeg.dcm": "the data set is in implicit VR, as its elements show; its fragments "
+    "are read as they are",
+    "broken/badVR.dcm": "Number of Frames is 1A, and the length of Pixel Data leaves one value",
+    "broken/bad_sequence.dcm": "what a UN holds, with VRs or without, its first element shows: it "
+    "is carried over as it is, or becomes the sequence that it is",
+    "broken/emri_small_jpeg_2k_lossless_too_short.dcm": "every fragment is whole; only the "
+    "delimiter after the last one is missing",
+    "broken/rtplan_truncated.dcm": "the file ends inside a sequence: what is missing cannot be "
+    "told from what was never there",
+    "broken/sample-op.dcm": "the stream counts: it is JPEG Baseline where JPEG Lossless is stated",
+}
+
+
+def main() -> int:
+    """Print one of the two pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", help="a folder with a MANIFEST.tsv")
+    folder: Path | None = parser.parse_args().folder
+    sys.stdout.write(oddities_page() if folder is None else nonstandard_page(folder))
+    return 0
+
+
+def oddities_page() -> str:
+    """Return the catalogue as a page."""
+    lines = [f"| {severity} | {meaning} |" for severity, meaning in SEVERITIES.items()]
+    lines += [
+        "",
+        "| name | severity | recognised | assumed | standardized | section |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{row.id}` | {row.severity} | {row.recognised} | {row.assumed} | {row.standardized} | "
+        f"{row.section} |"
+        for row in sorted(ODDITIES.values(), key=lambda row: row.id)
+    ]
+    return ODDITIES_HEAD + "\n".join(lines) + "\n"
+
+
+def nonstandard_page(folder: Path) -> str:
+    """Return what becomes of the files of a corpus' folders of odd files, as a page."""
+    names = sorted(f"{part}/{path.name}" for part in FOLDERS for path in (folder / part).iterdir())
+    lines = []
+    for name in names:
+        content = (folder / name).read_bytes()
+        cells = [name, _found(content), _converted(content), _standardized(content), REASONS[name]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return NONSTANDARD_HEAD + "\n".join(lines) + "\n"
+
+
+def _found(content: bytes) -> str:
+    try:
+        return _counted([oddity.id for oddity in inspect(content).oddities])
+    except DicodecError as error:
+        return f"{error.code}: {error.message}"
+
+
+def _converted(content: bytes) -> str:
+    outcomes = []
+    for target in ("explicit-le", "jpeg-ls"):
+        try:
+            report = convert(content, io.BytesIO(), to=target, verify=True)
+        except DicodecError as error:
+            outcomes.append(f"{target}: {error.code}")
+            continue
+        outcomes.append(f"{target}: {'exact' if report.frames else 'no frames'}")
+        if not report.frames:
+            break
+    return ", ".join(dict.fromkeys(outcomes))
+
+
+def _standardized(content: bytes) -> str:
+    try:
+        report = convert(content, io.BytesIO(), to="explicit-le", standardize=True, verify=True)
+    except DicodecError as error:
+        return error.code
+    left = [oddity.id for oddity in report.oddities if ODDITIES[oddity.id].left_alone]
+    repaired = _counted([oddity.id for oddity in report.repairs])
+    return f"{repaired}; left: {_counted(left)}" if left else repaired
+
+
+def _counted(ids: list[str]) -> str:
+    counts = Counter(ids)
+    named = [
+        name if count == 1 else f"{name} ({count if count <= MOST_NAMED else 'more'})"
+        for name, count in counts.items()
+    ]
+    return ", ".join(named) or NOTHING
+
+
+if __name__ == "__main__":
+    sys.exit(main())
