@@ -68,7 +68,7 @@ def page(browser: Browser, service: RunningService) -> Iterator[Page]:
 def test_a_file_is_converted_shown_and_downloaded(page: Page, tmp_path: Path) -> None:
     source = tmp_path / "scan.dcm"
     source.write_bytes(FILE)
-    page.get_by_label("To", exact=True).select_option("jpeg2000-lossless")
+    page.get_by_role("combobox", name="To", exact=True).select_option("jpeg2000-lossless")
     page.locator("#files").set_input_files(source)
     item = page.locator("#conversions li").first
     expect(item).to_contain_text("explicit-le → jpeg2000-lossless")
@@ -137,7 +137,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     expect(page.get_by_text("Skip to the page")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_label("To", exact=True)).to_be_focused()
+    expect(page.get_by_role("combobox", name="To", exact=True)).to_be_focused()
     for _ in range(20):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.closest('#jobs') !== null"):
