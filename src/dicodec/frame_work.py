@@ -13,6 +13,7 @@ from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.frame_places import placed
 from dicodec.part10.native_frames import NativeFrames, bits_from
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import coded_color_space
 
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
@@ -84,6 +85,24 @@ def frame_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:
     return read
 
 
+def decoding_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:
+    """Return the function that reads a frame's bytes to be decoded, if they may be.
+
+    Raises:
+        LimitExceededError: there are too many frames; in the function, a frame is too large.
+    """
+    read = frame_reader(file, pixel_data)
+    image, limits = pixel_data.image, file.data_set.limits
+    check_frame_count(image.number_of_frames, limits)
+
+    def read_checked(frame: int) -> bytes:
+        stream = read(frame)
+        check_decoded_size(image, len(stream), limits)
+        return stream
+
+    return read_checked
+
+
 def decoded_frames(
     file: DicomFile, pixel_data: PixelData
 ) -> tuple[SampleReader, ImagePixelDescription]:
@@ -92,7 +111,7 @@ def decoded_frames(
     Raises:
         ReadError: the first frame's headers cannot be read.
     """
-    read = frame_reader(file, pixel_data)
+    read = decoding_reader(file, pixel_data)
     decoder = decoder_for(file.syntax)
     describe = located(lambda frame: decoder.describe(read(frame)), file, pixel_data)
     stream = (
@@ -107,7 +126,7 @@ def decoded_frames(
 
 def sample_reader(file: DicomFile, pixel_data: PixelData, pixels: PixelPlan) -> SampleReader:
     """Return the function that decodes a frame and brings it to the wanted interpretation."""
-    read = frame_reader(file, pixel_data)
+    read = decoding_reader(file, pixel_data)
     decoder = pixels.decoder or decoder_for(file.syntax)
     coded = pixels.coded
 

@@ -26,6 +26,7 @@ from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import BytesSource
 from dicodec.part10.writer import ElementWriter, reencoding_context
+from dicodec.rules.claimed_sizes import check_decoded_size
 from dicodec.rules.image_edits import image_edits, native_vr
 
 
@@ -166,6 +167,7 @@ def _with_native_pixels(
         None,
     )
     decoder = decoder_for(syntax)
+    check_decoded_size(stated, frames.total_length(), data_set.limits)
     decoded = decoder.decoded_description(decoder.describe(frames.read(data_set.source, 0)), stated)
     encoder = NativeEncoder()
     result = encoder.encoded_description(decoded)

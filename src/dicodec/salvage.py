@@ -14,7 +14,7 @@ from dicodec.errors import (
     MalformedFileError,
 )
 from dicodec.frame_window import map_frames
-from dicodec.frame_work import FrameReader, frame_reader, located
+from dicodec.frame_work import FrameReader, decoding_reader, located
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.model.salvage import DROP, DamagedFrame, Salvage
@@ -52,7 +52,7 @@ def salvaged(file: DicomFile, mode: str, workers: int) -> DicomFile:
     stated = pixel_data.image.number_of_frames
     if pixel_data.frames is not None and len(pixel_data.frames) > stated:
         return file  # which of them count is not known
-    lost = any(one.id == ELEMENTS_LOST for one in file.oddities)
+    lost = pixel_data.missing > 0 or any(one.id == ELEMENTS_LOST for one in file.oddities)
     damage = _damage(file, pixel_data, workers)
     if not damage and not lost:
         return file
@@ -102,7 +102,7 @@ def _undecodable(
     file: DicomFile, pixel_data: PixelData, frames: int, workers: int
 ) -> list[DamagedFrame]:
     """Decode every frame once."""
-    read = frame_reader(file, pixel_data)
+    read = decoding_reader(file, pixel_data)
     decoder = decoder_for(file.syntax)
     coded = _coded(file, pixel_data, read, frames)
 

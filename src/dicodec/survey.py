@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dicodec.codecs.table import decoder_for
 from dicodec.errors import TruncatedFrameError
 from dicodec.frame_window import map_frames
-from dicodec.frame_work import FrameReader, decoded_frames, frame_reader
+from dicodec.frame_work import FrameReader, decoded_frames, decoding_reader
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData
@@ -48,7 +48,7 @@ def surveyed(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionP
         _check_end(file, file.pixel_data)
     if not pixels.overlays and not _lacks_window(pixels):
         return plan
-    read = frame_reader(file, file.pixel_data)
+    read = decoding_reader(file, file.pixel_data)
     decoder = pixels.decoder or decoder_for(file.syntax)
     if _lacks_window(pixels):
         pixels = _with_window(pixels, read, decoder, workers, file.pixel_data.filled)

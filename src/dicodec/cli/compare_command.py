@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.comparison import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.model.limits import limits_of
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             picture=arguments.picture,
             frame=arguments.frame,
             workers=arguments.workers,
+            limits=limits_of(arguments.limits),
         )
     except InvalidOptionError as error:
         print_error(error)

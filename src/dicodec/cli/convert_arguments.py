@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dicodec.cli.limit_arguments import add_limit
+
 type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
 
@@ -91,6 +93,7 @@ def add_convert(commands: Commands) -> None:
         help="write what a strict reader takes, where the source does not have it")  # fmt: skip
     add("--salvage", choices=("fill", "drop"),
         help="of a damaged file, keep whole frames, fill or drop others; exits 1")  # fmt: skip
+    add_limit(command)
     add("--strict", action="store_true", help="refuse what departs from the standard")
     add("--engine", default="auto", choices=("auto", "gdcm"),
         help="our own codecs (auto), or GDCM in a process of its own")  # fmt: skip

@@ -6,6 +6,7 @@ import argparse
 
 from dicodec.edits import check_user_edits
 from dicodec.errors import InvalidOptionError
+from dicodec.model.limits import limits_of
 from dicodec.options import ConversionOptions
 from dicodec.planning.decide import target_syntax
 
@@ -51,6 +52,7 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         verify=arguments.verify or arguments.in_place,
         workers=arguments.workers,
         timeout=arguments.timeout,
+        limits=limits_of(arguments.limits),
     )
     check_user_edits(options)
     return options

@@ -7,9 +7,10 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from dicodec.cli.main import SOME_FAILED, print_error
-from dicodec.errors import DicodecError, SourceUnavailableError
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.errors import DicodecError, InvalidOptionError, SourceUnavailableError
 from dicodec.inspection import Inspection, inspect
+from dicodec.model.limits import limits_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status."""
+    try:
+        limits = limits_of(arguments.limits)
+    except InvalidOptionError as error:
+        print_error(error)
+        return WRONG_USAGE
     failed = False
     for name in arguments.source:
         try:
             if name == "-" and sys.stdin is None:
                 raise SourceUnavailableError("standard input is closed")
-            found = inspect(sys.stdin.buffer if name == "-" else name)
+            found = inspect(sys.stdin.buffer if name == "-" else name, limits)
         except DicodecError as error:
             failed = True
             if arguments.json:

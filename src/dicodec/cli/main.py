@@ -12,6 +12,7 @@ from importlib import import_module
 
 from dicodec import __version__
 from dicodec.cli.convert_arguments import Commands, add_convert
+from dicodec.cli.limit_arguments import add_limit
 from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
 from dicodec.cli.worker_arguments import QUEUE, add_worker
 from dicodec.errors import DicodecError, WriteError
@@ -127,12 +128,14 @@ def _add_compare(commands: Commands) -> None:
     add("--json", action="store_true", help="print the comparison as JSON")
     add("-q", "--quiet", action="store_true", help="print errors only")
     add("-v", "--verbose", action="store_true", help="print every frame that differs")
+    add_limit(command)
 
 
 def _add_inspect(commands: Commands) -> None:
     command = commands.add_parser("inspect", help="say what a file is and what it can become")
     command.add_argument("source", nargs="+", metavar="FILE", help="a file, or -")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_limit(command)
 
 
 def _add_syntaxes(commands: Commands) -> None:

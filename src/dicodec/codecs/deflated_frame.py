@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import imagecodecs
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.guards import encoding
+from dicodec.codecs.guards import check_length, encoding
 from dicodec.codecs.native import NativeDecoder, NativeEncoder
 from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
+
+_MOST_PIXELS = 8 * 1032
+"""Of a byte: a match of 258 bytes takes two bits (RFC 1951 3.2.5), and 8 pixels may fit a byte."""
 
 _NATIVE_DECODER = NativeDecoder()
 _NATIVE_ENCODER = NativeEncoder()
@@ -46,6 +49,7 @@ class DeflatedFrameDecoder:
         """
         size = (image.native_frame_bits + 7) // 8
         self.describe(stream)
+        check_length(image, len(stream), _MOST_PIXELS, "deflate")
         try:
             native = imagecodecs.deflate_decode(stream, raw=True, out=size + size % 2)
         except Exception as cause:

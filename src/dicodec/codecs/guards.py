@@ -14,6 +14,7 @@ from dicodec.errors import (
     DicodecError,
     EncodeError,
     FrameMismatchError,
+    TruncatedFrameError,
     UnsupportedImageError,
     UnsupportedSourceError,
 )
@@ -77,6 +78,24 @@ def check_size(stream: StreamDescription, image: ImagePixelDescription) -> None:
             f"the stream's samples have {stream.precision} bits, Bits Allocated is "
             f"{image.bits_allocated}",
             attribute="BitsAllocated",
+        )
+
+
+def check_length(image: ImagePixelDescription, length: int, most: int, kind: str) -> None:
+    """Check that a stream is long enough for its frame at all, before memory is taken for it.
+
+    Args:
+        image: the image as the data set describes it.
+        length: bytes of the stream.
+        most: pixels that a byte of such a stream can hold at most.
+        kind: of the stream, for the message.
+
+    Raises:
+        TruncatedFrameError: it is not.
+    """
+    if image.rows * image.columns > most * length:
+        raise TruncatedFrameError(
+            f"{length} bytes of {kind} cannot hold {image.rows} x {image.columns} pixels"
         )
 
 

@@ -11,6 +11,7 @@ from dicodec.codecs.guards import (
     SUBSAMPLED,
     bring_to_image,
     check_decodable,
+    check_length,
     check_size,
     decoding,
     plain_description,
@@ -22,6 +23,10 @@ from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
+
+# A Huffman code has a bit at least: there is one for each sample of a lossless process, and for the
+# DC coefficient of each 8 x 8 block of the others (ISO/IEC 10918-1 F.1.2, H.1.2).
+_MOST_PIXELS, _MOST_LOSSLESS_PIXELS = 8 * 64, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,9 @@ class JpegDecoder:
         check_decodable(image)
         description, whole = headers.check_whole(stream)
         check_size(_of_jpeg(description), image)
+        if "arithmetic" not in description.process:
+            most = _MOST_PIXELS if description.predictor is None else _MOST_LOSSLESS_PIXELS
+            check_length(image, len(whole), most, "JPEG")
         if description.components == 1:
             coded = wanted = "GRAYSCALE"
         elif description.components == 3:

@@ -9,7 +9,13 @@ import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.guards import YBR_422, check_decodable, encoding, plain_description
+from dicodec.codecs.guards import (
+    YBR_422,
+    check_decodable,
+    check_length,
+    encoding,
+    plain_description,
+)
 from dicodec.codecs.native import samples_of_words
 from dicodec.codecs.streams import rle as headers
 from dicodec.errors import (
@@ -27,6 +33,8 @@ from dicodec.pixels import bits
 _PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL"})
 # What a decoder may find behind the samples of a segment, for want of better encoders.
 _SLACK = 4096
+_MOST_PIXELS = 64
+"""Of a byte, with 8 bits a pixel: two bytes make a run of 128 (G.3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,8 @@ class RleDecoder:
     def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
+        most = _MOST_PIXELS * (8 if image.bits_allocated == 1 else 1)
+        check_length(image, len(stream), most, "RLE")
         places = headers.segments(stream)
         size = max(image.bits_allocated // 8, 1)
         if len(places) != size * image.samples_per_pixel:

@@ -1,8 +1,12 @@
-"""Bounds on what a file may claim, checked before memory is taken."""
+"""Bounds on what a file may claim, checked before memory is taken. See docs/limits.md."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+
+from dicodec.errors import InvalidOptionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,17 +17,60 @@ class Limits:
         nesting_depth: sequences within sequences.
         elements: elements of one data set, at one level.
         fragments: fragments of Pixel Data.
+        frames: frames that are taken one by one: decoded, encoded or compared.
         inflated_size: bytes that a deflated data set may grow to.
         element_size: bytes of one element that has to be held in memory to be changed.
         frame_size: bytes of one decoded frame.
+        expansion: bytes of a large decoded frame for each byte of its stream; see
+            `rules/claimed_sizes.py`.
     """
 
     nesting_depth: int = 64
     elements: int = 1_000_000
     fragments: int = 10_000_000
+    frames: int = 10_000_000
     inflated_size: int = 64 << 30
     element_size: int = 1 << 30
     frame_size: int = 4 << 30
+    expansion: int = 100_000
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if getattr(self, field.name) < 1:
+                raise InvalidOptionError(f"the limit {field.name} is at least 1")
 
 
 DEFAULT_LIMITS = Limits()
+
+_MOST_DEPTH = 200
+"""Sequences within sequences that can be walked before Python's own bound on recursion."""
+
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+_VALUE = re.compile(r"(\d{1,18})([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+def limits_of(settings: Iterable[str]) -> Limits:
+    """Return the default limits with some of them set.
+
+    Args:
+        settings: such as "frame_size=512M" or "nesting-depth=16".
+
+    Raises:
+        InvalidOptionError: there is no such limit, or the value is none.
+    """
+    limits = DEFAULT_LIMITS
+    names = {field.name for field in fields(Limits)}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        name = name.strip().replace("-", "_")
+        if name not in names:
+            raise InvalidOptionError(
+                f"there is no limit {name!r}", hint=f"there are {', '.join(sorted(names))}"
+            )
+        match = _VALUE.fullmatch(text.strip())
+        if match is None:
+            raise InvalidOptionError(f"{text!r} is no value of {name}, such as 1000 or 512M")
+        limits = replace(limits, **{name: int(match[1]) << _UNITS[match[2].upper()]})
+    if limits.nesting_depth > _MOST_DEPTH:
+        raise InvalidOptionError(f"the limit nesting_depth is at most {_MOST_DEPTH}")
+    return limits

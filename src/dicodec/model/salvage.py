@@ -34,13 +34,13 @@ class Salvage:
         mode: "fill" or "drop": what is done with the damaged frames.
         frames: those that are damaged, in order.
         number_of_frames: that the file should have.
-        elements_lost: whether the file ends before the elements do that follow Pixel Data.
+        end_lost: whether the file ends before its last fragment or element does.
     """
 
     mode: str
     frames: tuple[DamagedFrame, ...]
     number_of_frames: int
-    elements_lost: bool = False
+    end_lost: bool = False
 
     @property
     def text(self) -> str:
@@ -53,8 +53,8 @@ class Salvage:
                 f"{len(numbers)} of {self.number_of_frames} frames could not be read and were "
                 f"{done}: {_runs(numbers)}"
             )
-        if self.elements_lost:
-            parts.append("elements after Pixel Data are lost")
+        if self.end_lost:
+            parts.append("the end of the file is lost")
         return "Salvaged from a damaged file: " + "; ".join(parts)
 
 

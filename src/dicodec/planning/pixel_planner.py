@@ -31,6 +31,7 @@ from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.planning.photometric_planner import PhotometricPlanner, has_more_than_8_bits
+from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import pixel_swap_unit
 from dicodec.rules.relabel import also_valid_as
@@ -82,6 +83,8 @@ class PixelPlanner:
         if pixels is not None and self._pixel_data.filled:
             pixels = self._moved_and_filled(pixels)
         pixels = pixels or self._repacked() or self._transcoded()
+        if pixels.action is not Action.MOVE_VALUE:
+            check_frame_count(pixels.frames, self._data_set.limits)
         if self._target.native and pixels.action is not Action.MOVE_VALUE:
             self._check_native_size(pixels)
         return ConversionPlan(
@@ -100,7 +103,7 @@ class PixelPlanner:
         elif self._pixel_data.missing:
             raise TruncatedFrameError(
                 f"the file ends {self._pixel_data.missing} bytes before its last fragment does",
-                frame=len(frames) - 1,
+                frame=max(len(frames) - 1, 0),
                 hint=_SALVAGE_HINT if stated > 1 else None,
             )
         elif len(frames) < stated:
