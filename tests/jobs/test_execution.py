@@ -98,6 +98,16 @@ def test_paths_lead_nowhere_else(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "in-too", "out", "secret.dcm"]
 
 
+def test_prefixes_of_buckets_are_roots_too() -> None:
+    roots = Roots.of(["s3://in/scans"], ["s3://out"])
+    assert roots.source("s3://in/scans/a.dcm") == "s3://in/scans/a.dcm"
+    assert roots.target("S3://out/deep/a.dcm") == "s3://out/deep/a.dcm"
+    elsewhere = ("s3://in/scansx/a.dcm", "s3://in/scans/../a.dcm", "gs://in/scans/a.dcm")
+    for path in (*elsewhere, "s3://in", "/in/scans/a.dcm", "s3://in/scans", "file:///in/scans/a"):
+        with pytest.raises(PathNotAllowedError):
+            roots.source(path)
+
+
 def test_failures_come_as_they_are(executor: Executor, places: tuple[Path, Path]) -> None:
     source, target = places
     with pytest.raises(SourceUnavailableError):

@@ -116,7 +116,7 @@ def test_killed_and_resumed(folder: Path) -> None:
 
 
 def test_files_that_appear_are_taken_and_a_signal_ends_it(folder: Path) -> None:
-    with watching(folder) as process:
+    with watching(folder, "--show-paths") as process:
         wait(lambda: b"watching" in (folder / "log").read_bytes())
         (folder / "in" / "new.dcm").write_bytes(FILE)
         wait(lambda: (folder / "out" / "new.dcm").exists())

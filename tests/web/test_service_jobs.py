@@ -230,7 +230,8 @@ def test_nothing_of_the_patient_is_told(service: RunningService, out: Path) -> N
     for word in ("Secret", "Patient^", "ID4711"):
         assert word not in told
     lines = [line for line in service.log() if line.get("job") == other]
-    assert (lines[0]["code"], lines[0]["file"]) == ("truncated-frame", str(broken))
+    assert lines[0]["code"] == "truncated-frame"
+    assert lines[0]["file"].startswith("path:"), "paths can have names in them"
 
 
 def test_metrics_and_status(service: RunningService, out: Path) -> None:

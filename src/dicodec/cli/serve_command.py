@@ -11,6 +11,7 @@ from pathlib import Path
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.cli.service_options import needed, policies, read_token, retries
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.model.object_url import is_object_url
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             timeout=arguments.timeout,
             memory=arguments.memory,
             retries=retries(arguments),
-            hide_paths=arguments.hide_paths,
+            hide_paths=not arguments.show_paths,
         )
         listening = listen(arguments.host, arguments.port)
         with listening:
@@ -74,6 +75,8 @@ def _data_folder(named: str | None) -> Path:
 
 
 def _existing_folder(name: str) -> str:
+    if is_object_url(name):
+        return name
     if not Path(name).is_dir():
         raise InvalidOptionError("there is no such folder", path=name, hint="--root")
     return str(Path(name).absolute())

@@ -36,7 +36,7 @@ def add_serve(commands: Commands) -> None:
     add("--policy", action="append", default=[], metavar="[NAME=]FILE",
         help="a policy that jobs may name, besides the profiles; may be repeated")  # fmt: skip
     add_execution(add)
-    add("--hide-paths", action="store_true", help="log digests in place of paths")
+    add("--show-paths", action="store_true", help="have paths of files in logs")
 
 
 def add_watch(commands: Commands) -> None:
@@ -56,7 +56,7 @@ def add_watch(commands: Commands) -> None:
         help="seconds for which a file must not have changed (default 5)")  # fmt: skip
     add("--once", action="store_true", help="convert what is there, and end")
     add_execution(add)
-    add("--hide-paths", action="store_true", help="log digests in place of paths")
+    add("--show-paths", action="store_true", help="have paths of files in logs")
 
 
 def add_submit(commands: Commands) -> None:

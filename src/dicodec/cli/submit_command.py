@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import batched
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
@@ -30,7 +29,9 @@ type _Tell = Callable[[int, int], None]
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status: 1 where something could not be listed."""
     try:
-        wanted = wish(arguments, str(Path(arguments.output).absolute()))
+        from dicodec.batch.places import absolute
+
+        wanted = wish(arguments, absolute(arguments.output))
         from dicodec.jobs.submission import requests_for
 
         return _submit(requests_for(arguments.source, wanted), arguments)

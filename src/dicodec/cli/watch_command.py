@@ -61,7 +61,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         number: signal.signal(number, lambda *_: stopping.set())
         for number in (signal.SIGTERM, signal.SIGINT)
     }
-    log = Log(sys.stderr, hide_paths=arguments.hide_paths)
+    log = Log(sys.stderr, hide_paths=not arguments.show_paths)
     queue = arguments.queue or str(Path(rules.output) / QUEUE_NAME)
     with JobStore(queue, lease=arguments.lease) as store:
         failed = 0

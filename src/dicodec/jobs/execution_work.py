@@ -10,13 +10,14 @@ from typing import Any
 
 from dicodec.batch.conversion_work import Item, Settings, convert_item
 from dicodec.batch.policy import load_policy, profile_names
-from dicodec.batch.references import file_reference
+from dicodec.batch.references import file_reference, open_source
 from dicodec.batch.worker_process import Surroundings
 from dicodec.conversion import LEFT_ALONE
-from dicodec.errors import RequestError
+from dicodec.errors import DicodecError, RequestError
 from dicodec.jobs.confinement import Roots
 from dicodec.jobs.messages import Request
 from dicodec.jobs.request_fields import conversion_options
+from dicodec.model.object_url import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.repair.opening import open_tolerantly
@@ -113,17 +114,30 @@ def _is_ours(target: str, task: Task) -> bool:
     if task.began is None:
         return False
     try:
-        return os.stat(target).st_mtime >= task.began - 1  # noqa: PTH116
-    except OSError:
+        return _changed(target) >= task.began - 1
+    except (OSError, DicodecError):
         return False
 
 
+def _changed(place: str) -> float:
+    """Return when a file or an object was changed, in seconds since 1970."""
+    if is_object_url(place):
+        from dicodec.batch.cloud import head
+
+        return head(parse_object_url(place)).modified / 1e9
+    return os.stat(place).st_mtime  # noqa: PTH116
+
+
 def _kept(policy: str, source: str, options: ConversionOptions) -> bool:
-    return load_policy(policy).choose(source, options).options is None
+    with open_source(file_reference(source, named=True)) as opened:
+        return load_policy(policy).choose(opened, options).options is None
 
 
 def _left_alone(source: str, options: ConversionOptions) -> Done:
-    with open_tolerantly(source, options.limits) as file:
+    with (
+        open_source(file_reference(source, named=True)) as opened,
+        open_tolerantly(opened, options.limits) as file,
+    ):
         return Done(_report_of(file, source).as_dict(), None)
 
 

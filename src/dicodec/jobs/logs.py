@@ -1,7 +1,7 @@
 """Logs of services: one JSON object a line, with the job, its trace and its file.
 
 What is in a data set never comes here: no names, no identifiers of patients. The path of a file
-does, unless paths are hidden; then a digest stands for it, the same one each time.
+does where paths are shown; else a digest stands for it, the same one each time.
 """
 
 from __future__ import annotations

@@ -12,11 +12,13 @@ from typing import Any
 
 from dicodec.batch.folders import PassedOver, WalkRules
 from dicodec.batch.listing import Listed, Root, listed, roots
+from dicodec.batch.places import absolute
 from dicodec.batch.recognition import SNIFFED, why_not
 from dicodec.errors import DicodecError
 from dicodec.jobs.messages import Event, EventKind, Request
 from dicodec.jobs.store_tables import NewJob
 from dicodec.model.limits import DEFAULT_LIMITS
+from dicodec.model.object_url import is_object_url
 
 ARCHIVE_MEMBER = "archive-member"
 """Why a file in an archive is passed over: a job names a file."""
@@ -78,12 +80,13 @@ def requests_for(
 ) -> Iterator[Request | PassedOver | DicodecError]:
     """Yield a request for each DICOM file that is named or found; memory does not grow with them.
 
-    What is passed over, and what cannot be listed, is yielded as such.
+    Objects below a prefix of a bucket are not looked into: all are requested. What is passed over,
+    and what cannot be listed, is yielded as such.
 
     Raises:
         InvalidOptionError: two sources would have the same place.
     """
-    found = [Root(os.path.abspath(root.path), root.prefix) for root in roots([*sources])]  # noqa: PTH100
+    found = [Root(absolute(root.path), root.prefix) for root in roots([*sources])]
     for one in listed(found, WalkRules(), DEFAULT_LIMITS):
         if not isinstance(one, Listed):
             yield one
@@ -99,6 +102,8 @@ def requests_for(
 
 
 def _why_not(path: str) -> str | None:
+    if is_object_url(path):  # a request to the store for each would take longer than all the rest
+        return None
     try:
         with Path(path).open("rb", buffering=0) as file:
             return why_not(file.read(SNIFFED))

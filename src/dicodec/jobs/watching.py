@@ -88,7 +88,7 @@ class Watcher:
         self._settling: dict[str, _Sight] = {}
         self._known: set[int] = set()
         self._over: deque[tuple[Job, Ending]] = deque()
-        self._unlisted: set[str] = set()
+        self._unlisted: set[str | None] = set()
         apart = [folder for folder in (rules.output, rules.done, rules.failed) if folder]
         self._apart = apart
 
@@ -143,16 +143,16 @@ class Watcher:
             with suppress(OSError):
                 status = Path(folder).stat()
                 excluded.add((status.st_dev, status.st_ino))
-        unlisted = set()
+        unlisted = {}
         for entry in walk(self._rules.folder, WalkRules(excluded=frozenset(excluded))):
             if isinstance(entry, Found):
                 if not entry.reference.path.lower().endswith(UNFINISHED_SUFFIXES):
                     yield entry
             elif not isinstance(entry, PassedOver):
-                unlisted.add(str(entry))
-        for text in unlisted - self._unlisted:
-            self._log.write("warning", "cannot be listed", message=text)
-        self._unlisted = unlisted
+                unlisted[entry.path] = entry.message
+        for path in unlisted.keys() - self._unlisted:
+            self._log.write("warning", "cannot be listed", file=path, message=unlisted[path])
+        self._unlisted = set(unlisted)
 
     def _is_complete(self, found: Found) -> bool:
         reference = found.reference

@@ -54,4 +54,4 @@ class ServiceSettings:
     timeout: float | None = 3600.0
     memory: int | None = None
     retries: RetryPolicy = field(default_factory=RetryPolicy)
-    hide_paths: bool = False
+    hide_paths: bool = True
