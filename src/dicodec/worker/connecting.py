@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from urllib.parse import urlsplit
 
 from dicodec.errors import InvalidOptionError
 from dicodec.worker.broker import Broker, Consumption
@@ -44,11 +43,9 @@ def broker_at(url: str, how: Consumption) -> Broker:
 
 
 def without_credentials(url: str) -> str:
-    """Return a URL as it may be logged: scheme, hosts and path."""
+    """Return a URL as it may be logged: scheme, and the last host with its path."""
     scheme, colon, rest = url.partition("://")
-    if not colon:
+    place, _, query = rest.partition("?")
+    if not colon or "@" in query:  # the end of a password, perhaps
         return "***"
-    place, _, tail = rest.partition("/")
-    hosts = ",".join(one.rpartition("@")[2] for one in place.partition("?")[0].split(","))
-    path = urlsplit(f"//h/{tail}").path if tail else ""
-    return f"{scheme}://{hosts}{path}"
+    return f"{scheme}://{place.rpartition('@')[2]}"

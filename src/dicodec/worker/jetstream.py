@@ -136,7 +136,7 @@ class NatsBroker(Broker):
             try:
                 return await nats.connect(
                     server, allow_reconnect=False, connect_timeout=5, error_cb=_ignore,
-                    ping_interval=10,
+                    ping_interval=10, max_reconnect_attempts=1, reconnect_time_wait=0,
                 )  # fmt: skip
             except (NatsError, OSError, TimeoutError) as error:
                 cause = error

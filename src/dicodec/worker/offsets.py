@@ -12,11 +12,6 @@ class PartitionOffsets:
     def __init__(self) -> None:
         self._open: dict[int, bool] = {}
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether anything that was delivered is not done."""
-        return not all(self._open.values())
-
     def delivered(self, offset: int) -> None:
         """Enter a message; they come in the order of their offsets."""
         self._open.setdefault(offset, False)
