@@ -45,7 +45,8 @@ def test_storage_events_become_requests_that_a_policy_decides() -> None:
 @pytest.mark.parametrize("missing", ["trace_id", "sop_uid", "file_path", "study_uid"])
 def test_a_message_without_what_is_needed_is_refused(missing: str) -> None:
     mapping = load_mapping("storage-event", {"output": "/shown"})
-    for value in (None, "", [], {}):
+    values: list[Any] = [None, "", [], {}]
+    for value in values:
         with pytest.raises(RequestError):
             mapping.read(json.dumps({**EVENT, missing: value}).encode())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 
 from dicodec.jobs.execution import Executor
@@ -56,6 +57,8 @@ async def _run(
         if signals > 1:
             hurry.set()
 
+    clients = _ClientsWords(log, broker.url)
+    logging.getLogger().addHandler(clients)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, hear)
@@ -64,3 +67,22 @@ async def _run(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+        logging.getLogger().removeHandler(clients)
+
+
+class _ClientsWords(logging.Handler):
+    """Writes what the brokers' clients have to say as lines of our own."""
+
+    def __init__(self, log: Log, url: str) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+        credentials = url.partition("://")[2].rpartition("@")[0]
+        self._secrets = [url, *filter(None, (credentials, credentials.partition(":")[2]))]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, without the broker's password."""
+        text = record.getMessage()
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        self._log.write(level, "the broker's client says", client=record.name, message=text[:500])
