@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import imagecodecs
+import numpy as np
 
 from dicodec.codecs.base import Buffer, Encoder, Samples
 from dicodec.codecs.guards import (
@@ -16,6 +17,7 @@ from dicodec.codecs.guards import (
     decoding,
     plain_description,
 )
+from dicodec.codecs.jpeg_completeness import check_complete
 from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
 from dicodec.codecs.streams import jpeg as headers
 from dicodec.errors import CorruptFrameError, UnsupportedTargetError
@@ -71,8 +73,14 @@ class JpegDecoder:
                 wanted = "RGB"
         else:
             coded = wanted = "CMYK"
-        with decoding("JPEG"):
-            samples = imagecodecs.jpeg8_decode(whole, colorspace=coded, outcolorspace=wanted)
+
+        def decode(data: Buffer) -> Samples:
+            with decoding("JPEG"):
+                decoded = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=wanted)
+            return np.asarray(decoded)
+
+        samples = decode(whole)
+        check_complete(samples, whole, description, decode)
         return bring_to_image(samples, description, image)
 
 

@@ -132,7 +132,12 @@ class PixelPlanner:
         excess = span.length - native.expected_length
         if excess < 0:
             frame_bits = max(self._stated.native_frame_bits, 1)
-            native.read(self._bytes, min(span.length * 8 // frame_bits, len(native) - 1))
+            cut = min(span.length * 8 // frame_bits, len(native) - 1)
+            try:
+                native.read(self._bytes, cut)
+            except TruncatedFrameError as error:
+                error.hint = _SALVAGE_HINT if cut else None
+                raise
         elif excess > 1:
             self._warnings.append(
                 f"Pixel Data is {excess} bytes longer than its frames; the excess is "
