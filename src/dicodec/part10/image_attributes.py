@@ -136,7 +136,7 @@ def _photometric_interpretation(
 ) -> str:
     stated = data_set.text(tags.PHOTOMETRIC_INTERPRETATION)
     if stated:
-        return stated.upper()
+        return stated.upper() if stated.isascii() else stated
     assumed = "MONOCHROME2" if samples == 1 else "RGB"
     oddities.append(
         Oddity("missing-attribute", f"PhotometricInterpretation is missing; taken as {assumed}")

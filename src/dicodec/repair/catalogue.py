@@ -125,6 +125,9 @@ _ROWS = (
                "a required element of group 2 is missing, or names another instance than the data "
                "set", "the data set's own UIDs count", "complete File Meta Information",
                "PS3.10 7.1"),
+    OddityKind("unknown-sop-instance", _DOUBTFUL,
+               "neither group 2 nor the data set has a SOP Class UID or a SOP Instance UID",
+               "nothing", _LEFT, "PS3.10 7.1"),
     OddityKind("explicit-element", _WRONG, "an element states its VR among others that do not",
                "the VR it states", "the encoding of the target", "PS3.5 7.1"),
     OddityKind("other-byte-order", _WRONG,

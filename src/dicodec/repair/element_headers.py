@@ -70,6 +70,14 @@ class ElementHeader(NamedTuple):
         return self.value + self.length + self.padding
 
 
+class _Reading(NamedTuple):
+    """One way to read the headers that follow; with letters that are no VR, those only."""
+
+    encoding: DataSetEncoding
+    letters: bytes = b""
+    long_form: bool = False
+
+
 class HeaderReader:
     """Reads headers at any offset of a source.
 
@@ -145,7 +153,7 @@ class HeaderReader:
         steps: int = _STEPS,
     ) -> bool:
         """Whether elements with rising tags, a delimiter or the end are at an offset."""
-        return self._chain(position, end, (encoding,), previous, steps)
+        return self._chain(position, end, (_Reading(encoding),), previous, steps)
 
     def items_end(self, value: int, end: int, encoding: DataSetEncoding) -> int | None:
         """Return where items end, by their own lengths: at `end`, or at what is no item.
@@ -235,8 +243,16 @@ class HeaderReader:
         """Whether what follows an element shows that its header was read as it was meant."""
         if header.undefined:
             return self.delimiter_at(header.value, header.encoding)[0] in {ITEM, SEQUENCE_DELIMITER}
-        encodings = (encoding, header.encoding) if header.encoding != encoding else (encoding,)
-        return self._chain(header.end, end, encodings, header.tag, _STEPS)
+        if header.tag in PIXEL_DATA_TAGS and header.length and header.end == end:
+            return True  # no other length would end with the file
+        readings = [_Reading(encoding)]
+        if header.encoding != encoding:
+            readings.append(_Reading(header.encoding))
+        if header.oddity == "illegal-vr":  # where there is one, there may be more of the kind
+            letters = self.bytes_at(header.start + 4, 2)
+            long_form = header.value - header.start == 12
+            readings.append(_Reading(header.encoding, letters, long_form))
+        return self._chain(header.end, end, tuple(readings), header.tag, _STEPS)
 
     def _begins_with_item(self, header: ElementHeader, end: int) -> bool:
         return (
@@ -249,28 +265,36 @@ class HeaderReader:
         self,
         position: int,
         end: int,
-        encodings: tuple[DataSetEncoding, ...],
+        readings: tuple[_Reading, ...],
         previous: int,
         steps: int,
     ) -> bool:
         if steps == 0:
             return True
         if position == end:  # the end of a file may be where it was cut off
-            return end != self._file_end or steps < _STEPS or previous in PIXEL_DATA_TAGS
+            return end != self._file_end or steps < _STEPS
         self._count()
-        for encoding in encodings:
-            if self.delimiter_at(position, encoding)[0] in DELIMITERS:
+        for reading in readings:
+            if self.delimiter_at(position, reading.encoding)[0] in DELIMITERS:
                 return True
-            header = self._read(position, end, encoding)
+            header = self._read_as(position, end, reading)
             if header is None or header.tag <= previous or not _fits(header, end):
                 continue
-            if not encoding.explicit_vr and not _known(header.tag):
+            if not reading.encoding.explicit_vr and not _known(header.tag):
                 continue
             if header.undefined:
-                return self._proved(header, end, encoding)
-            if self._chain(header.end, end, encodings, header.tag, steps - 1):
+                return self._proved(header, end, reading.encoding)
+            if self._chain(header.end, end, readings, header.tag, steps - 1):
                 return True
         return False
+
+    def _read_as(self, position: int, end: int, reading: _Reading) -> ElementHeader | None:
+        if not reading.letters:
+            return self._read(position, end, reading.encoding)
+        raw = self.bytes_at(position, 12)[: end - position]
+        if raw[4:6] != reading.letters or len(raw) < (12 if reading.long_form else 8):
+            return None
+        return self._explicit(raw, "", position, reading.encoding, long_form=reading.long_form)
 
     def _unreadable(
         self, direct: ElementHeader | None, position: int, end: int

@@ -14,6 +14,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import tag_text
 from dicodec.repair.catalogue import ODDITIES
@@ -160,7 +161,15 @@ class _StandardFile:
         if not head.elements:
             return  # which is an oddity of its own
         present = {element.tag for element in head.elements}
-        lacking = [tag for tag in _REQUIRED_META if tag not in present]
+        lacking = []
+        for tag in _REQUIRED_META:
+            of_data_set = _IN_BOTH.get(tag)
+            if tag in present:
+                continue
+            if of_data_set is not None and not data_set.text(of_data_set):
+                self.notes.add("unknown-sop-instance", f"{keyword_of(tag)} is nowhere")
+            else:
+                lacking.append(tag)
         lacking += [
             tag
             for tag, of_data_set in _IN_BOTH.items()
