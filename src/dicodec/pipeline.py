@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from typing import BinaryIO
 
 from dicodec import __version__
@@ -72,12 +73,14 @@ def run_plan(
     return _Run(file, plan, edits, out, workers, progress).run()
 
 
+@cache
 def _keep_freed_memory() -> None:
     """Have the memory of frames used again, not given back and taken anew page by page.
 
     glibc maps blocks beyond a size one by one. When such a block is freed, blocks up to its size
     come from the heap from then on, and twice as much may lie there unused (mallopt(3),
-    M_MMAP_THRESHOLD). Nothing is written to this block, so it takes no memory.
+    M_MMAP_THRESHOLD). Nothing is written to this block, so it takes no memory. Once is enough for a
+    process, and a second block would come from the heap and be cleared, which takes 3 ms.
     """
     bytes(_REUSED_SIZE)
 
