@@ -214,7 +214,7 @@ def test_the_last_fragments_of_a_frame_are_missing() -> None:
         assert file.pixel_data.frames is not None
         stream = file.pixel_data.frames.read(file.data_set.source, 0)
     uid, half = "1.2.840.10008.1.2.4.90", len(stream) // 2 & ~1
-    fields = {"transfer_syntax": uid, "bits_stored": 12, "rows": 48, "columns": 64}
+    fields: dict[str, Any] = {"transfer_syntax": uid, "bits_stored": 12, "rows": 48, "columns": 64}
     data, _ = make_file(**fields, streams=[[stream[:half], stream[half:]]])
     cut = data[: data.index(stream[half:]) - 8]
     for end in (cut, cut + b"\xfe\xff\x00\xe0"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dicodec.errors import LimitExceededError
 from dicodec.model import tags
 from dicodec.model.oddity import Oddity
 from dicodec.part10.character_set import decode_surely
@@ -44,8 +45,17 @@ def _is_text(raw: bytes, character_set: str, vr: str) -> bool:
     return True
 
 
-def _texts(data_set: DataSet, character_set: str) -> Iterator[tuple[ElementSpan, bytes, str, str]]:
-    """Yield what is beyond ASCII, in sequences too: span, value, VR and character set."""
+def _texts(
+    data_set: DataSet, character_set: str, depth: int = 0
+) -> Iterator[tuple[ElementSpan, bytes, str, str]]:
+    """Yield what is beyond ASCII, in sequences too: span, value, VR and character set.
+
+    Raises:
+        LimitExceededError: sequences are nested deeper than the limit.
+    """
+    if depth > data_set.limits.nesting_depth:
+        raise LimitExceededError("sequences are nested too deep")
+    walker = Walker(data_set.source, data_set.limits)
     for span in data_set.elements:
         vr = known_vr(data_set, span)
         if vr in TEXT and span.length:
@@ -55,11 +65,10 @@ def _texts(data_set: DataSet, character_set: str) -> Iterator[tuple[ElementSpan,
         elif vr == "SQ" and span.length:
             encoding = data_set.encoding_of(span)
             for item in walk_items(data_set.source, span, encoding, limits=data_set.limits):
-                walker = Walker(data_set.source, data_set.limits)
                 end = item.value + item.length
                 spans = list(walker.elements(item.value, end, encoding, depth=1))
                 inner = DataSet(data_set.source, encoding, spans, data_set.limits)
-                yield from _texts(inner, character_set_of(inner, character_set))
+                yield from _texts(inner, character_set_of(inner, character_set), depth + 1)
 
 
 def character_set_of(data_set: DataSet, around: str) -> str:
