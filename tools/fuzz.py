@@ -142,8 +142,9 @@ def work(seed: int) -> int:
 class _Worker:
     """A process that runs cases, started anew where it crashed or was stopped."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, seconds: float) -> None:
         self._seed = seed
+        self._seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None
 
     def outcome(self, number: int) -> str:
@@ -162,7 +163,7 @@ class _Worker:
             late.set()
             process.kill()
 
-        timer = Timer(CASE_SECONDS, stop)
+        timer = Timer(self._seconds, stop)
         timer.start()
         try:
             process.stdin.write(b"%d\n" % number)
@@ -177,7 +178,7 @@ class _Worker:
         self._process = None
         said = process.communicate()[1].decode(errors="replace").strip()[-2000:]
         if late.is_set():
-            return f"!took more than {CASE_SECONDS} s"
+            return f"!took more than {self._seconds} s"
         return f"!crashed with status {process.returncode}: {said}"
 
     def close(self) -> None:
@@ -186,11 +187,12 @@ class _Worker:
             self._process.communicate()
 
 
-def run(seed: int, numbers: range, workers: int, folder: Path, seconds: float) -> int:
+def run(asked: argparse.Namespace) -> int:
     """Run cases in several processes; return how many failed."""
-    end = time.monotonic() + seconds
+    seed, workers = asked.seed, asked.workers
+    end = time.monotonic() + asked.seconds
     free: SimpleQueue[_Worker] = SimpleQueue()
-    processes = [_Worker(seed) for _ in range(workers)]
+    processes = [_Worker(seed, asked.case_seconds) for _ in range(workers)]
     for process in processes:
         free.put(process)
 
@@ -207,13 +209,13 @@ def run(seed: int, numbers: range, workers: int, folder: Path, seconds: float) -
     failed = 0
     cases = Cases(seed)
     with ThreadPoolExecutor(workers) as pool:
-        for number, told in pool.map(one, numbers):
+        for number, told in pool.map(one, range(asked.first, asked.first + asked.cases)):
             if not told:
                 continue
             if told.startswith("!"):
                 failed += 1
                 outcomes["FAILED"] += 1
-                _keep(cases.case(number), seed, number, told, folder)
+                _keep(cases.case(number), seed, number, told, asked.keep)
             else:
                 outcomes[told] += 1
     for process in processes:
@@ -240,6 +242,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first one (default 0)")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the cases (default {SEED})")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no case after that long")
+    parser.add_argument(
+        "--case-seconds", type=float, default=CASE_SECONDS, help="a case may take (default 20)"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--keep", type=Path, default=ROOT / "build" / "fuzz", help="for failures")
     parser.add_argument("--only", type=int, help="run this case alone, in this process")
@@ -252,9 +257,7 @@ def main() -> int:
         print(f"{case.source}, {', '.join(case.done)}, {case.options}")
         print(outcome(case))
         return 0
-    numbers = range(asked.first, asked.first + asked.cases)
-    failed = run(asked.seed, numbers, asked.workers, asked.keep, asked.seconds)
-    return 1 if failed else 0
+    return 1 if run(asked) else 0
 
 
 if __name__ == "__main__":
