@@ -16,7 +16,7 @@ from pathlib import Path
 _START_SECONDS = 60.0
 
 RABBIT_SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-KINDS = ("rabbitmq", "nats", "redis", "kafka")
+KINDS = ("redis", "nats", "kafka", "rabbitmq")
 PERSISTENT = ("rabbitmq", "nats", "redis")
 """Those that keep what they have when they are started again; the Kafka one is in memory."""
 

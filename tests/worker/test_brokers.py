@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -33,10 +35,27 @@ DOCUMENTED = {
 """Headings of docs/queues.md, and the servers that they name."""
 
 
+@pytest.fixture(scope="module")
+def starting(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Future[RunningBroker]]]:
+    """Yield brokers that are being started, side by side as the slowest takes long."""
+    folder = tmp_path_factory.mktemp("brokers")
+    with ExitStack() as stack, ThreadPoolExecutor(len(KINDS)) as pool:
+        try:
+            yield {
+                kind: pool.submit(stack.enter_context, running_broker(kind, folder / kind))
+                for kind in KINDS
+            }
+        finally:
+            pool.shutdown()
+
+
 @pytest.fixture(params=KINDS)
-def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningBroker]:
-    with running_broker(request.param, tmp_path / "broker") as running:
-        yield running
+def broker(
+    request: pytest.FixtureRequest, starting: dict[str, Future[RunningBroker]]
+) -> RunningBroker:
+    return starting[request.param].result()
 
 
 def made_source(path: Path) -> Path:

@@ -23,6 +23,9 @@ from dicodec.worker.broker import (
 from dicodec.worker.connecting import broker_at, without_credentials
 
 _BATCH = 200
+_SILENCE = 6.0
+"""Of who takes dead letters; some brokers have whoever comes wait for a part of it."""
+
 _PATIENCE = 3.0
 """Seconds without a dead letter after which there are no more."""
 
@@ -73,7 +76,9 @@ def send_dead_back(url: str, how: Consumption, *, cause: str | None = None) -> t
         InvalidOptionError: the URL names no broker, or its client is not installed.
         TargetUnavailableError: it cannot be reached, or was lost; what was sent back stays so.
     """
-    dead = replace(how, source=Place.DEAD, group=f"{how.group}-dead", prefetch=_BATCH)
+    dead = replace(
+        how, source=Place.DEAD, group=f"{how.group}-dead", prefetch=_BATCH, silence=_SILENCE
+    )
     return asyncio.run(_send_dead_back(broker_at(url, dead), cause))
 
 
