@@ -145,7 +145,7 @@ def test_a_result_says_what_it_is() -> None:
     assert result.ImageType[0] == "DERIVED"
     assert result.SOPInstanceUID != whole.SOPInstanceUID
     assert result.SourceImageSequence[0].ReferencedSOPInstanceUID == whole.SOPInstanceUID
-    assert report.as_dict()["salvaged_frames"][0][0] == 3
+    assert report.as_dict()["salvaged_frames"][0]["frame"] == 3
     _, same = salvage(cut_after(data, 3), "fill", keep_uid=True)
     assert same.SOPInstanceUID == whole.SOPInstanceUID
 
@@ -380,6 +380,21 @@ def test_the_command_says_so_and_exits_1(tmp_path: Any, capsys: Any) -> None:
     assert said.startswith(f"dicodec: {path}: Salvaged from a damaged file: 2 of 5 frames")
     assert said.endswith("[salvaged]\n")
     assert pydicom.dcmread(target).NumberOfFrames == 3
+
+
+def test_a_batch_says_so_and_exits_1(tmp_path: Any, capsys: Any) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "whole.dcm").write_bytes(WHOLE)
+    (folder / "cut.dcm").write_bytes(cut_after(WHOLE, 3))
+    command = ["convert", str(folder), "--to", "rle", "-o", str(tmp_path / "out"), "--jobs", "1"]
+
+    assert run([*command, "--salvage", "fill"]) == 1
+
+    said = capsys.readouterr().err
+    assert "2 of 5 frames could not be read and were filled with padding: 4-5" in said
+    assert "  damaged, and salvaged: 1\n" in said
+    assert "2 converted" in said
 
 
 @pytest.mark.filterwarnings("ignore:Incorrect value for Specific Character Set")

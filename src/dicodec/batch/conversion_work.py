@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from dicodec.batch.layout import parse_layout
-from dicodec.batch.ledger_tables import Ending, State
+from dicodec.batch.ledger_tables import SALVAGED, Ending, State
 from dicodec.batch.places import standing
 from dicodec.batch.recognition import SNIFFED, why_not
 from dicodec.batch.references import SourceReference, open_source
@@ -137,6 +137,8 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
         target_digest=_digest_of(item.target) if settings.digests and item.target else None,
         rule=rule,
         action=report.action,
+        error_code=SALVAGED if report.salvaged else None,
+        error_text=report.salvaged or None,
         seconds=report.seconds.get("total"),
     )
 

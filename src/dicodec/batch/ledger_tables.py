@@ -36,7 +36,7 @@ CREATE TABLE file (
     target_digest TEXT,
     rule TEXT,                  -- of the policy
     action TEXT,
-    error_code TEXT,            -- or why it was skipped
+    error_code TEXT,            -- or why it was skipped; "salvaged" of what was damaged
     error_kind TEXT,
     error_text TEXT,
     seconds REAL,
@@ -59,6 +59,10 @@ class State(StrEnum):
     LEFT_ALONE = "left alone"
     SKIPPED = "skipped"
     FAILED = "failed"
+
+
+SALVAGED = "salvaged"
+"""The cause that stands with a source that is done, and was damaged."""
 
 
 @dataclass(frozen=True, slots=True)

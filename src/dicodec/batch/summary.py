@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from dicodec.batch.ledger_tables import Ending, State
+from dicodec.batch.ledger_tables import SALVAGED, Ending, State
 from dicodec.conversion import LEFT_ALONE
 
 _RIGHT_ALREADY = {"copied", LEFT_ALONE}
@@ -22,6 +22,7 @@ class Summary:
         done_before: sources that an earlier run had done, and that have not changed.
         failed_before: sources that failed in an earlier run for a cause that does not pass.
         given_back: sources whose conversion was not begun, or given up.
+        salvaged: sources among those converted that were damaged.
         skipped: what was passed over, by reason.
         failed: sources that failed, by error code.
         bytes_before, bytes_after: of sources and results of those that were converted or right.
@@ -35,6 +36,7 @@ class Summary:
     done_before: int = 0
     failed_before: int = 0
     given_back: int = 0
+    salvaged: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     bytes_before: int = 0
@@ -54,6 +56,7 @@ class Summary:
                 right = ending.action in _RIGHT_ALREADY
                 self.already_right += right
                 self.converted += not right
+                self.salvaged += ending.error_code == SALVAGED
                 self.bytes_before += ending.source_size or 0
                 self.bytes_after += ending.target_size or 0
 
@@ -65,8 +68,8 @@ class Summary:
 
     @property
     def all_well(self) -> bool:
-        """Whether no source failed."""
-        return not self.failed and not self.failed_before
+        """Whether no source failed, or was damaged."""
+        return not self.failed and not self.failed_before and not self.salvaged
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers in a form that JSON can hold."""

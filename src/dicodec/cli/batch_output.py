@@ -58,6 +58,8 @@ class BatchOutput:
             print(text, file=sys.stdout, flush=True)
         elif state is State.FAILED:
             show(_error_line(json.loads(text)["error"]))
+        elif state is State.DONE and (fields := json.loads(text)).get("salvaged"):
+            show(f"dicodec: {fields['source']}: {fields['salvaged']} [salvaged]")
         elif self._lines and state is State.SKIPPED:
             fields = json.loads(text)["skipped"]
             show(f"{fields['path']}: skipped: {reason_text(fields['reason'])}")
@@ -93,6 +95,8 @@ def summary_lines(summary: Summary, *, dry_run: bool) -> list[str]:
         lines.append(
             f"  failed in an earlier run, for a cause that does not pass: {summary.failed_before}"
         )
+    if summary.salvaged:
+        lines.append(f"  damaged, and salvaged: {summary.salvaged}")
     if summary.given_back:
         lines.append(f"  listed, and not done: {summary.given_back}")
     lines += [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 FILL, DROP = "fill", "drop"
 SALVAGE_CHOICES = (FILL, DROP)
@@ -12,7 +11,8 @@ _MOST_RUNS = 24
 """Runs of frame numbers that are named; a Derivation Description has room for 1024 characters."""
 
 
-class DamagedFrame(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DamagedFrame:
     """A frame that cannot be decoded.
 
     Attributes:
