@@ -53,10 +53,10 @@ def _work(arguments: argparse.Namespace, url: str) -> None:
     from dicodec.jobs.messages import Request
     from dicodec.jobs.store import JobStore
     from dicodec.worker.broker import Consumption, Names
+    from dicodec.worker.conduct import Conduct
     from dicodec.worker.connecting import broker_at, without_credentials
     from dicodec.worker.publishing import make_queues
     from dicodec.worker.running import run_worker
-    from dicodec.worker.service import Conduct
 
     jobs = arguments.jobs or available_cores()
     how = Consumption(

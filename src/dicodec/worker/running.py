@@ -10,7 +10,8 @@ from dicodec.jobs.execution import Executor
 from dicodec.jobs.logs import Log
 from dicodec.jobs.store import JobStore
 from dicodec.worker.broker import Broker
-from dicodec.worker.service import Conduct, WorkerService
+from dicodec.worker.conduct import Conduct
+from dicodec.worker.service import WorkerService
 
 
 def run_worker(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from dicodec.errors import DicodecError, RequestError, WorkerCrashedError
-from dicodec.jobs.causes import RetryPolicy
 from dicodec.jobs.execution import Executor
 from dicodec.jobs.execution_work import Done, Task
 from dicodec.jobs.logs import Log
@@ -22,6 +20,7 @@ from dicodec.jobs.store import JobStore
 from dicodec.jobs.store_tables import Ending, Job, JobState
 from dicodec.worker import settlement
 from dicodec.worker.broker import Broker, Delivery, Outgoing
+from dicodec.worker.conduct import Conduct
 from dicodec.worker.connection import Connection
 from dicodec.worker.flights import Flight
 from dicodec.worker.job_book import JobBook
@@ -41,25 +40,6 @@ _BEATS = 4
 
 _ENTER_SECONDS, _HURRIED_SECONDS = 10.0, 2.0
 """How long a worker that ends waits until the broker has heard what its jobs came to."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conduct:
-    """How a worker goes about it.
-
-    Attributes:
-        read: makes a request of a message's body; None for one that is not of interest.
-        retries: when what failed is tried again.
-        show_paths: whether events name files.
-        all_events: whether beginnings and progress are told, too.
-        alive_file: is touched with each sign of life; None for none.
-    """
-
-    read: Callable[[bytes], Request | None] = Request.from_json
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
-    show_paths: bool = False
-    all_events: bool = True
-    alive_file: str | None = None
 
 
 class WorkerService:
