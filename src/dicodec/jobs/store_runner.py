@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -106,9 +105,9 @@ class StoreRunner:
             try:
                 busy = self._turn()
                 self.fault = None
-            except sqlite3.Error as cause:  # such as a full disk: it may pass
-                self.fault = str(cause)
-                self._log.write("error", "the job store cannot be written", message=str(cause))
+            except Exception as cause:  # such as a full disk: it may pass
+                self.fault = repr(cause)
+                self._log.write("error", "jobs cannot be carried out", message=self.fault)
                 busy = False
                 time.sleep(_POLL_SECONDS)
             if not busy:
@@ -136,11 +135,12 @@ class StoreRunner:
         group = max(1, min(_GROUP_JOBS, int(_GROUP_SECONDS / max(self._seconds_each, 1e-6))))
         # A group for each process, and one that waits, so that none is ever without.
         room = (self._executor.jobs + 1) * group - len(self._flights)
-        if room < min(group, self._executor.jobs):
+        if room < group and len(self._flights) > self._executor.jobs:
             return 0
         claimed = self._store.claim(room)
         flights = [flight for job in claimed if (flight := self._flight(job)) is not None]
-        size = max(1, min(group, -(-len(flights) // self._executor.jobs)))
+        scarce = len(claimed) < room  # then no process may be without work for a group's sake
+        size = max(1, min(group, -(-len(flights) // self._executor.jobs))) if scarce else group
         self._store.tell((one.job.id, _event(one, EventKind.STARTED).to_json()) for one in flights)
         for start in range(0, len(flights), size):
             self._submit(flights[start : start + size])
@@ -191,7 +191,7 @@ class StoreRunner:
         taken = [self._ended.popleft() for _ in range(len(self._ended))]
         try:
             self._enter_taken(taken)
-        except sqlite3.Error:  # none is lost: they are entered when the store can be written again
+        except BaseException:  # none is lost: they are entered when the store can be written again
             self._ended.extendleft(reversed(taken))
             raise
         for flight, _ in taken:
