@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
+from dicodec.jobs.store_reading import StoreReading, job_of
 from dicodec.jobs.store_tables import (
     APPLICATION,
     COLUMNS,
@@ -30,10 +31,7 @@ from dicodec.jobs.store_tables import (
     VERSION,
     Ending,
     Job,
-    JobFilter,
-    JobState,
     NewJob,
-    Tally,
 )
 
 LEASE_SECONDS = 15.0
@@ -47,7 +45,7 @@ _BUSY_SECONDS = 30
 _UNDECODABLE = "backslashreplace"
 
 
-class JobStore:
+class JobStore(StoreReading):
     """An open job store.
 
     Args:
@@ -134,10 +132,6 @@ class JobStore:
                 if durable:
                     self._connection.execute("PRAGMA synchronous = NORMAL")
 
-    def _query(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._connection.execute(text, values).fetchall()
-
     # Jobs come and go.
 
     def put(self, jobs: Iterable[NewJob]) -> int:
@@ -187,7 +181,7 @@ class JobStore:
                     f" RETURNING {COLUMNS}",
                     (self.owner, now + self.lease, now, now, limit),
                 )
-        return sorted(map(_job, rows), key=lambda job: (-job.priority, job.number))
+        return sorted(map(job_of, rows), key=lambda job: (-job.priority, job.number))
 
     def take(self, job: NewJob) -> tuple[Job, bool]:
         """Add a job unless it is known, and take it unless it is over or somebody is at it.
@@ -206,8 +200,10 @@ class JobStore:
                 (self.owner, now + self.lease, now, job.id),
             )
             if rows:
-                return _job(rows[0]), True
-            return _job(self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job.id,))[0]), False
+                return job_of(rows[0]), True
+            return job_of(
+                self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job.id,))[0]
+            ), False
 
     def heartbeat(self) -> list[str]:
         """Say that this object's jobs are being worked at; return those that shall be given up."""
@@ -307,48 +303,7 @@ class JobStore:
                 f" ('done', 'dead', 'cancelled') AND finished < ? LIMIT ?) RETURNING {COLUMNS}",
                 (before, _BATCH),
             )
-        return [*map(_job, rows)]
-
-    # What there is.
-
-    def find(self, job: str) -> Job | None:
-        """Return a job by its id."""
-        rows = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job,))
-        return _job(rows[0]) if rows else None
-
-    def jobs(self, wanted: JobFilter, limit: int) -> list[Job]:
-        """Return jobs, the latest first."""
-        rows = [
-            ("state = ?", wanted.state),
-            ("error_code = ?", wanted.cause),
-            ("tenant = ?", wanted.tenant),
-            ("number < ?", wanted.before),
-            ("(instr(source, ?) OR id = ? OR trace = ?)", wanted.text),
-        ]
-        given = [(condition, value) for condition, value in rows if value is not None]
-        where = " AND ".join(condition for condition, _ in given) or "1"
-        values = [one for condition, value in given for one in [value] * condition.count("?")]
-        found = self._query(
-            f"SELECT {COLUMNS} FROM job WHERE {where} ORDER BY number DESC LIMIT ?",
-            (*values, limit),
-        )
-        return [*map(_job, found)]
-
-    def tallies(self) -> list[Tally]:
-        """Return how many jobs are in each state, by cause; it takes as long for any number."""
-        rows = self._query(
-            "SELECT state, cause, jobs, source_bytes, target_bytes FROM tally WHERE jobs"
-        )
-        return [Tally(JobState(state), *rest) for state, *rest in rows]
-
-    def queue_age(self) -> float:
-        """Return for how many seconds the longest waiting job that is due has been there."""
-        (oldest,) = self._query(
-            "SELECT min(max(created, not_before)) FROM (SELECT created, not_before FROM job"
-            " WHERE state = 'pending' AND not_before <= ? ORDER BY number LIMIT 1)",
-            (self._clock(),),
-        )[0]
-        return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+        return [*map(job_of, rows)]
 
     def check(self) -> None:
         """Make sure that the store can be written to.
@@ -361,20 +316,6 @@ class JobStore:
                 self._query("UPDATE tally SET jobs = jobs WHERE state = ''")
         except sqlite3.Error as cause:
             raise TargetUnavailableError(f"the job store: {cause}", path=self.path) from cause
-
-    # What happens.
-
-    def events_after(self, number: int, limit: int = 500) -> list[tuple[int, str, str]]:
-        """Return rows (number, job's id, event as JSON) behind an event, the oldest first."""
-        rows = self._query(
-            "SELECT number, job, json FROM event WHERE number > ? ORDER BY number LIMIT ?",
-            (number, limit),
-        )
-        return [(row[0], row[1], row[2]) for row in rows]
-
-    def last_event(self) -> int:
-        """Return the number of the latest event; 0 before the first."""
-        return int(self._query("SELECT ifnull(max(number), 0) FROM event")[0][0])
 
     def tell(self, events: Iterable[tuple[str, str]]) -> None:
         """Add events that change nothing: (id of the job, JSON) each."""
@@ -405,12 +346,6 @@ _AGAIN = (
     "UPDATE job SET state = 'pending', not_before = 0, attempts = 0, cancelled = 0,"
     " finished = NULL, error_code = NULL, error_text = NULL WHERE state IN ('dead', 'cancelled')"
 )
-
-
-def _job(row: tuple[Any, ...]) -> Job:
-    values = [*row]
-    values[7] = JobState(values[7])
-    return Job(*values)
 
 
 def _statements(script: str) -> Iterator[str]:
