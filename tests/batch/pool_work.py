@@ -41,6 +41,7 @@ def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
             for word in words:
                 around.tell(word)
         case ["wait", mark]:
+            around.tell("begun")
             while not Path(mark).exists():
                 time.sleep(0.01)
         case ["part", name]:
