@@ -21,7 +21,7 @@ demo: $(SETUP_DEMO) ## convert real files and show that their pixels stay the sa
 	$(BIN)/python tools/demo.py
 
 test: setup-test check ## all checks and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: $(SETUP_TEST) ## style, types, import contracts
 	$(BIN)/ruff check .
