@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_DRAINED_SIZE, _DRAINED_SECONDS = 1 << 20, 2.0
+
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -69,7 +73,7 @@ class Guard:
         try:
             self._check(scope)
         except Refusal as refusal:
-            await _refuse(refusal, send_with_headers)
+            await _refuse(refusal, receive, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
 
@@ -125,7 +129,20 @@ def _check_size(headers: dict[str, bytes]) -> None:
         raise Refusal(413, f"a body that is no file has at most {_BODY_SIZE} bytes")
 
 
-async def _refuse(refusal: Refusal, send: Send) -> None:
+async def _drain(receive: Receive) -> None:
+    """Take a short body: a connection that is closed over unread bytes takes the answer along."""
+    left = _DRAINED_SIZE
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAINED_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+
+
+async def _refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
+    await _drain(receive)
     body = json.dumps({"error": refusal.as_dict()}).encode()
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     headers |= {name.lower(): value for name, value in refusal.headers.items()}
