@@ -92,11 +92,11 @@ class Fleet:
 
     def states(self) -> dict[str, str]:
         """Return the state of each job by its id."""
-        return dict((row[0], row[1]) for row in self.query("SELECT id, state FROM job"))
+        return {row[0]: row[1] for row in self.query("SELECT id, state FROM job")}
 
     def successes(self) -> Counter[str]:
         """Return how often each job was done, as the store was told."""
-        rows = self.query("SELECT job FROM event WHERE json LIKE '{\"kind\":\"succeeded\"%'")
+        rows = self.query('SELECT job FROM event WHERE json LIKE \'{"kind":"succeeded"%\'')
         return Counter(row[0] for row in rows)
 
     def wait_for(self, done: Callable[[], bool], seconds: float) -> None:

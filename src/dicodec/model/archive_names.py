@@ -1,4 +1,4 @@
-"""The names of archives; apart from what reads them, as every command line is looked at for them."""
+"""The names of archives, apart from what reads them: every command line is looked at for them."""
 
 from __future__ import annotations
 
