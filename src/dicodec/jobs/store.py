@@ -88,6 +88,7 @@ class JobStore(StoreReading):
             execute("PRAGMA page_size = 8192")
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA wal_autocheckpoint = 4000")
         with self._writing():
             (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
             if not tables:
@@ -183,27 +184,29 @@ class JobStore(StoreReading):
                 )
         return sorted(map(job_of, rows), key=lambda job: (-job.priority, job.number))
 
-    def take(self, job: NewJob) -> tuple[Job, bool]:
-        """Add a job unless it is known, and take it unless it is over or somebody is at it.
+    def take(self, jobs: Iterable[NewJob]) -> list[tuple[Job, bool]]:
+        """Add jobs unless they are known, and take those that nobody is at and that are not over.
 
         For those who hear of jobs elsewhere and decide themselves when one is due.
 
         Returns:
-            The job as it is now, and whether it is this object's to do.
+            Each job as it is now, and whether it is this object's to do.
         """
         with self._writing():
             now = self._clock()
-            self._add(job)
+            return [self._taken(job, now) for job in jobs]
+
+    def _taken(self, job: NewJob, now: float) -> tuple[Job, bool]:
+        if not self._add(job):
             self._give_back("id = ? AND lease < ?", (job.id, now))
-            rows = self._query(
-                f"{_TAKE} WHERE id = ? AND state = 'pending' RETURNING {COLUMNS}",
-                (self.owner, now + self.lease, now, job.id),
-            )
-            if rows:
-                return job_of(rows[0]), True
-            return job_of(
-                self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job.id,))[0]
-            ), False
+        rows = self._query(
+            f"{_TAKE} WHERE id = ? AND state = 'pending' RETURNING {COLUMNS}",
+            (self.owner, now + self.lease, now, job.id),
+        )
+        if rows:
+            return job_of(rows[0]), True
+        known = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job.id,))
+        return job_of(known[0]), False
 
     def heartbeat(self) -> list[str]:
         """Say that this object's jobs are being worked at; return those that shall be given up."""

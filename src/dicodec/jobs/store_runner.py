@@ -28,6 +28,7 @@ _GROUP_SECONDS, _GROUP_JOBS = 0.2, 32
 """What a group should take at most; each job costs less the larger its group."""
 
 _BEATS_PER_LEASE = 4
+_GATHER_SECONDS = 0.05
 _PROGRESS_SECONDS = 0.5
 type Observe = Callable[[Job, Ending, Mapping[str, Any]], None]
 """Is told of each attempt that ended: the job as it was, how it ended, and the report."""
@@ -67,7 +68,7 @@ class StoreRunner:
         self._cancelling: set[str] = set()
         self._ended: deque[tuple[_Flight, Future[Done]]] = deque()
         self._progress: dict[str, tuple[int, int]] = {}
-        self._progress_told = self._beat_at = 0.0
+        self._progress_told = self._beat_at = self._entered_at = 0.0
         self._seconds_each = _GROUP_SECONDS
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -112,6 +113,8 @@ class StoreRunner:
                 time.sleep(_POLL_SECONDS)
             if not busy:
                 self._wake.wait(_POLL_SECONDS)
+            # Many endings cost little more to enter than one.
+            time.sleep(max(0.0, self._entered_at + _GATHER_SECONDS - time.monotonic()))
             self._wake.clear()
 
     def _turn(self) -> bool:
@@ -125,6 +128,8 @@ class StoreRunner:
             self._progress_told = now
             self._tell_progress()
         ended = self._enter_ended()
+        if ended:
+            self._entered_at = time.monotonic()
         return bool(self._claim()) or ended
 
     # Beginning.
