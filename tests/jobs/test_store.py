@@ -139,13 +139,13 @@ def test_given_back_jobs_are_due_and_not_counted(store: JobStore) -> None:
 
 
 def test_taking_by_id(store: JobStore, clock: Clock) -> None:
-    job, mine = store.take(new("a"))
+    ((job, mine),) = store.take([new("a")])
     assert (job.state, mine) == (JobState.RUNNING, True)
-    assert store.take(new("a"))[1] is False, "somebody is at it"
+    assert store.take([new("a")])[0][1] is False, "somebody is at it"
     clock.now = 1011
-    assert store.take(new("a"))[1] is True, "whoever was at it is gone"
+    assert store.take([new("a")])[0][1] is True, "whoever was at it is gone"
     store.finish([ending("a", result='{"report": 1}')])
-    job, mine = store.take(new("a"))
+    ((job, mine),) = store.take([new("a")])
     assert (job.state, job.result, mine) == (JobState.DONE, '{"report": 1}', False)
 
 

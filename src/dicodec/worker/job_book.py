@@ -54,22 +54,23 @@ class JobBook:
         return await self._call(self._store.heartbeat)
 
     def _take(self, requests: Sequence[tuple[Request, bool]]) -> list[tuple[Job, bool]]:
-        taken = []
+        jobs = []
         for request, anew in requests:
             event = Event.of(request, EventKind.ACCEPTED).to_json()
             if anew:
                 self._store.retry(request.id, event)
-            new = NewJob(
-                id=request.id,
-                request=request.to_json(),
-                source=request.source,
-                tenant=request.tenant,
-                trace=request.trace_id,
-                priority=request.priority,
-                event=event,
+            jobs.append(
+                NewJob(
+                    id=request.id,
+                    request=request.to_json(),
+                    source=request.source,
+                    tenant=request.tenant,
+                    trace=request.trace_id,
+                    priority=request.priority,
+                    event=event,
+                )
             )
-            taken.append(self._store.take(new))
-        return taken
+        return self._store.take(jobs) if jobs else []
 
     def _end(self, endings: Sequence[Ending], undone: Sequence[str]) -> None:
         if endings:

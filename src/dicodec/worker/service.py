@@ -33,6 +33,9 @@ _GROUP_SECONDS, _GROUP_JOBS = 0.2, 32
 _AHEAD_SECONDS = 2.0
 """Work that is taken ahead, as brokers need a moment for more, and some need several."""
 
+_GATHER_SECONDS = 0.05
+"""For which outcomes are gathered: each costs less the more there are."""
+
 _EVENTS_HELD = 10_000
 _TURN_SECONDS = 0.5
 _BEATS = 4
@@ -126,7 +129,7 @@ class WorkerService:
     async def _take(self) -> None:
         while not self._stopping.is_set():
             room = self._room()
-            if room > 0:
+            if room > 0 and (room >= self._group() or not self._flights):
                 deliveries = await self._connection.fetch(room, _FETCH_SECONDS)
                 if deliveries:
                     await self._begin(deliveries)
@@ -135,7 +138,9 @@ class WorkerService:
                 await self._room_made.wait()
 
     def _group(self) -> int:
-        return max(1, min(_GROUP_JOBS, int(_GROUP_SECONDS / max(self._seconds_each, 1e-6))))
+        share = self._broker.how.prefetch // (self._executor.jobs + 1)
+        count = int(_GROUP_SECONDS / max(self._seconds_each, 1e-6))
+        return max(1, min(count, share, _GROUP_JOBS))
 
     def _room(self) -> int:
         # A group for each process, and one that waits, so that none is ever without.
@@ -224,6 +229,7 @@ class WorkerService:
     async def _settle_all(self) -> None:
         while True:
             await self._news.wait()
+            await asyncio.sleep(_GATHER_SECONDS)
             self._news.clear()
             if self._executor.fault is not None:
                 self.stop()
