@@ -60,6 +60,7 @@ async def _run(
 
     clients = _ClientsWords(log, broker.url)
     logging.getLogger().addHandler(clients)
+    logging.captureWarnings(True)  # of clients whose connection broke: lines of the log too
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, hear)
