@@ -107,7 +107,7 @@ def disk(folder: Path, _: int | None) -> dict[str, object]:
 
 
 def neighbors(folder: Path, count: int | None) -> dict[str, object]:
-    """Convert good files beside one that crashes, one that hangs and one that cannot be read."""
+    """Convert good files beside one that hangs and one that cannot be read; crash a process."""
     files = _copies(folder / "files", count or 1000, frames=1)
     os.mkfifo(folder / "files" / "hangs.dcm")  # reading it never ends
     (folder / "files" / "unreadable.dcm").symlink_to("/proc/self/mem")
@@ -117,6 +117,10 @@ def neighbors(folder: Path, count: int | None) -> dict[str, object]:
         [*DICODEC, *command, "--timeout", str(GIVEN_UP), "--report", folder / "report"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    while len(list((folder / "out").glob("*.dcm"))) < len(files) // 4:
+        time.sleep(0.05)
+    crashed = _children(process.pid)[0]
+    os.kill(crashed, signal.SIGSEGV)  # as a codec would end; what it was at is tried once more
     _, errors = process.communicate()
     made = len(list((folder / "out").glob("*.dcm")))
     if made != len(files) or process.returncode != 1:
@@ -131,8 +135,11 @@ def many(folder: Path, count: int | None) -> dict[str, object]:
     number = count or 100_000
     for index in range(number):
         place = folder / "files" / f"{index // 1000:04}"
-        place.mkdir(exist_ok=True)
-        os.link(one, place / f"{index % 1000:03}.dcm")
+        if not place.exists():
+            place.mkdir()
+            shutil.copy(one, place / "000.dcm")
+        else:  # file systems bound the links to a file, so each folder has its own
+            os.link(place / "000.dcm", place / f"{index % 1000:03}.dcm")
     started = time.perf_counter()
     given = [str(folder / "files"), "--to", "implicit-le", "-o", str(folder / "out"), "-q"]
     process = subprocess.Popen([*DICODEC, "convert", *given])
@@ -255,6 +262,15 @@ def _by_xargs(source: Path, out: Path, cores: str, program: Sequence[str]) -> fl
     if len(list(out.glob("*.dcm"))) != len(names.splitlines()):
         raise FailedError(f"{program[0]} did not convert all files")
     return seconds
+
+
+def _children(parent: int) -> list[int]:
+    """Return the processes that another one started."""
+    return [
+        int(found.parent.name)
+        for found in Path("/proc").glob("[0-9]*/stat")
+        if int(found.read_text().rpartition(")")[2].split()[1]) == parent
+    ]
 
 
 def _resident(process: int) -> float:
