@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from dicodec.errors import LimitExceededError
 from dicodec.model import tags
@@ -25,6 +25,9 @@ from dicodec.part10.vr import VALUE_REPRESENTATIONS
 
 _STREAMED_SIZE = 1 << 20
 """Values above this many bytes are moved in pieces."""
+
+_NO_TAG = 1 << 32
+"""Behind all tags."""
 
 _OWN_META = frozenset(
     {
@@ -94,7 +97,8 @@ class ElementWriter:
         self._edits = {edit.tag: edit for edit in edits}
         self._context = reencoding_context(data_set)
         self.oddities = self._context.oddities
-        spans = [span for span in data_set.elements if not _is_group_length(span.tag)]
+        # Group lengths outside group 2 are retired (PS3.5 7.2) and would no longer be true.
+        spans = [span for span in data_set.elements if span.tag & 0xFFFF]
         place = next((i for i, span in enumerate(spans) if span.tag in PIXEL_DATA_TAGS), None)
         self._has_pixels = place is not None
         self._before = spans[:place]
@@ -118,12 +122,12 @@ class ElementWriter:
 
     def write_after_pixel_data(self, sink: Sink) -> None:
         """Write all that comes after Pixel Data."""
-        for _, chunk in self._chunks(self._after, self._edits_between(self._boundary, 1 << 32)):
+        for _, chunk in self._chunks(self._after, self._edits_between(self._boundary, _NO_TAG)):
             sink.write(chunk)
 
     @property
     def _boundary(self) -> int:
-        return tags.FLOAT_PIXEL_DATA if self._has_pixels else 1 << 32
+        return tags.FLOAT_PIXEL_DATA if self._has_pixels else _NO_TAG
 
     def _edits_between(self, first: int, end: int) -> list[Edit]:
         return [edit for tag, edit in sorted(self._edits.items()) if first <= tag < end]
@@ -136,19 +140,22 @@ class ElementWriter:
         Elements that need the same treatment and follow each other are taken as one run.
         """
         waiting = deque(edits)
-        run = _Run(0, 0, self._encoding)
+        next_edit = waiting[0].tag if waiting else _NO_TAG
+        encoding_of = self._data_set.encoding_of
+        start, end, encoding = 0, 0, self._encoding
         for span in spans:
-            encoding = self._data_set.encoding_of(span)
-            edited = span.tag in self._edits
-            due = bool(waiting) and waiting[0].tag <= span.tag
-            if not edited and not due and run.takes(span, encoding):
-                run = run._replace(end=span.end)
+            tag, of_span = span.tag, encoding_of(span)
+            edited = tag in self._edits
+            if not edited and tag < next_edit and span.start == end and of_span == encoding:
+                end = span.end
                 continue
-            yield from self._run(run)
-            while waiting and waiting[0].tag <= span.tag:
+            yield from self._run(start, end, encoding)
+            while waiting and waiting[0].tag <= tag:
                 yield from self._edited(waiting.popleft())
-            run = _Run(span.end if edited else span.start, span.end, encoding)
-        yield from self._run(run)
+            next_edit = waiting[0].tag if waiting else _NO_TAG
+            end, encoding = span.end, of_span
+            start = end if edited else span.start
+        yield from self._run(start, end, encoding)
         for edit in waiting:
             yield from self._edited(edit)
 
@@ -156,32 +163,32 @@ class ElementWriter:
         if isinstance(edit, SetAttribute | SetSequence):
             yield edit, element_bytes(edit, self._encoding)
 
-    def _run(self, run: _Run) -> Iterator[tuple[None, bytes]]:
-        source = self._data_set.source
-        if run.start == run.end:
+    def _run(self, start: int, end: int, encoding: DataSetEncoding) -> Iterator[tuple[None, bytes]]:
+        """Yield the bytes of elements that follow each other, in one encoding."""
+        if start == end:
             return
-        if run.encoding == self._encoding:
-            for chunk in read_chunks(source, run.start, run.end):
+        if encoding == self._encoding:
+            for chunk in read_chunks(self._data_set.source, start, end):
                 yield None, chunk
-        elif run.end - run.start > _STREAMED_SIZE:
-            for chunk in self._long_run(run):
+        elif end - start > _STREAMED_SIZE:
+            for chunk in self._long_run(start, end, encoding):
                 yield None, chunk
         else:
-            yield None, self._reencoded(run.start, run.end, run.encoding)
+            yield None, self._reencoded(start, end, encoding)
 
-    def _long_run(self, run: _Run) -> Iterator[bytes]:
+    def _long_run(self, start: int, end: int, encoding: DataSetEncoding) -> Iterator[bytes]:
         """Re-encode element by element; large values go through in pieces."""
         for span in walk_elements(
-            self._data_set.source, run.start, run.end, run.encoding, limits=self._data_set.limits
+            self._data_set.source, start, end, encoding, limits=self._data_set.limits
         ):
             vr = None
             if span.length > _STREAMED_SIZE and not span.undefined:
                 vr = span.vr or _vr_by_tag(span.tag)
             if vr is None or vr == "SQ":
-                yield self._reencoded(span.start, span.end, run.encoding)
+                yield self._reencoded(span.start, span.end, encoding)
                 continue
             row = VALUE_REPRESENTATIONS.get(vr)
-            swaps = run.encoding.little_endian != self._encoding.little_endian
+            swaps = encoding.little_endian != self._encoding.little_endian
             unit = row.swap_unit if row and swaps else 1
             if row and not row.long_form:
                 vr = "UN"  # PS3.5 6.2.2: too long for a 16-bit length field
@@ -205,18 +212,6 @@ class ElementWriter:
         )
 
 
-class _Run(NamedTuple):
-    """Elements that follow each other, in one encoding."""
-
-    start: int
-    end: int
-    encoding: DataSetEncoding
-
-    def takes(self, span: ElementSpan, encoding: DataSetEncoding) -> bool:
-        """Whether an element follows this run and needs the same treatment."""
-        return span.start == self.end and encoding == self.encoding
-
-
 def reencoding_context(data_set: DataSet) -> ReencodingContext:
     """Return what re-encoding has to know of a data set's top level."""
     signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
@@ -232,8 +227,3 @@ def swapped_chunks(source: ByteSource, start: int, end: int, unit: int) -> Itera
     """Yield bytes with each unit of 2, 4 or 8 bytes reversed; 1 leaves them as they are."""
     for chunk in read_chunks(source, start, end):
         yield swap_bytes(chunk, unit)
-
-
-def _is_group_length(tag: int) -> bool:
-    """Group lengths outside group 2 are retired (PS3.5 7.2) and would no longer be true."""
-    return tag & 0xFFFF == 0
