@@ -6,6 +6,7 @@ BIN := .venv/bin
 SETUP := .venv/.setup-done
 SETUP_DEMO := .venv/.setup-demo-done
 SETUP_TEST := .venv/.setup-test-done
+SETUP_BENCH := .venv/.setup-bench-done
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test witnesses demo test check format fuzz bench lock clean
@@ -36,15 +37,15 @@ format: $(SETUP_TEST) ## put the code into shape
 fuzz: setup-test ## damage N files (3000) in many ways: each must give a result or an error
 	$(BIN)/python tools/fuzz.py --cases $(or $(N),3000) --seconds $(if $(N),3600,120)
 
-bench: setup-test ## speed and memory, beside the peers
-	$(BIN)/python bench/run.py
+bench: setup-test $(SETUP_BENCH) bench/node_modules ## speed and memory, beside the peers (half an hour)
+	$(BIN)/python bench/run.py $(ARGS)
 
 lock: ## resolve the dependencies anew and pin them
 	tools/make_venv.sh .venv
 	$(BIN)/python tools/lock.py
 
 clean: ## remove the environment and all caches
-	rm -rf .venv build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv bench/node_modules build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 witnesses:
@@ -65,3 +66,14 @@ $(SETUP_DEMO): $(SETUP) requirements-test.lock
 $(SETUP_TEST): $(SETUP) requirements-test.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
 	@touch $@
+
+$(SETUP_BENCH): $(SETUP_TEST) requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
+	@touch $@
+
+# A peer that runs under Node.js; where there is no npm, the tables say that it is not installed.
+bench/node_modules: bench/package.json
+	@if command -v npm >/dev/null; then \
+	    npm install --prefix bench --no-package-lock --ignore-scripts --no-audit --no-fund --silent; \
+	else echo "no npm: dcmjs-codecs is left out" >&2; fi
+	@if [ -d $@ ]; then touch $@; fi

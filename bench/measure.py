@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +32,10 @@ class FailedError(Exception):
     """A program that is measured failed, or wrote other samples than it read."""
 
 
+class TooLongError(FailedError):
+    """A program that is measured took longer than it may, and was ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What one process took.
@@ -45,30 +51,59 @@ class Run:
     peak: int
 
 
-def run(command: Sequence[str | Path]) -> Run:
-    """Run a program to its end.
+def run(
+    command: Sequence[str | Path], *, names: Path | None = None, timeout: float | None = None
+) -> Run:
+    """Run a program to its end, with all that it starts.
+
+    Args:
+        command: the program and its arguments.
+        names: a file that it gets as its standard input.
+        timeout: seconds after which it is ended, and what it started with it.
 
     Raises:
         FailedError: its exit status is not 0.
+        TooLongError: it did not end in time.
     """
+    given = names.open("rb") if names else subprocess.DEVNULL
     started = time.perf_counter()
     with subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=given,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=_ENVIRONMENT,
+        start_new_session=True,
     ) as process:
         assert process.stderr is not None
-        said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
+        ended = threading.Event()
+        alarm = threading.Timer(timeout or 0, _end, (process.pid, ended))
+        if timeout:
+            alarm.start()
+        try:
+            said = process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        finally:
+            alarm.cancel()
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
+    if not isinstance(given, int):
+        given.close()
+    if ended.is_set():
+        raise TooLongError(f"> {timeout:g} s")
     if process.returncode:
         text = said.decode("utf-8", "replace").strip()
         name = Path(command[0]).name
         raise FailedError(f"{name} failed with status {process.returncode}: {text[-400:]}")
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def _end(group: int, ended: threading.Event) -> None:
+    ended.set()
+    os.killpg(group, signal.SIGKILL)
 
 
 def own_peak() -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from measure import CONVERT, MAKE_CT, converted, run
+from measure import CONVERT, converted, run, table
 
 HELP = (sys.executable, "-m", "dicodec.cli.main", "--help")
 HEADER = (sys.executable, str(Path(__file__).with_name("header.py")))
@@ -38,14 +38,14 @@ class StartUpRow:
 
     def cells(self) -> tuple[str, ...]:
         """Return what a line of the table shows."""
-        limit = f"< {self.limit:g}: {'met' if self.met else 'MISSED'}" if self.limit else ""
-        return self.what, f"{self.best:.3g} ms", f"median {self.median:.3g} ms", limit
+        limit = f"< {self.limit:g}: {'met' if self.met else 'missed'}" if self.limit else ""
+        return self.what, f"{self.best:.3g}", f"{self.median:.3g}", limit
 
 
 def start_up_rows(folder: Path, repeats: int) -> list[StartUpRow]:
     """Return rows for `dicodec --help`, whole conversions of one CT slice, and its header."""
-    source = folder / "ct.dcm"
-    run([*MAKE_CT, source])
+    run([sys.executable, Path(__file__).with_name("made_file.py"), "ct", folder])
+    source = folder / "0000.dcm"
     rle = folder / "ct-rle.dcm"
     converted(source, rle, "rle")
     target = folder / "converted.dcm"
@@ -79,6 +79,11 @@ def start_up_rows(folder: Path, repeats: int) -> list[StartUpRow]:
         for what, (_, limit) in commands.items()
     ]
     return [*rows, *_header_rows(source)]
+
+
+def shown(rows: Sequence[StartUpRow]) -> str:
+    """Return a table for a terminal."""
+    return table([("what", "best ms", "median ms", "to reach"), *(row.cells() for row in rows)])
 
 
 def _header_rows(source: Path) -> list[StartUpRow]:

@@ -1,6 +1,7 @@
 """Resolve the dependencies that pyproject.toml names and pin every version, transitive ones too.
 
-Writes requirements.lock (what runs and builds) and requirements-test.lock (what the tests add).
+Writes requirements.lock (what runs and builds), requirements-test.lock (what the tests add) and
+requirements-bench.lock (what the benchmark adds to both); `lock.py bench` writes the last alone.
 Only names and versions are kept: where packages come from is for each machine to say.
 """
 
@@ -39,17 +40,30 @@ def write_lock(name: str, what: str, pins: list[str]) -> None:
     (ROOT / name).write_text("\n".join(lines) + "\n")
 
 
-def main() -> None:
-    """Write both locks; the tests run with exactly the versions that users get."""
+def pinned(name: str) -> list[str]:
+    """Return the pins of a lock file."""
+    lines = (ROOT / name).read_text().splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def main(only: str = "") -> None:
+    """Write the locks; tests and benchmark run with exactly the versions that users get."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     build = project["build-system"]["requires"]
     run = project["project"]["dependencies"]
-    test = project["dependency-groups"]["test"]
-    core = resolved([*build, *run], [])
-    write_lock("requirements.lock", "what the package needs to build and run", core)
-    added = [pin for pin in resolved([*build, *run, *test], core) if pin not in core]
-    write_lock("requirements-test.lock", "what the tests need on top of requirements.lock", added)
+    groups = project["dependency-groups"]
+    if only != "bench":
+        core = resolved([*build, *run], [])
+        write_lock("requirements.lock", "what the package needs to build and run", core)
+        found = resolved([*build, *run, *groups["test"]], core)
+        added = [pin for pin in found if pin not in core]
+        what = "what the tests need on top of requirements.lock"
+        write_lock("requirements-test.lock", what, added)
+    there = [*pinned("requirements.lock"), *pinned("requirements-test.lock")]
+    added = [pin for pin in resolved([*run, *groups["bench"]], there) if pin not in there]
+    what = "what the benchmark needs on top of requirements-test.lock"
+    write_lock("requirements-bench.lock", what, added)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

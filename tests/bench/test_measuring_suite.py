@@ -1,0 +1,101 @@
+"""The benchmark in short: it runs, and it does not take the time of a peer that lies."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+EXPLICIT_LE = b"1.2.840.10008.1.2.1\0"
+
+
+def checked(originals: Path, **results: Path) -> dict[str, dict[str, object]]:
+    """Return what the check of results in explicit VR little endian says, by tool."""
+    done = subprocess.run(
+        [sys.executable, BENCH / "check.py", originals, "--to", "explicit-le", "--bounds", "0,0",
+         *(f"{tool}={folder}" for tool, folder in results.items())],
+        check=True, stdout=subprocess.PIPE, timeout=60,
+    )  # fmt: skip
+    said: dict[str, dict[str, object]] = json.loads(done.stdout)
+    return said
+
+
+@pytest.fixture
+def originals(tmp_path: Path) -> Path:
+    """Return a folder with two made files of one frame."""
+    folder = tmp_path / "originals"
+    subprocess.run(
+        [sys.executable, BENCH / "made_file.py", "ct-200", folder, "--files", "2"],
+        check=True, timeout=60,
+    )  # fmt: skip
+    return folder
+
+
+def copied(originals: Path, name: str, old: bytes = b"", new: bytes = b"", *, at: int = 0) -> Path:
+    """Return a copy of the folder, in whose last file bytes are replaced, or some from an end."""
+    folder = originals.with_name(name)
+    folder.mkdir()
+    for path in originals.iterdir():
+        data = path.read_bytes()
+        if path.name == "0001.dcm":
+            data = data[:at] + new + data[at + len(new) :] if at else data.replace(old, new)
+        (folder / path.name).write_bytes(data)
+    return folder
+
+
+def test_a_peer_with_right_pixels_is_believed(originals: Path) -> None:
+    said = checked(originals, honest=copied(originals, "honest"))
+
+    assert said["honest"] == {"error": 0, "lost": 0, "note": "", "problem": ""}
+
+
+def test_a_peer_that_lies_is_found_out(originals: Path) -> None:
+    size = (originals / "0001.dcm").stat().st_size
+    few = copied(originals, "few")
+    (few / "0000.dcm").unlink()
+
+    said = checked(
+        originals,
+        pixels=copied(originals, "pixels", new=b"\x01\x02", at=size - 100_001),
+        last=copied(originals, "last", new=b"\x07", at=size - 1),
+        syntax=copied(originals, "syntax", EXPLICIT_LE, b"1.2.840.10008.1.2\0\0\0"),
+        rows=copied(originals, "rows", b"\x28\0\x10\0US\2\0\0\2", b"\x28\0\x10\0US\2\0\0\1"),
+        few=few,
+    )
+
+    assert str(said["pixels"]["problem"]).startswith("wrong pixels: off by")
+    assert str(said["last"]["problem"]).startswith("wrong pixels: off by")
+    assert said["syntax"]["problem"]
+    assert said["rows"]["problem"] == "wrong pixels: Rows is 256"
+    assert said["few"]["problem"] == "writes 1 of 2 files"
+
+
+def test_lost_elements_are_told(originals: Path) -> None:
+    patient_id, private = b"\x10\0\x20\0LO", b"\x11\0\x20\0LO"
+
+    said = checked(originals, loser=copied(originals, "loser", patient_id, private))
+
+    assert said["loser"]["lost"] == 1
+
+
+def test_a_short_run_has_a_row_for_each_conversion(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, BENCH / "run.py", "--short", "--workloads", "segmentation", "--only",
+         "deflated-frame", "--folder", tmp_path, "--json", figures],
+        check=True, stdout=subprocess.PIPE, text=True, timeout=120,
+    )  # fmt: skip
+
+    found = json.loads(figures.read_text())
+    rows = {(row["made_of"], row["made_to"]): row for row in found["rows"]}
+    assert set(rows) == {("explicit-le", "deflated-frame"), ("deflated-frame", "explicit-le")}
+    for row in rows.values():
+        own = row["figures"][0]
+        assert (own["tool"], own["failure"], own["lost"]) == ("dicodec", "", 0)
+        assert min(own["wall"], own["peak"], own["size"], row["codec"], row["copied"]) > 0
+    assert found["versions"]["dicodec"]
+    assert "deflated-frame to explicit-le" in done.stdout
