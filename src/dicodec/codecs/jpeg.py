@@ -17,7 +17,7 @@ from dicodec.codecs.guards import (
     decoding,
     plain_description,
 )
-from dicodec.codecs.jpeg_completeness import check_complete
+from dicodec.codecs.jpeg_completeness import decode_complete
 from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
 from dicodec.codecs.streams import jpeg as headers
 from dicodec.errors import CorruptFrameError, UnsupportedTargetError
@@ -79,9 +79,7 @@ class JpegDecoder:
                 decoded = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=wanted)
             return np.asarray(decoded)
 
-        samples = decode(whole)
-        check_complete(samples, whole, description, decode)
-        return bring_to_image(samples, description, image)
+        return bring_to_image(decode_complete(whole, description, decode), description, image)
 
 
 def _of_jpeg(description: StreamDescription) -> StreamDescription:
