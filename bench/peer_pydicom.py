@@ -1,6 +1,6 @@
 """Converts files with pydicom and its plugins, as users do.
 
-python peer_pydicom.py SYNTAX FOLDER FILE...
+python bench/peer_pydicom.py SYNTAX FOLDER FILE...
 """
 
 from __future__ import annotations

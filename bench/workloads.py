@@ -26,6 +26,7 @@ class Workload:
 
     Attributes:
         name: as `--workloads` takes it.
+        label: for charts.
         title: for the tables.
         image: the maker in images.py.
         rows, columns, samples, allocated, stored, signed: the Image Pixel Module.
@@ -40,6 +41,7 @@ class Workload:
     """
 
     name: str
+    label: str
     title: str
     image: str
     rows: int
@@ -91,6 +93,7 @@ _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 _CT = Workload(
     name="ct",
+    label="one CT file",
     title="one CT file of 512 x 512 x 16",
     image="ct",
     rows=512,
@@ -111,6 +114,7 @@ _CT = Workload(
 _MULTI_FRAME = replace(
     _CT,
     name="ct-300",
+    label="300 frames",
     title="300 frames of 512 x 512 x 16 in one file",
     sop_class=f"{_STORAGE}7.3",
     frames=300,
@@ -136,6 +140,7 @@ WORKLOADS: dict[str, Workload] = {
         replace(
             _CT,
             name="ct-200",
+            label="200 CT files",
             title="200 CT files of 512 x 512 x 16",
             files=200,
             goal=Goal.TIMES,
@@ -145,6 +150,7 @@ WORKLOADS: dict[str, Workload] = {
         replace(
             _MULTI_FRAME,
             name="ct-1gb",
+            label="1 GB, 2,000 frames",
             title="1 GB: 2,000 frames of 512 x 512 x 16 in one file",
             frames=2000,
             syntaxes=_LARGE,
@@ -154,6 +160,7 @@ WORKLOADS: dict[str, Workload] = {
         replace(
             _COLOR,
             name="ultrasound",
+            label="color ultrasound",
             title="color ultrasound, 40 frames of 480 x 640 x 3",
             image="ultrasound",
             rows=480,
@@ -165,6 +172,7 @@ WORKLOADS: dict[str, Workload] = {
         replace(
             _CT,
             name="mammography",
+            label="mammography",
             title="mammography, 4096 x 3328, 12 bits in 16",
             image="mammography",
             rows=4096,
@@ -179,6 +187,7 @@ WORKLOADS: dict[str, Workload] = {
         replace(
             _COLOR,
             name="slide",
+            label="whole slide",
             title="whole slide, 200 tiles of 256 x 256 x 3",
             image="slide",
             rows=256,
@@ -190,6 +199,7 @@ WORKLOADS: dict[str, Workload] = {
         replace(
             _CT,
             name="segmentation",
+            label="segmentation, 1 bit",
             title="segmentation, 300 frames of 512 x 512 x 1 bit",
             image="segmentation",
             allocated=1,
@@ -205,6 +215,7 @@ WORKLOADS: dict[str, Workload] = {
         replace(
             _CT,
             name="enhanced",
+            label="enhanced CT",
             title="enhanced CT, 300 frames of 256 x 256 x 16, 6 kB of functional groups each",
             rows=256,
             columns=256,
