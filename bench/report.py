@@ -125,7 +125,8 @@ def _peer(figure: Figure | None) -> str:
     marks = "".join(
         mark for mark, marked in (("\u00b9", figure.lost), ("\u00b2", figure.note)) if marked
     )
-    return f"{figure.wall_ratio:.2f}, {figure.cpu_ratio:.2f}, {_mb(figure.peak)}{marks}"
+    size = f"{figure.size / MB:.1f}"
+    return f"{figure.wall_ratio:.2f}, {figure.cpu_ratio:.2f}, {_mb(figure.peak)}, {size}{marks}"
 
 
 def _growth_table(results: Results) -> Iterator[str]:
