@@ -91,7 +91,7 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
     while stream[end - 1] == 0xFF:  # it may belong to the marker behind it, so it is no data
         end -= 1
     stuffed = stream.count(b"\xff\0", start, end)
-    return needed is not None and needed <= 8 * (end - start - stuffed)
+    return needed <= 8 * (end - start - stuffed)
 
 
 def _lengthened(stream: bytes, filler: bytes) -> bytes:
