@@ -121,10 +121,16 @@ class Trial:
             wanted = [way for way in (there, back) if only in f"{way.made_of} to {way.made_to}"]
             if not wanted:
                 continue
-            self._compress(there, compressed)
-            codec = _codec_alone(native, compressed, syntax)
-            for way in wanted:
-                yield self._row(workload, way, native, codec)
+            try:
+                self._compress(there, compressed)
+            except FailedError as error:
+                nothing = [Figure("dicodec", failure=str(error))]
+                for way in wanted:
+                    yield Row(workload.name, way.made_of, way.made_to, nothing, 0, 0, 0)
+            else:
+                codec = _codec_alone(native, compressed, syntax)
+                for way in wanted:
+                    yield self._row(workload, way, native, codec)
             shutil.rmtree(compressed)
         shutil.rmtree(native)
 
