@@ -17,9 +17,9 @@ from dicodec.part10.deflate import DeflatingWriter
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
+from dicodec.part10.moving import move_bytes
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
-from dicodec.part10.source import read_chunks
 from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.planning.pixel_planner import swap_unit_between
@@ -107,8 +107,7 @@ class _Run:
 
     def run(self) -> PipelineResult:
         if self._plan.action is Action.COPY_FILE:
-            for chunk in read_chunks(self._file.source, 0, self._file.source.size):
-                self._out.write(chunk)
+            move_bytes(self._file.source, 0, self._file.source.size, self._out)
             return PipelineResult(None, 0)
         write_file_meta(self._out, self._file.head, self._stated_meta())
         deflating = DeflatingWriter(self._out) if self._plan.target.deflated else None
@@ -219,8 +218,7 @@ class _Run:
         if span.undefined:
             end = span.value + span.length
             sink.write(element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))
-            for chunk in read_chunks(source, span.value, end):
-                sink.write(chunk)
+            move_bytes(source, span.value, end, sink)
             sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
             return
         unit = 1
@@ -232,8 +230,11 @@ class _Run:
             unit = swap_unit_between(self._plan.source, self._plan.target, image, stated_vr)
             vr = native_vr(image, stated_vr)
         writer = NativeWriter(sink, span.tag, vr, span.length, self._encoding)
-        for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
-            writer.write(chunk)
+        if unit == 1:
+            move_bytes(source, span.value, span.value + span.length, sink)
+        else:
+            for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
+                writer.write(chunk)
         writer.finish()
 
 
