@@ -15,7 +15,7 @@ from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceEr
 from dicodec.frame_window import available_cores
 from dicodec.image_pair import Pair, open_side, paired
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.output import atomic_output, translated_writes
+from dicodec.output import atomic_output
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import tag_of
 from dicodec.pixel_comparison import (
@@ -25,6 +25,7 @@ from dicodec.pixel_comparison import (
     undecodable,
 )
 from dicodec.repair.opening import open_tolerantly
+from dicodec.write_errors import translated_writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.part10.source import FileSource
 from dicodec.pipeline import PipelineResult, Progress, run_plan
+from dicodec.placement import Placement
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.decide import plan_conversion
 from dicodec.repair.opening import open_tolerantly
@@ -84,6 +85,7 @@ def convert_with(
     target: Target | None,
     options: ConversionOptions,
     progress: Progress | None = None,
+    placement: Placement | None = None,
 ) -> ConversionReport:
     """Convert one DICOM file as `convert` does, with options that are already a value.
 
@@ -92,6 +94,7 @@ def convert_with(
         target: as there.
         options: as there.
         progress: is called with the frames written and the frames to write, behind each frame.
+        placement: takes the result over, if the target is a path, to put it in its place later.
     """
     report = ConversionReport(source=_name(source), target=_name(target), engine="dicodec")
     started = time.perf_counter()
@@ -118,10 +121,10 @@ def convert_with(
                 file = _salvaged(file, options.salvage, options, report)
             report.seconds["open"] = time.perf_counter() - started
             try:
-                _convert_open(file, target, options, report, progress, in_place=in_place)
+                _convert_open(file, target, options, report, progress, placement, in_place=in_place)
             except (MalformedFileError, TruncatedFileError):
                 file = _made_readable(file, report)
-                _convert_open(file, target, options, report, progress, in_place=in_place)
+                _convert_open(file, target, options, report, progress, placement, in_place=in_place)
     except DicodecError as error:
         if error.path is None:
             error.path = report.source if _kind(error) != "writing" else report.target
@@ -194,6 +197,7 @@ def _convert_open(
     options: ConversionOptions,
     report: ConversionReport,
     progress: Progress | None,
+    placement: Placement | None,
     *,
     in_place: bool,
 ) -> None:
@@ -214,11 +218,11 @@ def _convert_open(
         report.action, report.target_size = LEFT_ALONE, report.source_size
         return
     if options.engine == "gdcm" and plan.action is not Action.COPY_FILE:
-        with _result_file(file, target, options, report, in_place=in_place) as out:
+        with _result_file(file, target, options, report, placement, in_place=in_place) as out:
             _convert_by_gdcm(file, plan, out, options, report, workers)
         return
     started = time.perf_counter()
-    with _result_file(file, target, options, report, in_place=in_place) as out:
+    with _result_file(file, target, options, report, placement, in_place=in_place) as out:
         result = run_plan(file, plan, edits, out, workers, progress)
         report.target_size = out.seek(0, io.SEEK_END)
         report.seconds["convert"] = time.perf_counter() - started
@@ -237,6 +241,7 @@ def _result_file(
     target: Target,
     options: ConversionOptions,
     report: ConversionReport,
+    placement: Placement | None,
     *,
     in_place: bool,
 ) -> Iterator[BinaryIO]:
@@ -248,6 +253,7 @@ def _result_file(
         backup=options.backup,
         opened=source.status if source is not None and in_place else None,
         notes=report.warnings,
+        placement=placement,
     ) as out:
         yield out
         if source is not None:

@@ -1,25 +1,27 @@
 """Putting a result in its place: whole or not at all.
 
 Output goes to a part file in the target's folder, is synced, and takes the target's name by one
-rename. Until then the target is untouched; after a failure nothing is left behind.
+rename (`placement.py`). Until then the target is untouched; after a failure nothing is left behind.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from dicodec.errors import DiskFullError, TargetExistsError, TargetUnavailableError, WriteError
+from dicodec.errors import TargetExistsError, TargetUnavailableError
 from dicodec.part_file import part_file
-from dicodec.replacement import check_backup, check_same, keep_backup, take_over
+from dicodec.placement import Placement, WrittenResult, place
+from dicodec.replacement import check_backup, take_over
+from dicodec.write_errors import translated_writes
 
 type Target = str | os.PathLike[str] | BinaryIO
 """What a caller may name as a target: a path, or a binary stream that bytes are written to."""
@@ -27,17 +29,6 @@ type Target = str | os.PathLike[str] | BinaryIO
 _NEW_FILE_MODE = 0o666
 _PRIVATE_MODE = 0o600
 _OTHER_NAMES = "the file has {} other name(s) (hard links), which keep the original"
-_UNAVAILABLE = {
-    errno.ENOENT: "the target's folder does not exist",
-    errno.ENOTDIR: "the target's folder does not exist",
-    errno.EACCES: "the target's folder may not be written to",
-    errno.EPERM: "the target's folder may not be written to",
-    errno.EROFS: "the target's file system is read-only",
-    errno.EISDIR: "the target is a folder",
-    errno.ENAMETOOLONG: "the target's name is too long",
-    errno.EBUSY: "the target is a mount point and cannot be replaced",
-}
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -48,6 +39,7 @@ def atomic_output(
     backup: str | None = None,
     opened: os.stat_result | None = None,
     notes: list[str] | None = None,
+    placement: Placement | None = None,
 ) -> Iterator[Path]:
     """Yield the path of a new, empty file that becomes `target` when the block succeeds.
 
@@ -62,6 +54,7 @@ def atomic_output(
         backup: suffix of the name under which a file that is replaced is kept.
         opened: what is known of the file to be replaced since it was opened as the source.
         notes: what the user should know of a replacement is added.
+        placement: takes the result over, which gets its place later, with others.
 
     Raises:
         TargetExistsError: the target is there and may not be replaced; or the backup is.
@@ -78,23 +71,28 @@ def atomic_output(
             notes.append(_OTHER_NAMES.format(replaced.st_nlink - 1))
     # Nobody who may not read the file that is replaced may read the new one while it is written.
     mode = _NEW_FILE_MODE if replaced is None else _PRIVATE_MODE
-    with translated_writes(), part_file(target, mode) as (part, descriptor):
+    with translated_writes(), ExitStack() as stack:
+        part, descriptor = stack.enter_context(part_file(target, mode))
         yield part
         if replaced is not None:
             kept = take_over(part, target, replaced)
             if notes is not None:
                 notes += kept
-        _sync(descriptor)
-        if opened is not None:
-            check_same(target, opened)
-        if overwrite:
-            if replaced is not None and backup is not None:
-                keep_backup(target, backup)
-                _sync_folder(target.parent)
-            part.replace(target)
-        else:
-            _rename_new(part, target)
-        _sync_folder(target.parent)
+        result = WrittenResult(
+            target=target,
+            part=part,
+            descriptor=descriptor,
+            overwrite=overwrite,
+            backup=backup if replaced is not None else None,
+            opened=opened,
+            cleaning=stack,
+        )
+        if placement is not None:
+            placement.add(replace(result, cleaning=stack.pop_all()))
+            return
+        (error,) = place([result])
+        if error is not None:
+            raise error
 
 
 def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
@@ -128,26 +126,6 @@ def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
 
 
 @contextmanager
-def translated_writes() -> Iterator[None]:
-    """Turn what the operating system says while writing into our errors.
-
-    The errors of reading never come here as OSError: sources translate their own.
-    """
-    try:
-        yield
-    except OSError as cause:
-        if cause.errno in _FULL:
-            raise DiskFullError("no room is left where the output goes") from cause
-        if text := _UNAVAILABLE.get(cause.errno or 0):
-            raise TargetUnavailableError(text) from cause
-        raise WriteError(f"cannot write: {cause.strerror or cause}") from cause
-    except ValueError as cause:  # a NUL in a path
-        if "null byte" not in str(cause):
-            raise
-        raise TargetUnavailableError("the target's name holds a NUL") from cause
-
-
-@contextmanager
 def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file for writing and patching; errors come as ours."""
     with translated_writes():
@@ -164,6 +142,7 @@ def result_file(
     backup: str | None = None,
     opened: os.stat_result | None = None,
     notes: list[str] | None = None,
+    placement: Placement | None = None,
 ) -> Iterator[BinaryIO]:
     """Yield a seekable file whose content becomes the target when the block succeeds.
 
@@ -176,7 +155,12 @@ def result_file(
     if isinstance(target, str | os.PathLike):
         with (
             atomic_output(
-                Path(target), overwrite=overwrite, backup=backup, opened=opened, notes=notes
+                Path(target),
+                overwrite=overwrite,
+                backup=backup,
+                opened=opened,
+                notes=notes,
+                placement=placement,
             ) as part,
             opened_for_writing(part) as out,
         ):
@@ -195,32 +179,3 @@ def result_file(
         spool.seek(0)
         shutil.copyfileobj(spool, target, 1 << 20)
         target.flush()
-
-
-def _rename_new(part: Path, target: Path) -> None:
-    """Give the file its name without replacing one that appeared meanwhile."""
-    try:
-        os.link(part, target)
-    except FileExistsError:
-        raise TargetExistsError(
-            "the target exists", path=str(target), hint="--overwrite replaces it"
-        ) from None
-    except OSError:  # a file system without hard links
-        check_target(target, overwrite=False)
-        part.replace(target)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _sync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync(descriptor: int) -> None:
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # folders on some file systems
-            raise

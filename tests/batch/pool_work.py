@@ -10,6 +10,7 @@ from typing import Any
 
 from dicodec.batch.worker_process import Surroundings
 from dicodec.errors import CorruptFrameError
+from dicodec.output import atomic_output
 
 
 def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
@@ -50,4 +51,18 @@ def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
                 time.sleep(600)
             finally:
                 Path(name).unlink()
+        case ["write", name, *rest]:
+            _write(Path(name), rest, around)
     return item, around.threads
+
+
+def _write(target: Path, then: list[str], around: Surroundings) -> None:
+    """Write a result that takes its place with others, and see to what happens to it."""
+    overwrite = around.attempt > 1
+    with atomic_output(target, overwrite=overwrite, placement=around.placement) as part:
+        part.write_text(f"attempt {around.attempt}")
+    match then:
+        case ["taken"]:
+            target.write_text("of another")
+        case ["broken"]:
+            raise CorruptFrameError("broken")

@@ -267,6 +267,96 @@ def _wait_until(happened: Any) -> None:
         time.sleep(0.02)
 
 
+def written(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+def test_results_take_their_places_before_they_are_told_of(tmp_path: Path) -> None:
+    mark, folder = tmp_path / "mark", tmp_path / "folder"
+    folder.mkdir()
+    items = [f"write:{folder / 'a'}", "error", f"write:{folder / 'b'}", f"wait:{mark}"]
+    with Pool(1) as pool:
+        pool.submit(job(*items))
+        early: list[Event] = []
+        while len(early) < 2:  # the error, and that the last one is begun
+            early += pool.wait(1)
+        assert [one.key for one in early] == ["error", items[3]]
+        assert [*written(folder)] == [".a.dicodec-part", ".b.dicodec-part"]
+        mark.touch()
+        late = outcomes(pool)
+
+    assert [*late] == [items[0], items[2], items[3]]
+    assert set(codes(late).values()) == {""}
+    assert written(folder) == {"a": "attempt 1", "b": "attempt 1"}
+
+
+def test_a_result_without_its_place_is_an_error_of_its_own(tmp_path: Path) -> None:
+    a, b, c = (f"write:{tmp_path / name}" for name in "abc")
+    with Pool(1) as pool:
+        pool.submit(job(a, f"{b}:taken", f"{c}:broken", "d"))
+        found = outcomes(pool)
+
+    assert codes(found) == {a: "", f"{b}:taken": "target-exists", f"{c}:broken": "corrupt-frame",
+                            "d": ""}  # fmt: skip
+    assert written(tmp_path) == {"a": "attempt 1", "b": "of another"}
+
+
+@pytest.mark.parametrize(("item", "code"), [("crash", "worker-crashed"), ("hang", "timeout")])
+def test_results_that_a_crash_cost_their_places_are_made_anew(
+    tmp_path: Path, item: str, code: str
+) -> None:
+    a, b, c = (f"write:{tmp_path / name}" for name in "abc")
+    with Pool(1, timeout=1) as pool:
+        pool.submit(job(a, b, item, c))
+        found = outcomes(pool)
+
+    assert codes(found) == {a: "", b: "", item: code, c: ""}
+    assert [found[key].attempts for key in (a, b, c)] == [2, 2, 1]
+    assert written(tmp_path) == {"a": "attempt 2", "b": "attempt 2", "c": "attempt 1"}
+
+
+def test_stopped_what_is_written_takes_its_place(tmp_path: Path) -> None:
+    mark, folder = tmp_path / "mark", tmp_path / "folder"
+    folder.mkdir()
+    first = f"write:{folder / 'a'}"
+    with Pool(1) as pool:
+        pool.submit(job(first, f"wait:{mark}", "b"))
+        while not any(isinstance(event, Progress) for event in pool.wait(1)):
+            pass
+        pool.stop()
+        mark.touch()
+        found = events(pool)
+
+    assert [type(event) for event in found] == [Outcome, Outcome, Returned]
+    assert written(folder) == {"a": "attempt 1"}
+
+
+def test_discarded_what_is_written_is_removed_and_returned(tmp_path: Path) -> None:
+    first = f"write:{tmp_path / 'a'}"
+    with Pool(1) as pool:
+        pool.submit(job(first, "tell:x", "hang", "b"))
+        while not any(isinstance(event, Progress) for event in pool.wait(1)):
+            pass
+        returned = {event.key for event in pool.discard()}
+
+    assert {first, "hang", "b"} <= returned
+    assert written(tmp_path) == {}
+
+
+def test_given_up_an_item_costs_those_before_it_nothing(tmp_path: Path) -> None:
+    first = f"write:{tmp_path / 'a'}"
+    with Pool(1) as pool:
+        pool.submit(job(first, "tell:x", "hang", "b"))
+        while not any(isinstance(event, Outcome) for event in pool.wait(1)):
+            pass
+        assert pool.give_up(first) == []
+        assert pool.give_up("hang") == [Returned("hang")]
+        found = outcomes(pool)
+
+    assert codes(found) == {first: "", "b": ""}
+    assert written(tmp_path) == {"a": "attempt 2"}
+
+
 def test_work_that_is_no_function_of_a_module_is_refused() -> None:
     def local(settings: Any, item: Any, around: Any) -> None:
         raise AssertionError

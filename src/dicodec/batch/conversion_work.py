@@ -23,12 +23,13 @@ from dicodec.conversion import LEFT_ALONE, convert_with
 from dicodec.errors import DicodecError, kind_of
 from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
-from dicodec.output import Target, translated_writes
+from dicodec.output import Target
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.pipeline import Progress
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import ConversionReport
+from dicodec.write_errors import translated_writes
 
 _PROGRESS_SECONDS = 0.5
 
@@ -117,6 +118,7 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
         source_digest = _digest(reference) if settings.digests else None
         with open_source(reference) as named, _opened(named, settings) as source:
             options, rule = _chosen(settings, source, around.threads, overwrite=item.overwrite)
+            waiting = len(around.placement)
             report = _converted(settings, source, item, options, around)
     except DicodecError as error:
         _name(error, reference)
@@ -125,7 +127,10 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
     report.rule = rule or ""
     fields = report.as_dict()
     left = report.action == LEFT_ALONE
-    target = None if report.dry_run or item.target is None else standing(item.target)
+    place = None if report.dry_run else item.target
+    if len(around.placement) > waiting:
+        place = str(around.placement.part_of_last())
+    target = None if place is None else standing(place)
     return Ending(
         state=State.LEFT_ALONE if left else State.DONE,
         json=json.dumps(fields, ensure_ascii=False),
@@ -134,7 +139,7 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
         target_size=target.size if target else report.target_size,
         target_modified=target.modified if target else None,
         source_digest=source_digest,
-        target_digest=_digest_of(item.target) if settings.digests and item.target else None,
+        target_digest=_digest_of(place) if settings.digests and place else None,
         rule=rule,
         action=report.action,
         error_code=SALVAGED if report.salvaged else None,
@@ -155,11 +160,12 @@ def _converted(
     def convert(
         opened: Source, target: Target | None, chosen: ConversionOptions
     ) -> ConversionReport:
+        placement = None if is_object_url(item.target) else around.placement
         if options is not None:
-            return convert_with(opened, target, chosen, _progress(around))
+            return convert_with(opened, target, chosen, _progress(around), placement)
         from dicodec.batch.policy_conversion import keep
 
-        return keep(opened, target, chosen, in_place=in_place)
+        return keep(opened, target, chosen, placement, in_place=in_place)
 
     in_place = settings.in_place and not is_object_url(item.target)
     chosen = options or _adjusted(settings.options, around.threads, overwrite=item.overwrite)

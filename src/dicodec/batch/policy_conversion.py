@@ -12,6 +12,7 @@ from dicodec.options import ConversionOptions
 from dicodec.output import Target, result_file
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import read_chunks
+from dicodec.placement import Placement
 from dicodec.planning.conversion_plan import Action
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import ConversionReport
@@ -53,7 +54,12 @@ def convert_by_policy(
 
 
 def keep(
-    source: Source, target: Target | None, options: ConversionOptions, *, in_place: bool
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    placement: Placement | None = None,
+    *,
+    in_place: bool,
 ) -> ConversionReport:
     """Keep a file: its bytes are copied to where its result would go.
 
@@ -61,6 +67,7 @@ def keep(
         source: the file.
         target: where a result would go; None where nothing is to be written.
         options: whether a target may be replaced, and its backup.
+        placement: takes the copy over, to put it in its place later.
         in_place: the result would replace the source.
 
     Raises:
@@ -82,6 +89,7 @@ def keep(
                 overwrite=options.overwrite,
                 backup=options.backup,
                 notes=report.warnings,
+                placement=placement,
             ) as out:
                 for chunk in read_chunks(file.source, 0, file.source.size):
                     out.write(chunk)

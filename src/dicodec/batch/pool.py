@@ -103,12 +103,22 @@ class _Task:
     Attributes:
         at: index of the item that it is at.
         since: when that was begun, by time.monotonic().
+        written: indices of items before it whose results wait for their places.
     """
 
     worker: Worker
     job: Job
     at: int = 0
     since: float = field(default_factory=time.monotonic)
+    written: list[int] = field(default_factory=list)
+
+    def anew(self) -> list[Job]:
+        """Return jobs for the written items, whose results may have their places or may not."""
+        return [self.job.rest(index, index + 1, attempt=2) for index in self.written]
+
+    def open_keys(self) -> list[Any]:
+        """Return the keys of the items that nothing is known of."""
+        return [self.job.keys[index] for index in self.written] + [*self.job.keys[self.at :]]
 
 
 class Pool:
@@ -200,7 +210,7 @@ class Pool:
     def give_up(self, key: Any) -> list[Event]:
         """Give up one item, waiting or worked at; no temporary file of it is left.
 
-        One that is in a group behind the item that is worked at is done all the same.
+        In a group only the item that is worked at can be; any other one is done all the same.
         """
         for job in self._waiting:
             if key in job.keys:
@@ -217,6 +227,7 @@ class Pool:
                 task.worker.end(_PATIENCE)
                 if task.at + 1 < len(task.job.items):
                     self._waiting.appendleft(task.job.rest(task.at + 1))
+                self._waiting.extendleft(reversed(task.anew()))
                 return [Returned(key)]
         return []
 
@@ -228,7 +239,7 @@ class Pool:
         until = time.monotonic() + _PATIENCE
         for task in self._tasks.values():
             task.worker.end(max(0, until - time.monotonic()))
-            events += [Returned(key) for key in task.job.keys[task.at :]]
+            events += [Returned(key) for key in task.open_keys()]
         self._tasks.clear()
         return events
 
@@ -269,6 +280,10 @@ class Pool:
             case Word.PROGRESS:
                 events.append(Progress(task.job.keys[index], value))
                 return
+            case Word.WRITTEN:
+                task.written.append(index)
+                task.at, task.since = index + 1, time.monotonic()
+                return
             case Word.NOT_BEGUN:
                 events += [Returned(key) for key in task.job.keys[index:]]
                 task.at = len(task.job.items)
@@ -282,7 +297,10 @@ class Pool:
                         task.job.attempt,
                     )
                 )
-                task.at, task.since = index + 1, time.monotonic()
+                if index in task.written:
+                    task.written.remove(index)
+                else:
+                    task.at, task.since = index + 1, time.monotonic()
         if task.at == len(task.job.items):
             del self._tasks[task.worker.connection]
             self._idle.append(task.worker)
@@ -306,10 +324,11 @@ class Pool:
         end = task.worker.end(_MOMENT if kind is WorkerCrashedError else 0)
         job, at = task.job, task.at
         if self._stopped:
-            events += [Returned(key) for key in job.keys[at:]]
+            events += [Returned(key) for key in task.open_keys()]
             return
         if at + 1 < len(job.items):
             self._waiting.appendleft(job.rest(at + 1))
+        self._waiting.extendleft(reversed(task.anew()))
         if job.attempt == 1 and kind is not TimeoutExceededError:
             self._waiting.appendleft(job.rest(at, at + 1, attempt=2))
             return

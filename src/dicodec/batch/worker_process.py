@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +21,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from dicodec.errors import DicodecError, InternalError, MemoryExceededError
+from dicodec.placement import Placement
+
+_LONGEST_WAIT = 0.3
+"""Seconds of work from which on results wait for no others."""
 
 _GRACE = 10.0
 """Seconds in which a worker whose pool is gone may clean up."""
@@ -33,6 +38,8 @@ class Word(IntEnum):
     ERROR = 2
     PROGRESS = 3
     NOT_BEGUN = 4
+    WRITTEN = 5
+    """Its result waits for its place; what it came to is told once it has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,13 @@ class Surroundings:
         threads: how many it may have working at once.
         attempt: 1, or 2 where the first one ended with its process, whatever it had done by then.
         tell: sends anything that can be pickled to the pool, as progress.
+        placement: takes over a file that is to get its place before the item is done.
     """
 
     threads: int
     attempt: int
     tell: Callable[[Any], None]
+    placement: Placement
 
 
 type Work = Callable[[Any, Any, Surroundings], Any]
@@ -104,29 +113,67 @@ def _watch(descriptor: int) -> None:
 
 
 def _carry_out(group: Group, connection: Connection) -> None:
-    for index, item in enumerate(group.items):
-        if connection.poll():  # an empty message: begin nothing more
-            connection.send((Word.NOT_BEGUN, index, None))
-            return
+    """Work at the items of a group, and put their results in their places together.
 
-        def tell(value: Any, index: int = index) -> None:
-            connection.send((Word.PROGRESS, index, value))
+    The pool takes the item at hand for what ends this process. So no result is told of as written
+    after which there is nothing but to put all in their places: that belongs to the last one.
+    """
+    with Placement() as placement:
+        waiting: list[tuple[int, bytes]] = []  # what is told of each result once it has its place
+        since = time.monotonic()
+        for index, item in enumerate(group.items):
+            if connection.poll():  # an empty message: begin nothing more
+                _place(placement, waiting, connection)
+                connection.send((Word.NOT_BEGUN, index, None))
+                return
+            message = _worked(group, index, item, placement, connection)
+            held = len(placement) > len(waiting)
+            if held:
+                waiting.append((index, message))
+            if index + 1 == len(group.items) or time.monotonic() - since > _LONGEST_WAIT:
+                _place(placement, waiting, connection)
+                since = time.monotonic()
+            elif held:
+                connection.send((Word.WRITTEN, index, None))
+            if not held:
+                connection.send_bytes(message)
 
-        try:
-            around = Surroundings(group.threads, group.attempt, tell)
-            result = group.work(group.settings, item, around)
-            message = pickle.dumps((Word.RESULT, index, result))
-        except DicodecError as error:
-            message = pickle.dumps((Word.ERROR, index, error))
-        except MemoryError:
-            told = MemoryExceededError("no memory is left")
-            message = pickle.dumps((Word.ERROR, index, told))
-        except Exception as cause:
-            fault = InternalError(
+
+def _worked(
+    group: Group, index: int, item: Any, placement: Placement, connection: Connection
+) -> bytes:
+    """Work at one item, and return what the pool is to be told."""
+
+    def tell(value: Any) -> None:
+        connection.send((Word.PROGRESS, index, value))
+
+    waiting = len(placement)
+    try:
+        around = Surroundings(group.threads, group.attempt, tell, placement)
+        return pickle.dumps((Word.RESULT, index, group.work(group.settings, item, around)))
+    except Exception as cause:
+        placement.give_up(waiting)
+        return _failure(index, cause)
+
+
+def _failure(index: int, cause: Exception) -> bytes:
+    match cause:
+        case DicodecError():
+            error = cause
+        case MemoryError():
+            error = MemoryExceededError("no memory is left")
+        case _:
+            error = InternalError(
                 f"a fault in dicodec: {cause!r}", hint="please report it with the file"
             )
-            message = pickle.dumps((Word.ERROR, index, fault))
-        connection.send_bytes(message)
+    return pickle.dumps((Word.ERROR, index, error))
+
+
+def _place(placement: Placement, waiting: list[tuple[int, bytes]], connection: Connection) -> None:
+    """Put the results that wait in their places, and tell what became of each."""
+    for (index, message), error in zip(waiting, placement.place(), strict=True):
+        connection.send_bytes(message if error is None else _failure(index, error))
+    waiting.clear()
 
 
 if __name__ == "__main__":

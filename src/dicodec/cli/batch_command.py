@@ -32,7 +32,7 @@ from dicodec.cli.main import INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError
 from dicodec.model.archive_names import is_archive
 from dicodec.model.object_url import is_object_url, parse_object_url
-from dicodec.output import translated_writes
+from dicodec.write_errors import translated_writes
 
 if TYPE_CHECKING:
     from dicodec.cli.batch_progress import ShownProgress

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from dicodec.cli.main import print_error
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
-from dicodec.output import translated_writes
+from dicodec.write_errors import translated_writes
 
 if TYPE_CHECKING:
     from dicodec.report import ConversionReport

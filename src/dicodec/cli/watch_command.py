@@ -13,7 +13,7 @@ from typing import Any
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.cli.service_options import policies, retries, wish
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
-from dicodec.output import translated_writes
+from dicodec.write_errors import translated_writes
 
 QUEUE_NAME = ".dicodec-watch.sqlite"
 

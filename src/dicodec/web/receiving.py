@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from dicodec.output import translated_writes
 from dicodec.web.refusals import Refusal
+from dicodec.write_errors import translated_writes
 
 if TYPE_CHECKING:
     from starlette.requests import Request
