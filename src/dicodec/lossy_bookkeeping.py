@@ -6,7 +6,6 @@ C.12.2).
 
 from __future__ import annotations
 
-import uuid
 from typing import NamedTuple
 
 from dicodec.model import tags
@@ -177,4 +176,6 @@ def _items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tuple[byte
 
 def new_uid() -> str:
     """Return a UID that nobody else has: a random UUID under the root 2.25 (PS3.5 B.2)."""
+    import uuid  # few conversions need one, and it takes milliseconds to load
+
     return f"2.25.{uuid.uuid4().int}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zlib
 from typing import BinaryIO
 
@@ -89,6 +88,8 @@ class _Spool:
         self._parts.append(data)
         if self._size > SPOOL_SIZE:
             if self._file is None:
+                import tempfile  # small data sets need none, and it takes milliseconds to load
+
                 self._file = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115
             write_spool(self._file, self._parts)
             self._parts.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,8 @@ def named_file(source: ByteSource, path: str | None) -> Iterator[str]:
     if path is not None:
         yield path
         return
+    import tempfile  # most sources have a name, and it takes milliseconds to load
+
     with tempfile.TemporaryDirectory(prefix="dicodec-") as folder:
         copy = Path(folder) / "copy.dcm"
         with copy.open("wb") as file:

@@ -7,7 +7,6 @@ import io
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -207,6 +206,8 @@ def _spool(stream: BinaryIO) -> BytesSource | FileSource:
     first = b"".join(_parts(stream, SPOOL_SIZE))
     if len(first) < SPOOL_SIZE:
         return BytesSource(first)
+    import tempfile  # most sources are files, and it takes milliseconds to load
+
     spool = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115 - the source closes it
     try:
         write_spool(spool, [first])
@@ -242,6 +243,8 @@ def write_spool(spool: BinaryIO, parts: Iterable[bytes], *, flush: bool = False)
             spool.flush()
     except OSError as cause:
         if cause.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            import tempfile
+
             raise DiskFullError(
                 "no room is left for a temporary file", hint=f"it is in {tempfile.gettempdir()}"
             ) from cause

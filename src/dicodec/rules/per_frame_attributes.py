@@ -7,7 +7,6 @@ PS3.3 C.7.6.5 (Cine), C.7.6.6 (Multi-frame), C.8.4.8 (NM), C.8.6.3 (SC Multi-fra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from enum import Enum, auto
 from itertools import pairwise
 
@@ -80,6 +79,8 @@ def values_of_frames(
 
 def _increments(values: Sequence[str], whole: Sequence[int]) -> list[str] | None:
     """Add the times of frames that are left out to those of the next ones."""
+    from decimal import Decimal, InvalidOperation  # it takes milliseconds to load
+
     result = [values[0] if whole[0] == 0 else "0"]
     for before, frame in pairwise(whole):
         if frame == before + 1:

@@ -6,12 +6,15 @@ PS3.3 C.7.5.1.1.2, C.7.6.3, C.8.11.3, C.11.1, C.11.2, C.11.6. docs/photometric.m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
 from dicodec.errors import UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.image import ImagePixelDescription
+
+if TYPE_CHECKING:  # it takes milliseconds to load, and few images need it
+    from decimal import Decimal
 
 WINDOW_CENTER = 0x00281050
 WINDOW_WIDTH = 0x00281051
@@ -243,6 +246,8 @@ def number(text: str, attribute: str) -> Decimal:
     Raises:
         UnsupportedImageError: it writes none.
     """
+    from decimal import Decimal, InvalidOperation
+
     try:
         found = Decimal(text.strip())
     except InvalidOperation:
