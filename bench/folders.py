@@ -4,7 +4,6 @@
     python bench/folders.py disk            # mounts a small tmpfs, so it needs to be root
     python bench/folders.py neighbors
     python bench/folders.py many --count 100000
-    python bench/folders.py speed
 
 A trial whose outcome is not as promised ends with an error.
 """
@@ -24,10 +23,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from measure import CONVERT, MAKE_CT, FailedError, Run, run
+from measure import CONVERT, MAKE, FailedError, run
 
 DICODEC = (sys.executable, "-m", "dicodec.cli.main")
-KEPT = 200
 GIVEN_UP = 3.0
 
 
@@ -50,7 +48,7 @@ def kills(folder: Path, count: int | None) -> dict[str, object]:
     After each kill every file has to be whole: its samples are compared with the first ones'.
     """
     chance = random.Random(1)
-    files = _copies(folder / "files", 40, frames=1)
+    files = _copies(folder / "files", 40)
     samples = _samples(files[0])
     done, completed, target = count or 500, 0, "jpeg-ls"
     for _ in range(done):
@@ -80,7 +78,7 @@ def disk(folder: Path, _: int | None) -> dict[str, object]:
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", small], check=True)
     try:
-        (source,) = _copies(folder / "one", 1, frames=1)
+        (source,) = _copies(folder / "one", 1)
         run([*CONVERT, source, "--to", "jpeg-ls", "-o", small / "0.dcm"])
         for number in range(1, 40):
             try:
@@ -108,7 +106,7 @@ def disk(folder: Path, _: int | None) -> dict[str, object]:
 
 def neighbors(folder: Path, count: int | None) -> dict[str, object]:
     """Convert good files beside one that hangs and one that cannot be read; crash a process."""
-    files = _copies(folder / "files", count or 1000, frames=1)
+    files = _copies(folder / "files", count or 1000)
     os.mkfifo(folder / "files" / "hangs.dcm")  # reading it never ends
     (folder / "files" / "unreadable.dcm").symlink_to("/proc/self/mem")
     names = [*(str(path) for path in sorted(folder.glob("files/*.dcm")))]
@@ -161,40 +159,8 @@ def many(folder: Path, count: int | None) -> dict[str, object]:
     }
 
 
-def speed(folder: Path, count: int | None) -> dict[str, object]:
-    """Convert CT files with all cores, and have peers do it under `xargs -P`; seconds of wall."""
-    _copies(folder / "native", count or KEPT, frames=1)
-    cores = str(os.cpu_count() or 1)
-    rows: dict[str, object] = {"files": count or KEPT, "cores": cores}
-    source = folder / "native"
-    for syntax, gdcm, dcmtk, back in _PEERS:
-        there = folder / syntax
-        took = {"dicodec": _timed([*DICODEC, "convert", source, "--to", syntax, "-o", there, "-q"])}
-        took["gdcmconv"] = _by_xargs(source, folder / "g", cores, ["gdcmconv", *gdcm])
-        if dcmtk:
-            took["DCMTK"] = _by_xargs(source, folder / "d", cores, dcmtk)
-        home = folder / "back"
-        took["dicodec, back"] = _timed(
-            [*DICODEC, "convert", there, "--to", "explicit-le", "-o", home, "-q"]
-        )
-        took["gdcmconv, back"] = _by_xargs(there, folder / "g", cores, ["gdcmconv", "--raw"])
-        if back:
-            took["DCMTK, back"] = _by_xargs(there, folder / "d", cores, back)
-        rows[syntax] = {name: round(seconds, 2) for name, seconds in took.items()}
-        for used in ("g", "d", "back", syntax):
-            shutil.rmtree(folder / used, ignore_errors=True)
-    return rows
-
-
-_PEERS: tuple[tuple[str, list[str], list[str], list[str]], ...] = (
-    ("jpeg-ls", ["--jpegls"], ["dcmcjpls"], ["dcmdjpls"]),
-    ("jpeg-lossless", ["--jpeg"], ["dcmcjpeg"], ["dcmdjpeg"]),
-    ("jpeg2000-lossless", ["--j2k"], [], []),
-    ("rle", ["--rle"], ["dcmcrle"], ["dcmdrle"]),
-)
-
 TRIALS: dict[str, Callable[[Path, int | None], dict[str, object]]] = {
-    trial.__name__: trial for trial in (kills, disk, neighbors, many, speed)
+    trial.__name__: trial for trial in (kills, disk, neighbors, many)
 }
 
 
@@ -207,10 +173,9 @@ def _in_place(folder: Path, target: str) -> list[str | Path]:
     ]  # fmt: skip
 
 
-def _copies(folder: Path, count: int, *, frames: int) -> list[Path]:
-    folder.mkdir()
+def _copies(folder: Path, count: int) -> list[Path]:
     first = folder / "0000.dcm"
-    run([*MAKE_CT, first, "--frames", str(frames)])
+    run([*MAKE, "ct", folder])
     files = [first, *(folder / f"{number:04}.dcm" for number in range(1, count))]
     for path in files[1:]:
         shutil.copy(first, path)
@@ -241,27 +206,6 @@ def _failing(command: Sequence[str | Path]) -> list[str]:
     if done.returncode != 1:
         raise FailedError(f"exit status {done.returncode}: {done.stderr[-500:]}")
     return sorted({line.rpartition("[")[2].rstrip("]") for line in done.stderr.splitlines()})
-
-
-def _timed(command: Sequence[str | Path]) -> float:
-    taken: Run = run(command)
-    return taken.wall
-
-
-def _by_xargs(source: Path, out: Path, cores: str, program: Sequence[str]) -> float:
-    """Run a peer for each file, as many at once as there are cores."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    names = "\n".join(path.name for path in source.glob("*.dcm"))
-    started = time.perf_counter()
-    subprocess.run(
-        ["xargs", "-P", cores, "-I", "{}", *program, f"{source}/{{}}", f"{out}/{{}}"],
-        input=names, text=True, check=True, capture_output=True,
-    )  # fmt: skip
-    seconds = time.perf_counter() - started
-    if len(list(out.glob("*.dcm"))) != len(names.splitlines()):
-        raise FailedError(f"{program[0]} did not convert all files")
-    return seconds
 
 
 def _children(parent: int) -> list[int]:

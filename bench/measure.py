@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CONVERT = (sys.executable, "-m", "dicodec.cli.main", "convert", "--quiet", "--overwrite")
-MAKE_CT = (sys.executable, str(Path(__file__).with_name("ct_file.py")))
+MAKE = (sys.executable, str(Path(__file__).with_name("made_file.py")))
 _PIECE = 1 << 20
 _ENVIRONMENT = {
     # As where a package was installed: its modules are compiled once, not at each start.
@@ -125,7 +125,7 @@ def samples_digest(path: Path, size: int, *, big_endian: bool = False) -> str:
     """Return a digest of the last `size` bytes of a native file: its samples, little endian.
 
     Args:
-        path: a file of ct_file.py in a native transfer syntax; Pixel Data is its last element.
+        path: a file of made_file.py in a native transfer syntax; Pixel Data is its last element.
         size: bytes that its samples take.
         big_endian: whether they have the other byte order.
 

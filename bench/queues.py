@@ -31,10 +31,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from brokers import KINDS, PERSISTENT, RunningBroker, running_broker
-from ct_file import write_ct
+from made_file import write_file
 from measure import FailedError, table
 from plain_clients import dead_letters, history, produce
 from worker_fleet import Fleet
+from workloads import WORKLOADS
 
 ENDURING = [
     "--jobs", "1", "--retry-after", "1", "--lease", "5", "--silence", "6", "--attempts", "8",
@@ -262,7 +263,7 @@ _PARTS = {"endurance": _endurance, "disk": _disk, "speed": _speed}
 def _sources(folder: Path, count: int) -> list[Path]:
     """Make CT-like files that differ."""
     first = folder / "f00000.dcm"
-    write_ct(first, 1)
+    write_file(first, WORKLOADS["ct"])
     data = first.read_bytes()
     paths = [folder / f"f{number:05}.dcm" for number in range(count)]
     for number, path in enumerate(paths):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from measure import CONVERT, converted, run, table
+from measure import CONVERT, MAKE, converted, run, table
 
 HELP = (sys.executable, "-m", "dicodec.cli.main", "--help")
 HEADER = (sys.executable, str(Path(__file__).with_name("header.py")))
@@ -44,7 +44,7 @@ class StartUpRow:
 
 def start_up_rows(folder: Path, repeats: int) -> list[StartUpRow]:
     """Return rows for `dicodec --help`, whole conversions of one CT slice, and its header."""
-    run([sys.executable, Path(__file__).with_name("made_file.py"), "ct", folder])
+    run([*MAKE, "ct", folder])
     source = folder / "0000.dcm"
     rle = folder / "ct-rle.dcm"
     converted(source, rle, "rle")
