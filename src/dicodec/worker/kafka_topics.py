@@ -39,6 +39,9 @@ from dicodec.worker.offsets import PartitionOffsets
 _A_DAY = 24 * 3600 * 1000
 _COMMIT_SECONDS = 0.5
 _ANSWER_SECONDS = 20.0
+_DEAL_SECONDS = 120.0
+"""For partitions to be dealt to who comes, which waits for the group's other members."""
+
 _COPIES = 3
 """Of each topic that is made here, where there are as many brokers."""
 
@@ -69,16 +72,23 @@ class KafkaBroker(Broker):
             await self._producer.start()
             if self.how.source is None:
                 return
-            self._messages = self._consumer(self.how.group)
+            # A group for each queue: workers of one never wait for those of another.
+            group = f"{self.how.group}.{self.how.queue}"
+            self._messages = self._consumer(group)
             self._messages.subscribe(
                 [self.how.queue], listener=_Rebalance(self._commit, self._forget)
             )
             starting = [self._messages.start()]
             if self.how.source is Place.REQUESTS:
-                self._waiting = self._consumer(f"{self.how.group}-retry")
+                self._waiting = self._consumer(f"{group}.retry")
                 self._waiting.subscribe([self.names.tier(tier) for tier in RETRY_TIERS])
                 starting.append(self._waiting.start())
-            await asyncio.gather(*starting)
+            try:
+                await asyncio.wait_for(asyncio.gather(*starting), _DEAL_SECONDS)
+            except TimeoutError as cause:
+                raise BrokerUnavailableError(
+                    f"group {group} was dealt no partitions in {_DEAL_SECONDS:.0f} s"
+                ) from cause
             if self._waiting is not None:
                 self._forwarding = asyncio.create_task(self._forward_due())
 
@@ -166,7 +176,8 @@ class KafkaBroker(Broker):
         return AIOKafkaConsumer(
             group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
             session_timeout_ms=max(6000, int(self.how.silence * 1000)),
-            heartbeat_interval_ms=max(1000, int(self.how.silence * 1000 / 4)),
+            # Also how soon each hears that the partitions are dealt anew, which all wait for.
+            heartbeat_interval_ms=min(3000, max(1000, int(self.how.silence * 1000 / 4))),
             max_poll_interval_ms=_A_DAY,  # that a job takes long says nothing
             fetch_max_wait_ms=200, rebalance_timeout_ms=10_000, **client_arguments(self.url),
         )  # fmt: skip
