@@ -13,7 +13,7 @@ from dicodec.frame_window import map_frames
 from dicodec.frame_work import frame_work
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
-from dicodec.part10.deflate import DeflatingWriter
+from dicodec.part10.deflating import DeflatingWriter
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
@@ -110,17 +110,21 @@ class _Run:
             move_bytes(self._file.source, 0, self._file.source.size, self._out)
             return PipelineResult(None, 0)
         write_file_meta(self._out, self._file.head, self._stated_meta())
-        deflating = DeflatingWriter(self._out) if self._plan.target.deflated else None
-        sink: Sink = deflating or self._out
-        start = 0 if deflating else self._out.tell()
+        if not self._plan.target.deflated:
+            return self._write_data_set(self._out, self._out.tell())
+        with closing(DeflatingWriter(self._out, self._workers)) as deflating:
+            result = self._write_data_set(deflating, 0)
+            deflating.finish()
+        return result
+
+    def _write_data_set(self, sink: Sink, start: int) -> PipelineResult:
+        """Write all elements; `start` is where the sink stands in the file."""
         offsets = self._elements.write_before_pixel_data(sink)
         rooms = {tag: start + offset for tag, offset in offsets.items()}
         result = PipelineResult(None, 0)
         if self._file.pixel_data is not None:
             result = self._write_pixel_data(sink, self._file.pixel_data, rooms)
         self._elements.write_after_pixel_data(sink)
-        if deflating:
-            deflating.finish()
         return result
 
     def _stated_meta(self) -> dict[int, str]:

@@ -1,0 +1,95 @@
+"""Writing a deflated data set (PS3.5 A.5): one raw stream (RFC 1951), made by several threads."""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from typing import TYPE_CHECKING, BinaryIO
+
+if (
+    TYPE_CHECKING
+):  # imported where threads are started: it takes 10 ms, and a small data set needs none
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+BLOCK_SIZE = 1 << 20
+"""Bytes that are deflated at a time, whatever the number of threads: so the stream is the same."""
+
+_RAW = -zlib.MAX_WBITS
+_DISTANCE = 1 << 15
+"""Bytes back that deflate can refer to."""
+_LEVEL = 3
+"""Twice as fast as zlib's usual 6 on CT and MR images, and within 0.3 % of its size."""
+
+
+class DeflatingWriter:
+    """Deflates what is written to it; `finish` pads the stream to even length (PS3.5 A.5).
+
+    Blocks are deflated independently, each knowing the bytes before it, and end at a byte, so that
+    one follows the other. To be closed, whatever happens.
+
+    Args:
+        out: takes the stream.
+        workers: threads.
+    """
+
+    def __init__(self, out: BinaryIO, workers: int = 1) -> None:
+        self._out = out
+        self._workers = workers
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[bytes]] = deque()
+        self._block = bytearray()
+        self._before = b""
+        self._written = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Take bytes of the data set."""
+        taken = 0
+        while taken < len(data):
+            if len(self._block) == BLOCK_SIZE:
+                self._deflate()
+            part = data[taken : taken + BLOCK_SIZE - len(self._block)]
+            self._block += part
+            taken += len(part)
+        return taken
+
+    def finish(self) -> None:
+        """Write what is left, and one NUL if the stream's length is odd."""
+        while self._waiting:
+            self._put(self._waiting.popleft().result())
+        self._put(_deflated(bytes(self._block), self._before, last=True))
+        if self._written % 2:
+            self._put(b"\0")
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _deflate(self) -> None:
+        """Have the block deflated; wait for an earlier one where enough are waiting."""
+        block, before = bytes(self._block), self._before
+        self._before = block[-_DISTANCE:]
+        self._block.clear()
+        if self._workers == 1:
+            self._put(_deflated(block, before, last=False))
+            return
+        if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._pool = ThreadPoolExecutor(self._workers, "dicodec-deflate")
+        if len(self._waiting) == 2 * self._workers:
+            self._put(self._waiting.popleft().result())
+        self._waiting.append(self._pool.submit(_deflated, block, before, last=False))
+
+    def _put(self, data: bytes) -> None:
+        self._out.write(data)
+        self._written += len(data)
+
+
+def _deflated(block: bytes, before: bytes, *, last: bool) -> bytes:
+    deflater = (
+        zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, zdict=before)
+        if before
+        else zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
+    )
+    return deflater.compress(block) + deflater.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
