@@ -446,3 +446,44 @@ def test_every_kind_of_target_gets_the_same_bytes(tmp_path: Path, target: str, t
 def test_a_target_unavailable_is_known_before_the_source_is_read(tmp_path: Path) -> None:
     with pytest.raises(TargetUnavailableError):
         convert(tmp_path / "missing", tmp_path, to="rle")
+
+
+def test_what_is_written_is_on_its_way_to_the_disk_before_it_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[int, int]] = []
+
+    def record(_: int, start: int, size: int, advice: int) -> None:
+        assert advice == os.POSIX_FADV_DONTNEED
+        begun.append((start, size))
+
+    monkeypatch.setattr(os, "posix_fadvise", record)
+    parts = [bytes([number]) * (3 << 20) for number in range(7)]
+    path = tmp_path / "target"
+    path.touch()
+    with opened_for_writing(path) as out:
+        for part in parts:
+            out.write(part)
+        out.seek(5)
+        out.write(b"patched")
+
+    assert path.read_bytes() == b"\0" * 5 + b"patched" + b"".join(parts)[12:]
+    assert begun == [(0, 9 << 20), (9 << 20, 9 << 20)]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_system_that_takes_no_advice_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "no advice")
+
+    if there:
+        monkeypatch.setattr(os, "posix_fadvise", refuse)
+    else:
+        monkeypatch.delattr(os, "posix_fadvise")
+    path = tmp_path / "target"
+    path.touch()
+    with opened_for_writing(path) as out:
+        out.write(bytes(9 << 20))
+    assert path.stat().st_size == 9 << 20
