@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from dicodec.cli.convert_arguments import Commands
+from dicodec.cli.sizes import size
 
 type Add = Callable[..., argparse.Action]
 
@@ -25,7 +26,7 @@ def add_serve(commands: Commands) -> None:
         help="holds the token that clients have to show; or DICODEC_TOKEN has it")  # fmt: skip
     add("--allowed-host", action="append", default=[], metavar="NAME",
         help="name that the service may be asked by; may be repeated")  # fmt: skip
-    add("--upload-limit", type=_size, default=16 << 30, metavar="SIZE",
+    add("--upload-limit", type=size, default=16 << 30, metavar="SIZE",
         help="of a file, as 500M or 16G (default 16G)")  # fmt: skip
     add("--rate", type=int, default=1200, metavar="N",
         help="requests for work a minute from one address (default 1200; 0: any)")  # fmt: skip
@@ -93,7 +94,7 @@ def add_execution(add: Add) -> None:
     add("--jobs", type=int, metavar="N", help="processes that convert (default: one a core)")
     add("--timeout", type=float, default=3600.0, metavar="S",
         help="seconds that one file may take (default 3600)")  # fmt: skip
-    add("--memory", type=_size, metavar="SIZE", help="that one process may take, as 2G")
+    add("--memory", type=size, metavar="SIZE", help="that one process may take, as 2G")
     add("--attempts", type=int, default=5, metavar="N",
         help="at a file whose failure may pass (default 5)")  # fmt: skip
     add("--retry-after", type=float, default=5.0, metavar="S",
@@ -102,12 +103,3 @@ def add_execution(add: Add) -> None:
         help="seconds until a killed process's work is taken up again (default 15)")  # fmt: skip
     add("--drain", type=float, default=30.0, metavar="S",
         help="seconds that conversions get to finish on SIGTERM (default 30)")  # fmt: skip
-
-
-def _size(text: str) -> int:
-    units = {"K": 10, "M": 20, "G": 30, "T": 40}
-    shift = units.get(text[-1:].upper(), 0)
-    try:
-        return int(float(text[:-1] if shift else text) * (1 << shift))
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 500M or 2G") from None
