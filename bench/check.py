@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,9 @@ def _checked(
         for name in names
         for share in range(shares)
     ]
-    outcomes = list(map(_compare, parts) if size <= _SMALL else pool.map(_compare, parts))
+    outcomes = list(
+        map(_compare, parts) if size <= _SMALL else pool.map(_compare, parts, chunksize=4)
+    )
     problems = [one.problem for one in outcomes if one.problem]
     error = max(one.error for one in outcomes)
     squares, samples = sum(one.squares for one in outcomes), sum(one.samples for one in outcomes)
@@ -134,7 +136,7 @@ def _compare(part: _Part) -> _Outcome:
 
 
 def _compared(part: _Part) -> _Outcome:
-    original = pydicom.dcmread(part.original, defer_size=1 << 16)
+    original, expected = _original(part.original)
     result = pydicom.dcmread(part.result, defer_size=1 << 16)
     if result.file_meta.TransferSyntaxUID != SYNTAXES[part.to].uid:
         return _Outcome(problem=f"writes {result.file_meta.TransferSyntaxUID.name}")
@@ -146,7 +148,6 @@ def _compared(part: _Part) -> _Outcome:
         return _Outcome(problem=f"wrong pixels: {result.NumberOfFrames} of {count} frames")
     lost = len(set(original.keys()) - set(result.keys()))
     numbers = range(part.share, count, part.shares)
-    expected = _native_frames(original, part.original)
     largest, squares, samples = 0, 0.0, 0
     for number, frame in zip(numbers, _frames(result, part, numbers), strict=True):
         wanted = expected(number)
@@ -158,6 +159,13 @@ def _compared(part: _Part) -> _Outcome:
             squares += float(np.square(difference).sum())
         samples += wanted.size
     return _Outcome(largest, squares, samples, lost, _note(result, part))
+
+
+@lru_cache(maxsize=256)
+def _original(path: Path) -> tuple[pydicom.Dataset, Callable[[int], Frame]]:
+    """Return an original and what gives its frames, against which all results are held."""
+    data_set = pydicom.dcmread(path, defer_size=1 << 16)
+    return data_set, _native_frames(data_set, path)
 
 
 def _note(result: pydicom.Dataset, part: _Part) -> str:

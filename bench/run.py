@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
         help=f"of {', '.join((*WORKLOADS, *PARTS))} (default: all)",
     )
     add("--only", default="", metavar="TEXT", help="conversions whose names have it")
-    add("--repeats", type=int, default=3, help="runs of what takes less than 5 s (default 3)")
+    add("--repeats", type=int, default=3, help="runs of what takes less than 4 s (default 3)")
     add("--timeout", type=float, default=60, help="seconds that a run may take (default 60)")
     add("--short", action="store_true", help="tiny files: to see that all works")
     add("--json", type=Path, metavar="FILE", help="write the figures there")

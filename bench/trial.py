@@ -23,7 +23,7 @@ from syntaxes import NATIVE, SYNTAXES
 from workloads import Workload
 
 HERE = Path(__file__).parent
-LONG = 5.0
+LONG = 4.0
 """Seconds that a tool is given in all before it is not run again."""
 NEAR = 2.0
 """How many times as long as the fastest peer another one may take to be run again."""
