@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -52,6 +53,24 @@ def test_a_job_by_path(service: RunningService, out: Path) -> None:
     assert (job["tenant"], job["trace_id"], job["priority"]) == ("t", "trace-1", 3)
     assert (out / "a.dcm").read_bytes() == convert_bytes(FILE, to="rle")
     assert job["report"]["target"] == str(out / "a.dcm")
+
+
+def test_ids_can_hold_slashes(service: RunningService, out: Path) -> None:
+    """As those that the mapping `storage-event` makes do."""
+    plain, slashed = f"{out.name}", f"{out.name}/result"
+    for job, to in ((plain, "rle"), (slashed, "explicit-be")):
+        answer = service.submit(**asked(service, out / to, id=job, target=f"{out}/{to}.dcm", to=to))
+        assert answer.headers["Location"] == f"/api/jobs/{quote(job, safe='')}"
+        told = service.ended(quote(job, safe=""))
+        assert (told["id"], told["state"]) == (job, "done")
+        result = service.client.get(f"{answer.headers['Location']}/result")
+        assert result.content == convert_bytes(FILE, to=to)
+        picture = service.client.get(f"{answer.headers['Location']}/preview/result")
+        assert picture.content.startswith(b"\x89PNG")
+    assert service.client.post(f"/api/jobs/{plain}%2fresult/cancel").status_code == 409
+    assert service.client.get(f"/api/jobs/{plain}%2Fother").status_code == 404
+    assert service.client.get(f"/api/jobs/{plain}%2Fother%2Fresult").status_code == 404
+    assert service.client.get("/health%2Fready").status_code == 404
 
 
 def test_an_id_is_done_once(service: RunningService, out: Path) -> None:

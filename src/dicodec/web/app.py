@@ -20,6 +20,7 @@ from dicodec.web.refusals import REASONS, Refusal, public_error, status_of
 from dicodec.web.routes import convert, events, jobs, page, state
 from dicodec.web.security import Guard
 from dicodec.web.service import Service
+from dicodec.web.slashes import SlashesWithin
 
 _HOUSEKEEPING_SECONDS = 600.0
 
@@ -49,6 +50,7 @@ def create_app(service: Service) -> FastAPI:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+    app.add_middleware(SlashesWithin)
     app.add_middleware(Guard, token=service.settings.token, hosts=service.settings.hosts)
     return app
 

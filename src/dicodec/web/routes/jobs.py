@@ -8,9 +8,11 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as UrlPath
+from pydantic import AfterValidator
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
@@ -33,13 +35,14 @@ from dicodec.web.schemas import (
     request_schema,
 )
 from dicodec.web.service import Service
+from dicodec.web.slashes import slashes_back
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
 MOST_AT_ONCE = 1000
 """Jobs in one request."""
 
-type _Id = Annotated[str, UrlPath(min_length=1, max_length=200)]
+type _Id = Annotated[str, UrlPath(min_length=1, max_length=200), AfterValidator(slashes_back)]
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +64,7 @@ async def submit(http: HttpRequest, service: TheService, response: Response) -> 
     given = _object(await http.body())
     request = await asyncio.to_thread(_request, given, service)
     job, new = await asyncio.to_thread(service.put, request)
-    response.headers["Location"] = f"/api/jobs/{job.id}"
+    response.headers["Location"] = f"/api/jobs/{quote(job.id, safe='')}"
     return {"job": job_answer(job), "new": new}
 
 

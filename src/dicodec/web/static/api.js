@@ -28,6 +28,9 @@ async function errorOf(response) {
   }
 }
 
+// An id can hold any character; "/" among them.
+export function jobUrl(id, more = "") { return `/api/jobs/${encodeURIComponent(id)}${more}`; }
+
 export async function ask(path, options = {}) {
   for (;;) {
     const response = await fetch(path, { ...options, headers: headers(options.headers) });

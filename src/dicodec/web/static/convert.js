@@ -1,6 +1,6 @@
 // Dropped files: each is uploaded as a job, followed by events, shown before and after.
 
-import { ask, askJson, download, upload } from "./api.js";
+import { ask, askJson, download, jobUrl, upload } from "./api.js";
 import { STATES, baseName, make, picture, seconds, sizes } from "./shown.js";
 
 const followed = new Map();
@@ -80,7 +80,7 @@ export function heard(event) {
 export function lookAgain() { for (const shown of followed.values()) look(shown); }
 
 async function look(shown) {
-  const job = await askJson(`/api/jobs/${shown.id}`);
+  const job = await askJson(jobUrl(shown.id));
   if (!["done", "dead", "cancelled"].includes(job.state) || !followed.delete(shown.id)) return;
   if (job.state === "done") done(shown, job);
   else failed(shown, job.error_text ?? STATES[job.state]);
@@ -92,14 +92,14 @@ function done(shown, job) {
   shown.state.className = "state-done";
   const report = job.report;
   const name = `${shown.name.replace(/\.dcm$/i, "")}.${report.target_syntax}.dcm`;
-  shown.buttons.append(make("button", { class: "main", type: "button", onclick: () => download(`/api/jobs/${job.id}/result`, name) }, "Download"));
+  shown.buttons.append(make("button", { class: "main", type: "button", onclick: () => download(jobUrl(job.id, "/result"), name) }, "Download"));
   shown.body.append(make("p", { class: "quiet" },
     `${report.source_syntax} → ${report.target_syntax}, ${report.action}, ${sizes(job)}${report.lossy ? ", lossy" : ""}${report.verified ? ", verified" : ""}`));
   if (report.warnings.length) shown.body.append(make("ul", { class: "list" }, ...report.warnings.map((text) => make("li", {}, text))));
   if (report.frames) {
     shown.body.append(make("div", { class: "pictures" },
-      picture(ask, `/api/jobs/${job.id}/preview/source`, `Before: ${report.source_syntax}`),
-      picture(ask, `/api/jobs/${job.id}/preview/result`, `After: ${report.target_syntax}`)));
+      picture(ask, jobUrl(job.id, "/preview/source"), `Before: ${report.source_syntax}`),
+      picture(ask, jobUrl(job.id, "/preview/result"), `After: ${report.target_syntax}`)));
   }
   words.textContent = `${baseName(shown.name)} is converted.`;
 }

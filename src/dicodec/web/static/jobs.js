@@ -1,6 +1,6 @@
 // The list of jobs, and one job in full.
 
-import { ask, askJson, download } from "./api.js";
+import { ask, askJson, download, jobUrl } from "./api.js";
 import { STATES, ago, baseName, facts, make, picture, seconds, sizes } from "./shown.js";
 
 const body = document.getElementById("jobs");
@@ -95,7 +95,7 @@ export function heard(event) {
 
 async function show(id) {
   let job;
-  try { job = await askJson(`/api/jobs/${encodeURIComponent(id)}`); } catch (error) {
+  try { job = await askJson(jobUrl(id)); } catch (error) {
     document.getElementById("details-body").replaceChildren(make("p", { class: "bad" }, error.message));
     return;
   }
@@ -141,8 +141,8 @@ function showPictures(job, report) {
   const place = make("details", { ontoggle: (event) => {
     if (event.target.open && !place.querySelector(".pictures")) {
       place.append(make("div", { class: "pictures" },
-        picture(ask, `/api/jobs/${job.id}/preview/source`, `Before: ${report.source_syntax}`),
-        picture(ask, `/api/jobs/${job.id}/preview/result`, `After: ${report.target_syntax}`)));
+        picture(ask, jobUrl(job.id, "/preview/source"), `Before: ${report.source_syntax}`),
+        picture(ask, jobUrl(job.id, "/preview/result"), `After: ${report.target_syntax}`)));
     }
   } }, make("summary", {}, "Before and after"));
   return place;
@@ -151,7 +151,7 @@ function showPictures(job, report) {
 function buttons(job) {
   const act = (word) => async (event) => {
     event.target.disabled = true;
-    try { await ask(`/api/jobs/${job.id}/${word}`, { method: "POST" }); } catch (error) {
+    try { await ask(jobUrl(job.id, `/${word}`), { method: "POST" }); } catch (error) {
       event.target.after(make("span", { class: "bad", role: "alert" }, error.message));
       return;
     }
@@ -163,7 +163,7 @@ function buttons(job) {
   if (job.state === "dead" || job.state === "cancelled") found.push(make("button", { type: "button", class: "main", onclick: act("retry") }, "Try again"));
   if (job.state === "pending" || job.state === "running") found.push(make("button", { type: "button", onclick: act("cancel") }, "Cancel"));
   if (job.state === "done" && job.report?.action !== "left alone") {
-    found.push(make("button", { type: "button", onclick: () => download(`/api/jobs/${job.id}/result`, baseName(job.source)) }, "Download the result"));
+    found.push(make("button", { type: "button", onclick: () => download(jobUrl(job.id, "/result"), baseName(job.source)) }, "Download the result"));
   }
   return found;
 }
