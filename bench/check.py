@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -36,7 +38,6 @@ type Frame = NDArray[Any]
 _PLUGINS = {
     "rle": "pylibjpeg",
     "jpeg": "gdcm",
-    "jpeg-extended": "gdcm",
     "jpeg-lossless": "gdcm",
     "jpeg-ls": "pyjpegls",
     "jpeg-ls-near": "pyjpegls",
@@ -224,11 +225,24 @@ def _frames(data_set: pydicom.Dataset, part: _Part, numbers: range) -> Iterator[
         for samples, _ in decoder.iter_array(data_set, indices=numbers, decoding_plugin=plugin):
             yield samples
         return
+    if part.maker == "dicodec" and part.to == "jpeg-extended":
+        yield from _by_dcmtk(part.result, numbers)
+        return
     count = int(data_set.get("NumberOfFrames", 1))
     decode = partial(_decoded, part.to, data_set)
     for number, stream in enumerate(generate_frames(data_set.PixelData, number_of_frames=count)):
         if number in numbers:
             yield decode(stream)
+
+
+def _by_dcmtk(path: Path, numbers: range) -> Iterator[Frame]:
+    """Yield frames of 12-bit JPEG, which none of pydicom's plugins takes."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        native = Path(folder, "native")
+        subprocess.run(["dcmdjpeg", path, native], check=True, capture_output=True)
+        frame = _native_frames(pydicom.dcmread(native), native)
+        for number in numbers:
+            yield frame(number)
 
 
 def _decoded(syntax: str, data_set: pydicom.Dataset, stream: bytes) -> Frame:
