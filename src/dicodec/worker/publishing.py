@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -132,6 +133,8 @@ async def _letters(broker: Broker) -> list[Delivery]:
 
 @asynccontextmanager
 async def _opened(broker: Broker) -> AsyncIterator[None]:
+    # What the clients would print of a connection that broke, the error that is raised says.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         await broker.open()
         try:
