@@ -13,6 +13,7 @@ import pytest
 from pool_work import behave
 
 from dicodec.batch.pool import Event, Job, Outcome, Pool, Progress, Returned
+from dicodec.errors import InternalError
 
 
 def job(*items: str, whole_machine: bool = False) -> Job:
@@ -64,6 +65,32 @@ def test_no_process_is_started_before_there_is_work() -> None:
     with Pool(4) as pool:
         assert pool.wait(0) == []
         assert children() == before
+
+
+def test_workers_can_be_started_ahead_of_work() -> None:
+    before = children()
+    with Pool(3) as pool:
+        pool.start(2, "json")
+        ahead = children() - before
+        assert len(ahead) == 2
+        assert not pool.busy
+        pool.submit(job("a"))
+        pool.submit(job("b"))
+        assert {*codes(outcomes(pool)).values()} == {""}
+        assert children() - before == ahead
+
+
+def test_workers_started_ahead_end_without_work() -> None:
+    with Pool(1) as pool:
+        pool.start(4, "dicodec.batch.conversion_work")
+
+
+def test_workers_that_cannot_be_started_ahead_are_told_of() -> None:
+    with Pool(1) as pool:
+        pool.start(1, "no_such_module")
+        pool.submit(job("a"))
+        with pytest.raises(InternalError, match=r"no worker can be started.*no_such_module"):
+            events(pool)
 
 
 def test_threads_and_workers_are_not_more_than_cores() -> None:

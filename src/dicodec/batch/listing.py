@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicodec.batch.archives import members
 from dicodec.batch.folders import Found, PassedOver, WalkRules, walk
 from dicodec.batch.references import SourceReference, file_reference, object_reference
 from dicodec.batch.safe_names import safe_component, safe_relative
@@ -112,6 +111,8 @@ def listed(
                     else:
                         yield entry
             elif is_archive(root.path):
+                from dicodec.batch.archives import members
+
                 for member in members(root.path, limits):
                     if isinstance(member, SourceReference):
                         relative = safe_relative(member.member or "")

@@ -122,7 +122,7 @@ class _Task:
 
 
 class Pool:
-    """Worker processes, started when there is work for them.
+    """Worker processes, started when there is work for them, or ahead of it.
 
     Use it from one thread, but for `submit`, which any thread may call.
 
@@ -161,6 +161,10 @@ class Pool:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def start(self, workers: int, module: str) -> None:
+        """Start some workers before there is work, and have them import its module meanwhile."""
+        self._idle += [Worker(module) for _ in range(min(workers, self.jobs) - len(self._idle))]
 
     def submit(self, job: Job) -> None:
         """Add a job behind those that wait."""
@@ -249,7 +253,7 @@ class Pool:
         for worker in self._idle:
             worker.connection.close()
         for worker in self._idle:
-            worker.end(_PATIENCE)
+            worker.end(_PATIENCE if worker.ready else 0)  # one without work has nothing to clean up
         self._idle.clear()
         self._wake_reader.close()
         self._wake_writer.close()

@@ -20,7 +20,7 @@ from dicodec.batch.resume import options_digest
 from dicodec.batch.summary import Summary
 from dicodec.errors import DicodecError
 
-_GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.2, 64, 16 << 20
+_GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
 """What a group should take at most; each source costs less the larger its group."""
 
 BIG_FOR_EACH_JOB = 32 << 20
@@ -74,7 +74,9 @@ class Batch:
         self._told_at = self._started = time.monotonic()
         self._flights: dict[int, Flight] = {}
         self._naming: deque[dict[int, str | None]] = deque()
-        self._seconds_each = _GROUP_SECONDS
+        self._seconds_each = (
+            _GROUP_SECONDS  # at first each is a group; a few tell how long it takes
+        )
 
     def run(self, interruptions: Callable[[], int], beat: Callable[[Summary], None]) -> Summary:
         """Convert all sources.
@@ -196,7 +198,7 @@ class Batch:
         self._ledger.end(flight.key, ending)
         self.summary.count(ending)
         if ending.seconds is not None:
-            self._seconds_each += 0.1 * (ending.seconds - self._seconds_each)
+            self._seconds_each += 0.3 * (ending.seconds - self._seconds_each)
 
     def _give_back(self, position: int) -> None:
         self._ledger.give_back([self._taken(position).key])

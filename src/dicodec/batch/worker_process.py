@@ -83,7 +83,7 @@ class Group:
 
 
 def main(descriptor: int) -> None:
-    """Serve the pool at the other end of a socket until it closes it."""
+    """Serve the pool at the other end of a socket until it closes it; then end this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what an interruption means
     signal.signal(signal.SIGTERM, _leave)
     connection = Connection(descriptor)
@@ -94,8 +94,11 @@ def main(descriptor: int) -> None:
             message = connection.recv_bytes()
             if message:
                 _carry_out(pickle.loads(message), connection)  # noqa: S301 - the pool's own
-    except (EOFError, ConnectionError):
-        return
+    except (EOFError, ConnectionError, SystemExit):
+        # All that is to be cleaned up is. Python would take its modules apart one by one.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _leave(*_: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shlex
 import signal
 import sys
@@ -22,7 +21,6 @@ from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import LEDGER_NAME
 from dicodec.batch.listing import Root, listed, roots
-from dicodec.batch.policy import load_policy
 from dicodec.batch.pool import Pool
 from dicodec.batch.run import Batch
 from dicodec.cli.batch_output import BatchOutput, NoProgress
@@ -37,11 +35,9 @@ from dicodec.write_errors import translated_writes
 if TYPE_CHECKING:
     from dicodec.cli.batch_progress import ShownProgress
 
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
-
-def run_batch(arguments: argparse.Namespace) -> int:
-    """Run `dicodec convert` as a batch and return the exit status.
+def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
+    """Run `dicodec convert` as a batch in a pool, which it closes; return the exit status.
 
     Raises:
         InvalidOptionError: the arguments have no meaning together.
@@ -50,7 +46,6 @@ def run_batch(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     sources = roots(arguments.source)
     manner = _manner(arguments, sources)
-    memory = None if arguments.memory is None else _size(arguments.memory)
     rules = WalkRules(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
@@ -62,7 +57,7 @@ def run_batch(arguments: argparse.Namespace) -> int:
         ReportFile(arguments.report) as reports,
         _Interruptions() as interruptions,
         Ledger(_ledger(arguments, sources, manner), writing=True) as ledger,
-        Pool(arguments.jobs, timeout=arguments.timeout, memory=memory) as pool,
+        pool,
     ):
         output = BatchOutput(arguments, reports)
         with _progress(arguments, sources, rules) as progress:
@@ -83,9 +78,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         if arguments.in_place:
             raise InvalidOptionError("--layout has no meaning in place")
     if arguments.policy is not None:
+        from dicodec.batch.policy import load_policy
+
         load_policy(arguments.policy)  # what is wrong with it is said once, and here
-    if arguments.jobs is not None and not 1 <= arguments.jobs <= 1024:
-        raise InvalidOptionError(f"jobs is {arguments.jobs}; it can be 1 to 1024")
     return Settings(
         options=conversion_options(arguments),
         policy=arguments.policy,
@@ -143,13 +138,6 @@ def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) 
             )
         place = first if Path(first).is_dir() else str(Path(first).parent)
     return str(Path(place) / LEDGER_NAME)
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if not match:
-        raise InvalidOptionError(f"memory is {text!r}; it can be 500M or 2G, for example")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 class _Interruptions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dicodec.cli.limit_arguments import add_limit
+from dicodec.cli.sizes import size
 
 type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
@@ -116,7 +117,8 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
     """Declare what folders, archives and many files are converted with."""
     add = command.add_argument
     add("--jobs", type=int, metavar="N", help="processes for a batch (default: one a core)")
-    add("--memory", metavar="SIZE", help="memory that one of them may take, such as 2G")
+    add("--memory", type=size, metavar="SIZE",
+        help="memory that one of them may take, such as 2G")  # fmt: skip
     add("--layout", metavar="TEMPLATE",
         help="places of results, made of attributes: {PatientID}/{SOPInstanceUID}.dcm")  # fmt: skip
     add("--hidden", action="store_true", help="take hidden files and folders of a folder too")

@@ -107,10 +107,13 @@ def _is_there(target: Target | None) -> bool:
 
 
 def _batch(arguments: argparse.Namespace) -> int:
-    from dicodec.cli.batch_command import run_batch
+    from dicodec.cli.batch_pool import batch_pool
 
     try:
-        return run_batch(arguments)
+        with batch_pool(arguments) as pool:
+            from dicodec.cli.batch_command import run_batch  # while the pool's workers start
+
+            return run_batch(arguments, pool)
     except (InvalidOptionError, UnsupportedTargetError) as error:
         show_error(error, arguments)
         return WRONG_USAGE
