@@ -34,9 +34,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         (made.root / "good.dcm").write_bytes(FILE)
         (made.root / "bad.dcm").write_text("hello")
         for name in ("good", "bad"):
+            # Ids of the mapping `storage-event` have slashes.
             fields = {"source": f"{made.root}/{name}.dcm", "target": f"{made.root}/out-{name}"}
-            made.submit(id=name, to=["rle"], **fields)
-            made.ended(name)
+            made.submit(id=f"trace/{name}", to=["rle"], **fields)
+            made.ended(f"trace%2F{name}")
         yield made
 
 

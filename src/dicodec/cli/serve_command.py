@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
-from dicodec.cli.service_options import needed, policies, read_token, retries
+from dicodec.cli.service_options import existing_root, needed, policies, read_token, retries
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.model.object_url import is_object_url
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         settings = ServiceSettings(
             data=_data_folder(arguments.data),
-            roots=tuple(_existing_folder(name) for name in arguments.root),
+            roots=tuple(existing_root(name) for name in arguments.root),
             policies=policies(arguments.policy),
             token=token,
             hosts=_hosts(arguments, local=local),
@@ -72,14 +71,6 @@ def _data_folder(named: str | None) -> Path:
         return Path(named).absolute()
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "dicodec"
-
-
-def _existing_folder(name: str) -> str:
-    if is_object_url(name):
-        return name
-    if not Path(name).is_dir():
-        raise InvalidOptionError("there is no such folder", path=name, hint="--root")
-    return str(Path(name).absolute())
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.object_url import is_object_url
 
 if TYPE_CHECKING:
     from dicodec.jobs.causes import RetryPolicy
@@ -30,6 +31,19 @@ def needed(extra: str, what: str) -> Iterator[None]:
         raise InvalidOptionError(
             f"{what} are not installed ({cause.name})", hint=f"pip install 'dicodec[{extra}]'"
         ) from cause
+
+
+def existing_root(name: str) -> str:
+    """Return what `--root` names: the absolute path of a folder, or a prefix of a bucket.
+
+    Raises:
+        InvalidOptionError: there is no such folder.
+    """
+    if is_object_url(name):
+        return name
+    if not Path(name).is_dir():
+        raise InvalidOptionError("there is no such folder", path=name, hint="--root")
+    return str(Path(name).absolute())
 
 
 def read_token(path: str | None) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
-from dicodec.cli.service_options import policies, retries
+from dicodec.cli.service_options import existing_root, policies, retries
 from dicodec.errors import DicodecError, InvalidOptionError
 
 URL_VARIABLE = "DICODEC_BROKER"
@@ -68,8 +68,8 @@ def _work(arguments: argparse.Namespace, url: str) -> None:
     if arguments.prepare:
         make_queues(url, how)
         return
-    both = [_existing_folder(name) for name in arguments.root]
-    readable = [_existing_folder(name) for name in arguments.read_root]
+    both = [existing_root(name) for name in arguments.root]
+    readable = [existing_root(name) for name in arguments.read_root]
     if not both:
         raise InvalidOptionError("no folder is given that results may go to", hint="--root FOLDER")
     values = {} if arguments.output is None else {"output": str(Path(arguments.output).absolute())}
@@ -104,9 +104,3 @@ def _work(arguments: argparse.Namespace, url: str) -> None:
             )
             run_worker(broker, store, executor, log, conduct, grace=arguments.drain)
     log.write("info", "ended")
-
-
-def _existing_folder(name: str) -> str:
-    if not Path(name).is_dir():
-        raise InvalidOptionError("there is no such folder", path=name, hint="--root")
-    return str(Path(name).absolute())

@@ -21,6 +21,7 @@ from dicodec.jobs.execution_work import target_of
 from dicodec.jobs.messages import Event, EventKind, Request
 from dicodec.jobs.store_tables import Job, JobFilter, JobState
 from dicodec.jobs.submission import new_job
+from dicodec.model.object_url import is_object_url
 from dicodec.web.preview import PreviewItem, preview_item
 from dicodec.web.refusals import Refusal
 from dicodec.web.routes.shared import DICOM, TheService, found, paying, refusals, sent
@@ -221,7 +222,7 @@ def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
 def result(service: TheService, id: _Id) -> Response:  # noqa: A002
     """Return the file that a job came to."""
     one = found(service.store.find(id))
-    return sent(Path(_result_of(one)), Path(one.source).name, {}, remove=False)
+    return sent(_here(_result_of(one)), Path(one.source).name, {}, remove=False)
 
 
 @router.get(
@@ -248,7 +249,7 @@ async def preview(
     """Return a frame as a viewer would show it, as PNG."""
     one = found(service.store.find(id))
     path = _result_of(one) if which == "result" else Request.from_json(one.request).source
-    if not Path(path).is_file():
+    if not _here(path).is_file():
         raise Refusal(404, "the file is not there any more")
     item = PreviewItem(path, frame, size)
     with service.places.one():
@@ -261,6 +262,12 @@ def _result_of(one: Job) -> str:
     if one.target is None:
         raise Refusal(409, f"the job is {one.state} and has no result")
     return one.target
+
+
+def _here(path: str) -> Path:
+    if is_object_url(path):
+        raise Refusal(409, "the file is in object storage, not at this service", hint=path)
+    return Path(path)
 
 
 def _event(one: Job, kind: EventKind) -> str:
