@@ -110,7 +110,7 @@ def neighbors(folder: Path, count: int | None) -> dict[str, object]:
     os.mkfifo(folder / "files" / "hangs.dcm")  # reading it never ends
     (folder / "files" / "unreadable.dcm").symlink_to("/proc/self/mem")
     names = [*(str(path) for path in sorted(folder.glob("files/*.dcm")))]
-    command = ["convert", *names, "--to", "jpeg-ls", "-o", str(folder / "out") + "/", "-q"]
+    command = ["convert", *names, "--to", "jpeg-ls", "-o", str(folder / "out"), "--jobs", "2", "-q"]
     process = subprocess.Popen(
         [*DICODEC, *command, "--timeout", str(GIVEN_UP), "--report", folder / "report"],
         stderr=subprocess.PIPE, text=True,

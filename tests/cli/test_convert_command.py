@@ -277,6 +277,8 @@ FAILURES: dict[str, tuple[Prepare, tuple[str, ...], str, int]] = {
     "target that is never written": (nothing, ("source.dcm", "--to", "ge-private", "-o", "x"),
                                      "unsupported-target", 2),
     "no place": (nothing, ("source.dcm", "--to", "rle"), "invalid-option", 2),
+    "a bound nobody keeps": (nothing, ("source.dcm", "--to", "rle", "-o", "x", "--timeout", "3"),
+                             "invalid-option", 2),
     "several sources, one place": (nothing, ("source.dcm", "source.dcm", "--to", "rle", "-o", "x"),
                                    "invalid-option", 2),
     "two of one name": (make_target_a_folder, ("source.dcm", "out.dcm/source.dcm", "--to", "rle",

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _batch(arguments)
     try:
         options = conversion_options(arguments)
+        _check_timeout(arguments)
         targets = _targets(arguments)
         policy = _policy(arguments)
     except (InvalidOptionError, UnsupportedTargetError) as error:
@@ -70,6 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
         show_error(error, arguments)
         return SOME_FAILED
     return SOME_FAILED if failed else 0
+
+
+def _check_timeout(arguments: argparse.Namespace) -> None:
+    """Refuse a bound that nothing would keep: this process cannot give up its own work."""
+    elsewhere = arguments.engine == "gdcm" or arguments.verify == "independent"
+    if arguments.timeout is not None and not elsewhere:
+        raise InvalidOptionError(
+            "--timeout bounds files of a batch, and GDCM; these few are converted without either",
+            hint="--jobs 1 makes a batch, whose OUTPUT is a folder",
+        )
 
 
 def _policy(arguments: argparse.Namespace) -> Policy | None:
