@@ -89,13 +89,13 @@ def running_broker(kind: str, folder: Path) -> Iterator[RunningBroker]:
             _stop_group(broker.helping, signal.SIGTERM)
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     assert found, f"{name} is not installed; see tools/witnesses.sh"
     return found
 
 
-def _started(
+def started(
     folder: Path, command: list[str], more: dict[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     with (folder / "log").open("ab") as log:
@@ -105,7 +105,7 @@ def _started(
         )  # fmt: skip
 
 
-def _listens(port: int, say: bytes = b"", expect: bytes = b"") -> bool:
+def listens(port: int, say: bytes = b"", expect: bytes = b"") -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), 0.5) as one:
             one.settimeout(2)
@@ -119,26 +119,26 @@ def _listens(port: int, say: bytes = b"", expect: bytes = b"") -> bool:
 def _redis(folder: Path) -> RunningBroker:
     port = free_port()
     command = [
-        _program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+        program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
         "--appendonly", "yes", "--appendfsync", "always", "--save", "",
     ]  # fmt: skip
     return RunningBroker(
         "redis",
         f"redis://127.0.0.1:{port}",
-        lambda: _started(folder, command),
-        lambda: _listens(port, b"PING\r\n", b"PONG"),
+        lambda: started(folder, command),
+        lambda: listens(port, b"PING\r\n", b"PONG"),
     )
 
 
 def _nats(folder: Path) -> RunningBroker:
     port = free_port()
-    command = [_program("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd",
+    command = [program("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd",
                str(folder / "data")]  # fmt: skip
     return RunningBroker(
         "nats",
         f"nats://127.0.0.1:{port}",
-        lambda: _started(folder, command),
-        lambda: _listens(port, expect=b"INFO"),
+        lambda: started(folder, command),
+        lambda: listens(port, expect=b"INFO"),
     )
 
 
@@ -161,13 +161,13 @@ def _rabbitmq(folder: Path) -> RunningBroker:
         "ERL_EPMD_ADDRESS": "127.0.0.1",
     }
     # Without one of ours RabbitMQ leaves a daemon of that kind behind.
-    daemon = [_program("epmd"), "-port", str(names), "-address", "127.0.0.1"]
+    daemon = [program("epmd"), "-port", str(names), "-address", "127.0.0.1"]
     return RunningBroker(
         "rabbitmq",
         f"amqp://guest:guest@127.0.0.1:{port}",
-        lambda: _started(folder, [RABBIT_SERVER], environment),
-        lambda: _listens(port, b"AMQP\x00\x00\x09\x01", b"\x01"),
-        lambda: _started(folder, daemon),
+        lambda: started(folder, [RABBIT_SERVER], environment),
+        lambda: listens(port, b"AMQP\x00\x00\x09\x01", b"\x01"),
+        lambda: started(folder, daemon),
     )
 
 
@@ -183,6 +183,6 @@ def _kafka(folder: Path) -> RunningBroker:
     return RunningBroker(
         "kafka",
         f"kafka://127.0.0.1:{port}",
-        lambda: _started(folder, command),
-        lambda: _listens(port),
+        lambda: started(folder, command),
+        lambda: listens(port),
     )
