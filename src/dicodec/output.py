@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Buffer, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -195,6 +193,9 @@ def result_file(
             target.truncate()
             raise
         return
+    import shutil  # both take milliseconds to load, and most targets are files
+    import tempfile
+
     with translated_writes(), tempfile.TemporaryFile(prefix="dicodec-") as spool:
         yield spool
         spool.seek(0)

@@ -10,11 +10,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import blake2s
 from pathlib import Path
 
 PART_SUFFIX = ".dicodec-part"
@@ -79,6 +77,8 @@ def part_name(name: str) -> str:
     whole = f".{name}{PART_SUFFIX}"
     if len(os.fsencode(whole)) <= _LONGEST_NAME:
         return whole
+    from hashlib import blake2s  # it takes milliseconds to load
+
     start = os.fsencode(name)[:150].decode("utf-8", "ignore")
     return f".{start}.{blake2s(os.fsencode(name), digest_size=8).hexdigest()}{PART_SUFFIX}"
 
@@ -91,7 +91,7 @@ def _created(target: Path, mode: int) -> tuple[Path, int]:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
         except FileExistsError:
             if not remove_leftover(path):
-                path = target.with_name(part_name(f"{target.name[:40]}.{secrets.token_hex(8)}"))
+                path = target.with_name(part_name(f"{target.name[:40]}.{os.urandom(8).hex()}"))
             continue
         try:
             if _locked(path, descriptor):

@@ -8,7 +8,6 @@ is there before the first one means the new file.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -132,6 +131,8 @@ def keep_backup(target: Path, suffix: str) -> None:
 
 
 def _copy(target: Path, backup: Path) -> None:
+    import shutil  # it takes milliseconds to load, and most file systems have hard links
+
     with part_file(backup, 0o600) as (part, descriptor):
         shutil.copyfile(target, part)
         take_over(part, target, target.stat())
