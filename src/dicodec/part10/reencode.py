@@ -102,7 +102,7 @@ def swap_bytes(value: bytes, unit: int) -> bytes:
 
 
 def _structs(order: str) -> tuple[Callable[..., Any], ...]:
-    reading = (struct.Struct(order + form).unpack_from for form in ("HH", "H", "I"))
+    reading = (struct.Struct(order + form).unpack_from for form in ("HH2sH", "HHI", "I"))
     writing = (struct.Struct(order + form).pack for form in ("HHI", "HH2sH", "HH2s2sI"))
     return (*reading, *writing)
 
@@ -113,7 +113,7 @@ _STRUCTS = {True: _structs("<"), False: _structs(">")}
 class _Reencoder:
     __slots__ = (
         "_buffer", "_context", "_occurrences", "_offset", "_pack_implicit", "_pack_long",
-        "_pack_short", "_read_long", "_read_short", "_read_tag", "_source", "_target",
+        "_pack_short", "_read_explicit", "_read_implicit", "_read_length", "_source", "_target",
     )  # fmt: skip
 
     def __init__(
@@ -130,13 +130,15 @@ class _Reencoder:
         self._context = context
         self._offset = offset
         self._occurrences: Occurrences | None = None
-        self._read_tag, self._read_short, self._read_long, *_ = _STRUCTS[source.little_endian]
-        *_, self._pack_implicit, self._pack_short, self._pack_long = _STRUCTS[target.little_endian]
+        reading, writing = _STRUCTS[source.little_endian][:3], _STRUCTS[target.little_endian][3:]
+        self._read_explicit, self._read_implicit, self._read_length = reading
+        self._pack_implicit, self._pack_short, self._pack_long = writing
 
     def elements(self, position: int, end: int, level: Level, out: list[bytes], depth: int) -> int:
         """Append the elements up to `end` or an Item Delimitation Item; return where it stopped."""
         buffer = self._buffer
-        read_tag, read_short, read_long = self._read_tag, self._read_short, self._read_long
+        read_explicit, read_implicit = self._read_explicit, self._read_implicit
+        pack_implicit = self._pack_implicit
         explicit = self._source.explicit_vr
         to_explicit = self._target.explicit_vr
         drops_group_lengths = explicit != to_explicit
@@ -148,7 +150,10 @@ class _Reencoder:
         while position < end:
             if end - position < 8:
                 raise self._truncated(position, "the data set ends inside an element")
-            group, number = read_tag(buffer, position)
+            if explicit:
+                group, number, letters, length = read_explicit(buffer, position)
+            else:
+                group, number, length = read_implicit(buffer, position)
             tag = group << 16 | number
             if group == 0xFFFE:
                 if tag == ITEM_DELIMITER:
@@ -159,18 +164,14 @@ class _Reencoder:
             reserved = _NO_RESERVED
             value = position + 8
             if explicit:
-                letters = buffer[position + 4 : position + 6]
                 header = HEADERS.get(letters) or self._future_vr(letters, tag, position)
                 if header.long_form:
                     if end - position < 12:
                         raise self._truncated(position, "the data set ends inside an element")
                     reserved = buffer[position + 6 : value]
-                    (length,) = read_long(buffer, value)
+                    (length,) = self._read_length(buffer, value)
                     value += 4
-                else:
-                    (length,) = read_short(buffer, position + 6)
             else:
-                (length,) = read_long(buffer, position + 4)
                 found = header_by_tag(tag)
                 if found is None:
                     first = buffer[value : min(value + length, value + _LONGEST_CREATOR)]
@@ -195,7 +196,10 @@ class _Reencoder:
                     header = UN
                 if swaps and header.swap_unit > 1:
                     content = swap_bytes(content, header.swap_unit)
-            out.append(self._header(tag, header, reserved, len(content)))
+            if to_explicit:
+                out.append(self._header(tag, header, reserved, len(content)))
+            else:  # the same, and the usual case of old devices
+                out.append(pack_implicit(group, number, len(content)))
             out.append(content)
             position = after
         return position
@@ -360,8 +364,8 @@ class _Reencoder:
     def _item_header(self, position: int, end: int) -> tuple[int, int]:
         if end - position < 8:
             raise self._truncated(position, "the data set ends inside a sequence")
-        group, number = self._read_tag(self._buffer, position)
-        return group << 16 | number, self._read_long(self._buffer, position + 4)[0]
+        group, number, length = self._read_implicit(self._buffer, position)
+        return group << 16 | number, length
 
     def _future_vr(self, letters: bytes, tag: int, position: int) -> VrHeader:
         if letters.isalpha() and letters.isupper():  # a VR of a later edition (PS3.5 6.2)
