@@ -6,39 +6,16 @@ itself is measured by `make bench`.
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import pydicom
 import pytest
 
+from counted_calls import calls
 from dicodec import convert, convert_bytes
 from made import IMAGE_KINDS
 
 CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
-
-
-def calls(work: Callable[[], object]) -> Counter[str]:
-    """Count calls of Python's functions, and of functions in C by name, once caches are warm."""
-    work()
-    found: Counter[str] = Counter()
-
-    def count(_: FrameType, event: str, called: object) -> None:
-        if event == "call":
-            found["all"] += 1
-        elif event == "c_call":
-            found["all"] += 1
-            found[getattr(called, "__name__", "")] += 1
-
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return found
 
 
 def calls_to_convert(data: bytes, to: str) -> int:
