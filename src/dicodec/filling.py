@@ -29,7 +29,7 @@ def encoded_fill(file: DicomFile, pixels: PixelPlan) -> bytes:
         samples = step.apply(samples, image)
         image = step.described(image)
     assert pixels.encoder is not None, "a plan that fills frames names its encoder"
-    return pixels.encoder.encode(samples, pixels.prepared)
+    return bytes(pixels.encoder.encode(samples, pixels.prepared))
 
 
 def _padding(file: DicomFile, image: ImagePixelDescription) -> float | None:

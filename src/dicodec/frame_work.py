@@ -19,7 +19,8 @@ from dicodec.rules.color_space import coded_color_space
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Samples
 
-type FrameWork = Callable[[int], bytes]
+type Stored = bytes | bytearray | memoryview
+type FrameWork = Callable[[int], Stored]
 type FrameReader = Callable[[int], bytes]
 type SampleReader = Callable[[int], Samples]
 
@@ -59,7 +60,7 @@ def _frame_work(
     encoder = pixels.encoder
     assert encoder is not None, "a plan to transcode names its encoder"
 
-    def transcode(frame: int) -> bytes:
+    def transcode(frame: int) -> Stored:
         return encoder.encode(decode(frame), pixels.prepared)
 
     return transcode

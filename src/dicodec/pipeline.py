@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from dicodec import __version__
 from dicodec.frame_window import map_frames
-from dicodec.frame_work import frame_work
+from dicodec.frame_work import Stored, frame_work
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.part10.deflating import DeflatingWriter
@@ -168,7 +168,7 @@ class _Run:
             return self._write_native(sink, pixels, told, native_size)
 
     def _write_native(
-        self, sink: Sink, pixels: PixelPlan, frames: Iterator[bytes], native_size: int
+        self, sink: Sink, pixels: PixelPlan, frames: Iterator[Stored], native_size: int
     ) -> PipelineResult:
         vr = native_vr(pixels.result, "")
         writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
@@ -182,7 +182,7 @@ class _Run:
     def _write_fragments(
         self,
         pixels: PixelPlan,
-        streams: Iterator[bytes],
+        streams: Iterator[Stored],
         rooms: dict[int, int],
         native_size: int,
     ) -> PipelineResult:
@@ -242,7 +242,7 @@ class _Run:
         writer.finish()
 
 
-def _told(streams: Iterator[bytes], pixels: PixelPlan, progress: Progress) -> Iterator[bytes]:
+def _told(streams: Iterator[Stored], pixels: PixelPlan, progress: Progress) -> Iterator[Stored]:
     """Yield what is given, and tell how far it is."""
     for done, stream in enumerate(streams, 1):
         yield stream

@@ -67,7 +67,7 @@ def test_ybr_full_goes_in_as_it_is() -> None:
 def test_markers_that_lie_change_no_sample(lie: bytes) -> None:
     for name, chosen in (("jpeg", "RGB"), ("jpeg-lossless", None)):
         encoder, decoder = codec_for(name, EncoderSettings(photometric=chosen))
-        stream = encoder.encode(smooth(RGB), RGB)
+        stream = bytes(encoder.encode(smooth(RGB), RGB))
         adobe = stream.index(b"\xff\xee")
         lying = stream[:adobe] + lie + stream[adobe + 16 :]
         ids = lying.index(b"RGB"[:1] + b"\x11")

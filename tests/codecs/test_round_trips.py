@@ -220,7 +220,7 @@ def _assert_exact(
     try:
         described = decoder.describe(stream)
         # Whoever stores the stream may pad it.
-        decoded = decoder.decode(stream + b"\0" * (len(stream) % 2), stored)
+        decoded = decoder.decode(bytes(stream) + b"\0" * (len(stream) % 2), stored)
     except DicodecError as error:
         raise AssertionError(f"{image}: {error}") from error
 

@@ -93,7 +93,7 @@ def test_lossless_jpeg_of_ybr_does_not_look_like_rgb() -> None:
 
 def _jpeg() -> bytes:
     image = describe_image(**KINDS["8"], rows=48, columns=50)
-    return codec_for("jpeg")[0].encode(smooth(image), image)
+    return bytes(codec_for("jpeg")[0].encode(smooth(image), image))
 
 
 def test_junk_before_soi_is_found_and_skipped() -> None:
@@ -171,7 +171,7 @@ def test_boxes_around_a_codestream() -> None:
 def test_a_tile_part_of_unknown_length() -> None:
     image = describe_image(**KINDS["8"])
     encoder, decoder = codec_for("jpeg2000-lossless")
-    stream = encoder.encode(fill(image, "ramp"), image)
+    stream = bytes(encoder.encode(fill(image, "ramp"), image))
     sot = stream.index(b"\xff\x90\x00\x0a")
     open_ended = stream[: sot + 6] + b"\0\0\0\0" + stream[sot + 10 :]
 

@@ -79,7 +79,7 @@ class Encoder(Protocol):
         """
         ...
 
-    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
         """Return the stream of one frame; of any length, the caller pads it.
 
         Args:

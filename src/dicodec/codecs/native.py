@@ -146,8 +146,11 @@ class NativeEncoder:
             )
         return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
 
-    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
-        """Return the bytes of one native frame, without padding: see `Encoder`."""
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
+        """Return the bytes of one native frame, without padding: see `Encoder`.
+
+        They are those of `samples` themselves where nothing has to change.
+        """
         self.encoded_description(image)
         bits.check_range(samples, image)
         if image.bits_allocated == 1:
@@ -155,7 +158,7 @@ class NativeEncoder:
         if is_subsampled(image):
             samples = subsampled(samples)
         ordered = samples.dtype.newbyteorder(">" if self.big_endian else "<")
-        return samples.astype(ordered, copy=False).tobytes()
+        return samples.astype(ordered, copy=False).reshape(-1).view(np.uint8).data
 
 
 def _by_pixel(samples: Samples, image: ImagePixelDescription) -> Samples:

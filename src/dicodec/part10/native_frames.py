@@ -80,7 +80,7 @@ class BitJoiner:
         self._carried = 0
         self._carried_bits = 0
 
-    def joined(self, frame: bytes) -> bytes:
+    def joined[Frame: bytes | bytearray | memoryview](self, frame: Frame) -> Frame | bytes:
         """Return the whole bytes there are once a frame is added."""
         if self._frame_bits % 8 == 0:
             return frame
