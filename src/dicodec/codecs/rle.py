@@ -134,9 +134,12 @@ def _planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:
         rows = image.rows if image.columns % 8 == 0 else 1
         return [packed.reshape(rows, -1)]
     size = samples.dtype.itemsize
-    planes = samples.view(np.uint8).reshape(image.rows, image.columns, -1, size)
+    words = samples.view(f"<u{size}").reshape(image.rows, image.columns, -1)
+    if size == 1:  # ascontiguousarray would keep odd strides of a 1x1 image
+        return [words[:, :, sample].copy() for sample in range(image.samples_per_pixel)]
     return [
-        planes[:, :, sample, byte].copy()  # ascontiguousarray keeps odd strides of a 1x1 image
+        # Words that are shifted and narrowed are moved many at a time, single bytes are not.
+        (words[:, :, sample] >> words.dtype.type(8 * byte)).astype(np.uint8, order="C")
         for sample in range(image.samples_per_pixel)
         for byte in reversed(range(size))
     ]
