@@ -53,8 +53,10 @@ def _page(results: Results) -> Iterator[str]:
     yield f"Measured on {here}."
     versions = (f"{name} {text or 'not installed'}" for name, text in results.versions.items())
     yield f"{', '.join(versions)}.\n"
+    found = {"ratios": results.rows, "growth": results.growth, "memory": results.memory}
     for name, title in CHARTS:
-        yield f"![{title}](performance/{name}.svg)\n"
+        if found[name]:
+            yield f"![{title}](performance/{name}.svg)\n"
     yield "## Rows below what was to be reached\n"
     yield from _below(results.rows)
     for name, workload in WORKLOADS.items():
