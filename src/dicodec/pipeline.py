@@ -17,9 +17,9 @@ from dicodec.part10.deflating import DeflatingWriter
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
-from dicodec.part10.moving import move_bytes
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
+from dicodec.part10.source import read_chunks
 from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.planning.pixel_planner import swap_unit_between
@@ -107,7 +107,8 @@ class _Run:
 
     def run(self) -> PipelineResult:
         if self._plan.action is Action.COPY_FILE:
-            move_bytes(self._file.source, 0, self._file.source.size, self._out)
+            for chunk in read_chunks(self._file.source, 0, self._file.source.size):
+                self._out.write(chunk)
             return PipelineResult(None, 0)
         write_file_meta(self._out, self._file.head, self._stated_meta())
         if not self._plan.target.deflated:
@@ -222,7 +223,8 @@ class _Run:
         if span.undefined:
             end = span.value + span.length
             sink.write(element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))
-            move_bytes(source, span.value, end, sink)
+            for chunk in read_chunks(source, span.value, end):
+                sink.write(chunk)
             sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
             return
         unit = 1
@@ -234,11 +236,8 @@ class _Run:
             unit = swap_unit_between(self._plan.source, self._plan.target, image, stated_vr)
             vr = native_vr(image, stated_vr)
         writer = NativeWriter(sink, span.tag, vr, span.length, self._encoding)
-        if unit == 1:
-            move_bytes(source, span.value, span.value + span.length, sink)
-        else:
-            for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
-                writer.write(chunk)
+        for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
+            writer.write(chunk)
         writer.finish()
 
 

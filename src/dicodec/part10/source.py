@@ -89,10 +89,6 @@ class FileSource:
         # One call of the operating system returns at most 2 GiB, and may return less.
         return os.pread(self._descriptor, length - len(data), offset + len(data))
 
-    def fileno(self) -> int:
-        """Return the descriptor, for reads that name their offset."""
-        return self._descriptor
-
     def check_unchanged(self) -> None:
         """Find out whether all that was read is of one state of the file.
 
