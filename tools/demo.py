@@ -67,11 +67,23 @@ def round_trip(native: Path, work: Path, target: str, expected: str) -> str:
     except DicodecError as error:
         return f"not possible: {error.message}"
     milliseconds = (time.perf_counter() - started) * 1000
-    same = digest(back) == expected
-    verdict = "same pixels" if same else "PIXELS DIFFER"
+    verdict = "same pixels" if digest(back) == expected else "PIXELS DIFFER"
+    if palette_was_applied(native, back):  # JPEG XL holds no palette: the colors have to be right
+        colors = work / "colors.dcm"
+        convert(native, colors, to="explicit-le", photometric="RGB", overwrite=True)
+        verdict = "same pixels, in RGB" if digest(back) == digest(colors) else "PIXELS DIFFER"
     ratio = native.stat().st_size / there.stat().st_size
     size = there.stat().st_size
     return f"{size:>9,} bytes  {ratio:5.2f} : 1  {milliseconds:6.1f} ms there and back  {verdict}"
+
+
+def palette_was_applied(before: Path, after: Path) -> bool:
+    """Whether an image of PALETTE COLOR has become one of RGB."""
+    found = [
+        pydicom.dcmread(path, stop_before_pixels=True).PhotometricInterpretation
+        for path in (before, after)
+    ]
+    return found == ["PALETTE COLOR", "RGB"]
 
 
 def digest(path: Path) -> str:
