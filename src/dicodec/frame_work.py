@@ -17,10 +17,9 @@ from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import coded_color_space
 
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
-    from dicodec.codecs.base import Samples
+    from dicodec.codecs.base import Buffer, Samples
 
-type Stored = bytes | bytearray | memoryview
-type FrameWork = Callable[[int], Stored]
+type FrameWork = Callable[[int], Buffer]
 type FrameReader = Callable[[int], bytes]
 type SampleReader = Callable[[int], Samples]
 
@@ -60,7 +59,7 @@ def _frame_work(
     encoder = pixels.encoder
     assert encoder is not None, "a plan to transcode names its encoder"
 
-    def transcode(frame: int) -> Stored:
+    def transcode(frame: int) -> Buffer:
         return encoder.encode(decode(frame), pixels.prepared)
 
     return transcode

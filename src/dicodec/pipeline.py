@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from dicodec import __version__
 from dicodec.frame_window import map_frames
-from dicodec.frame_work import Stored, frame_work
+from dicodec.frame_work import frame_work
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.part10.deflating import DeflatingWriter
@@ -25,6 +25,9 @@ from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.planning.pixel_planner import swap_unit_between
 from dicodec.rules.image_edits import native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
+
+if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
+    from dicodec.codecs.base import Buffer
 
 IMPLEMENTATION_CLASS_UID = "2.25.160394412927360341237155836245310946011"
 IMPLEMENTATION_VERSION_NAME = f"DICODEC_{__version__}"[:16]
@@ -169,7 +172,7 @@ class _Run:
             return self._write_native(sink, pixels, told, native_size)
 
     def _write_native(
-        self, sink: Sink, pixels: PixelPlan, frames: Iterator[Stored], native_size: int
+        self, sink: Sink, pixels: PixelPlan, frames: Iterator[Buffer], native_size: int
     ) -> PipelineResult:
         vr = native_vr(pixels.result, "")
         writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
@@ -183,7 +186,7 @@ class _Run:
     def _write_fragments(
         self,
         pixels: PixelPlan,
-        streams: Iterator[Stored],
+        streams: Iterator[Buffer],
         rooms: dict[int, int],
         native_size: int,
     ) -> PipelineResult:
@@ -241,7 +244,7 @@ class _Run:
         writer.finish()
 
 
-def _told(streams: Iterator[Stored], pixels: PixelPlan, progress: Progress) -> Iterator[Stored]:
+def _told(streams: Iterator[Buffer], pixels: PixelPlan, progress: Progress) -> Iterator[Buffer]:
     """Yield what is given, and tell how far it is."""
     for done, stream in enumerate(streams, 1):
         yield stream

@@ -74,9 +74,8 @@ class Batch:
         self._told_at = self._started = time.monotonic()
         self._flights: dict[int, Flight] = {}
         self._naming: deque[dict[int, str | None]] = deque()
-        self._seconds_each = (
-            _GROUP_SECONDS  # at first each is a group; a few tell how long it takes
-        )
+        # At first each source is a group; a few tell how long one takes.
+        self._seconds_each = _GROUP_SECONDS
 
     def run(self, interruptions: Callable[[], int], beat: Callable[[Summary], None]) -> Summary:
         """Convert all sources.

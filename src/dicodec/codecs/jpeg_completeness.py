@@ -9,13 +9,13 @@ that is missing between two restart markers is not found in this way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_size import bits_needed, code_lengths
-from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, walk
+from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, Segment, walk
 from dicodec.errors import TruncatedFrameError
 from dicodec.model.stream import StreamDescription
 
@@ -75,18 +75,12 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
         or set(description.subsampling) != {(1, 1)}
     ):
         return False
-    lengths, start, end = None, 0, 0
-    for segment in walk(stream, 0):
-        if segment.marker == DHT:
-            if lengths is not None:
-                return False
-            lengths = code_lengths(stream[segment.start + 1 : segment.end])
-        if start and not end:
-            end = segment.start - (2 if segment.marker == EOI else 4)
-        if segment.marker == SOS:
-            start = segment.end
+    segments = [*walk(stream, 0)]
+    tables = [stream[one.start + 1 : one.end] for one in segments if one.marker == DHT]
+    lengths = code_lengths(tables[0]) if len(tables) == 1 else None
     if lengths is None:
         return False
+    ((start, end),) = _scans(segments)
     needed = bits_needed(samples, description.precision or 0, description.predictor or 0, lengths)
     while stream[end - 1] == 0xFF:  # it may belong to the marker behind it, so it is no data
         end -= 1
@@ -97,14 +91,20 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
 def _lengthened(stream: bytes, filler: bytes) -> bytes:
     """Return a stream with filler behind each of its scans."""
     parts: list[bytes] = []
-    done, scan = 0, False
-    for segment in walk(stream, 0):
-        if scan:
-            end = segment.start - (2 if segment.marker == EOI else 4)
-            parts.append(stream[done:end])
-            if stream[end - 1] == 0xFF:  # the data's last byte, not the first one of a marker
-                parts.append(b"\0")
-            parts.append(filler)
-            done = end
-        scan = segment.marker == SOS
+    done = 0
+    for _, end in _scans(walk(stream, 0)):
+        parts.append(stream[done:end])
+        if stream[end - 1] == 0xFF:  # the data's last byte, not the first one of a marker
+            parts.append(b"\0")
+        parts.append(filler)
+        done = end
     return b"".join([*parts, stream[done:]])
+
+
+def _scans(segments: Iterable[Segment]) -> Iterator[tuple[int, int]]:
+    """Yield where the entropy-coded data of each scan of a whole stream begins and ends."""
+    start = 0
+    for segment in segments:
+        if start:
+            yield start, segment.start - (2 if segment.marker == EOI else 4)
+        start = segment.end if segment.marker == SOS else 0

@@ -6,9 +6,7 @@ import zlib
 from collections import deque
 from typing import TYPE_CHECKING, BinaryIO
 
-if (
-    TYPE_CHECKING
-):  # imported where threads are started: it takes 10 ms, and a small data set needs none
+if TYPE_CHECKING:  # imported where threads are started: it takes 10 ms, and few files need it
     from concurrent.futures import Future, ThreadPoolExecutor
 
 BLOCK_SIZE = 1 << 20
@@ -87,9 +85,5 @@ class DeflatingWriter:
 
 
 def _deflated(block: bytes, before: bytes, *, last: bool) -> bytes:
-    deflater = (
-        zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, zdict=before)
-        if before
-        else zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
-    )
+    deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, zdict=before)
     return deflater.compress(block) + deflater.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)

@@ -198,7 +198,7 @@ class _Reencoder:
                     content = swap_bytes(content, header.swap_unit)
             if to_explicit:
                 out.append(self._header(tag, header, reserved, len(content)))
-            else:  # the same, and the usual case of old devices
+            else:  # as _header does; without that call a header takes a tenth less
                 out.append(pack_implicit(group, number, len(content)))
             out.append(content)
             position = after
