@@ -34,8 +34,6 @@ from dicodec.planning.decide import plan_conversion
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import ConversionReport
 from dicodec.survey import surveyed
-from dicodec.text_edits import text_tags
-from dicodec.verification import verify_result
 
 LEFT_ALONE = "left alone"
 """What a report says of a file that is replaced in place and was right already."""
@@ -345,6 +343,9 @@ def _verify(
     options: ConversionOptions,
     workers: int,
 ) -> None:
+    from dicodec.text_edits import text_tags
+    from dicodec.verification import verify_result
+
     names = *options.remove_attributes, *(name for name, _ in options.set_attributes)
     asked = {editable_tag(name) for name in names}
     if options.charset is not None:

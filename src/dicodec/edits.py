@@ -18,7 +18,6 @@ from dicodec.repair.character_sets import UTF_8
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.relabel import also_valid_as
 from dicodec.salvage_bookkeeping import salvage_edits
-from dicodec.text_edits import declared_character_set, utf_8_edits
 
 _OFFSET_TABLE_TAGS = (
     tags.EXTENDED_OFFSET_TABLE,
@@ -62,6 +61,8 @@ def planned_edits(
         left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
         edits += nested_pixel_edits(file.data_set, plan.source, encoding, left_out)
     if options.charset is not None:
+        from dicodec.text_edits import utf_8_edits
+
         own = {edit.tag for edit in wanted}
         edits = utf_8_edits(file.data_set, options.charset, edits, encoding, own)
     edits += wanted
@@ -146,6 +147,8 @@ def check_user_edits(options: ConversionOptions) -> None:
             may be negative, is a file's own matter, and is not judged here.
     """
     if options.charset is not None:
+        from dicodec.text_edits import declared_character_set
+
         declared_character_set(options.charset)
     for name in options.remove_attributes:
         editable_tag(name)

@@ -63,11 +63,6 @@ def rescaling(gray: rules.GrayAttributes) -> Rescaling:
     return Rescaling(slope, intercept, Window(center, width, gray.voi_function or "LINEAR"))
 
 
-def has_color_tables(data_set: DataSet) -> bool:
-    """Whether there are Palette Color Lookup Tables."""
-    return data_set.find(_COLORS[0][1]) is not None
-
-
 def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:
     """Return the Palette Color Lookup Tables, expanded.
 

@@ -82,6 +82,8 @@ def _check_end(file: DicomFile, pixel_data: PixelData) -> None:
 
 
 def _lacks_window(pixels: PixelPlan) -> bool:
+    if not pixels.steps:
+        return False
     from dicodec.pixels.gray import Rescaling
 
     return any(isinstance(one.apply, Rescaling) and not one.apply.window for one in pixels.steps)

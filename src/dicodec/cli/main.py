@@ -33,6 +33,20 @@ _SUBCOMMANDS = {
 }
 
 
+def main() -> None:
+    """Run the command, and end this process with its exit status."""
+    status = run()
+    import threading
+
+    if threading.active_count() == 1:
+        # All is written and closed. Python would take its modules apart one by one, which takes
+        # longer than to convert a slice.
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 some file failed, 2 wrong usage, 130."""
     _settle_streams()
@@ -176,4 +190,4 @@ def _add_policy(commands: Commands) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    main()

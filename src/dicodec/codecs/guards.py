@@ -233,3 +233,16 @@ def check_encodable(
         raise UnsupportedImageError(
             f"{name} cannot hold signed samples of color", attribute="PixelRepresentation"
         )
+
+
+def check_containers(image: ImagePixelDescription, name: str) -> None:
+    """Check that Bits Allocated is 8 or 16.
+
+    Raises:
+        UnsupportedImageError: it is not.
+    """
+    if image.bits_allocated not in {8, 16}:
+        raise UnsupportedImageError(
+            f"{name} cannot hold Bits Allocated {image.bits_allocated}, only 8 and 16",
+            attribute="BitsAllocated",
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import imagecodecs
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.guards import check_encodable, encoding
+from dicodec.codecs.guards import check_containers, check_encodable, encoding
 from dicodec.errors import InvalidOptionError, UnsupportedImageError
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.pixels import bits
@@ -165,19 +165,6 @@ class LosslessEncoder:
                 outcolorspace=colorspace,
             )
         return bytes(stream)
-
-
-def check_containers(image: ImagePixelDescription, name: str) -> None:
-    """Check that Bits Allocated is 8 or 16.
-
-    Raises:
-        UnsupportedImageError: it is not.
-    """
-    if image.bits_allocated not in {8, 16}:
-        raise UnsupportedImageError(
-            f"{name} cannot hold Bits Allocated {image.bits_allocated}, only 8 and 16",
-            attribute="BitsAllocated",
-        )
 
 
 def _check_quality(quality: int) -> None:

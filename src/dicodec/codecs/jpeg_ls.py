@@ -10,6 +10,7 @@ from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.guards import (
     YBR_422,
     bring_to_image,
+    check_containers,
     check_decodable,
     check_encodable,
     check_size,
@@ -17,7 +18,6 @@ from dicodec.codecs.guards import (
     encoding,
     plain_description,
 )
-from dicodec.codecs.jpeg_encoders import check_containers
 from dicodec.codecs.streams import jpeg as headers
 from dicodec.errors import (
     CorruptFrameError,

@@ -10,13 +10,13 @@ from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.guards import (
     SUBSAMPLED,
     bring_to_image,
+    check_containers,
     check_decodable,
     check_encodable,
     check_size,
     encoding,
     plain_description,
 )
-from dicodec.codecs.jpeg_encoders import check_containers
 from dicodec.codecs.streams import jpeg as jpeg_headers
 from dicodec.codecs.streams import jpegxl as headers
 from dicodec.errors import (

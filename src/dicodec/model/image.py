@@ -56,6 +56,12 @@ class ImagePixelDescription:
         return self.photometric_interpretation in MONOCHROME
 
     @property
+    def has_more_than_8_bits(self) -> bool:
+        """Whether 8 unsigned bits would change samples; indices into a palette are not samples."""
+        palette = self.photometric_interpretation == "PALETTE COLOR"
+        return (self.bits_stored > 8 or self.signed) and not palette and not self.floating
+
+    @property
     def samples_per_frame(self) -> int:
         """Number of samples a frame has once every pixel has all of its samples."""
         return self.rows * self.columns * self.samples_per_pixel

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import (
     TransferSyntax,
 )
-from dicodec.pixels.photometric import PhotometricStep
 
-if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
+if TYPE_CHECKING:  # what plans that only move bytes do not need; the codecs bring NumPy
     from dicodec.codecs.base import Decoder, Encoder
+    from dicodec.model.stream import StreamDescription
+    from dicodec.pixels.photometric import PhotometricStep
 
 
 class Action(StrEnum):

@@ -26,7 +26,6 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.planning.conversion_plan import Action, ConversionPlan
-from dicodec.planning.photometric_planner import has_more_than_8_bits
 from dicodec.planning.pixel_planner import PixelPlanner
 from dicodec.rules.image_classes import is_image_class
 
@@ -85,7 +84,7 @@ def _may_stay(file: DicomFile, options: ConversionOptions) -> bool:
     if file.pixel_data is None or isinstance(file.pixel_data.described, MalformedFileError):
         return True
     image = file.pixel_data.image
-    if options.rescale_to_8bit and has_more_than_8_bits(image):
+    if options.rescale_to_8bit and image.has_more_than_8_bits:
         return False
     return options.photometric in {"auto", "keep", image.photometric_interpretation}
 

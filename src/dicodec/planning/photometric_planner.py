@@ -12,12 +12,6 @@ from dicodec.errors import (
     FrameMismatchError,
     UnsupportedImageError,
 )
-from dicodec.gray_and_color import (
-    gray_attributes,
-    has_color_tables,
-    read_palette,
-    rescaling,
-)
 from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.encoder_settings import EncoderSettings
@@ -29,8 +23,6 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
-from dicodec.pixels.gray import narrowing_step, rescaling_step
-from dicodec.pixels.palette import palette_steps
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
 from dicodec.planning.conversion_plan import EmbeddedOverlay
 from dicodec.rules.color_space import coded_color_space
@@ -40,12 +32,6 @@ from dicodec.rules.overlays import (
     OVERLAY_BITS_ALLOCATED,
     OVERLAY_DATA,
     OVERLAY_GROUPS,
-)
-from dicodec.rules.photometric_edits import (
-    check_rescaling,
-    inversion_edits,
-    palette_edits,
-    rescaling_edits,
 )
 from dicodec.rules.stream_contradictions import stream_contradictions
 
@@ -61,13 +47,7 @@ _TRANSFORMING = frozenset({"jpeg2000", "htj2k"})
 """Families whose codec turns RGB into colors that are easier to compress, and back."""
 
 _RETIRED_COLORS = frozenset({"HSV", "ARGB", "CMYK"})
-_ALPHA_TABLE = 0x00281204
-
-
-def has_more_than_8_bits(image: ImagePixelDescription) -> bool:
-    """Whether there is something to be rescaled; a palette brings colors of its own."""
-    palette = image.photometric_interpretation == "PALETTE COLOR"
-    return (image.bits_stored > 8 or image.signed) and not palette and not image.floating
+_COLOR_TABLE, _ALPHA_TABLE = 0x00281101, 0x00281204
 
 
 class PhotometricPlanner:
@@ -186,24 +166,15 @@ class PhotometricPlanner:
             raise
 
     def _palette_steps(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
-        tables = read_palette(self._data_set, decoded)
-        if tables.notes and self._options.strict:
-            raise ContradictionError(tables.notes[0])
-        self._decisions += tables.notes
-        steps = palette_steps(tables)
-        return steps[-1:] if self._options.rescale_to_8bit else steps
+        from dicodec.planning.mapped_samples import palette_steps
+
+        return palette_steps(self._data_set, decoded, self._options, self._decisions)
 
     def rescaling(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
         """Return the step to 8 bits."""
-        stated = decoded.photometric_interpretation
-        if self._options.photometric == "MONOCHROME1":
-            raise UnsupportedImageError("what is rescaled to 8 bits becomes MONOCHROME2")
-        if not decoded.monochrome:
-            step = narrowing_step(stated)
-        else:
-            gray = gray_attributes(self._data_set)
-            check_rescaling(gray)
-            step = rescaling_step(stated, rescaling(gray))
+        from dicodec.planning.mapped_samples import rescaling
+
+        step = rescaling(self._data_set, decoded, self._options)
         self._decisions.append(step.text)
         return (step,)
 
@@ -211,17 +182,11 @@ class PhotometricPlanner:
         self, steps: tuple[PhotometricStep, ...], decoded: ImagePixelDescription
     ) -> tuple[Edit, ...]:
         """Return the attributes that follow from steps."""
-        edits: list[Edit] = []
-        image = decoded
-        for step in steps:
-            if step.source == "PALETTE COLOR":
-                edits += palette_edits()
-            elif image.monochrome and step.bits is not None:
-                edits += rescaling_edits(gray_attributes(self._data_set))
-            elif image.monochrome:
-                edits += inversion_edits(gray_attributes(self._data_set), image, step.target)
-            image = step.described(image)
-        return tuple(edits)
+        if not steps:
+            return ()
+        from dicodec.planning.mapped_samples import edits_of
+
+        return edits_of(self._data_set, steps, decoded)
 
     def _wanted_in_stream(self, coded: ImagePixelDescription) -> str | None:
         wanted = self._options.photometric
@@ -263,7 +228,7 @@ class PhotometricPlanner:
             self._data_set.text(tags.SOP_CLASS_UID), self._stated, result, self._target.name
         )
         lossy = self._target.loss is not Loss.NEVER
-        if lossy and decoded.monochrome and has_color_tables(self._data_set):
+        if lossy and decoded.monochrome and self._data_set.find(_COLOR_TABLE) is not None:
             self._warnings.append(
                 "lossy compression may change stored values that stand for colors"
             )

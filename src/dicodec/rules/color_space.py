@@ -8,10 +8,12 @@ otherwise (subsampled components are never RGB), then what only one kind of enco
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.stream import StreamDescription
+
+if TYPE_CHECKING:
+    from dicodec.model.stream import StreamDescription
 
 _RGB_IDS = (ord("R"), ord("G"), ord("B"))
 _YBR = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
