@@ -25,6 +25,7 @@ from dicodec.output import atomic_output
 from dicodec.part_file import PART_SUFFIX, is_part_file, part_file, part_name, remove_leftover
 from dicodec.replacement import take_over
 from dicodec.report import ConversionReport
+from killed_calls import killing_environment
 from made import IMAGE_KINDS
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
@@ -318,6 +319,26 @@ def test_a_part_file_in_the_works_is_not_taken_for_a_leftover(tmp_path: Path) ->
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_interrupted_just_when_it_was_made_a_part_file_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException]
+) -> None:
+    opened = os.open
+
+    def open_and_interrupt(path: Path, flags: int, *mode: int) -> int:
+        descriptor = opened(path, flags, *mode)
+        if flags & os.O_CREAT:
+            os.close(descriptor)
+            raise interruption
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_interrupt)
+    with pytest.raises(interruption), part_file(tmp_path / "a", 0o600):
+        pass
+
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_part_file_that_was_renamed_is_no_longer_ours_to_remove(tmp_path: Path) -> None:
     target = tmp_path / "target"
     with part_file(target, 0o600) as (path, _):
@@ -364,6 +385,7 @@ KILLED = '''
 import json, os, random, signal, sys, time
 from pathlib import Path
 import dicodec
+from killed_calls import die_before
 
 folder, content, expected, backup, mode = json.loads(sys.argv[1])
 content, expected = Path(content).read_bytes(), Path(expected).read_bytes()
@@ -377,23 +399,6 @@ def begin():
     for left in Path(folder).iterdir():
         left.unlink()
     path.write_bytes(content)
-
-CALLS = ("open", "close", "fsync", "link", "rename", "replace", "unlink", "chmod", "chown",
-         "setxattr")
-
-def die_before(number):
-    """Let the number-th call end the process, as if it were killed just then."""
-    count = 0
-    def counted(call):
-        def wrapper(*arguments, **settings):
-            nonlocal count
-            count += 1
-            if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments, **settings)
-        return wrapper
-    for name in CALLS:
-        setattr(os, name, counted(getattr(os, name)))
 
 def child(number=None):
     pid = os.fork()
@@ -474,7 +479,11 @@ def test_killed_at_any_moment_the_original_or_the_result_is_there(
     request = json.dumps([str(folder), str(content), str(expected), backup, mode])
 
     run = subprocess.run(
-        [sys.executable, "-c", KILLED, request], capture_output=True, text=True, check=False
+        [sys.executable, "-c", KILLED, request],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=killing_environment(),
     )
 
     assert (run.stderr, run.returncode) == ("", 0)

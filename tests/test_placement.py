@@ -16,6 +16,7 @@ import pytest
 from dicodec.errors import DicodecError, SourceChangedError, TargetExistsError, WriteError
 from dicodec.output import atomic_output
 from dicodec.placement import Placement
+from killed_calls import killing_environment
 
 CALLS = ("fsync", "link", "replace", "rename", "unlink")
 
@@ -214,14 +215,14 @@ def test_what_failed_before_it_was_written_never_waits(tmp_path: Path) -> None:
 # system. Each of them is the old one or the new one then, whole, and the next run leaves no trace.
 
 KILLED = """
-import json, os, signal, sys
+import json, os, sys
 from pathlib import Path
 from dicodec.output import atomic_output
 from dicodec.placement import Placement
+from killed_calls import die_before
 
 folder = Path(sys.argv[1])
 targets = [folder / name for name in ("a", "b", "c")]
-CALLS = ("open", "close", "fsync", "link", "rename", "replace", "unlink", "chmod")
 
 def begin():
     for left in folder.iterdir():
@@ -235,19 +236,6 @@ def convert():
             with atomic_output(target, overwrite=True, backup=".orig", placement=placement) as part:
                 part.write_text("new")
         assert placement.place() == [None, None, None]
-
-def die_before(number):
-    count = 0
-    def counted(call):
-        def wrapper(*arguments, **settings):
-            nonlocal count
-            count += 1
-            if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments, **settings)
-        return wrapper
-    for name in CALLS:
-        setattr(os, name, counted(getattr(os, name)))
 
 seen = set()
 for number in range(1, 1000):
@@ -279,7 +267,11 @@ print(json.dumps(sorted(seen)))
 
 def test_killed_at_any_call_each_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path], capture_output=True, text=True, check=False
+        [sys.executable, "-c", KILLED, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=killing_environment(),
     )
 
     assert (run.stderr, run.returncode) == ("", 0)

@@ -93,6 +93,10 @@ def _created(target: Path, mode: int) -> tuple[Path, int]:
             if not remove_leftover(path):
                 path = target.with_name(part_name(f"{target.name[:40]}.{os.urandom(8).hex()}"))
             continue
+        except (KeyboardInterrupt, SystemExit):
+            # They come when a call returns: the file may be there, and not yet known here.
+            remove_leftover(path)
+            raise
         try:
             if _locked(path, descriptor):
                 return path, descriptor

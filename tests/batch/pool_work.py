@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,22 @@ def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
                 time.sleep(600)
             finally:
                 Path(name).unlink()
+        case ["hold", name]:
+            held = _removing(Path(name))
+            time.sleep(next(held))
         case ["write", name, *rest]:
             _write(Path(name), rest, around)
     return item, around.threads
+
+
+def _removing(path: Path) -> Iterator[int]:
+    """Make a file that goes with this generator, as where a block was about to begin."""
+    path.touch()
+    try:
+        yield 600
+    finally:
+        time.sleep(0.05)  # long enough for a second signal
+        path.unlink()
 
 
 def _write(target: Path, then: list[str], around: Surroundings) -> None:

@@ -34,6 +34,43 @@ def states(ledger: Ledger) -> dict[str, str]:
     return {entry.source: str(entry.state) for entry, _ in ledger.entries()}
 
 
+MADE_AND_KILLED = """
+import os, sqlite3, sys
+from dicodec.batch.ledger import Ledger
+
+path, number = sys.argv[1], int(sys.argv[2])
+
+class Dying(sqlite3.Connection):
+    def executescript(self, script):
+        held, count = "", 0
+        for part in script.split(";"):
+            held += part + ";"
+            if sqlite3.complete_statement(held):
+                if count == number:
+                    os._exit(9)
+                self.execute(held)
+                held, count = "", count + 1
+
+connect = sqlite3.connect
+sqlite3.connect = lambda *given, **settings: connect(*given, factory=Dying, **settings)
+Ledger(path, writing=True).close()
+"""
+
+
+def test_killed_while_it_was_made_it_is_made_anew(tmp_path: Path) -> None:
+    for number in range(20):
+        path = str(tmp_path / str(number))
+        status = subprocess.run(
+            [sys.executable, "-c", MADE_AND_KILLED, path, str(number)], check=False
+        ).returncode
+        with Ledger(path, writing=True) as ledger:
+            assert ledger.start("digest", "") == 1
+        if not status:
+            break
+        assert status == 9
+    assert 5 < number < 19
+
+
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     path = str(tmp_path / "ledger")
     with Ledger(path, writing=True) as ledger:

@@ -232,13 +232,14 @@ def test_stopped_it_finishes_what_is_begun_and_returns_the_rest(tmp_path: Path) 
     assert [event.key for event in [found[0], *later]] == ["a", f"wait:{mark}", "b"]
 
 
-def test_discarded_it_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["part", "hold"])
+def test_discarded_it_leaves_nothing_behind(tmp_path: Path, way: str) -> None:
     part = tmp_path / "part"
     with Pool(1) as pool:
-        pool.submit(job(f"part:{part}", "b"))
+        pool.submit(job(f"{way}:{part}", "b"))
         while not part.exists():
             pool.wait(0.05)
-        assert pool.discard() == [Returned(f"part:{part}"), Returned("b")]
+        assert pool.discard() == [Returned(f"{way}:{part}"), Returned("b")]
 
     assert not part.exists()
 

@@ -78,7 +78,8 @@ class Ledger:
         if writing and not tables:
             execute("PRAGMA page_size = 8192")
             execute("PRAGMA journal_mode = WAL")
-            self._connection.executescript(SCHEMA)
+            # All or nothing: a process may be killed here as anywhere.
+            self._connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}COMMIT;")
         elif (application, version) != (APPLICATION, VERSION):
             raise InvalidOptionError("not a ledger of this version of dicodec", path=self.path)
         # What was committed survives a killed process; a power cut may cost the last moments,

@@ -95,13 +95,16 @@ def main(descriptor: int) -> None:
             if message:
                 _carry_out(pickle.loads(message), connection)  # noqa: S301 - the pool's own
     except (EOFError, ConnectionError, SystemExit):
-        # All that is to be cleaned up is. Python would take its modules apart one by one.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        pass
+    # All that is to be cleaned up is, since no exception holds it any more. Python would take its
+    # modules apart one by one.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _leave(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the cleaning up
     raise SystemExit(0)
 
 

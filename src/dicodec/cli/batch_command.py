@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
-    """Run `dicodec convert` as a batch in a pool, which it closes; return the exit status.
+    """Run `dicodec convert` as a batch in a pool, and return the exit status.
 
     Raises:
         InvalidOptionError: the arguments have no meaning together.
@@ -57,7 +57,6 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
         ReportFile(arguments.report) as reports,
         _Interruptions() as interruptions,
         Ledger(_ledger(arguments, sources, manner), writing=True) as ledger,
-        pool,
     ):
         output = BatchOutput(arguments, reports)
         with _progress(arguments, sources, rules) as progress:

@@ -82,6 +82,7 @@ def _settle_streams() -> None:
 
 def _terminated(*_: object) -> None:
     """Leave as an interrupted program does, so that temporary files go."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt that
     raise SystemExit(TERMINATED)
 
 

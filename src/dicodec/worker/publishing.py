@@ -134,7 +134,8 @@ async def _letters(broker: Broker) -> list[Delivery]:
 @asynccontextmanager
 async def _opened(broker: Broker) -> AsyncIterator[None]:
     # What the clients would print of a connection that broke, the error that is raised says.
-    logging.getLogger().addHandler(logging.NullHandler())
+    silence = logging.NullHandler()
+    logging.getLogger().addHandler(silence)
     try:
         await broker.open()
         try:
@@ -145,3 +146,5 @@ async def _opened(broker: Broker) -> AsyncIterator[None]:
         raise TargetUnavailableError(
             f"the broker cannot be reached: {cause}", path=without_credentials(broker.url)
         ) from cause
+    finally:
+        logging.getLogger().removeHandler(silence)
