@@ -53,8 +53,8 @@ def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
             finally:
                 Path(name).unlink()
         case ["hold", name]:
-            held = _removing(Path(name))
-            time.sleep(next(held))
+            pause = _removing(Path(name))
+            time.sleep(next(pause))
         case ["write", name, *rest]:
             _write(Path(name), rest, around)
     return item, around.threads
