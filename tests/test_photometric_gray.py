@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pydicom.pixels.processing import apply_rescale, apply_windowing
 
 from data_set_bytes import element, item, sequence
-from dicodec import convert, convert_bytes
-from dicodec.errors import UnsupportedImageError
+from dicodec import compare, convert, convert_bytes
+from dicodec.errors import FrameMismatchError, UnsupportedImageError
 from dicodec.report import ConversionReport
 from made import EXPLICIT_BE, IMAGE_KINDS, PIXEL_DATA, Element, make_file
 from matrix import LOSSLESS
@@ -410,6 +410,59 @@ def test_overlays_from_other_sources(middle: str) -> None:
     after, _ = run(data, to="jpeg-ls")
 
     assert np.array_equal(after.overlay_array(0x6002), bits[1][0])
+
+
+def stated_bits(data: bytes, old: int, new: int) -> bytes:
+    """Return a file with another Bits Stored, and the High Bit that goes with it."""
+    for tag, less in ((0x00280101, 0), (0x00280102, 1)):
+        before, after = (element(tag, "US", bytes([bits - less, 0])) for bits in (old, new))
+        data = data.replace(before, after)
+    return data
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(
+    "middle", ["jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless"]
+)
+def test_overlays_that_an_encoder_took_for_samples(middle: str, signed: bool) -> None:
+    """GDCM and DCMTK code whole words, whatever Bits Stored says."""
+    data, samples, bits = with_overlays(2, (12, 13, 14, 15))
+    where = [
+        (n, element((0x6000 + 2 * n) << 16 | 0x100, "US", b"\x10\0")) for n in range(len(bits))
+    ]
+    for _, allocated in where:
+        data = data.replace(allocated, b"")
+    coded = stated_bits(convert_bytes(stated_bits(data, 12, 16), to=middle), 16, 12)
+    for n, allocated in where:
+        place = element((0x6000 + 2 * n) << 16 | 0x102, "US", bytes([12 + n, 0]))
+        coded = coded.replace(place, allocated + place)
+    if signed:
+        coded = coded.replace(
+            element(0x00280103, "US", b"\0\0"), element(0x00280103, "US", b"\1\0")
+        )
+        samples = np.where(samples < 2048, samples, samples.astype("i4") - 4096).astype("<i2")
+
+    after, report = run(coded, to="explicit-le")
+
+    assert np.array_equal(after.pixel_array, samples)
+    for n, plane in enumerate(bits):
+        assert np.array_equal(after.overlay_array(0x6000 + 2 * n), plane)
+    assert compare(coded, convert_bytes(coded, to="rle")).pixels.largest_error == 0  # type: ignore[union-attr]
+    assert any("bit 15" in one for one in report.decisions)
+
+
+def test_bits_past_bits_stored_that_are_no_overlays_are_refused() -> None:
+    data, _, _ = with_overlays(1, (12, 13))
+    wide = stated_bits(data, 12, 16)
+    for group in (0x6000, 0x6002):
+        wide = wide.replace(element(group << 16 | 0x100, "US", b"\x10\0"), b"")
+    coded = stated_bits(convert_bytes(wide, to="jpeg-ls"), 16, 12)
+    place = element(0x60000102, "US", b"\x0c\0")  # that of bit 13 is not said to be one
+    coded = coded.replace(place, element(0x60000100, "US", b"\x10\0") + place)
+    coded = coded.replace(element(0x60020102, "US", b"\x0d\0"), b"")
+
+    with pytest.raises(FrameMismatchError, match="past Bits Stored 12"):
+        convert_bytes(coded, to="explicit-le")
 
 
 def test_overlays_stay_where_bytes_are_moved() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dicodec.errors import ConversionError, DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
+from dicodec.model.overlays import OVERLAY_GROUPS
 from dicodec.model.salvage import DROP, Salvage
 from dicodec.nested_pixels import encoded_items
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import entry_of, keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.part10.values import NUMBER_CODES, parse_values
-from dicodec.rules.overlays import OVERLAY_GROUPS
 from dicodec.rules.per_frame_attributes import (
     ORDERED_ORGANIZATIONS,
     OVERLAY_FRAMES,

@@ -15,6 +15,7 @@ from dicodec.frame_window import map_frames
 from dicodec.frame_work import FrameReader, decoded_frames, decoding_reader
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.overlays import OVERLAY_ORIGIN
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes
@@ -24,7 +25,7 @@ from dicodec.planning.conversion_plan import (
     EmbeddedOverlay,
     PixelPlan,
 )
-from dicodec.rules.overlays import OVERLAY_ORIGIN, overlay_edits
+from dicodec.rules.overlays import overlay_edits
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Decoder

@@ -91,12 +91,22 @@ def test_big_endian_samples() -> None:
 
 def test_a_high_bit_above_bits_stored() -> None:
     image = replace(describe_image(stored=12, rows=1, columns=2), high_bit=15)
-    stream = np.array([0x123F, 0xFFF0], "<u2").tobytes()
+    stream = np.array([0x1230, 0xFFF0], "<u2").tobytes()
 
     assert DECODER.decode(stream, image).tolist() == [[0x123, 0xFFF]]
     signed = replace(image, pixel_representation=1)
     assert DECODER.decode(stream, signed).tolist() == [[0x123, -1]]
     assert DECODER.decoded_description(NOTHING, image).high_bit == 11
+
+
+def test_bits_below_the_samples_are_overlays_or_an_error() -> None:
+    image = replace(describe_image(stored=12, rows=1, columns=2), high_bit=15)
+    stream = np.array([0x1233, 0xFFF0], "<u2").tobytes()
+
+    assert DECODER.decode(stream, replace(image, overlay_bits=3)).tolist() == [[0x123, 0xFFF]]
+    for others in (0, 1):
+        with pytest.raises(FrameMismatchError, match="leave out bits at the low end"):
+            DECODER.decode(stream, replace(image, overlay_bits=others))
 
 
 def test_bits_above_high_bit_are_dropped_or_become_the_sign() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -20,9 +21,14 @@ from odd_files import (
 )
 
 from dicodec import convert_bytes, inspect
-from dicodec.errors import ContradictionError, DicodecError, MalformedFileError
+from dicodec.errors import (
+    ContradictionError,
+    DicodecError,
+    FrameMismatchError,
+    MalformedFileError,
+)
 from dicodec.model import tags
-from made import IMAGE_KINDS, make_file
+from made import IMAGE_KINDS, Samples, make_file
 
 ATTRIBUTES = {
     "Rows": tags.ROWS, "Columns": tags.COLUMNS, "SamplesPerPixel": tags.SAMPLES_PER_PIXEL,
@@ -239,3 +245,56 @@ def test_packed_samples(rows: int, columns: int, frames: int, to: str) -> None:
         convert_bytes(wrong, to=to, strict=True)
     with pytest.raises(MalformedFileError, match="BitsAllocated is 12"):
         convert_bytes(changed(content, tags.BITS_ALLOCATED, 12), to="rle")
+
+
+def with_high_bit(high_bit: int, **fields: Any) -> tuple[bytes, Samples]:
+    kind = IMAGE_KINDS["gray-12-in-16"]
+    content, samples = kind.make(bits_stored=12, **fields)
+    return changed(content, tags.HIGH_BIT, high_bit), samples
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("middle", ["explicit-le", "explicit-be"])
+def test_a_high_bit_above_samples_that_begin_at_bit_0(
+    signed: bool, frames: int, middle: str
+) -> None:
+    """Read as stated, the lowest bits of all samples would be lost: pydicom, GDCM, DCMTK do not."""
+    content, samples = with_high_bit(11, signed=signed, frames=frames)
+    if middle != "explicit-le":
+        content = convert_bytes(content, to=middle)
+        high_bit = struct.pack(">HH2sHH", 0x28, 0x102, b"US", 2, 11)
+        content = content.replace(high_bit, high_bit[:-1] + b"\x0f")
+    else:
+        content = changed(content, tags.HIGH_BIT, 15)
+
+    after = pydicom.dcmread(io.BytesIO(convert_bytes(content, to="jpeg-ls", verify=True)))
+
+    assert np.array_equal(after.pixel_array, samples.squeeze())
+    assert after.HighBit == 11
+    assert "wrong-attribute" in [one.id for one in inspect(content).oddities]
+
+
+def test_samples_that_begin_above_bit_0_as_high_bit_says() -> None:
+    pixels = np.arange(0, 48 * 64 * 16, 16).astype("<u2").reshape(1, 48, 64)
+    content, samples = with_high_bit(15, pixels=pixels)
+
+    after = pydicom.dcmread(io.BytesIO(convert_bytes(content, to="jpeg-ls", verify=True)))
+
+    assert np.array_equal(after.pixel_array, samples.squeeze() >> 4)
+
+
+@pytest.mark.parametrize("middle", ["explicit-le", "rle"])
+def test_bits_that_high_bit_leaves_out_are_not_lost(middle: str) -> None:
+    """Neither reading holds all the bits that are set."""
+    pixels = np.full((1, 48, 64), 0xF00F, "<u2")
+    content = IMAGE_KINDS["gray-12-in-16"].make(bits_stored=16, pixels=pixels)[0]
+    if middle == "rle":
+        content = convert_bytes(content, to="rle")
+    content = changed(content, tags.BITS_STORED, 12)
+
+    with pytest.raises(FrameMismatchError, match="leave out bits at the low end"):
+        convert_bytes(content, to="jpeg-ls")
+
+    if middle == "explicit-le":
+        assert pixels.tobytes() in convert_bytes(content, to="implicit-le")

@@ -119,6 +119,8 @@ def bring_to_image(
             f"describes {'x'.join(map(str, image.shape))}"
         )
     precision = stream.precision or image.bits_stored
+    if image.overlay_bits and precision > image.bits_stored and stream.lossless:
+        samples = _freed_of_overlays(samples, precision, image)
     if image.signed and samples.dtype.kind == "u":
         samples = _signed(samples, precision, image)
     elif not image.signed and samples.dtype.kind == "i":
@@ -126,6 +128,25 @@ def bring_to_image(
     if precision > image.bits_stored and (found := bits.outside_range(samples, image)):
         samples = _clipped(samples, found, stream, image)
     return np.ascontiguousarray(samples, dtype=image.dtype)
+
+
+def _freed_of_overlays(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:
+    """Return samples without the overlays above them, which the encoder coded like the rest.
+
+    A sample whose other bits are more than its sign comes back as it was, to be found past Bits
+    Stored.
+    """
+    width = np.dtype(image.dtype).itemsize
+    words = bits.masked(samples, precision).astype(f"<u{width}", copy=False)
+    above = (1 << precision) - (1 << image.bits_stored)
+    kept: Samples = words & words.dtype.type((1 << precision) - 1 & ~(image.overlay_bits & above))
+    if not image.signed:
+        return kept
+    extended = bits.sign_extended(words, image.bits_stored, image.dtype)
+    unused = words.dtype.type(above & ~image.overlay_bits)
+    rest = kept & unused
+    signs = extended.view(words.dtype) & unused
+    return extended if ((rest == 0) | (rest == signs)).all() else kept
 
 
 def _clipped(
@@ -169,6 +190,7 @@ def plain_description(
         photometric_interpretation=photometric_interpretation or image.photometric_interpretation,
         planar_configuration=0,
         high_bit=image.bits_stored - 1,
+        overlay_bits=0,
     )
 
 

@@ -27,11 +27,22 @@ def samples_of_words(words: Samples, image: ImagePixelDescription) -> Samples:
 
     The lowest of the sample's bits stands at High Bit + 1 - Bits Stored; bits above High Bit are
     dropped, and replaced by the sign where there is one.
+
+    Raises:
+        FrameMismatchError: bits below the sample are set, and no overlay is said to lie there.
     """
     if image.floating:
         return words.view(image.dtype)
     shift = image.high_bit + 1 - image.bits_stored
     if shift > 0:
+        below = (1 << shift) - 1 & ~image.overlay_bits
+        if below and (words & words.dtype.type(below)).any():
+            raise FrameMismatchError(
+                f"High Bit {image.high_bit} and Bits Stored {image.bits_stored} leave out bits at "
+                "the low end that are set",
+                attribute="HighBit",
+                hint="native transfer syntaxes keep all bits as they are",
+            )
         words = words >> words.dtype.type(shift)
     if image.signed:
         return bits.sign_extended(words, image.bits_stored, image.dtype)

@@ -31,6 +31,7 @@ class ImagePixelDescription:
         planar_configuration: 0 by pixel, 1 by plane; 0 where there is one sample.
         number_of_frames: 1 or more.
         floating: True for Float and Double Float Pixel Data (PS3.3 C.7.6.24, C.7.6.25).
+        overlay_bits: of a container, those outside of its sample that hold overlays (PS3.5 8.1.2).
     """
 
     rows: int
@@ -44,6 +45,7 @@ class ImagePixelDescription:
     planar_configuration: int = 0
     number_of_frames: int = 1
     floating: bool = False
+    overlay_bits: int = 0
 
     @property
     def signed(self) -> bool:

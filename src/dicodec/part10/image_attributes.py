@@ -10,6 +10,7 @@ from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet
+from dicodec.part10.embedded_overlays import embedded_overlays
 
 _REQUIRED = (
     ("Rows", tags.ROWS),
@@ -113,7 +114,20 @@ def _described(
         planar_configuration=_planar_configuration(data_set, samples, oddities),
         number_of_frames=_number_of_frames(data_set, oddities),
         floating=pixel_data_tag in _FLOATING,
+        overlay_bits=_overlay_bits(data_set, samples, bits_allocated, bits_stored, high_bit),
     )
+
+
+def _overlay_bits(
+    data_set: DataSet | _Known, samples: int, allocated: int, stored: int, high_bit: int
+) -> int:
+    if samples != 1 or stored == allocated:
+        return 0
+    found = 0
+    for _, position in embedded_overlays(data_set.number, data_set.find):
+        if position < allocated and not high_bit - stored < position <= high_bit:
+            found |= 1 << position
+    return found
 
 
 def _or_assumed(

@@ -23,16 +23,11 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
+from dicodec.part10.embedded_overlays import embedded_overlays
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
 from dicodec.planning.conversion_plan import EmbeddedOverlay
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.iod_limits import iod_departures
-from dicodec.rules.overlays import (
-    OVERLAY_BIT_POSITION,
-    OVERLAY_BITS_ALLOCATED,
-    OVERLAY_DATA,
-    OVERLAY_GROUPS,
-)
 from dicodec.rules.stream_contradictions import stream_contradictions
 
 if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
@@ -245,14 +240,9 @@ class PhotometricPlanner:
         """Return the overlays that lie in bits of Pixel Data, to be kept apart from now on."""
         image = self._stated
         found: list[EmbeddedOverlay] = []
-        for group in OVERLAY_GROUPS if image.samples_per_pixel == 1 else ():
-            high = group << 16
-            bits = self._data_set.number(high | OVERLAY_BITS_ALLOCATED)
-            if bits is None or self._data_set.find(high | OVERLAY_DATA) is not None:
-                continue
-            position = self._data_set.number(high | OVERLAY_BIT_POSITION) or 0
-            if bits == 1 and not position:
-                continue
+        if image.samples_per_pixel != 1:
+            return ()
+        for group, position in embedded_overlays(self._data_set.number, self._data_set.find):
             if position >= (stream.precision or image.bits_allocated):
                 self._warnings.append(
                     f"the overlay ({group:04X},xxxx) should lie in bit {position}, which the "

@@ -82,9 +82,11 @@ class _StandardRepairs:
 
 
 def _is_as_described(pixel_data: PixelData) -> bool:
-    """Whether native Pixel Data has the length that its frames take."""
+    """Whether native Pixel Data has the length that its frames take, and the usual High Bit."""
     image = pixel_data.described
     if pixel_data.frames is not None or isinstance(image, MalformedFileError):
+        return False
+    if image.high_bit >= image.bits_stored:
         return False
     size = (image.native_frame_bits * image.number_of_frames + 7) // 8
     return not pixel_data.span.undefined and pixel_data.span.length - size in {0, 1}

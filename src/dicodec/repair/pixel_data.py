@@ -13,10 +13,12 @@ from dicodec.part10.dicom_file import DicomFile, PixelData, WalkedDataSet, pixel
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import as_fragments
+from dicodec.repair.high_bit import known_from_bits
 from dicodec.repair.image_attributes import corrections, known_from_length, told
 from dicodec.repair.packed_samples import with_samples_unpacked
 
 _BY_LENGTH = "by the length of Pixel Data"
+_BY_BITS = "by the bits that samples have set"
 
 
 def with_pixel_data_repaired(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
@@ -54,14 +56,19 @@ def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> Di
         unpacked = with_samples_unpacked(file, span)
         if unpacked is not None:
             return unpacked
+        by = _BY_LENGTH
         known = (
             known_from_length(data_set, span.length) if _is_undescribed(file, pixel_data) else {}
         )
+        if not known and image is not None and image.high_bit >= image.bits_stored:
+            big_endian = not file.syntax.pixels_little_endian
+            known = known_from_bits(data_set.source, span, image, big_endian=big_endian)
+            by = _BY_BITS
         if known:
             stale: list[Oddity] = []
             pixel_data_of(walked, span, file.syntax, stale)
             pixel_data = pixel_data_of(walked, span, file.syntax, oddities, known)
-            oddities += told(data_set, known, _BY_LENGTH)
+            oddities += told(data_set, known, by)
             return replace(
                 file,
                 pixel_data=pixel_data,

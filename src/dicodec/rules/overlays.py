@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.image import ImagePixelDescription
-
-OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
-OVERLAY_ROWS = 0x0010
-OVERLAY_COLUMNS = 0x0011
-NUMBER_OF_FRAMES_IN_OVERLAY = 0x0015
-OVERLAY_ORIGIN = 0x0050
-IMAGE_FRAME_ORIGIN = 0x0051
-OVERLAY_BITS_ALLOCATED = 0x0100
-OVERLAY_BIT_POSITION = 0x0102
-OVERLAY_DATA = 0x3000
+from dicodec.model.overlays import (
+    IMAGE_FRAME_ORIGIN,
+    NUMBER_OF_FRAMES_IN_OVERLAY,
+    OVERLAY_BIT_POSITION,
+    OVERLAY_BITS_ALLOCATED,
+    OVERLAY_COLUMNS,
+    OVERLAY_DATA,
+    OVERLAY_ORIGIN,
+    OVERLAY_ROWS,
+)
 
 
 def overlay_edits(
