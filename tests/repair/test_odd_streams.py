@@ -8,6 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from odd_files import (
+    PIXEL_DATA,
     found,
     frames_of,
     reported,
@@ -27,7 +28,7 @@ from dicodec.model.transfer_syntax import by_name
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.repair import streams
 from dicodec.repair.jpeg_tables import HUFFMAN
-from made import IMAGE_KINDS, make_file
+from made import IMAGE_KINDS, encapsulated, make_file
 
 EOI = b"\xff\xd9"
 ENDED = [
@@ -213,6 +214,41 @@ def test_fragments_of_odd_length() -> None:
 
     assert len(wrong) == len(padded) - 1
     check(wrong, "odd-fragment", "gray-8", "jpeg-ls")
+
+
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("place", ["before", "within", "after"])
+@pytest.mark.parametrize(
+    ("kind", "syntax"),
+    [
+        ("gray-8", "jpeg"), ("gray-12-in-16", "jpeg-ls"), ("multi-frame", "jpeg2000-lossless"),
+        ("multi-frame", "rle"), ("gray-12-in-16", "encapsulated-uncompressed"),
+    ],
+)  # fmt: skip
+def test_fragments_without_bytes(kind: str, syntax: str, place: str, table: bool) -> None:
+    content = right(kind, syntax)
+    whole = [one + b"\0" * (len(one) % 2) for one in frames_of(content)]
+    fragments = {
+        "before": [[b"", one] for one in whole],
+        "within": [[one[:20], b"", one[20:]] for one in whole],
+        "after": [[one, b""] for one in whole],
+    }[place]
+    if place == "within" and syntax in {"rle", "encapsulated-uncompressed"}:
+        fragments = [[b"", one, b""] for one in whole]  # one fragment a frame (PS3.5 A.4)
+    start = content.index(PIXEL_DATA)
+    wrong = content[:start] + encapsulated(fragments, offset_table=table)
+
+    check(wrong, "empty-fragment", kind, syntax)
+
+
+def test_a_frame_of_no_bytes_is_no_other_frame() -> None:
+    content = right("multi-frame", "jpeg-ls")
+    first, *others = frames_of(content)
+
+    with pytest.raises(FrameError) as raised:
+        convert_bytes(with_streams(content, [first, b"", *others[1:]]), to="explicit-le")
+
+    assert raised.value.frame == 1
 
 
 def laid_out(stream: bytes, order: list[int], pad: int, base: int) -> bytes:

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dicodec.errors import MalformedFileError, MissingFrameError
 from dicodec.model.oddity import Oddity
@@ -132,6 +133,9 @@ def frames_of(
         oddities.append(
             Oddity("wrong-offset-table", f"the {kind} offset table does not fit the fragments")
         )
+    if 0 in lengths:
+        oddities.append(Oddity("empty-fragment", "a fragment has no bytes"))
+        starts, lengths, firsts = _without_empty(starts, lengths, firsts, number_of_frames)
     if firsts is None:
         firsts = _by_counting(source, starts, lengths, number_of_frames, fragments_per_frame)
     if firsts is None:
@@ -174,6 +178,26 @@ def _by_offsets(
             return None
         firsts.append(index)
     return firsts
+
+
+def _without_empty(
+    starts: array[int], lengths: array[int], firsts: list[int] | None, number_of_frames: int
+) -> tuple[array[int], array[int], list[int] | None]:
+    """Leave fragments without bytes out, unless one is all that there is of a frame."""
+    kept = [index for index, length in enumerate(lengths) if length]
+    if firsts is None:
+        if len(starts) == number_of_frames or not kept:
+            return starts, lengths, None
+    else:
+        bounds = [bisect_left(kept, first) for first in (*firsts, len(starts))]
+        if any(first == after for first, after in pairwise(bounds)):
+            return starts, lengths, firsts
+        firsts = bounds[:-1]
+    return (
+        array("Q", [starts[index] for index in kept]),
+        array("Q", [lengths[index] for index in kept]),
+        firsts,
+    )
 
 
 def _lengths_fit(stated: Sequence[int], lengths: Sequence[int]) -> bool:

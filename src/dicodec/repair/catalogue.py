@@ -193,6 +193,8 @@ _ROWS = (
     OddityKind("wrong-pixel-data-vr", _WRONG,
                "Pixel Data is neither OB nor OW, or OB with more than 8 bits, or encapsulated "
                "and not OB", "samples of Bits Allocated", "the right VR", "PS3.5 A.1 to A.4"),
+    OddityKind("empty-fragment", _WRONG, "a fragment of Pixel Data has no bytes",
+               "it is part of no frame", "it is left out", "PS3.5 A.4"),
     OddityKind("odd-fragment", _WRONG, "a fragment of Pixel Data has an odd number of bytes",
                "as long as it says", "a pad byte is added", "PS3.5 A.4"),
     # What Pixel Data really is
@@ -240,8 +242,8 @@ _ROWS = (
                "they end where the next begins", "a pad byte behind each", "PS3.5 G.3.1"),
     OddityKind("wrong-attribute", _DOUBTFUL,
                "an attribute of the Image Pixel Module that all streams, or the length of Pixel "
-               "Data, contradict", "what they say", "the attribute with that value",
-               "PS3.5 8.2.1"),
+               "Data, or the bits of all samples, contradict", "what they say",
+               "the attribute with that value", "PS3.5 8.2.1"),
     OddityKind("long-pixel-data", _DOUBTFUL, "Pixel Data is longer than its frames",
                "as many frames as Number of Frames says",
                "the frames alone; a native result still has the rest", "PS3.5 8.1.1"),
