@@ -20,7 +20,7 @@ from dicodec.codecs.guards import (
 from dicodec.codecs.jpeg_completeness import decode_complete
 from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
 from dicodec.codecs.streams import jpeg as headers
-from dicodec.errors import CorruptFrameError, UnsupportedTargetError
+from dicodec.errors import CorruptFrameError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
@@ -29,6 +29,8 @@ from dicodec.model.transfer_syntax import TransferSyntax
 # A Huffman code has a bit at least: there is one for each sample of a lossless process, and for the
 # DC coefficient of each 8 x 8 block of the others (ISO/IEC 10918-1 F.1.2, H.1.2).
 _MOST_PIXELS, _MOST_LOSSLESS_PIXELS = 8 * 64, 8
+
+_DCT_PRECISIONS = (8, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class JpegDecoder:
         check_decodable(image)
         description, whole = headers.check_whole(stream)
         check_size(_of_jpeg(description), image)
+        if description.predictor is None and description.precision not in _DCT_PRECISIONS:
+            raise UnsupportedSourceError(
+                f"JPEG with a DCT of {description.precision} bits; it has 8 or 12 "
+                "(ISO/IEC 10918-1 B.2.2)"
+            )
         if "arithmetic" not in description.process:
             most = _MOST_PIXELS if description.predictor is None else _MOST_LOSSLESS_PIXELS
             check_length(image, len(whole), most, "JPEG")

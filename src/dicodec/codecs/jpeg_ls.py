@@ -24,6 +24,7 @@ from dicodec.errors import (
     InvalidOptionError,
     SampleRangeError,
     UnsupportedImageError,
+    UnsupportedSourceError,
 )
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
@@ -57,6 +58,8 @@ class JpegLsDecoder:
         # CharLS would search a stream without EOI for seconds.
         description, whole = headers.check_whole(stream)
         check_size(_of_jpeg_ls(description), image)
+        if description.subsampled:
+            raise UnsupportedSourceError("JPEG-LS with subsampled components (PS3.5 8.2.3)")
         with decoding("JPEG-LS"):
             samples = imagecodecs.jpegls_decode(whole)
         return bring_to_image(samples, description, image)

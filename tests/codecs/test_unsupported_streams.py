@@ -1,0 +1,31 @@
+"""Streams that are whole, and that no decoder here reads: told as such, not as corrupt."""
+
+from __future__ import annotations
+
+import pytest
+from codec_images import KINDS, codec_for, describe_image, smooth
+
+from dicodec.errors import UnsupportedSourceError
+from dicodec.model.encoder_settings import EncoderSettings
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "marker", "place", "value", "message"),
+    [
+        # The vertical factor of the first component: the others then have half its lines.
+        ("jpeg-ls", "rgb 8", b"\xff\xf7", 11, b"\x12", "JPEG-LS with subsampled components"),
+        # As GDCM writes more than 12 bits under the UID of extended JPEG.
+        ("jpeg-extended", "16/12", b"\xff\xc1", 4, b"\x10", "a DCT of 16 bits"),
+    ],
+)
+def test_a_stream_that_nobody_decodes(
+    name: str, kind: str, marker: bytes, place: int, value: bytes, message: str
+) -> None:
+    image = describe_image(**KINDS[kind], rows=40, columns=36)
+    encoder, decoder = codec_for(name, EncoderSettings())
+    stored = encoder.encoded_description(image)
+    stream = bytes(encoder.encode(smooth(image), image))
+    at = stream.index(marker) + place
+
+    with pytest.raises(UnsupportedSourceError, match=message):
+        decoder.decode(stream[:at] + value + stream[at + 1 :], stored)
