@@ -465,6 +465,27 @@ def test_bits_past_bits_stored_that_are_no_overlays_are_refused() -> None:
         convert_bytes(coded, to="explicit-le")
 
 
+@pytest.mark.parametrize("middle", ["explicit-le", "explicit-be"])
+def test_overlays_taken_out_compare_as_what_they_were(middle: str) -> None:
+    data, _, _ = with_overlays(3)
+    freed = convert_bytes(data, to="jpeg-ls")
+    embedded = convert_bytes(data, to=middle)
+
+    for one, two in ((embedded, freed), (freed, embedded)):
+        found = compare(one, two)
+        assert found.equal
+        assert {one.reason for one in found.attributes if one.tag.startswith("(60")} == {
+            "an overlay in bits of Pixel Data"
+        }
+
+    other = pydicom.dcmread(io.BytesIO(freed))
+    other[0x6002, 0x3000].value = bytes(len(other[0x6002, 0x3000].value))
+    changed = io.BytesIO()
+    other.save_as(changed)
+    found = compare(embedded, changed.getvalue())
+    assert [one.tag for one in found.unexpected] == ["(6002,3000)"]
+
+
 def test_overlays_stay_where_bytes_are_moved() -> None:
     data, _, _ = with_overlays()
 

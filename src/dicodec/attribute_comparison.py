@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dicodec.errors import DicodecError
+from dicodec.freed_overlays import FreedOverlays
 from dicodec.model import tags
-from dicodec.model.edits import Edit, SetSequence
+from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.nested_pixels import nested_pixel_edits
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
@@ -93,6 +94,7 @@ def compare_attributes(
     ]
     contexts = reencoding_context(one.data_set), reencoding_context(two.data_set)
     nested = _NestedPixels(one), _NestedPixels(two)
+    overlays = FreedOverlays(one), FreedOverlays(two)
     for tag in sorted({span.tag for file in files for span in file.data_set.elements}):
         spans = one.data_set.find(tag), two.data_set.find(tag)
         reason = permitted.get(tag, "")
@@ -109,6 +111,8 @@ def compare_attributes(
             reason = reason or "the VR is unknown, or a choice"
         elif change.where and _same_with_native_pixels(tag, nested):
             reason = reason or "nested pixels, the same once decoded"
+        elif _same_once_freed((one.data_set, two.data_set), tag, overlays):
+            reason = reason or "an overlay in bits of Pixel Data"
         found.append(_change(tag, change, reason))
     return tuple(found)
 
@@ -147,6 +151,22 @@ def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixel
         return False
     one, two = (side.native(tag) for side in nested)
     return one is not None and two is not None and difference(one, two) is None
+
+
+def _same_once_freed(
+    data_sets: tuple[DataSet, DataSet], tag: int, overlays: tuple[FreedOverlays, FreedOverlays]
+) -> bool:
+    """Whether an element of an overlay is what the other file has in bits of its pixels."""
+    made = [side.edit(tag) for side in overlays]
+    if made.count(None) != 1:
+        return False
+    edit, other = (made[0], data_sets[1]) if made[0] is not None else (made[1], data_sets[0])
+    span = other.find(tag)
+    if span is None or not isinstance(edit, SetAttribute):
+        return False
+    freed = only_element(element_bytes(edit, EXPLICIT_LITTLE), "")
+    stored = _element(other, span, reencoding_context(other))
+    return freed is not None and stored is not None and difference(freed, stored) is None
 
 
 def _lossy_methods(data_set: DataSet) -> int:

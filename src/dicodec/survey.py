@@ -5,6 +5,7 @@ Few files need it. Of each frame a bit a pixel is kept, or two numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -49,12 +50,14 @@ def surveyed(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionP
         _check_end(file, file.pixel_data)
     if not pixels.overlays and not _lacks_window(pixels):
         return plan
-    read = decoding_reader(file, file.pixel_data)
-    decoder = pixels.decoder or decoder_for(file.syntax)
     if _lacks_window(pixels):
+        read = decoding_reader(file, file.pixel_data)
+        decoder = pixels.decoder or decoder_for(file.syntax)
         pixels = _with_window(pixels, read, decoder, workers, file.pixel_data.filled)
     if pixels.overlays:
-        found = _overlay_edits(file, plan, pixels, read, decoder, workers)
+        found = embedded_overlay_edits(
+            file, pixels.coded, pixels.overlays, workers, little_endian=plan.target.little_endian
+        )
         pixels = replace(pixels, edits=(*pixels.edits, *found))
     return replace(plan, pixels=pixels)
 
@@ -118,17 +121,31 @@ def _with_window(
     return replace(pixels, steps=steps)
 
 
-def _overlay_edits(
+def embedded_overlay_edits(
     file: DicomFile,
-    plan: ConversionPlan,
-    pixels: PixelPlan,
-    read: FrameReader,
-    decoder: Decoder,
+    image: ImagePixelDescription,
+    overlays: Sequence[EmbeddedOverlay],
     workers: int,
+    *,
+    little_endian: bool,
 ) -> list[Edit]:
+    """Return the edits that give overlays in bits of Pixel Data elements of their own.
+
+    Args:
+        file: the open source, with pixels.
+        image: as its frames are.
+        overlays: those to take out.
+        workers: threads for frames.
+        little_endian: byte order of the data set that the edits are for.
+
+    Raises:
+        ReadError: a frame cannot be decoded.
+    """
     import numpy as np
 
-    image = pixels.coded
+    assert file.pixel_data is not None, "overlays lie in pixels"
+    read = decoding_reader(file, file.pixel_data)
+    decoder = decoder_for(file.syntax)
     words = replace(
         image,
         bits_stored=image.bits_allocated,
@@ -136,29 +153,29 @@ def _overlay_edits(
         pixel_representation=0,
     )
 
-    filled = frozenset() if file.pixel_data is None else file.pixel_data.filled
+    filled = file.pixel_data.filled
     nothing = bytes((image.rows * image.columns + 7) // 8)
 
     def planes(frame: int) -> list[bytes]:
         if frame in filled:
-            return [nothing] * len(pixels.overlays)
+            return [nothing] * len(overlays)
         samples = decoder.decode(read(frame), words)
         return [
             np.packbits(samples >> overlay.bit & 1 != 0, bitorder="little").tobytes()
-            for overlay in pixels.overlays
+            for overlay in overlays
         ]
 
-    joiners = [BitJoiner(image.rows * image.columns) for _ in pixels.overlays]
-    found: list[list[bytes]] = [[] for _ in pixels.overlays]
-    with closing(map_frames(planes, pixels.frames, workers, _frame_size(words))) as frames:
+    joiners = [BitJoiner(image.rows * image.columns) for _ in overlays]
+    found: list[list[bytes]] = [[] for _ in overlays]
+    with closing(map_frames(planes, image.number_of_frames, workers, _frame_size(words))) as frames:
         for one in frames:
             for parts, joiner, plane in zip(found, joiners, one, strict=True):
                 parts.append(joiner.joined(plane))
     edits: list[Edit] = []
-    for overlay, parts, joiner in zip(pixels.overlays, found, joiners, strict=True):
+    for overlay, parts, joiner in zip(overlays, found, joiners, strict=True):
         data = b"".join([*parts, joiner.rest()])
         data += b"\0" * (len(data) % 2)
-        if not plan.target.little_endian:
+        if not little_endian:
             data = swap_bytes(data, 2)
         edits += overlay_edits(overlay.group, image, data, _has_origin(file, overlay))
     return edits
