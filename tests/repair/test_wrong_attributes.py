@@ -255,18 +255,21 @@ def with_high_bit(high_bit: int, **fields: Any) -> tuple[bytes, Samples]:
 
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("frames", [1, 3])
-@pytest.mark.parametrize("middle", ["explicit-le", "explicit-be"])
+@pytest.mark.parametrize(
+    "middle",
+    ["explicit-le", "explicit-be", "rle", "deflated-frame", "encapsulated-uncompressed"],
+)
 def test_a_high_bit_above_samples_that_begin_at_bit_0(
     signed: bool, frames: int, middle: str
 ) -> None:
     """Read as stated, the lowest bits of all samples would be lost: pydicom, GDCM, DCMTK do not."""
     content, samples = with_high_bit(11, signed=signed, frames=frames)
-    if middle != "explicit-le":
+    if middle == "explicit-be":
         content = convert_bytes(content, to=middle)
         high_bit = struct.pack(">HH2sHH", 0x28, 0x102, b"US", 2, 11)
         content = content.replace(high_bit, high_bit[:-1] + b"\x0f")
     else:
-        content = changed(content, tags.HIGH_BIT, 15)
+        content = changed(convert_bytes(content, to=middle), tags.HIGH_BIT, 15)
 
     after = pydicom.dcmread(io.BytesIO(convert_bytes(content, to="jpeg-ls", verify=True)))
 

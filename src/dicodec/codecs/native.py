@@ -41,7 +41,7 @@ def samples_of_words(words: Samples, image: ImagePixelDescription) -> Samples:
                 f"High Bit {image.high_bit} and Bits Stored {image.bits_stored} leave out bits at "
                 "the low end that are set",
                 attribute="HighBit",
-                hint="native transfer syntaxes keep all bits as they are",
+                hint="where its words only move, all bits stay as they are",
             )
         words = words >> words.dtype.type(shift)
     if image.signed:

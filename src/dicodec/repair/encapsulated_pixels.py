@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dicodec.codecs.streams import rle
 from dicodec.codecs.table import decoder_for
-from dicodec.errors import FrameError, MalformedFileError
+from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
@@ -19,6 +19,7 @@ from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.repair import stream_kinds, streams
 from dicodec.repair.frame_counts import counted_frames
 from dicodec.repair.frame_sizes import size_is_sure
+from dicodec.repair.high_bit import OF_WORDS, frame_words, known_from_bits
 from dicodec.repair.image_attributes import (
     Known,
     corrections,
@@ -63,6 +64,7 @@ class EncapsulatedRepair:
         if self._contradicted() and not self._size_is_sure(stream):
             return self._file
         self._count_frames(stream)
+        self._judge_high_bit()
         self._mend(stream)
         return self._result()
 
@@ -180,6 +182,19 @@ class EncapsulatedRepair:
             self._read_again()  # the offset table may be right after all
         elif self._known.pop(tags.NUMBER_OF_FRAMES, None):
             self._read_again()
+
+    def _judge_high_bit(self) -> None:
+        frames, image = self._pixel_data.frames, self._image
+        if frames is None or image is None or self._syntax.family not in OF_WORDS:
+            return
+        if image.high_bit < image.bits_stored or self._pixel_data.missing:
+            return
+        limits = self._file.data_set.limits
+        with suppress(DicodecError):  # which is told when frames are asked for
+            words = frame_words(self._source, frames, self._syntax, image, limits)
+            if known := known_from_bits(words, image):
+                self._known |= known
+                self._read_again()
 
     def _mend(self, stream: StreamDescription | None) -> None:
         """Find out what is odd about the first frame's stream, and what makes all of them right."""

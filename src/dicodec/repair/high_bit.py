@@ -1,48 +1,83 @@
-"""A High Bit that says otherwise than the bits which native samples are in (PS3.5 8.1.1)."""
+"""A High Bit that says otherwise than the bits which samples are in (PS3.5 8.1.1)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from dicodec.codecs.table import decoder_for
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.limits import Limits
+from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.elements import ElementSpan
+from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.source import ByteSource
 from dicodec.repair.image_attributes import Known
+from dicodec.rules.claimed_sizes import check_decoded_size
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OF_WORDS = frozenset({"rle", "deflated-frame", "encapsulated-uncompressed"})
+"""Families of encapsulated transfer syntaxes whose streams hold whole words, unused bits too."""
 
 _PIECE = 1 << 22
 
 
-def known_from_bits(
-    source: ByteSource, span: ElementSpan, image: ImagePixelDescription, *, big_endian: bool
-) -> Known:
+def known_from_bits(words: Iterable[NDArray[Any]], image: ImagePixelDescription) -> Known:
     """Return High Bit as Bits Stored - 1, where it is said to be higher and all samples show it.
 
     They do where bits below the stated place of samples are set, which would be lost, and every
     word, taken from its lowest bit, is a number of Bits Stored. Files with a High Bit above
-    Bits Stored - 1 are rare; only theirs are read for it, in pieces.
+    Bits Stored - 1 are rare; only theirs are read for it.
 
     Args:
-        source: of the element.
-        span: Pixel Data, native.
+        words: of the pixels, with the image's sign and all their bits.
         image: as it is described.
-        big_endian: byte order of the samples.
     """
     below = (1 << image.high_bit + 1 - image.bits_stored) - 1 & ~image.overlay_bits
     if not below or image.floating or image.bits_allocated not in {8, 16, 32}:
         return {}
+    low, high = image.sample_range
+    lost = False
+    for some in words:
+        if not some.size:
+            continue
+        if some.min() < low or some.max() > high:
+            return {}
+        lost = lost or bool((some & below).any())
+    return {tags.HIGH_BIT: image.bits_stored - 1} if lost else {}
+
+
+def native_words(
+    source: ByteSource, span: ElementSpan, image: ImagePixelDescription, *, big_endian: bool
+) -> Iterator[NDArray[Any]]:
+    """Yield the words of native Pixel Data, in pieces of bounded size."""
     import numpy as np  # 80 ms, for few files
 
-    low, high = replace(image, high_bit=image.bits_stored - 1).sample_range
-    size = image.bits_allocated // 8
-    type_of_words = f"{'>' if big_endian else '<'}{'i' if image.signed else 'u'}{size}"
-    lost = False
+    words = np.dtype(image.dtype).newbyteorder(">" if big_endian else "<")
     for start in range(0, span.length, _PIECE):
         piece = source.read(span.value + start, min(_PIECE, span.length - start))
-        words = np.frombuffer(piece[: len(piece) // size * size], type_of_words)
-        if not words.size:
-            break
-        if words.min() < low or words.max() > high:
-            return {}
-        lost = lost or bool((words & words.dtype.type(below)).any())
-    return {tags.HIGH_BIT: image.bits_stored - 1} if lost else {}
+        yield np.frombuffer(piece[: len(piece) // words.itemsize * words.itemsize], words)
+
+
+def frame_words(
+    source: ByteSource,
+    frames: EncapsulatedFrames,
+    syntax: TransferSyntax,
+    image: ImagePixelDescription,
+    limits: Limits,
+) -> Iterator[NDArray[Any]]:
+    """Yield the words of each frame.
+
+    Raises:
+        DicodecError: a frame cannot be decoded, or is too large.
+    """
+    decoder = decoder_for(syntax)
+    whole = replace(image, bits_stored=image.bits_allocated, high_bit=image.bits_allocated - 1)
+    for frame in range(len(frames)):
+        stream = frames.read(source, frame)
+        check_decoded_size(image, len(stream), limits)
+        yield decoder.decode(stream, whole)

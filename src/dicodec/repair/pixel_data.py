@@ -13,7 +13,7 @@ from dicodec.part10.dicom_file import DicomFile, PixelData, WalkedDataSet, pixel
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import as_fragments
-from dicodec.repair.high_bit import known_from_bits
+from dicodec.repair.high_bit import known_from_bits, native_words
 from dicodec.repair.image_attributes import corrections, known_from_length, told
 from dicodec.repair.packed_samples import with_samples_unpacked
 
@@ -62,7 +62,8 @@ def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> Di
         )
         if not known and image is not None and image.high_bit >= image.bits_stored:
             big_endian = not file.syntax.pixels_little_endian
-            known = known_from_bits(data_set.source, span, image, big_endian=big_endian)
+            words = native_words(data_set.source, span, image, big_endian=big_endian)
+            known = known_from_bits(words, image)
             by = _BY_BITS
         if known:
             stale: list[Oddity] = []
