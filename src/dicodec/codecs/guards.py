@@ -163,6 +163,8 @@ def _clipped(
             f"the stream's samples reach from {found[0]} to {found[1]}, past Bits Stored "
             f"{image.bits_stored}",
             attribute="BitsStored",
+            hint="either Bits Stored should be larger, or what is above it is no part of samples: "
+            "the file does not say which",
         )
     return np.clip(samples, low, high)
 
