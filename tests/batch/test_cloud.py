@@ -371,7 +371,7 @@ def test_an_object_is_replaced_by_a_verified_result(
         raise VerificationError("wrong")
 
     with monkeypatch.context() as patch:
-        patch.setattr("dicodec.conversion.verify_result", wrong)
+        patch.setattr("dicodec.verification.verify_result", wrong)
         with pytest.raises(VerificationError):
             convert_objects(url, url, options, convert_with)
     assert names(bucket) == ["x.dcm"]
