@@ -21,6 +21,7 @@ from machine import machine, versions
 from measure import FailedError, own_peak
 from memory import LIMIT, SIZES, SYNTAXES, highest_own, memory
 from memory import shown as memory_shown
+from peers import tools
 from report import PAGE, printed, write_report
 from results import RESULTS, Results
 from start_up import shown as start_up_shown
@@ -37,7 +38,7 @@ def main() -> int:
     given = _arguments()
     names = [name for name in given.workloads.split(",") if name]
     wanted = names or [*WORKLOADS, *PARTS]
-    full = not (names or given.only or given.short)
+    full = not (names or given.only or given.short or given.peers is not None)
     with tempfile.TemporaryDirectory(prefix="dicodec-bench-", dir=given.folder) as name:
         folder = Path(name)
         results = Results(machine(), versions(), [], [], [], [])
@@ -73,6 +74,11 @@ def _arguments() -> argparse.Namespace:
         help=f"of {', '.join((*WORKLOADS, *PARTS))} (default: all)",
     )
     add("--only", default="", metavar="TEXT", help="conversions whose names have it")
+    add(
+        "--peers",
+        metavar="A,B,C",
+        help="only these beside dicodec; with '' none, only its lower bounds (default: all)",
+    )
     add("--repeats", type=int, default=3, help="runs of what takes less than 4 s (default 3)")
     add("--timeout", type=float, default=60, help="seconds that a run may take (default 60)")
     add("--short", action="store_true", help="tiny files: to see that all works")
@@ -86,7 +92,10 @@ def _arguments() -> argparse.Namespace:
 
 def _workloads(given: argparse.Namespace, wanted: list[str], folder: Path, into: Results) -> None:
     folder.mkdir()
-    trial = Trial(folder, 1 if given.short else given.repeats, given.timeout)
+    doers = tools()
+    if given.peers is not None:
+        doers = [tool for tool in doers if tool.ours or tool.name in given.peers.split(",")]
+    trial = Trial(folder, 1 if given.short else given.repeats, given.timeout, doers)
     for name, workload in WORKLOADS.items():
         if name not in wanted:
             continue
