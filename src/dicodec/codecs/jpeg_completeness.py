@@ -2,9 +2,10 @@
 
 Where a scan's data ends early, libjpeg goes on as if nothing changed any more: blocks of the DCT
 come out flat, in the middle of the range, and samples of a lossless process repeat the one before.
-The bits that lossless samples take can be counted, and have to be there. Other frames that end so
-are decoded once more, with other data behind each scan: a whole one does not change by that. Data
-that is missing between two restart markers is not found in this way.
+The last bits that lossless samples take have to be the last ones there are, or all that they take
+are counted, and have to be there. Other frames that end so are decoded once more, with other data
+behind each scan: a whole one does not change by that. Data that is missing between two restart
+markers is not found in this way.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.jpeg_lossless_size import bits_needed, code_lengths
+from dicodec.codecs.jpeg_lossless_end import ends_with_last_samples
+from dicodec.codecs.jpeg_lossless_size import bits_needed, huffman_codes
 from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, Segment, walk
 from dicodec.errors import TruncatedFrameError
 from dicodec.model.stream import StreamDescription
@@ -77,15 +79,18 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
         return False
     segments = [*walk(stream, 0)]
     tables = [stream[one.start + 1 : one.end] for one in segments if one.marker == DHT]
-    lengths = code_lengths(tables[0]) if len(tables) == 1 else None
-    if lengths is None:
+    codes = huffman_codes(tables[0]) if len(tables) == 1 else None
+    if codes is None:
         return False
     ((start, end),) = _scans(segments)
-    needed = bits_needed(samples, description.precision or 0, description.predictor or 0, lengths)
     while stream[end - 1] == 0xFF:  # it may belong to the marker behind it, so it is no data
         end -= 1
+    precision, predictor = description.precision or 0, description.predictor or 0
+    data = memoryview(stream)[start:end]
+    if ends_with_last_samples(samples, precision, predictor, codes, data):
+        return True
     stuffed = stream.count(b"\xff\0", start, end)
-    return needed <= 8 * (end - start - stuffed)
+    return bits_needed(samples, precision, predictor, codes) <= 8 * (len(data) - stuffed)
 
 
 def _lengthened(stream: bytes, filler: bytes) -> bytes:

@@ -6,7 +6,7 @@ number of bits of the difference's magnitude, and that many bits more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from dicodec.codecs.base import Samples
 type _Numbers = NDArray[np.int32]
 
 _LONGEST_CODE = 16
-_LARGEST_CATEGORY = 16
+LARGEST_CATEGORY = 16
 """It is the difference 32768 alone, so no bits follow it (H.1.2.2)."""
 _BIAS = 126
 """1, of category 1, has exponent 127 (IEEE 754, binary32)."""
@@ -33,8 +33,8 @@ _PREDICTIONS: dict[int, Callable[[_Numbers, _Numbers, _Numbers], _Numbers]] = {
 """By selection value (Table H.1); 1 is the sample to the left, and has a shorter way."""
 
 
-def code_lengths(table: bytes) -> dict[int, int] | None:
-    """Return the length of each category's code, from a table as DHT gives it (B.2.4.2).
+def huffman_codes(table: bytes) -> dict[int, str] | None:
+    """Return each category's code as ones and zeros, from a table as DHT gives it (B.2.4.2, C.2).
 
     Args:
         table: 16 counts of codes by length, then the categories.
@@ -45,39 +45,48 @@ def code_lengths(table: bytes) -> dict[int, int] | None:
     counts, categories = table[:_LONGEST_CODE], table[_LONGEST_CODE:]
     if len(counts) < _LONGEST_CODE or sum(counts) != len(categories):
         return None
-    if any(category > _LARGEST_CATEGORY for category in categories):
+    if any(category > LARGEST_CATEGORY for category in categories):
         return None
-    lengths = (length for length, count in enumerate(counts, 1) for _ in range(count))
-    return dict(zip(categories, lengths, strict=True))
+    lengths = [length for length, count in enumerate(counts, 1) for _ in range(count)]
+    codes: dict[int, str] = {}
+    code = before = 0
+    for category, length in zip(categories, lengths, strict=True):
+        code <<= length - before
+        if code >= 1 << length:
+            return None
+        codes[category] = f"{code:0{length}b}"
+        code, before = code + 1, length
+    return codes
 
 
-def bits_needed(samples: Samples, precision: int, predictor: int, lengths: dict[int, int]) -> int:
+def bits_needed(samples: Samples, precision: int, predictor: int, codes: Mapping[int, str]) -> int:
     """Return the bits of entropy-coded data that samples take, without stuffing and padding.
 
     Args:
         samples: (rows, columns) or (rows, columns, components), unsigned; all in one scan.
         precision: bits of a sample, 2 to 16.
         predictor: the selection value, 1 to 7.
-        lengths: of the codes, by category; one table for all components. A difference of another
-            category takes more than any code.
+        codes: of the categories; one table for all components. A difference of another category
+            takes more than any code.
     """
-    magnitudes = np.abs(_differences(samples, precision, predictor)).view(np.uint16)
-    # A number's exponent tells its bits, and bytes are looked up faster than words.
-    exponents = (magnitudes.astype(np.float32).view(np.uint32) >> 23).astype(np.uint8)
-    sizes = exponents.tobytes().translate(_sizes_by_exponent(lengths))
+    numbers = differences(samples, precision, predictor).astype(np.float32)
+    # A number's exponent tells its bits, and bytes are looked up faster than words. The sign, the
+    # ninth bit then, goes.
+    exponents = (numbers.view(np.uint32) >> 23).astype(np.uint8)
+    sizes = exponents.tobytes().translate(_sizes_by_exponent(codes))
     return int(np.frombuffer(sizes, np.uint8).sum(dtype=np.uint64))
 
 
-def _sizes_by_exponent(lengths: dict[int, int]) -> bytes:
+def _sizes_by_exponent(codes: Mapping[int, str]) -> bytes:
     """Return the bits of a sample, by the exponent of its difference as a 32-bit float."""
     sizes = bytearray(b"\xff" * 256)
-    for category, length in lengths.items():
+    for category, code in codes.items():
         exponent = _BIAS + category if category else 0
-        sizes[exponent] = length + (category if category != _LARGEST_CATEGORY else 0)
+        sizes[exponent] = len(code) + (category if category != LARGEST_CATEGORY else 0)
     return bytes(sizes)
 
 
-def _differences(samples: Samples, precision: int, predictor: int) -> NDArray[np.int16]:
+def differences(samples: Samples, precision: int, predictor: int) -> NDArray[np.int16]:
     """Return the differences from the predictions, modulo 2^16 (H.1.2.1)."""
     words: NDArray[Any] = samples.astype(np.uint16, copy=False)
     found = np.empty(words.shape, np.uint16)

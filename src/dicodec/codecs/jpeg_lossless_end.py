@@ -1,0 +1,91 @@
+"""Whether a scan of lossless JPEG ends with its image's last samples, told from the end alone.
+
+To count the bits of all samples (jpeg_lossless_size) takes half as long as to decode them. Coding
+the last few anew and finding just those bits at the end of the scan proves the same: had the scan
+ended early, its last bits would be those of earlier samples. Where it proves nothing, as where
+samples repeat themselves, the bits have to be counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from dicodec.codecs.base import Samples
+from dicodec.codecs.jpeg_lossless_size import LARGEST_CATEGORY, differences
+
+_CODED = 128
+"""Samples that are coded anew, before those that repeat the last one."""
+_LAST = 8
+"""Of them, those that show that they were not made up."""
+_MOST_REPEATED = 1 << 16
+"""Samples at the end that may repeat what is predicted; more are counted faster."""
+_PAD = 7
+"""Bits that fill up the last byte, at most (ISO/IEC 10918-1 F.1.2.3)."""
+
+
+def ends_with_last_samples(
+    samples: Samples, precision: int, predictor: int, codes: Mapping[int, str], data: memoryview
+) -> bool:
+    """Return True where it is proved that the scan holds all samples; False means nothing.
+
+    Args:
+        samples: (rows, columns) or (rows, columns, components), as decoded; all in one scan.
+        precision: bits of a sample, 2 to 16.
+        predictor: the selection value, 1 to 7.
+        codes: the Huffman code of each category, as ones and zeros; one table for all components.
+        data: the entropy-coded data, stuffed, up to its last byte.
+
+    What libjpeg makes up for a scan that is cut is one difference of the bits that are left, then,
+    to the end of the row, the one that zeros are the code of, then no differences. The last samples
+    that differ from their predictions are not of that form, so some of the coded ones are real,
+    those of `first` among them. If others behind them were made up, the bits of `first` would stand
+    a second time in the scan, nearer to its end. They do not.
+    """
+    found = _last_differences(samples, precision, predictor)
+    if found is None:
+        return False
+    coded, repeated = found
+    if len(set(coded[1 - _LAST :])) < 2 or any(abs(one).bit_length() not in codes for one in coded):
+        return False
+    first = "".join(_bits(coded[:-_LAST], codes))
+    all_bits = first + "".join(_bits(coded[-_LAST:], codes)) + codes.get(0, "") * repeated
+    end = _last_bits(data, len(all_bits) + _PAD)
+    at = end.find(first)
+    return at >= 0 and end.startswith(all_bits, at) and end.find(first, at + 1) < 0
+
+
+def _last_differences(
+    samples: Samples, precision: int, predictor: int
+) -> tuple[list[int], int] | None:
+    """Return the last differences up to one that is not 0, and how many zeros are behind it."""
+    rows = 1
+    while rows < len(samples):
+        # The row above is only predicted from; as the first one it would be predicted otherwise.
+        tail = differences(samples[-rows - 1 :], precision, predictor)[1:].reshape(-1)
+        different = np.flatnonzero(tail)
+        if different.size and (end := int(different[-1]) + 1) >= _CODED:
+            return tail[end - _CODED : end].tolist(), tail.size - end
+        if tail.size > _MOST_REPEATED:
+            return None
+        rows *= 4
+    return None
+
+
+def _bits(coded: list[int], codes: Mapping[int, str]) -> Iterator[str]:
+    """Yield the code of each difference, and the bits that follow it (H.1.2.2)."""
+    for difference in coded:
+        category = abs(difference).bit_length()
+        yield codes[category]
+        if 0 < category < LARGEST_CATEGORY:
+            value = difference if difference > 0 else difference + (1 << category) - 1
+            yield f"{value:0{category}b}"
+
+
+def _last_bits(data: memoryview, count: int) -> str:
+    """Return the last bits of entropy-coded data, without stuffing; fewer where there are fewer."""
+    size = count // 8 + 1
+    # Half of the bytes are stuffing at most. What is torn at the start is not among the last bits.
+    plain = bytes(data[-2 * size :]).replace(b"\xff\0", b"\xff")[-size:]
+    return f"{int.from_bytes(plain):0{8 * len(plain)}b}"[-count:]
