@@ -32,11 +32,8 @@ from dicodec.placement import Placement
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.decide import plan_conversion
 from dicodec.repair.opening import open_tolerantly
-from dicodec.report import ConversionReport
+from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.survey import surveyed
-
-LEFT_ALONE = "left alone"
-"""What a report says of a file that is replaced in place and was right already."""
 
 
 def convert(

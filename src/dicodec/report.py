@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dicodec.model.oddity import Oddity
 from dicodec.model.salvage import DamagedFrame
+
+LEFT_ALONE = "left alone"
+"""What a report says of a file that is replaced in place and was right already."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,4 +74,10 @@ class ConversionReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in a form that JSON can hold."""
-        return asdict(self)
+        values = {name: getattr(self, name) for name in _FIELDS}
+        for name in ("oddities", "repairs", "salvaged_frames"):
+            values[name] = [asdict(one) for one in values[name]]
+        return values
+
+
+_FIELDS = tuple(one.name for one in fields(ConversionReport))

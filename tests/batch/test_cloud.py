@@ -26,7 +26,7 @@ from dicodec.batch.folders import WalkRules
 from dicodec.batch.listing import Listed, listed, roots
 from dicodec.batch.references import open_source
 from dicodec.cli.main import run
-from dicodec.conversion import LEFT_ALONE, convert_with
+from dicodec.conversion import convert_with
 from dicodec.errors import (
     DicodecError,
     EmptyFileError,
@@ -43,6 +43,7 @@ from dicodec.model.limits import DEFAULT_LIMITS
 from dicodec.model.object_url import ObjectUrl, is_object_url, parse_object_url
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.source import OpenSource
+from dicodec.report import LEFT_ALONE
 from made import IMAGE_KINDS, make_file
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]

@@ -20,7 +20,7 @@ GENERAL_CODES = {"error"}
 def subcommands() -> dict[str, argparse.ArgumentParser]:
     (action,) = (
         action
-        for action in main._parser()._actions
+        for action in main._parser([])._actions
         if isinstance(action, argparse._SubParsersAction)
     )
     return dict(action.choices)

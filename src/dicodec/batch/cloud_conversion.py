@@ -10,14 +10,13 @@ from pathlib import Path
 
 from dicodec.batch.cloud import copy_object, exists, upload
 from dicodec.batch.cloud_source import CloudObject, open_object
-from dicodec.conversion import LEFT_ALONE
 from dicodec.errors import DicodecError, TargetExistsError, kind_of
 from dicodec.model.object_url import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
 from dicodec.output import Target
 from dicodec.part10.dicom_file import Source
 from dicodec.planning.conversion_plan import Action
-from dicodec.report import ConversionReport
+from dicodec.report import LEFT_ALONE, ConversionReport
 
 type Convert = Callable[[Source, Target | None, ConversionOptions], ConversionReport]
 """A conversion between what is on this machine: `convert_with`, or by a policy."""

@@ -7,20 +7,22 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
+from dicodec.batch.assignment import Item, Settings
+from dicodec.batch.endings import skipped
 from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger_tables import SALVAGED, Ending, State
 from dicodec.batch.places import standing
 from dicodec.batch.recognition import SNIFFED, why_not
 from dicodec.batch.references import SourceReference, open_source
 from dicodec.batch.worker_process import Surroundings
-from dicodec.conversion import LEFT_ALONE, convert_with
-from dicodec.errors import DicodecError, kind_of
+from dicodec.conversion import convert_with
+from dicodec.errors import DicodecError
 from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
 from dicodec.output import Target
@@ -28,31 +30,10 @@ from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.pipeline import Progress
 from dicodec.repair.opening import open_tolerantly
-from dicodec.report import ConversionReport
+from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.write_errors import translated_writes
 
 _PROGRESS_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What all sources of a batch share.
-
-    Attributes:
-        options: of each conversion, unless the policy has others.
-        policy: name or path of a policy, which decides for each source; None for none.
-        layout: text of the layout that decides where results go; None where names decide.
-        in_place: whether results replace their sources.
-        dry_run: whether nothing is written.
-        digests: whether sources and results are digested for the ledger.
-    """
-
-    options: ConversionOptions
-    policy: str | None = None
-    layout: str | None = None
-    in_place: bool = False
-    dry_run: bool = False
-    digests: bool = False
 
 
 class Choice(Protocol):
@@ -68,22 +49,6 @@ class Policy(Protocol):
     def choose(self, source: Source, base: ConversionOptions) -> Choice:
         """Return what is to become of a source."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One source.
-
-    Attributes:
-        reference: to it.
-        target: path of its result; None where it is found by the layout, or in a dry run.
-        overwrite: whether the target may be replaced though the options say no: it is known to be
-            what an earlier run left.
-    """
-
-    reference: SourceReference
-    target: str | None
-    overwrite: bool = False
 
 
 def name_item(settings: Settings, item: Item, around: Surroundings) -> str | Ending:  # noqa: ARG001
@@ -176,26 +141,6 @@ def _converted(
     if item.target is not None and not settings.in_place:
         _make_folder(str(Path(item.target).parent))
     return convert(source, item.target, chosen)
-
-
-def failure(error: DicodecError, attempts: int = 1) -> Ending:
-    """Return how a source ends that failed."""
-    return Ending(
-        state=State.FAILED,
-        json=json.dumps({"error": error.as_dict()}, ensure_ascii=False),
-        attempts=attempts,
-        error_code=error.code,
-        error_kind=kind_of(error),
-        error_text=error.message,
-    )
-
-
-def skipped(name: str, reason: str) -> Ending:
-    """Return how a source ends that is passed over."""
-    fields = {"skipped": {"path": name, "reason": reason}}
-    return Ending(
-        state=State.SKIPPED, json=json.dumps(fields, ensure_ascii=False), error_code=reason
-    )
 
 
 def _skipped(reference: SourceReference) -> Ending | None:

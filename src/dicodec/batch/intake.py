@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dicodec.batch.conversion_work import Settings, failure, skipped
+from dicodec.batch.assignment import Settings
+from dicodec.batch.endings import failure, skipped
 from dicodec.batch.folders import PassedOver
 from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import Ending, Entry, State

@@ -6,7 +6,7 @@ import os
 import time
 
 from dicodec.batch.policy import Policy, opened_once
-from dicodec.conversion import LEFT_ALONE, convert_with
+from dicodec.conversion import convert_with
 from dicodec.errors import DicodecError
 from dicodec.options import ConversionOptions
 from dicodec.output import Target, result_file
@@ -15,7 +15,7 @@ from dicodec.part10.source import read_chunks
 from dicodec.placement import Placement
 from dicodec.planning.conversion_plan import Action
 from dicodec.repair.opening import open_tolerantly
-from dicodec.report import ConversionReport
+from dicodec.report import LEFT_ALONE, ConversionReport
 
 
 def convert_by_policy(

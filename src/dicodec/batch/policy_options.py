@@ -11,7 +11,7 @@ from dicodec.batch.policy_tests import check_keys
 from dicodec.edits import check_user_edits
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
 from dicodec.options import ConversionOptions
-from dicodec.planning.decide import target_syntax
+from dicodec.rules.targets import target_syntax
 
 _OF_THE_RUN = frozenset({"overwrite", "backup", "workers", "limits"})
 """Options that no rule decides: they are of the run and the machine, not of an image."""

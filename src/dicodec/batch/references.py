@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from dicodec.batch.places import absolute, object_standing
 from dicodec.errors import SourceUnavailableError
 from dicodec.model.object_url import is_object_url, parse_object_url
-from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
     from dicodec.batch.cloud import ObjectFacts
+    from dicodec.part10.dicom_file import Source
 
 _MEMBER = "!/"
 """Between an archive's path and its member's name."""

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dicodec import __version__
-from dicodec.batch.conversion_work import Settings
+from dicodec.batch.assignment import Settings
 from dicodec.batch.ledger_tables import Entry, State
 from dicodec.batch.places import real, standing
 from dicodec.batch.references import SourceReference

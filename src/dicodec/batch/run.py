@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from dicodec.batch.conversion_work import Item, Settings, convert_item, failure, name_item
+from dicodec.batch.assignment import Item, Settings
+from dicodec.batch.endings import failure
 from dicodec.batch.folders import PassedOver
 from dicodec.batch.intake import Flight, Intake, Manner
 from dicodec.batch.ledger import Ledger
@@ -18,6 +19,7 @@ from dicodec.batch.pool import Job, Outcome, Pool, Progress, Returned
 from dicodec.batch.references import release
 from dicodec.batch.resume import options_digest
 from dicodec.batch.summary import Summary
+from dicodec.batch.worker_process import WorkOfModule
 from dicodec.errors import DicodecError
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
@@ -30,6 +32,9 @@ PATIENCE = 10.0
 """Seconds that conversions get to finish after an interruption."""
 
 _TELL_SECONDS = 0.5
+
+_WORK = "dicodec.batch.conversion_work"
+_NAME, _CONVERT = WorkOfModule(_WORK, "name_item"), WorkOfModule(_WORK, "convert_item")
 
 type Tell = Callable[[State, str], None]
 """Is told of each source that ended, in the order of listing: its state, and JSON about it."""
@@ -137,22 +142,22 @@ class Batch:
         working = [position for position in positions if not self._end_if_ended(position)]
         self._naming.append(dict.fromkeys(working))
         if working:
-            self._pool.submit(self._job(name_item, working))
+            self._pool.submit(self._job(_NAME, working))
 
     def _convert(self, positions: list[int]) -> None:
         working = [position for position in positions if not self._end_if_ended(position)]
         if working:
-            self._pool.submit(self._job(convert_item, working))
+            self._pool.submit(self._job(_CONVERT, working))
 
-    def _job(self, work: Callable[..., Ending | str], positions: list[int]) -> Job:
+    def _job(self, work: WorkOfModule, positions: list[int]) -> Job:
         flights = [self._flights[position] for position in positions]
         big = sum(flight.size for flight in flights) >= BIG_FOR_EACH_JOB * self._pool.jobs
         return Job(
             work,
             self._settings,
             [_item(flight) for flight in flights],
-            [(work is name_item, position) for position in positions],
-            whole_machine=big and work is convert_item,
+            [(work is _NAME, position) for position in positions],
+            whole_machine=big and work is _CONVERT,
         )
 
     def _hear(self, events: Sequence[Outcome | Progress | Returned]) -> None:

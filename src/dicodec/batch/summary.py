@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dicodec.batch.ledger_tables import SALVAGED, Ending, State
-from dicodec.conversion import LEFT_ALONE
+from dicodec.report import LEFT_ALONE
 
 _RIGHT_ALREADY = {"copied", LEFT_ALONE}
 

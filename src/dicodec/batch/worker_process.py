@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -61,6 +62,22 @@ class Surroundings:
 
 type Work = Callable[[Any, Any, Surroundings], Any]
 """A function of a module: (settings of the group, item, surroundings) -> result, all picklable."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOfModule:
+    """A work that the pool's side names, and that only a worker loads.
+
+    Attributes:
+        module, function: where it is.
+    """
+
+    module: str
+    function: str
+
+    def __call__(self, settings: Any, item: Any, around: Surroundings) -> Any:
+        """Do the work."""
+        return getattr(import_module(self.module), self.function)(settings, item, around)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Self
 
-from dicodec.batch.conversion_work import Settings
+from dicodec.batch.assignment import Settings
 from dicodec.batch.folders import Found, WalkRules, walk
 from dicodec.batch.intake import Manner
-from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import LEDGER_NAME
 from dicodec.batch.listing import Root, listed, roots
@@ -73,6 +72,8 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.layout is not None:
+        from dicodec.batch.layout import parse_layout
+
         parse_layout(arguments.layout)
         if arguments.in_place:
             raise InvalidOptionError("--layout has no meaning in place")

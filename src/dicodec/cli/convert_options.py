@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from dicodec.edits import check_user_edits
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import limits_of
 from dicodec.options import ConversionOptions
-from dicodec.planning.decide import target_syntax
+from dicodec.rules.targets import target_syntax
 
 _UNDECIDED = ("explicit-le",)
 """What stands for the target until a rule of the policy gives it; no file is converted to it."""
@@ -54,7 +53,10 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         timeout=arguments.timeout,
         limits=limits_of(arguments.limits),
     )
-    check_user_edits(options)
+    if options.set_attributes or options.remove_attributes or options.charset is not None:
+        from dicodec.edits import check_user_edits  # with the conversion itself
+
+        check_user_edits(options)
     return options
 
 

@@ -7,8 +7,10 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
+from typing import Any
 
 from dicodec import __version__
 from dicodec.cli.convert_arguments import Commands, add_convert
@@ -50,7 +52,8 @@ def main() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 some file failed, 2 wrong usage, 130."""
     _settle_streams()
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed = _parser(given).parse_args(given)
     # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     before = signal.signal(signal.SIGTERM, _terminated)
@@ -100,24 +103,27 @@ def print_error(error: DicodecError) -> None:
     print(f"dicodec: {error} [{error.code}]", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _QuickParser(argparse.ArgumentParser):
+    """Takes the usual width of a terminal for granted, which it would ask for at each argument."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given, formatter_class=partial(argparse.HelpFormatter, width=78))
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return what reads the arguments; of the subcommand alone, where it is named first."""
+    asked_for_help = not {"-h", "--help"}.isdisjoint(arguments)
+    parser = (argparse.ArgumentParser if asked_for_help else _QuickParser)(
         prog="dicodec",
         description="Converts DICOM files from any transfer syntax to any other.",
         epilog="exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted",
     )
     parser.add_argument("--version", action="version", version=f"dicodec {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_convert(commands)
-    _add_compare(commands)
-    _add_inspect(commands)
-    _add_syntaxes(commands)
-    _add_jobs(commands)
-    _add_policy(commands)
-    add_serve(commands)
-    add_submit(commands)
-    add_watch(commands)
-    add_worker(commands)
+    first = arguments[0] if arguments else ""
+    for name, add in _ADDED.items():
+        if first == name or first not in _ADDED:
+            add(commands)
     return parser
 
 
@@ -189,6 +195,20 @@ def _add_policy(commands: Commands) -> None:
     add("--policy", metavar="POLICY", help="a profile, or a file in TOML")
     add("--json", action="store_true", help="one JSON object a line")
 
+
+_ADDED: dict[str, Callable[[Commands], None]] = {
+    "convert": add_convert,
+    "compare": _add_compare,
+    "inspect": _add_inspect,
+    "syntaxes": _add_syntaxes,
+    "jobs": _add_jobs,
+    "policy": _add_policy,
+    "serve": add_serve,
+    "submit": add_submit,
+    "watch": add_watch,
+    "worker": add_worker,
+}
+"""What adds each subcommand's arguments, in the order of the help."""
 
 if __name__ == "__main__":
     main()

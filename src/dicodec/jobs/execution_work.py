@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dicodec.batch.conversion_work import Item, Settings, convert_item
+from dicodec.batch.assignment import Item, Settings
+from dicodec.batch.conversion_work import convert_item
 from dicodec.batch.policy import load_policy, profile_names
 from dicodec.batch.references import file_reference, open_source
 from dicodec.batch.worker_process import Surroundings
-from dicodec.conversion import LEFT_ALONE
 from dicodec.errors import DicodecError, RequestError
 from dicodec.jobs.confinement import Roots
 from dicodec.jobs.messages import Request
@@ -21,7 +21,7 @@ from dicodec.model.object_url import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.repair.opening import open_tolerantly
-from dicodec.report import ConversionReport
+from dicodec.report import LEFT_ALONE, ConversionReport
 
 _NO_TARGET = ("explicit-le",)
 """Stands for what a policy chooses; a policy that converts always names its own."""

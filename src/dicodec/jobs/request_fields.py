@@ -9,7 +9,7 @@ from typing import Any
 from dicodec.edits import check_user_edits
 from dicodec.errors import DicodecError, RequestError
 from dicodec.options import ENGINES, OFFSET_TABLES, PHOTOMETRIC_CHOICES, ConversionOptions
-from dicodec.planning.decide import target_syntax
+from dicodec.rules.targets import target_syntax
 
 _PATH, _NAME, _VALUE = 4096, 200, 10_240
 """Characters at most."""

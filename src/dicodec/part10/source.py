@@ -23,6 +23,9 @@ from dicodec.errors import (
 COPY_SIZE = 1 << 20
 """Bytes moved at a time where bytes are only moved."""
 
+HEAD_SIZE = 1 << 16
+"""Bytes of a file's beginning that are kept once any of them was read."""
+
 SPOOL_SIZE = 16 << 20
 """Bytes of a stream that are held in memory before it goes to a temporary file."""
 
@@ -59,6 +62,8 @@ class BytesSource:
 class FileSource:
     """An open file as a source. Reads name their offset, so threads do not disturb each other.
 
+    Its first bytes, where most of what a header says stands, are read once and kept.
+
     Attributes:
         size: bytes.
         status: what the operating system knew of the file when it was opened.
@@ -70,6 +75,7 @@ class FileSource:
         self._owned = owned
         self.status = os.fstat(self._descriptor)
         self.size = self.status.st_size
+        self._head = b""
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`.
@@ -77,6 +83,14 @@ class FileSource:
         Raises:
             ReadError: the operating system could not read.
         """
+        end = offset + length
+        if end <= HEAD_SIZE:
+            if end > len(self._head):
+                self._head = self._read(0, HEAD_SIZE)
+            return self._head[offset:end]
+        return self._read(offset, length)
+
+    def _read(self, offset: int, length: int) -> bytes:
         try:
             data = os.pread(self._descriptor, length, offset)
             while len(data) < length and (more := self._read_more(data, offset, length)):

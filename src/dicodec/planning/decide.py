@@ -19,8 +19,6 @@ from dicodec.model.transfer_syntax import (
     EXPLICIT_LE,
     Storage,
     TransferSyntax,
-    by_name,
-    writable,
 )
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
@@ -28,6 +26,7 @@ from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.pixel_planner import PixelPlanner
 from dicodec.rules.image_classes import is_image_class
+from dicodec.rules.targets import target_syntax
 
 
 def plan_conversion(file: DicomFile, options: ConversionOptions) -> ConversionPlan:
@@ -54,29 +53,6 @@ def plan_conversion(file: DicomFile, options: ConversionOptions) -> ConversionPl
         except ConversionError as error:
             failures.append(error)
     raise failures[0]
-
-
-def target_syntax(name: str) -> TransferSyntax:
-    """Return the transfer syntax that a user names as a target.
-
-    Raises:
-        UnsupportedTargetError: no such name, or one that is never written; what would work is said.
-    """
-    syntax = by_name(name)
-    if syntax is None:
-        raise UnsupportedTargetError(
-            f"there is no transfer syntax {name!r}", hint=f"there are {_writable_names()}"
-        )
-    if not syntax.writes and syntax.storage is not Storage.VIDEO:
-        raise UnsupportedTargetError(
-            f"{syntax.name} ({syntax.title}) is not written: {syntax.why_not}",
-            hint=f"possible are {_writable_names()}",
-        )
-    return syntax
-
-
-def _writable_names() -> str:
-    return ", ".join(syntax.name for syntax in writable())
 
 
 def _may_stay(file: DicomFile, options: ConversionOptions) -> bool:
