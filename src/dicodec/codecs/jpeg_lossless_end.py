@@ -8,14 +8,14 @@ samples repeat themselves, the bits have to be counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_size import LARGEST_CATEGORY, differences
 
-_CODED = 128
+_CODED = 64
 """Samples that are coded anew, before those that repeat the last one."""
 _LAST = 8
 """Of them, those that show that they were not made up."""
@@ -47,10 +47,12 @@ def ends_with_last_samples(
     if found is None:
         return False
     coded, repeated = found
-    if len(set(coded[1 - _LAST :])) < 2 or any(abs(one).bit_length() not in codes for one in coded):
+    written = {difference: _bits(difference, codes) for difference in set(coded)}
+    if len(set(coded[1 - _LAST :])) < 2 or "" in written.values():
         return False
-    first = "".join(_bits(coded[:-_LAST], codes))
-    all_bits = first + "".join(_bits(coded[-_LAST:], codes)) + codes.get(0, "") * repeated
+    bits = [written[difference] for difference in coded]
+    first = "".join(bits[:-_LAST])
+    all_bits = first + "".join(bits[-_LAST:]) + codes.get(0, "") * repeated
     end = _last_bits(data, len(all_bits) + _PAD)
     at = end.find(first)
     return at >= 0 and end.startswith(all_bits, at) and end.find(first, at + 1) < 0
@@ -73,14 +75,14 @@ def _last_differences(
     return None
 
 
-def _bits(coded: list[int], codes: Mapping[int, str]) -> Iterator[str]:
-    """Yield the code of each difference, and the bits that follow it (H.1.2.2)."""
-    for difference in coded:
-        category = abs(difference).bit_length()
-        yield codes[category]
-        if 0 < category < LARGEST_CATEGORY:
-            value = difference if difference > 0 else difference + (1 << category) - 1
-            yield f"{value:0{category}b}"
+def _bits(difference: int, codes: Mapping[int, str]) -> str:
+    """Return the code of a difference, and the bits that follow it (H.1.2.2); "" without a code."""
+    category = abs(difference).bit_length()
+    code = codes.get(category, "")
+    if not code or category in {0, LARGEST_CATEGORY}:
+        return code
+    value = difference if difference > 0 else difference + (1 << category) - 1
+    return f"{code}{value:0{category}b}"
 
 
 def _last_bits(data: memoryview, count: int) -> str:
