@@ -118,6 +118,15 @@ def test_strict_refuses_what_the_standard_does_not_allow(name: str) -> None:
                 convert_bytes(case.make(), to="rle", strict=True, standardize=standardize)
 
 
+def test_empty_values_have_the_right_number_of_values() -> None:
+    # Of type 2, whatever the multiplicity: 2, 2-n, 3, 6 (PS3.5 7.4.3).
+    empty = [(0x00200020, "CS"), (0x00080008, "CS"), (0x00200032, "DS"), (0x00200037, "DS")]
+    for value in (b"", b"  "):
+        content, _ = IMAGE_KINDS["gray-8"].make(extra=[(tag, vr, value) for tag, vr in empty])
+        report = convert(content, io.BytesIO(), to="rle", strict=True, standardize=True)
+        assert (report.oddities, report.repairs) == ((), ())
+
+
 def test_a_right_file_is_left_byte_for_byte() -> None:
     for kind in IMAGE_KINDS.values():
         content, _ = kind.make()

@@ -90,7 +90,9 @@ def text_faults(vr: str, tag: int, value: bytes, character_set: str) -> str:
             return f"has {longest} characters where VR {vr} holds {limit}"
         if bare and not row.in_character_set and not form.pattern.fullmatch(bare):
             return f"is not of the form of VR {vr}"
-    return "" if _multiplicity_fits(tag, len(values)) else "has too many or too few values"
+    # A value of no length is allowed whatever the multiplicity (PS3.5 7.4.2, 7.4.4).
+    count = len(values) if text.strip(" ") else 0
+    return "" if _multiplicity_fits(tag, count) else "has too many or too few values"
 
 
 def _multiplicity_fits(tag: int, count: int) -> bool:
