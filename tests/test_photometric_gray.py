@@ -19,7 +19,7 @@ from pydicom.pixels.processing import apply_rescale, apply_windowing
 
 from data_set_bytes import element, item, sequence
 from dicodec import compare, convert, convert_bytes
-from dicodec.errors import FrameMismatchError, UnsupportedImageError
+from dicodec.errors import FrameMismatchError, LossyNotAllowedError, UnsupportedImageError
 from dicodec.report import ConversionReport
 from made import EXPLICIT_BE, IMAGE_KINDS, PIXEL_DATA, Element, make_file
 from matrix import LOSSLESS
@@ -271,7 +271,8 @@ def test_colors_are_rescaled_from_their_whole_range() -> None:
     after, _ = run(data, to="rle", rescale_to_8bit=True)
 
     assert np.abs(after.pixel_array - samples[0] / 65535 * 255).max() <= 0.5
-    assert run(data, to="jpeg", rescale_to_8bit=True)[0].PhotometricInterpretation == "YBR_FULL_422"
+    jpeg, _ = run(data, to="jpeg", rescale_to_8bit=True, lossy=True)
+    assert jpeg.PhotometricInterpretation == "YBR_FULL_422"
 
 
 @pytest.mark.parametrize("target", ["explicit-le", "jpeg", "rle"])
@@ -279,7 +280,7 @@ def test_a_rescaled_image_is_another_and_says_so(target: str) -> None:
     data = gray("MONOCHROME2", [], bits_stored=16)
     before = pydicom.dcmread(io.BytesIO(data))
 
-    after, _ = run(data, to=target, rescale_to_8bit=True)
+    after, _ = run(data, to=target, rescale_to_8bit=True, lossy=True)
 
     # Taking gray levels away is no compression (C.7.6.1.1.5), and would have no method.
     assert after.get("LossyImageCompression") == ("01" if target == "jpeg" else None)
@@ -289,7 +290,7 @@ def test_a_rescaled_image_is_another_and_says_so(target: str) -> None:
     assert "rescaled by 1 and 0" in after.DerivationDescription
     (reference,) = after.SourceImageSequence
     assert reference.ReferencedSOPInstanceUID == before.SOPInstanceUID
-    kept, _ = run(data, to=target, rescale_to_8bit=True, keep_uid=True)
+    kept, _ = run(data, to=target, rescale_to_8bit=True, keep_uid=True, lossy=True)
     assert kept.SOPInstanceUID == before.SOPInstanceUID
 
 
@@ -306,7 +307,14 @@ def test_what_a_window_does_not_show_is_not_rescaled(extra: Element) -> None:
     data = gray("MONOCHROME2", [extra], bits_stored=16)
 
     with pytest.raises(UnsupportedImageError):
-        convert_bytes(data, to="jpeg", rescale_to_8bit=True)
+        convert_bytes(data, to="jpeg", rescale_to_8bit=True, lossy=True)
+
+
+def test_fewer_gray_levels_are_no_permission_for_a_lossy_codec() -> None:
+    for stored in (8, 16):
+        data = gray("MONOCHROME2", [], bits_stored=stored)
+        with pytest.raises(LossyNotAllowedError):
+            convert_bytes(data, to="jpeg", rescale_to_8bit=True)
 
 
 def test_rescaled_activities_have_no_unit() -> None:

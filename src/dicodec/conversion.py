@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.edits import editable_tag, planned_edits
 from dicodec.errors import (
+    ContradictionError,
     DicodecError,
     InvalidOptionError,
     MalformedFileError,
@@ -33,6 +35,7 @@ from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.decide import plan_conversion
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
+from dicodec.rules.targets import check_quality
 from dicodec.survey import surveyed
 
 
@@ -63,6 +66,7 @@ def convert(
         settings = ConversionOptions(to=names, **options)
     except TypeError as cause:
         raise InvalidOptionError(str(cause)) from cause
+    check_quality(settings)
     return convert_with(source, target, settings)
 
 
@@ -218,7 +222,9 @@ def _convert_open(
         return
     started = time.perf_counter()
     with _result_file(file, target, options, report, placement, in_place=in_place) as out:
-        result = run_plan(file, plan, edits, out, workers, progress)
+        notes = SampleNotes()
+        result = run_plan(file, plan, edits, out, workers, progress, notes)
+        _tell_of_samples(notes, plan, report, exact=options.strict or in_place)
         report.target_size = out.seek(0, io.SEEK_END)
         report.seconds["convert"] = time.perf_counter() - started
         _measure(report, result)
@@ -228,6 +234,33 @@ def _convert_open(
             out.seek(0)
             _verify(report, file, plan, edits, out, options, workers)
             report.seconds["verify"] = time.perf_counter() - started
+
+
+def _tell_of_samples(
+    notes: SampleNotes, plan: ConversionPlan, report: ConversionReport, *, exact: bool
+) -> None:
+    """Warn of samples that came out otherwise than they were described.
+
+    Args:
+        notes: of all frames.
+        plan: that was carried out.
+        report: gets the warnings.
+        exact: whether bits that are no part of a sample may not be lost either.
+
+    Raises:
+        ContradictionError: they are, and may not.
+    """
+    if plan.pixels is None:
+        return
+    warnings = notes.warnings(plan.pixels.coded)
+    if notes.masked and exact:
+        raise ContradictionError(
+            warnings[0],
+            attribute="BitsStored",
+            hint="native transfer syntaxes keep whole words; without --strict, and in a file of "
+            "its own, the result has the samples alone",
+        )
+    report.warnings += warnings
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from dicodec.rules.color_space import coded_color_space
 
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Buffer, Samples
+    from dicodec.codecs.sample_notes import SampleNotes
 
 type FrameWork = Callable[[int], Buffer]
 type FrameReader = Callable[[int], bytes]
@@ -25,13 +26,17 @@ type SampleReader = Callable[[int], Samples]
 
 
 def frame_work(
-    file: DicomFile, pixel_data: PixelData, plan: ConversionPlan, pixels: PixelPlan
+    file: DicomFile,
+    pixel_data: PixelData,
+    plan: ConversionPlan,
+    pixels: PixelPlan,
+    notes: SampleNotes | None = None,
 ) -> FrameWork:
     """Return the function that turns a frame's number into the bytes that are stored for it.
 
-    Its errors name the frame and where in the file it lies.
+    Its errors name the frame and where in the file it lies. What is decoded is told to `notes`.
     """
-    work = located(_frame_work(file, pixel_data, plan, pixels), file, pixel_data)
+    work = located(_frame_work(file, pixel_data, plan, pixels, notes), file, pixel_data)
     filled = pixel_data.filled
     if not filled:
         return work
@@ -42,7 +47,11 @@ def frame_work(
 
 
 def _frame_work(
-    file: DicomFile, pixel_data: PixelData, plan: ConversionPlan, pixels: PixelPlan
+    file: DicomFile,
+    pixel_data: PixelData,
+    plan: ConversionPlan,
+    pixels: PixelPlan,
+    notes: SampleNotes | None,
 ) -> FrameWork:
     read = frame_reader(file, pixel_data)
     if plan.action is Action.MOVE_FRAMES:
@@ -55,7 +64,7 @@ def _frame_work(
 
         change = repack_jpeg if plan.action is Action.REPACK_JPEG else unpack_jpeg
         return lambda frame: change(read(frame))
-    decode = sample_reader(file, pixel_data, pixels)
+    decode = sample_reader(file, pixel_data, pixels, notes)
     encoder = pixels.encoder
     assert encoder is not None, "a plan to transcode names its encoder"
 
@@ -124,14 +133,16 @@ def decoded_frames(
     return decode, decoded
 
 
-def sample_reader(file: DicomFile, pixel_data: PixelData, pixels: PixelPlan) -> SampleReader:
+def sample_reader(
+    file: DicomFile, pixel_data: PixelData, pixels: PixelPlan, notes: SampleNotes | None = None
+) -> SampleReader:
     """Return the function that decodes a frame and brings it to the wanted interpretation."""
     read = decoding_reader(file, pixel_data)
     decoder = pixels.decoder or decoder_for(file.syntax)
     coded = pixels.coded
 
     def decode(frame: int) -> Samples:
-        samples = decoder.decode(read(frame), coded)
+        samples = decoder.decode(read(frame), coded, notes)
         image = pixels.decoded
         for step in pixels.steps:
             samples = step.apply(samples, image)

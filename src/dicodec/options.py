@@ -31,11 +31,12 @@ class ConversionOptions:
         to: acceptable transfer syntaxes, the first preferred: short names, keywords or UIDs.
         photometric: the Photometric Interpretation of the result; "auto" changes it only where
             the target asks for it, "keep" refuses even that.
-        lossy: whether information may be lost. A quality setting is permission too.
-        quality: 1 to 100, JPEG and JPEG XL.
+        lossy: whether information may be lost. A quality setting that the target takes is
+            permission too (`rules.targets.QUALITY_SETTINGS`).
+        quality: 1 to 100, JPEG, JPEG XL, JPEG 2000 and HTJ2K.
         near: 0 to 255, largest error of a sample in JPEG-LS near-lossless.
         ratio: compression ratio to reach, JPEG 2000; above 1.
-        psnr: peak signal-to-noise ratio in dB, JPEG 2000; above 0.
+        psnr: peak signal-to-noise ratio in dB, JPEG 2000; 20 to 110; not beside `ratio`.
         rescale_to_8bit: map more than 8 bits to 8: gray levels by Rescale Slope and Intercept and
             the first window, or from the smallest to the largest value where there is none;
             colors from their whole range. The result is a derived, lossy image.
@@ -118,15 +119,11 @@ class ConversionOptions:
         _within("quality", self.quality, 1, 100)
         _within("near", self.near, 0, 255)
         _within("ratio", self.ratio, 1, 1000)
-        _within("psnr", self.psnr, 1, 200)
+        _within("psnr", self.psnr, 20, 110)
+        if self.ratio is not None and self.psnr is not None:
+            raise InvalidOptionError("ratio and psnr cannot both be reached: one of them decides")
         _within("workers", self.workers, 1, 256)
         _within("timeout", self.timeout, 0.1, 7 * 24 * 3600)
-
-    @property
-    def lossy_allowed(self) -> bool:
-        """Whether the caller permits loss, in words or by a quality setting."""
-        settings = (self.quality, self.near, self.ratio, self.psnr)
-        return self.lossy or any(setting is not None for setting in settings)
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -28,6 +28,7 @@ from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
 
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Buffer
+    from dicodec.codecs.sample_notes import SampleNotes
 
 IMPLEMENTATION_CLASS_UID = "2.25.160394412927360341237155836245310946011"
 IMPLEMENTATION_VERSION_NAME = f"DICODEC_{__version__}"[:16]
@@ -58,6 +59,7 @@ def run_plan(
     out: BinaryIO,
     workers: int,
     progress: Progress | None = None,
+    notes: SampleNotes | None = None,
 ) -> PipelineResult:
     """Write the result of a plan.
 
@@ -68,12 +70,13 @@ def run_plan(
         out: an empty seekable file.
         workers: threads for frames; the bytes written do not depend on it.
         progress: see `Progress`; frames that are moved as one are not told of.
+        notes: takes what was done to samples that do not fit Bits Stored.
 
     Raises:
         DicodecError: the frame at fault is named. What was written until then is of no use.
     """
     _keep_freed_memory()
-    return _Run(file, plan, edits, out, workers, progress).run()
+    return _Run(file, plan, edits, out, workers, progress, notes).run()
 
 
 @cache
@@ -97,6 +100,7 @@ class _Run:
         out: BinaryIO,
         workers: int,
         progress: Progress | None,
+        notes: SampleNotes | None,
     ) -> None:
         self._file = file
         self._plan = plan
@@ -104,6 +108,7 @@ class _Run:
         self._out = out
         self._workers = workers
         self._progress = progress
+        self._notes = notes
         target = plan.target
         self._encoding = DataSetEncoding(target.explicit_vr, target.little_endian)
         self._elements = ElementWriter(file.data_set, self._encoding, edits)
@@ -161,7 +166,7 @@ class _Run:
         if self._plan.action is Action.MOVE_VALUE or pixels is None:
             self._move_value(sink, pixel_data)
             return PipelineResult(None, 0)
-        work = frame_work(self._file, pixel_data, self._plan, pixels)
+        work = frame_work(self._file, pixel_data, self._plan, pixels, self._notes)
         native_size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
         frame_size = pixels.decoded.samples_per_frame * max(pixels.decoded.bits_allocated, 8) // 4
         # Closed even where writing fails: no thread may read from a source that is closed already.

@@ -7,7 +7,7 @@ import argparse
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import limits_of
 from dicodec.options import ConversionOptions
-from dicodec.rules.targets import target_syntax
+from dicodec.rules.targets import check_quality, target_syntax
 
 _UNDECIDED = ("explicit-le",)
 """What stands for the target until a rule of the policy gives it; no file is converted to it."""
@@ -53,6 +53,8 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         timeout=arguments.timeout,
         limits=limits_of(arguments.limits),
     )
+    if arguments.policy is None:
+        check_quality(options)
     if options.set_attributes or options.remove_attributes or options.charset is not None:
         from dicodec.edits import check_user_edits  # with the conversion itself
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 
@@ -29,12 +30,15 @@ class Decoder(Protocol):
         """
         ...
 
-    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+    def decode(
+        self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
         """Return the frame's samples, with no color conversion but the codec's own.
 
         Args:
             stream: one whole frame, all fragments joined; trailing pad bytes are allowed.
             image: the image as the data set describes it.
+            notes: takes what had to be done to samples that do not fit Bits Stored.
 
         Returns:
             An array of `image.shape` and `image.dtype`. A JPEG stream's components come as

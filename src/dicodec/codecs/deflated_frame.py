@@ -10,6 +10,7 @@ import imagecodecs
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.guards import check_length, encoding
 from dicodec.codecs.native import NativeDecoder, NativeEncoder
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
@@ -41,7 +42,9 @@ class DeflatedFrameDecoder:
         """Describe the samples that `decode` returns: see `Decoder`."""
         return _NATIVE_DECODER.decoded_description(stream, image)
 
-    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+    def decode(
+        self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
         """Return the frame's samples: see `Decoder`.
 
         No more is inflated than the image can need, whatever the stream holds. One pad byte of
@@ -56,7 +59,7 @@ class DeflatedFrameDecoder:
             raise _why(stream, size) from cause
         if len(native) < size:
             raise FrameMismatchError(f"the frame inflates to {len(native)} of {size} bytes")
-        return _NATIVE_DECODER.decode(native, image)
+        return _NATIVE_DECODER.decode(native, image, notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from dicodec.codecs.base import Samples
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.errors import (
     CorruptFrameError,
     DicodecError,
@@ -100,7 +101,10 @@ def check_length(image: ImagePixelDescription, length: int, most: int, kind: str
 
 
 def bring_to_image(
-    samples: Samples, stream: StreamDescription, image: ImagePixelDescription
+    samples: Samples,
+    stream: StreamDescription,
+    image: ImagePixelDescription,
+    notes: SampleNotes | None = None,
 ) -> Samples:
     """Return what a library decoded in the shape, type and range that the image has.
 
@@ -126,7 +130,7 @@ def bring_to_image(
     elif not image.signed and samples.dtype.kind == "i":
         samples = bits.masked(samples, precision)
     if precision > image.bits_stored and (found := bits.outside_range(samples, image)):
-        samples = _clipped(samples, found, stream, image)
+        samples = _clipped(samples, found, stream, image, notes)
     return np.ascontiguousarray(samples, dtype=image.dtype)
 
 
@@ -154,6 +158,7 @@ def _clipped(
     found: tuple[int, int],
     stream: StreamDescription,
     image: ImagePixelDescription,
+    notes: SampleNotes | None,
 ) -> Samples:
     """Clip what a lossy process overshot at edges; refuse what cannot be that."""
     low, high = image.sample_range
@@ -166,7 +171,10 @@ def _clipped(
             hint="either Bits Stored should be larger, or what is above it is no part of samples: "
             "the file does not say which",
         )
-    return np.clip(samples, low, high)
+    clipped: Samples = np.clip(samples, low, high)
+    if notes is not None:
+        notes.note_clipped(int(np.count_nonzero(clipped != samples)), *found)
+    return clipped
 
 
 def _signed(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:

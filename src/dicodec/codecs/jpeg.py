@@ -19,6 +19,7 @@ from dicodec.codecs.guards import (
 )
 from dicodec.codecs.jpeg_completeness import decode_complete
 from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
 from dicodec.errors import CorruptFrameError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
@@ -59,7 +60,9 @@ class JpegDecoder:
         full = image.photometric_interpretation in SUBSAMPLED
         return plain_description(image, "YBR_FULL" if full else None)
 
-    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+    def decode(
+        self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         description, whole = headers.check_whole(stream)
@@ -86,7 +89,8 @@ class JpegDecoder:
                 decoded = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=wanted)
             return np.asarray(decoded)
 
-        return bring_to_image(decode_complete(whole, description, decode), description, image)
+        samples = decode_complete(whole, description, decode)
+        return bring_to_image(samples, description, image, notes)
 
 
 def _of_jpeg(description: StreamDescription) -> StreamDescription:

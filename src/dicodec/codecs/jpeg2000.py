@@ -18,6 +18,7 @@ from dicodec.codecs.guards import (
     plain_description,
 )
 from dicodec.codecs.rate import Rate
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg2000 as headers
 from dicodec.errors import UnsupportedImageError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
@@ -66,7 +67,9 @@ class Jpeg2000Decoder:
             return plain_description(image, "RGB")
         return plain_description(image, "YBR_FULL" if pi.startswith("YBR") else None)
 
-    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+    def decode(
+        self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         description, codestream = headers.check_whole(stream)
@@ -80,7 +83,7 @@ class Jpeg2000Decoder:
                 samples = imagecodecs.jpeg2k_decode(codestream, planar=False, numthreads=1)
         if self.may_be_lossy:
             description = replace(description, lossless=False)
-        return bring_to_image(samples, description, image)
+        return bring_to_image(samples, description, image, notes)
 
 
 @dataclass(frozen=True, slots=True)

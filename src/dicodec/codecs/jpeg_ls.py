@@ -18,6 +18,7 @@ from dicodec.codecs.guards import (
     encoding,
     plain_description,
 )
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
 from dicodec.errors import (
     CorruptFrameError,
@@ -52,7 +53,9 @@ class JpegLsDecoder:
         full = image.photometric_interpretation in YBR_422
         return plain_description(image, "YBR_FULL" if full else None)
 
-    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+    def decode(
+        self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         # CharLS would search a stream without EOI for seconds.
@@ -62,7 +65,7 @@ class JpegLsDecoder:
             raise UnsupportedSourceError("JPEG-LS with subsampled components (PS3.5 8.2.3)")
         with decoding("JPEG-LS"):
             samples = imagecodecs.jpegls_decode(whole)
-        return bring_to_image(samples, description, image)
+        return bring_to_image(samples, description, image, notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dicodec.codecs.guards import (
     encoding,
     plain_description,
 )
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as jpeg_headers
 from dicodec.codecs.streams import jpegxl as headers
 from dicodec.errors import (
@@ -53,7 +54,9 @@ class JpegXlDecoder:
             return plain_description(image, "RGB")
         return plain_description(image, "YBR_FULL" if pi in SUBSAMPLED else None)
 
-    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+    def decode(
+        self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         description = headers.describe(stream)
@@ -65,7 +68,7 @@ class JpegXlDecoder:
             samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=1)
         except Exception as cause:
             raise _why(cause) from cause
-        return bring_to_image(samples, description, image)
+        return bring_to_image(samples, description, image, notes)
 
 
 @dataclass(frozen=True, slots=True)

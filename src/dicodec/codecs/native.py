@@ -8,6 +8,7 @@ import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.guards import check_decodable, plain_description
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.subsampled import is_subsampled, subsampled, upsampled
 from dicodec.errors import (
     FrameMismatchError,
@@ -22,7 +23,9 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 
 
-def samples_of_words(words: Samples, image: ImagePixelDescription) -> Samples:
+def samples_of_words(
+    words: Samples, image: ImagePixelDescription, notes: SampleNotes | None = None
+) -> Samples:
     """Return the samples that containers of Bits Allocated hold, given as unsigned words.
 
     The lowest of the sample's bits stands at High Bit + 1 - Bits Stored; bits above High Bit are
@@ -44,6 +47,10 @@ def samples_of_words(words: Samples, image: ImagePixelDescription) -> Samples:
                 hint="where its words only move, all bits stay as they are",
             )
         words = words >> words.dtype.type(shift)
+    if notes is not None and image.bits_stored < 8 * words.itemsize:
+        overlays = image.overlay_bits >> shift
+        if count := bits.words_with_more(words, image.bits_stored, overlays, signed=image.signed):
+            notes.note_masked(count)
     if image.signed:
         return bits.sign_extended(words, image.bits_stored, image.dtype)
     if image.bits_stored < 8 * words.itemsize:
@@ -93,7 +100,9 @@ class NativeDecoder:
         """Describe the samples that `decode` returns: see `Decoder`."""
         return decoded_native(image)
 
-    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+    def decode(
+        self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
         """Return the frame's samples; a view of `stream` where nothing has to change."""
         check_decodable(image)
         decoded_native(image)
@@ -118,7 +127,7 @@ class NativeDecoder:
             f"{'>' if self.big_endian else '<'}u{size}",
             image.native_frame_bits // 8 // size,
         ).astype(f"<u{size}", copy=False)
-        samples = samples_of_words(words, image)
+        samples = samples_of_words(words, image, notes)
         if is_subsampled(image):
             return upsampled(samples, image)
         return _by_pixel(samples, image)

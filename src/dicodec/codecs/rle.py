@@ -17,6 +17,7 @@ from dicodec.codecs.guards import (
     plain_description,
 )
 from dicodec.codecs.native import samples_of_words
+from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import rle as headers
 from dicodec.errors import (
     CorruptFrameError,
@@ -57,7 +58,9 @@ class RleDecoder:
         full = image.photometric_interpretation in YBR_422
         return plain_description(image, "YBR_FULL" if full else None)
 
-    def decode(self, stream: Buffer, image: ImagePixelDescription) -> Samples:
+    def decode(
+        self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         most = _MOST_PIXELS * (8 if image.bits_allocated == 1 else 1)
@@ -82,7 +85,7 @@ class RleDecoder:
             _unpack(view[places[0][0] : places[0][1]], words)
         else:
             words = _interleaved(view, places, pixels, image.samples_per_pixel, size)
-        return samples_of_words(words, image).reshape(image.shape)
+        return samples_of_words(words, image, notes).reshape(image.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,26 @@ def sign_extended(samples: Array, bits: int, dtype: str) -> Array:
     return raised
 
 
+def words_with_more(words: Array, stored: int, overlay_bits: int, *, signed: bool) -> int:
+    """Return how many words have bits set above a sample's that are neither sign nor overlay.
+
+    Args:
+        words: unsigned; samples begin at bit 0.
+        stored: bits of a sample.
+        overlay_bits: bits of a word that overlays lie in.
+        signed: whether the bits above may repeat the sample's sign, all of them.
+    """
+    kind = words.dtype.type
+    unused = kind(((1 << 8 * words.itemsize) - 1) & ~((1 << stored) - 1) & ~overlay_bits)
+    if not overlay_bits and words.size and int(words.max()) < 1 << stored:
+        return 0
+    above = words & unused
+    if not signed:
+        return int(np.count_nonzero(above))
+    negative = (words & kind(1 << stored - 1)) != 0
+    return int(np.count_nonzero((above != 0) & ((above != unused) | ~negative)))
+
+
 def outside_range(samples: Array, image: ImagePixelDescription) -> tuple[int, int] | None:
     """Return the smallest and largest sample if either is outside Bits Stored, else None."""
     if image.floating or not samples.size:

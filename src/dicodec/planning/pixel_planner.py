@@ -34,6 +34,7 @@ from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import pixel_swap_unit
 from dicodec.rules.relabel import also_valid_as
+from dicodec.rules.targets import idle_settings, may_lose
 
 if TYPE_CHECKING:
     from dicodec.model.stream import StreamDescription
@@ -180,7 +181,7 @@ class PixelPlanner:
 
     def _recompresses(self) -> bool:
         """Whether the caller asks for a loss that mere relabelling would not bring."""
-        return self._options.lossy_allowed
+        return may_lose(self._options, self._target)
 
     def _keeps_photometric(self) -> bool:
         wanted = self._options.photometric
@@ -257,6 +258,7 @@ class PixelPlanner:
 
     def _transcoded(self) -> PixelPlan:
         self._check_permission()
+        self._warn_of_idle_settings()
         if self._stated.floating and self._target.encapsulated:
             raise UnsupportedImageError(
                 "floating point samples are never encapsulated (PS3.5 A.4)",
@@ -300,6 +302,12 @@ class PixelPlanner:
             first[0].text if first else "",
         )
 
+    def _warn_of_idle_settings(self) -> None:
+        if idle := idle_settings(self._options, [self._target.name]):
+            self._warnings.append(
+                f"passed over, as {self._target.name} does not take it: {', '.join(idle)}"
+            )
+
     def _photometric_planner(self) -> PhotometricPlanner:
         # Imported here: what only moves bytes starts a tenth sooner without it.
         from dicodec.planning.photometric_planner import PhotometricPlanner
@@ -332,7 +340,7 @@ class PixelPlanner:
         return None
 
     def _check_permission(self) -> None:
-        if self._target.loss is Loss.NEVER or self._options.lossy_allowed or self._rescales():
+        if self._target.loss is Loss.NEVER or may_lose(self._options, self._target):
             return
         raise LossyNotAllowedError(
             f"{self._target.name} loses information",
