@@ -75,6 +75,24 @@ def test_characters_are_those_of_the_character_set() -> None:
     assert changed.PatientName == "胸部"
 
 
+def test_text_that_stays_can_still_be_read() -> None:
+    name = ("PatientName", "胸部")
+    latin = IMAGE_KINDS["gray-8"].make(
+        extra=[(0x00080005, "CS", b"ISO_IR 100"), (0x00100010, "PN", b"M\xfcller")]
+    )[0]
+    utf_8 = ("SpecificCharacterSet", "ISO_IR 192")
+    for wish in (
+        {"set_attributes": (utf_8,)}, {"remove_attributes": ("SpecificCharacterSet",)},
+    ):  # fmt: skip
+        with pytest.raises(InvalidOptionError, match=r"text of \(0010,0010\)"):
+            edited(latin, **wish)
+    assert edited(latin, set_attributes=(utf_8, name)).PatientName == "胸部"
+    assert edited(latin, remove_attributes=("SpecificCharacterSet", "PatientName"))
+    assert edited(latin, charset="utf-8").PatientName == "Müller"
+    wrong = IMAGE_KINDS["gray-8"].make(extra=[(0x00100010, "PN", "Müller".encode())])[0]
+    assert edited(wrong, set_attributes=(utf_8,)).PatientName == "Müller"
+
+
 def test_what_is_removed_is_gone_and_what_is_not_there_is_no_matter() -> None:
     data_set = edited(
         remove_attributes=("PatientID", "00091001", "00090010", "StudyDate", "(0010,0010)")
@@ -92,6 +110,8 @@ def test_what_is_removed_is_gone_and_what_is_not_there_is_no_matter() -> None:
         ("SOPInstanceUID", "1.02.3"), ("PixelPaddingValue", "70000"), ("PatientID", "a\nb"),
         ("SourceImageSequence", "1"), ("00091001", "1"), ("Rows", "4"), ("PixelData", "0"),
         ("RedPaletteColorLookupTableData", "1"), ("TransferSyntaxUID", "1.2"),
+        ("LossyImageCompression", "00"), ("LossyImageCompressionRatio", "1"),
+        ("LossyImageCompressionMethod", "ISO_10918_1"),
     ],
 )  # fmt: skip
 def test_what_no_file_can_take_is_known_beforehand(keyword: str, text: str) -> None:
@@ -122,3 +142,9 @@ def test_new_uids_are_uids_and_new() -> None:
     for uid in uids:
         assert pydicom.uid.UID(uid).is_valid
         assert uid.startswith("2.25.")
+
+
+@pytest.mark.parametrize("keyword", ["LossyImageCompression", "BluePaletteColorLookupTableData"])
+def test_what_was_lost_and_what_colors_are_cannot_be_removed(keyword: str) -> None:
+    with pytest.raises(InvalidOptionError, match="cannot be set or removed"):
+        edited(remove_attributes=(keyword,))

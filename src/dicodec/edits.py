@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dicodec.errors import InvalidOptionError
 from dicodec.lossy_bookkeeping import history_of, lossy_edits, rescaled_edits, untold_edits
 from dicodec.model import tags
@@ -14,8 +16,9 @@ from dicodec.part10.dictionary import tag_of
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
 from dicodec.part10.values import encode_user_value
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
-from dicodec.repair.character_sets import UTF_8
+from dicodec.repair.character_sets import UTF_8, unreadable
 from dicodec.rules.image_edits import image_edits, statistics_edits
+from dicodec.rules.photometric_edits import PALETTE_TAGS
 from dicodec.rules.relabel import also_valid_as
 from dicodec.salvage_bookkeeping import salvage_edits
 
@@ -30,9 +33,11 @@ _NOT_TO_EDIT = frozenset(
         tags.SAMPLES_PER_PIXEL, tags.PHOTOMETRIC_INTERPRETATION, tags.PLANAR_CONFIGURATION,
         tags.NUMBER_OF_FRAMES, tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.BITS_STORED,
         tags.HIGH_BIT, tags.PIXEL_REPRESENTATION, *_OFFSET_TABLE_TAGS,
+        tags.LOSSY_IMAGE_COMPRESSION, tags.LOSSY_IMAGE_COMPRESSION_RATIO,
+        tags.LOSSY_IMAGE_COMPRESSION_METHOD, *PALETTE_TAGS,
     }
 )  # fmt: skip
-"""What describes the pixels follows from the pixels; --set and --remove cannot touch it."""
+"""What describes the pixels, and what was lost of them; --set and --remove cannot touch it."""
 
 
 def planned_edits(
@@ -132,11 +137,34 @@ def user_edits(
     )
     if options.charset is not None:
         character_set = UTF_8
+    _check_text(data_set, options, edits, wanted)
     signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
     for tag, text in wanted.items():
         vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
         edits.append(SetAttribute(tag, vr, value))
     return edits
+
+
+def _check_text(
+    data_set: DataSet, options: ConversionOptions, removed: list[Edit], wanted: Mapping[int, str]
+) -> None:
+    """Check that text which stays as it is can be read by what is said of its character set.
+
+    Raises:
+        InvalidOptionError: Specific Character Set is set or removed, and it cannot.
+    """
+    changed = {edit.tag for edit in removed} | wanted.keys()
+    if tags.SPECIFIC_CHARACTER_SET not in changed or options.charset is not None:
+        return
+    stated = wanted.get(tags.SPECIFIC_CHARACTER_SET, "")
+    if lost := unreadable(data_set, stated, changed):
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise InvalidOptionError(
+            f"the text of {tag_text(lost[0])}{more} is none of "
+            + (stated or "the default repertoire"),
+            attribute="SpecificCharacterSet",
+            hint="--charset utf-8 re-encodes all text",
+        )
 
 
 def check_user_edits(options: ConversionOptions) -> None:

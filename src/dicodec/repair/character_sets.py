@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from dicodec.errors import LimitExceededError
 from dicodec.model import tags
@@ -35,6 +35,21 @@ def misdeclared(data_set: DataSet) -> list[Oddity]:
     name = f"of {stated}" if stated else "of the default repertoire, and no other is stated"
     text = f"the text of {tag_text(first.tag)} is not {name}; all text is UTF-8"
     return [Oddity("misdeclared-character-set", text, first.start)]
+
+
+def unreadable(data_set: DataSet, character_set: str, left_out: Container[int]) -> list[int]:
+    """Return the tags of top level elements with text that is none of a character set.
+
+    Args:
+        data_set: as it is.
+        character_set: what Specific Character Set would say.
+        left_out: tags of elements that will not be there, or not as they are.
+    """
+    found: dict[int, None] = {}
+    for span, raw, vr, stated in _texts(data_set, character_set):
+        if span.tag not in left_out and not _is_text(raw, stated, vr):
+            found[span.tag] = None
+    return [*found]
 
 
 def _is_text(raw: bytes, character_set: str, vr: str) -> bool:

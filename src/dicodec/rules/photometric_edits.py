@@ -59,7 +59,7 @@ OF_FRAMES = {
 _WITH_UNITS = {"CT": "Hounsfield units", "PT": "activity"}
 _UNSPECIFIED = frozenset({"", "US", "UNSPECIFIED"})
 
-_PALETTE_TAGS = (
+PALETTE_TAGS = (
     *range(0x00281101, 0x00281105), 0x00281199, *range(0x00281201, 0x00281205),
     *range(0x00281221, 0x00281225),
 )  # fmt: skip
@@ -148,7 +148,7 @@ def inversion_edits(
 
 def palette_edits() -> tuple[Edit, ...]:
     """Return what follows when PALETTE COLOR becomes RGB: tables and values of indices leave."""
-    return tuple(RemoveAttribute(tag) for tag in (*_PALETTE_TAGS, *_OF_STORED_VALUES))
+    return tuple(RemoveAttribute(tag) for tag in (*PALETTE_TAGS, *_OF_STORED_VALUES))
 
 
 def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
