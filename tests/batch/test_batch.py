@@ -590,6 +590,29 @@ def test_reports_and_digests(here: Path) -> None:
     assert entry.target_digest == hashlib.sha256(RESULT).hexdigest()
 
 
+def test_names_that_are_no_text(here: Path) -> None:
+    good, bad = os.fsdecode(b"caf\xe9"), os.fsdecode(b"caf\xe9 cut")
+    write(here / "in", {good: CONTENT, bad: CONTENT[:400], "plain": CONTENT})
+    command = ("in", "--to", "rle", "-o", "out", "--digests", "--report", "report")
+
+    done = program(*command)
+
+    assert (done.returncode, contents(here / "out")) == (1, {good: RESULT, "plain": RESULT})
+    assert "[truncated-file]" in done.stderr.splitlines()[0]
+    lines = [json.loads(line) for line in (here / "report").read_text("utf-8").splitlines()]
+    assert [lines[0]["source"], lines[1]["error"]["path"]] == [f"in/{good}", f"in/{bad}"]
+    again = program(*command, "--resume", "--json")
+    assert json.loads(again.stdout)["summary"]["done_before"] == 2
+    for form in ("text", "csv", "json"):
+        shown = subprocess.run(
+            [*PROGRAM, "jobs", "out", "export", "--format", form], capture_output=True, check=True
+        ).stdout.decode("utf-8")
+        assert len(shown.splitlines()) == 3 + (form == "csv")
+    assert json.loads(shown.splitlines()[0])["report"]["target"] == str(here / "out" / good)
+    program("in", "--to", "rle", "--in-place")
+    assert contents(here / "in") == {good: RESULT, bad: CONTENT[:400], "plain": RESULT}
+
+
 def test_one_file_takes_the_short_way(here: Path) -> None:
     write(here, {"a": CONTENT})
     script = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from dicodec.batch.references import SourceReference, open_source
 from dicodec.batch.worker_process import Surroundings
 from dicodec.conversion import convert_with
 from dicodec.errors import DicodecError
+from dicodec.lines import json_line
 from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
 from dicodec.output import Target
@@ -98,7 +98,7 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
     target = None if place is None else standing(place)
     return Ending(
         state=State.LEFT_ALONE if left else State.DONE,
-        json=json.dumps(fields, ensure_ascii=False),
+        json=json_line(fields),
         target=item.target,
         source_size=report.source_size,
         target_size=target.size if target else report.target_size,

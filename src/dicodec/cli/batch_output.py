@@ -15,6 +15,7 @@ from dicodec.batch.run import Tell
 from dicodec.batch.summary import Summary
 from dicodec.cli.convert_output import ReportFile, reason_text, report_lines
 from dicodec.errors import DicodecError
+from dicodec.lines import json_line
 from dicodec.model.oddity import Oddity
 from dicodec.report import ConversionReport
 
@@ -69,7 +70,7 @@ class BatchOutput:
 
     def finish(self, summary: Summary) -> None:
         """Tell what became of all."""
-        text = json.dumps({"summary": summary.as_dict()}, ensure_ascii=False)
+        text = json_line({"summary": summary.as_dict()})
         self._reports.write_line(text)
         if self._arguments.json:
             print(text, file=sys.stdout, flush=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
 from dicodec.cli.main import print_error
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
+from dicodec.lines import json_line
 from dicodec.write_errors import translated_writes
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class ReportFile:
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._file = Path(self._path).open("a", encoding="utf-8", errors="backslashreplace")
+                self._file = Path(self._path).open("a", encoding="utf-8")
             except OSError as cause:
                 raise InvalidOptionError(f"the report cannot be written: {cause}") from cause
         return self
@@ -39,7 +39,7 @@ class ReportFile:
     def write(self, entry: dict[str, object]) -> None:
         """Append one object as a line; see `write_line`."""
         if self._file is not None:
-            self.write_line(json.dumps(entry, ensure_ascii=False))
+            self.write_line(json_line(entry))
 
     def write_line(self, text: str) -> None:
         """Append a line.
@@ -67,7 +67,7 @@ def show_report(
         print(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", file=sys.stderr)
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
-        print(json.dumps(entry, ensure_ascii=False), file=stream)
+        print(json_line(entry), file=stream)
         return
     if not arguments.quiet:
         for line in report_lines(report, verbose=arguments.verbose):
@@ -81,7 +81,7 @@ def show_skipped(
     entry: dict[str, object] = {"skipped": {"path": path, "reason": reason}}
     reports.write(entry)
     if arguments.json:
-        print(json.dumps(entry, ensure_ascii=False), file=sys.stdout)
+        print(json_line(entry), file=sys.stdout)
     elif not arguments.quiet:
         print(f"{path}: skipped: {reason_text(reason)}", file=sys.stderr)
 
@@ -138,6 +138,6 @@ def show_error(error: DicodecError, arguments: argparse.Namespace) -> None:
     """Tell of a failure, as JSON if that was asked for."""
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
-        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False), file=stream)
+        print(json_line({"error": error.as_dict()}), file=stream)
     else:
         print_error(error)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.errors import DicodecError, InvalidOptionError, SourceUnavailableError
 from dicodec.inspection import Inspection, inspect
+from dicodec.lines import json_line
 from dicodec.model.limits import limits_of
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
         except DicodecError as error:
             failed = True
             if arguments.json:
-                print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+                print(json_line({"error": error.as_dict()}))
             else:
                 print_error(error)
             continue
         if arguments.json:
-            print(json.dumps(found.as_dict(), ensure_ascii=False))
+            print(json_line(found.as_dict()))
         else:
             _print(found)
     return SOME_FAILED if failed else 0

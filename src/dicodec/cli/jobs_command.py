@@ -14,6 +14,7 @@ from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import LEDGER_NAME, Entry, as_fields
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.lines import json_line
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,7 +71,7 @@ def _json(ledger: Ledger, arguments: argparse.Namespace) -> None:
         if text is not None:
             with suppress(ValueError):
                 fields["report"] = json.loads(text)
-        print(json.dumps(fields, ensure_ascii=False))
+        print(json_line(fields))
 
 
 _SHOWN = {"text": _text, "csv": _csv, "json": _json}
