@@ -469,6 +469,26 @@ def test_names_that_are_no_text_are_printed(folder: Path) -> None:
     assert program("inspect", "--json", os.fsdecode(name)).returncode == 0
 
 
+def test_a_name_that_holds_a_line_feed_makes_no_second_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in (("a\nb\x1b[2J", CONTENT), ("c\nd", b"text")):
+        (folder / name).write_bytes(content)
+        for arguments in ((), ("-v",), ("--skip-existing",)):
+            quietly("convert", name, "--to", "rle", "-o", "out", "--skip-existing", *arguments)
+            quietly("inspect", name)
+            quietly("compare", name, "source.dcm")
+            quietly("policy", "check", name, "--policy", "web")
+    quietly("convert", folder, "--to", "rle", "-o", "out2")
+    quietly("jobs", "out2", "list")
+
+    printed = capsys.readouterr()
+
+    every = (printed.out + printed.err).split("\n")
+    assert r"dicodec: c\nd: " in printed.err
+    assert not any("\x1b[2J" in line or line.startswith(("b", "d:")) for line in every)
+
+
 @pytest.mark.parametrize(
     ("number", "status", "output"),
     [(signal.SIGINT, 130, b"interrupted\n"), (signal.SIGTERM, 143, b"")],

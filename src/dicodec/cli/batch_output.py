@@ -14,6 +14,7 @@ from dicodec.batch.ledger_tables import State
 from dicodec.batch.run import Tell
 from dicodec.batch.summary import Summary
 from dicodec.cli.convert_output import ReportFile, reason_text, report_lines
+from dicodec.cli.main import print_line
 from dicodec.errors import DicodecError
 from dicodec.lines import json_line
 from dicodec.model.oddity import Oddity
@@ -28,7 +29,7 @@ class NoProgress:
 
     def print(self, line: str) -> None:
         """Print a line to standard error."""
-        print(line, file=sys.stderr)
+        print_line(line, sys.stderr)
 
 
 class BatchOutput:
@@ -76,7 +77,7 @@ class BatchOutput:
             print(text, file=sys.stdout, flush=True)
         elif not self._arguments.quiet or summary.interrupted:
             for line in summary_lines(summary, dry_run=self._arguments.dry_run):
-                print(line, file=sys.stderr)
+                print_line(line, sys.stderr)
 
 
 def summary_lines(summary: Summary, *, dry_run: bool) -> list[str]:

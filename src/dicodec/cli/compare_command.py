@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.comparison import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.lines import json_line
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json_line(found.as_dict()))
     elif not arguments.quiet:
         for line in _lines(found, verbose=arguments.verbose):
-            print(line)
+            print_line(line, sys.stdout)
     return 0 if found.equal else SOME_FAILED
 
 

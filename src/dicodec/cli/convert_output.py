@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
-from dicodec.cli.main import print_error
+from dicodec.cli.main import print_error, print_line
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
 from dicodec.lines import json_line
 from dicodec.write_errors import translated_writes
@@ -64,14 +64,14 @@ def show_report(
     entry = report.as_dict()
     reports.write(entry)
     if report.salvaged:  # said even where nothing else is
-        print(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", file=sys.stderr)
+        print_line(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", sys.stderr)
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
         print(json_line(entry), file=stream)
         return
     if not arguments.quiet:
         for line in report_lines(report, verbose=arguments.verbose):
-            print(line, file=sys.stderr)
+            print_line(line, sys.stderr)
 
 
 def show_skipped(
@@ -83,7 +83,7 @@ def show_skipped(
     if arguments.json:
         print(json_line(entry), file=sys.stdout)
     elif not arguments.quiet:
-        print(f"{path}: skipped: {reason_text(reason)}", file=sys.stderr)
+        print_line(f"{path}: skipped: {reason_text(reason)}", sys.stderr)
 
 
 _REASONS = {

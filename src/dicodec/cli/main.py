@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO
 
 from dicodec import __version__
 from dicodec.cli.convert_arguments import Commands, add_convert
@@ -18,6 +18,7 @@ from dicodec.cli.limit_arguments import add_limit
 from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
 from dicodec.cli.worker_arguments import QUEUE, add_worker
 from dicodec.errors import DicodecError, WriteError
+from dicodec.lines import one_line
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
@@ -100,7 +101,12 @@ def _without_output(error: OSError, status: int) -> int:
 
 def print_error(error: DicodecError) -> None:
     """Print one line for one error."""
-    print(f"dicodec: {error} [{error.code}]", file=sys.stderr)
+    print_line(f"dicodec: {error} [{error.code}]", sys.stderr)
+
+
+def print_line(text: str, stream: TextIO) -> None:
+    """Print one line for people, whatever a name in it holds."""
+    print(one_line(text), file=stream)
 
 
 class _QuickParser(argparse.ArgumentParser):

@@ -10,7 +10,7 @@ from typing import Any
 
 from dicodec.batch.policy import PROFILES, Policy, Reason, load_policy, profile_names
 from dicodec.cli.convert_output import report_lines
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.conversion import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.lines import json_line
@@ -49,7 +49,8 @@ def _check(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json_line(found))
         else:
-            print("\n".join(_lines(found)))
+            for line in _lines(found):
+                print_line(line, sys.stdout)
     return SOME_FAILED if failed else 0
 
 
