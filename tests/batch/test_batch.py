@@ -416,7 +416,9 @@ def test_killed_in_place_every_file_is_whole(many: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["INT", "TERM", "HUP"],
 )
 def test_interrupted_it_stops_cleanly_and_says_how_to_go_on(
     many: Path, number: signal.Signals, status: int

@@ -18,6 +18,7 @@ import pytest
 
 from data_set_bytes import element, file_of
 from dicodec import conversion, convert_bytes, pipeline
+from dicodec.cli import arguments as command_arguments
 from dicodec.cli.main import run
 from made import IMAGE_KINDS, make_file
 
@@ -372,7 +373,23 @@ def test_wrong_usage_is_status_2(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert quietly(*arguments) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith("dicodec")
+    (line,) = capsys.readouterr().err.splitlines()
+    command = " ".join(["dicodec", *arguments[:1]]) if arguments != ("nonsense",) else "dicodec"
+    assert line.startswith(f"{command}: error: ")
+    assert line.endswith(f"; see {command} --help [invalid-option]")
+
+    if len(arguments) > 1:
+        assert quietly(*arguments, "--json") == 2
+        printed = capsys.readouterr()
+        assert json.loads(printed.out)["error"]["code"] == "invalid-option"
+        assert printed.err == ""
+
+
+def test_wrong_usage_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert quietly("convert", "a", "-o", "-", "--json") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "required" in json.loads(printed.err)["error"]["message"]
 
 
 AS_NOBODY = """
@@ -489,9 +506,35 @@ def test_a_name_that_holds_a_line_feed_makes_no_second_line(
     assert not any("\x1b[2J" in line or line.startswith(("b", "d:")) for line in every)
 
 
+def test_interrupted_while_it_starts_it_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_arguments, "parsed", interrupted)
+    assert quietly("convert", "source.dcm", "--to", "rle", "-o", "out.dcm") == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_program_under_nohup_goes_on(ignored: bool) -> None:
+    script = (
+        "import signal; from dicodec.ending_signals import ending_signals;"
+        f"signal.signal(signal.SIGHUP, signal.SIG_IGN) if {ignored} else None;"
+        "print(signal.SIGHUP in ending_signals())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout == f"{not ignored}\n".encode()
+
+
 @pytest.mark.parametrize(
     ("number", "status", "output"),
-    [(signal.SIGINT, 130, b"interrupted\n"), (signal.SIGTERM, 143, b"")],
+    [
+        (signal.SIGINT, 130, b"interrupted\n"),
+        (signal.SIGTERM, 143, b""),
+        (signal.SIGHUP, 129, b""),
+    ],
 )
 def test_interruptions_leave_nothing_behind(
     folder: Path, number: signal.Signals, status: int, output: bytes

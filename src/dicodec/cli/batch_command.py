@@ -25,7 +25,8 @@ from dicodec.batch.run import Batch
 from dicodec.cli.batch_output import BatchOutput, NoProgress
 from dicodec.cli.convert_options import conversion_options
 from dicodec.cli.convert_output import ReportFile
-from dicodec.cli.main import INTERRUPTED, SOME_FAILED, TERMINATED
+from dicodec.cli.main import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
+from dicodec.ending_signals import ending_signals
 from dicodec.errors import InvalidOptionError
 from dicodec.model.archive_names import is_archive
 from dicodec.model.object_url import is_object_url, parse_object_url
@@ -141,7 +142,7 @@ def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) 
 
 
 class _Interruptions:
-    """Counts SIGINT and SIGTERM while it is entered, in place of ending the program."""
+    """Counts SIGINT and what ends programs while it is entered, in place of ending this one."""
 
     def __init__(self) -> None:
         self.status = INTERRUPTED
@@ -153,7 +154,8 @@ class _Interruptions:
 
     def __enter__(self) -> Self:
         self._before = {
-            number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._heard)
+            for number in (signal.SIGINT, *ending_signals())
         }
         return self
 
@@ -163,8 +165,8 @@ class _Interruptions:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._count += 1
-        if number == signal.SIGTERM:
-            self.status = TERMINATED
+        if number != signal.SIGINT:
+            self.status = TERMINATED if number == signal.SIGTERM else HUNG_UP
 
 
 @contextmanager
