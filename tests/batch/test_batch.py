@@ -527,12 +527,27 @@ def test_what_is_done_and_unchanged_is_left_out(
     assert (here / "out" / "a").read_bytes() == RESULT
 
 
-def test_other_options_do_everything_again(here: Path) -> None:
+def test_other_options_replace_no_result(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(here / "in", {"a": CONTENT})
     assert quietly("in", "--to", "rle", "-o", "out", "-q") == 0
-    assert quietly("in", "--to", "jpeg-ls", "-o", "out", "-q", "--resume") == 0
+    other = ("in", "--to", "jpeg-ls", "-o", "out", "-q", "--resume")
+    for _ in range(2):  # a run that failed so does not make the result its own
+        assert quietly(*other) == 1
+        assert capsys.readouterr().err.endswith("[target-exists]\n")
+        assert contents(here / "out") == {"a": RESULT}
 
+    assert quietly(*other, "--overwrite") == 0
     assert contents(here / "out") == {"a": convert_bytes(CONTENT, to="jpeg-ls")}
+
+
+def test_what_another_run_was_at_is_its_own(here: Path) -> None:
+    write(here / "in", {"a": CONTENT})
+    assert quietly("in", "--to", "rle", "-o", "out", "-q") == 0
+    with Ledger(str(here / "out" / LEDGER_NAME), writing=True) as ledger:  # killed, just in time
+        ledger.give_back([str(here / "in" / "a")])
+
+    assert quietly("in", "--to", "jpeg-ls", "-o", "out", "-q", "--resume") == 1
+    assert contents(here / "out") == {"a": RESULT}
 
 
 def test_a_result_that_somebody_changed_is_not_replaced(here: Path) -> None:

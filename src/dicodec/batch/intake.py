@@ -48,7 +48,7 @@ class Flight:
         key: its name in the ledger.
         reference: to it; None for what could not be listed.
         unsure: whether another source may have the same target.
-        ours: a target that an earlier run wrote, so it may be replaced.
+        ours: a target that an earlier run with the same options wrote, so it may be replaced.
         target: where its result goes, once that is known to be free or ours.
         ending: set where it ends without any work.
     """
@@ -195,7 +195,7 @@ class Intake:
                 self._count_known(entry, what)
                 release(reference)
                 return None
-            if _is_ours(entry, what):
+            if same and _is_ours(entry, what):
                 flight.ours = entry.target
         if target is not None and not self._settings.in_place:
             self.place(flight, target)
@@ -234,7 +234,10 @@ class Intake:
 
 
 def _is_ours(entry: Entry, what: Known) -> bool:
-    """Whether what is at an entry's target was put there by a run that this ledger knows."""
+    """Whether what is at an entry's target was put there by a run that had the same options.
+
+    What a run with other options put there is somebody's result: it was asked for.
+    """
     if what is Known.BEGUN or entry.error_code in LOST:
         return True
     if entry.state is not State.DONE or entry.target is None:
