@@ -152,6 +152,21 @@ def test_several_sources_have_folders_of_their_own(here: Path) -> None:
     assert not (here / "other").exists()
 
 
+def test_one_file_becomes_the_file_that_is_named(here: Path) -> None:
+    write(here, {"a.dcm": CONTENT})
+    (here / "out").mkdir()
+    places = {"b.dcm": "b.dcm", "c": "c", f"{here}/d": "d", "out": "out/a.dcm", "new/": "new/a.dcm"}
+    for output, place in places.items():
+        assert quietly("a.dcm", "--to", "rle", "-o", output, "--jobs", "1", "-q") == 0
+        assert (here / place).read_bytes() == RESULT
+    assert len(contents(here)) == 1 + len(places)
+    again = program("a.dcm", "--to", "rle", "-o", "b.dcm", "--digests")
+    assert again.stderr.startswith(f"dicodec: {here / 'b.dcm'}: the target exists")
+    missing = program("a.dcm", "--to", "rle", "-o", "no/b.dcm", "--jobs", "1")
+    assert (missing.returncode, (here / "no").exists()) == (1, False)
+    assert missing.stderr.startswith("dicodec: no/b.dcm: the target's folder does not exist")
+
+
 def test_an_output_within_its_source_is_not_entered(here: Path) -> None:
     write(here, {"x": CONTENT})
     for _ in range(2):
@@ -228,7 +243,8 @@ def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("arguments", [
     ("in",), ("in", "-o", "-"), ("in", "-o", "file"), ("in", "-", "-o", "out"),
     ("in", "-o", "out", "--layout", "../{PatientID}"), ("in", "-o", "out", "--jobs", "0"),
-    ("x.zip", "--in-place"),
+    ("x.zip", "--in-place"), ("in", "-o", "y.zip"), ("in", "-o", "y.dcm"), ("in", "-o", ""),
+    ("file", "-o", "-", "--jobs", "1"), ("in", "--in-place", "--skip-existing"),
     ("in", "--in-place", "--layout", "{PatientID}"), ("in", "-o", "out", "--ledger", "file"),
 ])  # fmt: skip
 def test_wrong_usage_does_nothing(
@@ -470,7 +486,7 @@ def test_a_file_that_hangs_costs_itself(here: Path) -> None:
 
 def test_a_file_that_takes_too_much_memory_costs_itself(here: Path) -> None:
     os.mkfifo(here / "pipe")  # a worker that waits has more than this all the same
-    done = program("pipe", "--to", "rle", "-o", "out", "--jobs", "1", "--memory", "2M")
+    done = program("pipe", "--to", "rle", "-o", "out/", "--jobs", "1", "--memory", "2M")
 
     assert done.returncode == 1
     assert (

@@ -94,6 +94,18 @@ def test_several_files_go_into_a_folder(folder: Path, capsys: pytest.CaptureFixt
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
+@pytest.mark.parametrize(("count", "output"), [(1, "out/"), (2, "out/"), (2, "out"), (17, "out/")])
+def test_the_folder_is_made_for_any_number_of_files(count: int, output: str, folder: Path) -> None:
+    names = [f"{number}.dcm" for number in range(count)]
+    for name in names:
+        (folder / name).write_bytes(CONTENT)
+
+    assert quietly("convert", *names, "--to", "rle", "-o", f"deep/{output}", "-q") == 0
+
+    made = contents(folder / "deep" / "out")
+    assert {name: made[name] for name in names} == dict.fromkeys(names, RESULT)
+
+
 def test_a_file_that_fails_does_not_stop_the_others(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,8 +280,21 @@ FAILURES: dict[str, tuple[Prepare, tuple[str, ...], str, int]] = {
                              "target-exists", 1),
     "folder missing": (nothing, ("source.dcm", "--to", "rle", "-o", "no/out.dcm"),
                        "target-unavailable", 1),
-    "folder missing, with a slash": (nothing, ("source.dcm", "--to", "rle", "-o", "no/"),
-                                     "target-unavailable", 1),
+    "folder below a file": (nothing, ("source.dcm", "--to", "rle", "-o", "source.dcm/no/"),
+                            "target-unavailable", 1),
+    "file with a slash": (nothing, ("source.dcm", "--to", "rle", "-o", "source.dcm/"),
+                          "invalid-option", 2),
+    "name too long": (nothing, ("source.dcm", "--to", "rle", "-o", "x" * 300),
+                      "target-unavailable", 1),
+    "folder's name too long": (nothing, ("source.dcm", "--to", "rle", "-o", f"{'x' * 300}/"),
+                               "target-unavailable", 1),
+    "empty name": (nothing, ("source.dcm", "--to", "rle", "-o", ""), "invalid-option", 2),
+    "several sources, a file's name": (nothing, ("source.dcm", "other.dcm", "--to", "rle", "-o",
+                                       "x.dcm"), "invalid-option", 2),
+    "several sources, an archive's name": (nothing, ("source.dcm", "other.dcm", "--to", "rle", "-o",
+                                           "x.zip"), "invalid-option", 2),
+    "in place, past what exists": (nothing, ("source.dcm", "--to", "rle", "--in-place",
+                                   "--skip-existing"), "invalid-option", 2),
     "target below a file": (nothing, ("source.dcm", "--to", "rle", "-o", "source.dcm/out"),
                             "target-unavailable", 1),
     "unknown target syntax": (nothing, ("source.dcm", "--to", "jpeg3000", "-o", "x"),

@@ -20,17 +20,18 @@ from dicodec.batch.intake import Manner
 from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import LEDGER_NAME
 from dicodec.batch.listing import Root, listed, roots
+from dicodec.batch.places import absolute
 from dicodec.batch.pool import Pool
 from dicodec.batch.run import Batch
 from dicodec.cli.batch_output import BatchOutput, NoProgress
 from dicodec.cli.convert_options import conversion_options
 from dicodec.cli.convert_output import ReportFile
+from dicodec.cli.convert_places import is_folder, make_folder
 from dicodec.cli.main import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.ending_signals import ending_signals
-from dicodec.errors import InvalidOptionError
+from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.archive_names import is_archive
 from dicodec.model.object_url import is_object_url, parse_object_url
-from dicodec.write_errors import translated_writes
 
 if TYPE_CHECKING:
     from dicodec.cli.batch_progress import ShownProgress
@@ -44,8 +45,9 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
         WriteError: the output folder, the ledger or the report cannot be written.
     """
     settings = _settings(arguments)
-    sources = roots(arguments.source)
-    manner = _manner(arguments, sources)
+    folder, result = _output(arguments)
+    sources = _checked_sources(arguments, result)
+    manner = _manner(arguments, sources, folder, named=result is not None)
     rules = WalkRules(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
@@ -92,34 +94,52 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _manner(arguments: argparse.Namespace, sources: list[Root]) -> Manner:
+def _checked_sources(arguments: argparse.Namespace, result: str | None) -> list[Root]:
     if "-" in arguments.source:
         raise InvalidOptionError("standard input is no source for a batch")
-    if arguments.in_place and any(is_archive(root.path) for root in sources):
+    if arguments.in_place and any(is_archive(path) for path in arguments.source):
         raise InvalidOptionError("an archive cannot be converted in place")
-    if arguments.dry_run or arguments.in_place:
-        return Manner(resume=arguments.resume)
-    if arguments.output is None:
+    return roots(arguments.source, result)
+
+
+def _output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Return the folder that results go to, and the name there of the one result that has one."""
+    output: str | None = arguments.output
+    if arguments.in_place or (output is None and arguments.dry_run):
+        return None, None
+    if output is None:
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
-    if is_object_url(arguments.output):
-        prefix = str(parse_object_url(arguments.output)).rstrip("/")
-        return Manner(prefix, arguments.resume, arguments.skip_existing)
-    output = Path(arguments.output)
-    if arguments.output == "-" or (output.exists() and not output.is_dir()):
-        raise InvalidOptionError("many files need a folder as OUTPUT")
-    if any(output.exists() and _same(root.path, output) for root in sources):
+    if is_folder(output, arguments.source, layout=arguments.layout is not None):
+        return (output.rstrip("/") if is_object_url(output) else output), None
+    if output == "-":
+        raise InvalidOptionError("a batch does not write to standard output")
+    folder, _, name = output.rpartition("/")
+    return folder or ("/" if output.startswith("/") else "."), name
+
+
+def _manner(
+    arguments: argparse.Namespace, sources: list[Root], folder: str | None, *, named: bool
+) -> Manner:
+    if folder is None:
+        return Manner(None, arguments.resume, arguments.skip_existing)
+    if is_object_url(folder):
+        parse_object_url(folder)
+        return Manner(folder, arguments.resume, arguments.skip_existing)
+    if any(_same(root.path, folder) for root in sources):
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
-    with translated_writes():
-        output.mkdir(parents=True, exist_ok=True)
-    return Manner(str(output.absolute()), arguments.resume, arguments.skip_existing)
+    if named and not os.path.isdir(folder):  # noqa: PTH112 - it raises nothing
+        raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
+    if not arguments.dry_run:
+        make_folder(folder)
+    return Manner(absolute(folder), arguments.resume, arguments.skip_existing)
 
 
-def _same(path: str, other: Path) -> bool:
-    return Path(path).exists() and other.samefile(path)
+def _same(path: str, other: str) -> bool:
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)  # noqa: PTH110, PTH121
 
 
 def _excluded(output: str | None) -> frozenset[tuple[int, int]]:
-    if output is None or is_object_url(output):
+    if output is None or is_object_url(output) or not os.path.exists(output):  # noqa: PTH110
         return frozenset()
     found = Path(output).stat()
     return frozenset({(found.st_dev, found.st_ino)})
@@ -137,7 +157,7 @@ def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) 
             raise InvalidOptionError(
                 "a ledger cannot be in object storage", hint="--ledger FILE says where it is"
             )
-        place = first if Path(first).is_dir() else str(Path(first).parent)
+        place = first if os.path.isdir(first) else str(Path(first).parent)  # noqa: PTH112
     return str(Path(place) / LEDGER_NAME)
 
 
