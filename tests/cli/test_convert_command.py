@@ -379,6 +379,24 @@ def test_failures_are_one_json_object(
     assert printed.err == ""
 
 
+def test_a_report_that_cannot_be_written_hides_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "other.dcm").write_bytes(CONTENT)
+    arguments = ("--to", "rle", "-o", "out/", "--report", "/dev/full")
+
+    assert quietly("convert", "source.dcm", "other.dcm", *arguments) == 1
+    first, second, error = capsys.readouterr().err.splitlines()
+    assert first.startswith("source.dcm: explicit-le -> rle")
+    assert second.startswith("other.dcm: explicit-le -> rle")
+    assert error == "dicodec: /dev/full: no room is left where the output goes [disk-full]"
+
+    assert quietly("convert", folder, *arguments, "--overwrite", "--jobs", "1") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("2 converted")
+    assert lines[-1] == error
+
+
 def test_a_failure_in_place_leaves_the_source(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

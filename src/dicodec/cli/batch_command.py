@@ -25,7 +25,7 @@ from dicodec.batch.pool import Pool
 from dicodec.batch.run import Batch
 from dicodec.cli.batch_output import BatchOutput, NoProgress
 from dicodec.cli.convert_options import conversion_options
-from dicodec.cli.convert_output import ReportFile
+from dicodec.cli.convert_output import ReportFile, show_error
 from dicodec.cli.convert_places import is_folder, make_folder
 from dicodec.cli.main import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.ending_signals import ending_signals
@@ -42,7 +42,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
 
     Raises:
         InvalidOptionError: the arguments have no meaning together.
-        WriteError: the output folder, the ledger or the report cannot be written.
+        WriteError: the output folder or the ledger cannot be written.
     """
     settings = _settings(arguments)
     folder, result = _output(arguments)
@@ -68,9 +68,11 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
             )  # fmt: skip
             summary = batch.run(interruptions.count, progress.beat)
         output.finish(summary)
+    if reports.error is not None:
+        show_error(reports.error, arguments)
     if summary.interrupted:
         return interruptions.status
-    return 0 if summary.all_well else SOME_FAILED
+    return 0 if summary.all_well and reports.error is None else SOME_FAILED
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -65,8 +65,8 @@ def convert_files(arguments: argparse.Namespace) -> int:
     except InvalidOptionError as error:
         show_error(error, arguments)
         return WRONG_USAGE
-    except WriteError as error:  # of the report
-        show_error(error, arguments)
+    if reports.error is not None:
+        show_error(reports.error, arguments)
         return SOME_FAILED
     return SOME_FAILED if failed else 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
 
 
 class ReportFile:
-    """The file of --report, or nothing."""
+    """The file of --report, or nothing.
+
+    Attributes:
+        error: why it could not be written any more; what is converted goes on without it.
+    """
 
     def __init__(self, path: str | None) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self.error: WriteError | None = None
 
     def __enter__(self) -> Self:
         if self._path is not None:
@@ -33,7 +39,7 @@ class ReportFile:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            with translated_writes():
+            with suppress(OSError):  # each line was written at once, and what failed is known
                 self._file.close()
 
     def write(self, entry: dict[str, object]) -> None:
@@ -42,19 +48,15 @@ class ReportFile:
             self.write_line(json_line(entry))
 
     def write_line(self, text: str) -> None:
-        """Append a line.
-
-        Raises:
-            WriteError: the report, not a result, could not be written; it says so.
-        """
-        if self._file is None:
+        """Append a line, unless one before it could not be written."""
+        if self._file is None or self.error is not None:
             return
         try:
             with translated_writes():
                 print(text, file=self._file, flush=True)
         except WriteError as error:
             error.path = self._path
-            raise
+            self.error = error
 
 
 def show_report(
