@@ -240,6 +240,46 @@ def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]
     assert not (here / "out").exists()
 
 
+def test_a_dry_run_looks_at_its_targets(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(here, {"in/x": CONTENT, "in/y": CONTENT, "out/x": b"precious", "file": b""})
+    command = ("in", "--to", "rle", "-o", "out", "--dry-run", "--json")
+    before = contents(here)
+
+    assert quietly(*command) == 1
+    x, y, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (x["error"]["code"], x["error"]["path"]) == ("target-exists", str(here / "out" / "x"))
+    assert y["target"] == str(here / "out" / "y")
+    assert quietly(*command, "--skip-existing") == 0
+    assert quietly(*command, "--overwrite") == 0
+    assert quietly("in", "--to", "rle", "-o", "file/below", "--dry-run") == 1
+    assert "[target-unavailable]" in capsys.readouterr().err
+    assert quietly(*command, "--layout", "{PatientID}") == 1
+    x, y, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert x["target"].startswith(str(here / "out"))
+    assert y["error"]["message"].startswith("its result belongs at ")
+    assert quietly("in", "--to", "rle", "--in-place", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["target"] == str(here / "in" / "x")
+    assert contents(here) == before
+    assert not list(here.rglob(f"{LEDGER_NAME}*"))
+
+
+def test_a_dry_run_goes_on_with_an_earlier_run(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here, {"in/x": CONTENT})
+    command = ("in", "--to", "rle", "-o", "out", "--resume")
+    assert quietly(*command, "--dry-run", "--json") == 0
+    assert quietly(*command, "-q") == 0
+    write(here, {"in/y": CONTENT})
+    capsys.readouterr()
+
+    assert quietly(*command, "--dry-run", "--json") == 0
+    y, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (y["source"], summary["summary"]["done_before"]) == ("in/y", 1)
+    assert states(here / "out") == {"x": "done"}
+    assert contents(here / "out") == {"x": RESULT}
+
+
 @pytest.mark.parametrize("arguments", [
     ("in",), ("in", "-o", "-"), ("in", "-o", "file"), ("in", "-", "-o", "out"),
     ("in", "-o", "out", "--layout", "../{PatientID}"), ("in", "-o", "out", "--jobs", "0"),

@@ -162,6 +162,38 @@ def test_a_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[st
     assert "dry run: nothing written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", [
+    "target exists", "target in a folder exists", "target is the source", "folder missing",
+    "file with a slash", "target below a file", "name too long",
+    "several sources, a file's name", "two of one name", "in place, past what exists",
+])  # fmt: skip
+def test_a_dry_run_fails_as_the_run_would(
+    name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare, arguments, code, status = FAILURES[name]
+    prepare(folder)
+    with everything_stays(folder):
+        assert quietly("convert", *arguments, "--dry-run") == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f" [{code}]")
+    quietly("convert", *arguments)
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_a_dry_run_names_its_targets(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "there").mkdir()
+    for arguments, target in (
+        (("-o", "out.dcm"), "out.dcm"), (("-o", "there"), "there/source.dcm"),
+        (("-o", "new/"), "new/source.dcm"), (("--in-place",), f"{folder}/source.dcm"),
+        (("-o", "-"), None), ((), None),
+    ):  # fmt: skip
+        done = quietly("convert", "source.dcm", "--to", "rle", "--json", "--dry-run", *arguments)
+        printed = capsys.readouterr()
+        assert (done, json.loads(printed.out or printed.err)["target"]) == (0, target)
+    assert contents(folder) == {"source.dcm": CONTENT}
+    assert [path.name for path in (folder / "there").iterdir()] == []
+
+
 def test_attributes_are_set_and_removed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--set", "PatientID=A=B", "--set", "PixelPaddingValue=-2000",
                  "--remove", "StudyInstanceUID", "-v")  # fmt: skip

@@ -25,7 +25,7 @@ from dicodec.errors import DicodecError
 from dicodec.lines import json_line
 from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
-from dicodec.output import Target
+from dicodec.output import Target, check_place
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.pipeline import Progress
@@ -134,6 +134,17 @@ def _converted(
 
     in_place = settings.in_place and not is_object_url(item.target)
     chosen = options or _adjusted(settings.options, around.threads, overwrite=item.overwrite)
+    if settings.dry_run:
+        if item.target is not None and not is_object_url(item.target):
+            check_place(
+                Path(item.target),
+                overwrite=chosen.overwrite,
+                backup=chosen.backup,
+                makes_folders=True,
+            )
+        report = convert(source, None, chosen)
+        report.target = item.target
+        return report
     if is_object_url(item.target):
         from dicodec.batch.cloud_conversion import convert_objects
 

@@ -30,7 +30,7 @@ class Manner:
     """How a batch goes about its sources.
 
     Attributes:
-        output: folder that results go to; None in place and in a dry run.
+        output: folder that results go to; None in place, and in a dry run that has none.
         resume: leave alone what the ledger says is done.
         skip_existing: pass over a source whose target is there; it is an error else.
     """
@@ -204,13 +204,11 @@ class Intake:
         return flight
 
     def _target(self, listed: Listed) -> str | None:
-        if self._settings.dry_run:
-            return None
         if self._settings.in_place:
             return real(listed.reference.path)
-        if self._settings.layout is not None:
+        if self._settings.layout is not None or self._manner.output is None:
             return None
-        return os.path.join(self._manner.output or "", listed.relative)  # noqa: PTH118 - it is hot
+        return os.path.join(self._manner.output, listed.relative)  # noqa: PTH118 - it is hot
 
     def _second(self, flight: Flight, reference: SourceReference) -> Flight:
         """Return what becomes of a source that has the name of another one in this run."""

@@ -113,6 +113,16 @@ class Ledger:
 
     # Writing.
 
+    def take_over(self, path: str) -> None:
+        """Know what another ledger knows, if there is one; it stays as it is.
+
+        Raises:
+            InvalidOptionError: it is none.
+        """
+        if Path(path).is_file():
+            with Ledger(path, writing=False) as other:
+                other._connection.backup(self._connection)
+
     def start(self, options: str, arguments: str) -> int:
         """Begin a run and return its number.
 

@@ -55,11 +55,14 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
         backup=arguments.backup,
     )
     entries = listed(sources, rules, settings.options.limits)
+    known = _ledger(arguments, sources, manner)
     with (
         ReportFile(arguments.report) as reports,
         _Interruptions() as interruptions,
-        Ledger(_ledger(arguments, sources, manner), writing=True) as ledger,
+        Ledger("" if arguments.dry_run else known, writing=True) as ledger,
     ):
+        if arguments.dry_run:
+            ledger.take_over(known)
         output = BatchOutput(arguments, reports)
         with _progress(arguments, sources, rules) as progress:
             batch = Batch(
@@ -89,7 +92,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(
         options=conversion_options(arguments),
         policy=arguments.policy,
-        layout=None if arguments.dry_run else arguments.layout,
+        # A dry run need not have a place for results.
+        layout=None if arguments.output is None else arguments.layout,
         in_place=arguments.in_place,
         dry_run=arguments.dry_run,
         digests=arguments.digests,
@@ -148,7 +152,8 @@ def _excluded(output: str | None) -> frozenset[tuple[int, int]]:
 
 
 def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) -> str:
-    if arguments.dry_run:
+    """Return the ledger's file; "" for none, in a dry run that goes on with no other run."""
+    if arguments.dry_run and not arguments.resume:
         return ""
     if arguments.ledger is not None:
         return str(arguments.ledger)

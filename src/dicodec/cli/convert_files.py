@@ -18,12 +18,13 @@ from dicodec.errors import (
     DicodecError,
     InternalError,
     InvalidOptionError,
+    TargetExistsError,
     UnsupportedTargetError,
     WriteError,
 )
 from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
-from dicodec.output import Target
+from dicodec.output import Target, check_place
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ def convert_files(arguments: argparse.Namespace) -> int:
                     show_skipped(str(source), "target-exists", arguments, reports)
                     continue
                 try:
-                    report = _converted(source, target, options, policy, in_place=in_place)
+                    report = (
+                        _planned(source, target, options, policy, arguments)
+                        if arguments.dry_run
+                        else _converted(source, target, options, policy, in_place=in_place)
+                    )
                 except DicodecError as error:
                     failed = True
                     reports.write({"error": error.as_dict()})
@@ -128,6 +133,33 @@ def _converted(
         ) from cause
 
 
+def _planned(
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    policy: Policy | None,
+    arguments: argparse.Namespace,
+) -> ConversionReport:
+    """Say what `_converted` would do, or what would keep the result from its place."""
+    if isinstance(target, str) and is_object_url(target):
+        if not options.overwrite and _is_there(target):
+            raise TargetExistsError(
+                "the target exists", path=target, hint="--overwrite replaces it"
+            )
+    elif isinstance(target, str | Path):
+        output: str | None = arguments.output
+        check_place(
+            Path(target),
+            overwrite=options.overwrite,
+            backup=options.backup,
+            makes_folders=output is not None and is_folder(output, arguments.source),
+        )
+    report = _converted(source, None, options, policy, in_place=arguments.in_place)
+    if isinstance(target, str | Path):
+        report.target = str(target)
+    return report
+
+
 def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]]:
     """Pair each source with its target.
 
@@ -140,10 +172,10 @@ def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]
         raise InvalidOptionError("standard input cannot be replaced in place")
     if sources.count("-") > 1:
         raise InvalidOptionError("standard input can be read once only")
-    if arguments.dry_run:
-        return [(_source(name), None) for name in sources]
     if arguments.in_place:
         return [(name, name if is_object_url(name) else os.path.realpath(name)) for name in sources]
+    if output is None and arguments.dry_run:
+        return [(_source(name), None) for name in sources]
     if output is None:
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
     if is_folder(output, sources):
