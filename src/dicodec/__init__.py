@@ -6,9 +6,11 @@ The calls are loaded when they are first used, so that importing the package cos
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # for type checkers it is true; `typing` takes longer to load than all else
 if TYPE_CHECKING:
+    from typing import Any
+
     from dicodec.asynchronous import convert_async as convert_async
     from dicodec.comparison import Comparison as Comparison
     from dicodec.comparison import compare as compare

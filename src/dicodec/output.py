@@ -6,6 +6,7 @@ rename (`placement.py`). Until then the target is untouched; after a failure not
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -15,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from dicodec.errors import TargetExistsError, TargetUnavailableError
+from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 from dicodec.part_file import part_file
 from dicodec.placement import Placement, WrittenResult, place
 from dicodec.replacement import check_backup, take_over
@@ -122,6 +123,41 @@ def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
             "the target exists", path=str(target), hint="--overwrite replaces it"
         )
     return found
+
+
+def check_place(
+    target: Path, *, overwrite: bool, backup: str | None = None, makes_folders: bool = False
+) -> None:
+    """Say what would keep a result from its place, without writing anything; see `atomic_output`.
+
+    Args:
+        target: where it would go.
+        overwrite: whether a file that is there may be replaced.
+        backup: suffix of the name under which a file that is replaced would be kept.
+        makes_folders: whether folders that are missing would be made.
+
+    Raises:
+        TargetExistsError: the target is there and may not be replaced; or the backup is.
+        TargetUnavailableError: the target is no file, or nothing can be written there.
+    """
+    try:
+        replaced = check_target(target, overwrite=overwrite)
+        if replaced is not None and backup is not None:
+            check_backup(target.resolve(), backup)
+        with translated_writes():
+            _check_folder((target if replaced is None else target.resolve()).parent, makes_folders)
+    except WriteError as error:
+        error.path = error.path or str(target)
+        raise
+
+
+def _check_folder(folder: Path, makes_folders: bool) -> None:
+    while makes_folders and not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not stat.S_ISDIR(folder.stat().st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 class _EarlyFile(io.FileIO):

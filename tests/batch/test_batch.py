@@ -152,6 +152,21 @@ def test_several_sources_have_folders_of_their_own(here: Path) -> None:
     assert not (here / "other").exists()
 
 
+def test_one_file_becomes_the_file_that_is_named(here: Path) -> None:
+    write(here, {"a.dcm": CONTENT})
+    (here / "out").mkdir()
+    places = {"b.dcm": "b.dcm", "c": "c", f"{here}/d": "d", "out": "out/a.dcm", "new/": "new/a.dcm"}
+    for output, place in places.items():
+        assert quietly("a.dcm", "--to", "rle", "-o", output, "--jobs", "1", "-q") == 0
+        assert (here / place).read_bytes() == RESULT
+    assert len(contents(here)) == 1 + len(places)
+    again = program("a.dcm", "--to", "rle", "-o", "b.dcm", "--digests")
+    assert again.stderr.startswith(f"dicodec: {here / 'b.dcm'}: the target exists")
+    missing = program("a.dcm", "--to", "rle", "-o", "no/b.dcm", "--jobs", "1")
+    assert (missing.returncode, (here / "no").exists()) == (1, False)
+    assert missing.stderr.startswith("dicodec: no/b.dcm: the target's folder does not exist")
+
+
 def test_an_output_within_its_source_is_not_entered(here: Path) -> None:
     write(here, {"x": CONTENT})
     for _ in range(2):
@@ -225,10 +240,51 @@ def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]
     assert not (here / "out").exists()
 
 
+def test_a_dry_run_looks_at_its_targets(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(here, {"in/x": CONTENT, "in/y": CONTENT, "out/x": b"precious", "file": b""})
+    command = ("in", "--to", "rle", "-o", "out", "--dry-run", "--json")
+    before = contents(here)
+
+    assert quietly(*command) == 1
+    x, y, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (x["error"]["code"], x["error"]["path"]) == ("target-exists", str(here / "out" / "x"))
+    assert y["target"] == str(here / "out" / "y")
+    assert quietly(*command, "--skip-existing") == 0
+    assert quietly(*command, "--overwrite") == 0
+    assert quietly("in", "--to", "rle", "-o", "file/below", "--dry-run") == 1
+    assert "[target-unavailable]" in capsys.readouterr().err
+    assert quietly(*command, "--layout", "{PatientID}") == 1
+    x, y, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert x["target"].startswith(str(here / "out"))
+    assert y["error"]["message"].startswith("its result belongs at ")
+    assert quietly("in", "--to", "rle", "--in-place", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["target"] == str(here / "in" / "x")
+    assert contents(here) == before
+    assert not list(here.rglob(f"{LEDGER_NAME}*"))
+
+
+def test_a_dry_run_goes_on_with_an_earlier_run(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here, {"in/x": CONTENT})
+    command = ("in", "--to", "rle", "-o", "out", "--resume")
+    assert quietly(*command, "--dry-run", "--json") == 0
+    assert quietly(*command, "-q") == 0
+    write(here, {"in/y": CONTENT})
+    capsys.readouterr()
+
+    assert quietly(*command, "--dry-run", "--json") == 0
+    y, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (y["source"], summary["summary"]["done_before"]) == ("in/y", 1)
+    assert states(here / "out") == {"x": "done"}
+    assert contents(here / "out") == {"x": RESULT}
+
+
 @pytest.mark.parametrize("arguments", [
     ("in",), ("in", "-o", "-"), ("in", "-o", "file"), ("in", "-", "-o", "out"),
     ("in", "-o", "out", "--layout", "../{PatientID}"), ("in", "-o", "out", "--jobs", "0"),
-    ("x.zip", "--in-place"),
+    ("x.zip", "--in-place"), ("in", "-o", "y.zip"), ("in", "-o", "y.dcm"), ("in", "-o", ""),
+    ("file", "-o", "-", "--jobs", "1"), ("in", "--in-place", "--skip-existing"),
     ("in", "--in-place", "--layout", "{PatientID}"), ("in", "-o", "out", "--ledger", "file"),
 ])  # fmt: skip
 def test_wrong_usage_does_nothing(
@@ -416,7 +472,9 @@ def test_killed_in_place_every_file_is_whole(many: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["INT", "TERM", "HUP"],
 )
 def test_interrupted_it_stops_cleanly_and_says_how_to_go_on(
     many: Path, number: signal.Signals, status: int
@@ -468,7 +526,7 @@ def test_a_file_that_hangs_costs_itself(here: Path) -> None:
 
 def test_a_file_that_takes_too_much_memory_costs_itself(here: Path) -> None:
     os.mkfifo(here / "pipe")  # a worker that waits has more than this all the same
-    done = program("pipe", "--to", "rle", "-o", "out", "--jobs", "1", "--memory", "2M")
+    done = program("pipe", "--to", "rle", "-o", "out/", "--jobs", "1", "--memory", "2M")
 
     assert done.returncode == 1
     assert (
@@ -525,12 +583,27 @@ def test_what_is_done_and_unchanged_is_left_out(
     assert (here / "out" / "a").read_bytes() == RESULT
 
 
-def test_other_options_do_everything_again(here: Path) -> None:
+def test_other_options_replace_no_result(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(here / "in", {"a": CONTENT})
     assert quietly("in", "--to", "rle", "-o", "out", "-q") == 0
-    assert quietly("in", "--to", "jpeg-ls", "-o", "out", "-q", "--resume") == 0
+    other = ("in", "--to", "jpeg-ls", "-o", "out", "-q", "--resume")
+    for _ in range(2):  # a run that failed so does not make the result its own
+        assert quietly(*other) == 1
+        assert capsys.readouterr().err.endswith("[target-exists]\n")
+        assert contents(here / "out") == {"a": RESULT}
 
+    assert quietly(*other, "--overwrite") == 0
     assert contents(here / "out") == {"a": convert_bytes(CONTENT, to="jpeg-ls")}
+
+
+def test_what_another_run_was_at_is_its_own(here: Path) -> None:
+    write(here / "in", {"a": CONTENT})
+    assert quietly("in", "--to", "rle", "-o", "out", "-q") == 0
+    with Ledger(str(here / "out" / LEDGER_NAME), writing=True) as ledger:  # killed, just in time
+        ledger.give_back([str(here / "in" / "a")])
+
+    assert quietly("in", "--to", "jpeg-ls", "-o", "out", "-q", "--resume") == 1
+    assert contents(here / "out") == {"a": RESULT}
 
 
 def test_a_result_that_somebody_changed_is_not_replaced(here: Path) -> None:
@@ -588,6 +661,29 @@ def test_reports_and_digests(here: Path) -> None:
     assert entry is not None
     assert entry.source_digest == hashlib.sha256(CONTENT).hexdigest()
     assert entry.target_digest == hashlib.sha256(RESULT).hexdigest()
+
+
+def test_names_that_are_no_text(here: Path) -> None:
+    good, bad = os.fsdecode(b"caf\xe9"), os.fsdecode(b"caf\xe9 cut")
+    write(here / "in", {good: CONTENT, bad: CONTENT[:400], "plain": CONTENT})
+    command = ("in", "--to", "rle", "-o", "out", "--digests", "--report", "report")
+
+    done = program(*command)
+
+    assert (done.returncode, contents(here / "out")) == (1, {good: RESULT, "plain": RESULT})
+    assert "[truncated-file]" in done.stderr.splitlines()[0]
+    lines = [json.loads(line) for line in (here / "report").read_text("utf-8").splitlines()]
+    assert [lines[0]["source"], lines[1]["error"]["path"]] == [f"in/{good}", f"in/{bad}"]
+    again = program(*command, "--resume", "--json")
+    assert json.loads(again.stdout)["summary"]["done_before"] == 2
+    for form in ("text", "csv", "json"):
+        shown = subprocess.run(
+            [*PROGRAM, "jobs", "out", "export", "--format", form], capture_output=True, check=True
+        ).stdout.decode("utf-8")
+        assert len(shown.splitlines()) == 3 + (form == "csv")
+    assert json.loads(shown.splitlines()[0])["report"]["target"] == str(here / "out" / good)
+    program("in", "--to", "rle", "--in-place")
+    assert contents(here / "in") == {good: RESULT, bad: CONTENT[:400], "plain": RESULT}
 
 
 def test_one_file_takes_the_short_way(here: Path) -> None:

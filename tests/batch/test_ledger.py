@@ -14,7 +14,7 @@ import pytest
 
 from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import Begun, Ending, State
-from dicodec.errors import InvalidOptionError, TargetUnavailableError
+from dicodec.errors import InvalidOptionError, TargetUnavailableError, WriteError
 
 DONE = Ending(
     state=State.DONE, json='{"a": 1}', target_size=5, target_modified=7, action="transcoded",
@@ -108,6 +108,19 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
         found = ledger.find(name)
         assert found is not None
         assert (found.source, found.target) == (name, name + "!")
+
+
+def test_what_cannot_be_written_is_an_error_and_no_open_transaction(tmp_path: Path) -> None:
+    with Ledger(str(tmp_path / "ledger"), writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, "a")
+        with pytest.raises(WriteError, match="the ledger: "):
+            begin(ledger, "b", "c")  # at the place of another
+        ledger.end("a", DONE)
+        ledger.flush()
+        assert ledger.find("b") is None
+    with Ledger(str(tmp_path / "ledger"), writing=False) as ledger:
+        assert [entry.source for entry, _ in ledger.entries(["done"])] == ["a"]
 
 
 def test_endings_are_told_in_the_order_of_listing() -> None:

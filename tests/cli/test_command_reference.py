@@ -10,6 +10,7 @@ import pytest
 
 from dicodec import __version__
 from dicodec.cli import main
+from dicodec.cli.arguments import command_parser
 from dicodec.errors import DicodecError, kind_of
 from dicodec.options import ConversionOptions
 
@@ -20,7 +21,7 @@ GENERAL_CODES = {"error"}
 def subcommands() -> dict[str, argparse.ArgumentParser]:
     (action,) = (
         action
-        for action in main._parser([])._actions
+        for action in command_parser([])._actions
         if isinstance(action, argparse._SubParsersAction)
     )
     return dict(action.choices)
@@ -99,7 +100,13 @@ def test_every_error_code_is_in_the_reference_with_its_kind() -> None:
 
 
 def test_exit_statuses_are_in_the_reference() -> None:
-    for status in (main.SOME_FAILED, main.WRONG_USAGE, main.INTERRUPTED, main.TERMINATED):
+    for status in (
+        main.SOME_FAILED,
+        main.WRONG_USAGE,
+        main.HUNG_UP,
+        main.INTERRUPTED,
+        main.TERMINATED,
+    ):
         assert re.search(rf"^\| .*\b{status}\b.* \|", REFERENCE, re.M)
 
 

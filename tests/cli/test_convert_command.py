@@ -18,6 +18,7 @@ import pytest
 
 from data_set_bytes import element, file_of
 from dicodec import conversion, convert_bytes, pipeline
+from dicodec.cli import arguments as command_arguments
 from dicodec.cli.main import run
 from made import IMAGE_KINDS, make_file
 
@@ -93,6 +94,18 @@ def test_several_files_go_into_a_folder(folder: Path, capsys: pytest.CaptureFixt
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
+@pytest.mark.parametrize(("count", "output"), [(1, "out/"), (2, "out/"), (2, "out"), (17, "out/")])
+def test_the_folder_is_made_for_any_number_of_files(count: int, output: str, folder: Path) -> None:
+    names = [f"{number}.dcm" for number in range(count)]
+    for name in names:
+        (folder / name).write_bytes(CONTENT)
+
+    assert quietly("convert", *names, "--to", "rle", "-o", f"deep/{output}", "-q") == 0
+
+    made = contents(folder / "deep" / "out")
+    assert {name: made[name] for name in names} == dict.fromkeys(names, RESULT)
+
+
 def test_a_file_that_fails_does_not_stop_the_others(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +160,38 @@ def test_a_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[st
 
     assert contents(folder) == {"source.dcm": CONTENT}
     assert "dry run: nothing written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [
+    "target exists", "target in a folder exists", "target is the source", "folder missing",
+    "file with a slash", "target below a file", "name too long",
+    "several sources, a file's name", "two of one name", "in place, past what exists",
+])  # fmt: skip
+def test_a_dry_run_fails_as_the_run_would(
+    name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare, arguments, code, status = FAILURES[name]
+    prepare(folder)
+    with everything_stays(folder):
+        assert quietly("convert", *arguments, "--dry-run") == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f" [{code}]")
+    quietly("convert", *arguments)
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_a_dry_run_names_its_targets(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "there").mkdir()
+    for arguments, target in (
+        (("-o", "out.dcm"), "out.dcm"), (("-o", "there"), "there/source.dcm"),
+        (("-o", "new/"), "new/source.dcm"), (("--in-place",), f"{folder}/source.dcm"),
+        (("-o", "-"), None), ((), None),
+    ):  # fmt: skip
+        done = quietly("convert", "source.dcm", "--to", "rle", "--json", "--dry-run", *arguments)
+        printed = capsys.readouterr()
+        assert (done, json.loads(printed.out or printed.err)["target"]) == (0, target)
+    assert contents(folder) == {"source.dcm": CONTENT}
+    assert [path.name for path in (folder / "there").iterdir()] == []
 
 
 def test_attributes_are_set_and_removed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,8 +312,21 @@ FAILURES: dict[str, tuple[Prepare, tuple[str, ...], str, int]] = {
                              "target-exists", 1),
     "folder missing": (nothing, ("source.dcm", "--to", "rle", "-o", "no/out.dcm"),
                        "target-unavailable", 1),
-    "folder missing, with a slash": (nothing, ("source.dcm", "--to", "rle", "-o", "no/"),
-                                     "target-unavailable", 1),
+    "folder below a file": (nothing, ("source.dcm", "--to", "rle", "-o", "source.dcm/no/"),
+                            "target-unavailable", 1),
+    "file with a slash": (nothing, ("source.dcm", "--to", "rle", "-o", "source.dcm/"),
+                          "invalid-option", 2),
+    "name too long": (nothing, ("source.dcm", "--to", "rle", "-o", "x" * 300),
+                      "target-unavailable", 1),
+    "folder's name too long": (nothing, ("source.dcm", "--to", "rle", "-o", f"{'x' * 300}/"),
+                               "target-unavailable", 1),
+    "empty name": (nothing, ("source.dcm", "--to", "rle", "-o", ""), "invalid-option", 2),
+    "several sources, a file's name": (nothing, ("source.dcm", "other.dcm", "--to", "rle", "-o",
+                                       "x.dcm"), "invalid-option", 2),
+    "several sources, an archive's name": (nothing, ("source.dcm", "other.dcm", "--to", "rle", "-o",
+                                           "x.zip"), "invalid-option", 2),
+    "in place, past what exists": (nothing, ("source.dcm", "--to", "rle", "--in-place",
+                                   "--skip-existing"), "invalid-option", 2),
     "target below a file": (nothing, ("source.dcm", "--to", "rle", "-o", "source.dcm/out"),
                             "target-unavailable", 1),
     "unknown target syntax": (nothing, ("source.dcm", "--to", "jpeg3000", "-o", "x"),
@@ -353,6 +411,24 @@ def test_failures_are_one_json_object(
     assert printed.err == ""
 
 
+def test_a_report_that_cannot_be_written_hides_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "other.dcm").write_bytes(CONTENT)
+    arguments = ("--to", "rle", "-o", "out/", "--report", "/dev/full")
+
+    assert quietly("convert", "source.dcm", "other.dcm", *arguments) == 1
+    first, second, error = capsys.readouterr().err.splitlines()
+    assert first.startswith("source.dcm: explicit-le -> rle")
+    assert second.startswith("other.dcm: explicit-le -> rle")
+    assert error == "dicodec: /dev/full: no room is left where the output goes [disk-full]"
+
+    assert quietly("convert", folder, *arguments, "--overwrite", "--jobs", "1") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("2 converted")
+    assert lines[-1] == error
+
+
 def test_a_failure_in_place_leaves_the_source(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -372,7 +448,23 @@ def test_wrong_usage_is_status_2(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert quietly(*arguments) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith("dicodec")
+    (line,) = capsys.readouterr().err.splitlines()
+    command = " ".join(["dicodec", *arguments[:1]]) if arguments != ("nonsense",) else "dicodec"
+    assert line.startswith(f"{command}: error: ")
+    assert line.endswith(f"; see {command} --help [invalid-option]")
+
+    if len(arguments) > 1:
+        assert quietly(*arguments, "--json") == 2
+        printed = capsys.readouterr()
+        assert json.loads(printed.out)["error"]["code"] == "invalid-option"
+        assert printed.err == ""
+
+
+def test_wrong_usage_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert quietly("convert", "a", "-o", "-", "--json") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "required" in json.loads(printed.err)["error"]["message"]
 
 
 AS_NOBODY = """
@@ -469,9 +561,55 @@ def test_names_that_are_no_text_are_printed(folder: Path) -> None:
     assert program("inspect", "--json", os.fsdecode(name)).returncode == 0
 
 
+def test_a_name_that_holds_a_line_feed_makes_no_second_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in (("a\nb\x1b[2J", CONTENT), ("c\nd", b"text")):
+        (folder / name).write_bytes(content)
+        for arguments in ((), ("-v",), ("--skip-existing",)):
+            quietly("convert", name, "--to", "rle", "-o", "out", "--skip-existing", *arguments)
+            quietly("inspect", name)
+            quietly("compare", name, "source.dcm")
+            quietly("policy", "check", name, "--policy", "web")
+    quietly("convert", folder, "--to", "rle", "-o", "out2")
+    quietly("jobs", "out2", "list")
+
+    printed = capsys.readouterr()
+
+    every = (printed.out + printed.err).split("\n")
+    assert r"dicodec: c\nd: " in printed.err
+    assert not any("\x1b[2J" in line or line.startswith(("b", "d:")) for line in every)
+
+
+def test_interrupted_while_it_starts_it_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_arguments, "parsed", interrupted)
+    assert quietly("convert", "source.dcm", "--to", "rle", "-o", "out.dcm") == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_program_under_nohup_goes_on(ignored: bool) -> None:
+    script = (
+        "import signal; from dicodec.ending_signals import ending_signals;"
+        f"signal.signal(signal.SIGHUP, signal.SIG_IGN) if {ignored} else None;"
+        "print(signal.SIGHUP in ending_signals())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout == f"{not ignored}\n".encode()
+
+
 @pytest.mark.parametrize(
     ("number", "status", "output"),
-    [(signal.SIGINT, 130, b"interrupted\n"), (signal.SIGTERM, 143, b"")],
+    [
+        (signal.SIGINT, 130, b"interrupted\n"),
+        (signal.SIGTERM, 143, b""),
+        (signal.SIGHUP, 129, b""),
+    ],
 )
 def test_interruptions_leave_nothing_behind(
     folder: Path, number: signal.Signals, status: int, output: bytes

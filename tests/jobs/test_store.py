@@ -186,6 +186,10 @@ def test_names_that_are_no_text(store: JobStore) -> None:
     (job,) = store.claim()
     assert json.loads(job.request)["source"] == name
     job.source.encode()
+    store.finish([ending("a", JobState.DONE, target=name, error_text=f"no {name}")])
+    told = store.find("a")
+    assert told is not None
+    assert (told.target, told.error_text) == (name, "no /in/\\udcff.dcm")
 
 
 def test_many_processes_do_each_job_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -71,6 +72,25 @@ def test_ids_can_hold_slashes(service: RunningService, out: Path) -> None:
     assert service.client.get(f"/api/jobs/{plain}%2Fother").status_code == 404
     assert service.client.get(f"/api/jobs/{plain}%2Fother%2Fresult").status_code == 404
     assert service.client.get("/health%2Fready").status_code == 404
+
+
+def test_names_that_are_no_text(service: RunningService, out: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.dcm")
+    (service.root / name).write_bytes(FILE)
+    sources = {"right": service.root / name, "missing": service.root / f"no {name}"}
+    for job, source in sources.items():
+        fields = asked(service, out, source=str(source), target=str(out / name), id=job)
+        answer = service.client.post("/api/jobs", content=json.dumps(fields))
+        assert answer.status_code == 202, answer.text
+
+    right, missing = service.ended("right"), service.ended("missing")
+
+    assert (right["state"], right["report"]["target"]) == ("done", str(out / name))
+    assert missing["error"]["path"] == str(sources["missing"])
+    result = service.client.get("/api/jobs/right/result")
+    assert result.content == (out / name).read_bytes() == convert_bytes(FILE, to="rle")
+    strange = service.client.post("/api/jobs", content=json.dumps({**fields, name: 1}))
+    assert (strange.status_code, strange.json()["error"]["code"]) == (400, "invalid-request")
 
 
 def test_an_id_is_done_once(service: RunningService, out: Path) -> None:

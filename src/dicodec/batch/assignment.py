@@ -35,7 +35,8 @@ class Item:
 
     Attributes:
         reference: to it.
-        target: path of its result; None where it is found by the layout, or in a dry run.
+        target: path of its result; None where it is found by the layout, or in a dry run that has
+            no place for results.
         overwrite: whether the target may be replaced though the options say no: it is known to be
             what an earlier run left.
     """

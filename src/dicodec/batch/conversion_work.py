@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,9 +22,10 @@ from dicodec.batch.references import SourceReference, open_source
 from dicodec.batch.worker_process import Surroundings
 from dicodec.conversion import convert_with
 from dicodec.errors import DicodecError
+from dicodec.lines import json_line
 from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
-from dicodec.output import Target
+from dicodec.output import Target, check_place
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.pipeline import Progress
@@ -98,7 +98,7 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
     target = None if place is None else standing(place)
     return Ending(
         state=State.LEFT_ALONE if left else State.DONE,
-        json=json.dumps(fields, ensure_ascii=False),
+        json=json_line(fields),
         target=item.target,
         source_size=report.source_size,
         target_size=target.size if target else report.target_size,
@@ -134,6 +134,17 @@ def _converted(
 
     in_place = settings.in_place and not is_object_url(item.target)
     chosen = options or _adjusted(settings.options, around.threads, overwrite=item.overwrite)
+    if settings.dry_run:
+        if item.target is not None and not is_object_url(item.target):
+            check_place(
+                Path(item.target),
+                overwrite=chosen.overwrite,
+                backup=chosen.backup,
+                makes_folders=True,
+            )
+        report = convert(source, None, chosen)
+        report.target = item.target
+        return report
     if is_object_url(item.target):
         from dicodec.batch.cloud_conversion import convert_objects
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 from dicodec.batch.ledger_tables import Ending, State
 from dicodec.errors import DicodecError, kind_of
+from dicodec.lines import json_line
 
 
 def failure(error: DicodecError, attempts: int = 1) -> Ending:
     """Return how a source ends that failed."""
     return Ending(
         state=State.FAILED,
-        json=json.dumps({"error": error.as_dict()}, ensure_ascii=False),
+        json=json_line({"error": error.as_dict()}),
         attempts=attempts,
         error_code=error.code,
         error_kind=kind_of(error),
@@ -23,6 +22,4 @@ def failure(error: DicodecError, attempts: int = 1) -> Ending:
 def skipped(name: str, reason: str) -> Ending:
     """Return how a source ends that is passed over."""
     fields = {"skipped": {"path": name, "reason": reason}}
-    return Ending(
-        state=State.SKIPPED, json=json.dumps(fields, ensure_ascii=False), error_code=reason
-    )
+    return Ending(state=State.SKIPPED, json=json_line(fields), error_code=reason)

@@ -30,7 +30,7 @@ class Manner:
     """How a batch goes about its sources.
 
     Attributes:
-        output: folder that results go to; None in place and in a dry run.
+        output: folder that results go to; None in place, and in a dry run that has none.
         resume: leave alone what the ledger says is done.
         skip_existing: pass over a source whose target is there; it is an error else.
     """
@@ -48,7 +48,7 @@ class Flight:
         key: its name in the ledger.
         reference: to it; None for what could not be listed.
         unsure: whether another source may have the same target.
-        ours: a target that an earlier run wrote, so it may be replaced.
+        ours: a target that an earlier run with the same options wrote, so it may be replaced.
         target: where its result goes, once that is known to be free or ours.
         ending: set where it ends without any work.
     """
@@ -195,7 +195,7 @@ class Intake:
                 self._count_known(entry, what)
                 release(reference)
                 return None
-            if _is_ours(entry, what):
+            if same and _is_ours(entry, what):
                 flight.ours = entry.target
         if target is not None and not self._settings.in_place:
             self.place(flight, target)
@@ -204,13 +204,11 @@ class Intake:
         return flight
 
     def _target(self, listed: Listed) -> str | None:
-        if self._settings.dry_run:
-            return None
         if self._settings.in_place:
             return real(listed.reference.path)
-        if self._settings.layout is not None:
+        if self._settings.layout is not None or self._manner.output is None:
             return None
-        return os.path.join(self._manner.output or "", listed.relative)  # noqa: PTH118 - it is hot
+        return os.path.join(self._manner.output, listed.relative)  # noqa: PTH118 - it is hot
 
     def _second(self, flight: Flight, reference: SourceReference) -> Flight:
         """Return what becomes of a source that has the name of another one in this run."""
@@ -234,7 +232,10 @@ class Intake:
 
 
 def _is_ours(entry: Entry, what: Known) -> bool:
-    """Whether what is at an entry's target was put there by a run that this ledger knows."""
+    """Whether what is at an entry's target was put there by a run that had the same options.
+
+    What a run with other options put there is somebody's result: it was asked for.
+    """
     if what is Known.BEGUN or entry.error_code in LOST:
         return True
     if entry.state is not State.DONE or entry.target is None:

@@ -29,7 +29,8 @@ from dicodec.batch.ledger_tables import (
     Entry,
     State,
 )
-from dicodec.errors import InvalidOptionError, TargetUnavailableError
+from dicodec.batch.stored_text import restored, stored
+from dicodec.errors import InvalidOptionError, TargetUnavailableError, WriteError
 
 _COMMIT_SECONDS, _COMMIT_ENTRIES = 0.5, 1000
 
@@ -100,15 +101,27 @@ class Ledger:
 
     def close(self) -> None:
         """Write what is held, and close."""
-        if self.run:
-            self.flush()
-        self._connection.close()
-        if self._lock is not None:
-            with suppress(OSError):
-                Path(self._lock.name).unlink()
-            self._lock.close()
+        try:
+            if self.run:
+                self.flush()
+        finally:
+            self._connection.close()
+            if self._lock is not None:
+                with suppress(OSError):
+                    Path(self._lock.name).unlink()
+                self._lock.close()
 
     # Writing.
+
+    def take_over(self, path: str) -> None:
+        """Know what another ledger knows, if there is one; it stays as it is.
+
+        Raises:
+            InvalidOptionError: it is none.
+        """
+        if Path(path).is_file():
+            with Ledger(path, writing=False) as other:
+                other._connection.backup(self._connection)
 
     def start(self, options: str, arguments: str) -> int:
         """Begin a run and return its number.
@@ -120,14 +133,14 @@ class Ledger:
         )
         self.run = self._connection.execute(
             "INSERT INTO run (options, arguments, started) VALUES (?, ?, ?) RETURNING number",
-            (options, _stored(arguments), time.time()),
+            (options, stored(arguments), time.time()),
         ).fetchone()[0]
         return self.run
 
     def begin(self, sources: Sequence[Begun]) -> None:
         """Enter sources as running, and write all that is held; it is safe then."""
         rows = [
-            (_stored(one.source), _stored(one.target), self.run, one.position, one.source_size,
+            (stored(one.source), stored(one.target), self.run, one.position, one.source_size,
              one.source_modified)
             for one in sources
         ]  # fmt: skip
@@ -136,9 +149,9 @@ class Ledger:
     def end(self, source: str, ending: Ending) -> None:
         """Enter what became of a source; it is written soon."""
         values = [getattr(ending, name) for name in Ending.__slots__ if name != "json"]
-        values = [_stored(value) if isinstance(value, str) else value for value in values]
-        self._endings.append((*values, time.time(), _stored(source)))
-        self._reports.append((ending.json, _stored(source)))
+        values = [stored(value) if isinstance(value, str) else value for value in values]
+        self._endings.append((*values, time.time(), stored(source)))
+        self._reports.append((ending.json, stored(source)))
         held = len(self._endings)
         if held >= _COMMIT_ENTRIES or time.monotonic() - self._committed > _COMMIT_SECONDS:
             self.flush()
@@ -149,16 +162,22 @@ class Ledger:
 
     def _write(self, begun: list[tuple[Any, ...]]) -> None:
         execute = self._connection.executemany
-        self._connection.execute("BEGIN IMMEDIATE")
-        if self._endings:
-            execute(END, self._endings)
-            execute(
-                "INSERT OR REPLACE INTO report (file, json)"
-                " SELECT id, ? FROM file WHERE source = ?",
-                self._reports,
-            )
-        execute(BEGIN, begun)
-        self._connection.execute("COMMIT")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            if self._endings:
+                execute(END, self._endings)
+                execute(
+                    "INSERT OR REPLACE INTO report (file, json)"
+                    " SELECT id, ? FROM file WHERE source = ?",
+                    self._reports,
+                )
+            execute(BEGIN, begun)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as cause:
+            raise WriteError(f"the ledger: {cause}", path=self.path) from cause
+        finally:
+            if self._connection.in_transaction:  # the next one could not begin
+                self._connection.rollback()
         self._endings.clear()
         self._reports.clear()
         self._committed = time.monotonic()
@@ -167,7 +186,7 @@ class Ledger:
         """Enter sources as pending: their work was not begun, or given up."""
         self._connection.executemany(
             "UPDATE file SET state = 'pending' WHERE source = ?",
-            [(_stored(source),) for source in sources],
+            [(stored(source),) for source in sources],
         )
 
     def finish(self) -> None:
@@ -182,7 +201,7 @@ class Ledger:
     def find(self, source: str) -> Entry | None:
         """Return what is known of a source."""
         row = self._connection.execute(
-            f"SELECT {COLUMNS} FROM file WHERE source = ?", (_stored(source),)
+            f"SELECT {COLUMNS} FROM file WHERE source = ?", (stored(source),)
         ).fetchone()
         return None if row is None else _entry(row)
 
@@ -194,14 +213,14 @@ class Ledger:
         row = self._connection.execute(
             "SELECT source FROM file WHERE target = ? AND source <> ?"
             " AND (run = ? OR state IN ('done', 'left alone')) LIMIT 1",
-            (_stored(target), _stored(besides), self.run),
+            (stored(target), stored(besides), self.run),
         ).fetchone()
-        return None if row is None else _restored(row[0])
+        return None if row is None else restored(row[0])
 
     def claim(self, source: str, target: str) -> None:
         """Enter the target of a source that is running."""
         self._connection.execute(
-            "UPDATE file SET target = ? WHERE source = ?", (_stored(target), _stored(source))
+            "UPDATE file SET target = ? WHERE source = ?", (stored(target), stored(source))
         )
 
     def options_of_runs(self) -> dict[int, str]:
@@ -251,24 +270,9 @@ class Ledger:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    values = [_restored(value) for value in row]
+    values = [restored(value) for value in row]
     values[2] = State(values[2])
     return Entry(*values)
-
-
-def _stored(text: str | None) -> str | bytes | None:
-    """Return a name as SQLite holds it: text, or its bytes where it is none."""
-    if text is None or text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(text)
-    return text
-
-
-def _restored(value: Any) -> Any:
-    return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
 def _locked(path: str) -> IO[bytes]:

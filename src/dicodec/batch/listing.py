@@ -38,10 +38,12 @@ class Root:
     Attributes:
         path: a file, a folder or an archive.
         prefix: folder of the output that takes what is in it; "" for the output itself.
+        result: name of its result, of a single file; "" where that is the file's own.
     """
 
     path: str
     prefix: str = ""
+    result: str = ""
 
 
 def _objects(root: Root) -> Iterator[Listed]:
@@ -52,7 +54,8 @@ def _objects(root: Root) -> Iterator[Listed]:
     """
     url = parse_object_url(root.path)
     if not url.is_prefix:
-        yield Listed(file_reference(root.path, named=True), safe_component(url.name))
+        name = root.result or safe_component(url.name)
+        yield Listed(file_reference(root.path, named=True), name)
         return
     from dicodec.batch.cloud import list_objects
 
@@ -62,12 +65,18 @@ def _objects(root: Root) -> Iterator[Listed]:
         yield Listed(object_reference(facts), place, unsure=True)
 
 
-def roots(sources: Sequence[str]) -> list[Root]:
+def roots(sources: Sequence[str], result: str | None = None) -> list[Root]:
     """Return where to look; of several folders each has one of its own in the output.
+
+    Args:
+        sources: as they were named.
+        result: name of the result, if there is one file, and that is not to be its own.
 
     Raises:
         InvalidOptionError: two sources would have the same place.
     """
+    if result is not None:
+        return [Root(path, result=result) for path in sources]
     containers = [path for path in sources if _is_container(path)]
     found = [
         Root(path, _prefix(path) if len(sources) > 1 and path in containers else "")
@@ -82,7 +91,11 @@ def roots(sources: Sequence[str]) -> list[Root]:
 def _is_container(path: str) -> bool:
     if is_object_url(path):
         return parse_object_url(path).is_prefix
-    return Path(path).is_dir() or is_archive(path)
+    return _is_folder(path) or is_archive(path)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - it raises nothing, whatever the name
 
 
 def _prefix(path: str) -> str:
@@ -90,7 +103,7 @@ def _prefix(path: str) -> str:
         url = parse_object_url(path)
         return safe_component(url.name or url.bucket)
     name = Path(path).resolve().name
-    if not Path(path).is_dir():
+    if not _is_folder(path):
         suffix = next(one for one in ARCHIVE_SUFFIXES if name.lower().endswith(one))
         name = name[: -len(suffix)]
     return name or "root"
@@ -104,7 +117,7 @@ def listed(
         try:
             if is_object_url(root.path):
                 yield from _objects(root)
-            elif Path(root.path).is_dir():
+            elif _is_folder(root.path):
                 for entry in walk(root.path, rules):
                     if isinstance(entry, Found):
                         yield Listed(entry.reference, os.path.join(root.prefix, entry.relative))  # noqa: PTH118
@@ -121,6 +134,6 @@ def listed(
                         yield member
             else:
                 reference = file_reference(root.path, named=True)
-                yield Listed(reference, Path(root.path).name)
+                yield Listed(reference, root.result or Path(root.path).name)
         except DicodecError as error:
             yield error

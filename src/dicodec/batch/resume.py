@@ -35,7 +35,7 @@ class Known(Enum):
     """What the ledger says of a source."""
 
     NEW = "it is to be converted"
-    BEGUN = "it was being converted; what is at its target's place is ours"
+    BEGUN = "it was being converted; what is at its target's place is of that run"
     ENDED = "it is done, or was passed over, and has not changed since"
     FAILED = "it failed and will again"
 

@@ -136,7 +136,7 @@ class Batch:
             ]
         )
         self._flights.update(zip(positions, flights, strict=True))
-        if self._settings.layout is None or self._settings.dry_run:
+        if self._settings.layout is None:
             self._convert(list(positions))
             return
         working = [position for position in positions if not self._end_if_ended(position)]

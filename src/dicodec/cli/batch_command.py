@@ -20,16 +20,18 @@ from dicodec.batch.intake import Manner
 from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import LEDGER_NAME
 from dicodec.batch.listing import Root, listed, roots
+from dicodec.batch.places import absolute
 from dicodec.batch.pool import Pool
 from dicodec.batch.run import Batch
 from dicodec.cli.batch_output import BatchOutput, NoProgress
 from dicodec.cli.convert_options import conversion_options
-from dicodec.cli.convert_output import ReportFile
-from dicodec.cli.main import INTERRUPTED, SOME_FAILED, TERMINATED
-from dicodec.errors import InvalidOptionError
+from dicodec.cli.convert_output import ReportFile, show_error
+from dicodec.cli.convert_places import is_folder, make_folder
+from dicodec.cli.main import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
+from dicodec.ending_signals import ending_signals
+from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.archive_names import is_archive
 from dicodec.model.object_url import is_object_url, parse_object_url
-from dicodec.write_errors import translated_writes
 
 if TYPE_CHECKING:
     from dicodec.cli.batch_progress import ShownProgress
@@ -40,11 +42,12 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
 
     Raises:
         InvalidOptionError: the arguments have no meaning together.
-        WriteError: the output folder, the ledger or the report cannot be written.
+        WriteError: the output folder or the ledger cannot be written.
     """
     settings = _settings(arguments)
-    sources = roots(arguments.source)
-    manner = _manner(arguments, sources)
+    folder, result = _output(arguments)
+    sources = _checked_sources(arguments, result)
+    manner = _manner(arguments, sources, folder, named=result is not None)
     rules = WalkRules(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
@@ -52,11 +55,14 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
         backup=arguments.backup,
     )
     entries = listed(sources, rules, settings.options.limits)
+    known = _ledger(arguments, sources, manner)
     with (
         ReportFile(arguments.report) as reports,
         _Interruptions() as interruptions,
-        Ledger(_ledger(arguments, sources, manner), writing=True) as ledger,
+        Ledger("" if arguments.dry_run else known, writing=True) as ledger,
     ):
+        if arguments.dry_run:
+            ledger.take_over(known)
         output = BatchOutput(arguments, reports)
         with _progress(arguments, sources, rules) as progress:
             batch = Batch(
@@ -65,9 +71,11 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
             )  # fmt: skip
             summary = batch.run(interruptions.count, progress.beat)
         output.finish(summary)
+    if reports.error is not None:
+        show_error(reports.error, arguments)
     if summary.interrupted:
         return interruptions.status
-    return 0 if summary.all_well else SOME_FAILED
+    return 0 if summary.all_well and reports.error is None else SOME_FAILED
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -84,48 +92,68 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(
         options=conversion_options(arguments),
         policy=arguments.policy,
-        layout=None if arguments.dry_run else arguments.layout,
+        # A dry run need not have a place for results.
+        layout=None if arguments.output is None else arguments.layout,
         in_place=arguments.in_place,
         dry_run=arguments.dry_run,
         digests=arguments.digests,
     )
 
 
-def _manner(arguments: argparse.Namespace, sources: list[Root]) -> Manner:
+def _checked_sources(arguments: argparse.Namespace, result: str | None) -> list[Root]:
     if "-" in arguments.source:
         raise InvalidOptionError("standard input is no source for a batch")
-    if arguments.in_place and any(is_archive(root.path) for root in sources):
+    if arguments.in_place and any(is_archive(path) for path in arguments.source):
         raise InvalidOptionError("an archive cannot be converted in place")
-    if arguments.dry_run or arguments.in_place:
-        return Manner(resume=arguments.resume)
-    if arguments.output is None:
+    return roots(arguments.source, result)
+
+
+def _output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Return the folder that results go to, and the name there of the one result that has one."""
+    output: str | None = arguments.output
+    if arguments.in_place or (output is None and arguments.dry_run):
+        return None, None
+    if output is None:
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
-    if is_object_url(arguments.output):
-        prefix = str(parse_object_url(arguments.output)).rstrip("/")
-        return Manner(prefix, arguments.resume, arguments.skip_existing)
-    output = Path(arguments.output)
-    if arguments.output == "-" or (output.exists() and not output.is_dir()):
-        raise InvalidOptionError("many files need a folder as OUTPUT")
-    if any(output.exists() and _same(root.path, output) for root in sources):
+    if is_folder(output, arguments.source, layout=arguments.layout is not None):
+        return (output.rstrip("/") if is_object_url(output) else output), None
+    if output == "-":
+        raise InvalidOptionError("a batch does not write to standard output")
+    folder, _, name = output.rpartition("/")
+    return folder or ("/" if output.startswith("/") else "."), name
+
+
+def _manner(
+    arguments: argparse.Namespace, sources: list[Root], folder: str | None, *, named: bool
+) -> Manner:
+    if folder is None:
+        return Manner(None, arguments.resume, arguments.skip_existing)
+    if is_object_url(folder):
+        parse_object_url(folder)
+        return Manner(folder, arguments.resume, arguments.skip_existing)
+    if any(_same(root.path, folder) for root in sources):
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
-    with translated_writes():
-        output.mkdir(parents=True, exist_ok=True)
-    return Manner(str(output.absolute()), arguments.resume, arguments.skip_existing)
+    if named and not os.path.isdir(folder):  # noqa: PTH112 - it raises nothing
+        raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
+    if not arguments.dry_run:
+        make_folder(folder)
+    return Manner(absolute(folder), arguments.resume, arguments.skip_existing)
 
 
-def _same(path: str, other: Path) -> bool:
-    return Path(path).exists() and other.samefile(path)
+def _same(path: str, other: str) -> bool:
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)  # noqa: PTH110, PTH121
 
 
 def _excluded(output: str | None) -> frozenset[tuple[int, int]]:
-    if output is None or is_object_url(output):
+    if output is None or is_object_url(output) or not os.path.exists(output):  # noqa: PTH110
         return frozenset()
     found = Path(output).stat()
     return frozenset({(found.st_dev, found.st_ino)})
 
 
 def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) -> str:
-    if arguments.dry_run:
+    """Return the ledger's file; "" for none, in a dry run that goes on with no other run."""
+    if arguments.dry_run and not arguments.resume:
         return ""
     if arguments.ledger is not None:
         return str(arguments.ledger)
@@ -136,12 +164,12 @@ def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) 
             raise InvalidOptionError(
                 "a ledger cannot be in object storage", hint="--ledger FILE says where it is"
             )
-        place = first if Path(first).is_dir() else str(Path(first).parent)
+        place = first if os.path.isdir(first) else str(Path(first).parent)  # noqa: PTH112
     return str(Path(place) / LEDGER_NAME)
 
 
 class _Interruptions:
-    """Counts SIGINT and SIGTERM while it is entered, in place of ending the program."""
+    """Counts SIGINT and what ends programs while it is entered, in place of ending this one."""
 
     def __init__(self) -> None:
         self.status = INTERRUPTED
@@ -153,7 +181,8 @@ class _Interruptions:
 
     def __enter__(self) -> Self:
         self._before = {
-            number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._heard)
+            for number in (signal.SIGINT, *ending_signals())
         }
         return self
 
@@ -163,8 +192,8 @@ class _Interruptions:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._count += 1
-        if number == signal.SIGTERM:
-            self.status = TERMINATED
+        if number != signal.SIGINT:
+            self.status = TERMINATED if number == signal.SIGTERM else HUNG_UP
 
 
 @contextmanager

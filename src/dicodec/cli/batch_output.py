@@ -14,7 +14,9 @@ from dicodec.batch.ledger_tables import State
 from dicodec.batch.run import Tell
 from dicodec.batch.summary import Summary
 from dicodec.cli.convert_output import ReportFile, reason_text, report_lines
+from dicodec.cli.main import print_line
 from dicodec.errors import DicodecError
+from dicodec.lines import json_line
 from dicodec.model.oddity import Oddity
 from dicodec.report import ConversionReport
 
@@ -27,7 +29,7 @@ class NoProgress:
 
     def print(self, line: str) -> None:
         """Print a line to standard error."""
-        print(line, file=sys.stderr)
+        print_line(line, sys.stderr)
 
 
 class BatchOutput:
@@ -69,13 +71,13 @@ class BatchOutput:
 
     def finish(self, summary: Summary) -> None:
         """Tell what became of all."""
-        text = json.dumps({"summary": summary.as_dict()}, ensure_ascii=False)
+        text = json_line({"summary": summary.as_dict()})
         self._reports.write_line(text)
         if self._arguments.json:
             print(text, file=sys.stdout, flush=True)
         elif not self._arguments.quiet or summary.interrupted:
             for line in summary_lines(summary, dry_run=self._arguments.dry_run):
-                print(line, file=sys.stderr)
+                print_line(line, sys.stderr)
 
 
 def summary_lines(summary: Summary, *, dry_run: bool) -> list[str]:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from dicodec.batch.summary import Summary
 from dicodec.cli.batch_output import duration
+from dicodec.lines import one_line
 
 _REFRESH_SECONDS = 0.2
 
@@ -60,7 +61,7 @@ class ShownProgress:
 
     def print(self, line: str) -> None:
         """Print a line above the progress."""
-        self._console.print(line, markup=False)
+        self._console.print(one_line(line), markup=False)
 
 
 def progress_text(summary: Summary, total: int | None) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING
 
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.comparison import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.lines import json_line
 from dicodec.model.limits import limits_of
 from dicodec.part10.dicom_file import Source
 
@@ -41,15 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
         return WRONG_USAGE
     except DicodecError as error:
         if arguments.json:
-            print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+            print(json_line({"error": error.as_dict()}))
         else:
             print_error(error)
         return SOME_FAILED
     if arguments.json:
-        print(json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False))
+        print(json_line(found.as_dict()))
     elif not arguments.quiet:
         for line in _lines(found, verbose=arguments.verbose):
-            print(line)
+            print_line(line, sys.stdout)
     return 0 if found.equal else SOME_FAILED
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 
+from dicodec.cli.convert_places import holds_many
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedTargetError
-from dicodec.model.archive_names import is_archive
-from dicodec.model.object_url import is_object_url
 
 _MANY = 16
 """Files named one by one up to which they are converted in this process, one after the other."""
@@ -32,14 +30,8 @@ def _is_batch(arguments: argparse.Namespace) -> bool:
         or arguments.resume
         or arguments.digests
         or any(setting is not None for setting in asked)
-        or any(_holds_many(path) for path in sources)
+        or any(holds_many(path) for path in sources)
     )
-
-
-def _holds_many(path: str) -> bool:
-    if is_object_url(path):
-        return path.endswith("/") or path.count("/") == 2
-    return is_archive(path) or os.path.isdir(path)  # noqa: PTH112 - it raises nothing
 
 
 def _batch(arguments: argparse.Namespace) -> int:

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 from dicodec.cli.convert_options import conversion_options
 from dicodec.cli.convert_output import ReportFile, show_error, show_report, show_skipped
+from dicodec.cli.convert_places import is_folder, make_folder
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE
 from dicodec.conversion import convert_with
 from dicodec.errors import (
     DicodecError,
     InternalError,
     InvalidOptionError,
+    TargetExistsError,
     UnsupportedTargetError,
     WriteError,
 )
 from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
-from dicodec.output import Target
+from dicodec.output import Target, check_place
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
@@ -38,9 +40,13 @@ def convert_files(arguments: argparse.Namespace) -> int:
         _check_timeout(arguments)
         targets = _targets(arguments)
         policy = _policy(arguments)
+        _make_output(arguments)
     except (InvalidOptionError, UnsupportedTargetError) as error:
         show_error(error, arguments)
         return WRONG_USAGE
+    except WriteError as error:  # of the output folder
+        show_error(error, arguments)
+        return SOME_FAILED
     failed, in_place = False, arguments.in_place
     try:
         with ReportFile(arguments.report) as reports:
@@ -49,7 +55,11 @@ def convert_files(arguments: argparse.Namespace) -> int:
                     show_skipped(str(source), "target-exists", arguments, reports)
                     continue
                 try:
-                    report = _converted(source, target, options, policy, in_place=in_place)
+                    report = (
+                        _planned(source, target, options, policy, arguments)
+                        if arguments.dry_run
+                        else _converted(source, target, options, policy, in_place=in_place)
+                    )
                 except DicodecError as error:
                     failed = True
                     reports.write({"error": error.as_dict()})
@@ -60,8 +70,8 @@ def convert_files(arguments: argparse.Namespace) -> int:
     except InvalidOptionError as error:
         show_error(error, arguments)
         return WRONG_USAGE
-    except WriteError as error:  # of the report
-        show_error(error, arguments)
+    if reports.error is not None:
+        show_error(reports.error, arguments)
         return SOME_FAILED
     return SOME_FAILED if failed else 0
 
@@ -72,7 +82,7 @@ def _check_timeout(arguments: argparse.Namespace) -> None:
     if arguments.timeout is not None and not elsewhere:
         raise InvalidOptionError(
             "--timeout bounds files of a batch, and GDCM; these few are converted without either",
-            hint="--jobs 1 makes a batch, whose OUTPUT is a folder",
+            hint="--jobs 1 makes a batch",
         )
 
 
@@ -123,6 +133,33 @@ def _converted(
         ) from cause
 
 
+def _planned(
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    policy: Policy | None,
+    arguments: argparse.Namespace,
+) -> ConversionReport:
+    """Say what `_converted` would do, or what would keep the result from its place."""
+    if isinstance(target, str) and is_object_url(target):
+        if not options.overwrite and _is_there(target):
+            raise TargetExistsError(
+                "the target exists", path=target, hint="--overwrite replaces it"
+            )
+    elif isinstance(target, str | Path):
+        output: str | None = arguments.output
+        check_place(
+            Path(target),
+            overwrite=options.overwrite,
+            backup=options.backup,
+            makes_folders=output is not None and is_folder(output, arguments.source),
+        )
+    report = _converted(source, None, options, policy, in_place=arguments.in_place)
+    if isinstance(target, str | Path):
+        report.target = str(target)
+    return report
+
+
 def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]]:
     """Pair each source with its target.
 
@@ -135,29 +172,40 @@ def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]
         raise InvalidOptionError("standard input cannot be replaced in place")
     if sources.count("-") > 1:
         raise InvalidOptionError("standard input can be read once only")
-    if arguments.dry_run:
-        return [(_source(name), None) for name in sources]
     if arguments.in_place:
         return [(name, name if is_object_url(name) else os.path.realpath(name)) for name in sources]
+    if output is None and arguments.dry_run:
+        return [(_source(name), None) for name in sources]
     if output is None:
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
-    folder = Path(output)
-    if output != "-" and (folder.is_dir() or output.endswith("/")):
+    if is_folder(output, sources):
         names = [_name_in_folder(name) for name in sources]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InvalidOptionError(
                 f"two sources have the name {twice[0]!r} and one would be lost"
             )
         if is_object_url(output):
-            return [(_source(name), output + _name_in_folder(name)) for name in sources]
-        return [(_source(name), folder / _name_in_folder(name)) for name in sources]
-    if len(sources) > 1:
-        raise InvalidOptionError("several sources need a folder that exists as OUTPUT")
+            prefix = output.rstrip("/")
+            return [(_source(name), f"{prefix}/{_name_in_folder(name)}") for name in sources]
+        return [(_source(name), Path(output) / _name_in_folder(name)) for name in sources]
     if output != "-":
         return [(_source(sources[0]), output)]
     if sys.stdout is None:
         raise InvalidOptionError("standard output is closed")
     return [(_source(sources[0]), sys.stdout.buffer)]
+
+
+def _make_output(arguments: argparse.Namespace) -> None:
+    """Make the folder that results go to, if it is missing.
+
+    Raises:
+        WriteError: it cannot be made.
+    """
+    output: str | None = arguments.output
+    if output is None or arguments.dry_run or is_object_url(output):
+        return
+    if is_folder(output, arguments.source):
+        make_folder(output)
 
 
 def _source(name: str) -> Source:

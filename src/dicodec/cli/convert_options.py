@@ -20,6 +20,10 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         InvalidOptionError: a value has no meaning.
         UnsupportedTargetError: no transfer syntax of that name is written.
     """
+    if arguments.output == "":
+        raise InvalidOptionError("OUTPUT is empty")
+    if arguments.in_place and arguments.skip_existing:
+        raise InvalidOptionError("--skip-existing has no meaning in place: every target exists")
     if arguments.salvage is not None and arguments.in_place:
         raise InvalidOptionError("--salvage makes another image, which replaces none in place")
     names = _UNDECIDED

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
-from dicodec.cli.main import print_error
+from dicodec.cli.main import print_error, print_line
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
+from dicodec.lines import json_line
 from dicodec.write_errors import translated_writes
 
 if TYPE_CHECKING:
@@ -17,44 +18,45 @@ if TYPE_CHECKING:
 
 
 class ReportFile:
-    """The file of --report, or nothing."""
+    """The file of --report, or nothing.
+
+    Attributes:
+        error: why it could not be written any more; what is converted goes on without it.
+    """
 
     def __init__(self, path: str | None) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self.error: WriteError | None = None
 
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._file = Path(self._path).open("a", encoding="utf-8", errors="backslashreplace")
+                self._file = Path(self._path).open("a", encoding="utf-8")
             except OSError as cause:
                 raise InvalidOptionError(f"the report cannot be written: {cause}") from cause
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            with translated_writes():
+            with suppress(OSError):  # each line was written at once, and what failed is known
                 self._file.close()
 
     def write(self, entry: dict[str, object]) -> None:
         """Append one object as a line; see `write_line`."""
         if self._file is not None:
-            self.write_line(json.dumps(entry, ensure_ascii=False))
+            self.write_line(json_line(entry))
 
     def write_line(self, text: str) -> None:
-        """Append a line.
-
-        Raises:
-            WriteError: the report, not a result, could not be written; it says so.
-        """
-        if self._file is None:
+        """Append a line, unless one before it could not be written."""
+        if self._file is None or self.error is not None:
             return
         try:
             with translated_writes():
                 print(text, file=self._file, flush=True)
         except WriteError as error:
             error.path = self._path
-            raise
+            self.error = error
 
 
 def show_report(
@@ -64,14 +66,14 @@ def show_report(
     entry = report.as_dict()
     reports.write(entry)
     if report.salvaged:  # said even where nothing else is
-        print(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", file=sys.stderr)
+        print_line(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", sys.stderr)
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
-        print(json.dumps(entry, ensure_ascii=False), file=stream)
+        print(json_line(entry), file=stream)
         return
     if not arguments.quiet:
         for line in report_lines(report, verbose=arguments.verbose):
-            print(line, file=sys.stderr)
+            print_line(line, sys.stderr)
 
 
 def show_skipped(
@@ -81,9 +83,9 @@ def show_skipped(
     entry: dict[str, object] = {"skipped": {"path": path, "reason": reason}}
     reports.write(entry)
     if arguments.json:
-        print(json.dumps(entry, ensure_ascii=False), file=sys.stdout)
+        print(json_line(entry), file=sys.stdout)
     elif not arguments.quiet:
-        print(f"{path}: skipped: {reason_text(reason)}", file=sys.stderr)
+        print_line(f"{path}: skipped: {reason_text(reason)}", sys.stderr)
 
 
 _REASONS = {
@@ -138,6 +140,6 @@ def show_error(error: DicodecError, arguments: argparse.Namespace) -> None:
     """Tell of a failure, as JSON if that was asked for."""
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
-        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False), file=stream)
+        print(json_line({"error": error.as_dict()}), file=stream)
     else:
         print_error(error)

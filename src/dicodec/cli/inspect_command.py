@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.errors import DicodecError, InvalidOptionError, SourceUnavailableError
 from dicodec.inspection import Inspection, inspect
+from dicodec.lines import json_line, one_line
 from dicodec.model.limits import limits_of
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,12 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
         except DicodecError as error:
             failed = True
             if arguments.json:
-                print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+                print(json_line({"error": error.as_dict()}))
             else:
                 print_error(error)
             continue
         if arguments.json:
-            print(json.dumps(found.as_dict(), ensure_ascii=False))
+            print(json_line(found.as_dict()))
         else:
             _print(found)
     return SOME_FAILED if failed else 0
@@ -56,23 +53,26 @@ def _print(found: Inspection) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    console.print(found.source or "standard input", style="bold")
+
+    def show(line: str, style: str | None = None) -> None:
+        console.print(one_line(line), style=style)
+
+    show(found.source or "standard input", "bold")
     for name, value in _fact_rows(found):
         if value:
-            console.print(f"  {name:<16} {value}")
+            show(f"  {name:<16} {value}")
     for oddity in found.oddities:
         place = "" if oddity.offset is None else f" (at byte {oddity.offset})"
-        console.print(
-            f"  {_WORDS[oddity.severity]}: {oddity.text}{place} [{oddity.id}]", style="yellow"
-        )
+        show(f"  {_WORDS[oddity.severity]}: {oddity.text}{place} [{oddity.id}]", "yellow")
     for oddity in {oddity.id: oddity for oddity in found.oddities}.values():
-        console.print(
+        show(
             f"    [{oddity.id}] assumed: {oddity.assumed}; --standardize: {oddity.standardized}",
-            style="dim",
+            "dim",
         )
     for problem in found.problems:
-        console.print(f"  note: {problem}", style="yellow")
-    _print_targets(console, found)
+        show(f"  note: {problem}", "yellow")
+    for line, style in _target_lines(found):
+        show(line, style)
 
 
 def _fact_rows(found: Inspection) -> list[tuple[str, str]]:
@@ -105,13 +105,13 @@ def _fact_rows(found: Inspection) -> list[tuple[str, str]]:
     return rows
 
 
-def _print_targets(console: Console, found: Inspection) -> None:
+def _target_lines(found: Inspection) -> Iterator[tuple[str, str | None]]:
     possible = [
         target.name + (" (lossy)" if target.lossy else "")
         for target in found.targets
         if target.possible
     ]
-    console.print(f"  can become: {', '.join(possible) or 'nothing'}")
+    yield f"  can become: {', '.join(possible) or 'nothing'}", None
     for target in found.targets:
         if not target.possible:
-            console.print(f"  not {target.name}: {target.reason}", style="dim")
+            yield f"  not {target.name}: {target.reason}", "dim"

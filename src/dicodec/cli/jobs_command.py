@@ -12,8 +12,9 @@ from pathlib import Path
 
 from dicodec.batch.ledger import Ledger
 from dicodec.batch.ledger_tables import LEDGER_NAME, Entry, as_fields
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.lines import json_line
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,7 +55,7 @@ def _text(ledger: Ledger, arguments: argparse.Namespace) -> None:
             line += f": {entry.error_text}"
         if entry.error_code:
             line += f" [{entry.error_code}]"
-        print(line)
+        print_line(line, sys.stdout)
 
 
 def _csv(ledger: Ledger, arguments: argparse.Namespace) -> None:
@@ -70,7 +71,7 @@ def _json(ledger: Ledger, arguments: argparse.Namespace) -> None:
         if text is not None:
             with suppress(ValueError):
                 fields["report"] = json.loads(text)
-        print(json.dumps(fields, ensure_ascii=False))
+        print(json_line(fields))
 
 
 _SHOWN = {"text": _text, "csv": _csv, "json": _json}

@@ -1,25 +1,25 @@
-"""The entry of the command: options of all subcommands, and how errors become one line."""
+"""The entry of the command: what it ends with, signals, and how errors become one line.
+
+Python takes a while to load anything, and whoever interrupts the command in that time shall see no
+traceback. So this module loads next to nothing, and the rest where `run` catches what happens.
+"""
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
-from importlib import import_module
-from typing import Any
 
-from dicodec import __version__
-from dicodec.cli.convert_arguments import Commands, add_convert
-from dicodec.cli.limit_arguments import add_limit
-from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
-from dicodec.cli.worker_arguments import QUEUE, add_worker
-from dicodec.errors import DicodecError, WriteError
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
 
-SOME_FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+    from dicodec.cli.arguments import WrongUsage
+    from dicodec.errors import DicodecError
+
+SOME_FAILED, WRONG_USAGE, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 129, 130, 143
 
 _SUBCOMMANDS = {
     "convert": "dicodec.cli.convert_command",
@@ -51,21 +51,35 @@ def main() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 some file failed, 2 wrong usage, 130."""
-    _settle_streams()
-    given = sys.argv[1:] if arguments is None else arguments
-    parsed = _parser(given).parse_args(given)
-    # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    before = signal.signal(signal.SIGTERM, _terminated)
     try:
-        status: int = import_module(_SUBCOMMANDS[parsed.command]).run(parsed)
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _run(given: Sequence[str]) -> int:
+    from importlib import import_module
+
+    from dicodec.cli.arguments import WrongUsage, parsed
+    from dicodec.ending_signals import ending_signals
+
+    _settle_streams()
+    try:
+        arguments = parsed(given)
+    except WrongUsage as wrong:
+        _tell_of_wrong_usage(wrong, given)
+        return WRONG_USAGE
+    # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    before = {number: signal.signal(number, _terminated) for number in ending_signals()}
+    try:
+        status: int = import_module(_SUBCOMMANDS[arguments.command]).run(arguments)
     except OSError as error:  # of standard output; files have errors of their own
         return _without_output(error, 0)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -83,10 +97,11 @@ def _settle_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _terminated(*_: object) -> None:
+def _terminated(number: int, frame: object) -> None:  # noqa: ARG001
     """Leave as an interrupted program does, so that temporary files go."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt that
-    raise SystemExit(TERMINATED)
+    for one in (signal.SIGTERM, signal.SIGHUP):  # a second one would interrupt that
+        signal.signal(one, signal.SIG_IGN)
+    raise SystemExit(TERMINATED if number == signal.SIGTERM else HUNG_UP)
 
 
 def _without_output(error: OSError, status: int) -> int:
@@ -94,121 +109,39 @@ def _without_output(error: OSError, status: int) -> int:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     told = status or isinstance(error, BrokenPipeError)  # then whoever read our output is gone
     if not told:
+        from dicodec.errors import WriteError
+
         print_error(WriteError(f"cannot write to standard output: {error.strerror}"))
     return status or SOME_FAILED
 
 
+def _tell_of_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:
+    from itertools import pairwise
+
+    from dicodec.errors import InvalidOptionError
+
+    error = InvalidOptionError(wrong.message, hint=f"see {wrong.program} --help")
+    if "--json" in given:
+        from dicodec.lines import json_line
+
+        with_data = not {("-o", "-"), ("--output", "-")}.isdisjoint(pairwise(given))
+        stream = sys.stderr if with_data else sys.stdout
+        print(json_line({"error": error.as_dict()}), file=stream)
+    else:
+        print_line(f"{wrong.program}: error: {error} [{error.code}]", sys.stderr)
+
+
 def print_error(error: DicodecError) -> None:
     """Print one line for one error."""
-    print(f"dicodec: {error} [{error.code}]", file=sys.stderr)
+    print_line(f"dicodec: {error} [{error.code}]", sys.stderr)
 
 
-class _QuickParser(argparse.ArgumentParser):
-    """Takes the usual width of a terminal for granted, which it would ask for at each argument."""
+def print_line(text: str, stream: TextIO) -> None:
+    """Print one line for people, whatever a name in it holds."""
+    from dicodec.lines import one_line
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given, formatter_class=partial(argparse.HelpFormatter, width=78))
+    print(one_line(text), file=stream)
 
-
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Return what reads the arguments; of the subcommand alone, where it is named first."""
-    asked_for_help = not {"-h", "--help"}.isdisjoint(arguments)
-    parser = (argparse.ArgumentParser if asked_for_help else _QuickParser)(
-        prog="dicodec",
-        description="Converts DICOM files from any transfer syntax to any other.",
-        epilog="exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted",
-    )
-    parser.add_argument("--version", action="version", version=f"dicodec {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    first = arguments[0] if arguments else ""
-    for name, add in _ADDED.items():
-        if first == name or first not in _ADDED:
-            add(commands)
-    return parser
-
-
-def _add_compare(commands: Commands) -> None:
-    command = commands.add_parser(
-        "compare",
-        help="say how far two files are apart",
-        epilog="exit status: 0 equal, 1 different or not readable, 2 wrong usage",
-    )
-    add = command.add_argument
-    add("a", metavar="A", help="a file, or - for standard input")
-    add("b", metavar="B", help="what it is compared with: a file, or -")
-    add("--tolerance", type=float, default=0, metavar="N",
-        help="largest error of a sample that counts as equal (default 0)")  # fmt: skip
-    add("--allow", action="append", default=[], metavar="KEYWORD",
-        help="an attribute that may differ; may be repeated")  # fmt: skip
-    add("--ignore-attributes", action="store_true", help="compare pixels only")
-    add("--picture", metavar="FILE.png",
-        help="show a frame of A, of B, and their difference side by side")  # fmt: skip
-    add("--frame", type=int, metavar="N",
-        help="frame of the picture, from 0 (default: the one with the largest error)")  # fmt: skip
-    add("--workers", type=int, metavar="N", help="threads for the frames")
-    add("--json", action="store_true", help="print the comparison as JSON")
-    add("-q", "--quiet", action="store_true", help="print errors only")
-    add("-v", "--verbose", action="store_true", help="print every frame that differs")
-    add_limit(command)
-
-
-def _add_inspect(commands: Commands) -> None:
-    command = commands.add_parser("inspect", help="say what a file is and what it can become")
-    command.add_argument("source", nargs="+", metavar="FILE", help="a file, or -")
-    command.add_argument("--json", action="store_true", help="one JSON object a line")
-    add_limit(command)
-
-
-def _add_syntaxes(commands: Commands) -> None:
-    command = commands.add_parser("syntaxes", help="list transfer syntaxes and what they can hold")
-    command.add_argument("--json", action="store_true", help="as one JSON array")
-
-
-def _add_jobs(commands: Commands) -> None:
-    command = commands.add_parser(
-        "jobs", help="show what a ledger knows of a batch; send dead letters of a broker back"
-    )
-    add = command.add_argument
-    add("ledger", metavar="LEDGER",
-        help="a ledger, or the output folder that it is in; or retry, with --broker")  # fmt: skip
-    add("action", nargs="?", default="summary", metavar="ACTION",
-        choices=("summary", "list", "export"),
-        help="numbers by cause (default), a line a file, or all that is known")  # fmt: skip
-    add("--state", action="append", default=[], choices=_STATES,
-        help="only files in this state; may be repeated")  # fmt: skip
-    add("--format", default="text", choices=("text", "csv", "json"),
-        help="text (default), csv, or json: one object a line")  # fmt: skip
-    add("--broker", metavar="URL", help="whose dead letters `dicodec jobs retry` sends back")
-    add("--queue", default=QUEUE, metavar="NAME", help=f"of the requests there (default {QUEUE})")
-    add("--cause", metavar="CODE", help="only dead letters with this error code")
-
-
-_STATES = ("pending", "running", "done", "left alone", "skipped", "failed")
-
-
-def _add_policy(commands: Commands) -> None:
-    command = commands.add_parser("policy", help="say what a policy does with files, and why")
-    add = command.add_argument
-    add("action", metavar="ACTION", choices=("check", "list", "show"),
-        help="check files or the policy itself, list the profiles, or show one")  # fmt: skip
-    add("name", nargs="*", metavar="NAME", help="files to check, or the profile to show")
-    add("--policy", metavar="POLICY", help="a profile, or a file in TOML")
-    add("--json", action="store_true", help="one JSON object a line")
-
-
-_ADDED: dict[str, Callable[[Commands], None]] = {
-    "convert": add_convert,
-    "compare": _add_compare,
-    "inspect": _add_inspect,
-    "syntaxes": _add_syntaxes,
-    "jobs": _add_jobs,
-    "policy": _add_policy,
-    "serve": add_serve,
-    "submit": add_submit,
-    "watch": add_watch,
-    "worker": add_worker,
-}
-"""What adds each subcommand's arguments, in the order of the help."""
 
 if __name__ == "__main__":
     main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 
 from dicodec.batch.policy import PROFILES, Policy, Reason, load_policy, profile_names
 from dicodec.cli.convert_output import report_lines
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.conversion import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.lines import json_line
 from dicodec.options import ConversionOptions
 from dicodec.repair.opening import open_tolerantly
 
@@ -42,14 +42,15 @@ def _check(arguments: argparse.Namespace) -> int:
         except DicodecError as error:
             failed = True
             if arguments.json:
-                print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+                print(json_line({"error": error.as_dict()}))
             else:
                 print_error(error)
             continue
         if arguments.json:
-            print(json.dumps(found, ensure_ascii=False))
+            print(json_line(found))
         else:
-            print("\n".join(_lines(found)))
+            for line in _lines(found):
+                print_line(line, sys.stdout)
     return SOME_FAILED if failed else 0
 
 
@@ -108,7 +109,7 @@ def _list(arguments: argparse.Namespace) -> int:
     for policy in policies:
         if arguments.json:
             fields = {"name": policy.name, "description": policy.description, "basis": policy.basis}
-            print(json.dumps(fields, ensure_ascii=False))
+            print(json_line(fields))
         else:
             print(f"{policy.name:<14}{policy.description}")
     return 0

@@ -12,6 +12,7 @@ from typing import Any
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.cli.service_options import policies, retries, wish
+from dicodec.ending_signals import ending_signals
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
 from dicodec.write_errors import translated_writes
 
@@ -59,7 +60,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     stopping = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stopping.set())
-        for number in (signal.SIGTERM, signal.SIGINT)
+        for number in (signal.SIGINT, *ending_signals())
     }
     log = Log(sys.stderr, hide_paths=not arguments.show_paths)
     queue = arguments.queue or str(Path(rules.output) / QUEUE_NAME)

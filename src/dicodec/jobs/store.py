@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dicodec.batch.stored_text import stored
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.jobs.store_reading import StoreReading, job_of
 from dicodec.jobs.store_tables import (
@@ -42,7 +43,6 @@ EVENTS_KEPT = 20_000
 
 _BATCH = 1000
 _BUSY_SECONDS = 30
-_UNDECODABLE = "backslashreplace"
 
 
 class JobStore(StoreReading):
@@ -151,7 +151,7 @@ class JobStore(StoreReading):
         new = self._connection.execute(
             "INSERT INTO job (id, request, source, tenant, trace, priority, state, not_before,"
             " created) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING",
-            (job.id, job.request, job.source.encode(errors=_UNDECODABLE).decode(), job.tenant,
+            (job.id, job.request, _shown(job.source), job.tenant,
              job.trace, job.priority, job.not_before, self._clock()),
         ).rowcount  # fmt: skip
         if new and job.event is not None:
@@ -246,8 +246,9 @@ class JobStore(StoreReading):
         ended = self._connection.execute(
             _FINISH.format(history=_NOTED if failed else "history"),
             (one.state, one.not_before, now if one.state.over else None, one.frames, one.frames,
-             one.source_size, one.target_size, one.action, one.error_code, one.error_text,
-             one.seconds, one.target, one.result, *([note] if failed else []), one.id, self.owner),
+             one.source_size, one.target_size, one.action, one.error_code, _shown(one.error_text),
+             one.seconds, stored(one.target), one.result, *([note] if failed else []), one.id,
+             self.owner),
         ).rowcount  # fmt: skip
         if ended:
             self._tell(one.id, one.event)
@@ -349,6 +350,11 @@ _AGAIN = (
     "UPDATE job SET state = 'pending', not_before = 0, attempts = 0, cancelled = 0,"
     " finished = NULL, error_code = NULL, error_text = NULL WHERE state IN ('dead', 'cancelled')"
 )
+
+
+def _shown(text: str | None) -> str | None:
+    """Return a text for people; of what is none, the bytes are escaped."""
+    return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
 def _statements(script: str) -> Iterator[str]:

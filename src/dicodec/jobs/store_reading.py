@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dicodec.batch.stored_text import restored
 from dicodec.jobs.store_tables import COLUMNS, Job, JobFilter, JobState, Tally
 
 
@@ -75,6 +76,6 @@ class StoreReading:
 
 def job_of(row: tuple[Any, ...]) -> Job:
     """Return a row of COLUMNS as a job."""
-    values = [*row]
+    values = [restored(value) for value in row]
     values[7] = JobState(values[7])
     return Job(*values)

@@ -11,13 +11,14 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Match
 
 from dicodec import __version__
 from dicodec.errors import DicodecError, InternalError
 from dicodec.web.refusals import REASONS, Refusal, public_error, status_of
 from dicodec.web.routes import convert, events, jobs, page, state
+from dicodec.web.routes.shared import JsonAnswer
 from dicodec.web.security import Guard
 from dicodec.web.service import Service
 from dicodec.web.slashes import SlashesWithin
@@ -34,6 +35,7 @@ def create_app(service: Service) -> FastAPI:
         version=__version__,
         summary="Converts DICOM files from any transfer syntax to any other.",
         lifespan=_life,
+        default_response_class=JsonAnswer,
         docs_url=None,  # their pages come from other sites
         redoc_url=None,
         openapi_url="/api/openapi.json",
@@ -80,7 +82,7 @@ async def _keep_house(service: Service) -> None:
 
 
 def _answer(status: int, error: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": error}, status_code=status, headers=headers)
+    return JsonAnswer({"error": error}, status_code=status, headers=headers)
 
 
 async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -8,6 +8,7 @@ import socket
 
 import uvicorn
 
+from dicodec.ending_signals import ending_signals
 from dicodec.errors import InvalidOptionError
 from dicodec.jobs.logs import Log
 from dicodec.web.app import create_app
@@ -50,6 +51,8 @@ def serve(service: Service, listening: socket.socket) -> None:
     # It ends well on a signal, and sends that once more to those who were asked before it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    if signal.SIGHUP in ending_signals():  # which it knows nothing of
+        signal.signal(signal.SIGHUP, server.handle_exit)
     service.is_closing = lambda: server.should_exit
     server.run(sockets=[listening])
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 
+from dicodec.ending_signals import ending_signals
 from dicodec.jobs.execution import Executor
 from dicodec.jobs.logs import Log
 from dicodec.jobs.store import JobStore
@@ -23,7 +24,7 @@ def run_worker(
     *,
     grace: float,
 ) -> None:
-    """Work until SIGTERM or SIGINT; what is worked at is finished, at the second one given up.
+    """Work until a signal; what is worked at is finished, at the second signal given up.
 
     Args:
         broker: see WorkerService, as for the others.
@@ -62,12 +63,13 @@ async def _run(
     logging.getLogger().addHandler(clients)
     logging.captureWarnings(True)  # of clients whose connection broke: lines of the log too
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = (signal.SIGINT, *ending_signals())
+    for number in numbers:
         loop.add_signal_handler(number, hear)
     try:
         await service.run(grace, hurry)
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
         logging.getLogger().removeHandler(clients)
 

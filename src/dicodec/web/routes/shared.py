@@ -9,9 +9,10 @@ from typing import Annotated, Any, BinaryIO
 
 from fastapi import Depends
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
 from dicodec.jobs.store_tables import Job
+from dicodec.lines import json_line
 from dicodec.web.refusals import Refusal
 from dicodec.web.schemas import ErrorAnswer
 from dicodec.web.service import Service
@@ -35,6 +36,14 @@ _ABOUT = {
     504: "it took too long",
     507: "no room is left on the disk",
 }
+
+
+class JsonAnswer(JSONResponse):
+    """An answer in JSON, also where a file's name in it is no text."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json_line(content).encode()
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
