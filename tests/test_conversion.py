@@ -14,12 +14,14 @@ import pydicom
 import pytest
 
 from data_set_bytes import data_set_of, file_of, item, sequence
-from dicodec import convert, convert_bytes
+from dicodec import convert, convert_bytes, inspect
 from dicodec.errors import (
     ContradictionError,
     DicodecError,
     InvalidOptionError,
     LossyNotAllowedError,
+    SourceUnavailableError,
+    TargetUnavailableError,
     UnsupportedTargetError,
 )
 from dicodec.part10.dicom_file import open_dicom
@@ -328,3 +330,31 @@ def test_a_file_that_is_right_already_is_left_alone_in_place(tmp_path: Path) -> 
 
     assert report.action == "left alone"
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"to": None}, {"to": 5}, {"set_attributes": {"PatientID": "A"}},
+        {"set_attributes": [("InstanceNumber", 3)]}, {"set_attributes": [("PatientID",)]},
+        {"remove_attributes": "PatientID"}, {"limits": "x"}, {"quality": "x", "to": "jpeg"},
+        {"near": 1.5, "to": "jpeg-ls-near"}, {"quality": True, "to": "jpeg"}, {"nonsense": 1},
+        {"set_attributes": [("PatientID", "A")], "remove_attributes": ["PatientID"]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_wishes_of_another_type_are_invalid_options(wish: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOptionError):
+        convert(CONTENT, io.BytesIO(), **{"to": "rle", **wish})
+
+
+def test_what_is_no_binary_stream_is_no_source_and_no_target() -> None:
+    source: Any
+    for source in (None, 5, io.StringIO("x")):
+        with pytest.raises(SourceUnavailableError):
+            convert(source, io.BytesIO(), to="rle")
+        with pytest.raises(SourceUnavailableError):
+            inspect(source)
+    target: Any = io.StringIO()
+    with pytest.raises(TargetUnavailableError):
+        convert(CONTENT, target, to="rle")

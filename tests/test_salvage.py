@@ -137,7 +137,7 @@ def test_a_result_says_what_it_is() -> None:
 
     told = (
         "Salvaged from a damaged file: 2 of 5 frames could not be read and were filled with "
-        "padding: 4-5; the end of the file is lost"
+        "padding (counted from 1: 4-5); the end of the file is lost"
     )
     assert report.salvaged == told
     assert result.ImageComments == f"as it was; {told}"
@@ -392,7 +392,9 @@ def test_a_batch_says_so_and_exits_1(tmp_path: Any, capsys: Any) -> None:
     assert run([*command, "--salvage", "fill"]) == 1
 
     said = capsys.readouterr().err
-    assert "2 of 5 frames could not be read and were filled with padding: 4-5" in said
+    assert (
+        "2 of 5 frames could not be read and were filled with padding (counted from 1: 4-5)" in said
+    )
     assert "  damaged, and salvaged: 1\n" in said
     assert "2 converted" in said
 

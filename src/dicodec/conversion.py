@@ -61,9 +61,11 @@ def convert(
         WriteError: the result cannot be put in its place. In all three cases nothing is written,
             and the source is untouched.
     """
-    names = tuple(to.split(",")) if isinstance(to, str) else tuple(to)
+    names = tuple(to.split(",")) if isinstance(to, str) else to
     try:
-        settings = ConversionOptions(to=names, **options)
+        settings = ConversionOptions(
+            to=tuple(names) if isinstance(names, list) else names, **options
+        )
     except TypeError as cause:
         raise InvalidOptionError(str(cause)) from cause
     check_quality(settings)
@@ -210,13 +212,20 @@ def _convert_open(
         plan = replace(plan, action=Action.COPY_FILE)
     _describe(report, file, plan, edits)
     report.seconds["plan"] = time.perf_counter() - started
+    by_gdcm = options.engine == "gdcm" and plan.action is not Action.COPY_FILE
+    if by_gdcm:
+        from dicodec.gdcm_conversion import check_may
+
+        report.engine = "gdcm"
+        report.decisions.clear()  # they are those of our codecs
+        check_may(file, plan, options)
     if target is None:
         report.dry_run = True
         return
     if plan.action is Action.COPY_FILE and in_place:
         report.action, report.target_size = LEFT_ALONE, report.source_size
         return
-    if options.engine == "gdcm" and plan.action is not Action.COPY_FILE:
+    if by_gdcm:
         with _result_file(file, target, options, report, placement, in_place=in_place) as out:
             _convert_by_gdcm(file, plan, out, options, report, workers)
         return
@@ -299,7 +308,6 @@ def _convert_by_gdcm(
     from dicodec.gdcm_conversion import convert_by_gdcm
 
     started = time.perf_counter()
-    report.engine = "gdcm"
     done = convert_by_gdcm(file, plan, report.source, out, options, workers)
     report.target_size = out.seek(0, io.SEEK_END)
     report.seconds["convert"] = time.perf_counter() - started
@@ -307,6 +315,9 @@ def _convert_by_gdcm(
     report.changes = _changes(file, done.edits)
     report.action = Action.TRANSCODE.value if plan.pixels is not None else Action.NONE.value
     report.lossy = done.lossy
+    if plan.pixels is not None and done.photometric_interpretation is not None:
+        before = plan.pixels.stated.photometric_interpretation
+        report.photometric_interpretation = before, done.photometric_interpretation
     if done.lossy:
         report.largest_error = done.verification.largest_error
         report.psnr = done.verification.psnr

@@ -28,6 +28,7 @@ from dicodec.part10.native_frames import NativeFrames
 from dicodec.pipeline import PipelineResult, run_plan
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.image_edits import statistics_edits
 from dicodec.rules.lossy import ratio_text
 from dicodec.verification import Verification, verify_samples
 
@@ -42,6 +43,7 @@ class GdcmResult:
         edits: what was changed after GDCM.
         lossy: whether information was lost.
         words: what GDCM printed.
+        photometric_interpretation: of the result, as its header says; None without pixels.
     """
 
     result: PipelineResult
@@ -49,6 +51,7 @@ class GdcmResult:
     edits: tuple[Edit, ...]
     lossy: bool
     words: str
+    photometric_interpretation: str | None
 
 
 def convert_by_gdcm(
@@ -74,11 +77,11 @@ def convert_by_gdcm(
             or the source.
         EngineCrashedError: its process ended.
     """
-    settings = GdcmSettings(options.quality, options.near, options.ratio, options.psnr)
+    settings = _settings(options)
     lossless = settings.lossless_in(plan.target)
     if lossless and plan.pixels is not None:
         plan = replace(plan, pixels=replace(plan.pixels, lossy=False))
-    _check_may(file, plan, options, lossless=lossless)
+    check_may(file, plan, options)
     with (
         named_file(file.source, path) as source,
         tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
@@ -90,6 +93,8 @@ def convert_by_gdcm(
                 verification = _checked(file, made, plan, workers)
                 edits = _edits(file, made, plan, options)
                 result = _handed_on(made, plan, edits, out, workers)
+                pixels = made.pixel_data
+                stored = None if pixels is None else pixels.image.photometric_interpretation
         except EngineError:
             raise
         except DicodecError as error:
@@ -98,12 +103,20 @@ def convert_by_gdcm(
                 frame=error.frame,
                 attribute=error.attribute,
             ) from error
-    return GdcmResult(result, verification, edits, not lossless, outcome.words)
+    return GdcmResult(result, verification, edits, not lossless, outcome.words, stored)
 
 
-def _check_may(
-    file: DicomFile, plan: ConversionPlan, options: ConversionOptions, *, lossless: bool
-) -> None:
+def _settings(options: ConversionOptions) -> GdcmSettings:
+    return GdcmSettings(options.quality, options.near, options.ratio, options.psnr)
+
+
+def check_may(file: DicomFile, plan: ConversionPlan, options: ConversionOptions) -> None:
+    """Check that GDCM can do what is planned, and is not known to do it wrong.
+
+    Raises:
+        UnsupportedImageError, EngineError: it cannot, or is.
+    """
+    lossless = _settings(options).lossless_in(plan.target)
     image = None if plan.pixels is None else plan.pixels.stated
     if reason := reason_against(file.syntax, plan.target, image, lossless=lossless):
         raise UnsupportedImageError(reason, hint="--engine auto does not use GDCM")
@@ -187,6 +200,7 @@ def _edits(
         native_size = pixels.stated.native_frame_bits * pixels.frames // 8
         ratio = ratio_text(native_size, made.pixel_data.frames.total_length()).strip()
         edits += lossy_edits(file.data_set, plan.target, options, encoding, ratio)
+        edits += statistics_edits()
     edits += user_edits(made.data_set, options, encoding)
     return tuple({edit.tag: edit for edit in edits}.values())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
@@ -93,6 +95,7 @@ class ConversionOptions:
         Raises:
             InvalidOptionError: a value has no meaning.
         """
+        self._check_types()
         if not self.to:
             raise InvalidOptionError("no target transfer syntax is given")
         _one_of("photometric", self.photometric, PHOTOMETRIC_CHOICES)
@@ -102,6 +105,12 @@ class ConversionOptions:
             raise InvalidOptionError(
                 "GDCM reads the source itself and cannot standardize it",
                 hint="standardize first, by a conversion of its own",
+            )
+        if self.engine == "gdcm" and self.offset_table in {"basic", "extended"}:
+            raise InvalidOptionError(
+                "GDCM leaves the Basic Offset Table empty",
+                hint=f"a second conversion with --offset-table {self.offset_table} gives its "
+                "result one, and changes no frame",
             )
         if self.salvage is not None:
             _one_of("salvage", self.salvage, SALVAGE_CHOICES)
@@ -124,6 +133,46 @@ class ConversionOptions:
             raise InvalidOptionError("ratio and psnr cannot both be reached: one of them decides")
         _within("workers", self.workers, 1, 256)
         _within("timeout", self.timeout, 0.1, 7 * 24 * 3600)
+
+    def _check_types(self) -> None:
+        """Find out what a call without a type checker may have brought.
+
+        Raises:
+            InvalidOptionError: a value is of another type than its field.
+        """
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+                whole = "whole " if kinds is int else ""
+                raise InvalidOptionError(f"{name} is {value!r}, which is no {whole}number")
+        for name in ("to", "remove_attributes"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not _all(value, lambda one: isinstance(one, str)):
+                raise InvalidOptionError(f"{name} is {value!r}; it takes several texts")
+        if not _all(self.set_attributes, _is_pair):
+            raise InvalidOptionError(
+                f"set_attributes is {self.set_attributes!r}; it takes pairs of a keyword and a text"
+            )
+        if not isinstance(self.limits, Limits):
+            raise InvalidOptionError(f"limits is {self.limits!r}, which is no Limits")
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "quality": int,
+    "near": int,
+    "workers": int,
+    "ratio": (int, float),
+    "psnr": (int, float),
+    "timeout": (int, float),
+}
+
+
+def _all(values: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(values, list | tuple) and all(map(fits, values))
+
+
+def _is_pair(value: object) -> bool:
+    return _all(value, lambda one: isinstance(one, str)) and len(cast("tuple[str]", value)) == 2
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

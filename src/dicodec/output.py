@@ -221,6 +221,10 @@ def result_file(
         ):
             yield out
         return
+    if isinstance(target, io.TextIOBase) or not callable(getattr(target, "write", None)):
+        raise TargetUnavailableError(
+            f"{type(target).__name__} is no path and no stream that takes bytes"
+        )
     if isinstance(target, io.BytesIO) and not target.getbuffer().nbytes:
         try:
             yield target

@@ -280,6 +280,10 @@ def make_target_a_folder(folder: Path) -> None:
     (folder / "out.dcm" / "source.dcm").write_bytes(b"precious")
 
 
+def make_another_image(folder: Path) -> None:
+    (folder / "other.dcm").write_bytes(IMAGE_KINDS["gray-8"].make()[0])
+
+
 def nothing(folder: Path) -> None:
     pass
 
@@ -354,6 +358,13 @@ FAILURES: dict[str, tuple[Prepare, tuple[str, ...], str, int]] = {
     "value of another form": (nothing, (*TO_RLE, "--set", "StudyDate=yesterday"),
                               "invalid-option", 2),
     "pixel description": (nothing, (*TO_RLE, "--set", "Rows=1"), "invalid-option", 2),
+    "setting what is removed": (nothing, (*TO_RLE, "--set", "PatientID=1", "--remove", "PatientID"),
+                                "invalid-option", 2),
+    "quality that no target takes": (nothing, (*TO_RLE, "--quality", "80"), "invalid-option", 2),
+    "report at the source": (nothing, (*TO_RLE, "--report", "source.dcm"), "invalid-option", 2),
+    "report at the target": (nothing, (*TO_RLE, "--report", "out.dcm"), "invalid-option", 2),
+    "report at another file": (make_another_image, (*TO_RLE, "--report", "other.dcm"),
+                               "invalid-option", 2),
     "report in no folder": (nothing, (*TO_RLE, "--report", "no/report"), "invalid-option", 2),
     "report that cannot be written": (nothing, (*TO_RLE, "-q", "--report", "/dev/full"),
                                       "disk-full", 1),

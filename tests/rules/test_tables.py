@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dicodec.codecs.table import encoder_for
+from dicodec.errors import UnsupportedImageError
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss, by_name, writable
 from dicodec.rules.capabilities import capability
 from dicodec.rules.relabel import _ALSO_VALID_AS, also_valid_as
@@ -37,3 +41,27 @@ def test_every_target_says_what_it_holds_and_where_that_stands(name: str) -> Non
     assert held.photometric_interpretations
     assert held.bits
     assert held.section
+
+
+@pytest.mark.parametrize(
+    "name", [one.name for one in writable() if one.name != "jpegxl-jpeg" and not one.native]
+)
+def test_the_bits_that_are_shown_are_those_that_encoders_take(name: str) -> None:
+    syntax = by_name(name)
+    assert syntax is not None
+    held = capability(syntax)
+    assert held is not None
+    encoder = encoder_for(syntax, EncoderSettings(near=1 if name == "jpeg-ls-near" else None))
+    for part in held.bits.split(", "):
+        allocated, _, stored = part.partition("/")
+        lowest, _, highest = (stored or f"1-{allocated}").partition("-")
+        taken = range(int(lowest), int(highest or lowest) + 1)
+        for bits in range(1, int(allocated) + 1):
+            image = ImagePixelDescription(
+                64, 64, 1, "MONOCHROME2", int(allocated), bits, bits - 1, 0
+            )
+            if bits in taken:
+                encoder.encoded_description(image)
+            else:
+                with pytest.raises(UnsupportedImageError):
+                    encoder.encoded_description(image)

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicodec.cli.convert_options import conversion_options
-from dicodec.cli.convert_output import ReportFile, show_error, show_report, show_skipped
+from dicodec.cli.convert_output import (
+    ReportFile,
+    check_report_place,
+    show_error,
+    show_report,
+    show_skipped,
+)
 from dicodec.cli.convert_places import is_folder, make_folder
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE
 from dicodec.conversion import convert_with
@@ -40,6 +46,7 @@ def convert_files(arguments: argparse.Namespace) -> int:
         _check_timeout(arguments)
         targets = _targets(arguments)
         policy = _policy(arguments)
+        check_report_place(arguments.report, [place for pair in targets for place in pair])
         _make_output(arguments)
     except (InvalidOptionError, UnsupportedTargetError) as error:
         show_error(error, arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
@@ -32,6 +33,7 @@ class ReportFile:
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
+                _check_appendable(self._path)
                 self._file = Path(self._path).open("a", encoding="utf-8")
             except OSError as cause:
                 raise InvalidOptionError(f"the report cannot be written: {cause}") from cause
@@ -57,6 +59,30 @@ class ReportFile:
         except WriteError as error:
             error.path = self._path
             self.error = error
+
+
+def check_report_place(path: str | None, others: Iterable[object]) -> None:
+    """Check that a report does not go where something else is, or will be.
+
+    Raises:
+        InvalidOptionError: it does.
+    """
+    place = None if path is None else Path(path).resolve()
+    for other in others:
+        if place is not None and isinstance(other, str | Path) and Path(other).resolve() == place:
+            raise InvalidOptionError(f"the report would go where {path} is, or goes")
+
+
+def _check_appendable(path: str) -> None:
+    """Check that what is at the place of a report is one.
+
+    Raises:
+        InvalidOptionError: it is not: a line at its end would spoil it.
+    """
+    if Path(path).is_file():
+        with Path(path).open("rb") as file:
+            if file.read(1) not in {b"", b"{"}:
+                raise InvalidOptionError(f"{path} is no report: nothing is appended to it")
 
 
 def show_report(

@@ -51,7 +51,7 @@ class Salvage:
             done = "filled with padding" if self.mode == FILL else "left out"
             parts.append(
                 f"{len(numbers)} of {self.number_of_frames} frames could not be read and were "
-                f"{done}: {_runs(numbers)}"
+                f"{done} (counted from 1: {_runs(numbers)})"
             )
         if self.end_lost:
             parts.append("the end of the file is lost")

@@ -154,6 +154,10 @@ class OpenSource:
             if given.size == 0:
                 raise EmptyFileError("the source is empty")
             return given
+        elif isinstance(given, io.TextIOBase) or not callable(getattr(given, "read", None)):
+            raise SourceUnavailableError(
+                f"{type(given).__name__} is no path, no buffer and no binary stream"
+            )
         else:
             stream = cast("BinaryIO", given)
             regular = _regular(stream)

@@ -1,4 +1,4 @@
-"""What each transfer syntax can hold, as PS3.5 section 8 has it: a table to show."""
+"""What can be written in each transfer syntax, within what PS3.5 lets it hold: a table to show."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dicodec.model.transfer_syntax import TransferSyntax
 
 
 class Capability(NamedTuple):
-    """What a transfer syntax can hold.
+    """What this program can write in a transfer syntax.
 
     Attributes:
         photometric_interpretations: as stored.
-        bits: Bits Allocated and Bits Stored.
+        bits: Bits Allocated and Bits Stored of images that it takes; what is coded with fewer or
+            more bits says so in the result.
         section: of PS3.5.
     """
 
@@ -24,7 +25,8 @@ class Capability(NamedTuple):
 _MONO = "MONOCHROME1/2"
 _ANY = Capability("any", "any, floating point too", "8.1, 8.2.3")
 _JPEG_2000 = f"{_MONO}, PALETTE COLOR, RGB, YBR_FULL, YBR_RCT"
-_JPEG_2000_BITS = "1/1, 8/1-8, 16/1-16, 32/1-26"
+_JPEG_2000_BITS = "1/1, 8/1-8, 16/1-16, 32/1-25"
+_LOSSY_WAVELET_BITS = "8/2-8, 16/2-16, 32/2-16"
 _HTJ2K_BITS = "1/1, 8/1-8, 16/1-16, 32/1-32"
 
 _BY_FAMILY = {
@@ -32,25 +34,25 @@ _BY_FAMILY = {
     "encapsulated-uncompressed": Capability("any", "1, 8, 16, 32, 64", "A.4.11"),
     "deflated-frame": Capability("any", "1, 8, 16, 32, 64", "A.4.13"),
     "rle": Capability(
-        f"{_MONO}, PALETTE COLOR, RGB, YBR_FULL", "1/1, 8/1-8, 16/1-16, 32/1-32", "8.2.2"
+        f"{_MONO}, PALETTE COLOR, RGB, YBR_FULL", "1/1, 8/1-8, 16/1-16, 32/1-32, 64/1-64", "8.2.2"
     ),
 }
 _BY_NAME = {
-    "jpeg": Capability(f"{_MONO}, YBR_FULL_422, RGB; unsigned", "8/8", "8.2.1"),
-    "jpeg-extended": Capability(f"{_MONO}; unsigned", "8/8, 16/9-12", "8.2.1"),
+    "jpeg": Capability(f"{_MONO}, YBR_FULL_422, RGB; unsigned", "8/2-8, 16/2-8", "8.2.1"),
+    "jpeg-extended": Capability(f"{_MONO}; unsigned", "8/2-8, 16/2-12", "8.2.1"),
     "jpeg-lossless": Capability(
         f"{_MONO}, PALETTE COLOR, RGB, YBR_FULL", "8/1-8, 16/1-16", "8.2.1"
     ),
-    "jpeg-ls": Capability(f"{_MONO}, PALETTE COLOR, RGB, YBR_FULL", "8/2-8, 16/2-16", "8.2.3"),
+    "jpeg-ls": Capability(f"{_MONO}, PALETTE COLOR, RGB, YBR_FULL", "8/1-8, 16/1-16", "8.2.3"),
     "jpeg-ls-near": Capability(f"{_MONO}, RGB, YBR_FULL", "8/2-8, 16/2-16", "8.2.3"),
     "jpeg2000-lossless": Capability(_JPEG_2000, _JPEG_2000_BITS, "8.2.4"),
-    "jpeg2000": Capability(f"{_MONO}, RGB, YBR_FULL, YBR_ICT, YBR_RCT", _JPEG_2000_BITS, "8.2.4"),
+    "jpeg2000": Capability(f"{_MONO}, RGB, YBR_FULL, YBR_ICT", _LOSSY_WAVELET_BITS, "8.2.4"),
     "htj2k-lossless": Capability(_JPEG_2000, _HTJ2K_BITS, "8.2.14"),
     "htj2k-rpcl": Capability(_JPEG_2000, _HTJ2K_BITS, "8.2.14, 10.18.1"),
-    "htj2k": Capability(f"{_MONO}, RGB, YBR_FULL, YBR_ICT, YBR_RCT", _HTJ2K_BITS, "8.2.14"),
+    "htj2k": Capability(f"{_MONO}, RGB, YBR_FULL, YBR_ICT", _LOSSY_WAVELET_BITS, "8.2.14"),
     "jpegxl-lossless": Capability(f"{_MONO}, RGB", "8/1-8, 16/1-16", "8.2.15"),
     "jpegxl-jpeg": Capability(f"{_MONO}, YBR_FULL_422, RGB; unsigned", "8/8", "8.2.15"),
-    "jpegxl": Capability(f"{_MONO}, RGB, XYB; unsigned", "8/8, 16/9-16", "8.2.15"),
+    "jpegxl": Capability(f"{_MONO}, RGB, XYB; unsigned", "8/2-8, 16/2-16", "8.2.15"),
 }
 _BY_NAME["jpeg-lossless-p14"] = _BY_NAME["jpeg-lossless"]
 
