@@ -130,7 +130,6 @@ def user_edits(
         InvalidOptionError: an attribute does not exist, cannot hold the text, or follows from the
             pixels.
     """
-    _check_wishes(options)
     edits: list[Edit] = [RemoveAttribute(editable_tag(name)) for name in options.remove_attributes]
     wanted = {editable_tag(name): text for name, text in options.set_attributes}
     character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.text(
@@ -179,25 +178,14 @@ def check_user_edits(options: ConversionOptions) -> None:
         from dicodec.text_edits import declared_character_set
 
         declared_character_set(options.charset)
-    _check_wishes(options)
+    for name in options.remove_attributes:
+        editable_tag(name)
     for name, text in options.set_attributes:
         tag = editable_tag(name)
         try:
             encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=False)
         except InvalidOptionError:
             encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=True)
-
-
-def _check_wishes(options: ConversionOptions) -> None:
-    """Check that what is to be removed can be, and is not to be set as well.
-
-    Raises:
-        InvalidOptionError: it cannot, or is.
-    """
-    removed = {editable_tag(name) for name in options.remove_attributes}
-    for name, _ in options.set_attributes:
-        if editable_tag(name) in removed:
-            raise InvalidOptionError("is to be set and to be removed", attribute=name)
 
 
 def editable_tag(name: str) -> int:

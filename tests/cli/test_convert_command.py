@@ -631,9 +631,11 @@ import sys, time
 from dicodec.cli import main
 from dicodec.codecs import rle
 encode = rle.RleEncoder.encode
+seen = []
 def slow(self, samples, image):
     print(".", flush=True)
-    time.sleep(0.3)
+    seen.append(image)
+    time.sleep(60 if len(seen) == 2 else 0)
     return encode(self, samples, image)
 rle.RleEncoder.encode = slow
 sys.exit(main.run(sys.argv[1:]))

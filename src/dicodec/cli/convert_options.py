@@ -60,9 +60,13 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
     if arguments.policy is None:
         check_quality(options)
     if options.set_attributes or options.remove_attributes or options.charset is not None:
-        from dicodec.edits import check_user_edits  # with the conversion itself
+        from dicodec.edits import check_user_edits, editable_tag  # with the conversion itself
 
         check_user_edits(options)
+        removed = {editable_tag(name) for name in options.remove_attributes}
+        for name, _ in options.set_attributes:
+            if editable_tag(name) in removed:  # a policy may remove what the command sets
+                raise InvalidOptionError("is to be set and to be removed", attribute=name)
     return options
 
 
