@@ -1,6 +1,7 @@
 """Writes the tables of docs/performance.md and the charts from results.json; measures nothing.
 
 python bench/report.py
+python bench/report.py --newer PART.json     # puts a later, partial run's figures in first
 """
 
 from __future__ import annotations
@@ -33,7 +34,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--newer", type=Path, action="append", default=[])
     given = parser.parse_args()
+    results = Results.read(given.results)
+    for part in given.newer:
+        results = results.with_newer(Results.read(part))
+    if given.newer:
+        results.write(given.results)
     write_report(given.results, given.page)
 
 

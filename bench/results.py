@@ -10,6 +10,7 @@ from growth import Growth
 from memory import Peak
 from start_up import StartUpRow
 from trial import Figure, Row
+from workloads import WORKLOADS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS = DOCS / "performance" / "results.json"
@@ -38,6 +39,23 @@ class Results:
         """Write them as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(_rounded(asdict(self)), indent=1) + "\n")
+
+    def with_newer(self, newer: Results) -> Results:
+        """Return these with what a later run of a part has found in the place of their own."""
+        found = {(row.workload, row.name): row for row in newer.rows}
+        rows = [found.pop((row.workload, row.name), row) for row in self.rows]
+        rows += found.values()
+        names = [*WORKLOADS]
+        first = self.machine["date"].partition(" to ")[0]
+        date = {"date": " to ".join(dict.fromkeys((first, newer.machine["date"])))}
+        return Results(
+            newer.machine | date,
+            self.versions | newer.versions,
+            sorted(rows, key=lambda row: names.index(row.workload)),
+            newer.growth or self.growth,
+            newer.memory or self.memory,
+            newer.start_up or self.start_up,
+        )
 
     @classmethod
     def read(cls, path: Path) -> Results:

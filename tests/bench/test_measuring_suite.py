@@ -99,3 +99,22 @@ def test_a_short_run_has_a_row_for_each_conversion(tmp_path: Path) -> None:
         assert min(own["wall"], own["peak"], own["size"], row["codec"], row["copied"]) > 0
     assert found["versions"]["dicodec"]
     assert "deflated-frame to explicit-le" in done.stdout
+
+
+def test_a_part_that_was_measured_again_takes_the_place_of_what_it_was() -> None:
+    code = """
+from results import Results
+from trial import Row
+def row(workload, made_to, codec):
+    return Row(workload, "explicit-le", made_to, [], codec, 0, 0)
+old = Results({"date": "1"}, {"a": "1", "b": "1"}, [row("ct", "rle", 1), row("slide", "rle", 1)],
+              [], ["peaks"], [])
+new = Results({"date": "2"}, {"b": "2"}, [row("slide", "rle", 2), row("ct-200", "rle", 2)],
+              [], [], ["starts"])
+both = old.with_newer(new)
+assert [(one.workload, one.codec) for one in both.rows] == [("ct", 1), ("ct-200", 2), ("slide", 2)]
+assert (both.machine, both.versions) == ({"date": "1 to 2"}, {"a": "1", "b": "2"})
+assert (both.memory, both.start_up) == (["peaks"], ["starts"])
+assert both.with_newer(new).machine == {"date": "1 to 2"}
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=BENCH, check=True, timeout=60)
