@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -152,3 +153,14 @@ def frames(kinds: set[str]) -> st.SearchStrategy[tuple[ImagePixelDescription, Sa
         st.sampled_from(PATTERNS),
         st.integers(0, 1000),
     )
+
+
+def lossless_jpeg(pixels: Samples, bits: int, predictor: int = 1) -> bytes:
+    """Return a stream of JPEG lossless, in one scan with one table."""
+    space = "GRAYSCALE" if pixels.ndim == 2 else "RGB"
+    return bytes(
+        imagecodecs.jpeg8_encode(
+            pixels, lossless=True, predictor=predictor, bitspersample=bits,
+            colorspace=space, outcolorspace=space,
+        )
+    )  # fmt: skip

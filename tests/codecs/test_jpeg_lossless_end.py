@@ -7,6 +7,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
+from codec_images import lossless_jpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,16 +53,6 @@ KINDS = (
 )  # fmt: skip
 
 
-def encoded(pixels: Pixels, bits: int, predictor: int) -> bytes:
-    space = "GRAYSCALE" if pixels.ndim == 2 else "RGB"
-    return bytes(
-        imagecodecs.jpeg8_encode(
-            pixels, lossless=True, predictor=predictor, bitspersample=bits,
-            colorspace=space, outcolorspace=space,
-        )
-    )  # fmt: skip
-
-
 def proved(stream: bytes, bits: int, predictor: int) -> bool:
     """Decode a stream, and say whether its end proves that all of it was there."""
     samples = np.asarray(imagecodecs.jpeg8_decode(stream))
@@ -78,7 +69,9 @@ def proved(stream: bytes, bits: int, predictor: int) -> bool:
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_whole_scans_of_usual_images_are_proved(bits: int, predictor: int, samples: int) -> None:
     for kind in ("noise", "flat end", "little noise"):
-        assert proved(encoded(pixels_of(kind, bits, samples), bits, predictor), bits, predictor)
+        assert proved(
+            lossless_jpeg(pixels_of(kind, bits, samples), bits, predictor), bits, predictor
+        )
 
 
 @settings(deadline=None, max_examples=150)
@@ -89,7 +82,7 @@ def test_whole_scans_of_usual_images_are_proved(bits: int, predictor: int, sampl
 def test_a_cut_scan_is_never_proved(
     kind: str, bits: int, samples: int, predictor: int, seed: int, data: st.DataObject
 ) -> None:
-    stream = encoded(pixels_of(kind, bits, samples, seed), bits, predictor)
+    stream = lossless_jpeg(pixels_of(kind, bits, samples, seed), bits, predictor)
     segments = {one.marker: one for one in walk(stream, 0)}
     start, end = segments[SOS].end, segments[EOI].start - 2
     cuts = data.draw(st.lists(st.integers(start + 1, end - 1), min_size=4, max_size=12))
@@ -108,7 +101,7 @@ def test_a_pattern_that_goes_on_as_it_was_cut_is_not_taken_for_whole(columns: in
     # Zeros stand for what is missing, and every second difference, 4096, ends in twelve of them:
     # the image comes out right, and the scan lacks two bytes.
     steps = np.resize(np.array([0, 4096], np.uint16), (4, columns)).cumsum(1, dtype=np.uint16)
-    stream = encoded(steps, 16, 1)
+    stream = lossless_jpeg(steps, 16, 1)
     cut = cut_by(stream, 2)
     assert np.array_equal(imagecodecs.jpeg8_decode(cut), steps) == (columns % 2 == 0)
     assert not proved(cut, 16, 1)
@@ -119,7 +112,7 @@ def test_a_run_that_may_be_made_up_proves_nothing(bits: int) -> None:
     # The code of -7 is of zeros alone, which is what libjpeg makes up.
     period = np.array([(1 << bits) - 1, *[-7] * 20])
     rows = np.resize(period, (4, 21 * 12)).cumsum(1).astype(np.uint16)
-    stream = encoded(rows, 16, 1)
+    stream = lossless_jpeg(rows, 16, 1)
     for count in range(1, 16):
         assert not proved(cut_by(stream, count), 16, 1), count
 
@@ -139,5 +132,5 @@ def test_bits_are_counted_only_where_the_end_proves_nothing(
     for kind, often in (("noise", 0), ("flat end", 0), ("flat", 1), ("stripes", 1)):
         counted.clear()
         pixels = pixels_of(kind, 12, 1)
-        assert np.array_equal(JpegDecoder().decode(encoded(pixels, 12, 1), image), pixels)
+        assert np.array_equal(JpegDecoder().decode(lossless_jpeg(pixels, 12, 1), image), pixels)
         assert len(counted) == often, kind

@@ -7,6 +7,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
+from codec_images import lossless_jpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,16 +45,6 @@ def described(pixels: Pixels, bits: int) -> ImagePixelDescription:
     )
 
 
-def encoded(pixels: Pixels, bits: int, predictor: int = 1) -> bytes:
-    space = "GRAYSCALE" if pixels.ndim == 2 else "RGB"
-    return bytes(
-        imagecodecs.jpeg8_encode(
-            pixels, lossless=True, predictor=predictor, bitspersample=bits,
-            colorspace=space, outcolorspace=space,
-        )
-    )  # fmt: skip
-
-
 def scan_of(stream: bytes) -> tuple[int, int]:
     segments = {one.marker: one for one in walk(stream, 0)}
     return segments[SOS].end, segments[EOI].start - 2
@@ -64,7 +55,7 @@ def scan_of(stream: bytes) -> tuple[int, int]:
 @pytest.mark.parametrize("kind", ["black around", "flat", "steps", "noise"])
 def test_a_cut_frame_is_found_wherever_it_is_cut(kind: str, bits: int, samples: int) -> None:
     pixels = pixels_of(kind, bits, samples)
-    stream = encoded(pixels, bits)
+    stream = lossless_jpeg(pixels, bits)
     description = described(pixels, bits)
     assert np.array_equal(DECODER.decode(stream, description), pixels)
     start, end = scan_of(stream)
@@ -87,13 +78,13 @@ def test_frames_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         for predictor in range(1, 8):
             pixels = pixels_of(kind, 12, 1)
             decoded.clear()
-            DECODER.decode(encoded(pixels, 12, predictor), described(pixels, 12))
+            DECODER.decode(lossless_jpeg(pixels, 12, predictor), described(pixels, 12))
             assert len(decoded) == 1, (kind, predictor)
 
 
 def test_two_tables_in_one_stream_are_decoded_rightly() -> None:
     pixels = pixels_of("black around", 8, 1)
-    stream = encoded(pixels, 8)
+    stream = lossless_jpeg(pixels, 8)
     (table,) = (one for one in walk(stream, 0) if one.marker == DHT)
     doubled = stream[: table.end] + stream[table.start - 4 :]
     assert np.array_equal(DECODER.decode(doubled, described(pixels, 8)), pixels)
@@ -113,7 +104,7 @@ def test_bits_are_counted_as_the_encoder_wrote_them(
     random = np.random.default_rng(seed)
     pixels = random.integers(0, min(top, 1 << spread), shape, np.uint16, endpoint=True)
     pixels = pixels.astype(np.uint8 if bits <= 8 else np.uint16)
-    stream = encoded(pixels, bits, predictor)
+    stream = lossless_jpeg(pixels, bits, predictor)
     (table,) = (one for one in walk(stream, 0) if one.marker == DHT)
     codes = huffman_codes(stream[table.start + 1 : table.end])
     assert codes is not None
