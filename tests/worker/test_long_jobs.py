@@ -21,7 +21,7 @@ DONE = "SELECT count(*) FROM job WHERE state = 'done'"
 @pytest.fixture(scope="module")
 def long_file() -> bytes:
     """Many frames: each costs a moment, however small."""
-    return make_file(rows=24, columns=24, frames=3000)[0]
+    return make_file(rows=24, columns=24, frames=9000)[0]
 
 
 def put(path: Path, data: bytes) -> Path:
