@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+
+import numpy as np
 import pytest
 from odd_files import (
+    PIXEL_DATA,
     found,
     frames_of,
     relabelled,
@@ -210,3 +214,47 @@ def test_a_frame_more_than_is_stated_is_not_lost() -> None:
     assert found(more) == ["wrong-number-of-frames"]
     assert samples_of(more).shape[0] == 6
     assert same(samples_of(more)[:5], five)
+
+
+@pytest.mark.parametrize("delimited", [False, True])
+@pytest.mark.parametrize("kind", ["gray-12-in-16", "multi-frame", "rgb-8"])
+@pytest.mark.parametrize("syntax", ["jpeg-lossless", "jpeg-ls", "rle", "jpeg2000-lossless"])
+def test_fragments_may_be_in_a_value_of_defined_length(
+    syntax: str, kind: str, delimited: bool
+) -> None:
+    content = right(kind, syntax)
+    start = content.index(PIXEL_DATA) + 12
+    value = content[start:] if delimited else content[start:-8]
+    wrong = with_value(content, value)
+
+    assert "fragments-of-defined-length" in found(wrong)
+    assert same(samples_of(wrong), right_samples(kind, syntax))
+    moved = convert_bytes(wrong, to=syntax, verify=True)
+    assert found(moved) == []
+    assert same(samples_of(moved), right_samples(kind, syntax))
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to=syntax, strict=True)
+
+
+def test_fragments_as_long_as_native_frames_are_no_samples() -> None:
+    # Pad bytes behind EOI make the value as long as native frames would be.
+    content = right("gray-12-in-16", "jpeg-lossless")
+    (stream,) = frames_of(content)
+    native = IMAGE_KINDS["gray-12-in-16"].make()[1].nbytes
+    padded = stream + b"\0" * (native - 16 - len(stream))
+    value = with_streams(content, [padded])
+    value = value[value.index(PIXEL_DATA) + 12 : -8]
+    assert len(value) == native
+    wrong = with_value(content, value)
+    assert same(samples_of(wrong), right_samples("gray-12-in-16", "jpeg-lossless"))
+
+
+def test_native_samples_that_look_like_items_are_samples() -> None:
+    item = b"\xfe\xff\0\xe0\0\0\0\0"
+    _, samples = IMAGE_KINDS["gray-16"].make()
+    data = item + b"\xfe\xff\0\xe0" + struct.pack("<I", samples.nbytes - 16)
+    data += samples.tobytes()[16:]
+    pixels = np.frombuffer(data, samples.dtype).reshape(samples.shape)
+    content, _ = IMAGE_KINDS["gray-16"].make(pixels=pixels)
+    assert found(content) == []
+    assert same(samples_of(content), pixels)

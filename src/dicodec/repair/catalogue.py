@@ -216,6 +216,9 @@ _ROWS = (
     OddityKind("native-under-compressed", _WRONG,
                "Pixel Data of defined length, that of its frames, where a compressed syntax is "
                "stated", "native samples", "the UID of the native syntax", "PS3.5 A.4"),
+    OddityKind("fragments-of-defined-length", _WRONG,
+               "a value of defined length that is a Basic Offset Table and items, up to its end",
+               "fragments", "Pixel Data of undefined length", "PS3.5 A.4"),
     OddityKind("stream-without-items", _WRONG,
                "a bare stream as value of Pixel Data, of the image's size; several end where the "
                "next begins", "one fragment a frame", "fragments", "PS3.5 A.4"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
@@ -16,7 +18,8 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import WalkedDataSet
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.elements import ITEM, SEQUENCE_DELIMITER, ElementSpan
+from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_bytes
 from dicodec.part10.image_attributes import image_description
 from dicodec.repair.stream_kinds import (
     CHECK_WHOLE,
@@ -48,6 +51,9 @@ def really_encapsulated(
     image = described_image(walked.data_set, span)
     if span.undefined:
         seen = _of_fragments(syntax, walked, image)
+    elif _enter_items(syntax, walked, span, oddities):
+        # What is between items is no stream that anything is said of where it is not known.
+        return _of_fragments(syntax, walked, image) or syntax
     elif bare_stream(walked, span, image) is not None:
         return as_fragments(syntax, walked, span, image, oddities)
     else:
@@ -55,6 +61,47 @@ def really_encapsulated(
     if seen is not None:
         oddities.append(_told(stated, syntax, seen, span))
     return seen
+
+
+def _enter_items(
+    syntax: TransferSyntax | None,
+    walked: WalkedDataSet,
+    span: ElementSpan,
+    oddities: list[Oddity],
+) -> bool:
+    """Enter the items that a value of defined length consists of as fragments, if it does.
+
+    A Basic Offset Table that fits, a fragment, and nothing but items up to the end are no chance.
+    Where native samples are stated, a stream has to be in the first fragment, too.
+    """
+    source = walked.data_set.source
+    starts, lengths = array("Q"), array("Q")
+    at, end = span.value, span.value + span.length
+    while at + _HEADER <= end and len(starts) <= walked.data_set.limits.fragments:
+        tag, length = source.read(at, 4), int.from_bytes(source.read(at + 4, 4), "little")
+        if tag == _DELIMITER_TAG and not length and starts:
+            at = end
+            break
+        if tag != _ITEM_TAG or at + _HEADER + length > end:
+            return False
+        starts.append(at + _HEADER)
+        lengths.append(length)
+        at += _HEADER + length
+    if at != end or len(starts) < 2 or lengths[0] % 4:
+        return False
+    native = syntax is None or syntax.native
+    if native and described_at(source, starts[1], lengths[1]) is None:
+        return False
+    walked.fragment_starts.extend(starts)
+    walked.fragment_lengths.extend(lengths)
+    text = f"Pixel Data has a defined length and holds {len(starts) - 1} fragment(s)"
+    oddities.append(Oddity("fragments-of-defined-length", text, span.start))
+    return True
+
+
+_HEADER = 8
+_ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
+_DELIMITER_TAG = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE)
 
 
 def described_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescription | None:
