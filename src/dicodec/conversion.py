@@ -33,6 +33,7 @@ from dicodec.pipeline import PipelineResult, Progress, run_plan
 from dicodec.placement import Placement
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.decide import plan_conversion
+from dicodec.planning.left_out import check_nothing_left_out
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.rules.targets import check_quality
@@ -229,6 +230,8 @@ def _convert_open(
         with _result_file(file, target, options, report, placement, in_place=in_place) as out:
             _convert_by_gdcm(file, plan, out, options, report, workers)
         return
+    if in_place:
+        check_nothing_left_out(file, plan)
     started = time.perf_counter()
     with _result_file(file, target, options, report, placement, in_place=in_place) as out:
         notes = SampleNotes()

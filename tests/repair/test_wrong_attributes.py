@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from odd_files import (
     with_streams,
 )
 
-from dicodec import convert_bytes, inspect
+from dicodec import convert, convert_bytes, inspect
 from dicodec.errors import (
     ContradictionError,
     DicodecError,
@@ -29,6 +30,7 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from made import IMAGE_KINDS, Samples, make_file
+from test_matrix import native_samples
 
 ATTRIBUTES = {
     "Rows": tags.ROWS, "Columns": tags.COLUMNS, "SamplesPerPixel": tags.SAMPLES_PER_PIXEL,
@@ -203,12 +205,12 @@ def test_a_length_that_fits_no_whole_number_is_left_alone() -> None:
 
 def test_whole_frames_too_many_are_named() -> None:
     content, samples = IMAGE_KINDS["multi-frame"].make()
-    for stated, text in ((b"1", "4 whole frames"), (b"", "4 whole frames"), (b"4", "1 whole")):
+    for stated, text in ((b"1", "4 whole frames"), (b"4", "1 whole")):
         wrong = with_frames(content, stated)
         (oddity,) = inspect(wrong).oddities
         assert oddity.id == "long-pixel-data"
         assert text in oddity.text
-        count = int(stated or 1)
+        count = int(stated)
         native = np.frombuffer(convert_bytes(wrong, to="rle"), np.uint8)
         assert native.size
         assert same(samples_of(convert_bytes(wrong, to="rle")), samples[:count])
@@ -301,3 +303,49 @@ def test_bits_that_high_bit_leaves_out_are_not_lost(middle: str) -> None:
 
     if middle == "explicit-le":
         assert pixels.tobytes() in convert_bytes(content, to="implicit-le")
+
+
+@pytest.mark.parametrize("to", ["rle", "jpeg-ls", "implicit-le"])
+@pytest.mark.parametrize(("stored", "high_bit"), [(0, 0), (0, 3), (255, 3), (17, 7)])
+def test_impossible_bits_stored_cost_no_bits(to: str, stored: int, high_bit: int) -> None:
+    for kind in ("gray-8", "gray-12-in-16", "signed-12-in-16"):
+        content, samples = IMAGE_KINDS[kind].make()
+        wrong = changed(changed(content, tags.BITS_STORED, stored), tags.HIGH_BIT, high_bit)
+        result = convert_bytes(convert_bytes(wrong, to=to, verify=True), to="explicit-le")
+        assert same(native_samples(result), samples), kind
+    # Where High Bit says what all samples keep to, it is believed.
+    content, samples = IMAGE_KINDS["gray-12-in-16"].make()
+    wrong = changed(content, tags.BITS_STORED, 0)
+    data_set = pydicom.dcmread(io.BytesIO(convert_bytes(wrong, to="rle")))
+    assert (data_set.BitsStored, data_set.HighBit) == (12, 11)
+
+
+def test_more_pixels_than_described_are_described_where_one_reading_fits() -> None:
+    full, samples = IMAGE_KINDS["ybr-full-8"].make()
+    halved = full.replace(b"YBR_FULL", b"YBR_FULL_422", 1)
+    at = halved.index(struct.pack("<HH2sH", 0x28, 4, b"CS", 8)) + 6
+    halved = halved[:at] + struct.pack("<H", 12) + halved[at + 2 :]
+    color, of_color = IMAGE_KINDS["rgb-8"].make()
+    many, of_many = IMAGE_KINDS["multi-frame"].make()
+    for wrong, expected, keyword, right_value in (
+        (halved, samples, "PhotometricInterpretation", "YBR_FULL"),
+        (changed(color, tags.SAMPLES_PER_PIXEL, 1), of_color, "SamplesPerPixel", 3),
+        (with_frames(many, b""), of_many, "NumberOfFrames", 5),
+    ):
+        assert {"wrong-attribute", "missing-attribute"} & set(found(wrong)), keyword
+        result = convert_bytes(wrong, to="rle", verify=True)
+        assert pydicom.dcmread(io.BytesIO(result))[keyword].value == right_value
+        assert same(samples_of(wrong), expected), keyword
+        with pytest.raises(ContradictionError):
+            convert_bytes(wrong, to="rle", strict=True)
+
+
+def test_pixels_behind_the_last_frame_are_not_lost_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "x.dcm"
+    content = with_frames(IMAGE_KINDS["multi-frame"].make()[0], b"2")
+    path.write_bytes(content)
+    with pytest.raises(ContradictionError, match="behind its frames"):
+        convert(path, path, to="jpeg-ls", overwrite=True)
+    assert path.read_bytes() == content
+    convert(path, path, to="deflated", overwrite=True)  # all bytes move
+    assert convert(path, tmp_path / "y.dcm", to="jpeg-ls").warnings

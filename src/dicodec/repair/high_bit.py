@@ -51,6 +51,18 @@ def known_from_bits(words: Iterable[NDArray[Any]], image: ImagePixelDescription)
     return {tags.HIGH_BIT: image.bits_stored - 1} if lost else {}
 
 
+def holds_words(words: Iterable[NDArray[Any]], image: ImagePixelDescription) -> bool:
+    """Whether all words hold no more than a sample of Bits Stored, its sign above it aside."""
+    from dicodec.pixels.bits import words_with_more
+
+    return not any(
+        words_with_more(
+            some.astype(f"<u{some.dtype.itemsize}"), image.bits_stored, 0, signed=image.signed
+        )
+        for some in words
+    )
+
+
 def native_words(
     source: ByteSource, span: ElementSpan, image: ImagePixelDescription, *, big_endian: bool
 ) -> Iterator[NDArray[Any]]:

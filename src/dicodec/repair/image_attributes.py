@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.part10.data_set import DataSet
@@ -143,6 +144,37 @@ def _solved(
     if len(candidates) != 1 or not 0 < (value := candidates.pop()) < 1 << 16:
         return {}
     return {**known, tag: str(value) if tag == tags.NUMBER_OF_FRAMES else value}
+
+
+def known_from_excess(data_set: DataSet, image: ImagePixelDescription, length: int) -> Known:
+    """Return what one attribute should say where native Pixel Data is that much longer.
+
+    YBR_FULL_422 that was stored with all of its chroma, one sample per pixel of a color, frames
+    that nobody counted: each fits the length exactly, or is not assumed.
+
+    Args:
+        data_set: what it says.
+        image: as described.
+        length: bytes of Pixel Data, of which the last may be padding.
+    """
+    bits = image.rows * image.columns * image.bits_allocated
+    color = image.photometric_interpretation
+
+    def fits(samples: int, frames: int) -> bool:
+        size = (bits * samples * frames + 7) // 8
+        return length in {size, size + size % 2}
+
+    if color == "YBR_FULL_422" and image.samples_per_pixel == 3:
+        full = fits(3, image.number_of_frames)
+        return {tags.PHOTOMETRIC_INTERPRETATION: "YBR_FULL"} if full else {}
+    if color.startswith(_COLORS) and image.samples_per_pixel == 1:
+        return {tags.SAMPLES_PER_PIXEL: 3} if fits(3, image.number_of_frames) else {}
+    if data_set.text(tags.NUMBER_OF_FRAMES):
+        return {}
+    frames = 8 * length // max(bits * image.samples_per_pixel, 1)
+    if frames > 1 and fits(image.samples_per_pixel, frames):
+        return {tags.NUMBER_OF_FRAMES: str(frames)}
+    return {}
 
 
 def _possible_bits(data_set: DataSet) -> Known:

@@ -10,11 +10,18 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.dicom_file import DicomFile, PixelData, WalkedDataSet, pixel_data_of
+from dicodec.part10.elements import ElementSpan
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import as_fragments
-from dicodec.repair.high_bit import known_from_bits, native_words
-from dicodec.repair.image_attributes import corrections, known_from_length, told
+from dicodec.repair.high_bit import holds_words, known_from_bits, native_words
+from dicodec.repair.image_attributes import (
+    Known,
+    corrections,
+    known_from_excess,
+    known_from_length,
+    told,
+)
 from dicodec.repair.packed_samples import with_samples_unpacked
 
 _BY_LENGTH = "by the length of Pixel Data"
@@ -65,6 +72,10 @@ def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> Di
             words = native_words(data_set.source, span, image, big_endian=big_endian)
             known = known_from_bits(words, image)
             by = _BY_BITS
+        if tags.BITS_STORED in known:
+            known |= _bits_of_words(file, walked, span, known)
+        if not known and image is not None and _excess(pixel_data, image) > 1:
+            known = known_from_excess(data_set, image, span.length)
         if known:
             stale: list[Oddity] = []
             pixel_data_of(walked, span, file.syntax, stale)
@@ -78,6 +89,18 @@ def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> Di
             )
     oddities += _too_long(pixel_data)
     return replace(file, oddities=(*file.oddities, *oddities)) if oddities else file
+
+
+def _bits_of_words(
+    file: DicomFile, walked: WalkedDataSet, span: ElementSpan, known: Known
+) -> Known:
+    """Return that all bits are stored where samples of the Bits Stored assumed would lose some."""
+    image = pixel_data_of(walked, span, file.syntax, [], known).image
+    big_endian = not file.syntax.pixels_little_endian
+    if holds_words(native_words(walked.data_set.source, span, image, big_endian=big_endian), image):
+        return {}
+    allocated = image.bits_allocated
+    return {tags.BITS_STORED: allocated, tags.HIGH_BIT: allocated - 1}
 
 
 def _is_undescribed(file: DicomFile, pixel_data: PixelData) -> bool:
