@@ -237,6 +237,7 @@ def _convert_open(
         notes = SampleNotes()
         result = run_plan(file, plan, edits, out, workers, progress, notes)
         _tell_of_samples(notes, plan, report, exact=options.strict or in_place)
+        report.oddities = tuple(dict.fromkeys((*report.oddities, *result.oddities)))
         report.target_size = out.seek(0, io.SEEK_END)
         report.seconds["convert"] = time.perf_counter() - started
         _measure(report, result)

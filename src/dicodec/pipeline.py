@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,6 +13,7 @@ from dicodec.frame_window import map_frames
 from dicodec.frame_work import frame_work
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.oddity import Oddity
 from dicodec.part10.deflating import DeflatingWriter
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.edit_bytes import element_header
@@ -46,10 +47,12 @@ class PipelineResult:
     Attributes:
         encoded_size: bytes of all frames in the result, padding included; None if native.
         native_size: bytes that the same frames take native.
+        oddities: what was carried over although it is not as it should be.
     """
 
     encoded_size: int | None
     native_size: int
+    oddities: tuple[Oddity, ...] = ()
 
 
 def run_plan(
@@ -120,11 +123,12 @@ class _Run:
             return PipelineResult(None, 0)
         write_file_meta(self._out, self._file.head, self._stated_meta())
         if not self._plan.target.deflated:
-            return self._write_data_set(self._out, self._out.tell())
-        with closing(DeflatingWriter(self._out, self._workers)) as deflating:
-            result = self._write_data_set(deflating, 0)
-            deflating.finish()
-        return result
+            result = self._write_data_set(self._out, self._out.tell())
+        else:
+            with closing(DeflatingWriter(self._out, self._workers)) as deflating:
+                result = self._write_data_set(deflating, 0)
+                deflating.finish()
+        return replace(result, oddities=tuple(self._elements.oddities))
 
     def _write_data_set(self, sink: Sink, start: int) -> PipelineResult:
         """Write all elements; `start` is where the sink stands in the file."""

@@ -20,6 +20,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
+import data_set_bytes
 from dicodec.errors import (
     LimitExceededError,
     MalformedFileError,
@@ -613,3 +614,31 @@ def check_against_pydicom(path: Path) -> int:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_pydicom_reads_the_same_from_each_encoding(path: Path) -> None:
     check_against_pydicom(path)
+
+
+@pytest.mark.parametrize("vr", ["UN", "OB", "OW"])
+def test_a_sequence_under_another_vr_is_one_where_vrs_leave(vr: str) -> None:
+    inner = data_set_bytes.element(0x00081150, "UI", b"1.2.3\0")
+    inner += data_set_bytes.sequence(
+        0x00401012, data_set_bytes.item(data_set_bytes.element(0x00080100, "SH", b"AB"))
+    )
+    hidden = data_set_bytes.element(0x00081140, vr, data_set_bytes.item(inner))
+    stated = data_set_bytes.sequence(0x00081140, data_set_bytes.item(inner))
+    context = ReencodingContext()
+
+    assert reencode_elements(hidden, EXPLICIT_LITTLE, IMPLICIT_LITTLE, context) == (
+        reencode_elements(stated, EXPLICIT_LITTLE, IMPLICIT_LITTLE, context)
+    )
+    assert reencode_elements(hidden, EXPLICIT_LITTLE, EXPLICIT_LITTLE, context) == hidden
+    implicit = data_set_bytes.element(0x00081150, "", b"1.2.3\0", IMPLICIT_LITTLE)
+    right = data_set_bytes.element(0x00081140, vr, data_set_bytes.item(implicit))  # PS3.5 6.2.2
+    assert reencode_elements(right, EXPLICIT_LITTLE, IMPLICIT_LITTLE, context) == (
+        data_set_bytes.element(0x00081140, "", data_set_bytes.item(implicit), IMPLICIT_LITTLE)
+    )
+
+
+def test_explicit_items_in_an_implicit_sequence_are_read_where_vrs_come() -> None:
+    inner = data_set_bytes.element(0x00081150, "UI", b"1.2.3\0")
+    wrong = data_set_bytes.element(0x00081140, "", data_set_bytes.item(inner), IMPLICIT_LITTLE)
+    found = reencode_elements(wrong, IMPLICIT_LITTLE, EXPLICIT_LITTLE, ReencodingContext())
+    assert found == data_set_bytes.sequence(0x00081140, data_set_bytes.item(inner))

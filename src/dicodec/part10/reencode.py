@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
@@ -18,6 +19,7 @@ from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
+    tag_bytes,
     tag_text,
 )
 from dicodec.part10.implicit_vr import (
@@ -32,7 +34,7 @@ from dicodec.part10.implicit_vr import (
     header_by_tag,
 )
 from dicodec.part10.source import BytesSource
-from dicodec.part10.vr import SHORT_FORM_LIMIT
+from dicodec.part10.vr import LONG_FORM, SHORT_FORM, SHORT_FORM_LIMIT
 
 _LONGEST_CREATOR = 256
 _FIRST_GROUP_OF_DATA_SETS = 0x0008
@@ -192,6 +194,8 @@ class _Reencoder:
                 header, content = self._defined_sequence(tag, header, value, after, level, depth)
             else:
                 content = buffer[value:after]
+                if header.name in _MAY_HOLD_ITEMS and not to_explicit:
+                    content = self._without_vrs(tag, content, value, level, depth)
                 if length > SHORT_FORM_LIMIT and not explicit and not header.long_form:
                     header = UN
                 if swaps and header.swap_unit > 1:
@@ -214,6 +218,28 @@ class _Reencoder:
             packed = self._pack_short(tag >> 16, tag & 0xFFFF, header.name, length)
         return packed
 
+    def _without_vrs(self, tag: int, content: bytes, value: int, level: Level, depth: int) -> bytes:
+        """Return a value without VRs in it, if it is items although its VR does not say so.
+
+        Without VRs readers know the element for a sequence by its tag, and read implicit VR in it
+        (PS3.5 6.2.2, A.1).
+        """
+        header = header_by_tag(tag)
+        if header is None or header.name != _SEQUENCE or not _states_vrs(content):
+            return content
+        try:
+            return self._of_explicit_items(content, value, level, depth)
+        except (MalformedFileError, TruncatedFileError):
+            self._note("sequence-kept-as-un", f"{tag_text(tag)} cannot be read as items", value)
+            return content
+
+    def _of_explicit_items(self, content: bytes, value: int, level: Level, depth: int) -> bytes:
+        offset = self._offset + value
+        inner = _Reencoder(content, EXPLICIT_LITTLE, self._target, self._context, offset)
+        parts: list[bytes] = []
+        inner._items(0, len(content), level, parts, depth, undefined=False)
+        return b"".join(parts)
+
     def _defined_sequence(
         self, tag: int, header: VrHeader, value: int, end: int, level: Level, depth: int
     ) -> tuple[VrHeader, bytes]:
@@ -226,10 +252,15 @@ class _Reencoder:
             if self._source.explicit_vr:
                 raise
             del oddities[noted:]
+            content = self._buffer[value:end]
+            with suppress(MalformedFileError, TruncatedFileError):
+                if _states_vrs(content):
+                    return header, self._of_explicit_items(content, value, level, depth)
+            del oddities[noted:]
             self._note(
                 "sequence-kept-as-un", f"{tag_text(tag)} should be a sequence and is none", value
             )
-            return UN, self._buffer[value:end]
+            return UN, content
         return header, b"".join(out)
 
     def _undefined(
@@ -392,3 +423,13 @@ class _Reencoder:
 
     def _note(self, oddity: str, text: str, position: int) -> None:
         self._context.oddities.append(Oddity(oddity, text, self._offset + position))
+
+
+def _states_vrs(items: bytes) -> bool:
+    """Whether the first element of the first item states a VR."""
+    vr = items[12:14]
+    return items[:4] == _ITEM_TAG and (vr in SHORT_FORM or vr in LONG_FORM)
+
+
+_ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
+_MAY_HOLD_ITEMS = frozenset({b"UN", b"OB", b"OW"})
