@@ -29,6 +29,7 @@ from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.frame_places import frame_offset, placed
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
+from dicodec.planning.all_frames import judged_together
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import coded_color_space
@@ -273,6 +274,9 @@ class PixelPlanner:
         stream = self._first_stream()
         coded = colors.coded(stream)
         decoded = decoder.decoded_description(stream, coded)
+        stream = judged_together(
+            self._bytes, self._pixel_data.frames, self._source, self._stated, decoder, stream
+        )
         first = colors.rescaling(decoded) if self._rescales() else ()
         encoder, steps, prepared, result = colors.way_in(
             coded, first[0].described(decoded) if first else decoded

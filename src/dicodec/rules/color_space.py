@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from dicodec.model.stream import StreamDescription
 
 _RGB_IDS = (ord("R"), ord("G"), ord("B"))
+_COLORS = frozenset(
+    {
+        "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_RCT",
+        "YBR_ICT",
+    }
+)  # fmt: skip
 _YBR = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
 
 
@@ -34,6 +40,10 @@ class ColorSpace(NamedTuple):
 def coded_color_space(image: ImagePixelDescription, stream: StreamDescription) -> ColorSpace:
     """Decide the Photometric Interpretation of the samples in a stream."""
     stated = image.photometric_interpretation
+    if image.samples_per_pixel == 1 and stream.components == 1 and stated in _COLORS:
+        return ColorSpace(
+            "MONOCHROME2", f"the stream has one component although the data set says {stated}"
+        )
     if image.samples_per_pixel != 3:
         return ColorSpace(stated, "")
     if stream.kind in {"jpeg2000", "htj2k"}:
