@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from dicodec import convert, convert_bytes
@@ -19,6 +20,7 @@ from dicodec.errors import (
     InvalidOptionError,
     SourceChangedError,
     TargetExistsError,
+    UnsupportedImageError,
     WriteError,
 )
 from dicodec.output import atomic_output
@@ -507,3 +509,15 @@ def test_backups_are_not_converted_themselves(
     assert "originals kept by --backup" in capsys.readouterr().err
     kept = {path.name: path.read_bytes() for path in folder.glob("a.dcm*")}
     assert kept == expected
+
+
+def test_a_dicomdir_is_told_of_its_offsets_and_not_replaced(tmp_path: Path) -> None:
+    source = Path(pydicom.__file__).parent / "data" / "test_files" / "dicomdirtests" / "DICOMDIR"
+    copy = tmp_path / "DICOMDIR"
+    copy.write_bytes(source.read_bytes())
+    report = convert(copy, tmp_path / "out", to="implicit-le")
+    assert any("says at which byte its records are" in one for one in report.warnings)
+    assert not convert(copy, tmp_path / "same", to="explicit-le").warnings  # byte for byte
+    with pytest.raises(UnsupportedImageError, match="records"):
+        convert(copy, copy, to="implicit-le", overwrite=True)
+    assert copy.read_bytes() == source.read_bytes()

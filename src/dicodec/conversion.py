@@ -33,7 +33,7 @@ from dicodec.pipeline import PipelineResult, Progress, run_plan
 from dicodec.placement import Placement
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 from dicodec.planning.decide import plan_conversion
-from dicodec.planning.left_out import check_nothing_left_out
+from dicodec.planning.left_out import check_nothing_left_out, moved_records
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.rules.targets import check_quality
@@ -212,6 +212,8 @@ def _convert_open(
     if not report.repairs and _right_already(file, plan, edits):
         plan = replace(plan, action=Action.COPY_FILE)
     _describe(report, file, plan, edits)
+    if moved := moved_records(file, plan):
+        report.warnings.append(moved)
     report.seconds["plan"] = time.perf_counter() - started
     by_gdcm = options.engine == "gdcm" and plan.action is not Action.COPY_FILE
     if by_gdcm:

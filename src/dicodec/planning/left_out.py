@@ -1,20 +1,38 @@
-"""What a planned conversion leaves out of Pixel Data, which may not be lost with an original."""
+"""What a planned conversion leaves out or makes untrue, which may not be lost with an original."""
 
 from __future__ import annotations
 
-from dicodec.errors import ContradictionError
+from dicodec.errors import ContradictionError, UnsupportedImageError
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.source import read_chunks
 from dicodec.planning.conversion_plan import Action, ConversionPlan
 
+_DIRECTORY_RECORDS = 0x00041220
+
+
+def moved_records(file: DicomFile, plan: ConversionPlan) -> str:
+    """Return in words what becomes of a DICOMDIR's offsets; "" where nothing moves or is none.
+
+    They are counted from the first byte of the file (PS3.3 F.3.2.2), and are not computed anew.
+    """
+    if plan.action is Action.COPY_FILE or file.data_set.find(_DIRECTORY_RECORDS) is None:
+        return ""
+    return (
+        "a DICOMDIR says at which byte its records are, and they move: its offsets are those of "
+        "the source, and readers that follow them fail"
+    )
+
 
 def check_nothing_left_out(file: DicomFile, plan: ConversionPlan) -> None:
-    """Check that no bytes behind the frames are lost where the source is replaced.
+    """Check that nothing is lost where the source is replaced.
 
     Raises:
-        ContradictionError: some would be, and they are more than zeros.
+        UnsupportedImageError: it is a DICOMDIR whose records would move.
+        ContradictionError: bytes behind the frames would be lost, and they are more than zeros.
     """
+    if moved := moved_records(file, plan):
+        raise UnsupportedImageError(moved, hint="tools that write file-sets make it anew")
     pixels, pixel_data = plan.pixels, file.pixel_data
     kept = plan.action in {Action.MOVE_VALUE, Action.COPY_FILE}
     if pixels is None or pixel_data is None or pixel_data.frames is not None or kept:
