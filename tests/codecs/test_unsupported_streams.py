@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from codec_images import KINDS, codec_for, describe_image, smooth
 
+from dicodec import convert_bytes, inspect
 from dicodec.errors import UnsupportedSourceError
 from dicodec.model.encoder_settings import EncoderSettings
+from made import IMAGE_KINDS
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,13 @@ def test_a_stream_that_nobody_decodes(
 
     with pytest.raises(UnsupportedSourceError, match=message):
         decoder.decode(stream[:at] + value + stream[at + 1 :], stored)
+
+
+def test_inspect_does_not_promise_what_no_decoder_does() -> None:
+    siz = b"\xff\x51"
+    data = convert_bytes(IMAGE_KINDS["rgb-8"].make()[0], to="jpeg2000-lossless")
+    at = data.index(siz) + 40  # XRsiz of the second component, behind Ssiz of the first
+    subsampled = data[: at + 4] + b"\x02" + data[at + 5 :]
+    found = {one.name: one for one in inspect(subsampled).targets}
+    assert not found["explicit-le"].possible
+    assert "subsampled" in found["explicit-le"].reason

@@ -23,6 +23,7 @@ from dicodec.part10.spliced_source import SourceRange, SplicedSource, joined_pie
 from dicodec.repair.opening import open_tolerantly
 from dicodec.repair.standard_form import standard_form
 from dicodec.repair.tolerant_walk import walk_tolerantly
+from made import IMAGE_KINDS
 from real_files import real_files
 
 FILES = real_files()
@@ -275,3 +276,15 @@ OF_CONTENT: dict[str, tuple[str, ...]] = {
     "nonstandard/meta_missing_tsyntax.dcm": GROUP_1,
     "sequences/nested_priv_SQ.dcm": GROUP_1,
 }
+
+
+def test_items_of_the_other_byte_order_never_become_elements() -> None:
+    inner = struct.pack(">HHI", 0x0008, 0x0100, 4) + b"CODE"
+    items = struct.pack(">HHI", 0xFFFE, 0xE000, len(inner)) + inner
+    items += struct.pack(">HHI", 0xFFFE, 0xE0DD, 0)
+    content = convert_bytes(IMAGE_KINDS["gray-8"].make()[0], to="implicit-le")
+    at = content.index(struct.pack("<HHI", 0x28, 2, 2))
+    private = struct.pack("<HHI", 0x11, 0x10, 8) + b"ELSCINT1"
+    private += struct.pack("<HHI", 0x11, 0x1042, 0xFFFFFFFF) + items
+    with pytest.raises(MalformedFileError):
+        convert_bytes(content[:at] + private + content[at:], to="explicit-le")

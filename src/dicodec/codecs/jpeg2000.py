@@ -62,6 +62,7 @@ class Jpeg2000Decoder:
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
+        _check_supported(stream)
         pi = image.photometric_interpretation
         if stream.component_transform or pi in {"YBR_RCT", "YBR_ICT"}:
             return plain_description(image, "RGB")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dicodec.codecs.base import Decoder
 from dicodec.errors import FrameMismatchError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
@@ -13,6 +13,9 @@ from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.source import ByteSource
 from dicodec.repair.stream_kinds import described_at
 from dicodec.rules.color_space import coded_color_space
+
+if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
+    from dicodec.codecs.base import Decoder
 
 _TRANSFORMING = frozenset({"jpeg2000", "htj2k"})
 

@@ -38,6 +38,8 @@ _PIXEL_GROUP = 0x7FE0
 _LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, 0xFFFE})
 _LOW_BYTES = frozenset(group & 0xFF for group in _LATE_GROUPS)
 _ALL_VRS = LONG_FORM | SHORT_FORM
+_SWAPPED_ITEM_GROUP = b"\xff\xfe"
+"""FEFF, which no element has: what follows belongs to a sequence that was not read as one."""
 _MOST_STRAY_BYTES = 256
 _SURE_ELEMENTS = 6
 """Elements with rising tags that show where a data set begins."""
@@ -113,6 +115,10 @@ class _Walk:
                 self._position += 8
             elif tag == ITEM:
                 self._take_orphans()
+            elif self._source.read(self._position, 2) == _SWAPPED_ITEM_GROUP:
+                raise MalformedFileError(
+                    "an item's tag in the other byte order", offset=self._position
+                )
             else:
                 self._take_element()
 
