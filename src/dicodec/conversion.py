@@ -228,12 +228,12 @@ def _convert_open(
     if plan.action is Action.COPY_FILE and in_place:
         report.action, report.target_size = LEFT_ALONE, report.source_size
         return
+    if in_place:
+        check_nothing_left_out(file, plan)
     if by_gdcm:
         with _result_file(file, target, options, report, placement, in_place=in_place) as out:
             _convert_by_gdcm(file, plan, out, options, report, workers)
         return
-    if in_place:
-        check_nothing_left_out(file, plan)
     started = time.perf_counter()
     with _result_file(file, target, options, report, placement, in_place=in_place) as out:
         notes = SampleNotes()

@@ -8,9 +8,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 
 from data_set_bytes import data_set_of
 from dicodec import convert, convert_bytes, inspect
+from dicodec.errors import ContradictionError
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import BytesSource
 from dicodec.repair.catalogue import ODDITIES
@@ -96,3 +98,15 @@ def reported(content: bytes, to: str = "explicit-le") -> list[str]:
 def same(one: Samples, other: Samples) -> bool:
     """Whether samples and their shape are equal."""
     return one.shape == other.shape and bool(np.array_equal(one, other))
+
+
+def check_streams(wrong: bytes, oddity: str, kind: str, syntax: str) -> None:
+    """It is named, decodes to what the right file does, moves as right streams; strict refuses."""
+    assert oddity in found(wrong)
+    assert oddity in reported(wrong)
+    assert same(samples_of(wrong), right_samples(kind, syntax))
+    moved = convert_bytes(wrong, to=syntax, verify=True)
+    assert found(moved) == []
+    assert same(samples_of(moved), right_samples(kind, syntax))
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to=syntax, strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from odd_files import (
     PIXEL_DATA,
+    check_streams,
     found,
     frames_of,
     relabelled,
@@ -227,13 +228,7 @@ def test_fragments_may_be_in_a_value_of_defined_length(
     value = content[start:] if delimited else content[start:-8]
     wrong = with_value(content, value)
 
-    assert "fragments-of-defined-length" in found(wrong)
-    assert same(samples_of(wrong), right_samples(kind, syntax))
-    moved = convert_bytes(wrong, to=syntax, verify=True)
-    assert found(moved) == []
-    assert same(samples_of(moved), right_samples(kind, syntax))
-    with pytest.raises(ContradictionError):
-        convert_bytes(wrong, to=syntax, strict=True)
+    check_streams(wrong, "fragments-of-defined-length", kind, syntax)
 
 
 def test_fragments_as_long_as_native_frames_are_no_samples() -> None:

@@ -45,11 +45,11 @@ from dicodec.part10.file_meta import (
     guess_encoding,
     read_head,
     seen_encoding,
-    states_vr,
 )
 from dicodec.part10.fragments import EncapsulatedFrames, frames_of
 from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
 from dicodec.part10.source import ByteSource, OpenSource
+from dicodec.part10.vr import states_vr
 
 type Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource
 """What a caller may name as a source: a path, a buffer, a binary stream, or random access."""

@@ -21,7 +21,7 @@ from dicodec.part10.encoding import (
     tag_text,
 )
 from dicodec.part10.source import ByteSource, read_chunks
-from dicodec.part10.vr import LONG_FORM, SHORT_FORM
+from dicodec.part10.vr import LONG_FORM, SHORT_FORM, states_vr
 
 ITEM = 0xFFFEE000
 ITEM_DELIMITER = 0xFFFEE00D
@@ -299,10 +299,7 @@ class Walker:
 
     def _explicit_inside(self, value: int) -> bool:
         """Whether the first element of the first item states a VR."""
-        head = self._source.read(value, 16)
-        return head[:4] == b"\xfe\xff\x00\xe0" and (
-            head[12:14] in SHORT_FORM or head[12:14] in LONG_FORM
-        )
+        return items_state_vrs(self._source.read(value, 16))
 
     def _item_header(
         self, position: int, encoding: DataSetEncoding, *, far: bool = False
@@ -349,6 +346,11 @@ class Walker:
 
     def _note(self, oddity: str, text: str, offset: int) -> None:
         self.oddities.append(Oddity(oddity, text, offset))
+
+
+def items_state_vrs(items: bytes) -> bool:
+    """Whether the first element of the first item states a VR, in little endian."""
+    return items[:4] == b"\xfe\xff\x00\xe0" and states_vr(items[8:14])
 
 
 def _unknown_form(letters: bytes) -> tuple[str, bool]:

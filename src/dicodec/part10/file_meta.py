@@ -20,7 +20,7 @@ from dicodec.part10.encoding import (
     tag_text,
 )
 from dicodec.part10.source import ByteSource
-from dicodec.part10.vr import LONG_FORM, SHORT_FORM, VALUE_REPRESENTATIONS
+from dicodec.part10.vr import VALUE_REPRESENTATIONS, states_vr
 
 PREAMBLE_LENGTH = 128
 _PREFIX = b"DICM"
@@ -230,11 +230,6 @@ def seen_encoding(first: bytes, stated: DataSetEncoding) -> DataSetEncoding:
     if not explicit and not little_endian:
         return stated  # implicit VR has no big endian form
     return DataSetEncoding(explicit, little_endian)
-
-
-def states_vr(first: bytes) -> bool:
-    """Whether an element's first bytes have a VR after the tag."""
-    return first[4:6] in SHORT_FORM or first[4:6] in LONG_FORM
 
 
 def begins_data_set(first: bytes) -> bool:

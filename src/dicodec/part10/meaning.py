@@ -29,7 +29,7 @@ from dicodec.part10.encoding import (
 )
 from dicodec.part10.source import ByteSource, BytesSource
 from dicodec.part10.values import NUMBER_CODES, parse_values
-from dicodec.part10.vr import LONG_FORM, SHORT_FORM, VALUE_REPRESENTATIONS
+from dicodec.part10.vr import VALUE_REPRESENTATIONS, states_vr
 
 _LONGEST_SHOWN = 72
 _LEAD = 12
@@ -189,8 +189,8 @@ def items_of(element: Element) -> list[ItemSpan] | None:
 def _inner_encoding(element: Element) -> DataSetEncoding:
     if element.span.vr not in _UNKNOWN:
         return element.encoding
-    letters = element.source.read(element.span.value, 16)[12:14]
-    return EXPLICIT_LITTLE if letters in SHORT_FORM or letters in LONG_FORM else IMPLICIT_LITTLE
+    first = element.source.read(element.span.value + 8, 6)
+    return EXPLICIT_LITTLE if states_vr(first) else IMPLICIT_LITTLE
 
 
 def _level(element: Element, item: ItemSpan) -> dict[int, Element]:

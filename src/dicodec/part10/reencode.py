@@ -14,12 +14,17 @@ from typing import Any
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.oddity import Oddity
-from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER, Walker
+from dicodec.part10.elements import (
+    ITEM,
+    ITEM_DELIMITER,
+    SEQUENCE_DELIMITER,
+    Walker,
+    items_state_vrs,
+)
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
-    tag_bytes,
     tag_text,
 )
 from dicodec.part10.implicit_vr import (
@@ -34,7 +39,7 @@ from dicodec.part10.implicit_vr import (
     header_by_tag,
 )
 from dicodec.part10.source import BytesSource
-from dicodec.part10.vr import LONG_FORM, SHORT_FORM, SHORT_FORM_LIMIT
+from dicodec.part10.vr import SHORT_FORM_LIMIT
 
 _LONGEST_CREATOR = 256
 _FIRST_GROUP_OF_DATA_SETS = 0x0008
@@ -225,7 +230,7 @@ class _Reencoder:
         (PS3.5 6.2.2, A.1).
         """
         header = header_by_tag(tag)
-        if header is None or header.name != _SEQUENCE or not _states_vrs(content):
+        if header is None or header.name != _SEQUENCE or not items_state_vrs(content):
             return content
         try:
             return self._of_explicit_items(content, value, level, depth)
@@ -254,7 +259,7 @@ class _Reencoder:
             del oddities[noted:]
             content = self._buffer[value:end]
             with suppress(MalformedFileError, TruncatedFileError):
-                if _states_vrs(content):
+                if items_state_vrs(content):
                     return header, self._of_explicit_items(content, value, level, depth)
             del oddities[noted:]
             self._note(
@@ -425,11 +430,4 @@ class _Reencoder:
         self._context.oddities.append(Oddity(oddity, text, self._offset + position))
 
 
-def _states_vrs(items: bytes) -> bool:
-    """Whether the first element of the first item states a VR."""
-    vr = items[12:14]
-    return items[:4] == _ITEM_TAG and (vr in SHORT_FORM or vr in LONG_FORM)
-
-
-_ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
 _MAY_HOLD_ITEMS = frozenset({b"UN", b"OB", b"OW"})

@@ -83,3 +83,8 @@ SHORT_FORM: frozenset[bytes] = frozenset(
 
 SHORT_FORM_LIMIT = 0xFFFE
 """Largest even length that a 16-bit length field can state."""
+
+
+def states_vr(first: bytes) -> bool:
+    """Whether an element's first bytes have a VR after the tag."""
+    return first[4:6] in SHORT_FORM or first[4:6] in LONG_FORM

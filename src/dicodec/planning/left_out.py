@@ -40,7 +40,7 @@ def check_nothing_left_out(file: DicomFile, plan: ConversionPlan) -> None:
     span = pixel_data.span
     frames = NativeFrames(span, pixel_data.image, swapped_words=False).expected_length
     source, end = file.data_set.source, span.value + span.length
-    if any(any(chunk) for chunk in read_chunks(source, span.value + frames, end)):
+    if any(chunk.count(0) < len(chunk) for chunk in read_chunks(source, span.value + frames, end)):
         raise ContradictionError(
             f"Pixel Data has {span.length - frames} bytes behind its frames, which would be lost",
             attribute="PixelData",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import zlib
 
 from dicodec.model.oddity import Oddity
-from dicodec.part10.file_meta import begins_data_set, states_vr
+from dicodec.part10.file_meta import begins_data_set
 from dicodec.part10.source import ByteSource
+from dicodec.part10.vr import states_vr
 
 _LOOKED_AT = 1 << 16
 """Bytes of a stream of which the start is inflated to see what is in it."""

@@ -22,7 +22,11 @@ from dicodec.part10.encoding import (
 from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource
-from dicodec.part10.vr import LONG_FORM, SHORT_FORM, SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS
+from dicodec.part10.vr import (
+    SHORT_FORM_LIMIT,
+    VALUE_REPRESENTATIONS,
+    states_vr,
+)
 from dicodec.repair.element_headers import DELIMITERS, ElementHeader, HeaderReader
 from dicodec.repair.entries import (
     DELIMITER_LENGTH,
@@ -293,9 +297,8 @@ class ElementTree:
 
     def _encoding_inside(self, value: int) -> DataSetEncoding:
         """Return whether the first element of the first item of a UN states a VR."""
-        letters = self._headers.bytes_at(value, 16)[12:14]
-        states_vr = letters in SHORT_FORM or letters in LONG_FORM
-        return EXPLICIT_LITTLE if states_vr else IMPLICIT_LITTLE
+        first = self._headers.bytes_at(value, 16)[8:]
+        return EXPLICIT_LITTLE if states_vr(first) else IMPLICIT_LITTLE
 
     def _note_unknown_sequence(self, header: ElementHeader) -> None:
         text = f"{tag_text(header.tag)} is a sequence and stated as UN"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
+from itertools import islice
 
 from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
@@ -18,7 +18,7 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import WalkedDataSet
-from dicodec.part10.elements import ITEM, SEQUENCE_DELIMITER, ElementSpan
+from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
 from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_bytes
 from dicodec.part10.image_attributes import image_description
 from dicodec.repair.stream_kinds import (
@@ -74,34 +74,31 @@ def _enter_items(
     A Basic Offset Table that fits, a fragment, and nothing but items up to the end are no chance.
     Where native samples are stated, a stream has to be in the first fragment, too.
     """
-    source = walked.data_set.source
-    starts, lengths = array("Q"), array("Q")
-    at, end = span.value, span.value + span.length
-    while at + _HEADER <= end and len(starts) <= walked.data_set.limits.fragments:
-        tag, length = source.read(at, 4), int.from_bytes(source.read(at + 4, 4), "little")
-        if tag == _DELIMITER_TAG and not length and starts:
-            at = end
-            break
-        if tag != _ITEM_TAG or at + _HEADER + length > end:
-            return False
-        starts.append(at + _HEADER)
-        lengths.append(length)
-        at += _HEADER + length
-    if at != end or len(starts) < 2 or lengths[0] % 4:
+    source, limits = walked.data_set.source, walked.data_set.limits
+    end = span.value + span.length
+    if source.read(end - len(_DELIMITER), len(_DELIMITER)) == _DELIMITER:
+        end -= len(_DELIMITER)
+    found = Walker(source, limits).items(span.value, end, EXPLICIT_LITTLE)
+    try:
+        items = list(islice(found, limits.fragments + 1))
+    except DicodecError:
+        return False
+    if len(items) < 2 or items[-1].end != end or any(item.undefined for item in items):
+        return False
+    table, *fragments = items
+    if table.length % 4:
         return False
     native = syntax is None or syntax.native
-    if native and described_at(source, starts[1], lengths[1]) is None:
+    if native and described_at(source, fragments[0].value, fragments[0].length) is None:
         return False
-    walked.fragment_starts.extend(starts)
-    walked.fragment_lengths.extend(lengths)
-    text = f"Pixel Data has a defined length and holds {len(starts) - 1} fragment(s)"
+    walked.fragment_starts.extend(item.value for item in items)
+    walked.fragment_lengths.extend(item.length for item in items)
+    text = f"Pixel Data has a defined length and holds {len(fragments)} fragment(s)"
     oddities.append(Oddity("fragments-of-defined-length", text, span.start))
     return True
 
 
-_HEADER = 8
-_ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
-_DELIMITER_TAG = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE)
+_DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
 def described_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescription | None:

@@ -16,13 +16,8 @@ if TYPE_CHECKING:
     from dicodec.model.stream import StreamDescription
 
 _RGB_IDS = (ord("R"), ord("G"), ord("B"))
-_COLORS = frozenset(
-    {
-        "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_RCT",
-        "YBR_ICT",
-    }
-)  # fmt: skip
 _YBR = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
+_COLORS = _YBR | {"RGB", "YBR_RCT", "YBR_ICT"}
 
 
 class ColorSpace(NamedTuple):
