@@ -14,6 +14,7 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import tag_of
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
+from dicodec.part10.image_attributes import image_pixel_values
 from dicodec.part10.values import encode_user_value
 from dicodec.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.repair.character_sets import UTF_8, unreadable
@@ -98,7 +99,8 @@ def _pixel_edits(
             room = bytes(8 * pixels.frames)
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE, "OV", room))
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
-    edits += image_edits(pixels.stated, pixels.result)
+    if pixels.action is Action.TRANSCODE or pixels.stated != pixels.result:
+        edits += image_edits(image_pixel_values(file.data_set), pixels.result)
     edits += pixels.edits
     history = history_of(file, pixels)
     salvage = file.pixel_data.salvage if file.pixel_data is not None else None

@@ -21,7 +21,7 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.elements import ITEM, Walker, walk_elements, walk_items
 from dicodec.part10.encoding import DataSetEncoding, tag_bytes, tag_text
 from dicodec.part10.fragments import frames_of
-from dicodec.part10.image_attributes import image_description
+from dicodec.part10.image_attributes import image_description, image_pixel_values
 from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import BytesSource
@@ -176,7 +176,8 @@ def _with_native_pixels(
         for frame in range(stated.number_of_frames)
     )
     out = io.BytesIO()
-    writer = ElementWriter(data_set, data_set.encoding, [*edits, *image_edits(stated, result)])
+    edits = [*edits, *image_edits(image_pixel_values(data_set), result)]
+    writer = ElementWriter(data_set, data_set.encoding, edits)
     writer.write_before_pixel_data(out)
     pixels = NativeWriter(
         out, tags.PIXEL_DATA, native_vr(result, ""), len(value), data_set.encoding

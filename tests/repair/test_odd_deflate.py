@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_files import found, reported, same, samples_of
 
-from data_set_bytes import data_set_of, file_of
+from data_set_bytes import data_set_of, element, file_of
 from dicodec import convert_bytes, inspect
 from dicodec.errors import ContradictionError, DicodecError
 from dicodec.part10.source import BytesSource
+from dicodec.part10.vr import states_vr
 from dicodec.repair.deflated_data_sets import really_deflated
 from made import DEFLATED, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, make_file
 
@@ -58,6 +60,22 @@ def test_a_right_stream_is_not_doubted() -> None:
     assert found(convert_bytes(CONTENT, to="deflated")) == []
     for syntax in (EXPLICIT_LE, IMPLICIT_LE, EXPLICIT_BE):
         assert found(make_file(4, 4, transfer_syntax=syntax)[0]) == []
+
+
+def test_a_stream_with_the_letters_of_a_vr_is_deflated() -> None:
+    """One in 2,000 has them where an element has its VR, and was taken for a plain data set."""
+    plain, chance = data_set_of(CONTENT), Random(7)
+    for _ in range(100_000):
+        more = chance.choices(chance.randbytes(16), k=chance.randrange(2, 600, 2))
+        data = plain + element(0xFFFCFFFC, "OB", bytes(more))
+        stream = raw(data)
+        if states_vr(stream[:6]):
+            break
+    else:
+        pytest.fail("no stream with such letters was found")
+
+    assert found(file_of(stream, DEFLATED)) == ["incomplete-file-meta"]
+    assert data_set_of(convert_bytes(file_of(stream, DEFLATED), to="explicit-le")) == data
 
 
 def test_a_stream_that_is_cut_is_refused() -> None:

@@ -51,14 +51,19 @@ def changed(content: bytes, tag: int, value: int) -> bytes:
     return content[:start] + struct.pack("<H", value) + content[start + 2 :]
 
 
-def with_frames(content: bytes, text: bytes) -> bytes:
-    """Return the file with another Number of Frames; b"" leaves it out."""
-    head = struct.pack("<HH2s", 0x28, 8, b"IS")
+def with_text(content: bytes, tag: int, vr: bytes, text: bytes) -> bytes:
+    """Return the file with another text in an element; b"" leaves it out."""
+    head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr)
     start = content.index(head)
     (length,) = struct.unpack_from("<H", content, start + 6)
     text += b" " * (len(text) % 2)
     made = head + struct.pack("<H", len(text)) + text if text else b""
     return content[:start] + made + content[start + 8 + length :]
+
+
+def with_frames(content: bytes, text: bytes) -> bytes:
+    """Return the file with another Number of Frames; b"" leaves it out."""
+    return with_text(content, tags.NUMBER_OF_FRAMES, b"IS", text)
 
 
 def check(wrong: bytes, oddity: str, kind: str, syntax: str) -> None:
@@ -349,3 +354,33 @@ def test_pixels_behind_the_last_frame_are_not_lost_in_place(tmp_path: Path) -> N
     assert path.read_bytes() == content
     convert(path, path, to="deflated", overwrite=True)  # all bytes move
     assert convert(path, tmp_path / "y.dcm", to="jpeg-ls").warnings
+
+
+@pytest.mark.parametrize("tag", [
+    tags.PLANAR_CONFIGURATION, tags.PIXEL_REPRESENTATION, tags.HIGH_BIT,
+])  # fmt: skip
+@pytest.mark.parametrize("to", ["explicit-le", "rle", "jpeg2000-lossless"])
+def test_what_was_assumed_of_samples_is_written_with_them(tag: int, to: str) -> None:
+    """Strict readers take no pixels without these attributes (PS3.3 C.7.6.3, type 1 and 1C)."""
+    content = right("rgb-8", "jpeg-lossless")
+    result = pydicom.dcmread(io.BytesIO(convert_bytes(without(content, tag), to=to)))
+    made = pydicom.dcmread(io.BytesIO(convert_bytes(content, to=to)))
+
+    assert result[tag] == made[tag]
+    assert np.array_equal(result.pixel_array, made.pixel_array)
+
+
+@pytest.mark.parametrize("spelt", [b"YBR FULL 422", b"ybr_full_422", b"YBR-FULL-422"])
+@pytest.mark.parametrize("to", ["explicit-le", "jpeg-ls"])
+def test_a_misspelt_photometric_interpretation_is_read_and_written_right(
+    spelt: bytes, to: str
+) -> None:
+    content = right("rgb-8", "jpeg")
+    stated = pydicom.dcmread(io.BytesIO(content)).PhotometricInterpretation
+    assert stated == "YBR_FULL_422"
+    wrong = with_text(content, tags.PHOTOMETRIC_INTERPRETATION, b"CS", spelt)
+
+    assert "misspelt-photometric-interpretation" in found(wrong)
+    assert convert_bytes(wrong, to=to) == convert_bytes(content, to=to)
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to=to, strict=True)

@@ -16,9 +16,39 @@ GRAY = ImagePixelDescription(4, 4, 1, "MONOCHROME2", 16, 12, 11, 0)
 COLOR = ImagePixelDescription(4, 4, 3, "RGB", 8, 8, 7, 0, 1)
 
 
+def said(image: ImagePixelDescription) -> dict[int, int | str | None]:
+    """Return what a data set says that describes an image."""
+    return {
+        tags.SAMPLES_PER_PIXEL: image.samples_per_pixel,
+        tags.PHOTOMETRIC_INTERPRETATION: image.photometric_interpretation,
+        tags.PLANAR_CONFIGURATION: image.planar_configuration
+        if image.samples_per_pixel > 1
+        else None,
+        tags.BITS_ALLOCATED: image.bits_allocated,
+        tags.BITS_STORED: image.bits_stored,
+        tags.HIGH_BIT: image.high_bit,
+        tags.PIXEL_REPRESENTATION: image.pixel_representation,
+    }
+
+
 @pytest.mark.parametrize("image", [GRAY, COLOR])
 def test_what_stays_is_not_edited(image: ImagePixelDescription) -> None:
-    assert image_edits(image, image) == ()
+    assert image_edits(said(image), image) == ()
+
+
+@pytest.mark.parametrize("image", [GRAY, COLOR])
+def test_what_was_assumed_is_written(image: ImagePixelDescription) -> None:
+    everything = said(image)
+    for tag, value in everything.items():
+        edits = image_edits({**everything, tag: None}, image)
+        assert [edit.tag for edit in edits] == ([] if value is None else [tag])
+
+
+def test_floating_samples_have_no_bits_to_write() -> None:
+    image = replace(GRAY, bits_allocated=32, bits_stored=32, high_bit=31, floating=True)
+    lacking = dict.fromkeys((tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION))
+
+    assert image_edits({**said(image), **lacking}, image) == ()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +71,7 @@ def test_what_stays_is_not_edited(image: ImagePixelDescription) -> None:
 def test_what_changes_is_edited(
     image: ImagePixelDescription, changes: dict[str, Any], expected: dict[int, Any]
 ) -> None:
-    edits = image_edits(image, replace(image, **changes))
+    edits = image_edits(said(image), replace(image, **changes))
 
     assert {edit.tag: (edit.vr, edit.value) for edit in edits if isinstance(edit, SetAttribute)} \
         == expected  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import PHOTOMETRIC_INTERPRETATIONS, ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.embedded_overlays import embedded_overlays
@@ -16,6 +17,14 @@ _REQUIRED = (
     ("Rows", tags.ROWS),
     ("Columns", tags.COLUMNS),
     ("BitsAllocated", tags.BITS_ALLOCATED),
+)
+_SAMPLE_NUMBERS = (
+    tags.SAMPLES_PER_PIXEL,
+    tags.PLANAR_CONFIGURATION,
+    tags.BITS_ALLOCATED,
+    tags.BITS_STORED,
+    tags.HIGH_BIT,
+    tags.PIXEL_REPRESENTATION,
 )
 _BITS_ALLOCATED = frozenset({1, 8, 16, 32, 64})
 _FLOATING = {tags.FLOAT_PIXEL_DATA: 32, tags.DOUBLE_FLOAT_PIXEL_DATA: 64}
@@ -39,6 +48,12 @@ class _Known:
     def text(self, tag: int) -> str:
         known = self._known.get(tag)
         return self._data_set.text(tag) if known is None else str(known)
+
+
+def image_pixel_values(data_set: DataSet) -> dict[int, int | str | None]:
+    """Return what the data set itself says of samples, by tag; None or "" where it says nothing."""
+    said: dict[int, int | str | None] = {tag: data_set.number(tag) for tag in _SAMPLE_NUMBERS}
+    return said | {tags.PHOTOMETRIC_INTERPRETATION: data_set.text(tags.PHOTOMETRIC_INTERPRETATION)}
 
 
 def image_description(
@@ -150,12 +165,26 @@ def _photometric_interpretation(
 ) -> str:
     stated = data_set.text(tags.PHOTOMETRIC_INTERPRETATION)
     if stated:
-        return stated.upper() if stated.isascii() else stated
+        meant = _SPELLINGS.get(_plain(stated), stated)
+        if meant != stated:
+            oddities.append(
+                Oddity("misspelt-photometric-interpretation", f"{stated!r} is taken as {meant}")
+            )
+        return meant
     assumed = "MONOCHROME2" if samples == 1 else "RGB"
     oddities.append(
         Oddity("missing-attribute", f"PhotometricInterpretation is missing; taken as {assumed}")
     )
     return assumed
+
+
+def _plain(value: str) -> str:
+    """Return a value without what old encoders wrote otherwise: case, underscores and blanks."""
+    return _SEPARATORS.sub("", value).upper()
+
+
+_SEPARATORS = re.compile(r"[ _-]")
+_SPELLINGS = {_plain(value): value for value in PHOTOMETRIC_INTERPRETATIONS}
 
 
 def _planar_configuration(data_set: DataSet | _Known, samples: int, oddities: list[Oddity]) -> int:

@@ -10,21 +10,22 @@ from dataclasses import dataclass, replace
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
-from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import tag_text
+from dicodec.part10.image_attributes import image_pixel_values
 from dicodec.repair.catalogue import ODDITIES
 from dicodec.repair.element_tree import ElementTree
 from dicodec.repair.entries import Entry, Place
 from dicodec.repair.forms import ReadableForm, StandardForm
+from dicodec.repair.image_attributes import stated_frames
 from dicodec.repair.levels import TreeLevel
 from dicodec.repair.notes import Notes
 from dicodec.repair.placed_elements import PlacedElements
-from dicodec.rules.image_edits import native_vr
+from dicodec.rules.image_edits import image_edits, native_vr
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +124,16 @@ class _StandardFile:
         pixel_data = self._file.pixel_data
         if pixel_data is None or isinstance(pixel_data.described, MalformedFileError):
             return ()
-        corrected = {edit.tag for edit in self._file.corrections}
-        return tuple(
-            edit
-            for edit in _image_pixel_edits(pixel_data.described)
-            if edit.tag not in corrected and not self._says(edit)
+        data_set, image = self._file.data_set, pixel_data.described
+        edits = image_edits(image_pixel_values(data_set), image)
+        sizes = ((tags.ROWS, image.rows), (tags.COLUMNS, image.columns))
+        edits += tuple(
+            SetAttribute(tag, "US", (size,)) for tag, size in sizes if data_set.number(tag) != size
         )
-
-    def _says(self, edit: SetAttribute) -> bool:
-        data_set = self._file.data_set
-        if isinstance(edit.value, tuple):
-            return data_set.number(edit.tag) == edit.value[0]
-        stated = data_set.text(edit.tag)
-        if edit.tag == tags.NUMBER_OF_FRAMES:
-            return not stated or stated == edit.value or int(stated.split("\\")[0]) > 0
-        return stated == edit.value
+        if stated_frames(data_set) != image.number_of_frames:
+            edits += (SetAttribute(tags.NUMBER_OF_FRAMES, "IS", str(image.number_of_frames)),)
+        corrected = {edit.tag for edit in self._file.corrections}
+        return tuple(edit for edit in edits if edit.tag not in corrected)
 
     def check_pixel_data(self) -> None:
         """Note what is wrong with the Pixel Data element; a result's is always written anew."""
@@ -193,24 +189,3 @@ _REQUIRED_META = (
     tags.IMPLEMENTATION_CLASS_UID,
 )
 """Type 1 in PS3.10 table 7.1-1."""
-
-
-def _image_pixel_edits(image: ImagePixelDescription) -> list[SetAttribute]:
-    """Return what a data set should say of its pixels; floating ones have no bits to speak of."""
-    edits = [
-        SetAttribute(tags.SAMPLES_PER_PIXEL, "US", (image.samples_per_pixel,)),
-        SetAttribute(tags.PHOTOMETRIC_INTERPRETATION, "CS", image.photometric_interpretation),
-        SetAttribute(tags.NUMBER_OF_FRAMES, "IS", str(image.number_of_frames)),
-        SetAttribute(tags.ROWS, "US", (image.rows,)),
-        SetAttribute(tags.COLUMNS, "US", (image.columns,)),
-        SetAttribute(tags.BITS_ALLOCATED, "US", (image.bits_allocated,)),
-    ]
-    if image.samples_per_pixel > 1:
-        edits.append(SetAttribute(tags.PLANAR_CONFIGURATION, "US", (image.planar_configuration,)))
-    if not image.floating:
-        edits += [
-            SetAttribute(tags.BITS_STORED, "US", (image.bits_stored,)),
-            SetAttribute(tags.HIGH_BIT, "US", (image.high_bit,)),
-            SetAttribute(tags.PIXEL_REPRESENTATION, "US", (image.pixel_representation,)),
-        ]
-    return edits

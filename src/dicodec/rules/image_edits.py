@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.image import ImagePixelDescription
@@ -9,11 +11,16 @@ from dicodec.model.image import ImagePixelDescription
 _ROWS = (
     # attribute, VR, field
     (tags.SAMPLES_PER_PIXEL, "US", "samples_per_pixel"),
+    (tags.PHOTOMETRIC_INTERPRETATION, "CS", "photometric_interpretation"),
     (tags.BITS_ALLOCATED, "US", "bits_allocated"),
+)
+_COLOR_ROWS = ((tags.PLANAR_CONFIGURATION, "US", "planar_configuration"),)
+_BIT_ROWS = (
     (tags.BITS_STORED, "US", "bits_stored"),
     (tags.HIGH_BIT, "US", "high_bit"),
     (tags.PIXEL_REPRESENTATION, "US", "pixel_representation"),
 )
+"""Floating point samples have no bits to speak of (C.7.6.24)."""
 
 _SAMPLE_STATISTICS = (
     tags.SMALLEST_IMAGE_PIXEL_VALUE,
@@ -23,22 +30,27 @@ _SAMPLE_STATISTICS = (
 )
 
 
-def image_edits(stated: ImagePixelDescription, result: ImagePixelDescription) -> tuple[Edit, ...]:
-    """Return the edits that make the Image Pixel Module say what the result is (C.7.6.3)."""
-    edits: list[Edit] = [
-        SetAttribute(tag, vr, (getattr(result, field),))
-        for tag, vr, field in _ROWS
-        if getattr(stated, field) != getattr(result, field)
-    ]
-    if stated.photometric_interpretation != result.photometric_interpretation:
-        edits.append(
-            SetAttribute(tags.PHOTOMETRIC_INTERPRETATION, "CS", result.photometric_interpretation)
-        )
-    if result.samples_per_pixel > 1 and (
-        stated.planar_configuration != result.planar_configuration or stated.samples_per_pixel == 1
-    ):
-        edits.append(SetAttribute(tags.PLANAR_CONFIGURATION, "US", (result.planar_configuration,)))
+def image_edits(
+    said: Mapping[int, int | str | None], result: ImagePixelDescription
+) -> tuple[Edit, ...]:
+    """Return the edits that make the Image Pixel Module say what the result is (C.7.6.3).
+
+    Args:
+        said: the values that a data set has, by tag. What it lacks and was assumed, and what was
+            taken for something else than it says, is written as it was taken.
+        result: the image that is stored.
+    """
+    edits: list[Edit] = []
+    for tag, vr, field in _rows(result):
+        value = getattr(result, field)
+        if said.get(tag) != value:
+            edits.append(SetAttribute(tag, vr, value if isinstance(value, str) else (value,)))
     return tuple(edits)
+
+
+def _rows(image: ImagePixelDescription) -> tuple[tuple[int, str, str], ...]:
+    color = _COLOR_ROWS if image.samples_per_pixel > 1 else ()
+    return (*_ROWS, *color, *(() if image.floating else _BIT_ROWS))
 
 
 def statistics_edits() -> tuple[Edit, ...]:
