@@ -36,11 +36,11 @@ def j2k(pixels: Any, *, mct: bool = False, lossless: bool = True) -> bytes:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["jpeg-ls", "jpeg2000"])
+@pytest.mark.parametrize("kind", ["jpeg-ls", "jpeg-ls-near", "jpeg2000"])
 @pytest.mark.parametrize("lossy_one", [0, 1, 2])
 def test_one_lossy_frame_makes_a_lossy_image(kind: str, lossy_one: int) -> None:
-    if kind == "jpeg-ls":
-        uid = "1.2.840.10008.1.2.4.81"
+    if kind != "jpeg2000":  # .80 has no loss, and streams that have it all the same
+        uid = "1.2.840.10008.1.2.4.8" + ("1" if kind == "jpeg-ls-near" else "0")
         both = [bytes(imagecodecs.jpegls_encode(GRAY, near)) for near in (0, 3)]
     else:
         uid = "1.2.840.10008.1.2.4.91"

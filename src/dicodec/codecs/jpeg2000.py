@@ -34,8 +34,13 @@ EXACT_BITS = 23
 EXACT_BITS_WITHOUT_WAVELET = 25
 DECODED_BITS = 28
 LOSSY_BITS = 16
+# Its formula for subsampled YCbCr is within two levels of the exact one (C.7.6.3.1.2) up to these.
+SUBSAMPLED_BITS = 12
 # With one or two bits the component transform is more than OpenJPEG's bit planes hold.
 TRANSFORMED_BITS = 8
+
+_DECODED_SUBSAMPLINGS = frozenset(((1, 1), (2, rows), (2, rows)) for rows in (1, 2))
+"""XRsiz and YRsiz of 4:2:2 and 4:2:0, which OpenJPEG brings to RGB (ISO/IEC 15444-1 A.5.1)."""
 
 _PHOTOMETRIC = MONOCHROME | {"RGB", "YBR_FULL"}
 
@@ -44,7 +49,8 @@ _PHOTOMETRIC = MONOCHROME | {"RGB", "YBR_FULL"}
 class Jpeg2000Decoder:
     """Reads JPEG 2000 and HTJ2K, bare or in boxes: the stream says which it is.
 
-    A component transform (MCT) is undone, which gives RGB; sign and precision are those of the
+    A component transform (MCT) is undone, which gives RGB, and so are subsampled YCbCr components,
+    each chroma sample counting for all pixels that it covers; sign and precision are those of the
     stream, brought to Pixel Representation (PS3.5 8.2.4).
 
     Attributes:
@@ -64,7 +70,9 @@ class Jpeg2000Decoder:
         """Describe the samples that `decode` returns: see `Decoder`."""
         _check_supported(stream)
         pi = image.photometric_interpretation
-        if stream.component_transform or pi in {"YBR_RCT", "YBR_ICT"}:
+        if stream.subsampled and pi not in {"YBR_FULL", "YBR_FULL_422"}:
+            raise UnsupportedSourceError(f"JPEG 2000 with subsampled components in {pi}")
+        if stream.component_transform or stream.subsampled or pi in {"YBR_RCT", "YBR_ICT"}:
             return plain_description(image, "RGB")
         return plain_description(image, "YBR_FULL" if pi.startswith("YBR") else None)
 
@@ -212,8 +220,8 @@ def _check_supported(description: StreamDescription) -> None:
     """Refuse what the libraries would decode to something else than was coded."""
     if description.details.get("part_2"):
         raise UnsupportedSourceError("a multi-component transform of JPEG 2000 part 2")
-    if description.subsampled or set(description.subsampling) - {(1, 1)}:
-        raise UnsupportedSourceError("JPEG 2000 with subsampled components")
+    if set(description.subsampling) - {(1, 1)}:
+        _check_subsampled(description)
     if description.details.get("mixed_depths"):
         raise UnsupportedSourceError("JPEG 2000 whose components differ in precision or sign")
     exact = description.kind == "htj2k" and description.lossless
@@ -221,6 +229,24 @@ def _check_supported(description: StreamDescription) -> None:
     if (description.precision or 0) > limit:
         raise UnsupportedSourceError(
             f"JPEG 2000 of {description.precision} bits: decoded exactly are at most {limit}"
+        )
+
+
+def _check_subsampled(description: StreamDescription) -> None:
+    exact = (
+        description.kind == "jpeg2000"
+        and description.subsampling in _DECODED_SUBSAMPLINGS
+        and not description.component_transform
+        and not description.signed
+    )
+    if not exact:
+        raise UnsupportedSourceError(
+            "JPEG 2000 with subsampled components that are not unsigned YCbCr in 4:2:2 or 4:2:0"
+        )
+    if (description.precision or 0) > SUBSAMPLED_BITS:
+        raise UnsupportedSourceError(
+            f"JPEG 2000 with subsampled components of {description.precision} bits: decoded are at "
+            f"most {SUBSAMPLED_BITS}"
         )
 
 

@@ -30,15 +30,16 @@ def judged_together(
 ) -> StreamDescription:
     """Return what the first stream says, lossy where that of any frame is.
 
-    Streams may be lossy or not in some transfer syntaxes, and each of JPEG 2000 says for itself
-    whether its components are transformed (PS3.5 8.2.4). Others are not looked at.
+    Streams may be lossy or not in some transfer syntaxes, those of JPEG-LS are under the UID of the
+    lossless one too, and each of JPEG 2000 says for itself whether its components are transformed
+    (PS3.5 8.2.4). Others are not looked at.
 
     Raises:
         FrameMismatchError: a frame would decode to another color space than the first.
     """
     if frames is None or len(frames) < 2:
         return first
-    may_differ = syntax.loss is Loss.POSSIBLE and first.lossless
+    may_differ = first.lossless and (syntax.loss is Loss.POSSIBLE or first.kind == "jpeg-ls")
     colored = first.kind in _TRANSFORMING and first.components == 3
     if not may_differ and not colored:
         return first

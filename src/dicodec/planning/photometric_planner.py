@@ -96,6 +96,19 @@ class PhotometricPlanner:
         self._decisions.append(f"taken as {color.photometric_interpretation}: {color.reason}")
         return replace(self._stated, photometric_interpretation=color.photometric_interpretation)
 
+    def note_decoding(
+        self,
+        stream: StreamDescription,
+        coded: ImagePixelDescription,
+        decoded: ImagePixelDescription,
+    ) -> None:
+        """Note colors that the decoder does not bring back exactly as they were coded."""
+        before, after = coded.photometric_interpretation, decoded.photometric_interpretation
+        if stream.subsampled and before != "RGB" == after:
+            self._warnings.append(
+                f"{before} is decoded to {after} by the codec: samples are rounded"
+            )
+
     def way_in(
         self, coded: ImagePixelDescription, decoded: ImagePixelDescription
     ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:

@@ -274,6 +274,7 @@ class PixelPlanner:
         stream = self._first_stream()
         coded = colors.coded(stream)
         decoded = decoder.decoded_description(stream, coded)
+        colors.note_decoding(stream, coded, decoded)
         stream = judged_together(
             self._bytes, self._pixel_data.frames, self._source, self._stated, decoder, stream
         )

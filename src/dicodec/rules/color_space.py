@@ -50,6 +50,11 @@ def coded_color_space(image: ImagePixelDescription, stream: StreamDescription) -
 
 def _jpeg_2000(stated: str, stream: StreamDescription) -> ColorSpace:
     """PS3.5 8.2.4: the multiple component transform of the COD marker decides."""
+    if stream.subsampled and stated in {"RGB", "YBR_RCT", "YBR_ICT"}:
+        return ColorSpace(
+            "YBR_FULL_422",
+            f"chroma is subsampled, so the codestream is YCbCr although the data set says {stated}",
+        )
     if stream.component_transform:
         coded = "YBR_ICT" if stream.lossless is False else "YBR_RCT"
         if stated == coded:
