@@ -17,6 +17,7 @@ from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.edit_bytes import element_bytes
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_text
+from dicodec.part10.image_attributes import unsaid_attributes
 from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.meaning import (
     Difference,
@@ -88,6 +89,7 @@ def compare_attributes(
     )
     for file in files:  # what the image is, is compared with its pixels
         permitted |= {edit.tag: "put right" for edit in file.corrections}
+        permitted |= dict.fromkeys(unsaid_attributes(file.data_set), "as it was taken")
     permitted |= dict.fromkeys(allow, "as asked for")
     found = [
         _change(tag, change, "File Meta Information") for tag, change in _meta_differences(*files)

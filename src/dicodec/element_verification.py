@@ -15,6 +15,7 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.edit_bytes import element_bytes
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import tag_text
+from dicodec.part10.image_attributes import unsaid_attributes
 from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import ByteSource, read_chunks
@@ -127,10 +128,13 @@ def check_allowed(
     permitted = allowed_changes(
         (one.text(color), two.text(color)), (_lossy_methods(one), _lossy_methods(two)), further
     )
+    unsaid = unsaid_attributes(one) if pixels is not None else frozenset()
     overlays = {overlay.group for overlay in pixels.overlays} if pixels is not None else set()
     for edit in edits:
         present = source.data_set.find(edit.tag) is not None
-        if edit.tag in permitted or edit.tag in asked or edit.tag >> 16 in overlays:
+        if edit.tag in permitted or edit.tag in asked or edit.tag in unsaid:
+            continue
+        if edit.tag >> 16 in overlays:
             continue
         if isinstance(edit, SetSequence) and present:  # nested pixels; never made up
             continue

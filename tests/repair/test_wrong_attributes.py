@@ -21,7 +21,7 @@ from odd_files import (
     with_streams,
 )
 
-from dicodec import convert, convert_bytes, inspect
+from dicodec import compare, convert, convert_bytes, inspect
 from dicodec.errors import (
     ContradictionError,
     DicodecError,
@@ -363,10 +363,13 @@ def test_pixels_behind_the_last_frame_are_not_lost_in_place(tmp_path: Path) -> N
 def test_what_was_assumed_of_samples_is_written_with_them(tag: int, to: str) -> None:
     """Strict readers take no pixels without these attributes (PS3.3 C.7.6.3, type 1 and 1C)."""
     content = right("rgb-8", "jpeg-lossless")
-    result = pydicom.dcmread(io.BytesIO(convert_bytes(without(content, tag), to=to)))
+    wrong = without(content, tag)
+    written = convert_bytes(wrong, to=to, verify=True)
+    result = pydicom.dcmread(io.BytesIO(written))
     made = pydicom.dcmread(io.BytesIO(convert_bytes(content, to=to)))
 
     assert result[tag] == made[tag]
+    assert compare(wrong, written).equal
     assert np.array_equal(result.pixel_array, made.pixel_array)
 
 
@@ -381,6 +384,6 @@ def test_a_misspelt_photometric_interpretation_is_read_and_written_right(
     wrong = with_text(content, tags.PHOTOMETRIC_INTERPRETATION, b"CS", spelt)
 
     assert "misspelt-photometric-interpretation" in found(wrong)
-    assert convert_bytes(wrong, to=to) == convert_bytes(content, to=to)
+    assert convert_bytes(wrong, to=to, verify=True) == convert_bytes(content, to=to)
     with pytest.raises(ContradictionError):
         convert_bytes(wrong, to=to, strict=True)

@@ -56,6 +56,13 @@ def image_pixel_values(data_set: DataSet) -> dict[int, int | str | None]:
     return said | {tags.PHOTOMETRIC_INTERPRETATION: data_set.text(tags.PHOTOMETRIC_INTERPRETATION)}
 
 
+def unsaid_attributes(data_set: DataSet) -> frozenset[int]:
+    """Return the attributes of samples that the data set lacks: what is assumed can be written."""
+    return frozenset(
+        tag for tag, said in image_pixel_values(data_set).items() if said in {None, ""}
+    )
+
+
 def image_description(
     data_set: DataSet,
     pixel_data_tag: int,
