@@ -19,11 +19,11 @@ from odd_files import (
     with_streams,
 )
 
-from dicodec import convert_bytes
+from dicodec import convert_bytes, inspect
 from dicodec.codecs.base import Decoder
 from dicodec.codecs.streams import jpeg2000, rle
 from dicodec.codecs.table import decoder_for
-from dicodec.errors import FrameError
+from dicodec.errors import FrameError, MalformedFileError
 from dicodec.model.transfer_syntax import by_name
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.repair import streams
@@ -204,6 +204,34 @@ def test_fragments_of_odd_length() -> None:
 
     assert len(wrong) == len(padded) - 1
     check_streams(wrong, "odd-fragment", "gray-8", "jpeg-ls")
+
+
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("frame", [0, 2, 4])
+@pytest.mark.parametrize("length", [0, 1])
+def test_fragments_with_a_byte_more_than_they_say(frame: int, length: int, *, table: bool) -> None:
+    """The byte is the stream's last one, or its padding."""
+    content = right("multi-frame", "jpeg-ls")
+    streams = [bare(one) for one in frames_of(content)]
+    streams[frame] += b"\0" * (len(streams[frame]) % 2 ^ length)  # more padding if need be
+    whole = with_streams(content, streams, offset_table=table)
+    size = len(streams[frame]) + length
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, size) + streams[frame]
+    assert whole.count(item) == 1
+    wrong = whole.replace(item, item[:4] + struct.pack("<I", size - 1) + item[8:])
+
+    check_streams(wrong, "short-fragment", "multi-frame", "jpeg-ls")
+
+
+def test_what_follows_a_fragment_is_believed_one_byte_further_only() -> None:
+    content = right("multi-frame", "jpeg-ls")
+    start = content.index(PIXEL_DATA)
+    streams = [bare(one) for one in frames_of(content)]
+    for stray in (b"\0\0", b"\0\0\0"):
+        between = encapsulated([[one] for one in streams])
+        at = between.rindex(struct.pack("<HH", 0xFFFE, 0xE000))
+        with pytest.raises(MalformedFileError, match="where a fragment"):
+            inspect(content[:start] + between[:at] + stray + between[at:])
 
 
 @pytest.mark.parametrize("table", [False, True])

@@ -280,9 +280,13 @@ class Walker:
             if tag == SEQUENCE_DELIMITER:
                 return position, position + 8
             if tag != ITEM or length == UNDEFINED_LENGTH:
-                raise MalformedFileError(
-                    f"{tag_text(tag)} where a fragment of Pixel Data should be", offset=position
-                )
+                if not self._is_short(position, end, encoding):
+                    raise MalformedFileError(
+                        f"{tag_text(tag)} where a fragment of Pixel Data should be", offset=position
+                    )
+                self.fragment_lengths[-1] += 1
+                position += 1
+                continue
             last_length = length
             position += 8
             self.fragment_starts.append(position)
@@ -296,6 +300,21 @@ class Walker:
         else:
             self._note("no-delimiter", "Pixel Data ends without its delimiter", position)
         return min(position, end), end  # a part of the delimiter is none
+
+    def _is_short(self, position: int, end: int, encoding: DataSetEncoding) -> bool:
+        """Whether the fragment before ends a byte behind what it says: what follows it does."""
+        header = self._source.read(position + 1, 8)
+        if len(self.fragment_starts) < 2 or position + 9 > end or len(header) < 8:
+            return False
+        group, number, length = _STRUCTS[encoding.order].implicit.unpack(header)
+        tag = group << 16 | number
+        follows = tag == ITEM and position + 9 + length <= end
+        if not follows and (tag != SEQUENCE_DELIMITER or length):
+            return False
+        if all(one.id != "short-fragment" for one in self.oddities):
+            text = "a fragment has a byte more than it says"
+            self._note("short-fragment", text, position)
+        return True
 
     def _explicit_inside(self, value: int) -> bool:
         """Whether the first element of the first item states a VR."""

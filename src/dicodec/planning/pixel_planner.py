@@ -158,6 +158,7 @@ class PixelPlanner:
             right_table = self._pixel_data.frames is None or (
                 self._pixel_data.span.undefined
                 and not self._pixel_data.frames.oddities
+                and all(one.id != "short-fragment" for one in self._file.oddities)
                 and self._options.offset_table == "auto"
             )
             action = Action.MOVE_VALUE if right_table else Action.MOVE_FRAMES

@@ -198,6 +198,9 @@ _ROWS = (
                "and not OB", "samples of Bits Allocated", "the right VR", "PS3.5 A.1 to A.4"),
     OddityKind("empty-fragment", _WRONG, "a fragment of Pixel Data has no bytes",
                "it is part of no frame", "it is left out", "PS3.5 A.4"),
+    OddityKind("short-fragment", _WRONG, "an item or the delimiter of Pixel Data begins a byte "
+               "behind the end of the fragment before", "that fragment has this byte, too",
+               "the right length", "PS3.5 A.4"),
     OddityKind("odd-fragment", _WRONG, "a fragment of Pixel Data has an odd number of bytes",
                "as long as it says", "a pad byte is added", "PS3.5 A.4"),
     # What Pixel Data really is
