@@ -40,7 +40,7 @@ def test_calls_for_one_file(target: str, budget: int) -> None:
     ("target", "there", "back"),
     [
         ("implicit-le", 1, 1), ("explicit-be", 1, 1), ("deflated", 1, 1), ("rle", 131, 108),
-        ("jpeg-ls", 124, 154), ("jpeg-lossless", 123, 540), ("jpeg2000-lossless", 128, 189),
+        ("jpeg-ls", 124, 190), ("jpeg-lossless", 123, 540), ("jpeg2000-lossless", 128, 189),
         ("htj2k-lossless", 147, 240), ("jpegxl-lossless", 122, 207),
         ("encapsulated-uncompressed", 28, 33),
     ],
