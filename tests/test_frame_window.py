@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicodec.frame_window import BYTES_IN_FLIGHT, FRAMES_IN_FLIGHT_PER_WORKER, map_frames
+from dicodec.frame_window import (
+    BYTES_IN_FLIGHT,
+    FRAMES_IN_FLIGHT_PER_WORKER,
+    map_frames,
+    threads_for_each,
+)
 
 
 class Gauge:
@@ -99,3 +104,14 @@ def test_a_sink_that_stops_stops_the_work() -> None:
 
     assert gauge.begun < 20
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(("frames", "workers", "size", "threads"), [
+    (1, 8, 1, 8), (2, 8, 1, 4), (3, 8, 1, 2), (5, 8, 1, 1), (100, 8, 1, 1), (1, 1, 1, 1),
+    (100, 8, BYTES_IN_FLIGHT, 8), (100, 8, BYTES_IN_FLIGHT // 2, 4),  # few are in flight at once
+    (0, 8, 1, 8),
+])  # fmt: skip
+def test_threads_that_are_left_to_a_frame(
+    frames: int, workers: int, size: int, threads: int
+) -> None:
+    assert threads_for_each(frames, workers, size) == threads

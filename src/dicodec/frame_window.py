@@ -20,6 +20,25 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_for_each(frames: int, workers: int, frame_size: int) -> int:
+    """Return how many threads are left to a frame where fewer frames than workers are in flight.
+
+    Args:
+        frames: as `map_frames` is given them.
+        workers: as there.
+        frame_size: as there.
+    """
+    return max(1, workers // max(1, _at_once(frames, workers, frame_size)))
+
+
+def _at_once(frames: int, workers: int, frame_size: int) -> int:
+    return min(workers, _affordable(frame_size), frames)
+
+
+def _affordable(frame_size: int) -> int:
+    return max(1, BYTES_IN_FLIGHT // max(frame_size, 1))
+
+
 def map_frames[Result](
     work: Callable[[int], Result], frames: int, workers: int, frame_size: int
 ) -> Generator[Result]:
@@ -34,12 +53,11 @@ def map_frames[Result](
         workers: threads.
         frame_size: bytes that a frame in flight takes, source, samples and result together.
     """
-    affordable = max(1, BYTES_IN_FLIGHT // max(frame_size, 1))
-    workers = min(workers, affordable, frames)
+    workers = _at_once(frames, workers, frame_size)
     if workers <= 1:
         yield from map(work, range(frames))
         return
-    window = min(workers * FRAMES_IN_FLIGHT_PER_WORKER, affordable)
+    window = min(workers * FRAMES_IN_FLIGHT_PER_WORKER, _affordable(frame_size))
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(workers, "dicodec-frame") as pool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import decoder_for, with_threads
 from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData
@@ -31,12 +31,14 @@ def frame_work(
     plan: ConversionPlan,
     pixels: PixelPlan,
     notes: SampleNotes | None = None,
+    threads: int = 1,
 ) -> FrameWork:
     """Return the function that turns a frame's number into the bytes that are stored for it.
 
     Its errors name the frame and where in the file it lies. What is decoded is told to `notes`.
+    Codecs that can use them have `threads` for each frame.
     """
-    work = located(_frame_work(file, pixel_data, plan, pixels, notes), file, pixel_data)
+    work = located(_frame_work(file, pixel_data, plan, pixels, notes, threads), file, pixel_data)
     filled = pixel_data.filled
     if not filled:
         return work
@@ -52,6 +54,7 @@ def _frame_work(
     plan: ConversionPlan,
     pixels: PixelPlan,
     notes: SampleNotes | None,
+    threads: int,
 ) -> FrameWork:
     read = frame_reader(file, pixel_data)
     if plan.action is Action.MOVE_FRAMES:
@@ -64,9 +67,9 @@ def _frame_work(
 
         change = repack_jpeg if plan.action is Action.REPACK_JPEG else unpack_jpeg
         return lambda frame: change(read(frame))
-    decode = sample_reader(file, pixel_data, pixels, notes)
-    encoder = pixels.encoder
-    assert encoder is not None, "a plan to transcode names its encoder"
+    decode = sample_reader(file, pixel_data, pixels, notes, threads)
+    assert pixels.encoder is not None, "a plan to transcode names its encoder"
+    encoder = with_threads(pixels.encoder, threads)
 
     def transcode(frame: int) -> Buffer:
         return encoder.encode(decode(frame), pixels.prepared)
@@ -113,7 +116,7 @@ def decoding_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:
 
 
 def decoded_frames(
-    file: DicomFile, pixel_data: PixelData
+    file: DicomFile, pixel_data: PixelData, threads: int = 1
 ) -> tuple[SampleReader, ImagePixelDescription]:
     """Return the function that decodes any frame of a file, and what it returns.
 
@@ -121,7 +124,7 @@ def decoded_frames(
         ReadError: the first frame's headers cannot be read.
     """
     read = decoding_reader(file, pixel_data)
-    decoder = decoder_for(file.syntax)
+    decoder = with_threads(decoder_for(file.syntax), threads)
     describe = located(lambda frame: decoder.describe(read(frame)), file, pixel_data)
     stream = (
         decoder.describe(b"") if pixel_data.frames is None else describe(pixel_data.first_whole)
@@ -134,11 +137,15 @@ def decoded_frames(
 
 
 def sample_reader(
-    file: DicomFile, pixel_data: PixelData, pixels: PixelPlan, notes: SampleNotes | None = None
+    file: DicomFile,
+    pixel_data: PixelData,
+    pixels: PixelPlan,
+    notes: SampleNotes | None = None,
+    threads: int = 1,
 ) -> SampleReader:
     """Return the function that decodes a frame and brings it to the wanted interpretation."""
     read = decoding_reader(file, pixel_data)
-    decoder = pixels.decoder or decoder_for(file.syntax)
+    decoder = with_threads(pixels.decoder or decoder_for(file.syntax), threads)
     coded = pixels.coded
 
     def decode(frame: int) -> Samples:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from dicodec import __version__
-from dicodec.frame_window import map_frames
+from dicodec.frame_window import map_frames, threads_for_each
 from dicodec.frame_work import frame_work
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
@@ -170,9 +170,10 @@ class _Run:
         if self._plan.action is Action.MOVE_VALUE or pixels is None:
             self._move_value(sink, pixel_data)
             return PipelineResult(None, 0)
-        work = frame_work(self._file, pixel_data, self._plan, pixels, self._notes)
         native_size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
         frame_size = pixels.decoded.samples_per_frame * max(pixels.decoded.bits_allocated, 8) // 4
+        threads = threads_for_each(pixels.frames, self._workers, frame_size)
+        work = frame_work(self._file, pixel_data, self._plan, pixels, self._notes, threads)
         # Closed even where writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = streams if self._progress is None else _told(streams, pixels, self._progress)

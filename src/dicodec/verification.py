@@ -15,7 +15,7 @@ from dicodec.element_verification import (
     check_value,
 )
 from dicodec.errors import DicodecError, VerificationError
-from dicodec.frame_window import map_frames
+from dicodec.frame_window import map_frames, threads_for_each
 from dicodec.frame_work import SampleReader, decoded_frames, frame_reader, sample_reader
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
@@ -140,11 +140,13 @@ def verify_samples(
         VerificationError: a sample is further off; the frame is named.
         ReadError: a frame cannot be decoded.
     """
+    threads = threads_for_each(pixels.frames, workers, _frame_size(pixels.result))
     if pixels.action is Action.TRANSCODE:
-        expected, wanted = sample_reader(source, source_pixels, pixels), pixels.prepared
+        expected = sample_reader(source, source_pixels, pixels, threads=threads)
+        wanted = pixels.prepared
     else:
-        expected, wanted = decoded_frames(source, source_pixels)
-    compare = _sample_comparison(expected, wanted, made, made_pixels)
+        expected, wanted = decoded_frames(source, source_pixels, threads)
+    compare = _sample_comparison(expected, wanted, made, made_pixels, threads)
     compare = _of_whole_frames(compare, source_pixels)
     return _compared(compare, pixels.result, pixels.frames, bound, workers)
 
@@ -163,9 +165,10 @@ def verify_same_samples(
         VerificationError: a sample differs by more than `bound`; the frame is named.
         ReadError: a frame cannot be decoded.
     """
-    expected, wanted = decoded_frames(one, one_pixels)
-    compare = _sample_comparison(expected, wanted, two, two_pixels)
     frames = one_pixels.image.number_of_frames
+    threads = threads_for_each(frames, workers, _frame_size(one_pixels.image))
+    expected, wanted = decoded_frames(one, one_pixels, threads)
+    compare = _sample_comparison(expected, wanted, two, two_pixels, threads)
     return _compared(compare, one_pixels.image, frames, bound, workers)
 
 
@@ -176,9 +179,9 @@ def _compared(
     bound: int | None,
     workers: int,
 ) -> Verification:
-    size = image.samples_per_frame * max(image.bits_allocated, 8) // 2
     total = _Difference()
-    for frame, difference in enumerate(map_frames(compare, frames, workers, size)):
+    compared = map_frames(compare, frames, workers, _frame_size(image))
+    for frame, difference in enumerate(compared):
         if bound is not None and difference.largest > bound:
             raise VerificationError(
                 f"samples differ by up to {difference.largest}, and {bound} was promised",
@@ -190,6 +193,11 @@ def _compared(
             total.samples + difference.samples,
         )
     return Verification(frames, total.largest, _psnr(total, image.bits_stored))
+
+
+def _frame_size(image: ImagePixelDescription) -> int:
+    """Return the bytes that the comparison of a frame takes: both streams and all samples."""
+    return image.samples_per_frame * max(image.bits_allocated, 8) // 2
 
 
 def _of_whole_frames(
@@ -222,9 +230,10 @@ def _sample_comparison(
     wanted: ImagePixelDescription,
     made: DicomFile,
     made_pixels: PixelData,
+    threads: int,
 ) -> Callable[[int], _Difference]:
     """Return the function that compares a frame's samples, in the wanted interpretation."""
-    found, decoded = decoded_frames(made, made_pixels)
+    found, decoded = decoded_frames(made, made_pixels, threads)
     steps, _ = next(iter(route(decoded, wanted.photometric_interpretation)))
 
     def compare(frame: int) -> _Difference:

@@ -20,7 +20,11 @@ type Samples = NDArray[Any]
 
 
 class Decoder(Protocol):
-    """Turns one frame's stream into samples."""
+    """Turns one frame's stream into samples.
+
+    A decoder whose library can use several threads for one frame has a field `threads`; so has an
+    encoder. See `dicodec.codecs.table.with_threads`.
+    """
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Return what the stream's own headers say; nothing is decoded.

@@ -56,9 +56,11 @@ class Jpeg2000Decoder:
     Attributes:
         may_be_lossy: the transfer syntax allows loss. A stream with the 5-3 wavelet may then have
             been cut to a rate, which its header does not tell, and overshoot Bits Stored.
+        threads: for each frame, where OpenJPEG decodes it.
     """
 
     may_be_lossy: bool = False
+    threads: int = 1
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Return what the codestream's main header says: see `Decoder`."""
@@ -89,7 +91,9 @@ class Jpeg2000Decoder:
                 samples = imagecodecs.htj2k_decode(codestream, planar=False)
             else:
                 # OpenJPH wraps lossy samples that leave the range, OpenJPEG clamps them.
-                samples = imagecodecs.jpeg2k_decode(codestream, planar=False, numthreads=1)
+                samples = imagecodecs.jpeg2k_decode(
+                    codestream, planar=False, numthreads=self.threads
+                )
         if self.may_be_lossy:
             description = replace(description, lossless=False)
         return bring_to_image(samples, description, image, notes)
@@ -103,11 +107,13 @@ class Jpeg2000Encoder:
         lossless: 5-3 wavelet and RCT, or 9-7 wavelet and ICT.
         mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
         rate: what a lossy stream has to reach.
+        threads: for each frame.
     """
 
     lossless: bool = True
     mct: bool = True
     rate: Rate = field(default_factory=Rate)
+    threads: int = 1
 
     def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
@@ -147,7 +153,7 @@ class Jpeg2000Encoder:
         stream = self._encode(samples, image, None, None)
         if mct and _chroma_may_overflow(samples, image.bits_stored):
             with encoding("JPEG 2000"):
-                decoded = imagecodecs.jpeg2k_decode(stream, planar=False, numthreads=1)
+                decoded = imagecodecs.jpeg2k_decode(stream, planar=False, numthreads=self.threads)
             if not np.array_equal(decoded, samples):
                 return self._encode(samples, image, None, 1)  # without a wavelet nothing grows
         return stream
@@ -170,7 +176,7 @@ class Jpeg2000Encoder:
                 resolutions=resolutions,
                 reversible=self.lossless,
                 mct=self._mct(image),
-                numthreads=1,
+                numthreads=self.threads,
             )
         return bytes(stream)
 

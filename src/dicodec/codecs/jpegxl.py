@@ -39,7 +39,13 @@ LOSSLESS_EFFORT, LOSSY_EFFORT = 1, 5
 
 @dataclass(frozen=True, slots=True)
 class JpegXlDecoder:
-    """Reads JPEG XL of up to 16 bits. XYB and recompressed YCbCr come as RGB."""
+    """Reads JPEG XL of up to 16 bits. XYB and recompressed YCbCr come as RGB.
+
+    Attributes:
+        threads: for each frame.
+    """
+
+    threads: int = 1
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Return what the stream's headers say: see `Decoder`."""
@@ -65,7 +71,7 @@ class JpegXlDecoder:
             raise UnsupportedSourceError("JPEG XL with floating point samples")
         try:
             # The first image asked for, libjxl does not run through the stream to count them.
-            samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=1)
+            samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=self.threads)
         except Exception as cause:
             raise _why(cause) from cause
         return bring_to_image(samples, description, image, notes)
@@ -79,9 +85,11 @@ class JpegXlLosslessEncoder:
 
     Attributes:
         effort: 1 (fast) to 9.
+        threads: for each frame.
     """
 
     effort: int = LOSSLESS_EFFORT
+    threads: int = 1
 
     def __post_init__(self) -> None:
         _check_effort(self.effort)
@@ -103,7 +111,7 @@ class JpegXlLosslessEncoder:
                 lossless=True,
                 bitspersample=image.bits_stored,
                 planar=False,
-                numthreads=1,
+                numthreads=self.threads,
             )
         return bytes(stream)
 
@@ -115,10 +123,12 @@ class JpegXlLossyEncoder:
     Attributes:
         quality: 1 to 100; see `distance`.
         effort: 1 (fast) to 9.
+        threads: for each frame.
     """
 
     quality: int = 90
     effort: int = LOSSY_EFFORT
+    threads: int = 1
 
     def __post_init__(self) -> None:
         _check_effort(self.effort)
@@ -164,7 +174,7 @@ class JpegXlLossyEncoder:
                 planar=False,
                 # 16-bit samples would pass for linear light, and dark ones lose their detail.
                 transfer="SRGB",
-                numthreads=1,
+                numthreads=self.threads,
             )
         return bytes(stream)
 

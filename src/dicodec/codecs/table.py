@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dicodec.errors import UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
@@ -47,3 +48,13 @@ def encoder_for(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SETT
     if not syntax.writes or syntax.family is None:
         raise UnsupportedTargetError(f"{syntax.title} is not written: {syntax.why_not}")
     return cast("Encoder", import_module(FAMILIES[syntax.family]).encoder(syntax, settings))
+
+
+def with_threads[Codec: Decoder | Encoder](codec: Codec, threads: int) -> Codec:
+    """Return a codec that has some threads for each frame, if its library has use for them.
+
+    What comes out does not depend on their number.
+    """
+    if threads == 1 or not hasattr(codec, "threads"):
+        return codec
+    return cast("Codec", replace(cast("Any", codec), threads=threads))

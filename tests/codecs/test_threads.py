@@ -1,0 +1,60 @@
+"""Threads for one frame: they make it faster, and nothing else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import imagecodecs
+import pytest
+from codec_images import ACCEPTED, KINDS, codec_for, describe_image, smooth
+
+from dicodec import convert, convert_bytes
+from dicodec.codecs.table import with_threads
+from made import make_file
+
+THREADED = ("jpeg2000", "htj2k", "jpegxl")
+"""What the names of syntaxes begin with whose decoder, at least, can use several."""
+
+
+@pytest.mark.parametrize("name", sorted(ACCEPTED))
+@pytest.mark.parametrize("threads", [2, 5])
+def test_what_comes_out_does_not_depend_on_threads(name: str, threads: int) -> None:
+    encoder, decoder = codec_for(name)
+    quicker_encoder = with_threads(encoder, threads)
+    quicker_decoder = with_threads(decoder, threads)
+    assert (quicker_decoder != decoder) == name.startswith(THREADED)
+    for kind in ACCEPTED[name]:
+        image = describe_image(**KINDS[kind], rows=300, columns=280)
+        samples = smooth(image)
+        stored = encoder.encoded_description(image)
+        stream = encoder.encode(samples, image)
+        assert quicker_encoder.encode(samples, image) == stream
+        back = decoder.decode(stream, stored)
+        assert quicker_decoder.decode(stream, stored).tobytes() == back.tobytes()
+
+
+@pytest.mark.parametrize(("module", "to"), [("jpeg2k", "jpeg2000-lossless"),
+                                            ("jpegxl", "jpegxl-lossless")])  # fmt: skip
+def test_workers_without_a_frame_help_with_the_others(
+    module: str, to: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+
+    def watched(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, numthreads: int, **named: Any) -> Any:
+            given.append(numthreads)
+            return function(*arguments, numthreads=numthreads, **named)
+
+        return call
+
+    for name in (f"{module}_encode", f"{module}_decode"):
+        monkeypatch.setattr(imagecodecs, name, watched(getattr(imagecodecs, name)))
+    for frames, workers, expected in ((1, 4, 4), (3, 4, 1), (2, 4, 2), (5, 4, 1), (1, 1, 1)):
+        content = make_file(64, 64, frames=frames)[0]
+        out = io.BytesIO()
+        convert(content, out, to=to, workers=workers, verify=True)
+        convert_bytes(out.getvalue(), to="explicit-le", workers=workers)
+        assert set(given) == {expected}
+        given.clear()
