@@ -21,6 +21,10 @@ class Verdict:
         of_codec: the share of the codec's speed, alone on all cores, that dicodec has; 0 where the
             row has no codec.
         of_copy, of_synced: of the speed of `cp`, and of `cp` that also reaches the disk.
+        wanted: seconds in which the fastest peer would be left behind as far as is to be reached;
+            0 where there is none.
+        least: seconds that the codec alone takes, or `cp` until the copy is on the disk, whichever
+            is more: nothing that writes such a result is sooner done.
         met: whether what was to be reached is.
     """
 
@@ -29,6 +33,8 @@ class Verdict:
     of_codec: float
     of_copy: float
     of_synced: float
+    wanted: float
+    least: float
     met: bool
 
 
@@ -39,7 +45,7 @@ def verdict(row: Row) -> Verdict:
     fastest = min(right, key=lambda figure: figure.wall_ratio, default=None)
     times = fastest.wall_ratio if fastest else 0.0
     if own.failure:
-        return Verdict(fastest, 0, 0, 0, 0, met=False)
+        return Verdict(fastest, 0, 0, 0, 0, 0, 0, met=False)
     of_codec, of_copy, of_synced = (
         bound / own.wall for bound in (row.codec, row.copied, row.synced)
     )
@@ -52,4 +58,6 @@ def verdict(row: Row) -> Verdict:
         met = near or times >= TIMES
     else:
         met = near or fastest is None or times >= 1
-    return Verdict(fastest, times, of_codec, of_copy, of_synced, met)
+    wanted = times * own.wall / (TIMES if goal is Goal.TIMES else 1)
+    least = max(row.codec, row.synced)
+    return Verdict(fastest, times, of_codec, of_copy, of_synced, wanted, least, met)

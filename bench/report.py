@@ -89,16 +89,21 @@ def _below(rows: Sequence[Row]) -> Iterator[str]:
         (row.workload, row.name, row.own.failure or f"{row.own.wall:.2f}", *_standing(found))
         for row, found in sorted(below, key=lambda pair: pair[1].times)
     ]
-    head = ("workload", "conversion", "dicodec s", "fastest peer", "times", "of codec", "of cp")
+    head = (
+        "workload", "conversion", "dicodec s", "fastest peer", "times", "of codec", "of cp",
+        "wanted s", "least s",
+    )  # fmt: skip
     yield from _markdown(head, cells)
 
 
-def _standing(found: Verdict) -> tuple[str, str, str, str]:
+def _standing(found: Verdict) -> tuple[str, ...]:
     return (
         found.fastest.tool if found.fastest else "none",
         f"{found.times:.2f}" if found.fastest else "",
         _share(found.of_codec),
         _share(found.of_copy),
+        f"{found.wanted:.2f}" if found.wanted else "",
+        f"{found.least:.2f}",
     )
 
 
