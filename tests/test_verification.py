@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import pytest
 
 from data_set_bytes import data_set_of, element, file_of, item, sequence
@@ -386,3 +387,33 @@ def test_an_absent_attribute_may_be_removed(tmp_path: Path) -> None:
     convert(
         SOURCE, tmp_path / "out.dcm", to="rle", remove_attributes=("ImageComments",), verify=True
     )
+
+
+def repacked(quality: int, subsampling: str) -> tuple[bytes, bytes]:
+    """Return a JPEG file of two frames, and its stream."""
+    rgb = IMAGE_KINDS["rgb-8"].make()[1][0]
+    stream = bytes(imagecodecs.jpeg8_encode(rgb, quality, subsampling=subsampling))
+    content, _ = make_file(
+        48, 64, samples=3, bits_allocated=8, bits_stored=8, photometric="YBR_FULL_422",
+        transfer_syntax="1.2.840.10008.1.2.4.50", frames=2, streams=[[stream], [stream]],
+    )  # fmt: skip
+    return content, stream
+
+
+@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+def test_repacked_jpeg_is_verified_by_its_streams(subsampling: str, tmp_path: Path) -> None:
+    """Samples are no witness: a JPEG XL decoder brings back others from the same coefficients."""
+    content, stream = repacked(80, subsampling)
+    place = tmp_path / "image.dcm"
+    place.write_bytes(content)
+
+    convert(place, place, to="jpegxl-jpeg", overwrite=True)
+    packed = place.read_bytes()
+    assert packed != content
+    back = convert_bytes(packed, to="jpeg", verify=True)
+    assert back.count(stream) == 2
+    other, _ = repacked(81, subsampling)
+    with pytest.raises(VerificationError, match="bit by bit"):
+        verify(content, convert_bytes(other, to="jpegxl-jpeg"), to=("jpegxl-jpeg",))
+    with pytest.raises(VerificationError, match="bit by bit"):
+        verify(packed, other, to=("jpeg",))
