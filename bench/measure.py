@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from pathlib import Path
 CONVERT = (sys.executable, "-m", "dicodec.cli.main", "convert", "--quiet", "--overwrite")
 MAKE = (sys.executable, str(Path(__file__).with_name("made_file.py")))
 _PIECE = 1 << 20
+_FOLDERS = re.compile(r"(?:file://)?(?<![\w.~-])/(?:[^\s/\"'()]+/)+")
+"""Of a file's path: where a machine has it is nobody's business in results that are kept."""
 _ENVIRONMENT = {
     # As where a package was installed: its modules are compiled once, not at each start.
     name: value
@@ -95,7 +98,7 @@ def run(
     if ended.is_set():
         raise TooLongError(f"> {timeout:g} s")
     if process.returncode:
-        text = said.decode("utf-8", "replace").strip()
+        text = _FOLDERS.sub("", said.decode("utf-8", "replace")).strip()
         name = Path(command[0]).name
         raise FailedError(f"{name} failed with status {process.returncode}: {text[-400:]}")
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)

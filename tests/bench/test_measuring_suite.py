@@ -118,3 +118,18 @@ assert (both.memory, both.start_up) == (["peaks"], ["starts"])
 assert both.with_newer(new).machine == {"date": "1 to 2"}
 """
     subprocess.run([sys.executable, "-c", code], cwd=BENCH, check=True, timeout=60)
+
+
+def test_what_a_failed_peer_said_names_no_folder_of_the_machine(tmp_path: Path) -> None:
+    peer, measuring = tmp_path / "peer.py", tmp_path / "measuring.py"
+    said = f"File '{tmp_path}/a.py' (file://{tmp_path}/b.mjs:1:2) 1/2 of {tmp_path}/c.dcm"
+    peer.write_text(f"import sys\nsys.exit({said!r})\n")
+    measuring.write_text(
+        f"import sys\nsys.path[:0] = [{str(BENCH)!r}]\nimport measure\n"
+        f"try:\n    measure.run([sys.executable, {str(peer)!r}])\n"
+        "except measure.FailedError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, measuring], check=True, stdout=subprocess.PIPE, timeout=60
+    )
+    assert done.stdout.decode().strip().endswith("File 'a.py' (b.mjs:1:2) 1/2 of c.dcm")
