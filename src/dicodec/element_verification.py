@@ -128,13 +128,12 @@ def check_allowed(
     permitted = allowed_changes(
         (one.text(color), two.text(color)), (_lossy_methods(one), _lossy_methods(two)), further
     )
-    unsaid = unsaid_attributes(one) if pixels is not None else frozenset()
+    if pixels is not None:
+        permitted |= dict.fromkeys(unsaid_attributes(one), "as it was taken")
     overlays = {overlay.group for overlay in pixels.overlays} if pixels is not None else set()
     for edit in edits:
         present = source.data_set.find(edit.tag) is not None
-        if edit.tag in permitted or edit.tag in asked or edit.tag in unsaid:
-            continue
-        if edit.tag >> 16 in overlays:
+        if edit.tag in permitted or edit.tag in asked or edit.tag >> 16 in overlays:
             continue
         if isinstance(edit, SetSequence) and present:  # nested pixels; never made up
             continue

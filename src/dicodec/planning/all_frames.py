@@ -45,12 +45,11 @@ def judged_together(
         return first
     color = _decoded_color(image, decoder, first)
     for frame in range(1, len(frames)):
-        fragments = frames.fragments_of(frame)  # none where the frame is lost and filled
-        stream = (
-            described_at(source, frames.starts[fragments[0]], frames.lengths[fragments[0]])
-            if fragments
-            else None
-        )
+        fragments = frames.fragments_of(frame)
+        if not fragments:  # the frame is lost, and filled
+            continue
+        fragment = fragments[0]
+        stream = described_at(source, frames.starts[fragment], frames.lengths[fragment])
         if stream is None:  # its own error comes when it is decoded
             continue
         if may_differ and stream.lossless is False:

@@ -22,11 +22,7 @@ from dicodec.part10.encoding import (
 from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource
-from dicodec.part10.vr import (
-    SHORT_FORM_LIMIT,
-    VALUE_REPRESENTATIONS,
-    states_vr,
-)
+from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS, states_vr
 from dicodec.repair.element_headers import DELIMITERS, ElementHeader, HeaderReader
 from dicodec.repair.entries import (
     DELIMITER_LENGTH,
