@@ -30,11 +30,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from brokers import KINDS, PERSISTENT, RunningBroker, running_broker
+from helpers.brokers import KINDS, PERSISTENT, RunningBroker, running_broker
+from helpers.plain_clients import dead_letters, history, produce
+from helpers.worker_fleet import Fleet
 from made_file import write_file
 from measure import FailedError, table
-from plain_clients import dead_letters, history, produce
-from worker_fleet import Fleet
 from workloads import WORKLOADS
 
 ENDURING = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,29 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-import witnesses
-
-ROOT = Path(__file__).resolve().parent.parent
-
-ManifestRow = dict[str, str]
+from helpers import witnesses
+from helpers.corpus import ManifestRow, find_corpus, read_manifest
 
 # The same examples every time where a change is judged; new ones where it is made.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
-
-
-def find_corpus() -> Path | None:
-    """Return the folder of real files: DICODEC_CORPUS, or the one beside the project, or None."""
-    named = os.environ.get("DICODEC_CORPUS")
-    folder = Path(named) if named else ROOT.parent / "shared" / "corpus"
-    return folder if (folder / "MANIFEST.tsv").is_file() else None
-
-
-def read_manifest(folder: Path) -> list[ManifestRow]:
-    """Return the rows of a corpus' MANIFEST.tsv."""
-    with (folder / "MANIFEST.tsv").open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 @pytest.fixture(scope="session")

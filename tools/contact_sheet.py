@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicodec import convert_bytes
+from dicodec.comparison.image_pair import open_side
+from dicodec.comparison.picture import rendered, shown, side_by_side
 from dicodec.errors import DicodecError
-from dicodec.image_pair import open_side
 from dicodec.model.image import MONOCHROME
-from dicodec.picture import rendered, shown, side_by_side
 from dicodec.repair.opening import open_tolerantly
 
 TARGETS = ("jpeg", "jpeg2000", "jpeg-ls", "rle")

@@ -27,7 +27,7 @@ from typing import Any
 import pydicom
 
 from dicodec import inspect
-from dicodec.conversion import convert_with
+from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InternalError
 from dicodec.options import ConversionOptions
 from mutations import Anatomy, anatomy_of, mutated

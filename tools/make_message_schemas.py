@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dicodec.jobs.schema import asyncapi, event_schema, request_schema
+from dicodec.service.jobs.schema import asyncapi, event_schema, request_schema
 
 FOLDER = Path(__file__).parents[1] / "docs" / "messages"
 

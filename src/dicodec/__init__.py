@@ -11,17 +11,17 @@ TYPE_CHECKING = False  # for type checkers it is true; `typing` takes longer to 
 if TYPE_CHECKING:
     from typing import Any
 
-    from dicodec.asynchronous import convert_async as convert_async
-    from dicodec.comparison import Comparison as Comparison
-    from dicodec.comparison import compare as compare
-    from dicodec.conversion import convert as convert
-    from dicodec.conversion import convert_bytes as convert_bytes
-    from dicodec.datasets import convert_dataset as convert_dataset
+    from dicodec.comparison.compare import Comparison as Comparison
+    from dicodec.comparison.compare import compare as compare
+    from dicodec.conversion.asynchronous import convert_async as convert_async
+    from dicodec.conversion.convert import convert as convert
+    from dicodec.conversion.convert import convert_bytes as convert_bytes
+    from dicodec.conversion.datasets import convert_dataset as convert_dataset
+    from dicodec.conversion.inspection import inspect as inspect
     from dicodec.errors import ConversionError as ConversionError
     from dicodec.errors import DicodecError as DicodecError
     from dicodec.errors import ReadError as ReadError
     from dicodec.errors import WriteError as WriteError
-    from dicodec.inspection import inspect as inspect
     from dicodec.model.transfer_syntax import TransferSyntax as TransferSyntax
     from dicodec.options import ConversionOptions as ConversionOptions
     from dicodec.report import ConversionReport as ConversionReport
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "compare": "dicodec.comparison",
-    "convert": "dicodec.conversion",
-    "convert_async": "dicodec.asynchronous",
-    "convert_bytes": "dicodec.conversion",
-    "convert_dataset": "dicodec.datasets",
-    "inspect": "dicodec.inspection",
-    "Comparison": "dicodec.comparison",
+    "compare": "dicodec.comparison.compare",
+    "convert": "dicodec.conversion.convert",
+    "convert_async": "dicodec.conversion.asynchronous",
+    "convert_bytes": "dicodec.conversion.convert",
+    "convert_dataset": "dicodec.conversion.datasets",
+    "inspect": "dicodec.conversion.inspection",
+    "Comparison": "dicodec.comparison.compare",
     "ConversionError": "dicodec.errors",
     "ConversionOptions": "dicodec.options",
     "ConversionReport": "dicodec.report",

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_archives import make_archive
 
-from data_set_bytes import element
 from dicodec import convert_bytes
-from dicodec.batch.ledger import Ledger
-from dicodec.batch.ledger_tables import LEDGER_NAME
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import LEDGER_NAME
 from dicodec.cli.main import run
-from made import IMAGE_KINDS, make_file
-from real_files import real_files
+from helpers.archives import make_archive
+from helpers.data_set_bytes import element
+from helpers.made import IMAGE_KINDS, make_file
+from helpers.real_files import real_files
 
 CONTENT = IMAGE_KINDS["gray-16"].make()[0]
 RESULT = convert_bytes(CONTENT, to="rle")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_set_bytes import element, file_of
 from dicodec.batch.layout import Layout, parse_layout
-from dicodec.batch.safe_names import safe_component, safe_relative
+from dicodec.batch.sources.safe_names import safe_component, safe_relative
 from dicodec.errors import InvalidOptionError
 from dicodec.options import ConversionOptions
 from dicodec.repair.opening import open_tolerantly
+from helpers.data_set_bytes import element, file_of
 
 OPTIONS = ConversionOptions(to=("rle",))
 CONTENT = file_of(

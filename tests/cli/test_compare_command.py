@@ -13,7 +13,7 @@ import pytest
 
 from dicodec import convert
 from dicodec.cli.main import run
-from made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS
 
 
 @pytest.fixture

@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
-from data_set_bytes import element, file_of
-from dicodec import conversion, convert_bytes, pipeline
+from dicodec import convert_bytes
 from dicodec.cli import arguments as command_arguments
 from dicodec.cli.main import run
-from made import IMAGE_KINDS, make_file
+from dicodec.conversion import convert as conversion
+from dicodec.conversion.frames import pipeline
+from helpers.data_set_bytes import element, file_of
+from helpers.made import IMAGE_KINDS, make_file
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
 RESULT = convert_bytes(CONTENT, to="rle")
@@ -606,7 +608,7 @@ def test_interrupted_while_it_starts_it_says_so(
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_program_under_nohup_goes_on(ignored: bool) -> None:
     script = (
-        "import signal; from dicodec.ending_signals import ending_signals;"
+        "import signal; from dicodec.service.ending_signals import ending_signals;"
         f"signal.signal(signal.SIGHUP, signal.SIG_IGN) if {ignored} else None;"
         "print(signal.SIGHUP in ending_signals())"
     )

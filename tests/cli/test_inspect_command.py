@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from data_set_bytes import data_set_of
 from dicodec import convert_bytes, inspect
 from dicodec.cli.main import run
-from made import IMAGE_KINDS, make_file
+from helpers.data_set_bytes import data_set_of
+from helpers.made import IMAGE_KINDS, make_file
 
 SYNTAXES = ("explicit-le", "implicit-le", "explicit-be", "deflated", "rle", "jpeg-ls",
             "jpeg2000-lossless", "htj2k-lossless", "jpegxl-lossless", "deflated-frame")  # fmt: skip

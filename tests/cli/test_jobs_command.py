@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dicodec.batch.ledger import Ledger
-from dicodec.batch.ledger_tables import LEDGER_NAME, Begun, Ending, State
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import LEDGER_NAME, Begun, Ending, State
 from dicodec.cli.main import run
 
 

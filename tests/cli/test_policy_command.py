@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dicodec import convert_bytes, inspect
-from dicodec.batch.policy import profile_names
+from dicodec.batch.policy.policy import profile_names
 from dicodec.cli.main import run
-from made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS
 
 GRAY = IMAGE_KINDS["gray-12-in-16"].make()[0]
 LOSSY = convert_bytes(IMAGE_KINDS["rgb-8"].make()[0], to="jpeg", lossy=True)

@@ -6,12 +6,12 @@ import subprocess
 import sys
 
 import pytest
-from codec_images import syntax_named
 
 from dicodec.codecs.table import decoder_for, encoder_for
 from dicodec.errors import InvalidOptionError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from helpers.codec_images import syntax_named
 
 
 @pytest.mark.parametrize("syntax", TRANSFER_SYNTAXES, ids=lambda syntax: syntax.name)

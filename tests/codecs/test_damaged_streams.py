@@ -6,7 +6,6 @@ import contextlib
 
 import numpy as np
 import pytest
-from codec_images import KINDS, Samples, codec_for, describe_image, smooth, syntax_named
 
 from dicodec.codecs.base import Decoder
 from dicodec.codecs.jpegxl import JpegXlDecoder, repack_jpeg, unpack_jpeg
@@ -14,6 +13,7 @@ from dicodec.codecs.table import decoder_for
 from dicodec.errors import CorruptFrameError, DicodecError, FrameError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
+from helpers.codec_images import KINDS, Samples, codec_for, describe_image, smooth, syntax_named
 
 COMPRESSED = {
     "deflated-frame": "16/12",

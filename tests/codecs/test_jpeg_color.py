@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from codec_images import KINDS, Samples, codec_for, describe_image, smooth
 
 from dicodec.codecs.jpeg import JpegDecoder
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
+from helpers.codec_images import KINDS, Samples, codec_for, describe_image, smooth
 
 RGB = describe_image(**KINDS["rgb 8"], rows=48, columns=51)
 JFIF = bytes.fromhex("ffe000104a46494600010100000100010000")

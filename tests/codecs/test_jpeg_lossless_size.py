@@ -7,7 +7,6 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from codec_images import lossless_jpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from dicodec.codecs.jpeg_lossless_size import bits_needed, huffman_codes
 from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, walk
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
+from helpers.codec_images import lossless_jpeg
 
 DECODER = jpeg.JpegDecoder()
 

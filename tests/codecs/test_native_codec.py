@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from codec_images import KINDS, describe_image, fill
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from dicodec.errors import (
 )
 from dicodec.model.image import ImagePixelDescription
 from dicodec.pixels import bits
+from helpers.codec_images import KINDS, describe_image, fill
 
 DECODER = NativeDecoder()
 NOTHING = DECODER.describe(b"")

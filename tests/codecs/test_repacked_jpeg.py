@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from codec_images import KINDS, codec_for, describe_image, smooth
 
 from dicodec.codecs.jpegxl import JpegXlDecoder, repack_jpeg, unpack_jpeg
 from dicodec.codecs.streams import jpegxl
 from dicodec.errors import CorruptFrameError, EncodeError
 from dicodec.model.encoder_settings import EncoderSettings
+from helpers.codec_images import KINDS, codec_for, describe_image, smooth
 
 
 @pytest.mark.parametrize("kind", ["8", "rgb 8"])

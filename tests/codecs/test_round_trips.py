@@ -6,7 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from codec_images import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dicodec.errors import DicodecError, SampleRangeError, UnsupportedImageError
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
+from helpers.codec_images import (
     ACCEPTED,
     KINDS,
     LOSSLESS,
@@ -18,12 +24,6 @@ from codec_images import (
     frames,
     smooth,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from dicodec.errors import DicodecError, SampleRangeError, UnsupportedImageError
-from dicodec.model.encoder_settings import EncoderSettings
-from dicodec.model.image import ImagePixelDescription
 
 SLOW = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
-from codec_images import ACCEPTED, KINDS, codec_for, describe_image, fill
 
 from dicodec.codecs.table import decoder_for
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import by_uid
+from helpers.codec_images import ACCEPTED, KINDS, codec_for, describe_image, fill
 
 pydicom = pytest.importorskip("pydicom")
 

@@ -8,13 +8,13 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from codec_images import KINDS, codec_for, describe_image, fill, smooth
 
 from dicodec.codecs.htj2k import decompositions
 from dicodec.codecs.streams import jpeg, jpeg2000, jpegxl, rle
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.stream import StreamDescription
+from helpers.codec_images import KINDS, codec_for, describe_image, fill, smooth
 
 
 def _described(name: str, kind: str, **chosen: Any) -> StreamDescription:

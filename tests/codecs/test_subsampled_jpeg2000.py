@@ -11,7 +11,7 @@ import pytest
 
 from dicodec import convert, convert_bytes, inspect
 from dicodec.errors import ContradictionError, UnsupportedSourceError
-from made import Samples, make_file
+from helpers.made import Samples, make_file
 
 ROWS, COLUMNS = 35, 33
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import imagecodecs
 import pytest
-from codec_images import ACCEPTED, KINDS, codec_for, describe_image, smooth
 
 from dicodec import convert, convert_bytes
 from dicodec.codecs.table import with_threads
-from made import make_file
+from helpers.codec_images import ACCEPTED, KINDS, codec_for, describe_image, smooth
+from helpers.made import make_file
 
 THREADED = ("jpeg2000", "htj2k", "jpegxl")
 """What the names of syntaxes begin with whose decoder, at least, can use several."""

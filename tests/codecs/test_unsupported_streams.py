@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from codec_images import KINDS, codec_for, describe_image, smooth
 
 from dicodec import convert_bytes, inspect
 from dicodec.errors import UnsupportedSourceError
 from dicodec.model.encoder_settings import EncoderSettings
-from made import IMAGE_KINDS
+from helpers.codec_images import KINDS, codec_for, describe_image, smooth
+from helpers.made import IMAGE_KINDS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_set_bytes import element, file_of
 from dicodec import convert_bytes
 from dicodec.errors import LimitExceededError, MalformedFileError, ReadError, TruncatedFileError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
@@ -16,7 +15,8 @@ from dicodec.part10 import deflate as deflate_module
 from dicodec.part10.deflate import inflate_data_set
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.source import BytesSource, FileSource
-from made import DEFLATED, IMAGE_KINDS
+from helpers.data_set_bytes import element, file_of
+from helpers.made import DEFLATED, IMAGE_KINDS
 
 DATA_SET = element(0x00080060, "CS", b"OT") + element(0x00100020, "LO", b"0123") * 40
 

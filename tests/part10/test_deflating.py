@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dicodec import convert_bytes
 from dicodec.part10 import deflating
 from dicodec.part10.deflating import DeflatingWriter
-from made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS
 
 
 def deflated(parts: list[bytes], workers: int) -> bytes:

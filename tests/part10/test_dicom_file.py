@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_set_bytes import data_set_of, element, file_of, header, item, sequence
 from dicodec import convert_bytes
 from dicodec.errors import (
     ConversionError,
@@ -34,7 +33,8 @@ from dicodec.part10.encoding import (
     DataSetEncoding,
 )
 from dicodec.part10.source import BytesSource
-from made import (
+from helpers.data_set_bytes import data_set_of, element, file_of, header, item, sequence
+from helpers.made import (
     DEFLATED,
     EXPLICIT_BE,
     EXPLICIT_LE,

@@ -9,12 +9,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from data_set_bytes import element, item, sequence
 from dicodec.errors import ConversionError
 from dicodec.model.edits import SetAttribute, SetSequence
 from dicodec.part10.edit_bytes import element_bytes
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
+from helpers.data_set_bytes import element, item, sequence
 
 ENCODINGS = pytest.mark.parametrize(
     "encoding", [EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE], ids=str

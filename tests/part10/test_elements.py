@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counted_calls import calls
-from data_set_bytes import element, file_of, header, item, marker, nested, sequence
 from dicodec.errors import (
     DicodecError,
     LimitExceededError,
@@ -28,7 +26,9 @@ from dicodec.part10.encoding import (
 )
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
-from made import IMAGE_KINDS, IMPLICIT_LE
+from helpers.counted_calls import calls
+from helpers.data_set_bytes import element, file_of, header, item, marker, nested, sequence
+from helpers.made import IMAGE_KINDS, IMPLICIT_LE
 
 ENCODINGS = pytest.mark.parametrize(
     "encoding", [EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE], ids=str

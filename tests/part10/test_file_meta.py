@@ -8,8 +8,8 @@ import struct
 import pydicom
 import pytest
 
-from data_set_bytes import element, header
 from dicodec import convert_bytes
+from dicodec.conversion.frames.pipeline import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicodec.errors import (
     LimitExceededError,
     NotDicomError,
@@ -23,8 +23,8 @@ from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.encoding import EXPLICIT_BIG, IMPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import FileHead, read_head
 from dicodec.part10.source import BytesSource
-from dicodec.pipeline import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from made import EXPLICIT_BE, EXPLICIT_LE, IMAGE_KINDS, IMPLICIT_LE, encode_elements
+from helpers.data_set_bytes import element, header
+from helpers.made import EXPLICIT_BE, EXPLICIT_LE, IMAGE_KINDS, IMPLICIT_LE, encode_elements
 
 KIND = IMAGE_KINDS["gray-12-in-16"]
 CONTENT = KIND.make(rows=4, columns=4)[0]

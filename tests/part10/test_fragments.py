@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_set_bytes import data_set_of, marker
 from dicodec import convert_bytes
 from dicodec.errors import (
     ContradictionError,
@@ -31,7 +30,8 @@ from dicodec.part10.fragments import (
     frames_of,
 )
 from dicodec.part10.source import BytesSource
-from made import Samples, encapsulated, make_file
+from helpers.data_set_bytes import data_set_of, marker
+from helpers.made import Samples, encapsulated, make_file
 
 RLE = "1.2.840.10008.1.2.5"
 JPEG_LS = "1.2.840.10008.1.2.4.80"

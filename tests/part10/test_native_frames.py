@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_set_bytes import data_set_of
 from dicodec import convert_bytes
 from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
@@ -18,7 +17,8 @@ from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.native_frames import BitJoiner, NativeFrames, bits_from
 from dicodec.part10.source import BytesSource
-from made import EXPLICIT_BE, IMAGE_KINDS, Samples, encode_elements, make_file
+from helpers.data_set_bytes import data_set_of
+from helpers.made import EXPLICIT_BE, IMAGE_KINDS, Samples, encode_elements, make_file
 
 ODD_KINDS = [
     "one-bit",

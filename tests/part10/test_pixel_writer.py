@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydicom.encaps import generate_frames, parse_basic_offsets, parse_fragments
 
 from dicodec import convert, convert_bytes
+from dicodec.conversion.planning import pixel_planner
 from dicodec.errors import ConversionError
 from dicodec.model import tags
 from dicodec.model.transfer_syntax import by_name
@@ -21,8 +22,7 @@ from dicodec.part10 import pixel_writer
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
-from dicodec.planning import pixel_planner
-from made import IMAGE_KINDS, encapsulated, make_file
+from helpers.made import IMAGE_KINDS, encapsulated, make_file
 
 STREAMS = st.lists(st.binary(max_size=40), min_size=1, max_size=6)
 TABLES = ("auto", "basic", "extended", "empty")

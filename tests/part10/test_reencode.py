@@ -20,7 +20,6 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-import data_set_bytes
 from dicodec.errors import (
     LimitExceededError,
     MalformedFileError,
@@ -41,6 +40,7 @@ from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
+from helpers import data_set_bytes
 
 ENCODINGS = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE)
 UNDEFINED = 0xFFFFFFFF

@@ -27,7 +27,7 @@ from dicodec.errors import (
 from dicodec.part10 import source as source_module
 from dicodec.part10.dicom_file import Source, open_dicom
 from dicodec.part10.source import BytesSource, FileSource, OpenSource, read_chunks
-from made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS
 
 CONTENT = IMAGE_KINDS["gray-12-in-16"].make(rows=8, columns=8)[0]
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_set_bytes import data_set_of, element, file_of, header, item, marker, nested, sequence
 from dicodec import convert_bytes
 from dicodec.errors import InvalidOptionError, LimitExceededError
 from dicodec.model.limits import Limits
@@ -17,7 +16,17 @@ from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNDEFINED_LENGTH
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
-from made import IMAGE_KINDS, IMPLICIT_LE
+from helpers.data_set_bytes import (
+    data_set_of,
+    element,
+    file_of,
+    header,
+    item,
+    marker,
+    nested,
+    sequence,
+)
+from helpers.made import IMAGE_KINDS, IMPLICIT_LE
 
 KIND = IMAGE_KINDS["gray-12-in-16"]
 CONTENT = KIND.make(rows=5, columns=7)[0]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT, find_corpus
 from dicodec.repair.catalogue import ODDITIES
+from helpers.corpus import ROOT, find_corpus
 
 SOURCES = [path for path in (ROOT / "src").rglob("*.py") if path.name != "catalogue.py"]
 ID = re.compile(r"[a-z]+(-[a-z0-9]+)+")

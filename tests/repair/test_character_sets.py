@@ -11,17 +11,17 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_files import found
 from pydicom.dataset import Dataset
 
-from conftest import find_corpus
-from data_set_bytes import element, file_of, item, sequence
 from dicodec import convert, convert_bytes
 from dicodec.cli.main import run
 from dicodec.errors import ContradictionError, InvalidOptionError, MalformedFileError
 from dicodec.part10.character_set import decode_surely, encode_text, is_character_set
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from made import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, make_file
+from helpers.corpus import find_corpus
+from helpers.data_set_bytes import element, file_of, item, sequence
+from helpers.made import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, make_file
+from helpers.odd_files import found
 
 TEXT = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
 PYDICOM = Path(pydicom.__file__).parent / "data" / "charset_files"

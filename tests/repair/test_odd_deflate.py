@@ -9,15 +9,15 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_files import found, reported, same, samples_of
 
-from data_set_bytes import data_set_of, element, file_of
 from dicodec import convert_bytes, inspect
 from dicodec.errors import ContradictionError, DicodecError
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import states_vr
 from dicodec.repair.deflated_data_sets import really_deflated
-from made import DEFLATED, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, make_file
+from helpers.data_set_bytes import data_set_of, element, file_of
+from helpers.made import DEFLATED, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, make_file
+from helpers.odd_files import found, reported, same, samples_of
 
 CONTENT, SAMPLES = make_file(33, 47)
 

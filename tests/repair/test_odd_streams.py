@@ -7,17 +7,6 @@ import struct
 import imagecodecs
 import numpy as np
 import pytest
-from odd_files import (
-    PIXEL_DATA,
-    check_streams,
-    found,
-    frames_of,
-    right,
-    right_samples,
-    same,
-    samples_of,
-    with_streams,
-)
 
 from dicodec import convert_bytes, inspect
 from dicodec.codecs.base import Decoder
@@ -28,7 +17,18 @@ from dicodec.model.transfer_syntax import by_name
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.repair import streams
 from dicodec.repair.jpeg_tables import HUFFMAN
-from made import IMAGE_KINDS, encapsulated, make_file
+from helpers.made import IMAGE_KINDS, encapsulated, make_file
+from helpers.odd_files import (
+    PIXEL_DATA,
+    check_streams,
+    found,
+    frames_of,
+    right,
+    right_samples,
+    same,
+    samples_of,
+    with_streams,
+)
 
 EOI = b"\xff\xd9"
 ENDED = [

@@ -6,7 +6,6 @@ from array import array
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from odd_files import frames_of, relabelled, right, with_streams, with_value
 
 from dicodec import convert_bytes, inspect
 from dicodec.errors import DicodecError, FrameError, TruncatedFrameError
@@ -18,6 +17,7 @@ from dicodec.part10.encoding import EXPLICIT_LITTLE
 from dicodec.part10.source import BytesSource
 from dicodec.repair import stream_kinds, streams
 from dicodec.repair.image_attributes import known_from_length, known_from_stream
+from helpers.odd_files import frames_of, relabelled, right, with_streams, with_value
 
 IMAGE = ImagePixelDescription(48, 64, 1, "MONOCHROME2", 8, 8, 7, 0)
 STARTS = (

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odd_data_sets import (
+
+from dicodec import convert, convert_bytes, inspect
+from dicodec.cli.main import run
+from dicodec.errors import ContradictionError, InvalidOptionError
+from dicodec.model import tags
+from dicodec.part10.dicom_file import open_dicom
+from dicodec.repair.catalogue import ODDITIES, Severity
+from dicodec.repair.opening import open_tolerantly
+from dicodec.repair.standard_form import standard_form
+from helpers import header_witnesses
+from helpers.data_set_bytes import data_set_of, element
+from helpers.made import IMAGE_KINDS, IMPLICIT_LE, make_file
+from helpers.odd_data_sets import (
     CASES,
     IMAGES,
     NAME,
@@ -22,19 +34,7 @@ from odd_data_sets import (
     whole,
     with_part,
 )
-
-import header_witnesses
-from data_set_bytes import data_set_of, element
-from dicodec import convert, convert_bytes, inspect
-from dicodec.cli.main import run
-from dicodec.errors import ContradictionError, InvalidOptionError
-from dicodec.model import tags
-from dicodec.part10.dicom_file import open_dicom
-from dicodec.repair.catalogue import ODDITIES, Severity
-from dicodec.repair.opening import open_tolerantly
-from dicodec.repair.standard_form import standard_form
-from made import IMAGE_KINDS, IMPLICIT_LE, make_file
-from test_matrix import native_samples
+from helpers.samples import native_samples
 
 
 def ids_of(content: bytes) -> set[str]:

@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odd_data_sets import CASES, IMAGES, NAME
 
-import header_witnesses
-from data_set_bytes import data_set_of, element, file_of, header, item, marker, nested, sequence
 from dicodec import convert_bytes
 from dicodec.errors import DicodecError, LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
@@ -23,8 +20,20 @@ from dicodec.part10.spliced_source import SourceRange, SplicedSource, joined_pie
 from dicodec.repair.opening import open_tolerantly
 from dicodec.repair.standard_form import standard_form
 from dicodec.repair.tolerant_walk import walk_tolerantly
-from made import IMAGE_KINDS
-from real_files import real_files
+from helpers import header_witnesses
+from helpers.data_set_bytes import (
+    data_set_of,
+    element,
+    file_of,
+    header,
+    item,
+    marker,
+    nested,
+    sequence,
+)
+from helpers.made import IMAGE_KINDS
+from helpers.odd_data_sets import CASES, IMAGES, NAME
+from helpers.real_files import real_files
 
 FILES = real_files()
 

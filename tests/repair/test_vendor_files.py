@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from odd_files import PIXEL_DATA, found, reported, same, samples_of
 
-from conftest import find_corpus
-from data_set_bytes import data_set_of, file_of, item, sequence
 from dicodec import convert_bytes, inspect
 from dicodec.errors import ContradictionError, FrameError, UnsupportedSourceError
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.repair.vendor_elscint import decode_rgb1, decode_rle1
-from made import EXPLICIT_LE, IMPLICIT_LE, Samples, encode_elements, make_file, make_samples
-from test_matrix import native_samples
+from helpers.corpus import find_corpus
+from helpers.data_set_bytes import data_set_of, file_of, item, sequence
+from helpers.made import EXPLICIT_LE, IMPLICIT_LE, Samples, encode_elements, make_file, make_samples
+from helpers.odd_files import PIXEL_DATA, found, reported, same, samples_of
+from helpers.samples import native_samples
 
 IMPLICIT = DataSetEncoding(explicit_vr=False, little_endian=True)
 PAPYRUS = "1.2.840.10008.1.20"

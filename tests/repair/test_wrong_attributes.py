@@ -10,16 +10,6 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from odd_files import (
-    found,
-    frames_of,
-    reported,
-    right,
-    right_samples,
-    same,
-    samples_of,
-    with_streams,
-)
 
 from dicodec import compare, convert, convert_bytes, inspect
 from dicodec.errors import (
@@ -29,8 +19,18 @@ from dicodec.errors import (
     MalformedFileError,
 )
 from dicodec.model import tags
-from made import IMAGE_KINDS, Samples, make_file
-from test_matrix import native_samples
+from helpers.made import IMAGE_KINDS, Samples, make_file
+from helpers.odd_files import (
+    found,
+    frames_of,
+    reported,
+    right,
+    right_samples,
+    same,
+    samples_of,
+    with_streams,
+)
+from helpers.samples import native_samples
 
 ATTRIBUTES = {
     "Rows": tags.ROWS, "Columns": tags.COLUMNS, "SamplesPerPixel": tags.SAMPLES_PER_PIXEL,

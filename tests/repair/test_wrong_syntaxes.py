@@ -6,7 +6,17 @@ import struct
 
 import numpy as np
 import pytest
-from odd_files import (
+
+from dicodec import convert, convert_bytes
+from dicodec.errors import (
+    ContradictionError,
+    DicodecError,
+    MalformedFileError,
+    UnknownTransferSyntaxError,
+)
+from dicodec.model.transfer_syntax import by_name
+from helpers.made import IMAGE_KINDS, make_file
+from helpers.odd_files import (
     PIXEL_DATA,
     check_streams,
     found,
@@ -21,16 +31,6 @@ from odd_files import (
     with_streams,
     with_value,
 )
-
-from dicodec import convert, convert_bytes
-from dicodec.errors import (
-    ContradictionError,
-    DicodecError,
-    MalformedFileError,
-    UnknownTransferSyntaxError,
-)
-from dicodec.model.transfer_syntax import by_name
-from made import IMAGE_KINDS, make_file
 
 PRIVATE_HTJ2K = "3.2.840.10008.1.2.4.96"
 KINDS = {

@@ -10,7 +10,7 @@ import pytest
 from dicodec import convert
 from dicodec.model.image import ImagePixelDescription
 from dicodec.rules.iod_limits import iod_departures
-from made import make_file
+from helpers.made import make_file
 
 CT, MR_ENHANCED, US = (f"1.2.840.10008.5.1.4.1.1.{last}" for last in ("2", "4.1", "6.1"))
 GRAY = ImagePixelDescription(4, 4, 1, "MONOCHROME2", 16, 12, 11, 0)

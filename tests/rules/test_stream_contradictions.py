@@ -13,16 +13,16 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from conftest import find_corpus, read_manifest
 from dicodec import convert, convert_bytes, inspect
 from dicodec.errors import ContradictionError, FrameMismatchError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.rules.stream_contradictions import stream_contradictions
-from made import IMAGE_KINDS, make_file
-from matrix import ALL, holds
-from real_files import OUTCOMES, real_files
-from test_matrix import native_samples
+from helpers.corpus import find_corpus, read_manifest
+from helpers.made import IMAGE_KINDS, make_file
+from helpers.matrix import ALL, holds
+from helpers.real_files import OUTCOMES, real_files
+from helpers.samples import native_samples
 
 DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
 J2K_LOSSLESS = "1.2.840.10008.1.2.4.90"

@@ -11,7 +11,7 @@ from dicodec.errors import InvalidOptionError, LossyNotAllowedError
 from dicodec.model.transfer_syntax import Loss, by_name, writable
 from dicodec.options import ConversionOptions
 from dicodec.rules.targets import QUALITY_SETTINGS, check_quality, may_lose
-from made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS
 
 CONTENT = IMAGE_KINDS["gray-8"].make()[0]
 VALUES = {"quality": 5, "near": 30, "ratio": 60, "psnr": 20}

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dicodec.batch.cloud import copy_object, exists, upload
-from dicodec.batch.cloud_source import CloudObject, open_object
+from dicodec.batch.sources.cloud import copy_object, exists, upload
+from dicodec.batch.sources.cloud_source import CloudObject, open_object
+from dicodec.conversion.output.result_file import Target
+from dicodec.conversion.planning.conversion_plan import Action
 from dicodec.errors import DicodecError, TargetExistsError, kind_of
 from dicodec.model.object_url import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
-from dicodec.output import Target
 from dicodec.part10.dicom_file import Source
-from dicodec.planning.conversion_plan import Action
 from dicodec.report import LEFT_ALONE, ConversionReport
 
 type Convert = Callable[[Source, Target | None, ConversionOptions], ConversionReport]

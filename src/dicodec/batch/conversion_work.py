@@ -12,26 +12,26 @@ from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from dicodec.batch.assignment import Item, Settings
-from dicodec.batch.endings import skipped
 from dicodec.batch.layout import parse_layout
-from dicodec.batch.ledger_tables import SALVAGED, Ending, State
-from dicodec.batch.places import standing
-from dicodec.batch.recognition import SNIFFED, why_not
-from dicodec.batch.references import SourceReference, open_source
-from dicodec.batch.worker_process import Surroundings
-from dicodec.conversion import convert_with
+from dicodec.batch.ledger.tables import SALVAGED, Ending, State
+from dicodec.batch.ledger.unconverted import skipped
+from dicodec.batch.pool.worker_process import Surroundings
+from dicodec.batch.sources.locations import standing
+from dicodec.batch.sources.recognition import SNIFFED, why_not
+from dicodec.batch.sources.references import SourceReference, open_source
+from dicodec.batch.work_item import Item, Settings
+from dicodec.conversion.convert import convert_with
+from dicodec.conversion.frames.pipeline import Progress
+from dicodec.conversion.output.result_file import Target, check_place
+from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError
-from dicodec.lines import json_line
+from dicodec.model.lines import json_line
 from dicodec.model.object_url import is_object_url
 from dicodec.options import ConversionOptions
-from dicodec.output import Target, check_place
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
-from dicodec.pipeline import Progress
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
-from dicodec.write_errors import translated_writes
 
 _PROGRESS_SECONDS = 0.5
 
@@ -44,7 +44,7 @@ class Choice(Protocol):
 
 
 class Policy(Protocol):
-    """What decides about each source; see `dicodec.batch.policy`."""
+    """What decides about each source; see `dicodec.batch.policy.policy`."""
 
     def choose(self, source: Source, base: ConversionOptions) -> Choice:
         """Return what is to become of a source."""
@@ -128,7 +128,7 @@ def _converted(
         placement = None if is_object_url(item.target) else around.placement
         if options is not None:
             return convert_with(opened, target, chosen, _progress(around), placement)
-        from dicodec.batch.policy_conversion import keep
+        from dicodec.batch.policy.convert import keep
 
         return keep(opened, target, chosen, placement, in_place=in_place)
 
@@ -193,7 +193,7 @@ def _opened(source: Source, settings: Settings) -> Iterator[Source]:
     if settings.policy is None:
         yield source
         return
-    from dicodec.batch.policy import opened_once
+    from dicodec.batch.policy.policy import opened_once
 
     with opened_once(source) as opened:
         yield opened
@@ -201,7 +201,7 @@ def _opened(source: Source, settings: Settings) -> Iterator[Source]:
 
 @lru_cache(maxsize=2)
 def _policy(name: str) -> Policy:
-    policy: Policy = import_module("dicodec.batch.policy").load_policy(name)
+    policy: Policy = import_module("dicodec.batch.policy.policy").load_policy(name)
     return policy
 
 

@@ -6,7 +6,7 @@ import string
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dicodec.batch.safe_names import safe_component
+from dicodec.batch.sources.safe_names import safe_component
 from dicodec.errors import InvalidOptionError
 from dicodec.model import tags
 from dicodec.options import ConversionOptions

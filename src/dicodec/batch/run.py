@@ -8,18 +8,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from dicodec.batch.assignment import Item, Settings
-from dicodec.batch.endings import failure
-from dicodec.batch.folders import PassedOver
-from dicodec.batch.intake import Flight, Intake, Manner
-from dicodec.batch.ledger import Ledger
-from dicodec.batch.ledger_tables import Begun, Ending, State
-from dicodec.batch.listing import Listed
-from dicodec.batch.pool import Job, Outcome, Pool, Progress, Returned
-from dicodec.batch.references import release
-from dicodec.batch.resume import options_digest
-from dicodec.batch.summary import Summary
-from dicodec.batch.worker_process import WorkOfModule
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.resume import options_digest
+from dicodec.batch.ledger.summary import Summary
+from dicodec.batch.ledger.tables import Begun, Ending, State
+from dicodec.batch.ledger.unconverted import failure
+from dicodec.batch.pool.pool import Job, Outcome, Pool, Progress, Returned
+from dicodec.batch.pool.worker_process import WorkOfModule
+from dicodec.batch.scheduling import Flight, Intake, Manner
+from dicodec.batch.sources.folders import PassedOver
+from dicodec.batch.sources.listing import Listed
+from dicodec.batch.sources.references import release
+from dicodec.batch.work_item import Item, Settings
 from dicodec.errors import DicodecError
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from dicodec import __version__
-from dicodec.cli.convert_arguments import Commands, add_convert
+from dicodec.cli.convert.arguments import Commands, add_convert
 from dicodec.cli.limit_arguments import add_limit
 from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
 from dicodec.cli.worker_arguments import QUEUE, add_worker

@@ -7,15 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
-from dicodec.comparison import Comparison, compare
+from dicodec.comparison.compare import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.lines import json_line
 from dicodec.model.limits import limits_of
+from dicodec.model.lines import json_line
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
-    from dicodec.attribute_comparison import AttributeChange
-    from dicodec.pixel_comparison import FrameComparison, PixelComparison
+    from dicodec.comparison.attributes import AttributeChange
+    from dicodec.comparison.pixels import FrameComparison, PixelComparison
 
 _FRAMES_SHOWN = 10
 

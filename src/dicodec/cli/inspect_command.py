@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.conversion.inspection import Inspection, inspect
 from dicodec.errors import DicodecError, InvalidOptionError, SourceUnavailableError
-from dicodec.inspection import Inspection, inspect
-from dicodec.lines import json_line, one_line
 from dicodec.model.limits import limits_of
+from dicodec.model.lines import json_line, one_line
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from dicodec.batch.ledger import Ledger
-from dicodec.batch.ledger_tables import LEDGER_NAME, Entry, as_fields
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import LEDGER_NAME, Entry, as_fields
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.lines import json_line
+from dicodec.model.lines import json_line
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SOME_FAILED, WRONG_USAGE, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 129, 130, 143
 
 _SUBCOMMANDS = {
-    "convert": "dicodec.cli.convert_command",
+    "convert": "dicodec.cli.convert.command",
     "compare": "dicodec.cli.compare_command",
     "inspect": "dicodec.cli.inspect_command",
     "syntaxes": "dicodec.cli.syntaxes_command",
@@ -62,7 +62,7 @@ def _run(given: Sequence[str]) -> int:
     from importlib import import_module
 
     from dicodec.cli.arguments import WrongUsage, parsed
-    from dicodec.ending_signals import ending_signals
+    from dicodec.service.ending_signals import ending_signals
 
     _settle_streams()
     try:
@@ -122,7 +122,7 @@ def _tell_of_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:
 
     error = InvalidOptionError(wrong.message, hint=f"see {wrong.program} --help")
     if "--json" in given:
-        from dicodec.lines import json_line
+        from dicodec.model.lines import json_line
 
         with_data = not {("-o", "-"), ("--output", "-")}.isdisjoint(pairwise(given))
         stream = sys.stderr if with_data else sys.stdout
@@ -138,7 +138,7 @@ def print_error(error: DicodecError) -> None:
 
 def print_line(text: str, stream: TextIO) -> None:
     """Print one line for people, whatever a name in it holds."""
-    from dicodec.lines import one_line
+    from dicodec.model.lines import one_line
 
     print(one_line(text), file=stream)
 

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.policy import PROFILES, Policy, Reason, load_policy, profile_names
-from dicodec.cli.convert_output import report_lines
+from dicodec.batch.policy.policy import PROFILES, Policy, Reason, load_policy, profile_names
+from dicodec.cli.convert.output import report_lines
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
-from dicodec.conversion import convert_with
+from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.lines import json_line
+from dicodec.model.lines import json_line
 from dicodec.options import ConversionOptions
 from dicodec.repair.opening import open_tolerantly
 

@@ -12,8 +12,8 @@ from dicodec.errors import DicodecError, InvalidOptionError
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status."""
-    from dicodec.worker.broker import Consumption, Names
-    from dicodec.worker.publishing import send_dead_back
+    from dicodec.service.brokers.broker import Consumption, Names
+    from dicodec.service.worker.publishing import send_dead_back
 
     try:
         how = Consumption(names=Names(arguments.queue))

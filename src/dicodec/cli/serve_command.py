@@ -17,10 +17,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status."""
     try:
         with needed("serve", "fastapi, uvicorn"):
-            from dicodec.web.server import listen, serve
-            from dicodec.web.service import Service
-            from dicodec.web.settings import ServiceSettings
-        from dicodec.jobs.logs import Log
+            from dicodec.service.web.server import listen, serve
+            from dicodec.service.web.service import Service
+            from dicodec.service.web.settings import ServiceSettings
+        from dicodec.service.jobs.logs import Log
 
         token = read_token(arguments.token_file)
         local = _is_loopback(arguments.host)
@@ -84,7 +84,7 @@ def _is_loopback(host: str) -> bool:
 
 def _hosts(arguments: argparse.Namespace, *, local: bool) -> frozenset[str] | None:
     """Return the names that the service may be asked by; None for any, where a token guards it."""
-    from dicodec.web.security import LOOPBACK_NAMES
+    from dicodec.service.web.security import LOOPBACK_NAMES
 
     if not local and not arguments.allowed_host:
         return None

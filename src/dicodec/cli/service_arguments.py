@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from dicodec.cli.convert_arguments import Commands
+from dicodec.cli.convert.arguments import Commands
 from dicodec.cli.sizes import size
 
 type Add = Callable[..., argparse.Action]

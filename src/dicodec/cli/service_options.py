@@ -14,8 +14,8 @@ from dicodec.errors import InvalidOptionError
 from dicodec.model.object_url import is_object_url
 
 if TYPE_CHECKING:
-    from dicodec.jobs.causes import RetryPolicy
-    from dicodec.jobs.submission import Wish
+    from dicodec.service.jobs.retry_causes import RetryPolicy
+    from dicodec.service.jobs.submission import Wish
 
 TOKEN_VARIABLE = "DICODEC_TOKEN"  # noqa: S105 - its name
 
@@ -72,7 +72,7 @@ def read_token(path: str | None) -> str | None:
 
 def retries(arguments: argparse.Namespace) -> RetryPolicy:
     """Return when what failed is tried again."""
-    from dicodec.jobs.causes import RetryPolicy
+    from dicodec.service.jobs.retry_causes import RetryPolicy
 
     return RetryPolicy(attempts=arguments.attempts, first=arguments.retry_after)
 
@@ -83,7 +83,7 @@ def policies(given: Sequence[str]) -> Mapping[str, str]:
     Raises:
         InvalidOptionError: one cannot be read.
     """
-    from dicodec.batch.policy import load_policy
+    from dicodec.batch.policy.policy import load_policy
 
     found = {}
     for text in given:
@@ -100,8 +100,8 @@ def wish(arguments: argparse.Namespace, output: str) -> Wish:
     Raises:
         DicodecError: it makes no sense.
     """
-    from dicodec.jobs.messages import Request
-    from dicodec.jobs.submission import Wish
+    from dicodec.service.jobs.messages import Request
+    from dicodec.service.jobs.submission import Wish
 
     fields: dict[str, Any] = {
         "id": "checked",

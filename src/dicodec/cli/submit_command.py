@@ -16,7 +16,7 @@ from dicodec.cli.service_options import needed, read_token, wish
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError, UnsupportedTargetError
 
 if TYPE_CHECKING:
-    from dicodec.jobs.messages import Request
+    from dicodec.service.jobs.messages import Request
 
 _SERVER = "http://127.0.0.1:8765"
 _BATCH = 500
@@ -29,10 +29,10 @@ type _Tell = Callable[[int, int], None]
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status: 1 where something could not be listed."""
     try:
-        from dicodec.batch.places import absolute
+        from dicodec.batch.sources.locations import absolute
 
         wanted = wish(arguments, absolute(arguments.output))
-        from dicodec.jobs.submission import requests_for
+        from dicodec.service.jobs.submission import requests_for
 
         return _submit(requests_for(arguments.source, wanted), arguments)
     except (InvalidOptionError, RequestError, UnsupportedTargetError) as error:
@@ -44,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _submit(found: Iterator[object], arguments: argparse.Namespace) -> int:
-    from dicodec.batch.folders import PassedOver
-    from dicodec.jobs.messages import Request
+    from dicodec.batch.sources.folders import PassedOver
+    from dicodec.service.jobs.messages import Request
 
     progress = _Progress(shown=sys.stderr.isatty() and not arguments.quiet)
     skipped: Counter[str] = Counter()
@@ -84,8 +84,8 @@ def _sent(
     """Put requests into the queue that was named; return how many were new, and how many not."""
     if arguments.broker is not None:
         with needed("worker", "the brokers' clients"):
-            from dicodec.worker.broker import Consumption, Names
-            from dicodec.worker.publishing import send_requests
+            from dicodec.service.brokers.broker import Consumption, Names
+            from dicodec.service.worker.publishing import send_requests
 
         names = Names() if arguments.queue is None else Names(arguments.queue)
         how = Consumption(names=names)
@@ -93,12 +93,12 @@ def _sent(
     if arguments.queue is not None:
         if arguments.server is not None:
             raise InvalidOptionError("--queue is that of a broker, or a file; not of a server")
-        from dicodec.jobs.store import JobStore
-        from dicodec.jobs.submission import new_job
+        from dicodec.service.jobs.store.store import JobStore
+        from dicodec.service.jobs.submission import new_job
 
         with JobStore(arguments.queue) as store:
             return _put(requests, lambda some: store.put(map(new_job, some)), tell)
-    from dicodec.jobs.submission_server import ServerQueue
+    from dicodec.service.jobs.submission_server import ServerQueue
 
     with ServerQueue(arguments.server or _SERVER, read_token(arguments.token_file)) as server:
         return _put(requests, server.put, tell)

@@ -12,9 +12,9 @@ from typing import Any
 
 from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.cli.service_options import policies, retries, wish
-from dicodec.ending_signals import ending_signals
+from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
-from dicodec.write_errors import translated_writes
+from dicodec.service.ending_signals import ending_signals
 
 QUEUE_NAME = ".dicodec-watch.sqlite"
 
@@ -32,14 +32,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from dicodec.jobs.confinement import Roots
-    from dicodec.jobs.execution import Executor
-    from dicodec.jobs.execution_work import JobRules
-    from dicodec.jobs.logs import Log
-    from dicodec.jobs.store import JobStore
-    from dicodec.jobs.store_runner import StoreRunner
-    from dicodec.jobs.store_tables import Ending, Job, JobState
-    from dicodec.jobs.watching import Watcher, WatchRules
+    from dicodec.service.jobs.confinement import Roots
+    from dicodec.service.jobs.execution import Executor
+    from dicodec.service.jobs.execution_work import JobRules
+    from dicodec.service.jobs.logs import Log
+    from dicodec.service.jobs.runner import StoreRunner
+    from dicodec.service.jobs.store.store import JobStore
+    from dicodec.service.jobs.store.tables import Ending, Job, JobState
+    from dicodec.service.jobs.watching import Watcher, WatchRules
 
     rules = WatchRules(
         folder=str(Path(arguments.folder).absolute()),
@@ -99,7 +99,7 @@ def _absolute(path: str | None) -> str | None:
 
 def _policy(name: str) -> Mapping[str, str]:
     """Return the file of a policy by what requests call it; a profile needs none."""
-    from dicodec.batch.policy import load_policy, profile_names
+    from dicodec.batch.policy.policy import load_policy, profile_names
 
     if name in profile_names():
         return {}

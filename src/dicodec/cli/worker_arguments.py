@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicodec.cli.convert_arguments import Commands
+from dicodec.cli.convert.arguments import Commands
 from dicodec.cli.service_arguments import add_execution
 
 QUEUE = "dicodec.requests"

@@ -44,19 +44,19 @@ def broker_url(given: str | None) -> str:
 
 
 def _work(arguments: argparse.Namespace, url: str) -> None:
-    from dicodec.frame_window import available_cores
-    from dicodec.jobs.confinement import Roots
-    from dicodec.jobs.execution import Executor
-    from dicodec.jobs.execution_work import JobRules
-    from dicodec.jobs.logs import Log
-    from dicodec.jobs.mapping import load_mapping
-    from dicodec.jobs.messages import Request
-    from dicodec.jobs.store import JobStore
-    from dicodec.worker.broker import Consumption, Names
-    from dicodec.worker.conduct import Conduct
-    from dicodec.worker.connecting import broker_at, without_credentials
-    from dicodec.worker.publishing import make_queues
-    from dicodec.worker.running import run_worker
+    from dicodec.conversion.frames.window import available_cores
+    from dicodec.service.brokers.broker import Consumption, Names
+    from dicodec.service.brokers.connecting import broker_at, without_credentials
+    from dicodec.service.jobs.confinement import Roots
+    from dicodec.service.jobs.execution import Executor
+    from dicodec.service.jobs.execution_work import JobRules
+    from dicodec.service.jobs.logs import Log
+    from dicodec.service.jobs.mapping import load_mapping
+    from dicodec.service.jobs.messages import Request
+    from dicodec.service.jobs.store.store import JobStore
+    from dicodec.service.worker.options import Conduct
+    from dicodec.service.worker.publishing import make_queues
+    from dicodec.service.worker.running import run_worker
 
     jobs = arguments.jobs or available_cores()
     how = Consumption(

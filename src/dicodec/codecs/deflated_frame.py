@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import imagecodecs
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.guards import check_length, encoding
+from dicodec.codecs.checks import check_length, encoding
 from dicodec.codecs.native import NativeDecoder, NativeEncoder
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError

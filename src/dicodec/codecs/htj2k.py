@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.guards import check_encodable, encoding
+from dicodec.codecs.checks import check_encodable, encoding
 from dicodec.codecs.jpeg2000 import (
     LOSSY_BITS,
     decoder,

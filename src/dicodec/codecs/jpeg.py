@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Encoder, Samples
-from dicodec.codecs.guards import (
+from dicodec.codecs.checks import (
     SUBSAMPLED,
     bring_to_image,
     check_decodable,

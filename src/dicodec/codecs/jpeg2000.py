@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.guards import (
+from dicodec.codecs.checks import (
     bring_to_image,
     check_decodable,
     check_encodable,

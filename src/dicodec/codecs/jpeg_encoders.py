@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import imagecodecs
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.guards import check_containers, check_encodable, encoding
+from dicodec.codecs.checks import check_containers, check_encodable, encoding
 from dicodec.errors import InvalidOptionError, UnsupportedImageError
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.pixels import bits

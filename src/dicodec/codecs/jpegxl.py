@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import imagecodecs
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.guards import (
+from dicodec.codecs.checks import (
     SUBSAMPLED,
     bring_to_image,
     check_containers,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.guards import check_decodable, plain_description
+from dicodec.codecs.checks import check_decodable, plain_description
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.subsampled import is_subsampled, subsampled, upsampled
 from dicodec.errors import (

@@ -9,7 +9,7 @@ import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.guards import (
+from dicodec.codecs.checks import (
     YBR_422,
     check_decodable,
     check_length,

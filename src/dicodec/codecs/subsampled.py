@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.guards import YBR_422
+from dicodec.codecs.checks import YBR_422
 from dicodec.model.image import ImagePixelDescription
 
 

@@ -23,8 +23,10 @@ from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource
 from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS, states_vr
+from dicodec.repair.element_forms import ReadableForm
 from dicodec.repair.element_headers import DELIMITERS, ElementHeader, HeaderReader
-from dicodec.repair.entries import (
+from dicodec.repair.oddity_notes import Notes
+from dicodec.repair.placed_values import (
     DELIMITER_LENGTH,
     Entry,
     Place,
@@ -32,8 +34,6 @@ from dicodec.repair.entries import (
     pieces_length,
     sequence_entry,
 )
-from dicodec.repair.forms import ReadableForm
-from dicodec.repair.notes import Notes
 from dicodec.repair.sequence_items import ItemReader, Items
 
 _FIRST_BYTES = 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource, piece_length
-from dicodec.repair.entries import Entry
+from dicodec.repair.placed_values import Entry
 
 
 class PlacedElements:

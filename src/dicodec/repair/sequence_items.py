@@ -15,11 +15,11 @@ from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, tag_text
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange, joined_pieces
+from dicodec.repair.element_forms import ReadableForm
 from dicodec.repair.element_headers import DELIMITERS, ElementHeader, HeaderReader
-from dicodec.repair.entries import DELIMITER_LENGTH, Entry, Place, item_pieces
-from dicodec.repair.forms import ReadableForm
-from dicodec.repair.levels import TreeLevel
-from dicodec.repair.notes import Notes
+from dicodec.repair.level_facts import TreeLevel
+from dicodec.repair.oddity_notes import Notes
+from dicodec.repair.placed_values import DELIMITER_LENGTH, Entry, Place, item_pieces
 
 type ReadElement = Callable[[int, int, Place, int], Entry]
 """Reads the element at an offset: position, end, place, tag of the element before it."""

@@ -18,13 +18,13 @@ from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import tag_text
 from dicodec.part10.image_attributes import image_pixel_values
 from dicodec.repair.catalogue import ODDITIES
+from dicodec.repair.element_forms import ReadableForm, StandardForm
 from dicodec.repair.element_tree import ElementTree
-from dicodec.repair.entries import Entry, Place
-from dicodec.repair.forms import ReadableForm, StandardForm
 from dicodec.repair.image_attributes import stated_frames
-from dicodec.repair.levels import TreeLevel
-from dicodec.repair.notes import Notes
+from dicodec.repair.level_facts import TreeLevel
+from dicodec.repair.oddity_notes import Notes
 from dicodec.repair.placed_elements import PlacedElements
+from dicodec.repair.placed_values import Entry, Place
 from dicodec.rules.image_edits import image_edits, native_vr
 
 

@@ -26,13 +26,13 @@ from dicodec.part10.encoding import (
 from dicodec.part10.file_meta import guess_encoding
 from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.vr import LONG_FORM, SHORT_FORM
+from dicodec.repair.element_forms import ReadableForm
 from dicodec.repair.element_headers import ElementHeader, HeaderReader
 from dicodec.repair.element_tree import ElementTree
-from dicodec.repair.entries import Entry, Place
-from dicodec.repair.forms import ReadableForm
-from dicodec.repair.levels import TreeLevel
-from dicodec.repair.notes import Notes
+from dicodec.repair.level_facts import TreeLevel
+from dicodec.repair.oddity_notes import Notes
 from dicodec.repair.placed_elements import PlacedElements
+from dicodec.repair.placed_values import Entry, Place
 
 _PIXEL_GROUP = 0x7FE0
 _LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, 0xFFFE})

@@ -1,0 +1,1 @@
+"""The ledger of a batch: what became of each source, and what a later run does with that."""

@@ -1,0 +1,1 @@
+"""Policies: rules that decide for each file what becomes of it."""

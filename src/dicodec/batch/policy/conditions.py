@@ -1,0 +1,210 @@
+"""What a rule asks of one fact: one of some values, a range, a pattern; and whether it is so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+from dicodec.batch.policy.facts import FactKind, FactValue
+from dicodec.errors import InvalidOptionError
+
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kMG]i?)?B")
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+type Limit = int | float | str
+"""The end of a range: numbers are compared as numbers, text (dates, times) as text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueTest:
+    """All of its parts that are given must hold, of one and the same value.
+
+    Attributes:
+        any_of: values, of text with * and ?; a file's value must be one of them.
+        min, max: ends of a range, both inclusive.
+        regex: a regular expression that a text must match as a whole.
+        present: whether there must be a value, or must be none.
+        excluded: what must not hold of any value; that holds where there is none, too.
+    """
+
+    any_of: tuple[FactValue, ...] | None = None
+    min: Limit | None = None
+    max: Limit | None = None
+    regex: str | None = None
+    present: bool | None = None
+    excluded: ValueTest | None = None
+
+    def holds(self, values: tuple[FactValue, ...]) -> bool:
+        """Whether it holds of a file's values; there may be none."""
+        if self.present is not None and self.present != bool(values):
+            return False
+        if self.excluded is not None and any(self.excluded.holds_of(value) for value in values):
+            return False
+        asks = any(part is not None for part in (self.any_of, self.min, self.max, self.regex))
+        return not asks or any(self.holds_of(value) for value in values)
+
+    def holds_of(self, value: FactValue) -> bool:
+        """Whether it holds of one value."""
+        return (
+            (self.any_of is None or any(_equal(value, wanted) for wanted in self.any_of))
+            and (self.min is None or _ordered(self.min, value))
+            and (self.max is None or _ordered(value, self.max))
+            and (self.regex is None or re.fullmatch(self.regex, str(value)) is not None)
+        )
+
+    @property
+    def text(self) -> str:
+        """The test in words, to follow the name of a fact."""
+        parts = []
+        if self.any_of is not None:
+            parts.append(" or ".join(shown(value) for value in self.any_of))
+        if self.min is not None:
+            parts.append(f"at least {shown(self.min)}")
+        if self.max is not None:
+            parts.append(f"at most {shown(self.max)}")
+        if self.regex is not None:
+            parts.append(f"matching {self.regex}")
+        if self.present is not None:
+            parts.append("present" if self.present else "absent")
+        if self.excluded is not None:
+            parts.append(f"not {self.excluded.text}")
+        return ", ".join(parts)
+
+
+def parse_test(
+    given: Any,
+    kind: FactKind | None,
+    *,
+    where: str,
+    name: Callable[[str], str] | None = None,
+    size: bool = False,
+) -> ValueTest:
+    """Return the test that a policy's value describes.
+
+    Args:
+        given: a value, a list of values, or a table of parts.
+        kind: what the fact's values are; None for attributes, which may be text or numbers.
+        where: the key, for errors.
+        name: checks and returns a text that names something.
+        size: whether "10 MB" means bytes.
+
+    Raises:
+        InvalidOptionError: the value makes no test of such a fact.
+    """
+
+    def one(value: Any) -> FactValue:
+        if size and isinstance(value, str):
+            return _bytes(value, where)
+        if kind is not None and not isinstance(value, _TYPES[kind]):
+            raise InvalidOptionError(f"{where} is {value!r}; it is {kind}")
+        if isinstance(value, bool) != (kind is FactKind.FLAG):
+            hint = "{ present = true } asks whether there is a value" if kind is None else None
+            raise InvalidOptionError(f"{where} is {shown(value)}", hint=hint)
+        if not isinstance(value, str | int | float):
+            raise InvalidOptionError(f"{where} is {value!r}, which no value can be")
+        return name(value) if name is not None and isinstance(value, str) else value
+
+    def test(value: Any) -> ValueTest:
+        if isinstance(value, dict):
+            return table(value)
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise InvalidOptionError(f"{where} is an empty list, which nothing can match")
+        return ValueTest(any_of=tuple(one(each) for each in values))
+
+    def table(parts: dict[str, Any]) -> ValueTest:
+        if not parts:
+            raise InvalidOptionError(f"{where} is empty")
+        check_keys(parts, _PARTS, f"{where} has no")
+        made: dict[str, Any] = {}
+        for part, value in parts.items():
+            if part == "not":
+                made["excluded"] = test(value)
+            elif part == "present":
+                if not isinstance(value, bool):
+                    raise InvalidOptionError(f"{where}.present is {value!r}; it is true or false")
+                made[part] = value
+            elif part == "regex":
+                made[part] = _regex(value, where)
+            elif kind is FactKind.FLAG:
+                raise InvalidOptionError(f"{where} is true or false and has no {part}")
+            else:
+                made[part] = one(value)
+        return ValueTest(**made)
+
+    return test(given)
+
+
+def check_keys(given: dict[str, Any], known: tuple[str, ...], message: str) -> None:
+    """Refuse keys that are not known, with the one that was probably meant.
+
+    Raises:
+        InvalidOptionError: there is such a key.
+    """
+    for key in given:
+        if key not in known:
+            like = get_close_matches(key.replace("-", "_").lower(), known, n=1)
+            hint = f"did you mean {like[0]}?" if like else f"there are {', '.join(known)}"
+            raise InvalidOptionError(f"{message} {key!r}", hint=hint)
+
+
+_TYPES: dict[FactKind, type | tuple[type, ...]] = {
+    FactKind.TEXT: str,
+    FactKind.NUMBER: (int, float),
+    FactKind.FLAG: bool,
+}
+_PARTS = (
+    *(part.name for part in fields(ValueTest) if part.name not in {"any_of", "excluded"}),
+    "not",
+)
+
+
+def _bytes(text: str, where: str) -> int:
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise InvalidOptionError(f"{where} is {text!r}; a size is such as 500 kB, 10 MB or 1.5 GiB")
+    return int(float(found[1]) * _UNITS[found[2] or ""])
+
+
+def _regex(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidOptionError(f"{where}.regex is {value!r}; it is text")
+    try:
+        re.compile(value)
+    except re.error as cause:
+        raise InvalidOptionError(f"{where}.regex {value!r} cannot be read: {cause}") from cause
+    return value
+
+
+def _equal(value: FactValue, wanted: FactValue) -> bool:
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    if isinstance(wanted, str):
+        return fnmatchcase(str(value), wanted)
+    return _as_number(value) == wanted
+
+
+def _ordered(low: Limit, high: Limit) -> bool:
+    """Whether two values are in order; text and a number only where the text is a number."""
+    if isinstance(low, str) and isinstance(high, str):
+        return low <= high
+    numbers = _as_number(low), _as_number(high)
+    return numbers[0] is not None and numbers[1] is not None and numbers[0] <= numbers[1]
+
+
+def _as_number(value: FactValue) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def shown(value: FactValue) -> str:
+    """Return a value as a policy would write it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else f"{value:.15g}"

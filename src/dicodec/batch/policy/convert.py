@@ -1,0 +1,101 @@
+"""Converting one file as a policy decides; one that it keeps is copied, or left alone in place."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from dicodec.batch.policy.policy import Policy, opened_once
+from dicodec.conversion.convert import convert_with
+from dicodec.conversion.output.placement import Placement
+from dicodec.conversion.output.result_file import Target, result_file
+from dicodec.conversion.planning.conversion_plan import Action
+from dicodec.errors import DicodecError
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import Source
+from dicodec.part10.source import read_chunks
+from dicodec.repair.opening import open_tolerantly
+from dicodec.report import LEFT_ALONE, ConversionReport
+
+
+def convert_by_policy(
+    source: Source,
+    target: Target | None,
+    base: ConversionOptions,
+    *,
+    policy: Policy,
+    in_place: bool,
+) -> ConversionReport:
+    """Convert a file by the first rule that matches it, or keep it.
+
+    Args:
+        source: the file.
+        target: where the result goes; None plans only.
+        base: options of the run, which the rule's change.
+        policy: what decides.
+        in_place: the target is the source.
+
+    Raises:
+        DicodecError: see `dicodec.convert`.
+    """
+    try:
+        with opened_once(source) as opened:
+            choice = policy.choose(opened, base)
+            if choice.options is None:
+                report = keep(opened, target, base, in_place=in_place)
+            else:
+                report = convert_with(opened, target, choice.options)
+    except DicodecError as error:
+        if error.path is None and isinstance(source, str | os.PathLike):
+            error.path = os.fspath(source)
+        raise
+    report.rule = choice.rule
+    return report
+
+
+def keep(
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    placement: Placement | None = None,
+    *,
+    in_place: bool,
+) -> ConversionReport:
+    """Keep a file: its bytes are copied to where its result would go.
+
+    Args:
+        source: the file.
+        target: where a result would go; None where nothing is to be written.
+        options: whether a target may be replaced, and its backup.
+        placement: takes the copy over, to put it in its place later.
+        in_place: the result would replace the source.
+
+    Raises:
+        ReadError: the source cannot be read.
+        WriteError: the copy cannot be put in its place.
+    """
+    started = time.perf_counter()
+    written = None if in_place else target
+    report = ConversionReport(
+        source=_path(source), target=_path(target), action=LEFT_ALONE, dry_run=target is None
+    )
+    with open_tolerantly(source, options.limits) as file:
+        report.source_syntax = report.target_syntax = file.syntax.name
+        report.source_size = report.target_size = file.source.size
+        if written is not None:
+            report.action = Action.COPY_FILE.value
+            with result_file(
+                written,
+                overwrite=options.overwrite,
+                backup=options.backup,
+                notes=report.warnings,
+                placement=placement,
+            ) as out:
+                for chunk in read_chunks(file.source, 0, file.source.size):
+                    out.write(chunk)
+    report.seconds["total"] = time.perf_counter() - started
+    return report
+
+
+def _path(given: Source | Target | None) -> str | None:
+    return os.fspath(given) if isinstance(given, str | os.PathLike) else None

@@ -1,0 +1,307 @@
+"""Policies: what is to become of each file, by the first rule that matches it.
+
+A policy is a TOML file of rules, or a profile that comes with the package. A rule has conditions
+(`when`), and either acceptable transfer syntaxes (`to`) with options, or `keep = true`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from dicodec.batch.policy.conditions import ValueTest, check_keys, parse_test, shown
+from dicodec.batch.policy.facts import FACTS, FactValue, attribute_values
+from dicodec.batch.policy.options import OptionChanges, parse_options
+from dicodec.errors import InvalidOptionError
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, by_name
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import DicomFile, Source
+from dicodec.part10.dictionary import keyword_of, tag_of
+from dicodec.part10.encoding import tag_text
+from dicodec.part10.source import OpenSource
+from dicodec.repair.opening import open_tolerantly
+
+PROFILES = Path(__file__).with_name("profiles")
+"""The folder of the policies that come with the package."""
+
+NO_RULE = "no rule"
+"""What decides about a file that no rule matches: it is kept as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a rule.
+
+    Attributes:
+        name: of the fact, or keyword or tag of the attribute.
+        tag: of the attribute; None for a fact.
+        test: what must hold of it.
+    """
+
+    name: str
+    tag: int | None
+    test: ValueTest
+
+    def values(self, file: DicomFile) -> tuple[FactValue, ...]:
+        """Return what a file says."""
+        if self.tag is not None:
+            return attribute_values(file, self.tag)
+        return FACTS[self.name].read(file)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        name: as given, or "rule 3".
+        conditions: all must hold; a rule without any matches everything.
+        changes: to the options of the run; None to keep a file as it is.
+    """
+
+    name: str
+    conditions: tuple[Condition, ...]
+    changes: OptionChanges | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to become of a file.
+
+    Attributes:
+        options: of its conversion; None to keep it as it is.
+        rule: name of the rule that says so.
+    """
+
+    options: ConversionOptions | None
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a rule matches a file or does not.
+
+    Attributes:
+        rule: its name.
+        matches: whether it does.
+        conditions: in words: all of them where it matches, else the first that does not hold.
+    """
+
+    rule: str
+    matches: bool
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules, of which the first that matches a file decides.
+
+    Attributes:
+        name: of the profile, or path of the file.
+        description: for people.
+        basis: where its rules come from.
+        rules: in order.
+    """
+
+    name: str
+    description: str
+    basis: str
+    rules: tuple[Rule, ...]
+
+    def choose(self, source: Source, base: ConversionOptions) -> Choice:
+        """Return what is to become of a file; its headers are opened once.
+
+        Args:
+            source: the file; a stream that is to be converted then is opened by `opened_once`.
+            base: options of the run, which the rule's change.
+
+        Raises:
+            ReadError: the file cannot be opened.
+        """
+        with open_tolerantly(source, base.limits) as file:
+            return self.choose_for(file, base)
+
+    def choose_for(self, file: DicomFile, base: ConversionOptions) -> Choice:
+        """Return what is to become of a file that is open."""
+        for rule in self.rules:
+            if all(condition.test.holds(condition.values(file)) for condition in rule.conditions):
+                options = None if rule.changes is None else rule.changes.applied(base)
+                return Choice(options, rule.name)
+        return Choice(None, NO_RULE)
+
+    def reasons(self, file: DicomFile) -> tuple[Reason, ...]:
+        """Return why each rule does not match a file, up to the one that does."""
+        found = []
+        for rule in self.rules:
+            held = []
+            for condition in rule.conditions:
+                values = condition.values(file)
+                words = f"{condition.name} is {_listed(values)}"
+                if not condition.test.holds(values):
+                    failed = (f"{words}, not {condition.test.text}",)
+                    found.append(Reason(rule.name, matches=False, conditions=failed))
+                    break
+                held.append(words)
+            else:
+                return (*found, Reason(rule.name, matches=True, conditions=tuple(held)))
+        return tuple(found)
+
+
+def load_policy(name: str) -> Policy:
+    """Return a profile, or the policy of a file.
+
+    Args:
+        name: of a profile; or a path, which ends in .toml or has a folder in it.
+
+    Raises:
+        InvalidOptionError: there is no such policy, or it cannot be read; the rule and the key at
+            fault are named.
+    """
+    path = PROFILES / f"{name}.toml" if name in profile_names() else Path(name)
+    if path == Path(name) and path.suffix != ".toml" and len(path.parts) == 1:
+        like = get_close_matches(name, profile_names(), n=1)
+        raise InvalidOptionError(
+            f"there is no policy {name!r}",
+            hint=f"did you mean {like[0]}?"
+            if like
+            else f"there are {', '.join(profile_names())}, and files with names in .toml",
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+        return parse_policy(text, name)
+    except (OSError, UnicodeDecodeError) as cause:
+        raise InvalidOptionError(f"the policy cannot be read: {cause}", path=name) from cause
+    except InvalidOptionError as error:
+        error.path = name
+        raise
+
+
+@contextmanager
+def opened_once(source: Source) -> Iterator[Source]:
+    """Yield a source that can be read by a policy, and by the conversion that it chooses.
+
+    Raises:
+        ReadError: the source cannot be opened.
+    """
+    if isinstance(source, str | os.PathLike):  # opening a path twice costs less than it saves
+        yield source
+        return
+    with OpenSource(source) as opened:
+        yield opened
+
+
+def profile_names() -> tuple[str, ...]:
+    """Return the names of the policies that come with the package."""
+    return tuple(sorted(path.stem for path in PROFILES.glob("*.toml")))
+
+
+def parse_policy(text: str, name: str) -> Policy:
+    """Return the policy that a TOML text describes.
+
+    Raises:
+        InvalidOptionError: it cannot be read; the rule and the key at fault are named.
+    """
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise InvalidOptionError(f"the policy is no TOML: {cause}") from cause
+    check_keys(given, ("description", "basis", "rule"), "a policy has no key")
+    rules = given.get("rule", [])
+    if (
+        not isinstance(rules, list)
+        or not rules
+        or not all(isinstance(each, dict) for each in rules)
+    ):
+        raise InvalidOptionError("a policy has rules", hint="each begins with [[rule]]")
+    texts = {key: given.get(key, "") for key in ("description", "basis")}
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise InvalidOptionError(f"{key} is {value!r}; it is text")
+    parsed = tuple(_rule(each, number) for number, each in enumerate(rules, 1))
+    for rule, after in pairwise(parsed):
+        if not rule.conditions:
+            raise InvalidOptionError(
+                f"{rule.name} matches everything, so {after.name} never counts"
+            )
+    return Policy(name, texts["description"], " ".join(texts["basis"].split()), parsed)
+
+
+def _rule(given: dict[str, Any], number: int) -> Rule:
+    name = given.get("name", f"rule {number}")
+    if not isinstance(name, str) or not name:
+        raise InvalidOptionError(f"rule {number}: name is {name!r}; it is text")
+    try:
+        conditions = _conditions(given.get("when", {}))
+        changes = parse_options(
+            {key: value for key, value in given.items() if key not in {"name", "when"}}
+        )
+    except InvalidOptionError as error:
+        error.message = f"{_called(number, name)}: {error.message}"
+        raise
+    return Rule(name, conditions, changes)
+
+
+def _called(number: int, name: str) -> str:
+    return name if name == f"rule {number}" else f"rule {number} ({name})"
+
+
+def _conditions(given: Any) -> tuple[Condition, ...]:
+    if not isinstance(given, dict):
+        raise InvalidOptionError(
+            "when is a table of conditions", hint='such as when.modality = "CT"'
+        )
+    check_keys(given, (*FACTS, "attributes"), "there is no condition")
+    conditions = [
+        Condition(
+            name,
+            None,
+            parse_test(
+                value,
+                FACTS[name].kind,
+                where=name,
+                name=_syntax_name if name == "syntax" else None,
+                size=name == "size",
+            ),
+        )
+        for name, value in given.items()
+        if name != "attributes"
+    ]
+    attributes = given.get("attributes", {})
+    if not isinstance(attributes, dict):
+        raise InvalidOptionError("attributes is a table of keywords or tags")
+    for keyword, value in attributes.items():
+        tag = tag_of(keyword)
+        name = keyword_of(tag) or tag_text(tag)
+        conditions.append(
+            Condition(name, tag, parse_test(value, None, where=f"attributes.{keyword}"))
+        )
+    return tuple(conditions)
+
+
+def _syntax_name(text: str) -> str:
+    """Return the UID of a transfer syntax that is named; patterns stay what they are.
+
+    Raises:
+        InvalidOptionError: there is no such transfer syntax.
+    """
+    if set(text) & set("*?["):
+        return text
+    syntax = by_name(text)
+    if syntax is None:
+        like = get_close_matches(text.lower(), [each.name for each in TRANSFER_SYNTAXES], n=1)
+        raise InvalidOptionError(
+            f"there is no transfer syntax {text!r}",
+            hint=f"did you mean {like[0]}?" if like else "`dicodec syntaxes` lists them",
+        )
+    return syntax.name
+
+
+def _listed(values: tuple[FactValue, ...]) -> str:
+    return " and ".join(shown(value) for value in values) if values else "absent"

@@ -1,0 +1,1 @@
+"""Sources of a batch: folders, archives, object storage, and what they hold."""

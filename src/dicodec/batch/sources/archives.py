@@ -1,0 +1,186 @@
+"""Zip and tar archives as sources: their members listed in order, and each one's bytes as a stream.
+
+Members of a zip and of an uncompressed tar are read where they lie, by any process. A compressed
+tar can be read from its start only: its members are put into temporary files one after the other,
+just before they are needed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Buffer, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from lzma import LZMAError
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from dicodec.batch.sources.recognition import SNIFFED, why_not
+from dicodec.batch.sources.references import SourceReference, file_reference
+from dicodec.errors import (
+    LimitExceededError,
+    MalformedFileError,
+    ReadError,
+    SourceUnavailableError,
+    UnsupportedSourceError,
+)
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.part10.source import COPY_SIZE, write_spool
+
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
+_ZSTANDARD = _COMPRESSED[-1]
+_DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, NotImplementedError,
+    RuntimeError,  # a password is needed
+)  # fmt: skip
+
+
+def members(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[SourceReference | ReadError]:
+    """Yield the regular members of an archive in its order; an error where one cannot be listed.
+
+    Args:
+        path: of the archive.
+        limits: the sizes that all members claim may sum up to `inflated_size`.
+
+    Raises:
+        ReadError: the archive cannot be read, from here on.
+    """
+    archive = file_reference(path)
+    total = 0
+    with _translated(path):
+        listed = _zip_members(archive) if zipfile.is_zipfile(path) else _tar_members(archive)
+        for member in listed:
+            if isinstance(member, ReadError):
+                yield member
+                continue
+            total += member.size
+            if total > limits.inflated_size:
+                raise LimitExceededError(
+                    f"the members of the archive claim more than {limits.inflated_size} bytes",
+                    path=path,
+                )
+            yield member
+
+
+def _zip_members(archive: SourceReference) -> Iterator[SourceReference]:
+    with zipfile.ZipFile(archive.path) as file:
+        for member in file.infolist():
+            if not member.is_dir():
+                yield replace(
+                    archive,
+                    member=member.orig_filename,
+                    size=member.file_size,
+                    offset=member.header_offset,
+                    zipped=True,
+                )
+
+
+def _tar_members(archive: SourceReference) -> Iterator[SourceReference | ReadError]:
+    with Path(archive.path).open("rb") as file:
+        first = file.read(6)
+    packed = first.startswith(_COMPRESSED)
+    if first.startswith(_ZSTANDARD) and "zst" not in tarfile.TarFile.OPEN_METH:
+        raise UnsupportedSourceError(
+            "Zstandard archives are read from Python 3.14 on", path=archive.path
+        )
+    with tarfile.open(archive.path, "r|*" if packed else "r:") as file:
+        for member in file:
+            file.__dict__["members"] = []  # else it keeps them all
+            if not member.isreg():
+                continue
+            reference = replace(archive, member=member.name, size=member.size)
+            if member.issparse():
+                yield MalformedFileError(
+                    "a sparse file in an archive is not read", path=reference.name
+                )
+            elif packed:
+                content = file.extractfile(member)
+                assert content is not None
+                yield _spooled(reference, content)
+            else:
+                yield replace(reference, offset=member.offset_data)
+
+
+def _spooled(reference: SourceReference, content: IO[bytes]) -> SourceReference:
+    """Put a member that can be read only now into a temporary file, unless it is no DICOM."""
+    first = content.read(SNIFFED)
+    descriptor, name = tempfile.mkstemp(prefix="dicodec-member-")
+    spooled = replace(reference, spool=name)
+    try:
+        with os.fdopen(descriptor, "wb") as spool:
+            write_spool(spool, [first])
+            while why_not(first) is None and (part := content.read(COPY_SIZE)):
+                write_spool(spool, [part])
+            write_spool(spool, [], flush=True)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return spooled
+
+
+@contextmanager
+def open_member(reference: SourceReference) -> Iterator[BinaryIO]:
+    """Yield a stream over a member's bytes.
+
+    Raises:
+        ReadError: the archive or the member cannot be read.
+    """
+    with _translated(reference.name):
+        content = _content(reference)
+    with content:
+        yield io.BufferedReader(_MemberBytes(content, reference), COPY_SIZE)
+
+
+def _content(reference: SourceReference) -> IO[bytes]:
+    if reference.zipped:
+        archive, by_offset = _opened_zip(reference.path, reference.modified)
+        return archive.open(by_offset[reference.offset])
+    file = Path(reference.path).open("rb", buffering=0)  # noqa: SIM115 - the caller closes it
+    file.seek(reference.offset)
+    return file
+
+
+@lru_cache(maxsize=1)
+def _opened_zip(
+    path: str,
+    modified: int,  # noqa: ARG001 - one that was changed is another one
+) -> tuple[zipfile.ZipFile, dict[int, zipfile.ZipInfo]]:
+    archive = zipfile.ZipFile(path)
+    return archive, {member.header_offset: member for member in archive.infolist()}
+
+
+class _MemberBytes(io.RawIOBase):
+    """The bytes of one member, no more than it claims; damage comes as our errors."""
+
+    def __init__(self, content: IO[bytes], reference: SourceReference) -> None:
+        self._content = content
+        self._left = reference.size
+        self._name = reference.name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer)
+        with _translated(self._name):
+            part = self._content.read(min(len(view), self._left))
+        view[: len(part)] = part
+        self._left -= len(part)
+        return len(part)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGED as cause:
+        raise MalformedFileError(f"the archive cannot be read: {cause}", path=name) from cause
+    except OSError as cause:
+        text = cause.strerror or str(cause)
+        raise SourceUnavailableError(f"the archive cannot be read: {text}", path=name) from cause

@@ -1,0 +1,1 @@
+"""`dicodec convert`: arguments, sources, targets, and what is printed."""

@@ -1,0 +1,88 @@
+"""The progress of a batch on a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from dicodec.batch.ledger.summary import Summary
+from dicodec.cli.convert.batch_output import duration
+from dicodec.model.lines import one_line
+
+_REFRESH_SECONDS = 0.2
+
+
+class ShownProgress:
+    """One line that stays below what is printed: files, bytes, rate, time left, failures."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._progress.add_task("listing", total=None)
+        self._files: int | None = None
+        self._size = 0
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def total(self, files: int, size: int) -> None:
+        """Say how much there is to do, once that is known; any thread may."""
+        self._files, self._size = files, size
+
+    def beat(self, summary: Summary) -> None:
+        """Show where the batch is."""
+        now = time.monotonic()
+        if now - self._shown < _REFRESH_SECONDS:
+            return
+        self._shown = now
+        self._progress.update(
+            self._task,
+            completed=summary.files,
+            total=self._files,
+            description=progress_text(summary, self._files),
+        )
+        self._progress.refresh()
+
+    def print(self, line: str) -> None:
+        """Print a line above the progress."""
+        self._console.print(one_line(line), markup=False)
+
+
+def progress_text(summary: Summary, total: int | None) -> str:
+    """Return the state of a batch in one line.
+
+    Args:
+        summary: of what has been done so far.
+        total: files that there are; None where that is not known yet.
+    """
+    fresh = summary.files - summary.done_before
+    seconds = max(summary.seconds, 1e-6)
+    parts = [f"{summary.files} files" if total is None else f"{summary.files} of {total} files"]
+    if summary.bytes_before:
+        parts.append(
+            f"{decimal(summary.bytes_before)}, {decimal(int(summary.bytes_before / seconds))}/s"
+        )
+        saved = 1 - summary.bytes_after / summary.bytes_before
+        parts.append(f"{saved:.0%} saved" if saved >= 0 else f"{-saved:.0%} more")
+    parts.append(f"{fresh / seconds:.1f} files/s")
+    if total is not None and fresh:
+        parts.append(f"{duration((total - summary.files) * seconds / fresh)} left")
+    if failed := summary.failed.total():
+        parts.append(f"{failed} failed")
+    return ", ".join(parts)

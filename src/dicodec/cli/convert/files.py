@@ -1,0 +1,227 @@
+"""`dicodec convert` of a few files: one after the other, in this process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dicodec.cli.convert.options import conversion_options
+from dicodec.cli.convert.output import (
+    ReportFile,
+    check_report_place,
+    show_error,
+    show_report,
+    show_skipped,
+)
+from dicodec.cli.convert.targets import is_folder, make_folder
+from dicodec.cli.main import SOME_FAILED, WRONG_USAGE
+from dicodec.conversion.convert import convert_with
+from dicodec.conversion.output.result_file import Target, check_place
+from dicodec.errors import (
+    DicodecError,
+    InternalError,
+    InvalidOptionError,
+    TargetExistsError,
+    UnsupportedTargetError,
+    WriteError,
+)
+from dicodec.model.object_url import is_object_url
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import Source
+
+if TYPE_CHECKING:
+    from dicodec.batch.cloud_conversion import Convert
+    from dicodec.batch.policy.policy import Policy
+    from dicodec.report import ConversionReport
+
+
+def convert_files(arguments: argparse.Namespace) -> int:
+    """Convert each source to its target, and return the exit status."""
+    try:
+        options = conversion_options(arguments)
+        _check_timeout(arguments)
+        targets = _targets(arguments)
+        policy = _policy(arguments)
+        check_report_place(arguments.report, [place for pair in targets for place in pair])
+        _make_output(arguments)
+    except (InvalidOptionError, UnsupportedTargetError) as error:
+        show_error(error, arguments)
+        return WRONG_USAGE
+    except WriteError as error:  # of the output folder
+        show_error(error, arguments)
+        return SOME_FAILED
+    failed, in_place = False, arguments.in_place
+    try:
+        with ReportFile(arguments.report) as reports:
+            for source, target in targets:
+                if arguments.skip_existing and _is_there(target):
+                    show_skipped(str(source), "target-exists", arguments, reports)
+                    continue
+                try:
+                    report = (
+                        _planned(source, target, options, policy, arguments)
+                        if arguments.dry_run
+                        else _converted(source, target, options, policy, in_place=in_place)
+                    )
+                except DicodecError as error:
+                    failed = True
+                    reports.write({"error": error.as_dict()})
+                    show_error(error, arguments)
+                else:
+                    show_report(report, arguments, reports)
+                    failed = failed or bool(report.salvaged)
+    except InvalidOptionError as error:
+        show_error(error, arguments)
+        return WRONG_USAGE
+    if reports.error is not None:
+        show_error(reports.error, arguments)
+        return SOME_FAILED
+    return SOME_FAILED if failed else 0
+
+
+def _check_timeout(arguments: argparse.Namespace) -> None:
+    """Refuse a bound that nothing would keep: this process cannot give up its own work."""
+    elsewhere = arguments.engine == "gdcm" or arguments.verify == "independent"
+    if arguments.timeout is not None and not elsewhere:
+        raise InvalidOptionError(
+            "--timeout bounds files of a batch, and GDCM; these few are converted without either",
+            hint="--jobs 1 makes a batch",
+        )
+
+
+def _policy(arguments: argparse.Namespace) -> Policy | None:
+    if arguments.policy is None:
+        return None
+    from dicodec.batch.policy.policy import load_policy
+
+    return load_policy(arguments.policy)
+
+
+def _is_there(target: Target | None) -> bool:
+    if isinstance(target, str) and is_object_url(target):
+        from dicodec.batch.sources.locations import is_there
+
+        return is_there(target)
+    return isinstance(target, str | Path) and os.path.lexists(target)
+
+
+def _converted(
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    policy: Policy | None,
+    *,
+    in_place: bool,
+) -> ConversionReport:
+    """Convert one file; a fault of ours costs that file an error, not the others their turn."""
+    try:
+        objects = is_object_url(source) or is_object_url(target)
+        convert: Convert = convert_with
+        if policy is not None:
+            from dicodec.batch.policy.convert import convert_by_policy
+
+            # The result of an object is written here first, and takes its place there.
+            convert = partial(convert_by_policy, policy=policy, in_place=in_place and not objects)
+        if objects:
+            from dicodec.batch.cloud_conversion import convert_objects
+
+            return convert_objects(source, target, options, convert)
+        return convert(source, target, options)
+    except DicodecError:
+        raise
+    except Exception as cause:
+        name = source if isinstance(source, str) else None
+        raise InternalError(
+            f"a fault in dicodec: {cause!r}", path=name, hint="please report it with the file"
+        ) from cause
+
+
+def _planned(
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    policy: Policy | None,
+    arguments: argparse.Namespace,
+) -> ConversionReport:
+    """Say what `_converted` would do, or what would keep the result from its place."""
+    if isinstance(target, str) and is_object_url(target):
+        if not options.overwrite and _is_there(target):
+            raise TargetExistsError(
+                "the target exists", path=target, hint="--overwrite replaces it"
+            )
+    elif isinstance(target, str | Path):
+        output: str | None = arguments.output
+        check_place(
+            Path(target),
+            overwrite=options.overwrite,
+            backup=options.backup,
+            makes_folders=output is not None and is_folder(output, arguments.source),
+        )
+    report = _converted(source, None, options, policy, in_place=arguments.in_place)
+    if isinstance(target, str | Path):
+        report.target = str(target)
+    return report
+
+
+def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]]:
+    """Pair each source with its target.
+
+    Raises:
+        InvalidOptionError: there is no place for the results, or only one for several.
+    """
+    sources: list[str] = arguments.source
+    output: str | None = arguments.output
+    if arguments.in_place and "-" in sources:
+        raise InvalidOptionError("standard input cannot be replaced in place")
+    if sources.count("-") > 1:
+        raise InvalidOptionError("standard input can be read once only")
+    if arguments.in_place:
+        return [(name, name if is_object_url(name) else os.path.realpath(name)) for name in sources]
+    if output is None and arguments.dry_run:
+        return [(_source(name), None) for name in sources]
+    if output is None:
+        raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
+    if is_folder(output, sources):
+        names = [_name_in_folder(name) for name in sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InvalidOptionError(
+                f"two sources have the name {twice[0]!r} and one would be lost"
+            )
+        if is_object_url(output):
+            prefix = output.rstrip("/")
+            return [(_source(name), f"{prefix}/{_name_in_folder(name)}") for name in sources]
+        return [(_source(name), Path(output) / _name_in_folder(name)) for name in sources]
+    if output != "-":
+        return [(_source(sources[0]), output)]
+    if sys.stdout is None:
+        raise InvalidOptionError("standard output is closed")
+    return [(_source(sources[0]), sys.stdout.buffer)]
+
+
+def _make_output(arguments: argparse.Namespace) -> None:
+    """Make the folder that results go to, if it is missing.
+
+    Raises:
+        WriteError: it cannot be made.
+    """
+    output: str | None = arguments.output
+    if output is None or arguments.dry_run or is_object_url(output):
+        return
+    if is_folder(output, arguments.source):
+        make_folder(output)
+
+
+def _source(name: str) -> Source:
+    if name != "-":
+        return name
+    if sys.stdin is None:
+        raise InvalidOptionError("standard input is closed")
+    return sys.stdin.buffer
+
+
+def _name_in_folder(name: str) -> str:
+    return "stdin.dcm" if name == "-" else Path(name).name

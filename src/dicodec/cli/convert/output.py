@@ -1,0 +1,171 @@
+"""What `dicodec convert` tells of each file: lines for people, JSON for programs, --report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TextIO
+
+from dicodec.cli.main import print_error, print_line
+from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.errors import DicodecError, InvalidOptionError, WriteError
+from dicodec.model.lines import json_line
+
+if TYPE_CHECKING:
+    from dicodec.report import ConversionReport
+
+
+class ReportFile:
+    """The file of --report, or nothing.
+
+    Attributes:
+        error: why it could not be written any more; what is converted goes on without it.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+        self.error: WriteError | None = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            try:
+                _check_appendable(self._path)
+                self._file = Path(self._path).open("a", encoding="utf-8")
+            except OSError as cause:
+                raise InvalidOptionError(f"the report cannot be written: {cause}") from cause
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # each line was written at once, and what failed is known
+                self._file.close()
+
+    def write(self, entry: dict[str, object]) -> None:
+        """Append one object as a line; see `write_line`."""
+        if self._file is not None:
+            self.write_line(json_line(entry))
+
+    def write_line(self, text: str) -> None:
+        """Append a line, unless one before it could not be written."""
+        if self._file is None or self.error is not None:
+            return
+        try:
+            with translated_writes():
+                print(text, file=self._file, flush=True)
+        except WriteError as error:
+            error.path = self._path
+            self.error = error
+
+
+def check_report_place(path: str | None, others: Iterable[object]) -> None:
+    """Check that a report does not go where something else is, or will be.
+
+    Raises:
+        InvalidOptionError: it does.
+    """
+    place = None if path is None else Path(path).resolve()
+    for other in others:
+        if place is not None and isinstance(other, str | Path) and Path(other).resolve() == place:
+            raise InvalidOptionError(f"the report would go where {path} is, or goes")
+
+
+def _check_appendable(path: str) -> None:
+    """Check that what is at the place of a report is one.
+
+    Raises:
+        InvalidOptionError: it is not: a line at its end would spoil it.
+    """
+    if Path(path).is_file():
+        with Path(path).open("rb") as file:
+            if file.read(1) not in {b"", b"{"}:
+                raise InvalidOptionError(f"{path} is no report: nothing is appended to it")
+
+
+def show_report(
+    report: ConversionReport, arguments: argparse.Namespace, reports: ReportFile
+) -> None:
+    """Tell of a file that was converted."""
+    entry = report.as_dict()
+    reports.write(entry)
+    if report.salvaged:  # said even where nothing else is
+        print_line(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", sys.stderr)
+    if arguments.json:
+        stream = sys.stderr if arguments.output == "-" else sys.stdout
+        print(json_line(entry), file=stream)
+        return
+    if not arguments.quiet:
+        for line in report_lines(report, verbose=arguments.verbose):
+            print_line(line, sys.stderr)
+
+
+def show_skipped(
+    path: str, reason: str, arguments: argparse.Namespace, reports: ReportFile
+) -> None:
+    """Tell of a file that nothing is done with."""
+    entry: dict[str, object] = {"skipped": {"path": path, "reason": reason}}
+    reports.write(entry)
+    if arguments.json:
+        print(json_line(entry), file=sys.stdout)
+    elif not arguments.quiet:
+        print_line(f"{path}: skipped: {reason_text(reason)}", sys.stderr)
+
+
+_REASONS = {
+    "not-dicom": "not DICOM",
+    "empty-file": "empty",
+    "dicomdir": "DICOMDIR (an index of files, which is right for the originals only)",
+    "hidden": "hidden",
+    "symbolic-link": "symbolic links",
+    "link-loop": "links to folders above them",
+    "special": "devices and pipes",
+    "output": "the output folder itself",
+    "backup": "originals kept by --backup",
+    "target-exists": "the target exists",
+}
+
+
+def reason_text(code: str) -> str:
+    """Return why something was skipped, for people."""
+    return _REASONS.get(code, code)
+
+
+def report_lines(report: ConversionReport, *, verbose: bool) -> list[str]:
+    """Return what people are told of a file that was converted."""
+    lines = [f"warning: {warning}" for warning in report.warnings]
+    if verbose:
+        lines += [f"frame {one.frame}: {one.reason}" for one in report.salvaged_frames]
+        lines += [f"read although not standard: {oddity.text}" for oddity in report.oddities]
+        lines += [f"standardized: {oddity.text}" for oddity in report.repairs]
+        lines += [*report.decisions, *report.changes]
+    return [_outcome(report), *(f"  {line}" for line in lines)]
+
+
+def _outcome(report: ConversionReport) -> str:
+    route = f"{report.source_syntax} -> {report.target_syntax}"
+    action = "no pixels" if report.action == "none" else report.action
+    text = f"{report.source or '-'}: {route}, {action}"
+    if report.frames > 1:
+        text += f", {report.frames} frames"
+    if report.lossy:
+        text += ", lossy"
+    if report.compression_ratio:
+        text += f", ratio {report.compression_ratio:.2f}"
+    if report.dry_run:
+        return f"{text} (dry run: nothing written)"
+    text += f", {report.source_size} -> {report.target_size} bytes"
+    if report.witness:
+        return f"{text}, verified, by {report.witness} too"
+    return f"{text}, verified" if report.verified else text
+
+
+def show_error(error: DicodecError, arguments: argparse.Namespace) -> None:
+    """Tell of a failure, as JSON if that was asked for."""
+    if arguments.json:
+        stream = sys.stderr if arguments.output == "-" else sys.stdout
+        print(json_line({"error": error.as_dict()}), file=stream)
+    else:
+        print_error(error)

@@ -1,0 +1,1 @@
+"""How far two files are apart, and a picture of it."""

@@ -1,0 +1,286 @@
+"""Comparing the attributes of two files; which of the changes are a conversion's to make."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dicodec.conversion.edits.nested_pixels import nested_pixel_edits
+from dicodec.conversion.frames.embedded_overlays import FreedOverlays
+from dicodec.errors import DicodecError
+from dicodec.model import tags
+from dicodec.model.edits import Edit, SetAttribute, SetSequence
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.dictionary import keyword_of
+from dicodec.part10.edit_bytes import element_bytes
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_text
+from dicodec.part10.equal_values import (
+    Difference,
+    Element,
+    difference,
+    only_element,
+    same_bytes,
+    same_vr,
+    shortened,
+    shown,
+)
+from dicodec.part10.image_attributes import unsaid_attributes
+from dicodec.part10.implicit_vr import ReencodingContext
+from dicodec.part10.reencode import reencode_elements
+from dicodec.part10.source import read_chunks
+from dicodec.part10.vr import VALUE_REPRESENTATIONS
+from dicodec.part10.writer import reencoding_context, swapped_chunks
+from dicodec.rules.allowed_changes import allowed_changes, lossy_methods
+
+_HELD_SIZE = 1 << 24
+"""Values above this many bytes are compared in pieces, as bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeChange:
+    """One attribute in which two files differ.
+
+    Attributes:
+        tag: as the standard prints it: "(0010,0020)".
+        keyword: "" where the dictionary has none.
+        change: "only in A", "only in B", "changed", or "VR": the same value, another VR.
+        a, b: what each has, for people; "" where there is nothing.
+        where: in a sequence, the path to the first difference: "[0].CodeValue".
+        allowed: whether a conversion may make this change, or the caller allowed it.
+        reason: why it is allowed.
+    """
+
+    tag: str
+    keyword: str
+    change: str
+    a: str = ""
+    b: str = ""
+    where: str = ""
+    allowed: bool = False
+    reason: str = ""
+
+
+def compare_attributes(
+    one: DicomFile, two: DicomFile, allow: Collection[int]
+) -> tuple[AttributeChange, ...]:
+    """Return the attributes of File Meta Information and data set that differ, by rising tag.
+
+    Elements are compared by what they mean; sequences as a whole, down to the first difference.
+    Pixel Data is not compared here, but for its VR.
+
+    Args:
+        one: the first file.
+        two: the second.
+        allow: tags that may differ.
+
+    Raises:
+        ReadError: an element cannot be read.
+    """
+    files = one, two
+    permitted = allowed_changes(
+        (
+            one.data_set.text(tags.PHOTOMETRIC_INTERPRETATION),
+            two.data_set.text(tags.PHOTOMETRIC_INTERPRETATION),
+        ),
+        (_lossy_methods(one.data_set), _lossy_methods(two.data_set)),
+    )
+    for file in files:  # what the image is, is compared with its pixels
+        permitted |= {edit.tag: "put right" for edit in file.corrections}
+        permitted |= dict.fromkeys(unsaid_attributes(file.data_set), "as it was taken")
+    permitted |= dict.fromkeys(allow, "as asked for")
+    found = [
+        _change(tag, change, "File Meta Information") for tag, change in _meta_differences(*files)
+    ]
+    contexts = reencoding_context(one.data_set), reencoding_context(two.data_set)
+    nested = _NestedPixels(one), _NestedPixels(two)
+    overlays = FreedOverlays(one), FreedOverlays(two)
+    for tag in sorted({span.tag for file in files for span in file.data_set.elements}):
+        spans = one.data_set.find(tag), two.data_set.find(tag)
+        reason = permitted.get(tag, "")
+        if tag & 0xFFFF == 0:
+            reason = "a group length"
+        change = _compared((one.data_set, two.data_set), spans, contexts)
+        if change is None:
+            continue
+        if change.what == "VR" and (
+            tag in PIXEL_DATA_TAGS or "" in {span.vr for span in spans if span}
+        ):
+            reason = reason or "follows from the transfer syntax"
+        elif change.what == "VR" and same_vr(tag, change.a, change.b):
+            reason = reason or "the VR is unknown, or a choice"
+        elif change.where and _same_with_native_pixels(tag, nested):
+            reason = reason or "nested pixels, the same once decoded"
+        elif _same_once_freed((one.data_set, two.data_set), tag, overlays):
+            reason = reason or "an overlay in bits of Pixel Data"
+        found.append(_change(tag, change, reason))
+    return tuple(found)
+
+
+class _NestedPixels:
+    """The sequences of a file with nested pixels that are encapsulated, as they are when native."""
+
+    def __init__(self, file: DicomFile) -> None:
+        self._file = file
+        self._edits: dict[int, Edit] | None = None
+
+    def edit(self, tag: int) -> Edit | None:
+        """Return what makes a sequence's pixels native, None where there is nothing to make so."""
+        if self._edits is None:
+            self._edits = {}
+            syntax = self._file.syntax
+            if syntax.encapsulated and syntax.reads:
+                with suppress(DicodecError):
+                    edits = nested_pixel_edits(self._file.data_set, syntax, EXPLICIT_LITTLE)
+                    self._edits = {edit.tag: edit for edit in edits}
+        return self._edits.get(tag)
+
+    def native(self, tag: int) -> Element | None:
+        """Return a sequence with native pixels, None where it cannot be read."""
+        data_set = self._file.data_set
+        edit = self.edit(tag)
+        if isinstance(edit, SetSequence):
+            raw = element_bytes(edit, EXPLICIT_LITTLE)
+            return only_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET))
+        span = data_set.find(tag)
+        return None if span is None else _element(data_set, span, reencoding_context(data_set))
+
+
+def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixels]) -> bool:
+    if not any(side.edit(tag) is not None for side in nested):
+        return False
+    one, two = (side.native(tag) for side in nested)
+    return one is not None and two is not None and difference(one, two) is None
+
+
+def _same_once_freed(
+    data_sets: tuple[DataSet, DataSet], tag: int, overlays: tuple[FreedOverlays, FreedOverlays]
+) -> bool:
+    """Whether an element of an overlay is what the other file has in bits of its pixels."""
+    made = [side.edit(tag) for side in overlays]
+    if made.count(None) != 1:
+        return False
+    edit, other = (made[0], data_sets[1]) if made[0] is not None else (made[1], data_sets[0])
+    span = other.find(tag)
+    if span is None or not isinstance(edit, SetAttribute):
+        return False
+    freed = only_element(element_bytes(edit, EXPLICIT_LITTLE), "")
+    stored = _element(other, span, reencoding_context(other))
+    return freed is not None and stored is not None and difference(freed, stored) is None
+
+
+def _lossy_methods(data_set: DataSet) -> int:
+    return lossy_methods(
+        data_set.text(tags.LOSSY_IMAGE_COMPRESSION),
+        data_set.text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+    )
+
+
+def _change(tag: int, found: Difference, reason: str) -> AttributeChange:
+    kinds = {"value": "changed", "items": "changed"}
+    what = found.what if not found.where else "changed"
+    return AttributeChange(
+        tag_text(tag),
+        keyword_of(tag),
+        kinds.get(what, what),
+        found.a,
+        found.b,
+        found.where,
+        allowed=bool(reason),
+        reason=reason,
+    )
+
+
+def _meta_differences(one: DicomFile, two: DicomFile) -> Iterator[tuple[int, Difference]]:
+    heads = [{element.tag: element for element in file.head.elements} for file in (one, two)]
+    for tag in sorted(heads[0].keys() | heads[1].keys()):
+        a, b = heads[0].get(tag), heads[1].get(tag)
+        texts = [_meta_text(element.vr, element.value) if element else "" for element in (a, b)]
+        if a is None or b is None:
+            yield tag, Difference("", "only in A" if a else "only in B", *texts)
+        elif not same_bytes(a.vr, a.value, b.value):
+            yield tag, Difference("", "value", *texts)
+
+
+def _meta_text(vr: str, value: bytes) -> str:
+    row = VALUE_REPRESENTATIONS.get(vr)
+    if row is None or not row.text:
+        return f"{len(value)} bytes"
+    return shortened(f'"{value.rstrip(b" \0").decode("latin-1")}"')
+
+
+def _compared(
+    data_sets: tuple[DataSet, DataSet],
+    spans: tuple[ElementSpan | None, ElementSpan | None],
+    contexts: tuple[ReencodingContext, ReencodingContext],
+) -> Difference | None:
+    one, two = spans
+    if one is not None and two is not None:
+        if one.tag in PIXEL_DATA_TAGS:
+            return None if one.vr == two.vr else Difference("", "VR", one.vr, two.vr)
+        if _large(one) or _large(two):
+            return _large_difference(data_sets, (one, two))
+    elements = [
+        None if span is None else _element(data_set, span, context)
+        for data_set, span, context in zip(data_sets, spans, contexts, strict=True)
+    ]
+    first, second = elements
+    if one is None or two is None:
+        texts = [_text(span, element) for span, element in zip(spans, elements, strict=True)]
+        return Difference("", "only in B" if one is None else "only in A", *texts)
+    if first is None or second is None:  # a group length, or nothing that can be read anew
+        raw = [data_set.raw(span) for data_set, span in zip(data_sets, (one, two), strict=True)]
+        if raw[0] == raw[1] or not one.tag & 0xFFFF:
+            return None
+        return Difference("", "value", f"{len(raw[0])} bytes", f"{len(raw[1])} bytes")
+    found = difference(first, second)
+    if found is None and first.span.vr != second.span.vr:
+        return Difference("", "VR", first.span.vr, second.span.vr)
+    return found
+
+
+def _large(span: ElementSpan) -> bool:
+    return span.end - span.start > _HELD_SIZE and not span.undefined and span.vr != "SQ"
+
+
+def _element(data_set: DataSet, span: ElementSpan, context: ReencodingContext) -> Element | None:
+    """Return an element in explicit VR little endian; None where it cannot be brought there."""
+    if span.tag in PIXEL_DATA_TAGS or _large(span):
+        return None
+    raw = data_set.raw(span)
+    try:
+        anew = reencode_elements(raw, data_set.encoding_of(span), EXPLICIT_LITTLE, context)
+        return only_element(anew, data_set.text(tags.SPECIFIC_CHARACTER_SET)) if anew else None
+    except DicodecError:
+        return None
+
+
+def _text(span: ElementSpan | None, element: Element | None) -> str:
+    if span is None:
+        return ""
+    return f"{span.length} bytes" if element is None else shown(element, element.span.vr)
+
+
+def _large_difference(
+    data_sets: tuple[DataSet, DataSet], spans: tuple[ElementSpan, ElementSpan]
+) -> Difference | None:
+    chunks = []
+    for data_set, span in zip(data_sets, spans, strict=True):
+        row = VALUE_REPRESENTATIONS.get(span.vr)
+        unit = 1 if row is None or data_set.encoding.little_endian else row.swap_unit
+        range_ = span.value, span.value + span.length
+        chunks.append(
+            read_chunks(data_set.source, *range_)
+            if unit == 1
+            else swapped_chunks(data_set.source, *range_, unit)
+        )
+    same = spans[0].length == spans[1].length and all(
+        first == second for first, second in zip(*chunks, strict=True)
+    )
+    if not same:
+        return Difference("", "value", *(f"{span.length} bytes" for span in spans))
+    if not same_vr(spans[0].tag, spans[0].vr, spans[1].vr):
+        return Difference("", "VR", spans[0].vr, spans[1].vr)
+    return None

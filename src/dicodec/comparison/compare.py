@@ -1,0 +1,221 @@
+"""Comparing two files: the pixels frame by frame, the attributes by what they mean."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dicodec.comparison.attributes import AttributeChange, compare_attributes
+from dicodec.comparison.image_pair import Pair, open_side, paired
+from dicodec.comparison.pixels import (
+    PixelComparison,
+    compare_frames,
+    compare_values,
+    undecodable,
+)
+from dicodec.conversion.frames.window import available_cores
+from dicodec.conversion.output.result_file import atomic_output
+from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.part10.dicom_file import DicomFile, Source
+from dicodec.part10.dictionary import tag_of
+from dicodec.repair.opening import open_tolerantly
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How two files differ.
+
+    Attributes:
+        a, b: as the caller named them; None for buffers and streams.
+        transfer_syntaxes: short names of the transfer syntaxes of A and B.
+        equal: whether pixels are equal and no attribute changed that a conversion may not change.
+        tolerance: largest error of a sample that counted as equal.
+        pixels: None where neither file has any.
+        attributes: those that differ, by rising tag; empty where they were not compared.
+        picture: where the picture is; None where none was made.
+        picture_frame: the frame that it shows.
+    """
+
+    a: str | None = None
+    b: str | None = None
+    transfer_syntaxes: tuple[str, str] = ("", "")
+    equal: bool = True
+    tolerance: float = 0
+    pixels: PixelComparison | None = None
+    attributes: tuple[AttributeChange, ...] = ()
+    picture: str | None = None
+    picture_frame: int | None = None
+
+    @property
+    def unexpected(self) -> tuple[AttributeChange, ...]:
+        """The attributes that differ and that a conversion may not change."""
+        return tuple(change for change in self.attributes if not change.allowed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison in a form that JSON can hold; an infinite error becomes None."""
+        found = asdict(self)
+        if self.pixels is not None:
+            for numbers in (found["pixels"], *found["pixels"]["frames"]):
+                for name, value in numbers.items():
+                    if isinstance(value, float) and not math.isfinite(value):
+                        numbers[name] = None
+        return found
+
+
+def compare(
+    a: Source,
+    b: Source,
+    *,
+    tolerance: float = 0,
+    allow: Sequence[str] = (),
+    ignore_attributes: bool = False,
+    picture: str | os.PathLike[str] | None = None,
+    frame: int | None = None,
+    workers: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Comparison:
+    """Compare two DICOM files, whatever their transfer syntaxes.
+
+    Memory does not grow with the number of frames. Samples are compared by value; where Photometric
+    Interpretations differ, as both are shown: in RGB, palettes applied, or in MONOCHROME2.
+
+    Args:
+        a: a path, a buffer, or a binary stream.
+        b: the same; what A is compared with.
+        tolerance: largest error of a sample that counts as equal, 0 or more.
+        allow: keywords or tags of attributes that may differ, beside those a conversion changes.
+        ignore_attributes: whether only pixels are compared.
+        picture: where to put a PNG of A, B and their difference side by side; its name ends in
+            .png, and a file of that name is replaced.
+        frame: the frame the picture shows, from 0; by default the one with the largest error.
+        workers: threads for frames; by default one a processor.
+        limits: bounds on what the files may claim.
+
+    Raises:
+        InvalidOptionError: an option makes no sense.
+        ReadError: a file, or a frame of it, cannot be read.
+        UnsupportedSourceError: a frame cannot be decoded.
+        WriteError: the picture cannot be put in its place.
+    """
+    allowed = _checked(tolerance, allow, picture, frame, workers)
+    names = _name(a), _name(b)
+    with ExitStack() as stack:
+        one, two = _open(stack, a, names[0], limits), _open(stack, b, names[1], limits)
+        pixels, pair = _compared_pixels(one, two, names, tolerance, workers or available_cores())
+        attributes = (
+            () if ignore_attributes else compare_attributes(_readable(one), _readable(two), allowed)
+        )
+        shown = None
+        if picture is not None:
+            shown = _draw(Path(picture), pair, pixels, frame)
+    same_pixels = pixels is None or pixels.equal
+    return Comparison(
+        a=names[0],
+        b=names[1],
+        transfer_syntaxes=(one.syntax.name, two.syntax.name),
+        equal=same_pixels and all(change.allowed for change in attributes),
+        tolerance=tolerance,
+        pixels=pixels,
+        attributes=attributes,
+        picture=None if picture is None else os.fspath(picture),
+        picture_frame=shown,
+    )
+
+
+def _checked(
+    tolerance: float,
+    allow: Sequence[str],
+    picture: str | os.PathLike[str] | None,
+    frame: int | None,
+    workers: int | None,
+) -> frozenset[int]:
+    """Return the tags that may differ, once all options make sense."""
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise InvalidOptionError(f"a tolerance is a number from 0, not {tolerance}")
+    if workers is not None and workers < 1:
+        raise InvalidOptionError(f"{workers} threads cannot work")
+    if picture is not None and Path(picture).suffix.lower() != ".png":
+        raise InvalidOptionError(f"a picture is a PNG, and {os.fspath(picture)!r} has another name")
+    if frame is not None and (picture is None or frame < 0):
+        raise InvalidOptionError("a frame, from 0, is chosen for a picture")
+    return frozenset(tag_of(name) for name in allow)
+
+
+def _open(stack: ExitStack, source: Source, name: str | None, limits: Limits) -> DicomFile:
+    try:
+        return stack.enter_context(open_tolerantly(source, limits))
+    except DicodecError as error:
+        error.path = error.path or name
+        raise
+
+
+def _readable(file: DicomFile) -> DicomFile:
+    """Return a file whose sequences can be compared, as a conversion would write them anew."""
+    from dicodec.repair.standard_form import readable_form
+
+    try:
+        return readable_form(file) or file
+    except DicodecError:
+        return file  # what cannot be read is compared as bytes
+
+
+def _compared_pixels(
+    one: DicomFile,
+    two: DicomFile,
+    names: tuple[str | None, str | None],
+    tolerance: float,
+    workers: int,
+) -> tuple[PixelComparison | None, Pair | None]:
+    """Return how far the pixels are apart, and both images where frames can be decoded."""
+    pixels, other_pixels = one.pixel_data, two.pixel_data
+    if pixels is None and other_pixels is None:
+        return None, None
+    if pixels is None or other_pixels is None:
+        only = "B" if pixels is None else "A"
+        return PixelComparison(equal=False, differences=(f"only {only} has pixels",)), None
+    if why := undecodable(one, pixels) or undecodable(two, other_pixels):
+        return compare_values((one, pixels), (two, other_pixels), why), None
+    pair = paired(open_side(one, pixels, names[0]), open_side(two, other_pixels, names[1]))
+    return compare_frames(pair, tolerance, workers), pair
+
+
+def _draw(
+    picture: Path,
+    pair: Pair | None,
+    pixels: PixelComparison | None,
+    frame: int | None,
+) -> int:
+    """Put the picture of one frame in its place; return which frame it shows."""
+    if pair is None or pixels is None:
+        why = " and ".join((*pixels.differences, *pixels.notes) if pixels else ("no pixels",))
+        raise UnsupportedSourceError(f"no picture can be made: {why}")
+    count = min(side.image.number_of_frames for side in (pair.one, pair.two))
+    if frame is None:
+        frame = pixels.worst_frame or 0
+    elif frame >= count:
+        raise InvalidOptionError(f"there is no frame {frame}: frames are 0 to {count - 1}")
+    import numpy as np
+
+    from dicodec.comparison.picture import picture_of, shown
+
+    samples = pair.one.read(frame), pair.two.read(frame)
+    errors = None
+    if pair.comparable:
+        first, second = pair.one.common(samples[0]), pair.two.common(samples[1])
+        with np.errstate(invalid="ignore", over="ignore"):
+            errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
+    content = picture_of((shown(pair.one, samples[0]), shown(pair.two, samples[1])), errors)
+    with atomic_output(picture, overwrite=True) as temporary, translated_writes():
+        temporary.write_bytes(content)
+    return frame
+
+
+def _name(given: Source) -> str | None:
+    return os.fspath(given) if isinstance(given, str | os.PathLike) else None

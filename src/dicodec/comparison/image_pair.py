@@ -1,0 +1,175 @@
+"""Two files' frames, ready to be decoded and brought to what both can be compared in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+from dicodec.conversion.frames.frame_steps import SampleReader, decoded_frames
+from dicodec.conversion.planning.gray_and_color import read_palette
+from dicodec.errors import DicodecError, UnsupportedImageError
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.pixels.palette import PALETTE_COLOR, palette_steps
+from dicodec.pixels.photometric import STEPS, Route, route
+
+if TYPE_CHECKING:
+    from dicodec.codecs.base import Samples
+
+_COMMON = ("RGB", "MONOCHROME2")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two files, its frames ready to be decoded.
+
+    Attributes:
+        name: of the file, for errors.
+        data_set: the file's.
+        decode: returns the samples of a frame.
+        image: what `decode` returns.
+        steps: what brings the samples to what both files are compared in.
+    """
+
+    name: str | None
+    data_set: DataSet
+    decode: SampleReader
+    image: ImagePixelDescription
+    steps: Route = ()
+
+    def read(self, frame: int) -> Samples:
+        """Return the samples of a frame; errors name the file and the frame."""
+        try:
+            return self.decode(frame)
+        except DicodecError as error:
+            error.path = error.path or self.name
+            error.frame = frame if error.frame is None else error.frame
+            raise
+
+    def common(self, samples: Samples) -> Samples:
+        """Return samples as they are compared."""
+        image = self.image
+        for step in self.steps:
+            samples, image = step.apply(samples, image), step.described(image)
+        return samples
+
+    @property
+    def compared(self) -> ImagePixelDescription:
+        """What `common` returns."""
+        image = self.image
+        for step in self.steps:
+            image = step.described(image)
+        return image
+
+    def routes(self, wanted: str) -> list[Route]:
+        """Return the ways to a Photometric Interpretation, the preferred one first.
+
+        Raises:
+            UnsupportedImageError: there is none.
+            MalformedFileError: there is no palette where one is needed, or it makes no sense.
+        """
+        steps: Route = STEPS
+        if self.image.photometric_interpretation == PALETTE_COLOR:
+            steps = (*STEPS, *palette_steps(read_palette(self.data_set, self.image)))
+        return [way for way, _ in route(self.image, wanted, steps)]
+
+
+def open_side(file: DicomFile, pixel_data: PixelData, name: str | None) -> Side:
+    """Return one file's frames, ready to be decoded.
+
+    Raises:
+        ReadError: the image is not described, or the first frame's headers cannot be read.
+        UnsupportedSourceError: the frames are in an encoding that is not decoded.
+    """
+    try:
+        decode, image = decoded_frames(file, pixel_data)
+    except DicodecError as error:
+        error.path = error.path or name
+        raise
+    return Side(name, file.data_set, decode, image)
+
+
+class Pair(NamedTuple):
+    """Two sides that can be compared, or what makes that impossible."""
+
+    one: Side
+    two: Side
+    differences: tuple[str, ...]
+    notes: tuple[str, ...]
+    comparable: bool
+
+
+def paired(one: Side, two: Side) -> Pair:
+    """Say what differs between two images as a whole, and bring them to what both are shown in.
+
+    Raises:
+        ReadError: a palette that is needed cannot be read; the file is named.
+    """
+    first, second = one.image, two.image
+    differences = [
+        f"{name} {getattr(first, field)} and {getattr(second, field)}"
+        for name, field in (("Columns", "columns"), ("Rows", "rows"))
+        if getattr(first, field) != getattr(second, field)
+    ]
+    comparable = not differences
+    if first.number_of_frames != second.number_of_frames:
+        differences.append(
+            f"Number of Frames {first.number_of_frames} and {second.number_of_frames}"
+        )
+    names = first.photometric_interpretation, second.photometric_interpretation
+    how = ""
+    if names[0] != names[1]:
+        joined = _joined(one, two)
+        if joined is None:
+            differences.append(f"Photometric Interpretation {names[0]} and {names[1]}")
+            comparable = False
+        else:
+            one, two = joined
+            how = (
+                f"{names[0]} and {names[1]}: compared as {one.compared.photometric_interpretation}"
+            )
+    elif first.samples_per_pixel != second.samples_per_pixel:
+        differences.append(
+            f"Samples per Pixel {first.samples_per_pixel} and {second.samples_per_pixel}"
+        )
+        comparable = False
+    notes = [
+        f"{name} {getattr(one.compared, field)} and {getattr(two.compared, field)}: "
+        "values compared as they are"
+        for name, field in (
+            ("Bits Stored", "bits_stored"),
+            ("Pixel Representation", "pixel_representation"),
+        )
+        if getattr(one.compared, field) != getattr(two.compared, field)
+    ]
+    return Pair(one, two, tuple(differences), (*notes, *filter(None, [how])), comparable)
+
+
+def _joined(one: Side, two: Side) -> tuple[Side, Side] | None:
+    """Return both sides with steps to the same interpretation, and the same bits if there are."""
+    for wanted in _COMMON:
+        try:
+            ways = [_routes(side, wanted) for side in (one, two)]
+        except UnsupportedImageError:
+            continue
+        pairs = [
+            (replace(one, steps=first), replace(two, steps=second))
+            for first, second in product(*ways)
+        ]
+        same = (pair for pair in pairs if _bits(pair[0]) == _bits(pair[1]))
+        return next(same, pairs[0])
+    return None
+
+
+def _bits(side: Side) -> int:
+    return side.compared.bits_stored
+
+
+def _routes(side: Side, wanted: str) -> list[Route]:
+    try:
+        return side.routes(wanted)
+    except DicodecError as error:
+        error.path = error.path or side.name
+        raise

@@ -1,0 +1,177 @@
+"""Showing two frames and their difference side by side, as a viewer would show them, as PNG."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dicodec.comparison.image_pair import Side
+from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.encoding import EXPLICIT_LITTLE
+from dicodec.part10.values import parse_values
+from dicodec.pixels.gray import Rescaling, Window
+from dicodec.pixels.photometric import Route
+
+type _Picture = NDArray[np.uint8]
+type _Floats = NDArray[np.float64]
+
+LARGEST_SIDE = 2048
+"""Rows and columns above which a frame is made smaller before it is shown."""
+
+_SEPARATOR = (90, 140, 255)
+_SEPARATOR_WIDTH = 4
+
+_RESCALE_INTERCEPT, _RESCALE_SLOPE = 0x00281052, 0x00281053
+_WINDOW_CENTER, _WINDOW_WIDTH, _VOI_LUT_FUNCTION = 0x00281050, 0x00281051, 0x00281056
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A frame to be shown.
+
+    Attributes:
+        samples: as they were decoded.
+        image: what they are.
+        rescaling: of gray images, to values and to brightness; without a window if there is none.
+        steps: what makes RGB of colors.
+    """
+
+    samples: NDArray[Any]
+    image: ImagePixelDescription
+    rescaling: Rescaling
+    steps: Route = ()
+
+
+def shown(side: Side, samples: NDArray[Any]) -> Shown:
+    """Return a frame of a file as a viewer would show it; a palette that makes no sense is gray."""
+    steps: Route = ()
+    if not side.image.monochrome:
+        with suppress(UnsupportedImageError, MalformedFileError):
+            steps = side.routes("RGB")[0]
+    return Shown(samples, side.image, _rescaling(side.data_set), steps)
+
+
+def _rescaling(data_set: DataSet) -> Rescaling:
+    """Return the rescaling and the first window; what cannot be read counts as absent."""
+    slope = _first_number(data_set, _RESCALE_SLOPE) or 1.0
+    intercept = _first_number(data_set, _RESCALE_INTERCEPT) or 0.0
+    center = _first_number(data_set, _WINDOW_CENTER)
+    width = _first_number(data_set, _WINDOW_WIDTH)
+    if center is None or width is None or width < 1:
+        return Rescaling(slope, intercept)
+    function = data_set.text(_VOI_LUT_FUNCTION)
+    if function not in {"LINEAR_EXACT", "SIGMOID"}:
+        function = "LINEAR"
+    return Rescaling(slope, intercept, Window(center, width, function))
+
+
+def _first_number(data_set: DataSet, tag: int) -> float | None:
+    try:
+        values = parse_values("DS", data_set.value(tag) or b"", EXPLICIT_LITTLE)
+    except DicodecError:
+        return None
+    return float(values[0]) if values else None
+
+
+def picture_of(shown: tuple[Shown, Shown], errors: NDArray[Any] | None) -> bytes:
+    """Return a PNG: the first frame, the second, and their difference, with lines between.
+
+    Gray values go through the window, or from the smallest to the largest value of the first frame
+    where there is none; MONOCHROME1 is inverted. Colors become RGB. In the difference the largest
+    error is white.
+
+    Args:
+        shown: both frames.
+        errors: absolute differences of the samples; None where the frames cannot be compared.
+    """
+    import imagecodecs
+
+    span = _span(shown[0])
+    panes = [rendered(one, span) for one in shown]
+    if errors is not None:
+        panes.append(_amplified(errors))
+    return bytes(imagecodecs.png_encode(side_by_side(panes)))
+
+
+def rendered(shown: Shown, span: tuple[float, float] | None = None) -> _Picture:
+    """Return a frame as 8-bit RGB, made smaller where it is large.
+
+    Args:
+        shown: the frame.
+        span: the values that are black and white where there is no window; if not given, the
+            smallest and largest.
+    """
+    step = _step(shown.samples)
+    samples, image = np.ascontiguousarray(shown.samples[::step, ::step]), shown.image
+    image = replace(image, rows=samples.shape[0], columns=samples.shape[1])
+    for one in shown.steps:
+        samples, image = one.apply(samples, image), one.described(image)
+    if image.samples_per_pixel == 3:
+        low, high = image.sample_range
+        return _bytes((samples.astype(np.float64) - low) / (high - low))
+    if image.samples_per_pixel > 1:
+        samples = samples[..., 0]
+    gray = _brightness(samples.astype(np.float64), shown, span or _span(shown))
+    if image.photometric_interpretation == "MONOCHROME1":
+        gray = 1 - gray
+    return np.repeat(_bytes(gray)[..., np.newaxis], 3, axis=2)
+
+
+def _span(shown: Shown) -> tuple[float, float]:
+    """Return the smallest and largest number of a frame."""
+    samples = shown.samples
+    if samples.dtype.kind == "f":
+        samples = samples[np.isfinite(samples)]
+    return (float(samples.min()), float(samples.max())) if samples.size else (0.0, 0.0)
+
+
+def _brightness(values: _Floats, shown: Shown, span: tuple[float, float]) -> _Floats:
+    """Return stored values as brightness, 0 to 1 or beyond (PS3.3 C.11.1, C.11.2)."""
+    rescaling = shown.rescaling
+    if rescaling.window is None or not shown.image.monochrome:
+        low, high = span
+        return (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return rescaling.window.levels(values * rescaling.slope + rescaling.intercept)
+
+
+def _amplified(errors: NDArray[Any]) -> _Picture:
+    """Return errors as 8-bit RGB, the largest white; where they are made smaller, none is lost."""
+    errors = errors.reshape(*errors.shape[:2], -1).astype(np.float64)
+    errors[~np.isfinite(errors)] = np.nanmax(errors, initial=1, where=np.isfinite(errors))
+    step = _step(errors)
+    if step > 1:
+        starts = [np.arange(0, size, step) for size in errors.shape[:2]]
+        errors = np.maximum.reduceat(errors, starts[0], axis=0)
+        errors = np.maximum.reduceat(errors, starts[1], axis=1)
+    if errors.shape[2] != 3:
+        errors = np.repeat(errors[..., :1], 3, axis=2)
+    return _bytes(errors / max(float(errors.max()), np.finfo(np.float64).tiny))
+
+
+def _step(samples: NDArray[Any]) -> int:
+    side: int = max(samples.shape[:2])
+    return -(-side // LARGEST_SIDE)
+
+
+def _bytes(brightness: _Floats) -> _Picture:
+    clean = np.nan_to_num(np.clip(brightness, 0, 1))
+    rounded: _Picture = (clean * 255 + 0.5).astype(np.uint8)
+    return rounded
+
+
+def side_by_side(panes: list[_Picture]) -> _Picture:
+    """Return pictures in a row, with lines between."""
+    height = max(pane.shape[0] for pane in panes)
+    line = np.full((height, _SEPARATOR_WIDTH, 3), _SEPARATOR, np.uint8)
+    parts: list[_Picture] = []
+    for pane in panes:
+        filled = np.full((height, pane.shape[1], 3), _SEPARATOR, np.uint8)
+        filled[: pane.shape[0]] = pane
+        parts += [filled, line]
+    return np.concatenate(parts[:-1], axis=1)

@@ -1,0 +1,207 @@
+"""Comparing the pixels of two files frame by frame, whatever each is encoded in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from dicodec.comparison.image_pair import Pair
+from dicodec.conversion.frames.window import map_frames
+from dicodec.errors import MalformedFileError
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.source import read_chunks
+
+if TYPE_CHECKING:
+    from dicodec.codecs.base import Samples
+    from dicodec.pixels.metrics import SampleErrors
+
+_BAND_MEMORY = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FrameComparison:
+    """How far one frame of B is from the same frame of A.
+
+    Attributes:
+        frame: its number, from 0.
+        equal: whether no error is larger than the tolerance.
+        differing_samples: how many samples are not the same.
+        largest_error: of any sample; infinite where one is no number (NaN) in one file only.
+        mean_absolute_error: over all samples.
+        psnr: peak signal-to-noise ratio in dB; None where the samples are the same.
+        ssim: mean structural similarity; None where the samples are the same, and where the frame
+            is smaller than the window of 11 by 11.
+    """
+
+    frame: int
+    equal: bool
+    differing_samples: int = 0
+    largest_error: float = 0
+    mean_absolute_error: float = 0.0
+    psnr: float | None = None
+    ssim: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PixelComparison:
+    """How far the pixels of B are from those of A.
+
+    Attributes:
+        equal: whether there is no difference, and no error larger than the tolerance.
+        differences: what makes images of them that cannot be compared, or not as a whole: sizes,
+            numbers of frames.
+        notes: how they were compared.
+        photometric_interpretation: in which the samples were compared; "" where none were.
+        largest_error, mean_absolute_error, psnr: over all frames, as in FrameComparison.
+        ssim: mean of the frames', equal ones counting as 1; None where no frame has one.
+        worst_frame: the one with the largest error, of several the one with the largest mean;
+            None where all are the same.
+        frames: each frame that both have.
+    """
+
+    equal: bool
+    differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    photometric_interpretation: str = ""
+    largest_error: float = 0
+    mean_absolute_error: float = 0.0
+    psnr: float | None = None
+    ssim: float | None = None
+    worst_frame: int | None = None
+    frames: tuple[FrameComparison, ...] = ()
+
+
+def undecodable(file: DicomFile, pixel_data: PixelData) -> str:
+    """Return why frames cannot be told apart in Pixel Data, "" where they can."""
+    if isinstance(pixel_data.described, MalformedFileError):
+        return f"the image is not described: {pixel_data.described}"
+    if not file.syntax.reads or (pixel_data.span.undefined and pixel_data.frames is None):
+        return f"{file.syntax.name} is not decoded"
+    return ""
+
+
+def compare_values(
+    one: tuple[DicomFile, PixelData], two: tuple[DicomFile, PixelData], why: str
+) -> PixelComparison:
+    """Compare Pixel Data that cannot be decoded, byte for byte.
+
+    Args:
+        one: the first file.
+        two: the second.
+        why: what stands in the way of decoding.
+    """
+    (file, pixels), (other, other_pixels) = one, two
+    span, other_span = pixels.span, other_pixels.span
+    same_form = file.syntax == other.syntax or (
+        file.syntax.native
+        and other.syntax.native
+        and file.syntax.pixels_little_endian == other.syntax.pixels_little_endian
+    )
+    same = same_form and span.length == other_span.length
+    if same:
+        chunks = zip(
+            read_chunks(file.data_set.source, span.value, span.value + span.length),
+            read_chunks(other.data_set.source, other_span.value, other_span.value + span.length),
+            strict=False,
+        )
+        same = all(first == second for first, second in chunks)
+    if same:
+        return PixelComparison(equal=True, notes=(f"compared as bytes: {why}",))
+    return PixelComparison(equal=False, differences=(f"the bytes of Pixel Data differ, and {why}",))
+
+
+class _Measured(NamedTuple):
+    """What is kept of a frame when its samples are let go."""
+
+    errors: SampleErrors
+    value_range: float
+    ssim: float | None
+
+
+def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelComparison:
+    """Compare the frames that two images share.
+
+    Args:
+        pair: the images.
+        tolerance: largest error of a sample that counts as equal.
+        workers: threads for frames.
+
+    Raises:
+        ReadError: a frame cannot be decoded; file and frame are named.
+    """
+    from dicodec.pixels.metrics import SampleErrors
+
+    if not pair.comparable:
+        return PixelComparison(equal=False, differences=pair.differences, notes=pair.notes)
+    images = pair.one.compared, pair.two.compared
+    count = min(image.number_of_frames for image in images)
+    size = sum(image.samples_per_frame * max(image.bits_allocated, 8) // 4 for image in images)
+    total, frames, value_range = SampleErrors(), list[FrameComparison](), 0.0
+    for frame, measured in enumerate(
+        map_frames(_measuring(pair), count, workers, size + _BAND_MEMORY)
+    ):
+        total += measured.errors
+        value_range = max(value_range, measured.value_range)
+        frames.append(_frame_comparison(frame, measured, tolerance))
+    worst = max(frames, key=lambda one: (one.largest_error, one.mean_absolute_error, -one.frame))
+    similar = [one.ssim for one in frames if one.ssim is not None]
+    same = sum(not one.differing_samples for one in frames)
+    return PixelComparison(
+        equal=not pair.differences and all(one.equal for one in frames),
+        differences=pair.differences,
+        notes=pair.notes,
+        photometric_interpretation=pair.one.compared.photometric_interpretation,
+        largest_error=worst.largest_error,
+        mean_absolute_error=total.mean,
+        psnr=_rounded(total.psnr(value_range), 4),
+        ssim=_rounded((math.fsum(similar) + same) / (len(similar) + same), 6) if similar else None,
+        worst_frame=worst.frame if worst.differing_samples else None,
+        frames=tuple(frames),
+    )
+
+
+def _measuring(pair: Pair) -> Callable[[int], _Measured]:
+    """Return the function that decodes a frame of both files and measures."""
+    from dicodec.pixels.metrics import sample_errors, ssim
+
+    whole_range = None
+    if not (pair.one.image.floating or pair.two.image.floating):
+        bits = max(side.compared.bits_stored for side in (pair.one, pair.two))
+        whole_range = float((1 << bits) - 1)
+
+    def measure(frame: int) -> _Measured:
+        one = pair.one.common(pair.one.read(frame))
+        two = pair.two.common(pair.two.read(frame))
+        errors = sample_errors(one, two)
+        value_range = _range(one) if whole_range is None else whole_range
+        similarity = ssim(one, two, value_range) if errors.differing else None
+        return _Measured(errors, value_range, similarity)
+
+    return measure
+
+
+def _range(samples: Samples) -> float:
+    """Return the largest less the smallest number among floating point samples."""
+    import numpy as np
+
+    finite = samples[np.isfinite(samples)]
+    return float(finite.max()) - float(finite.min()) if finite.size else 0.0
+
+
+def _frame_comparison(frame: int, measured: _Measured, tolerance: float) -> FrameComparison:
+    errors = measured.errors
+    return FrameComparison(
+        frame,
+        equal=errors.largest <= tolerance,
+        differing_samples=errors.differing,
+        largest_error=int(errors.largest) if errors.largest.is_integer() else errors.largest,
+        mean_absolute_error=errors.mean,
+        psnr=_rounded(errors.psnr(measured.value_range), 4),
+        ssim=_rounded(measured.ssim, 6),
+    )
+
+
+def _rounded(number: float | None, digits: int) -> float | None:
+    return None if number is None else round(number, digits)

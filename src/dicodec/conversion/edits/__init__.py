@@ -1,0 +1,1 @@
+"""Which attributes of a result differ from its source's, and why."""

@@ -1,0 +1,181 @@
+"""The record of lossy compression, and of being another image, for one data set.
+
+The rules are in `rules/lossy.py`; here they meet what the data set says (PS3.3 C.7.6.1.1.5,
+C.12.2).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dicodec.conversion.edits.nested_pixels import encoded_items
+from dicodec.conversion.planning.conversion_plan import Action, PixelPlan
+from dicodec.model import tags
+from dicodec.model.edits import Edit
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.options import ConversionOptions
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.encoding import DataSetEncoding
+from dicodec.rules.lossy import (
+    LOSSY_COMPRESSION,
+    PROCESSING,
+    RATIO_TO_FOLLOW,
+    STREAM_METHODS,
+    Derivation,
+    Identity,
+    derived_image,
+    in_step,
+    ratio_text,
+    record_compression,
+    record_history,
+)
+
+_LISTING = (0x52009229, 0x52009230, tags.REFERENCED_SERIES_SEQUENCE)
+
+
+class History(NamedTuple):
+    """The lossy compressions of an image so far.
+
+    Attributes:
+        methods, ratios: values of Lossy Image Compression Method and Ratio.
+        untold: whether the data set does not say all of it.
+    """
+
+    methods: list[str]
+    ratios: list[str]
+    untold: bool = False
+
+
+def history_of(file: DicomFile, pixels: PixelPlan) -> History:
+    """Return what a data set records, completed by what the streams that are decoded show."""
+    data_set = file.data_set
+    told = _told(data_set)
+    frames = file.pixel_data.frames if file.pixel_data is not None else None
+    if pixels.action is not Action.TRANSCODE or not pixels.source_lossy or frames is None:
+        return told
+    assert pixels.stream is not None, "what is decoded has been looked at"
+    method = STREAM_METHODS.get(pixels.stream.kind, "")
+    native_size = pixels.decoded.native_frame_bits * pixels.frames // 8
+    ratio = ratio_text(native_size, frames.total_length()).strip()
+    if data_set.text(tags.LOSSY_IMAGE_COMPRESSION) != "01":
+        return History(*in_step(told.methods, told.ratios, method, ratio), untold=True)
+    if not told.methods and len(told.ratios) <= 1:  # one compression, of which not all is said
+        return History([method], told.ratios or [ratio], untold=True)
+    return told
+
+
+def _told(data_set: DataSet) -> History:
+    return History(
+        _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+        _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_RATIO),
+    )
+
+
+def untold_edits(data_set: DataSet, history: History) -> tuple[Edit, ...]:
+    """Return the edits that say what a data set left unsaid (PS3.3 C.7.6.1.1.5)."""
+    if not history.untold:
+        return ()
+    told = _told(data_set)
+    said = {
+        tags.LOSSY_IMAGE_COMPRESSION: data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
+        tags.LOSSY_IMAGE_COMPRESSION_METHOD: told.methods == history.methods,
+        tags.LOSSY_IMAGE_COMPRESSION_RATIO: told.ratios == history.ratios,
+    }
+    edits = record_history(history.methods, history.ratios)
+    return tuple(edit for edit in edits if not said[edit.tag])
+
+
+def lossy_edits(
+    data_set: DataSet,
+    target: TransferSyntax,
+    options: ConversionOptions,
+    encoding: DataSetEncoding,
+    ratio: str = RATIO_TO_FOLLOW,
+    *,
+    history: History | None = None,
+    description: str = "",
+) -> list[Edit]:
+    """Return the edits that say of a result that it is another image (PS3.3 C.7.6.1.1.5).
+
+    Args:
+        data_set: the source.
+        target: the transfer syntax whose encoder lost information.
+        options: whether the SOP Instance UID is kept.
+        encoding: of the result.
+        ratio: the compression ratio, or room for it.
+        history: the compressions before; if not given, what the data set records.
+        description: what was done, for people; the transfer syntax if not given.
+    """
+    before = history or _told(data_set)
+    edits = record_compression(target.lossy_method or "", before.methods, before.ratios, ratio)
+    description = description or f"lossy compression: {target.title}"
+    return [*edits, *_derived(data_set, options, encoding, description, LOSSY_COMPRESSION)]
+
+
+def rescaled_edits(
+    data_set: DataSet,
+    options: ConversionOptions,
+    encoding: DataSetEncoding,
+    description: str,
+    history: History,
+) -> list[Edit]:
+    """Return the edits that say that gray levels were taken away.
+
+    No compression did that, so none is recorded (C.7.6.1.1.5); the image is a derived one.
+    """
+    derived = _derived(data_set, options, encoding, description, PROCESSING)
+    return [*untold_edits(data_set, history), *derived]
+
+
+def _derived(
+    data_set: DataSet,
+    options: ConversionOptions,
+    encoding: DataSetEncoding,
+    description: str,
+    derivation: Derivation,
+) -> tuple[Edit, ...]:
+    return derived_image(
+        Identity(
+            data_set.text(tags.IMAGE_TYPE),
+            data_set.text(tags.DERIVATION_DESCRIPTION),
+            data_set.text(tags.SOP_CLASS_UID),
+            data_set.text(tags.SOP_INSTANCE_UID),
+            data_set.text(tags.SERIES_INSTANCE_UID) if _lists_references(data_set) else "",
+        ),
+        description,
+        None if options.keep_uid else new_uid(),
+        derivation,
+        _items(data_set, tags.DERIVATION_CODE_SEQUENCE, encoding),
+        _items(data_set, tags.SOURCE_IMAGE_SEQUENCE, encoding),
+        _items(data_set, tags.REFERENCED_SERIES_SEQUENCE, encoding),
+    )
+
+
+def _lists_references(data_set: DataSet) -> bool:
+    """Whether all that is referenced is listed once more, by series (C.12.2).
+
+    That is so in all multi-frame images with functional groups (A.32 to A.80), and where there is
+    such a list already.
+    """
+    return any(data_set.find(tag) is not None for tag in _LISTING)
+
+
+def _values(data_set: DataSet, tag: int) -> list[str]:
+    text = data_set.text(tag)
+    return [value.strip() for value in text.split("\\")] if text else []
+
+
+def _items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tuple[bytes, ...]:
+    """Return the items of a sequence as the result will hold them."""
+    span = data_set.find(tag)
+    if span is None or not span.length:
+        return ()
+    return encoded_items(data_set.raw(span), data_set.encoding_of(span), encoding, data_set)
+
+
+def new_uid() -> str:
+    """Return a UID that nobody else has: a random UUID under the root 2.25 (PS3.5 B.2)."""
+    import uuid  # few conversions need one, and it takes milliseconds to load
+
+    return f"2.25.{uuid.uuid4().int}"

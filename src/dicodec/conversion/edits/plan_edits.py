@@ -1,0 +1,217 @@
+"""All changes of attributes that a planned conversion brings: rules applied to one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dicodec.conversion.edits.lossy_compression import (
+    history_of,
+    lossy_edits,
+    rescaled_edits,
+    untold_edits,
+)
+from dicodec.conversion.edits.nested_pixels import nested_pixel_edits
+from dicodec.conversion.edits.salvaged_frames import salvage_edits
+from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.errors import InvalidOptionError
+from dicodec.model import tags
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
+from dicodec.options import ConversionOptions
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.dictionary import tag_of
+from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
+from dicodec.part10.image_attributes import image_pixel_values
+from dicodec.part10.values import encode_user_value
+from dicodec.repair.character_sets import UTF_8, unreadable
+from dicodec.rules.compatible_syntaxes import also_valid_as
+from dicodec.rules.image_edits import image_edits, statistics_edits
+from dicodec.rules.photometric_edits import PALETTE_TAGS
+
+_OFFSET_TABLE_TAGS = (
+    tags.EXTENDED_OFFSET_TABLE,
+    tags.EXTENDED_OFFSET_TABLE_LENGTHS,
+    tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH,
+)
+_NOT_TO_EDIT = frozenset(
+    {
+        tags.PIXEL_DATA, tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA,
+        tags.SAMPLES_PER_PIXEL, tags.PHOTOMETRIC_INTERPRETATION, tags.PLANAR_CONFIGURATION,
+        tags.NUMBER_OF_FRAMES, tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.BITS_STORED,
+        tags.HIGH_BIT, tags.PIXEL_REPRESENTATION, *_OFFSET_TABLE_TAGS,
+        tags.LOSSY_IMAGE_COMPRESSION, tags.LOSSY_IMAGE_COMPRESSION_RATIO,
+        tags.LOSSY_IMAGE_COMPRESSION_METHOD, *PALETTE_TAGS,
+    }
+)  # fmt: skip
+"""What describes the pixels, and what was lost of them; --set and --remove cannot touch it."""
+
+
+def planned_edits(
+    file: DicomFile,
+    plan: ConversionPlan,
+    options: ConversionOptions,
+    encoding: DataSetEncoding,
+) -> tuple[Edit, ...]:
+    """Return the edits of a conversion; of two for one attribute the later one counts.
+
+    Args:
+        file: the source.
+        plan: what is done with the pixels.
+        options: what the caller asked for.
+        encoding: of the result.
+
+    Raises:
+        InvalidOptionError: an attribute to be set does not exist, cannot hold the text, or is one
+            that follows from the pixels.
+    """
+    edits: list[Edit] = [*file.corrections]
+    if plan.pixels is not None:
+        edits += _pixel_edits(file, plan, plan.pixels, options, encoding)
+    wanted = user_edits(file.data_set, options, encoding)
+    if _stored_anew(plan):
+        left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
+        edits += nested_pixel_edits(file.data_set, plan.source, encoding, left_out)
+    if options.charset is not None:
+        from dicodec.conversion.edits.text_encoding import utf_8_edits
+
+        own = {edit.tag for edit in wanted}
+        edits = utf_8_edits(file.data_set, options.charset, edits, encoding, own)
+    edits += wanted
+    return tuple({edit.tag: edit for edit in edits}.values())
+
+
+def _stored_anew(plan: ConversionPlan) -> bool:
+    """Whether streams of the source's transfer syntax do not belong in the result."""
+    return (
+        plan.source.encapsulated
+        and plan.source.reads
+        and plan.source != plan.target
+        and not also_valid_as(plan.source, plan.target)
+    )
+
+
+def _pixel_edits(
+    file: DicomFile,
+    plan: ConversionPlan,
+    pixels: PixelPlan,
+    options: ConversionOptions,
+    encoding: DataSetEncoding,
+) -> list[Edit]:
+    edits: list[Edit] = []
+    if pixels.action is not Action.MOVE_VALUE:
+        edits += [RemoveAttribute(tag) for tag in _OFFSET_TABLE_TAGS]
+        if plan.target.encapsulated and pixels.table == "extended":
+            room = bytes(8 * pixels.frames)
+            edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE, "OV", room))
+            edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
+    if pixels.action is Action.TRANSCODE or pixels.stated != pixels.result:
+        edits += image_edits(image_pixel_values(file.data_set), pixels.result)
+    edits += pixels.edits
+    history = history_of(file, pixels)
+    salvage = file.pixel_data.salvage if file.pixel_data is not None else None
+    derived = pixels.derived
+    if salvage is not None:
+        edits += salvage_edits(file.data_set, salvage, encoding)
+        derived = "; ".join(filter(None, (salvage.text, derived)))
+    if pixels.lossy:
+        done = "; ".join(filter(None, (derived, f"lossy compression: {plan.target.title}")))
+        edits += lossy_edits(
+            file.data_set, plan.target, options, encoding, history=history, description=done
+        )
+    elif derived:
+        edits += rescaled_edits(file.data_set, options, encoding, derived, history)
+    else:
+        edits += untold_edits(file.data_set, history)
+    changed = any(step.rounds or step.bits is not None for step in pixels.steps)
+    if pixels.lossy or changed or salvage is not None:
+        edits += statistics_edits()
+    return edits
+
+
+def user_edits(
+    data_set: DataSet, options: ConversionOptions, encoding: DataSetEncoding
+) -> list[Edit]:
+    """Return the edits that the caller asks for.
+
+    Raises:
+        InvalidOptionError: an attribute does not exist, cannot hold the text, or follows from the
+            pixels.
+    """
+    edits: list[Edit] = [RemoveAttribute(editable_tag(name)) for name in options.remove_attributes]
+    wanted = {editable_tag(name): text for name, text in options.set_attributes}
+    character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.text(
+        tags.SPECIFIC_CHARACTER_SET
+    )
+    if options.charset is not None:
+        character_set = UTF_8
+    _check_text(data_set, options, edits, wanted)
+    signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
+    for tag, text in wanted.items():
+        vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
+        edits.append(SetAttribute(tag, vr, value))
+    return edits
+
+
+def _check_text(
+    data_set: DataSet, options: ConversionOptions, removed: list[Edit], wanted: Mapping[int, str]
+) -> None:
+    """Check that text which stays as it is can be read by what is said of its character set.
+
+    Raises:
+        InvalidOptionError: Specific Character Set is set or removed, and it cannot.
+    """
+    changed = {edit.tag for edit in removed} | wanted.keys()
+    if tags.SPECIFIC_CHARACTER_SET not in changed or options.charset is not None:
+        return
+    stated = wanted.get(tags.SPECIFIC_CHARACTER_SET, "")
+    if lost := unreadable(data_set, stated, changed):
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise InvalidOptionError(
+            f"the text of {tag_text(lost[0])}{more} is none of "
+            + (stated or "the default repertoire"),
+            attribute="SpecificCharacterSet",
+            hint="--charset utf-8 re-encodes all text",
+        )
+
+
+def check_user_edits(options: ConversionOptions) -> None:
+    """Find out before any file is opened what no file could take.
+
+    Raises:
+        InvalidOptionError: see `planned_edits`. Which characters a value may have, and whether it
+            may be negative, is a file's own matter, and is not judged here.
+    """
+    if options.charset is not None:
+        from dicodec.conversion.edits.text_encoding import declared_character_set
+
+        declared_character_set(options.charset)
+    for name in options.remove_attributes:
+        editable_tag(name)
+    for name, text in options.set_attributes:
+        tag = editable_tag(name)
+        try:
+            encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=False)
+        except InvalidOptionError:
+            encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=True)
+
+
+def editable_tag(name: str) -> int:
+    """Return the tag that --set or --remove names.
+
+    Raises:
+        InvalidOptionError: no such attribute, or one that is not the user's to change.
+    """
+    tag = tag_of(name)
+    group = tag >> 16
+    # Group Lengths are retired; groups 0 to 7 and FFFE are no elements of a data set.
+    structural = not tag & 0xFFFF or group < _FIRST_GROUP or group == _DELIMITERS
+    if tag in _NOT_TO_EDIT or structural:
+        raise InvalidOptionError(
+            "follows from the pixels or the transfer syntax and cannot be set or removed",
+            attribute=name if name.isalpha() else tag_text(tag),
+        )
+    return tag
+
+
+_FIRST_GROUP = 0x0008
+_DELIMITERS = 0xFFFE

@@ -1,0 +1,52 @@
+"""Overlays in bits of Pixel Data as elements of their own, to be compared with such elements."""
+
+from __future__ import annotations
+
+from dicodec.conversion.frames.first_pass import embedded_overlay_edits
+from dicodec.conversion.frames.window import available_cores
+from dicodec.conversion.planning.conversion_plan import EmbeddedOverlay
+from dicodec.model.edits import Edit
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.overlays import OVERLAY_GROUPS
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.embedded_overlays import embedded_overlays
+
+
+class FreedOverlays:
+    """The elements of a file's embedded overlays, once they are taken out of Pixel Data.
+
+    Args:
+        file: the open file.
+    """
+
+    def __init__(self, file: DicomFile) -> None:
+        self._file = file
+        self._edits: dict[int, Edit] | None = None
+
+    def edit(self, tag: int) -> Edit | None:
+        """Return what an element of an embedded overlay becomes; None where it is another's.
+
+        Raises:
+            ReadError: a frame cannot be decoded.
+        """
+        if tag >> 16 not in OVERLAY_GROUPS:
+            return None
+        if self._edits is None:
+            self._edits = {edit.tag: edit for edit in self._all()}
+        return self._edits.get(tag)
+
+    def _all(self) -> list[Edit]:
+        file, pixel_data = self._file, self._file.pixel_data
+        if pixel_data is None or not file.syntax.reads:
+            return []
+        image = pixel_data.described
+        if not isinstance(image, ImagePixelDescription):
+            return []
+        overlays = [
+            EmbeddedOverlay(group, bit)
+            for group, bit in embedded_overlays(file.data_set.number, file.data_set.find)
+            if image.overlay_bits >> bit & 1
+        ]
+        if not overlays:
+            return []
+        return embedded_overlay_edits(file, image, overlays, available_cores(), little_endian=True)

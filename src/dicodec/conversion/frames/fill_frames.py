@@ -1,0 +1,44 @@
+"""The frame that stands for one that is lost."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dicodec.conversion.planning.conversion_plan import PixelPlan
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.values import parse_values
+from dicodec.rules.fill_values import fill_values
+
+_FLOATING = {32: (0x00280122, "FL"), 64: (0x00280123, "FD")}
+"""Float and Double Float Pixel Padding Value (PS3.3 C.7.6.24, C.7.6.25)."""
+
+
+def encoded_fill(file: DicomFile, pixels: PixelPlan) -> bytes:
+    """Return the frame as the result stores it: one value, through the steps of the others.
+
+    Raises:
+        EncodeError: the codec library refused.
+    """
+    image = pixels.decoded
+    values = fill_values(image, _padding(file, image))
+    samples = np.empty(image.shape, image.dtype)
+    samples[...] = values if image.samples_per_pixel > 1 else values[0]
+    for step in pixels.steps:
+        samples = step.apply(samples, image)
+        image = step.described(image)
+    assert pixels.encoder is not None, "a plan that fills frames names its encoder"
+    return bytes(pixels.encoder.encode(samples, pixels.prepared))
+
+
+def _padding(file: DicomFile, image: ImagePixelDescription) -> float | None:
+    """Return Pixel Padding Value, whose sign is that of the samples (C.7.5.1.1.2)."""
+    tag, vr = tags.PIXEL_PADDING_VALUE, "SS" if image.signed else "US"
+    if image.floating:
+        tag, vr = _FLOATING[image.bits_allocated]
+    raw = file.data_set.value(tag)
+    if raw is None or len(raw) != {"FL": 4, "FD": 8}.get(vr, 2):
+        return None
+    (value,) = parse_values(vr, raw, file.data_set.encoding)
+    return float(value) if image.floating else int(value)

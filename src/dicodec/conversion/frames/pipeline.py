@@ -1,0 +1,261 @@
+"""Carrying a plan out: head, frames through a window of threads, and what follows, into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, BinaryIO
+
+from dicodec import __version__
+from dicodec.conversion.frames.frame_steps import frame_work
+from dicodec.conversion.frames.window import map_frames, threads_for_each
+from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.conversion.planning.pixel_planner import swap_unit_between
+from dicodec.model import tags
+from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.oddity import Oddity
+from dicodec.part10.deflating import DeflatingWriter
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.edit_bytes import element_header
+from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
+from dicodec.part10.native_frames import BitJoiner
+from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
+from dicodec.part10.source import read_chunks
+from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
+from dicodec.rules.image_edits import native_vr
+from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
+
+if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
+    from dicodec.codecs.base import Buffer
+    from dicodec.codecs.sample_notes import SampleNotes
+
+IMPLEMENTATION_CLASS_UID = "2.25.160394412927360341237155836245310946011"
+IMPLEMENTATION_VERSION_NAME = f"DICODEC_{__version__}"[:16]
+
+_REUSED_SIZE = 16 << 20
+
+type Progress = Callable[[int, int], None]
+"""Is told, behind each frame, how many frames are written, and how many there will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineResult:
+    """What came out.
+
+    Attributes:
+        encoded_size: bytes of all frames in the result, padding included; None if native.
+        native_size: bytes that the same frames take native.
+        oddities: what was carried over although it is not as it should be.
+    """
+
+    encoded_size: int | None
+    native_size: int
+    oddities: tuple[Oddity, ...] = ()
+
+
+def run_plan(
+    file: DicomFile,
+    plan: ConversionPlan,
+    edits: Sequence[Edit],
+    out: BinaryIO,
+    workers: int,
+    progress: Progress | None = None,
+    notes: SampleNotes | None = None,
+) -> PipelineResult:
+    """Write the result of a plan.
+
+    Args:
+        file: the open source.
+        plan: what to do.
+        edits: changes of attributes.
+        out: an empty seekable file.
+        workers: threads for frames; the bytes written do not depend on it.
+        progress: see `Progress`; frames that are moved as one are not told of.
+        notes: takes what was done to samples that do not fit Bits Stored.
+
+    Raises:
+        DicodecError: the frame at fault is named. What was written until then is of no use.
+    """
+    _keep_freed_memory()
+    return _Run(file, plan, edits, out, workers, progress, notes).run()
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Have the memory of frames used again, not given back and taken anew page by page.
+
+    glibc maps blocks beyond a size one by one. When such a block is freed, blocks up to its size
+    come from the heap from then on, and twice as much may lie there unused (mallopt(3),
+    M_MMAP_THRESHOLD). Nothing is written to this block, so it takes no memory. Once is enough for a
+    process, and a second block would come from the heap and be cleared, which takes 3 ms.
+    """
+    bytes(_REUSED_SIZE)
+
+
+class _Run:
+    def __init__(
+        self,
+        file: DicomFile,
+        plan: ConversionPlan,
+        edits: Sequence[Edit],
+        out: BinaryIO,
+        workers: int,
+        progress: Progress | None,
+        notes: SampleNotes | None,
+    ) -> None:
+        self._file = file
+        self._plan = plan
+        self._edits = edits
+        self._out = out
+        self._workers = workers
+        self._progress = progress
+        self._notes = notes
+        target = plan.target
+        self._encoding = DataSetEncoding(target.explicit_vr, target.little_endian)
+        self._elements = ElementWriter(file.data_set, self._encoding, edits)
+
+    def run(self) -> PipelineResult:
+        if self._plan.action is Action.COPY_FILE:
+            for chunk in read_chunks(self._file.source, 0, self._file.source.size):
+                self._out.write(chunk)
+            return PipelineResult(None, 0)
+        write_file_meta(self._out, self._file.head, self._stated_meta())
+        if not self._plan.target.deflated:
+            result = self._write_data_set(self._out, self._out.tell())
+        else:
+            with closing(DeflatingWriter(self._out, self._workers)) as deflating:
+                result = self._write_data_set(deflating, 0)
+                deflating.finish()
+        return replace(result, oddities=tuple(self._elements.oddities))
+
+    def _write_data_set(self, sink: Sink, start: int) -> PipelineResult:
+        """Write all elements; `start` is where the sink stands in the file."""
+        offsets = self._elements.write_before_pixel_data(sink)
+        rooms = {tag: start + offset for tag, offset in offsets.items()}
+        result = PipelineResult(None, 0)
+        if self._file.pixel_data is not None:
+            result = self._write_pixel_data(sink, self._file.pixel_data, rooms)
+        self._elements.write_after_pixel_data(sink)
+        return result
+
+    def _stated_meta(self) -> dict[int, str]:
+        """Return what File Meta Information says of this result (PS3.10 7.1)."""
+        return {
+            tags.MEDIA_STORAGE_SOP_CLASS_UID: self._uid(
+                tags.SOP_CLASS_UID, tags.MEDIA_STORAGE_SOP_CLASS_UID
+            ),
+            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: self._uid(
+                tags.SOP_INSTANCE_UID, tags.MEDIA_STORAGE_SOP_INSTANCE_UID
+            ),
+            tags.TRANSFER_SYNTAX_UID: self._plan.target.uid,
+            tags.IMPLEMENTATION_CLASS_UID: IMPLEMENTATION_CLASS_UID,
+            tags.IMPLEMENTATION_VERSION_NAME: IMPLEMENTATION_VERSION_NAME,
+        }
+
+    def _uid(self, tag: int, meta_tag: int) -> str:
+        """Return a UID as the result's data set has it, else as the source's group 2 has it."""
+        for edit in self._edits:
+            if isinstance(edit, SetAttribute) and edit.tag == tag:
+                value = edit.value
+                text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+                return text.rstrip("\0 ")
+        return self._file.data_set.text(tag) or self._file.head.text(meta_tag)
+
+    def _write_pixel_data(
+        self, sink: Sink, pixel_data: PixelData, rooms: dict[int, int]
+    ) -> PipelineResult:
+        pixels = self._plan.pixels
+        if self._plan.action is Action.MOVE_VALUE or pixels is None:
+            self._move_value(sink, pixel_data)
+            return PipelineResult(None, 0)
+        native_size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
+        frame_size = pixels.decoded.samples_per_frame * max(pixels.decoded.bits_allocated, 8) // 4
+        threads = threads_for_each(pixels.frames, self._workers, frame_size)
+        work = frame_work(self._file, pixel_data, self._plan, pixels, self._notes, threads)
+        # Closed even where writing fails: no thread may read from a source that is closed already.
+        with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
+            told = streams if self._progress is None else _told(streams, pixels, self._progress)
+            if self._plan.target.encapsulated:
+                return self._write_fragments(pixels, told, rooms, pixels.uncompressed_size)
+            return self._write_native(sink, pixels, told, native_size)
+
+    def _write_native(
+        self, sink: Sink, pixels: PixelPlan, frames: Iterator[Buffer], native_size: int
+    ) -> PipelineResult:
+        vr = native_vr(pixels.result, "")
+        writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
+        joiner = BitJoiner(pixels.result.native_frame_bits)
+        for samples in frames:
+            writer.write(joiner.joined(samples))
+        writer.write(joiner.rest())
+        writer.finish()
+        return PipelineResult(None, native_size)
+
+    def _write_fragments(
+        self,
+        pixels: PixelPlan,
+        streams: Iterator[Buffer],
+        rooms: dict[int, int],
+        native_size: int,
+    ) -> PipelineResult:
+        room = None
+        if pixels.table == "extended":
+            header = len(element_header(tags.EXTENDED_OFFSET_TABLE, "OV", 0, self._encoding))
+            room = (
+                rooms[tags.EXTENDED_OFFSET_TABLE] + header,
+                rooms[tags.EXTENDED_OFFSET_TABLE_LENGTHS] + header,
+            )
+        fragments = EncapsulatedWriter(self._out, pixels.frames, pixels.table, room)
+        for stream in streams:
+            fragments.write(stream)
+        fragments.finish()
+        if pixels.lossy:
+            self._patch_ratio(rooms, ratio_text(native_size, fragments.encoded_size))
+        return PipelineResult(fragments.encoded_size, native_size)
+
+    def _patch_ratio(self, rooms: dict[int, int], ratio: str) -> None:
+        """Put the measured ratio where room was left: the last value of the element."""
+        tag = tags.LOSSY_IMAGE_COMPRESSION_RATIO
+        edit = next(
+            edit for edit in self._edits if isinstance(edit, SetAttribute) and edit.tag == tag
+        )
+        header = len(element_header(tag, "DS", 0, self._encoding))
+        assert isinstance(edit.value, str)
+        patch(
+            self._out,
+            rooms[tag] + header + len(edit.value) - RATIO_LENGTH,
+            ratio.encode("ascii"),
+        )
+
+    def _move_value(self, sink: Sink, pixel_data: PixelData) -> None:
+        """Copy the value of Pixel Data in pieces, in another byte order if need be."""
+        span = pixel_data.span
+        source = self._file.data_set.source
+        if span.undefined:
+            end = span.value + span.length
+            sink.write(element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))
+            for chunk in read_chunks(source, span.value, end):
+                sink.write(chunk)
+            sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
+            return
+        unit = 1
+        vr = span.vr or "OW"
+        if self._plan.pixels is not None:
+            image = self._plan.pixels.stated
+            # Without VRs Pixel Data is OW (PS3.5 A.1), which tells in big endian.
+            stated_vr = span.vr or ("" if self._plan.source.pixels_little_endian else "OW")
+            unit = swap_unit_between(self._plan.source, self._plan.target, image, stated_vr)
+            vr = native_vr(image, stated_vr)
+        writer = NativeWriter(sink, span.tag, vr, span.length, self._encoding)
+        for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
+            writer.write(chunk)
+        writer.finish()
+
+
+def _told(streams: Iterator[Buffer], pixels: PixelPlan, progress: Progress) -> Iterator[Buffer]:
+    """Yield what is given, and tell how far it is."""
+    for done, stream in enumerate(streams, 1):
+        yield stream
+        progress(done, pixels.frames)

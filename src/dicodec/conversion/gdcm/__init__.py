@@ -1,0 +1,14 @@
+"""GDCM as an engine to be asked for by name: whole conversions, in a process of its own."""
+
+from dicodec.conversion.gdcm.capability import GDCM_SOURCES, GDCM_TARGETS, reason_against
+from dicodec.conversion.gdcm.engine import GdcmOutcome, GdcmSettings, convert_file, decode_file
+
+__all__ = [
+    "GDCM_SOURCES",
+    "GDCM_TARGETS",
+    "GdcmOutcome",
+    "GdcmSettings",
+    "convert_file",
+    "decode_file",
+    "reason_against",
+]

@@ -1,0 +1,224 @@
+"""A conversion by GDCM: it does the whole of it, and nothing of it is believed unchecked.
+
+GDCM reads, transcodes and writes a file of its own. That file is opened with our reader, its header
+held against its streams, and its samples against those that our own decoder finds in the source.
+Only then are the caller's edits applied and the result handed on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from dicodec.codecs.table import decoder_for
+from dicodec.conversion.edits.lossy_compression import lossy_edits
+from dicodec.conversion.edits.plan_edits import user_edits
+from dicodec.conversion.frames.pipeline import PipelineResult, run_plan
+from dicodec.conversion.gdcm.capability import reason_against
+from dicodec.conversion.gdcm.engine import GdcmSettings, convert_file
+from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
+from dicodec.conversion.verification.frames import Verification, verify_samples
+from dicodec.errors import DicodecError, EngineError, UnsupportedImageError
+from dicodec.model.edits import Edit
+from dicodec.model.image import ImagePixelDescription
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import DicomFile, PixelData, open_dicom
+from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.named_file import named_file
+from dicodec.part10.native_frames import NativeFrames
+from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.image_edits import statistics_edits
+from dicodec.rules.lossy import ratio_text
+
+
+@dataclass(frozen=True, slots=True)
+class GdcmResult:
+    """What GDCM's conversion came to.
+
+    Attributes:
+        result: sizes of the frames.
+        verification: how far the samples are from the source's.
+        edits: what was changed after GDCM.
+        lossy: whether information was lost.
+        words: what GDCM printed.
+        photometric_interpretation: of the result, as its header says; None without pixels.
+    """
+
+    result: PipelineResult
+    verification: Verification
+    edits: tuple[Edit, ...]
+    lossy: bool
+    words: str
+    photometric_interpretation: str | None
+
+
+def convert_by_gdcm(
+    file: DicomFile,
+    plan: ConversionPlan,
+    path: str | None,
+    out: BinaryIO,
+    options: ConversionOptions,
+    workers: int,
+) -> GdcmResult:
+    """Carry a plan out with GDCM in place of our own codecs.
+
+    Args:
+        file: the open source.
+        plan: what our own planning allows; GDCM gets no conversion that we would refuse.
+        path: where the source is, if it is a file.
+        out: an empty seekable file for the result.
+        options: settings and edits.
+        workers: threads for the checks.
+
+    Raises:
+        EngineError: GDCM cannot, refuses or is not installed; or what it wrote contradicts itself
+            or the source.
+        EngineCrashedError: its process ended.
+    """
+    settings = _settings(options)
+    lossless = settings.lossless_in(plan.target)
+    if lossless and plan.pixels is not None:
+        plan = replace(plan, pixels=replace(plan.pixels, lossy=False))
+    check_may(file, plan, options)
+    with (
+        named_file(file.source, path) as source,
+        tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
+    ):
+        written = str(Path(folder) / "result.dcm")
+        outcome = convert_file(source, written, plan.target, settings, timeout=options.timeout)
+        try:
+            with open_dicom(written, options.limits) as made:
+                verification = _checked(file, made, plan, workers)
+                edits = _edits(file, made, plan, options)
+                result = _handed_on(made, plan, edits, out, workers)
+                pixels = made.pixel_data
+                stored = None if pixels is None else pixels.image.photometric_interpretation
+        except EngineError:
+            raise
+        except DicodecError as error:
+            raise EngineError(
+                f"what GDCM wrote cannot be used: {error.message}",
+                frame=error.frame,
+                attribute=error.attribute,
+            ) from error
+    return GdcmResult(result, verification, edits, not lossless, outcome.words, stored)
+
+
+def _settings(options: ConversionOptions) -> GdcmSettings:
+    return GdcmSettings(options.quality, options.near, options.ratio, options.psnr)
+
+
+def check_may(file: DicomFile, plan: ConversionPlan, options: ConversionOptions) -> None:
+    """Check that GDCM can do what is planned, and is not known to do it wrong.
+
+    Raises:
+        UnsupportedImageError, EngineError: it cannot, or is.
+    """
+    lossless = _settings(options).lossless_in(plan.target)
+    image = None if plan.pixels is None else plan.pixels.stated
+    if reason := reason_against(file.syntax, plan.target, image, lossless=lossless):
+        raise UnsupportedImageError(reason, hint="--engine auto does not use GDCM")
+    if plan.pixels is not None and options.photometric not in {
+        "auto", "keep", plan.pixels.stated.photometric_interpretation,
+    }:  # fmt: skip
+        raise UnsupportedImageError(
+            "GDCM is not used to convert photometric interpretations",
+            hint="--engine auto does not use GDCM",
+        )
+    if plan.pixels is not None and (plan.pixels.overlays or plan.pixels.derived):
+        raise UnsupportedImageError(
+            "GDCM is not used to take overlays out of Pixel Data or to rescale to 8 bits",
+            hint="--engine auto does not use GDCM",
+        )
+    if file.pixel_data is not None and image is not None and file.pixel_data.frames is None:
+        expected = NativeFrames(file.pixel_data.span, image, swapped_words=False).expected_length
+        if file.pixel_data.span.length not in {expected, expected + expected % 2}:
+            raise EngineError(
+                "GDCM misreads Pixel Data that is longer than its frames",
+                attribute="PixelData",
+                hint="--engine auto does not use GDCM",
+            )
+
+
+def _checked(file: DicomFile, made: DicomFile, plan: ConversionPlan, workers: int) -> Verification:
+    """Hold what GDCM wrote against its own header and against the source."""
+    if made.stated_syntax != plan.target.uid or made.syntax != plan.target:
+        raise EngineError(
+            f"GDCM wrote {made.syntax.name} where {plan.target.name} was asked for",
+            attribute="TransferSyntaxUID",
+        )
+    if file.pixel_data is None or plan.pixels is None:
+        return Verification()
+    if made.pixel_data is None:
+        raise EngineError("GDCM lost Pixel Data", attribute="PixelData")
+    image = made.pixel_data.image
+    _check_same_image(plan.pixels.stated, image)
+    for frame in range(image.number_of_frames):
+        _check_stream(made, made.pixel_data, frame)
+    bound = plan.pixels.bound if plan.pixels.lossy else 0
+    return verify_samples(file, file.pixel_data, made, made.pixel_data, plan.pixels, bound, workers)
+
+
+def _check_same_image(stated: ImagePixelDescription, image: ImagePixelDescription) -> None:
+    for keyword, one, two in (
+        ("Rows", stated.rows, image.rows),
+        ("Columns", stated.columns, image.columns),
+        ("SamplesPerPixel", stated.samples_per_pixel, image.samples_per_pixel),
+        ("NumberOfFrames", stated.number_of_frames, image.number_of_frames),
+        ("PixelRepresentation", stated.pixel_representation, image.pixel_representation),
+    ):
+        if one != two:
+            raise EngineError(f"GDCM made {keyword} {two} of {one}", attribute=keyword)
+
+
+def _check_stream(made: DicomFile, pixel_data: PixelData, frame: int) -> None:
+    """A stream must be what the header beside it says (PS3.5 8.2)."""
+    if pixel_data.frames is None:
+        return
+    image = pixel_data.image
+    stream = decoder_for(made.syntax).describe(pixel_data.frames.read(made.data_set.source, frame))
+    color = coded_color_space(image, stream)
+    if color.reason:
+        raise EngineError(f"GDCM's result contradicts itself: {color.reason}", frame=frame)
+    if stream.precision is not None and stream.precision < image.bits_stored:
+        raise EngineError(
+            f"GDCM's result has {stream.precision} bits where Bits Stored is {image.bits_stored}",
+            frame=frame,
+            attribute="BitsStored",
+        )
+
+
+def _edits(
+    file: DicomFile, made: DicomFile, plan: ConversionPlan, options: ConversionOptions
+) -> tuple[Edit, ...]:
+    encoding = DataSetEncoding(plan.target.explicit_vr, plan.target.little_endian)
+    edits: list[Edit] = []
+    pixels = plan.pixels
+    if pixels is not None and pixels.lossy and made.pixel_data and made.pixel_data.frames:
+        native_size = pixels.stated.native_frame_bits * pixels.frames // 8
+        ratio = ratio_text(native_size, made.pixel_data.frames.total_length()).strip()
+        edits += lossy_edits(file.data_set, plan.target, options, encoding, ratio)
+        edits += statistics_edits()
+    edits += user_edits(made.data_set, options, encoding)
+    return tuple({edit.tag: edit for edit in edits}.values())
+
+
+def _handed_on(
+    made: DicomFile,
+    plan: ConversionPlan,
+    edits: tuple[Edit, ...],
+    out: BinaryIO,
+    workers: int,
+) -> PipelineResult:
+    """Copy GDCM's file as it is, or with edits where there are any."""
+    action = Action.COPY_FILE
+    if edits:
+        action = Action.NONE if made.pixel_data is None else Action.MOVE_VALUE
+    run_plan(made, ConversionPlan(plan.target, plan.target, action, None), edits, out, workers)
+    frames = made.pixel_data.frames if made.pixel_data is not None else None
+    if frames is None or plan.pixels is None:
+        return PipelineResult(None, 0)
+    native_size = plan.pixels.stated.native_frame_bits * plan.pixels.frames // 8
+    return PipelineResult(frames.total_length(), native_size)

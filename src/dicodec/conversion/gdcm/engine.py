@@ -1,0 +1,199 @@
+"""Runs GDCM in a process of its own, one for each file; what becomes of it is an error of ours.
+
+GDCM ends its process on some input, valid input among it, and cannot be interrupted; so it is never
+loaded here. What it wrote is not trusted either: the caller checks the result.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from dicodec.conversion.gdcm import child
+from dicodec.errors import EngineCrashedError, EngineError
+from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax
+
+_CHILD = Path(__file__).with_name("child.py")
+
+_WORDS_KEPT = 2000
+"""Characters of GDCM's own output that an error carries, from the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class GdcmSettings:
+    """How GDCM is to encode; None leaves it to GDCM.
+
+    Attributes:
+        quality: JPEG quality, 1 to 100.
+        near: JPEG-LS bound of the error of one sample, 0 or more.
+        ratio: JPEG 2000 compression ratio, more than 1.
+        psnr: JPEG 2000 quality in dB.
+    """
+
+    quality: int | None = None
+    near: int | None = None
+    ratio: float | None = None
+    psnr: float | None = None
+
+    def lossless_in(self, syntax: TransferSyntax) -> bool:
+        """Say whether these settings keep the samples unchanged in a transfer syntax."""
+        if syntax.loss is Loss.POSSIBLE:
+            return not self.near and self.ratio is None and self.psnr is None
+        return syntax.loss is Loss.NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class GdcmOutcome:
+    """What a conversion by GDCM leaves to tell, beside the file.
+
+    Attributes:
+        version: of GDCM.
+        words: what GDCM printed, often nothing.
+        seconds: how long it took, starting the process included.
+    """
+
+    version: str
+    words: str
+    seconds: float
+
+
+def convert_file(
+    source: str,
+    target: str,
+    syntax: TransferSyntax,
+    settings: GdcmSettings,
+    *,
+    timeout: float | None = None,
+) -> GdcmOutcome:
+    """Convert one file with GDCM: read, transcode, write, in a process that then ends.
+
+    Attributes are as GDCM leaves them. It records no loss of its own encoding and keeps the SOP
+    Instance UID. It follows JPEG 2000 streams in Bits Stored, expands segmented palettes, drops
+    Number of Frames where it is 1, invents Study and Series Instance UIDs where there are none, and
+    may change the SOP Class of secondary captures. After an error part of a file may be left.
+
+    Args:
+        source: path of the file to read.
+        target: path of the file to write; what is there is overwritten.
+        syntax: one of GDCM_TARGETS.
+        settings: how to encode.
+        timeout: seconds until the process is killed.
+
+    Raises:
+        EngineError: GDCM is not installed, refused, or took too long.
+        EngineCrashedError: GDCM ended its process.
+    """
+    request = {
+        "source": source,
+        "target": target,
+        "uid": syntax.uid,
+        "family": syntax.family,
+        "lossless": settings.lossless_in(syntax),
+        "decode": False,
+        **asdict(settings),
+    }
+    return _carried_out(request, syntax, timeout)
+
+
+def decode_file(source: str, target: str, *, timeout: float | None = None) -> GdcmOutcome:
+    """Have GDCM decode all frames of a file into a native one, for its samples.
+
+    Attributes are not to be relied on, less than after `convert_file`.
+
+    Args:
+        source: path of the file to read.
+        target: path of the file to write, in Explicit VR Little Endian.
+        timeout: seconds until the process is killed.
+
+    Raises:
+        EngineError: GDCM is not installed, refused, or took too long.
+        EngineCrashedError: GDCM ended its process.
+    """
+    request = {
+        "source": source,
+        "target": target,
+        "uid": EXPLICIT_LE.uid,
+        "family": EXPLICIT_LE.family,
+        "lossless": True,
+        "decode": True,
+        **asdict(GdcmSettings()),
+    }
+    return _carried_out(request, EXPLICIT_LE, timeout)
+
+
+def _carried_out(
+    request: dict[str, object], syntax: TransferSyntax, timeout: float | None
+) -> GdcmOutcome:
+    source = str(request["source"])
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as printed:
+        try:
+            # -P: modules are looked for where this program's are, never beside the script.
+            run = subprocess.run(
+                [sys.executable, "-P", _CHILD],
+                input=json.dumps(request).encode("ascii"),
+                stdout=subprocess.PIPE,
+                stderr=printed,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as cause:
+            raise EngineError(
+                f"GDCM took more than {timeout:g} s and was stopped{_quoted(_last_words(printed))}",
+                path=source,
+            ) from cause
+        words = _last_words(printed)
+    if run.returncode != 0 or not run.stdout:
+        raise EngineCrashedError(_end(run.returncode) + _quoted(words), path=source)
+    answer = json.loads(run.stdout)
+    if answer["step"] is not None:
+        raise _refused(answer["step"], syntax, answer.get("words") or words, source)
+    return GdcmOutcome(answer["version"], words, time.perf_counter() - started)
+
+
+_REFUSALS = {
+    child.UNREADABLE: "GDCM cannot read this file",
+    child.NO_PIXELS: "GDCM found no pixels to encode as {syntax}",
+    child.UNCHANGED: "GDCM cannot convert these pixels to {syntax}",
+    child.UNWRITTEN: "GDCM cannot write the result",
+    child.FAILED: "GDCM failed",
+}
+
+
+def _refused(step: str, syntax: TransferSyntax, words: str, source: str) -> EngineError:
+    if step == child.NOT_INSTALLED:
+        return EngineError(
+            f"GDCM cannot be loaded{_quoted(words)}",
+            path=source,
+            hint="pip install 'dicodec[gdcm]'",
+        )
+    return EngineError(_REFUSALS[step].format(syntax=syntax.name) + _quoted(words), path=source)
+
+
+def _end(status: int) -> str:
+    """Return how a process ended, in words."""
+    if status >= 0:
+        return f"GDCM's process ended with status {status} and without an answer"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"GDCM's process was ended by {name}"
+
+
+def _last_words(printed: BinaryIO) -> str:
+    """Return the end of what GDCM printed, on one line."""
+    size = printed.seek(0, 2)
+    printed.seek(max(0, size - _WORDS_KEPT))
+    return " ".join(printed.read().decode(errors="replace").split())
+
+
+def _quoted(words: str) -> str:
+    return f": {words}" if words else ""

@@ -1,0 +1,195 @@
+"""Verification by somebody else: GDCM decodes the result, and the source, in a process of its own.
+
+A fault that our encoder and our decoder share is not seen by our decoder. GDCM shares no code with
+either. Where GDCM cannot decode the result, or is known to decode it wrongly, that is an error:
+nobody gets a weaker verification than was asked for.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from dicodec.conversion.gdcm import decode_file, reason_against
+from dicodec.conversion.planning.conversion_plan import ConversionPlan, PixelPlan
+from dicodec.conversion.verification.frames import verify_same_samples, verify_samples
+from dicodec.errors import DicodecError, EngineError, NoWitnessError, VerificationError
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import DicomFile, PixelData, open_dicom
+from dicodec.part10.named_file import named_file
+
+_DECODERS_APART = 2
+"""How far the samples of two right decoders of one lossy stream may be apart: each is allowed to be
+1 off by ISO/IEC 10918-2 and 15444-4, which leave the last digit of the transform open."""
+
+_HINT = "--verify uses dicodec's own decoders"
+
+
+def verify_independently(
+    file: DicomFile,
+    path: str | None,
+    plan: ConversionPlan,
+    out: BinaryIO,
+    options: ConversionOptions,
+    workers: int,
+) -> str:
+    """Have GDCM decode a result, and compare it with the source.
+
+    Args:
+        file: the open source.
+        path: where it is, if it is a file.
+        plan: what was done.
+        out: the result, flushed.
+        options: limits, and the seconds that GDCM may take.
+        workers: threads for the comparison.
+
+    Returns:
+        Who decoded what: "GDCM 3.2.6: the result and the source".
+
+    Raises:
+        NoWitnessError: GDCM cannot decode the result.
+        VerificationError: GDCM finds other samples than were promised; the frame is named.
+    """
+    assert plan.pixels is not None, "there are frames to decode"
+    assert file.pixel_data is not None
+    pixels = plan.pixels
+    if reason := reason_against(plan.target, EXPLICIT_LE, pixels.result, lossless=True):
+        raise NoWitnessError(f"independent verification is not possible: {reason}", hint=_HINT)
+    with open_dicom(out, options.limits) as made, _decoded(made, _name(out), options) as witness:
+        assert made.pixel_data is not None
+        _check_same_shape(pixels.result, witness.pixels.image)
+        with _as_gdcm_has_it("the result"):
+            _compare_result(file, file.pixel_data, made, made.pixel_data, witness, pixels, workers)
+        version = witness.version
+    if not _witnessed_source(file, file.pixel_data, path, pixels, options, workers):
+        return f"GDCM {version}: the result"
+    return f"GDCM {version}: the result and the source"
+
+
+class _Witness:
+    """What GDCM decoded: a native file of its own.
+
+    Attributes:
+        file: the file, open.
+        pixels: its Pixel Data.
+        version: of GDCM.
+    """
+
+    def __init__(self, file: DicomFile, version: str) -> None:
+        if file.pixel_data is None:
+            raise NoWitnessError("GDCM decoded no pixels", hint=_HINT)
+        self.file = file
+        self.pixels = file.pixel_data
+        self.version = version
+
+
+@contextmanager
+def _decoded(file: DicomFile, path: str | None, options: ConversionOptions) -> Iterator[_Witness]:
+    with (
+        tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
+        named_file(file.source, path) as name,
+    ):
+        written = str(Path(folder) / "decoded.dcm")
+        try:
+            outcome = decode_file(name, written, timeout=options.timeout)
+        except EngineError as error:
+            raise NoWitnessError(
+                f"independent verification is not possible: {error.message}",
+                hint=error.hint or _HINT,
+            ) from error
+        with ExitStack() as stack:
+            try:
+                decoded = stack.enter_context(open_dicom(written, options.limits))
+            except DicodecError as error:
+                raise NoWitnessError(
+                    f"what GDCM decoded cannot be read: {error.message}", hint=_HINT
+                ) from error
+            yield _Witness(decoded, outcome.version)
+
+
+def _compare_result(
+    file: DicomFile,
+    file_pixels: PixelData,
+    made: DicomFile,
+    made_pixels: PixelData,
+    witness: _Witness,
+    pixels: PixelPlan,
+    workers: int,
+) -> None:
+    """Hold GDCM's samples against the source's; where no bound is promised, against ours."""
+    if pixels.bound is not None:
+        verify_samples(
+            file, file_pixels, witness.file, witness.pixels, pixels, pixels.bound, workers
+        )
+    else:
+        verify_same_samples(
+            made, made_pixels, witness.file, witness.pixels, _DECODERS_APART, workers
+        )
+
+
+def _witnessed_source(
+    file: DicomFile,
+    file_pixels: PixelData,
+    path: str | None,
+    pixels: PixelPlan,
+    options: ConversionOptions,
+    workers: int,
+) -> bool:
+    """Have GDCM decode the source too; return whether it could.
+
+    A source that is not standard is read by what we make of it, which GDCM knows nothing of. Of a
+    lossy stream nobody knows the one right decoding, above all where it passes Bits Stored.
+
+    Raises:
+        VerificationError: GDCM finds other samples in it than we do; the frame is named.
+    """
+    if file.oddities or pixels.stated != pixels.coded or file.syntax.loss is not Loss.NEVER:
+        return False
+    if reason_against(file.syntax, EXPLICIT_LE, pixels.stated, lossless=True):
+        return False
+    try:
+        with _decoded(file, path, options) as witness:
+            _check_same_shape(pixels.stated, witness.pixels.image)
+            with _as_gdcm_has_it("the source"):
+                verify_same_samples(file, file_pixels, witness.file, witness.pixels, 0, workers)
+    except NoWitnessError:
+        return False
+    return True
+
+
+def _check_same_shape(expected: ImagePixelDescription, found: ImagePixelDescription) -> None:
+    for keyword, one, two in (
+        ("Rows", expected.rows, found.rows),
+        ("Columns", expected.columns, found.columns),
+        ("NumberOfFrames", expected.number_of_frames, found.number_of_frames),
+    ):
+        if one != two:
+            raise VerificationError(f"GDCM finds {keyword} {two}, not {one}", attribute=keyword)
+
+
+@contextmanager
+def _as_gdcm_has_it(what: str) -> Iterator[None]:
+    """Say of every difference that it is GDCM who finds it."""
+    try:
+        yield
+    except VerificationError as error:
+        raise VerificationError(
+            f"GDCM decodes {what} otherwise: {error.message}", frame=error.frame
+        ) from error
+    except DicodecError as error:
+        raise NoWitnessError(
+            f"what GDCM decodes of {what} cannot be compared: {error.message}",
+            frame=error.frame,
+            hint=_HINT,
+        ) from error
+
+
+def _name(out: BinaryIO) -> str | None:
+    """Return the path of an open file, None where it has no name or never had one."""
+    name = getattr(out, "name", None)
+    return str(name) if isinstance(name, str | Path) else None

@@ -1,0 +1,215 @@
+"""Saying what a file is, how its pixels are coded, and what it can become."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dicodec.codecs.table import decoder_for
+from dicodec.conversion.planning.plan_conversion import plan_conversion
+from dicodec.errors import DicodecError, MalformedFileError, ReadError
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.oddity import Oddity
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import writable
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import DicomFile, PixelData, Source
+from dicodec.repair.catalogue import ODDITIES
+from dicodec.repair.character_sets import misdeclared
+from dicodec.repair.opening import open_tolerantly
+from dicodec.repair.standard_form import standard_form
+from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.stream_contradictions import stream_contradictions
+
+_MODALITY = 0x00080060
+
+
+@dataclass(frozen=True, slots=True)
+class PossibleTarget:
+    """A transfer syntax, and whether the file can become it.
+
+    Attributes:
+        name: short name.
+        possible: whether a conversion can be planned.
+        action: what would be done with the pixels; "" where it is not possible.
+        lossy: whether information would be lost.
+        reason: why it is not possible.
+    """
+
+    name: str
+    possible: bool
+    action: str = ""
+    lossy: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One departure from the standard, and what becomes of it.
+
+    Attributes:
+        id: of the catalogue, docs/oddities.md.
+        text: what was found, and what is assumed of it.
+        offset: byte offset in the source, where it applies.
+        severity: "allowed", "harmless", "wrong" or "doubtful".
+        assumed: how such a thing is read.
+        standardized: what the result of `--standardize` has instead.
+    """
+
+    id: str
+    text: str
+    offset: int | None
+    severity: str
+    assumed: str
+    standardized: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Inspection:
+    """What a file is.
+
+    Attributes:
+        source: as the caller named it; None for buffers.
+        size: bytes.
+        preamble: whether preamble and prefix are there.
+        transfer_syntax: short name of the transfer syntax that the file is really in.
+        transfer_syntax_title: its name in PS3.6.
+        stated_transfer_syntax: the UID in File Meta Information.
+        sop_class_uid, sop_instance_uid, modality: as the data set says.
+        elements: top level elements of the data set.
+        image: the Image Pixel Module; None where there are no pixels or it cannot be read.
+        pixel_data_vr: as stated; "" in implicit VR.
+        pixel_data_length: bytes of the value of Pixel Data.
+        fragments: items of encapsulated Pixel Data after the Basic Offset Table; 0 if native.
+        offset_table: "none", "empty", "basic" or "extended".
+        stream: what the first frame's stream says of itself.
+        coded_as: Photometric Interpretation that the stream really has, where that was decided.
+        oddities: departures from the standard, in sequences too.
+        problems: what would stop a conversion, in words.
+        targets: every transfer syntax that can be written, and whether this file can become it.
+    """
+
+    source: str | None = None
+    size: int = 0
+    preamble: bool = False
+    transfer_syntax: str = ""
+    transfer_syntax_title: str = ""
+    stated_transfer_syntax: str = ""
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    modality: str = ""
+    elements: int = 0
+    image: ImagePixelDescription | None = None
+    pixel_data_vr: str = ""
+    pixel_data_length: int = 0
+    fragments: int = 0
+    offset_table: str = "none"
+    stream: StreamDescription | None = None
+    coded_as: str = ""
+    oddities: tuple[Finding, ...] = ()
+    problems: list[str] = field(default_factory=list)
+    targets: list[PossibleTarget] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the findings in a form that JSON can hold."""
+        return asdict(self)
+
+
+def inspect(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
+    """Inspect one DICOM file; only headers are read.
+
+    Args:
+        source: a path, a buffer, or a binary stream.
+        limits: bounds on what the file may claim.
+
+    Raises:
+        ReadError: the file cannot be read at all.
+    """
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    try:
+        with open_tolerantly(source, limits) as file:
+            return _inspected(file, name)
+    except DicodecError as error:
+        error.path = error.path or name
+        raise
+
+
+def _inspected(file: DicomFile, name: str | None) -> Inspection:
+    found = Inspection(
+        source=name,
+        size=file.source.size,
+        preamble=file.head.has_preamble,
+        transfer_syntax=file.syntax.name,
+        transfer_syntax_title=file.syntax.title,
+        stated_transfer_syntax=file.stated_syntax,
+        sop_class_uid=file.data_set.text(tags.SOP_CLASS_UID),
+        sop_instance_uid=file.data_set.text(tags.SOP_INSTANCE_UID),
+        modality=file.data_set.text(_MODALITY),
+        elements=len(file.data_set.elements),
+    )
+    _add_oddities(found, file)
+    if file.pixel_data is not None:
+        _add_pixels(found, file, file.pixel_data)
+    found.targets = [_possible(file, syntax.name) for syntax in writable()]
+    return found
+
+
+def _add_oddities(found: Inspection, file: DicomFile) -> None:
+    oddities = file.oddities
+    try:
+        standard = standard_form(file)
+        oddities += (*standard.repaired, *standard.left, *misdeclared(standard.file.data_set))
+    except ReadError as error:
+        found.problems.append(f"it cannot be standardized: {error}")
+    found.oddities = tuple(_finding(oddity) for oddity in oddities)
+
+
+def _finding(oddity: Oddity) -> Finding:
+    kind = ODDITIES[oddity.id]
+    return Finding(
+        oddity.id, oddity.text, oddity.offset, kind.severity.value, kind.assumed, kind.standardized
+    )
+
+
+def _add_pixels(found: Inspection, file: DicomFile, pixel_data: PixelData) -> None:
+    found.pixel_data_vr = pixel_data.span.vr
+    found.pixel_data_length = pixel_data.span.length
+    if isinstance(pixel_data.described, MalformedFileError):
+        found.problems.append(str(pixel_data.described))
+        return
+    found.image = pixel_data.described
+    frames = pixel_data.frames
+    if frames is None:
+        return
+    found.fragments = len(frames.starts)
+    found.offset_table = frames.offset_table
+    if not file.syntax.reads:
+        found.problems.append(f"the frames are not decoded: {file.syntax.why_not}")
+        return
+    try:
+        found.stream = decoder_for(file.syntax).describe(frames.read(file.data_set.source, 0))
+    except DicodecError as error:
+        found.problems.append(f"frame 0: {error}")
+        return
+    found.problems += [
+        f"{one.reason}: {one.reading}" if one.reading else one.reason
+        for one in stream_contradictions(found.image, found.stream)
+    ]
+    color = coded_color_space(found.image, found.stream)
+    if color.reason:
+        found.coded_as = color.photometric_interpretation
+        found.problems.append(f"taken as {color.photometric_interpretation}: {color.reason}")
+
+
+def _possible(file: DicomFile, name: str) -> PossibleTarget:
+    try:
+        plan = plan_conversion(file, ConversionOptions(to=(name,), lossy=True))
+    except DicodecError as error:
+        return PossibleTarget(name, possible=False, reason=error.message)
+    if plan.target.name != name:
+        return PossibleTarget(name, possible=False, reason=" ".join(plan.warnings))
+    lossy = plan.pixels is not None and plan.pixels.lossy
+    return PossibleTarget(name, possible=True, action=plan.action.value, lossy=lossy)

@@ -1,0 +1,1 @@
+"""Puts a result in its place whole, or not at all."""

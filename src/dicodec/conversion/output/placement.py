@@ -1,0 +1,194 @@
+"""Results that take their places together: all are synced, then renamed, then their folders synced.
+
+A file system keeps a journal, and to sync a file is to wait until what stands there is on the disk.
+For results that wait together that is twice, not twice for each. Each keeps its guarantees: it is
+synced before it takes its target's name, and what goes wrong with one is its own error.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dicodec.conversion.output.replacement import check_same, keep_backup
+from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.errors import DicodecError, TargetExistsError, kind_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenResult:
+    """A result that is whole, in its part file, and has not taken its target's name.
+
+    Attributes:
+        target: what the part file is renamed to.
+        part: the part file.
+        descriptor: of the part file.
+        overwrite: whether a file that is there may be replaced.
+        backup: suffix of the name under which the file that is replaced is kept; None for none.
+        opened: what is known of the file to be replaced since it was opened as the source; None
+            where the source is another.
+        cleaning: removes the part file, if it is still there, and closes the descriptor.
+    """
+
+    target: Path
+    part: Path
+    descriptor: int
+    overwrite: bool
+    backup: str | None
+    opened: os.stat_result | None
+    cleaning: ExitStack
+
+    def sync(self) -> None:
+        """Wait until the part file's content is on the disk."""
+        _sync(self.descriptor)
+
+    def back_up(self) -> None:
+        """Give the file that is about to be replaced its second name."""
+        assert self.backup is not None
+        self._check_same()
+        keep_backup(self.target, self.backup)
+
+    def rename(self) -> None:
+        """Give the part file its name, without replacing a file unless that may be done."""
+        self._check_same()
+        if self.overwrite:
+            self.part.replace(self.target)
+        else:
+            _rename_new(self.part, self.target)
+        self.cleaning.close()
+
+    def _check_same(self) -> None:
+        if self.opened is not None:
+            check_same(self.target, self.opened)
+
+
+class Placement:
+    """Results that wait to take their places together. What still waits at the end is removed.
+
+    Use it from one thread.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[WrittenResult] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.give_up(0)
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return len(self._waiting)
+
+    def add(self, result: WrittenResult) -> None:
+        """Have a result wait for its place; meanwhile it is on its way to the disk."""
+        self._waiting.append(result)
+        if hasattr(os, "posix_fadvise"):
+            # Linux begins to write what has changed, and waits for nothing. So what all of them
+            # change stands in the journal before the first is synced.
+            with suppress(OSError):
+                os.posix_fadvise(result.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def part_of_last(self) -> Path:
+        """Return where the result is meanwhile that was added last."""
+        return self._waiting[-1].part
+
+    def give_up(self, start: int) -> None:
+        """Remove all results but the first `start`."""
+        while len(self._waiting) > start:
+            self._waiting.pop().cleaning.close()
+
+    def place(self) -> list[DicodecError | None]:
+        """Put all results in their places; see the function `place`."""
+        errors = place(self._waiting)
+        for result, error in zip(self._waiting, errors, strict=True):
+            if error is not None and error.path is None and kind_of(error) == "writing":
+                error.path = str(result.target)
+        self.give_up(0)
+        return errors
+
+
+def place(results: Sequence[WrittenResult]) -> list[DicodecError | None]:
+    """Put results in their places, and wait until that is on the disk.
+
+    Returns:
+        For each why it could not be done, or None. Its target is what it was then, unless the last
+        step failed, which is to sync the folder.
+    """
+    errors: list[DicodecError | None] = [None] * len(results)
+
+    def take(step: Callable[[WrittenResult], None], numbers: Iterable[int]) -> None:
+        """Take a step with the results that are well so far."""
+        for number in numbers:
+            if errors[number] is None:
+                try:
+                    with translated_writes():
+                        step(results[number])
+                except DicodecError as error:
+                    errors[number] = error
+
+    every = range(len(results))
+    kept = [number for number in every if results[number].backup is not None]
+    take(WrittenResult.sync, every)
+    take(WrittenResult.back_up, kept)
+    take(_folders_synced(), kept)
+    take(WrittenResult.rename, every)
+    take(_folders_synced(), every)
+    return errors
+
+
+def _folders_synced() -> Callable[[WrittenResult], None]:
+    """Return a step that syncs the folder of a result, if that was not done for another one."""
+    synced: set[Path] = set()
+
+    def sync(result: WrittenResult) -> None:
+        folder = result.target.parent
+        if folder not in synced:
+            _sync_folder(folder)
+            synced.add(folder)
+
+    return sync
+
+
+def _rename_new(part: Path, target: Path) -> None:
+    """Give the file its name without replacing one that appeared meanwhile."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:  # a file system without hard links
+        if os.path.lexists(target):
+            raise _exists(target) from None
+        part.replace(target)
+
+
+def _exists(target: Path) -> TargetExistsError:
+    return TargetExistsError("the target exists", path=str(target), hint="--overwrite replaces it")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # folders on some file systems
+            raise

@@ -1,0 +1,159 @@
+"""What a careful user expects where a file is replaced by another: whose it is, and the old one.
+
+The new file gets the owner, the permission bits and the extended attributes of the old one, among
+them access control lists. With a backup the old file keeps its content under a second name, which
+is there before the first one means the new file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from dicodec.conversion.output.part_file import part_file
+from dicodec.errors import SourceChangedError, TargetExistsError
+
+_OF_THE_CONTENT = frozenset({"security.ima", "security.evm", "security.capability"})
+"""Extended attributes that the kernel derives from a file's content or revokes when it changes."""
+
+_COMPARED_SIZE = 1 << 20
+
+
+def take_over(new: Path, old: Path, known: os.stat_result) -> list[str]:
+    """Give a new file the owner, permission bits and extended attributes of the old one.
+
+    Args:
+        new: the file that will replace the other.
+        old: the file that will be replaced.
+        known: what is known of it.
+
+    Returns:
+        What could not be kept, in words.
+
+    Raises:
+        OSError: the permission bits cannot be set.
+    """
+    notes = []
+    created = new.stat()
+    if created.st_uid != known.st_uid or created.st_gid != known.st_gid:
+        try:
+            os.chown(new, known.st_uid, known.st_gid)
+        except PermissionError:
+            with suppress(PermissionError):
+                os.chown(new, -1, known.st_gid)
+            notes.append("the owner of the file that is replaced could not be kept")
+    new.chmod(stat.S_IMODE(known.st_mode))
+    if lost := _copy_extended_attributes(old, new):
+        notes.append(f"extended attributes could not be kept: {', '.join(lost)}")
+    return notes
+
+
+def _copy_extended_attributes(old: Path, new: Path) -> list[str]:
+    """Copy what can be copied, and return the names of what cannot."""
+    if not hasattr(os, "listxattr"):
+        return []
+    try:
+        names = os.listxattr(old)
+    except OSError:  # a file system without them
+        return []
+    lost = []
+    for name in names:
+        if name in _OF_THE_CONTENT:
+            continue
+        try:
+            value = os.getxattr(old, name)
+            if name not in os.listxattr(new) or os.getxattr(new, name) != value:
+                os.setxattr(new, name, value)
+        except OSError:
+            lost.append(name)
+    return lost
+
+
+def check_same(target: Path, opened: os.stat_result) -> None:
+    """Make sure that a file about to be replaced is still the one that was read.
+
+    Raises:
+        SourceChangedError: it was written to, or another file has its name.
+    """
+    try:
+        now = target.stat()
+    except FileNotFoundError:
+        raise SourceChangedError("the source was removed while it was read") from None
+    if identity(now) != identity(opened):
+        raise SourceChangedError("the source changed while it was read")
+
+
+def identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what changes where a file is written to, or replaced by another."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def backup_path(target: Path, suffix: str) -> Path:
+    """Return where a file is kept that is replaced."""
+    return target.with_name(target.name + suffix)
+
+
+def check_backup(target: Path, suffix: str) -> None:
+    """Say before any work that a backup is in the way.
+
+    Raises:
+        TargetExistsError: another file has the backup's name.
+    """
+    backup = backup_path(target, suffix)
+    if os.path.lexists(backup) and not _same_content(target, backup):
+        raise TargetExistsError(
+            "the backup exists, and is not overwritten",
+            path=str(backup),
+            hint="another --backup suffix, or move it away",
+        )
+
+
+def keep_backup(target: Path, suffix: str) -> None:
+    """Give a file that is about to be replaced its second name.
+
+    The file itself gets it where the file system has hard links, else a copy does. A backup that
+    holds the same bytes already, as after a process was killed, is right.
+
+    Raises:
+        TargetExistsError: another file has the backup's name.
+        OSError: the backup cannot be made.
+    """
+    backup = backup_path(target, suffix)
+    try:
+        os.link(target, backup)
+    except FileExistsError:
+        check_backup(target, suffix)
+    except OSError:  # a file system without hard links, or a file of somebody else
+        _copy(target, backup)
+        check_backup(target, suffix)
+
+
+def _copy(target: Path, backup: Path) -> None:
+    import shutil  # it takes milliseconds to load, and most file systems have hard links
+
+    with part_file(backup, 0o600) as (part, descriptor):
+        shutil.copyfile(target, part)
+        take_over(part, target, target.stat())
+        shutil.copystat(target, part)
+        os.fsync(descriptor)
+        if not os.path.lexists(backup):
+            part.rename(backup)
+
+
+def _same_content(one: Path, two: Path) -> bool:
+    try:
+        if two.is_symlink() or not two.is_file() or not one.is_file():
+            return False
+        if one.samefile(two):
+            return True
+        if one.stat().st_size != two.stat().st_size:
+            return False
+        with one.open("rb") as first, two.open("rb") as second:
+            while part := first.read(_COMPARED_SIZE):
+                if part != second.read(_COMPARED_SIZE):
+                    return False
+    except OSError:
+        return False
+    return True

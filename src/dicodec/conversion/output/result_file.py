@@ -1,0 +1,243 @@
+"""Putting a result in its place: whole or not at all.
+
+Output goes to a part file in the target's folder, is synced, and takes the target's name by one
+rename (`placement.py`). Until then the target is untouched; after a failure nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Buffer, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from dicodec.conversion.output.part_file import part_file
+from dicodec.conversion.output.placement import Placement, WrittenResult, place
+from dicodec.conversion.output.replacement import check_backup, take_over
+from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
+
+type Target = str | os.PathLike[str] | BinaryIO
+"""What a caller may name as a target: a path, or a binary stream that bytes are written to."""
+
+_NEW_FILE_MODE = 0o666
+_PRIVATE_MODE = 0o600
+_EARLY_SIZE = 8 << 20
+_OTHER_NAMES = "the file has {} other name(s) (hard links), which keep the original"
+
+
+@contextmanager
+def atomic_output(
+    target: Path,
+    *,
+    overwrite: bool,
+    backup: str | None = None,
+    opened: os.stat_result | None = None,
+    notes: list[str] | None = None,
+    placement: Placement | None = None,
+) -> Iterator[Path]:
+    """Yield the path of a new, empty file that becomes `target` when the block succeeds.
+
+    Until then `target` is what it was, whenever the process may be killed; what a killed process
+    left is removed by the next one that writes the same target. A file that is replaced gives its
+    owner, permission bits and extended attributes to the new one. Where `target` is a symbolic
+    link to a file, that file is replaced and the link stays.
+
+    Args:
+        target: where the result goes.
+        overwrite: whether a file that is there may be replaced.
+        backup: suffix of the name under which a file that is replaced is kept.
+        opened: what is known of the file to be replaced since it was opened as the source.
+        notes: what the user should know of a replacement is added.
+        placement: takes the result over, which gets its place later, with others.
+
+    Raises:
+        TargetExistsError: the target is there and may not be replaced; or the backup is.
+        TargetUnavailableError: the folder is missing or may not be written to.
+        DiskFullError: no room is left.
+        SourceChangedError: the file to be replaced is not what was opened any more.
+    """
+    replaced = check_target(target, overwrite=overwrite)
+    if replaced is not None:
+        target = target.resolve()
+        if backup is not None:
+            check_backup(target, backup)
+        if notes is not None and replaced.st_nlink > 1:
+            notes.append(_OTHER_NAMES.format(replaced.st_nlink - 1))
+    # Nobody who may not read the file that is replaced may read the new one while it is written.
+    mode = _NEW_FILE_MODE if replaced is None else _PRIVATE_MODE
+    with translated_writes(), ExitStack() as stack:
+        part, descriptor = stack.enter_context(part_file(target, mode))
+        yield part
+        if replaced is not None:
+            kept = take_over(part, target, replaced)
+            if notes is not None:
+                notes += kept
+        result = WrittenResult(
+            target=target,
+            part=part,
+            descriptor=descriptor,
+            overwrite=overwrite,
+            backup=backup if replaced is not None else None,
+            opened=opened,
+            cleaning=stack,
+        )
+        if placement is not None:
+            placement.add(replace(result, cleaning=stack.pop_all()))
+            return
+        (error,) = place([result])
+        if error is not None:
+            raise error
+
+
+def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
+    """Say now, before any work, what would fail at the end; see `atomic_output`.
+
+    Returns:
+        What is known of the file that will be replaced; None where there is none.
+
+    Raises:
+        TargetExistsError: the target is there and may not be replaced.
+        TargetUnavailableError: the target is a folder, a device or a pipe, or nothing can be there.
+    """
+    with translated_writes():
+        try:
+            found = target.stat()
+        except FileNotFoundError:
+            found = None
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        raise TargetUnavailableError("the target is a folder", path=str(target))
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise TargetUnavailableError(
+            "the target is a device or a pipe, and would be replaced by a file",
+            path=str(target),
+            hint="- writes to standard output",
+        )
+    if not overwrite and (found is not None or target.is_symlink()):
+        raise TargetExistsError(
+            "the target exists", path=str(target), hint="--overwrite replaces it"
+        )
+    return found
+
+
+def check_place(
+    target: Path, *, overwrite: bool, backup: str | None = None, makes_folders: bool = False
+) -> None:
+    """Say what would keep a result from its place, without writing anything; see `atomic_output`.
+
+    Args:
+        target: where it would go.
+        overwrite: whether a file that is there may be replaced.
+        backup: suffix of the name under which a file that is replaced would be kept.
+        makes_folders: whether folders that are missing would be made.
+
+    Raises:
+        TargetExistsError: the target is there and may not be replaced; or the backup is.
+        TargetUnavailableError: the target is no file, or nothing can be written there.
+    """
+    try:
+        replaced = check_target(target, overwrite=overwrite)
+        if replaced is not None and backup is not None:
+            check_backup(target.resolve(), backup)
+        with translated_writes():
+            _check_folder((target if replaced is None else target.resolve()).parent, makes_folders)
+    except WriteError as error:
+        error.path = error.path or str(target)
+        raise
+
+
+def _check_folder(folder: Path, makes_folders: bool) -> None:
+    while makes_folders and not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not stat.S_ISDIR(folder.stat().st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+class _EarlyFile(io.FileIO):
+    """A file whose bytes begin to go to the disk while more are written, so that syncing is short.
+
+    Linux begins to write a range it is told will not be needed, and waits for nothing; what is
+    patched later is written once more when the file is synced.
+    """
+
+    _behind = 0
+
+    def write(self, data: Buffer, /) -> int:
+        written = super().write(data)
+        self._behind += written
+        if self._behind >= _EARLY_SIZE and hasattr(os, "posix_fadvise"):
+            start = max(0, self.tell() - self._behind)
+            with suppress(OSError):
+                os.posix_fadvise(self.fileno(), start, self._behind, os.POSIX_FADV_DONTNEED)
+            self._behind = 0
+        return written
+
+
+@contextmanager
+def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file for writing and patching; errors come as ours."""
+    with translated_writes():
+        file = io.BufferedRandom(_EarlyFile(path, "r+"), 1 << 20)
+    with translated_writes(), file:  # closing writes what is still held, and may fail too
+        yield file
+
+
+@contextmanager
+def result_file(
+    target: Target,
+    *,
+    overwrite: bool,
+    backup: str | None = None,
+    opened: os.stat_result | None = None,
+    notes: list[str] | None = None,
+    placement: Placement | None = None,
+) -> Iterator[BinaryIO]:
+    """Yield a seekable file whose content becomes the target when the block succeeds.
+
+    A path is written by `atomic_output`, which the other arguments are for; a stream gets the
+    result once it is whole.
+
+    Raises:
+        WriteError: see `atomic_output`; or the stream does not take the result.
+    """
+    if isinstance(target, str | os.PathLike):
+        with (
+            atomic_output(
+                Path(target),
+                overwrite=overwrite,
+                backup=backup,
+                opened=opened,
+                notes=notes,
+                placement=placement,
+            ) as part,
+            opened_for_writing(part) as out,
+        ):
+            yield out
+        return
+    if isinstance(target, io.TextIOBase) or not callable(getattr(target, "write", None)):
+        raise TargetUnavailableError(
+            f"{type(target).__name__} is no path and no stream that takes bytes"
+        )
+    if isinstance(target, io.BytesIO) and not target.getbuffer().nbytes:
+        try:
+            yield target
+        except BaseException:
+            target.seek(0)
+            target.truncate()
+            raise
+        return
+    import shutil  # both take milliseconds to load, and most targets are files
+    import tempfile
+
+    with translated_writes(), tempfile.TemporaryFile(prefix="dicodec-") as spool:
+        yield spool
+        spool.seek(0)
+        shutil.copyfileobj(spool, target, 1 << 20)
+        target.flush()

@@ -1,0 +1,78 @@
+"""Deciding about samples that tables or windows map: palette colors, gray levels of 8 bits.
+
+Few conversions come here, so it is imported by those that do.
+"""
+
+from __future__ import annotations
+
+from dicodec.conversion.planning.gray_and_color import gray_attributes, read_palette
+from dicodec.conversion.planning.gray_and_color import rescaling as read_rescaling
+from dicodec.errors import ContradictionError, UnsupportedImageError
+from dicodec.model.edits import Edit
+from dicodec.model.image import ImagePixelDescription
+from dicodec.options import ConversionOptions
+from dicodec.part10.data_set import DataSet
+from dicodec.pixels import palette
+from dicodec.pixels.gray import narrowing_step, rescaling_step
+from dicodec.pixels.photometric import PhotometricStep
+from dicodec.rules.photometric_edits import (
+    check_rescaling,
+    inversion_edits,
+    palette_edits,
+    rescaling_edits,
+)
+
+
+def palette_steps(
+    data_set: DataSet,
+    decoded: ImagePixelDescription,
+    options: ConversionOptions,
+    decisions: list[str],
+) -> tuple[PhotometricStep, ...]:
+    """Return the steps from indices to colors.
+
+    Raises:
+        ContradictionError: the tables are odd, and that is not allowed.
+        MalformedFileError: a table is missing or makes no sense.
+    """
+    tables = read_palette(data_set, decoded)
+    if tables.notes and options.strict:
+        raise ContradictionError(tables.notes[0])
+    decisions += tables.notes
+    steps = palette.palette_steps(tables)
+    return steps[-1:] if options.rescale_to_8bit else steps
+
+
+def rescaling(
+    data_set: DataSet, decoded: ImagePixelDescription, options: ConversionOptions
+) -> PhotometricStep:
+    """Return the step to 8 bits.
+
+    Raises:
+        UnsupportedImageError: what the data set says of its gray levels cannot be applied.
+    """
+    stated = decoded.photometric_interpretation
+    if options.photometric == "MONOCHROME1":
+        raise UnsupportedImageError("what is rescaled to 8 bits becomes MONOCHROME2")
+    if not decoded.monochrome:
+        return narrowing_step(stated)
+    gray = gray_attributes(data_set)
+    check_rescaling(gray)
+    return rescaling_step(stated, read_rescaling(gray))
+
+
+def edits_of(
+    data_set: DataSet, steps: tuple[PhotometricStep, ...], decoded: ImagePixelDescription
+) -> tuple[Edit, ...]:
+    """Return the attributes that follow from steps."""
+    edits: list[Edit] = []
+    image = decoded
+    for step in steps:
+        if step.source == "PALETTE COLOR":
+            edits += palette_edits()
+        elif image.monochrome and step.bits is not None:
+            edits += rescaling_edits(gray_attributes(data_set))
+        elif image.monochrome:
+            edits += inversion_edits(gray_attributes(data_set), image, step.target)
+        image = step.described(image)
+    return tuple(edits)

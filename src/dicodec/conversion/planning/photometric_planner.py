@@ -1,0 +1,270 @@
+"""Deciding how samples get from the source to the encoder: color space, steps, overlays, bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dicodec.codecs.table import encoder_for
+from dicodec.conversion.planning.conversion_plan import EmbeddedOverlay
+from dicodec.errors import (
+    ContradictionError,
+    FrameMismatchError,
+    UnsupportedImageError,
+)
+from dicodec.model import tags
+from dicodec.model.edits import Edit
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import (
+    Loss,
+    TransferSyntax,
+)
+from dicodec.options import ConversionOptions
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.embedded_overlays import embedded_overlays
+from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
+from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.iod_limits import iod_departures
+from dicodec.rules.stream_contradictions import stream_contradictions
+
+if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
+    from dicodec.codecs.base import Encoder
+
+
+CHROMA_AS_IT_WAS = replace(HALVED_CHROMA, rounds=False, how="")
+"""For chroma that was stored halved: leaves out again what decoding repeated."""
+
+_PLAIN_FAMILIES = frozenset({"native", "encapsulated-uncompressed", "deflated-frame"})
+_TRANSFORMING = frozenset({"jpeg2000", "htj2k"})
+"""Families whose codec turns RGB into colors that are easier to compress, and back."""
+
+_RETIRED_COLORS = frozenset({"HSV", "ARGB", "CMYK"})
+_COLOR_TABLE, _ALPHA_TABLE = 0x00281101, 0x00281204
+
+
+class PhotometricPlanner:
+    """Decides about the samples of one file's frames on their way to one target.
+
+    Args:
+        data_set: the source's.
+        stated: the image as the data set describes it.
+        source, target: transfer syntaxes.
+        options: what the caller asks.
+        decisions, warnings: what is decided, and what the user should know, is added to these.
+    """
+
+    def __init__(
+        self,
+        data_set: DataSet,
+        stated: ImagePixelDescription,
+        source: TransferSyntax,
+        target: TransferSyntax,
+        options: ConversionOptions,
+        decisions: list[str],
+        warnings: list[str],
+    ) -> None:
+        self._data_set = data_set
+        self._stated = stated
+        self._source = source
+        self._target = target
+        self._options = options
+        self._decisions = decisions
+        self._warnings = warnings
+
+    def coded(self, stream: StreamDescription) -> ImagePixelDescription:
+        """Return the image as its frames really are, by what the first stream says.
+
+        Raises:
+            ContradictionError: data set and stream contradict each other, and that is not allowed.
+            FrameMismatchError: they contradict each other in what cannot be put right.
+        """
+        for contradiction in stream_contradictions(self._stated, stream):
+            attribute, reason, reading = contradiction
+            if self._options.strict:
+                raise ContradictionError(reason, attribute=attribute, frame=0)
+            if not reading:
+                raise FrameMismatchError(reason, attribute=attribute, frame=0)
+            self._decisions.append(f"{reason}: {reading}")
+        color = coded_color_space(self._stated, stream)
+        if not color.reason:
+            return self._stated
+        if self._options.strict:
+            raise ContradictionError(color.reason, attribute="PhotometricInterpretation", frame=0)
+        self._decisions.append(f"taken as {color.photometric_interpretation}: {color.reason}")
+        return replace(self._stated, photometric_interpretation=color.photometric_interpretation)
+
+    def note_decoding(
+        self,
+        stream: StreamDescription,
+        coded: ImagePixelDescription,
+        decoded: ImagePixelDescription,
+    ) -> None:
+        """Note colors that the decoder does not bring back exactly as they were coded."""
+        before, after = coded.photometric_interpretation, decoded.photometric_interpretation
+        if stream.subsampled and before != "RGB" == after:
+            self._warnings.append(
+                f"{before} is decoded to {after} by the codec: samples are rounded"
+            )
+
+    def way_in(
+        self, coded: ImagePixelDescription, decoded: ImagePixelDescription
+    ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:
+        """Return encoder, photometric steps, what it is given and what is stored: the first fit."""
+        wanted = self._options.photometric
+        settings = EncoderSettings(
+            quality=self._options.quality,
+            near=self._options.near,
+            ratio=self._options.ratio,
+            psnr=self._options.psnr,
+            photometric=self._wanted_in_stream(coded),
+        )
+        encoder = encoder_for(self._target, settings)
+        stored = coded.photometric_interpretation if wanted == "keep" else wanted
+        failure: UnsupportedImageError | None = None
+        other: UnsupportedImageError | None = None
+        for steps, prepared in self._ways(coded, decoded):
+            try:
+                result = encoder.encoded_description(prepared)
+            except UnsupportedImageError as error:
+                if failure is None or prepared.photometric_interpretation == stored:
+                    failure = error
+                continue
+            if stored not in {"auto", result.photometric_interpretation}:
+                other = other or self._other_than(stored, result)
+                continue
+            self._note_steps(steps, decoded, result)
+            return encoder, steps, prepared, result
+        failure = failure or other
+        assert failure is not None, "there is at least one way"
+        failure.hint = failure.hint or self._way_out(decoded)
+        raise failure
+
+    def _ways(
+        self, coded: ImagePixelDescription, decoded: ImagePixelDescription
+    ) -> Iterator[tuple[tuple[PhotometricStep, ...], ImagePixelDescription]]:
+        """Yield the steps that may lead to what the encoder is given, the preferred ones first."""
+        wanted = self._options.photometric
+        if (
+            coded.photometric_interpretation == "YBR_FULL_422"
+            and self._source.family in _PLAIN_FAMILIES
+            and wanted in {"auto", "keep", "YBR_FULL_422"}
+        ):
+            step = CHROMA_AS_IT_WAS
+            yield (step,), step.described(decoded)
+        if (
+            decoded.photometric_interpretation == "YBR_FULL"
+            and wanted == "auto"
+            and self._target.family in _TRANSFORMING
+            and self._target.loss is not Loss.NEVER
+        ):
+            # YBR_ICT is what all readers know there; rounding is less than what is lost anyway.
+            yield from route(decoded, "RGB")
+        steps: tuple[PhotometricStep, ...] = STEPS
+        if decoded.photometric_interpretation == "PALETTE COLOR" and wanted != "keep":
+            if wanted == "auto":
+                yield (), decoded  # where it fits, nobody needs to look at the tables
+            steps = (*STEPS, *self._palette_steps(decoded))
+        try:
+            yield from route(decoded, wanted, steps)
+        except UnsupportedImageError as error:
+            error.hint = self._way_out(decoded)
+            raise
+
+    def _palette_steps(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
+        from dicodec.conversion.planning.mapped_samples import palette_steps
+
+        return palette_steps(self._data_set, decoded, self._options, self._decisions)
+
+    def rescaling(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
+        """Return the step to 8 bits."""
+        from dicodec.conversion.planning.mapped_samples import rescaling
+
+        step = rescaling(self._data_set, decoded, self._options)
+        self._decisions.append(step.text)
+        return (step,)
+
+    def edits_of(
+        self, steps: tuple[PhotometricStep, ...], decoded: ImagePixelDescription
+    ) -> tuple[Edit, ...]:
+        """Return the attributes that follow from steps."""
+        if not steps:
+            return ()
+        from dicodec.conversion.planning.mapped_samples import edits_of
+
+        return edits_of(self._data_set, steps, decoded)
+
+    def _wanted_in_stream(self, coded: ImagePixelDescription) -> str | None:
+        wanted = self._options.photometric
+        if wanted == "keep":
+            return "RGB" if coded.photometric_interpretation == "RGB" else None
+        return None if wanted == "auto" else wanted
+
+    def _other_than(self, wanted: str, result: ImagePixelDescription) -> UnsupportedImageError:
+        return UnsupportedImageError(
+            f"{self._target.name} would hold {result.photometric_interpretation}, not {wanted}",
+            attribute="PhotometricInterpretation",
+        )
+
+    def _way_out(self, decoded: ImagePixelDescription) -> str | None:
+        """Return a hint for what a target cannot hold."""
+        if decoded.photometric_interpretation in _RETIRED_COLORS:
+            return "native transfer syntaxes hold it as it is"
+        narrow = self._target.name in {"jpeg", "jpeg-extended"}
+        if narrow and (decoded.bits_stored > 8 or decoded.signed) and not decoded.floating:
+            others = "jpeg2000, htj2k" if decoded.signed else "jpeg2000, htj2k, jpegxl"
+            return f"{others} and jpeg-lossless hold it, or --rescale-to-8bit maps it to 8 bits"
+        return None
+
+    def _note_steps(
+        self,
+        steps: tuple[PhotometricStep, ...],
+        decoded: ImagePixelDescription,
+        result: ImagePixelDescription,
+    ) -> None:
+        for step in steps:
+            if step == CHROMA_AS_IT_WAS:
+                continue
+            self._decisions.append(step.text)
+            if step.rounds and self._target.loss is Loss.NEVER:
+                self._warnings.append(f"{step.text}: samples are rounded")
+            if step.source == "PALETTE COLOR" and self._data_set.find(_ALPHA_TABLE) is not None:
+                self._warnings.append("the palette's alpha table is left out")
+        self._warnings += iod_departures(
+            self._data_set.text(tags.SOP_CLASS_UID), self._stated, result, self._target.name
+        )
+        lossy = self._target.loss is not Loss.NEVER
+        if lossy and decoded.monochrome and self._data_set.find(_COLOR_TABLE) is not None:
+            self._warnings.append(
+                "lossy compression may change stored values that stand for colors"
+            )
+        before = steps[-1].target if steps else decoded.photometric_interpretation
+        if before != result.photometric_interpretation:
+            self._decisions.append(
+                f"{before} is stored as {result.photometric_interpretation} by the codec"
+            )
+        transforms = self._target.family in _TRANSFORMING
+        if transforms and result.photometric_interpretation == "RGB" == self._options.photometric:
+            self._decisions.append("RGB is coded without a component transform, as asked for")
+
+    def embedded_overlays(self, stream: StreamDescription) -> tuple[EmbeddedOverlay, ...]:
+        """Return the overlays that lie in bits of Pixel Data, to be kept apart from now on."""
+        image = self._stated
+        found: list[EmbeddedOverlay] = []
+        if image.samples_per_pixel != 1:
+            return ()
+        for group, position in embedded_overlays(self._data_set.number, self._data_set.find):
+            if position >= (stream.precision or image.bits_allocated):
+                self._warnings.append(
+                    f"the overlay ({group:04X},xxxx) should lie in bit {position}, which the "
+                    "pixels do not have"
+                )
+                continue
+            self._decisions.append(
+                f"the overlay in bit {position} of Pixel Data becomes Overlay Data "
+                f"({group:04X},3000)"
+            )
+            found.append(EmbeddedOverlay(group, position))
+        return tuple(found)

@@ -1,0 +1,404 @@
+"""Deciding what happens to the frames of one file for one target."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dicodec.codecs.table import decoder_for, encoder_for
+from dicodec.conversion.planning.all_frames import judged_together
+from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.errors import (
+    ConversionError,
+    DicodecError,
+    FrameError,
+    LossyNotAllowedError,
+    MalformedFileError,
+    MissingFrameError,
+    TruncatedFrameError,
+    UnsupportedImageError,
+    UnsupportedSourceError,
+)
+from dicodec.model import tags
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.transfer_syntax import (
+    Loss,
+    TransferSyntax,
+)
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.frame_places import frame_offset, placed
+from dicodec.part10.native_frames import NativeFrames
+from dicodec.part10.pixel_writer import NATIVE_LIMIT
+from dicodec.rules.claimed_sizes import check_frame_count
+from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.compatible_syntaxes import also_valid_as
+from dicodec.rules.image_edits import pixel_swap_unit
+from dicodec.rules.targets import idle_settings, may_lose
+
+if TYPE_CHECKING:
+    from dicodec.conversion.planning.photometric_planner import PhotometricPlanner
+    from dicodec.model.stream import StreamDescription
+
+
+class PixelPlanner:
+    """Decides about one file's frames and one target."""
+
+    def __init__(
+        self,
+        file: DicomFile,
+        pixel_data: PixelData,
+        target: TransferSyntax,
+        options: ConversionOptions,
+    ) -> None:
+        self._file = file
+        self._source = file.syntax
+        self._target = target
+        self._options = options
+        self._pixel_data = pixel_data
+        self._data_set = file.data_set
+        self._bytes = file.data_set.source
+        self._stated = pixel_data.image
+        self._decisions: list[str] = []
+        self._warnings: list[str] = []
+
+    def plan(self) -> ConversionPlan:
+        """Return the plan; the first kind of way that fits is taken."""
+        try:
+            return self._plan()
+        except FrameError as error:
+            if error.offset is None and error.frame is not None:
+                error.offset = frame_offset(self._file, self._pixel_data, error.frame)
+            raise
+
+    def _plan(self) -> ConversionPlan:
+        self._check_frames()
+        self._check_strictly()
+        pixels = self._moved()
+        if pixels is not None and self._pixel_data.filled:
+            pixels = self._moved_and_filled(pixels)
+        pixels = pixels or self._repacked() or self._transcoded()
+        if pixels.action is not Action.MOVE_VALUE:
+            check_frame_count(pixels.frames, self._data_set.limits)
+        if self._target.native and pixels.action is not Action.MOVE_VALUE:
+            self._check_native_size(pixels)
+        return ConversionPlan(
+            self._source,
+            self._target,
+            pixels.action,
+            pixels,
+            tuple(self._decisions),
+            tuple(self._warnings),
+        )
+
+    def _check_frames(self) -> None:
+        frames, stated = self._pixel_data.frames, self._stated.number_of_frames
+        if frames is None:
+            self._check_native_length()
+        elif self._pixel_data.missing:
+            raise TruncatedFrameError(
+                f"the file ends {self._pixel_data.missing} bytes before its last fragment does",
+                frame=max(len(frames) - 1, 0),
+                hint=_SALVAGE_HINT if stated > 1 else None,
+            )
+        elif len(frames) < stated:
+            raise MissingFrameError(
+                f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)}",
+                frame=len(frames),
+                attribute="NumberOfFrames",
+                hint=_SALVAGE_HINT,
+            )
+        elif len(frames) > stated:
+            raise MalformedFileError(
+                f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)} frames",
+                attribute="NumberOfFrames",
+            )
+
+    def _check_strictly(self) -> None:
+        """Look at the stream even where its bytes only move."""
+        if self._options.strict and self._source.encapsulated and self._source.reads:
+            self._photometric_planner().coded(self._first_stream())
+
+    def _check_native_length(self) -> None:
+        if self._pixel_data.salvage is not None:
+            return
+        span = self._pixel_data.span
+        native = NativeFrames(span, self._stated, swapped_words=False)
+        excess = span.length - native.expected_length
+        if excess < 0:
+            frame_bits = max(self._stated.native_frame_bits, 1)
+            cut = min(span.length * 8 // frame_bits, len(native) - 1)
+            try:
+                native.read(self._bytes, cut)
+            except TruncatedFrameError as error:
+                error.hint = _SALVAGE_HINT if cut else None
+                raise
+        elif excess > 1:
+            self._warnings.append(
+                f"Pixel Data is {excess} bytes longer than its frames; the excess is "
+                + ("kept" if self._target.native and self._source.native else "left out")
+            )
+
+    def _check_native_size(self, pixels: PixelPlan) -> None:
+        size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
+        if size > NATIVE_LIMIT:
+            raise UnsupportedImageError(
+                f"native Pixel Data would take {size} bytes, and {NATIVE_LIMIT} is the most",
+                attribute="PixelData",
+                hint="an encapsulated transfer syntax holds it, encapsulated-uncompressed too",
+            )
+
+    def _moved(self) -> PixelPlan | None:
+        """Ways in which the bytes of frames stay as they are."""
+        source, target, stated = self._source, self._target, self._stated
+        if not self._keeps_photometric() or self._rescales():
+            return None
+        if source == target or (also_valid_as(source, target) and not self._recompresses()):
+            right_table = self._pixel_data.frames is None or (
+                self._pixel_data.span.undefined
+                and not self._pixel_data.frames.oddities
+                and all(one.id != "short-fragment" for one in self._file.oddities)
+                and self._options.offset_table == "auto"
+            )
+            action = Action.MOVE_VALUE if right_table else Action.MOVE_FRAMES
+            return self._unchanged(action)
+        if source.native and target.native:
+            self._warn_of_wide_samples()
+            return self._unchanged(Action.MOVE_VALUE)
+        whole_bytes = stated.native_frame_bits % 8 == 0 and not stated.floating
+        plain = {source.family, target.family} == {"native", "encapsulated-uncompressed"}
+        if plain and whole_bytes and source.pixels_little_endian and target.pixels_little_endian:
+            return self._unchanged(Action.MOVE_FRAMES)
+        return None
+
+    def _warn_of_wide_samples(self) -> None:
+        """PS3.5 7.3 swaps OW by 16-bit word; readers disagree on samples that are wider."""
+        wide = self._stated.bits_allocated > 16 and not self._stated.floating
+        if wide and not (self._source.pixels_little_endian and self._target.pixels_little_endian):
+            self._warnings.append(
+                f"big endian samples of {self._stated.bits_allocated} bits are taken with their "
+                "most significant byte first; some readers exchange 16-bit words only"
+            )
+
+    def _recompresses(self) -> bool:
+        """Whether the caller asks for a loss that mere relabelling would not bring."""
+        return may_lose(self._options, self._target)
+
+    def _keeps_photometric(self) -> bool:
+        wanted = self._options.photometric
+        return wanted in {"auto", "keep", self._stated.photometric_interpretation}
+
+    def _rescales(self) -> bool:
+        return self._options.rescale_to_8bit and self._stated.has_more_than_8_bits
+
+    def _moved_and_filled(self, moved: PixelPlan) -> PixelPlan | None:
+        """Return the way of frames that stay as they are, and of others that are made anew.
+
+        None where what the encoder makes would not be described as the frames that stay are.
+        """
+        if self._source.native and not self._source.pixels_little_endian:
+            return None
+        stated = self._stated
+        decoder = decoder_for(self._source)
+        stream = self._first_stream()
+        if coded_color_space(stated, stream).reason:
+            return None
+        decoded = decoder.decoded_description(stream, stated)
+        in_stream = stated.photometric_interpretation
+        settings = EncoderSettings(near=0, photometric="RGB" if in_stream == "RGB" else None)
+        try:
+            encoder = encoder_for(self._target, settings)
+            made = encoder.encoded_description(decoded)
+        except ConversionError:
+            return None
+        if self._target.encapsulated:  # Planar Configuration is the codec's own matter
+            made = replace(made, planar_configuration=stated.planar_configuration)
+        if made != stated:
+            return None
+        return replace(
+            moved, action=Action.MOVE_FRAMES, decoded=decoded, prepared=decoded, encoder=encoder
+        )
+
+    def _unchanged(self, action: Action) -> PixelPlan:
+        stated = self._stated
+        return PixelPlan(
+            action,
+            stated,
+            stated,
+            stated,
+            stated,
+            stated,
+            stated.number_of_frames,
+            table=self._table(),
+        )
+
+    def _repacked(self) -> PixelPlan | None:
+        """JPEG to JPEG XL .111 and back: streams are repacked reversibly, not decoded."""
+        if self._pixel_data.filled:
+            return None
+        if self._target.name == "jpegxl-jpeg":
+            stream = self._first_stream()
+            if stream.process != "baseline sequential DCT":
+                raise UnsupportedImageError(
+                    f"jpegxl-jpeg holds JPEG baseline streams only, and the source is "
+                    f"{self._source.name}",
+                    hint="jpegxl-lossless holds any image; or convert to jpeg first",
+                )
+            if not self._keeps_photometric():
+                raise UnsupportedImageError(
+                    "jpegxl-jpeg repacks a JPEG stream as it is, in its Photometric Interpretation",
+                    attribute="PhotometricInterpretation",
+                    hint="convert to jpeg first",
+                )
+            return replace(self._unchanged(Action.REPACK_JPEG), stream=stream)
+        if self._source.name == "jpegxl-jpeg" and self._target.name == "jpeg":
+            if not self._keeps_photometric() or self._recompresses():
+                return None
+            return self._unchanged(Action.UNPACK_JPEG)
+        return None
+
+    def _transcoded(self) -> PixelPlan:
+        self._check_permission()
+        self._warn_of_idle_settings()
+        if self._stated.floating and self._target.encapsulated:
+            raise UnsupportedImageError(
+                "floating point samples are never encapsulated (PS3.5 A.4)",
+                hint="explicit-le, implicit-le and deflated hold them",
+            )
+        if not self._source.reads:
+            raise UnsupportedSourceError(
+                f"{self._source.name} is not decoded: {self._source.why_not}"
+            )
+        colors = self._photometric_planner()
+        decoder = decoder_for(self._source)
+        stream = self._first_stream()
+        coded = colors.coded(stream)
+        decoded = decoder.decoded_description(stream, coded)
+        colors.note_decoding(stream, coded, decoded)
+        stream = judged_together(
+            self._bytes, self._pixel_data.frames, self._source, self._stated, decoder, stream
+        )
+        first = colors.rescaling(decoded) if self._rescales() else ()
+        encoder, steps, prepared, result = colors.way_in(
+            coded, first[0].described(decoded) if first else decoded
+        )
+        steps = (*first, *steps)
+        lossy = self._target.loss is not Loss.NEVER and not (
+            self._target.name == "jpeg-ls-near" and self._options.near == 0
+        )
+        return PixelPlan(
+            Action.TRANSCODE,
+            self._stated,
+            coded,
+            decoded,
+            prepared,
+            result,
+            self._stated.number_of_frames,
+            decoder,
+            encoder,
+            steps,
+            stream,
+            lossy,
+            self._source_lossy(stream),
+            self._table(),
+            getattr(encoder, "near", None) if lossy else 0,
+            colors.edits_of(steps, decoded),
+            colors.embedded_overlays(stream),
+            first[0].text if first else "",
+        )
+
+    def _warn_of_idle_settings(self) -> None:
+        if idle := idle_settings(self._options, [self._target.name]):
+            self._warnings.append(
+                f"passed over, as {self._target.name} does not take it: {', '.join(idle)}"
+            )
+
+    def _photometric_planner(self) -> PhotometricPlanner:
+        # Imported here: what only moves bytes starts a tenth sooner without it.
+        from dicodec.conversion.planning.photometric_planner import PhotometricPlanner
+
+        return PhotometricPlanner(
+            self._data_set,
+            self._stated,
+            self._source,
+            self._target,
+            self._options,
+            self._decisions,
+            self._warnings,
+        )
+
+    def _source_lossy(self, stream: StreamDescription) -> bool | None:
+        """Whether the source has lost something; its stream does not tell if it was cut to a rate.
+
+        A reversible wavelet in a syntax that allows loss may have been cut (PS3.5 A.4.4).
+        """
+        if stream.lossless is None:
+            return None
+        cut = stream.kind in {"jpeg2000", "htj2k"} and self._source.loss is not Loss.NEVER
+        if not stream.lossless or not cut:
+            return not stream.lossless
+        if not self._data_set.text(tags.LOSSY_IMAGE_COMPRESSION):
+            self._warnings.append(
+                f"the streams are reversible, but {self._source.name} lets them be cut short, and "
+                "Lossy Image Compression does not say whether they were"
+            )
+        return None
+
+    def _check_permission(self) -> None:
+        if self._target.loss is Loss.NEVER or may_lose(self._options, self._target):
+            return
+        raise LossyNotAllowedError(
+            f"{self._target.name} loses information",
+            hint="allow it with --lossy or a quality setting"
+            + (f", or take {name}" if (name := _LOSSLESS_KIN.get(self._target.name)) else ""),
+        )
+
+    def _first_stream(self) -> StreamDescription:
+        decoder = decoder_for(self._source)
+        frames = self._pixel_data.frames
+        if frames is None:
+            return decoder.describe(b"")
+        first = self._pixel_data.first_whole
+        try:
+            return decoder.describe(frames.read(self._bytes, first))
+        except DicodecError as error:
+            placed(error, self._file, self._pixel_data, first)
+            raise
+
+    def _table(self) -> str:
+        """Return which offset table an encapsulated result gets.
+
+        A Basic Offset Table, unless the frames may pass 32 bits: their encoded size is not known
+        yet, so the native size, with an eighth for streams that grow, is taken for it.
+        """
+        if self._options.offset_table != "auto":
+            return self._options.offset_table
+        frames = self._pixel_data.frames
+        if frames is not None and self._source == self._target:
+            size = frames.total_length() + 8 * len(frames)
+        else:
+            size = self._stated.native_frame_bits * self._stated.number_of_frames * 9 // 64
+            size += 1024 * self._stated.number_of_frames
+        return "basic" if size <= 0xFFFFFFFF else "extended"
+
+
+_SALVAGE_HINT = "--salvage fill or drop saves the frames that are whole"
+
+_LOSSLESS_KIN = {
+    "jpeg": "jpeg-lossless",
+    "jpeg-extended": "jpeg-lossless",
+    "jpeg-ls-near": "jpeg-ls",
+    "jpeg2000": "jpeg2000-lossless",
+    "jpegxl": "jpegxl-lossless",
+    "htj2k": "htj2k-lossless",
+}
+
+
+def swap_unit_between(
+    source: TransferSyntax, target: TransferSyntax, image: ImagePixelDescription, vr: str
+) -> int:
+    """Return the unit in which native Pixel Data changes its bytes' order; 1 for not at all."""
+    if source.pixels_little_endian == target.pixels_little_endian:
+        return 1
+    return pixel_swap_unit(image, vr)

@@ -1,0 +1,149 @@
+"""Deciding what a conversion does: header and options in, a plan or a ConversionError out.
+
+Nothing is written here and no pixel is touched; of the frames only the first one's headers are
+read. Whatever the pipeline does stands in the plan, so a dry run shows all of it.
+"""
+
+from __future__ import annotations
+
+from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
+from dicodec.conversion.planning.pixel_planner import PixelPlanner
+from dicodec.errors import (
+    ContradictionError,
+    ConversionError,
+    MalformedFileError,
+    TruncatedFileError,
+    UnsupportedSourceError,
+    UnsupportedTargetError,
+)
+from dicodec.model import tags
+from dicodec.model.transfer_syntax import (
+    EXPLICIT_LE,
+    Storage,
+    TransferSyntax,
+)
+from dicodec.options import ConversionOptions
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.rules.image_classes import is_image_class
+from dicodec.rules.targets import target_syntax
+
+
+def plan_conversion(file: DicomFile, options: ConversionOptions) -> ConversionPlan:
+    """Decide how a file becomes one of the acceptable transfer syntaxes.
+
+    Raises:
+        UnsupportedTargetError: no such transfer syntax, or one that is never written.
+        ConversionError: the file cannot become what was asked for; of several acceptable transfer
+            syntaxes the first one's reason is given.
+        ReadError: what the first frame says cannot be read.
+    """
+    targets = tuple(target_syntax(name) for name in options.to)
+    if options.strict and file.oddities:
+        raise ContradictionError(
+            f"the source departs from the standard: {file.oddities[0].text}",
+            offset=file.oddities[0].offset,
+        )
+    if file.syntax in targets and _may_stay(file, options):
+        return _plan_for(file, file.syntax, options)
+    failures: list[ConversionError] = []
+    for target in targets:
+        try:
+            return _plan_for(file, target, options)
+        except ConversionError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _may_stay(file: DicomFile, options: ConversionOptions) -> bool:
+    """Whether a source in an acceptable syntax needs no other photometric interpretation."""
+    if file.pixel_data is None or isinstance(file.pixel_data.described, MalformedFileError):
+        return True
+    image = file.pixel_data.image
+    if options.rescale_to_8bit and image.has_more_than_8_bits:
+        return False
+    return options.photometric in {"auto", "keep", image.photometric_interpretation}
+
+
+def _plan_for(
+    file: DicomFile, target: TransferSyntax, options: ConversionOptions
+) -> ConversionPlan:
+    source = file.syntax
+    if file.pixel_data is None:
+        return _plan_without_pixels(file, target)
+    if source.storage is Storage.ELSEWHERE or source.storage is Storage.VIDEO:
+        if source == target:
+            _check_complete(file, file.pixel_data)
+            return ConversionPlan(source, target, Action.MOVE_VALUE, None)
+        raise UnsupportedSourceError(f"{source.title}: {source.why_not}")
+    if target.storage is Storage.VIDEO:
+        raise UnsupportedTargetError(f"{target.title} is not written: {target.why_not}")
+    if _moves_unread(file, target):
+        _check_complete(file, file.pixel_data)
+        return ConversionPlan(source, target, Action.MOVE_VALUE, None)
+    return PixelPlanner(file, file.pixel_data, target, options).plan()
+
+
+def _check_complete(file: DicomFile, pixel_data: PixelData) -> None:
+    """Check what is moved without a look at it; frames that are looked at show it themselves."""
+    if pixel_data.missing:
+        raise TruncatedFileError(
+            f"the file ends {pixel_data.missing} bytes before its Pixel Data does",
+            attribute="PixelData",
+            offset=file.source.size,
+        )
+    if any(one.id == "no-delimiter" for one in file.oddities):
+        raise TruncatedFileError(
+            "the file ends where another fragment or the delimiter of Pixel Data should be",
+            attribute="PixelData",
+            offset=file.source.size,
+        )
+
+
+def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionPlan:
+    """A data set without pixels stays native (PS3.5 A.4: encapsulation is of Pixel Data)."""
+    if file.syntax.storage is Storage.ELSEWHERE and file.syntax != target:
+        raise UnsupportedSourceError(f"{file.syntax.title}: {file.syntax.why_not}")
+    warnings: tuple[str, ...] = ()
+    if file.syntax.storage is not Storage.ELSEWHERE and _is_image(file.data_set):
+        text = "the data set is one of an image and has no Pixel Data"
+        if file.syntax.encapsulated:
+            raise TruncatedFileError(
+                f"{text}, which {file.syntax.name} says is encapsulated: the file was cut off",
+                attribute="PixelData",
+                offset=file.source.size,
+            )
+        warnings = (f"{text}: it was left out, or the file was cut off",)
+    if file.syntax == target or target.native:
+        return ConversionPlan(file.syntax, target, Action.NONE, None, warnings=warnings)
+    return ConversionPlan(
+        file.syntax,
+        EXPLICIT_LE,
+        Action.NONE,
+        None,
+        warnings=(
+            *warnings,
+            f"there are no pixels to store as {target.name}: the result is {EXPLICIT_LE.name}",
+        ),
+    )
+
+
+def _is_image(data_set: DataSet) -> bool:
+    described = all(map(data_set.number, _IMAGE))
+    return described or is_image_class(data_set.text(tags.SOP_CLASS_UID))
+
+
+_IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
+"""What no data set without pixels needs (PS3.3 C.7.6.3)."""
+
+
+def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:
+    """Whether native pixels can stay as they are although nothing describes them."""
+    assert file.pixel_data is not None
+    return (
+        isinstance(file.pixel_data.described, MalformedFileError)
+        and file.syntax.native
+        and target.native
+        and file.syntax.pixels_little_endian
+        and target.pixels_little_endian
+    )

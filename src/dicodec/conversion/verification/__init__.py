@@ -1,0 +1,1 @@
+"""Reads a finished result again and compares it with its source."""

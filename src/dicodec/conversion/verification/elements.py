@@ -1,0 +1,222 @@
+"""Comparing everything but the frames of a result with its source: head, elements, edits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from dicodec.conversion.planning.conversion_plan import ConversionPlan, PixelPlan
+from dicodec.errors import VerificationError
+from dicodec.model import tags
+from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.edit_bytes import element_bytes
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.encoding import tag_text
+from dicodec.part10.image_attributes import unsaid_attributes
+from dicodec.part10.implicit_vr import ReencodingContext
+from dicodec.part10.reencode import reencode_elements
+from dicodec.part10.source import ByteSource, read_chunks
+from dicodec.part10.writer import reencoding_context
+from dicodec.rules.allowed_changes import Circumstance, allowed_changes, lossy_methods
+
+_HELD_SIZE = 1 << 24
+
+
+def check_copy(source: DicomFile, made: DicomFile) -> None:
+    """Raise VerificationError unless both are the same bytes."""
+    sizes = (0, source.source.size), (0, made.source.size)
+    if not _same_bytes(source.source, sizes[0], made.source, sizes[1]):
+        raise VerificationError("the copy is not the same bytes")
+
+
+def check_head(source: DicomFile, made: DicomFile, plan: ConversionPlan) -> None:
+    """Raise VerificationError unless the result is what its head says, and standard."""
+    if made.stated_syntax != plan.target.uid or made.syntax != plan.target:
+        raise VerificationError(
+            f"the result is in {made.syntax.name}, not in {plan.target.name}",
+            attribute="TransferSyntaxUID",
+        )
+    known = {oddity.id for oddity in source.oddities} & _MAY_REMAIN
+    for oddity in made.oddities:
+        if oddity.id not in known:
+            raise VerificationError(
+                f"the result is not standard: {oddity.text}", offset=oddity.offset
+            )
+    if (made.pixel_data is None) != (source.pixel_data is None):
+        raise VerificationError("Pixel Data was lost or made up", attribute="PixelData")
+    for meta_tag, tag in _IN_BOTH:
+        uid = made.data_set.text(tag)
+        if uid and made.head.text(meta_tag) != uid:
+            raise VerificationError(
+                "File Meta Information names another image than the data set",
+                attribute=tag_text(meta_tag),
+            )
+
+
+_MAY_REMAIN = frozenset(
+    {
+        "explicit-in-un", "implicit-element", "missing-attribute", "stray-delimiter",
+        "wrong-high-bit", "zero-frames",
+    }
+)  # fmt: skip
+"""Oddities of a source that lie in what is carried over; all others end with a conversion."""
+
+_IN_BOTH = (
+    (tags.MEDIA_STORAGE_SOP_CLASS_UID, tags.SOP_CLASS_UID),
+    (tags.MEDIA_STORAGE_SOP_INSTANCE_UID, tags.SOP_INSTANCE_UID),
+)
+
+
+def check_elements(source: DicomFile, made: DicomFile, edits: dict[int, Edit]) -> None:
+    """Every element that no edit names must be there, in its place and with the same content."""
+    kept = [
+        span for span in source.data_set.elements if span.tag & 0xFFFF and span.tag not in edits
+    ]
+    found = [span for span in made.data_set.elements if span.tag not in edits]
+    lost = Counter(span.tag for span in kept)
+    lost.subtract(span.tag for span in found)
+    for tag, count in sorted(lost.items()):
+        if count:
+            what = "was lost" if count > 0 else "appeared"
+            raise VerificationError(f"an element {what}", attribute=tag_text(tag))
+    context = reencoding_context(source.data_set)
+    for span, other in zip(kept, found, strict=True):
+        if span.tag != other.tag:
+            raise VerificationError("an element is out of its place", attribute=tag_text(other.tag))
+        if span.tag not in PIXEL_DATA_TAGS:
+            _check_element(source, span, made, other, context)
+    for edit in edits.values():
+        _check_edit(made, edit)
+
+
+def check_allowed(
+    source: DicomFile,
+    made: DicomFile,
+    edits: Iterable[Edit],
+    pixels: PixelPlan | None,
+    asked: Collection[int],
+) -> None:
+    """Every change must be one that a conversion has reason to make, or that was asked for.
+
+    The edits come from the same rules that made the result; this table does not.
+
+    Args:
+        source: the source.
+        made: the result.
+        edits: what was changed.
+        pixels: what was done with the frames; None where nothing was.
+        asked: tags that the caller sets or removes.
+
+    Raises:
+        VerificationError: an attribute changed without reason.
+    """
+    further = set()
+    if pixels is not None and pixels.derived:
+        further.add(Circumstance.RESCALED)
+    if source.corrections or (
+        pixels is not None and _samples(pixels.result) != _samples(pixels.stated)
+    ):
+        further.add(Circumstance.CORRECTED)
+    one, two = source.data_set, made.data_set
+    color = tags.PHOTOMETRIC_INTERPRETATION
+    if source.pixel_data is not None and source.pixel_data.salvage is not None:
+        further.add(Circumstance.SALVAGED)
+    permitted = allowed_changes(
+        (one.text(color), two.text(color)), (_lossy_methods(one), _lossy_methods(two)), further
+    )
+    if pixels is not None:
+        permitted |= dict.fromkeys(unsaid_attributes(one), "as it was taken")
+    overlays = {overlay.group for overlay in pixels.overlays} if pixels is not None else set()
+    for edit in edits:
+        present = source.data_set.find(edit.tag) is not None
+        if edit.tag in permitted or edit.tag in asked or edit.tag >> 16 in overlays:
+            continue
+        if isinstance(edit, SetSequence) and present:  # nested pixels; never made up
+            continue
+        if present or not isinstance(edit, RemoveAttribute):
+            raise VerificationError(
+                "an attribute was changed without reason", attribute=tag_text(edit.tag)
+            )
+
+
+def _lossy_methods(data_set: DataSet) -> int:
+    return lossy_methods(
+        data_set.text(tags.LOSSY_IMAGE_COMPRESSION),
+        data_set.text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+    )
+
+
+def _samples(image: ImagePixelDescription) -> ImagePixelDescription:
+    """Return a description without what conversions change as they like."""
+    return replace(image, photometric_interpretation="", planar_configuration=0)
+
+
+_PATCHED = frozenset(
+    {
+        tags.LOSSY_IMAGE_COMPRESSION_RATIO,
+        tags.EXTENDED_OFFSET_TABLE,
+        tags.EXTENDED_OFFSET_TABLE_LENGTHS,
+    }
+)
+"""Attributes that an edit leaves room for; their values are known when the frames are written."""
+
+
+def _check_edit(made: DicomFile, edit: Edit) -> None:
+    spans = [span for span in made.data_set.elements if span.tag == edit.tag]
+    if isinstance(edit, RemoveAttribute):
+        right = not spans
+    else:
+        expected = element_bytes(edit, made.data_set.encoding)
+        right = [made.data_set.raw(span) for span in spans] == [expected] or (
+            edit.tag in _PATCHED and [span.end - span.start for span in spans] == [len(expected)]
+        )
+    if not right:
+        raise VerificationError("an edit was not made", attribute=tag_text(edit.tag))
+
+
+def _check_element(
+    source: DicomFile,
+    span: ElementSpan,
+    made: DicomFile,
+    other: ElementSpan,
+    context: ReencodingContext,
+) -> None:
+    encoding = source.data_set.encoding_of(span)
+    same = True
+    if encoding == made.data_set.encoding:
+        same = _same_bytes(
+            source.data_set.source, (span.start, span.end),
+            made.data_set.source, (other.start, other.end),
+        )  # fmt: skip
+    elif span.end - span.start < _HELD_SIZE:
+        expected = reencode_elements(
+            source.data_set.raw(span), encoding, made.data_set.encoding, context
+        )
+        same = expected == made.data_set.raw(other)
+    elif not span.undefined and span.vr != "SQ" and not other.undefined:
+        same = span.length == other.length or other.vr == "SQ"
+    if not same:
+        raise VerificationError("an element was changed", attribute=tag_text(span.tag))
+
+
+def check_value(source: DicomFile, span: ElementSpan, made: DicomFile, other: ElementSpan) -> None:
+    """Pixel Data that nobody describes was moved as it is; at most a pad byte was added."""
+    padding = other.length - span.length
+    if padding not in {0, span.length % 2} or not _same_bytes(
+        source.data_set.source, (span.value, span.value + span.length),
+        made.data_set.source, (other.value, other.value + span.length),
+    ):  # fmt: skip
+        raise VerificationError("the value of Pixel Data differs", attribute="PixelData")
+
+
+def _same_bytes(
+    one: ByteSource, range_one: tuple[int, int], two: ByteSource, range_two: tuple[int, int]
+) -> bool:
+    if range_one[1] - range_one[0] != range_two[1] - range_two[0]:
+        return False
+    chunks = zip(read_chunks(one, *range_one), read_chunks(two, *range_two), strict=True)
+    return all(first == second for first, second in chunks)

@@ -1,0 +1,292 @@
+"""Reading a finished result again and comparing it with its source, before it is put in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dicodec.conversion.frames.frame_steps import (
+    FrameReader,
+    SampleReader,
+    decoded_frames,
+    frame_reader,
+    sample_reader,
+)
+from dicodec.conversion.frames.window import map_frames, threads_for_each
+from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.conversion.verification.elements import (
+    check_allowed,
+    check_copy,
+    check_elements,
+    check_head,
+    check_value,
+)
+from dicodec.errors import DicodecError, VerificationError
+from dicodec.model.edits import Edit
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.dicom_file import DicomFile, PixelData, Source, open_dicom
+from dicodec.pixels.photometric import route
+
+if TYPE_CHECKING:
+    from dicodec.codecs.base import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How far a result is from its source.
+
+    Attributes:
+        frames: number of frames that were compared.
+        largest_error: of any sample; 0 for a lossless conversion.
+        psnr: peak signal-to-noise ratio in dB; None where the samples are equal.
+    """
+
+    frames: int = 0
+    largest_error: int = 0
+    psnr: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    largest: int = 0
+    squares: float = 0.0
+    samples: int = 0
+
+
+def verify_result(
+    source: DicomFile,
+    plan: ConversionPlan,
+    edits: Sequence[Edit],
+    result: Source,
+    workers: int,
+    asked: Collection[int] = (),
+) -> Verification:
+    """Compare a result with what the plan promised.
+
+    Args:
+        source: the open source.
+        plan: what was done.
+        edits: the attributes that were changed; all others must be as they were.
+        result: where the result is.
+        workers: threads for frames.
+        asked: the attributes that the caller sets or removes; any other change needs a reason.
+
+    Raises:
+        VerificationError: something differs; the frame or attribute is named.
+    """
+    try:
+        with open_dicom(result, source.data_set.limits) as made:
+            if plan.action is Action.COPY_FILE:
+                check_copy(source, made)
+                return Verification(0 if plan.pixels is None else plan.pixels.frames)
+            check_head(source, made, plan)
+            check_elements(source, made, {edit.tag: edit for edit in edits})
+            check_allowed(source, made, edits, plan.pixels, asked)
+            if source.pixel_data is None or made.pixel_data is None:
+                return Verification()
+            if plan.pixels is None:
+                check_value(source, source.pixel_data.span, made, made.pixel_data.span)
+                return Verification()
+            return _check_frames(
+                source, source.pixel_data, made, made.pixel_data, plan.pixels, workers
+            )
+    except VerificationError:
+        raise
+    except DicodecError as error:
+        raise VerificationError(
+            f"the result cannot be read again: {error.message}",
+            frame=error.frame,
+            attribute=error.attribute,
+            offset=error.offset,
+        ) from error
+
+
+def _check_frames(
+    source: DicomFile,
+    source_pixels: PixelData,
+    made: DicomFile,
+    made_pixels: PixelData,
+    pixels: PixelPlan,
+    workers: int,
+) -> Verification:
+    same_bytes = pixels.action in {Action.MOVE_VALUE, Action.MOVE_FRAMES}
+    as_stored = source.syntax.family == made.syntax.family != "native"
+    # Nobody can tell the samples of YBR_PARTIAL_420, but they are as they were.
+    unread = pixels.stated.photometric_interpretation == "YBR_PARTIAL_420"
+    if same_bytes and (as_stored or unread):
+        compare = _byte_comparison(source, source_pixels, made, made_pixels)
+        compare = _of_whole_frames(compare, source_pixels)
+        return _compared(compare, pixels.result, pixels.frames, 0, workers)
+    if pixels.action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
+        jpeg, packed = frame_reader(source, source_pixels), frame_reader(made, made_pixels)
+        if pixels.action is Action.UNPACK_JPEG:
+            jpeg, packed = packed, jpeg
+        compare = _repacked_comparison(jpeg, packed)
+        return _compared(compare, pixels.result, pixels.frames, 0, workers)
+    return verify_samples(source, source_pixels, made, made_pixels, pixels, pixels.bound, workers)
+
+
+def verify_samples(
+    source: DicomFile,
+    source_pixels: PixelData,
+    made: DicomFile,
+    made_pixels: PixelData,
+    pixels: PixelPlan,
+    bound: int | None,
+    workers: int,
+) -> Verification:
+    """Compare the samples of a result with those that its source has after the plan's steps.
+
+    Args:
+        source: the open source.
+        source_pixels: its Pixel Data.
+        made: the open result.
+        made_pixels: its Pixel Data.
+        pixels: the plan.
+        bound: largest error of a sample that is promised; None where none is.
+        workers: threads for frames.
+
+    Raises:
+        VerificationError: a sample is further off; the frame is named.
+        ReadError: a frame cannot be decoded.
+    """
+    threads = threads_for_each(pixels.frames, workers, _frame_size(pixels.result))
+    if pixels.action is Action.TRANSCODE:
+        expected = sample_reader(source, source_pixels, pixels, threads=threads)
+        wanted = pixels.prepared
+    else:
+        expected, wanted = decoded_frames(source, source_pixels, threads)
+    compare = _sample_comparison(expected, wanted, made, made_pixels, threads)
+    compare = _of_whole_frames(compare, source_pixels)
+    return _compared(compare, pixels.result, pixels.frames, bound, workers)
+
+
+def verify_same_samples(
+    one: DicomFile,
+    one_pixels: PixelData,
+    two: DicomFile,
+    two_pixels: PixelData,
+    bound: int,
+    workers: int,
+) -> Verification:
+    """Compare what the frames of two files decode to, in the first one's interpretation.
+
+    Raises:
+        VerificationError: a sample differs by more than `bound`; the frame is named.
+        ReadError: a frame cannot be decoded.
+    """
+    frames = one_pixels.image.number_of_frames
+    threads = threads_for_each(frames, workers, _frame_size(one_pixels.image))
+    expected, wanted = decoded_frames(one, one_pixels, threads)
+    compare = _sample_comparison(expected, wanted, two, two_pixels, threads)
+    return _compared(compare, one_pixels.image, frames, bound, workers)
+
+
+def _compared(
+    compare: Callable[[int], _Difference],
+    image: ImagePixelDescription,
+    frames: int,
+    bound: int | None,
+    workers: int,
+) -> Verification:
+    total = _Difference()
+    compared = map_frames(compare, frames, workers, _frame_size(image))
+    for frame, difference in enumerate(compared):
+        if bound is not None and difference.largest > bound:
+            raise VerificationError(
+                f"samples differ by up to {difference.largest}, and {bound} was promised",
+                frame=frame,
+            )
+        total = _Difference(
+            max(total.largest, difference.largest),
+            total.squares + difference.squares,
+            total.samples + difference.samples,
+        )
+    return Verification(frames, total.largest, _psnr(total, image.bits_stored))
+
+
+def _frame_size(image: ImagePixelDescription) -> int:
+    """Return the bytes that the comparison of a frame takes: both streams and all samples."""
+    return image.samples_per_frame * max(image.bits_allocated, 8) // 2
+
+
+def _of_whole_frames(
+    compare: Callable[[int], _Difference], source: PixelData
+) -> Callable[[int], _Difference]:
+    """Leave out the frames that are filled: there is nothing to compare them with."""
+    filled = source.filled
+    if not filled:
+        return compare
+    return lambda frame: _Difference() if frame in filled else compare(frame)
+
+
+def _byte_comparison(
+    source: DicomFile, source_pixels: PixelData, made: DicomFile, made_pixels: PixelData
+) -> Callable[[int], _Difference]:
+    """Return the function that compares a frame's bytes, but for a pad byte."""
+    expected, found = frame_reader(source, source_pixels), frame_reader(made, made_pixels)
+
+    def compare(frame: int) -> _Difference:
+        one, two = expected(frame), found(frame)
+        if two not in {one, one + b"\0"}:
+            raise VerificationError("the frame's bytes differ", frame=frame)
+        return _Difference()
+
+    return compare
+
+
+def _repacked_comparison(jpeg: FrameReader, packed: FrameReader) -> Callable[[int], _Difference]:
+    """Return the function that compares JPEG streams with those that JPEG XL gives back.
+
+    The samples are no witness: a JPEG XL decoder rounds, and interpolates chroma, in its own way.
+    """
+    from dicodec.codecs.jpegxl import unpack_jpeg
+    from dicodec.codecs.streams.jpeg import check_whole
+
+    def compare(frame: int) -> _Difference:
+        _, whole = check_whole(jpeg(frame))
+        if unpack_jpeg(packed(frame)) != whole:
+            raise VerificationError("the JPEG stream does not come back bit by bit", frame=frame)
+        return _Difference()
+
+    return compare
+
+
+def _sample_comparison(
+    expected: SampleReader,
+    wanted: ImagePixelDescription,
+    made: DicomFile,
+    made_pixels: PixelData,
+    threads: int,
+) -> Callable[[int], _Difference]:
+    """Return the function that compares a frame's samples, in the wanted interpretation."""
+    found, decoded = decoded_frames(made, made_pixels, threads)
+    steps, _ = next(iter(route(decoded, wanted.photometric_interpretation)))
+
+    def compare(frame: int) -> _Difference:
+        samples, image = found(frame), decoded
+        for step in steps:
+            samples, image = step.apply(samples, image), step.described(image)
+        return _difference(expected(frame), samples)
+
+    return compare
+
+
+def _difference(expected: Samples, found: Samples) -> _Difference:
+    import numpy as np
+
+    if expected.shape != found.shape:
+        raise VerificationError(f"a frame of shape {found.shape} is not one of {expected.shape}")
+    if expected.tobytes() == found.astype(expected.dtype, copy=False).tobytes():
+        return _Difference(samples=expected.size)
+    errors = np.abs(expected.astype(np.float64) - found.astype(np.float64))
+    return _Difference(int(errors.max()) or 1, float(np.square(errors).sum()), expected.size)
+
+
+def _psnr(difference: _Difference, bits_stored: int) -> float | None:
+    if not difference.squares:
+        return None
+    peak = float((1 << bits_stored) - 1)
+    return round(10 * math.log10(peak * peak * difference.samples / difference.squares), 2)

@@ -1,0 +1,158 @@
+"""What is made of single elements: the readable form changes what it must, the standard form all.
+
+PS3.5 6.2 (VRs and padding), 7.1 (order and even length), 7.2 (group lengths).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from dicodec.part10.encoding import tag_text
+from dicodec.part10.source import ByteSource
+from dicodec.part10.spliced_source import Piece, SourceRange
+from dicodec.part10.vr import VALUE_REPRESENTATIONS
+from dicodec.repair.element_headers import ElementHeader
+from dicodec.repair.level_facts import TreeLevel
+from dicodec.repair.oddity_notes import Notes
+from dicodec.repair.vr_choice import (
+    CHECKED_SIZE,
+    allowed_vrs,
+    known_vr,
+    same_kind,
+    text_faults,
+    value_fits,
+)
+
+if TYPE_CHECKING:
+    from dicodec.repair.placed_values import Entry
+
+_CREATOR_SIZE = 256
+
+
+class Leaf(NamedTuple):
+    """What becomes of an element that is no sequence.
+
+    Attributes:
+        vr: that it gets where VRs are stated.
+        value: its value where that changes, else None.
+    """
+
+    vr: str
+    value: list[Piece] | None
+
+
+class ReadableForm:
+    """Elements stay as they are, but for headers that a plain reader does not understand."""
+
+    parses_unknown = False
+
+    def __init__(self, source: ByteSource, notes: Notes) -> None:
+        self._source = source
+        self._notes = notes
+
+    def leaf(self, header: ElementHeader, level: TreeLevel) -> Leaf:
+        """Return the VR that an element gets that states none, or none that there is."""
+        return Leaf(header.vr or self._fitting_vr(header, level), None)
+
+    def ordered(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return the elements of a level in file order."""
+        return entries
+
+    def _fitting_vr(self, header: ElementHeader, level: TreeLevel) -> str:
+        first = self._source.read(header.value, min(header.length, _CREATOR_SIZE))
+        vr = known_vr(header.tag, first, level)
+        if header.encoding.explicit_vr and not self._fits(vr, header, level):
+            return "UN"
+        return vr
+
+    def _fits(self, vr: str, header: ElementHeader, level: TreeLevel) -> bool:
+        value = self._source.read(header.value, min(header.length, CHECKED_SIZE))
+        length = header.length + header.length % 2
+        return value_fits(vr, header.tag, length, value, level.character_set)
+
+
+class StandardForm(ReadableForm):
+    """Elements become what a strict reader takes, as far as nothing has to be invented."""
+
+    parses_unknown = True
+
+    def leaf(self, header: ElementHeader, level: TreeLevel) -> Leaf:
+        """Return VR and value of an element: the dictionary's VR, even length, right padding."""
+        vr = self._standard_vr(header, level)
+        row = VALUE_REPRESENTATIONS[vr]
+        if row.text and header.length <= CHECKED_SIZE:
+            return Leaf(vr, self._standard_text(header, vr, level))
+        if header.length % 2 == 0 or header.padding:
+            return Leaf(vr, None)
+        self._note("odd-length", f"has {header.length} bytes", header)
+        end = header.value + header.length
+        return Leaf(vr, [SourceRange(self._source, header.value, end), row.padding])
+
+    def ordered(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return the elements of a level by rising tag, the first of each, no group lengths."""
+        kept: dict[int, Entry] = {}
+        previous = -1
+        for entry in entries:
+            if entry.tag & 0xFFFF == 0:
+                self._notes.add(
+                    "group-length", f"{tag_text(entry.tag)} is a group length", entry.start
+                )
+            elif entry.tag in kept:
+                self._notes.add(
+                    "duplicate-element", f"{tag_text(entry.tag)} is there again", entry.start
+                )
+            else:
+                if entry.tag < previous:
+                    self._notes.add(
+                        "unordered-element", f"{tag_text(entry.tag)} is out of order", entry.start
+                    )
+                kept[entry.tag] = entry
+                previous = max(previous, entry.tag)
+        return sorted(kept.values(), key=lambda entry: entry.tag)
+
+    def _standard_vr(self, header: ElementHeader, level: TreeLevel) -> str:
+        if header.vr == "":
+            return self._fitting_vr(header, level)
+        allowed = allowed_vrs(header.tag)
+        if header.vr in allowed or (header.vr != "UN" and not allowed):
+            return header.vr
+        first = self._source.read(header.value, min(header.length, _CREATOR_SIZE))
+        known = known_vr(header.tag, first, level)
+        if known == "UN":
+            return header.vr
+        fits = self._fits(known, header, level)
+        if header.vr == "UN":
+            if not fits:
+                return "UN"
+            self._note("known-un", f"is stated as UN and is {known}", header)
+            return known
+        if fits and same_kind(header.vr, known):
+            self._note("wrong-vr", f"is stated as {header.vr} and is {known}", header)
+            return known
+        self._note("other-vr", f"is stated as {header.vr}, and the dictionary has {known}", header)
+        return header.vr
+
+    def _standard_text(
+        self, header: ElementHeader, vr: str, level: TreeLevel
+    ) -> list[Piece] | None:
+        """Return a text value that is padded as its VR is; None where it is already."""
+        value = self._source.read(header.value, header.length + header.padding)
+        pad = VALUE_REPRESENTATIONS[vr].padding
+        bare = value.rstrip(b"\0 ")
+        tail = value[len(bare) :]
+        right = value
+        if (b"\0" in tail) if vr != "UI" else tail not in {b"", b"\0"}:
+            self._note("wrong-padding", f"is not padded as {vr} is", header)
+            right = bare
+        elif len(value) % 2:
+            self._note("odd-length", f"has {len(value)} bytes", header)
+        fault = text_faults(vr, header.tag, bare, level.character_set)
+        if fault:
+            self._note("illegal-value", fault, header)
+        if len(right) % 2:
+            right += pad
+        return None if right == value else [right]
+
+    def _note(self, oddity: str, text: str, header: ElementHeader) -> None:
+        self._notes.add(oddity, f"{tag_text(header.tag)} {text}", header.start)

@@ -1,0 +1,113 @@
+"""Elements as a result has them: where they lie, or the bytes that take their place."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from dicodec.part10.edit_bytes import element_header
+from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
+from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, tag_bytes
+from dicodec.part10.spliced_source import Piece, piece_length
+from dicodec.repair.element_headers import ElementHeader
+from dicodec.repair.level_facts import TreeLevel
+
+DELIMITER_LENGTH = 8
+
+
+class Place(NamedTuple):
+    """Where elements stand.
+
+    Attributes:
+        encoding: that they should be in.
+        target: that they shall be in.
+        level: what the elements before them said.
+        depth: of sequences around them.
+    """
+
+    encoding: DataSetEncoding
+    target: DataSetEncoding
+    level: TreeLevel
+    depth: int = 0
+
+
+class Entry(NamedTuple):
+    """One element as the result has it.
+
+    Attributes:
+        tag: 0xggggeeee.
+        vr: as it is stated there; "" where none is.
+        start, end: where the element lies in the source.
+        pieces: its bytes where they had to be written anew; None where they are right.
+        header, trailer: bytes before and after the value in `pieces`.
+        undefined: whether `pieces` states an undefined length.
+    """
+
+    tag: int
+    vr: str
+    start: int
+    end: int
+    pieces: list[Piece] | None
+    header: int = 0
+    trailer: int = 0
+    undefined: bool = False
+
+
+def leaf_entry(
+    header: ElementHeader, vr: str, value: list[Piece], target: DataSetEncoding
+) -> Entry:
+    """Return an element that is no sequence, written anew."""
+    head = element_header(header.tag, vr, pieces_length(value), target)
+    stated = vr if target.explicit_vr else ""
+    return Entry(header.tag, stated, header.start, header.end, [head, *value], len(head))
+
+
+def sequence_entry(
+    header: ElementHeader,
+    vr: str,
+    content: list[Piece],
+    end: int,
+    target: DataSetEncoding,
+    *,
+    undefined: bool,
+) -> Entry:
+    """Return a sequence, or encapsulated Pixel Data, written anew.
+
+    Args:
+        header: as it was read.
+        vr: that it gets where VRs are stated.
+        content: its items, without a delimiter.
+        end: where the element ends in the source.
+        target: the encoding of the result.
+        undefined: whether it gets an undefined length and a delimiter.
+    """
+    size = UNDEFINED_LENGTH if undefined else pieces_length(content)
+    head = element_header(header.tag, vr, size, target)
+    tail = [_delimiter(SEQUENCE_DELIMITER, target)] if undefined else []
+    return Entry(
+        header.tag,
+        vr if target.explicit_vr else "",
+        header.start,
+        end,
+        [head, *content, *tail],
+        len(head),
+        DELIMITER_LENGTH * len(tail),
+        undefined,
+    )
+
+
+def item_pieces(content: list[Piece], target: DataSetEncoding, *, undefined: bool) -> list[Piece]:
+    """Return a whole item, with a delimiter where it gets an undefined length."""
+    size = UNDEFINED_LENGTH if undefined else pieces_length(content)
+    head = tag_bytes(ITEM, target) + struct.pack(target.order + "I", size)
+    tail = [_delimiter(ITEM_DELIMITER, target)] if undefined else []
+    return [head, *content, *tail]
+
+
+def pieces_length(pieces: list[Piece]) -> int:
+    """Return the bytes of all pieces."""
+    return sum(map(piece_length, pieces))
+
+
+def _delimiter(tag: int, encoding: DataSetEncoding) -> bytes:
+    return tag_bytes(tag, encoding) + bytes(4)

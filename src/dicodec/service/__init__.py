@@ -1,0 +1,1 @@
+"""What runs for long: jobs and their store, brokers, the worker, the web service."""

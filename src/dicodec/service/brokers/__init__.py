@@ -1,0 +1,1 @@
+"""Message brokers: one interface, a file for each kind."""

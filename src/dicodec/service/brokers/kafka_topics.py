@@ -1,0 +1,276 @@
+"""The Kafka protocol: a consumer group; what waits is in topics by delay, each read until due.
+
+An offset is committed only where all before it are done, so a worker may have many messages of one
+partition at work, and one that is killed loses none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from aiokafka import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    ConsumerRebalanceListener,
+    ConsumerRecord,
+    TopicPartition,
+)
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from dicodec.service.brokers.broker import (
+    NOT_BEFORE,
+    RETRY_TIERS,
+    Broker,
+    BrokerUnavailableError,
+    Delivery,
+    Outgoing,
+    Place,
+    due_of,
+    tier_of,
+)
+from dicodec.service.brokers.kafka_url import client_arguments
+from dicodec.service.brokers.offsets import PartitionOffsets
+
+_A_DAY = 24 * 3600 * 1000
+_COMMIT_SECONDS = 0.5
+_ANSWER_SECONDS = 20.0
+_DEAL_SECONDS = 120.0
+"""For partitions to be dealt to who comes, which waits for the group's other members."""
+
+_COPIES = 3
+"""Of each topic that is made here, where there are as many brokers."""
+
+_EXISTS = 36  # TOPIC_ALREADY_EXISTS
+
+
+class KafkaBroker(Broker):
+    """See the base class."""
+
+    remembers = False
+
+    _messages: AIOKafkaConsumer | None = None
+    _waiting: AIOKafkaConsumer | None = None
+    _producer: AIOKafkaProducer | None = None
+    _forwarding: asyncio.Task[None] | None = None
+    _committed_at = 0.0
+
+    async def open(self) -> None:
+        """See the base class."""
+        await self.close()
+        self.session += 1
+        self._offsets: dict[TopicPartition, PartitionOffsets] = {}
+        async with self._answers():
+            await self._make_topics()
+            self._producer = AIOKafkaProducer(
+                acks="all", linger_ms=2, request_timeout_ms=10_000, **client_arguments(self.url)
+            )
+            await self._producer.start()
+            if self.how.source is None:
+                return
+            # A group for each queue: workers of one never wait for those of another.
+            group = f"{self.how.group}.{self.how.queue}"
+            self._messages = self._consumer(group)
+            self._messages.subscribe(
+                [self.how.queue], listener=_Rebalance(self._commit, self._forget)
+            )
+            starting = [self._messages.start()]
+            if self.how.source is Place.REQUESTS:
+                self._waiting = self._consumer(f"{group}.retry")
+                self._waiting.subscribe([self.names.tier(tier) for tier in RETRY_TIERS])
+                starting.append(self._waiting.start())
+            try:
+                await asyncio.wait_for(asyncio.gather(*starting), _DEAL_SECONDS)
+            except TimeoutError as cause:
+                raise BrokerUnavailableError(
+                    f"group {group} was dealt no partitions in {_DEAL_SECONDS:.0f} s"
+                ) from cause
+            if self._waiting is not None:
+                self._forwarding = asyncio.create_task(self._forward_due())
+
+    async def close(self) -> None:
+        """See the base class."""
+        if self._forwarding is not None:
+            self._forwarding.cancel()
+            await asyncio.gather(self._forwarding, return_exceptions=True)
+            self._forwarding = None
+        if self._messages is not None:
+            with suppress(KafkaError, OSError, TimeoutError):
+                await asyncio.wait_for(self._commit(), _ANSWER_SECONDS)
+        for one in (self._messages, self._waiting, self._producer):
+            if one is not None:
+                with suppress(KafkaError, OSError, TimeoutError):
+                    await asyncio.wait_for(one.stop(), _ANSWER_SECONDS)
+        self._messages = self._waiting = self._producer = None
+
+    async def fetch(self, count: int, seconds: float) -> list[Delivery]:
+        """See the base class."""
+        if self._messages is None or (self._forwarding is not None and self._forwarding.done()):
+            raise BrokerUnavailableError("not connected")
+        async with self._answers():
+            await self._commit_now_and_then()
+            batches = await self._messages.getmany(
+                timeout_ms=int(min(seconds, _COMMIT_SECONDS) * 1000), max_records=count
+            )
+        deliveries = []
+        for partition, records in batches.items():
+            offsets = self._offsets.setdefault(partition, PartitionOffsets())
+            for record in records:
+                offsets.delivered(record.offset)
+                token = (record.offset, offsets)
+                body = record.value or b""
+                deliveries.append(Delivery(body, _texts(record), token, self.session))
+        return deliveries
+
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """See the base class."""
+        for delivery in deliveries:
+            offset, offsets = delivery.token
+            offsets.done(offset)
+        async with self._answers():
+            await self._commit_now_and_then()
+
+    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """See the base class: what is not committed goes to others once this one leaves."""
+
+    async def send(self, messages: Sequence[Outgoing]) -> None:
+        """See the base class."""
+        if self._producer is None:
+            raise BrokerUnavailableError("not connected")
+        async with self._answers():
+            sent = [await self._send(self._producer, one) for one in messages]
+            answers = [
+                answer for one, answer in zip(messages, sent, strict=True)
+                if one.place is not Place.EVENTS
+            ]  # fmt: skip
+            if answers:
+                await asyncio.wait_for(asyncio.gather(*answers), _ANSWER_SECONDS)
+
+    async def beat(self, deliveries: Sequence[Delivery]) -> None:  # noqa: ARG002
+        """See the base class: the client itself gives signs of life."""
+        async with self._answers():
+            await self._commit_now_and_then()
+
+    async def _send(self, producer: AIOKafkaProducer, one: Outgoing) -> asyncio.Future[Any]:
+        headers = dict(one.headers)
+        topic = {
+            Place.REQUESTS: self.names.requests,
+            Place.DEAD: self.names.dead,
+            Place.EVENTS: self.names.events,
+            Place.RETRY: self.names.tier(tier_of(one.delay)),
+        }[one.place]
+        if one.place is Place.RETRY:
+            headers[NOT_BEFORE] = f"{time.time() + one.delay:.3f}"
+        answer: asyncio.Future[Any] = await producer.send(
+            topic, one.body, key=one.key.encode() or None,
+            headers=[(name, value.encode()) for name, value in headers.items()],
+        )  # fmt: skip
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return answer
+
+    def _consumer(self, group: str) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
+            session_timeout_ms=max(6000, int(self.how.silence * 1000)),
+            # Also how soon each hears that the partitions are dealt anew, which all wait for.
+            heartbeat_interval_ms=min(3000, max(1000, int(self.how.silence * 1000 / 4))),
+            max_poll_interval_ms=_A_DAY,  # that a job takes long says nothing
+            fetch_max_wait_ms=200, rebalance_timeout_ms=10_000, **client_arguments(self.url),
+        )  # fmt: skip
+
+    async def _make_topics(self) -> None:
+        names, many = self.names, self.how.partitions
+        wanted = {names.requests: many, names.dead: 1, names.events: many}
+        wanted |= {names.tier(tier): 1 for tier in RETRY_TIERS}
+        admin = AIOKafkaAdminClient(**client_arguments(self.url))
+        try:
+            await admin.start()
+            there = set(await admin.list_topics())
+            copies = min(_COPIES, len((await admin.describe_cluster())["brokers"]))
+            missing = [
+                NewTopic(name, count, copies) for name, count in wanted.items() if name not in there
+            ]
+            if missing:
+                answer = await admin.create_topics(missing, timeout_ms=int(_ANSWER_SECONDS * 1000))
+                for topic, code, *text in answer.topic_errors:
+                    if code not in (0, _EXISTS):
+                        raise BrokerUnavailableError(f"no topic {topic}: {text or code}")
+        finally:
+            await admin.close()
+
+    def _forget(self, partitions: Collection[TopicPartition]) -> None:
+        """Drop what is known of partitions that go to others: what is done of it is committed."""
+        for partition in partitions:
+            self._offsets.pop(partition, None)
+
+    async def _commit_now_and_then(self) -> None:
+        if time.monotonic() - self._committed_at > _COMMIT_SECONDS:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        self._committed_at = time.monotonic()
+        offsets = {}
+        for partition, known in self._offsets.items():
+            offset = known.to_commit()
+            if offset is not None:
+                offsets[partition] = offset
+        if offsets and self._messages is not None:
+            await self._messages.commit(offsets)
+
+    async def _forward_due(self) -> None:
+        """Move what is due to the requests; a topic is left until its first message is."""
+        consumer, producer = self._waiting, self._producer
+        assert consumer is not None
+        assert producer is not None
+        paused: dict[TopicPartition, float] = {}
+        while True:
+            now = time.time()
+            for partition in [one for one, due in paused.items() if due <= now]:
+                del paused[partition]
+                if partition in consumer.assignment():
+                    consumer.resume(partition)
+            batches = await consumer.getmany(timeout_ms=300)
+            for partition, records in batches.items():
+                committed = None
+                for record in records:
+                    headers = _texts(record)
+                    due = due_of(headers)
+                    if due > time.time():
+                        consumer.pause(partition)
+                        consumer.seek(partition, record.offset)
+                        paused[partition] = due
+                        break
+                    body, key = record.value or b"", (record.key or b"").decode(errors="replace")
+                    await self.send([Outgoing(Place.REQUESTS, body, headers, key)])
+                    committed = record.offset + 1
+                if committed is not None:
+                    await consumer.commit({partition: committed})
+
+    @asynccontextmanager
+    async def _answers(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except (KafkaError, ConsumerStoppedError, OSError, TimeoutError) as cause:
+            raise BrokerUnavailableError(str(cause) or type(cause).__name__) from cause
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, commit: Any, forget: Any) -> None:
+        self._commit = commit
+        self._forget = forget
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        with suppress(KafkaError):
+            await self._commit()
+        self._forget(revoked)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._forget(assigned)
+
+
+def _texts(record: ConsumerRecord[Any, Any]) -> dict[str, str]:
+    return {name.lower(): value.decode(errors="replace") for name, value in record.headers}

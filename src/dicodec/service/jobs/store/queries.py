@@ -1,0 +1,81 @@
+"""What a job store can be asked: jobs, how many there are of each kind, and what happened."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dicodec.batch.ledger.stored_text import restored
+from dicodec.service.jobs.store.tables import COLUMNS, Job, JobFilter, JobState, Tally
+
+
+class StoreReading:
+    """The reading half of a job store; see `JobStore`, which opens and writes it."""
+
+    _connection: sqlite3.Connection
+    _lock: threading.RLock
+    _clock: Callable[[], float]
+
+    def find(self, job: str) -> Job | None:
+        """Return a job by its id."""
+        rows = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job,))
+        return job_of(rows[0]) if rows else None
+
+    def jobs(self, wanted: JobFilter, limit: int) -> list[Job]:
+        """Return jobs, the latest first."""
+        rows = [
+            ("state = ?", wanted.state),
+            ("error_code = ?", wanted.cause),
+            ("tenant = ?", wanted.tenant),
+            ("number < ?", wanted.before),
+            ("(instr(source, ?) OR id = ? OR trace = ?)", wanted.text),
+        ]
+        given = [(condition, value) for condition, value in rows if value is not None]
+        where = " AND ".join(condition for condition, _ in given) or "1"
+        values = [one for condition, value in given for one in [value] * condition.count("?")]
+        found = self._query(
+            f"SELECT {COLUMNS} FROM job WHERE {where} ORDER BY number DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [*map(job_of, found)]
+
+    def tallies(self) -> list[Tally]:
+        """Return how many jobs are in each state, by cause; it takes as long for any number."""
+        rows = self._query(
+            "SELECT state, cause, jobs, source_bytes, target_bytes FROM tally WHERE jobs"
+        )
+        return [Tally(JobState(state), *rest) for state, *rest in rows]
+
+    def queue_age(self) -> float:
+        """Return for how many seconds the longest waiting job that is due has been there."""
+        (oldest,) = self._query(
+            "SELECT min(max(created, not_before)) FROM (SELECT created, not_before FROM job"
+            " WHERE state = 'pending' AND not_before <= ? ORDER BY number LIMIT 1)",
+            (self._clock(),),
+        )[0]
+        return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+
+    def events_after(self, number: int, limit: int = 500) -> list[tuple[int, str, str]]:
+        """Return rows (number, job's id, event as JSON) behind an event, the oldest first."""
+        rows = self._query(
+            "SELECT number, job, json FROM event WHERE number > ? ORDER BY number LIMIT ?",
+            (number, limit),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def last_event(self) -> int:
+        """Return the number of the latest event; 0 before the first."""
+        return int(self._query("SELECT ifnull(max(number), 0) FROM event")[0][0])
+
+    def _query(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(text, values).fetchall()
+
+
+def job_of(row: tuple[Any, ...]) -> Job:
+    """Return a row of COLUMNS as a job."""
+    values = [restored(value) for value in row]
+    values[7] = JobState(values[7])
+    return Job(*values)

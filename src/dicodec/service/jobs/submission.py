@@ -1,0 +1,129 @@
+"""Making jobs of files: of one request, or of each DICOM file in folders, one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from dicodec.batch.sources.folders import PassedOver, WalkRules
+from dicodec.batch.sources.listing import Listed, Root, listed, roots
+from dicodec.batch.sources.locations import absolute
+from dicodec.batch.sources.recognition import SNIFFED, why_not
+from dicodec.errors import DicodecError
+from dicodec.model.limits import DEFAULT_LIMITS
+from dicodec.model.object_url import is_object_url
+from dicodec.service.jobs.messages import Event, EventKind, Request
+from dicodec.service.jobs.store.tables import NewJob
+
+ARCHIVE_MEMBER = "archive-member"
+"""Why a file in an archive is passed over: a job names a file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for of each file.
+
+    Attributes:
+        output: folder that results go to, mirroring where the sources are; absolute.
+        to, policy, options, tenant, trace_id, priority: as in a request.
+    """
+
+    output: str
+    to: tuple[str, ...] = ()
+    policy: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    tenant: str | None = None
+    trace_id: str | None = None
+    priority: int = 0
+
+    def request(self, source: str, relative: str, version: tuple[int, int]) -> Request:
+        """Return the request for a file.
+
+        Args:
+            source: its absolute path.
+            relative: where its result belongs below the output folder.
+            version: its size and when it was changed; part of the job's id, so that a file is
+                converted again only if it has changed.
+        """
+        target = os.path.join(self.output, relative)  # noqa: PTH118 - it is hot
+        fields = {
+            "source": source,
+            "target": target,
+            "to": list(self.to),
+            "policy": self.policy,
+            "options": dict(self.options),
+            "tenant": self.tenant,
+            "trace_id": self.trace_id,
+            "priority": self.priority,
+        }
+        digest = blake2b(json.dumps([fields, version], sort_keys=True).encode(), digest_size=16)
+        return Request(
+            id=digest.hexdigest(),
+            source=source,
+            target=target,
+            to=self.to,
+            policy=self.policy,
+            options=self.options,
+            tenant=self.tenant,
+            trace_id=self.trace_id,
+            priority=self.priority,
+        )
+
+
+def requests_for(
+    sources: Iterable[str], wish: Wish
+) -> Iterator[Request | PassedOver | DicodecError]:
+    """Yield a request for each DICOM file that is named or found; memory does not grow with them.
+
+    Objects below a prefix of a bucket are not looked into: all are requested. What is passed over,
+    and what cannot be listed, is yielded as such.
+
+    Raises:
+        InvalidOptionError: two sources would have the same place.
+    """
+    found = [Root(absolute(root.path), root.prefix) for root in roots([*sources])]
+    for one in listed(found, WalkRules(), DEFAULT_LIMITS):
+        if not isinstance(one, Listed):
+            yield one
+            continue
+        reference = one.reference
+        if reference.member is not None:
+            yield PassedOver(reference.name, ARCHIVE_MEMBER)
+        elif reason := _why_not(reference.path):
+            yield PassedOver(reference.path, reason)
+        else:
+            version = reference.size, reference.modified
+            yield wish.request(reference.path, one.relative, version)
+
+
+def _why_not(path: str) -> str | None:
+    if is_object_url(path):  # a request to the store for each would take longer than all the rest
+        return None
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            return why_not(file.read(SNIFFED))
+    except OSError:
+        return None  # the job will say what is wrong, and may be tried again
+
+
+def new_job(request: Request, *, shown_as: str | None = None) -> NewJob:
+    """Return a request as a job for a store.
+
+    Args:
+        request: what is asked for.
+        shown_as: name of the source for people, if not its path.
+    """
+    return NewJob(
+        id=request.id,
+        request=request.to_json(),
+        source=shown_as or request.source,
+        tenant=request.tenant,
+        trace=request.trace_id,
+        priority=request.priority,
+        event=Event.of(request, EventKind.ACCEPTED).to_json(),
+    )

@@ -1,0 +1,127 @@
+"""The application: routes, errors as JSON, and the guard around all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from dicodec import __version__
+from dicodec.errors import DicodecError, InternalError
+from dicodec.service.web.error_answers import REASONS, Refusal, public_error, status_of
+from dicodec.service.web.job_paths import SlashesWithin
+from dicodec.service.web.routes import convert, events, jobs, page, state
+from dicodec.service.web.routes.shared import JsonAnswer
+from dicodec.service.web.security import Guard
+from dicodec.service.web.service import Service
+
+_HOUSEKEEPING_SECONDS = 600.0
+
+type _Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the application of a service; it starts the service and closes it."""
+    app = FastAPI(
+        title="dicodec",
+        version=__version__,
+        summary="Converts DICOM files from any transfer syntax to any other.",
+        lifespan=_life,
+        default_response_class=JsonAnswer,
+        docs_url=None,  # their pages come from other sites
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.service = service
+    for part in (convert, jobs, events, state, page):
+        app.include_router(part.router)
+    handlers: dict[Any, _Handler] = {
+        Refusal: _refused,
+        DicodecError: _failed,
+        RequestValidationError: _not_valid,
+        HTTPException: _http,
+        Exception: _fault,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    app.add_middleware(SlashesWithin)
+    app.add_middleware(Guard, token=service.settings.token, hosts=service.settings.hosts)
+    return app
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    service.start()
+    keeping = asyncio.create_task(_keep_house(service))
+    yield
+    keeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeping
+    await asyncio.to_thread(service.close)
+
+
+async def _keep_house(service: Service) -> None:
+    while True:
+        try:
+            removed = await asyncio.to_thread(service.remove_old_files)
+        except Exception as cause:
+            service.log.write("error", "old files are not removed", message=repr(cause))
+        else:
+            if removed:
+                service.log.write("info", "old files removed", files=removed)
+        await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+
+
+def _answer(status: int, error: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    return JsonAnswer({"error": error}, status_code=status, headers=headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, Refusal)
+    return _answer(error.status, error.as_dict(), error.headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, DicodecError)
+    return _answer(status_of(error), public_error(error))
+
+
+async def _not_valid(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])
+    return _answer(422, Refusal(422, f"{where}: {first['msg']}").as_dict())
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = REASONS.get(error.status_code, "error")
+    refusal = Refusal(error.status_code, str(error.detail).lower(), code=code)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # a path's methods can be in several routes
+        headers["Allow"] = ", ".join(_methods(request))
+    return _answer(error.status_code, refusal.as_dict(), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    found: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    service: Service = request.app.state.service
+    service.log.write("error", "fault", path=request.url.path, kind=type(error).__name__)
+    return _answer(500, InternalError("a fault in dicodec").as_dict())

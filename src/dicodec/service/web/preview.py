@@ -1,0 +1,51 @@
+"""A picture of one frame of a file, made in a process of the pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicodec.batch.pool.worker_process import Surroundings
+from dicodec.comparison.image_pair import open_side
+from dicodec.errors import UnsupportedSourceError
+from dicodec.model.limits import DEFAULT_LIMITS
+from dicodec.repair.opening import open_tolerantly
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewItem:
+    """What is shown.
+
+    Attributes:
+        path: of the file.
+        frame: from 0.
+        largest_side: rows and columns of the picture at most.
+    """
+
+    path: str
+    frame: int
+    largest_side: int
+
+
+def preview_item(settings: None, item: PreviewItem, around: Surroundings) -> bytes:  # noqa: ARG001
+    """Return a PNG of a frame as a viewer would show it; a work of the pool.
+
+    Raises:
+        ReadError: the file or the frame cannot be read.
+        UnsupportedSourceError: it has no frames that can be shown.
+    """
+    import imagecodecs
+    import numpy as np
+
+    from dicodec.comparison.picture import rendered, shown
+
+    with open_tolerantly(item.path, DEFAULT_LIMITS) as file:
+        if file.pixel_data is None:
+            raise UnsupportedSourceError("the file has no pixels to be shown")
+        side = open_side(file, file.pixel_data, item.path)
+        if item.frame >= side.image.number_of_frames:
+            raise UnsupportedSourceError(
+                f"there is no frame {item.frame}", hint="frames are counted from 0"
+            )
+        picture = rendered(shown(side, side.read(item.frame)))
+    step = -(-max(picture.shape[:2]) // item.largest_side)
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture[::step, ::step])))

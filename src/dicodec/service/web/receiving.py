@@ -1,0 +1,192 @@
+"""Taking an uploaded file in pieces, as the body itself or as a part of a form, into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.service.web.error_answers import Refusal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+FILE_FIELD = "file"
+"""Name of the part of a form that is the file."""
+
+_PIECE = 1 << 20
+_FIELD_SIZE = 64 << 10
+_FIELDS = 64
+
+
+@dataclass(slots=True)
+class Received:
+    """What came.
+
+    Attributes:
+        size: bytes of the file.
+        name: that the client gave it; empty where it gave none.
+        fields: others of the form.
+    """
+
+    size: int = 0
+    name: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+async def receive_file(request: Request, path: Path, limit: int, *, sync: bool) -> Received:
+    """Write the file in a request's body to a new file.
+
+    Args:
+        request: its body is the file, or multipart/form-data with a part named "file".
+        path: of the new file; it is the caller's to remove, whatever happens.
+        limit: bytes at most.
+        sync: whether it has to survive a power cut.
+
+    Raises:
+        Refusal: it is too large, or no file, or the form cannot be read.
+        WriteError: it cannot be written.
+    """
+    stated = request.headers.get("content-length", "")
+    if stated.isdigit() and int(stated) > limit + _FIELDS * _FIELD_SIZE:
+        raise _too_large(limit)
+    received = Received()
+    with translated_writes():
+        out = path.open("xb", buffering=0)
+    with out:
+        kind, _, _ = request.headers.get("content-type", "").partition(";")
+        if kind.strip().lower() == "multipart/form-data":
+            form = _Form(request.headers["content-type"], received)
+        else:
+            form = None
+        held = bytearray()
+        async for chunk in request.stream():
+            if form is None:
+                held += chunk
+                received.size += len(chunk)
+            else:
+                held += form.file_bytes(chunk)
+            if received.size > limit:
+                raise _too_large(limit)
+            if len(held) >= _PIECE:
+                await asyncio.to_thread(_write, out, bytes(held))
+                held.clear()
+        if form is not None:
+            form.finish()
+        await asyncio.to_thread(_write, out, bytes(held), sync=sync)
+    if not received.size:
+        raise Refusal(400, "the file is empty", code="empty-file")
+    return received
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, f"the file has more than {limit} bytes", headers={"Connection": "close"})
+
+
+def _write(out: BinaryIO, data: bytes, *, sync: bool = False) -> None:
+    with translated_writes():
+        view = memoryview(data)
+        while view:
+            view = view[out.write(view) :]
+        if sync:
+            os.fsync(out.fileno())
+
+
+class _Form:
+    """A form as its bytes come: one file, and short fields."""
+
+    def __init__(self, content_type: str, received: Received) -> None:
+        from python_multipart.multipart import MultipartParser, parse_options_header
+
+        _, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        if not boundary:
+            raise Refusal(400, "the form has no boundary")
+        self._parse_options = parse_options_header
+        self._received = received
+        self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
+        self._name = ""
+        self._field = bytearray()
+        self._file = bytearray()
+        self._files = 0
+        self._over = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin_part,
+                "on_part_data": self._part_data,
+                "on_part_end": self._end_part,
+                "on_header_field": self._header_field,
+                "on_header_value": self._header_value,
+                "on_header_end": self._end_header,
+                "on_end": self._end,
+            },
+        )
+
+    def file_bytes(self, chunk: bytes) -> bytes:
+        """Take some bytes of the form; return those of the file among them."""
+        from python_multipart.exceptions import FormParserError
+
+        try:
+            self._parser.write(chunk)
+        except FormParserError as cause:
+            raise Refusal(400, f"the form cannot be read: {cause}") from cause
+        taken = bytes(self._file)
+        self._file.clear()
+        return taken
+
+    def finish(self) -> None:
+        """Make sure that the form was whole."""
+        if not self._over:
+            raise Refusal(400, "the form ends too early")
+        if not self._files:
+            raise Refusal(400, f'the form has no part named "{FILE_FIELD}"')
+
+    def _begin_part(self) -> None:
+        self._name = ""
+        self._field.clear()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._bounded(self._header[0], data[start:end])
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._bounded(self._header[1], data[start:end])
+
+    def _end_header(self) -> None:
+        name, value = (bytes(part) for part in self._header)
+        self._header = bytearray(), bytearray()
+        if name.lower() != b"content-disposition":
+            return
+        _, options = self._parse_options(value)
+        self._name = options.get(b"name", b"").decode(errors="replace")
+        if self._name == FILE_FIELD:
+            self._files += 1
+            if self._files > 1:
+                raise Refusal(400, "the form has more than one file")
+            given = options.get(b"filename", b"").decode(errors="replace")
+            self._received.name = given.replace("\\", "/").rpartition("/")[2][:255]
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._name == FILE_FIELD:
+            self._file += data[start:end]
+            self._received.size += end - start
+        else:
+            self._bounded(self._field, data[start:end])
+
+    def _end_part(self) -> None:
+        if self._name and self._name != FILE_FIELD:
+            if len(self._received.fields) >= _FIELDS:
+                raise Refusal(400, "the form has too many fields")
+            self._received.fields[self._name] = self._field.decode(errors="replace")
+
+    def _end(self) -> None:
+        self._over = True
+
+    @staticmethod
+    def _bounded(held: bytearray, more: bytes) -> None:
+        held += more
+        if len(held) > _FIELD_SIZE:
+            raise Refusal(400, "a field of the form is too long")

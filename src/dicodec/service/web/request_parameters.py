@@ -1,0 +1,71 @@
+"""What is asked for in the parameters of a URL or the fields of a form, as a request has it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from dicodec.service.jobs.messages import Request
+from dicodec.service.jobs.request_fields import OPTION_FIELDS, Flag, Number, Texts, TextsByName
+from dicodec.service.web.error_answers import Refusal
+
+_ASKED = ("to", "policy", "priority", "tenant", "trace_id", "id")
+
+
+def request_of(
+    given: Iterable[tuple[str, str]], *, job: str, source: str | os.PathLike[str], target: str
+) -> Request:
+    """Return the request that names and values, all of them text, describe.
+
+    Args:
+        given: parameters; those of lists may be repeated.
+        job: id of the job, where none is given.
+        source: path of the uploaded file.
+        target: path of the result.
+
+    Raises:
+        RequestError: a field is unknown or has no meaning.
+        Refusal: a value cannot be read.
+    """
+    fields: dict[str, Any] = {"id": job, "source": os.fspath(source), "target": target}
+    options: dict[str, Any] = {}
+    for name, value in given:
+        if name == "to":
+            fields["to"] = [*fields.get("to", []), *value.split(",")]
+        elif name == "priority":
+            fields[name] = _number(name, value)
+        elif name in _ASKED:
+            fields[name] = value
+        else:
+            _add_option(options, name, value)
+    return Request.from_fields({**fields, "options": options})
+
+
+def _add_option(options: dict[str, Any], name: str, value: str) -> None:
+    match OPTION_FIELDS.get(name):
+        case Flag(words):
+            known: dict[str, Any] = {"true": True, "false": False, **{word: word for word in words}}
+            options[name] = known.get(value.lower(), value)
+        case Number():
+            options[name] = _number(name, value)
+        case Texts():
+            options[name] = [*options.get(name, []), *value.split(",")]
+        case TextsByName():
+            keyword, equals, text = value.partition("=")
+            if not equals:
+                raise Refusal(400, f"{name} takes KEYWORD=VALUE, not {value!r}")
+            options[name] = {**options.get(name, {}), keyword: text}
+        case _:
+            options[name] = value
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        return float(value)
+    except ValueError:
+        raise Refusal(400, f"{name} is a number, not {value!r}") from None

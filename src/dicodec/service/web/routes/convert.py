@@ -1,0 +1,134 @@
+"""A file in, its result out, at once; and a file in, as a job."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from dicodec.errors import DicodecError
+from dicodec.service.jobs.execution_work import Task
+from dicodec.service.web.receiving import FILE_FIELD, Received, receive_file
+from dicodec.service.web.request_parameters import request_of
+from dicodec.service.web.routes.shared import DICOM, TheService, paying, refusals, sent
+from dicodec.service.web.schemas import Accepted, job_answer, option_parameters
+from dicodec.service.web.service import Service
+
+router = APIRouter(tags=["files"], dependencies=[Depends(paying)])
+
+_TOLD = ("action", "source_syntax", "target_syntax", "source_size", "target_size", "frames",
+         "lossy", "verified", "compression_ratio")  # fmt: skip
+_LOWEST_ROOM = 1 << 20
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            DICOM: {"schema": {"type": "string", "format": "binary", "minLength": 1}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {FILE_FIELD: {"type": "string", "format": "binary"}},
+                    "required": [FILE_FIELD],
+                    "additionalProperties": False,
+                }
+            },
+        },
+    },
+    "parameters": option_parameters(),
+}
+
+
+@router.post(
+    "/api/convert",
+    summary="Convert a file and get the result",
+    openapi_extra=_BODY,
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "the result; the header Dicodec-Report says what was done",
+            "content": {DICOM: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **refusals(400, 409, 413, 422, 429, 500, 503, 504, 507),
+    },
+)
+async def convert(http: Request, service: TheService) -> Response:
+    """Take a file as the body, or as the part "file" of a form, and answer with the result.
+
+    What is wanted is in the parameters, or in further fields of the form.
+    """
+    name = uuid.uuid4().hex
+    source, target = service.spool / f"{name}.in", service.spool / f"{name}.out"
+    with service.places.one():
+        try:
+            received = await _receive(http, service, source, sync=False)
+            asked = request_of(_given(http, received), job=name, source=source, target=str(target))
+            done = await service.outcome(service.executor.submit(Task(asked)), http)
+        except DicodecError as error:
+            service.metrics.failed(error.code)
+            service.throughput.count(failed=True, size=0)
+            service.log.write("warning", "not converted", job=name, code=error.code)
+            target.unlink(missing_ok=True)
+            raise
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        finally:
+            source.unlink(missing_ok=True)
+    service.metrics.converted(done.report)
+    service.throughput.count(failed=False, size=received.size)
+    service.log.write("info", "converted", job=name, action=done.report.get("action"))
+    told = {key: done.report[key] for key in _TOLD if done.report.get(key) is not None}
+    told["warnings"] = len(done.report.get("warnings", ()))
+    headers = {"Dicodec-Report": json.dumps(told)}
+    return sent(target, _result_name(received.name), headers, remove=True)
+
+
+@router.post(
+    "/api/uploads",
+    status_code=202,
+    response_model=Accepted,
+    summary="Upload a file as a job",
+    openapi_extra=_BODY,
+    responses=refusals(400, 409, 413, 422, 429, 500, 503, 507),
+)
+async def upload(http: Request, service: TheService, response: Response) -> dict[str, Any]:
+    """Take a file as `/api/convert` does, and put a job into the queue; files are kept a while."""
+    name = uuid.uuid4().hex
+    spooled = service.spool / f"{name}.in"
+    with service.places.one():
+        try:
+            received = await _receive(http, service, spooled, sync=True)
+            given = [(key, value) for key, value in _given(http, received) if key != "id"]
+            source, target = service.uploads / f"{name}.dcm", service.results / f"{name}.dcm"
+            request = request_of(given, job=name, source=source, target=str(target))
+            if request.policy is not None:
+                service.rules.policy(request.policy)
+            spooled.rename(source)
+        finally:
+            spooled.unlink(missing_ok=True)
+    shown = received.name or "upload"
+    job, new = await asyncio.to_thread(service.put, request, shown_as=shown)
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return {"job": job_answer(job), "new": new}
+
+
+async def _receive(http: Request, service: Service, path: Path, *, sync: bool) -> Received:
+    stated = http.headers.get("content-length", "")
+    service.check_room(int(stated) if stated.isdigit() else _LOWEST_ROOM)
+    return await receive_file(http, path, service.settings.upload_limit, sync=sync)
+
+
+def _given(http: Request, received: Received) -> list[tuple[str, str]]:
+    return [*http.query_params.multi_items(), *received.fields.items()]
+
+
+def _result_name(name: str) -> str:
+    stem = name.removesuffix(".dcm").removesuffix(".DCM")
+    return f"{stem or 'result'}.converted.dcm"

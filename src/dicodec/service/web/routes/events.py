@@ -1,0 +1,88 @@
+"""What happens, as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import StreamingResponse
+
+from dicodec.service.web.routes.shared import TheService, refusals
+from dicodec.service.web.service import Service
+
+router = APIRouter(tags=["jobs"])
+
+_LOOK_SECONDS = 0.25
+_SIGN_SECONDS = 15.0
+"""How often a sign of life is sent, so that nothing between takes the connection for dead."""
+
+_LARGEST = 2**62
+
+
+@router.get(
+    "/api/events",
+    response_class=StreamingResponse,
+    summary="Be told what happens",
+    responses={
+        200: {
+            "description": "events; `id` is to be sent as Last-Event-ID after a break",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        **refusals(422, 503),
+    },
+)
+async def events(
+    service: TheService,
+    job: Annotated[str | None, Query(max_length=200, description="only of this job")] = None,
+    limit: Annotated[
+        int | None, Query(ge=0, le=100_000, description="end behind so many events")
+    ] = None,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=_LARGEST, description="the last event that is known")
+    ] = None,
+) -> StreamingResponse:
+    """Send events as they happen, from now on, or from the last one that the client knows."""
+    service.streams.take()
+    after = last_event_id
+    if after is None:
+        after = await asyncio.to_thread(service.store.last_event)
+    return _Stream(service, _events(service, after, job, limit))
+
+
+class _Stream(StreamingResponse):
+    """A stream that leaves its place however it ends."""
+
+    def __init__(self, service: Service, content: AsyncIterator[str]) -> None:
+        super().__init__(content, media_type="text/event-stream")
+        self._service = service
+
+    async def __call__(self, *arguments: Any) -> None:
+        try:
+            await super().__call__(*arguments)
+        finally:
+            self._service.streams.leave()
+
+
+async def _events(
+    service: Service, after: int, wanted: str | None, limit: int | None
+) -> AsyncIterator[str]:
+    yield "retry: 2000\n\n"
+    signed = time.monotonic()
+    left = limit
+    while left != 0 and not service.is_closing():
+        rows = await asyncio.to_thread(service.store.events_after, after)
+        for number, job, json in rows:
+            after = number
+            if wanted not in {None, job} or left == 0:
+                continue
+            yield f"id: {number}\ndata: {json}\n\n"
+            signed = time.monotonic()
+            left = None if left is None else left - 1
+        if not rows:
+            if time.monotonic() - signed > _SIGN_SECONDS:
+                signed = time.monotonic()
+                yield ": here\n\n"
+            await asyncio.sleep(_LOOK_SECONDS)

@@ -1,0 +1,276 @@
+"""Jobs: put, list, look at, cancel, try again, and get what they came to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import Path as UrlPath
+from pydantic import AfterValidator
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response, StreamingResponse
+
+from dicodec.errors import RequestError
+from dicodec.model.object_url import is_object_url
+from dicodec.service.jobs.execution_work import target_of
+from dicodec.service.jobs.messages import Event, EventKind, Request
+from dicodec.service.jobs.store.tables import Job, JobFilter, JobState
+from dicodec.service.jobs.submission import new_job
+from dicodec.service.web.error_answers import Refusal
+from dicodec.service.web.job_paths import slashes_back
+from dicodec.service.web.preview import PreviewItem, preview_item
+from dicodec.service.web.routes.shared import DICOM, TheService, found, paying, refusals, sent
+from dicodec.service.web.schemas import (
+    Accepted,
+    JobDetails,
+    JobList,
+    ManyAccepted,
+    Retried,
+    job_answer,
+    job_details,
+    request_schema,
+)
+from dicodec.service.web.service import Service
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+MOST_AT_ONCE = 1000
+"""Jobs in one request."""
+
+type _Id = Annotated[str, UrlPath(min_length=1, max_length=200), AfterValidator(slashes_back)]
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Accepted,
+    summary="Put a job into the queue",
+    openapi_extra=_body(request_schema()),
+    responses=refusals(400, 411, 413, 429, 500, 507),
+    dependencies=[Depends(paying)],
+)
+async def submit(http: HttpRequest, service: TheService, response: Response) -> dict[str, Any]:
+    """Put one job into the queue, by the paths of source and result on the service's machine."""
+    given = _object(await http.body())
+    request = await asyncio.to_thread(_request, given, service)
+    job, new = await asyncio.to_thread(service.put, request)
+    response.headers["Location"] = f"/api/jobs/{quote(job.id, safe='')}"
+    return {"job": job_answer(job), "new": new}
+
+
+@router.post(
+    "/batch",
+    status_code=202,
+    response_model=ManyAccepted,
+    summary="Put many jobs into the queue",
+    openapi_extra=_body(
+        {
+            "type": "object",
+            "properties": {
+                "jobs": {"type": "array", "items": request_schema(), "maxItems": MOST_AT_ONCE}
+            },
+            "required": ["jobs"],
+            "additionalProperties": False,
+        }
+    ),
+    responses=refusals(400, 411, 413, 429, 500, 507),
+    dependencies=[Depends(paying)],
+)
+async def submit_many(http: HttpRequest, service: TheService) -> dict[str, int]:
+    """Put up to a thousand jobs into the queue: all, or none where one is wrong."""
+    given = _object(await http.body())
+    many = given.get("jobs")
+    if set(given) != {"jobs"} or not isinstance(many, list) or len(many) > MOST_AT_ONCE:
+        raise Refusal(400, f'an object with "jobs", a list of {MOST_AT_ONCE} at most, is expected')
+    added = await asyncio.to_thread(_put_many, many, service)
+    service.runner.look()
+    return {"added": added, "known": len(many) - added}
+
+
+def _put_many(many: list[Any], service: Service) -> int:
+    return service.store.put([new_job(_request(one, service)) for one in many])
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError) as cause:
+        raise RequestError("the body is no JSON") from cause
+    if not isinstance(given, dict):
+        raise RequestError("the body is no object of JSON")
+    return given
+
+
+def _request(given: Any, service: Service) -> Request:
+    if not isinstance(given, dict):
+        raise RequestError("a job is an object")
+    request = Request.from_fields({"id": uuid.uuid4().hex, **given})
+    service.named_roots.source(request.source)
+    service.named_roots.target(target_of(request))
+    if request.policy is not None:
+        service.rules.policy(request.policy)
+    return request
+
+
+@router.get("", response_model=JobList, summary="List jobs", responses=refusals(422))
+def jobs(
+    service: TheService,
+    state: JobState | None = None,
+    cause: Annotated[str | None, Query(max_length=100)] = None,
+    tenant: Annotated[str | None, Query(max_length=200)] = None,
+    text: Annotated[
+        str | None, Query(max_length=500, description="part of the source's path, or an id")
+    ] = None,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**62, description="`next` of the page before")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> dict[str, Any]:
+    """List jobs, the latest first, in pages."""
+    wanted = JobFilter(state=state, cause=cause, tenant=tenant, text=text or None, before=before)
+    page = service.store.jobs(wanted, limit)
+    more = page[-1].number if len(page) == limit else None
+    return {"jobs": [job_answer(job) for job in page], "next": more}
+
+
+@router.post(
+    "/retry",
+    response_model=Retried,
+    summary="Try dead jobs again",
+    responses=refusals(422, 429),
+    dependencies=[Depends(paying)],
+)
+def retry_dead(
+    service: TheService,
+    cause: Annotated[
+        str | None, Query(max_length=100, description="only those of this error code")
+    ] = None,
+) -> dict[str, int]:
+    """Have all dead jobs tried again, or those of one cause."""
+    count = service.store.retry_dead(cause)
+    service.runner.look()
+    return {"jobs": count}
+
+
+@router.get(
+    "/{id}", response_model=JobDetails, summary="Look at a job", responses=refusals(404, 422)
+)
+def job(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002 - its name in the URL
+    """Return a job with its request, its report or error, and its failed attempts."""
+    return job_details(found(service.store.find(id)))
+
+
+@router.post(
+    "/{id}/cancel",
+    status_code=202,
+    response_model=JobDetails,
+    summary="Cancel a job",
+    responses=refusals(404, 409, 422, 429),
+    dependencies=[Depends(paying)],
+)
+def cancel(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
+    """Cancel a job that waits, or have one that runs given up soon."""
+    before = found(service.store.find(id))
+    if before.state.over:
+        raise Refusal(409, f"the job is {before.state} already")
+    after = service.store.cancel(id, _event(before, EventKind.CANCELLED))
+    service.runner.look()
+    return job_details(found(after))
+
+
+@router.post(
+    "/{id}/retry",
+    status_code=202,
+    response_model=JobDetails,
+    summary="Try a job again",
+    responses=refusals(404, 409, 422, 429),
+    dependencies=[Depends(paying)],
+)
+def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
+    """Have a job that is dead or cancelled tried again."""
+    before = found(service.store.find(id))
+    if before.state not in {JobState.DEAD, JobState.CANCELLED}:
+        raise Refusal(409, f"the job is {before.state}, neither dead nor cancelled")
+    after = service.store.retry(id, _event(before, EventKind.ACCEPTED))
+    service.runner.look()
+    return job_details(found(after))
+
+
+@router.get(
+    "/{id}/result",
+    response_class=StreamingResponse,
+    summary="Get a job's result",
+    responses={
+        200: {
+            "description": "the result",
+            "content": {DICOM: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **refusals(404, 409, 422),
+    },
+)
+def result(service: TheService, id: _Id) -> Response:  # noqa: A002
+    """Return the file that a job came to."""
+    one = found(service.store.find(id))
+    return sent(_here(_result_of(one)), Path(one.source).name, {}, remove=False)
+
+
+@router.get(
+    "/{id}/preview/{which}",
+    response_class=Response,
+    summary="See a frame of a job's source or result",
+    responses={
+        200: {
+            "description": "a picture",
+            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **refusals(404, 409, 422, 429, 500, 503, 504),
+    },
+    dependencies=[Depends(paying)],
+)
+async def preview(
+    http: HttpRequest,
+    service: TheService,
+    id: _Id,  # noqa: A002
+    which: Literal["source", "result"],
+    frame: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    size: Annotated[int, Query(ge=16, le=2048, description="rows and columns at most")] = 512,
+) -> Response:
+    """Return a frame as a viewer would show it, as PNG."""
+    one = found(service.store.find(id))
+    path = _result_of(one) if which == "result" else Request.from_json(one.request).source
+    if not _here(path).is_file():
+        raise Refusal(404, "the file is not there any more")
+    item = PreviewItem(path, frame, size)
+    with service.places.one():
+        futures: Sequence[Any] = service.executor.run(preview_item, None, [item], [None])
+        picture: bytes = await service.outcome(futures[0], http)
+    return Response(picture, media_type="image/png")
+
+
+def _result_of(one: Job) -> str:
+    if one.target is None:
+        raise Refusal(409, f"the job is {one.state} and has no result")
+    return one.target
+
+
+def _here(path: str) -> Path:
+    if is_object_url(path):
+        raise Refusal(409, "the file is in object storage, not at this service", hint=path)
+    return Path(path)
+
+
+def _event(one: Job, kind: EventKind) -> str:
+    return Event(
+        kind=kind, job=one.id, attempt=one.attempts, tenant=one.tenant, trace_id=one.trace
+    ).to_json()

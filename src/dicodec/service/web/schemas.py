@@ -1,0 +1,251 @@
+"""What the service answers, as OpenAPI describes it; and the table of request fields as schemas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES
+from dicodec.service.jobs.request_fields import (
+    OPTION_FIELDS,
+    REQUEST_FIELDS,
+    FilePath,
+    Flag,
+    Kind,
+    Number,
+    Options,
+    Text,
+    Texts,
+    TextsByName,
+)
+from dicodec.service.jobs.store.tables import Job, JobState
+
+Schema = dict[str, Any]
+
+_TEXT = r"^[^\u0000]+$"
+_VALUE: Schema = {"type": "string", "minLength": 1, "maxLength": 10_240, "pattern": _TEXT}
+
+
+class ErrorFields(BaseModel):
+    """One error; see docs/command.md for the codes."""
+
+    model_config = ConfigDict(extra="allow")
+
+    code: str
+    kind: str
+    message: str
+    hint: str | None = None
+
+
+class ErrorAnswer(BaseModel):
+    """Why a request was not carried out."""
+
+    error: ErrorFields
+
+
+class JobAnswer(BaseModel):
+    """A job, in short."""
+
+    number: int
+    id: str
+    state: JobState
+    source: str
+    tenant: str | None
+    trace_id: str | None
+    priority: int
+    attempts: int
+    created: float
+    started: float | None
+    finished: float | None
+    not_before: float | None
+    frames: int | None
+    frames_done: int | None
+    source_size: int | None
+    target_size: int | None
+    action: str | None
+    seconds: float | None
+    error_code: str | None
+    error_text: str | None
+
+
+class JobDetails(JobAnswer):
+    """A job, with what was asked for, and what became of each attempt."""
+
+    request: dict[str, Any]
+    report: dict[str, Any] | None
+    error: dict[str, Any] | None
+    history: list[dict[str, Any]]
+
+
+class JobList(BaseModel):
+    """Jobs, the latest first; `next` is the `before` of what follows."""
+
+    jobs: list[JobAnswer]
+    next: int | None
+
+
+class Accepted(BaseModel):
+    """A job that is in the queue; `new` is false where its id was known."""
+
+    job: JobAnswer
+    new: bool
+
+
+class ManyAccepted(BaseModel):
+    """How many jobs were added, and how many were known."""
+
+    added: int
+    known: int
+
+
+class Retried(BaseModel):
+    """How many jobs are tried again."""
+
+    jobs: int
+
+
+class Tallied(BaseModel):
+    """Jobs in one state, of one cause."""
+
+    state: JobState
+    cause: str
+    jobs: int
+    source_bytes: int
+    target_bytes: int
+
+
+class SlotAnswer(BaseModel):
+    """What came to an end in some seconds."""
+
+    done: int
+    failed: int
+    bytes: int
+
+
+class Status(BaseModel):
+    """How the service is."""
+
+    version: str
+    uptime: float
+    workers: int
+    in_flight: int
+    queue_age: float
+    tallies: list[Tallied]
+    slot_seconds: int
+    slots: list[SlotAnswer]
+    upload_limit: int
+    roots: list[str]
+
+
+class Health(BaseModel):
+    """Whether all is well, and what is not: part and error code."""
+
+    ready: bool
+    problems: dict[str, str]
+
+
+class SyntaxAnswer(BaseModel):
+    """A transfer syntax that can be asked for."""
+
+    name: str
+    uid: str
+    title: str
+    lossy: bool
+
+
+def job_answer(job: Job) -> dict[str, Any]:
+    """Return a job as JobAnswer has it."""
+    given = {
+        "trace_id": job.trace,
+        "not_before": job.not_before if job.state is JobState.PENDING and job.not_before else None,
+    }
+    return {
+        name: given[name] if name in given else getattr(job, name)
+        for name in JobAnswer.model_fields
+    }
+
+
+def job_details(job: Job) -> dict[str, Any]:
+    """Return a job as JobDetails has it."""
+    result = json.loads(job.result) if job.result else {}
+    return {
+        **job_answer(job),
+        "request": json.loads(job.request),
+        "report": result.get("report"),
+        "error": result.get("error"),
+        "history": json.loads(job.history),
+    }
+
+
+def _names() -> list[str]:
+    return [
+        name
+        for syntax in TRANSFER_SYNTAXES
+        if syntax.writes
+        for name in dict.fromkeys((syntax.name, syntax.uid, syntax.keyword))
+    ]
+
+
+def field_schema(name: str, kind: Kind) -> Schema:
+    """Return the JSON Schema of a field."""
+    schema: Schema
+    match kind:
+        case Text(longest, choices):
+            schema = {"type": "string", "minLength": 1, "maxLength": longest}
+            schema = {"type": "string", "enum": [*choices]} if choices else schema
+            schema |= {} if choices else {"pattern": _TEXT}
+        case FilePath():
+            schema = {"type": "string", "minLength": 1, "maxLength": 4096, "pattern": _TEXT}
+        case Number(lowest, highest, whole):
+            schema = {"type": "integer" if whole else "number"}
+            schema |= {"minimum": lowest, "maximum": highest}
+        case Flag(words):
+            schema = {"type": "boolean"}
+            schema = {"anyOf": [schema, {"enum": [*words]}]} if words else schema
+        case Texts():
+            item: Schema = {"enum": _names()} if name == "to" else _VALUE
+            schema = {"type": "array", "items": item, "minItems": 1}
+        case TextsByName():
+            schema = {"type": "object", "additionalProperties": _VALUE}
+        case Options():
+            schema = object_schema(OPTION_FIELDS)
+    return {**schema, "description": kind.about}
+
+
+def object_schema(fields: Mapping[str, Kind], required: tuple[str, ...] = ()) -> Schema:
+    """Return the JSON Schema of an object with such fields, and no others."""
+    schema = {
+        "type": "object",
+        "properties": {name: field_schema(name, kind) for name, kind in fields.items()},
+        "additionalProperties": False,
+    }
+    return {**schema, "required": [*required]} if required else schema
+
+
+def request_schema() -> Schema:
+    """Return the JSON Schema of a request; the service gives an id to one that has none."""
+    return {
+        **object_schema(REQUEST_FIELDS, ("source",)),
+        "allOf": [
+            {"oneOf": [{"required": ["target"]}, {"required": ["target_folder"]}]},
+            {"anyOf": [{"required": ["to"]}, {"required": ["policy"]}]},
+        ],
+    }
+
+
+def option_parameters() -> list[Schema]:
+    """Return `to`, `policy` and the options as parameters of a URL, for OpenAPI."""
+    fields: dict[str, Kind] = {name: REQUEST_FIELDS[name] for name in ("to", "policy")}
+    fields |= OPTION_FIELDS
+    found = []
+    for name, kind in fields.items():
+        schema = field_schema(name, kind)
+        about = schema.pop("description", "")
+        if isinstance(kind, TextsByName):
+            pair = {"type": "string", "pattern": "^[A-Za-z0-9]+=[^\\u0000]+$"}
+            schema, about = {"type": "array", "items": pair}, f"{about}, as KEYWORD=VALUE"
+        found.append({"name": name, "in": "query", "schema": schema, "description": about})
+    return found

@@ -1,0 +1,72 @@
+"""Running the application: address, signals, and the server's own words as JSON."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+
+import uvicorn
+
+from dicodec.errors import InvalidOptionError
+from dicodec.service.ending_signals import ending_signals
+from dicodec.service.jobs.logs import Log
+from dicodec.service.web.app import create_app
+from dicodec.service.web.service import Service
+
+_CONNECTIONS = 512
+_ENDING_SECONDS = 10
+"""How long requests get to finish when the service ends; jobs get `drain` after that."""
+
+
+class _Words(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        # No traceback: what it quotes may come from a file.
+        self._log.write(record.levelname.lower(), "server", message=record.msg[:200], kind=kind)
+
+
+def serve(service: Service, listening: socket.socket) -> None:
+    """Serve until a signal says that it is enough."""
+    words = logging.getLogger("uvicorn")
+    words.handlers = [_Words(service.log)]
+    words.propagate = False
+    config = uvicorn.Config(
+        create_app(service),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_ENDING_SECONDS,
+        lifespan="on",
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    # It ends well on a signal, and sends that once more to those who were asked before it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    if signal.SIGHUP in ending_signals():  # which it knows nothing of
+        signal.signal(signal.SIGHUP, server.handle_exit)
+    service.is_closing = lambda: server.should_exit
+    server.run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        InvalidOptionError: it cannot.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as cause:
+        raise InvalidOptionError(
+            f"cannot listen on {host} port {port}: {cause.strerror or cause}"
+        ) from cause

@@ -1,0 +1,284 @@
+"""The ledger: what is written when, what survives, who may write; a hundred thousand entries."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import Begun, Ending, State
+from dicodec.errors import InvalidOptionError, TargetUnavailableError, WriteError
+
+DONE = Ending(
+    state=State.DONE, json='{"a": 1}', target_size=5, target_modified=7, action="transcoded",
+    seconds=0.25, target="/out",
+)  # fmt: skip
+FAILED = Ending(
+    state=State.FAILED, json="{}", attempts=2, error_code="disk-full", error_kind="writing",
+    error_text="full",
+)  # fmt: skip
+
+
+def begin(ledger: Ledger, *sources: str, at: int = 0) -> None:
+    ledger.begin([Begun(one, None, at + i, 10, 20) for i, one in enumerate(sources)])
+
+
+def states(ledger: Ledger) -> dict[str, str]:
+    return {entry.source: str(entry.state) for entry, _ in ledger.entries()}
+
+
+MADE_AND_KILLED = """
+import os, sqlite3, sys
+from dicodec.batch.ledger.ledger import Ledger
+
+path, number = sys.argv[1], int(sys.argv[2])
+
+class Dying(sqlite3.Connection):
+    def executescript(self, script):
+        held, count = "", 0
+        for part in script.split(";"):
+            held += part + ";"
+            if sqlite3.complete_statement(held):
+                if count == number:
+                    os._exit(9)
+                self.execute(held)
+                held, count = "", count + 1
+
+connect = sqlite3.connect
+sqlite3.connect = lambda *given, **settings: connect(*given, factory=Dying, **settings)
+Ledger(path, writing=True).close()
+"""
+
+
+def test_killed_while_it_was_made_it_is_made_anew(tmp_path: Path) -> None:
+    for number in range(20):
+        path = str(tmp_path / str(number))
+        status = subprocess.run(
+            [sys.executable, "-c", MADE_AND_KILLED, path, str(number)], check=False
+        ).returncode
+        with Ledger(path, writing=True) as ledger:
+            assert ledger.start("digest", "") == 1
+        if not status:
+            break
+        assert status == 9
+    assert 5 < number < 19
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    path = str(tmp_path / "ledger")
+    with Ledger(path, writing=True) as ledger:
+        assert ledger.start("digest", "convert in") == 1
+        begin(ledger, "b", "a")
+        ledger.end("a", FAILED)
+        ledger.end("b", DONE)
+        ledger.finish()
+
+    with Ledger(path, writing=False) as ledger:
+        (b, report), (a, _) = ledger.entries(reports=True)
+        assert (b.source, b.state, b.target, b.target_size) == ("b", State.DONE, "/out", 5)
+        assert (b.source_size, b.source_modified, b.attempts) == (10, 20, 1)
+        assert report == '{"a": 1}'
+        assert (a.state, a.error_code, a.attempts, a.target) == (
+            State.FAILED, "disk-full", 2, None,
+        )  # fmt: skip
+        assert [entry.source for entry, _ in ledger.entries(["failed"])] == ["a"]
+        assert ledger.find("a") == a
+        assert ledger.find("c") is None
+        assert ledger.options_of_runs() == {1: "digest"}
+        assert ledger.totals() == [
+            ("done", "transcoded", None, 1, 10, 5), ("failed", None, "disk-full", 1, 10, 0),
+        ]  # fmt: skip
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    name = os.fsdecode(b"/caf\xe9/\xe8\x83\xb8")
+    with Ledger(str(tmp_path / "ledger"), writing=True) as ledger:
+        ledger.start("", name)
+        begin(ledger, name)
+        ledger.end(name, DONE)
+        ledger.flush()
+        ledger.claim(name, name + "!")
+        found = ledger.find(name)
+        assert found is not None
+        assert (found.source, found.target) == (name, name + "!")
+
+
+def test_what_cannot_be_written_is_an_error_and_no_open_transaction(tmp_path: Path) -> None:
+    with Ledger(str(tmp_path / "ledger"), writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, "a")
+        with pytest.raises(WriteError, match="the ledger: "):
+            begin(ledger, "b", "c")  # at the place of another
+        ledger.end("a", DONE)
+        ledger.flush()
+        assert ledger.find("b") is None
+    with Ledger(str(tmp_path / "ledger"), writing=False) as ledger:
+        assert [entry.source for entry, _ in ledger.entries(["done"])] == ["a"]
+
+
+def test_endings_are_told_in_the_order_of_listing() -> None:
+    with Ledger("", writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, "a", "b", "c", "d")
+        told: list[str] = []
+
+        def tell(*, last: bool = False) -> list[str]:
+            ledger.flush()
+            found = [
+                entry.source for _, entry, _ in ledger.ended_from(len(told), past_pending=last)
+            ]
+            told.extend(found)
+            return found
+
+        ledger.end("b", DONE)
+        assert tell() == []
+        ledger.end("a", DONE)
+        assert tell() == ["a", "b"]
+        ledger.give_back(["c"])
+        ledger.end("d", DONE)
+        assert tell() == []
+        assert tell(last=True) == ["d"]
+        assert states(ledger) == {"a": "done", "b": "done", "c": "pending", "d": "done"}
+
+
+def test_a_later_run_brings_entries_up_to_date() -> None:
+    with Ledger("", writing=True) as ledger:
+        ledger.start("one", "")
+        begin(ledger, "a", "b")
+        ledger.end("a", FAILED)
+        ledger.end("b", DONE)
+        ledger.start("two", "")
+        begin(ledger, "a")
+        ledger.end("a", DONE)
+        ledger.flush()
+
+        found = ledger.find("a")
+        assert found is not None
+        assert (found.state, found.run, found.attempts, found.error_code) == ("done", 2, 3, None)
+        assert [entry.source for _, entry, _ in ledger.ended_from(0)] == ["a"]
+
+
+def test_a_target_belongs_to_one_source() -> None:
+    with Ledger("", writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, "a", "b")
+        ledger.claim("a", "/t")
+        assert ledger.source_of("/t", "b") == "a"
+        assert ledger.source_of("/t", "a") is None
+        ledger.end("a", FAILED)
+        ledger.start("", "")
+        begin(ledger, "b")
+        assert ledger.source_of("/t", "b") is None  # it failed, and is not there any more
+
+
+def test_what_could_not_be_listed_is_forgotten() -> None:
+    with Ledger("", writing=True) as ledger:
+        ledger.start("", "")
+        ledger.begin([Begun("folder", None, 0, None, None)])
+        ledger.end("folder", FAILED)
+        ledger.flush()
+        assert states(ledger) == {"folder": "failed"}
+        ledger.start("", "")
+        assert states(ledger) == {}
+
+
+def test_one_process_writes_and_others_read(tmp_path: Path) -> None:
+    path = str(tmp_path / "ledger")
+    with Ledger(path, writing=True) as ledger:
+        ledger.start("", "")
+        begin(ledger, "a")
+        with pytest.raises(InvalidOptionError, match="another process is using"):
+            Ledger(path, writing=True)
+        with Ledger(path, writing=False) as reader:
+            assert states(reader) == {"a": "running"}
+    with Ledger(path, writing=True):
+        pass
+    assert [one.name for one in tmp_path.iterdir()] == ["ledger"]
+
+
+def test_what_begins_is_safe_before_its_work_begins(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    script = f"""
+import os, signal
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import Begun, Ending, State
+ledger = Ledger({str(path)!r}, writing=True)
+ledger.start("", "")
+ledger.begin([Begun("a", "/a", 0, 1, 1)])
+ledger.end("a", Ending(state=State.DONE, json="{{}}"))
+ledger.begin([Begun("b", "/b", 1, 1, 1)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+    with Ledger(str(path), writing=True) as ledger:
+        assert states(ledger) == {"a": "done", "b": "running"}
+
+
+@pytest.mark.parametrize("content", [b"text" * 2000, b"SQLite format 3\0" + bytes(100)])
+def test_what_is_no_ledger_is_refused_and_stays(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    for writing in (True, False):
+        with pytest.raises(InvalidOptionError):
+            Ledger(str(path), writing=writing)
+    assert path.read_bytes() == content
+
+
+def test_another_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE x (y)")
+    connection.close()
+    with pytest.raises(InvalidOptionError, match="not a ledger"):
+        Ledger(str(path), writing=True)
+    with pytest.raises(InvalidOptionError, match="no ledger"):
+        Ledger(str(tmp_path / "missing"), writing=False)
+    with pytest.raises(TargetUnavailableError):
+        Ledger(str(tmp_path / "no" / "folder"), writing=True)
+
+
+def test_a_hundred_thousand_entries(tmp_path: Path) -> None:
+    count, group = 100_000, 50
+    statements: Counter[str] = Counter()
+    with Ledger(str(tmp_path / "ledger"), writing=True) as ledger:
+        ledger._connection.set_trace_callback(
+            lambda text: statements.update([text.split(maxsplit=1)[0]])
+        )
+        ledger.start("", "")
+        for start in range(0, count, group):
+            names = [f"/archive/{start // 1000}/{start + i}" for i in range(group)]
+            begin(ledger, *names, at=start)
+            for name in names:
+                ledger.end(name, DONE)
+            assert len(ledger._endings) <= 1000
+        ledger.flush()
+        # One transaction for a group and all that ended meanwhile, and one statement for each step.
+        assert statements["BEGIN"] <= count // group + 100
+        assert statements["UPDATE"] == count
+        assert statements["INSERT"] == 2 * count + 1
+        assert statements["SELECT"] == 0
+
+        plans = [
+            ("SELECT * FROM file WHERE source = 'x'", "SEARCH file USING INDEX"),
+            ("SELECT * FROM file WHERE run = 1 AND position >= 5 ORDER BY position",
+             "SEARCH file USING INDEX in_order"),
+            ("SELECT * FROM file WHERE state = 'failed' AND error_code IS NOT NULL",
+             "SEARCH file USING INDEX by_cause"),
+        ]  # fmt: skip
+        for statement, plan in plans:
+            rows = ledger._connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+            assert [row[3].startswith(plan) for row in rows] == [True], rows
+        found = ledger.find("/archive/99/99999")
+        assert found is not None
+        assert found.state is State.DONE
+        assert sum(1 for _ in ledger.ended_from(0)) == count
+        assert ledger.totals() == [("done", "transcoded", None, count, 10 * count, 5 * count)]

@@ -1,0 +1,402 @@
+"""The pool: one outcome for each item, whatever becomes of the processes. They are real ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicodec.batch.pool.pool import Event, Job, Outcome, Pool, Progress, Returned
+from dicodec.errors import InternalError
+from helpers.pool_work import behave
+
+
+def job(*items: str, whole_machine: bool = False) -> Job:
+    return Job(behave, None, items, items, whole_machine=whole_machine)
+
+
+def events(pool: Pool) -> list[Event]:
+    found: list[Event] = []
+    while pool.busy:
+        found += pool.wait(1)
+    return found
+
+
+def outcomes(pool: Pool) -> dict[str, Outcome]:
+    found = [event for event in events(pool) if isinstance(event, Outcome)]
+    assert len({one.key for one in found}) == len(found)
+    return {one.key: one for one in found}
+
+
+def codes(found: dict[str, Outcome]) -> dict[str, str]:
+    return {key: one.error.code if one.error else "" for key, one in found.items()}
+
+
+def children() -> set[int]:
+    """Return the processes that this one has, zombies included."""
+    pid = os.getpid()
+    return {int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Any:
+    processes, descriptors = children(), len([*Path("/proc/self/fd").iterdir()])
+    yield
+    assert children() == processes
+    assert len([*Path("/proc/self/fd").iterdir()]) == descriptors
+
+
+def test_items_are_done_in_order_by_one_worker() -> None:
+    with Pool(1, cores=4) as pool:
+        pool.submit(job("a", "b", "c"))
+        found = outcomes(pool)
+
+    assert [one.result for one in found.values()] == [("a", 4), ("b", 4), ("c", 4)]
+    assert all(one.attempts == 1 for one in found.values())
+
+
+def test_no_process_is_started_before_there_is_work() -> None:
+    before = children()
+    with Pool(4) as pool:
+        assert pool.wait(0) == []
+        assert children() == before
+
+
+def test_workers_can_be_started_ahead_of_work() -> None:
+    before = children()
+    with Pool(3) as pool:
+        pool.start(2, "json")
+        ahead = children() - before
+        assert len(ahead) == 2
+        assert not pool.busy
+        pool.submit(job("a"))
+        pool.submit(job("b"))
+        assert {*codes(outcomes(pool)).values()} == {""}
+        assert children() - before == ahead
+
+
+def test_workers_started_ahead_end_without_work() -> None:
+    with Pool(1) as pool:
+        pool.start(4, "dicodec.batch.conversion_work")
+
+
+def test_workers_that_cannot_be_started_ahead_are_told_of() -> None:
+    with Pool(1) as pool:
+        pool.start(1, "no_such_module")
+        pool.submit(job("a"))
+        with pytest.raises(InternalError, match=r"no worker can be started.*no_such_module"):
+            events(pool)
+
+
+def test_threads_and_workers_are_not_more_than_cores() -> None:
+    with Pool(2, cores=8) as pool:
+        for name in "abcd":
+            pool.submit(job(name))
+        pool.submit(job("large", whole_machine=True))
+        found = outcomes(pool)
+
+    assert [found[name].result[1] for name in ("a", "b", "c", "d", "large")] == [4, 4, 4, 4, 8]
+
+
+def test_what_has_the_whole_machine_waits_for_the_others(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with Pool(2, cores=2) as pool:
+        pool.submit(job(f"wait:{mark}"))
+        pool.submit(job("large", whole_machine=True))
+        pool.submit(job("after"))
+        found: list[Event] = []
+        while not found:
+            found += pool.wait(60)
+        assert found == [Progress(f"wait:{mark}", "begun")]
+        assert pool.wait(0.1) == []
+        assert pool.room == -1
+        mark.touch()
+        assert [*outcomes(pool)] == [f"wait:{mark}", "large", "after"]
+
+
+@pytest.mark.parametrize(("item", "end"), [
+    ("crash", "the worker was ended by SIGSEGV"),
+    ("exit", "the worker ended with status 3: last words"),
+])  # fmt: skip
+def test_a_crash_costs_one_item_an_error(item: str, end: str) -> None:
+    with Pool(1) as pool:
+        pool.submit(job("a", item, "b"))
+        pool.submit(job("c"))
+        found = outcomes(pool)
+
+    assert codes(found) == {"a": "", item: "worker-crashed", "b": "", "c": ""}
+    assert found[item].attempts == 2
+    assert str(found[item].error) == end
+
+
+def test_an_item_is_tried_once_more_alone_after_a_crash(tmp_path: Path) -> None:
+    item = f"crash-once:{tmp_path / 'mark'}"
+    with Pool(2) as pool:
+        pool.submit(job("a", item, "b"))
+        found = outcomes(pool)
+
+    assert set(codes(found).values()) == {""}
+    assert {key: one.attempts for key, one in found.items()} == {"a": 1, item: 2, "b": 1}
+
+
+def test_what_takes_too_long_is_given_up_once() -> None:
+    with Pool(2, timeout=0.5) as pool:
+        pool.submit(job("a", "hang", "b"))
+        found = outcomes(pool)
+
+    assert codes(found) == {"a": "", "hang": "timeout", "b": ""}
+    assert found["hang"].attempts == 1
+
+
+def test_what_takes_too_much_memory_is_given_up() -> None:
+    with Pool(1, memory=150 << 20) as pool:
+        pool.submit(job("a", "eat", "b", "no-memory"))
+        found = outcomes(pool)
+
+    assert codes(found) == {"a": "", "eat": "out-of-memory", "b": "", "no-memory": "out-of-memory"}
+    assert found["eat"].attempts == 2
+
+
+def test_errors_come_as_they_were_raised() -> None:
+    with Pool(1) as pool:
+        pool.submit(job("error", "raise"))
+        found = outcomes(pool)
+
+    assert codes(found) == {"error": "corrupt-frame", "raise": "internal-error"}
+    assert found["error"].error is not None
+    assert found["error"].error.as_dict() == {
+        "code": "corrupt-frame", "kind": "reading", "message": "broken", "frame": 3,
+        "hint": "mend it",
+    }  # fmt: skip
+    assert "KeyError('fault')" in str(found["raise"].error)
+
+
+def test_work_tells_how_far_it_is() -> None:
+    with Pool(1) as pool:
+        pool.submit(job("tell:1:2"))
+        found = events(pool)
+
+    assert found[:2] == [Progress("tell:1:2", "1"), Progress("tell:1:2", "2")]
+    assert isinstance(found[2], Outcome)
+
+
+def test_telling_does_not_put_off_the_end_of_the_time() -> None:
+    with Pool(1, timeout=0.3) as pool:
+        pool.submit(job("tell:1", "hang"))
+        assert codes(outcomes(pool)) == {"tell:1": "", "hang": "timeout"}
+
+
+def test_a_killed_worker_is_replaced() -> None:
+    before = children()
+    with Pool(1) as pool:
+        pool.submit(job("tell:x", "hang", "b"))
+        while not any(isinstance(event, Outcome) for event in pool.wait(1)):
+            pass
+        (worker,) = children() - before
+        os.kill(worker, signal.SIGKILL)
+        pool.submit(job("c"))
+        found: list[Event] = []
+        while not any(isinstance(event, Outcome) and event.key == "b" for event in found):
+            if (started := children() - before - {worker}) and len(found) == 0:
+                time.sleep(0.1)
+                os.kill(started.pop(), signal.SIGKILL)  # the second attempt at the item
+                worker = -1
+            found += pool.wait(0.2)
+        found += events(pool)
+
+    assert codes({one.key: one for one in found if isinstance(one, Outcome)}) == {
+        "hang": "worker-crashed", "b": "", "c": "",
+    }  # fmt: skip
+
+
+def test_stopped_it_finishes_what_is_begun_and_returns_the_rest(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with Pool(1) as pool:
+        pool.submit(job("a", f"wait:{mark}", "b"))
+        pool.submit(job("c", "d"))
+        found: list[Event] = []
+        while len(found) < 2:
+            found += pool.wait(1)
+        returned = pool.stop()
+        mark.touch()
+        later = events(pool)
+
+    assert returned == [Returned("c"), Returned("d")]
+    assert [type(event) for event in later] == [Outcome, Returned]
+    assert found[1] == Progress(f"wait:{mark}", "begun")
+    assert [event.key for event in [found[0], *later]] == ["a", f"wait:{mark}", "b"]
+
+
+@pytest.mark.parametrize("way", ["part", "hold"])
+def test_discarded_it_leaves_nothing_behind(tmp_path: Path, way: str) -> None:
+    part = tmp_path / "part"
+    with Pool(1) as pool:
+        pool.submit(job(f"{way}:{part}", "b"))
+        while not part.exists():
+            pool.wait(0.05)
+        assert pool.discard() == [Returned(f"{way}:{part}"), Returned("b")]
+
+    assert not part.exists()
+
+
+def test_a_job_can_be_submitted_while_another_thread_waits() -> None:
+    import threading
+
+    with Pool(1) as pool:
+        threading.Timer(0.2, lambda: pool.submit(job("a"))).start()
+        found: list[Event] = []
+        started = time.monotonic()
+        while not found:
+            found += pool.wait(60)
+        assert time.monotonic() - started < 50
+    assert [event.key for event in found] == ["a"]
+
+
+def test_a_worker_whose_pool_was_killed_cleans_up_and_ends(tmp_path: Path) -> None:
+    part, script = tmp_path / "part", tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        f"sys.path[:0] = [{str(Path(__file__).parents[2])!r}]\n"
+        "from dicodec.batch.pool.pool import Job, Pool\n"
+        "from helpers.pool_work import behave\n"
+        "pool = Pool(1)\n"
+        f"pool.submit(Job(behave, None, ['part:{part}'], [0]))\n"
+        f"while not os.path.exists({str(part)!r}): pool.wait(0.05)\n"
+        "pid = os.getpid()\n"
+        "print(open(f'/proc/{pid}/task/{pid}/children').read(), flush=True)\n"
+        "os.kill(pid, signal.SIGKILL)\n"
+    )
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, check=False)
+    (worker,) = done.stdout.split()
+
+    assert done.returncode == -signal.SIGKILL
+    _wait_until(lambda: not part.exists() and not _runs(int(worker)))
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _wait_until(happened: Any) -> None:
+    until = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def written(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+def test_results_take_their_places_before_they_are_told_of(tmp_path: Path) -> None:
+    mark, folder = tmp_path / "mark", tmp_path / "folder"
+    folder.mkdir()
+    items = [f"write:{folder / 'a'}", "error", f"write:{folder / 'b'}", f"wait:{mark}"]
+    with Pool(1) as pool:
+        pool.submit(job(*items))
+        early: list[Event] = []
+        while len(early) < 2:  # the error, and that the last one is begun
+            early += pool.wait(1)
+        assert [one.key for one in early] == ["error", items[3]]
+        assert [*written(folder)] == [".a.dicodec-part", ".b.dicodec-part"]
+        mark.touch()
+        late = outcomes(pool)
+
+    assert [*late] == [items[0], items[2], items[3]]
+    assert set(codes(late).values()) == {""}
+    assert written(folder) == {"a": "attempt 1", "b": "attempt 1"}
+
+
+def test_a_result_without_its_place_is_an_error_of_its_own(tmp_path: Path) -> None:
+    a, b, c = (f"write:{tmp_path / name}" for name in "abc")
+    with Pool(1) as pool:
+        pool.submit(job(a, f"{b}:taken", f"{c}:broken", "d"))
+        found = outcomes(pool)
+
+    assert codes(found) == {a: "", f"{b}:taken": "target-exists", f"{c}:broken": "corrupt-frame",
+                            "d": ""}  # fmt: skip
+    assert written(tmp_path) == {"a": "attempt 1", "b": "of another"}
+
+
+@pytest.mark.parametrize(("item", "code"), [("crash", "worker-crashed"), ("hang", "timeout")])
+def test_results_that_a_crash_cost_their_places_are_made_anew(
+    tmp_path: Path, item: str, code: str
+) -> None:
+    a, b, c = (f"write:{tmp_path / name}" for name in "abc")
+    with Pool(1, timeout=1) as pool:
+        pool.submit(job(a, b, item, c))
+        found = outcomes(pool)
+
+    assert codes(found) == {a: "", b: "", item: code, c: ""}
+    assert [found[key].attempts for key in (a, b, c)] == [2, 2, 1]
+    assert written(tmp_path) == {"a": "attempt 2", "b": "attempt 2", "c": "attempt 1"}
+
+
+def test_stopped_what_is_written_takes_its_place(tmp_path: Path) -> None:
+    mark, folder = tmp_path / "mark", tmp_path / "folder"
+    folder.mkdir()
+    first = f"write:{folder / 'a'}"
+    with Pool(1) as pool:
+        pool.submit(job(first, f"wait:{mark}", "b"))
+        while not any(isinstance(event, Progress) for event in pool.wait(1)):
+            pass
+        pool.stop()
+        mark.touch()
+        found = events(pool)
+
+    assert [type(event) for event in found] == [Outcome, Outcome, Returned]
+    assert written(folder) == {"a": "attempt 1"}
+
+
+def test_discarded_what_is_written_is_removed_and_returned(tmp_path: Path) -> None:
+    first = f"write:{tmp_path / 'a'}"
+    with Pool(1) as pool:
+        pool.submit(job(first, "tell:x", "hang", "b"))
+        while not any(isinstance(event, Progress) for event in pool.wait(1)):
+            pass
+        returned = {event.key for event in pool.discard()}
+
+    assert {first, "hang", "b"} <= returned
+    assert written(tmp_path) == {}
+
+
+def test_given_up_an_item_costs_those_before_it_nothing(tmp_path: Path) -> None:
+    first = f"write:{tmp_path / 'a'}"
+    with Pool(1) as pool:
+        pool.submit(job(first, "tell:x", "hang", "b"))
+        while not any(isinstance(event, Outcome) for event in pool.wait(1)):
+            pass
+        assert pool.give_up(first) == []
+        assert pool.give_up("hang") == [Returned("hang")]
+        found = outcomes(pool)
+
+    assert codes(found) == {first: "", "b": ""}
+    assert written(tmp_path) == {"a": "attempt 2"}
+
+
+def test_work_that_is_no_function_of_a_module_is_refused() -> None:
+    def local(settings: Any, item: Any, around: Any) -> None:
+        raise AssertionError
+
+    with Pool(1) as pool:
+        pool.submit(Job(local, None, [1], [1]))
+        with pytest.raises((AttributeError, TypeError)):  # it cannot be pickled
+            pool.wait(1)
+
+
+def test_keys_are_any_values() -> None:
+    keys: Sequence[Any] = [("a", 1), object()]
+    with Pool(1) as pool:
+        pool.submit(Job(behave, None, ["x", "y"], keys))
+        assert [event.key for event in events(pool)] == keys

@@ -1,0 +1,463 @@
+"""Object storage: names, reading by ranges, uploading whole, and conversions, against moto's S3."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dicodec import ConversionOptions, convert_bytes
+from dicodec.batch.cloud_conversion import convert_objects
+from dicodec.batch.sources import cloud
+from dicodec.batch.sources.cloud import copy_object, exists, head, list_objects, upload
+from dicodec.batch.sources.cloud_source import BLOCK_SIZE, CloudObject, open_object
+from dicodec.batch.sources.folders import WalkRules
+from dicodec.batch.sources.listing import Listed, listed, roots
+from dicodec.batch.sources.references import open_source
+from dicodec.cli.main import run
+from dicodec.conversion.convert import convert_with
+from dicodec.errors import (
+    DicodecError,
+    EmptyFileError,
+    InvalidOptionError,
+    ReadError,
+    SourceChangedError,
+    SourceUnavailableError,
+    TargetExistsError,
+    TargetUnavailableError,
+    VerificationError,
+    WriteError,
+)
+from dicodec.model.limits import DEFAULT_LIMITS
+from dicodec.model.object_url import ObjectUrl, is_object_url, parse_object_url
+from dicodec.part10.dicom_file import open_dicom
+from dicodec.part10.source import OpenSource
+from dicodec.report import LEFT_ALONE
+from helpers.made import IMAGE_KINDS, make_file
+
+CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
+EXPECTED = convert_bytes(CONTENT, to="rle")
+OPTIONS = ConversionOptions(to=("rle",))
+
+
+# Names.
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s3://bucket/a/b.dcm", ObjectUrl("s3", "bucket", "a/b.dcm")),
+        ("S3://bucket/a/", ObjectUrl("s3", "bucket", "a/")),
+        ("gs://bucket", ObjectUrl("gs", "bucket", "")),
+        ("az://container/ä b.dcm", ObjectUrl("az", "container", "ä b.dcm")),
+    ],
+)
+def test_names_are_taken_apart(text: str, expected: ObjectUrl) -> None:
+    assert is_object_url(text)
+    found = parse_object_url(text)
+    assert found == expected
+    assert parse_object_url(str(found)) == found
+    assert found.is_prefix == (not found.key or text.endswith("/"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["s3://", "s3:///key", "s3://user:secret@host/key", "s3://b/a//b", "s3://b/../x", "gs://b/./x"],
+)
+def test_wrong_names_are_refused(text: str) -> None:
+    with pytest.raises(InvalidOptionError) as raised:
+        parse_object_url(text)
+    assert raised.value.code == "invalid-option"
+
+
+def test_paths_are_no_urls() -> None:
+    for name in ("s3", "/s3://x", "file://x", "https://x", "C:/x", "s3:/x", Path("s3://x"), None):
+        assert not is_object_url(name)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/key", "gs://bucket/key", "az://container/key"])
+def test_stores_are_those_of_the_schemes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    cloud._store_of.cache_clear()
+    found = type(cloud._store(parse_object_url(url))).__name__
+    assert found == {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}[url[:2]]
+    cloud._store_of.cache_clear()
+
+
+def test_azure_needs_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    cloud._store_of.cache_clear()
+    with pytest.raises(InvalidOptionError, match="Account must be specified"):
+        head(parse_object_url("az://container/key"))
+
+
+def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(InvalidOptionError, match="needs obstore") as raised:
+        open_object(parse_object_url("s3://bucket/key"))
+    assert raised.value.hint == "pip install 'dicodec[cloud]'"
+
+
+def test_nobody_else_imports_obstore() -> None:
+    code = (
+        "import sys; from dicodec.cli.main import run; run(['policy', 'list']); "
+        "import dicodec.cli.convert.batch, dicodec.batch.sources.locations; "
+        "sys.exit('obstore' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False)
+    assert ended.returncode == 0
+
+
+# A store.
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Start moto's server in a process of its own, and return where it is."""
+    port = free_port()
+    code = f"import sys; from moto.server import main; sys.exit(main(['-H127.0.0.1', '-p{port}']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            if process.poll() is not None:
+                raise AssertionError("moto's server did not start")
+            try:
+                request(url)
+            except urllib.error.URLError:
+                time.sleep(0.1)
+            else:
+                break
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def request(url: str, method: str = "GET") -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(urllib.request.Request(url, method=method), timeout=10).close()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Make an empty bucket, and the environment that leads to it."""
+    for name in os.environ:
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    settings = {
+        "AWS_ENDPOINT_URL": server, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "do-not-tell",
+    }  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    request(f"{server}/moto-api/reset", "POST")
+    request(f"{server}/bucket", "PUT")
+    cloud._store_of.cache_clear()
+    yield "s3://bucket/"
+    cloud._store_of.cache_clear()
+
+
+def put(url: str, content: bytes, folder: Path) -> ObjectUrl:
+    path = folder / "to-upload"
+    path.write_bytes(content)
+    upload(path, parse_object_url(url), overwrite=True)
+    return parse_object_url(url)
+
+
+def get(url: str) -> bytes:
+    with open_object(parse_object_url(url)) as found:
+        return found.read(0, found.size)
+
+
+def names(prefix: str) -> list[str]:
+    return [facts.url.key for facts in list_objects(parse_object_url(prefix))]
+
+
+def test_objects_are_listed_below_a_prefix(bucket: str, tmp_path: Path) -> None:
+    for key in ("b", "a/2", "a/1", "ab/3", "a/deep/4"):
+        put(bucket + key, key.encode(), tmp_path)
+    assert names(bucket) == ["a/1", "a/2", "a/deep/4", "ab/3", "b"]
+    assert names(bucket + "a/") == ["a/1", "a/2", "a/deep/4"]
+    assert names(bucket + "none/") == []
+    (facts,) = list_objects(parse_object_url(bucket + "ab/"))
+    assert (facts.size, facts == head(facts.url)) == (4, True)
+    assert pickle.loads(pickle.dumps(facts)) == facts
+
+
+def test_a_header_costs_one_request_and_frames_few(bucket: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 4096, (40, 512, 512), np.uint16)
+    content = make_file(512, 512, frames=40, pixels=pixels)[0]
+    url = put(bucket + "large.dcm", content, tmp_path)
+    with open_object(url) as found:
+        with open_dicom(found) as file:
+            assert file.pixel_data is not None
+        assert found.requests == 1
+        parts = [found.read(start, 100_000) for start in range(0, len(content), 100_000)]
+        assert b"".join(parts) == content
+        blocks = -(-len(content) // BLOCK_SIZE)
+        assert found.requests <= 9 < blocks
+        before = found.requests
+        assert found.read(7_000_001, 3_000_000) == content[7_000_001:10_000_001]
+        assert found.read(len(content) - 5, 100) == content[-5:]
+        assert found.read(len(content), 10) == b""
+        assert found.requests == before
+
+
+def test_what_is_not_read_is_not_fetched(bucket: str, tmp_path: Path) -> None:
+    content = os.urandom(20 * BLOCK_SIZE + 17)
+    with open_object(put(bucket + "x", content, tmp_path)) as found:
+        for block in (19, 7, 13, 7, 20, 3):  # to and fro, as the items of fragments lie
+            start = block * BLOCK_SIZE + 5
+            assert found.read(start, 12) == content[start : start + 12]
+        assert found.requests == 6
+        assert sum(found._there) == 6
+
+
+def test_large_objects_are_held_in_a_file(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicodec.batch.sources.cloud_source.SPOOL_SIZE", 1000)
+    content = os.urandom(5 * BLOCK_SIZE + 3)
+    with open_object(put(bucket + "x", content, tmp_path)) as found:
+        assert found._held._memory is None
+        assert found.read(3 * BLOCK_SIZE - 4, 9) == content[3 * BLOCK_SIZE - 4 :][:9]
+        assert found.read(0, found.size) == content
+
+
+def test_an_object_that_is_replaced_meanwhile_is_an_error(bucket: str, tmp_path: Path) -> None:
+    url = put(bucket + "x", os.urandom(3 * BLOCK_SIZE), tmp_path)
+    with open_object(url) as found:
+        put(bucket + "x", os.urandom(3 * BLOCK_SIZE), tmp_path)
+        with pytest.raises(SourceChangedError) as raised:
+            found.read(2 * BLOCK_SIZE, 1)
+    assert raised.value.path == bucket + "x"
+
+
+def test_what_is_not_there_or_empty_is_said_so(bucket: str, tmp_path: Path) -> None:
+    for url in (bucket + "none", "s3://nobucket/key"):
+        with pytest.raises(SourceUnavailableError, match="does not exist") as raised:
+            open_object(parse_object_url(url))
+        assert raised.value.path == url
+    put(bucket + "empty", b"", tmp_path)
+    with (
+        open_object(parse_object_url(bucket + "empty")) as found,
+        pytest.raises(EmptyFileError),
+        OpenSource(found),
+    ):
+        pass
+
+
+def test_nothing_is_overwritten_unasked(bucket: str, tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    path.write_bytes(b"new")
+    url = put(bucket + "x", b"old", tmp_path)
+    with pytest.raises(TargetExistsError):
+        upload(path, url, overwrite=False)
+    assert get(str(url)) == b"old"
+    with pytest.raises(SourceChangedError):
+        upload(path, url, overwrite=True, replaces='"another"')
+    assert get(str(url)) == b"old"
+    upload(path, url, overwrite=True, replaces=head(url).etag)
+    assert get(str(url)) == b"new"
+
+
+def test_an_object_that_appears_meanwhile_stays(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new"
+    path.write_bytes(b"new")
+    url = put(bucket + "x", b"theirs", tmp_path)
+    monkeypatch.setattr(cloud, "exists", lambda _: False)
+    with pytest.raises(TargetExistsError):
+        upload(path, url, overwrite=False)
+    assert get(str(url)) == b"theirs"
+
+
+def test_large_files_go_in_parts(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(17 << 20)
+    url = put(bucket + "large", content, tmp_path)
+    etag = head(url).etag
+    assert etag is not None
+    assert etag.endswith('-3"')  # the number of parts
+    assert get(str(url)) == content
+
+
+def test_errors_of_the_store_are_ours_and_tell_no_secrets(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new"
+    path.write_bytes(b"new")
+    with pytest.raises(TargetUnavailableError, match="does not exist"):
+        upload(path, parse_object_url("s3://nobucket/x"), overwrite=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(cloud, "_RETRIES", {"max_retries": 0})
+    cloud._store_of.cache_clear()
+    errors: list[DicodecError] = []
+    for action in (
+        lambda: open_object(parse_object_url(bucket + "x")),
+        lambda: list(list_objects(parse_object_url(bucket))),
+        lambda: exists(parse_object_url(bucket + "x")),
+        lambda: upload(path, parse_object_url(bucket + "x"), overwrite=True),
+    ):
+        with pytest.raises((ReadError, WriteError), match="the store says") as raised:
+            action()
+        errors.append(raised.value)
+    for error in errors:
+        assert "do-not-tell" not in str(error)
+        assert "\n" not in str(error)
+    signed = cloud._words(ValueError("GET https://x/y?sig=secret&se=1 failed\nDebug: secret"))
+    assert signed == "GET https://x/y?... failed"
+
+
+def test_a_copy_overwrites_nothing(bucket: str, tmp_path: Path) -> None:
+    url = put(bucket + "x", b"content", tmp_path)
+    copy_object(url, ".orig")
+    assert get(bucket + "x.orig") == b"content"
+    with pytest.raises(TargetExistsError, match="backup exists"):
+        copy_object(url, ".orig")
+
+
+# Conversions.
+
+
+def test_an_object_becomes_another(bucket: str, tmp_path: Path) -> None:
+    put(bucket + "in.dcm", CONTENT, tmp_path)
+    report = convert_objects(bucket + "in.dcm", bucket + "out.dcm", OPTIONS, convert_with)
+    assert get(bucket + "out.dcm") == EXPECTED
+    assert (report.source, report.target) == (bucket + "in.dcm", bucket + "out.dcm")
+    with pytest.raises(TargetExistsError):
+        convert_objects(bucket + "in.dcm", bucket + "out.dcm", OPTIONS, convert_with)
+
+
+def test_what_fails_uploads_nothing(bucket: str, tmp_path: Path) -> None:
+    put(bucket + "in.dcm", CONTENT[:-100], tmp_path)
+    options = ConversionOptions(to=("rle",), overwrite=True)
+    for target in (bucket + "out.dcm", bucket + "in.dcm"):
+        with pytest.raises(DicodecError) as raised:
+            convert_objects(bucket + "in.dcm", target, options, convert_with)
+        assert raised.value.path == bucket + "in.dcm"
+    assert names(bucket) == ["in.dcm"]
+    assert get(bucket + "in.dcm") == CONTENT[:-100]
+
+
+def test_an_object_is_replaced_by_a_verified_result(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = bucket + "x.dcm"
+    put(url, CONTENT, tmp_path)
+    options = ConversionOptions(to=("rle",), overwrite=True, backup=".orig")
+
+    def wrong(*_: object) -> None:
+        raise VerificationError("wrong")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dicodec.conversion.verification.frames.verify_result", wrong)
+        with pytest.raises(VerificationError):
+            convert_objects(url, url, options, convert_with)
+    assert names(bucket) == ["x.dcm"]
+
+    report = convert_objects(url, url, options, convert_with)
+    assert (report.verified, get(url), get(url + ".orig")) == (True, EXPECTED, CONTENT)
+    etag = head(parse_object_url(url)).etag
+    assert convert_objects(url, url, options, convert_with).action == LEFT_ALONE
+    assert head(parse_object_url(url)).etag == etag
+
+
+def test_an_object_that_changed_meanwhile_is_not_replaced(bucket: str, tmp_path: Path) -> None:
+    url = bucket + "x.dcm"
+    put(url, CONTENT, tmp_path)
+
+    def convert_and_change(*arguments: object) -> object:
+        report = convert_with(*arguments)  # type: ignore[arg-type]
+        put(url, b"newer", tmp_path)
+        return report
+
+    options = ConversionOptions(to=("rle",), overwrite=True)
+    with pytest.raises(SourceChangedError):
+        convert_objects(url, url, options, convert_and_change)  # type: ignore[arg-type]
+    assert get(url) == b"newer"
+
+
+def test_the_command_takes_urls(
+    bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(bucket + "in.dcm", CONTENT, tmp_path)
+    report = tmp_path / "report.jsonl"
+    arguments = ["convert", bucket + "in.dcm", "--to", "rle", "--report", str(report)]
+
+    assert run([*arguments, "-o", bucket + "out/"]) == 0
+    assert get(bucket + "out/in.dcm") == EXPECTED
+    assert json.loads(report.read_text())["target"] == bucket + "out/in.dcm"
+    assert run([*arguments, "-o", str(tmp_path / "here.dcm")]) == 0
+    assert (tmp_path / "here.dcm").read_bytes() == EXPECTED
+    assert (
+        run(["convert", str(tmp_path / "here.dcm"), "--policy", "legacy", "-o", bucket + "l"]) == 0
+    )
+    assert get(bucket + "l") == convert_bytes(CONTENT, to="implicit-le")
+    assert run([*arguments, "-o", bucket + "out/", "--skip-existing"]) == 0
+    assert run([*arguments, "-o", bucket + "out/"]) == 1
+    assert run([*arguments, "--in-place"]) == 0
+    assert get(bucket + "in.dcm") == EXPECTED
+    assert run(["convert", "s3://user:secret@host/x", "--to", "rle", "--in-place"]) == 1
+    assert "do-not-tell" not in "".join(capsys.readouterr())
+
+
+def test_prefixes_are_listed_as_folders_are(bucket: str, tmp_path: Path) -> None:
+    for key in ("in/a/1.dcm", "in/2.dcm", "other/3.dcm"):
+        put(bucket + key, CONTENT, tmp_path)
+    sources = roots([bucket + "in/", bucket + "other/3.dcm"])
+    found = list(listed(sources, WalkRules(), DEFAULT_LIMITS))
+    places = [entry.relative for entry in found if isinstance(entry, Listed)]
+    assert places == ["in/2.dcm", "in/a/1.dcm", "3.dcm"]
+    first = found[0]
+    assert isinstance(first, Listed)
+    assert first.reference.key == bucket + "in/2.dcm"
+    with open_source(pickle.loads(pickle.dumps(first.reference))) as opened:
+        assert isinstance(opened, CloudObject)
+        assert opened.read(0, opened.size) == CONTENT
+
+
+def test_a_batch_goes_from_prefix_to_prefix(bucket: str, tmp_path: Path) -> None:
+    for key in ("in/a/1.dcm", "in/2.dcm", "in/readme.txt"):
+        put(bucket + key, b"text" if key.endswith("txt") else CONTENT, tmp_path)
+    ledger = ["--ledger", str(tmp_path / "ledger"), "--jobs", "1", "-q"]
+
+    assert run(["convert", bucket + "in/", "--to", "rle", "-o", bucket + "out/", *ledger]) == 0
+    assert names(bucket + "out/") == ["out/2.dcm", "out/a/1.dcm"]
+    assert get(bucket + "out/2.dcm") == EXPECTED
+
+    before = head(parse_object_url(bucket + "out/2.dcm"))
+    put(bucket + "in/3.dcm", CONTENT, tmp_path)
+    again = ["convert", bucket + "in/", "--to", "rle", "-o", bucket + "out/", "--resume", *ledger]
+    assert run(again) == 0
+    assert names(bucket + "out/") == ["out/2.dcm", "out/3.dcm", "out/a/1.dcm"]
+    assert head(parse_object_url(bucket + "out/2.dcm")) == before
+
+
+def test_a_batch_in_object_storage_needs_a_place_for_its_ledger(
+    bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["convert", bucket + "in/", "--to", "rle", "-o", bucket + "out/"]) == 2
+    assert "--ledger FILE" in capsys.readouterr().err

@@ -1,0 +1,150 @@
+"""What users ask to be set and removed: as pydicom reads it, and what no file can take."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pydicom
+import pytest
+
+from dicodec import convert_bytes
+from dicodec.conversion.edits.lossy_compression import new_uid
+from dicodec.conversion.edits.plan_edits import check_user_edits, editable_tag
+from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.options import ConversionOptions
+from helpers.made import IMAGE_KINDS
+
+CONTENT = IMAGE_KINDS["gray-12-in-16"].make(rows=4, columns=4)[0]
+SIGNED = IMAGE_KINDS["signed-16"].make(rows=4, columns=4)[0]
+
+
+def edited(content: bytes = CONTENT, to: str = "explicit-be", **options: Any) -> pydicom.Dataset:
+    return pydicom.dcmread(io.BytesIO(convert_bytes(content, to=to, **options)))
+
+
+@pytest.mark.parametrize("to", ["explicit-le", "implicit-le", "explicit-be", "deflated", "rle"])
+@pytest.mark.parametrize(
+    ("keyword", "text", "value"),
+    [
+        ("PatientID", "42", "42"),
+        ("PatientID", "", ""),
+        ("PatientName", "Doe^Jane=ideographic=phonetic", "Doe^Jane=ideographic=phonetic"),
+        ("ImageType", "DERIVED\\SECONDARY", ["DERIVED", "SECONDARY"]),
+        ("StudyDate", "20261122", "20261122"),
+        ("WindowCenter", "40\\50.5", [40, 50.5]),
+        ("PixelPaddingValue", "4095", 4095),
+        ("SOPInstanceUID", "1.2.3", "1.2.3"),
+        ("FrameIncrementPointer", "FrameTime", 0x00181063),
+        ("ImageComments", "back\\slash", "back\\slash"),
+        ("00081030", "by tag", "by tag"),
+        ("(0008,1030)", "by tag", "by tag"),
+    ],
+)
+def test_what_is_set_is_read(to: str, keyword: str, text: str, value: Any) -> None:
+    data_set = edited(to=to, set_attributes=((keyword, text),))
+
+    name = keyword if keyword.isalpha() else "StudyDescription"
+    assert (data_set[name].value or "") == value
+
+
+def test_of_two_settings_the_later_counts_and_setting_wins_over_removing() -> None:
+    twice = edited(set_attributes=(("PatientID", "1"), ("00100020", "2")))
+    assert twice.PatientID == "2"
+    both = edited(set_attributes=(("PatientID", "1"),), remove_attributes=("PatientID",))
+    assert both.PatientID == "1"
+
+
+def test_signs_follow_pixel_representation() -> None:
+    data_set = edited(SIGNED, set_attributes=(("PixelPaddingValue", "-2000"),))
+    assert data_set.PixelPaddingValue == -2000
+    assert data_set["PixelPaddingValue"].VR == "SS"
+    with pytest.raises(InvalidOptionError):
+        edited(set_attributes=(("PixelPaddingValue", "-2000"),))
+
+
+def test_characters_are_those_of_the_character_set() -> None:
+    latin = IMAGE_KINDS["gray-8"].make(extra=[(0x00080005, "CS", b"ISO_IR 100")])[0]
+    assert edited(latin, set_attributes=(("PatientName", "Müller"),)).PatientName == "Müller"
+    with pytest.raises(InvalidOptionError) as raised:
+        edited(latin, set_attributes=(("PatientName", "胸部"),))
+    assert raised.value.attribute == "PatientName"
+    changed = edited(
+        latin, set_attributes=(("SpecificCharacterSet", "ISO_IR 192"), ("PatientName", "胸部"))
+    )
+    assert changed.PatientName == "胸部"
+
+
+def test_text_that_stays_can_still_be_read() -> None:
+    name = ("PatientName", "胸部")
+    latin = IMAGE_KINDS["gray-8"].make(
+        extra=[(0x00080005, "CS", b"ISO_IR 100"), (0x00100010, "PN", b"M\xfcller")]
+    )[0]
+    utf_8 = ("SpecificCharacterSet", "ISO_IR 192")
+    for wish in (
+        {"set_attributes": (utf_8,)}, {"remove_attributes": ("SpecificCharacterSet",)},
+    ):  # fmt: skip
+        with pytest.raises(InvalidOptionError, match=r"text of \(0010,0010\)"):
+            edited(latin, **wish)
+    assert edited(latin, set_attributes=(utf_8, name)).PatientName == "胸部"
+    assert edited(latin, remove_attributes=("SpecificCharacterSet", "PatientName"))
+    assert edited(latin, charset="utf-8").PatientName == "Müller"
+    wrong = IMAGE_KINDS["gray-8"].make(extra=[(0x00100010, "PN", "Müller".encode())])[0]
+    assert edited(wrong, set_attributes=(utf_8,)).PatientName == "Müller"
+
+
+def test_what_is_removed_is_gone_and_what_is_not_there_is_no_matter() -> None:
+    data_set = edited(
+        remove_attributes=("PatientID", "00091001", "00090010", "StudyDate", "(0010,0010)")
+    )
+
+    for tag in (0x00100020, 0x00091001, 0x00090010, 0x00080020, 0x00100010):
+        assert tag not in data_set
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text"),
+    [
+        ("Nonsense", "1"), ("patientid", "1"), ("StudyDate", "tomorrow"), ("Modality", "ct"),
+        ("PatientID", "x" * 65), ("PatientID", "two\\values"), ("WindowCenter", "forty"),
+        ("SOPInstanceUID", "1.02.3"), ("PixelPaddingValue", "70000"), ("PatientID", "a\nb"),
+        ("SourceImageSequence", "1"), ("00091001", "1"), ("Rows", "4"), ("PixelData", "0"),
+        ("RedPaletteColorLookupTableData", "1"), ("TransferSyntaxUID", "1.2"),
+        ("LossyImageCompression", "00"), ("LossyImageCompressionRatio", "1"),
+        ("LossyImageCompressionMethod", "ISO_10918_1"),
+    ],
+)  # fmt: skip
+def test_what_no_file_can_take_is_known_beforehand(keyword: str, text: str) -> None:
+    options = ConversionOptions(to=("rle",), set_attributes=((keyword, text),))
+
+    with pytest.raises(InvalidOptionError):
+        check_user_edits(options)
+    with pytest.raises(DicodecError):
+        edited(set_attributes=((keyword, text),))
+
+
+def test_what_some_file_can_take_is_let_through() -> None:
+    for pair in (("PixelPaddingValue", "-1"), ("PixelPaddingValue", "65535"),
+                 ("PatientName", "胸部"), ("PatientID", "")):  # fmt: skip
+        check_user_edits(ConversionOptions(to=("rle",), set_attributes=(pair,)))
+    check_user_edits(ConversionOptions(to=("rle",), remove_attributes=("SourceImageSequence",)))
+
+
+def test_names_lead_to_tags() -> None:
+    assert editable_tag("PatientID") == editable_tag("00100020") == 0x00100020
+    assert editable_tag("(0009,10FF)") == 0x000910FF
+
+
+def test_new_uids_are_uids_and_new() -> None:
+    uids = {new_uid() for _ in range(100)}
+
+    assert len(uids) == 100
+    for uid in uids:
+        assert pydicom.uid.UID(uid).is_valid
+        assert uid.startswith("2.25.")
+
+
+@pytest.mark.parametrize("keyword", ["LossyImageCompression", "BluePaletteColorLookupTableData"])
+def test_what_was_lost_and_what_colors_are_cannot_be_removed(keyword: str) -> None:
+    with pytest.raises(InvalidOptionError, match="cannot be set or removed"):
+        edited(remove_attributes=(keyword,))

@@ -1,0 +1,82 @@
+"""What the workers of the pool's tests do: a function of a module, as the pool asks for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dicodec.batch.pool.worker_process import Surroundings
+from dicodec.conversion.output.result_file import atomic_output
+from dicodec.errors import CorruptFrameError
+
+
+def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
+    """Do what the item says and return it with the number of threads."""
+    match item.split(":"):
+        case ["crash"]:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case ["exit"]:
+            print("last words", flush=True)
+            os._exit(3)
+        case ["crash-once", mark]:
+            if not Path(mark).exists():
+                Path(mark).touch()
+                os.kill(os.getpid(), signal.SIGSEGV)
+        case ["hang"]:
+            time.sleep(600)
+        case ["eat"]:
+            held = [bytearray(os.urandom(1 << 20))]
+            while True:
+                held.append(bytearray(held[0]))
+                time.sleep(0.001)
+        case ["no-memory"]:
+            raise MemoryError
+        case ["raise"]:
+            raise KeyError("fault")
+        case ["error"]:
+            raise CorruptFrameError("broken", frame=3, hint="mend it")
+        case ["tell", *words]:
+            for word in words:
+                around.tell(word)
+        case ["wait", mark]:
+            around.tell("begun")
+            while not Path(mark).exists():
+                time.sleep(0.01)
+        case ["part", name]:
+            try:
+                Path(name).touch()
+                time.sleep(600)
+            finally:
+                Path(name).unlink()
+        case ["hold", name]:
+            pause = _removing(Path(name))
+            time.sleep(next(pause))
+        case ["write", name, *rest]:
+            _write(Path(name), rest, around)
+    return item, around.threads
+
+
+def _removing(path: Path) -> Iterator[int]:
+    """Make a file that goes with this generator, as where a block was about to begin."""
+    path.touch()
+    try:
+        yield 600
+    finally:
+        time.sleep(0.05)  # long enough for a second signal
+        path.unlink()
+
+
+def _write(target: Path, then: list[str], around: Surroundings) -> None:
+    """Write a result that takes its place with others, and see to what happens to it."""
+    overwrite = around.attempt > 1
+    with atomic_output(target, overwrite=overwrite, placement=around.placement) as part:
+        part.write_text(f"attempt {around.attempt}")
+    match then:
+        case ["taken"]:
+            target.write_text("of another")
+        case ["broken"]:
+            raise CorruptFrameError("broken")

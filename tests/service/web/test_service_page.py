@@ -1,0 +1,213 @@
+"""The page, in a browser without a screen: a file through it, failures, the keyboard, colors."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dicodec import convert_bytes
+from helpers.made import make_file
+from helpers.service_process import RunningService, running
+
+FILE = make_file(64, 48)[0]
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "Chromium is needed: tools/witnesses.sh installs it"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with running(tmp_path_factory.mktemp("service"), "--jobs", "2") as made:
+        (made.root / "good.dcm").write_bytes(FILE)
+        (made.root / "bad.dcm").write_text("hello")
+        for name in ("good", "bad"):
+            # Ids of the mapping `storage-event` have slashes.
+            fields = {"source": f"{made.root}/{name}.dcm", "target": f"{made.root}/out-{name}"}
+            made.submit(id=f"trace/{name}", to=["rle"], **fields)
+            made.ended(f"trace%2F{name}")
+        yield made
+
+
+def opened(browser: Browser, url: str, complaints: list[str], **context: Any) -> Page:
+    """Return the page, ready; what the browser complains of is added, other sites are an error."""
+    page = browser.new_context(**context).new_page()
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "request",
+        lambda asked: (
+            complaints.append(asked.url) if not asked.url.startswith((url, "blob:")) else None
+        ),
+    )
+    page.goto(url)
+    return page
+
+
+@pytest.fixture
+def page(browser: Browser, service: RunningService) -> Iterator[Page]:
+    complaints: list[str] = []
+    shown = opened(browser, service.url, complaints)
+    shown.wait_for_selector("body[data-ready]")
+    yield shown
+    shown.context.close()
+    assert complaints == []
+
+
+def test_a_file_is_converted_shown_and_downloaded(page: Page, tmp_path: Path) -> None:
+    source = tmp_path / "scan.dcm"
+    source.write_bytes(FILE)
+    page.get_by_role("combobox", name="To", exact=True).select_option("jpeg2000-lossless")
+    page.locator("#files").set_input_files(source)
+    item = page.locator("#conversions li").first
+    expect(item).to_contain_text("explicit-le → jpeg2000-lossless")
+    expect(item).to_contain_text("verified")
+    expect(item.locator("img")).to_have_count(2)
+    expect(page.get_by_alt_text("After: jpeg2000-lossless")).to_be_visible()
+    with page.expect_download() as waiting:
+        item.get_by_role("button", name="Download").click()
+    assert waiting.value.suggested_filename == "scan.jpeg2000-lossless.dcm"
+    assert Path(waiting.value.path()).read_bytes() == convert_bytes(FILE, to="jpeg2000-lossless")
+
+
+def test_a_dropped_file_that_is_none_says_so(page: Page) -> None:
+    dropped = page.evaluate_handle(
+        """() => { const data = new DataTransfer();
+        data.items.add(new File(["hello"], "letter.txt")); return data; }"""
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+    item = page.locator("#conversions li").first
+    expect(item).to_contain_text("letter.txt")
+    expect(item).to_contain_text("not a DICOM file")
+    expect(page.locator("#convert-words")).to_contain_text("was not converted")
+
+
+def test_a_failure_is_explained_and_tried_again(page: Page, service: RunningService) -> None:
+    row = page.locator("#jobs tr", has_text="bad.dcm").first
+    expect(row).to_contain_text("failed")
+    row.get_by_role("button").click()
+    details = page.get_by_role("dialog")
+    expect(details).to_contain_text("not-dicom")
+    expect(details).to_contain_text("Failed attempts")
+    (service.root / "bad.dcm").write_bytes(FILE)
+    details.get_by_role("button", name="Try again").click()
+    expect(details).to_contain_text("transcoded")
+    page.keyboard.press("Escape")
+    expect(row).to_contain_text("done")
+
+
+def test_failures_by_cause_lead_to_their_jobs(page: Page, service: RunningService) -> None:
+    (service.root / "worse.dcm").write_bytes(FILE[:700])
+    fields = {"source": f"{service.root}/worse.dcm", "target": f"{service.root}/out-worse"}
+    job = service.submit(to=["rle"], **fields).json()["job"]["id"]
+    code = service.ended(job)["error"]["code"]
+    page.locator("#causes").get_by_role("button", name=code, exact=True).click()
+    rows = page.locator("#jobs tr")
+    expect(rows).to_have_count(1)
+    expect(rows.first).to_contain_text("worse.dcm")
+    (service.root / "worse.dcm").write_bytes(FILE)
+    page.get_by_role("button", name=f"Try {code} again").click()
+    assert service.ended(job)["state"] == "done"
+    expect(page.locator("#causes")).not_to_contain_text(code)
+
+
+def test_new_jobs_appear_by_themselves(page: Page, service: RunningService) -> None:
+    expect(page.locator("#connection")).to_have_text("live")
+    fields = {"source": f"{service.root}/good.dcm", "target": f"{service.root}/out-live"}
+    service.submit(id="live-job", to=["rle"], **fields)
+    page.get_by_label("File, job or trace").fill("live-job")
+    row = page.locator("#jobs tr")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("done")
+
+
+def test_the_keyboard_is_enough(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the page")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("combobox", name="To", exact=True)).to_be_focused()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('#jobs') !== null"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.evaluate("document.activeElement.closest('#jobs') !== null")
+
+
+def test_everything_has_a_name(page: Page) -> None:
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, img, svg, table, dialog")]
+        .filter((one) => !(one.labels?.length || one.textContent.trim() || one.caption
+            || one.getAttribute("aria-label") || one.getAttribute("aria-labelledby")
+            || one.hasAttribute("alt") || one.getAttribute("placeholder")))
+        .map((one) => one.outerHTML)"""
+    )
+    assert unnamed == []
+    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map((one) => one.tagName)")
+    assert levels[0] == "H1"
+    assert levels.count("H1") == 1
+
+
+CONTRAST = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgb = (color) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const light = (color) => { const [r, g, b] = rgb(color).slice(0, 3).map((one) => { one /= 255;
+    return one <= .04045 ? one / 12.92 : ((one + .055) / 1.055) ** 2.4; });
+    return .2126 * r + .7152 * g + .0722 * b; };
+  const ground = (one) => { for (; one; one = one.parentElement) {
+    const color = getComputedStyle(one).backgroundColor; if (rgb(color)[3] === 255) return color; }
+    return getComputedStyle(document.body).backgroundColor; };
+  const weak = [];
+  for (const one of document.querySelectorAll("h1, h2, p, label, dt, dd, th, td, button, span, figcaption")) {
+    if (!one.textContent.trim() || !one.checkVisibility()) continue;
+    const [a, b] = [light(getComputedStyle(one).color), light(ground(one))].sort((x, y) => y - x);
+    const ratio = (a + .05) / (b + .05);
+    if (ratio < 4.5) weak.push(`${one.outerHTML.slice(0, 80)} ${ratio.toFixed(2)}`);
+  }
+  return weak;
+}"""  # noqa: E501 - one program
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_and_nothing_sticks_out(
+    browser: Browser, service: RunningService, scheme: Any
+) -> None:
+    complaints: list[str] = []
+    size = {"width": 360, "height": 740}
+    page = opened(browser, service.url, complaints, color_scheme=scheme, viewport=size)
+    page.wait_for_selector("body[data-ready]")
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.context.close()
+    assert complaints == []
+
+
+def test_the_token_is_asked_for(browser: Browser, tmp_path: Path) -> None:
+    with running(tmp_path, "--jobs", "1", token=TOKEN) as service:
+        page = opened(browser, service.url, [])
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Token").fill("wrong")
+        dialog.get_by_role("button").click()
+        expect(dialog).to_contain_text("That is not the token.")
+        dialog.get_by_label("Token").fill(TOKEN)
+        dialog.get_by_role("button").click()
+        page.wait_for_selector("body[data-ready]")
+        expect(page.locator("#connection")).to_have_text("live")
+        page.context.close()

@@ -1,0 +1,71 @@
+"""What conversions cost, in calls rather than in seconds, so that it is the same everywhere.
+
+A budget is what was measured, and a tenth. Whoever has to raise one says why in the commit. Speed
+itself is measured by `make bench`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from dicodec import convert, convert_bytes
+from helpers.counted_calls import calls
+from helpers.made import IMAGE_KINDS
+
+CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
+
+
+def calls_to_convert(data: bytes, to: str) -> int:
+    return calls(lambda: convert_bytes(data, to=to, workers=1))["all"]
+
+
+@pytest.mark.parametrize(
+    ("target", "budget"),
+    [
+        ("implicit-le", 5150),
+        ("explicit-be", 5470),
+        ("rle", 3200),
+        ("jpeg-ls", 3200),
+        ("deflated", 2850),
+    ],
+)
+def test_calls_for_one_file(target: str, budget: int) -> None:
+    assert calls_to_convert(CT.read_bytes(), target) <= budget
+
+
+@pytest.mark.parametrize(
+    ("target", "there", "back"),
+    [
+        ("implicit-le", 1, 1), ("explicit-be", 1, 1), ("deflated", 1, 1), ("rle", 131, 108),
+        ("jpeg-ls", 124, 190), ("jpeg-lossless", 123, 540), ("jpeg2000-lossless", 128, 189),
+        ("htj2k-lossless", 147, 240), ("jpegxl-lossless", 122, 207),
+        ("encapsulated-uncompressed", 28, 33),
+    ],
+)  # fmt: skip
+def test_calls_for_each_frame(target: str, there: int, back: int) -> None:
+    native = [IMAGE_KINDS["gray-12-in-16"].make(frames=frames)[0] for frames in (3, 23)]
+    coded = [convert_bytes(data, to=target) for data in native]
+    for budget, to, sources in ((there, target, native), (back, "explicit-le", coded)):
+        few, many = (calls_to_convert(data, to) for data in sources)
+        assert (many - few) / 20 <= budget
+
+
+@pytest.mark.parametrize(("target", "budget"), [("rle", 8), ("implicit-le", 17)])
+def test_calls_for_each_element(target: str, budget: int) -> None:
+    made = [
+        IMAGE_KINDS["gray-8"].make(
+            extra=[(0x00091010 + number, "LO", b"text") for number in range(count)]
+        )[0]
+        for count in (10, 110)
+    ]
+    few, many = (calls_to_convert(data, target) for data in made)
+    assert (many - few) / 100 <= budget
+
+
+def test_calls_of_the_operating_system(tmp_path: Path) -> None:
+    found = calls(lambda: convert(CT, tmp_path / "out.dcm", to="rle", overwrite=True, workers=1))
+    budgets = {"fsync": 2, "pread": 45, "open": 4, "stat": 8, "fstat": 6}
+    assert {name: found[name] for name in budgets if found[name] > budgets[name]} == {}
