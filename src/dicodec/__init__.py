@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from dicodec.comparison.compare import Comparison as Comparison
     from dicodec.comparison.compare import compare as compare
-    from dicodec.conversion.asynchronous import convert_async as convert_async
-    from dicodec.conversion.convert import convert as convert
-    from dicodec.conversion.convert import convert_bytes as convert_bytes
-    from dicodec.conversion.datasets import convert_dataset as convert_dataset
+    from dicodec.conversion.calls import convert as convert
+    from dicodec.conversion.calls import convert_async as convert_async
+    from dicodec.conversion.calls import convert_bytes as convert_bytes
+    from dicodec.conversion.calls import convert_dataset as convert_dataset
     from dicodec.conversion.inspection import inspect as inspect
     from dicodec.errors import ConversionError as ConversionError
     from dicodec.errors import DicodecError as DicodecError
@@ -30,10 +30,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "compare": "dicodec.comparison.compare",
-    "convert": "dicodec.conversion.convert",
-    "convert_async": "dicodec.conversion.asynchronous",
-    "convert_bytes": "dicodec.conversion.convert",
-    "convert_dataset": "dicodec.conversion.datasets",
+    "convert": "dicodec.conversion.calls",
+    "convert_async": "dicodec.conversion.calls",
+    "convert_bytes": "dicodec.conversion.calls",
+    "convert_dataset": "dicodec.conversion.calls",
     "inspect": "dicodec.conversion.inspection",
     "Comparison": "dicodec.comparison.compare",
     "ConversionError": "dicodec.errors",

@@ -12,8 +12,7 @@ import pytest
 import dicodec
 from dicodec import errors, options, report
 from dicodec.comparison import compare as comparison
-from dicodec.conversion import asynchronous, datasets, inspection
-from dicodec.conversion import convert as conversion
+from dicodec.conversion import calls, inspection
 from dicodec.model import transfer_syntax
 
 PUBLIC = {
@@ -26,10 +25,10 @@ PUBLIC = {
     "TransferSyntax": transfer_syntax.TransferSyntax,
     "WriteError": errors.WriteError,
     "compare": comparison.compare,
-    "convert": conversion.convert,
-    "convert_async": asynchronous.convert_async,
-    "convert_bytes": conversion.convert_bytes,
-    "convert_dataset": datasets.convert_dataset,
+    "convert": calls.convert,
+    "convert_async": calls.convert_async,
+    "convert_bytes": calls.convert_bytes,
+    "convert_dataset": calls.convert_dataset,
     "inspect": inspection.inspect,
 }
 
@@ -90,7 +89,7 @@ except SystemExit:
     "program",
     [
         "import dicodec",
-        "import dicodec.conversion.convert",
+        "import dicodec.conversion.calls",
         "from dicodec import convert, inspect, ConversionOptions",
         "import dicodec.cli.main",
         COMMAND.format(["--help"]),

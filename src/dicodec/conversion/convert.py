@@ -1,4 +1,4 @@
-"""The calls: convert a file, bytes or a stream; everything else is put together here."""
+"""Carry out one conversion: the steps of this folder, called in turn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.conversion.edits.plan_edits import editable_tag, planned_edits
@@ -37,49 +37,6 @@ from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.part10.source import FileSource
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
-from dicodec.rules.targets import check_quality
-
-
-def convert(
-    source: Source, target: Target | None, *, to: str | tuple[str, ...] | list[str], **options: Any
-) -> ConversionReport:
-    """Convert one DICOM file.
-
-    Args:
-        source: a path, a buffer, or a binary stream.
-        target: a path, or a binary stream; None plans only, as `--dry-run` does. A path gets the
-            whole result or nothing; it may be the source itself if `overwrite` is set, and is then
-            replaced only by a verified result.
-        to: acceptable transfer syntaxes, the first preferred: "htj2k-lossless", a UID, a keyword.
-        **options: fields of ConversionOptions.
-
-    Returns:
-        What was done.
-
-    Raises:
-        ReadError: the source cannot be read or understood.
-        ConversionError: it cannot become what was asked for.
-        WriteError: the result cannot be put in its place. In all three cases nothing is written,
-            and the source is untouched.
-    """
-    names = tuple(to.split(",")) if isinstance(to, str) else to
-    try:
-        settings = ConversionOptions(
-            to=tuple(names) if isinstance(names, list) else names, **options
-        )
-    except TypeError as cause:
-        raise InvalidOptionError(str(cause)) from cause
-    check_quality(settings)
-    return convert_with(source, target, settings)
-
-
-def convert_bytes(
-    data: bytes | bytearray | memoryview, *, to: str | tuple[str, ...] | list[str], **options: Any
-) -> bytes:
-    """Convert a DICOM file that is in memory, and return the result; see `convert`."""
-    out = io.BytesIO()
-    convert(data, out, to=to, **options)
-    return out.getvalue()
 
 
 def convert_with(
@@ -89,7 +46,7 @@ def convert_with(
     progress: Progress | None = None,
     placement: Placement | None = None,
 ) -> ConversionReport:
-    """Convert one DICOM file as `convert` does, with options that are already a value.
+    """Convert one DICOM file as `calls.convert` does, with options that are already a value.
 
     Args:
         source: as there.

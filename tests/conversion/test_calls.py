@@ -1,4 +1,4 @@
-"""The call for event loops: it converts, and the loop runs on meanwhile."""
+"""The calls for event loops, which go on meanwhile, and for data sets of pydicom."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 
-from dicodec import convert_async, convert_bytes
-from dicodec.conversion import asynchronous
+from dicodec import convert_async, convert_bytes, convert_dataset
+from dicodec.conversion import calls
 from dicodec.errors import SourceUnavailableError, TargetExistsError
 from dicodec.report import ConversionReport
 from helpers.made import IMAGE_KINDS
@@ -60,7 +63,7 @@ def test_the_loop_is_not_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
         assert release.wait(10)
         return ConversionReport()
 
-    monkeypatch.setattr(asynchronous, "convert", slow)
+    monkeypatch.setattr(calls, "convert", slow)
 
     async def run() -> int:
         conversion = asyncio.create_task(convert_async(CONTENT, None, to="rle"))
@@ -77,3 +80,16 @@ def test_the_loop_is_not_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(run()) >= 20
     assert time.monotonic() - started < 10
     assert threads[0] is not threading.main_thread()
+
+
+def test_a_dataset_is_converted_and_left_as_it_was() -> None:
+    dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm", download=False)))
+    before = dataset.PixelData
+
+    result = convert_dataset(dataset, to="rle", set_attributes=(("PatientID", "42"),))
+
+    assert result.file_meta.TransferSyntaxUID.name == "RLE Lossless"
+    assert result.PatientID == "42"
+    assert np.array_equal(result.pixel_array, dataset.pixel_array)
+    assert dataset.PixelData is before
+    assert dataset.PatientID != "42"

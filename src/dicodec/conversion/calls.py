@@ -1,0 +1,96 @@
+"""The public calls: convert a file, bytes, a pydicom data set, or without blocking an event loop.
+
+asyncio and pydicom are loaded by the calls that need them; pydicom is the caller's, not a
+dependency.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from dicodec.conversion.convert import convert_with
+from dicodec.conversion.output.result_file import Target
+from dicodec.errors import InvalidOptionError
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import Source
+from dicodec.report import ConversionReport
+from dicodec.rules.targets import check_quality
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset, FileDataset
+
+
+def convert(
+    source: Source, target: Target | None, *, to: str | tuple[str, ...] | list[str], **options: Any
+) -> ConversionReport:
+    """Convert one DICOM file.
+
+    Args:
+        source: a path, a buffer, or a binary stream.
+        target: a path, or a binary stream; None plans only, as `--dry-run` does. A path gets the
+            whole result or nothing; it may be the source itself if `overwrite` is set, and is then
+            replaced only by a verified result.
+        to: acceptable transfer syntaxes, the first preferred: "htj2k-lossless", a UID, a keyword.
+        **options: fields of ConversionOptions.
+
+    Returns:
+        The report: how the result came about.
+
+    Raises:
+        ReadError: the source cannot be read or understood.
+        ConversionError: it cannot become what was asked for.
+        WriteError: the result cannot be put in its place. In all three cases nothing is written,
+            and the source is untouched.
+    """
+    names = tuple(to.split(",")) if isinstance(to, str) else to
+    try:
+        settings = ConversionOptions(
+            to=tuple(names) if isinstance(names, list) else names, **options
+        )
+    except TypeError as cause:
+        raise InvalidOptionError(str(cause)) from cause
+    check_quality(settings)
+    return convert_with(source, target, settings)
+
+
+def convert_bytes(
+    data: bytes | bytearray | memoryview, *, to: str | tuple[str, ...] | list[str], **options: Any
+) -> bytes:
+    """Convert a DICOM file that is in memory, and return the result; see `convert`."""
+    out = io.BytesIO()
+    convert(data, out, to=to, **options)
+    return out.getvalue()
+
+
+async def convert_async(
+    source: Source, target: Target | None, *, to: str | tuple[str, ...] | list[str], **options: Any
+) -> ConversionReport:
+    """Convert one DICOM file in a thread, without blocking the event loop; see `convert`.
+
+    A conversion that has begun goes on when the task is cancelled; its result still appears whole.
+    """
+    import asyncio
+
+    return await asyncio.to_thread(convert, source, target, to=to, **options)
+
+
+def convert_dataset(
+    dataset: Dataset, *, to: str | tuple[str, ...] | list[str], **options: Any
+) -> FileDataset:
+    """Convert a pydicom data set, and return the result as another one; see `convert`.
+
+    Args:
+        dataset: with file meta, as pydicom reads or makes it; it is not changed.
+        to: acceptable transfer syntaxes, the first preferred.
+        **options: fields of ConversionOptions.
+
+    Raises:
+        DicodecError: as `convert` does.
+        AttributeError, ValueError: pydicom cannot write the data set.
+    """
+    from pydicom import dcmread
+
+    written = io.BytesIO()
+    dataset.save_as(written, enforce_file_format=True)
+    return dcmread(io.BytesIO(convert_bytes(written.getvalue(), to=to, **options)))
