@@ -1,1 +1,1 @@
-"""Many files: found in folders and archives, converted by a pool of processes, kept in a ledger."""
+"""Many files: sources, policies, the ledger, a pool of worker processes."""

@@ -1,1 +1,1 @@
-"""The command `dicodec`: one file a subcommand."""
+"""The command `dicodec`: a file for each subcommand."""

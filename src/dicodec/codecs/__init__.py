@@ -1,1 +1,1 @@
-"""Codecs: one file per family behind the interface of base.py; table.py says which serves what."""
+"""Codecs: a module for each family, and readers of their streams' headers."""

@@ -1,1 +1,1 @@
-"""How far two files are apart, and a picture of it."""
+"""The difference between two files, in numbers and as a picture."""

@@ -1,1 +1,1 @@
-"""One file to one file: the steps of a conversion in order, and the calls."""
+"""One file to one file: the steps of a conversion in order, and the public calls."""

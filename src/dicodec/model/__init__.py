@@ -1,1 +1,1 @@
-"""Values that every layer shares: the transfer syntax table, image descriptions, edits."""
+"""Values that every room shares: transfer syntaxes, images, edits, limits, tags."""

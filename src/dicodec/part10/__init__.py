@@ -1,1 +1,1 @@
-"""The only code that knows DICOM's bytes (PS3.5, PS3.10): reading as spans, writing with edits."""
+"""The bytes of DICOM files (PS3.5, PS3.10): read as spans, written with edits."""

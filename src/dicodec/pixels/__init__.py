@@ -1,1 +1,1 @@
-"""Arithmetic on samples: bits, signs, planes and colors. No codec, no data set."""
+"""Arithmetic on samples: bits, signs, planes and colors."""

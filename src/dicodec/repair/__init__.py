@@ -1,1 +1,1 @@
-"""Non-standard and damaged files: what is odd, what is assumed, what is written instead."""
+"""Non-standard and damaged files: recognize, read and standardize them."""

@@ -1,1 +1,1 @@
-"""What the standard asks, as tables and pure functions over descriptions and attribute values."""
+"""The requirements of the standard, as tables and pure functions."""

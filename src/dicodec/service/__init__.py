@@ -1,1 +1,1 @@
-"""What runs for long: jobs and their store, brokers, the worker, the web service."""
+"""Programs that run for long: jobs and their store, brokers, the worker, the web service."""

@@ -1,1 +1,1 @@
-"""Which attributes of a result differ from its source's, and why."""
+"""Edits: the attributes of a result that differ from its source's."""

@@ -1,1 +1,1 @@
-"""The work on pixels: frames read, decoded, changed, encoded and written, in bounded memory."""
+"""Frames: read, decode, change, encode and write them in bounded memory."""

@@ -1,4 +1,4 @@
-"""GDCM as an engine to be asked for by name: whole conversions, in a process of its own."""
+"""GDCM: the other engine and the other witness, in a process of its own."""
 
 from dicodec.conversion.gdcm.capability import GDCM_SOURCES, GDCM_TARGETS, reason_against
 from dicodec.conversion.gdcm.engine import GdcmOutcome, GdcmSettings, convert_file, decode_file

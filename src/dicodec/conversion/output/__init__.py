@@ -1,1 +1,1 @@
-"""Puts a result in its place whole, or not at all."""
+"""Output: put a result in its place whole, or not at all."""

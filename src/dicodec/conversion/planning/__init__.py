@@ -1,1 +1,1 @@
-"""Deciding: header and options in, a plan or a ConversionError out."""
+"""Planning: header and options in, a plan or a ConversionError out."""

@@ -1,1 +1,1 @@
-"""Reads a finished result again and compares it with its source."""
+"""Verification: read a finished result again and compare it with its source."""

@@ -1,1 +1,1 @@
-"""Message brokers: one interface, a file for each kind."""
+"""Message brokers: one interface, a module for each kind."""

@@ -1,1 +1,1 @@
-"""Jobs: requests and events, the embedded queue, and what carries jobs out."""
+"""Jobs: requests and events, their store, and the code that carries them out."""

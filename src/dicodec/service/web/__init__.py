@@ -1,1 +1,1 @@
-"""The service: an HTTP interface and a page over the embedded queue."""
+"""The web service: an HTTP interface and a page over the store of jobs."""

@@ -1,1 +1,1 @@
-"""The broker worker: requests from a message broker, results in place, nothing lost."""
+"""The broker worker: take requests, carry them out, settle each message."""
