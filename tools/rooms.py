@@ -35,8 +35,9 @@ def picture() -> str:
 def _block(contract: dict[str, list[str]]) -> str:
     """Return a contract as a table, one row a floor; rooms of one floor do not know each other."""
     lines = [f"| {contract['name']} | |", "|---|---|"]
+    container = "".join(f"{name}." for name in contract.get("containers", []))
     for floor in contract["layers"]:
-        rooms = [room.strip() for room in floor.split("|")]
+        rooms = [container + room.strip(" ()") for room in floor.split("|")]
         names = ", ".join(f"`{room.removeprefix('dicodec.')}`" for room in rooms)
         lines.append(f"| {names} | {'<br>'.join(_purpose(room) for room in rooms)} |")
     return "\n".join(lines) + "\n"
