@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.conversion.frames.frame_steps import SampleReader, decoded_frames
 from dicodec.conversion.planning.gray_and_color import read_palette
+from dicodec.conversion.planning.stored_values import read_meaning
 from dicodec.errors import DicodecError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
@@ -121,7 +122,7 @@ def paired(one: Side, two: Side) -> Pair:
     names = first.photometric_interpretation, second.photometric_interpretation
     how = ""
     if names[0] != names[1]:
-        joined = _joined(one, two)
+        joined = None if _is_labelled(one) or _is_labelled(two) else _joined(one, two)
         if joined is None:
             differences.append(f"Photometric Interpretation {names[0]} and {names[1]}")
             comparable = False
@@ -145,6 +146,13 @@ def paired(one: Side, two: Side) -> Pair:
         if getattr(one.compared, field) != getattr(two.compared, field)
     ]
     return Pair(one, two, tuple(differences), (*notes, *filter(None, [how])), comparable)
+
+
+def _is_labelled(side: Side) -> bool:
+    """Whether a side's indices into a palette stand for more than colors, which is lost in RGB."""
+    if side.image.photometric_interpretation != PALETTE_COLOR:
+        return False
+    return read_meaning(side.data_set, PALETTE_COLOR) is not None
 
 
 def _joined(one: Side, two: Side) -> tuple[Side, Side] | None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.part10.elements import ElementSpan
-from dicodec.part10.encoding import IMPLICIT_LITTLE, DataSetEncoding, tag_text
+from dicodec.part10.elements import ElementSpan, items_state_vrs, walk_elements, walk_items
+from dicodec.part10.encoding import (
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    DataSetEncoding,
+    tag_text,
+)
 from dicodec.part10.source import ByteSource
 
 _NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i"}
 
 
 class DataSet:
-    """The elements of a data set's top level, in file order.
+    """The elements of one level, a data set's top level or an item of a sequence, in file order.
 
     Args:
         source: where the bytes are.
@@ -72,6 +77,37 @@ class DataSet:
             return None
         number: int = struct.unpack(self.encoding.order + code, value)[0]
         return number
+
+    def has_value(self, tag: int) -> bool:
+        """Return whether an element is there and has a value of any length, or an item."""
+        span = self._by_tag.get(tag)
+        return span is not None and span.length > 0
+
+    def items(self, tag: int) -> Iterator[DataSet]:
+        """Yield the items of a sequence in order; none if it is absent or empty.
+
+        A sequence whose VR is UN is in Implicit VR Little Endian (PS3.5 6.2.2), unless its elements
+        state their VRs.
+
+        Args:
+            tag: of the sequence.
+
+        Raises:
+            MalformedFileError, TruncatedFileError: what is there is not a sequence of items.
+        """
+        span = self._by_tag.get(tag)
+        if span is None or not span.length:
+            return
+        encoding = self.encoding_of(span)
+        if span.vr == "UN":
+            stated = items_state_vrs(self.source.read(span.value, 16))
+            encoding = EXPLICIT_LITTLE if stated else IMPLICIT_LITTLE
+        for item in walk_items(self.source, span, encoding, limits=self.limits):
+            end = item.value + item.length
+            elements = walk_elements(
+                self.source, item.value, end, encoding, depth=1, limits=self.limits
+            )
+            yield DataSet(self.source, encoding, list(elements), self.limits)
 
     def encoding_of(self, span: ElementSpan) -> DataSetEncoding:
         """Return how one element is written: an element without VR may stand among others."""

@@ -40,6 +40,7 @@ IN_THE_WAY_OF_INVERSION = {
     0x00281200: "Gray Lookup Table Data",
     0x3004000E: "Dose Grid Scaling",  # RT Dose: stored values are doses
     0x00620002: "Segment Sequence",  # Segmentation: stored values are memberships
+    0x00221450: "Pixel Value Mapping to Coded Concept Sequence",
 }
 """What is counted in stored values, or turns them into others, and cannot simply be mirrored."""
 

@@ -31,7 +31,7 @@ from dicodec.rules.lossy import (
     record_history,
 )
 
-_LISTING = (0x52009229, 0x52009230, tags.REFERENCED_SERIES_SEQUENCE)
+_LISTING = (*tags.FUNCTIONAL_GROUPS, tags.REFERENCED_SERIES_SEQUENCE)
 
 
 class History(NamedTuple):

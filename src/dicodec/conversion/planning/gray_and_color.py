@@ -13,7 +13,6 @@ from dicodec.pixels.gray import Rescaling, Window
 from dicodec.pixels.palette import Palette, color_table, palette
 from dicodec.rules import photometric_edits as rules
 
-_FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)  # shared by all frames, of each frame
 _SINGLE = (
     *rules.IN_THE_WAY_OF_INVERSION,
     *rules.IN_THE_WAY_OF_RESCALING,
@@ -131,7 +130,7 @@ def _word(data_set: DataSet, tag: int) -> int | None:
 def _of_frames(data_set: DataSet) -> frozenset[int]:
     """Return what stands in functional groups; what merely looks like a tag there counts too."""
     found: set[int] = set()
-    for group in _FUNCTIONAL_GROUPS:
+    for group in tags.FUNCTIONAL_GROUPS:
         span = data_set.find(group)
         if span is None:
             continue

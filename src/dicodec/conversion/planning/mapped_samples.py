@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dicodec.conversion.planning.gray_and_color import gray_attributes, read_palette
 from dicodec.conversion.planning.gray_and_color import rescaling as read_rescaling
+from dicodec.conversion.planning.stored_values import check_palette_may_leave
 from dicodec.errors import ContradictionError, UnsupportedImageError
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
@@ -34,7 +35,9 @@ def palette_steps(
     Raises:
         ContradictionError: the tables are odd, and that is not allowed.
         MalformedFileError: a table is missing or makes no sense.
+        UnsupportedImageError: the indices stand for more than colors.
     """
+    check_palette_may_leave(data_set)
     tables = read_palette(data_set, decoded)
     if tables.notes and options.strict:
         raise ContradictionError(tables.notes[0])

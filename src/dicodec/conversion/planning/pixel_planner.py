@@ -270,6 +270,11 @@ class PixelPlanner:
             raise UnsupportedSourceError(
                 f"{self._source.name} is not decoded: {self._source.why_not}"
             )
+        lossy = self._target.loss is not Loss.NEVER and not (
+            self._target.name == "jpeg-ls-near" and self._options.near == 0
+        )
+        if lossy:
+            self._check_values_may_change()
         colors = self._photometric_planner()
         decoder = decoder_for(self._source)
         stream = self._first_stream()
@@ -284,9 +289,6 @@ class PixelPlanner:
             coded, first[0].described(decoded) if first else decoded
         )
         steps = (*first, *steps)
-        lossy = self._target.loss is not Loss.NEVER and not (
-            self._target.name == "jpeg-ls-near" and self._options.near == 0
-        )
         return PixelPlan(
             Action.TRANSCODE,
             self._stated,
@@ -307,6 +309,18 @@ class PixelPlanner:
             colors.embedded_overlays(stream),
             first[0].text if first else "",
         )
+
+    def _check_values_may_change(self) -> None:
+        from dicodec.conversion.planning.stored_values import check_values_may_change
+
+        warning = check_values_may_change(
+            self._data_set,
+            self._stated.photometric_interpretation,
+            f"{self._target.name} is lossy",
+            lossless_kin=_LOSSLESS_KIN[self._target.name],
+        )
+        if warning:
+            self._warnings.append(warning)
 
     def _warn_of_idle_settings(self) -> None:
         if idle := idle_settings(self._options, [self._target.name]):
