@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from dicodec.model import implementation
+
 TYPE_CHECKING = False  # for type checkers it is true; `typing` takes longer to load than all else
 if TYPE_CHECKING:
     from typing import Any
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from dicodec.options import ConversionOptions as ConversionOptions
     from dicodec.report import ConversionReport as ConversionReport
 
-__version__ = "0.1.0"
+__version__ = implementation.VERSION
 
 _HOMES = {
     "compare": "dicodec.comparison.compare",

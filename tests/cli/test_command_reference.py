@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dicodec import __version__
-from dicodec.cli import main
+from dicodec.cli import main, printing
 from dicodec.cli.arguments import command_parser
 from dicodec.errors import DicodecError, kind_of
 from dicodec.options import ConversionOptions
@@ -101,11 +101,11 @@ def test_every_error_code_is_in_the_reference_with_its_kind() -> None:
 
 def test_exit_statuses_are_in_the_reference() -> None:
     for status in (
-        main.SOME_FAILED,
-        main.WRONG_USAGE,
-        main.HUNG_UP,
-        main.INTERRUPTED,
-        main.TERMINATED,
+        printing.SOME_FAILED,
+        printing.WRONG_USAGE,
+        printing.HUNG_UP,
+        printing.INTERRUPTED,
+        printing.TERMINATED,
     ):
         assert re.search(rf"^\| .*\b{status}\b.* \|", REFERENCE, re.M)
 

@@ -9,7 +9,6 @@ import pydicom
 import pytest
 
 from dicodec import convert_bytes
-from dicodec.conversion.frames.pipeline import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicodec.errors import (
     LimitExceededError,
     NotDicomError,
@@ -17,7 +16,7 @@ from dicodec.errors import (
     TruncatedFileError,
     UnknownTransferSyntaxError,
 )
-from dicodec.model import tags
+from dicodec.model import implementation, tags
 from dicodec.model.limits import Limits
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.encoding import EXPLICIT_BIG, IMPLICIT_LITTLE, DataSetEncoding
@@ -199,8 +198,8 @@ def test_group_2_is_rebuilt_and_what_is_not_ours_is_kept(target: str) -> None:
     assert [element.tag for element in meta] == [0x00020000, *(tag for tag, _, _ in GROUP_2)]
     assert meta.MediaStorageSOPClassUID == data_set.SOPClassUID
     assert meta.MediaStorageSOPInstanceUID == data_set.SOPInstanceUID
-    assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
-    assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
+    assert meta.ImplementationClassUID == implementation.CLASS_UID
+    assert meta.ImplementationVersionName == implementation.VERSION_NAME
     assert meta.SourceApplicationEntityTitle == "MODALITY"
     assert meta.PrivateInformation == b"private\xff"
     assert meta.FileMetaInformationVersion == b"\0\1"

@@ -17,8 +17,9 @@ from dicodec.batch.ledger.tables import SALVAGED, Ending, State
 from dicodec.batch.ledger.unconverted import skipped
 from dicodec.batch.pool.worker_process import Surroundings
 from dicodec.batch.sources.locations import standing
+from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.recognition import SNIFFED, why_not
-from dicodec.batch.sources.references import SourceReference, open_source
+from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import Item, Settings
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.frames.pipeline import Progress

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from dicodec import __version__
 from dicodec.cli.convert.arguments import Commands, add_convert
 from dicodec.cli.limit_arguments import add_limit
 from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
 from dicodec.cli.worker_arguments import QUEUE, add_worker
+from dicodec.model.implementation import VERSION
 
 
 class WrongUsage(Exception):  # noqa: N818 - the program is well
@@ -64,7 +64,7 @@ def command_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         description="Converts DICOM files from any transfer syntax to any other.",
         epilog="exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted",
     )
-    parser.add_argument("--version", action="version", version=f"dicodec {__version__}")
+    parser.add_argument("--version", action="version", version=f"dicodec {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     first = arguments[0] if arguments else ""
     for name, add in _ADDED.items():

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.comparison.compare import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.limits import limits_of

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.conversion.inspection import Inspection, inspect
 from dicodec.errors import DicodecError, InvalidOptionError, SourceUnavailableError
 from dicodec.model.limits import limits_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LEDGER_NAME, Entry, as_fields
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.lines import json_line
 

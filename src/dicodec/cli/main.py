@@ -11,15 +11,21 @@ import os
 import signal
 import sys
 
+from dicodec.cli.printing import (
+    HUNG_UP,
+    INTERRUPTED,
+    SOME_FAILED,
+    TERMINATED,
+    WRONG_USAGE,
+    print_error,
+    print_line,
+)
+
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
 
     from dicodec.cli.arguments import WrongUsage
-    from dicodec.errors import DicodecError
-
-SOME_FAILED, WRONG_USAGE, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 129, 130, 143
 
 _SUBCOMMANDS = {
     "convert": "dicodec.cli.convert.command",
@@ -129,18 +135,6 @@ def _tell_of_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:
         print(json_line({"error": error.as_dict()}), file=stream)
     else:
         print_line(f"{wrong.program}: error: {error} [{error.code}]", sys.stderr)
-
-
-def print_error(error: DicodecError) -> None:
-    """Print one line for one error."""
-    print_line(f"dicodec: {error} [{error.code}]", sys.stderr)
-
-
-def print_line(text: str, stream: TextIO) -> None:
-    """Print one line for people, whatever a name in it holds."""
-    from dicodec.model.lines import one_line
-
-    print(one_line(text), file=stream)
 
 
 if __name__ == "__main__":

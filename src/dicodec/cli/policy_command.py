@@ -10,7 +10,7 @@ from typing import Any
 
 from dicodec.batch.policy.policy import PROFILES, Policy, Reason, load_policy, profile_names
 from dicodec.cli.convert.output import report_lines
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error, print_line
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.lines import json_line

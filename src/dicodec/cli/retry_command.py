@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.cli.worker_command import broker_url
 from dicodec.errors import DicodecError, InvalidOptionError
 

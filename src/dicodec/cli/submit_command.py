@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.cli.service_options import needed, read_token, wish
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError, UnsupportedTargetError
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.cli.service_options import policies, retries, wish
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
 from dicodec.cli.service_options import existing_root, policies, retries
 from dicodec.errors import DicodecError, InvalidOptionError
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dicodec.batch.sources.archives import members, open_member
-from dicodec.batch.sources.references import SourceReference, open_source, release
+from dicodec.batch.sources.opening import open_source
+from dicodec.batch.sources.references import SourceReference, release
 from dicodec.errors import DicodecError, ReadError
 from dicodec.model.archive_names import is_archive
 from dicodec.model.limits import DEFAULT_LIMITS

@@ -24,7 +24,7 @@ from dicodec.batch.sources.cloud import copy_object, exists, head, list_objects,
 from dicodec.batch.sources.cloud_source import BLOCK_SIZE, CloudObject, open_object
 from dicodec.batch.sources.folders import WalkRules
 from dicodec.batch.sources.listing import Listed, listed, roots
-from dicodec.batch.sources.references import open_source
+from dicodec.batch.sources.opening import open_source
 from dicodec.cli.main import run
 from dicodec.conversion.convert import convert_with
 from dicodec.errors import (

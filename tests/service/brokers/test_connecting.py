@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dicodec.cli import main
+from dicodec.cli import main, printing
 from dicodec.errors import InvalidOptionError
 from dicodec.service.brokers.broker import Consumption
 from dicodec.service.brokers.connecting import broker_at, without_credentials
@@ -64,7 +64,7 @@ def test_wrong_usage_is_said_at_once(
 ) -> None:
     monkeypatch.delenv("DICODEC_BROKER", raising=False)
 
-    assert main.run(["worker", *arguments]) == main.WRONG_USAGE
+    assert main.run(["worker", *arguments]) == printing.WRONG_USAGE
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -74,7 +74,7 @@ def test_a_broker_that_is_not_there_is_said_without_the_password(
 ) -> None:
     url = f"{scheme}://me:secret@127.0.0.1:1"
 
-    assert main.run(["jobs", "retry", "--broker", url]) == main.SOME_FAILED
+    assert main.run(["jobs", "retry", "--broker", url]) == printing.SOME_FAILED
     error = capfd.readouterr().err
     assert "target-unavailable" in error
     assert "secret" not in error

@@ -7,11 +7,11 @@ from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 
-from dicodec import __version__
 from dicodec.batch.ledger.tables import Entry, State
 from dicodec.batch.sources.locations import real, standing
 from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import Settings
+from dicodec.model.implementation import VERSION
 
 PASSING_CAUSES = frozenset(
     {
@@ -55,7 +55,7 @@ def options_digest(settings: Settings) -> str:
 def _rules(policy: str) -> str:
     """Return what a policy says: a profile may change with the version, a file at any time."""
     path = Path(policy)
-    return path.read_text(encoding="utf-8") if path.is_file() else f"{policy} of {__version__}"
+    return path.read_text(encoding="utf-8") if path.is_file() else f"{policy} of {VERSION}"
 
 
 def known(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +13,6 @@ from dicodec.model.object_url import is_object_url, parse_object_url
 
 if TYPE_CHECKING:
     from dicodec.batch.sources.cloud import ObjectFacts
-    from dicodec.part10.dicom_file import Source
 
 _MEMBER = "!/"
 """Between an archive's path and its member's name."""
@@ -81,29 +78,6 @@ def file_reference(path: str, *, named: bool = False) -> SourceReference:
             f"the source cannot be looked at: {text}", path=path
         ) from cause
     return SourceReference(path, found.st_size, found.st_mtime_ns, named=named)
-
-
-@contextmanager
-def open_source(reference: SourceReference) -> Iterator[Source]:
-    """Yield what a conversion takes as its source: a path, a member's bytes, or an open object.
-
-    Raises:
-        ReadError: an archive or its member, or an object, cannot be read.
-    """
-    if is_object_url(reference.path):
-        from dicodec.batch.sources.cloud_source import open_object
-
-        with open_object(parse_object_url(reference.path)) as opened:
-            yield opened
-    elif reference.spool is not None:
-        yield reference.spool
-    elif reference.member is not None:
-        from dicodec.batch.sources.archives import open_member
-
-        with open_member(reference) as stream:
-            yield stream
-    else:
-        yield reference.path
 
 
 def release(reference: SourceReference) -> None:

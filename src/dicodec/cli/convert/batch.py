@@ -27,7 +27,7 @@ from dicodec.cli.convert.batch_output import BatchOutput, NoProgress
 from dicodec.cli.convert.options import conversion_options
 from dicodec.cli.convert.output import ReportFile, show_error
 from dicodec.cli.convert.targets import is_folder, make_folder
-from dicodec.cli.main import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
+from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.archive_names import is_archive
 from dicodec.model.object_url import is_object_url, parse_object_url

@@ -14,7 +14,7 @@ from dicodec.batch.ledger.summary import Summary
 from dicodec.batch.ledger.tables import State
 from dicodec.batch.run import Tell
 from dicodec.cli.convert.output import ReportFile, reason_text, report_lines
-from dicodec.cli.main import print_line
+from dicodec.cli.printing import print_line
 from dicodec.errors import DicodecError
 from dicodec.model.lines import json_line
 from dicodec.model.oddity import Oddity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dicodec.cli.convert.targets import holds_many
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedTargetError
 
 _MANY = 16

@@ -18,7 +18,7 @@ from dicodec.cli.convert.output import (
     show_skipped,
 )
 from dicodec.cli.convert.targets import is_folder, make_folder
-from dicodec.cli.main import SOME_FAILED, WRONG_USAGE
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.errors import (

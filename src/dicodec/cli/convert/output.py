@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
-from dicodec.cli.main import print_error, print_line
+from dicodec.cli.printing import print_error, print_line
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
 from dicodec.model.lines import json_line

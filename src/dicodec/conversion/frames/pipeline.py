@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
-from dicodec import __version__
 from dicodec.conversion.frames.frame_steps import frame_work
 from dicodec.conversion.frames.window import map_frames, threads_for_each
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.conversion.planning.pixel_planner import swap_unit_between
-from dicodec.model import tags
+from dicodec.model import implementation, tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.oddity import Oddity
 from dicodec.part10.deflating import DeflatingWriter
@@ -30,9 +29,6 @@ from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Buffer
     from dicodec.codecs.sample_notes import SampleNotes
-
-IMPLEMENTATION_CLASS_UID = "2.25.160394412927360341237155836245310946011"
-IMPLEMENTATION_VERSION_NAME = f"DICODEC_{__version__}"[:16]
 
 _REUSED_SIZE = 16 << 20
 
@@ -150,8 +146,8 @@ class _Run:
                 tags.SOP_INSTANCE_UID, tags.MEDIA_STORAGE_SOP_INSTANCE_UID
             ),
             tags.TRANSFER_SYNTAX_UID: self._plan.target.uid,
-            tags.IMPLEMENTATION_CLASS_UID: IMPLEMENTATION_CLASS_UID,
-            tags.IMPLEMENTATION_VERSION_NAME: IMPLEMENTATION_VERSION_NAME,
+            tags.IMPLEMENTATION_CLASS_UID: implementation.CLASS_UID,
+            tags.IMPLEMENTATION_VERSION_NAME: implementation.VERSION_NAME,
         }
 
     def _uid(self, tag: int, meta_tag: int) -> str:

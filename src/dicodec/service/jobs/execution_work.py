@@ -11,7 +11,8 @@ from typing import Any
 from dicodec.batch.conversion_work import convert_item
 from dicodec.batch.policy.policy import load_policy, profile_names
 from dicodec.batch.pool.worker_process import Surroundings
-from dicodec.batch.sources.references import file_reference, open_source
+from dicodec.batch.sources.opening import open_source
+from dicodec.batch.sources.references import file_reference
 from dicodec.batch.work_item import Item, Settings
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model.object_url import is_object_url, parse_object_url

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from dicodec import __version__
 from dicodec.errors import DicodecError, InternalError
+from dicodec.model.implementation import VERSION
 from dicodec.service.web.error_answers import REASONS, Refusal, public_error, status_of
 from dicodec.service.web.job_paths import SlashesWithin
 from dicodec.service.web.routes import convert, events, jobs, page, state
@@ -32,7 +32,7 @@ def create_app(service: Service) -> FastAPI:
     """Return the application of a service; it starts the service and closes it."""
     app = FastAPI(
         title="dicodec",
-        version=__version__,
+        version=VERSION,
         summary="Converts DICOM files from any transfer syntax to any other.",
         lifespan=_life,
         default_response_class=JsonAnswer,

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from dicodec import __version__
+from dicodec.model.implementation import VERSION
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss
 from dicodec.service.web import metrics
 from dicodec.service.web.routes.shared import TheService, refusals
@@ -23,7 +23,7 @@ router = APIRouter(tags=["service"])
 def status(service: TheService) -> dict[str, Any]:
     """Return jobs by state and cause, and what came to an end in the last minutes."""
     return {
-        "version": __version__,
+        "version": VERSION,
         "uptime": time.time() - service.started,
         "workers": service.executor.jobs,
         "in_flight": service.executor.in_flight,

@@ -1,0 +1,36 @@
+"""Open a source for a conversion: a file, a member of an archive, or an object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dicodec.batch.sources.references import SourceReference
+from dicodec.model.object_url import is_object_url, parse_object_url
+
+if TYPE_CHECKING:
+    from dicodec.part10.dicom_file import Source
+
+
+@contextmanager
+def open_source(reference: SourceReference) -> Iterator[Source]:
+    """Yield what a conversion takes as its source: a path, a member's bytes, or an open object.
+
+    Raises:
+        ReadError: an archive or its member, or an object, cannot be read.
+    """
+    if is_object_url(reference.path):
+        from dicodec.batch.sources.cloud_source import open_object
+
+        with open_object(parse_object_url(reference.path)) as opened:
+            yield opened
+    elif reference.spool is not None:
+        yield reference.spool
+    elif reference.member is not None:
+        from dicodec.batch.sources.archives import open_member
+
+        with open_member(reference) as stream:
+            yield stream
+    else:
+        yield reference.path

@@ -1,0 +1,29 @@
+"""Exit statuses, and lines for people: each error is one line.
+
+The module imports next to nothing, because the command loads it before it can handle Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from dicodec.errors import DicodecError
+
+SOME_FAILED, WRONG_USAGE, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 129, 130, 143
+"""Exit statuses; the last three are 128 and the number of the signal."""
+
+
+def print_error(error: DicodecError) -> None:
+    """Print one line for one error."""
+    print_line(f"dicodec: {error} [{error.code}]", sys.stderr)
+
+
+def print_line(text: str, stream: TextIO) -> None:
+    """Print one line for people, whatever a name in it holds."""
+    from dicodec.model.lines import one_line
+
+    print(one_line(text), file=stream)

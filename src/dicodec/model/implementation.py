@@ -1,0 +1,9 @@
+"""The implementation: the version and the identifiers by which results name it."""
+
+VERSION = "0.1.0"
+
+CLASS_UID = "2.25.160394412927360341237155836245310946011"
+"""Implementation Class UID (0002,0012) of results (PS3.10 7.1)."""
+
+VERSION_NAME = f"DICODEC_{VERSION}"[:16]
+"""Implementation Version Name (0002,0013) of results: an SH, which has at most 16 characters."""
