@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -53,6 +53,38 @@ def encoding(kind: str) -> Iterator[None]:
         raise
     except Exception as cause:
         raise EncodeError(f"the {kind} encoder failed: {cause}") from cause
+
+
+def first_exact(
+    attempts: Iterable[Callable[[], bytes]],
+    samples: Samples,
+    decode: Callable[[bytes], Samples],
+    kind: str,
+) -> bytes:
+    """Return the first stream that decodes to the samples it was made from.
+
+    For encoders that are known to fail, or to lose samples in silence, with some of their settings.
+
+    Args:
+        attempts: encode the samples, each with other settings; the preferred ones come first.
+        samples: as the encoder gets them.
+        decode: the library's decoder.
+        kind: of the stream, for the message.
+
+    Raises:
+        EncodeError: no attempt gave such a stream.
+    """
+    failure = EncodeError(f"the {kind} encoder lost samples: its stream decodes to others")
+    for attempt in attempts:
+        try:
+            stream = attempt()
+        except EncodeError as error:
+            failure = error
+            continue
+        with encoding(kind):
+            if np.array_equal(decode(stream), samples):
+                return stream
+    raise failure
 
 
 def check_size(stream: StreamDescription, image: ImagePixelDescription) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.checks import check_encodable, encoding
+from dicodec.codecs.checks import check_encodable, encoding, first_exact
 from dicodec.codecs.jpeg2000 import (
     LOSSY_BITS,
     decoder,
@@ -93,10 +94,11 @@ class Htj2kEncoder:
 
         One noise image in 200 does not come back; coded with a precision of 2, each did.
         """
-        stream = self._encode(samples, image, None)
-        with encoding("HTJ2K"):
-            exact = np.array_equal(imagecodecs.htj2k_decode(stream, planar=False), samples)
-        return stream if exact else self._encode(samples, replace(image, bits_stored=2), None)
+        attempts = [
+            partial(self._encode, samples, replace(image, bits_stored=precision), None)
+            for precision in (1, 2)
+        ]
+        return first_exact(attempts, samples, _decode, "HTJ2K")
 
     def _encode(self, samples: Samples, image: ImagePixelDescription, step: float | None) -> bytes:
         with encoding("HTJ2K"):
@@ -113,6 +115,10 @@ class Htj2kEncoder:
                 prog_order="RPCL",
             )
         return bytes(stream)
+
+
+def _decode(stream: bytes) -> Samples:
+    return np.asarray(imagecodecs.htj2k_decode(stream, planar=False))
 
 
 def decompositions(rows: int, columns: int) -> int | None:

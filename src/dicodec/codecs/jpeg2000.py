@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import imagecodecs
 import numpy as np
@@ -15,6 +16,7 @@ from dicodec.codecs.checks import (
     check_size,
     decoding,
     encoding,
+    first_exact,
     plain_description,
 )
 from dicodec.codecs.rate import Rate
@@ -148,15 +150,19 @@ class Jpeg2000Encoder:
 
     def _encode_exactly(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         mct = self._mct(image)
+        without_wavelet = partial(self._encode, samples, image, None, 1)
         if image.bits_stored > EXACT_BITS - mct:
-            return self._encode(samples, image, None, 1)
-        stream = self._encode(samples, image, None, None)
-        if mct and _chroma_may_overflow(samples, image.bits_stored):
-            with encoding("JPEG 2000"):
-                decoded = imagecodecs.jpeg2k_decode(stream, planar=False, numthreads=self.threads)
-            if not np.array_equal(decoded, samples):
-                return self._encode(samples, image, None, 1)  # without a wavelet nothing grows
-        return stream
+            return without_wavelet()
+        encode = partial(self._encode, samples, image, None, None)
+        if image.bits_stored > 1 and not (mct and _chroma_may_overflow(samples, image.bits_stored)):
+            return encode()
+        # OpenJPEG loses samples in which chroma overflows, and fails with some noise of 1-bit RGB.
+        # Without a wavelet nothing grows.
+        return first_exact((encode, without_wavelet), samples, self._decode, "JPEG 2000")
+
+    def _decode(self, stream: bytes) -> Samples:
+        decoded = imagecodecs.jpeg2k_decode(stream, planar=False, numthreads=self.threads)
+        return np.asarray(decoded)
 
     def _encode(
         self,
