@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,6 +68,50 @@ def test_standard_input_to_standard_output(folder: Path) -> None:
     assert done.stderr.startswith(b"-: explicit-le -> rle")
     assert program("convert", "-", "--to", "rle", "-o", "-", "-q", input=CONTENT).stderr == b""
     assert contents(folder) == {"source.dcm": CONTENT}
+
+
+def through_small_pipe(arguments: list[str], content: bytes, **options: Any) -> tuple[int, bytes]:
+    """Run the command between pipes that do not block; return its status and what came out."""
+    (stdin, feeding), (reading, stdout) = os.pipe(), os.pipe()
+    fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(stdin, False)
+    os.set_blocking(stdout, False)
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments], stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL, **options
+    )
+    os.close(stdin)
+    os.close(stdout)
+    received: list[bytes] = []
+
+    def receive() -> None:
+        time.sleep(1)
+        with os.fdopen(reading, "rb") as stream:
+            received.append(stream.read())
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    with os.fdopen(feeding, "wb", buffering=0) as stream:
+        for start in range(0, len(content), 20_000):
+            stream.write(content[start : start + 20_000])
+            time.sleep(0.1)
+    thread.join()
+    return process.wait(timeout=60), received[0]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_pipes_that_do_not_block_are_waited_for(unbuffered: str) -> None:
+    surroundings = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    arguments = ["convert", "-", "--to", "explicit-be", "-o", "-"]
+    expected = convert_bytes(CONTENT, to="explicit-be")
+
+    assert through_small_pipe(arguments, CONTENT, env=surroundings) == (0, expected)
+
+
+def test_lines_too_wait_for_a_pipe_that_does_not_block() -> None:
+    expected = program("syntaxes", "--json").stdout
+    assert len(expected) > 4096
+
+    assert through_small_pipe(["syntaxes", "--json"], b"") == (0, expected)
 
 
 def test_a_shell_pipe_and_a_redirection(folder: Path) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import array
 import gzip
 import io
+import mmap
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import numpy as np
 import pytest
 
 from dicodec.errors import (
@@ -25,6 +29,7 @@ from dicodec.errors import (
     SourceUnavailableError,
 )
 from dicodec.part10 import source as source_module
+from dicodec.part10 import stream_waiting
 from dicodec.part10.dicom_file import Source, open_dicom
 from dicodec.part10.source import BytesSource, FileSource, OpenSource, read_chunks
 from helpers.made import IMAGE_KINDS
@@ -101,6 +106,64 @@ def as_pipe(content: bytes, folder: Path) -> Iterator[Source]:
 
 
 @contextmanager
+def as_pausing_pipe(content: bytes, folder: Path, buffering: int = -1) -> Iterator[Source]:
+    """A pipe that does not block, and whose other end pauses before and between its bytes."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+
+    def write() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as stream:
+            for part in (content[:300], content[300:301], content[301:]):
+                time.sleep(0.05)
+                stream.write(part)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with os.fdopen(reading, "rb", buffering=buffering) as stream:
+        yield stream
+    writer.join()
+
+
+@contextmanager
+def as_raw_pausing_pipe(content: bytes, folder: Path) -> Iterator[Source]:
+    with as_pausing_pipe(content, folder, buffering=0) as source:
+        yield source
+
+
+class Pausing(NotSeekable):
+    """A stream that has nothing yet at every second call, and says so in one way or another."""
+
+    def __init__(self, content: bytes, *, raises: bool = False) -> None:
+        super().__init__(content)
+        self._calls = 0
+        self._raises = raises
+
+    def read(self, size: int = -1) -> bytes:
+        self._calls += 1
+        if self._calls % 2 == 0:
+            return super().read(size)
+        if self._raises:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return cast("bytes", None)
+
+
+def spread(content: bytes) -> memoryview:
+    """Return a view whose bytes have gaps between them."""
+    return memoryview(bytes(content[i // 2] if i % 2 == 0 else 7 for i in range(2 * len(content))))[
+        ::2
+    ]
+
+
+def as_map(content: bytes) -> mmap.mmap | bytes:
+    if not content:  # nothing cannot be mapped
+        return content
+    mapped = mmap.mmap(-1, len(content))
+    mapped.write(content)
+    mapped.seek(0)
+    return mapped
+
+
+@contextmanager
 def as_named_pipe(content: bytes, folder: Path) -> Iterator[Source]:
     path = folder / "pipe"
     os.mkfifo(path)
@@ -144,7 +207,18 @@ FORMS = {
     "bytearray": held(bytearray),
     "memoryview": held(memoryview),
     "memoryview of words": held(lambda content: memoryview(content).cast("H")),
+    "memoryview with gaps": held(spread),
+    "memoryview backwards": held(lambda content: memoryview(content[::-1])[::-1]),
+    "array": held(lambda content: array.array("H", content)),
+    "NumPy bytes": held(lambda content: np.frombuffer(content, np.uint8)),
+    "NumPy words": held(lambda content: np.frombuffer(content, ">u2").reshape(-1, 1)),
+    "NumPy with gaps": held(lambda content: np.frombuffer(content, np.uint8).repeat(3)[::3]),
+    "map": held(as_map),
     "BytesIO": held(io.BytesIO),
+    "pausing pipe": as_pausing_pipe,
+    "raw pausing pipe": as_raw_pausing_pipe,
+    "pausing": held(Pausing),
+    "pausing with errors": held(lambda content: Pausing(content, raises=True)),
     "not seekable": held(NotSeekable),
     "minimal": held(Minimal),
 }
@@ -259,6 +333,41 @@ def test_errors_of_a_stream_are_errors_of_reading() -> None:
             raise ConnectionResetError(104, "Connection reset by peer")
 
     assert "Connection reset" in refusal(cast("BinaryIO", Broken())).message
+
+
+def test_a_stream_that_never_gives_anything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Idle(io.RawIOBase):
+        def read(self, *_: int) -> bytes:
+            return cast("bytes", None)
+
+    monkeypatch.setattr(stream_waiting, "_LONGEST_IDLE", 0.05)
+    assert "gave nothing" in refusal(cast("BinaryIO", Idle())).message
+
+
+def test_what_gives_no_bytes_is_said_so(tmp_path: Path) -> None:
+    class Text:
+        def read(self, *_: int) -> str:
+            return "text"
+
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    closed, released = io.BytesIO(CONTENT), memoryview(CONTENT)
+    closed.close()
+    released.release()
+    with path.open("ab") as writing, path.open("rb") as file:
+        file.close()
+        rows: dict[str, object] = {
+            "is a stream that is closed": closed,
+            "is a stream that is closed ": file,
+            "not open for reading": writing,
+            "gives str": Text(),
+            "of a memoryview cannot be read": released,
+            "of a ndarray cannot be read": np.array(["2026"], "datetime64[D]"),
+            "is not a path, a buffer or a binary stream": object(),
+            "a StringIO is not": io.StringIO("text"),
+        }
+        for message, source in rows.items():
+            assert message.strip() in refusal(cast("BinaryIO", source)).message
 
 
 def test_a_stream_too_large_for_the_place_it_is_spooled_to_is_said_so(

@@ -24,6 +24,7 @@ from dicodec.cli.printing import (
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
     from dicodec.cli.arguments import WrongUsage
 
@@ -98,9 +99,30 @@ def _settle_streams() -> None:
     """Make standard output and error bear what may be printed, or be closed."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for good
+    sys.stdout, sys.stderr = _waiting(sys.stdout), _waiting(sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name need not be text
             stream.reconfigure(errors="backslashreplace")
+
+
+def _waiting(stream: TextIO) -> TextIO:
+    """Return standard output or error; one that does not block is waited for at each write.
+
+    Whoever started the command shares the pipe, so it is not made to block.
+    """
+    try:
+        blocks = os.get_blocking(stream.fileno())
+    except (AttributeError, OSError, ValueError):  # closed, or a test's
+        return stream
+    if blocks:
+        return stream
+    from dicodec.conversion.output.target_stream import WaitingFile
+
+    return io.TextIOWrapper(
+        io.BufferedWriter(WaitingFile(stream.fileno(), "wb", closefd=False)),
+        encoding=stream.encoding,
+        line_buffering=stream.isatty() or stream is sys.stderr,
+    )
 
 
 def _terminated(number: int, frame: object) -> None:  # noqa: ARG001

@@ -7,6 +7,7 @@ dependency.
 from __future__ import annotations
 
 import io
+from collections.abc import Buffer
 from typing import TYPE_CHECKING, Any
 
 from dicodec.conversion.convert import convert_with
@@ -54,9 +55,7 @@ def convert(
     return convert_with(source, target, settings)
 
 
-def convert_bytes(
-    data: bytes | bytearray | memoryview, *, to: str | tuple[str, ...] | list[str], **options: Any
-) -> bytes:
+def convert_bytes(data: Buffer, *, to: str | tuple[str, ...] | list[str], **options: Any) -> bytes:
     """Convert a DICOM file that is in memory, and return the result; see `convert`."""
     out = io.BytesIO()
     convert(data, out, to=to, **options)

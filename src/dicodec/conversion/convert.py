@@ -19,6 +19,7 @@ from dicodec.conversion.frames.pipeline import PipelineResult, Progress, run_pla
 from dicodec.conversion.frames.window import available_cores
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target, check_target, result_file
+from dicodec.conversion.output.target_stream import check_stream
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
 from dicodec.conversion.planning.in_place_losses import check_nothing_left_out, moved_records
 from dicodec.conversion.planning.plan_conversion import plan_conversion
@@ -65,6 +66,8 @@ def convert_with(
             in_place = replaced is not None and _is_file(source, replaced)
             if in_place and not options.verify:
                 options = replace(options, verify=True)  # before an original goes
+        elif target is not None:
+            check_stream(target)
         if in_place and options.salvage is not None:
             raise InvalidOptionError(
                 "a damaged file is not replaced by what was saved of it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Buffer, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -51,7 +51,7 @@ from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
 from dicodec.part10.source import ByteSource, OpenSource
 from dicodec.part10.vr import states_vr
 
-type Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource
+type Source = str | os.PathLike[str] | Buffer | BinaryIO | ByteSource
 """What a caller may name as a source: a path, a buffer, a binary stream, or random access."""
 
 _FIRST_ELEMENT = 16

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Buffer, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO, Protocol, TypeGuard, cast, runtime_checkable
@@ -19,6 +19,7 @@ from dicodec.errors import (
     SourceChangedError,
     SourceUnavailableError,
 )
+from dicodec.part10.stream_waiting import StreamWaiting
 
 COPY_SIZE = 1 << 20
 """Bytes moved at a time where bytes are only moved."""
@@ -44,11 +45,23 @@ class ByteSource(Protocol):
         ...
 
 
-class BytesSource:
-    """A buffer as a source; slices are copied, so the buffer may be any that is not changed."""
+_CAST_FORMATS = frozenset("cbB?hHiIlLqQnNfd")
+"""What memoryview can cast: native numbers of the struct module."""
 
-    def __init__(self, buffer: bytes | bytearray | memoryview) -> None:
-        self._view = memoryview(buffer).cast("B")
+
+class BytesSource:
+    """A buffer as a source; slices are copied, so the buffer may be any that is not changed.
+
+    Args:
+        buffer: bytes, or what gives bytes: an array of any items and shape, in C order. One whose
+            bytes do not lie one behind the other is copied.
+    """
+
+    def __init__(self, buffer: Buffer) -> None:
+        view = memoryview(buffer)
+        # Views of a file's bytes are cast, which copies nothing; NumPy's formats cannot all be.
+        plain = view.c_contiguous and view.nbytes and view.format in _CAST_FORMATS
+        self._view = view.cast("B") if plain else memoryview(view.tobytes())
         self.size = len(self._view)
 
     def read(self, offset: int, length: int) -> bytes:
@@ -125,24 +138,23 @@ class OpenSource:
     Args:
         source: a path, a buffer, a binary stream, or what has random access of its own; that is
             taken as it is, and its owner closes it. A stream without a file behind it is spooled:
-            in memory up to SPOOL_SIZE bytes, beyond that in a temporary file.
+            in memory up to SPOOL_SIZE bytes, beyond that in a temporary file. If it does not
+            block, it is waited for.
 
     Raises on entry:
-        SourceUnavailableError: not there, a folder, not a regular file, or no permission.
+        SourceUnavailableError: not there, a folder, not a regular file, no permission, or a
+            stream that is closed or not for reading.
         EmptyFileError: no bytes.
     """
 
-    def __init__(
-        self,
-        source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource,
-    ) -> None:
+    def __init__(self, source: str | os.PathLike[str] | Buffer | BinaryIO | ByteSource) -> None:
         self._given = source
         self._opened: BytesSource | FileSource | None = None
 
     def __enter__(self) -> ByteSource:
         given = self._given
         if isinstance(given, bytes | bytearray | memoryview):
-            self._opened = BytesSource(given)
+            self._opened = _of_buffer(given)
         elif isinstance(given, str | os.PathLike):
             file = _open_path(os.fspath(given))
             if _regular(file):
@@ -154,12 +166,15 @@ class OpenSource:
             if given.size == 0:
                 raise EmptyFileError("the source is empty")
             return given
-        elif isinstance(given, io.TextIOBase) or not callable(getattr(given, "read", None)):
-            raise SourceUnavailableError(
-                f"{type(given).__name__} is no path, no buffer and no binary stream"
-            )
+        elif isinstance(given, io.TextIOBase):
+            raise _unusable(given)
+        elif not callable(getattr(given, "read", None)):
+            if not isinstance(given, Buffer):
+                raise _unusable(given)
+            self._opened = _of_buffer(given)
         else:
             stream = cast("BinaryIO", given)
+            _check_readable(stream)
             regular = _regular(stream)
             self._opened = FileSource(stream, owned=False) if regular else _spool(stream)
         if self._opened.size == 0:
@@ -180,6 +195,31 @@ class OpenSource:
 def is_byte_source(given: object) -> TypeGuard[ByteSource]:
     """Whether something has random access of its own; streams may have a size, and a place too."""
     return isinstance(given, ByteSource) and not hasattr(given, "tell")
+
+
+def _unusable(given: object) -> SourceUnavailableError:
+    return SourceUnavailableError(
+        f"a {type(given).__name__} is not a path, a buffer or a binary stream"
+    )
+
+
+def _of_buffer(given: Buffer) -> BytesSource:
+    try:
+        return BytesSource(given)
+    except (BufferError, NotImplementedError, TypeError, ValueError) as cause:
+        # A view that was released, an array of objects or of types that no buffer can name.
+        raise SourceUnavailableError(
+            f"the bytes of a {type(given).__name__} cannot be read: {cause}"
+        ) from cause
+
+
+def _check_readable(stream: BinaryIO) -> None:
+    """Raise SourceUnavailableError if a stream is closed, or not for reading."""
+    if getattr(stream, "closed", False) is True:
+        raise SourceUnavailableError("the source is a stream that is closed")
+    file = getattr(stream, "raw", stream)
+    if isinstance(file, io.FileIO) and not file.readable():
+        raise SourceUnavailableError("the source is a stream that is not open for reading")
 
 
 _UNAVAILABLE = {
@@ -235,13 +275,42 @@ def _spool(stream: BinaryIO) -> BytesSource | FileSource:
 
 
 def _parts(stream: BinaryIO, limit: int = sys.maxsize) -> Iterator[bytes]:
+    """Yield what a stream has, up to about a limit; wait where it has nothing yet."""
     missing = limit
+    waiting: StreamWaiting | None = None
     try:
-        while missing and (part := stream.read(min(missing, COPY_SIZE))):
+        while missing > 0:
+            part = _part(stream, min(missing, COPY_SIZE))
+            if part is None:
+                waiting = waiting or StreamWaiting(stream, writing=False)
+                waiting.wait()
+                continue
+            if not part:
+                return
+            if waiting is not None:
+                waiting.progressed()
             yield part
             missing -= len(part)
     except OSError as cause:
         raise ReadError(f"cannot read the stream: {cause.strerror or cause}") from cause
+
+
+def _part(stream: BinaryIO, size: int) -> bytes | None:
+    """Return the next bytes of a stream; b"" at its end, None if it has none yet.
+
+    Raises:
+        ReadError: what it gives is not bytes.
+        OSError: see `read`.
+    """
+    try:
+        part: object = stream.read(size)
+    except BlockingIOError:  # as BufferedReader does where nothing at all is there
+        return None
+    if part is None or isinstance(part, bytes):
+        return part
+    if isinstance(part, bytearray | memoryview):
+        return bytes(part)
+    raise ReadError(f"cannot read the stream: it gives {type(part).__name__}, not bytes")
 
 
 def write_spool(spool: BinaryIO, parts: Iterable[bytes], *, flush: bool = False) -> None:

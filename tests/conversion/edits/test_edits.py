@@ -123,6 +123,20 @@ def test_what_no_file_can_take_is_known_beforehand(keyword: str, text: str) -> N
         edited(set_attributes=((keyword, text),))
 
 
+@pytest.mark.parametrize("name", ["SOPInstanceUID", "(0008,0018)", "SOPClassUID", "00080016"])
+@pytest.mark.parametrize("wish", ["empty", "blank", "removed"])
+def test_what_names_the_instance_stays(name: str, wish: str) -> None:
+    wishes: dict[str, Any] = (
+        {"remove_attributes": (name,)}
+        if wish == "removed"
+        else {"set_attributes": ((name, " " * (wish == "blank")),)}
+    )
+    with pytest.raises(InvalidOptionError, match="cannot be empty or removed"):
+        check_user_edits(ConversionOptions(to=("rle",), **wishes))
+    with pytest.raises(InvalidOptionError, match="cannot be empty or removed"):
+        edited(**wishes)
+
+
 def test_what_some_file_can_take_is_let_through() -> None:
     for pair in (("PixelPaddingValue", "-1"), ("PixelPaddingValue", "65535"),
                  ("PatientName", "胸部"), ("PatientID", "")):  # fmt: skip

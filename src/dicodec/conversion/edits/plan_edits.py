@@ -137,6 +137,7 @@ def user_edits(
         InvalidOptionError: an attribute does not exist, cannot hold the text, or follows from the
             pixels.
     """
+    _check_instance_is_named(options)
     edits: list[Edit] = [RemoveAttribute(editable_tag(name)) for name in options.remove_attributes]
     wanted = {editable_tag(name): text for name, text in options.set_attributes}
     character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.text(
@@ -185,6 +186,7 @@ def check_user_edits(options: ConversionOptions) -> None:
         from dicodec.conversion.edits.text_encoding import declared_character_set
 
         declared_character_set(options.charset)
+    _check_instance_is_named(options)
     for name in options.remove_attributes:
         editable_tag(name)
     for name, text in options.set_attributes:
@@ -193,6 +195,25 @@ def check_user_edits(options: ConversionOptions) -> None:
             encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=False)
         except InvalidOptionError:
             encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=True)
+
+
+_INSTANCE = {
+    tags.SOP_CLASS_UID: "SOPClassUID",
+    tags.SOP_INSTANCE_UID: "SOPInstanceUID",
+}
+"""What File Meta Information has to repeat (PS3.10 7.1)."""
+
+
+def _check_instance_is_named(options: ConversionOptions) -> None:
+    """Raise InvalidOptionError if the UIDs that name an instance would be empty or removed."""
+    emptied = [name for name, text in options.set_attributes if not text.strip()]
+    for name in (*emptied, *options.remove_attributes):
+        if keyword := _INSTANCE.get(editable_tag(name)):
+            raise InvalidOptionError(
+                "cannot be empty or removed, because it names the instance",
+                attribute=keyword,
+                hint=f"--set {keyword}=UID gives another",
+            )
 
 
 def editable_tag(name: str) -> int:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from dicodec.conversion.output.part_file import part_file
 from dicodec.conversion.output.placement import Placement, WrittenResult, place
 from dicodec.conversion.output.replacement import check_backup, take_over
+from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 
@@ -202,7 +203,7 @@ def result_file(
     """Yield a seekable file whose content becomes the target when the block succeeds.
 
     A path is written by `atomic_output`, which the other arguments are for; a stream gets the
-    result once it is whole.
+    result once it is whole, see `copy_to_stream`.
 
     Raises:
         WriteError: see `atomic_output`; or the stream does not take the result.
@@ -221,11 +222,8 @@ def result_file(
         ):
             yield out
         return
-    if isinstance(target, io.TextIOBase) or not callable(getattr(target, "write", None)):
-        raise TargetUnavailableError(
-            f"{type(target).__name__} is no path and no stream that takes bytes"
-        )
-    if isinstance(target, io.BytesIO) and not target.getbuffer().nbytes:
+    check_stream(target)
+    if type(target) is io.BytesIO and not target.getbuffer().nbytes:
         try:
             yield target
         except BaseException:
@@ -233,11 +231,9 @@ def result_file(
             target.truncate()
             raise
         return
-    import shutil  # both take milliseconds to load, and most targets are files
-    import tempfile
+    import tempfile  # it takes milliseconds to load, and most targets are files
 
     with translated_writes(), tempfile.TemporaryFile(prefix="dicodec-") as spool:
         yield spool
         spool.seek(0)
-        shutil.copyfileobj(spool, target, 1 << 20)
-        target.flush()
+        copy_to_stream(spool, target)
