@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from helpers import witnesses
 from helpers.corpus import ManifestRow, find_corpus, read_manifest
 
+# A clock says how busy the machine is, and nothing about the code.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples every time where a change is judged; new ones where it is made.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(scope="session")

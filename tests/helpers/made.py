@@ -18,6 +18,7 @@ IMPLICIT_LE = "1.2.840.10008.1.2"
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
 EXPLICIT_BE = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
+GE_PRIVATE = "1.2.840.113619.5.2"
 
 PIXEL_DATA = 0x7FE00010
 
@@ -171,6 +172,17 @@ def make_file(
         data_set = deflater.compress(data_set) + deflater.flush()
         data_set += b"\0" * (len(data_set) % 2)
     return file_head(transfer_syntax, sop_class, uid) + data_set, pixels
+
+
+def in_ge_private(content: bytes) -> bytes:
+    """Return a file in Implicit VR Little Endian in GE's private syntax: with Pixel Data swapped.
+
+    Samples are of at most 16 bits, and Pixel Data is the last element.
+    """
+    start = content.index(struct.pack("<HH", 0x7FE0, 0x0010)) + 8
+    words = np.frombuffer(content[start:], "<u2").byteswap().tobytes()
+    stated, private = f"{IMPLICIT_LE}\0".encode(), GE_PRIVATE.encode()  # of one length
+    return content[:start].replace(stated, private) + words
 
 
 def make_samples(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicodec import convert_bytes
+from dicodec import convert, convert_bytes
 from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import open_dicom
@@ -18,7 +19,17 @@ from dicodec.part10.elements import ElementSpan
 from dicodec.part10.native_frames import BitJoiner, NativeFrames, bits_from
 from dicodec.part10.source import BytesSource
 from helpers.data_set_bytes import data_set_of
-from helpers.made import EXPLICIT_BE, IMAGE_KINDS, Samples, encode_elements, make_file
+from helpers.made import (
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    IMAGE_KINDS,
+    IMPLICIT_LE,
+    Samples,
+    encode_elements,
+    in_ge_private,
+    make_file,
+)
+from helpers.samples import native_samples
 
 ODD_KINDS = [
     "one-bit",
@@ -192,17 +203,81 @@ def test_excess_is_kept_between_native_syntaxes_and_dropped_elsewhere() -> None:
     assert pixel_value(back) == value[:32]
 
 
-@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", EXPLICIT_BE])
-@pytest.mark.parametrize("kind", ["gray-12-in-16", "multi-frame", "one-bit-frames", "rgb-8-frames"])
-@pytest.mark.parametrize("target", ["rle", "implicit-le", "explicit-le"])
-def test_every_cut_within_pixel_data_is_noticed(kind: str, syntax: str, target: str) -> None:
+SMALL = {
+    kind: IMAGE_KINDS[kind].make(rows=3, columns=3)
+    for kind in ("gray-12-in-16", "multi-frame", "gray-8", "rgb-8-frames", "one-bit-frames")
+}
+
+
+def in_native_syntax(kind: str, syntax: str) -> bytes:
+    """Return a small file: in "GE", in big endian, or in little endian; 8 bits in OB or OW."""
     small = IMAGE_KINDS[kind]
-    content, samples = small.make(rows=3, columns=3, transfer_syntax=syntax)
-    start = len(content) - len(pixel_value(content))
-    exact = (samples.size * small.bits_allocated + 7) // 8
+    if syntax == "GE":
+        return in_ge_private(small.make(rows=3, columns=3, transfer_syntax=IMPLICIT_LE)[0])
+    uid, vr = {"LE": EXPLICIT_LE, "BE": EXPLICIT_BE}[syntax[:2]], syntax[3:]
+    value = pixel_value(SMALL[kind][0])
+    return small.make(
+        rows=3, columns=3, transfer_syntax=uid, extra=[(0x7FE00010, vr, value)] if vr else []
+    )[0]
+
+
+@pytest.mark.parametrize("syntax", ["LE", "LE OW", "BE", "BE OW", "GE"])
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("target", ["rle", "implicit-le", "explicit-le", "explicit-be"])
+def test_every_cut_within_pixel_data_is_noticed(kind: str, syntax: str, target: str) -> None:
+    content, samples = in_native_syntax(kind, syntax), SMALL[kind][1]
+    start = len(content) - len(pixel_value(SMALL[kind][0]))
+    frame_bits = samples[0].size * IMAGE_KINDS[kind].bits_allocated
+    swapped = syntax in {"BE OW", "GE"} and IMAGE_KINDS[kind].bits_allocated <= 8
+    exact = (frame_bits * len(samples) + 7) // 8
+    if swapped:  # the byte in which a last word begins is its second sample
+        exact += exact % 2
 
     for length in range(start, start + exact):
         with pytest.raises(DicodecError) as raised:
             convert_bytes(content[:length], to=target)
-        bits = (length - start) * 8
-        assert raised.value.frame == bits // (samples[0].size * small.bits_allocated)
+        there = length - start
+        whole = (there - (there % 2 if swapped else 0)) * 8 // frame_bits
+        assert raised.value.frame == whole
+        assert (raised.value.hint is not None) == (whole > 0)
+    for length in range(start + exact, len(content) + 1):
+        result = convert_bytes(content[:length], to=target, verify=True)
+        assert (native_samples(convert_bytes(result, to="explicit-le")) == samples).all()
+
+
+@pytest.mark.parametrize("syntax", ["LE", "LE OW", "BE", "BE OW", "GE"])
+@pytest.mark.parametrize("kind", ["rgb-8-frames", "one-bit-frames"])
+@pytest.mark.parametrize("mode", ["fill", "drop"])
+@pytest.mark.parametrize("target", ["rle", "explicit-le", "explicit-be"])
+def test_frames_saved_of_a_cut_file_have_their_last_sample(
+    kind: str, syntax: str, mode: str, target: str
+) -> None:
+    content, samples = in_native_syntax(kind, syntax), SMALL[kind][1]
+    frame_bits = samples[0].size * IMAGE_KINDS[kind].bits_allocated
+    start = len(content) - len(pixel_value(SMALL[kind][0]))
+    needed = (frame_bits + 7) // 8
+    swapped = syntax in {"BE OW", "GE"}
+    for cut in range(needed + needed % 2 * swapped, needed * 2):
+        result = convert_bytes(content[: start + cut], to=target, salvage=mode, verify=True)
+        found = native_samples(convert_bytes(result, to="explicit-le"))
+        there = cut - (cut % 2 if swapped else 0)
+        whole = there * 8 // frame_bits
+        assert (found[:whole] == samples[:whole]).all()
+        assert len(found) == (whole if mode == "drop" else 3)
+    if swapped and needed % 2:
+        with pytest.raises(DicodecError, match="no frame is whole"):
+            convert_bytes(content[: start + needed], to=target, salvage=mode)
+
+
+def test_a_swapped_word_that_is_cut_is_missed_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    content = in_native_syntax("gray-8", "BE OW")
+    path.write_bytes(content[:-1])
+    with pytest.raises(TruncatedFrameError):
+        convert(path, path, to="rle", overwrite=True)
+    assert path.read_bytes() == content[:-1]
+
+    path.write_bytes(content)
+    convert(path, path, to="rle", overwrite=True)  # the byte after the pad byte is a sample
+    found = native_samples(convert_bytes(path.read_bytes(), to="explicit-le"))
+    assert (found == SMALL["gray-8"][1]).all()

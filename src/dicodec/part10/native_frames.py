@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dicodec.errors import TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.source import ByteSource
@@ -31,8 +32,14 @@ class NativeFrames:
 
     @property
     def expected_length(self) -> int:
-        """Bytes that all frames take, without the pad byte."""
-        return (self.image.native_frame_bits * len(self) + 7) // 8
+        """Bytes that all frames take: whole words if swapped, else without the pad byte."""
+        return self._end(len(self))
+
+    @property
+    def whole(self) -> int:
+        """How many frames, from the first, Pixel Data holds every byte of."""
+        length = self.span.length - (self.span.length % 2 if self.swapped_words else 0)
+        return min(length * 8 // max(self.image.native_frame_bits, 1), len(self))
 
     def first_bit(self, frame: int) -> int:
         """Return at which bit of its first byte a frame begins; 0 but for 1-bit samples."""
@@ -47,17 +54,40 @@ class NativeFrames:
         bits = self.image.native_frame_bits
         start = frame * bits // 8
         end = ((frame + 1) * bits + 7) // 8
-        if end > self.span.length:
+        stored_end = self._end(frame + 1)
+        if stored_end > self.span.length:
             raise TruncatedFrameError(
-                f"Pixel Data ends after {self.span.length} bytes where the frame needs {end}",
+                f"Pixel Data ends after {self.span.length} bytes where the frame needs "
+                f"{stored_end}",
                 frame=frame,
                 offset=self.span.value + self.span.length,
             )
         if not self.swapped_words:
             return source.read(self.span.value + start, end - start)
-        word_start, word_end = start & ~1, end + (end & 1)
-        words = swap_bytes(source.read(self.span.value + word_start, word_end - word_start), 2)
+        word_start = start & ~1
+        words = swap_bytes(source.read(self.span.value + word_start, stored_end - word_start), 2)
         return words[start - word_start : end - word_start]
+
+    def _end(self, frames: int) -> int:
+        """Return how many bytes the first frames take in the value.
+
+        The last byte of an odd number is the second one of its word if words are swapped; the
+        first one is padding (PS3.5 8.1.1), or belongs to the next frame.
+        """
+        length = (self.image.native_frame_bits * frames + 7) // 8
+        return length + (length % 2 if self.swapped_words else 0)
+
+
+def native_frames_of(file: DicomFile, pixel_data: PixelData) -> NativeFrames:
+    """Return the frames of native Pixel Data.
+
+    Raises:
+        MalformedFileError: an attribute that describes them is missing or makes no sense.
+    """
+    image, span = pixel_data.image, pixel_data.span
+    big_endian = not file.syntax.pixels_little_endian
+    swapped = big_endian and image.bits_allocated <= 8 and span.vr in {"OW", ""}
+    return NativeFrames(span, image, swapped)
 
 
 def bits_from(data: bytes, first_bit: int, count: int) -> bytes:

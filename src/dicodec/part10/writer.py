@@ -223,7 +223,19 @@ def _vr_by_tag(tag: int) -> str | None:
     return None if header is None else header.name.decode()
 
 
-def swapped_chunks(source: ByteSource, start: int, end: int, unit: int) -> Iterator[bytes]:
-    """Yield bytes with each unit of 2, 4 or 8 bytes reversed; 1 leaves them as they are."""
+def swapped_chunks(
+    source: ByteSource, start: int, end: int, unit: int, padding: int = 0
+) -> Iterator[bytes]:
+    """Yield bytes with each unit of 2, 4 or 8 bytes reversed; 1 leaves them as they are.
+
+    Args:
+        source: where the bytes are.
+        start: offset of the first byte.
+        end: offset behind the last byte.
+        unit: 1, 2, 4 or 8.
+        padding: zeros that are added before the last unit is reversed.
+    """
+    position = start
     for chunk in read_chunks(source, start, end):
-        yield swap_bytes(chunk, unit)
+        position += len(chunk)
+        yield swap_bytes(chunk + bytes(padding) if position == end else chunk, unit)

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
-from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.dicom_file import DicomFile, PixelData, WalkedDataSet, pixel_data_of
 from dicodec.part10.elements import ElementSpan
-from dicodec.part10.native_frames import NativeFrames
+from dicodec.part10.native_frames import native_frames_of
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import as_fragments
 from dicodec.repair.high_bit import holds_words, known_from_bits, native_words
@@ -74,7 +73,7 @@ def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> Di
             by = _BY_BITS
         if tags.BITS_STORED in known:
             known |= _bits_of_words(file, walked, span, known)
-        if not known and image is not None and _excess(pixel_data, image) > 1:
+        if not known and image is not None and _excess(file, pixel_data) > 1:
             known = known_from_excess(data_set, image, span.length)
         if known:
             stale: list[Oddity] = []
@@ -87,7 +86,7 @@ def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> Di
                 oddities=(*(one for one in file.oddities if one not in stale), *oddities),
                 corrections=(*file.corrections, *corrections(known)),
             )
-    oddities += _too_long(pixel_data)
+    oddities += _too_long(file, pixel_data)
     return replace(file, oddities=(*file.oddities, *oddities)) if oddities else file
 
 
@@ -110,16 +109,15 @@ def _is_undescribed(file: DicomFile, pixel_data: PixelData) -> bool:
     return isinstance(described, MalformedFileError) or samples is None
 
 
-def _excess(pixel_data: PixelData, image: ImagePixelDescription) -> int:
-    native = NativeFrames(pixel_data.span, image, swapped_words=False)
-    return pixel_data.span.length - native.expected_length
+def _excess(file: DicomFile, pixel_data: PixelData) -> int:
+    return pixel_data.span.length - native_frames_of(file, pixel_data).expected_length
 
 
-def _too_long(pixel_data: PixelData) -> list[Oddity]:
+def _too_long(file: DicomFile, pixel_data: PixelData) -> list[Oddity]:
     if isinstance(pixel_data.described, MalformedFileError):
         return []
     image = pixel_data.described
-    excess = _excess(pixel_data, image)
+    excess = _excess(file, pixel_data)
     if excess <= 1:
         return []
     size = image.native_frame_bits // 8

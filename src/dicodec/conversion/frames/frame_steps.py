@@ -12,7 +12,7 @@ from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.frame_places import placed
-from dicodec.part10.native_frames import NativeFrames, bits_from
+from dicodec.part10.native_frames import bits_from, native_frames_of
 from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import coded_color_space
 
@@ -84,10 +84,7 @@ def frame_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:
     if frames is not None:
         return lambda frame: frames.read(source, frame)
     image = pixel_data.image
-    swapped = not file.syntax.pixels_little_endian and image.bits_allocated <= 8
-    native = NativeFrames(
-        pixel_data.span, image, swapped_words=swapped and pixel_data.span.vr in {"OW", ""}
-    )
+    native = native_frames_of(file, pixel_data)
 
     def read(frame: int) -> bytes:
         return bits_from(

@@ -244,8 +244,11 @@ class _Run:
             stated_vr = span.vr or ("" if self._plan.source.pixels_little_endian else "OW")
             unit = swap_unit_between(self._plan.source, self._plan.target, image, stated_vr)
             vr = native_vr(image, stated_vr)
-        writer = NativeWriter(sink, span.tag, vr, span.length, self._encoding)
-        for chunk in swapped_chunks(source, span.value, span.value + span.length, unit):
+        # The pad byte of a last word changes places with the sample before it.
+        padding = span.length % 2 if unit == 2 and self._plan.source.pixels_little_endian else 0
+        writer = NativeWriter(sink, span.tag, vr, span.length + padding, self._encoding)
+        end = span.value + span.length
+        for chunk in swapped_chunks(source, span.value, end, unit, padding):
             writer.write(chunk)
         writer.finish()
 

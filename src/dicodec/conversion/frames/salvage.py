@@ -21,6 +21,7 @@ from dicodec.model.salvage import DROP, DamagedFrame, Salvage
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.fragments import EncapsulatedFrames
+from dicodec.part10.native_frames import native_frames_of
 from dicodec.rules.color_space import coded_color_space
 
 ELEMENTS_LOST = "elements-lost"
@@ -62,10 +63,13 @@ def salvaged(file: DicomFile, mode: str, workers: int) -> DicomFile:
             f"no frame is whole: {first.reason}", frame=first.frame, offset=first.offset
         )
     salvage = Salvage(mode, tuple(damage), stated, lost)
-    shortened = _without if mode == DROP else _with_room
+    if mode == DROP:
+        pixel_data = _without(file, pixel_data, salvage)
+    else:
+        pixel_data = _with_room(pixel_data, salvage)
     return replace(
         file,
-        pixel_data=replace(shortened(pixel_data, salvage), missing=0, salvage=salvage),
+        pixel_data=replace(pixel_data, missing=0, salvage=salvage),
         oddities=(*file.oddities, Oddity("salvaged", salvage.text, pixel_data.span.start)),
     )
 
@@ -89,13 +93,9 @@ def _damage(file: DicomFile, pixel_data: PixelData, workers: int) -> list[Damage
 
 def _frames_there(file: DicomFile, pixel_data: PixelData) -> int:
     """Return how many frames have any bytes, or all of them if native."""
-    image = pixel_data.image
     if pixel_data.frames is not None:
-        return min(len(pixel_data.frames), image.number_of_frames)
-    length = pixel_data.span.length
-    if not file.syntax.pixels_little_endian:
-        length -= length % 2  # half a word of OW is the other byte's
-    return min(length * 8 // image.native_frame_bits, image.number_of_frames)
+        return min(len(pixel_data.frames), pixel_data.image.number_of_frames)
+    return native_frames_of(file, pixel_data).whole
 
 
 def _undecodable(
@@ -139,15 +139,17 @@ def _coded(
     return image
 
 
-def _without(pixel_data: PixelData, salvage: Salvage) -> PixelData:
+def _without(file: DicomFile, pixel_data: PixelData, salvage: Salvage) -> PixelData:
     """Return Pixel Data as if the damaged frames had never been there."""
     damaged = {one.frame for one in salvage.frames}
     whole = [frame for frame in range(salvage.number_of_frames) if frame not in damaged]
     image = replace(pixel_data.image, number_of_frames=len(whole))
     frames, span = pixel_data.frames, pixel_data.span
     if frames is None:  # the damaged ones are the last ones
-        length = (image.native_frame_bits * len(whole) + 7) // 8
-        return replace(pixel_data, described=image, span=span._replace(length=length))
+        left = replace(pixel_data, described=image)
+        return replace(
+            left, span=span._replace(length=native_frames_of(file, left).expected_length)
+        )
     starts, lengths, firsts = array("Q"), array("Q"), array("Q")
     for frame in whole:
         firsts.append(len(starts))

@@ -27,7 +27,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, PixelData, open_dicom
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.named_file import named_file
-from dicodec.part10.native_frames import NativeFrames
+from dicodec.part10.native_frames import native_frames_of
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import statistics_edits
 from dicodec.rules.lossy import ratio_text
@@ -133,7 +133,7 @@ def check_may(file: DicomFile, plan: ConversionPlan, options: ConversionOptions)
             hint="--engine auto does not use GDCM",
         )
     if file.pixel_data is not None and image is not None and file.pixel_data.frames is None:
-        expected = NativeFrames(file.pixel_data.span, image, swapped_words=False).expected_length
+        expected = native_frames_of(file, file.pixel_data).expected_length
         if file.pixel_data.span.length not in {expected, expected + expected % 2}:
             raise EngineError(
                 "GDCM misreads Pixel Data that is longer than its frames",

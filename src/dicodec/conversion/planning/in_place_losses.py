@@ -5,7 +5,7 @@ from __future__ import annotations
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
 from dicodec.errors import ContradictionError, UnsupportedImageError
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.native_frames import NativeFrames
+from dicodec.part10.native_frames import native_frames_of
 from dicodec.part10.source import read_chunks
 
 _DIRECTORY_RECORDS = 0x00041220
@@ -38,7 +38,7 @@ def check_nothing_left_out(file: DicomFile, plan: ConversionPlan) -> None:
     if pixels is None or pixel_data is None or pixel_data.frames is not None or kept:
         return
     span = pixel_data.span
-    frames = NativeFrames(span, pixel_data.image, swapped_words=False).expected_length
+    frames = native_frames_of(file, pixel_data).expected_length
     source, end = file.data_set.source, span.value + span.length
     if any(chunk.count(0) < len(chunk) for chunk in read_chunks(source, span.value + frames, end)):
         raise ContradictionError(

@@ -29,7 +29,7 @@ from dicodec.model.transfer_syntax import (
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.frame_places import frame_offset, placed
-from dicodec.part10.native_frames import NativeFrames
+from dicodec.part10.native_frames import native_frames_of
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import coded_color_space
@@ -123,16 +123,13 @@ class PixelPlanner:
     def _check_native_length(self) -> None:
         if self._pixel_data.salvage is not None:
             return
-        span = self._pixel_data.span
-        native = NativeFrames(span, self._stated, swapped_words=False)
-        excess = span.length - native.expected_length
+        native = native_frames_of(self._file, self._pixel_data)
+        excess = self._pixel_data.span.length - native.expected_length
         if excess < 0:
-            frame_bits = max(self._stated.native_frame_bits, 1)
-            cut = min(span.length * 8 // frame_bits, len(native) - 1)
             try:
-                native.read(self._bytes, cut)
+                native.read(self._bytes, native.whole)
             except TruncatedFrameError as error:
-                error.hint = _SALVAGE_HINT if cut else None
+                error.hint = _SALVAGE_HINT if native.whole else None
                 raise
         elif excess > 1:
             self._warnings.append(
