@@ -14,7 +14,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.pixels.palette import PALETTE_COLOR, palette_steps
-from dicodec.pixels.photometric import STEPS, Route, route
+from dicodec.pixels.photometric import STEPS, Route, apply_steps, route
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
@@ -51,10 +51,7 @@ class Side:
 
     def common(self, samples: Samples) -> Samples:
         """Return samples as they are compared."""
-        image = self.image
-        for step in self.steps:
-            samples, image = step.apply(samples, image), step.described(image)
-        return samples
+        return apply_steps(self.steps, samples, self.image)
 
     @property
     def compared(self) -> ImagePixelDescription:

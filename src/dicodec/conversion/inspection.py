@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from dicodec.codecs.table import decoder_for
+from dicodec.conversion.planning.all_frames import FrameSurvey, survey_frames
 from dicodec.conversion.planning.plan_conversion import plan_conversion
 from dicodec.errors import DicodecError, MalformedFileError, ReadError
 from dicodec.model import tags
@@ -151,9 +153,10 @@ def _inspected(file: DicomFile, name: str | None) -> Inspection:
         elements=len(file.data_set.elements),
     )
     _add_oddities(found, file)
+    survey = None
     if file.pixel_data is not None:
-        _add_pixels(found, file, file.pixel_data)
-    found.targets = [_possible(file, syntax.name) for syntax in writable()]
+        survey = _add_pixels(found, file, file.pixel_data)
+    found.targets = [_possible(file, syntax.name, survey) for syntax in writable()]
     return found
 
 
@@ -174,26 +177,27 @@ def _finding(oddity: Oddity) -> Finding:
     )
 
 
-def _add_pixels(found: Inspection, file: DicomFile, pixel_data: PixelData) -> None:
+def _add_pixels(found: Inspection, file: DicomFile, pixel_data: PixelData) -> FrameSurvey | None:
+    """Add what is known of the pixels; return what the streams of all frames say."""
     found.pixel_data_vr = pixel_data.span.vr
     found.pixel_data_length = pixel_data.span.length
     if isinstance(pixel_data.described, MalformedFileError):
         found.problems.append(str(pixel_data.described))
-        return
+        return None
     found.image = pixel_data.described
     frames = pixel_data.frames
     if frames is None:
-        return
+        return None
     found.fragments = len(frames.starts)
     found.offset_table = frames.offset_table
     if not file.syntax.reads:
         found.problems.append(f"the frames are not decoded: {file.syntax.why_not}")
-        return
+        return None
     try:
         found.stream = decoder_for(file.syntax).describe(frames.read(file.data_set.source, 0))
     except DicodecError as error:
         found.problems.append(f"frame 0: {error}")
-        return
+        return None
     found.problems += [
         f"{one.reason}: {one.reading}" if one.reading else one.reason
         for one in stream_contradictions(found.image, found.stream)
@@ -202,11 +206,24 @@ def _add_pixels(found: Inspection, file: DicomFile, pixel_data: PixelData) -> No
     if color.reason:
         found.coded_as = color.photometric_interpretation
         found.problems.append(f"taken as {color.photometric_interpretation}: {color.reason}")
+    survey = survey_frames(
+        file.data_set.source,
+        frames,
+        file.syntax,
+        found.image,
+        decoder_for(file.syntax),
+        found.stream,
+    )
+    found.problems += [
+        f"frame {frame} decodes to {other}, and frame 0 does not"
+        for frame, other in islice(survey.colors.items(), 1)
+    ]
+    return survey
 
 
-def _possible(file: DicomFile, name: str) -> PossibleTarget:
+def _possible(file: DicomFile, name: str, survey: FrameSurvey | None) -> PossibleTarget:
     try:
-        plan = plan_conversion(file, ConversionOptions(to=(name,), lossy=True))
+        plan = plan_conversion(file, ConversionOptions(to=(name,), lossy=True), survey)
     except DicodecError as error:
         return PossibleTarget(name, possible=False, reason=error.message)
     if plan.target.name != name:

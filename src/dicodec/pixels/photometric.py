@@ -113,6 +113,13 @@ STEPS = (
 type Route = tuple[PhotometricStep, ...]
 
 
+def apply_steps(steps: Route, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
+    """Return the samples of a frame after some steps, of which the first starts from `image`."""
+    for step in steps:
+        samples, image = step.apply(samples, image), step.described(image)
+    return samples
+
+
 def route(
     decoded: ImagePixelDescription, wanted: str, steps: Route = STEPS
 ) -> Iterator[tuple[Route, ImagePixelDescription]]:

@@ -84,6 +84,27 @@ def described_at(source: ByteSource, start: int, length: int) -> StreamDescripti
             size = min(length, size * 32)
 
 
+def headers_of(head: bytes, stream: StreamDescription) -> bytes:
+    """Return the least of a stream's first bytes from which it is described as it is.
+
+    Whatever stream begins with them says the same of itself. b"" if they do not suffice, or if what
+    describes such streams looks at more than headers.
+
+    Args:
+        head: the first bytes of the stream.
+        stream: what it says of itself.
+    """
+    if stream.kind not in STARTS or described_whole(head) != stream:
+        return b""
+    short, enough = 0, len(head)
+    while enough - short > 1:
+        middle = (short + enough) // 2
+        short, enough = (
+            (short, middle) if described_whole(head[:middle]) == stream else (middle, enough)
+        )
+    return head[:enough]
+
+
 def described_after_junk(
     data: bytes, family: str | None, image: ImagePixelDescription
 ) -> StreamDescription | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -10,10 +11,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from dicodec import convert, convert_bytes
-from dicodec.errors import ContradictionError, FrameMismatchError
+from dicodec import compare, convert, convert_bytes, inspect
+from dicodec.errors import ContradictionError, FrameMismatchError, UnsupportedImageError
+from dicodec.options import INDEPENDENT
 from helpers.made import IMAGE_KINDS, make_file
-from helpers.samples import native_samples
+from helpers.photometric_files import COLUMNS, ROWS, shades, to_rgb
+from helpers.samples import native_samples, psnr
 
 GRAY = IMAGE_KINDS["gray-8"].make()[1][0]
 COLOR = IMAGE_KINDS["rgb-8"].make()[1][0]
@@ -51,16 +54,122 @@ def test_one_lossy_frame_makes_a_lossy_image(kind: str, lossy_one: int) -> None:
     assert len(result.pixel_array) == 3
 
 
-def test_frames_of_other_colors_are_refused() -> None:
+def test_frames_without_loss_are_not_rounded_unless_that_is_asked_for() -> None:
     plain, transformed = j2k(COLOR), j2k(COLOR, mct=True)
     uid = "1.2.840.10008.1.2.4.90"
-    with pytest.raises(FrameMismatchError) as raised:
-        convert_bytes(file_of(uid, plain, transformed, photometric="YBR_FULL"), to="rle")
-    assert raised.value.frame == 1
+    content = file_of(uid, plain, transformed, photometric="YBR_FULL")
+    for options in ({"to": "rle"}, {"to": "rle", "photometric": "keep"}):
+        with pytest.raises(UnsupportedImageError, match="rounds samples") as raised:
+            convert_bytes(content, **options)
+        assert raised.value.frame == 1
+        assert "--photometric RGB" in str(raised.value.hint)
+    samples = native_samples(convert_bytes(content, to="explicit-le", photometric="RGB"))
+    assert np.array_equal(samples[1], COLOR)
+    assert np.abs(samples[0].astype(float) - to_rgb(COLOR[np.newaxis])[0]).max() <= 0.6
     # RGB is what both decode to here.
     mixed = file_of(uid, transformed, plain, transformed, photometric="RGB")
     samples = native_samples(convert_bytes(mixed, to="explicit-le"))
     assert np.array_equal(samples, np.stack([COLOR] * 3))
+
+
+SHADES = shades()[0]
+
+
+def jpeg(color: str, subsampling: str = "444") -> bytes:
+    """Return a JPEG stream of the shades whose components are RGB, or YCbCr."""
+    return bytes(
+        imagecodecs.jpeg8_encode(
+            SHADES, 95, colorspace="RGB", outcolorspace=color, subsampling=subsampling
+        )
+    )
+
+
+def jpeg_file(colors: str, photometric: str, subsampling: str = "444") -> bytes:
+    """Return a file of one JPEG frame a letter: r for RGB, y for YCbCr."""
+    streams = [jpeg("RGB") if one == "r" else jpeg("YCBCR", subsampling) for one in colors]
+    return make_file(
+        ROWS, COLUMNS, 3, 8, 8, frames=len(streams),
+        photometric=photometric, transfer_syntax="1.2.840.10008.1.2.4.50",
+        streams=[[one[:700], one[700:]] for one in streams],
+    )[0]  # fmt: skip
+
+
+MIXED = [
+    ("ry", "RGB", "444"), ("yr", "YBR_FULL", "444"), ("yyr", "YBR_FULL_422", "422"),
+    ("rry", "RGB", "422"), ("y" * 12 + "r" + "y" * 12, "YBR_FULL_422", "422"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("colors", "photometric", "subsampling"), MIXED)
+@pytest.mark.parametrize(
+    ("to", "options"),
+    [
+        ("explicit-le", {}), ("implicit-le", {}), ("rle", {"verify": INDEPENDENT}),
+        ("jpeg-ls", {"workers": 2}), ("jpeg2000", {"lossy": True, "quality": 98}),
+        ("jpegxl-lossless", {}), ("explicit-be", {"photometric": "YBR_FULL"}),
+        ("jpeg-ls-near", {"near": 1, "photometric": "YBR_FULL"}),
+    ],
+)  # fmt: skip
+def test_each_jpeg_frame_has_a_color_space_of_its_own(
+    colors: str, photometric: str, subsampling: str, to: str, options: dict[str, Any]
+) -> None:
+    data = jpeg_file(colors, photometric, subsampling)
+
+    out = io.BytesIO()
+    report = convert(data, out, to=to, **{"verify": True} | options)
+
+    found = native_samples(convert_bytes(out.getvalue(), to="explicit-le", photometric="RGB"))
+    assert found.shape == (len(colors), *SHADES.shape)
+    assert all(psnr(frame, SHADES, 8) > 33 for frame in found)
+    other = colors.replace(colors[0], " ")
+    first = len(other) - len(other.lstrip())
+    assert any(f"the first of them {first}," in warning for warning in report.warnings)
+    if not report.lossy:
+        comparison = compare(data, out.getvalue(), tolerance=2).pixels
+        assert comparison is not None
+        assert comparison.equal
+
+
+@pytest.mark.parametrize(("colors", "photometric", "subsampling"), MIXED)
+def test_a_frame_of_another_color_is_named(
+    colors: str, photometric: str, subsampling: str, tmp_path: Path
+) -> None:
+    data = jpeg_file(colors, photometric, subsampling)
+    frame = 12 if len(colors) > 12 else len(colors) - 1
+
+    for to in ("rle", "jpeg"):  # decoded, and only moved
+        with pytest.raises(ContradictionError) as raised:
+            convert_bytes(data, to=to, strict=True)
+        assert raised.value.frame == frame
+    with pytest.raises(UnsupportedImageError) as refused:
+        convert_bytes(data, to="rle", photometric="keep")
+    assert refused.value.frame == frame
+    with pytest.raises(FrameMismatchError) as mismatch:
+        convert_bytes(data, to="jpegxl-jpeg")
+    assert mismatch.value.frame == frame
+    assert any(f"frame {frame} decodes to" in problem for problem in inspect(data).problems)
+
+    path = tmp_path / "in_place.dcm"
+    path.write_bytes(data)
+    report = convert(path, path, to="explicit-le", overwrite=True)
+    assert any(f"the first of them {frame}," in warning for warning in report.warnings)
+    assert all(psnr(one, SHADES, 8) > 33 for one in native_samples(path.read_bytes()))
+
+
+def test_compare_sees_a_frame_of_another_color() -> None:
+    streams = jpeg_file("yy", "YBR_FULL"), jpeg_file("yr", "YBR_FULL")
+    comparison = compare(*streams, tolerance=12).pixels
+    assert comparison is not None
+    assert comparison.equal
+    wrong = native_samples(convert_bytes(streams[0], to="explicit-le"))
+    wrong[1] = imagecodecs.jpeg8_decode(jpeg("RGB"), colorspace="RGB", outcolorspace="RGB")
+    as_ybr = make_file(
+        ROWS, COLUMNS, 3, 8, 8, frames=2, photometric="YBR_FULL", pixels=wrong
+    )[0]  # fmt: skip
+    comparison = compare(streams[1], as_ybr, tolerance=12).pixels
+    assert comparison is not None
+    assert not comparison.equal
+    assert comparison.worst_frame == 1
 
 
 @pytest.mark.parametrize("stated", ["RGB", "YBR_FULL", "YBR_FULL_422"])

@@ -9,6 +9,7 @@ from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.values import parse_values
+from dicodec.pixels.photometric import apply_steps
 from dicodec.rules.fill_values import fill_values
 
 _FLOATING = {32: (0x00280122, "FL"), 64: (0x00280123, "FD")}
@@ -25,9 +26,7 @@ def encoded_fill(file: DicomFile, pixels: PixelPlan) -> bytes:
     values = fill_values(image, _padding(file, image))
     samples = np.empty(image.shape, image.dtype)
     samples[...] = values if image.samples_per_pixel > 1 else values[0]
-    for step in pixels.steps:
-        samples = step.apply(samples, image)
-        image = step.described(image)
+    samples = apply_steps(pixels.steps, samples, image)
     assert pixels.encoder is not None, "a plan that fills frames names its encoder"
     return bytes(pixels.encoder.encode(samples, pixels.prepared))
 

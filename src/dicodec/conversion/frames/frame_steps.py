@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import decoder_for, with_threads
+from dicodec.conversion.planning.all_frames import bring_together, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.frame_places import placed
 from dicodec.part10.native_frames import bits_from, native_frames_of
+from dicodec.pixels.photometric import Route, apply_steps
 from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import coded_color_space
 
@@ -117,8 +119,11 @@ def decoded_frames(
 ) -> tuple[SampleReader, ImagePixelDescription]:
     """Return the function that decodes any frame of a file, and what it returns.
 
+    Frames of different color space are brought to one Photometric Interpretation.
+
     Raises:
-        ReadError: the first frame's headers cannot be read.
+        ReadError: the first frame's headers cannot be read, or a frame cannot be brought to what
+            the others are in.
     """
     read = decoding_reader(file, pixel_data)
     decoder = with_threads(decoder_for(file.syntax), threads)
@@ -126,11 +131,20 @@ def decoded_frames(
     stream = (
         decoder.describe(b"") if pixel_data.frames is None else describe(pixel_data.first_whole)
     )
-    color = coded_color_space(pixel_data.image, stream)
-    coded = replace(pixel_data.image, photometric_interpretation=color.photometric_interpretation)
+    image, frames = pixel_data.image, pixel_data.frames
+    color = coded_color_space(image, stream)
+    coded = replace(image, photometric_interpretation=color.photometric_interpretation)
     decoded = decoder.decoded_description(stream, coded)
-    decode = located(lambda frame: decoder.decode(read(frame), coded), file, pixel_data)
-    return decode, decoded
+    own_steps: Mapping[int, Route] = {}
+    survey = survey_frames(file.data_set.source, frames, file.syntax, image, decoder, stream)
+    if survey.colors:
+        decoded, own_steps = bring_together(decoded, survey.colors, image.number_of_frames, "auto")
+
+    def decode(frame: int) -> Samples:
+        samples = decoder.decode(read(frame), coded)
+        return apply_steps(own_steps.get(frame, ()), samples, decoded)
+
+    return located(decode, file, pixel_data), decoded
 
 
 def sample_reader(
@@ -147,11 +161,8 @@ def sample_reader(
 
     def decode(frame: int) -> Samples:
         samples = decoder.decode(read(frame), coded, notes)
-        image = pixels.decoded
-        for step in pixels.steps:
-            samples = step.apply(samples, image)
-            image = step.described(image)
-        return samples
+        own = pixels.own_steps.get(frame, ())
+        return apply_steps((*own, *pixels.steps), samples, pixels.decoded)
 
     return located(decode, file, pixel_data)
 

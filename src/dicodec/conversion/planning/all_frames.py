@@ -1,69 +1,173 @@
-"""What the streams of all frames say, where the first one may not speak for the others."""
+"""Survey the streams of all frames, because the first one may not speak for the others."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from dicodec.errors import FrameMismatchError
+from dicodec.errors import DicodecError, FrameMismatchError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import Loss, TransferSyntax
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.source import ByteSource
-from dicodec.repair.stream_kinds import described_at
+from dicodec.pixels.photometric import Route, route
+from dicodec.repair.stream_kinds import HEAD_SIZE, described_at, headers_of
 from dicodec.rules.color_space import coded_color_space
 
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Decoder
 
-_TRANSFORMING = frozenset({"jpeg2000", "htj2k"})
+_TELLING = frozenset({"jpeg", "jpeg-ls", "jpeg2000", "htj2k", "jpegxl"})
+"""Kinds of streams that say something of their color space, each for itself (PS3.5 8.2)."""
 
 
-def judged_together(
+@dataclass(frozen=True, slots=True)
+class FrameSurvey:
+    """What the streams of all frames say.
+
+    Attributes:
+        stream: what the first one says, lossy if that of any frame is.
+        colors: the Photometric Interpretation that a frame decodes to, by the frame's number; only
+            frames that decode to another one than the first.
+        all_lossy: whether each stream that was looked at is lossy.
+    """
+
+    stream: StreamDescription
+    colors: Mapping[int, str] = field(default_factory=dict)
+    all_lossy: bool = False
+
+
+class CommonColors(NamedTuple):
+    """How frames of different color space are brought to one Photometric Interpretation.
+
+    Attributes:
+        decoded: the image once they are.
+        steps: those of a frame, by its number; frames that need none are left out.
+    """
+
+    decoded: ImagePixelDescription
+    steps: Mapping[int, Route]
+
+
+def survey_frames(
     source: ByteSource,
     frames: EncapsulatedFrames | None,
     syntax: TransferSyntax,
     image: ImagePixelDescription,
     decoder: Decoder,
     first: StreamDescription,
-) -> StreamDescription:
-    """Return what the first stream says, lossy where that of any frame is.
+) -> FrameSurvey:
+    """Return what the streams of all frames say of loss and of colors.
 
-    Streams may be lossy or not in some transfer syntaxes, those of JPEG-LS are under the UID of the
-    lossless one too, and each of JPEG 2000 says for itself whether its components are transformed
-    (PS3.5 8.2.4). Others are not looked at.
+    Streams may be lossy or not in some transfer syntaxes, and those of JPEG-LS are found under the
+    UID of the lossless one too. Each stream of three components says for itself which color space
+    it is in (PS3.5 8.2.1, 8.2.4). Other frames are not looked at.
 
-    Raises:
-        FrameMismatchError: a frame would decode to another color space than the first.
+    Args:
+        source: where the fragments are.
+        frames: the frames; None if they are native.
+        syntax: transfer syntax of the frames.
+        image: as the data set describes it.
+        decoder: of the transfer syntax.
+        first: what the stream of the first readable frame says.
     """
+    alone = FrameSurvey(first, all_lossy=first.lossless is False)
     if frames is None or len(frames) < 2:
-        return first
+        return alone
     may_differ = first.lossless and (syntax.loss is Loss.POSSIBLE or first.kind == "jpeg-ls")
-    colored = first.kind in _TRANSFORMING and first.components == 3
+    colored = first.kind in _TELLING and first.components == 3
     if not may_differ and not colored:
-        return first
+        return alone
     color = _decoded_color(image, decoder, first)
-    for frame in range(1, len(frames)):
-        fragments = frames.fragments_of(frame)
-        if not fragments:  # the frame is lost, and filled
-            continue
-        fragment = fragments[0]
-        stream = described_at(source, frames.starts[fragment], frames.lengths[fragment])
+    colors: dict[int, str] = {}
+    any_lossy, all_lossy = not first.lossless, first.lossless is False
+    streams = _Streams(source, frames, decoder)
+    for frame in range(len(frames)):
+        stream = streams.described(frame)
         if stream is None:  # its own error comes when it is decoded
             continue
-        if may_differ and stream.lossless is False:
-            first = replace(first, lossless=False)
-            may_differ = False
-        if colored and (other := _decoded_color(image, decoder, stream)) != color:
+        any_lossy = any_lossy or stream.lossless is False
+        all_lossy = all_lossy and stream.lossless is False
+        if colored and stream != first and stream.components == first.components:
+            other = _decoded_color(image, decoder, stream)
+            if other != color:
+                colors[frame] = other
+        elif not colored and any_lossy:
+            break
+    if may_differ and any_lossy:
+        first = replace(first, lossless=False)
+    return FrameSurvey(first, colors, all_lossy)
+
+
+def bring_together(
+    decoded: ImagePixelDescription, colors: Mapping[int, str], frames: int, wanted: str
+) -> CommonColors:
+    """Return how frames of different color space come to one Photometric Interpretation.
+
+    Args:
+        decoded: what the first frame decodes to.
+        colors: see `FrameSurvey`.
+        frames: how many there are.
+        wanted: the Photometric Interpretation of the result, or "auto".
+
+    Raises:
+        FrameMismatchError: a frame cannot be brought to what the others are in.
+    """
+    common = "YBR_FULL" if wanted.startswith("YBR_FULL") else "RGB"
+    first = decoded.photometric_interpretation
+    ways: dict[str, Route] = {}
+    for color in dict.fromkeys((first, *colors.values())):
+        try:
+            ways[color] = next(route(replace(decoded, photometric_interpretation=color), common))[0]
+        except UnsupportedImageError as error:
+            frame = next(iter(colors))
             raise FrameMismatchError(
-                f"the frame decodes to {other} where the first one does to {color}",
+                f"the frame decodes to {colors[frame]} where the first one does to {first}",
                 frame=frame,
                 attribute="PhotometricInterpretation",
-            )
-        if not may_differ and not colored:
-            break
-    return first
+            ) from error
+    steps = {frame: way for frame in range(frames) if (way := ways[colors.get(frame, first)])}
+    return CommonColors(replace(decoded, photometric_interpretation=common), steps)
+
+
+class _Streams:
+    """What the streams of frames say; headers that are those of the first are parsed once.
+
+    Args:
+        source: where the fragments are.
+        frames: the frames.
+        decoder: of their transfer syntax.
+    """
+
+    def __init__(self, source: ByteSource, frames: EncapsulatedFrames, decoder: Decoder) -> None:
+        self._source = source
+        self._frames = frames
+        self._decoder = decoder
+        self._headers = b""
+        self._known: StreamDescription | None = None
+
+    def described(self, frame: int) -> StreamDescription | None:
+        """Return what a frame's stream says; None if it is lost, and filled, or cannot be read."""
+        fragments = self._frames.fragments_of(frame)
+        if not fragments:
+            return None
+        start = self._frames.starts[fragments[0]]
+        length = self._frames.lengths[fragments[0]]
+        size = len(self._headers)
+        if self._headers and size <= length and self._source.read(start, size) == self._headers:
+            return self._known
+        stream = described_at(self._source, start, length)
+        if stream is not None and self._known is None:
+            self._headers = headers_of(self._source.read(start, min(length, HEAD_SIZE)), stream)
+            self._known = stream
+        if stream is not None:
+            return stream
+        try:  # headers over two fragments, or a stream that has to be mended
+            return self._decoder.describe(self._frames.read(self._source, frame))
+        except DicodecError:
+            return None
 
 
 def _decoded_color(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,7 @@ from dicodec.model.transfer_syntax import (
 if TYPE_CHECKING:  # what plans that only move bytes do not need; the codecs bring NumPy
     from dicodec.codecs.base import Decoder, Encoder
     from dicodec.model.stream import StreamDescription
-    from dicodec.pixels.photometric import PhotometricStep
+    from dicodec.pixels.photometric import PhotometricStep, Route
 
 
 class Action(StrEnum):
@@ -64,6 +65,8 @@ class PixelPlan:
         edits: attributes that follow from the steps.
         overlays: those that are taken out of Pixel Data.
         derived: in words, why the result is another image although nothing lossy encoded it.
+        own_steps: by a frame's number, what brings its samples to `decoded` before the steps that
+            all frames take; frames that are in it already are left out.
     """
 
     action: Action
@@ -84,6 +87,7 @@ class PixelPlan:
     edits: tuple[Edit, ...] = ()
     overlays: tuple[EmbeddedOverlay, ...] = ()
     derived: str = ""
+    own_steps: Mapping[int, Route] = field(default_factory=dict)
 
     @property
     def uncompressed_size(self) -> int:

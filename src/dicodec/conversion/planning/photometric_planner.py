@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import encoder_for
+from dicodec.conversion.planning.all_frames import CommonColors, FrameSurvey, bring_together
 from dicodec.conversion.planning.conversion_plan import EmbeddedOverlay
 from dicodec.errors import (
     ContradictionError,
@@ -95,6 +96,40 @@ class PhotometricPlanner:
             raise ContradictionError(color.reason, attribute="PhotometricInterpretation", frame=0)
         self._decisions.append(f"taken as {color.photometric_interpretation}: {color.reason}")
         return replace(self._stated, photometric_interpretation=color.photometric_interpretation)
+
+    def bring_together(self, decoded: ImagePixelDescription, survey: FrameSurvey) -> CommonColors:
+        """Return how frames of different color space come to one Photometric Interpretation.
+
+        Lossy streams are brought there by a step that rounds less than was lost; streams that lost
+        nothing are not rounded for a target that loses nothing, unless that is asked for.
+
+        Raises:
+            ContradictionError: they differ, and that is not allowed.
+            FrameMismatchError: a frame cannot be brought to what the others are in.
+            UnsupportedImageError: samples would be rounded without need.
+        """
+        wanted = self._options.photometric
+        frame, color = next(iter(survey.colors.items()))
+        first = decoded.photometric_interpretation
+        text = f"the frame decodes to {color} where the first one does to {first}"
+        if self._options.strict:
+            raise ContradictionError(text, attribute="PhotometricInterpretation", frame=frame)
+        exact = self._target.loss is Loss.NEVER and not survey.all_lossy
+        if wanted == "keep" or (wanted == "auto" and exact):
+            raise UnsupportedImageError(
+                f"{text}, and to bring them together rounds samples",
+                attribute="PhotometricInterpretation",
+                frame=frame,
+                hint="--photometric RGB allows it",
+            )
+        together = bring_together(decoded, survey.colors, self._stated.number_of_frames, wanted)
+        self._warnings.append(
+            f"{len(survey.colors)} of {self._stated.number_of_frames} frames, the first of them "
+            f"{frame}, decode to another color space than frame 0 ({color}, not {first}); all are "
+            f"brought to {together.decoded.photometric_interpretation}, and "
+            f"{len(together.steps)} are rounded"
+        )
+        return together
 
     def note_decoding(
         self,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import decoder_for, encoder_for
-from dicodec.conversion.planning.all_frames import judged_together
+from dicodec.conversion.planning.all_frames import FrameSurvey, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.errors import (
+    ContradictionError,
     ConversionError,
     DicodecError,
     FrameError,
+    FrameMismatchError,
     LossyNotAllowedError,
     MalformedFileError,
     MissingFrameError,
@@ -40,6 +43,7 @@ from dicodec.rules.targets import idle_settings, may_lose
 if TYPE_CHECKING:
     from dicodec.conversion.planning.photometric_planner import PhotometricPlanner
     from dicodec.model.stream import StreamDescription
+    from dicodec.pixels.photometric import Route
 
 
 class PixelPlanner:
@@ -51,6 +55,7 @@ class PixelPlanner:
         pixel_data: PixelData,
         target: TransferSyntax,
         options: ConversionOptions,
+        survey: FrameSurvey | None = None,
     ) -> None:
         self._file = file
         self._source = file.syntax
@@ -60,6 +65,8 @@ class PixelPlanner:
         self._data_set = file.data_set
         self._bytes = file.data_set.source
         self._stated = pixel_data.image
+        self._first: StreamDescription | None = None
+        self._seen = survey
         self._decisions: list[str] = []
         self._warnings: list[str] = []
 
@@ -119,6 +126,7 @@ class PixelPlanner:
         """Look at the stream even where its bytes only move."""
         if self._options.strict and self._source.encapsulated and self._source.reads:
             self._photometric_planner().coded(self._first_stream())
+            self._check_one_color(ContradictionError)
 
     def _check_native_length(self) -> None:
         if self._pixel_data.salvage is not None:
@@ -248,10 +256,12 @@ class PixelPlanner:
                     attribute="PhotometricInterpretation",
                     hint="convert to jpeg first",
                 )
+            self._check_one_color(FrameMismatchError)
             return replace(self._unchanged(Action.REPACK_JPEG), stream=stream)
         if self._source.name == "jpegxl-jpeg" and self._target.name == "jpeg":
             if not self._keeps_photometric() or self._recompresses():
                 return None
+            self._check_one_color(FrameMismatchError)
             return self._unchanged(Action.UNPACK_JPEG)
         return None
 
@@ -278,9 +288,13 @@ class PixelPlanner:
         coded = colors.coded(stream)
         decoded = decoder.decoded_description(stream, coded)
         colors.note_decoding(stream, coded, decoded)
-        stream = judged_together(
-            self._bytes, self._pixel_data.frames, self._source, self._stated, decoder, stream
-        )
+        survey = self._survey()
+        stream = survey.stream
+        own_steps: Mapping[int, Route] = {}
+        if survey.colors:
+            together = colors.bring_together(decoded, survey)
+            decoded, own_steps = together.decoded, together.steps
+            coded = replace(coded, photometric_interpretation=decoded.photometric_interpretation)
         first = colors.rescaling(decoded) if self._rescales() else ()
         encoder, steps, prepared, result = colors.way_in(
             coded, first[0].described(decoded) if first else decoded
@@ -305,6 +319,7 @@ class PixelPlanner:
             colors.edits_of(steps, decoded),
             colors.embedded_overlays(stream),
             first[0].text if first else "",
+            own_steps,
         )
 
     def _check_values_may_change(self) -> None:
@@ -366,6 +381,12 @@ class PixelPlanner:
         )
 
     def _first_stream(self) -> StreamDescription:
+        """Return what the stream of the first whole frame says; it is read once."""
+        if self._first is None:
+            self._first = self._described_first()
+        return self._first
+
+    def _described_first(self) -> StreamDescription:
         decoder = decoder_for(self._source)
         frames = self._pixel_data.frames
         if frames is None:
@@ -376,6 +397,32 @@ class PixelPlanner:
         except DicodecError as error:
             placed(error, self._file, self._pixel_data, first)
             raise
+
+    def _survey(self) -> FrameSurvey:
+        """Return what the streams of all frames say; they are looked at once."""
+        if self._seen is None:
+            self._seen = survey_frames(
+                self._bytes,
+                self._pixel_data.frames,
+                self._source,
+                self._stated,
+                decoder_for(self._source),
+                self._first_stream(),
+            )
+        return self._seen
+
+    def _check_one_color(self, kind: type[ContradictionError | FrameMismatchError]) -> None:
+        """Check that all frames are in the color space that the data set says once for all.
+
+        Raises:
+            ContradictionError, FrameMismatchError: as asked for; a frame is not.
+        """
+        for frame, color in self._survey().colors.items():
+            raise kind(
+                f"the frame decodes to {color} where the first one does not",
+                frame=frame,
+                attribute="PhotometricInterpretation",
+            )
 
     def _table(self) -> str:
         """Return which offset table an encapsulated result gets.

@@ -6,6 +6,7 @@ read. Whatever the pipeline does stands in the plan, so a dry run shows all of i
 
 from __future__ import annotations
 
+from dicodec.conversion.planning.all_frames import FrameSurvey
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
 from dicodec.conversion.planning.pixel_planner import PixelPlanner
 from dicodec.errors import (
@@ -29,8 +30,15 @@ from dicodec.rules.image_classes import is_image_class
 from dicodec.rules.targets import target_syntax
 
 
-def plan_conversion(file: DicomFile, options: ConversionOptions) -> ConversionPlan:
+def plan_conversion(
+    file: DicomFile, options: ConversionOptions, survey: FrameSurvey | None = None
+) -> ConversionPlan:
     """Decide how a file becomes one of the acceptable transfer syntaxes.
+
+    Args:
+        file: the open source.
+        options: what the caller asks.
+        survey: what the streams of all frames say, if it is known already.
 
     Raises:
         UnsupportedTargetError: no such transfer syntax, or one that is never written.
@@ -45,11 +53,11 @@ def plan_conversion(file: DicomFile, options: ConversionOptions) -> ConversionPl
             offset=file.oddities[0].offset,
         )
     if file.syntax in targets and _may_stay(file, options):
-        return _plan_for(file, file.syntax, options)
+        return _plan_for(file, file.syntax, options, survey)
     failures: list[ConversionError] = []
     for target in targets:
         try:
-            return _plan_for(file, target, options)
+            return _plan_for(file, target, options, survey)
         except ConversionError as error:
             failures.append(error)
     raise failures[0]
@@ -66,7 +74,10 @@ def _may_stay(file: DicomFile, options: ConversionOptions) -> bool:
 
 
 def _plan_for(
-    file: DicomFile, target: TransferSyntax, options: ConversionOptions
+    file: DicomFile,
+    target: TransferSyntax,
+    options: ConversionOptions,
+    survey: FrameSurvey | None,
 ) -> ConversionPlan:
     source = file.syntax
     if file.pixel_data is None:
@@ -81,7 +92,7 @@ def _plan_for(
     if _moves_unread(file, target):
         _check_complete(file, file.pixel_data)
         return ConversionPlan(source, target, Action.MOVE_VALUE, None)
-    return PixelPlanner(file, file.pixel_data, target, options).plan()
+    return PixelPlanner(file, file.pixel_data, target, options, survey).plan()
 
 
 def _check_complete(file: DicomFile, pixel_data: PixelData) -> None:

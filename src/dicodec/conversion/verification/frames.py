@@ -27,7 +27,7 @@ from dicodec.errors import DicodecError, VerificationError
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, PixelData, Source, open_dicom
-from dicodec.pixels.photometric import route
+from dicodec.pixels.photometric import apply_steps, route
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
@@ -266,10 +266,7 @@ def _sample_comparison(
     steps, _ = next(iter(route(decoded, wanted.photometric_interpretation)))
 
     def compare(frame: int) -> _Difference:
-        samples, image = found(frame), decoded
-        for step in steps:
-            samples, image = step.apply(samples, image), step.described(image)
-        return _difference(expected(frame), samples)
+        return _difference(expected(frame), apply_steps(steps, found(frame), decoded))
 
     return compare
 
