@@ -44,7 +44,7 @@ Programs go by an error's `code`, people by its message and hint.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class DicodecError(Exception):
@@ -320,6 +320,16 @@ class TargetExistsError(WriteError):
     """Something is there already, and overwriting was not asked for."""
 
     code = "target-exists"
+
+    @classmethod
+    def at(cls, target: str, *, hint: str = "--overwrite replaces it") -> Self:
+        """Return the error for a target.
+
+        Args:
+            target: its path or URL.
+            hint: the way out.
+        """
+        return cls("the target exists", path=target, hint=hint)
 
 
 class TargetUnavailableError(WriteError):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicodec.batch.layout import Layout, parse_layout
-from dicodec.batch.sources.safe_names import safe_component, safe_relative
+from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import InvalidOptionError
 from dicodec.options import ConversionOptions
 from dicodec.repair.opening import open_tolerantly
@@ -68,11 +68,11 @@ def test_layouts_that_have_no_meaning_are_refused(layout: str) -> None:
     ("right\u202eleft", "right_left"),
 ])  # fmt: skip
 def test_hostile_text_becomes_a_plain_name(text: str, name: str) -> None:
-    assert safe_component(text) == name
+    assert make_safe_component(text) == name
 
 
 def test_long_names_are_cut_and_stay_apart() -> None:
-    one, two = safe_component("é" * 5000), safe_component("é" * 5001)
+    one, two = make_safe_component("é" * 5000), make_safe_component("é" * 5001)
 
     assert one != two
     assert max(len(one.encode()), len(two.encode())) <= 200
@@ -80,18 +80,18 @@ def test_long_names_are_cut_and_stay_apart() -> None:
 
 @given(st.text())
 def test_any_text_becomes_one_name(text: str) -> None:
-    name = safe_component(text)
+    name = make_safe_component(text)
 
     assert name not in {"", ".", ".."}
     assert PurePosixPath(name).parts == (name,)
     assert "\0" not in name
     assert len(name.encode("utf-8", "surrogateescape")) <= 200
-    assert safe_component(name) == name
+    assert make_safe_component(name) == name
 
 
 @given(st.text(alphabet="a./\\\0:x"))
 def test_no_name_of_a_member_leads_out(name: str) -> None:
-    path = safe_relative(name)
+    path = make_safe_path(name)
 
     assert ".." not in path.split("/")
     assert not Path(path).is_absolute()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dicodec.batch.ledger.ledger import Ledger
-from dicodec.batch.ledger.tables import LEDGER_NAME, Begun, Ending, State
+from dicodec.batch.ledger.tables import LEDGER_NAME, FileOutcome, StartedFile, State
 from dicodec.cli.main import run
 
 
@@ -19,11 +19,11 @@ def folder(tmp_path: Path) -> Path:
     """An output folder with a ledger of three files."""
     with Ledger(str(tmp_path / LEDGER_NAME), writing=True) as ledger:
         ledger.start("digest", "convert in")
-        ledger.begin([Begun(f"/in/{name}", f"/out/{name}", at, 100, 7)
+        ledger.begin([StartedFile(f"/in/{name}", f"/out/{name}", at, 100, 7)
                       for at, name in enumerate("abc")])  # fmt: skip
-        ledger.end("/in/b", Ending(state=State.DONE, json='{"frames": 1}', target_size=40,
+        ledger.end("/in/b", FileOutcome(state=State.DONE, json='{"frames": 1}', target_size=40,
                                    action="transcoded"))  # fmt: skip
-        failed = Ending(
+        failed = FileOutcome(
             state=State.FAILED, json="{}", error_code="disk-full", error_text="no room is left"
         )
         ledger.end("/in/a", failed)
@@ -77,7 +77,7 @@ def test_a_ledger_can_be_read_while_it_is_written(
 ) -> None:
     with Ledger(str(folder / LEDGER_NAME), writing=True) as ledger:
         ledger.start("", "")
-        ledger.begin([Begun("/in/d", None, 0, 1, 1)])
+        ledger.begin([StartedFile("/in/d", None, 0, 1, 1)])
         assert "running: /in/d" in shown(capsys, folder, "list")
 
 

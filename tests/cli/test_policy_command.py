@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dicodec import convert_bytes, inspect
-from dicodec.batch.policy.policy import profile_names
+from dicodec.batch.policy.policy import list_profiles
 from dicodec.cli.main import run
 from helpers.made import IMAGE_KINDS
 
@@ -88,7 +88,7 @@ def test_wrong_usage(
 def test_profiles_are_listed_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(profile_names())
+    assert [line.split()[0] for line in lines] == list(list_profiles())
     assert run(["policy", "list", "--json"]) == 0
     assert "Cornerstone3D" in json.loads(capsys.readouterr().out.splitlines()[-1])["description"]
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.pool.worker_process import Surroundings
+from dicodec.batch.pool.worker_process import WorkContext
 from dicodec.conversion.output.result_file import atomic_output
 from dicodec.errors import CorruptFrameError
 
 
-def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
+def behave(settings: Any, item: str, around: WorkContext) -> tuple[str, int]:
     """Do what the item says and return it with the number of threads."""
     match item.split(":"):
         case ["crash"]:
@@ -41,9 +41,9 @@ def behave(settings: Any, item: str, around: Surroundings) -> tuple[str, int]:
             raise CorruptFrameError("broken", frame=3, hint="mend it")
         case ["tell", *words]:
             for word in words:
-                around.tell(word)
+                around.report(word)
         case ["wait", mark]:
-            around.tell("begun")
+            around.report("begun")
             while not Path(mark).exists():
                 time.sleep(0.01)
         case ["part", name]:
@@ -70,7 +70,7 @@ def _removing(path: Path) -> Iterator[int]:
         path.unlink()
 
 
-def _write(target: Path, then: list[str], around: Surroundings) -> None:
+def _write(target: Path, then: list[str], around: WorkContext) -> None:
     """Write a result that takes its place with others, and see to what happens to it."""
     overwrite = around.attempt > 1
     with atomic_output(target, overwrite=overwrite, placement=around.placement) as part:

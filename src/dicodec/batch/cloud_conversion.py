@@ -1,4 +1,4 @@
-"""A conversion whose source, target or both are objects in object storage."""
+"""Convert files whose source, target or both are objects in object storage."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from dicodec.part10.dicom_file import Source
 from dicodec.report import LEFT_ALONE, ConversionReport
 
 type Convert = Callable[[Source, Target | None, ConversionOptions], ConversionReport]
-"""A conversion between what is on this machine: `convert_with`, or by a policy."""
+"""Converts local files: `convert_with`, or a conversion by a policy."""
 
 
 def convert_objects(
     source: Source, target: Target | None, options: ConversionOptions, convert: Convert
 ) -> ConversionReport:
-    """Convert a file of which the source, the target or both may be objects.
+    """Convert a file; its source, its target or both may be objects.
 
-    A source is read by ranges, as it is needed. A result is finished and verified in a temporary
-    file, and uploaded then: the object appears whole or not at all. Where the source itself is the
-    target, it is replaced by a verified result only, and only if it has not changed meanwhile.
+    Ranges of the source are read as they are needed. The result is finished and verified in a
+    temporary file, then uploaded: the object appears whole or not at all. If the target is the
+    source, only a verified result replaces it, and only if the source has not changed meanwhile.
 
     Args:
-        source: a URL, or anything that `convert` takes.
-        target: a URL, or anything that `convert` takes.
-        options: of the conversion.
-        convert: what does the work.
+        source: a URL, or any source that `convert` takes.
+        target: a URL, or any target that `convert` takes.
+        options: options of the conversion.
+        convert: converts the source if it is local, or open.
 
     Raises:
         DicodecError: see `dicodec.convert`.
     """
-    with _opened(source) as opened:
+    with _open(source) as opened:
         if not isinstance(target, str) or not is_object_url(target):
-            report = _converted(source, opened, target, options, convert)
+            report = _convert(source, opened, target, options, convert)
         else:
-            report = _converted_to_object(source, opened, target, options, convert)
+            report = _convert_to_object(source, opened, target, options, convert)
     if is_object_url(source):
         report.source = str(source)
     return report
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[Source]:
+def _open(source: Source) -> Iterator[Source]:
     if not isinstance(source, str) or not is_object_url(source):
         yield source
         return
@@ -59,7 +59,7 @@ def _opened(source: Source) -> Iterator[Source]:
         yield opened
 
 
-def _converted_to_object(
+def _convert_to_object(
     source: Source, opened: Source, target: str, options: ConversionOptions, convert: Convert
 ) -> ConversionReport:
     url = parse_object_url(target)
@@ -67,11 +67,11 @@ def _converted_to_object(
     if in_place:
         options = replace(options, verify=options.verify or True)
     elif not options.overwrite and exists(url):
-        raise TargetExistsError("the target exists", path=target, hint="--overwrite replaces it")
+        raise TargetExistsError.at(target)
     with tempfile.TemporaryDirectory(prefix="dicodec-") as folder:
         result = Path(folder) / "result.dcm"
         local = replace(options, overwrite=False, backup=None)
-        report = _converted(source, opened, str(result), local, convert)
+        report = _convert(source, opened, str(result), local, convert)
         report.target = target
         if in_place and report.action == Action.COPY_FILE:
             report.action = LEFT_ALONE
@@ -83,14 +83,14 @@ def _converted_to_object(
     return report
 
 
-def _converted(
+def _convert(
     source: Source,
     opened: Source,
     target: Target | None,
     options: ConversionOptions,
     convert: Convert,
 ) -> ConversionReport:
-    """Convert, and name the object where an error is about reading it."""
+    """Convert, and add the object's URL to an error about reading it."""
     try:
         return convert(opened, target, options)
     except DicodecError as error:

@@ -1,4 +1,4 @@
-"""What a worker does with a source: looks what it is, finds its place, converts it, and tells."""
+"""The worker side of a batch: identify a source, choose its target, convert it, report."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from dicodec.batch.layout import parse_layout
-from dicodec.batch.ledger.tables import SALVAGED, Ending, State
-from dicodec.batch.ledger.unconverted import skipped
-from dicodec.batch.pool.worker_process import Surroundings
-from dicodec.batch.sources.locations import standing
+from dicodec.batch.ledger.tables import SALVAGED, FileOutcome, State
+from dicodec.batch.pool.worker_process import WorkContext
+from dicodec.batch.sources.locations import read_version
 from dicodec.batch.sources.opening import open_source
-from dicodec.batch.sources.recognition import SNIFFED, why_not
+from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.batch.sources.references import SourceReference
-from dicodec.batch.work_item import Item, Settings
+from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
@@ -34,78 +32,78 @@ from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
 
+if TYPE_CHECKING:  # workers load policies only if a batch has one
+    from dicodec.batch.policy.policy import Policy
+
 _PROGRESS_SECONDS = 0.5
+"""How often a conversion reports its progress."""
+
+_READ_SIZE = 1 << 20
 
 
-class Choice(Protocol):
-    """What a policy says of a source: options, or None to keep it as it is; and by which rule."""
-
-    options: ConversionOptions | None
-    rule: str
-
-
-class Policy(Protocol):
-    """What decides about each source; see `dicodec.batch.policy.policy`."""
-
-    def choose(self, source: Source, base: ConversionOptions) -> Choice:
-        """Return what is to become of a source."""
-        ...
-
-
-def name_item(settings: Settings, item: Item, around: Surroundings) -> str | Ending:  # noqa: ARG001
-    """Return where a source's result goes by the layout, relative to the output folder.
+def name_item(
+    work: WorkOptions,
+    item: Item,
+    context: WorkContext,  # noqa: ARG001 - as each work of the pool has it
+) -> str | FileOutcome:
+    """Choose the path of a source's result by the layout; a work of the pool.
 
     Returns:
-        The path; or how the source ends here, where it is no DICOM.
+        The path, relative to the output folder; or the source's outcome if it is not DICOM.
+
+    Raises:
+        DicodecError: the source cannot be read.
     """
-    assert settings.layout is not None
-    layout = parse_layout(settings.layout)
+    assert work.layout is not None
+    layout = parse_layout(work.layout)
     try:
-        if skipped := _skipped(item.reference):
+        if skipped := _skip(item.reference):
             return skipped
         with (
             open_source(item.reference) as source,
-            open_tolerantly(source, settings.options.limits) as file,
+            open_tolerantly(source, work.options.limits) as file,
         ):
-            return layout.path_of(file.data_set, settings.options)
+            return layout.path_of(file.data_set, work.options)
     except DicodecError as error:
-        _name(error, item.reference)
+        _add_source(error, item.reference)
         raise
 
 
-def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending:
-    """Convert one source; a work of the pool."""
+def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOutcome:
+    """Convert one source; a work of the pool.
+
+    Raises:
+        DicodecError: see `dicodec.convert`.
+    """
     reference = item.reference
     try:
-        if settings.layout is None and (skipped := _skipped(reference)):
+        if work.layout is None and (skipped := _skip(reference)):
             return skipped
-        if around.attempt > 1:  # the first one may have come as far as to put the result in place
+        if context.attempt > 1:  # the first attempt may have put the result in place
             item = replace(item, overwrite=True)
-        source_digest = _digest(reference) if settings.digests else None
-        with open_source(reference) as named, _opened(named, settings) as source:
-            options, rule = _chosen(settings, source, around.threads, overwrite=item.overwrite)
-            waiting = len(around.placement)
-            report = _converted(settings, source, item, options, around)
+        source_digest = _digest_source(reference) if work.digests else None
+        with open_source(reference) as named, _open_twice(named, work) as source:
+            options, rule = _choose(work, source, context.threads, overwrite=item.overwrite)
+            waiting = len(context.placement)
+            report = _convert(work, source, item, options, context)
     except DicodecError as error:
-        _name(error, reference)
+        _add_source(error, reference)
         raise
     report.source = reference.name
     report.rule = rule or ""
-    fields = report.as_dict()
-    left = report.action == LEFT_ALONE
-    place = None if report.dry_run else item.target
-    if len(around.placement) > waiting:
-        place = str(around.placement.part_of_last())
-    target = None if place is None else standing(place)
-    return Ending(
-        state=State.LEFT_ALONE if left else State.DONE,
-        json=json_line(fields),
+    written = None if report.dry_run else item.target
+    if len(context.placement) > waiting:
+        written = str(context.placement.part_of_last())
+    version = None if written is None else read_version(written)
+    return FileOutcome(
+        state=State.LEFT_ALONE if report.action == LEFT_ALONE else State.DONE,
+        json=json_line(report.as_dict()),
         target=item.target,
         source_size=report.source_size,
-        target_size=target.size if target else report.target_size,
-        target_modified=target.modified if target else None,
+        target_size=version.size if version else report.target_size,
+        target_modified=version.modified if version else None,
         source_digest=source_digest,
-        target_digest=_digest_of(place) if settings.digests and place else None,
+        target_digest=_digest_file(written) if work.digests and written else None,
         rule=rule,
         action=report.action,
         error_code=SALVAGED if report.salvaged else None,
@@ -114,28 +112,28 @@ def convert_item(settings: Settings, item: Item, around: Surroundings) -> Ending
     )
 
 
-def _converted(
-    settings: Settings,
+def _convert(
+    work: WorkOptions,
     source: Source,
     item: Item,
     options: ConversionOptions | None,
-    around: Surroundings,
+    context: WorkContext,
 ) -> ConversionReport:
-    """Convert a source, or keep it where there are no options."""
+    """Convert a source, or keep it as it is if there are no options."""
 
     def convert(
         opened: Source, target: Target | None, chosen: ConversionOptions
     ) -> ConversionReport:
-        placement = None if is_object_url(item.target) else around.placement
+        placement = None if is_object_url(item.target) else context.placement
         if options is not None:
-            return convert_with(opened, target, chosen, _progress(around), placement)
-        from dicodec.batch.policy.convert import keep
+            return convert_with(opened, target, chosen, _report_progress(context), placement)
+        from dicodec.batch.policy.convert import keep_file
 
-        return keep(opened, target, chosen, placement, in_place=in_place)
+        return keep_file(opened, target, chosen, placement, in_place=in_place)
 
-    in_place = settings.in_place and not is_object_url(item.target)
-    chosen = options or _adjusted(settings.options, around.threads, overwrite=item.overwrite)
-    if settings.dry_run:
+    in_place = work.in_place and not is_object_url(item.target)
+    chosen = options or _adjust(work.options, context.threads, overwrite=item.overwrite)
+    if work.dry_run:
         if item.target is not None and not is_object_url(item.target):
             check_place(
                 Path(item.target),
@@ -150,18 +148,18 @@ def _converted(
         from dicodec.batch.cloud_conversion import convert_objects
 
         return convert_objects(source, item.target, chosen, convert)
-    if item.target is not None and not settings.in_place:
+    if item.target is not None and not work.in_place:
         _make_folder(str(Path(item.target).parent))
     return convert(source, item.target, chosen)
 
 
-def _skipped(reference: SourceReference) -> Ending | None:
-    """Return how a source ends that was found among others, and is no DICOM."""
+def _skip(reference: SourceReference) -> FileOutcome | None:
+    """Return the outcome of a source that was found, not named, and is not DICOM."""
     if reference.named:
         return None
     with open_source(reference) as source:
-        reason = why_not(_first_bytes(source))
-    return skipped(reference.name, reason) if reason else None
+        reason = find_skip_reason(_first_bytes(source))
+    return FileOutcome.of_skipped(reference.name, reason) if reason else None
 
 
 def _first_bytes(source: Source) -> bytes:
@@ -170,44 +168,45 @@ def _first_bytes(source: Source) -> bytes:
             with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - it is hot
                 return file.read(SNIFFED)
         except OSError:
-            with OpenSource(source) as opened:  # its error says what is wrong
+            with OpenSource(source) as opened:  # its error says why
                 return opened.read(0, SNIFFED)
     if is_byte_source(source):
         return source.read(0, SNIFFED)
     return bytes(cast("BinaryIO", source).read(SNIFFED))
 
 
-def _chosen(
-    settings: Settings, source: Source, threads: int, *, overwrite: bool
+def _choose(
+    work: WorkOptions, source: Source, threads: int, *, overwrite: bool
 ) -> tuple[ConversionOptions | None, str | None]:
-    """Return the options for a source, None to keep it as it is; and the rule of the policy."""
-    options = _adjusted(settings.options, threads, overwrite=overwrite)
-    if settings.policy is None:
+    """Return the options for a source, None to keep it as it is; and the policy's rule."""
+    options = _adjust(work.options, threads, overwrite=overwrite)
+    if work.policy is None:
         return options, None
-    choice = _policy(settings.policy).choose(source, options)
+    choice = _load_policy(work.policy).choose(source, options)
     return choice.options, choice.rule
 
 
 @contextmanager
-def _opened(source: Source, settings: Settings) -> Iterator[Source]:
-    """Yield a source that can be read twice, where a policy reads it first."""
-    if settings.policy is None:
+def _open_twice(source: Source, work: WorkOptions) -> Iterator[Source]:
+    """Yield a source that can be read twice if a policy reads it first."""
+    if work.policy is None:
         yield source
         return
-    from dicodec.batch.policy.policy import opened_once
+    from dicodec.batch.policy.policy import open_once
 
-    with opened_once(source) as opened:
+    with open_once(source) as opened:
         yield opened
 
 
 @lru_cache(maxsize=2)
-def _policy(name: str) -> Policy:
-    policy: Policy = import_module("dicodec.batch.policy.policy").load_policy(name)
-    return policy
+def _load_policy(name: str) -> Policy:
+    from dicodec.batch.policy.policy import load_policy
+
+    return load_policy(name)
 
 
 @lru_cache(maxsize=8)
-def _adjusted(options: ConversionOptions, threads: int, *, overwrite: bool) -> ConversionOptions:
+def _adjust(options: ConversionOptions, threads: int, *, overwrite: bool) -> ConversionOptions:
     return replace(
         options,
         workers=options.workers or threads,
@@ -220,41 +219,41 @@ def _make_folder(folder: str) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
 
 
-def _progress(around: Surroundings) -> Progress:
-    """Return what tells the pool now and then how many frames are written."""
-    told = time.monotonic()
+def _report_progress(context: WorkContext) -> Progress:
+    """Return a callback that reports written frames to the pool, twice a second."""
+    reported = time.monotonic()
 
     def progress(done: int, frames: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > _PROGRESS_SECONDS:
-            told = time.monotonic()
-            around.tell((done, frames))
+        nonlocal reported
+        if time.monotonic() - reported > _PROGRESS_SECONDS:
+            reported = time.monotonic()
+            context.report((done, frames))
 
     return progress
 
 
-def _name(error: DicodecError, reference: SourceReference) -> None:
+def _add_source(error: DicodecError, reference: SourceReference) -> None:
     if error.path is None or error.path == reference.spool:
         error.path = reference.name
 
 
-def _digest(reference: SourceReference) -> str:
+def _digest_source(reference: SourceReference) -> str:
     with open_source(reference) as source:
         if isinstance(source, str):
-            return _digest_of(source)
+            return _digest_file(source)
         if is_byte_source(source):
-            return _digested(read_chunks(source, 0, source.size))
-        return _digested(iter(lambda: cast("BinaryIO", source).read(1 << 20), b""))
+            return _digest_parts(read_chunks(source, 0, source.size))
+        return _digest_parts(iter(lambda: cast("BinaryIO", source).read(_READ_SIZE), b""))
 
 
-def _digest_of(path: str) -> str:
+def _digest_file(path: str) -> str:
     if is_object_url(path):
-        return _digest(SourceReference(path, 0, 0))
+        return _digest_source(SourceReference(path, 0, 0))
     with Path(path).open("rb") as file:
-        return _digested(iter(lambda: file.read(1 << 20), b""))
+        return _digest_parts(iter(lambda: file.read(_READ_SIZE), b""))
 
 
-def _digested(parts: Iterable[bytes]) -> str:
+def _digest_parts(parts: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

@@ -1,4 +1,4 @@
-"""Places of results that are made of attributes: `--layout "{PatientID}/{SOPInstanceUID}.dcm"`."""
+"""Layouts: paths of results made of attributes, such as "{PatientID}/{SOPInstanceUID}.dcm"."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import string
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dicodec.batch.sources.safe_names import safe_component
+from dicodec.batch.sources.safe_names import make_safe_component
 from dicodec.errors import InvalidOptionError
 from dicodec.model import tags
 from dicodec.options import ConversionOptions
@@ -15,29 +15,31 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import tag_of, vr_of
 
 NOTHING = "unknown"
-"""What stands for an attribute that is absent or empty."""
+"""Text for an attribute that is absent or empty."""
 
 type _Piece = tuple[str, int | None]
-"""Literal text, and the tag of the attribute behind it, if there is one."""
+"""Literal text, and the tag of the attribute that follows it; None if none does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A parsed layout: the components of a path, each of pieces."""
+    """A parsed layout: the components of a path, each made of pieces."""
 
     components: tuple[tuple[_Piece, ...], ...]
 
     def path_of(self, data_set: DataSet, options: ConversionOptions) -> str:
-        """Return the path, relative to the output folder, for a data set as it will be.
+        """Return the path of a result, relative to the output folder.
 
-        Attributes are those of the source, but for what `set_attributes` and `remove_attributes`
-        say. A value has no part in the structure of the path: a slash in it becomes "_".
+        Args:
+            data_set: the source's data set.
+            options: options of the conversion; `set_attributes` and `remove_attributes` apply. A
+                value never changes the structure of the path: a slash in it becomes "_".
         """
-        overridden = _overridden(options)
+        overridden = _override(options)
         return "/".join(
-            safe_component(
+            make_safe_component(
                 "".join(
-                    text + ("" if tag is None else _value(data_set, tag, overridden))
+                    text + ("" if tag is None else _format_value(data_set, tag, overridden))
                     for text, tag in pieces
                 )
             )
@@ -47,10 +49,11 @@ class Layout:
 
 @lru_cache(maxsize=4)
 def parse_layout(text: str) -> Layout:
-    """Return the layout that a text describes.
+    """Parse a template: text with keywords or tags of attributes in braces.
 
     Raises:
-        InvalidOptionError: it names no attribute, or one that there is not, or leads elsewhere.
+        InvalidOptionError: the template names no attribute or an unknown one, or the path would
+            leave the output folder.
     """
     components: list[list[_Piece]] = [[]]
     try:
@@ -73,17 +76,19 @@ def parse_layout(text: str) -> Layout:
             hint="for example {PatientID}/{SOPInstanceUID}.dcm",
         )
     if all(tag is None for pieces in kept for _, tag in pieces):
-        raise InvalidOptionError(f"the layout {text!r} names no attribute, so all files would meet")
+        raise InvalidOptionError(
+            f"the layout {text!r} names no attribute, so all paths would be the same"
+        )
     return Layout(tuple(tuple(pieces) for pieces in kept))
 
 
 @lru_cache(maxsize=4)
-def _overridden(options: ConversionOptions) -> dict[int, str]:
+def _override(options: ConversionOptions) -> dict[int, str]:
     removed = dict.fromkeys((tag_of(name) for name in options.remove_attributes), "")
     return removed | {tag_of(name): value for name, value in options.set_attributes}
 
 
-def _value(data_set: DataSet, tag: int, overridden: dict[int, str]) -> str:
+def _format_value(data_set: DataSet, tag: int, overridden: dict[int, str]) -> str:
     if tag in overridden:
         text = overridden[tag]
     elif data_set.find(tag) is None:

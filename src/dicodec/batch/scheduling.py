@@ -1,4 +1,4 @@
-"""Between listing and the pool: what is to be done with each source, and which go together."""
+"""Schedule the sources of a batch: choose what happens to each one, and form groups of them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dicodec.batch.ledger.ledger import Ledger
-from dicodec.batch.ledger.resume import LOST, Known, known
+from dicodec.batch.ledger.resume import LOST, EarlierState, find_earlier_state
 from dicodec.batch.ledger.summary import Summary
-from dicodec.batch.ledger.tables import Ending, Entry, State
-from dicodec.batch.ledger.unconverted import failure, skipped
+from dicodec.batch.ledger.tables import FileOutcome, LedgerEntry, State
 from dicodec.batch.sources.folders import PassedOver
-from dicodec.batch.sources.listing import Listed
-from dicodec.batch.sources.locations import absolute, is_there, real, standing
+from dicodec.batch.sources.listing import ListedSource
+from dicodec.batch.sources.locations import is_there, make_absolute, read_version, resolve_links
 from dicodec.batch.sources.references import SourceReference, release
-from dicodec.batch.work_item import Settings
+from dicodec.batch.work_item import WorkOptions
 from dicodec.errors import DicodecError, TargetExistsError
 
 _TURN_SECONDS = 0.1
-"""How long listing may keep the caller from anything else."""
-
-_EXISTS = "target-exists"
+"""How long listing may keep the caller from other work."""
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How a batch goes about its sources.
+class BatchOptions:
+    """Options of a batch itself.
 
     Attributes:
-        output: folder that results go to; None in place, and in a dry run that has none.
-        resume: leave alone what the ledger says is done.
-        skip_existing: pass over a source whose target is there; it is an error else.
+        output: folder for the results; None if they replace their sources, and for a dry run
+            without one.
+        resume: whether to leave out sources that the ledger has as done.
+        skip_existing: whether to skip a source whose target exists; otherwise that is an error.
     """
 
     output: str | None = None
@@ -41,16 +39,16 @@ class Manner:
 
 
 @dataclass(slots=True)
-class Flight:
-    """A source between listing and its end.
+class BatchSource:
+    """A source from its listing to its end.
 
     Attributes:
         key: its name in the ledger.
-        reference: to it; None for what could not be listed.
+        reference: the source; None if it could not be listed.
         unsure: whether another source may have the same target.
-        ours: a target that an earlier run with the same options wrote, so it may be replaced.
-        target: where its result goes, once that is known to be free or ours.
-        ending: set where it ends without any work.
+        ours: target that an earlier run with the same options wrote, so it may be replaced.
+        target: path of its result, once that is known to be free or ours.
+        outcome: set if the source ends without any work.
     """
 
     key: str
@@ -58,42 +56,44 @@ class Flight:
     unsure: bool = False
     ours: str | None = None
     target: str | None = None
-    ending: Ending | None = None
+    outcome: FileOutcome | None = None
 
     @property
     def size(self) -> int:
-        """Bytes of the source, 0 where it ends without any work."""
-        return self.reference.size if self.reference and not self.ending else 0
+        """Bytes of the source; 0 if it ends without any work."""
+        return self.reference.size if self.reference and not self.outcome else 0
 
 
-class Intake:
-    """Takes sources as they are listed, and leaves out what is done already.
+class Scheduler:
+    """Takes sources as they are listed, and leaves out those that are done.
 
     Args:
-        sources: as they are listed.
-        settings, manner: of the batch.
-        ledger: open for writing, its run not started yet.
-        same_options: numbers of earlier runs that had the same options.
-        summary: what needs no work is counted there.
+        listing: the sources in the order of listing.
+        work: options that the conversions share.
+        options: options of the batch.
+        ledger: open for writing; its run has not started yet.
+        same_options: numbers of earlier runs with the same options.
+        summary: counts the sources that need no work.
     """
 
     def __init__(
         self,
-        sources: Iterator[Listed | PassedOver | DicodecError],
-        settings: Settings,
-        manner: Manner,
+        listing: Iterator[ListedSource | PassedOver | DicodecError],
+        work: WorkOptions,
+        options: BatchOptions,
         ledger: Ledger,
         same_options: set[int],
         summary: Summary,
     ) -> None:
-        self._sources = sources
-        self._settings = settings
-        self._manner = manner
+        self._listing = listing
+        self._work = work
+        self._options = options
         self._ledger = ledger
         self._same_options = same_options
         self._summary = summary
-        self._held: Flight | None = None
-        self._not_begun: dict[str, Flight] = {}  # by key, and by target: the ledger has them not
+        self._held: BatchSource | None = None
+        # By key, and by target: the group that is being formed, which is not in the ledger yet.
+        self._not_started: dict[str, BatchSource] = {}
         self.over = False
 
     def stop(self) -> None:
@@ -103,73 +103,64 @@ class Intake:
             release(self._held.reference)
         self._held = None
 
-    def group(self, items: int, size: int) -> list[Flight]:
-        """Return the next sources, in order: a group that is not too large, or a large one alone.
+    def next_group(self, items: int, size: int) -> list[BatchSource]:
+        """Return the next sources, in order: a small group, or one large source alone.
 
         Args:
             items: sources at most.
             size: bytes at most, unless one source alone has more.
 
         Returns:
-            Fewer, or none, where nothing more is there or listing takes long.
+            Fewer sources, or none, if no more are there or listing takes long.
         """
         until = time.monotonic() + _TURN_SECONDS
-        group: list[Flight] = []
+        group: list[BatchSource] = []
         total = 0
-        self._not_begun.clear()
+        self._not_started.clear()
         while len(group) < items and time.monotonic() < until:
-            flight = self._held or self._next()
+            source = self._held or self._next()
             self._held = None
-            if flight is None:
+            if source is None:
                 if self.over:
                     break
                 continue
-            self._not_begun[flight.key] = flight
-            if flight.target is not None:
-                self._not_begun[flight.target] = flight
-            if group and total + flight.size > size:
-                self._held = flight
+            self._not_started[source.key] = source
+            if source.target is not None:
+                self._not_started[source.target] = source
+            if group and total + source.size > size:
+                self._held = source
                 break
-            group.append(flight)
-            total += flight.size
+            group.append(source)
+            total += source.size
         return group
 
-    def place(self, flight: Flight, target: str) -> None:
-        """Give a source its target, or the ending that it has where it cannot have it."""
-        assert flight.reference is not None
-        name = flight.reference.name
-        other = self._other(flight, target) if flight.unsure else None
+    def assign_target(self, source: BatchSource, target: str) -> None:
+        """Give a source its target, or an outcome if it cannot have the target."""
+        assert source.reference is not None
+        name = source.reference.name
+        other = self._find_other(source, target) if source.unsure else None
         if other is not None:
-            flight.ending = failure(
+            source.outcome = FileOutcome.of_error(
                 TargetExistsError(f"its result belongs at {target}, as that of {other}", path=name)
             )
-        elif self._settings.options.overwrite or target == flight.ours or not is_there(target):
-            flight.target = target
-        elif self._manner.skip_existing:
-            flight.ending = skipped(name, _EXISTS)
+        elif self._work.options.overwrite or target == source.ours or not is_there(target):
+            source.target = target
+        elif self._options.skip_existing:
+            source.outcome = FileOutcome.of_skipped(name, TargetExistsError.code)
         else:
-            flight.ending = failure(
-                TargetExistsError(
-                    "the target exists",
-                    path=target,
-                    hint="--overwrite replaces it, --skip-existing passes over it",
-                )
-            )
+            hint = "--overwrite replaces it, --skip-existing passes over it"
+            source.outcome = FileOutcome.of_error(TargetExistsError.at(target, hint=hint))
 
-    def _other(self, flight: Flight, target: str) -> str | None:
-        waiting = self._not_begun.get(target)
-        if waiting is not None and waiting.key != flight.key:
+    def _find_other(self, source: BatchSource, target: str) -> str | None:
+        """Return the key of another source with the same target."""
+        waiting = self._not_started.get(target)
+        if waiting is not None and waiting.key != source.key:
             return waiting.key
-        return self._ledger.source_of(target, flight.key)
+        return self._ledger.source_of(target, source.key)
 
-    def _may_write(self, flight: Flight, target: str) -> bool:
-        if self._settings.options.overwrite or target == flight.ours:
-            return True
-        return not is_there(target)
-
-    def _next(self) -> Flight | None:
-        """Return the next source that something is to be done with; None where nothing is."""
-        listed = next(self._sources, None)
+    def _next(self) -> BatchSource | None:
+        """Return the next source that has to be converted; None if it is skipped or done."""
+        listed = next(self._listing, None)
         if listed is None:
             self.over = True
             return None
@@ -177,53 +168,54 @@ class Intake:
             self._summary.skipped[listed.reason] += 1
             return None
         if isinstance(listed, DicodecError):
-            return Flight(absolute(listed.path or ""), None, ending=failure(listed))
-        return self._considered(listed)
+            key = make_absolute(listed.path or "")
+            return BatchSource(key, None, outcome=FileOutcome.of_error(listed))
+        return self._consider(listed)
 
-    def _considered(self, listed: Listed) -> Flight | None:
+    def _consider(self, listed: ListedSource) -> BatchSource | None:
         reference = listed.reference
-        flight = Flight(reference.key, reference, listed.unsure or bool(self._settings.layout))
-        target = self._target(listed)
-        may_be_known = self._manner.resume or listed.unsure or reference.named
-        entry = self._ledger.find(flight.key) if may_be_known else None
-        if may_be_known and self._is_begun(flight.key):
-            return self._second(flight, reference)
-        if entry is not None and self._manner.resume:
+        source = BatchSource(reference.key, reference, listed.unsure or bool(self._work.layout))
+        target = self._find_target(listed)
+        may_be_known = self._options.resume or listed.unsure or reference.named
+        entry = self._ledger.find(source.key) if may_be_known else None
+        if may_be_known and self._is_started(source.key):
+            return self._refuse_second(source, reference)
+        if entry is not None and self._options.resume:
             same = entry.run in self._same_options
-            what = known(entry, reference, target, same_options=same)
-            if what in {Known.ENDED, Known.FAILED}:
-                self._count_known(entry, what)
+            state = find_earlier_state(entry, reference, target, same_options=same)
+            if state in {EarlierState.ENDED, EarlierState.FAILED}:
+                self._count_earlier(entry, state)
                 release(reference)
                 return None
-            if same and _is_ours(entry, what):
-                flight.ours = entry.target
-        if target is not None and not self._settings.in_place:
-            self.place(flight, target)
+            if same and _is_ours(entry, state):
+                source.ours = entry.target
+        if target is not None and not self._work.in_place:
+            self.assign_target(source, target)
         else:
-            flight.target = target
-        return flight
+            source.target = target
+        return source
 
-    def _target(self, listed: Listed) -> str | None:
-        if self._settings.in_place:
-            return real(listed.reference.path)
-        if self._settings.layout is not None or self._manner.output is None:
+    def _find_target(self, listed: ListedSource) -> str | None:
+        if self._work.in_place:
+            return resolve_links(listed.reference.path)
+        if self._work.layout is not None or self._options.output is None:
             return None
-        return os.path.join(self._manner.output, listed.relative)  # noqa: PTH118 - it is hot
+        return os.path.join(self._options.output, listed.relative)  # noqa: PTH118 - it is hot
 
-    def _second(self, flight: Flight, reference: SourceReference) -> Flight:
-        """Return what becomes of a source that has the name of another one in this run."""
+    def _refuse_second(self, source: BatchSource, reference: SourceReference) -> BatchSource:
+        """Return the second source of a name, under a key of its own, with an error."""
         number = 2
-        while self._is_begun(f"{flight.key}#{number}"):
+        while self._is_started(f"{source.key}#{number}"):
             number += 1
         error = TargetExistsError("another one of this name comes before it", path=reference.name)
-        return Flight(f"{flight.key}#{number}", reference, ending=failure(error))
+        return BatchSource(f"{source.key}#{number}", reference, outcome=FileOutcome.of_error(error))
 
-    def _is_begun(self, key: str) -> bool:
+    def _is_started(self, key: str) -> bool:
         entry = self._ledger.find(key)
-        return key in self._not_begun or (entry is not None and entry.run == self._ledger.run)
+        return key in self._not_started or (entry is not None and entry.run == self._ledger.run)
 
-    def _count_known(self, entry: Entry, what: Known) -> None:
-        if what is Known.FAILED:
+    def _count_earlier(self, entry: LedgerEntry, state: EarlierState) -> None:
+        if state is EarlierState.FAILED:
             self._summary.failed_before += 1
         elif entry.state is State.SKIPPED:
             self._summary.skipped[entry.error_code or ""] += 1
@@ -231,13 +223,13 @@ class Intake:
             self._summary.done_before += 1
 
 
-def _is_ours(entry: Entry, what: Known) -> bool:
-    """Whether what is at an entry's target was put there by a run that had the same options.
+def _is_ours(entry: LedgerEntry, state: EarlierState) -> bool:
+    """Whether a run with the same options put the file at an entry's target there.
 
-    What a run with other options put there is somebody's result: it was asked for.
+    The result of a run with other options is not replaced, because somebody asked for it.
     """
-    if what is Known.BEGUN or entry.error_code in LOST:
+    if state is EarlierState.BEGUN or entry.error_code in LOST:
         return True
     if entry.state is not State.DONE or entry.target is None:
         return False
-    return standing(entry.target) == (entry.target_size, entry.target_modified)
+    return read_version(entry.target) == (entry.target_size, entry.target_modified)

@@ -1,4 +1,4 @@
-"""What a worker is given to convert: a source, and what it shares with the others of its batch."""
+"""Messages to a batch's workers: one source to convert, and the options that all sources share."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dicodec.options import ConversionOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What all sources of a batch share.
+class WorkOptions:
+    """Options that all sources of a batch share.
 
     Attributes:
-        options: of each conversion, unless the policy has others.
-        policy: name or path of a policy, which decides for each source; None for none.
-        layout: text of the layout that decides where results go; None where names decide.
+        options: options of each conversion; a policy may change them.
+        policy: name or path of the policy that decides for each source; None for none.
+        layout: template of the results' paths; None if the sources' names decide.
         in_place: whether results replace their sources.
         dry_run: whether nothing is written.
-        digests: whether sources and results are digested for the ledger.
+        digests: whether the ledger gets digests of sources and results.
     """
 
     options: ConversionOptions
@@ -31,14 +31,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One source.
+    """One source to convert.
 
     Attributes:
-        reference: to it.
-        target: path of its result; None where it is found by the layout, or in a dry run that has
-            no place for results.
-        overwrite: whether the target may be replaced though the options say no: it is known to be
-            what an earlier run left.
+        reference: the source.
+        target: path of its result; None if the layout decides, or in a dry run without an output
+            folder.
+        overwrite: whether the target may be replaced although the options do not allow it, because
+            an earlier run wrote it.
     """
 
     reference: SourceReference

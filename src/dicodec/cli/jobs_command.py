@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dicodec.batch.ledger.ledger import Ledger
-from dicodec.batch.ledger.tables import LEDGER_NAME, Entry, as_fields
+from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, as_fields
 from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.lines import json_line
@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _entries(ledger: Ledger, arguments: argparse.Namespace) -> Iterator[tuple[Entry, str | None]]:
+def _entries(
+    ledger: Ledger, arguments: argparse.Namespace
+) -> Iterator[tuple[LedgerEntry, str | None]]:
     reports = arguments.action == "export" and arguments.format == "json"
     return ledger.entries(arguments.state, reports=reports)
 
@@ -59,7 +61,7 @@ def _text(ledger: Ledger, arguments: argparse.Namespace) -> None:
 
 
 def _csv(ledger: Ledger, arguments: argparse.Namespace) -> None:
-    writer = csv.DictWriter(sys.stdout, Entry.__slots__, lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, LedgerEntry.__slots__, lineterminator="\n")
     writer.writeheader()
     for entry, _ in _entries(ledger, arguments):
         writer.writerow(as_fields(entry))

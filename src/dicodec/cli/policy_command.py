@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.policy.policy import PROFILES, Policy, Reason, load_policy, profile_names
+from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles, load_policy
 from dicodec.cli.convert.output import report_lines
 from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error, print_line
 from dicodec.conversion.convert import convert_with
@@ -63,7 +63,7 @@ def _explained(path: str, policy: Policy) -> dict[str, Any]:
     base = ConversionOptions(to=("explicit-le",))
     try:
         with open_tolerantly(path, base.limits) as file:
-            choice, reasons = policy.choose_for(file, base), policy.reasons(file)
+            choice, reasons = policy.choose_for(file, base), policy.explain(file)
     except DicodecError as error:
         error.path = error.path or path
         raise
@@ -105,7 +105,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
 def _list(arguments: argparse.Namespace) -> int:
     if arguments.name:
         raise InvalidOptionError("`policy list` takes no names", hint="`policy show NAME`")
-    policies = [load_policy(name) for name in profile_names()]
+    policies = [load_policy(name) for name in list_profiles()]
     for policy in policies:
         if arguments.json:
             fields = {"name": policy.name, "description": policy.description, "basis": policy.basis}
@@ -120,7 +120,7 @@ def _show(arguments: argparse.Namespace) -> int:
         raise InvalidOptionError("`policy show` takes one name")
     (name,) = arguments.name
     load_policy(name)  # what cannot be read is said so
-    path = PROFILES / f"{name}.toml" if name in profile_names() else Path(name)
+    path = PROFILES / f"{name}.toml" if name in list_profiles() else Path(name)
     sys.stdout.write(path.read_text(encoding="utf-8"))
     return 0
 

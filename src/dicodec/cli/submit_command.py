@@ -29,9 +29,9 @@ type _Tell = Callable[[int, int], None]
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status: 1 where something could not be listed."""
     try:
-        from dicodec.batch.sources.locations import absolute
+        from dicodec.batch.sources.locations import make_absolute
 
-        wanted = wish(arguments, absolute(arguments.output))
+        wanted = wish(arguments, make_absolute(arguments.output))
         from dicodec.service.jobs.submission import requests_for
 
         return _submit(requests_for(arguments.source, wanted), arguments)

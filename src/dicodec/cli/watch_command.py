@@ -99,9 +99,9 @@ def _absolute(path: str | None) -> str | None:
 
 def _policy(name: str) -> Mapping[str, str]:
     """Return the file of a policy by what requests call it; a profile needs none."""
-    from dicodec.batch.policy.policy import load_policy, profile_names
+    from dicodec.batch.policy.policy import list_profiles, load_policy
 
-    if name in profile_names():
+    if name in list_profiles():
         return {}
     load_policy(name)
     return {name: next(iter(policies([name]).values()))}

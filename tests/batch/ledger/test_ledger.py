@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 
 from dicodec.batch.ledger.ledger import Ledger
-from dicodec.batch.ledger.tables import Begun, Ending, State
+from dicodec.batch.ledger.tables import FileOutcome, StartedFile, State
 from dicodec.errors import InvalidOptionError, TargetUnavailableError, WriteError
 
-DONE = Ending(
+DONE = FileOutcome(
     state=State.DONE, json='{"a": 1}', target_size=5, target_modified=7, action="transcoded",
     seconds=0.25, target="/out",
 )  # fmt: skip
-FAILED = Ending(
+FAILED = FileOutcome(
     state=State.FAILED, json="{}", attempts=2, error_code="disk-full", error_kind="writing",
     error_text="full",
 )  # fmt: skip
 
 
 def begin(ledger: Ledger, *sources: str, at: int = 0) -> None:
-    ledger.begin([Begun(one, None, at + i, 10, 20) for i, one in enumerate(sources)])
+    ledger.begin([StartedFile(one, None, at + i, 10, 20) for i, one in enumerate(sources)])
 
 
 def states(ledger: Ledger) -> dict[str, str]:
@@ -41,15 +41,13 @@ from dicodec.batch.ledger.ledger import Ledger
 path, number = sys.argv[1], int(sys.argv[2])
 
 class Dying(sqlite3.Connection):
-    def executescript(self, script):
-        held, count = "", 0
-        for part in script.split(";"):
-            held += part + ";"
-            if sqlite3.complete_statement(held):
-                if count == number:
-                    os._exit(9)
-                self.execute(held)
-                held, count = "", count + 1
+    count = 0
+
+    def execute(self, *statement):
+        if self.count == number:
+            os._exit(9)
+        self.count += 1
+        return super().execute(*statement)
 
 connect = sqlite3.connect
 sqlite3.connect = lambda *given, **settings: connect(*given, factory=Dying, **settings)
@@ -123,7 +121,7 @@ def test_what_cannot_be_written_is_an_error_and_no_open_transaction(tmp_path: Pa
         assert [entry.source for entry, _ in ledger.entries(["done"])] == ["a"]
 
 
-def test_endings_are_told_in_the_order_of_listing() -> None:
+def test_outcomes_are_told_in_the_order_of_listing() -> None:
     with Ledger("", writing=True) as ledger:
         ledger.start("", "")
         begin(ledger, "a", "b", "c", "d")
@@ -181,7 +179,7 @@ def test_a_target_belongs_to_one_source() -> None:
 def test_what_could_not_be_listed_is_forgotten() -> None:
     with Ledger("", writing=True) as ledger:
         ledger.start("", "")
-        ledger.begin([Begun("folder", None, 0, None, None)])
+        ledger.begin([StartedFile("folder", None, 0, None, None)])
         ledger.end("folder", FAILED)
         ledger.flush()
         assert states(ledger) == {"folder": "failed"}
@@ -208,12 +206,12 @@ def test_what_begins_is_safe_before_its_work_begins(tmp_path: Path) -> None:
     script = f"""
 import os, signal
 from dicodec.batch.ledger.ledger import Ledger
-from dicodec.batch.ledger.tables import Begun, Ending, State
+from dicodec.batch.ledger.tables import StartedFile, FileOutcome, State
 ledger = Ledger({str(path)!r}, writing=True)
 ledger.start("", "")
-ledger.begin([Begun("a", "/a", 0, 1, 1)])
-ledger.end("a", Ending(state=State.DONE, json="{{}}"))
-ledger.begin([Begun("b", "/b", 1, 1, 1)])
+ledger.begin([StartedFile("a", "/a", 0, 1, 1)])
+ledger.end("a", FileOutcome(state=State.DONE, json="{{}}"))
+ledger.begin([StartedFile("b", "/b", 1, 1, 1)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", script], check=False)
@@ -259,7 +257,7 @@ def test_a_hundred_thousand_entries(tmp_path: Path) -> None:
             begin(ledger, *names, at=start)
             for name in names:
                 ledger.end(name, DONE)
-            assert len(ledger._endings) <= 1000
+            assert len(ledger._outcomes) <= 1000
         ledger.flush()
         # One transaction for a group and all that ended meanwhile, and one statement for each step.
         assert statements["BEGIN"] <= count // group + 100

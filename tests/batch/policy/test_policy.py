@@ -14,7 +14,7 @@ from dicodec import ConversionOptions, convert_bytes, inspect
 from dicodec.batch.policy.convert import convert_by_policy
 from dicodec.batch.policy.facts import FACTS
 from dicodec.batch.policy.options import KEYS
-from dicodec.batch.policy.policy import NO_RULE, Policy, load_policy, parse_policy, profile_names
+from dicodec.batch.policy.policy import NO_RULE, Policy, list_profiles, load_policy, parse_policy
 from dicodec.errors import InvalidOptionError
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, writable
 from dicodec.part10.dicom_file import open_dicom
@@ -136,7 +136,7 @@ def test_the_first_rule_that_matches_decides() -> None:
     assert found.choose(GRAY, BASE).rule == "rule 2"
     assert found.choose(REPORT, BASE).rule == "rest"
     with open_dicom(GRAY) as file:
-        reasons = found.reasons(file)
+        reasons = found.explain(file)
     assert [(reason.rule, reason.matches, reason.conditions) for reason in reasons] == [
         ("mr", False, ('modality is "CT", not "MR"',)),
         ("rule 2", True, ('modality is "CT"',)),
@@ -168,7 +168,7 @@ def test_a_rule_sets_options_and_leaves_the_runs_others() -> None:
 MISTAKES = {
     "": ("a policy has rules", ""),
     "rule = 3": ("a policy has rules", ""),
-    "[[rule]\n": ("no TOML", ""),
+    "[[rule]\n": ("not TOML", ""),
     '[[rules]]\nto = "rle"': ("no key 'rules'", "did you mean rule?"),
     'description = 3\n[[rule]]\nto = "rle"': ("description is 3", ""),
     '[[rule]]\nname = 3\nto = "rle"': ("rule 1: name is 3", ""),
@@ -221,7 +221,7 @@ def test_files_and_profiles_are_loaded(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('description = "mine"\n[[rule]]\nto = "rle"\n')
     assert load_policy(str(path)).description == "mine"
-    assert profile_names() == ("archive", "fast-archive", "legacy", "web")
+    assert list_profiles() == ("archive", "fast-archive", "legacy", "web")
     for name, hint in (("wbe", "did you mean web?"), ("nothing", "there are archive")):
         with pytest.raises(InvalidOptionError, match="there is no policy") as raised:
             load_policy(name)
@@ -234,7 +234,7 @@ def test_files_and_profiles_are_loaded(tmp_path: Path) -> None:
 
 
 def test_policies_go_to_other_processes() -> None:
-    for name in profile_names():
+    for name in list_profiles():
         found = load_policy(name)
         assert pickle.loads(pickle.dumps(found)) == found
         assert found.description

@@ -11,29 +11,36 @@ from typing import Any
 
 import pytest
 
-from dicodec.batch.pool.pool import Event, Job, Outcome, Pool, Progress, Returned
+from dicodec.batch.pool.pool import (
+    ItemGroup,
+    ItemOutcome,
+    ItemProgress,
+    ItemReturned,
+    Pool,
+    PoolEvent,
+)
 from dicodec.errors import InternalError
 from helpers.pool_work import behave
 
 
-def job(*items: str, whole_machine: bool = False) -> Job:
-    return Job(behave, None, items, items, whole_machine=whole_machine)
+def job(*items: str, whole_machine: bool = False) -> ItemGroup:
+    return ItemGroup(behave, None, items, items, whole_machine=whole_machine)
 
 
-def events(pool: Pool) -> list[Event]:
-    found: list[Event] = []
+def events(pool: Pool) -> list[PoolEvent]:
+    found: list[PoolEvent] = []
     while pool.busy:
         found += pool.wait(1)
     return found
 
 
-def outcomes(pool: Pool) -> dict[str, Outcome]:
-    found = [event for event in events(pool) if isinstance(event, Outcome)]
+def outcomes(pool: Pool) -> dict[str, ItemOutcome]:
+    found = [event for event in events(pool) if isinstance(event, ItemOutcome)]
     assert len({one.key for one in found}) == len(found)
     return {one.key: one for one in found}
 
 
-def codes(found: dict[str, Outcome]) -> dict[str, str]:
+def codes(found: dict[str, ItemOutcome]) -> dict[str, str]:
     return {key: one.error.code if one.error else "" for key, one in found.items()}
 
 
@@ -109,10 +116,10 @@ def test_what_has_the_whole_machine_waits_for_the_others(tmp_path: Path) -> None
         pool.submit(job(f"wait:{mark}"))
         pool.submit(job("large", whole_machine=True))
         pool.submit(job("after"))
-        found: list[Event] = []
+        found: list[PoolEvent] = []
         while not found:
             found += pool.wait(60)
-        assert found == [Progress(f"wait:{mark}", "begun")]
+        assert found == [ItemProgress(f"wait:{mark}", "begun")]
         assert pool.wait(0.1) == []
         assert pool.room == -1
         mark.touch()
@@ -181,8 +188,8 @@ def test_work_tells_how_far_it_is() -> None:
         pool.submit(job("tell:1:2"))
         found = events(pool)
 
-    assert found[:2] == [Progress("tell:1:2", "1"), Progress("tell:1:2", "2")]
-    assert isinstance(found[2], Outcome)
+    assert found[:2] == [ItemProgress("tell:1:2", "1"), ItemProgress("tell:1:2", "2")]
+    assert isinstance(found[2], ItemOutcome)
 
 
 def test_telling_does_not_put_off_the_end_of_the_time() -> None:
@@ -195,13 +202,13 @@ def test_a_killed_worker_is_replaced() -> None:
     before = children()
     with Pool(1) as pool:
         pool.submit(job("tell:x", "hang", "b"))
-        while not any(isinstance(event, Outcome) for event in pool.wait(1)):
+        while not any(isinstance(event, ItemOutcome) for event in pool.wait(1)):
             pass
         (worker,) = children() - before
         os.kill(worker, signal.SIGKILL)
         pool.submit(job("c"))
-        found: list[Event] = []
-        while not any(isinstance(event, Outcome) and event.key == "b" for event in found):
+        found: list[PoolEvent] = []
+        while not any(isinstance(event, ItemOutcome) and event.key == "b" for event in found):
             if (started := children() - before - {worker}) and len(found) == 0:
                 time.sleep(0.1)
                 os.kill(started.pop(), signal.SIGKILL)  # the second attempt at the item
@@ -209,7 +216,7 @@ def test_a_killed_worker_is_replaced() -> None:
             found += pool.wait(0.2)
         found += events(pool)
 
-    assert codes({one.key: one for one in found if isinstance(one, Outcome)}) == {
+    assert codes({one.key: one for one in found if isinstance(one, ItemOutcome)}) == {
         "hang": "worker-crashed", "b": "", "c": "",
     }  # fmt: skip
 
@@ -219,16 +226,16 @@ def test_stopped_it_finishes_what_is_begun_and_returns_the_rest(tmp_path: Path) 
     with Pool(1) as pool:
         pool.submit(job("a", f"wait:{mark}", "b"))
         pool.submit(job("c", "d"))
-        found: list[Event] = []
+        found: list[PoolEvent] = []
         while len(found) < 2:
             found += pool.wait(1)
         returned = pool.stop()
         mark.touch()
         later = events(pool)
 
-    assert returned == [Returned("c"), Returned("d")]
-    assert [type(event) for event in later] == [Outcome, Returned]
-    assert found[1] == Progress(f"wait:{mark}", "begun")
+    assert returned == [ItemReturned("c"), ItemReturned("d")]
+    assert [type(event) for event in later] == [ItemOutcome, ItemReturned]
+    assert found[1] == ItemProgress(f"wait:{mark}", "begun")
     assert [event.key for event in [found[0], *later]] == ["a", f"wait:{mark}", "b"]
 
 
@@ -239,7 +246,7 @@ def test_discarded_it_leaves_nothing_behind(tmp_path: Path, way: str) -> None:
         pool.submit(job(f"{way}:{part}", "b"))
         while not part.exists():
             pool.wait(0.05)
-        assert pool.discard() == [Returned(f"{way}:{part}"), Returned("b")]
+        assert pool.discard() == [ItemReturned(f"{way}:{part}"), ItemReturned("b")]
 
     assert not part.exists()
 
@@ -249,7 +256,7 @@ def test_a_job_can_be_submitted_while_another_thread_waits() -> None:
 
     with Pool(1) as pool:
         threading.Timer(0.2, lambda: pool.submit(job("a"))).start()
-        found: list[Event] = []
+        found: list[PoolEvent] = []
         started = time.monotonic()
         while not found:
             found += pool.wait(60)
@@ -262,10 +269,10 @@ def test_a_worker_whose_pool_was_killed_cleans_up_and_ends(tmp_path: Path) -> No
     script.write_text(
         "import os, signal, sys\n"
         f"sys.path[:0] = [{str(Path(__file__).parents[2])!r}]\n"
-        "from dicodec.batch.pool.pool import Job, Pool\n"
+        "from dicodec.batch.pool.pool import ItemGroup, Pool\n"
         "from helpers.pool_work import behave\n"
         "pool = Pool(1)\n"
-        f"pool.submit(Job(behave, None, ['part:{part}'], [0]))\n"
+        f"pool.submit(ItemGroup(behave, None, ['part:{part}'], [0]))\n"
         f"while not os.path.exists({str(part)!r}): pool.wait(0.05)\n"
         "pid = os.getpid()\n"
         "print(open(f'/proc/{pid}/task/{pid}/children').read(), flush=True)\n"
@@ -305,7 +312,7 @@ def test_results_take_their_places_before_they_are_told_of(tmp_path: Path) -> No
     items = [f"write:{folder / 'a'}", "error", f"write:{folder / 'b'}", f"wait:{mark}"]
     with Pool(1) as pool:
         pool.submit(job(*items))
-        early: list[Event] = []
+        early: list[PoolEvent] = []
         while len(early) < 2:  # the error, and that the last one is begun
             early += pool.wait(1)
         assert [one.key for one in early] == ["error", items[3]]
@@ -349,13 +356,13 @@ def test_stopped_what_is_written_takes_its_place(tmp_path: Path) -> None:
     first = f"write:{folder / 'a'}"
     with Pool(1) as pool:
         pool.submit(job(first, f"wait:{mark}", "b"))
-        while not any(isinstance(event, Progress) for event in pool.wait(1)):
+        while not any(isinstance(event, ItemProgress) for event in pool.wait(1)):
             pass
         pool.stop()
         mark.touch()
         found = events(pool)
 
-    assert [type(event) for event in found] == [Outcome, Outcome, Returned]
+    assert [type(event) for event in found] == [ItemOutcome, ItemOutcome, ItemReturned]
     assert written(folder) == {"a": "attempt 1"}
 
 
@@ -363,7 +370,7 @@ def test_discarded_what_is_written_is_removed_and_returned(tmp_path: Path) -> No
     first = f"write:{tmp_path / 'a'}"
     with Pool(1) as pool:
         pool.submit(job(first, "tell:x", "hang", "b"))
-        while not any(isinstance(event, Progress) for event in pool.wait(1)):
+        while not any(isinstance(event, ItemProgress) for event in pool.wait(1)):
             pass
         returned = {event.key for event in pool.discard()}
 
@@ -375,10 +382,10 @@ def test_given_up_an_item_costs_those_before_it_nothing(tmp_path: Path) -> None:
     first = f"write:{tmp_path / 'a'}"
     with Pool(1) as pool:
         pool.submit(job(first, "tell:x", "hang", "b"))
-        while not any(isinstance(event, Outcome) for event in pool.wait(1)):
+        while not any(isinstance(event, ItemOutcome) for event in pool.wait(1)):
             pass
         assert pool.give_up(first) == []
-        assert pool.give_up("hang") == [Returned("hang")]
+        assert pool.give_up("hang") == [ItemReturned("hang")]
         found = outcomes(pool)
 
     assert codes(found) == {first: "", "b": ""}
@@ -390,7 +397,7 @@ def test_work_that_is_no_function_of_a_module_is_refused() -> None:
         raise AssertionError
 
     with Pool(1) as pool:
-        pool.submit(Job(local, None, [1], [1]))
+        pool.submit(ItemGroup(local, None, [1], [1]))
         with pytest.raises((AttributeError, TypeError)):  # it cannot be pickled
             pool.wait(1)
 
@@ -398,5 +405,5 @@ def test_work_that_is_no_function_of_a_module_is_refused() -> None:
 def test_keys_are_any_values() -> None:
     keys: Sequence[Any] = [("a", 1), object()]
     with Pool(1) as pool:
-        pool.submit(Job(behave, None, ["x", "y"], keys))
+        pool.submit(ItemGroup(behave, None, ["x", "y"], keys))
         assert [event.key for event in events(pool)] == keys

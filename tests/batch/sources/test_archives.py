@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dicodec.batch.sources.archives import members, open_member
+from dicodec.batch.sources.archives import list_members, open_member
 from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.errors import DicodecError, ReadError
@@ -25,7 +25,7 @@ KINDS = ("x.zip", "stored.zip", "x.tar", "x.tar.gz", "x.tbz2", "x.tar.xz")
 
 
 def references(path: Path) -> list[SourceReference]:
-    found = list(members(str(path)))
+    found = list(list_members(str(path)))
     assert all(isinstance(one, SourceReference) for one in found)
     return [one for one in found if isinstance(one, SourceReference)]
 
@@ -66,7 +66,7 @@ def test_of_a_compressed_tar_only_dicom_is_kept(tmp_path: Path) -> None:
 
 def test_a_compressed_tar_is_read_only_as_far_as_it_is_listed(tmp_path: Path) -> None:
     path = make_archive(tmp_path / "x.tar.gz", {f"{number}": CONTENT for number in range(9)})
-    listing = members(str(path))
+    listing = list_members(str(path))
     first = next(listing)
     assert isinstance(first, SourceReference)
     listing.close()  # type: ignore[attr-defined]
@@ -86,7 +86,7 @@ def test_a_name_that_comes_twice_is_two_members(tmp_path: Path) -> None:
 
 def test_claimed_sizes_are_bounded(tmp_path: Path) -> None:
     path = make_archive(tmp_path / "x.zip", {"a": bytes(600), "b": bytes(600)})
-    listing = members(str(path), replace(DEFAULT_LIMITS, inflated_size=1000))
+    listing = list_members(str(path), replace(DEFAULT_LIMITS, inflated_size=1000))
 
     assert isinstance(next(listing), SourceReference)
     with pytest.raises(ReadError, match="claim more than 1000 bytes") as raised:
@@ -111,7 +111,7 @@ def test_damage_is_an_error_that_names_the_archive(name: str, part: float, tmp_p
 
     errors: list[DicodecError] = []
     try:
-        for one in members(str(path)):
+        for one in list_members(str(path)):
             assert isinstance(one, SourceReference)
             release(one)
             if one.spool is None:
@@ -128,9 +128,9 @@ def test_an_archive_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(b"text" * 100)
     with pytest.raises(ReadError, match="archive cannot be read"):
-        list(members(str(path)))
+        list(list_members(str(path)))
     with pytest.raises(ReadError, match="No such file"):
-        list(members(str(tmp_path / "missing.tar")))
+        list(list_members(str(tmp_path / "missing.tar")))
 
 
 def test_a_password_is_an_error(tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ def test_a_stream_cut_short_is_an_error_of_its_member(tmp_path: Path) -> None:
     inner = make_archive(tmp_path / "x.tar", {"a": CONTENT * 200}).read_bytes()
     path.write_bytes(lzma.compress(inner)[:-100])
     with pytest.raises(ReadError, match="archive cannot be read"):
-        list(members(str(path)))
+        list(list_members(str(path)))

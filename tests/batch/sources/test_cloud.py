@@ -20,10 +20,10 @@ import pytest
 from dicodec import ConversionOptions, convert_bytes
 from dicodec.batch.cloud_conversion import convert_objects
 from dicodec.batch.sources import cloud
-from dicodec.batch.sources.cloud import copy_object, exists, head, list_objects, upload
+from dicodec.batch.sources.cloud import copy_object, exists, list_objects, read_facts, upload
 from dicodec.batch.sources.cloud_source import BLOCK_SIZE, CloudObject, open_object
-from dicodec.batch.sources.folders import WalkRules
-from dicodec.batch.sources.listing import Listed, listed, roots
+from dicodec.batch.sources.folders import WalkOptions
+from dicodec.batch.sources.listing import ListedSource, list_sources, parse_sources
 from dicodec.batch.sources.opening import open_source
 from dicodec.cli.main import run
 from dicodec.conversion.convert import convert_with
@@ -89,17 +89,17 @@ def test_paths_are_no_urls() -> None:
 @pytest.mark.parametrize("url", ["s3://bucket/key", "gs://bucket/key", "az://container/key"])
 def test_stores_are_those_of_the_schemes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
-    cloud._store_of.cache_clear()
-    found = type(cloud._store(parse_object_url(url))).__name__
+    cloud._make_store.cache_clear()
+    found = type(cloud._open_store(parse_object_url(url))).__name__
     assert found == {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}[url[:2]]
-    cloud._store_of.cache_clear()
+    cloud._make_store.cache_clear()
 
 
 def test_azure_needs_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
-    cloud._store_of.cache_clear()
+    cloud._make_store.cache_clear()
     with pytest.raises(InvalidOptionError, match="Account must be specified"):
-        head(parse_object_url("az://container/key"))
+        read_facts(parse_object_url("az://container/key"))
 
 
 def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,9 +172,9 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, value)
     request(f"{server}/moto-api/reset", "POST")
     request(f"{server}/bucket", "PUT")
-    cloud._store_of.cache_clear()
+    cloud._make_store.cache_clear()
     yield "s3://bucket/"
-    cloud._store_of.cache_clear()
+    cloud._make_store.cache_clear()
 
 
 def put(url: str, content: bytes, folder: Path) -> ObjectUrl:
@@ -200,7 +200,7 @@ def test_objects_are_listed_below_a_prefix(bucket: str, tmp_path: Path) -> None:
     assert names(bucket + "a/") == ["a/1", "a/2", "a/deep/4"]
     assert names(bucket + "none/") == []
     (facts,) = list_objects(parse_object_url(bucket + "ab/"))
-    assert (facts.size, facts == head(facts.url)) == (4, True)
+    assert (facts.size, facts == read_facts(facts.url)) == (4, True)
     assert pickle.loads(pickle.dumps(facts)) == facts
 
 
@@ -239,7 +239,7 @@ def test_large_objects_are_held_in_a_file(
     monkeypatch.setattr("dicodec.batch.sources.cloud_source.SPOOL_SIZE", 1000)
     content = os.urandom(5 * BLOCK_SIZE + 3)
     with open_object(put(bucket + "x", content, tmp_path)) as found:
-        assert found._held._memory is None
+        assert found._fetched._memory is None
         assert found.read(3 * BLOCK_SIZE - 4, 9) == content[3 * BLOCK_SIZE - 4 :][:9]
         assert found.read(0, found.size) == content
 
@@ -277,7 +277,7 @@ def test_nothing_is_overwritten_unasked(bucket: str, tmp_path: Path) -> None:
     with pytest.raises(SourceChangedError):
         upload(path, url, overwrite=True, replaces='"another"')
     assert get(str(url)) == b"old"
-    upload(path, url, overwrite=True, replaces=head(url).etag)
+    upload(path, url, overwrite=True, replaces=read_facts(url).etag)
     assert get(str(url)) == b"new"
 
 
@@ -298,7 +298,7 @@ def test_large_files_go_in_parts(
 ) -> None:
     content = os.urandom(17 << 20)
     url = put(bucket + "large", content, tmp_path)
-    etag = head(url).etag
+    etag = read_facts(url).etag
     assert etag is not None
     assert etag.endswith('-3"')  # the number of parts
     assert get(str(url)) == content
@@ -313,7 +313,7 @@ def test_errors_of_the_store_are_ours_and_tell_no_secrets(
         upload(path, parse_object_url("s3://nobucket/x"), overwrite=True)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setattr(cloud, "_RETRIES", {"max_retries": 0})
-    cloud._store_of.cache_clear()
+    cloud._make_store.cache_clear()
     errors: list[DicodecError] = []
     for action in (
         lambda: open_object(parse_object_url(bucket + "x")),
@@ -327,7 +327,7 @@ def test_errors_of_the_store_are_ours_and_tell_no_secrets(
     for error in errors:
         assert "do-not-tell" not in str(error)
         assert "\n" not in str(error)
-    signed = cloud._words(ValueError("GET https://x/y?sig=secret&se=1 failed\nDebug: secret"))
+    signed = cloud._first_line(ValueError("GET https://x/y?sig=secret&se=1 failed\nDebug: secret"))
     assert signed == "GET https://x/y?... failed"
 
 
@@ -380,9 +380,9 @@ def test_an_object_is_replaced_by_a_verified_result(
 
     report = convert_objects(url, url, options, convert_with)
     assert (report.verified, get(url), get(url + ".orig")) == (True, EXPECTED, CONTENT)
-    etag = head(parse_object_url(url)).etag
+    etag = read_facts(parse_object_url(url)).etag
     assert convert_objects(url, url, options, convert_with).action == LEFT_ALONE
-    assert head(parse_object_url(url)).etag == etag
+    assert read_facts(parse_object_url(url)).etag == etag
 
 
 def test_an_object_that_changed_meanwhile_is_not_replaced(bucket: str, tmp_path: Path) -> None:
@@ -427,12 +427,12 @@ def test_the_command_takes_urls(
 def test_prefixes_are_listed_as_folders_are(bucket: str, tmp_path: Path) -> None:
     for key in ("in/a/1.dcm", "in/2.dcm", "other/3.dcm"):
         put(bucket + key, CONTENT, tmp_path)
-    sources = roots([bucket + "in/", bucket + "other/3.dcm"])
-    found = list(listed(sources, WalkRules(), DEFAULT_LIMITS))
-    places = [entry.relative for entry in found if isinstance(entry, Listed)]
+    sources = parse_sources([bucket + "in/", bucket + "other/3.dcm"])
+    found = list(list_sources(sources, WalkOptions(), DEFAULT_LIMITS))
+    places = [entry.relative for entry in found if isinstance(entry, ListedSource)]
     assert places == ["in/2.dcm", "in/a/1.dcm", "3.dcm"]
     first = found[0]
-    assert isinstance(first, Listed)
+    assert isinstance(first, ListedSource)
     assert first.reference.key == bucket + "in/2.dcm"
     with open_source(pickle.loads(pickle.dumps(first.reference))) as opened:
         assert isinstance(opened, CloudObject)
@@ -448,12 +448,12 @@ def test_a_batch_goes_from_prefix_to_prefix(bucket: str, tmp_path: Path) -> None
     assert names(bucket + "out/") == ["out/2.dcm", "out/a/1.dcm"]
     assert get(bucket + "out/2.dcm") == EXPECTED
 
-    before = head(parse_object_url(bucket + "out/2.dcm"))
+    before = read_facts(parse_object_url(bucket + "out/2.dcm"))
     put(bucket + "in/3.dcm", CONTENT, tmp_path)
     again = ["convert", bucket + "in/", "--to", "rle", "-o", bucket + "out/", "--resume", *ledger]
     assert run(again) == 0
     assert names(bucket + "out/") == ["out/2.dcm", "out/3.dcm", "out/a/1.dcm"]
-    assert head(parse_object_url(bucket + "out/2.dcm")) == before
+    assert read_facts(parse_object_url(bucket + "out/2.dcm")) == before
 
 
 def test_a_batch_in_object_storage_needs_a_place_for_its_ledger(

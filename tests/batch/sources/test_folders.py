@@ -13,8 +13,8 @@ from types import TracebackType
 import pytest
 
 from dicodec.batch.sources import folders
-from dicodec.batch.sources.folders import Found, PassedOver, WalkRules, walk
-from dicodec.batch.sources.recognition import SNIFFED, why_not
+from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
+from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.errors import SourceUnavailableError
 from helpers.made import IMAGE_KINDS
 from helpers.real_files import real_files
@@ -28,13 +28,13 @@ def touch(folder: Path, *names: str) -> None:
         (folder / name).write_bytes(b"x")
 
 
-def found(folder: Path, rules: WalkRules | None = None) -> list[str]:
-    entries = walk(str(folder), rules or WalkRules())
-    return [entry.relative for entry in entries if isinstance(entry, Found)]
+def found(folder: Path, rules: WalkOptions | None = None) -> list[str]:
+    entries = walk(str(folder), rules or WalkOptions())
+    return [entry.relative for entry in entries if isinstance(entry, FoundFile)]
 
 
-def passed_over(folder: Path, rules: WalkRules | None = None) -> dict[str, str]:
-    entries = walk(str(folder), rules or WalkRules())
+def passed_over(folder: Path, rules: WalkOptions | None = None) -> dict[str, str]:
+    entries = walk(str(folder), rules or WalkOptions())
     return {
         os.path.relpath(entry.path, folder): entry.reason
         for entry in entries
@@ -50,9 +50,9 @@ def test_files_come_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 def test_what_is_known_of_a_file_comes_with_it(tmp_path: Path) -> None:
     touch(tmp_path, "a/1")
-    (entry,) = walk(str(tmp_path), WalkRules())
+    (entry,) = walk(str(tmp_path), WalkOptions())
 
-    assert isinstance(entry, Found)
+    assert isinstance(entry, FoundFile)
     assert entry.reference.path == str(tmp_path / "a" / "1")
     assert entry.reference.size == 1
     assert entry.reference.modified == (tmp_path / "a" / "1").stat().st_mtime_ns
@@ -65,7 +65,7 @@ def test_hidden_names_are_passed_over_unless_asked_for(tmp_path: Path) -> None:
     assert passed_over(tmp_path) == {
         ".folder": "hidden", ".hidden": "hidden", "b/.c": "hidden",
     }  # fmt: skip
-    assert found(tmp_path, WalkRules(hidden=True)) == [".folder/in", ".hidden", "a", "b/.c"]
+    assert found(tmp_path, WalkOptions(hidden=True)) == [".folder/in", ".hidden", "a", "b/.c"]
 
 
 def test_links_are_followed_but_for_loops(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_links_are_followed_but_for_loops(tmp_path: Path) -> None:
 
     assert found(tmp_path / "in") == ["a", "file", "folder/x"]
     assert passed_over(tmp_path / "in") == {"self": "link-loop", "folder/back": "link-loop"}
-    errors = [one for one in walk(str(tmp_path / "in"), WalkRules())
+    errors = [one for one in walk(str(tmp_path / "in"), WalkOptions())
               if isinstance(one, SourceUnavailableError)]  # fmt: skip
     assert [Path(one.path or "").name for one in errors] == ["none", "round"]
 
@@ -88,7 +88,7 @@ def test_in_place_no_link_is_followed(tmp_path: Path) -> None:
     touch(tmp_path, "in/a", "outside/x")
     (tmp_path / "in" / "file").symlink_to("a")
     (tmp_path / "in" / "folder").symlink_to("../outside")
-    rules = WalkRules(follow_links=False)
+    rules = WalkOptions(follow_links=False)
 
     assert found(tmp_path / "in", rules) == ["a"]
     assert passed_over(tmp_path / "in", rules) == {
@@ -100,7 +100,7 @@ def test_pipes_are_passed_over_and_the_output_is_not_entered(tmp_path: Path) -> 
     touch(tmp_path, "a", "out/b")
     os.mkfifo(tmp_path / "pipe")
     status = (tmp_path / "out").stat()
-    rules = WalkRules(excluded=frozenset({(status.st_dev, status.st_ino)}))
+    rules = WalkOptions(excluded=frozenset({(status.st_dev, status.st_ino)}))
 
     assert found(tmp_path, rules) == ["a"]
     assert passed_over(tmp_path, rules) == {"pipe": "special", "out": "output"}
@@ -116,11 +116,11 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 AS_NOBODY = """
 import os, sys
-from dicodec.batch.sources.folders import Found, WalkRules, walk
+from dicodec.batch.sources.folders import FoundFile, WalkOptions, walk
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
-for entry in walk(sys.argv[1], WalkRules()):
-    print(entry.relative if isinstance(entry, Found) else entry)
+for entry in walk(sys.argv[1], WalkOptions()):
+    print(entry.relative if isinstance(entry, FoundFile) else entry)
 """
 
 
@@ -186,7 +186,7 @@ def test_memory_does_not_grow_with_the_number_of_files(
             patch.setattr(os, "stat", lambda _: folder)
             patch.setattr(os, "lstat", lambda _: file)
             tracemalloc.start()
-            assert sum(1 for _ in walk("/made", WalkRules())) == count
+            assert sum(1 for _ in walk("/made", WalkOptions())) == count
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
 
@@ -196,7 +196,7 @@ def test_memory_does_not_grow_with_the_number_of_files(
 
 def test_real_files_are_recognized_and_others_are_not() -> None:
     files = real_files()
-    reasons = {name: why_not(path.read_bytes()[:SNIFFED]) for name, path in files.items()}
+    reasons = {name: find_skip_reason(path.read_bytes()[:SNIFFED]) for name, path in files.items()}
     passed = {name for name, reason in reasons.items() if reason == "not-dicom"}
 
     assert {Path(name).name for name in passed} <= {"no_meta.dcm"}
@@ -211,14 +211,14 @@ def test_real_files_are_recognized_and_others_are_not() -> None:
     b"\x08\0\x05\0\x04\0\0\0ABCD\x08\0\x05\0\x04\0\0\0ABCD",
 ])  # fmt: skip
 def test_what_only_begins_a_little_like_dicom_is_not(first: bytes) -> None:
-    assert why_not(first) == "not-dicom"
+    assert find_skip_reason(first) == "not-dicom"
 
 
 def test_data_sets_without_a_preamble_are_recognized() -> None:
-    assert why_not(CONTENT[:SNIFFED]) is None
-    assert why_not(CONTENT[128:SNIFFED]) is None
-    assert why_not(CONTENT[132:SNIFFED]) is None
-    assert why_not(b"\x08\0\x16\0UI\x02\x001\0\x08\0\x18\0UI\x02\x001\0") is None
-    assert why_not(b"\x08\0\x16\0\x02\0\0\x001\0\x08\0\x18\0\x02\0\0\x001\0") is None
-    assert why_not(b"\0\x08\0\x16UI\0\x021\0\0\x08\0\x18UI\0\x021\0") is None
-    assert why_not(b"") == "empty-file"
+    assert find_skip_reason(CONTENT[:SNIFFED]) is None
+    assert find_skip_reason(CONTENT[128:SNIFFED]) is None
+    assert find_skip_reason(CONTENT[132:SNIFFED]) is None
+    assert find_skip_reason(b"\x08\0\x16\0UI\x02\x001\0\x08\0\x18\0UI\x02\x001\0") is None
+    assert find_skip_reason(b"\x08\0\x16\0\x02\0\0\x001\0\x08\0\x18\0\x02\0\0\x001\0") is None
+    assert find_skip_reason(b"\0\x08\0\x16UI\0\x021\0\0\x08\0\x18UI\0\x021\0") is None
+    assert find_skip_reason(b"") == "empty-file"

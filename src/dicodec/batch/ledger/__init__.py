@@ -1,1 +1,1 @@
-"""The ledger of a batch: what became of each source, and what a later run does with that."""
+"""The ledger of a batch: the state of each source, from which a later run goes on."""

@@ -1,8 +1,8 @@
-"""The ledger of a batch: one SQLite file that knows what became of each source.
+"""The ledger of a batch: one SQLite file with the state of each source.
 
-A source is `running` from before its work begins, so nothing that a killed run was at is mistaken
-for something else; what became of it is written soon after, many at a time. Sources are ordered by
-where a run found them, whatever order they were done in.
+A source is `running` before its work begins, so what a killed run was doing is known. Its outcome
+is written soon after it ends, many outcomes at a time. Sources are in the order in which a run
+found them, whatever order they were converted in.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
-from dicodec.batch.ledger.stored_text import restored, stored
+from dicodec.batch.ledger.sqlite_file import (
+    DatabaseFormat,
+    decode_value,
+    encode_text,
+    open_database,
+)
 from dicodec.batch.ledger.tables import (
     APPLICATION,
     BEGIN,
@@ -25,99 +29,76 @@ from dicodec.batch.ledger.tables import (
     END,
     SCHEMA,
     VERSION,
-    Begun,
-    Ending,
-    Entry,
+    FileOutcome,
+    LedgerEntry,
+    StartedFile,
     State,
 )
-from dicodec.errors import InvalidOptionError, TargetUnavailableError, WriteError
+from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError, WriteError
+
+_FORMAT = DatabaseFormat("ledger", APPLICATION, VERSION, SCHEMA)
 
 _COMMIT_SECONDS, _COMMIT_ENTRIES = 0.5, 1000
+"""How long, and how many, outcomes are held before they are written."""
 
 
 class Ledger:
     """An open ledger. One process writes; any number may read meanwhile.
 
     Args:
-        path: its file; "" for one that is gone with this object.
-        writing: make it where it is missing, and keep other writers out.
+        path: its file; "" for a temporary ledger that is gone with this object.
+        writing: whether to make a missing ledger, and to keep other writers out.
 
     Raises:
-        InvalidOptionError: there is none, it is none, or another process is writing it.
-        TargetUnavailableError: it cannot be made there.
+        InvalidOptionError: the file is missing, is not a ledger, or another process writes it.
+        TargetUnavailableError: the ledger cannot be made there.
     """
 
     def __init__(self, path: str, *, writing: bool) -> None:
         self.path = path
         self._lock: IO[bytes] | None = None
-        self._endings: list[tuple[Any, ...]] = []
+        self._outcomes: list[tuple[Any, ...]] = []
         self._reports: list[tuple[str, Any]] = []
         self._committed = time.monotonic()
         self.run = 0
         if path and writing:
-            self._lock = _locked(path)
+            self._lock = _lock(path)
         elif path and not Path(path).is_file():
             raise InvalidOptionError("there is no ledger", path=path)
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
         try:
-            self._prepare(writing=writing)
-        except sqlite3.OperationalError as cause:
-            self.close()
-            raise TargetUnavailableError(f"the ledger: {cause}", path=path) from cause
-        except sqlite3.DatabaseError as cause:
-            self.close()
-            raise InvalidOptionError(f"not a ledger of dicodec: {cause}", path=path) from cause
-        except InvalidOptionError:
-            self.close()
+            self._connection = open_database(path, _FORMAT, create=writing)
+        except DicodecError:
+            self._unlock()
             raise
-
-    def _prepare(self, *, writing: bool) -> None:
-        execute = self._connection.execute
-        (application,) = execute("PRAGMA application_id").fetchone()
-        (version,) = execute("PRAGMA user_version").fetchone()
-        (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if writing and not tables:
-            execute("PRAGMA page_size = 8192")
-            execute("PRAGMA journal_mode = WAL")
-            # All or nothing: a process may be killed here as anywhere.
-            self._connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}COMMIT;")
-        elif (application, version) != (APPLICATION, VERSION):
-            raise InvalidOptionError("not a ledger of this version of dicodec", path=self.path)
-        # What was committed survives a killed process; a power cut may cost the last moments,
-        # which are then done again.
-        execute("PRAGMA synchronous = NORMAL")
-        execute("PRAGMA wal_autocheckpoint = 4000")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Write what is held, and close."""
+        """Write all held outcomes, and close."""
         try:
             if self.run:
                 self.flush()
         finally:
             self._connection.close()
-            if self._lock is not None:
-                with suppress(OSError):
-                    Path(self._lock.name).unlink()
-                self._lock.close()
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            with suppress(OSError):
+                Path(self._lock.name).unlink()
+            self._lock.close()
 
     # Writing.
 
     def take_over(self, path: str) -> None:
-        """Know what another ledger knows, if there is one; it stays as it is.
+        """Copy another ledger's content, if there is such a file; that file does not change.
 
         Raises:
-            InvalidOptionError: it is none.
+            InvalidOptionError: the file is not a ledger.
         """
         if Path(path).is_file():
             with Ledger(path, writing=False) as other:
@@ -126,46 +107,56 @@ class Ledger:
     def start(self, options: str, arguments: str) -> int:
         """Begin a run and return its number.
 
-        What could not even be listed before is forgotten: this run will see.
+        Sources that an earlier run could not list are forgotten, because this run lists again.
+
+        Args:
+            options: digest of the options that decide the results.
+            arguments: command line of the run, for people.
         """
         self._connection.execute(
             "DELETE FROM file WHERE state = 'failed' AND source_modified IS NULL"
         )
         self.run = self._connection.execute(
             "INSERT INTO run (options, arguments, started) VALUES (?, ?, ?) RETURNING number",
-            (options, stored(arguments), time.time()),
+            (options, encode_text(arguments), time.time()),
         ).fetchone()[0]
         return self.run
 
-    def begin(self, sources: Sequence[Begun]) -> None:
-        """Enter sources as running, and write all that is held; it is safe then."""
+    def begin(self, sources: Sequence[StartedFile]) -> None:
+        """Enter sources as running, and write all held outcomes before returning."""
         rows = [
-            (stored(one.source), stored(one.target), self.run, one.position, one.source_size,
-             one.source_modified)
+            (
+                encode_text(one.source),
+                encode_text(one.target),
+                self.run,
+                one.position,
+                one.source_size,
+                one.source_modified,
+            )
             for one in sources
-        ]  # fmt: skip
+        ]
         self._write(rows)
 
-    def end(self, source: str, ending: Ending) -> None:
-        """Enter what became of a source; it is written soon."""
-        values = [getattr(ending, name) for name in Ending.__slots__ if name != "json"]
-        values = [stored(value) if isinstance(value, str) else value for value in values]
-        self._endings.append((*values, time.time(), stored(source)))
-        self._reports.append((ending.json, stored(source)))
-        held = len(self._endings)
+    def end(self, source: str, outcome: FileOutcome) -> None:
+        """Enter the outcome of a source; it is written soon, with others."""
+        values = [getattr(outcome, name) for name in FileOutcome.__slots__ if name != "json"]
+        values = [encode_text(value) if isinstance(value, str) else value for value in values]
+        self._outcomes.append((*values, time.time(), encode_text(source)))
+        self._reports.append((outcome.json, encode_text(source)))
+        held = len(self._outcomes)
         if held >= _COMMIT_ENTRIES or time.monotonic() - self._committed > _COMMIT_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write all held outcomes."""
         self._write([])
 
     def _write(self, begun: list[tuple[Any, ...]]) -> None:
         execute = self._connection.executemany
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            if self._endings:
-                execute(END, self._endings)
+            if self._outcomes:
+                execute(END, self._outcomes)
                 execute(
                     "INSERT OR REPLACE INTO report (file, json)"
                     " SELECT id, ? FROM file WHERE source = ?",
@@ -178,19 +169,19 @@ class Ledger:
         finally:
             if self._connection.in_transaction:  # the next one could not begin
                 self._connection.rollback()
-        self._endings.clear()
+        self._outcomes.clear()
         self._reports.clear()
         self._committed = time.monotonic()
 
     def give_back(self, sources: Iterable[str]) -> None:
-        """Enter sources as pending: their work was not begun, or given up."""
+        """Enter sources as pending: their conversion was not started, or was abandoned."""
         self._connection.executemany(
             "UPDATE file SET state = 'pending' WHERE source = ?",
-            [(stored(source),) for source in sources],
+            [(encode_text(source),) for source in sources],
         )
 
     def finish(self) -> None:
-        """Enter that the run has ended by itself."""
+        """Enter that the run ended without an interruption."""
         self.flush()
         self._connection.execute(
             "UPDATE run SET ended = ? WHERE number = ?", (time.time(), self.run)
@@ -198,29 +189,30 @@ class Ledger:
 
     # Reading.
 
-    def find(self, source: str) -> Entry | None:
-        """Return what is known of a source."""
+    def find(self, source: str) -> LedgerEntry | None:
+        """Return the entry of a source; None if there is none."""
         row = self._connection.execute(
-            f"SELECT {COLUMNS} FROM file WHERE source = ?", (stored(source),)
+            f"SELECT {COLUMNS} FROM file WHERE source = ?", (encode_text(source),)
         ).fetchone()
         return None if row is None else _entry(row)
 
     def source_of(self, target: str, besides: str) -> str | None:
-        """Return another source that has this target: in this run, or done in another one."""
+        """Return another source with this target, of this run or converted by an earlier one."""
         self._connection.execute(
             "CREATE INDEX IF NOT EXISTS by_target ON file (target) WHERE target IS NOT NULL"
         )
         row = self._connection.execute(
             "SELECT source FROM file WHERE target = ? AND source <> ?"
             " AND (run = ? OR state IN ('done', 'left alone')) LIMIT 1",
-            (stored(target), stored(besides), self.run),
+            (encode_text(target), encode_text(besides), self.run),
         ).fetchone()
-        return None if row is None else restored(row[0])
+        return None if row is None else decode_value(row[0])
 
     def claim(self, source: str, target: str) -> None:
         """Enter the target of a source that is running."""
         self._connection.execute(
-            "UPDATE file SET target = ? WHERE source = ?", (stored(target), stored(source))
+            "UPDATE file SET target = ? WHERE source = ?",
+            (encode_text(target), encode_text(source)),
         )
 
     def options_of_runs(self) -> dict[int, str]:
@@ -229,12 +221,12 @@ class Ledger:
 
     def ended_from(
         self, position: int, *, past_pending: bool = False
-    ) -> Iterator[tuple[int, Entry, str]]:
-        """Yield (position, entry, json) of this run's sources that have ended, in order.
+    ) -> Iterator[tuple[int, LedgerEntry, str]]:
+        """Yield (position, entry, json) of this run's ended sources, in order.
 
         Args:
-            position: the first one.
-            past_pending: go on behind one that has not ended; stop there else.
+            position: where to begin, from 0.
+            past_pending: whether to go on after a source that has not ended, instead of stopping.
         """
         rows = self._connection.execute(
             f"SELECT position, json, {COLUMNS} FROM file LEFT JOIN report ON report.file = file.id"
@@ -250,8 +242,13 @@ class Ledger:
 
     def entries(
         self, states: Sequence[str] = (), *, reports: bool = False
-    ) -> Iterator[tuple[Entry, str | None]]:
-        """Yield (entry, json) in the order of finding; all, or those in some states."""
+    ) -> Iterator[tuple[LedgerEntry, str | None]]:
+        """Yield (entry, report as JSON or None) in the order of finding.
+
+        Args:
+            states: only entries in these states; empty for all.
+            reports: whether to read the reports too.
+        """
         marks = ", ".join("?" * len(states))
         json = "(SELECT json FROM report WHERE report.file = file.id)" if reports else "NULL"
         where = f"WHERE state IN ({marks})" if states else ""
@@ -269,14 +266,14 @@ class Ledger:
         ).fetchall()
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    values = [restored(value) for value in row]
+def _entry(row: tuple[Any, ...]) -> LedgerEntry:
+    values = [decode_value(value) for value in row]
     values[2] = State(values[2])
-    return Entry(*values)
+    return LedgerEntry(*values)
 
 
-def _locked(path: str) -> IO[bytes]:
-    """Keep other writers out until the file that is returned is closed, or this process ends."""
+def _lock(path: str) -> IO[bytes]:
+    """Keep other writers out until the returned file is closed, or this process ends."""
     name = Path(f"{path}-lock")
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What a run that resumes another does with a source that the ledger knows."""
+"""Decide, from the ledger, what a resumed run does with a source."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 
-from dicodec.batch.ledger.tables import Entry, State
-from dicodec.batch.sources.locations import real, standing
+from dicodec.batch.ledger.tables import LedgerEntry, State
+from dicodec.batch.sources.locations import read_version, resolve_links
 from dicodec.batch.sources.references import SourceReference
-from dicodec.batch.work_item import Settings
+from dicodec.batch.work_item import WorkOptions
 from dicodec.model.implementation import VERSION
 
 PASSING_CAUSES = frozenset(
@@ -19,29 +19,29 @@ PASSING_CAUSES = frozenset(
         "write-error", "worker-crashed", "engine-crashed", "timeout", "out-of-memory",
     }
 )  # fmt: skip
-"""Error codes of what may be otherwise the next time, without anything done to the file."""
+"""Error codes of failures that may pass without a change to the file."""
 
 LOST = frozenset({"worker-crashed", "timeout", "out-of-memory"})
-"""Error codes of what may have come as far as to put its result in place."""
+"""Error codes of conversions that may have put their result in place before they were lost."""
 
 _OTHER_SETTINGS = frozenset({"limit-exceeded", "target-exists", "internal-error", "engine-failed"})
-"""Error codes of what another run may be set to do otherwise."""
+"""Error codes of failures that other settings of a run may avoid."""
 
 _NOT_THE_RESULT = {"overwrite", "verify", "workers", "timeout", "backup", "limits"}
-"""Options that do not decide what a result is."""
+"""Options that do not decide the bytes of a result."""
 
 
-class Known(Enum):
-    """What the ledger says of a source."""
+class EarlierState(Enum):
+    """How far an earlier run came with a source."""
 
-    NEW = "it is to be converted"
-    BEGUN = "it was being converted; what is at its target's place is of that run"
-    ENDED = "it is done, or was passed over, and has not changed since"
-    FAILED = "it failed and will again"
+    NEW = "the source has to be converted"
+    BEGUN = "the run ended during the conversion; a file at the target is that run's"
+    ENDED = "the source is converted, or was skipped, and has not changed since"
+    FAILED = "the source failed and will fail again"
 
 
-def options_digest(settings: Settings) -> str:
-    """Return a digest of all that decides what results are."""
+def digest_options(settings: WorkOptions) -> str:
+    """Return a digest of all options that decide the bytes and places of results."""
     deciding = [
         (option.name, getattr(settings.options, option.name))
         for option in fields(settings.options)
@@ -53,59 +53,60 @@ def options_digest(settings: Settings) -> str:
 
 
 def _rules(policy: str) -> str:
-    """Return what a policy says: a profile may change with the version, a file at any time."""
+    """Return the text of a policy's file; or a profile's name with the version that has it."""
     path = Path(policy)
     return path.read_text(encoding="utf-8") if path.is_file() else f"{policy} of {VERSION}"
 
 
-def known(
-    entry: Entry | None, reference: SourceReference, target: str | None, *, same_options: bool
-) -> Known:
-    """Return what to do with a source.
+def find_earlier_state(
+    entry: LedgerEntry | None, reference: SourceReference, target: str | None, *, same_options: bool
+) -> EarlierState:
+    """Return how far an earlier run came with a source.
 
     Args:
-        entry: what the ledger knows of it.
-        reference: to the source as it is now.
-        target: where its result belongs; None where the layout decides.
-        same_options: whether the run that last dealt with it had the same options.
+        entry: the ledger's entry for the source; None if there is none.
+        reference: the source as it is now.
+        target: path of its result; None if the layout decides.
+        same_options: whether the run of that entry had the same options.
     """
     if entry is None:
-        return Known.NEW
+        return EarlierState.NEW
     if entry.state in {State.RUNNING, State.PENDING}:
-        return Known.BEGUN
+        return EarlierState.BEGUN
     if target is not None and entry.target is not None and target != entry.target:
-        return Known.NEW
+        return EarlierState.NEW
     if entry.state is State.SKIPPED:
         again = entry.error_code == "target-exists"
-        return Known.ENDED if not again and _unchanged(entry, reference) else Known.NEW
+        unchanged = not again and _unchanged(entry, reference)
+        return EarlierState.ENDED if unchanged else EarlierState.NEW
     if not same_options or not _unchanged(entry, reference):
-        return Known.NEW
+        return EarlierState.NEW
     if entry.state is State.FAILED:
         again = entry.error_code in PASSING_CAUSES | _OTHER_SETTINGS
-        return Known.NEW if again else Known.FAILED
-    return Known.ENDED if _result_is_there(entry, reference) else Known.NEW
+        return EarlierState.NEW if again else EarlierState.FAILED
+    return EarlierState.ENDED if _result_is_there(entry, reference) else EarlierState.NEW
 
 
-def _unchanged(entry: Entry, reference: SourceReference) -> bool:
-    """Whether the source is what it was; in place, that is the result."""
+def _unchanged(entry: LedgerEntry, reference: SourceReference) -> bool:
+    """Whether the source has not changed; after a conversion in place it is the result."""
     now = (reference.size, reference.modified)
     before = (entry.source_size, entry.source_modified)
     after = (entry.target_size, entry.target_modified)
     return now == (after if _in_place(entry, reference) else before)
 
 
-def _in_place(entry: Entry, reference: SourceReference) -> bool:
+def _in_place(entry: LedgerEntry, reference: SourceReference) -> bool:
     return (
         entry.state in {State.DONE, State.LEFT_ALONE}
         and reference.member is None
         and entry.target is not None
         and entry.target_modified is not None
-        and real(reference.path) == real(entry.target)
+        and resolve_links(reference.path) == resolve_links(entry.target)
     )
 
 
-def _result_is_there(entry: Entry, reference: SourceReference) -> bool:
+def _result_is_there(entry: LedgerEntry, reference: SourceReference) -> bool:
     if _in_place(entry, reference):
         return True
-    found = standing(entry.target or "")
+    found = read_version(entry.target or "")
     return found is not None and found.size == entry.target_size

@@ -1,4 +1,4 @@
-"""What became of a batch, in numbers."""
+"""Count the outcomes of a batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from dicodec.batch.ledger.tables import SALVAGED, Ending, State
+from dicodec.batch.ledger.tables import SALVAGED, FileOutcome, State
 from dicodec.report import LEFT_ALONE
 
 _RIGHT_ALREADY = {"copied", LEFT_ALONE}
@@ -14,21 +14,22 @@ _RIGHT_ALREADY = {"copied", LEFT_ALONE}
 
 @dataclass(slots=True)
 class Summary:
-    """Numbers of a run.
+    """The numbers of a run.
 
     Attributes:
         converted: sources whose results are new.
-        already_right: sources that were what was asked for: copied, or left alone in place.
-        done_before: sources that an earlier run had done, and that have not changed.
-        failed_before: sources that failed in an earlier run for a cause that does not pass.
-        given_back: sources whose conversion was not begun, or given up.
-        salvaged: sources among those converted that were damaged.
-        skipped: what was passed over, by reason.
-        failed: sources that failed, by error code.
-        bytes_before, bytes_after: of sources and results of those that were converted or right.
-        seconds: how long the run took.
-        interrupted: whether it was.
-        ledger: its file; "" where none is kept.
+        already_right: sources that needed no conversion: copied, or left alone in place.
+        done_before: sources that an earlier run converted and that have not changed.
+        failed_before: sources that failed in an earlier run with a permanent error.
+        given_back: sources whose conversion was not started, or was abandoned.
+        salvaged: converted sources that were damaged.
+        skipped: number of skipped sources by reason.
+        failed: number of failed sources by error code.
+        bytes_before, bytes_after: sizes of the sources and results of all converted or already
+            right files.
+        seconds: duration of the run.
+        interrupted: whether the run was interrupted.
+        ledger: path of the ledger; "" if none is kept.
     """
 
     converted: int = 0
@@ -45,32 +46,32 @@ class Summary:
     interrupted: bool = False
     ledger: str = ""
 
-    def count(self, ending: Ending) -> None:
+    def count(self, outcome: FileOutcome) -> None:
         """Count one source."""
-        match ending.state:
+        match outcome.state:
             case State.FAILED:
-                self.failed[ending.error_code or ""] += 1
+                self.failed[outcome.error_code or ""] += 1
             case State.SKIPPED:
-                self.skipped[ending.error_code or ""] += 1
+                self.skipped[outcome.error_code or ""] += 1
             case _:
-                right = ending.action in _RIGHT_ALREADY
+                right = outcome.action in _RIGHT_ALREADY
                 self.already_right += right
                 self.converted += not right
-                self.salvaged += ending.error_code == SALVAGED
-                self.bytes_before += ending.source_size or 0
-                self.bytes_after += ending.target_size or 0
+                self.salvaged += outcome.error_code == SALVAGED
+                self.bytes_before += outcome.source_size or 0
+                self.bytes_after += outcome.target_size or 0
 
     @property
     def files(self) -> int:
-        """How many sources have been dealt with."""
+        """Number of sources that have ended, in this run or before."""
         done = self.converted + self.already_right + self.done_before + self.failed_before
         return done + self.skipped.total() + self.failed.total()
 
     @property
     def all_well(self) -> bool:
-        """Whether no source failed, or was damaged."""
+        """Whether no source failed and none was damaged."""
         return not self.failed and not self.failed_before and not self.salvaged
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the numbers in a form that JSON can hold."""
+        """Return the numbers as values that JSON can hold."""
         return {name: getattr(self, name) for name in self.__slots__}

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
+
+from dicodec.errors import DicodecError, kind_of
+from dicodec.model.lines import json_line
 
 LEDGER_NAME = ".dicodec-ledger.sqlite"
-"""Its name where none is given, in the output folder or beside what is converted in place."""
+"""Default name of a ledger, in the output folder, or beside the sources if they are replaced."""
 
-APPLICATION = 0x64694C31
-VERSION = 1
-
+APPLICATION, VERSION = 0x64694C31, 1
 SCHEMA = f"""
 CREATE TABLE run (
     number INTEGER PRIMARY KEY,
-    options TEXT NOT NULL,      -- a digest of what decides the result
+    options TEXT NOT NULL,      -- digest of the options that decide the result
     arguments TEXT NOT NULL,    -- for people
     started REAL NOT NULL,      -- seconds since 1970
     ended REAL
@@ -25,7 +26,7 @@ CREATE TABLE file (
     source TEXT NOT NULL UNIQUE,
     target TEXT,
     state TEXT NOT NULL,
-    run INTEGER NOT NULL,       -- the last one that dealt with it
+    run INTEGER NOT NULL,       -- the last run that converted or skipped it
     position INTEGER NOT NULL,  -- in the order in which that run found its sources
     attempts INTEGER NOT NULL DEFAULT 0,
     source_size INTEGER,
@@ -36,7 +37,7 @@ CREATE TABLE file (
     target_digest TEXT,
     rule TEXT,                  -- of the policy
     action TEXT,
-    error_code TEXT,            -- or why it was skipped; "salvaged" of what was damaged
+    error_code TEXT,            -- or why it was skipped; "salvaged" if it was damaged
     error_kind TEXT,
     error_text TEXT,
     seconds REAL,
@@ -51,7 +52,7 @@ PRAGMA user_version = {VERSION};
 
 
 class State(StrEnum):
-    """What a source is in."""
+    """State of a source."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -62,12 +63,12 @@ class State(StrEnum):
 
 
 SALVAGED = "salvaged"
-"""The cause that stands with a source that is done, and was damaged."""
+"""Error code of a source that is `done` although it was damaged."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What the ledger knows of a source; see the table `file`."""
+class LedgerEntry:
+    """A row of the table `file`: a source and its state."""
 
     source: str
     target: str | None
@@ -89,12 +90,12 @@ class Entry:
     finished: float | None
 
 
-COLUMNS = ", ".join(Entry.__slots__)
+COLUMNS = ", ".join(LedgerEntry.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A source whose work begins; see the table `file`."""
+class StartedFile:
+    """A source whose conversion starts; see the table `file`."""
 
     source: str
     target: str | None
@@ -104,11 +105,11 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """What became of a source; see the table `file`.
+class FileOutcome:
+    """How a source ended; see the table `file`.
 
     Attributes:
-        json: what is told of it as JSON: its report, or the error.
+        json: report or error of the source, as one line of JSON.
     """
 
     state: State
@@ -127,6 +128,27 @@ class Ending:
     error_text: str | None = None
     seconds: float | None = None
 
+    @classmethod
+    def of_error(cls, error: DicodecError, attempts: int = 1) -> Self:
+        """Return the outcome of a source that failed."""
+        return cls(
+            state=State.FAILED,
+            json=json_line({"error": error.as_dict()}),
+            attempts=attempts,
+            error_code=error.code,
+            error_kind=kind_of(error),
+            error_text=error.message,
+        )
+
+    @classmethod
+    def of_skipped(cls, name: str, reason: str) -> Self:
+        """Return the outcome of a source that is skipped."""
+        return cls(
+            state=State.SKIPPED,
+            json=json_line({"skipped": {"path": name, "reason": reason}}),
+            error_code=reason,
+        )
+
 
 BEGIN = """
 INSERT INTO file (source, target, state, run, position, source_size, source_modified)
@@ -143,13 +165,13 @@ END = (
             "target": "target = ifnull(?, target)",
             "source_size": "source_size = ifnull(?, source_size)",
         }.get(name, f"{name} = ?")
-        for name in Ending.__slots__
+        for name in FileOutcome.__slots__
         if name != "json"
     )
     + ", finished = ? WHERE source = ?"
 )
 
 
-def as_fields(entry: Entry) -> dict[str, Any]:
+def as_fields(entry: LedgerEntry) -> dict[str, Any]:
     """Return an entry as (column, value) for CSV and JSON."""
-    return dict(zip(Entry.__slots__, astuple(entry), strict=True))
+    return dict(zip(LedgerEntry.__slots__, astuple(entry), strict=True))

@@ -1,1 +1,1 @@
-"""Policies: rules that decide for each file what becomes of it."""
+"""Policies: rules that choose the conversion of each file."""

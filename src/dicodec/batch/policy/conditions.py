@@ -1,4 +1,4 @@
-"""What a rule asks of one fact: one of some values, a range, a pattern; and whether it is so."""
+"""Conditions of a rule on one fact: values, a range or a pattern; parse and test them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kMG]i?)?B")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 type Limit = int | float | str
-"""The end of a range: numbers are compared as numbers, text (dates, times) as text."""
+"""End of a range. Numbers are compared as numbers, text (dates, times) as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueTest:
-    """All of its parts that are given must hold, of one and the same value.
+    """A test of a fact's values. All given parts must hold for one and the same value.
 
     Attributes:
-        any_of: values, of text with * and ?; a file's value must be one of them.
+        any_of: allowed values; text may have the wildcards * and ?.
         min, max: ends of a range, both inclusive.
-        regex: a regular expression that a text must match as a whole.
-        present: whether there must be a value, or must be none.
-        excluded: what must not hold of any value; that holds where there is none, too.
+        regex: regular expression that the whole text must match.
+        present: True if there must be a value, False if there must be none.
+        excluded: test that must not hold for any value; a fact without values passes.
     """
 
     any_of: tuple[FactValue, ...] | None = None
@@ -39,7 +39,7 @@ class ValueTest:
     excluded: ValueTest | None = None
 
     def holds(self, values: tuple[FactValue, ...]) -> bool:
-        """Whether it holds of a file's values; there may be none."""
+        """Whether the test holds for a file's values, of which there may be none."""
         if self.present is not None and self.present != bool(values):
             return False
         if self.excluded is not None and any(self.excluded.holds_of(value) for value in values):
@@ -48,24 +48,24 @@ class ValueTest:
         return not asks or any(self.holds_of(value) for value in values)
 
     def holds_of(self, value: FactValue) -> bool:
-        """Whether it holds of one value."""
+        """Whether the test holds for one value."""
         return (
-            (self.any_of is None or any(_equal(value, wanted) for wanted in self.any_of))
-            and (self.min is None or _ordered(self.min, value))
-            and (self.max is None or _ordered(value, self.max))
+            (self.any_of is None or any(_equals(value, wanted) for wanted in self.any_of))
+            and (self.min is None or _is_ordered(self.min, value))
+            and (self.max is None or _is_ordered(value, self.max))
             and (self.regex is None or re.fullmatch(self.regex, str(value)) is not None)
         )
 
     @property
     def text(self) -> str:
-        """The test in words, to follow the name of a fact."""
+        """The test in words, which follow the name of a fact."""
         parts = []
         if self.any_of is not None:
-            parts.append(" or ".join(shown(value) for value in self.any_of))
+            parts.append(" or ".join(format_value(value) for value in self.any_of))
         if self.min is not None:
-            parts.append(f"at least {shown(self.min)}")
+            parts.append(f"at least {format_value(self.min)}")
         if self.max is not None:
-            parts.append(f"at most {shown(self.max)}")
+            parts.append(f"at most {format_value(self.max)}")
         if self.regex is not None:
             parts.append(f"matching {self.regex}")
         if self.present is not None:
@@ -83,27 +83,27 @@ def parse_test(
     name: Callable[[str], str] | None = None,
     size: bool = False,
 ) -> ValueTest:
-    """Return the test that a policy's value describes.
+    """Parse a condition of a policy.
 
     Args:
-        given: a value, a list of values, or a table of parts.
-        kind: what the fact's values are; None for attributes, which may be text or numbers.
-        where: the key, for errors.
-        name: checks and returns a text that names something.
-        size: whether "10 MB" means bytes.
+        given: a value, a list of values, or a table of the parts of a test.
+        kind: kind of the fact's values; None for attributes, which may be text or numbers.
+        where: key of the condition, for errors.
+        name: checks a text that is a name, and returns its canonical form.
+        size: whether a text such as "10 MB" means bytes.
 
     Raises:
-        InvalidOptionError: the value makes no test of such a fact.
+        InvalidOptionError: the value is not a test of such a fact.
     """
 
     def one(value: Any) -> FactValue:
         if size and isinstance(value, str):
-            return _bytes(value, where)
+            return _parse_size(value, where)
         if kind is not None and not isinstance(value, _TYPES[kind]):
             raise InvalidOptionError(f"{where} is {value!r}; it is {kind}")
         if isinstance(value, bool) != (kind is FactKind.FLAG):
             hint = "{ present = true } asks whether there is a value" if kind is None else None
-            raise InvalidOptionError(f"{where} is {shown(value)}", hint=hint)
+            raise InvalidOptionError(f"{where} is {format_value(value)}", hint=hint)
         if not isinstance(value, str | int | float):
             raise InvalidOptionError(f"{where} is {value!r}, which no value can be")
         return name(value) if name is not None and isinstance(value, str) else value
@@ -129,7 +129,7 @@ def parse_test(
                     raise InvalidOptionError(f"{where}.present is {value!r}; it is true or false")
                 made[part] = value
             elif part == "regex":
-                made[part] = _regex(value, where)
+                made[part] = _check_regex(value, where)
             elif kind is FactKind.FLAG:
                 raise InvalidOptionError(f"{where} is true or false and has no {part}")
             else:
@@ -140,10 +140,15 @@ def parse_test(
 
 
 def check_keys(given: dict[str, Any], known: tuple[str, ...], message: str) -> None:
-    """Refuse keys that are not known, with the one that was probably meant.
+    """Refuse unknown keys, and suggest the one that was probably meant.
+
+    Args:
+        given: table with the keys.
+        known: all known keys.
+        message: beginning of the error's message, before the key.
 
     Raises:
-        InvalidOptionError: there is such a key.
+        InvalidOptionError: a key is unknown.
     """
     for key in given:
         if key not in known:
@@ -163,14 +168,14 @@ _PARTS = (
 )
 
 
-def _bytes(text: str, where: str) -> int:
+def _parse_size(text: str, where: str) -> int:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise InvalidOptionError(f"{where} is {text!r}; a size is such as 500 kB, 10 MB or 1.5 GiB")
     return int(float(found[1]) * _UNITS[found[2] or ""])
 
 
-def _regex(value: Any, where: str) -> str:
+def _check_regex(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise InvalidOptionError(f"{where}.regex is {value!r}; it is text")
     try:
@@ -180,7 +185,7 @@ def _regex(value: Any, where: str) -> str:
     return value
 
 
-def _equal(value: FactValue, wanted: FactValue) -> bool:
+def _equals(value: FactValue, wanted: FactValue) -> bool:
     if isinstance(value, bool) or isinstance(wanted, bool):
         return value is wanted
     if isinstance(wanted, str):
@@ -188,8 +193,8 @@ def _equal(value: FactValue, wanted: FactValue) -> bool:
     return _as_number(value) == wanted
 
 
-def _ordered(low: Limit, high: Limit) -> bool:
-    """Whether two values are in order; text and a number only where the text is a number."""
+def _is_ordered(low: Limit, high: Limit) -> bool:
+    """Whether two values are in order; of text and a number, the text must be a number."""
     if isinstance(low, str) and isinstance(high, str):
         return low <= high
     numbers = _as_number(low), _as_number(high)
@@ -203,8 +208,8 @@ def _as_number(value: FactValue) -> float | None:
         return None
 
 
-def shown(value: FactValue) -> str:
-    """Return a value as a policy would write it."""
+def format_value(value: FactValue) -> str:
+    """Return a value as a policy writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) else f"{value:.15g}"

@@ -1,11 +1,11 @@
-"""Converting one file as a policy decides; one that it keeps is copied, or left alone in place."""
+"""Convert one file as a policy decides; a kept file is copied, or left alone in place."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from dicodec.batch.policy.policy import Policy, opened_once
+from dicodec.batch.policy.policy import Policy, open_once
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target, result_file
@@ -30,19 +30,19 @@ def convert_by_policy(
 
     Args:
         source: the file.
-        target: where the result goes; None plans only.
-        base: options of the run, which the rule's change.
-        policy: what decides.
-        in_place: the target is the source.
+        target: path or stream for the result; None to plan only.
+        base: options of the run; the rule's options change them.
+        policy: the policy.
+        in_place: whether the target is the source.
 
     Raises:
         DicodecError: see `dicodec.convert`.
     """
     try:
-        with opened_once(source) as opened:
+        with open_once(source) as opened:
             choice = policy.choose(opened, base)
             if choice.options is None:
-                report = keep(opened, target, base, in_place=in_place)
+                report = keep_file(opened, target, base, in_place=in_place)
             else:
                 report = convert_with(opened, target, choice.options)
     except DicodecError as error:
@@ -53,7 +53,7 @@ def convert_by_policy(
     return report
 
 
-def keep(
+def keep_file(
     source: Source,
     target: Target | None,
     options: ConversionOptions,
@@ -61,23 +61,23 @@ def keep(
     *,
     in_place: bool,
 ) -> ConversionReport:
-    """Keep a file: its bytes are copied to where its result would go.
+    """Keep a file as it is: copy its bytes to the target.
 
     Args:
         source: the file.
-        target: where a result would go; None where nothing is to be written.
-        options: whether a target may be replaced, and its backup.
-        placement: takes the copy over, to put it in its place later.
-        in_place: the result would replace the source.
+        target: path or stream for the copy; None to plan only.
+        options: options of the run, for `overwrite`, `backup` and `limits`.
+        placement: puts the copy in place later; None to do it at once.
+        in_place: whether the target is the source, which is then left alone.
 
     Raises:
         ReadError: the source cannot be read.
-        WriteError: the copy cannot be put in its place.
+        WriteError: the copy cannot be put in place.
     """
     started = time.perf_counter()
     written = None if in_place else target
     report = ConversionReport(
-        source=_path(source), target=_path(target), action=LEFT_ALONE, dry_run=target is None
+        source=_as_path(source), target=_as_path(target), action=LEFT_ALONE, dry_run=target is None
     )
     with open_tolerantly(source, options.limits) as file:
         report.source_syntax = report.target_syntax = file.syntax.name
@@ -97,5 +97,5 @@ def keep(
     return report
 
 
-def _path(given: Source | Target | None) -> str | None:
+def _as_path(given: Source | Target | None) -> str | None:
     return os.fspath(given) if isinstance(given, str | os.PathLike) else None

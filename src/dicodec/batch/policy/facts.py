@@ -1,4 +1,4 @@
-"""What rules of a policy can ask about a file: a table of facts, each read when a rule asks."""
+"""Facts: a table of what the rules of a policy can ask about a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ type FactValue = str | int | float | bool
 
 
 class FactKind(StrEnum):
-    """What a fact's values are."""
+    """Kind of a fact's values."""
 
     TEXT = "text"
     NUMBER = "a number"
@@ -27,12 +27,12 @@ class FactKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that can be asked about a file.
+    """A fact about a file.
 
     Attributes:
-        kind: what its values are.
-        read: returns its values; none where the file does not say.
-        meaning: for people.
+        kind: kind of its values.
+        read: returns its values; none if the file does not tell.
+        meaning: description for people.
     """
 
     kind: FactKind
@@ -43,23 +43,23 @@ class Fact:
 _MODALITY = 0x00080060
 
 
-def _image(file: DicomFile) -> ImagePixelDescription | None:
+def _find_image(file: DicomFile) -> ImagePixelDescription | None:
     if file.pixel_data is None or isinstance(file.pixel_data.described, MalformedFileError):
         return None
     return file.pixel_data.described
 
 
-def _of_image(
+def _from_image(
     read: Callable[[ImagePixelDescription], FactValue],
 ) -> Callable[[DicomFile], tuple[FactValue, ...]]:
     def values(file: DicomFile) -> tuple[FactValue, ...]:
-        image = _image(file)
+        image = _find_image(file)
         return () if image is None else (read(image),)
 
     return values
 
 
-def _text_of(tag: int) -> Callable[[DicomFile], tuple[FactValue, ...]]:
+def _read_text(tag: int) -> Callable[[DicomFile], tuple[FactValue, ...]]:
     def values(file: DicomFile) -> tuple[FactValue, ...]:
         text = file.data_set.text(tag)
         return (text,) if text else ()
@@ -67,8 +67,8 @@ def _text_of(tag: int) -> Callable[[DicomFile], tuple[FactValue, ...]]:
     return values
 
 
-def _lossy(file: DicomFile) -> tuple[FactValue, ...]:
-    """Whether information was lost: the data set says so (PS3.3 C.7.6.1.1.5), or the stream."""
+def _read_lossy(file: DicomFile) -> tuple[FactValue, ...]:
+    """Return whether information was lost, by the data set (PS3.3 C.7.6.1.1.5) or the stream."""
     if file.data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01":
         return (True,)
     if file.syntax.loss is not Loss.POSSIBLE:
@@ -80,7 +80,7 @@ def _lossy(file: DicomFile) -> tuple[FactValue, ...]:
     try:
         first = file.pixel_data.frames.read(file.data_set.source, 0)
         lossless = decoder_for(file.syntax).describe(first).lossless
-    except DicodecError:  # the conversion will say what is wrong
+    except DicodecError:  # the conversion will report it
         return ()
     return () if lossless is None else (not lossless,)
 
@@ -96,46 +96,52 @@ FACTS: dict[str, Fact] = {
         lambda file: (file.syntax.storage.value,),
         "native, encapsulated, encapsulated video, or elsewhere",
     ),
-    "modality": Fact(FactKind.TEXT, _text_of(_MODALITY), "Modality"),
-    "sop_class": Fact(FactKind.TEXT, _text_of(tags.SOP_CLASS_UID), "SOP Class UID"),
+    "modality": Fact(FactKind.TEXT, _read_text(_MODALITY), "Modality"),
+    "sop_class": Fact(FactKind.TEXT, _read_text(tags.SOP_CLASS_UID), "SOP Class UID"),
     "pixels": Fact(
         FactKind.FLAG, lambda file: (file.pixel_data is not None,), "whether there are any"
     ),
     "photometric_interpretation": Fact(
-        FactKind.TEXT, _of_image(lambda image: image.photometric_interpretation), "as stated"
+        FactKind.TEXT, _from_image(lambda image: image.photometric_interpretation), "as stated"
     ),
     "samples_per_pixel": Fact(
-        FactKind.NUMBER, _of_image(lambda image: image.samples_per_pixel), "1 or 3"
+        FactKind.NUMBER, _from_image(lambda image: image.samples_per_pixel), "1 or 3"
     ),
     "bits_allocated": Fact(
-        FactKind.NUMBER, _of_image(lambda image: image.bits_allocated), "1, 8, 16, 32 or 64"
+        FactKind.NUMBER, _from_image(lambda image: image.bits_allocated), "1, 8, 16, 32 or 64"
     ),
-    "bits_stored": Fact(FactKind.NUMBER, _of_image(lambda image: image.bits_stored), "1 to 64"),
-    "signed": Fact(FactKind.FLAG, _of_image(lambda image: image.signed), "Pixel Representation 1"),
+    "bits_stored": Fact(FactKind.NUMBER, _from_image(lambda image: image.bits_stored), "1 to 64"),
+    "signed": Fact(
+        FactKind.FLAG, _from_image(lambda image: image.signed), "Pixel Representation 1"
+    ),
     "floating": Fact(
-        FactKind.FLAG, _of_image(lambda image: image.floating), "Float or Double Float Pixel Data"
+        FactKind.FLAG,
+        _from_image(lambda image: image.floating),
+        "Float or Double Float Pixel Data",
     ),
-    "rows": Fact(FactKind.NUMBER, _of_image(lambda image: image.rows), "Rows"),
-    "columns": Fact(FactKind.NUMBER, _of_image(lambda image: image.columns), "Columns"),
+    "rows": Fact(FactKind.NUMBER, _from_image(lambda image: image.rows), "Rows"),
+    "columns": Fact(FactKind.NUMBER, _from_image(lambda image: image.columns), "Columns"),
     "frames": Fact(
-        FactKind.NUMBER, _of_image(lambda image: image.number_of_frames), "Number of Frames, or 1"
+        FactKind.NUMBER,
+        _from_image(lambda image: image.number_of_frames),
+        "Number of Frames, or 1",
     ),
     "size": Fact(
         FactKind.NUMBER, lambda file: (file.source.size,), 'bytes of the file; "10 MB" is taken'
     ),
     "lossy": Fact(
-        FactKind.FLAG, _lossy, "whether information was lost, by the data set or the stream"
+        FactKind.FLAG, _read_lossy, "whether information was lost, by the data set or the stream"
     ),
 }
 """The conditions of a rule, by name."""
 
 
-def attribute_values(file: DicomFile, tag: int) -> tuple[FactValue, ...]:
+def read_attribute(file: DicomFile, tag: int) -> tuple[FactValue, ...]:
     """Return the values of any attribute of the data set's top level.
 
     Returns:
-        Text without padding and numbers, one for each value; none where the attribute is absent,
-        empty, a sequence or bytes.
+        Text without padding, or numbers; nothing if the attribute is absent, empty, a sequence or
+        bytes.
     """
     span = file.data_set.find(tag)
     if span is None or span.undefined or not span.length:

@@ -1,4 +1,4 @@
-"""Policies: what is to become of each file, by the first rule that matches it.
+"""Policies: choose the conversion of each file by the first rule that matches it.
 
 A policy is a TOML file of rules, or a profile that comes with the package. A rule has conditions
 (`when`), and either acceptable transfer syntaxes (`to`) with options, or `keep = true`.
@@ -16,8 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.policy.conditions import ValueTest, check_keys, parse_test, shown
-from dicodec.batch.policy.facts import FACTS, FactValue, attribute_values
+from dicodec.batch.policy.conditions import ValueTest, check_keys, format_value, parse_test
+from dicodec.batch.policy.facts import FACTS, FactValue, read_attribute
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.errors import InvalidOptionError
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, by_name
@@ -29,10 +29,10 @@ from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
 
 PROFILES = Path(__file__).with_name("profiles")
-"""The folder of the policies that come with the package."""
+"""Folder of the policies that come with the package."""
 
 NO_RULE = "no rule"
-"""What decides about a file that no rule matches: it is kept as it is."""
+"""Name of the rule for a file that no other rule matches: it is kept as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Condition:
     """One condition of a rule.
 
     Attributes:
-        name: of the fact, or keyword or tag of the attribute.
-        tag: of the attribute; None for a fact.
-        test: what must hold of it.
+        name: name of the fact, or keyword or tag of the attribute.
+        tag: tag of the attribute; None for a fact.
+        test: test of its values.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Condition:
     test: ValueTest
 
     def values(self, file: DicomFile) -> tuple[FactValue, ...]:
-        """Return what a file says."""
+        """Return the values of the fact or attribute in a file."""
         if self.tag is not None:
-            return attribute_values(file, self.tag)
+            return read_attribute(file, self.tag)
         return FACTS[self.name].read(file)
 
 
@@ -61,9 +61,9 @@ class Rule:
     """One rule.
 
     Attributes:
-        name: as given, or "rule 3".
-        conditions: all must hold; a rule without any matches everything.
-        changes: to the options of the run; None to keep a file as it is.
+        name: name in the policy, or "rule 3".
+        conditions: conditions that must all hold; a rule without any matches every file.
+        changes: changes to the options of the run; None to keep a file as it is.
     """
 
     name: str
@@ -73,11 +73,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is to become of a file.
+    """A policy's choice for a file.
 
     Attributes:
-        options: of its conversion; None to keep it as it is.
-        rule: name of the rule that says so.
+        options: options of its conversion; None to keep it as it is.
+        rule: name of the rule that matched.
     """
 
     options: ConversionOptions | None
@@ -89,9 +89,9 @@ class Reason:
     """Why a rule matches a file or does not.
 
     Attributes:
-        rule: its name.
-        matches: whether it does.
-        conditions: in words: all of them where it matches, else the first that does not hold.
+        rule: name of the rule.
+        matches: whether it matches.
+        conditions: its conditions in words if it matches; otherwise the first that does not hold.
     """
 
     rule: str
@@ -104,10 +104,10 @@ class Policy:
     """Rules, of which the first that matches a file decides.
 
     Attributes:
-        name: of the profile, or path of the file.
-        description: for people.
-        basis: where its rules come from.
-        rules: in order.
+        name: name of the profile, or path of the policy's file.
+        description: description for people.
+        basis: sources of its rules, such as recommendations of societies.
+        rules: the rules, in order.
     """
 
     name: str
@@ -116,11 +116,11 @@ class Policy:
     rules: tuple[Rule, ...]
 
     def choose(self, source: Source, base: ConversionOptions) -> Choice:
-        """Return what is to become of a file; its headers are opened once.
+        """Choose the conversion of a file.
 
         Args:
-            source: the file; a stream that is to be converted then is opened by `opened_once`.
-            base: options of the run, which the rule's change.
+            source: the file. Open a stream with `open_once` if it is converted afterwards.
+            base: options of the run; the rule's options change them.
 
         Raises:
             ReadError: the file cannot be opened.
@@ -129,21 +129,21 @@ class Policy:
             return self.choose_for(file, base)
 
     def choose_for(self, file: DicomFile, base: ConversionOptions) -> Choice:
-        """Return what is to become of a file that is open."""
+        """Choose the conversion of an open file."""
         for rule in self.rules:
             if all(condition.test.holds(condition.values(file)) for condition in rule.conditions):
                 options = None if rule.changes is None else rule.changes.applied(base)
                 return Choice(options, rule.name)
         return Choice(None, NO_RULE)
 
-    def reasons(self, file: DicomFile) -> tuple[Reason, ...]:
-        """Return why each rule does not match a file, up to the one that does."""
+    def explain(self, file: DicomFile) -> tuple[Reason, ...]:
+        """Return the reasons why each rule does not match a file, up to the rule that does."""
         found = []
         for rule in self.rules:
             held = []
             for condition in rule.conditions:
                 values = condition.values(file)
-                words = f"{condition.name} is {_listed(values)}"
+                words = f"{condition.name} is {_format_values(values)}"
                 if not condition.test.holds(values):
                     failed = (f"{words}, not {condition.test.text}",)
                     found.append(Reason(rule.name, matches=False, conditions=failed))
@@ -155,23 +155,23 @@ class Policy:
 
 
 def load_policy(name: str) -> Policy:
-    """Return a profile, or the policy of a file.
+    """Load a profile, or the policy in a file.
 
     Args:
-        name: of a profile; or a path, which ends in .toml or has a folder in it.
+        name: name of a profile; or a path, which ends in .toml or has a folder in it.
 
     Raises:
-        InvalidOptionError: there is no such policy, or it cannot be read; the rule and the key at
-            fault are named.
+        InvalidOptionError: there is no such policy, or it cannot be read. The error names the rule
+            and the key at fault.
     """
-    path = PROFILES / f"{name}.toml" if name in profile_names() else Path(name)
+    path = PROFILES / f"{name}.toml" if name in list_profiles() else Path(name)
     if path == Path(name) and path.suffix != ".toml" and len(path.parts) == 1:
-        like = get_close_matches(name, profile_names(), n=1)
+        like = get_close_matches(name, list_profiles(), n=1)
         raise InvalidOptionError(
             f"there is no policy {name!r}",
             hint=f"did you mean {like[0]}?"
             if like
-            else f"there are {', '.join(profile_names())}, and files with names in .toml",
+            else f"there are {', '.join(list_profiles())}, and files with names in .toml",
         )
     try:
         text = path.read_text(encoding="utf-8")
@@ -184,34 +184,39 @@ def load_policy(name: str) -> Policy:
 
 
 @contextmanager
-def opened_once(source: Source) -> Iterator[Source]:
-    """Yield a source that can be read by a policy, and by the conversion that it chooses.
+def open_once(source: Source) -> Iterator[Source]:
+    """Open a source so that both a policy and the conversion after it can read it.
 
     Raises:
         ReadError: the source cannot be opened.
     """
-    if isinstance(source, str | os.PathLike):  # opening a path twice costs less than it saves
+    if isinstance(source, str | os.PathLike):  # opening a path twice is cheaper
         yield source
         return
     with OpenSource(source) as opened:
         yield opened
 
 
-def profile_names() -> tuple[str, ...]:
+def list_profiles() -> tuple[str, ...]:
     """Return the names of the policies that come with the package."""
     return tuple(sorted(path.stem for path in PROFILES.glob("*.toml")))
 
 
 def parse_policy(text: str, name: str) -> Policy:
-    """Return the policy that a TOML text describes.
+    """Parse a policy in TOML.
+
+    Args:
+        text: the policy.
+        name: name of the policy.
 
     Raises:
-        InvalidOptionError: it cannot be read; the rule and the key at fault are named.
+        InvalidOptionError: the policy cannot be read. The error names the rule and the key at
+            fault.
     """
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as cause:
-        raise InvalidOptionError(f"the policy is no TOML: {cause}") from cause
+        raise InvalidOptionError(f"the policy is not TOML: {cause}") from cause
     check_keys(given, ("description", "basis", "rule"), "a policy has no key")
     rules = given.get("rule", [])
     if (
@@ -224,7 +229,7 @@ def parse_policy(text: str, name: str) -> Policy:
     for key, value in texts.items():
         if not isinstance(value, str):
             raise InvalidOptionError(f"{key} is {value!r}; it is text")
-    parsed = tuple(_rule(each, number) for number, each in enumerate(rules, 1))
+    parsed = tuple(_parse_rule(each, number) for number, each in enumerate(rules, 1))
     for rule, after in pairwise(parsed):
         if not rule.conditions:
             raise InvalidOptionError(
@@ -233,26 +238,26 @@ def parse_policy(text: str, name: str) -> Policy:
     return Policy(name, texts["description"], " ".join(texts["basis"].split()), parsed)
 
 
-def _rule(given: dict[str, Any], number: int) -> Rule:
+def _parse_rule(given: dict[str, Any], number: int) -> Rule:
     name = given.get("name", f"rule {number}")
     if not isinstance(name, str) or not name:
         raise InvalidOptionError(f"rule {number}: name is {name!r}; it is text")
     try:
-        conditions = _conditions(given.get("when", {}))
+        conditions = _parse_conditions(given.get("when", {}))
         changes = parse_options(
             {key: value for key, value in given.items() if key not in {"name", "when"}}
         )
     except InvalidOptionError as error:
-        error.message = f"{_called(number, name)}: {error.message}"
+        error.message = f"{_describe_rule(number, name)}: {error.message}"
         raise
     return Rule(name, conditions, changes)
 
 
-def _called(number: int, name: str) -> str:
+def _describe_rule(number: int, name: str) -> str:
     return name if name == f"rule {number}" else f"rule {number} ({name})"
 
 
-def _conditions(given: Any) -> tuple[Condition, ...]:
+def _parse_conditions(given: Any) -> tuple[Condition, ...]:
     if not isinstance(given, dict):
         raise InvalidOptionError(
             "when is a table of conditions", hint='such as when.modality = "CT"'
@@ -266,7 +271,7 @@ def _conditions(given: Any) -> tuple[Condition, ...]:
                 value,
                 FACTS[name].kind,
                 where=name,
-                name=_syntax_name if name == "syntax" else None,
+                name=_parse_syntax if name == "syntax" else None,
                 size=name == "size",
             ),
         )
@@ -285,8 +290,8 @@ def _conditions(given: Any) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
-def _syntax_name(text: str) -> str:
-    """Return the UID of a transfer syntax that is named; patterns stay what they are.
+def _parse_syntax(text: str) -> str:
+    """Return the short name of a transfer syntax; a pattern is returned unchanged.
 
     Raises:
         InvalidOptionError: there is no such transfer syntax.
@@ -303,5 +308,5 @@ def _syntax_name(text: str) -> str:
     return syntax.name
 
 
-def _listed(values: tuple[FactValue, ...]) -> str:
-    return " and ".join(shown(value) for value in values) if values else "absent"
+def _format_values(values: tuple[FactValue, ...]) -> str:
+    return " and ".join(format_value(value) for value in values) if values else "absent"

@@ -1,1 +1,1 @@
-"""A pool of worker processes: a crash costs one file an error, never the batch."""
+"""A pool of worker processes: a crash fails one file, never the batch."""

@@ -1,8 +1,8 @@
 """A pool of worker processes: groups of items in, one outcome for each item out.
 
-A worker that crashes, works at an item for too long or takes too much memory is replaced, and
-costs that item an error. The item that it was at is known, as workers answer after each; after a
-crash, or where memory ran out, it is tried once more alone, since an item before it may have been
+The pool replaces a worker that crashes, takes too long for an item or uses too much memory, and
+the item fails. Workers answer after each item, so the pool knows which one that is. After a crash
+or a lack of memory the pool tries the item once more, alone, because an earlier item may have been
 the cause.
 """
 
@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Pipe, wait
-from types import TracebackType
 from typing import Any, Self
 
 from dicodec.batch.pool.worker import Worker
-from dicodec.batch.pool.worker_process import Group, Word, Work
+from dicodec.batch.pool.worker_process import GroupMessage, Word, Work
 from dicodec.conversion.frames.window import available_cores
 from dicodec.errors import (
     DicodecError,
@@ -27,25 +26,26 @@ from dicodec.errors import (
 )
 
 _WATCH_SECONDS = 0.1
-"""How often time and memory of the workers are looked at, where they are bounded."""
+"""How often the pool checks the time and memory of workers, if these are bounded."""
 
 _MOMENT = 2.0
+"""Seconds to wait for the end of a worker that closed its connection."""
 
 _PATIENCE = 5.0
 """Seconds that a worker gets to clean up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """Items that one worker takes, one after the other.
+class ItemGroup:
+    """Items that one worker converts, one after the other.
 
     Attributes:
-        work: a function of a module; see worker_process.Work.
-        settings: what the items share.
-        items: what the work is done to.
-        keys: what the caller knows each item by; they stay here.
-        whole_machine: run while nothing else runs, with a thread for each core.
-        attempt: 1, or 2 where items are tried again.
+        work: function of a module; see worker_process.Work.
+        settings: value that all items share.
+        items: values that the work is called with.
+        keys: the caller's name for each item; workers do not get them.
+        whole_machine: whether to run the group alone, with a thread for each core.
+        attempt: 1, or 2 if the items are tried again.
     """
 
     work: Work
@@ -55,21 +55,21 @@ class Job:
     whole_machine: bool = False
     attempt: int = 1
 
-    def rest(self, start: int, end: int | None = None, *, attempt: int = 1) -> Job:
-        """Return a job of some of the items."""
+    def rest(self, start: int, end: int | None = None, *, attempt: int = 1) -> ItemGroup:
+        """Return a group of some of the items."""
         part = slice(start, end)
         return replace(self, items=self.items[part], keys=self.keys[part], attempt=attempt)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an item.
+class ItemOutcome:
+    """How an item ended.
 
     Attributes:
-        key: which one.
-        result: what the work returned; None where it failed.
-        error: why it failed.
-        attempts: how often it was tried.
+        key: the item.
+        result: value that the work returned; None if it failed.
+        error: why it failed; None if it did not.
+        attempts: number of attempts, 1 or 2.
     """
 
     key: Any
@@ -79,58 +79,58 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """What the work at an item told of itself."""
+class ItemProgress:
+    """A progress report of an item's work."""
 
     key: Any
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """An item that was not begun, or given up, because the pool was stopped."""
+class ItemReturned:
+    """An item that was not started, or was abandoned, because the pool was stopped."""
 
     key: Any
 
 
-type Event = Outcome | Progress | Returned
+type PoolEvent = ItemOutcome | ItemProgress | ItemReturned
 
 
 @dataclass(slots=True)
 class _Task:
-    """A job at a worker.
+    """A group at a worker.
 
     Attributes:
-        at: index of the item that it is at.
-        since: when that was begun, by time.monotonic().
-        written: indices of items before it whose results wait for their places.
+        at: index of the current item.
+        since: when the current item started, by time.monotonic().
+        written: indices of earlier items whose results wait to be put in place.
     """
 
     worker: Worker
-    job: Job
+    group: ItemGroup
     at: int = 0
     since: float = field(default_factory=time.monotonic)
     written: list[int] = field(default_factory=list)
 
-    def anew(self) -> list[Job]:
-        """Return jobs for the written items, whose results may have their places or may not."""
-        return [self.job.rest(index, index + 1, attempt=2) for index in self.written]
+    def retry_written(self) -> list[ItemGroup]:
+        """Return groups that try the written items again: their results may be in place or not."""
+        return [self.group.rest(index, index + 1, attempt=2) for index in self.written]
 
     def open_keys(self) -> list[Any]:
-        """Return the keys of the items that nothing is known of."""
-        return [self.job.keys[index] for index in self.written] + [*self.job.keys[self.at :]]
+        """Return the keys of the items without an outcome."""
+        return [self.group.keys[index] for index in self.written] + [*self.group.keys[self.at :]]
 
 
 class Pool:
     """Worker processes, started when there is work for them, or ahead of it.
 
-    Use it from one thread, but for `submit`, which any thread may call.
+    Use a pool from one thread; only `submit` may be called from any thread.
 
     Args:
-        jobs: workers at most; by default one a core.
+        jobs: workers at most; None for one a core.
         timeout: seconds that one item may take; None for no bound.
-        memory: bytes of memory that one worker may have resident; None for no bound.
-        cores: for threads within workers: they never sum up to more, while each has one.
+        memory: bytes of resident memory that one worker may use; None for no bound.
+        cores: threads of all workers together, at least one each; None for the machine's cores.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Pool:
         self.jobs = jobs or self._cores
         self._timeout = timeout
         self._memory = memory
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[ItemGroup] = deque()
         self._stopped = False
         self._idle: list[Worker] = []
         self._tasks: dict[Connection, _Task] = {}
@@ -154,44 +154,39 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def start(self, workers: int, module: str) -> None:
-        """Start some workers before there is work, and have them import its module meanwhile."""
+        """Start some workers before there is work; they import its module meanwhile."""
         self._idle += [Worker(module) for _ in range(min(workers, self.jobs) - len(self._idle))]
 
-    def submit(self, job: Job) -> None:
-        """Add a job behind those that wait."""
+    def submit(self, group: ItemGroup) -> None:
+        """Add a group behind those that wait."""
         self._stopped = False
-        self._waiting.append(job)
+        self._waiting.append(group)
         self._wake_writer.send_bytes(b"1")
 
     @property
     def room(self) -> int:
-        """How many jobs more would find a free worker at once."""
+        """Number of further groups that would start at once; negative if groups wait."""
         return self.jobs - len(self._tasks) - len(self._waiting)
 
     @property
     def busy(self) -> bool:
-        """Whether any item is waiting or worked at."""
+        """Whether any item waits or is being converted."""
         return bool(self._tasks or self._waiting)
 
-    def wait(self, seconds: float) -> list[Event]:
-        """Return what has happened, waiting for something to happen for some seconds at most.
+    def wait(self, seconds: float) -> list[PoolEvent]:
+        """Wait for events, for some seconds at most, and return them.
 
         Raises:
-            InternalError: workers cannot be started.
+            InternalError: workers do not start.
         """
         self._start_waiting()
         if self._timeout is not None or self._memory is not None:
             seconds = min(seconds, _WATCH_SECONDS)
-        events: list[Event] = []
+        events: list[PoolEvent] = []
         for ready in wait([self._wake_reader, *self._tasks], seconds):
             if ready is self._wake_reader:
                 self._wake_reader.recv_bytes()
@@ -202,76 +197,80 @@ class Pool:
         self._start_waiting()
         return events
 
-    def stop(self) -> list[Event]:
-        """Begin no item more; those that are worked at go on. Return those that were waiting."""
+    def stop(self) -> list[PoolEvent]:
+        """Start no further item; running ones go on. Return the items that were waiting."""
         self._stopped = True
-        returned: list[Event] = [Returned(key) for job in self._waiting for key in job.keys]
+        returned: list[PoolEvent] = []
+        for group in self._waiting:
+            returned += [ItemReturned(key) for key in group.keys]
         self._waiting.clear()
         for task in self._tasks.values():
-            task.worker.begin_nothing_more()
+            task.worker.stop_after_item()
         return returned
 
-    def give_up(self, key: Any) -> list[Event]:
-        """Give up one item, waiting or worked at; no temporary file of it is left.
+    def give_up(self, key: Any) -> list[PoolEvent]:
+        """Abandon one item, whether it waits or runs; it leaves no temporary file.
 
-        In a group only the item that is worked at can be; any other one is done all the same.
+        Of a running group only the current item can be abandoned; the others are not.
         """
-        for job in self._waiting:
-            if key in job.keys:
-                at = job.keys.index(key)
-                self._waiting.remove(job)
-                for rest in (job.rest(at + 1), job.rest(0, at)):
+        for group in self._waiting:
+            if key in group.keys:
+                at = group.keys.index(key)
+                self._waiting.remove(group)
+                for rest in (group.rest(at + 1), group.rest(0, at)):
                     if rest.items:
                         self._waiting.appendleft(rest)
-                return [Returned(key)]
+                return [ItemReturned(key)]
         for task in self._tasks.values():
-            if task.job.keys[task.at] == key:
+            if task.group.keys[task.at] == key:
                 del self._tasks[task.worker.connection]
                 task.worker.ask_to_leave()
                 task.worker.end(_PATIENCE)
-                if task.at + 1 < len(task.job.items):
-                    self._waiting.appendleft(task.job.rest(task.at + 1))
-                self._waiting.extendleft(reversed(task.anew()))
-                return [Returned(key)]
+                if task.at + 1 < len(task.group.items):
+                    self._waiting.appendleft(task.group.rest(task.at + 1))
+                self._waiting.extendleft(reversed(task.retry_written()))
+                return [ItemReturned(key)]
         return []
 
-    def discard(self) -> list[Event]:
-        """Give up all items, those that are worked at too; no temporary file of theirs is left."""
+    def discard(self) -> list[PoolEvent]:
+        """Abandon all items, running ones too; they leave no temporary files."""
         events = self.stop()
         for task in self._tasks.values():
             task.worker.ask_to_leave()
         until = time.monotonic() + _PATIENCE
         for task in self._tasks.values():
             task.worker.end(max(0, until - time.monotonic()))
-            events += [Returned(key) for key in task.open_keys()]
+            events += [ItemReturned(key) for key in task.open_keys()]
         self._tasks.clear()
         return events
 
     def close(self) -> None:
-        """Give up what there is, and end all workers."""
+        """Abandon all items, and end all workers."""
         self.discard()
         for worker in self._idle:
             worker.connection.close()
         for worker in self._idle:
-            worker.end(_PATIENCE if worker.ready else 0)  # one without work has nothing to clean up
+            worker.end(_PATIENCE if worker.ready else 0)  # others have nothing to clean up
         self._idle.clear()
         self._wake_reader.close()
         self._wake_writer.close()
 
     def _start_waiting(self) -> None:
         while self._waiting and len(self._tasks) < self.jobs:
-            busy = [task.job for task in self._tasks.values()]
-            alone = self._waiting[0].whole_machine or any(job.whole_machine for job in busy)
+            busy = [task.group for task in self._tasks.values()]
+            alone = self._waiting[0].whole_machine or any(group.whole_machine for group in busy)
             if alone and busy:
                 return
             together = 1 if alone else min(self.jobs, len(busy) + len(self._waiting))
-            job = self._waiting.popleft()
+            group = self._waiting.popleft()
             worker = self._idle.pop() if self._idle else Worker()
-            self._tasks[worker.connection] = _Task(worker, job)
+            self._tasks[worker.connection] = _Task(worker, group)
             threads = max(1, self._cores // together)
-            worker.send(Group(job.work, job.settings, job.items, threads, job.attempt))
+            worker.send(
+                GroupMessage(group.work, group.settings, group.items, threads, group.attempt)
+            )
 
-    def _hear(self, task: _Task, events: list[Event]) -> None:
+    def _hear(self, task: _Task, events: list[PoolEvent]) -> None:
         message = task.worker.receive()
         if message is None:
             self._lost(task, WorkerCrashedError, "", events)
@@ -282,35 +281,35 @@ class Pool:
                 task.since = time.monotonic()
                 return
             case Word.PROGRESS:
-                events.append(Progress(task.job.keys[index], value))
+                events.append(ItemProgress(task.group.keys[index], value))
                 return
             case Word.WRITTEN:
                 task.written.append(index)
                 task.at, task.since = index + 1, time.monotonic()
                 return
             case Word.NOT_BEGUN:
-                events += [Returned(key) for key in task.job.keys[index:]]
-                task.at = len(task.job.items)
+                events += [ItemReturned(key) for key in task.group.keys[index:]]
+                task.at = len(task.group.items)
             case Word.RESULT | Word.ERROR:
                 failed = word is Word.ERROR
                 events.append(
-                    Outcome(
-                        task.job.keys[index],
+                    ItemOutcome(
+                        task.group.keys[index],
                         None if failed else value,
                         value if failed else None,
-                        task.job.attempt,
+                        task.group.attempt,
                     )
                 )
                 if index in task.written:
                     task.written.remove(index)
                 else:
                     task.at, task.since = index + 1, time.monotonic()
-        if task.at == len(task.job.items):
+        if task.at == len(task.group.items):
             del self._tasks[task.worker.connection]
             self._idle.append(task.worker)
 
-    def _watch(self, events: list[Event]) -> None:
-        """End workers that have passed their bounds."""
+    def _watch(self, events: list[PoolEvent]) -> None:
+        """End workers that exceed their bounds."""
         now = time.monotonic()
         for task in list(self._tasks.values()):
             worker = task.worker
@@ -321,19 +320,21 @@ class Pool:
                 text = f"it took more than {self._memory} bytes of memory and was given up"
                 self._lost(task, MemoryExceededError, text, events)
 
-    def _lost(self, task: _Task, kind: type[DicodecError], text: str, events: list[Event]) -> None:
-        """Go on without a worker: its item is tried again alone or failed, the rest waits anew."""
+    def _lost(
+        self, task: _Task, kind: type[DicodecError], text: str, events: list[PoolEvent]
+    ) -> None:
+        """Go on without a worker: try its item again or fail it; the other items wait again."""
         del self._tasks[task.worker.connection]
-        # One that is gone by itself may be about to: how it ended is worth a moment.
+        # A worker that closed its connection is about to end: its status is worth a moment.
         end = task.worker.end(_MOMENT if kind is WorkerCrashedError else 0)
-        job, at = task.job, task.at
+        group, at = task.group, task.at
         if self._stopped:
-            events += [Returned(key) for key in task.open_keys()]
+            events += [ItemReturned(key) for key in task.open_keys()]
             return
-        if at + 1 < len(job.items):
-            self._waiting.appendleft(job.rest(at + 1))
-        self._waiting.extendleft(reversed(task.anew()))
-        if job.attempt == 1 and kind is not TimeoutExceededError:
-            self._waiting.appendleft(job.rest(at, at + 1, attempt=2))
+        if at + 1 < len(group.items):
+            self._waiting.appendleft(group.rest(at + 1))
+        self._waiting.extendleft(reversed(task.retry_written()))
+        if group.attempt == 1 and kind is not TimeoutExceededError:
+            self._waiting.appendleft(group.rest(at, at + 1, attempt=2))
             return
-        events.append(Outcome(job.keys[at], None, kind(text or end), job.attempt))
+        events.append(ItemOutcome(group.keys[at], None, kind(text or end), group.attempt))

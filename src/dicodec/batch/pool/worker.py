@@ -1,4 +1,4 @@
-"""The pool's side of one worker: starting it, talking to it, ending it, and what is known of it."""
+"""The pool's side of a worker process: start it, talk to it, watch it, end it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.pool.worker_process import Group, Word
+from dicodec.batch.pool.worker_process import GroupMessage, Word
 from dicodec.errors import InternalError
 
 _WORDS_KEPT = 500
-"""Characters of what a worker printed that an error carries, from the end."""
+"""Characters of a worker's output that an error quotes, from the end."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -34,15 +34,15 @@ main({descriptor})
 
 
 class Worker:
-    """A child process. Starting takes about 0.1 s of it, and nothing of the caller.
+    """A worker process. It starts in about 0.1 s, for which the caller does not wait.
 
     Args:
-        module: is imported before there is work; None for none.
+        module: module that it imports before there is work; None for none.
 
     Attributes:
-        number: of its process.
-        connection: becomes readable when it has something to say, or is gone.
-        ready: whether it has said that it runs.
+        number: process id.
+        connection: becomes readable when the worker sent a message, or ended.
+        ready: whether it has sent a message.
     """
 
     def __init__(self, module: str | None = None) -> None:
@@ -63,19 +63,19 @@ class Worker:
         self.connection = Connection(ours.detach())
         self.ready = False
 
-    def send(self, group: Group) -> None:
-        """Give it items to work at. One that is gone is found out when its answer is awaited."""
+    def send(self, group: GroupMessage) -> None:
+        """Send a group. That the worker has ended is found when its answer is awaited."""
         self._printed.truncate(0)
         with suppress(ConnectionError):
             self.connection.send_bytes(pickle.dumps(group))
 
-    def begin_nothing_more(self) -> None:
-        """Ask it to finish its item and to leave the others of its group."""
+    def stop_after_item(self) -> None:
+        """Ask it to finish the current item and to return the others of its group."""
         with suppress(ConnectionError):
             self.connection.send_bytes(b"")
 
     def receive(self) -> tuple[Word, int, Any] | None:
-        """Return its next message, (word, index of the item, value); None if it is gone."""
+        """Return its next message, (word, index of the item, value); None if it has ended."""
         try:
             message: tuple[Word, int, Any] = self.connection.recv()
         except (EOFError, ConnectionError):
@@ -84,7 +84,7 @@ class Worker:
         return message
 
     def memory(self) -> int:
-        """Return the bytes of memory that it has resident; 0 where the system does not tell."""
+        """Return its resident memory in bytes; 0 if the system does not tell."""
         try:
             fields = Path(f"/proc/{self.number}/statm").read_bytes().split()
         except OSError:
@@ -92,23 +92,23 @@ class Worker:
         return int(fields[1]) * _PAGE
 
     def ask_to_leave(self) -> None:
-        """Make it give up its item and end, leaving no temporary file."""
+        """Make it abandon its item and end, without leaving a temporary file."""
         self._process.send_signal(signal.SIGTERM)
 
     def end(self, patience: float = 0) -> str:
-        """End it and what it started, and return how it ended, in words.
+        """End it and the processes that it started, and return how it ended, in words.
 
         Args:
             patience: seconds until it is killed.
 
         Raises:
-            InternalError: it ended by itself before it was ready, as any other would.
+            InternalError: it ended before it was ready, as any other worker would.
         """
         self.connection.close()
         until = time.monotonic() + patience
         while not self._over() and time.monotonic() < until:
             time.sleep(0.005)
-        # It is not waited for yet, so its number still is that of its own process group.
+        # Its status is not read yet, so its number still is that of its own process group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.number, signal.SIGKILL)
         status = self._process.wait()
@@ -116,7 +116,7 @@ class Worker:
         self._printed.close()
         if status > 0 and not self.ready:
             raise InternalError(f"no worker can be started: {words}")
-        return _end(status) + (f": {words}" if words else "")
+        return _describe_end(status) + (f": {words}" if words else "")
 
     def _over(self) -> bool:
         return os.waitid(os.P_PID, self.number, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
@@ -127,7 +127,7 @@ class Worker:
         return " ".join(self._printed.read().decode(errors="replace").split())
 
 
-def _end(status: int) -> str:
+def _describe_end(status: int) -> str:
     if status >= 0:
         return f"the worker ended with status {status}"
     try:

@@ -1,8 +1,8 @@
-"""A worker of a pool: a process that carries out groups of items, one item after the other.
+"""A worker process of a pool: it converts groups of items, one item after the other.
 
-It is started as a program of its own, so it inherits nothing but one socket. It ends when the other
-end of the socket is closed, also where the pool's process was killed: then it gives up what it is
-doing, so that temporary files go.
+It starts as a program of its own, so it inherits only one socket. It ends when the other end of
+the socket is closed. If the pool's process was killed, it abandons its item and removes its
+temporary files.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from dicodec.conversion.output.placement import Placement
 from dicodec.errors import DicodecError, InternalError, MemoryExceededError
 
 _LONGEST_WAIT = 0.3
-"""Seconds of work from which on results wait for no others."""
+"""Seconds of work after which results are put in place without waiting for others."""
 
 _GRACE = 10.0
-"""Seconds in which a worker whose pool is gone may clean up."""
+"""Seconds that a worker gets to clean up after its pool has ended."""
 
 
 class Word(IntEnum):
-    """The first field of every message to the pool."""
+    """First field of every message to the pool."""
 
     READY = 0
     RESULT = 1
@@ -40,56 +40,57 @@ class Word(IntEnum):
     PROGRESS = 3
     NOT_BEGUN = 4
     WRITTEN = 5
-    """Its result waits for its place; what it came to is told once it has it."""
+    """The result waits to be put in place; its RESULT or ERROR follows after that."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What an item's work may know and use.
+class WorkContext:
+    """The worker's services for the work on one item.
 
     Attributes:
-        threads: how many it may have working at once.
-        attempt: 1, or 2 where the first one ended with its process, whatever it had done by then.
-        tell: sends anything that can be pickled to the pool, as progress.
-        placement: takes over a file that is to get its place before the item is done.
+        threads: threads that the work may use at once.
+        attempt: 1, or 2 if the first attempt ended with its process, at an unknown point.
+        report: sends a picklable value to the pool, as progress.
+        placement: takes over a finished file and puts it in place later, with others.
     """
 
     threads: int
     attempt: int
-    tell: Callable[[Any], None]
+    report: Callable[[Any], None]
     placement: Placement
 
 
-type Work = Callable[[Any, Any, Surroundings], Any]
-"""A function of a module: (settings of the group, item, surroundings) -> result, all picklable."""
+type Work = Callable[[Any, Any, WorkContext], Any]
+"""Function of a module: (settings of the group, item, context) -> result, all picklable."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkOfModule:
-    """A work that the pool's side names, and that only a worker loads.
+    """A work that the pool's process only names, because it is slow to import.
 
     Attributes:
-        module, function: where it is.
+        module: dotted name of the module.
+        function: name of the function in it.
     """
 
     module: str
     function: str
 
-    def __call__(self, settings: Any, item: Any, around: Surroundings) -> Any:
-        """Do the work."""
-        return getattr(import_module(self.module), self.function)(settings, item, around)
+    def __call__(self, settings: Any, item: Any, context: WorkContext) -> Any:
+        """Import the module and call the function."""
+        return getattr(import_module(self.module), self.function)(settings, item, context)
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Items for one worker.
+class GroupMessage:
+    """A group of items, as it is sent to a worker.
 
     Attributes:
-        work: what is done to each.
-        settings: what all of them share.
-        items: one after the other.
-        threads: for each.
-        attempt: 1, or 2 where they are tried again.
+        work: function that is called for each item.
+        settings: value that all items share.
+        items: the items, in order.
+        threads: threads for each item.
+        attempt: 1, or 2 if the items are tried again.
     """
 
     work: Work
@@ -100,7 +101,7 @@ class Group:
 
 
 def main(descriptor: int) -> None:
-    """Serve the pool at the other end of a socket until it closes it; then end this process."""
+    """Serve the pool at the other end of a socket until it is closed; then end this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what an interruption means
     signal.signal(signal.SIGTERM, _leave)
     connection = Connection(descriptor)
@@ -113,20 +114,20 @@ def main(descriptor: int) -> None:
                 _carry_out(pickle.loads(message), connection)  # noqa: S301 - the pool's own
     except (EOFError, ConnectionError, SystemExit):
         pass
-    # All that is to be cleaned up is, since no exception holds it any more. Python would take its
-    # modules apart one by one.
+    # Everything is cleaned up, because no exception holds it any more. Python itself would now take
+    # its modules apart one by one, which takes long.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
 def _leave(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the cleaning up
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal would interrupt the clean-up
     raise SystemExit(0)
 
 
 def _watch(descriptor: int) -> None:
-    """Wait until the pool's end is closed, then end this process, tidily if it lets itself."""
+    """Wait until the pool's end is closed, then end this process, if possible with a clean-up."""
     poll = select.poll()
     poll.register(descriptor, 0)
     poll.poll()
@@ -135,26 +136,26 @@ def _watch(descriptor: int) -> None:
     os._exit(1)
 
 
-def _carry_out(group: Group, connection: Connection) -> None:
-    """Work at the items of a group, and put their results in their places together.
+def _carry_out(group: GroupMessage, connection: Connection) -> None:
+    """Work on the items of a group, and put their results in place together.
 
-    The pool takes the item at hand for what ends this process. So no result is told of as written
-    after which there is nothing but to put all in their places: that belongs to the last one.
+    If this process ends, the pool holds the current item responsible. So the last result before
+    all are put in place is not sent as WRITTEN: putting in place belongs to its item.
     """
     with Placement() as placement:
-        waiting: list[tuple[int, bytes]] = []  # what is told of each result once it has its place
+        waiting: list[tuple[int, bytes]] = []  # messages about results that are not in place yet
         since = time.monotonic()
         for index, item in enumerate(group.items):
-            if connection.poll():  # an empty message: begin nothing more
-                _place(placement, waiting, connection)
+            if connection.poll():  # an empty message: start no further item
+                _put_in_place(placement, waiting, connection)
                 connection.send((Word.NOT_BEGUN, index, None))
                 return
-            message = _worked(group, index, item, placement, connection)
+            message = _work_on(group, index, item, placement, connection)
             held = len(placement) > len(waiting)
             if held:
                 waiting.append((index, message))
             if index + 1 == len(group.items) or time.monotonic() - since > _LONGEST_WAIT:
-                _place(placement, waiting, connection)
+                _put_in_place(placement, waiting, connection)
                 since = time.monotonic()
             elif held:
                 connection.send((Word.WRITTEN, index, None))
@@ -162,24 +163,24 @@ def _carry_out(group: Group, connection: Connection) -> None:
                 connection.send_bytes(message)
 
 
-def _worked(
-    group: Group, index: int, item: Any, placement: Placement, connection: Connection
+def _work_on(
+    group: GroupMessage, index: int, item: Any, placement: Placement, connection: Connection
 ) -> bytes:
-    """Work at one item, and return what the pool is to be told."""
+    """Work on one item, and return the message for the pool."""
 
-    def tell(value: Any) -> None:
+    def report(value: Any) -> None:
         connection.send((Word.PROGRESS, index, value))
 
     waiting = len(placement)
     try:
-        around = Surroundings(group.threads, group.attempt, tell, placement)
-        return pickle.dumps((Word.RESULT, index, group.work(group.settings, item, around)))
+        context = WorkContext(group.threads, group.attempt, report, placement)
+        return pickle.dumps((Word.RESULT, index, group.work(group.settings, item, context)))
     except Exception as cause:
         placement.give_up(waiting)
-        return _failure(index, cause)
+        return _describe_failure(index, cause)
 
 
-def _failure(index: int, cause: Exception) -> bytes:
+def _describe_failure(index: int, cause: Exception) -> bytes:
     match cause:
         case DicodecError():
             error = cause
@@ -192,10 +193,12 @@ def _failure(index: int, cause: Exception) -> bytes:
     return pickle.dumps((Word.ERROR, index, error))
 
 
-def _place(placement: Placement, waiting: list[tuple[int, bytes]], connection: Connection) -> None:
-    """Put the results that wait in their places, and tell what became of each."""
+def _put_in_place(
+    placement: Placement, waiting: list[tuple[int, bytes]], connection: Connection
+) -> None:
+    """Put all waiting results in place, and send the message of each."""
     for (index, message), error in zip(waiting, placement.place(), strict=True):
-        connection.send_bytes(message if error is None else _failure(index, error))
+        connection.send_bytes(message if error is None else _describe_failure(index, error))
     waiting.clear()
 
 

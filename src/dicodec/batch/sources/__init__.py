@@ -1,1 +1,1 @@
-"""Sources of a batch: folders, archives, object storage, and what they hold."""
+"""Sources of a batch: files in folders, archives and object storage."""

@@ -1,8 +1,8 @@
-"""Zip and tar archives as sources: their members listed in order, and each one's bytes as a stream.
+"""Zip and tar archives as sources: list their members, and read each one as a stream.
 
-Members of a zip and of an uncompressed tar are read where they lie, by any process. A compressed
-tar can be read from its start only: its members are put into temporary files one after the other,
-just before they are needed.
+Any process reads members of a zip or an uncompressed tar directly. A compressed tar can only be
+read from its start, so its members are written to temporary files, one after the other, just
+before they are needed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from dicodec.batch.sources.recognition import SNIFFED, why_not
-from dicodec.batch.sources.references import SourceReference, file_reference
+from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
+from dicodec.batch.sources.references import SourceReference, refer_to_file
 from dicodec.errors import (
     LimitExceededError,
     MalformedFileError,
@@ -41,19 +41,21 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-def members(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[SourceReference | ReadError]:
-    """Yield the regular members of an archive in its order; an error where one cannot be listed.
+def list_members(
+    path: str, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[SourceReference | ReadError]:
+    """Yield the regular members of an archive, in its order; errors for unreadable members.
 
     Args:
-        path: of the archive.
-        limits: the sizes that all members claim may sum up to `inflated_size`.
+        path: path of the archive.
+        limits: the claimed sizes of all members may add up to `inflated_size`.
 
     Raises:
-        ReadError: the archive cannot be read, from here on.
+        ReadError: the rest of the archive cannot be read.
     """
-    archive = file_reference(path)
+    archive = refer_to_file(path)
     total = 0
-    with _translated(path):
+    with _translate_errors(path):
         listed = _zip_members(archive) if zipfile.is_zipfile(path) else _tar_members(archive)
         for member in listed:
             if isinstance(member, ReadError):
@@ -91,7 +93,7 @@ def _tar_members(archive: SourceReference) -> Iterator[SourceReference | ReadErr
         )
     with tarfile.open(archive.path, "r|*" if packed else "r:") as file:
         for member in file:
-            file.__dict__["members"] = []  # else it keeps them all
+            file.__dict__["members"] = []  # otherwise it keeps all members
             if not member.isreg():
                 continue
             reference = replace(archive, member=member.name, size=member.size)
@@ -102,20 +104,20 @@ def _tar_members(archive: SourceReference) -> Iterator[SourceReference | ReadErr
             elif packed:
                 content = file.extractfile(member)
                 assert content is not None
-                yield _spooled(reference, content)
+                yield _spool(reference, content)
             else:
                 yield replace(reference, offset=member.offset_data)
 
 
-def _spooled(reference: SourceReference, content: IO[bytes]) -> SourceReference:
-    """Put a member that can be read only now into a temporary file, unless it is no DICOM."""
+def _spool(reference: SourceReference, content: IO[bytes]) -> SourceReference:
+    """Write a member of a compressed tar to a temporary file, unless it is not DICOM."""
     first = content.read(SNIFFED)
     descriptor, name = tempfile.mkstemp(prefix="dicodec-member-")
     spooled = replace(reference, spool=name)
     try:
         with os.fdopen(descriptor, "wb") as spool:
             write_spool(spool, [first])
-            while why_not(first) is None and (part := content.read(COPY_SIZE)):
+            while find_skip_reason(first) is None and (part := content.read(COPY_SIZE)):
                 write_spool(spool, [part])
             write_spool(spool, [], flush=True)
     except BaseException:
@@ -126,20 +128,20 @@ def _spooled(reference: SourceReference, content: IO[bytes]) -> SourceReference:
 
 @contextmanager
 def open_member(reference: SourceReference) -> Iterator[BinaryIO]:
-    """Yield a stream over a member's bytes.
+    """Open a member for reading, as a stream.
 
     Raises:
         ReadError: the archive or the member cannot be read.
     """
-    with _translated(reference.name):
-        content = _content(reference)
+    with _translate_errors(reference.name):
+        content = _open_content(reference)
     with content:
         yield io.BufferedReader(_MemberBytes(content, reference), COPY_SIZE)
 
 
-def _content(reference: SourceReference) -> IO[bytes]:
+def _open_content(reference: SourceReference) -> IO[bytes]:
     if reference.zipped:
-        archive, by_offset = _opened_zip(reference.path, reference.modified)
+        archive, by_offset = _open_zip(reference.path, reference.modified)
         return archive.open(by_offset[reference.offset])
     file = Path(reference.path).open("rb", buffering=0)  # noqa: SIM115 - the caller closes it
     file.seek(reference.offset)
@@ -147,7 +149,7 @@ def _content(reference: SourceReference) -> IO[bytes]:
 
 
 @lru_cache(maxsize=1)
-def _opened_zip(
+def _open_zip(
     path: str,
     modified: int,  # noqa: ARG001 - one that was changed is another one
 ) -> tuple[zipfile.ZipFile, dict[int, zipfile.ZipInfo]]:
@@ -156,7 +158,7 @@ def _opened_zip(
 
 
 class _MemberBytes(io.RawIOBase):
-    """The bytes of one member, no more than it claims; damage comes as our errors."""
+    """A stream of one member, at most as long as its stated size; it raises our errors."""
 
     def __init__(self, content: IO[bytes], reference: SourceReference) -> None:
         self._content = content
@@ -168,7 +170,7 @@ class _MemberBytes(io.RawIOBase):
 
     def readinto(self, buffer: Buffer, /) -> int:
         view = memoryview(buffer)
-        with _translated(self._name):
+        with _translate_errors(self._name):
             part = self._content.read(min(len(view), self._left))
         view[: len(part)] = part
         self._left -= len(part)
@@ -176,7 +178,7 @@ class _MemberBytes(io.RawIOBase):
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _translate_errors(name: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as cause:

@@ -1,7 +1,7 @@
-"""Object storage through obstore: listing, reading, uploading; errors come as ours.
+"""List, read and upload objects through obstore; its errors become ours.
 
-Credentials, regions and endpoints are the business of the environment, as the tools of each
-provider have them; nothing of them is kept, shown or written anywhere here.
+Credentials, regions and endpoints come from the environment, as the tools of each provider expect
+them. This module never keeps, prints or writes them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dicodec.model.object_url import ObjectUrl
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-# Timeouts are not set here: options of the client would take the place of the environment's.
+# Timeouts are not set here, because options of the client override those of the environment.
 _RETRIES: Mapping[str, Any] = {
     "max_retries": 6,
     "retry_timeout": timedelta(seconds=120),
@@ -42,21 +42,24 @@ _RETRIES: Mapping[str, Any] = {
 }
 
 PART_SIZE = 8 << 20
-"""Bytes of one part of an upload; four are on their way at once."""
+"""Bytes of one part of an upload; four parts are sent at once."""
+
+_PAGE_SIZE = 1000
+"""Objects of one request for a list."""
 
 _AT_ONCE = 16 << 20
-"""Bytes up to which an object is uploaded in one request, which can be made conditional."""
+"""Largest object that is uploaded in one request; only one request can be conditional."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What is known of an object without reading it.
+    """Properties of an object that a store tells without its content.
 
     Attributes:
-        url: its name.
+        url: URL of the object.
         size: bytes.
-        modified: when it was written, in nanoseconds since 1970.
-        etag: changes with its content; None where the store has none.
+        modified: time of writing, in nanoseconds since 1970.
+        etag: text that changes with the content; None if the store has none.
     """
 
     url: ObjectUrl
@@ -69,142 +72,145 @@ def list_objects(prefix: ObjectUrl) -> Iterator[ObjectFacts]:
     """Yield all objects below a prefix, in the order of their keys, a page at a time.
 
     Raises:
-        ReadError: they cannot be listed.
+        ReadError: the store cannot be listed.
     """
-    obstore = _obstore()
-    with reading(prefix):
-        pages = iter(obstore.list(_store(prefix), prefix.key.rstrip("/") or None, chunk_size=1000))
+    obstore = _load_obstore()
+    with translate_read_errors(prefix):
+        key = prefix.key.rstrip("/") or None
+        pages = iter(obstore.list(_open_store(prefix), key, chunk_size=_PAGE_SIZE))
     while True:
-        with reading(prefix):
+        with translate_read_errors(prefix):
             page = next(pages, None)
         if page is None:
             return
         for meta in page:
-            if not str(meta["path"]).endswith("/"):  # what some tools leave to stand for a folder
-                yield _facts(prefix, meta)
+            if not str(meta["path"]).endswith("/"):  # some tools write such objects for folders
+                yield _parse_facts(prefix, meta)
 
 
-def head(url: ObjectUrl) -> ObjectFacts:
-    """Return what is known of an object.
+def read_facts(url: ObjectUrl) -> ObjectFacts:
+    """Return the properties of an object.
 
     Raises:
-        SourceUnavailableError: it is not there, or may not be read.
-        ReadError: the store does not answer as it should.
+        SourceUnavailableError: the object does not exist, or may not be read.
+        ReadError: the store gives an unexpected answer.
     """
-    obstore = _obstore()
-    with reading(url):
-        return _facts(url, obstore.head(_store(url), url.key))
+    obstore = _load_obstore()
+    with translate_read_errors(url):
+        return _parse_facts(url, obstore.head(_open_store(url), url.key))
 
 
 def exists(url: ObjectUrl) -> bool:
-    """Whether an object is there.
+    """Whether an object exists.
 
     Raises:
-        WriteError: the store does not say.
+        WriteError: the store does not tell.
     """
-    obstore = _obstore()
-    with writing(url):
+    obstore = _load_obstore()
+    with translate_write_errors(url):
         try:
-            obstore.head(_store(url), url.key)
+            obstore.head(_open_store(url), url.key)
         except FileNotFoundError:
             return False
     return True
 
 
 def fetch(url: ObjectUrl, start: int, end: int, etag: str | None) -> tuple[ObjectFacts, bytes]:
-    """Return a range of an object's bytes, which may end before `end`, and what is known of it.
+    """Return an object's properties and a range of its bytes, which may end before `end`.
 
     Args:
-        url: the object.
-        start: first byte; it must not lie behind the object's end.
-        end: behind the last byte.
-        etag: that the object must still have; None for any.
+        url: URL of the object.
+        start: offset of the first byte, less than the object's size.
+        end: offset after the last byte.
+        etag: required etag of the object; None for any.
 
     Raises:
-        SourceChangedError: it has another.
-        SourceUnavailableError: it is not there, or may not be read.
-        ReadError: the store does not answer as it should.
+        SourceChangedError: the object has another etag.
+        SourceUnavailableError: the object does not exist, or may not be read.
+        ReadError: the store gives an unexpected answer.
     """
-    obstore = _obstore()
+    obstore = _load_obstore()
     options: dict[str, Any] = {"range": (start, end)}
     if etag is not None:
         options["if_match"] = etag
-    with reading(url):
-        result = obstore.get(_store(url), url.key, options=options)
-        return _facts(url, result.meta), bytes(result.bytes())
+    with translate_read_errors(url):
+        result = obstore.get(_open_store(url), url.key, options=options)
+        return _parse_facts(url, result.meta), bytes(result.bytes())
 
 
 def upload(file: Path, url: ObjectUrl, *, overwrite: bool, replaces: str | None = None) -> None:
     """Upload a file; the object appears whole or not at all.
 
-    Objects of up to 16 MiB are sent in one request, on the condition that nothing is overwritten
-    that must not be. Larger ones go in parts; whether something is there is asked before.
+    A file of up to 16 MiB is sent in one conditional request, which never overwrites an object by
+    mistake. A larger file is sent in parts, after a check whether the object exists.
 
     Args:
-        file: what is uploaded.
-        url: the object.
-        overwrite: whether an object that is there may be replaced.
-        replaces: the etag of the object that is replaced; another one is not.
+        file: path of the file.
+        url: URL of the object.
+        overwrite: whether an existing object may be replaced.
+        replaces: etag of the object that may be replaced; None for any.
 
     Raises:
-        TargetExistsError: an object is there and may not be replaced.
-        SourceChangedError: the object to be replaced has changed.
-        TargetUnavailableError: the bucket is missing or may not be written to.
-        WriteError: the store does not answer as it should.
+        TargetExistsError: the object exists and may not be replaced.
+        SourceChangedError: the object to replace has changed.
+        TargetUnavailableError: the bucket is missing, or may not be written to.
+        WriteError: the store gives an unexpected answer.
     """
-    obstore = _obstore()
+    obstore = _load_obstore()
     size = file.stat().st_size
     settings: dict[str, Any] = {"chunk_size": PART_SIZE, "max_concurrency": 4}
     if replaces is not None:
-        if head(url).etag != replaces:
+        if read_facts(url).etag != replaces:
             raise SourceChangedError("the object changed while it was read", path=str(url))
         if size <= _AT_ONCE:
             settings = {"mode": {"e_tag": replaces}}
     elif not overwrite:
         if exists(url):
-            raise TargetExistsError(
-                "the target exists", path=str(url), hint="--overwrite replaces it"
-            )
+            raise TargetExistsError.at(str(url))
         if size <= _AT_ONCE:
             settings = {"mode": "create"}
-    with writing(url):
-        obstore.put(_store(url), url.key, file, **settings)
-        there = obstore.head(_store(url), url.key)["size"]
+    with translate_write_errors(url):
+        obstore.put(_open_store(url), url.key, file, **settings)
+        there = obstore.head(_open_store(url), url.key)["size"]
     if there != size:
         raise WriteError(f"the object has {there} bytes, not {size}", path=str(url))
 
 
 def copy_object(url: ObjectUrl, suffix: str) -> None:
-    """Keep an object under a second name, in the same bucket.
+    """Copy an object to a second name, in the same bucket.
+
+    Args:
+        url: URL of the object.
+        suffix: text that is added to the object's key.
 
     Raises:
-        TargetExistsError: an object has that name.
-        WriteError: it cannot be copied.
+        TargetExistsError: the second name is taken.
+        WriteError: the store cannot copy the object.
     """
     second = ObjectUrl(url.scheme, url.bucket, url.key + suffix)
     if exists(second):
         raise TargetExistsError("the backup exists, and is not overwritten", path=str(second))
-    obstore = _obstore()
-    with writing(second):
-        obstore.copy(_store(url), url.key, second.key)
+    obstore = _load_obstore()
+    with translate_write_errors(second):
+        obstore.copy(_open_store(url), url.key, second.key)
 
 
 @contextmanager
-def reading(url: ObjectUrl) -> Iterator[None]:
-    """Turn what obstore says while reading into our errors."""
-    with _translated(url, SourceUnavailableError, ReadError):
+def translate_read_errors(url: ObjectUrl) -> Iterator[None]:
+    """Turn errors of obstore while reading into ours."""
+    with _translate_errors(url, SourceUnavailableError, ReadError):
         yield
 
 
 @contextmanager
-def writing(url: ObjectUrl) -> Iterator[None]:
-    """Turn what obstore says while writing into our errors."""
-    with _translated(url, TargetUnavailableError, WriteError):
+def translate_write_errors(url: ObjectUrl) -> Iterator[None]:
+    """Turn errors of obstore while writing into ours."""
+    with _translate_errors(url, TargetUnavailableError, WriteError):
         yield
 
 
 @contextmanager
-def _translated(
+def _translate_errors(
     url: ObjectUrl, unavailable: type[DicodecError], other: type[DicodecError]
 ) -> Iterator[None]:
     from obstore import exceptions
@@ -215,25 +221,25 @@ def _translated(
     except FileNotFoundError as error:
         raise unavailable("the object or its bucket does not exist", path=where) from error
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise unavailable(f"no permission: {_words(error)}", path=where, hint=_HINT) from error
+        raise unavailable(f"no permission: {_first_line(error)}", path=where, hint=_HINT) from error
     except exceptions.AlreadyExistsError as error:
-        raise TargetExistsError("the target exists", path=where) from error
+        raise TargetExistsError.at(where) from error
     except exceptions.PreconditionError as error:
         raise SourceChangedError("the object changed while it was read", path=where) from error
     except exceptions.BaseError as error:
-        raise other(f"the store says: {_words(error)}", path=where) from error
+        raise other(f"the store says: {_first_line(error)}", path=where) from error
 
 
 _HINT = "credentials come from the environment; see docs/storage.md"
 
 
-def _words(error: Exception) -> str:
-    """Return the first line of an error, without what a URL may carry: signatures, tokens."""
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error, without queries of URLs, which may hold signatures."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return re.sub(r"\?\S+", "?...", lines[0])[:300]
 
 
-def _obstore() -> Any:
+def _load_obstore() -> Any:
     try:
         import obstore
     except ImportError as cause:
@@ -244,12 +250,12 @@ def _obstore() -> Any:
     return obstore
 
 
-def _store(url: ObjectUrl) -> ObjectStore:
-    return _store_of(url.scheme, url.bucket)
+def _open_store(url: ObjectUrl) -> ObjectStore:
+    return _make_store(url.scheme, url.bucket)
 
 
 @lru_cache(maxsize=16)
-def _store_of(scheme: str, bucket: str) -> ObjectStore:
+def _make_store(scheme: str, bucket: str) -> ObjectStore:
     from obstore import exceptions, store
 
     kinds: dict[str, Any] = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
@@ -257,12 +263,12 @@ def _store_of(scheme: str, bucket: str) -> ObjectStore:
         found: ObjectStore = kinds[scheme](bucket, retry_config=dict(_RETRIES))
     except exceptions.BaseError as error:
         raise InvalidOptionError(
-            f"{scheme}://{bucket} cannot be used: {_words(error)}", hint=_HINT
+            f"{scheme}://{bucket} cannot be used: {_first_line(error)}", hint=_HINT
         ) from error
     return found
 
 
-def _facts(url: ObjectUrl, meta: Mapping[str, Any]) -> ObjectFacts:
+def _parse_facts(url: ObjectUrl, meta: Mapping[str, Any]) -> ObjectFacts:
     return ObjectFacts(
         ObjectUrl(url.scheme, url.bucket, str(meta["path"])),
         int(meta["size"]),

@@ -1,8 +1,8 @@
-"""An object in object storage as a source: read by ranges, each byte fetched at most once.
+"""Objects in object storage as sources: read by ranges, each byte fetched at most once.
 
-A header costs one request; frames that are read one after the other come in ranges that grow. What
-was fetched is held in memory where the object is small, else in a temporary file with holes, so
-that verification, which reads the source again, fetches nothing.
+A header costs one request. Frames that are read one after the other are fetched in growing ranges.
+The fetched bytes of a small object stay in memory, those of a large one in a sparse temporary
+file, so verification, which reads the source again, fetches nothing.
 """
 
 from __future__ import annotations
@@ -11,35 +11,34 @@ import os
 import tempfile
 import threading
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
-from dicodec.batch.sources.cloud import fetch, head
+from dicodec.batch.sources.cloud import fetch, read_facts
 from dicodec.errors import ReadError, SourceUnavailableError
 from dicodec.model.object_url import ObjectUrl
 from dicodec.part10.source import SPOOL_SIZE, write_spool
 
 BLOCK_SIZE = 256 << 10
-"""Bytes that are fetched at least."""
+"""Bytes of the smallest range that is fetched."""
 
 MOST_AHEAD = 32
-"""Blocks that are fetched at most beyond what is asked for."""
+"""Blocks that are fetched ahead at most."""
 
 
 class CloudObject:
     """An object as a ByteSource; safe to use from several threads.
 
     Args:
-        url: the object.
+        url: URL of the object.
 
     Raises:
-        SourceUnavailableError: it is not there, or may not be read.
-        ReadError: the store does not answer as it should.
+        SourceUnavailableError: the object does not exist, or may not be read.
+        ReadError: the store gives an unexpected answer.
 
     Attributes:
-        facts: size, time and etag, of which every range that is read is.
+        facts: size, time and etag of the object; all ranges are of this version.
         size: bytes.
-        requests: how many ranges were fetched.
+        requests: number of ranges that were fetched.
     """
 
     def __init__(self, url: ObjectUrl) -> None:
@@ -49,12 +48,12 @@ class CloudObject:
             self.facts, first = fetch(url, 0, BLOCK_SIZE, None)
         except SourceUnavailableError:
             raise
-        except ReadError:  # of an empty object there is no range
-            self.facts, first = head(url), b""
+        except ReadError:  # an empty object has no range
+            self.facts, first = read_facts(url), b""
             if self.facts.size:
                 raise
         self.size = self.facts.size
-        self._held = _Held(self.size)
+        self._fetched = _FetchedBytes(self.size)
         self._there = bytearray((self.size + BLOCK_SIZE - 1) // BLOCK_SIZE)
         self._lock = threading.Lock()
         self._ahead = 1
@@ -66,8 +65,8 @@ class CloudObject:
         """Return up to `length` bytes from `offset`.
 
         Raises:
-            SourceChangedError: the object was replaced since it was opened.
-            ReadError: the store does not answer as it should.
+            SourceChangedError: the object was replaced after it was opened.
+            ReadError: the store gives an unexpected answer.
         """
         end = min(offset + length, self.size)
         if offset >= end:
@@ -81,10 +80,10 @@ class CloudObject:
                     continue
                 missing = self._there.find(1, block, last + 1)
                 block = self._fetch(block, last if missing < 0 else missing - 1)
-        return self._held.read(offset, end - offset)
+        return self._fetched.read(offset, end - offset)
 
     def _fetch(self, first: int, last: int) -> int:
-        """Fetch blocks, and more of them the longer reading goes on; return the next one."""
+        """Fetch blocks, more of them the longer reading goes on; return the next one's number."""
         self._ahead = min(self._ahead * 2, MOST_AHEAD) if first == self._next else 1
         stop = min(max(last + 1, first + self._ahead), len(self._there))
         there = self._there.find(1, last + 1, stop)
@@ -98,29 +97,24 @@ class CloudObject:
         return stop
 
     def _keep(self, first: int, content: bytes) -> None:
-        self._held.write(first * BLOCK_SIZE, content)
+        self._fetched.write(first * BLOCK_SIZE, content)
         count = (len(content) + BLOCK_SIZE - 1) // BLOCK_SIZE
         self._there[first : first + count] = b"\1" * count
         self._next = first + count
 
     def close(self) -> None:
-        """Let go of what was fetched."""
-        self._held.close()
+        """Release the fetched bytes."""
+        self._fetched.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class _Held:
-    """What was fetched of an object, at its offsets: in memory, or in a temporary file."""
+class _FetchedBytes:
+    """Fetched bytes of an object at their offsets, in memory or in a temporary file."""
 
     def __init__(self, size: int) -> None:
         self._memory = bytearray(size) if size <= SPOOL_SIZE else None
@@ -154,7 +148,7 @@ def open_object(url: ObjectUrl) -> CloudObject:
     """Open an object for reading; the caller closes it.
 
     Raises:
-        SourceUnavailableError: it is not there, or may not be read.
-        ReadError: the store does not answer as it should.
+        SourceUnavailableError: the object does not exist, or may not be read.
+        ReadError: the store gives an unexpected answer.
     """
     return CloudObject(url)

@@ -1,4 +1,4 @@
-"""What a batch is asked to convert: the sources that were named, and all that is found in them."""
+"""List the sources of a batch: the named files, and all files in named folders and archives."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicodec.batch.sources.folders import Found, PassedOver, WalkRules, walk
-from dicodec.batch.sources.references import SourceReference, file_reference, object_reference
-from dicodec.batch.sources.safe_names import safe_component, safe_relative
+from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
+from dicodec.batch.sources.references import SourceReference, refer_to_file, refer_to_object
+from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.archive_names import ARCHIVE_SUFFIXES, is_archive
 from dicodec.model.limits import Limits
@@ -17,13 +17,13 @@ from dicodec.model.object_url import is_object_url, parse_object_url
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A source to be converted.
+class ListedSource:
+    """A source to convert.
 
     Attributes:
-        reference: to it.
-        relative: where its result belongs below the output folder, if its name decides.
-        unsure: whether another source may have the same place.
+        reference: the source.
+        relative: path of its result below the output folder, if its name decides.
+        unsure: whether another source may have the same path.
     """
 
     reference: SourceReference
@@ -32,13 +32,13 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
-    """A source as it was named.
+class NamedSource:
+    """A source as the user named it.
 
     Attributes:
-        path: a file, a folder or an archive.
-        prefix: folder of the output that takes what is in it; "" for the output itself.
-        result: name of its result, of a single file; "" where that is the file's own.
+        path: path or URL of a file, folder, archive, object or prefix.
+        prefix: folder below the output for the results; "" for the output itself.
+        result: name of the result, for a single file; "" for the file's own name.
     """
 
     path: str
@@ -46,40 +46,40 @@ class Root:
     result: str = ""
 
 
-def _objects(root: Root) -> Iterator[Listed]:
-    """Yield an object, or all below a prefix.
+def _list_objects(root: NamedSource) -> Iterator[ListedSource]:
+    """Yield an object, or all objects below a prefix.
 
     Raises:
-        ReadError: they cannot be listed.
+        ReadError: the store cannot be listed.
     """
     url = parse_object_url(root.path)
     if not url.is_prefix:
-        name = root.result or safe_component(url.name)
-        yield Listed(file_reference(root.path, named=True), name)
+        name = root.result or make_safe_component(url.name)
+        yield ListedSource(refer_to_file(root.path, named=True), name)
         return
     from dicodec.batch.sources.cloud import list_objects
 
     for facts in list_objects(url):
-        relative = safe_relative(facts.url.key.removeprefix(url.key))
+        relative = make_safe_path(facts.url.key.removeprefix(url.key))
         place = f"{root.prefix}/{relative}" if root.prefix else str(relative)
-        yield Listed(object_reference(facts), place, unsure=True)
+        yield ListedSource(refer_to_object(facts), place, unsure=True)
 
 
-def roots(sources: Sequence[str], result: str | None = None) -> list[Root]:
-    """Return where to look; of several folders each has one of its own in the output.
+def parse_sources(sources: Sequence[str], result: str | None = None) -> list[NamedSource]:
+    """Return the named sources; each of several folders gets a folder of its own in the output.
 
     Args:
-        sources: as they were named.
-        result: name of the result, if there is one file, and that is not to be its own.
+        sources: paths and URLs.
+        result: name of the result of a single file; None for the file's own name.
 
     Raises:
-        InvalidOptionError: two sources would have the same place.
+        InvalidOptionError: two sources would have the same path in the output.
     """
     if result is not None:
-        return [Root(path, result=result) for path in sources]
+        return [NamedSource(path, result=result) for path in sources]
     containers = [path for path in sources if _is_container(path)]
     found = [
-        Root(path, _prefix(path) if len(sources) > 1 and path in containers else "")
+        NamedSource(path, _choose_prefix(path) if len(sources) > 1 and path in containers else "")
         for path in sources
     ]
     names = [root.prefix or Path(root.path).name for root in found]
@@ -95,13 +95,13 @@ def _is_container(path: str) -> bool:
 
 
 def _is_folder(path: str) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112 - it raises nothing, whatever the name
+    return os.path.isdir(path)  # noqa: PTH112 - it never raises
 
 
-def _prefix(path: str) -> str:
+def _choose_prefix(path: str) -> str:
     if is_object_url(path):
         url = parse_object_url(path)
-        return safe_component(url.name or url.bucket)
+        return make_safe_component(url.name or url.bucket)
     name = Path(path).resolve().name
     if not _is_folder(path):
         suffix = next(one for one in ARCHIVE_SUFFIXES if name.lower().endswith(one))
@@ -109,31 +109,32 @@ def _prefix(path: str) -> str:
     return name or "root"
 
 
-def listed(
-    sources: Sequence[Root], rules: WalkRules, limits: Limits
-) -> Iterator[Listed | PassedOver | DicodecError]:
-    """Yield all sources in order. What cannot be listed is yielded as an error."""
+def list_sources(
+    sources: Sequence[NamedSource], options: WalkOptions, limits: Limits
+) -> Iterator[ListedSource | PassedOver | DicodecError]:
+    """Yield all sources in order; an error for each one that cannot be listed."""
     for root in sources:
         try:
             if is_object_url(root.path):
-                yield from _objects(root)
+                yield from _list_objects(root)
             elif _is_folder(root.path):
-                for entry in walk(root.path, rules):
-                    if isinstance(entry, Found):
-                        yield Listed(entry.reference, os.path.join(root.prefix, entry.relative))  # noqa: PTH118
+                for entry in walk(root.path, options):
+                    if isinstance(entry, FoundFile):
+                        relative = os.path.join(root.prefix, entry.relative)  # noqa: PTH118 - hot
+                        yield ListedSource(entry.reference, relative)
                     else:
                         yield entry
             elif is_archive(root.path):
-                from dicodec.batch.sources.archives import members
+                from dicodec.batch.sources.archives import list_members
 
-                for member in members(root.path, limits):
+                for member in list_members(root.path, limits):
                     if isinstance(member, SourceReference):
-                        relative = safe_relative(member.member or "")
-                        yield Listed(member, str(Path(root.prefix) / relative), unsure=True)
+                        relative = str(Path(root.prefix) / make_safe_path(member.member or ""))
+                        yield ListedSource(member, relative, unsure=True)
                     else:
                         yield member
             else:
-                reference = file_reference(root.path, named=True)
-                yield Listed(reference, root.result or Path(root.path).name)
+                reference = refer_to_file(root.path, named=True)
+                yield ListedSource(reference, root.result or Path(root.path).name)
         except DicodecError as error:
             yield error

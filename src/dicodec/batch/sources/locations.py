@@ -1,4 +1,4 @@
-"""Where sources and results are: paths of files, or URLs of objects; what a batch asks of both."""
+"""Locations of sources and results, which are paths of files or URLs of objects."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ if TYPE_CHECKING:
     from dicodec.batch.sources.cloud import ObjectFacts
 
 
-class Standing(NamedTuple):
-    """What tells whether something at a place is still the same.
+class FileVersion(NamedTuple):
+    """Version of a file or object: it is the same if both numbers are.
 
     Attributes:
         size: bytes.
-        modified: when a file was changed, in nanoseconds since 1970; of an object a number that is
-            made of its etag, which changes with its content, where the store has etags.
+        modified: time of the last change of a file, in nanoseconds since 1970. For an object it is
+            a digest of its etag if the store has etags.
     """
 
     size: int
     modified: int
 
 
-def standing(place: str) -> Standing | None:
-    """Return what is known of the file or object at a place; None where there is none."""
+def read_version(place: str) -> FileVersion | None:
+    """Return the version of the file or object at a location; None if there is none."""
     if is_object_url(place):
-        from dicodec.batch.sources.cloud import head
+        from dicodec.batch.sources.cloud import read_facts
 
         try:
-            return object_standing(head(parse_object_url(place)))
+            return derive_version(read_facts(parse_object_url(place)))
         except DicodecError:
             return None
     try:
         found = os.stat(place)  # noqa: PTH116 - a path object costs more than the call
     except OSError:
         return None
-    return Standing(found.st_size, found.st_mtime_ns)
+    return FileVersion(found.st_size, found.st_mtime_ns)
 
 
-def object_standing(facts: ObjectFacts) -> Standing:
-    """Return the same of an object that is known already."""
+def derive_version(facts: ObjectFacts) -> FileVersion:
+    """Return the version of an object from its properties."""
     if facts.etag is None:
-        return Standing(facts.size, facts.modified)
+        return FileVersion(facts.size, facts.modified)
     digest = blake2s(facts.etag.encode(), digest_size=7).digest()
-    return Standing(facts.size, int.from_bytes(digest))
+    return FileVersion(facts.size, int.from_bytes(digest))
 
 
 def is_there(place: str) -> bool:
-    """Whether anything has the name, a link to nowhere too.
+    """Whether a location is taken, be it by a broken link.
 
     Raises:
-        WriteError: a store does not say.
+        WriteError: a store does not tell.
     """
     if is_object_url(place):
         from dicodec.batch.sources.cloud import exists
@@ -63,11 +63,11 @@ def is_there(place: str) -> bool:
     return os.path.lexists(place)
 
 
-def absolute(place: str) -> str:
-    """Return a name that does not depend on the current folder."""
+def make_absolute(place: str) -> str:
+    """Return the path of a file that does not depend on the current folder; a URL unchanged."""
     return place if is_object_url(place) else os.path.abspath(place)  # noqa: PTH100 - it is hot
 
 
-def real(place: str) -> str:
-    """Return the name of the file itself where a place is a link to it."""
+def resolve_links(place: str) -> str:
+    """Return the path of a file without symbolic links; a URL unchanged."""
     return place if is_object_url(place) else os.path.realpath(place)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_source(reference: SourceReference) -> Iterator[Source]:
-    """Yield what a conversion takes as its source: a path, a member's bytes, or an open object.
+    """Open a source: the value is a path, the stream of a member, or an open object.
 
     Raises:
-        ReadError: an archive or its member, or an object, cannot be read.
+        ReadError: an archive, a member or an object cannot be read.
     """
     if is_object_url(reference.path):
         from dicodec.batch.sources.cloud_source import open_object

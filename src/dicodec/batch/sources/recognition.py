@@ -1,4 +1,4 @@
-"""Whether a file among others is DICOM, by its first bytes."""
+"""Recognize DICOM files among others by their first bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dicodec.part10.file_meta import PREAMBLE_LENGTH, guess_encoding
 from dicodec.part10.vr import LONG_FORM
 
 SNIFFED = 1024
-"""Bytes from a file's start that are looked at; fewer where it is shorter."""
+"""Bytes at the start of a file that recognition needs; fewer if the file is shorter."""
 
 EMPTY, NOT_DICOM, DICOMDIR = "empty-file", "not-dicom", "dicomdir"
 
@@ -20,15 +20,14 @@ _DIRECTORY = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"
 """Media Storage SOP Class UID of the Media Storage Directory, as its element (PS3.10 8.6)."""
 
 
-def why_not(first: bytes) -> str | None:
-    """Return why a file that was found is no source for a conversion, or None where it is one.
+def find_skip_reason(first: bytes) -> str | None:
+    """Return why a found file is not converted; None if it is.
 
     Args:
-        first: its first SNIFFED bytes.
+        first: the first SNIFFED bytes of the file.
 
     Returns:
-        EMPTY, NOT_DICOM, or DICOMDIR for an index of files, which is right for those that it was
-        made for and for no others.
+        EMPTY, NOT_DICOM, or DICOMDIR: an index of files, which describes the originals only.
     """
     if not first:
         return EMPTY
@@ -41,7 +40,7 @@ def why_not(first: bytes) -> str | None:
 
 
 def _begins_data_set(first: bytes, encoding: DataSetEncoding) -> bool:
-    """Whether elements that the dictionary knows follow each other in order."""
+    """Whether the bytes begin with elements of the dictionary, in ascending order."""
     position, previous = 0, -1
     for _ in range(_ELEMENTS):
         if position + 12 > len(first):
@@ -50,11 +49,11 @@ def _begins_data_set(first: bytes, encoding: DataSetEncoding) -> bool:
         tag = group << 16 | element
         if tag <= previous or not (vr_of(tag) or element == 0 or group % 2):
             return False
-        position, previous = _end(first, position, encoding), tag
+        position, previous = _find_end(first, position, encoding), tag
     return previous >= 0
 
 
-def _end(first: bytes, position: int, encoding: DataSetEncoding) -> int:
+def _find_end(first: bytes, position: int, encoding: DataSetEncoding) -> int:
     if not encoding.explicit_vr:
         return position + 8 + int(struct.unpack_from(encoding.order + "I", first, position + 4)[0])
     if first[position + 4 : position + 6] in LONG_FORM:

@@ -1,4 +1,4 @@
-"""What a batch names as a source: a file, or a member of an archive; picklable, and small."""
+"""References to sources: files, members of archives and objects; small and picklable."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicodec.batch.sources.locations import absolute, object_standing
+from dicodec.batch.sources.locations import derive_version, make_absolute
 from dicodec.errors import SourceUnavailableError
 from dicodec.model.object_url import is_object_url, parse_object_url
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from dicodec.batch.sources.cloud import ObjectFacts
 
 _MEMBER = "!/"
-"""Between an archive's path and its member's name."""
+"""Separator between an archive's path and its member's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceReference:
-    """A source that was found or named.
+    """A source that was named, or found in a named one.
 
     Attributes:
-        path: of the file, or of the archive; or URL of the object.
+        path: path of the file or of the archive; or URL of the object.
         size: bytes, as listed.
-        modified: when it was changed, in nanoseconds since 1970; of a member that of its archive;
-            of an object a number that stands for its etag, see `Standing`.
-        member: name within the archive, as it is there; None for a file.
-        offset: where a member's bytes begin in an uncompressed tar, or its header in a zip.
+        modified: time of the last change of the file or archive, in nanoseconds since 1970; for an
+            object see `FileVersion`.
+        member: name of the member in its archive, as it is there; None for a file.
+        offset: offset of the member's bytes in an uncompressed tar, or of its header in a zip.
         zipped: whether the archive is a zip.
-        spool: a temporary file that holds the member's bytes, where they could be read only once.
-        named: whether the user named it, so that it is an error where it is no DICOM.
+        spool: path of a temporary file with the member's bytes, if the archive is a compressed tar.
+        named: whether the user named it, so it is an error if it is not DICOM.
     """
 
     path: str
@@ -45,31 +45,31 @@ class SourceReference:
 
     @property
     def name(self) -> str:
-        """The name for people, reports and the ledger."""
+        """Name for people and reports."""
         return self.path if self.member is None else f"{self.path}{_MEMBER}{self.member}"
 
     @property
     def key(self) -> str:
-        """The name that does not depend on the current folder."""
-        return replace(self, path=absolute(self.path)).name
+        """Name in the ledger, which does not depend on the current folder."""
+        return replace(self, path=make_absolute(self.path)).name
 
 
-def object_reference(facts: ObjectFacts, *, named: bool = False) -> SourceReference:
-    """Return the reference to an object."""
-    return SourceReference(str(facts.url), *object_standing(facts), named=named)
+def refer_to_object(facts: ObjectFacts, *, named: bool = False) -> SourceReference:
+    """Return the reference to an object whose properties are known."""
+    return SourceReference(str(facts.url), *derive_version(facts), named=named)
 
 
-def file_reference(path: str, *, named: bool = False) -> SourceReference:
-    """Return the reference to a file or an object that is there.
+def refer_to_file(path: str, *, named: bool = False) -> SourceReference:
+    """Return the reference to an existing file or object.
 
     Raises:
-        SourceUnavailableError: it is not, or cannot be looked at.
-        ReadError: a store does not answer as it should.
+        SourceUnavailableError: it does not exist, or its properties cannot be read.
+        ReadError: the store gives an unexpected answer.
     """
     if is_object_url(path):
-        from dicodec.batch.sources.cloud import head
+        from dicodec.batch.sources.cloud import read_facts
 
-        return object_reference(head(parse_object_url(path)), named=named)
+        return refer_to_object(read_facts(parse_object_url(path)), named=named)
     try:
         found = os.stat(path)  # noqa: PTH116 - a path object costs more than the call
     except (OSError, ValueError) as cause:
@@ -81,6 +81,6 @@ def file_reference(path: str, *, named: bool = False) -> SourceReference:
 
 
 def release(reference: SourceReference) -> None:
-    """Remove what was only there for this source."""
+    """Remove the temporary file of a source, if it has one."""
     if reference.spool is not None:
         Path(reference.spool).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Names of files and folders made of text that is not to be trusted."""
+"""Make names of files and folders from untrusted text."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import unicodedata
 from hashlib import blake2b
 
 _LONGEST = 200
-"""Bytes; file systems take 255, and a part file's name is longer than its target's."""
+"""Bytes of a name. File systems take 255, and a part file's name is longer than its target's."""
 
 _UNSAFE = frozenset('/\\:*?"<>|')
 
 
-def safe_component(text: str) -> str:
-    """Return text as the name of one file or folder: it means nothing else, wherever it stands.
+def make_safe_component(text: str) -> str:
+    """Return text as the name of one file or folder, which never changes the folder of a path.
 
-    Separators, control characters and what common file systems refuse become "_", and so do a
-    leading and all trailing dots. What is too long is cut, with a digest of all of it at its end.
+    Separators, control characters and characters that common file systems refuse become "_", and
+    so do a leading dot and all trailing dots. A long text is cut, and ends with a digest of it.
     """
     text = "".join("_" if _is_unsafe(character) else character for character in text).strip()
     stripped = text.rstrip(".")
@@ -33,7 +33,7 @@ def _is_unsafe(character: str) -> bool:
     return character in _UNSAFE or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-def safe_relative(name: str) -> str:
-    """Return a member's name in an archive as a path that stays below where it is put."""
+def make_safe_path(name: str) -> str:
+    """Return a member's name as a relative path that never leaves its folder."""
     parts = name.replace("\\", "/").split("/")
-    return "/".join(safe_component(part) for part in parts if part not in {"", "."}) or "_"
+    return "/".join(make_safe_component(part) for part in parts if part not in {"", "."}) or "_"

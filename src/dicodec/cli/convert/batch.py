@@ -18,11 +18,11 @@ from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LEDGER_NAME
 from dicodec.batch.pool.pool import Pool
 from dicodec.batch.run import Batch
-from dicodec.batch.scheduling import Manner
-from dicodec.batch.sources.folders import Found, WalkRules, walk
-from dicodec.batch.sources.listing import Root, listed, roots
-from dicodec.batch.sources.locations import absolute
-from dicodec.batch.work_item import Settings
+from dicodec.batch.scheduling import BatchOptions
+from dicodec.batch.sources.folders import FoundFile, WalkOptions, walk
+from dicodec.batch.sources.listing import NamedSource, list_sources, parse_sources
+from dicodec.batch.sources.locations import make_absolute
+from dicodec.batch.work_item import WorkOptions
 from dicodec.cli.convert.batch_output import BatchOutput, NoProgress
 from dicodec.cli.convert.options import conversion_options
 from dicodec.cli.convert.output import ReportFile, show_error
@@ -48,13 +48,13 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
     folder, result = _output(arguments)
     sources = _checked_sources(arguments, result)
     manner = _manner(arguments, sources, folder, named=result is not None)
-    rules = WalkRules(
+    rules = WalkOptions(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
         excluded=_excluded(manner.output),
         backup=arguments.backup,
     )
-    entries = listed(sources, rules, settings.options.limits)
+    entries = list_sources(sources, rules, settings.options.limits)
     known = _ledger(arguments, sources, manner)
     with (
         ReportFile(arguments.report) as reports,
@@ -67,7 +67,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
         with _progress(arguments, sources, rules) as progress:
             batch = Batch(
                 entries, settings, manner, ledger, pool,
-                tell=output.teller(progress.print), arguments=shlex.join(sys.argv[1:]),
+                report=output.teller(progress.print), arguments=shlex.join(sys.argv[1:]),
             )  # fmt: skip
             summary = batch.run(interruptions.count, progress.beat)
         output.finish(summary)
@@ -78,7 +78,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
     return 0 if summary.all_well and reports.error is None else SOME_FAILED
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _settings(arguments: argparse.Namespace) -> WorkOptions:
     if arguments.layout is not None:
         from dicodec.batch.layout import parse_layout
 
@@ -89,7 +89,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         from dicodec.batch.policy.policy import load_policy
 
         load_policy(arguments.policy)  # what is wrong with it is said once, and here
-    return Settings(
+    return WorkOptions(
         options=conversion_options(arguments),
         policy=arguments.policy,
         # A dry run need not have a place for results.
@@ -100,12 +100,12 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _checked_sources(arguments: argparse.Namespace, result: str | None) -> list[Root]:
+def _checked_sources(arguments: argparse.Namespace, result: str | None) -> list[NamedSource]:
     if "-" in arguments.source:
         raise InvalidOptionError("standard input is no source for a batch")
     if arguments.in_place and any(is_archive(path) for path in arguments.source):
         raise InvalidOptionError("an archive cannot be converted in place")
-    return roots(arguments.source, result)
+    return parse_sources(arguments.source, result)
 
 
 def _output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
@@ -124,20 +124,20 @@ def _output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
 
 
 def _manner(
-    arguments: argparse.Namespace, sources: list[Root], folder: str | None, *, named: bool
-) -> Manner:
+    arguments: argparse.Namespace, sources: list[NamedSource], folder: str | None, *, named: bool
+) -> BatchOptions:
     if folder is None:
-        return Manner(None, arguments.resume, arguments.skip_existing)
+        return BatchOptions(None, arguments.resume, arguments.skip_existing)
     if is_object_url(folder):
         parse_object_url(folder)
-        return Manner(folder, arguments.resume, arguments.skip_existing)
+        return BatchOptions(folder, arguments.resume, arguments.skip_existing)
     if any(_same(root.path, folder) for root in sources):
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
     if named and not os.path.isdir(folder):  # noqa: PTH112 - it raises nothing
         raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
     if not arguments.dry_run:
         make_folder(folder)
-    return Manner(absolute(folder), arguments.resume, arguments.skip_existing)
+    return BatchOptions(make_absolute(folder), arguments.resume, arguments.skip_existing)
 
 
 def _same(path: str, other: str) -> bool:
@@ -151,7 +151,7 @@ def _excluded(output: str | None) -> frozenset[tuple[int, int]]:
     return frozenset({(found.st_dev, found.st_ino)})
 
 
-def _ledger(arguments: argparse.Namespace, sources: list[Root], manner: Manner) -> str:
+def _ledger(arguments: argparse.Namespace, sources: list[NamedSource], manner: BatchOptions) -> str:
     """Return the ledger's file; "" for none, in a dry run that goes on with no other run."""
     if arguments.dry_run and not arguments.resume:
         return ""
@@ -198,7 +198,7 @@ class _Interruptions:
 
 @contextmanager
 def _progress(
-    arguments: argparse.Namespace, sources: list[Root], rules: WalkRules
+    arguments: argparse.Namespace, sources: list[NamedSource], rules: WalkOptions
 ) -> Iterator[NoProgress | ShownProgress]:
     if arguments.quiet or arguments.json or not sys.stderr.isatty():
         yield NoProgress()
@@ -222,7 +222,7 @@ def _progress(
 
 
 def _count(
-    sources: list[Root], rules: WalkRules, progress: ShownProgress, stop: threading.Event
+    sources: list[NamedSource], rules: WalkOptions, progress: ShownProgress, stop: threading.Event
 ) -> None:
     files = size = 0
     for root in sources:
@@ -230,7 +230,7 @@ def _count(
             for entry in walk(root.path, rules):
                 if stop.is_set():
                     return
-                if isinstance(entry, Found):
+                if isinstance(entry, FoundFile):
                     files, size = files + 1, size + entry.reference.size
         elif is_archive(root.path) or is_object_url(root.path):
             return  # how much there is, is known only once it has been read

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 
 from dicodec.batch.ledger.summary import Summary
 from dicodec.batch.ledger.tables import State
-from dicodec.batch.run import Tell
+from dicodec.batch.run import ReportOutcome
 from dicodec.cli.convert.output import ReportFile, reason_text, report_lines
 from dicodec.cli.printing import print_line
 from dicodec.errors import DicodecError
@@ -46,7 +46,7 @@ class BatchOutput:
         # A dry run is asked for to see what each file would become.
         self._lines = arguments.verbose or (arguments.dry_run and not arguments.quiet)
 
-    def teller(self, show: Callable[[str], None]) -> Tell:
+    def teller(self, show: Callable[[str], None]) -> ReportOutcome:
         """Return what tells of one source.
 
         Args:

@@ -150,9 +150,7 @@ def _planned(
     """Say what `_converted` would do, or what would keep the result from its place."""
     if isinstance(target, str) and is_object_url(target):
         if not options.overwrite and _is_there(target):
-            raise TargetExistsError(
-                "the target exists", path=target, hint="--overwrite replaces it"
-            )
+            raise TargetExistsError.at(target)
     elif isinstance(target, str | Path):
         output: str | None = arguments.output
         check_place(

@@ -167,15 +167,11 @@ def _rename_new(part: Path, target: Path) -> None:
     try:
         os.link(part, target)
     except FileExistsError:
-        raise _exists(target) from None
+        raise TargetExistsError.at(str(target)) from None
     except OSError:  # a file system without hard links
         if os.path.lexists(target):
-            raise _exists(target) from None
+            raise TargetExistsError.at(str(target)) from None
         part.replace(target)
-
-
-def _exists(target: Path) -> TargetExistsError:
-    return TargetExistsError("the target exists", path=str(target), hint="--overwrite replaces it")
 
 
 def _sync_folder(folder: Path) -> None:

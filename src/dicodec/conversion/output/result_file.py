@@ -120,9 +120,7 @@ def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
             hint="- writes to standard output",
         )
     if not overwrite and (found is not None or target.is_symlink()):
-        raise TargetExistsError(
-            "the target exists", path=str(target), hint="--overwrite replaces it"
-        )
+        raise TargetExistsError.at(str(target))
     return found
 
 

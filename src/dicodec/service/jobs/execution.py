@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from dicodec.batch.pool.pool import Event, Job, Outcome, Pool, Progress, Returned
+from dicodec.batch.pool.pool import (
+    ItemGroup,
+    ItemOutcome,
+    ItemProgress,
+    ItemReturned,
+    Pool,
+    PoolEvent,
+)
 from dicodec.batch.pool.worker_process import Work
 from dicodec.errors import DicodecError, InternalError
 from dicodec.service.jobs.execution_work import Done, JobRules, Task, carry_out
@@ -111,7 +118,7 @@ class Executor:
                     flight.future.cancel()
             else:
                 self._flights.update(zip(keys, flights, strict=True))
-                self._pool.submit(Job(work, settings, items, keys))
+                self._pool.submit(ItemGroup(work, settings, items, keys))
         return [flight.future for flight in flights]
 
     def give_up(self, future: Future[Any]) -> None:
@@ -158,16 +165,16 @@ class Executor:
                 self._hear(self._pool.give_up(key))
                 return
 
-    def _hear(self, events: Sequence[Event]) -> None:
+    def _hear(self, events: Sequence[PoolEvent]) -> None:
         for event in events:
             match event:
-                case Progress(key, value):
+                case ItemProgress(key, value):
                     flight = self._flights.get(key)
                     if flight is not None and flight.progress is not None:
                         flight.progress(*value)
-                case Returned(key):
+                case ItemReturned(key):
                     self._flights.pop(key).future.cancel()
-                case Outcome(key, result, error):
+                case ItemOutcome(key, result, error):
                     _settle(self._flights.pop(key).future, result, error)
 
     def _break(self, fault: InternalError) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dicodec.batch.conversion_work import convert_item
-from dicodec.batch.policy.policy import load_policy, profile_names
-from dicodec.batch.pool.worker_process import Surroundings
+from dicodec.batch.policy.policy import list_profiles, load_policy
+from dicodec.batch.pool.worker_process import WorkContext
 from dicodec.batch.sources.opening import open_source
-from dicodec.batch.sources.references import file_reference
-from dicodec.batch.work_item import Item, Settings
+from dicodec.batch.sources.references import refer_to_file
+from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model.object_url import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
@@ -50,9 +50,9 @@ class JobRules:
         """
         if name in self.policies:
             return self.policies[name]
-        if name in profile_names():
+        if name in list_profiles():
             return name
-        known = ", ".join(sorted({*self.policies, *profile_names()}))
+        known = ", ".join(sorted({*self.policies, *list_profiles()}))
         raise RequestError(
             f"there is no policy {name!r}", field="policy", hint=f"there are {known}"
         )
@@ -85,7 +85,7 @@ class Done:
     target: str | None
 
 
-def carry_out(rules: JobRules, task: Task, around: Surroundings) -> Done:
+def carry_out(rules: JobRules, task: Task, around: WorkContext) -> Done:
     """Carry out a request; a work of the pool.
 
     Raises:
@@ -98,8 +98,8 @@ def carry_out(rules: JobRules, task: Task, around: Surroundings) -> Done:
     policy = None if request.policy is None else rules.policy(request.policy)
     if policy is not None and not rules.copy_kept and _kept(policy, source, options):
         return _left_alone(source, options)
-    item = Item(file_reference(source, named=True), target, overwrite=_is_ours(target, task))
-    ending = convert_item(Settings(options=options, policy=policy), item, around)
+    item = Item(refer_to_file(source, named=True), target, overwrite=_is_ours(target, task))
+    ending = convert_item(WorkOptions(options=options, policy=policy), item, around)
     return Done(json.loads(ending.json), ending.target)
 
 
@@ -123,20 +123,20 @@ def _is_ours(target: str, task: Task) -> bool:
 def _changed(place: str) -> float:
     """Return when a file or an object was changed, in seconds since 1970."""
     if is_object_url(place):
-        from dicodec.batch.sources.cloud import head
+        from dicodec.batch.sources.cloud import read_facts
 
-        return head(parse_object_url(place)).modified / 1e9
+        return read_facts(parse_object_url(place)).modified / 1e9
     return os.stat(place).st_mtime  # noqa: PTH116
 
 
 def _kept(policy: str, source: str, options: ConversionOptions) -> bool:
-    with open_source(file_reference(source, named=True)) as opened:
+    with open_source(refer_to_file(source, named=True)) as opened:
         return load_policy(policy).choose(opened, options).options is None
 
 
 def _left_alone(source: str, options: ConversionOptions) -> Done:
     with (
-        open_source(file_reference(source, named=True)) as opened,
+        open_source(refer_to_file(source, named=True)) as opened,
         open_tolerantly(opened, options.limits) as file,
     ):
         return Done(_report_of(file, source).as_dict(), None)

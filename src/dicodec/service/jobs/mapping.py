@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.sources.safe_names import safe_component
+from dicodec.batch.sources.safe_names import make_safe_component
 from dicodec.errors import InvalidOptionError, RequestError
 from dicodec.service.jobs.messages import Request, json_object
 from dicodec.service.jobs.request_fields import REQUEST_FIELDS
@@ -51,7 +51,7 @@ class Template:
             if not value:
                 return None
             raw = whole or not self.path or name in given.get(_TRUSTED, ())
-            text += value if raw else safe_component(value)
+            text += value if raw else make_safe_component(value)
         return text
 
 

@@ -10,10 +10,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.sources.folders import PassedOver, WalkRules
-from dicodec.batch.sources.listing import Listed, Root, listed, roots
-from dicodec.batch.sources.locations import absolute
-from dicodec.batch.sources.recognition import SNIFFED, why_not
+from dicodec.batch.sources.folders import PassedOver, WalkOptions
+from dicodec.batch.sources.listing import ListedSource, NamedSource, list_sources, parse_sources
+from dicodec.batch.sources.locations import make_absolute
+from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.errors import DicodecError
 from dicodec.model.limits import DEFAULT_LIMITS
 from dicodec.model.object_url import is_object_url
@@ -86,9 +86,11 @@ def requests_for(
     Raises:
         InvalidOptionError: two sources would have the same place.
     """
-    found = [Root(absolute(root.path), root.prefix) for root in roots([*sources])]
-    for one in listed(found, WalkRules(), DEFAULT_LIMITS):
-        if not isinstance(one, Listed):
+    found = [
+        NamedSource(make_absolute(root.path), root.prefix) for root in parse_sources([*sources])
+    ]
+    for one in list_sources(found, WalkOptions(), DEFAULT_LIMITS):
+        if not isinstance(one, ListedSource):
             yield one
             continue
         reference = one.reference
@@ -106,7 +108,7 @@ def _why_not(path: str) -> str | None:
         return None
     try:
         with Path(path).open("rb", buffering=0) as file:
-            return why_not(file.read(SNIFFED))
+            return find_skip_reason(file.read(SNIFFED))
     except OSError:
         return None  # the job will say what is wrong, and may be tried again
 

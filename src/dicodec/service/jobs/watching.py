@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.sources.folders import Found, PassedOver, WalkRules, walk
+from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
@@ -137,15 +137,15 @@ class Watcher:
             self._store.remove_finished(time.time() - _KEEP_SECONDS)
         return added
 
-    def _files(self) -> Iterator[Found]:
+    def _files(self) -> Iterator[FoundFile]:
         excluded = set()
         for folder in self._apart:
             with suppress(OSError):
                 status = Path(folder).stat()
                 excluded.add((status.st_dev, status.st_ino))
         unlisted = {}
-        for entry in walk(self._rules.folder, WalkRules(excluded=frozenset(excluded))):
-            if isinstance(entry, Found):
+        for entry in walk(self._rules.folder, WalkOptions(excluded=frozenset(excluded))):
+            if isinstance(entry, FoundFile):
                 if not entry.reference.path.lower().endswith(UNFINISHED_SUFFIXES):
                     yield entry
             elif not isinstance(entry, PassedOver):
@@ -154,7 +154,7 @@ class Watcher:
             self._log.write("warning", "cannot be listed", file=path, message=unlisted[path])
         self._unlisted = set(unlisted)
 
-    def _is_complete(self, found: Found) -> bool:
+    def _is_complete(self, found: FoundFile) -> bool:
         reference = found.reference
         if hash((reference.path, reference.size, reference.modified)) in self._known:
             return False
@@ -169,7 +169,7 @@ class Watcher:
             return False
         return now - before.since >= self._rules.settle and not _is_being_written(reference.path)
 
-    def _request(self, found: Found) -> Request | None:
+    def _request(self, found: FoundFile) -> Request | None:
         """Return the request for a file; None where the store knows that it is done with."""
         reference = found.reference
         del self._settling[reference.path]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dicodec.batch.pool.worker_process import Surroundings
+from dicodec.batch.pool.worker_process import WorkContext
 from dicodec.comparison.image_pair import open_side
 from dicodec.errors import UnsupportedSourceError
 from dicodec.model.limits import DEFAULT_LIMITS
@@ -26,7 +26,7 @@ class PreviewItem:
     largest_side: int
 
 
-def preview_item(settings: None, item: PreviewItem, around: Surroundings) -> bytes:  # noqa: ARG001
+def preview_item(settings: None, item: PreviewItem, around: WorkContext) -> bytes:  # noqa: ARG001
     """Return a PNG of a frame as a viewer would show it; a work of the pool.
 
     Raises:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dicodec.batch.ledger.stored_text import restored
+from dicodec.batch.ledger.sqlite_file import decode_value
 from dicodec.service.jobs.store.tables import COLUMNS, Job, JobFilter, JobState, Tally
 
 
@@ -76,6 +76,6 @@ class StoreReading:
 
 def job_of(row: tuple[Any, ...]) -> Job:
     """Return a row of COLUMNS as a job."""
-    values = [restored(value) for value in row]
+    values = [decode_value(value) for value in row]
     values[7] = JobState(values[7])
     return Job(*values)

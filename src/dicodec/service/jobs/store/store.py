@@ -18,12 +18,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-from dicodec.batch.ledger.stored_text import stored
-from dicodec.errors import InvalidOptionError, TargetUnavailableError
+from dicodec.batch.ledger.sqlite_file import DatabaseFormat, encode_text, open_database
+from dicodec.errors import TargetUnavailableError
 from dicodec.service.jobs.store.queries import StoreReading, job_of
 from dicodec.service.jobs.store.tables import (
     APPLICATION,
@@ -42,7 +40,8 @@ EVENTS_KEPT = 20_000
 """Events that are kept for those who come back after a break."""
 
 _BATCH = 1000
-_BUSY_SECONDS = 30
+
+_FORMAT = DatabaseFormat("job store", APPLICATION, VERSION, SCHEMA)
 
 
 class JobStore(StoreReading):
@@ -70,44 +69,12 @@ class JobStore(StoreReading):
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._clock = clock
         self._lock = threading.RLock()
-        try:
-            self._connection = sqlite3.connect(
-                self.path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
-            )
-            self._prepare()
-        except sqlite3.OperationalError as cause:
-            raise TargetUnavailableError(f"the job store: {cause}", path=self.path) from cause
-        except sqlite3.DatabaseError as cause:
-            raise InvalidOptionError(
-                f"not a job store of dicodec: {cause}", path=self.path
-            ) from cause
-
-    def _prepare(self) -> None:
-        execute = self._connection.execute
-        if not Path(self.path).stat().st_size:
-            execute("PRAGMA page_size = 8192")
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = NORMAL")
-        execute("PRAGMA wal_autocheckpoint = 4000")
-        with self._writing():
-            (tables,) = execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            if not tables:
-                for statement in _statements(SCHEMA):
-                    execute(statement)
-        (application,) = execute("PRAGMA application_id").fetchone()
-        (version,) = execute("PRAGMA user_version").fetchone()
-        if (application, version) != (APPLICATION, VERSION):
-            raise InvalidOptionError("not a job store of this version of dicodec", path=self.path)
+        self._connection = open_database(self.path, _FORMAT, create=True, check_same_thread=False)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -247,7 +214,7 @@ class JobStore(StoreReading):
             _FINISH.format(history=_NOTED if failed else "history"),
             (one.state, one.not_before, now if one.state.over else None, one.frames, one.frames,
              one.source_size, one.target_size, one.action, one.error_code, _shown(one.error_text),
-             one.seconds, stored(one.target), one.result, *([note] if failed else []), one.id,
+             one.seconds, encode_text(one.target), one.result, *([note] if failed else []), one.id,
              self.owner),
         ).rowcount  # fmt: skip
         if ended:
@@ -355,13 +322,3 @@ _AGAIN = (
 def _shown(text: str | None) -> str | None:
     """Return a text for people; of what is none, the bytes are escaped."""
     return None if text is None else text.encode(errors="backslashreplace").decode()
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Yield the statements of a script; `executescript` would end the transaction."""
-    held = ""
-    for line in script.splitlines(keepends=True):
-        held += line
-        if sqlite3.complete_statement(held):
-            yield held
-            held = ""

@@ -1,0 +1,128 @@
+"""Open the SQLite files of ledgers and job stores, and encode names for them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dicodec.errors import InvalidOptionError, TargetUnavailableError
+
+_BUSY_SECONDS = 30
+"""How long a statement waits for other connections."""
+
+_PAGE_SIZE = 8192
+_CHECKPOINT_PAGES = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFormat:
+    """One kind of SQLite file.
+
+    Attributes:
+        name: the kind in words, for errors: "ledger".
+        application, version: numbers that the schema puts into the header of a file (PRAGMA
+            application_id and user_version); a file with other numbers is refused.
+        schema: SQL script that makes the tables and sets both numbers.
+    """
+
+    name: str
+    application: int
+    version: int
+    schema: str
+
+
+def open_database(
+    path: str, form: DatabaseFormat, *, create: bool, check_same_thread: bool = True
+) -> sqlite3.Connection:
+    """Open a database, in autocommit mode.
+
+    What was committed survives a killed process; a power cut may lose the last moments.
+
+    Args:
+        path: its file; "" for a temporary database.
+        form: its kind.
+        create: whether to make the tables of a file that is missing or empty.
+        check_same_thread: whether only the calling thread may use the connection.
+
+    Raises:
+        InvalidOptionError: the file is another kind of file, or of another version.
+        TargetUnavailableError: the file cannot be made or opened.
+    """
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(
+            path,
+            isolation_level=None,
+            timeout=_BUSY_SECONDS,
+            check_same_thread=check_same_thread,
+        )
+        _prepare(connection, path, form, create=create)
+    except sqlite3.OperationalError as cause:
+        _close(connection)
+        raise TargetUnavailableError(f"the {form.name}: {cause}", path=path) from cause
+    except sqlite3.DatabaseError as cause:
+        _close(connection)
+        raise InvalidOptionError(f"not a {form.name} of dicodec: {cause}", path=path) from cause
+    except InvalidOptionError:
+        _close(connection)
+        raise
+    return connection
+
+
+def _close(connection: sqlite3.Connection | None) -> None:
+    if connection is not None:
+        connection.close()
+
+
+def _prepare(
+    connection: sqlite3.Connection, path: str, form: DatabaseFormat, *, create: bool
+) -> None:
+    execute = connection.execute
+    if create and not _has_tables(connection):
+        execute(f"PRAGMA page_size = {_PAGE_SIZE}")
+        execute("PRAGMA journal_mode = WAL")
+        execute("BEGIN IMMEDIATE")  # all or nothing: a process may be killed here as anywhere
+        if not _has_tables(connection):  # another process may have made them meanwhile
+            for statement in _statements(form.schema):
+                execute(statement)
+        execute("COMMIT")
+    (application,) = execute("PRAGMA application_id").fetchone()
+    (version,) = execute("PRAGMA user_version").fetchone()
+    if (application, version) != (form.application, form.version):
+        raise InvalidOptionError(f"not a {form.name} of this version of dicodec", path=path)
+    execute("PRAGMA synchronous = NORMAL")
+    execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return bool(tables)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script; `executescript` would end the transaction."""
+    held = ""
+    for line in script.splitlines(keepends=True):
+        held += line
+        if sqlite3.complete_statement(held):
+            yield held
+            held = ""
+
+
+def encode_text(text: str | None) -> str | bytes | None:
+    """Return a text as SQLite can hold it: a file name that is not text becomes its bytes."""
+    if text is None or text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
+
+
+def decode_value(value: Any) -> Any:
+    """Return a value of a row as it was before `encode_text`."""
+    return os.fsdecode(value) if isinstance(value, bytes) else value
