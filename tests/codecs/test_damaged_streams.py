@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dicodec.codecs.base import Decoder
-from dicodec.codecs.jpegxl import JpegXlDecoder, repack_jpeg, unpack_jpeg
+from dicodec.codecs.jpeg_repacking import repack_jpeg, unpack_jpeg
+from dicodec.codecs.jpegxl import JpegXlDecoder
 from dicodec.codecs.table import decoder_for
 from dicodec.errors import CorruptFrameError, DicodecError, FrameError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
@@ -144,16 +145,15 @@ def test_a_missing_end_of_jpeg_ls_is_found_at_once() -> None:
 
 
 def test_repacked_jpeg_that_is_truncated() -> None:
-    stream = _example("jpeg")[0]
-    packed = repack_jpeg(stream)
-    image = _example("jpeg")[1]
+    stream, image, _, _ = _example("jpeg")
+    packed = repack_jpeg(stream, image)
     for cut in range(0, len(packed), 13):
         with pytest.raises(FrameError):
             unpack_jpeg(packed[:cut])
         with pytest.raises(FrameError):
             JpegXlDecoder().decode(packed[:cut], image)
     with pytest.raises(TruncatedFrameError):
-        repack_jpeg(stream[:-2])
+        repack_jpeg(stream[:-2], image)
 
 
 def test_an_rle_header_that_lies() -> None:

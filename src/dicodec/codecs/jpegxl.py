@@ -20,17 +20,12 @@ from dicodec.codecs.checks import (
     first_exact,
     plain_description,
 )
+from dicodec.codecs.jpeg import JpegDecoder
+from dicodec.codecs.jpeg_repacking import explained, unpack_jpeg
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as jpeg_headers
 from dicodec.codecs.streams import jpegxl as headers
-from dicodec.errors import (
-    CorruptFrameError,
-    EncodeError,
-    InvalidOptionError,
-    TruncatedFrameError,
-    UnsupportedSourceError,
-    UnsupportedTargetError,
-)
+from dicodec.errors import InvalidOptionError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
@@ -48,10 +43,16 @@ from dicodec.pixels import bits
 LOSSLESS_EFFORT, LOSSY_EFFORT = 1, 5
 FAULTY_EFFORT = 1
 
+_JPEG = JpegDecoder()
+
 
 @dataclass(frozen=True, slots=True)
 class JpegXlDecoder:
-    """Reads JPEG XL of up to 16 bits. XYB and recompressed YCbCr come as RGB.
+    """Reads JPEG XL of up to 16 bits. XYB and YCbCr come as RGB.
+
+    A stream that holds what is needed to rebuild a JPEG stream (.111) is that JPEG stream: it is
+    rebuilt, described and decoded as such. libjxl's own samples of it are others, by 3 levels where
+    colors are smooth and by 24 or more in noise, and have the orientation that the JPEG carries.
 
     Attributes:
         threads: for each frame.
@@ -61,12 +62,21 @@ class JpegXlDecoder:
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Return what the stream's headers say: see `Decoder`."""
-        return headers.describe(stream)
+        description = headers.describe(stream)
+        if not description.details.get("jpeg_reconstruction"):
+            return description
+        rebuilt = jpeg_headers.describe(unpack_jpeg(stream))
+        details = {**rebuilt.details, "jpeg_reconstruction": 1}
+        if color := description.details.get("color"):
+            details["jpegxl_color"] = color
+        return replace(rebuilt, details=details)
 
     def decoded_description(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
+        if stream.kind == "jpeg":
+            return _JPEG.decoded_description(stream, image)
         pi = image.photometric_interpretation
         if image.samples_per_pixel == 3 and (stream.component_transform or pi == "XYB"):
             return plain_description(image, "RGB")
@@ -78,6 +88,10 @@ class JpegXlDecoder:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         description = headers.describe(stream)
+        if description.details.get("jpeg_reconstruction"):
+            # A profile in the JPEG may have another number of components than its image.
+            check_size(replace(description, components=None), image)
+            return _JPEG.decode(unpack_jpeg(stream), image, notes)
         check_size(description, image)
         if description.details.get("floating"):
             raise UnsupportedSourceError("JPEG XL with floating point samples")
@@ -85,7 +99,7 @@ class JpegXlDecoder:
             # The first image asked for, libjxl does not run through the stream to count them.
             samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=self.threads)
         except Exception as cause:
-            raise _why(cause) from cause
+            raise explained(cause) from cause
         return bring_to_image(samples, description, image, notes)
 
 
@@ -201,49 +215,6 @@ class JpegXlLossyEncoder:
                 numthreads=self.threads,
             )
         return bytes(stream)
-
-
-def repack_jpeg(stream: Buffer) -> bytes:
-    """Return a JPEG stream as JPEG XL (.111) from which the same bytes can be had again.
-
-    Junk before the SOI marker and padding behind the EOI marker are left out.
-
-    Raises:
-        TruncatedFrameError, CorruptFrameError: the JPEG stream is damaged.
-        EncodeError: such a JPEG stream cannot be repacked (JPEG XL takes 8 bits, one or three
-            components, no lossless process), or would not come back bit by bit.
-    """
-    _, whole = jpeg_headers.check_whole(stream)
-    original = bytes(whole)
-    with encoding("JPEG XL"):
-        packed = bytes(imagecodecs.jpegxl_encode_jpeg(original, numthreads=1))
-        again = bytes(imagecodecs.jpegxl_decode_jpeg(packed, numthreads=1))
-    if again != original:
-        raise EncodeError("the JPEG stream would not come back bit by bit from JPEG XL")
-    return packed
-
-
-def unpack_jpeg(stream: Buffer) -> bytes:
-    """Return the JPEG stream that was repacked as JPEG XL (.111), bit by bit.
-
-    Raises:
-        TruncatedFrameError: the stream ends too early.
-        CorruptFrameError: there is no JPEG in it, or it cannot be rebuilt.
-    """
-    if not headers.can_rebuild_jpeg(stream):
-        raise CorruptFrameError("the JPEG XL stream holds no JPEG reconstruction data")
-    try:
-        original = bytes(imagecodecs.jpegxl_decode_jpeg(stream, numthreads=1))
-    except Exception as cause:
-        raise _why(cause) from cause
-    jpeg_headers.check_whole(original)
-    return original
-
-
-def _why(cause: Exception) -> CorruptFrameError | TruncatedFrameError:
-    if "NEED_MORE_INPUT" in str(cause):
-        return TruncatedFrameError("the JPEG XL stream ends too early")
-    return CorruptFrameError(f"the JPEG XL stream cannot be decoded: {cause}")
 
 
 def _check_effort(effort: int) -> None:

@@ -93,6 +93,16 @@ def _jpeg(stated: str, stream: StreamDescription) -> ColorSpace:
             "the Adobe marker says YCbCr although the data set says RGB",
         ),
         (
+            stated == "RGB" and stream.details.get("jpegxl_color") == "YCbCr",
+            "YBR_FULL",
+            "JPEG XL says that its JPEG stream is YCbCr although the data set says RGB",
+        ),
+        (
+            stated in _YBR and stream.details.get("jpegxl_color") == "RGB",
+            "RGB",
+            f"JPEG XL says that its JPEG stream is RGB although the data set says {stated}",
+        ),
+        (
             stated == "RGB" and stream.jfif and not stream.lossless
             and stream.component_ids != _RGB_IDS and stream.adobe_transform is None,
             "YBR_FULL",

@@ -15,6 +15,11 @@ CODESTREAM_SIGNATURE = b"\xff\x0a"
 # Table D.2: width as a share of the height
 ASPECT_RATIOS = {1: (1, 1), 2: (6, 5), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 GREY, XYB = 1, 2  # colour_space, Table E.2
+_EIGHTHS = ((16, 0), (32, 0), (1, 5), (33, 9))
+_LENGTHS = ((1, 6), (65, 8), (321, 10), (1345, 12))
+"""Lengths of the sides of a preview, in units of 8 pixels and of one (D.3.3)."""
+_TRANSPOSED = 5
+"""Orientations from here on exchange rows and columns (Table D.4)."""
 
 
 @dataclass(slots=True)
@@ -26,6 +31,9 @@ class _Facts:
     precision: int = 8
     components: int = 3
     extra_channels: int = 0
+    orientation: int = 1
+    icc: bool = False
+    animation: bool = False
     floating: bool = False
     xyb: bool = True
     var_dct: bool | None = None
@@ -108,12 +116,17 @@ def _size(bits: BitReader) -> tuple[int, int]:
 def _metadata(bits: BitReader, facts: _Facts) -> bool:
     """Read ImageMetadata (D.3); return whether it was followed to its end."""
     extra_fields = bits.flag()
+    preview = False
     if extra_fields:
-        bits.bits(3)  # orientation
+        facts.orientation = 1 + bits.bits(3)
         if bits.flag():
             _size(bits)  # intrinsic size
-        if bits.flag() or bits.flag():  # preview, animation: no DICOM frame has these
-            return False
+        preview = bits.flag()
+        if preview:
+            _skip_preview(bits)
+        facts.animation = bits.flag()
+        if facts.animation:
+            _skip_animation(bits)
     facts.floating, facts.precision = _bit_depth(bits)
     bits.flag()  # modular_16bit_buffers
     facts.extra_channels = bits.u32((0, 0), (1, 0), (2, 4), (1, 12))
@@ -123,11 +136,32 @@ def _metadata(bits: BitReader, facts: _Facts) -> bool:
     facts.xyb = bits.flag()
     colour_space, icc = _colour_encoding(bits)
     facts.components = 1 if colour_space == GREY else 3
-    if icc:
+    facts.icc = icc
+    if icc or preview:  # the profile is entropy-coded; the preview is a frame before the image's
         return False
     if extra_fields and not bits.flag():  # ToneMapping
         bits.bits(16 + 16 + 1 + 16)
     return bits.u64() == 0  # extensions
+
+
+def _skip_preview(bits: BitReader) -> None:
+    """Read PreviewHeader (D.3.3)."""
+    eighths = bits.flag()
+
+    def length() -> None:
+        bits.u32(*(_EIGHTHS if eighths else _LENGTHS))
+
+    length()
+    if not bits.bits(3):  # ratio
+        length()
+
+
+def _skip_animation(bits: BitReader) -> None:
+    """Read AnimationHeader (D.3.3): ticks, loops, time codes."""
+    bits.u32((100, 0), (1000, 0), (1, 10), (1, 30))
+    bits.u32((1, 0), (1001, 0), (1, 8), (1, 10))
+    bits.u32((0, 0), (0, 3), (0, 16), (0, 32))
+    bits.flag()
 
 
 def _bit_depth(bits: BitReader) -> tuple[bool, int]:
@@ -187,19 +221,32 @@ def _description(facts: _Facts, reconstructs: bool) -> StreamDescription:
     if reconstructs:
         details["jpeg_reconstruction"] = 1
         mode += ", from JPEG"
+        if facts.components == 3 and facts.var_dct is not None:
+            details["color"] = "YCbCr" if facts.ycbcr else "RGB"
+    if facts.orientation != 1:
+        details["orientation"] = facts.orientation
+    if facts.icc:
+        details["icc_profile"] = 1
+    if facts.animation:
+        details["animation"] = 1
     if facts.floating:
         details["floating"] = 1
     if facts.extra_channels:
         details["extra_channels"] = facts.extra_channels
+    rows, columns = facts.rows, facts.columns
+    if facts.orientation >= _TRANSPOSED and not reconstructs:
+        rows, columns = columns, rows  # as decoders give them; a JPEG stream is not turned
     return StreamDescription(
         kind="jpegxl",
         process=mode,
-        rows=facts.rows,
-        columns=facts.columns,
+        rows=rows,
+        columns=columns,
         components=facts.components + facts.extra_channels,
         precision=facts.precision,
         # Modular mode may quantize, though encoders do so with XYB only; VarDCT always does.
         lossless=False if facts.var_dct or facts.xyb else None,
-        component_transform=facts.components == 3 and (facts.xyb or facts.ycbcr),
+        # What a profile of RGB describes is RGB once decoded; whether it was YCbCr before cannot be
+        # read behind the profile.
+        component_transform=facts.components == 3 and (facts.xyb or facts.ycbcr or facts.icc),
         details=details,
     )

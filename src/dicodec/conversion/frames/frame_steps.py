@@ -65,10 +65,11 @@ def _frame_work(
         size = pixels.stated.native_frame_bits // 8
         return lambda frame: _exactly(read(frame), size)
     if plan.action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
-        from dicodec.codecs.jpegxl import repack_jpeg, unpack_jpeg
+        from dicodec.codecs.jpeg_repacking import unpack_jpeg
 
-        change = repack_jpeg if plan.action is Action.REPACK_JPEG else unpack_jpeg
-        return lambda frame: change(read(frame))
+        if plan.action is Action.UNPACK_JPEG:
+            return lambda frame: unpack_jpeg(read(frame))
+        return lambda frame: _repacked(read(frame), pixels.stated)
     decode = sample_reader(file, pixel_data, pixels, notes, threads)
     assert pixels.encoder is not None, "a plan to transcode names its encoder"
     encoder = with_threads(pixels.encoder, threads)
@@ -77,6 +78,14 @@ def _frame_work(
         return encoder.encode(decode(frame), pixels.prepared)
 
     return transcode
+
+
+def _repacked(stream: bytes, stated: ImagePixelDescription) -> bytes:
+    from dicodec.codecs.jpeg_repacking import repack_jpeg
+    from dicodec.codecs.streams import jpeg
+
+    color = coded_color_space(stated, jpeg.describe(stream)).photometric_interpretation
+    return repack_jpeg(stream, replace(stated, photometric_interpretation=color))
 
 
 def frame_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:

@@ -244,12 +244,16 @@ class PixelPlanner:
             return None
         if self._target.name == "jpegxl-jpeg":
             stream = self._first_stream()
-            if stream.process != "baseline sequential DCT":
+            if self._source.family != "jpeg":
                 raise UnsupportedImageError(
                     f"jpegxl-jpeg holds JPEG baseline streams only, and the source is "
                     f"{self._source.name}",
                     hint="jpegxl-lossless holds any image; or convert to jpeg first",
                 )
+            from dicodec.codecs.jpeg_repacking import check_repackable  # it brings NumPy
+
+            color = coded_color_space(self._stated, stream).photometric_interpretation
+            check_repackable(stream, replace(self._stated, photometric_interpretation=color))
             if not self._keeps_photometric():
                 raise UnsupportedImageError(
                     "jpegxl-jpeg repacks a JPEG stream as it is, in its Photometric Interpretation",

@@ -242,7 +242,7 @@ def _repacked_comparison(jpeg: FrameReader, packed: FrameReader) -> Callable[[in
 
     The samples are no witness: a JPEG XL decoder rounds, and interpolates chroma, in its own way.
     """
-    from dicodec.codecs.jpegxl import unpack_jpeg
+    from dicodec.codecs.jpeg_repacking import unpack_jpeg
     from dicodec.codecs.streams.jpeg import check_whole
 
     def compare(frame: int) -> _Difference:
