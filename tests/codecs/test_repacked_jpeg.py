@@ -165,6 +165,22 @@ def test_any_frame_may_carry_a_profile(tmp_path: Path) -> None:
     assert native.endswith(b"".join(samples.tobytes() for _, samples in frames))
 
 
+def test_each_frame_has_its_own_color_space() -> None:
+    frames = [coded("rgb 8", photometric="RGB"), coded("rgb 8"), coded("rgb 8", ICC)]
+    expected = [samples if at == 0 else colors(stream) for at, (stream, samples) in
+                enumerate(frames)]  # fmt: skip
+    for stated in ("RGB", "YBR_FULL_422"):
+        content, _ = make_file(
+            ROWS, COLUMNS, 3, bits_allocated=8, bits_stored=8, photometric=stated, frames=3,
+            transfer_syntax=JPEG_XL_JPEG,
+            streams=[[bytes(imagecodecs.jpegxl_encode_jpeg(stream))] for stream, _ in frames],
+        )  # fmt: skip
+        native = convert_bytes(content, to="explicit-le", photometric="RGB", verify=True)
+        found = np.frombuffer(native[-3 * ROWS * COLUMNS * 3 :], np.uint8)
+        error = found.reshape(3, ROWS, COLUMNS, 3).astype(int) - np.stack(expected)
+        assert np.abs(error).max() <= 3, stated
+
+
 def without_markers(stream: bytes) -> bytes:
     """Return a JPEG stream of components 1, 2, 3 that no JFIF or Adobe segment explains."""
     start = stream.index(b"\xff\xe0")

@@ -147,6 +147,8 @@ class _Streams:
         self._decoder = decoder
         self._headers = b""
         self._known: StreamDescription | None = None
+        self._around: StreamDescription | None = None
+        self._inside: StreamDescription | None = None
 
     def described(self, frame: int) -> StreamDescription | None:
         """Return what a frame's stream says; None if it is lost, and filled, or cannot be read."""
@@ -159,12 +161,27 @@ class _Streams:
         if self._headers and size <= length and self._source.read(start, size) == self._headers:
             return self._known
         stream = described_at(self._source, start, length)
+        if stream is not None and stream.details.get("jpeg_reconstruction"):
+            return self._rebuilt(frame, stream)
         if stream is not None and self._known is None:
             self._headers = headers_of(self._source.read(start, min(length, HEAD_SIZE)), stream)
             self._known = stream
         if stream is not None:
             return stream
-        try:  # headers over two fragments, or a stream that has to be mended
+        return self._decoded(frame)  # headers over two fragments, or a stream to be mended
+
+    def _rebuilt(self, frame: int, around: StreamDescription) -> StreamDescription | None:
+        """Return what a JPEG stream in JPEG XL says.
+
+        It has to be rebuilt for that, so it is taken for what the one before it is, if JPEG XL says
+        the same of both, their color space included.
+        """
+        if around != self._around or "color" not in around.details:
+            self._around, self._inside = around, self._decoded(frame)
+        return self._inside
+
+    def _decoded(self, frame: int) -> StreamDescription | None:
+        try:
             return self._decoder.describe(self._frames.read(self._source, frame))
         except DicodecError:
             return None
