@@ -115,7 +115,7 @@ def test_a_source_that_we_decode_otherwise_is_found(
 def test_lossy_streams_are_held_against_our_own_decoding(
     syntax: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dicodec import independent_verification
+    from dicodec.conversion.gdcm import independent_verification
 
     content = IMAGE_KINDS["gray-8"].make()[0]
     assert convert(content, io.BytesIO(), to=syntax, lossy=True, verify="independent").witness
