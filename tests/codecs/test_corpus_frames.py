@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dicodec.errors import FrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import by_uid
 
-pydicom = pytest.importorskip("pydicom")
+pydicom: Any = import_module("pydicom")
 pytestmark = pytest.mark.filterwarnings("ignore")  # pydicom's, on odd files
 
 DAMAGED = {"broken/JPEG2000-embedded-sequence-delimiter.dcm"}

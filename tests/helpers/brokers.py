@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,9 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.installed import program
+
 _START_SECONDS = 60.0
 
-RABBIT_SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 KINDS = ("redis", "nats", "kafka", "rabbitmq")
 PERSISTENT = ("rabbitmq", "nats", "redis")
 """Those that keep what they have when they are started again; the Kafka one is in memory."""
@@ -89,12 +89,6 @@ def running_broker(kind: str, folder: Path) -> Iterator[RunningBroker]:
             _stop_group(broker.helping, signal.SIGTERM)
 
 
-def program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    assert found, f"{name} is not installed; see tools/witnesses.sh"
-    return found
-
-
 def started(
     folder: Path, command: list[str], more: dict[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
@@ -144,7 +138,7 @@ def _nats(folder: Path) -> RunningBroker:
 
 def _rabbitmq(folder: Path) -> RunningBroker:
     port, between, names = free_port(), free_port(), free_port()
-    assert Path(RABBIT_SERVER).exists(), "rabbitmq-server is not installed; see tools/witnesses.sh"
+    server = program("rabbitmq-server")
     environment = {
         "HOME": str(folder),
         "RABBITMQ_NODENAME": f"dicodec{port}@localhost",
@@ -165,7 +159,7 @@ def _rabbitmq(folder: Path) -> RunningBroker:
     return RunningBroker(
         "rabbitmq",
         f"amqp://guest:guest@127.0.0.1:{port}",
-        lambda: started(folder, [RABBIT_SERVER], environment),
+        lambda: started(folder, [server], environment),
         lambda: listens(port, b"AMQP\x00\x00\x09\x01", b"\x01"),
         lambda: started(folder, daemon),
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 import pydicom
 from pydicom import config
 
+from helpers.installed import program
 from helpers.witnesses import TIMEOUT, iod_errors
 
 _OF_STRUCTURE = re.compile(
@@ -46,18 +47,22 @@ def dciodvfy_faults(path: Path) -> list[str]:
 
 def _dcmtk_faults(path: Path) -> list[str]:
     faults = []
-    test = subprocess.run(["dcmftest", path], capture_output=True, timeout=TIMEOUT, check=False)
+    test = subprocess.run(
+        [program("dcmftest"), path], capture_output=True, timeout=TIMEOUT, check=False
+    )
     if not test.stdout.startswith(b"yes"):
         faults.append(f"dcmftest: {test.stdout.decode()}")
     dump = subprocess.run(
-        ["dcmdump", "+L", path], capture_output=True, timeout=TIMEOUT, check=False
+        [program("dcmdump"), "+L", path], capture_output=True, timeout=TIMEOUT, check=False
     )
     lines = dump.stderr.decode("latin-1").splitlines()
     return faults + [f"dcmdump: {line}" for line in lines if line[:2] in {"E:", "W:", "F:"}]
 
 
 def _gdcm_faults(path: Path) -> list[str]:
-    run = subprocess.run(["gdcmdump", path], capture_output=True, timeout=TIMEOUT, check=False)
+    run = subprocess.run(
+        [program("gdcmdump"), path], capture_output=True, timeout=TIMEOUT, check=False
+    )
     words = run.stderr.decode("latin-1").strip()
     return [f"gdcmdump: {run.returncode} {words}"] if run.returncode or words else []
 

@@ -12,7 +12,7 @@ import pydicom.data
 import pytest
 
 from helpers import made, witnesses
-from helpers.witnesses import Outcome, canonical, read_with, same_samples
+from helpers.witnesses import Outcome, available, canonical, read_with, same_samples
 
 SHIPPED = Path(pydicom.data.__file__).with_name("test_files")
 
@@ -29,30 +29,27 @@ SAME = [
 
 
 @pytest.mark.parametrize(("file", "reference", "readers"), SAME)
-def test_witnesses_agree(
-    file: str, reference: str, readers: set[str], witness_names: list[str]
-) -> None:
+def test_witnesses_agree(file: str, reference: str, readers: set[str]) -> None:
     expected = read_with("pydicom", SHIPPED / reference).samples
-    for name in readers & set(witness_names):
+    for name in readers & set(available()):
         result = read_with(name, SHIPPED / file)
         assert result.outcome is Outcome.READ, result.detail
         assert same_samples(result.samples, expected), name
 
 
-def test_refusal_is_an_outcome(witness_names: list[str]) -> None:
-    for name in witness_names:
+def test_refusal_is_an_outcome() -> None:
+    for name in available():
         result = read_with(name, SHIPPED / "README.txt")
         assert result.outcome is Outcome.REFUSED
         assert result.samples is None
 
 
-def test_crash_is_an_outcome_and_the_next_file_is_read(gdcm_witness: str) -> None:
-    crashed = read_with(gdcm_witness, SHIPPED / "rtdose_1frame.dcm")
+def test_crash_is_an_outcome_and_the_next_file_is_read() -> None:
+    crashed = read_with("gdcm", SHIPPED / "rtdose_1frame.dcm")
     assert (crashed.outcome, crashed.detail) == (Outcome.CRASHED, "ended by SIGABRT")
-    assert read_with(gdcm_witness, SHIPPED / "MR_small.dcm").outcome is Outcome.READ
+    assert read_with("gdcm", SHIPPED / "MR_small.dcm").outcome is Outcome.READ
 
 
-@pytest.mark.usefixtures("gdcm_witness")
 def test_a_witness_killed_while_idle_costs_one_answer() -> None:
     read_with("gdcm", SHIPPED / "MR_small.dcm")
     process = witnesses._server("gdcm")._process
@@ -62,7 +59,6 @@ def test_a_witness_killed_while_idle_costs_one_answer() -> None:
     assert read_with("gdcm", SHIPPED / "MR_small.dcm").outcome is Outcome.READ
 
 
-@pytest.mark.usefixtures("pydicom_witness")
 def test_a_witness_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     witnesses._server("pydicom").close()
     monkeypatch.setattr(witnesses, "TIMEOUT", 0.5)
@@ -75,15 +71,13 @@ def test_unknown_witness_is_absent() -> None:
     assert read_with("nobody", SHIPPED / "MR_small.dcm").outcome is Outcome.ABSENT
 
 
-def test_pydicom_reads_deflated_frames_which_it_does_not_know(
-    pydicom_witness: str, tmp_path: Path
-) -> None:
+def test_pydicom_reads_deflated_frames_which_it_does_not_know(tmp_path: Path) -> None:
     kind = made.IMAGE_KINDS["multi-frame"]
     _, samples = kind.make()
     streams = [[zlib.compress(frame.tobytes(), wbits=-15)] for frame in samples]
     path = tmp_path / "deflated-frame.dcm"
     path.write_bytes(kind.make(transfer_syntax="1.2.840.10008.1.2.8.1", streams=streams)[0])
-    assert same_samples(read_with(pydicom_witness, path).samples, samples)
+    assert same_samples(read_with("pydicom", path).samples, samples)
 
 
 def test_canonical_sign_extends() -> None:

@@ -15,9 +15,7 @@ and JPEG-LS.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +31,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from helpers.installed import find_program, may_skip, program
 
 Samples = NDArray[Any]
 
@@ -69,12 +69,20 @@ class WitnessResult:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+WITNESSES = ("pydicom", "gdcm", "dcmtk")
+
+
 def available() -> list[str]:
-    """Return the names of the witnesses that are installed here."""
-    found = [name for name in ("pydicom", "gdcm") if importlib.util.find_spec(name)]
-    if "pydicom" in found and all(shutil.which(tool) for tool in _DCMTK_TOOLS):
-        found.append("dcmtk")
-    return found
+    """Return the names of the witnesses that are installed here, or of all if none may lack."""
+    whole = all(find_program(tool) for tool in _DCMTK_TOOLS) or not may_skip()
+    return [name for name in WITNESSES if whole or name != "dcmtk"]
+
+
+def require(name: str) -> None:
+    """End the test that runs here if it needs a witness that is not installed."""
+    if name == "dcmtk":
+        for tool in _DCMTK_TOOLS:
+            program(tool)
 
 
 def read_with(name: str, path: str | Path) -> WitnessResult:
@@ -214,11 +222,15 @@ def _read_with_dcmtk(path: Path) -> WitnessResult:
     command = _DCMTK_COMMANDS.get(syntax)
     if command is None:
         return WitnessResult(None, Outcome.REFUSED, f"DCMTK does not decode {syntax}")
+    tool, *options = command
     with tempfile.TemporaryDirectory(prefix="witness-dcmtk-") as folder:
         target = Path(folder) / "native.dcm"
         try:
             run = subprocess.run(
-                [*command, path, target], capture_output=True, timeout=TIMEOUT, check=False
+                [program(tool), *options, path, target],
+                capture_output=True,
+                timeout=TIMEOUT,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return WitnessResult(None, Outcome.TIMED_OUT, f"killed after {TIMEOUT:g} s")

@@ -18,7 +18,6 @@ from dicodec.cli.main import run
 from dicodec.errors import ContradictionError, InvalidOptionError, MalformedFileError
 from dicodec.part10.character_set import decode_surely, encode_text, is_character_set
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from helpers.corpus import find_corpus
 from helpers.data_set_bytes import element, file_of, item, sequence
 from helpers.made import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, make_file
 from helpers.odd_files import found
@@ -69,9 +68,8 @@ def test_real_text_stays_the_same(path: Path, to: str) -> None:
     assert again == convert_bytes(result, to=to)  # nothing is left to be done
 
 
-def test_the_corpus_too() -> None:
-    folder = find_corpus()
-    for path in sorted((folder / "charset").iterdir()) if folder else ():
+def test_the_corpus_too(corpus: Path) -> None:
+    for path in sorted((corpus / "charset").iterdir()):
         result = convert_bytes(path.read_bytes(), to=EXPLICIT, charset="utf-8")
         assert read(result) == read(path.read_bytes()), path.name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from dicodec import convert_bytes, inspect
 from dicodec.errors import ContradictionError, FrameError, UnsupportedSourceError
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.repair.vendor_elscint import decode_rgb1, decode_rle1
-from helpers.corpus import find_corpus
 from helpers.data_set_bytes import data_set_of, file_of, item, sequence
 from helpers.made import EXPLICIT_LE, IMPLICIT_LE, Samples, encode_elements, make_file, make_samples
 from helpers.odd_files import PIXEL_DATA, found, reported, same, samples_of
@@ -243,9 +243,7 @@ def test_a_papyrus_uid_over_a_plain_data_set() -> None:
     assert same(native_samples(convert_bytes(plain, to=EXPLICIT_LE)), samples)
 
 
-def test_real_vendor_files_are_as_they_say() -> None:
-    folder = find_corpus()
-    if folder is not None:
-        for path in sorted((folder / "vendor").iterdir()):
-            ids = {one.id for one in inspect(path).oddities}
-            assert not ids & {"wrong-attribute", "wrong-transfer-syntax", "elscint-pixels"}, path
+def test_real_vendor_files_are_as_they_say(corpus: Path) -> None:
+    for path in sorted((corpus / "vendor").iterdir()):
+        ids = {one.id for one in inspect(path).oddities}
+        assert not ids & {"wrong-attribute", "wrong-transfer-syntax", "elscint-pixels"}, path

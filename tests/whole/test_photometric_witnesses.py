@@ -22,7 +22,7 @@ from helpers.photometric_files import (
     to_rgb,
 )
 from helpers.samples import colors
-from helpers.witnesses import Outcome, available, read_with
+from helpers.witnesses import WITNESSES, Outcome, read_with, require
 
 NOT_READ: dict[str, set[str]] = {
     # no decoder; pydicom's own for lossless JPEG is GDCM's, which is asked itself
@@ -46,7 +46,7 @@ def reads(witness: str, photometric: str, target: str) -> bool:
 
 CELLS = [
     pytest.param(witness, row[0], row[column], target, id=f"{witness}-{row[0]}-{target}")
-    for witness in available()
+    for witness in WITNESSES
     for row in BY_TARGET[1:]
     for column, target in TARGETS
     if row[column] != "-" and not row[column].startswith(NO_COLORS)
@@ -65,6 +65,7 @@ def in_rgb(samples: Pixels, photometric: str) -> Pixels:
 def test_a_witness_sees_the_colors_that_went_in(
     witness: str, before: str, after: str, target: str, tmp_path: Path
 ) -> None:
+    require(witness)
     data, expected = source(before)
     path = tmp_path / "result.dcm"
     path.write_bytes(run(data, to=target, lossy=True)[0])
@@ -77,9 +78,10 @@ def test_a_witness_sees_the_colors_that_went_in(
     check_colors(before, after, target, found, expected)
 
 
-@pytest.mark.parametrize("witness", available())
+@pytest.mark.parametrize("witness", WITNESSES)
 @pytest.mark.parametrize("wanted", ["MONOCHROME1", "MONOCHROME2"])
 def test_a_witness_sees_inverted_samples(witness: str, wanted: str, tmp_path: Path) -> None:
+    require(witness)
     other = "MONOCHROME2" if wanted == "MONOCHROME1" else "MONOCHROME1"
     data, gray = source(other)
     path = tmp_path / "result.dcm"

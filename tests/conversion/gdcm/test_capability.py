@@ -17,9 +17,7 @@ from dicodec.errors import EngineCrashedError, EngineError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax, by_name
 from helpers import made
-from helpers.witnesses import WitnessResult, available, read_with, same_samples
-
-pytest.importorskip("gdcm")
+from helpers.witnesses import WitnessResult, available, read_with, require, same_samples
 
 LOSSLESS_TARGETS = [name for name in GDCM_TARGETS if name not in {"jpeg", "jpeg-extended"}]
 
@@ -179,8 +177,7 @@ def test_each_fault_is_one(
             convert(source, target, target_name, settings)
         return
     convert(source, target, target_name, settings)
-    if witness not in available():
-        pytest.skip(f"witness {witness} is not installed")
+    require(witness)
     found = read_with(witness, target).samples
     lossless = target_syntax.loss is Loss.NEVER
     far = 0 if lossless else 1 << (image.bits_stored - 2)  # no codec's honest loss

@@ -15,8 +15,6 @@ from dicodec.errors import InvalidOptionError, UnsupportedImageError
 from helpers.made import IMAGE_KINDS
 from helpers.samples import native_samples
 
-pytest.importorskip("gdcm")
-
 LOSSLESS = sorted(set(GDCM_TARGETS) - {"jpeg", "jpeg-extended", "jpeg-ls-near", "jpeg2000"})
 
 

@@ -17,8 +17,6 @@ from dicodec.model.transfer_syntax import TransferSyntax, by_name
 from helpers import made
 from helpers.witnesses import read_with, same_samples
 
-pytest.importorskip("gdcm")
-
 SHIPPED = Path(pydicom.data.__file__).with_name("test_files")
 AS_GDCM_LIKES = GdcmSettings()
 

@@ -17,9 +17,6 @@ from dicodec.errors import InvalidOptionError, NoWitnessError, VerificationError
 from helpers.data_set_bytes import element, file_of
 from helpers.made import IMAGE_KINDS
 from helpers.matrix import ALL, holds
-from helpers.witnesses import available
-
-pytestmark = pytest.mark.skipif("gdcm" not in available(), reason="GDCM is not installed")
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
 

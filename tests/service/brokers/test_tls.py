@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers import brokers
+from helpers.installed import program
 
 EXTENSIONS = "subjectAltName=DNS:localhost,IP:127.0.0.1\n"
 
@@ -28,13 +29,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"req {key} -keyout server.key -out server.csr -subj /CN=localhost",
         f"x509 -req -in server.csr -CA ca.pem {vouching} -out server.pem -days 2",
     ):
-        subprocess.run(["openssl", *arguments.split()], cwd=folder, check=True, capture_output=True)
+        subprocess.run(
+            [program("openssl"), *arguments.split()], cwd=folder, check=True, capture_output=True
+        )
     return folder
 
 
 def redis(port: int, folder: Path) -> tuple[str, list[str]]:
     return f"rediss://localhost:{port}", [
-        brokers.program("redis-server"), "--port", "0", "--tls-port", str(port), "--save", "",
+        program("redis-server"), "--port", "0", "--tls-port", str(port), "--save", "",
         "--tls-cert-file", f"{folder}/server.pem", "--tls-key-file", f"{folder}/server.key",
         "--tls-ca-cert-file", f"{folder}/ca.pem", "--tls-auth-clients", "no",
     ]  # fmt: skip
@@ -42,7 +45,7 @@ def redis(port: int, folder: Path) -> tuple[str, list[str]]:
 
 def nats(port: int, folder: Path) -> tuple[str, list[str]]:
     return f"tls://localhost:{port}", [
-        brokers.program("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", "data",
+        program("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", "data",
         "--tls", "--tlscert", f"{folder}/server.pem", "--tlskey", f"{folder}/server.key",
     ]  # fmt: skip
 
