@@ -40,12 +40,11 @@ type Picture = NDArray[np.uint8]
 def picture(source: Path | bytes) -> Picture | None:
     """Return the first frame of a color image as RGB; None of anything else."""
     with open_tolerantly(source) as file:
-        pixels = file.pixel_data
-        if pixels is None or not file.syntax.reads:
+        if not file.frames.present or not file.syntax.reads:
             return None
-        if pixels.image.photometric_interpretation in MONOCHROME:
+        if file.frames.image.photometric_interpretation in MONOCHROME:
             return None
-        side = open_side(file, pixels, None)
+        side = open_side(file, None)
         return rendered(shown(side, side.read(0)))
 
 

@@ -100,9 +100,9 @@ def test_a_report_says_what_was_done(tmp_path: Path) -> None:
     assert (report.source_size, report.target_size) == (len(CONTENT), target.stat().st_size)
     assert list(report.seconds) == ["open", "plan", "convert", "verify", "total"]
     with open_dicom(target) as file:
-        assert file.pixel_data is not None
-        assert file.pixel_data.frames is not None
-        size = file.pixel_data.frames.total_length()
+        assert file.frames.present
+        assert file.frames.encapsulated is not None
+        size = file.frames.encapsulated.total_length()
     assert report.compression_ratio == round(SAMPLES.size * 2 / size, 4)
     assert json.loads(json.dumps(report.as_dict()))["frames"] == 5
 

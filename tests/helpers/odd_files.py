@@ -59,8 +59,8 @@ def relabelled(content: bytes, uid: str) -> bytes:
 def frames_of(content: bytes) -> list[bytes]:
     """Return the frames' streams as they are stored."""
     with open_tolerantly(content) as file:
-        assert file.pixel_data is not None
-        frames = file.pixel_data.frames
+        assert file.frames.present
+        frames = file.frames.encapsulated
         assert frames is not None
         return [frames.stored(file.data_set.source, frame) for frame in range(len(frames))]
 

@@ -214,9 +214,9 @@ def test_a_description_without_sense_names_the_attribute(
     content, samples = make_file(4, 4, extra=[extra])
 
     with open_dicom(content) as file:
-        assert file.pixel_data is not None
+        assert file.frames.present
         with pytest.raises(MalformedFileError) as raised:
-            _ = file.pixel_data.image
+            _ = file.frames.image
     assert raised.value.attribute == keyword
     if found:  # out of the length of Pixel Data, or the other attributes
         assert convert_bytes(content, to="explicit-le", verify=True).endswith(samples.tobytes())
@@ -251,8 +251,8 @@ def test_a_high_bit_out_of_range_is_put_right_and_noted() -> None:
         content, _ = make_file(4, 4, extra=[attribute(tags.HIGH_BIT, high_bit)])
         with open_dicom(content) as file:
             assert [oddity.id for oddity in file.oddities] == ["wrong-high-bit"]
-            assert file.pixel_data is not None
-            assert file.pixel_data.image.high_bit == 11
+            assert file.frames.present
+            assert file.frames.image.high_bit == 11
 
 
 @pytest.mark.parametrize("frames", [b"0", b"", b"1 ", b"1\\2"])
@@ -260,8 +260,8 @@ def test_odd_numbers_of_frames_mean_one(frames: bytes) -> None:
     content, _ = make_file(4, 4, extra=[(tags.NUMBER_OF_FRAMES, "IS", frames)])
 
     with open_dicom(content) as file:
-        assert file.pixel_data is not None
-        assert file.pixel_data.image.number_of_frames == 1
+        assert file.frames.present
+        assert file.frames.image.number_of_frames == 1
         assert ("zero-frames" in {oddity.id for oddity in file.oddities}) == (frames == b"0")
 
 

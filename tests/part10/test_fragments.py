@@ -22,13 +22,14 @@ from dicodec.errors import (
     TruncatedFrameError,
 )
 from dicodec.model.limits import Limits
-from dicodec.part10.dicom_file import PixelData, open_dicom
+from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.fragments import (
     EncapsulatedFrames,
+    assign_fragments,
     basic_offset_table,
     extended_offsets,
-    frames_of,
 )
+from dicodec.part10.frames import Frames
 from dicodec.part10.source import BytesSource
 from helpers.data_set_bytes import data_set_of, marker
 from helpers.made import Samples, encapsulated, make_file
@@ -58,7 +59,7 @@ def frames_in(
         lengths.append(len(value))
         content += value
     source = BytesSource(content)
-    found = frames_of(source, starts, lengths, number_of_frames, per_frame, extended)
+    found = assign_fragments(source, starts, lengths, number_of_frames, per_frame, extended)
     return found, [found.read(source, frame) for frame in range(len(found))]
 
 
@@ -179,7 +180,7 @@ def test_fragments_that_each_begin_a_stream_are_not_one_frame() -> None:
 
 def test_pixel_data_without_any_item_is_refused() -> None:
     with pytest.raises(MalformedFileError, match="no items"):
-        frames_of(BytesSource(b""), array("Q"), array("Q"), 1, 1, None)
+        assign_fragments(BytesSource(b""), array("Q"), array("Q"), 1, 1, None)
 
 
 def test_a_frame_that_is_not_there_is_named() -> None:
@@ -224,10 +225,10 @@ def test_offset_tables_count_item_headers(lengths: list[int]) -> None:
 # Whole files.
 
 
-def pixel_data_of(content: bytes, limits: Limits | None = None) -> tuple[PixelData, list[str]]:
+def frames_of(content: bytes, limits: Limits | None = None) -> tuple[Frames, list[str]]:
     with open_dicom(content, limits or Limits()) as file:
-        assert file.pixel_data is not None
-        return file.pixel_data, [oddity.id for oddity in file.oddities]
+        assert file.frames.present
+        return file.frames, [oddity.id for oddity in file.oddities]
 
 
 def image(frames: int, fragments_per_frame: int = 1) -> tuple[bytes, Samples, list[list[bytes]]]:
@@ -248,8 +249,8 @@ def image(frames: int, fragments_per_frame: int = 1) -> tuple[bytes, Samples, li
 def native_samples(content: bytes, shape: tuple[int, ...]) -> Samples:
     native = convert_bytes(content, to="explicit-le")
     with open_dicom(native) as file:
-        assert file.pixel_data is not None
-        value = file.data_set.value(file.pixel_data.span.tag)
+        assert file.frames.present
+        value = file.data_set.value(file.frames.span.tag)
     return np.frombuffer(value or b"", "u1").reshape(shape)
 
 
@@ -320,7 +321,7 @@ def test_a_missing_delimiter_loses_nothing() -> None:
     content, samples, _ = image(3)
     cut = content[:-8]
 
-    assert pixel_data_of(cut)[1] == ["no-delimiter"]
+    assert frames_of(cut)[1] == ["no-delimiter"]
     assert (native_samples(cut, samples.shape) == samples).all()
     mended = convert_bytes(cut, to="encapsulated-uncompressed")
     assert mended[-200:] == content[-200:]
@@ -354,7 +355,7 @@ def test_the_number_of_fragments_is_bounded() -> None:
     content, _, _ = image(5)
 
     with pytest.raises(ReadError, match="too many fragments"):
-        pixel_data_of(content, Limits(fragments=4))
+        frames_of(content, Limits(fragments=4))
 
 
 def test_pixels_that_nobody_can_describe_are_not_moved_where_some_are_missing() -> None:

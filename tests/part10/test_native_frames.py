@@ -64,12 +64,11 @@ def test_bits_of_frames_are_found_and_joined_again(
     value = np.packbits(np.array(bits, "u1").reshape(-1), bitorder="little").tobytes()
     frames, source = native(value, 1, 1, pixels, number)
 
-    assert (len(frames), frames.expected_length) == (number, len(value))
+    assert (len(frames), frames.image.native_size) == (number, len(value))
     joiner = BitJoiner(pixels)
     joined = b""
     for frame in range(number):
-        raw = frames.read(source, frame)
-        alone = bits_from(raw, frames.first_bit(frame), pixels)
+        alone = frames.read(source, frame)
         assert len(alone) == (pixels + 7) // 8
         found = np.unpackbits(np.frombuffer(alone, "u1"), bitorder="little")
         assert found.tolist() == bits[frame] + [0] * (-pixels % 8)
@@ -109,7 +108,7 @@ def test_a_frame_that_the_value_ends_in_is_named(length: int, frame: int) -> Non
 
 def pixel_value(content: bytes) -> bytes:
     with open_dicom(content) as file:
-        assert file.pixel_data is not None
+        assert file.frames.present
         return file.data_set.value(0x7FE00010) or b""
 
 
@@ -157,8 +156,8 @@ def test_encapsulated_bits_begin_on_a_byte() -> None:
     content, samples = IMAGE_KINDS["one-bit-frames"].make()  # 63 bits a frame
 
     with open_dicom(convert_bytes(content, to="encapsulated-uncompressed")) as file:
-        assert file.pixel_data is not None
-        frames = file.pixel_data.frames
+        assert file.frames.present
+        frames = file.frames.encapsulated
         assert frames is not None
         for number, frame in enumerate(samples):
             packed = np.packbits(frame.reshape(-1).astype("u1"), bitorder="little").tobytes()

@@ -144,8 +144,8 @@ def test_offset_tables_are_what_was_asked_for(kind: str, target: str, table: str
     assert basic == ([] if table in {"extended", "empty"} else positions)
     frames = list(generate_frames(value, number_of_frames=fragments, extended_offsets=extended))
     with open_dicom(result) as file:
-        assert file.pixel_data is not None
-        found = file.pixel_data.frames
+        assert file.frames.present
+        found = file.frames.encapsulated
         assert found is not None
         assert found.offset_table == {"auto": "basic"}.get(table, table)
         assert file.oddities == ()
@@ -191,9 +191,9 @@ def test_frames_that_may_pass_32_bits_get_an_extended_offset_table() -> None:
             (0x00280010, "US", struct.pack("<H", 128)), (0x00280011, "US", struct.pack("<H", 256)),
         ])  # fmt: skip
         with open_dicom(content) as file:
-            assert file.pixel_data is not None
+            assert file.frames.present
             options = ConversionOptions(to=("rle",))
-            tables.append(pixel_planner.PixelPlanner(file, file.pixel_data, rle, options)._table())
+            tables.append(pixel_planner.PixelPlanner(file, rle, options)._table())
     assert tables == ["basic", "extended"]
 
 

@@ -105,8 +105,8 @@ def test_the_proof_of_a_whole_stream_holds_for_every_cut() -> None:
     samples = np.random.default_rng(5).integers(0, 256, (24, 24), np.uint8)
     content, _ = make_file(24, 24, bits_allocated=8, bits_stored=8, pixels=samples[np.newaxis])
     with open_dicom(content) as file:
-        assert file.pixel_data is not None
-        image = file.pixel_data.image
+        assert file.frames.present
+        image = file.frames.image
     for syntax in ("jpeg", "jpeg-extended", "jpeg-lossless", "jpeg-ls", "jpeg-ls-near"):
         compressed = convert_bytes(content, to=syntax, lossy=True)
         stream = bare(frames_of(compressed)[0])[:-2]

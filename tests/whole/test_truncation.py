@@ -23,14 +23,14 @@ def places(data: bytes, file: DicomFile) -> list[int]:
     """Return where to cut: in what is special of a file, and spread over the rest of it."""
     size = len(data)
     special = {size - 1, size - 2, size - 7}
-    pixel_data = file.pixel_data
-    if pixel_data is not None and file.data_set.source is file.source:
-        span = pixel_data.span
+    frames = file.frames
+    if frames.present and file.data_set.source is file.source:
+        span = frames.span
         special |= {span.start + 5, span.value, span.value + 3, span.value + span.length - 1}
         special |= {span.value + span.length}
-        if pixel_data.frames is not None and len(pixel_data.frames):
-            last = pixel_data.frames.starts[-1]
-            special |= {last - 8, last - 3, last, last + 1, pixel_data.frames.starts[0] + 40}
+        if frames.encapsulated is not None and len(frames.encapsulated):
+            last = frames.encapsulated.starts[-1]
+            special |= {last - 8, last - 3, last, last + 1, frames.encapsulated.starts[0] + 40}
     wanted = max(min(_PLACES, _BYTES // size), 3)
     left = max(wanted - len(special), 0)
     spread = {size * place // (left + 1) for place in range(1, left + 1)}
@@ -41,10 +41,11 @@ def places(data: bytes, file: DicomFile) -> list[int]:
 
 def pixels(content: bytes) -> tuple[bytes, object] | None:
     with open_dicom(content) as file:
-        if file.pixel_data is None:
+        if not file.frames.present:
             return None
-        span = file.pixel_data.span
-        return file.data_set.source.read(span.value, span.length), file.pixel_data.described
+        span = file.frames.span
+        described = file.frames.description or file.frames.fault
+        return file.frames.source.read(span.value, span.length), described
 
 
 def outcome(data: bytes | memoryview, to: str) -> tuple[ConversionReport, bytes] | DicodecError:
@@ -63,7 +64,7 @@ def test_a_file_that_is_cut_off_gives_no_output_or_the_same_pixels(path: Path) -
     try:
         with open_tolerantly(data) as file:
             cuts, own = places(data, file), file.syntax.name
-            start = file.pixel_data.span.start if file.pixel_data else len(data)
+            start = file.frames.span.start if file.frames.present else len(data)
     except DicodecError:
         return  # a broken one: it is cut already, or worse
     whole: dict[str, object] = {}

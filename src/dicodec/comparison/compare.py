@@ -174,15 +174,14 @@ def _compared_pixels(
     workers: int,
 ) -> tuple[PixelComparison | None, Pair | None]:
     """Return how far the pixels are apart, and both images where frames can be decoded."""
-    pixels, other_pixels = one.pixel_data, two.pixel_data
-    if pixels is None and other_pixels is None:
+    if not one.frames.present and not two.frames.present:
         return None, None
-    if pixels is None or other_pixels is None:
-        only = "B" if pixels is None else "A"
+    if one.frames.present != two.frames.present:
+        only = "A" if one.frames.present else "B"
         return PixelComparison(equal=False, differences=(f"only {only} has pixels",)), None
-    if why := undecodable(one, pixels) or undecodable(two, other_pixels):
-        return compare_values((one, pixels), (two, other_pixels), why), None
-    pair = paired(open_side(one, pixels, names[0]), open_side(two, other_pixels, names[1]))
+    if why := undecodable(one.frames) or undecodable(two.frames):
+        return compare_values(one.frames, two.frames, why), None
+    pair = paired(open_side(one, names[0]), open_side(two, names[1]))
     return compare_frames(pair, tolerance, workers), pair
 
 

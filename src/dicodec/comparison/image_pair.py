@@ -12,7 +12,7 @@ from dicodec.conversion.planning.stored_values import read_meaning
 from dicodec.errors import DicodecError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.pixels.palette import PALETTE_COLOR, palette_steps
 from dicodec.pixels.photometric import STEPS, Route, apply_steps, route
 
@@ -74,7 +74,7 @@ class Side:
         return [way for way, _ in route(self.image, wanted, steps)]
 
 
-def open_side(file: DicomFile, pixel_data: PixelData, name: str | None) -> Side:
+def open_side(file: DicomFile, name: str | None) -> Side:
     """Return one file's frames, ready to be decoded.
 
     Raises:
@@ -82,7 +82,7 @@ def open_side(file: DicomFile, pixel_data: PixelData, name: str | None) -> Side:
         UnsupportedSourceError: the frames are in an encoding that is not decoded.
     """
     try:
-        decode, image = decoded_frames(file, pixel_data)
+        decode, image = decoded_frames(file)
     except DicodecError as error:
         error.path = error.path or name
         raise

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.comparison.image_pair import Pair
-from dicodec.conversion.frames.window import map_frames
-from dicodec.errors import MalformedFileError
-from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.conversion.frames.window import map_frames, size_in_flight
+from dicodec.part10.frames import Frames
 from dicodec.part10.source import read_chunks
 
 if TYPE_CHECKING:
@@ -73,37 +72,35 @@ class PixelComparison:
     frames: tuple[FrameComparison, ...] = ()
 
 
-def undecodable(file: DicomFile, pixel_data: PixelData) -> str:
+def undecodable(frames: Frames) -> str:
     """Return why frames cannot be told apart in Pixel Data, "" where they can."""
-    if isinstance(pixel_data.described, MalformedFileError):
-        return f"the image is not described: {pixel_data.described}"
-    if not file.syntax.reads or (pixel_data.span.undefined and pixel_data.frames is None):
-        return f"{file.syntax.name} is not decoded"
+    if frames.description is None:
+        return f"the image is not described: {frames.fault}"
+    syntax = frames.syntax
+    if not syntax.reads or (frames.span.undefined and frames.encapsulated is None):
+        return f"{syntax.name} is not decoded"
     return ""
 
 
-def compare_values(
-    one: tuple[DicomFile, PixelData], two: tuple[DicomFile, PixelData], why: str
-) -> PixelComparison:
+def compare_values(one: Frames, two: Frames, why: str) -> PixelComparison:
     """Compare Pixel Data that cannot be decoded, byte for byte.
 
     Args:
-        one: the first file.
-        two: the second.
+        one: of the first file.
+        two: of the second.
         why: what stands in the way of decoding.
     """
-    (file, pixels), (other, other_pixels) = one, two
-    span, other_span = pixels.span, other_pixels.span
-    same_form = file.syntax == other.syntax or (
-        file.syntax.native
-        and other.syntax.native
-        and file.syntax.pixels_little_endian == other.syntax.pixels_little_endian
+    span, other_span = one.span, two.span
+    same_form = one.syntax == two.syntax or (
+        one.syntax.native
+        and two.syntax.native
+        and one.syntax.pixels_little_endian == two.syntax.pixels_little_endian
     )
     same = same_form and span.length == other_span.length
     if same:
         chunks = zip(
-            read_chunks(file.data_set.source, span.value, span.value + span.length),
-            read_chunks(other.data_set.source, other_span.value, other_span.value + span.length),
+            read_chunks(one.source, span.value, span.value + span.length),
+            read_chunks(two.source, other_span.value, other_span.value + span.length),
             strict=False,
         )
         same = all(first == second for first, second in chunks)
@@ -137,7 +134,7 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
         return PixelComparison(equal=False, differences=pair.differences, notes=pair.notes)
     images = pair.one.compared, pair.two.compared
     count = min(image.number_of_frames for image in images)
-    size = sum(image.samples_per_frame * max(image.bits_allocated, 8) // 4 for image in images)
+    size = sum(map(size_in_flight, images))
     total, frames, value_range = SampleErrors(), list[FrameComparison](), 0.0
     for frame, measured in enumerate(
         map_frames(_measuring(pair), count, workers, size + _BAND_MEMORY)

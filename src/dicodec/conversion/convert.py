@@ -139,7 +139,7 @@ def _salvaged(
     from dicodec.conversion.frames.salvage import salvaged
 
     file = salvaged(file, mode, options.workers or available_cores())
-    salvage = file.pixel_data.salvage if file.pixel_data is not None else None
+    salvage = file.frames.salvage
     if salvage is not None:
         report.salvaged, report.salvaged_frames = salvage.text, salvage.frames
     return file

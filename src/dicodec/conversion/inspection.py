@@ -10,7 +10,7 @@ from typing import Any
 from dicodec.codecs.table import decoder_for
 from dicodec.conversion.planning.all_frames import FrameSurvey, survey_frames
 from dicodec.conversion.planning.plan_conversion import plan_conversion
-from dicodec.errors import DicodecError, MalformedFileError, ReadError
+from dicodec.errors import DicodecError, ReadError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
@@ -18,7 +18,7 @@ from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import writable
 from dicodec.options import ConversionOptions
-from dicodec.part10.dicom_file import DicomFile, PixelData, Source
+from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.repair.catalogue import ODDITIES
 from dicodec.repair.character_sets import misdeclared
 from dicodec.repair.opening import open_tolerantly
@@ -153,9 +153,7 @@ def _inspected(file: DicomFile, name: str | None) -> Inspection:
         elements=len(file.data_set.elements),
     )
     _add_oddities(found, file)
-    survey = None
-    if file.pixel_data is not None:
-        survey = _add_pixels(found, file, file.pixel_data)
+    survey = _add_pixels(found, file) if file.frames.present else None
     found.targets = [_possible(file, syntax.name, survey) for syntax in writable()]
     return found
 
@@ -177,24 +175,24 @@ def _finding(oddity: Oddity) -> Finding:
     )
 
 
-def _add_pixels(found: Inspection, file: DicomFile, pixel_data: PixelData) -> FrameSurvey | None:
+def _add_pixels(found: Inspection, file: DicomFile) -> FrameSurvey | None:
     """Add what is known of the pixels; return what the streams of all frames say."""
-    found.pixel_data_vr = pixel_data.span.vr
-    found.pixel_data_length = pixel_data.span.length
-    if isinstance(pixel_data.described, MalformedFileError):
-        found.problems.append(str(pixel_data.described))
+    frames = file.frames
+    found.pixel_data_vr = frames.span.vr
+    found.pixel_data_length = frames.span.length
+    found.image = frames.description
+    if found.image is None:
+        found.problems.append(str(frames.fault))
         return None
-    found.image = pixel_data.described
-    frames = pixel_data.frames
-    if frames is None:
+    if frames.encapsulated is None:
         return None
-    found.fragments = len(frames.starts)
-    found.offset_table = frames.offset_table
+    found.fragments = len(frames.encapsulated.starts)
+    found.offset_table = frames.encapsulated.offset_table
     if not file.syntax.reads:
         found.problems.append(f"the frames are not decoded: {file.syntax.why_not}")
         return None
     try:
-        found.stream = decoder_for(file.syntax).describe(frames.read(file.data_set.source, 0))
+        found.stream = decoder_for(file.syntax).describe(frames.read(0))
     except DicodecError as error:
         found.problems.append(f"frame 0: {error}")
         return None
@@ -206,14 +204,7 @@ def _add_pixels(found: Inspection, file: DicomFile, pixel_data: PixelData) -> Fr
     if color.reason:
         found.coded_as = color.photometric_interpretation
         found.problems.append(f"taken as {color.photometric_interpretation}: {color.reason}")
-    survey = survey_frames(
-        file.data_set.source,
-        frames,
-        file.syntax,
-        found.image,
-        decoder_for(file.syntax),
-        found.stream,
-    )
+    survey = survey_frames(frames, decoder_for(file.syntax), found.stream)
     found.problems += [
         f"frame {frame} decodes to {other}, and frame 0 does not"
         for frame, other in islice(survey.colors.items(), 1)

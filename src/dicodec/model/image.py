@@ -102,6 +102,11 @@ class ImagePixelDescription:
         return samples * self.bits_allocated
 
     @property
+    def native_size(self) -> int:
+        """Bytes that all frames take native, before the value is padded to even length."""
+        return (self.native_frame_bits * self.number_of_frames + 7) // 8
+
+    @property
     def sample_range(self) -> tuple[int, int]:
         """Smallest and largest value that Bits Stored can hold, both inclusive."""
         if self.signed:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.oddity import Oddity
 from dicodec.part10.elements import ElementSpan, items_state_vrs, walk_elements, walk_items
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
@@ -124,3 +127,21 @@ class DataSet:
         if len(value) < length:
             raise TruncatedFileError("the source ends inside an element", offset=offset)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class WalkedDataSet:
+    """The top level of a data set, walked.
+
+    Attributes:
+        data_set: the elements; over other bytes than the file's if they had to be repaired.
+        fragment_starts, fragment_lengths, missing: of Pixel Data, see Walker; the first fragment
+            is the Basic Offset Table.
+        oddities: what was odd on the way.
+    """
+
+    data_set: DataSet
+    fragment_starts: array[int]
+    fragment_lengths: array[int]
+    missing: int
+    oddities: tuple[Oddity, ...]

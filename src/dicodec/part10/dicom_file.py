@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from array import array
-from collections.abc import Buffer, Iterator, Mapping
+from collections.abc import Buffer, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count
 from typing import BinaryIO, Protocol
 
 from dicodec.errors import (
+    DicodecError,
     MalformedFileError,
     NotDicomError,
     TruncatedFileError,
@@ -18,19 +17,16 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.model.edits import Edit
-from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
-from dicodec.model.salvage import FILL, Salvage
 from dicodec.model.transfer_syntax import (
     EXPLICIT_BE,
     EXPLICIT_LE,
     IMPLICIT_LE,
-    Storage,
     TransferSyntax,
     by_uid,
 )
-from dicodec.part10.data_set import DataSet
+from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.deflate import inflate_data_set
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker
 from dicodec.part10.encoding import (
@@ -46,9 +42,9 @@ from dicodec.part10.file_meta import (
     read_head,
     seen_encoding,
 )
-from dicodec.part10.fragments import EncapsulatedFrames, frames_of
-from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
+from dicodec.part10.frames import Frames, find_frames
 from dicodec.part10.source import ByteSource, OpenSource
+from dicodec.part10.spliced_source import SplicedSource
 from dicodec.part10.vr import states_vr
 
 type Source = str | os.PathLike[str] | Buffer | BinaryIO | ByteSource
@@ -61,49 +57,6 @@ _SYNTAX_OF_ENCODING = {EXPLICIT_LITTLE: EXPLICIT_LE, EXPLICIT_BIG: EXPLICIT_BE}
 
 
 @dataclass(frozen=True, slots=True)
-class PixelData:
-    """The element that holds the frames.
-
-    Attributes:
-        span: the element; (7FE0,0010), or (7FE0,0008) or (7FE0,0009) for floating point samples.
-        described: what the data set says about the samples, or the error that says why it does not.
-        frames: the fragments of encapsulated frames; None where Pixel Data is native or a video.
-        missing: bytes that it claims and that the file ends before.
-        salvage: what becomes of the frames that are damaged, where that was decided.
-    """
-
-    span: ElementSpan
-    described: ImagePixelDescription | MalformedFileError
-    frames: EncapsulatedFrames | None
-    missing: int = 0
-    salvage: Salvage | None = None
-
-    @property
-    def image(self) -> ImagePixelDescription:
-        """What the data set says about the samples.
-
-        Raises:
-            MalformedFileError: an attribute is missing or makes no sense.
-        """
-        if isinstance(self.described, MalformedFileError):
-            raise self.described
-        return self.described
-
-    @property
-    def filled(self) -> frozenset[int]:
-        """The frames that cannot be read, and in whose place a result has padding."""
-        if self.salvage is None or self.salvage.mode != FILL:
-            return frozenset()
-        return frozenset(one.frame for one in self.salvage.frames)
-
-    @property
-    def first_whole(self) -> int:
-        """The first frame that is not filled."""
-        filled = self.filled
-        return next(frame for frame in count() if frame not in filled)
-
-
-@dataclass(frozen=True, slots=True)
 class DicomFile:
     """An open DICOM file. Only headers were read; values stay where they are until needed.
 
@@ -113,7 +66,7 @@ class DicomFile:
         syntax: the transfer syntax that the data set really is in.
         stated_syntax: the UID that group 2 states; "" where it states none.
         data_set: the top level elements; of a deflated file, over the inflated bytes.
-        pixel_data: None where the data set has no pixels.
+        frames: the pixels; none of them in a data set without.
         oddities: departures from the standard that were read all the same.
         corrections: attributes that have to say something else for a result to be right.
     """
@@ -123,27 +76,39 @@ class DicomFile:
     syntax: TransferSyntax
     stated_syntax: str
     data_set: DataSet
-    pixel_data: PixelData | None
+    frames: Frames
     oddities: tuple[Oddity, ...]
     corrections: tuple[Edit, ...] = ()
 
+    def locate_frame(self, frame: int, within: int = 0) -> int | None:
+        """Return the byte offset in the file of a byte of a frame.
 
-@dataclass(frozen=True, slots=True)
-class WalkedDataSet:
-    """The top level of a data set, walked.
+        None if the frame is not in the file as it is: it is missing, or the data set is deflated.
 
-    Attributes:
-        data_set: the elements; over other bytes than the file's where they had to be repaired.
-        fragment_starts, fragment_lengths, missing: of Pixel Data, see Walker; the first fragment
-            is the Basic Offset Table.
-        oddities: what was odd on the way.
-    """
+        Args:
+            frame: its number, from 0.
+            within: bytes from the start of the frame.
+        """
+        source = self.frames.source
+        # What was written anew in a repair lies behind what was right.
+        spliced = isinstance(source, SplicedSource) and not self.syntax.deflated
+        offset = self.frames.offset(frame, within)
+        if offset is None or not (source is self.source or spliced):
+            return None
+        return offset if offset <= self.source.size else None
 
-    data_set: DataSet
-    fragment_starts: array[int]
-    fragment_lengths: array[int]
-    missing: int
-    oddities: tuple[Oddity, ...]
+    def add_location(self, error: DicodecError, frame: int) -> None:
+        """Name the frame and the byte offset in an error that one frame brought.
+
+        Args:
+            error: of a codec, whose offset counts from the stream's start; or of a reader, which
+                names the frame itself. Its offset is then left as it is.
+            frame: its number, from 0.
+        """
+        if error.frame is not None:
+            return
+        error.frame = frame
+        error.offset = self.locate_frame(frame, error.offset or 0)
 
 
 class Repairs(Protocol):
@@ -250,10 +215,8 @@ def open_dicom(
         elif syntax.native and data_set.encoding.little_endian != syntax.little_endian:
             # Samples follow the byte order that the elements are in, whatever is stated.
             syntax = _SYNTAX_OF_ENCODING.get(data_set.encoding, IMPLICIT_LE)
-        pixel_data = None
-        if span is not None:
-            pixel_data = pixel_data_of(walked, span, syntax, oddities)
-        file = DicomFile(given, head, syntax, stated, data_set, pixel_data, tuple(oddities))
+        frames = find_frames(walked, span, syntax, oddities)
+        file = DicomFile(given, head, syntax, stated, data_set, frames, tuple(oddities))
         yield file if repairs is None else repairs.whole(file, walked)
 
 
@@ -363,54 +326,3 @@ def _pixel_data_span(data_set: DataSet) -> ElementSpan | None:
             offset=spans[1].start,
         )
     return spans[0] if spans else None
-
-
-def pixel_data_of(
-    walked: WalkedDataSet,
-    span: ElementSpan,
-    syntax: TransferSyntax,
-    oddities: list[Oddity],
-    known: Mapping[int, int | str] = NOTHING_KNOWN,
-) -> PixelData:
-    """Return what is known of Pixel Data before any of its frames is read.
-
-    Args:
-        walked: the data set; a value of defined length may be given fragments, too.
-        span: of Pixel Data.
-        syntax: that it is in.
-        oddities: what is odd is added.
-        known: what attributes should say, by tag.
-
-    Raises:
-        MalformedFileError: native where a compressed syntax is stated, or frames cannot be told
-            apart.
-    """
-    data_set = walked.data_set
-    image: ImagePixelDescription | MalformedFileError
-    try:
-        image = image_description(data_set, span.tag, oddities, known)
-    except MalformedFileError as error:
-        image = error
-    if not span.undefined and not walked.fragment_starts:
-        if syntax.encapsulated:
-            raise MalformedFileError(
-                f"Pixel Data is native where {syntax.name} is stated",
-                attribute="PixelData",
-                offset=span.start,
-            )
-        return PixelData(span, image, None, walked.missing)
-    if syntax.storage is Storage.VIDEO or isinstance(image, MalformedFileError):
-        return PixelData(span, image, None, walked.missing)
-    table = data_set.value(tags.EXTENDED_OFFSET_TABLE)
-    lengths = data_set.value(tags.EXTENDED_OFFSET_TABLE_LENGTHS)
-    extended = (table, lengths) if table and lengths is not None else None
-    frames = frames_of(
-        data_set.source,
-        walked.fragment_starts,
-        walked.fragment_lengths,
-        image.number_of_frames,
-        syntax.fragments_per_frame,
-        extended,
-    )
-    oddities += frames.oddities
-    return PixelData(span, image, frames, walked.missing)

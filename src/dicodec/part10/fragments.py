@@ -87,7 +87,7 @@ class EncapsulatedFrames:
         return b"".join(source.read(self.starts[index], self.lengths[index]) for index in parts)
 
 
-def frames_of(
+def assign_fragments(
     source: ByteSource,
     starts: array[int],
     lengths: array[int],

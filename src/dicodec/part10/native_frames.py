@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from dicodec.errors import TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.part10.dicom_file import DicomFile, PixelData
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.source import ByteSource
@@ -41,12 +40,8 @@ class NativeFrames:
         length = self.span.length - (self.span.length % 2 if self.swapped_words else 0)
         return min(length * 8 // max(self.image.native_frame_bits, 1), len(self))
 
-    def first_bit(self, frame: int) -> int:
-        """Return at which bit of its first byte a frame begins; 0 but for 1-bit samples."""
-        return frame * self.image.native_frame_bits % 8
-
     def read(self, source: ByteSource, frame: int) -> bytes:
-        """Return the bytes that a frame lies in, from the one that holds its first bit.
+        """Return the bytes of a frame, which begin with its first bit.
 
         Raises:
             TruncatedFrameError: Pixel Data ends inside the frame.
@@ -63,10 +58,12 @@ class NativeFrames:
                 offset=self.span.value + self.span.length,
             )
         if not self.swapped_words:
-            return source.read(self.span.value + start, end - start)
-        word_start = start & ~1
-        words = swap_bytes(source.read(self.span.value + word_start, stored_end - word_start), 2)
-        return words[start - word_start : end - word_start]
+            data = source.read(self.span.value + start, end - start)
+        else:
+            first = start & ~1
+            words = swap_bytes(source.read(self.span.value + first, stored_end - first), 2)
+            data = words[start - first : end - first]
+        return bits_from(data, frame * bits % 8, bits)
 
     def _end(self, frames: int) -> int:
         """Return how many bytes the first frames take in the value.
@@ -76,18 +73,6 @@ class NativeFrames:
         """
         length = (self.image.native_frame_bits * frames + 7) // 8
         return length + (length % 2 if self.swapped_words else 0)
-
-
-def native_frames_of(file: DicomFile, pixel_data: PixelData) -> NativeFrames:
-    """Return the frames of native Pixel Data.
-
-    Raises:
-        MalformedFileError: an attribute that describes them is missing or makes no sense.
-    """
-    image, span = pixel_data.image, pixel_data.span
-    big_endian = not file.syntax.pixels_little_endian
-    swapped = big_endian and image.bits_allocated <= 8 and span.vr in {"OW", ""}
-    return NativeFrames(span, image, swapped)
 
 
 def bits_from(data: bytes, first_bit: int, count: int) -> bytes:

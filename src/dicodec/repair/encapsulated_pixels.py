@@ -14,8 +14,10 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, by_name
-from dicodec.part10.dicom_file import DicomFile, PixelData, WalkedDataSet, pixel_data_of
+from dicodec.part10.data_set import WalkedDataSet
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames
+from dicodec.part10.frames import find_frames
 from dicodec.repair import stream_kinds, streams
 from dicodec.repair.frame_counts import counted_frames
 from dicodec.repair.frame_sizes import size_is_sure
@@ -37,10 +39,10 @@ _ENDS = (stream_kinds.END, stream_kinds.END + b"\0")
 class EncapsulatedRepair:
     """One file's encapsulated Pixel Data, on its way to be read as what it is."""
 
-    def __init__(self, file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> None:
+    def __init__(self, file: DicomFile, walked: WalkedDataSet) -> None:
         self._file = file
         self._given = self._walked = walked
-        self._pixel_data = pixel_data
+        self._frames = file.frames
         self._source = file.data_set.source
         self._syntax = file.syntax
         self._oddities: list[Oddity] = []
@@ -70,8 +72,7 @@ class EncapsulatedRepair:
 
     @property
     def _image(self) -> ImagePixelDescription | None:
-        described = self._pixel_data.described
-        return None if isinstance(described, MalformedFileError) else described
+        return self._frames.description
 
     def _take_tables(self) -> None:
         """Take a first fragment that has nothing but tables out of the frames."""
@@ -91,7 +92,7 @@ class EncapsulatedRepair:
     def _first_stream(self) -> StreamDescription | None:
         start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
         stream = stream_kinds.described_at(self._source, start, length)
-        frames, image = self._pixel_data.frames, self._image
+        frames, image = self._frames.encapsulated, self._image
         if stream is not None or frames is None or image is None:
             return stream
         first = frames.fragments_of(0)
@@ -146,8 +147,8 @@ class EncapsulatedRepair:
     def _read_again(self) -> None:
         """Assign fragments and describe the image anew, by what is known now."""
         self._read = []
-        self._pixel_data = pixel_data_of(
-            self._walked, self._pixel_data.span, self._syntax, self._read, self._known
+        self._frames = find_frames(
+            self._walked, self._frames.span, self._syntax, self._read, self._known
         )
 
     def _contradicted(self) -> bool:
@@ -156,7 +157,7 @@ class EncapsulatedRepair:
         return any(number(tag) for tag in self._known if tag in _SIZES)
 
     def _size_is_sure(self, stream: StreamDescription | None) -> bool:
-        frames, image = self._pixel_data.frames, self._image
+        frames, image = self._frames.encapsulated, self._image
         if stream is None or frames is None or image is None:
             return False
         return size_is_sure(self._file.data_set, frames, image, stream, self._decoder(image))
@@ -166,7 +167,7 @@ class EncapsulatedRepair:
         return lambda stream: decoder.decode(stream, image).tobytes()
 
     def _count_frames(self, stream: StreamDescription | None) -> None:
-        frames, image = self._pixel_data.frames, self._image
+        frames, image = self._frames.encapsulated, self._image
         if frames is None or image is None:
             return
         if self._syntax.fragments_per_frame == 1 and len(frames) < len(frames.starts):
@@ -184,10 +185,10 @@ class EncapsulatedRepair:
             self._read_again()
 
     def _judge_high_bit(self) -> None:
-        frames, image = self._pixel_data.frames, self._image
+        frames, image = self._frames.encapsulated, self._image
         if frames is None or image is None or self._syntax.family not in OF_WORDS:
             return
-        if image.high_bit < image.bits_stored or self._pixel_data.missing:
+        if image.high_bit < image.bits_stored or self._frames.missing:
             return
         limits = self._file.data_set.limits
         with suppress(DicodecError):  # which is told when frames are asked for
@@ -198,8 +199,8 @@ class EncapsulatedRepair:
 
     def _mend(self, stream: StreamDescription | None) -> None:
         """Find out what is odd about the first frame's stream, and what makes all of them right."""
-        frames, image = self._pixel_data.frames, self._image
-        if frames is None or image is None or self._pixel_data.missing or not len(frames):
+        frames, image = self._frames.encapsulated, self._image
+        if frames is None or image is None or self._frames.missing or not len(frames):
             return
         mend: streams.Mend | None = None
         known = {one.id for one in self._file.oddities}
@@ -215,7 +216,7 @@ class EncapsulatedRepair:
                 mend = streams.RleMender() if found else None
         if mend is not None or self._oddities:
             frames = replace(frames, mend=mend, oddities=(*frames.oddities, *self._oddities))
-            self._pixel_data = replace(self._pixel_data, frames=frames)
+            self._frames = replace(self._frames, encapsulated=frames)
 
     def _mender(
         self, frames: EncapsulatedFrames, image: ImagePixelDescription, stream: StreamDescription
@@ -280,13 +281,13 @@ class EncapsulatedRepair:
             stale: list[Oddity] = []
             given = self._given
             with suppress(MalformedFileError):
-                pixel_data_of(given, self._pixel_data.span, self._file.syntax, stale)
+                find_frames(given, self._frames.span, self._file.syntax, stale)
             kept = [one for one in kept if one not in stale] + self._read
         found = told(self._file.data_set, self._known, _BY_STREAM)
         return replace(
             self._file,
             syntax=self._syntax,
-            pixel_data=self._pixel_data,
+            frames=self._frames,
             oddities=(*kept, *found, *self._oddities),
             corrections=(*self._file.corrections, *corrections(self._known)),
         )

@@ -16,8 +16,7 @@ from dicodec.model.transfer_syntax import (
     TransferSyntax,
     by_name,
 )
-from dicodec.part10.data_set import DataSet
-from dicodec.part10.dicom_file import WalkedDataSet
+from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
 from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_bytes
 from dicodec.part10.image_attributes import image_description
@@ -163,7 +162,7 @@ def _native(
 ) -> TransferSyntax | None:
     if image is None or not stated:
         return None
-    size = (image.native_frame_bits * image.number_of_frames + 7) // 8
+    size = image.native_size
     if span.length not in {size, size + size % 2}:
         return None
     if syntax is None and image.bits_allocated > 8:
@@ -184,7 +183,7 @@ def bare_stream(
     stream = described_at(walked.data_set.source, span.value, span.length)
     if stream is None or image is None:
         return stream
-    size = (image.native_frame_bits * image.number_of_frames + 7) // 8
+    size = image.native_size
     same = (stream.rows, stream.columns) == (image.rows, image.columns)
     return stream if same and span.length not in {size, size + size % 2} else None
 

@@ -8,8 +8,7 @@ from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
-from dicodec.part10.data_set import DataSet
-from dicodec.part10.dicom_file import WalkedDataSet
+from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import Walker
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.repair.stream_kinds import CHECK_WHOLE, described, inflates_to, is_rle_header

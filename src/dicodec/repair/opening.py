@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dicodec.errors import MalformedFileError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import TransferSyntax
-from dicodec.part10.dicom_file import (
-    DicomFile,
-    PixelData,
-    Source,
-    WalkedDataSet,
-    open_dicom,
-)
+from dicodec.part10.data_set import WalkedDataSet
+from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.frames import Frames
 from dicodec.part10.source import ByteSource
 
 
@@ -65,31 +60,26 @@ class _StandardRepairs:
         return really_encapsulated(stated, syntax, walked, span, oddities)
 
     def whole(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
-        pixel_data = file.pixel_data
-        if file.oddities or pixel_data is None:
+        if file.oddities or not file.frames.present:
             from dicodec.repair.vendors import as_of_vendor
 
             file = as_of_vendor(file)
-            pixel_data = file.pixel_data
-        if pixel_data is None:
+        if not file.frames.present:
             return file
         missing = any(one.id == "missing-attribute" for one in file.oddities)
-        if _is_as_described(pixel_data) and not missing:
+        if _is_as_described(file.frames) and not missing:
             return file
         from dicodec.repair.pixel_data import with_pixel_data_repaired
 
         return with_pixel_data_repaired(file, walked)
 
 
-def _is_as_described(pixel_data: PixelData) -> bool:
+def _is_as_described(frames: Frames) -> bool:
     """Whether native Pixel Data has the length that its frames take, and the usual High Bit."""
-    image = pixel_data.described
-    if pixel_data.frames is not None or isinstance(image, MalformedFileError):
+    image = frames.description
+    if image is None or frames.native is None or image.high_bit >= image.bits_stored:
         return False
-    if image.high_bit >= image.bits_stored:
-        return False
-    size = (image.native_frame_bits * image.number_of_frames + 7) // 8
-    return not pixel_data.span.undefined and pixel_data.span.length - size in {0, 1}
+    return frames.excess in {0, 1}
 
 
 _REPAIRS = _StandardRepairs()

@@ -12,9 +12,10 @@ from dataclasses import replace
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.oddity import Oddity
-from dicodec.part10.data_set import DataSet
-from dicodec.part10.dicom_file import DicomFile, WalkedDataSet, pixel_data_of
+from dicodec.part10.data_set import DataSet, WalkedDataSet
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.elements import ElementSpan
+from dicodec.part10.frames import find_frames
 from dicodec.part10.image_attributes import image_description
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
 from dicodec.part10.unpacked_source import UnpackedSource
@@ -60,7 +61,7 @@ def with_samples_unpacked(file: DicomFile, span: ElementSpan) -> DicomFile | Non
     return replace(
         file,
         data_set=made,
-        pixel_data=pixel_data_of(walked, moved, file.syntax, [], known),
+        frames=find_frames(walked, moved, file.syntax, [], known),
         oddities=(*file.oddities, Oddity("packed-samples", text, span.start)),
         corrections=(*file.corrections, *corrections(known)),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dicodec.errors import MalformedFileError
 from dicodec.model import tags
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import Storage
-from dicodec.part10.dicom_file import DicomFile, PixelData, WalkedDataSet, pixel_data_of
+from dicodec.part10.data_set import WalkedDataSet
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.elements import ElementSpan
-from dicodec.part10.native_frames import native_frames_of
+from dicodec.part10.frames import Frames, find_frames
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import as_fragments
 from dicodec.repair.high_bit import holds_words, known_from_bits, native_words
@@ -37,35 +37,30 @@ def with_pixel_data_repaired(file: DicomFile, walked: WalkedDataSet) -> DicomFil
     Raises:
         ReadError: streams without items cannot be told apart into frames.
     """
-    pixel_data = file.pixel_data
-    if pixel_data is None or file.syntax.storage in {Storage.VIDEO, Storage.ELSEWHERE}:
+    frames = file.frames
+    if not frames.present or file.syntax.storage in {Storage.VIDEO, Storage.ELSEWHERE}:
         return file
-    if pixel_data.span.undefined or walked.fragment_starts:
-        return EncapsulatedRepair(file, walked, pixel_data).repaired()
-    return _native(file, walked, pixel_data)
+    if frames.span.undefined or walked.fragment_starts:
+        return EncapsulatedRepair(file, walked).repaired()
+    return _native(file, walked)
 
 
-def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> DicomFile:
-    span, data_set = pixel_data.span, file.data_set
+def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+    frames, data_set = file.frames, file.data_set
+    span = frames.span
     oddities: list[Oddity] = []
-    if not pixel_data.missing and span.tag == tags.PIXEL_DATA:
-        image = None
-        if not isinstance(pixel_data.described, MalformedFileError):
-            image = pixel_data.described
+    if not frames.missing and span.tag == tags.PIXEL_DATA:
+        image = frames.description
         syntax = as_fragments(file.syntax, walked, span, image, oddities)
         if syntax is not None:
-            found = pixel_data_of(walked, span, syntax, oddities)
-            bare = replace(
-                file, syntax=syntax, pixel_data=found, oddities=(*file.oddities, *oddities)
-            )
-            return EncapsulatedRepair(bare, walked, found).repaired()
+            found = find_frames(walked, span, syntax, oddities)
+            bare = replace(file, syntax=syntax, frames=found, oddities=(*file.oddities, *oddities))
+            return EncapsulatedRepair(bare, walked).repaired()
         unpacked = with_samples_unpacked(file, span)
         if unpacked is not None:
             return unpacked
         by = _BY_LENGTH
-        known = (
-            known_from_length(data_set, span.length) if _is_undescribed(file, pixel_data) else {}
-        )
+        known = known_from_length(data_set, span.length) if _is_undescribed(file) else {}
         if not known and image is not None and image.high_bit >= image.bits_stored:
             big_endian = not file.syntax.pixels_little_endian
             words = native_words(data_set.source, span, image, big_endian=big_endian)
@@ -73,20 +68,20 @@ def _native(file: DicomFile, walked: WalkedDataSet, pixel_data: PixelData) -> Di
             by = _BY_BITS
         if tags.BITS_STORED in known:
             known |= _bits_of_words(file, walked, span, known)
-        if not known and image is not None and _excess(file, pixel_data) > 1:
+        if not known and image is not None and frames.excess > 1:
             known = known_from_excess(data_set, image, span.length)
         if known:
             stale: list[Oddity] = []
-            pixel_data_of(walked, span, file.syntax, stale)
-            pixel_data = pixel_data_of(walked, span, file.syntax, oddities, known)
+            find_frames(walked, span, file.syntax, stale)
+            frames = find_frames(walked, span, file.syntax, oddities, known)
             oddities += told(data_set, known, by)
             return replace(
                 file,
-                pixel_data=pixel_data,
+                frames=frames,
                 oddities=(*(one for one in file.oddities if one not in stale), *oddities),
                 corrections=(*file.corrections, *corrections(known)),
             )
-    oddities += _too_long(file, pixel_data)
+    oddities += _too_long(frames)
     return replace(file, oddities=(*file.oddities, *oddities)) if oddities else file
 
 
@@ -94,7 +89,7 @@ def _bits_of_words(
     file: DicomFile, walked: WalkedDataSet, span: ElementSpan, known: Known
 ) -> Known:
     """Return that all bits are stored where samples of the Bits Stored assumed would lose some."""
-    image = pixel_data_of(walked, span, file.syntax, [], known).image
+    image = find_frames(walked, span, file.syntax, [], known).image
     big_endian = not file.syntax.pixels_little_endian
     if holds_words(native_words(walked.data_set.source, span, image, big_endian=big_endian), image):
         return {}
@@ -102,23 +97,15 @@ def _bits_of_words(
     return {tags.BITS_STORED: allocated, tags.HIGH_BIT: allocated - 1}
 
 
-def _is_undescribed(file: DicomFile, pixel_data: PixelData) -> bool:
+def _is_undescribed(file: DicomFile) -> bool:
     """Whether an attribute that the length depends on is missing, or has no possible value."""
-    described = pixel_data.described
     samples = file.data_set.find(tags.SAMPLES_PER_PIXEL)
-    return isinstance(described, MalformedFileError) or samples is None
+    return file.frames.description is None or samples is None
 
 
-def _excess(file: DicomFile, pixel_data: PixelData) -> int:
-    return pixel_data.span.length - native_frames_of(file, pixel_data).expected_length
-
-
-def _too_long(file: DicomFile, pixel_data: PixelData) -> list[Oddity]:
-    if isinstance(pixel_data.described, MalformedFileError):
-        return []
-    image = pixel_data.described
-    excess = _excess(file, pixel_data)
-    if excess <= 1:
+def _too_long(frames: Frames) -> list[Oddity]:
+    image = frames.description
+    if image is None or (excess := frames.excess) <= 1:
         return []
     size = image.native_frame_bits // 8
     whole = f", {excess // size} whole frames" if size and excess // size else ""
@@ -126,6 +113,6 @@ def _too_long(file: DicomFile, pixel_data: PixelData) -> list[Oddity]:
         Oddity(
             "long-pixel-data",
             f"Pixel Data is {excess} bytes longer than its {image.number_of_frames} frames{whole}",
-            pixel_data.span.start,
+            frames.span.start,
         )
     ]

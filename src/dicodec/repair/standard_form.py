@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dicodec.errors import MalformedFileError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.oddity import Oddity
@@ -121,10 +120,9 @@ class _StandardFile:
 
     def corrections(self) -> tuple[Edit, ...]:
         """Return what the Image Pixel Module has to say that was only assumed (PS3.3 C.7.6.3)."""
-        pixel_data = self._file.pixel_data
-        if pixel_data is None or isinstance(pixel_data.described, MalformedFileError):
+        data_set, image = self._file.data_set, self._file.frames.description
+        if image is None:
             return ()
-        data_set, image = self._file.data_set, pixel_data.described
         edits = image_edits(image_pixel_values(data_set), image)
         sizes = ((tags.ROWS, image.rows), (tags.COLUMNS, image.columns))
         edits += tuple(
@@ -137,11 +135,8 @@ class _StandardFile:
 
     def check_pixel_data(self) -> None:
         """Note what is wrong with the Pixel Data element; a result's is always written anew."""
-        pixel_data = self._file.pixel_data
-        if pixel_data is None:
-            return
-        span, image = pixel_data.span, pixel_data.described
-        if span.vr and not isinstance(image, MalformedFileError):
+        span, image = self._file.frames.span, self._file.frames.description
+        if span.vr and image is not None:
             right = "OB" if span.undefined else native_vr(image, span.vr)
             if span.vr != right:
                 self.notes.add(

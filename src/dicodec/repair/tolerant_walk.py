@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.limits import Limits
-from dicodec.part10.data_set import DataSet
-from dicodec.part10.dicom_file import WalkedDataSet
+from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.elements import (
     ITEM,

@@ -8,9 +8,10 @@ from dataclasses import replace
 from dicodec.errors import MalformedFileError, UnsupportedSourceError
 from dicodec.model import tags
 from dicodec.model.oddity import Oddity
-from dicodec.part10.data_set import DataSet
-from dicodec.part10.dicom_file import DicomFile, WalkedDataSet, pixel_data_of
+from dicodec.part10.data_set import DataSet, WalkedDataSet
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.frames import find_frames
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
 
 _RECOGNITION_CODE = 0x00080010
@@ -26,7 +27,7 @@ def as_of_vendor(file: DicomFile) -> DicomFile:
     """
     if file.data_set.find(_RECOGNITION_CODE) is not None:
         file = _of_acr_nema(file)
-    if file.pixel_data is not None:
+    if file.frames.present:
         return file
     groups = {span.tag >> 16 for span in file.data_set.elements}
     if _ELSCINT_GROUP in groups:
@@ -87,8 +88,8 @@ def _of_elscint(file: DicomFile) -> DicomFile:
     walked = WalkedDataSet(data_set, array("Q"), array("Q"), 0, ())
     place = ElementSpan(tags.PIXEL_DATA, kind.vr and "OW", 0, 0, 0, 0, undefined=False)
     oddities: list[Oddity] = []
-    described = pixel_data_of(walked, place, file.syntax, oddities).described
-    if isinstance(described, MalformedFileError):
+    described = find_frames(walked, place, file.syntax, oddities).description
+    if described is None:
         return file
     coded = data_set.value(pixels.tag)
     assert coded is not None
@@ -104,7 +105,7 @@ def _of_elscint(file: DicomFile) -> DicomFile:
     return replace(
         file,
         data_set=made,
-        pixel_data=pixel_data_of(walked, span, file.syntax, []),
+        frames=find_frames(walked, span, file.syntax, []),
         oddities=(*file.oddities, *oddities, Oddity("elscint-pixels", text, pixels.start)),
     )
 
@@ -151,11 +152,11 @@ def _of_papyrus(file: DicomFile) -> DicomFile:
         syntax = (
             really_encapsulated(file.stated_syntax, syntax, walked, found[0], oddities) or syntax
         )
-    pixel_data = pixel_data_of(walked, found[0], syntax, oddities)
+    frames = find_frames(walked, found[0], syntax, oddities)
     return replace(
         file,
         syntax=syntax,
         data_set=made,
-        pixel_data=pixel_data,
+        frames=frames,
         oddities=(*file.oddities, *oddities),
     )

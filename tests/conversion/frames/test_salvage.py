@@ -49,22 +49,22 @@ def salvage(
 def cut_after(data: bytes, frames: int) -> bytes:
     """Cut a file in the middle of a frame."""
     with open_dicom(data) as file:
-        assert file.pixel_data is not None
-        found = file.pixel_data.frames
+        assert file.frames.present
+        found = file.frames.encapsulated
         if found is not None:
             return data[: found.starts[frames] + found.lengths[frames] // 2]
-        size = file.pixel_data.image.native_frame_bits // 8
-        return data[: file.pixel_data.span.value + frames * size + size // 2]
+        size = file.frames.image.native_frame_bits // 8
+        return data[: file.frames.span.value + frames * size + size // 2]
 
 
 def with_frame_damaged(data: bytes, frame: int) -> bytes:
     """Cut a frame's stream short, and have its item tell the truth."""
     with open_dicom(data) as file:
-        assert file.pixel_data is not None
-        assert file.pixel_data.frames is not None
-        index = file.pixel_data.frames.fragments_of(frame)[0]
-        start = file.pixel_data.frames.starts[index]
-        length = file.pixel_data.frames.lengths[index]
+        assert file.frames.present
+        assert file.frames.encapsulated is not None
+        index = file.frames.encapsulated.fragments_of(frame)[0]
+        start = file.frames.encapsulated.starts[index]
+        length = file.frames.encapsulated.lengths[index]
     half = length // 4 * 2
     return (
         data[: start - 4] + struct.pack("<I", half) + data[start : start + half]
@@ -110,12 +110,12 @@ def test_a_frame_in_the_middle(syntax: str) -> None:
         assert frame.reason
         assert frame.offset == caught.value.offset
     with open_dicom(damaged) as file:
-        assert file.pixel_data is not None
-        assert file.pixel_data.frames is not None
-        start = file.pixel_data.frames.starts[2]
+        assert file.frames.present
+        assert file.frames.encapsulated is not None
+        start = file.frames.encapsulated.starts[2]
         assert caught.value.frame == 2
         assert caught.value.offset is not None
-        assert start <= caught.value.offset <= start + file.pixel_data.frames.lengths[2]
+        assert start <= caught.value.offset <= start + file.frames.encapsulated.lengths[2]
 
 
 @pytest.mark.parametrize("mode", ["fill", "drop"])
@@ -210,9 +210,9 @@ def test_an_image_without_pixel_data_was_cut_off() -> None:
 def test_the_last_fragments_of_a_frame_are_missing() -> None:
     image, _ = IMAGE_KINDS["gray-12-in-16"].make()
     with open_dicom(convert_bytes(image, to="jpeg2000-lossless")) as file:
-        assert file.pixel_data is not None
-        assert file.pixel_data.frames is not None
-        stream = file.pixel_data.frames.read(file.data_set.source, 0)
+        assert file.frames.present
+        assert file.frames.encapsulated is not None
+        stream = file.frames.encapsulated.read(file.frames.source, 0)
     uid, half = "1.2.840.10008.1.2.4.90", len(stream) // 2 & ~1
     fields: dict[str, Any] = {"transfer_syntax": uid, "bits_stored": 12, "rows": 48, "columns": 64}
     data, _ = make_file(**fields, streams=[[stream[:half], stream[half:]]])
@@ -239,8 +239,8 @@ def test_the_last_fragments_of_a_frame_are_missing() -> None:
 )
 def test_what_stands_for_nothing(kind: str, padding: int | None, expected: tuple[int, ...]) -> None:
     with open_dicom(IMAGE_KINDS[kind].make()[0]) as file:
-        assert file.pixel_data is not None
-        assert fill_values(file.pixel_data.image, padding) == expected
+        assert file.frames.present
+        assert fill_values(file.frames.image, padding) == expected
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -406,15 +406,15 @@ def test_real_files_of_several_frames() -> None:
         data = path.read_bytes()
         try:
             with open_dicom(data) as file:
-                pixel_data = file.pixel_data
-                if pixel_data is None or pixel_data.image.number_of_frames < 2:
+                found = file.frames
+                if not found.present or found.image.number_of_frames < 2:
                     continue
-                if pixel_data.frames is None or len(data) > 1_000_000:
+                if found.encapsulated is None or len(data) > 1_000_000:
                     continue
                 whole = convert_bytes(data, to="explicit-le")
         except DicodecError:
             continue
-        if pixel_data.image.number_of_frames > 60:
+        if found.image.number_of_frames > 60:
             continue
         damaged = with_frame_damaged(data, 1)
         with pytest.raises(FrameError) as caught:

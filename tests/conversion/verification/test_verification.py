@@ -140,8 +140,8 @@ def test_a_head_that_names_another_syntax_or_image_is_noticed() -> None:
 
 def test_lost_pixel_data_is_noticed() -> None:
     with open_dicom(SOURCE) as file:
-        assert file.pixel_data is not None
-        span = file.pixel_data.span
+        assert file.frames.present
+        span = file.frames.span
     without = SOURCE[: span.start] + SOURCE[span.end :]
 
     error = objection(SOURCE, without, to=("implicit-le",))
@@ -201,9 +201,9 @@ def test_frames_that_were_only_to_be_moved_are_compared_byte_by_byte() -> None:
     result = convert_bytes(source, to="rle", offset_table="extended")
     verify(source, result, to=("rle",), offset_table="extended")
     with open_dicom(result) as file:
-        assert file.pixel_data is not None
-        assert file.pixel_data.frames is not None
-        place = file.pixel_data.frames.starts[3] + 100
+        assert file.frames.present
+        assert file.frames.encapsulated is not None
+        place = file.frames.encapsulated.starts[3] + 100
     wrong = result[:place] + bytes([result[place] ^ 1]) + result[place + 1 :]
 
     error = objection(source, wrong, to=("rle",), offset_table="extended")

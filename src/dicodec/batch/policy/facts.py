@@ -44,9 +44,7 @@ _MODALITY = 0x00080060
 
 
 def _find_image(file: DicomFile) -> ImagePixelDescription | None:
-    if file.pixel_data is None or isinstance(file.pixel_data.described, MalformedFileError):
-        return None
-    return file.pixel_data.described
+    return file.frames.description
 
 
 def _from_image(
@@ -73,13 +71,12 @@ def _read_lossy(file: DicomFile) -> tuple[FactValue, ...]:
         return (True,)
     if file.syntax.loss is not Loss.POSSIBLE:
         return (file.syntax.loss is Loss.ALWAYS,)
-    if file.pixel_data is None or file.pixel_data.frames is None:
+    if file.frames.encapsulated is None:
         return ()
     from dicodec.codecs.table import decoder_for
 
     try:
-        first = file.pixel_data.frames.read(file.data_set.source, 0)
-        lossless = decoder_for(file.syntax).describe(first).lossless
+        lossless = decoder_for(file.syntax).describe(file.frames.read(0)).lossless
     except DicodecError:  # the conversion will report it
         return ()
     return () if lossless is None else (not lossless,)
@@ -98,9 +95,7 @@ FACTS: dict[str, Fact] = {
     ),
     "modality": Fact(FactKind.TEXT, _read_text(_MODALITY), "Modality"),
     "sop_class": Fact(FactKind.TEXT, _read_text(tags.SOP_CLASS_UID), "SOP Class UID"),
-    "pixels": Fact(
-        FactKind.FLAG, lambda file: (file.pixel_data is not None,), "whether there are any"
-    ),
+    "pixels": Fact(FactKind.FLAG, lambda file: (file.frames.present,), "whether there are any"),
     "photometric_interpretation": Fact(
         FactKind.TEXT, _from_image(lambda image: image.photometric_interpretation), "as stated"
     ),

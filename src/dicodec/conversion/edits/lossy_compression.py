@@ -51,13 +51,12 @@ def history_of(file: DicomFile, pixels: PixelPlan) -> History:
     """Return what a data set records, completed by what the streams that are decoded show."""
     data_set = file.data_set
     told = _told(data_set)
-    frames = file.pixel_data.frames if file.pixel_data is not None else None
+    frames = file.frames.encapsulated
     if pixels.action is not Action.TRANSCODE or not pixels.source_lossy or frames is None:
         return told
     assert pixels.stream is not None, "what is decoded has been looked at"
     method = STREAM_METHODS.get(pixels.stream.kind, "")
-    native_size = pixels.decoded.native_frame_bits * pixels.frames // 8
-    ratio = ratio_text(native_size, frames.total_length()).strip()
+    ratio = ratio_text(pixels.decoded.native_size, frames.total_length()).strip()
     if data_set.text(tags.LOSSY_IMAGE_COMPRESSION) != "01":
         return History(*in_step(told.methods, told.ratios, method, ratio), untold=True)
     if not told.methods and len(told.ratios) <= 1:  # one compression, of which not all is said

@@ -20,7 +20,7 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.elements import ITEM, Walker, walk_elements, walk_items
 from dicodec.part10.encoding import DataSetEncoding, tag_bytes, tag_text
-from dicodec.part10.fragments import frames_of
+from dicodec.part10.fragments import assign_fragments
 from dicodec.part10.image_attributes import image_description, image_pixel_values
 from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements
@@ -158,7 +158,7 @@ def _with_native_pixels(
 
     oddities: list[Oddity] = []
     stated = image_description(data_set, tags.PIXEL_DATA, oddities)
-    frames = frames_of(
+    frames = assign_fragments(
         data_set.source,
         walker.fragment_starts,
         walker.fragment_lengths,

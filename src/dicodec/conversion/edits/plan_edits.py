@@ -108,7 +108,7 @@ def _pixel_edits(
         edits += image_edits(image_pixel_values(file.data_set), pixels.result)
     edits += pixels.edits
     history = history_of(file, pixels)
-    salvage = file.pixel_data.salvage if file.pixel_data is not None else None
+    salvage = file.frames.salvage
     derived = pixels.derived
     if salvage is not None:
         edits += salvage_edits(file.data_set, salvage, encoding)

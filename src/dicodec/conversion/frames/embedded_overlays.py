@@ -6,7 +6,6 @@ from dicodec.conversion.frames.first_pass import embedded_overlay_edits
 from dicodec.conversion.frames.window import available_cores
 from dicodec.conversion.planning.conversion_plan import EmbeddedOverlay
 from dicodec.model.edits import Edit
-from dicodec.model.image import ImagePixelDescription
 from dicodec.model.overlays import OVERLAY_GROUPS
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.embedded_overlays import embedded_overlays
@@ -36,11 +35,8 @@ class FreedOverlays:
         return self._edits.get(tag)
 
     def _all(self) -> list[Edit]:
-        file, pixel_data = self._file, self._file.pixel_data
-        if pixel_data is None or not file.syntax.reads:
-            return []
-        image = pixel_data.described
-        if not isinstance(image, ImagePixelDescription):
+        file, image = self._file, self._file.frames.description
+        if image is None or not file.syntax.reads:
             return []
         overlays = [
             EmbeddedOverlay(group, bit)

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from dicodec.codecs.table import decoder_for
-from dicodec.conversion.frames.frame_steps import FrameReader, decoded_frames, decoding_reader
-from dicodec.conversion.frames.window import map_frames
+from dicodec.conversion.frames.frame_steps import FrameDecoder, decoded_frames
+from dicodec.conversion.frames.window import map_frames, size_in_flight
 from dicodec.conversion.planning.conversion_plan import (
     Action,
     ConversionPlan,
@@ -23,13 +21,10 @@ from dicodec.errors import TruncatedFrameError
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.overlays import OVERLAY_ORIGIN
-from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes
 from dicodec.rules.overlays import overlay_edits
-
-if TYPE_CHECKING:
-    from dicodec.codecs.base import Decoder
 
 
 def surveyed(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionPlan:
@@ -44,16 +39,14 @@ def surveyed(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionP
         ReadError: a frame cannot be decoded.
     """
     pixels = plan.pixels
-    if pixels is None or file.pixel_data is None:
+    if pixels is None:
         return plan
-    if pixels.action in _UNREAD and file.pixel_data.frames is not None:
-        _check_end(file, file.pixel_data)
+    if pixels.action in _UNREAD and file.frames.encapsulated is not None:
+        _check_end(file)
     if not pixels.overlays and not _lacks_window(pixels):
         return plan
     if _lacks_window(pixels):
-        read = decoding_reader(file, file.pixel_data)
-        decoder = pixels.decoder or decoder_for(file.syntax)
-        pixels = _with_window(pixels, read, decoder, workers, file.pixel_data.filled)
+        pixels = _with_window(file, pixels, workers)
     if pixels.overlays:
         found = embedded_overlay_edits(
             file, pixels.coded, pixels.overlays, workers, little_endian=plan.target.little_endian
@@ -66,22 +59,22 @@ _UNREAD = frozenset({Action.MOVE_VALUE, Action.MOVE_FRAMES})
 """Ways on which no codec looks at the frames."""
 
 
-def _check_end(file: DicomFile, pixel_data: PixelData) -> None:
+def _check_end(file: DicomFile) -> None:
     """Find out whether the last frame has all its fragments, where nothing says that it has.
 
     Raises:
         ReadError: it has not, or nobody can tell.
     """
-    if pixel_data.salvage is not None or all(one.id != "no-delimiter" for one in file.oddities):
+    if file.frames.salvage is not None or all(one.id != "no-delimiter" for one in file.oddities):
         return
-    last = pixel_data.image.number_of_frames - 1
+    last = file.frames.image.number_of_frames - 1
     if not file.syntax.reads:
         raise TruncatedFrameError(
             "the file ends where another fragment or the delimiter of Pixel Data should be",
             frame=last,
             offset=file.source.size,
         )
-    decode, _ = decoded_frames(file, pixel_data)
+    decode, _ = decoded_frames(file)
     decode(last)
 
 
@@ -93,23 +86,19 @@ def _lacks_window(pixels: PixelPlan) -> bool:
     return any(isinstance(one.apply, Rescaling) and not one.apply.window for one in pixels.steps)
 
 
-def _with_window(
-    pixels: PixelPlan,
-    read: FrameReader,
-    decoder: Decoder,
-    workers: int,
-    filled: frozenset[int],
-) -> PixelPlan:
+def _with_window(file: DicomFile, pixels: PixelPlan, workers: int) -> PixelPlan:
     """Let the window reach from the smallest to the largest sample."""
     from dicodec.pixels.gray import Rescaling
+
+    decoder, filled = FrameDecoder(file), file.frames.filled
 
     def extent(frame: int) -> tuple[int, int] | None:
         if frame in filled:
             return None
-        samples = decoder.decode(read(frame), pixels.coded)
+        samples = decoder.decode(frame, pixels.coded)
         return int(samples.min()), int(samples.max())
 
-    size = _frame_size(pixels.decoded)
+    size = size_in_flight(pixels.decoded)
     with closing(map_frames(extent, pixels.frames, workers, size)) as extents:
         smallest, largest = zip(*(one for one in extents if one is not None), strict=True)
     steps = tuple(
@@ -143,9 +132,7 @@ def embedded_overlay_edits(
     """
     import numpy as np
 
-    assert file.pixel_data is not None, "overlays lie in pixels"
-    read = decoding_reader(file, file.pixel_data)
-    decoder = decoder_for(file.syntax)
+    decoder = FrameDecoder(file)
     words = replace(
         image,
         bits_stored=image.bits_allocated,
@@ -153,13 +140,13 @@ def embedded_overlay_edits(
         pixel_representation=0,
     )
 
-    filled = file.pixel_data.filled
+    filled = file.frames.filled
     nothing = bytes((image.rows * image.columns + 7) // 8)
 
     def planes(frame: int) -> list[bytes]:
         if frame in filled:
             return [nothing] * len(overlays)
-        samples = decoder.decode(read(frame), words)
+        samples = decoder.decode(frame, words)
         return [
             np.packbits(samples >> overlay.bit & 1 != 0, bitorder="little").tobytes()
             for overlay in overlays
@@ -167,7 +154,9 @@ def embedded_overlay_edits(
 
     joiners = [BitJoiner(image.rows * image.columns) for _ in overlays]
     found: list[list[bytes]] = [[] for _ in overlays]
-    with closing(map_frames(planes, image.number_of_frames, workers, _frame_size(words))) as frames:
+    with closing(
+        map_frames(planes, image.number_of_frames, workers, size_in_flight(words))
+    ) as frames:
         for one in frames:
             for parts, joiner, plane in zip(found, joiners, one, strict=True):
                 parts.append(joiner.joined(plane))
@@ -183,7 +172,3 @@ def embedded_overlay_edits(
 
 def _has_origin(file: DicomFile, overlay: EmbeddedOverlay) -> bool:
     return file.data_set.find(overlay.group << 16 | OVERLAY_ORIGIN) is not None
-
-
-def _frame_size(image: ImagePixelDescription) -> int:
-    return image.samples_per_frame * max(image.bits_allocated, 8) // 4

@@ -11,9 +11,7 @@ from dicodec.conversion.planning.all_frames import bring_together, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.part10.dicom_file import DicomFile, PixelData
-from dicodec.part10.frame_places import placed
-from dicodec.part10.native_frames import bits_from, native_frames_of
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.pixels.photometric import Route, apply_steps
 from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import coded_color_space
@@ -21,6 +19,7 @@ from dicodec.rules.color_space import coded_color_space
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Buffer, Samples
     from dicodec.codecs.sample_notes import SampleNotes
+    from dicodec.model.stream import StreamDescription
 
 type FrameWork = Callable[[int], Buffer]
 type FrameReader = Callable[[int], bytes]
@@ -29,7 +28,6 @@ type SampleReader = Callable[[int], Samples]
 
 def frame_work(
     file: DicomFile,
-    pixel_data: PixelData,
     plan: ConversionPlan,
     pixels: PixelPlan,
     notes: SampleNotes | None = None,
@@ -40,8 +38,8 @@ def frame_work(
     Its errors name the frame and where in the file it lies. What is decoded is told to `notes`.
     Codecs that can use them have `threads` for each frame.
     """
-    work = located(_frame_work(file, pixel_data, plan, pixels, notes, threads), file, pixel_data)
-    filled = pixel_data.filled
+    work = located(_frame_work(file, plan, pixels, notes, threads), file)
+    filled = file.frames.filled
     if not filled:
         return work
     from dicodec.conversion.frames.fill_frames import encoded_fill
@@ -52,13 +50,12 @@ def frame_work(
 
 def _frame_work(
     file: DicomFile,
-    pixel_data: PixelData,
     plan: ConversionPlan,
     pixels: PixelPlan,
     notes: SampleNotes | None,
     threads: int,
 ) -> FrameWork:
-    read = frame_reader(file, pixel_data)
+    read = file.frames.read
     if plan.action is Action.MOVE_FRAMES:
         if plan.source.family == plan.target.family:
             return read
@@ -70,7 +67,7 @@ def _frame_work(
         if plan.action is Action.UNPACK_JPEG:
             return lambda frame: unpack_jpeg(read(frame))
         return lambda frame: _repacked(read(frame), pixels.stated)
-    decode = sample_reader(file, pixel_data, pixels, notes, threads)
+    decode = sample_reader(file, pixels, notes, threads)
     assert pixels.encoder is not None, "a plan to transcode names its encoder"
     encoder = with_threads(pixels.encoder, threads)
 
@@ -88,44 +85,98 @@ def _repacked(stream: bytes, stated: ImagePixelDescription) -> bytes:
     return repack_jpeg(stream, replace(stated, photometric_interpretation=color))
 
 
-def frame_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:
-    """Return the function that reads a frame's bytes; native ones begin at bit 0."""
-    source = file.data_set.source
-    frames = pixel_data.frames
-    if frames is not None:
-        return lambda frame: frames.read(source, frame)
-    image = pixel_data.image
-    native = native_frames_of(file, pixel_data)
+class FrameDecoder:
+    """Decodes any frame of a file; its errors name the frame and where in the file it lies.
 
-    def read(frame: int) -> bytes:
-        return bits_from(
-            native.read(source, frame), native.first_bit(frame), image.native_frame_bits
-        )
-
-    return read
-
-
-def decoding_reader(file: DicomFile, pixel_data: PixelData) -> FrameReader:
-    """Return the function that reads a frame's bytes to be decoded, if they may be.
+    Args:
+        file: the open file.
+        threads: for each frame, if the codec can use them.
 
     Raises:
-        LimitExceededError: there are too many frames; in the function, a frame is too large.
+        UnsupportedSourceError: such frames are not decoded.
+        LimitExceededError: there are too many frames.
     """
-    read = frame_reader(file, pixel_data)
-    image, limits = pixel_data.image, file.data_set.limits
-    check_frame_count(image.number_of_frames, limits)
 
-    def read_checked(frame: int) -> bytes:
-        stream = read(frame)
-        check_decoded_size(image, len(stream), limits)
+    def __init__(self, file: DicomFile, threads: int = 1) -> None:
+        self._file = file
+        self._frames = file.frames
+        self._image = file.frames.image
+        self._limits = file.data_set.limits
+        self._codec = with_threads(decoder_for(file.syntax), threads)
+        check_frame_count(self._image.number_of_frames, self._limits)
+
+    def describe(self, frame: int) -> StreamDescription:
+        """Return what a frame's stream says of itself.
+
+        Raises:
+            FrameError: its headers cannot be read.
+            LimitExceededError: the frame is too large.
+        """
+        try:
+            return self._codec.describe(self._read(frame))
+        except DicodecError as error:
+            self._file.add_location(error, frame)
+            raise
+
+    def describe_first(self) -> StreamDescription:
+        """Return what the stream of the first whole frame says of itself.
+
+        Raises:
+            ReadError: its headers cannot be read.
+        """
+        if self._frames.encapsulated is None:
+            return self._codec.describe(b"")
+        return self.describe(self._frames.first_whole)
+
+    def coded_image(self, stream: StreamDescription) -> ImagePixelDescription:
+        """Return the image with the Photometric Interpretation that a stream really has."""
+        color = coded_color_space(self._image, stream)
+        return replace(self._image, photometric_interpretation=color.photometric_interpretation)
+
+    def bring_together(
+        self, stream: StreamDescription, coded: ImagePixelDescription
+    ) -> tuple[ImagePixelDescription, Mapping[int, Route]]:
+        """Return what frames are decoded to, and the steps of those that decode to other colors.
+
+        Args:
+            stream: of the first whole frame.
+            coded: the image as that stream has it.
+
+        Raises:
+            FrameMismatchError: a frame cannot be brought to what the others are in.
+        """
+        decoded = self._codec.decoded_description(stream, coded)
+        colors = survey_frames(self._frames, self._codec, stream).colors
+        if not colors:
+            return decoded, {}
+        return bring_together(decoded, colors, self._image.number_of_frames, "auto")
+
+    def decode(
+        self, frame: int, coded: ImagePixelDescription, notes: SampleNotes | None = None
+    ) -> Samples:
+        """Return a frame's samples.
+
+        Args:
+            frame: its number, from 0.
+            coded: the image as its frames are coded.
+            notes: takes what had to be done to samples that do not fit Bits Stored.
+
+        Raises:
+            ReadError: the frame cannot be decoded.
+        """
+        try:
+            return self._codec.decode(self._read(frame), coded, notes)
+        except DicodecError as error:
+            self._file.add_location(error, frame)
+            raise
+
+    def _read(self, frame: int) -> bytes:
+        stream = self._frames.read(frame)
+        check_decoded_size(self._image, len(stream), self._limits)
         return stream
 
-    return read_checked
 
-
-def decoded_frames(
-    file: DicomFile, pixel_data: PixelData, threads: int = 1
-) -> tuple[SampleReader, ImagePixelDescription]:
+def decoded_frames(file: DicomFile, threads: int = 1) -> tuple[SampleReader, ImagePixelDescription]:
     """Return the function that decodes any frame of a file, and what it returns.
 
     Frames of different color space are brought to one Photometric Interpretation.
@@ -134,46 +185,33 @@ def decoded_frames(
         ReadError: the first frame's headers cannot be read, or a frame cannot be brought to what
             the others are in.
     """
-    read = decoding_reader(file, pixel_data)
-    decoder = with_threads(decoder_for(file.syntax), threads)
-    describe = located(lambda frame: decoder.describe(read(frame)), file, pixel_data)
-    stream = (
-        decoder.describe(b"") if pixel_data.frames is None else describe(pixel_data.first_whole)
-    )
-    image, frames = pixel_data.image, pixel_data.frames
-    color = coded_color_space(image, stream)
-    coded = replace(image, photometric_interpretation=color.photometric_interpretation)
-    decoded = decoder.decoded_description(stream, coded)
-    own_steps: Mapping[int, Route] = {}
-    survey = survey_frames(file.data_set.source, frames, file.syntax, image, decoder, stream)
-    if survey.colors:
-        decoded, own_steps = bring_together(decoded, survey.colors, image.number_of_frames, "auto")
+    decoder = FrameDecoder(file, threads)
+    stream = decoder.describe_first()
+    coded = decoder.coded_image(stream)
+    decoded, own_steps = decoder.bring_together(stream, coded)
 
     def decode(frame: int) -> Samples:
-        samples = decoder.decode(read(frame), coded)
+        samples = decoder.decode(frame, coded)
         return apply_steps(own_steps.get(frame, ()), samples, decoded)
 
-    return located(decode, file, pixel_data), decoded
+    return located(decode, file), decoded
 
 
 def sample_reader(
     file: DicomFile,
-    pixel_data: PixelData,
     pixels: PixelPlan,
     notes: SampleNotes | None = None,
     threads: int = 1,
 ) -> SampleReader:
     """Return the function that decodes a frame and brings it to the wanted interpretation."""
-    read = decoding_reader(file, pixel_data)
-    decoder = with_threads(pixels.decoder or decoder_for(file.syntax), threads)
-    coded = pixels.coded
+    decoder = FrameDecoder(file, threads)
 
     def decode(frame: int) -> Samples:
-        samples = decoder.decode(read(frame), coded, notes)
+        samples = decoder.decode(frame, pixels.coded, notes)
         own = pixels.own_steps.get(frame, ())
         return apply_steps((*own, *pixels.steps), samples, pixels.decoded)
 
-    return located(decode, file, pixel_data)
+    return located(decode, file)
 
 
 def _exactly(frame: bytes, size: int) -> bytes:
@@ -182,16 +220,14 @@ def _exactly(frame: bytes, size: int) -> bytes:
     return frame[:size]
 
 
-def located[Result](
-    work: Callable[[int], Result], file: DicomFile, pixel_data: PixelData
-) -> Callable[[int], Result]:
+def located[Result](work: Callable[[int], Result], file: DicomFile) -> Callable[[int], Result]:
     """Name the frame, and where in the file it lies, in every error that has not named it."""
 
-    def with_place(frame: int) -> Result:
+    def with_location(frame: int) -> Result:
         try:
             return work(frame)
         except DicodecError as error:
-            placed(error, file, pixel_data, frame)
+            file.add_location(error, frame)
             raise
 
-    return with_place
+    return with_location

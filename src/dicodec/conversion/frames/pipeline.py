@@ -9,14 +9,14 @@ from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from dicodec.conversion.frames.frame_steps import frame_work
-from dicodec.conversion.frames.window import map_frames, threads_for_each
+from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.conversion.planning.pixel_planner import swap_unit_between
 from dicodec.model import implementation, tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.oddity import Oddity
 from dicodec.part10.deflating import DeflatingWriter
-from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
 from dicodec.part10.native_frames import BitJoiner
@@ -131,8 +131,8 @@ class _Run:
         offsets = self._elements.write_before_pixel_data(sink)
         rooms = {tag: start + offset for tag, offset in offsets.items()}
         result = PipelineResult(None, 0)
-        if self._file.pixel_data is not None:
-            result = self._write_pixel_data(sink, self._file.pixel_data, rooms)
+        if self._file.frames.present:
+            result = self._write_pixel_data(sink, rooms)
         self._elements.write_after_pixel_data(sink)
         return result
 
@@ -159,27 +159,25 @@ class _Run:
                 return text.rstrip("\0 ")
         return self._file.data_set.text(tag) or self._file.head.text(meta_tag)
 
-    def _write_pixel_data(
-        self, sink: Sink, pixel_data: PixelData, rooms: dict[int, int]
-    ) -> PipelineResult:
+    def _write_pixel_data(self, sink: Sink, rooms: dict[int, int]) -> PipelineResult:
         pixels = self._plan.pixels
         if self._plan.action is Action.MOVE_VALUE or pixels is None:
-            self._move_value(sink, pixel_data)
+            self._move_value(sink)
             return PipelineResult(None, 0)
-        native_size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
-        frame_size = pixels.decoded.samples_per_frame * max(pixels.decoded.bits_allocated, 8) // 4
+        frame_size = size_in_flight(pixels.decoded)
         threads = threads_for_each(pixels.frames, self._workers, frame_size)
-        work = frame_work(self._file, pixel_data, self._plan, pixels, self._notes, threads)
+        work = frame_work(self._file, self._plan, pixels, self._notes, threads)
         # Closed even where writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = streams if self._progress is None else _told(streams, pixels, self._progress)
             if self._plan.target.encapsulated:
-                return self._write_fragments(pixels, told, rooms, pixels.uncompressed_size)
-            return self._write_native(sink, pixels, told, native_size)
+                return self._write_fragments(pixels, told, rooms)
+            return self._write_native(sink, pixels, told)
 
     def _write_native(
-        self, sink: Sink, pixels: PixelPlan, frames: Iterator[Buffer], native_size: int
+        self, sink: Sink, pixels: PixelPlan, frames: Iterator[Buffer]
     ) -> PipelineResult:
+        native_size = pixels.result.native_size
         vr = native_vr(pixels.result, "")
         writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
         joiner = BitJoiner(pixels.result.native_frame_bits)
@@ -194,7 +192,6 @@ class _Run:
         pixels: PixelPlan,
         streams: Iterator[Buffer],
         rooms: dict[int, int],
-        native_size: int,
     ) -> PipelineResult:
         room = None
         if pixels.table == "extended":
@@ -207,6 +204,7 @@ class _Run:
         for stream in streams:
             fragments.write(stream)
         fragments.finish()
+        native_size = pixels.prepared.native_size
         if pixels.lossy:
             self._patch_ratio(rooms, ratio_text(native_size, fragments.encoded_size))
         return PipelineResult(fragments.encoded_size, native_size)
@@ -225,10 +223,9 @@ class _Run:
             ratio.encode("ascii"),
         )
 
-    def _move_value(self, sink: Sink, pixel_data: PixelData) -> None:
+    def _move_value(self, sink: Sink) -> None:
         """Copy the value of Pixel Data in pieces, in another byte order if need be."""
-        span = pixel_data.span
-        source = self._file.data_set.source
+        span, source = self._file.frames.span, self._file.frames.source
         if span.undefined:
             end = span.value + span.length
             sink.write(element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))

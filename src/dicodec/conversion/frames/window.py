@@ -7,12 +7,19 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from dicodec.model.image import ImagePixelDescription
+
 if TYPE_CHECKING:  # imported where threads are started: it takes 10 ms, and one frame needs none
     from concurrent.futures import Executor, Future
 
 FRAMES_IN_FLIGHT_PER_WORKER = 2
 BYTES_IN_FLIGHT = 96 << 20
 """Decoded and encoded frames in flight together take about this much at most, one frame apart."""
+
+
+def size_in_flight(image: ImagePixelDescription) -> int:
+    """Return the bytes that a frame takes while it is worked on: its stream and its samples."""
+    return image.samples_per_frame * max(image.bits_allocated, 8) // 4
 
 
 def available_cores() -> int:

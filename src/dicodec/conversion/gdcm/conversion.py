@@ -24,10 +24,9 @@ from dicodec.errors import DicodecError, EngineError, UnsupportedImageError
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
-from dicodec.part10.dicom_file import DicomFile, PixelData, open_dicom
+from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.named_file import named_file
-from dicodec.part10.native_frames import native_frames_of
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import statistics_edits
 from dicodec.rules.lossy import ratio_text
@@ -93,8 +92,7 @@ def convert_by_gdcm(
                 verification = _checked(file, made, plan, workers)
                 edits = _edits(file, made, plan, options)
                 result = _handed_on(made, plan, edits, out, workers)
-                pixels = made.pixel_data
-                stored = None if pixels is None else pixels.image.photometric_interpretation
+                image = made.frames.image if made.frames.present else None
         except EngineError:
             raise
         except DicodecError as error:
@@ -103,6 +101,7 @@ def convert_by_gdcm(
                 frame=error.frame,
                 attribute=error.attribute,
             ) from error
+    stored = None if image is None else image.photometric_interpretation
     return GdcmResult(result, verification, edits, not lossless, outcome.words, stored)
 
 
@@ -132,14 +131,13 @@ def check_may(file: DicomFile, plan: ConversionPlan, options: ConversionOptions)
             "GDCM is not used to take overlays out of Pixel Data or to rescale to 8 bits",
             hint="--engine auto does not use GDCM",
         )
-    if file.pixel_data is not None and image is not None and file.pixel_data.frames is None:
-        expected = native_frames_of(file, file.pixel_data).expected_length
-        if file.pixel_data.span.length not in {expected, expected + expected % 2}:
-            raise EngineError(
-                "GDCM misreads Pixel Data that is longer than its frames",
-                attribute="PixelData",
-                hint="--engine auto does not use GDCM",
-            )
+    native = file.frames.native
+    if native is not None and file.frames.excess not in {0, native.expected_length % 2}:
+        raise EngineError(
+            "GDCM misreads Pixel Data that is longer than its frames",
+            attribute="PixelData",
+            hint="--engine auto does not use GDCM",
+        )
 
 
 def _checked(file: DicomFile, made: DicomFile, plan: ConversionPlan, workers: int) -> Verification:
@@ -149,16 +147,16 @@ def _checked(file: DicomFile, made: DicomFile, plan: ConversionPlan, workers: in
             f"GDCM wrote {made.syntax.name} where {plan.target.name} was asked for",
             attribute="TransferSyntaxUID",
         )
-    if file.pixel_data is None or plan.pixels is None:
+    if plan.pixels is None:
         return Verification()
-    if made.pixel_data is None:
+    if not made.frames.present:
         raise EngineError("GDCM lost Pixel Data", attribute="PixelData")
-    image = made.pixel_data.image
+    image = made.frames.image
     _check_same_image(plan.pixels.stated, image)
     for frame in range(image.number_of_frames):
-        _check_stream(made, made.pixel_data, frame)
+        _check_stream(made, frame)
     bound = plan.pixels.bound if plan.pixels.lossy else 0
-    return verify_samples(file, file.pixel_data, made, made.pixel_data, plan.pixels, bound, workers)
+    return verify_samples(file, made, plan.pixels, bound, workers)
 
 
 def _check_same_image(stated: ImagePixelDescription, image: ImagePixelDescription) -> None:
@@ -173,12 +171,12 @@ def _check_same_image(stated: ImagePixelDescription, image: ImagePixelDescriptio
             raise EngineError(f"GDCM made {keyword} {two} of {one}", attribute=keyword)
 
 
-def _check_stream(made: DicomFile, pixel_data: PixelData, frame: int) -> None:
+def _check_stream(made: DicomFile, frame: int) -> None:
     """A stream must be what the header beside it says (PS3.5 8.2)."""
-    if pixel_data.frames is None:
+    if made.frames.encapsulated is None:
         return
-    image = pixel_data.image
-    stream = decoder_for(made.syntax).describe(pixel_data.frames.read(made.data_set.source, frame))
+    image = made.frames.image
+    stream = decoder_for(made.syntax).describe(made.frames.read(frame))
     color = coded_color_space(image, stream)
     if color.reason:
         raise EngineError(f"GDCM's result contradicts itself: {color.reason}", frame=frame)
@@ -196,9 +194,9 @@ def _edits(
     encoding = DataSetEncoding(plan.target.explicit_vr, plan.target.little_endian)
     edits: list[Edit] = []
     pixels = plan.pixels
-    if pixels is not None and pixels.lossy and made.pixel_data and made.pixel_data.frames:
-        native_size = pixels.stated.native_frame_bits * pixels.frames // 8
-        ratio = ratio_text(native_size, made.pixel_data.frames.total_length()).strip()
+    streams = made.frames.encapsulated
+    if pixels is not None and pixels.lossy and streams is not None:
+        ratio = ratio_text(pixels.stated.native_size, streams.total_length()).strip()
         edits += lossy_edits(file.data_set, plan.target, options, encoding, ratio)
         edits += statistics_edits()
     edits += user_edits(made.data_set, options, encoding)
@@ -215,10 +213,9 @@ def _handed_on(
     """Copy GDCM's file as it is, or with edits where there are any."""
     action = Action.COPY_FILE
     if edits:
-        action = Action.NONE if made.pixel_data is None else Action.MOVE_VALUE
+        action = Action.MOVE_VALUE if made.frames.present else Action.NONE
     run_plan(made, ConversionPlan(plan.target, plan.target, action, None), edits, out, workers)
-    frames = made.pixel_data.frames if made.pixel_data is not None else None
-    if frames is None or plan.pixels is None:
+    streams = made.frames.encapsulated
+    if streams is None or plan.pixels is None:
         return PipelineResult(None, 0)
-    native_size = plan.pixels.stated.native_frame_bits * plan.pixels.frames // 8
-    return PipelineResult(frames.total_length(), native_size)
+    return PipelineResult(streams.total_length(), plan.pixels.stated.native_size)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from dicodec.conversion.gdcm import decode_file, reason_against
 from dicodec.conversion.planning.conversion_plan import ConversionPlan, PixelPlan
@@ -20,7 +20,7 @@ from dicodec.errors import DicodecError, EngineError, NoWitnessError, Verificati
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss
 from dicodec.options import ConversionOptions
-from dicodec.part10.dicom_file import DicomFile, PixelData, open_dicom
+from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.named_file import named_file
 
 _DECODERS_APART = 2
@@ -56,36 +56,29 @@ def verify_independently(
         VerificationError: GDCM finds other samples than were promised; the frame is named.
     """
     assert plan.pixels is not None, "there are frames to decode"
-    assert file.pixel_data is not None
     pixels = plan.pixels
     if reason := reason_against(plan.target, EXPLICIT_LE, pixels.result, lossless=True):
         raise NoWitnessError(f"independent verification is not possible: {reason}", hint=_HINT)
     with open_dicom(out, options.limits) as made, _decoded(made, _name(out), options) as witness:
-        assert made.pixel_data is not None
-        _check_same_shape(pixels.result, witness.pixels.image)
+        _check_same_shape(pixels.result, witness.file.frames.image)
         with _as_gdcm_has_it("the result"):
-            _compare_result(file, file.pixel_data, made, made.pixel_data, witness, pixels, workers)
+            _compare_result(file, made, witness.file, pixels, workers)
         version = witness.version
-    if not _witnessed_source(file, file.pixel_data, path, pixels, options, workers):
+    if not _witnessed_source(file, path, pixels, options, workers):
         return f"GDCM {version}: the result"
     return f"GDCM {version}: the result and the source"
 
 
-class _Witness:
+class _Witness(NamedTuple):
     """What GDCM decoded: a native file of its own.
 
     Attributes:
         file: the file, open.
-        pixels: its Pixel Data.
         version: of GDCM.
     """
 
-    def __init__(self, file: DicomFile, version: str) -> None:
-        if file.pixel_data is None:
-            raise NoWitnessError("GDCM decoded no pixels", hint=_HINT)
-        self.file = file
-        self.pixels = file.pixel_data
-        self.version = version
+    file: DicomFile
+    version: str
 
 
 @contextmanager
@@ -109,32 +102,23 @@ def _decoded(file: DicomFile, path: str | None, options: ConversionOptions) -> I
                 raise NoWitnessError(
                     f"what GDCM decoded cannot be read: {error.message}", hint=_HINT
                 ) from error
+            if not decoded.frames.present:
+                raise NoWitnessError("GDCM decoded no pixels", hint=_HINT)
             yield _Witness(decoded, outcome.version)
 
 
 def _compare_result(
-    file: DicomFile,
-    file_pixels: PixelData,
-    made: DicomFile,
-    made_pixels: PixelData,
-    witness: _Witness,
-    pixels: PixelPlan,
-    workers: int,
+    file: DicomFile, made: DicomFile, witness: DicomFile, pixels: PixelPlan, workers: int
 ) -> None:
     """Hold GDCM's samples against the source's; where no bound is promised, against ours."""
     if pixels.bound is not None:
-        verify_samples(
-            file, file_pixels, witness.file, witness.pixels, pixels, pixels.bound, workers
-        )
+        verify_samples(file, witness, pixels, pixels.bound, workers)
     else:
-        verify_same_samples(
-            made, made_pixels, witness.file, witness.pixels, _DECODERS_APART, workers
-        )
+        verify_same_samples(made, witness, _DECODERS_APART, workers)
 
 
 def _witnessed_source(
     file: DicomFile,
-    file_pixels: PixelData,
     path: str | None,
     pixels: PixelPlan,
     options: ConversionOptions,
@@ -154,9 +138,9 @@ def _witnessed_source(
         return False
     try:
         with _decoded(file, path, options) as witness:
-            _check_same_shape(pixels.stated, witness.pixels.image)
+            _check_same_shape(pixels.stated, witness.file.frames.image)
             with _as_gdcm_has_it("the source"):
-                verify_same_samples(file, file_pixels, witness.file, witness.pixels, 0, workers)
+                verify_same_samples(file, witness.file, 0, workers)
     except NoWitnessError:
         return False
     return True

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicodec.errors import DicodecError, FrameMismatchError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
-from dicodec.model.transfer_syntax import Loss, TransferSyntax
-from dicodec.part10.fragments import EncapsulatedFrames
-from dicodec.part10.source import ByteSource
+from dicodec.model.transfer_syntax import Loss
+from dicodec.part10.frames import Frames
 from dicodec.pixels.photometric import Route, route
 from dicodec.repair.stream_kinds import HEAD_SIZE, described_at, headers_of
 from dicodec.rules.color_space import coded_color_space
@@ -51,14 +50,7 @@ class CommonColors(NamedTuple):
     steps: Mapping[int, Route]
 
 
-def survey_frames(
-    source: ByteSource,
-    frames: EncapsulatedFrames | None,
-    syntax: TransferSyntax,
-    image: ImagePixelDescription,
-    decoder: Decoder,
-    first: StreamDescription,
-) -> FrameSurvey:
+def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) -> FrameSurvey:
     """Return what the streams of all frames say of loss and of colors.
 
     Streams may be lossy or not in some transfer syntaxes, and those of JPEG-LS are found under the
@@ -66,25 +58,23 @@ def survey_frames(
     it is in (PS3.5 8.2.1, 8.2.4). Other frames are not looked at.
 
     Args:
-        source: where the fragments are.
-        frames: the frames; None if they are native.
-        syntax: transfer syntax of the frames.
-        image: as the data set describes it.
-        decoder: of the transfer syntax.
+        frames: those of the file.
+        decoder: of their transfer syntax.
         first: what the stream of the first readable frame says.
     """
     alone = FrameSurvey(first, all_lossy=first.lossless is False)
-    if frames is None or len(frames) < 2:
+    stored, image = frames.encapsulated, frames.image
+    if stored is None or len(stored) < 2:
         return alone
-    may_differ = first.lossless and (syntax.loss is Loss.POSSIBLE or first.kind == "jpeg-ls")
+    may_differ = first.lossless and (frames.syntax.loss is Loss.POSSIBLE or first.kind == "jpeg-ls")
     colored = first.kind in _TELLING and first.components == 3
     if not may_differ and not colored:
         return alone
     color = _decoded_color(image, decoder, first)
     colors: dict[int, str] = {}
     any_lossy, all_lossy = not first.lossless, first.lossless is False
-    streams = _Streams(source, frames, decoder)
-    for frame in range(len(frames)):
+    streams = _Streams(frames, decoder)
+    for frame in range(len(stored)):
         stream = streams.described(frame)
         if stream is None:  # its own error comes when it is decoded
             continue
@@ -136,14 +126,15 @@ class _Streams:
     """What the streams of frames say; headers that are those of the first are parsed once.
 
     Args:
-        source: where the fragments are.
-        frames: the frames.
+        frames: those of the file, encapsulated.
         decoder: of their transfer syntax.
     """
 
-    def __init__(self, source: ByteSource, frames: EncapsulatedFrames, decoder: Decoder) -> None:
-        self._source = source
+    def __init__(self, frames: Frames, decoder: Decoder) -> None:
+        assert frames.encapsulated is not None, "native frames have no streams"
+        self._source = frames.source
         self._frames = frames
+        self._stored = frames.encapsulated
         self._decoder = decoder
         self._headers = b""
         self._known: StreamDescription | None = None
@@ -152,11 +143,11 @@ class _Streams:
 
     def described(self, frame: int) -> StreamDescription | None:
         """Return what a frame's stream says; None if it is lost, and filled, or cannot be read."""
-        fragments = self._frames.fragments_of(frame)
+        fragments = self._stored.fragments_of(frame)
         if not fragments:
             return None
-        start = self._frames.starts[fragments[0]]
-        length = self._frames.lengths[fragments[0]]
+        start = self._stored.starts[fragments[0]]
+        length = self._stored.lengths[fragments[0]]
         size = len(self._headers)
         if self._headers and size <= length and self._source.read(start, size) == self._headers:
             return self._known
@@ -182,7 +173,7 @@ class _Streams:
 
     def _decoded(self, frame: int) -> StreamDescription | None:
         try:
-            return self._decoder.describe(self._frames.read(self._source, frame))
+            return self._decoder.describe(self._frames.read(frame))
         except DicodecError:
             return None
 

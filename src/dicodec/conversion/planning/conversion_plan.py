@@ -89,11 +89,6 @@ class PixelPlan:
     derived: str = ""
     own_steps: Mapping[int, Route] = field(default_factory=dict)
 
-    @property
-    def uncompressed_size(self) -> int:
-        """Bytes that all frames take native, before an encoder takes something away."""
-        return (self.prepared.native_frame_bits * self.frames + 7) // 8
-
 
 @dataclass(frozen=True, slots=True)
 class ConversionPlan:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
 from dicodec.errors import ContradictionError, UnsupportedImageError
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.native_frames import native_frames_of
 from dicodec.part10.source import read_chunks
 
 _DIRECTORY_RECORDS = 0x00041220
@@ -33,17 +32,16 @@ def check_nothing_left_out(file: DicomFile, plan: ConversionPlan) -> None:
     """
     if moved := moved_records(file, plan):
         raise UnsupportedImageError(moved, hint="tools that write file-sets make it anew")
-    pixels, pixel_data = plan.pixels, file.pixel_data
     kept = plan.action in {Action.MOVE_VALUE, Action.COPY_FILE}
-    if pixels is None or pixel_data is None or pixel_data.frames is not None or kept:
+    frames = file.frames
+    if plan.pixels is None or frames.native is None or kept:
         return
-    span = pixel_data.span
-    frames = native_frames_of(file, pixel_data).expected_length
-    source, end = file.data_set.source, span.value + span.length
-    if any(chunk.count(0) < len(chunk) for chunk in read_chunks(source, span.value + frames, end)):
+    end = frames.span.value + frames.span.length
+    start = end - frames.excess
+    if any(chunk.count(0) < len(chunk) for chunk in read_chunks(frames.source, start, end)):
         raise ContradictionError(
-            f"Pixel Data has {span.length - frames} bytes behind its frames, which would be lost",
+            f"Pixel Data has {frames.excess} bytes behind its frames, which would be lost",
             attribute="PixelData",
-            offset=span.value + frames,
+            offset=start,
             hint="give the result a place of its own, or correct Number of Frames",
         )

@@ -30,9 +30,7 @@ from dicodec.model.transfer_syntax import (
     TransferSyntax,
 )
 from dicodec.options import ConversionOptions
-from dicodec.part10.dicom_file import DicomFile, PixelData
-from dicodec.part10.frame_places import frame_offset, placed
-from dicodec.part10.native_frames import native_frames_of
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import coded_color_space
@@ -52,7 +50,6 @@ class PixelPlanner:
     def __init__(
         self,
         file: DicomFile,
-        pixel_data: PixelData,
         target: TransferSyntax,
         options: ConversionOptions,
         survey: FrameSurvey | None = None,
@@ -61,10 +58,9 @@ class PixelPlanner:
         self._source = file.syntax
         self._target = target
         self._options = options
-        self._pixel_data = pixel_data
+        self._frames = file.frames
         self._data_set = file.data_set
-        self._bytes = file.data_set.source
-        self._stated = pixel_data.image
+        self._stated = file.frames.image
         self._first: StreamDescription | None = None
         self._seen = survey
         self._decisions: list[str] = []
@@ -76,14 +72,14 @@ class PixelPlanner:
             return self._plan()
         except FrameError as error:
             if error.offset is None and error.frame is not None:
-                error.offset = frame_offset(self._file, self._pixel_data, error.frame)
+                error.offset = self._file.locate_frame(error.frame)
             raise
 
     def _plan(self) -> ConversionPlan:
         self._check_frames()
         self._check_strictly()
         pixels = self._moved()
-        if pixels is not None and self._pixel_data.filled:
+        if pixels is not None and self._frames.filled:
             pixels = self._moved_and_filled(pixels)
         pixels = pixels or self._repacked() or self._transcoded()
         if pixels.action is not Action.MOVE_VALUE:
@@ -100,12 +96,12 @@ class PixelPlanner:
         )
 
     def _check_frames(self) -> None:
-        frames, stated = self._pixel_data.frames, self._stated.number_of_frames
+        frames, stated = self._frames.encapsulated, self._stated.number_of_frames
         if frames is None:
             self._check_native_length()
-        elif self._pixel_data.missing:
+        elif self._frames.missing:
             raise TruncatedFrameError(
-                f"the file ends {self._pixel_data.missing} bytes before its last fragment does",
+                f"the file ends {self._frames.missing} bytes before its last fragment does",
                 frame=max(len(frames) - 1, 0),
                 hint=_SALVAGE_HINT if stated > 1 else None,
             )
@@ -129,13 +125,14 @@ class PixelPlanner:
             self._check_one_color(ContradictionError)
 
     def _check_native_length(self) -> None:
-        if self._pixel_data.salvage is not None:
+        if self._frames.salvage is not None:
             return
-        native = native_frames_of(self._file, self._pixel_data)
-        excess = self._pixel_data.span.length - native.expected_length
+        native = self._frames.native
+        assert native is not None, "frames are native or encapsulated"
+        excess = self._frames.excess
         if excess < 0:
             try:
-                native.read(self._bytes, native.whole)
+                self._frames.read(native.whole)
             except TruncatedFrameError as error:
                 error.hint = _SALVAGE_HINT if native.whole else None
                 raise
@@ -146,7 +143,7 @@ class PixelPlanner:
             )
 
     def _check_native_size(self, pixels: PixelPlan) -> None:
-        size = (pixels.result.native_frame_bits * pixels.frames + 7) // 8
+        size = pixels.result.native_size
         if size > NATIVE_LIMIT:
             raise UnsupportedImageError(
                 f"native Pixel Data would take {size} bytes, and {NATIVE_LIMIT} is the most",
@@ -160,9 +157,9 @@ class PixelPlanner:
         if not self._keeps_photometric() or self._rescales():
             return None
         if source == target or (also_valid_as(source, target) and not self._recompresses()):
-            right_table = self._pixel_data.frames is None or (
-                self._pixel_data.span.undefined
-                and not self._pixel_data.frames.oddities
+            right_table = self._frames.encapsulated is None or (
+                self._frames.span.undefined
+                and not self._frames.encapsulated.oddities
                 and all(one.id != "short-fragment" for one in self._file.oddities)
                 and self._options.offset_table == "auto"
             )
@@ -240,7 +237,7 @@ class PixelPlanner:
 
     def _repacked(self) -> PixelPlan | None:
         """JPEG to JPEG XL .111 and back: streams are repacked reversibly, not decoded."""
-        if self._pixel_data.filled:
+        if self._frames.filled:
             return None
         if self._target.name == "jpegxl-jpeg":
             stream = self._first_stream()
@@ -392,27 +389,20 @@ class PixelPlanner:
 
     def _described_first(self) -> StreamDescription:
         decoder = decoder_for(self._source)
-        frames = self._pixel_data.frames
-        if frames is None:
+        if self._frames.encapsulated is None:
             return decoder.describe(b"")
-        first = self._pixel_data.first_whole
+        first = self._frames.first_whole
         try:
-            return decoder.describe(frames.read(self._bytes, first))
+            return decoder.describe(self._frames.read(first))
         except DicodecError as error:
-            placed(error, self._file, self._pixel_data, first)
+            self._file.add_location(error, first)
             raise
 
     def _survey(self) -> FrameSurvey:
         """Return what the streams of all frames say; they are looked at once."""
         if self._seen is None:
-            self._seen = survey_frames(
-                self._bytes,
-                self._pixel_data.frames,
-                self._source,
-                self._stated,
-                decoder_for(self._source),
-                self._first_stream(),
-            )
+            decoder = decoder_for(self._source)
+            self._seen = survey_frames(self._frames, decoder, self._first_stream())
         return self._seen
 
     def _check_one_color(self, kind: type[ContradictionError | FrameMismatchError]) -> None:
@@ -436,7 +426,7 @@ class PixelPlanner:
         """
         if self._options.offset_table != "auto":
             return self._options.offset_table
-        frames = self._pixel_data.frames
+        frames = self._frames.encapsulated
         if frames is not None and self._source == self._target:
             size = frames.total_length() + 8 * len(frames)
         else:

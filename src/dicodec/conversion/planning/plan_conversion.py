@@ -12,7 +12,6 @@ from dicodec.conversion.planning.pixel_planner import PixelPlanner
 from dicodec.errors import (
     ContradictionError,
     ConversionError,
-    MalformedFileError,
     TruncatedFileError,
     UnsupportedSourceError,
     UnsupportedTargetError,
@@ -25,7 +24,7 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dicom_file import DicomFile, PixelData
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.rules.image_classes import is_image_class
 from dicodec.rules.targets import target_syntax
 
@@ -65,9 +64,9 @@ def plan_conversion(
 
 def _may_stay(file: DicomFile, options: ConversionOptions) -> bool:
     """Whether a source in an acceptable syntax needs no other photometric interpretation."""
-    if file.pixel_data is None or isinstance(file.pixel_data.described, MalformedFileError):
+    image = file.frames.description
+    if image is None:
         return True
-    image = file.pixel_data.image
     if options.rescale_to_8bit and image.has_more_than_8_bits:
         return False
     return options.photometric in {"auto", "keep", image.photometric_interpretation}
@@ -80,26 +79,26 @@ def _plan_for(
     survey: FrameSurvey | None,
 ) -> ConversionPlan:
     source = file.syntax
-    if file.pixel_data is None:
+    if not file.frames.present:
         return _plan_without_pixels(file, target)
     if source.storage is Storage.ELSEWHERE or source.storage is Storage.VIDEO:
         if source == target:
-            _check_complete(file, file.pixel_data)
+            _check_complete(file)
             return ConversionPlan(source, target, Action.MOVE_VALUE, None)
         raise UnsupportedSourceError(f"{source.title}: {source.why_not}")
     if target.storage is Storage.VIDEO:
         raise UnsupportedTargetError(f"{target.title} is not written: {target.why_not}")
     if _moves_unread(file, target):
-        _check_complete(file, file.pixel_data)
+        _check_complete(file)
         return ConversionPlan(source, target, Action.MOVE_VALUE, None)
-    return PixelPlanner(file, file.pixel_data, target, options, survey).plan()
+    return PixelPlanner(file, target, options, survey).plan()
 
 
-def _check_complete(file: DicomFile, pixel_data: PixelData) -> None:
+def _check_complete(file: DicomFile) -> None:
     """Check what is moved without a look at it; frames that are looked at show it themselves."""
-    if pixel_data.missing:
+    if missing := file.frames.missing:
         raise TruncatedFileError(
-            f"the file ends {pixel_data.missing} bytes before its Pixel Data does",
+            f"the file ends {missing} bytes before its Pixel Data does",
             attribute="PixelData",
             offset=file.source.size,
         )
@@ -150,9 +149,8 @@ _IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
 
 def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:
     """Whether native pixels can stay as they are although nothing describes them."""
-    assert file.pixel_data is not None
     return (
-        isinstance(file.pixel_data.described, MalformedFileError)
+        file.frames.description is None
         and file.syntax.native
         and target.native
         and file.syntax.pixels_little_endian

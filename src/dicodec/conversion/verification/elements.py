@@ -16,6 +16,7 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.edit_bytes import element_bytes
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import tag_text
+from dicodec.part10.frames import Frames
 from dicodec.part10.image_attributes import unsaid_attributes
 from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
@@ -46,7 +47,7 @@ def check_head(source: DicomFile, made: DicomFile, plan: ConversionPlan) -> None
             raise VerificationError(
                 f"the result is not standard: {oddity.text}", offset=oddity.offset
             )
-    if (made.pixel_data is None) != (source.pixel_data is None):
+    if made.frames.present != source.frames.present:
         raise VerificationError("Pixel Data was lost or made up", attribute="PixelData")
     for meta_tag, tag in _IN_BOTH:
         uid = made.data_set.text(tag)
@@ -123,7 +124,7 @@ def check_allowed(
         further.add(Circumstance.CORRECTED)
     one, two = source.data_set, made.data_set
     color = tags.PHOTOMETRIC_INTERPRETATION
-    if source.pixel_data is not None and source.pixel_data.salvage is not None:
+    if source.frames.salvage is not None:
         further.add(Circumstance.SALVAGED)
     permitted = allowed_changes(
         (one.text(color), two.text(color)), (_lossy_methods(one), _lossy_methods(two)), further
@@ -203,12 +204,13 @@ def _check_element(
         raise VerificationError("an element was changed", attribute=tag_text(span.tag))
 
 
-def check_value(source: DicomFile, span: ElementSpan, made: DicomFile, other: ElementSpan) -> None:
+def check_value(source: Frames, made: Frames) -> None:
     """Pixel Data that nobody describes was moved as it is; at most a pad byte was added."""
+    span, other = source.span, made.span
     padding = other.length - span.length
     if padding not in {0, span.length % 2} or not _same_bytes(
-        source.data_set.source, (span.value, span.value + span.length),
-        made.data_set.source, (other.value, other.value + span.length),
+        source.source, (span.value, span.value + span.length),
+        made.source, (other.value, other.value + span.length),
     ):  # fmt: skip
         raise VerificationError("the value of Pixel Data differs", attribute="PixelData")
 

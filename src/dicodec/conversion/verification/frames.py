@@ -11,10 +11,9 @@ from dicodec.conversion.frames.frame_steps import (
     FrameReader,
     SampleReader,
     decoded_frames,
-    frame_reader,
     sample_reader,
 )
-from dicodec.conversion.frames.window import map_frames, threads_for_each
+from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.conversion.verification.elements import (
     check_allowed,
@@ -26,7 +25,7 @@ from dicodec.conversion.verification.elements import (
 from dicodec.errors import DicodecError, VerificationError
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
-from dicodec.part10.dicom_file import DicomFile, PixelData, Source, open_dicom
+from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.pixels.photometric import apply_steps, route
 
 if TYPE_CHECKING:
@@ -84,14 +83,10 @@ def verify_result(
             check_head(source, made, plan)
             check_elements(source, made, {edit.tag: edit for edit in edits})
             check_allowed(source, made, edits, plan.pixels, asked)
-            if source.pixel_data is None or made.pixel_data is None:
-                return Verification()
             if plan.pixels is None:
-                check_value(source, source.pixel_data.span, made, made.pixel_data.span)
+                check_value(source.frames, made.frames)
                 return Verification()
-            return _check_frames(
-                source, source.pixel_data, made, made.pixel_data, plan.pixels, workers
-            )
+            return _check_frames(source, made, plan.pixels, workers)
     except VerificationError:
         raise
     except DicodecError as error:
@@ -104,35 +99,27 @@ def verify_result(
 
 
 def _check_frames(
-    source: DicomFile,
-    source_pixels: PixelData,
-    made: DicomFile,
-    made_pixels: PixelData,
-    pixels: PixelPlan,
-    workers: int,
+    source: DicomFile, made: DicomFile, pixels: PixelPlan, workers: int
 ) -> Verification:
     same_bytes = pixels.action in {Action.MOVE_VALUE, Action.MOVE_FRAMES}
     as_stored = source.syntax.family == made.syntax.family != "native"
     # Nobody can tell the samples of YBR_PARTIAL_420, but they are as they were.
     unread = pixels.stated.photometric_interpretation == "YBR_PARTIAL_420"
     if same_bytes and (as_stored or unread):
-        compare = _byte_comparison(source, source_pixels, made, made_pixels)
-        compare = _of_whole_frames(compare, source_pixels)
+        compare = _of_whole_frames(_byte_comparison(source, made), source)
         return _compared(compare, pixels.result, pixels.frames, 0, workers)
     if pixels.action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
-        jpeg, packed = frame_reader(source, source_pixels), frame_reader(made, made_pixels)
+        jpeg, packed = source.frames.read, made.frames.read
         if pixels.action is Action.UNPACK_JPEG:
             jpeg, packed = packed, jpeg
         compare = _repacked_comparison(jpeg, packed)
         return _compared(compare, pixels.result, pixels.frames, 0, workers)
-    return verify_samples(source, source_pixels, made, made_pixels, pixels, pixels.bound, workers)
+    return verify_samples(source, made, pixels, pixels.bound, workers)
 
 
 def verify_samples(
     source: DicomFile,
-    source_pixels: PixelData,
     made: DicomFile,
-    made_pixels: PixelData,
     pixels: PixelPlan,
     bound: int | None,
     workers: int,
@@ -141,9 +128,7 @@ def verify_samples(
 
     Args:
         source: the open source.
-        source_pixels: its Pixel Data.
         made: the open result.
-        made_pixels: its Pixel Data.
         pixels: the plan.
         bound: largest error of a sample that is promised; None where none is.
         workers: threads for frames.
@@ -154,34 +139,27 @@ def verify_samples(
     """
     threads = threads_for_each(pixels.frames, workers, _frame_size(pixels.result))
     if pixels.action is Action.TRANSCODE:
-        expected = sample_reader(source, source_pixels, pixels, threads=threads)
+        expected = sample_reader(source, pixels, threads=threads)
         wanted = pixels.prepared
     else:
-        expected, wanted = decoded_frames(source, source_pixels, threads)
-    compare = _sample_comparison(expected, wanted, made, made_pixels, threads)
-    compare = _of_whole_frames(compare, source_pixels)
+        expected, wanted = decoded_frames(source, threads)
+    compare = _of_whole_frames(_sample_comparison(expected, wanted, made, threads), source)
     return _compared(compare, pixels.result, pixels.frames, bound, workers)
 
 
-def verify_same_samples(
-    one: DicomFile,
-    one_pixels: PixelData,
-    two: DicomFile,
-    two_pixels: PixelData,
-    bound: int,
-    workers: int,
-) -> Verification:
+def verify_same_samples(one: DicomFile, two: DicomFile, bound: int, workers: int) -> Verification:
     """Compare what the frames of two files decode to, in the first one's interpretation.
 
     Raises:
         VerificationError: a sample differs by more than `bound`; the frame is named.
         ReadError: a frame cannot be decoded.
     """
-    frames = one_pixels.image.number_of_frames
-    threads = threads_for_each(frames, workers, _frame_size(one_pixels.image))
-    expected, wanted = decoded_frames(one, one_pixels, threads)
-    compare = _sample_comparison(expected, wanted, two, two_pixels, threads)
-    return _compared(compare, one_pixels.image, frames, bound, workers)
+    image = one.frames.image
+    frames = image.number_of_frames
+    threads = threads_for_each(frames, workers, _frame_size(image))
+    expected, wanted = decoded_frames(one, threads)
+    compare = _sample_comparison(expected, wanted, two, threads)
+    return _compared(compare, image, frames, bound, workers)
 
 
 def _compared(
@@ -209,24 +187,22 @@ def _compared(
 
 def _frame_size(image: ImagePixelDescription) -> int:
     """Return the bytes that the comparison of a frame takes: both streams and all samples."""
-    return image.samples_per_frame * max(image.bits_allocated, 8) // 2
+    return 2 * size_in_flight(image)
 
 
 def _of_whole_frames(
-    compare: Callable[[int], _Difference], source: PixelData
+    compare: Callable[[int], _Difference], source: DicomFile
 ) -> Callable[[int], _Difference]:
     """Leave out the frames that are filled: there is nothing to compare them with."""
-    filled = source.filled
+    filled = source.frames.filled
     if not filled:
         return compare
     return lambda frame: _Difference() if frame in filled else compare(frame)
 
 
-def _byte_comparison(
-    source: DicomFile, source_pixels: PixelData, made: DicomFile, made_pixels: PixelData
-) -> Callable[[int], _Difference]:
+def _byte_comparison(source: DicomFile, made: DicomFile) -> Callable[[int], _Difference]:
     """Return the function that compares a frame's bytes, but for a pad byte."""
-    expected, found = frame_reader(source, source_pixels), frame_reader(made, made_pixels)
+    expected, found = source.frames.read, made.frames.read
 
     def compare(frame: int) -> _Difference:
         one, two = expected(frame), found(frame)
@@ -258,11 +234,10 @@ def _sample_comparison(
     expected: SampleReader,
     wanted: ImagePixelDescription,
     made: DicomFile,
-    made_pixels: PixelData,
     threads: int,
 ) -> Callable[[int], _Difference]:
     """Return the function that compares a frame's samples, in the wanted interpretation."""
-    found, decoded = decoded_frames(made, made_pixels, threads)
+    found, decoded = decoded_frames(made, threads)
     steps, _ = next(iter(route(decoded, wanted.photometric_interpretation)))
 
     def compare(frame: int) -> _Difference:

@@ -39,9 +39,9 @@ def preview_item(settings: None, item: PreviewItem, around: WorkContext) -> byte
     from dicodec.comparison.picture import rendered, shown
 
     with open_tolerantly(item.path, DEFAULT_LIMITS) as file:
-        if file.pixel_data is None:
+        if not file.frames.present:
             raise UnsupportedSourceError("the file has no pixels to be shown")
-        side = open_side(file, file.pixel_data, item.path)
+        side = open_side(file, item.path)
         if item.frame >= side.image.number_of_frames:
             raise UnsupportedSourceError(
                 f"there is no frame {item.frame}", hint="frames are counted from 0"

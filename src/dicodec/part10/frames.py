@@ -1,0 +1,185 @@
+"""The frames of a file: the element that holds them, their description, and the bytes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from dicodec.errors import MalformedFileError, MissingFrameError
+from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.oddity import Oddity
+from dicodec.model.salvage import FILL, Salvage
+from dicodec.model.transfer_syntax import Storage, TransferSyntax
+from dicodec.part10.data_set import WalkedDataSet
+from dicodec.part10.elements import ElementSpan
+from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
+from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
+from dicodec.part10.native_frames import NativeFrames
+from dicodec.part10.source import ByteSource
+
+_NO_ELEMENT = ElementSpan(0, "", 0, 0, 0, 0, undefined=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The frames of a file, which may have none.
+
+    Attributes:
+        source: the bytes that Pixel Data is in.
+        syntax: the transfer syntax that the frames are in.
+        span: the element: (7FE0,0010), or (7FE0,0008) or (7FE0,0009) for floating point samples;
+            of tag 0 if the data set has no pixels.
+        description: the Image Pixel Module; None without pixels, or if it has a fault.
+        fault: why the data set does not describe the pixels it has.
+        encapsulated: the fragments of each frame; None if Pixel Data is native or a video.
+        missing: bytes that Pixel Data claims and that the file ends before.
+        salvage: what becomes of the frames that are damaged, if that was decided.
+        native: the frames if they are not encapsulated; None also without a description.
+    """
+
+    source: ByteSource
+    syntax: TransferSyntax
+    span: ElementSpan = _NO_ELEMENT
+    description: ImagePixelDescription | None = None
+    fault: MalformedFileError | None = None
+    encapsulated: EncapsulatedFrames | None = None
+    missing: int = 0
+    salvage: Salvage | None = None
+    native: NativeFrames | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Find out once how native frames are read; there may be many."""
+        image = self.description
+        if image is None or self.encapsulated is not None or not self.syntax.native:
+            return
+        swapped = not self.syntax.pixels_little_endian and image.bits_allocated <= 8
+        native = NativeFrames(self.span, image, swapped and self.span.vr in {"OW", ""})
+        object.__setattr__(self, "native", native)
+
+    @property
+    def present(self) -> bool:
+        """Whether the data set has pixels."""
+        return self.span is not _NO_ELEMENT
+
+    @property
+    def image(self) -> ImagePixelDescription:
+        """The Image Pixel Module.
+
+        Raises:
+            MalformedFileError: an attribute is missing or makes no sense, or there are no pixels.
+        """
+        if self.description is None:
+            raise self.fault or MalformedFileError("the data set has no Pixel Data")
+        return self.description
+
+    @property
+    def excess(self) -> int:
+        """Bytes of native Pixel Data behind its frames, a pad byte too; negative if some lack."""
+        assert self.native is not None, "encapsulated frames are not counted in bytes"
+        return self.span.length - self.native.expected_length
+
+    @property
+    def filled(self) -> frozenset[int]:
+        """The frames that cannot be read, and in whose place a result has padding."""
+        if self.salvage is None or self.salvage.mode != FILL:
+            return frozenset()
+        return frozenset(one.frame for one in self.salvage.frames)
+
+    @property
+    def first_whole(self) -> int:
+        """The first frame that is not filled."""
+        filled = self.filled
+        return next(frame for frame in count() if frame not in filled)
+
+    def read(self, frame: int) -> bytes:
+        """Return the bytes of a frame: its stream, or its native samples from bit 0.
+
+        Args:
+            frame: its number, from 0.
+
+        Raises:
+            FrameError: it is missing, ends too early, or its stream cannot be mended.
+        """
+        if self.encapsulated is not None:
+            return self.encapsulated.read(self.source, frame)
+        if self.native is None:
+            raise self.fault or MissingFrameError("there are no frames", frame=frame)
+        return self.native.read(self.source, frame)
+
+    def offset(self, frame: int, within: int = 0) -> int | None:
+        """Return where in `source` a byte of a frame is; None if the frame is missing.
+
+        Of a stream that had to be mended the start is given.
+
+        Args:
+            frame: its number, from 0.
+            within: bytes from the start of the frame.
+        """
+        frames = self.encapsulated
+        if frames is None:
+            if self.description is None:
+                return None
+            start = frame * self.description.native_frame_bits // 8
+            return None if start > self.span.length else self.span.value + start + within
+        if frame >= len(frames) or not frames.fragments_of(frame):
+            return None
+        left = 0 if frames.mend is not None else within
+        parts = frames.fragments_of(frame)
+        for index in parts:
+            if left < frames.lengths[index] or index == parts[-1]:
+                return frames.starts[index] + min(left, frames.lengths[index])
+            left -= frames.lengths[index]
+        return None
+
+
+def find_frames(
+    walked: WalkedDataSet,
+    span: ElementSpan | None,
+    syntax: TransferSyntax,
+    oddities: list[Oddity],
+    known: Mapping[int, int | str] = NOTHING_KNOWN,
+) -> Frames:
+    """Return the frames of a data set, none of which is read yet.
+
+    Args:
+        walked: the data set; a value of defined length may be given fragments, too.
+        span: Pixel Data; None if there is none.
+        syntax: the transfer syntax that it is in.
+        oddities: what is odd is added.
+        known: what attributes should say, by tag.
+
+    Raises:
+        MalformedFileError: Pixel Data is native where a compressed syntax is stated, or frames
+            cannot be told apart.
+    """
+    data_set = walked.data_set
+    if span is None:
+        return Frames(data_set.source, syntax)
+    image = fault = None
+    try:
+        image = image_description(data_set, span.tag, oddities, known)
+    except MalformedFileError as error:
+        fault = error
+    frames = None
+    if not span.undefined and not walked.fragment_starts:
+        if syntax.encapsulated:
+            raise MalformedFileError(
+                f"Pixel Data is native where {syntax.name} is stated",
+                attribute="PixelData",
+                offset=span.start,
+            )
+    elif syntax.storage is not Storage.VIDEO and image is not None:
+        table = data_set.value(tags.EXTENDED_OFFSET_TABLE)
+        lengths = data_set.value(tags.EXTENDED_OFFSET_TABLE_LENGTHS)
+        frames = assign_fragments(
+            data_set.source,
+            walked.fragment_starts,
+            walked.fragment_lengths,
+            image.number_of_frames,
+            syntax.fragments_per_frame,
+            (table, lengths) if table and lengths is not None else None,
+        )
+        oddities += frames.oddities
+    return Frames(data_set.source, syntax, span, image, fault, frames, walked.missing)
