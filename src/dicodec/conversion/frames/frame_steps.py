@@ -203,7 +203,10 @@ def sample_reader(
     notes: SampleNotes | None = None,
     threads: int = 1,
 ) -> SampleReader:
-    """Return the function that decodes a frame and brings it to the wanted interpretation."""
+    """Return the function that decodes a frame and brings it to the wanted interpretation.
+
+    Errors of decoding name the frame; `located` has those of the steps name it, too.
+    """
     decoder = FrameDecoder(file, threads)
 
     def decode(frame: int) -> Samples:
@@ -211,7 +214,7 @@ def sample_reader(
         own = pixels.own_steps.get(frame, ())
         return apply_steps((*own, *pixels.steps), samples, pixels.decoded)
 
-    return located(decode, file)
+    return decode
 
 
 def _exactly(frame: bytes, size: int) -> bytes:

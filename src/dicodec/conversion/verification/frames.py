@@ -11,6 +11,7 @@ from dicodec.conversion.frames.frame_steps import (
     FrameReader,
     SampleReader,
     decoded_frames,
+    located,
     sample_reader,
 )
 from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
@@ -139,7 +140,7 @@ def verify_samples(
     """
     threads = threads_for_each(pixels.frames, workers, _frame_size(pixels.result))
     if pixels.action is Action.TRANSCODE:
-        expected = sample_reader(source, pixels, threads=threads)
+        expected = located(sample_reader(source, pixels, threads=threads), source)
         wanted = pixels.prepared
     else:
         expected, wanted = decoded_frames(source, threads)
