@@ -1,5 +1,6 @@
 # Everything a developer runs. Each target sets up what it needs; nothing is installed outside .venv
-# but Debian's dcmtk and libgdcm-tools, which `setup-test` asks for where it may.
+# but Debian's packages of witnesses.sh, which `setup-test` asks for where it may. `make test PYTHON=3.13`
+# takes that version of Python, if .venv is not made yet.
 
 SHELL := /bin/bash
 BIN := .venv/bin
@@ -25,14 +26,14 @@ test: setup-test check ## all checks and all tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: $(SETUP_TEST) ## style, types, import contracts
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-logo
 
 format: $(SETUP_TEST) ## put the code into shape
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
 
 fuzz: setup-test ## damage N files (3000) in many ways: each must give a result or an error
 	$(BIN)/python tools/fuzz.py --cases $(or $(N),3000) --seconds $(if $(N),3600,120)
@@ -53,7 +54,7 @@ witnesses:
 
 # Versions come from the locks alone; where packages come from is the machine's own pip configuration.
 $(SETUP): requirements.lock pyproject.toml tools/make_venv.sh
-	tools/make_venv.sh .venv
+	tools/make_venv.sh .venv $(PYTHON)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Install the programs that the tests read results with, brokers and a browser, where that is
-# possible; else say what is missing. What needs a missing program is left out, so this never fails.
+# possible; else say what is missing. Tests that need a missing program are skipped, so this never fails.
 set -uo pipefail
+
+PATH=$PATH:/usr/sbin:/usr/local/sbin  # where servers are, which not everybody has in PATH
 
 # Virtual environments hold a gdcmconv of their own, which is another program.
 installed() {
