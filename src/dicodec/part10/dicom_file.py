@@ -287,7 +287,7 @@ def _encoding_seen(
         if guessed is not None or not after_group_2:
             return guessed or stated
     else:
-        stated = DataSetEncoding(syntax.explicit_vr, syntax.little_endian)
+        stated = DataSetEncoding.of(syntax)
     seen = seen_encoding(first, stated)
     if seen == stated or syntax is None:
         return seen

@@ -5,12 +5,19 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from dicodec.model.transfer_syntax import TransferSyntax
+
 
 class DataSetEncoding(NamedTuple):
     """The encoding of a data set's elements; deflate is outside of it."""
 
     explicit_vr: bool
     little_endian: bool
+
+    @classmethod
+    def of(cls, syntax: TransferSyntax) -> DataSetEncoding:
+        """Return the encoding of a transfer syntax."""
+        return cls(syntax.explicit_vr, syntax.little_endian)
 
     @property
     def order(self) -> str:

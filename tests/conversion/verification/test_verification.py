@@ -13,16 +13,15 @@ import pytest
 
 from dicodec import convert, convert_bytes
 from dicodec.codecs import jpeg_ls, native, rle
-from dicodec.conversion.edits.plan_edits import editable_tag, planned_edits
-from dicodec.conversion.planning.conversion_plan import Action
+from dicodec.conversion.edits.plan_edits import plan_edits
+from dicodec.conversion.planning.conversion_plan import Action, Conversion, ConversionPlan
 from dicodec.conversion.planning.plan_conversion import plan_conversion
 from dicodec.conversion.verification.frames import Verification, verify_result
 from dicodec.errors import VerificationError
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute, SetSequence
 from dicodec.options import ConversionOptions
 from dicodec.part10 import reencode, writer
-from dicodec.part10.dicom_file import open_dicom
-from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.dicom_file import DicomFile, open_dicom
 from helpers.data_set_bytes import data_set_of, element, file_of, item, sequence
 from helpers.made import IMAGE_KINDS, make_file
 
@@ -38,10 +37,17 @@ def verify(source: bytes, result: bytes, **options: Any) -> Verification:
     settings = ConversionOptions(**options)
     with open_dicom(source) as file:
         plan = plan_conversion(file, settings)
-        encoding = DataSetEncoding(plan.target.explicit_vr, plan.target.little_endian)
-        edits: tuple[Edit, ...] = planned_edits(file, plan, settings, encoding)
-        names = *settings.remove_attributes, *(name for name, _ in settings.set_attributes)
-        return verify_result(file, plan, edits, result, 2, {editable_tag(name) for name in names})
+        edits = plan_edits(file, plan, settings)
+        return verify_result(conversion(file, plan, edits, settings), result)
+
+
+def conversion(
+    file: DicomFile,
+    plan: ConversionPlan,
+    edits: tuple[Edit, ...],
+    options: ConversionOptions,
+) -> Conversion:
+    return Conversion(file=file, path=None, plan=plan, edits=edits, options=options, workers=2)
 
 
 def objection(source: bytes, result: bytes, **options: Any) -> VerificationError:
@@ -188,12 +194,13 @@ def test_a_result_that_is_cut_is_noticed(target: str) -> None:
 
 def test_a_copy_that_is_no_copy_is_noticed() -> None:
     with open_dicom(SOURCE) as file:
-        planned = plan_conversion(file, ConversionOptions(to=("explicit-le",)))
-        plan = replace(planned, action=Action.COPY_FILE)
-        assert verify_result(file, plan, (), SOURCE, 1).frames == 5
+        options = ConversionOptions(to=("explicit-le",))
+        plan = replace(plan_conversion(file, options), action=Action.COPY_FILE)
+        copied = conversion(file, plan, (), options)
+        assert verify_result(copied, SOURCE).frames == 5
         for wrong in (SOURCE[:-1] + b"\1", SOURCE + b"\0\0", SOURCE.replace(b"Made", b"made")):
             with pytest.raises(VerificationError, match="the copy is not the same bytes"):
-                verify_result(file, plan, (), wrong, 1)
+                verify_result(copied, wrong)
 
 
 def test_frames_that_were_only_to_be_moved_are_compared_byte_by_byte() -> None:
@@ -369,9 +376,9 @@ def test_a_rule_that_changes_what_it_must_not_is_found_out(
     edit: Edit, attribute: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def with_edit(*arguments: Any) -> tuple[Edit, ...]:
-        return (*planned_edits(*arguments), edit)
+        return (*plan_edits(*arguments), edit)
 
-    monkeypatch.setattr("dicodec.conversion.convert.planned_edits", with_edit)
+    monkeypatch.setattr("dicodec.conversion.convert.plan_edits", with_edit)
     for target in ("jpeg-ls", "implicit-le"):
         with pytest.raises(VerificationError, match="without reason") as raised:
             convert(SOURCE, tmp_path / "out.dcm", to=target, verify=True)

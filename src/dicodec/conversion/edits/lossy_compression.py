@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dicodec.conversion.edits.nested_pixels import encoded_items
-from dicodec.conversion.planning.conversion_plan import Action, PixelPlan
+from dicodec.conversion.planning.conversion_plan import PixelPlan
 from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.transfer_syntax import TransferSyntax
@@ -52,7 +52,7 @@ def history_of(file: DicomFile, pixels: PixelPlan) -> History:
     data_set = file.data_set
     told = _told(data_set)
     frames = file.frames.encapsulated
-    if pixels.action is not Action.TRANSCODE or not pixels.source_lossy or frames is None:
+    if not pixels.source_lossy or frames is None:
         return told
     assert pixels.stream is not None, "what is decoded has been looked at"
     method = STREAM_METHODS.get(pixels.stream.kind, "")
@@ -89,7 +89,6 @@ def lossy_edits(
     data_set: DataSet,
     target: TransferSyntax,
     options: ConversionOptions,
-    encoding: DataSetEncoding,
     ratio: str = RATIO_TO_FOLLOW,
     *,
     history: History | None = None,
@@ -101,7 +100,6 @@ def lossy_edits(
         data_set: the source.
         target: the transfer syntax whose encoder lost information.
         options: whether the SOP Instance UID is kept.
-        encoding: of the result.
         ratio: the compression ratio, or room for it.
         history: the compressions before; if not given, what the data set records.
         description: what was done, for people; the transfer syntax if not given.
@@ -109,6 +107,7 @@ def lossy_edits(
     before = history or _told(data_set)
     edits = record_compression(target.lossy_method or "", before.methods, before.ratios, ratio)
     description = description or f"lossy compression: {target.title}"
+    encoding = DataSetEncoding.of(target)
     return [*edits, *_derived(data_set, options, encoding, description, LOSSY_COMPRESSION)]
 
 

@@ -12,7 +12,12 @@ from dicodec.conversion.edits.lossy_compression import (
 )
 from dicodec.conversion.edits.nested_pixels import nested_pixel_edits
 from dicodec.conversion.edits.salvaged_frames import salvage_edits
-from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.conversion.planning.conversion_plan import (
+    Action,
+    Conversion,
+    ConversionPlan,
+    PixelPlan,
+)
 from dicodec.errors import InvalidOptionError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
@@ -46,11 +51,8 @@ _NOT_TO_EDIT = frozenset(
 """What describes the pixels, and what was lost of them; --set and --remove cannot touch it."""
 
 
-def planned_edits(
-    file: DicomFile,
-    plan: ConversionPlan,
-    options: ConversionOptions,
-    encoding: DataSetEncoding,
+def plan_edits(
+    file: DicomFile, plan: ConversionPlan, options: ConversionOptions
 ) -> tuple[Edit, ...]:
     """Return the edits of a conversion; of two for one attribute the later one counts.
 
@@ -58,15 +60,15 @@ def planned_edits(
         file: the source.
         plan: what is done with the pixels.
         options: what the caller asked for.
-        encoding: of the result.
 
     Raises:
         InvalidOptionError: an attribute to be set does not exist, cannot hold the text, or is one
             that follows from the pixels.
     """
+    encoding = plan.encoding
     edits: list[Edit] = [*file.corrections]
     if plan.pixels is not None:
-        edits += _pixel_edits(file, plan, plan.pixels, options, encoding)
+        edits += _pixel_edits(file, plan, plan.pixels, options)
     wanted = user_edits(file.data_set, options, encoding)
     if _stored_anew(plan):
         left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
@@ -95,16 +97,16 @@ def _pixel_edits(
     plan: ConversionPlan,
     pixels: PixelPlan,
     options: ConversionOptions,
-    encoding: DataSetEncoding,
 ) -> list[Edit]:
+    encoding = plan.encoding
     edits: list[Edit] = []
-    if pixels.action is not Action.MOVE_VALUE:
+    if plan.action is not Action.MOVE_VALUE:
         edits += [RemoveAttribute(tag) for tag in _OFFSET_TABLE_TAGS]
         if plan.target.encapsulated and pixels.table == "extended":
             room = bytes(8 * pixels.frames)
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE, "OV", room))
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
-    if pixels.action is Action.TRANSCODE or pixels.stated != pixels.result:
+    if plan.action is Action.TRANSCODE or pixels.stated != pixels.result:
         edits += image_edits(image_pixel_values(file.data_set), pixels.result)
     edits += pixels.edits
     history = history_of(file, pixels)
@@ -115,9 +117,7 @@ def _pixel_edits(
         derived = "; ".join(filter(None, (salvage.text, derived)))
     if pixels.lossy:
         done = "; ".join(filter(None, (derived, f"lossy compression: {plan.target.title}")))
-        edits += lossy_edits(
-            file.data_set, plan.target, options, encoding, history=history, description=done
-        )
+        edits += lossy_edits(file.data_set, plan.target, options, history=history, description=done)
     elif derived:
         edits += rescaled_edits(file.data_set, options, encoding, derived, history)
     else:
@@ -179,7 +179,7 @@ def check_user_edits(options: ConversionOptions) -> None:
     """Find out before any file is opened what no file could take.
 
     Raises:
-        InvalidOptionError: see `planned_edits`. Which characters a value may have, and whether it
+        InvalidOptionError: see `plan_edits`. Which characters a value may have, and whether it
             may be negative, is a file's own matter, and is not judged here.
     """
     if options.charset is not None:
@@ -214,6 +214,18 @@ def _check_instance_is_named(options: ConversionOptions) -> None:
                 attribute=keyword,
                 hint=f"--set {keyword}=UID gives another",
             )
+
+
+def user_tags(conversion: Conversion) -> frozenset[int]:
+    """Return the attributes that the caller sets, removes, or has in another character set."""
+    options = conversion.options
+    names = *options.remove_attributes, *(name for name, _ in options.set_attributes)
+    tags_of_user = frozenset(map(editable_tag, names))
+    if options.charset is None:
+        return tags_of_user
+    from dicodec.conversion.edits.text_encoding import text_tags
+
+    return tags_of_user | text_tags(conversion.edits)
 
 
 def editable_tag(name: str) -> int:

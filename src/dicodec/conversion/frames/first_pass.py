@@ -27,7 +27,7 @@ from dicodec.part10.reencode import swap_bytes
 from dicodec.rules.overlays import overlay_edits
 
 
-def surveyed(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionPlan:
+def complete_plan(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionPlan:
     """Return the plan with what it lacks as long as no frame is read.
 
     Args:
@@ -41,7 +41,7 @@ def surveyed(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionP
     pixels = plan.pixels
     if pixels is None:
         return plan
-    if pixels.action in _UNREAD and file.frames.encapsulated is not None:
+    if plan.action in _UNREAD and file.frames.encapsulated is not None:
         _check_end(file)
     if not pixels.overlays and not _lacks_window(pixels):
         return plan

@@ -29,7 +29,6 @@ type SampleReader = Callable[[int], Samples]
 def frame_work(
     file: DicomFile,
     plan: ConversionPlan,
-    pixels: PixelPlan,
     notes: SampleNotes | None = None,
     threads: int = 1,
 ) -> FrameWork:
@@ -38,6 +37,8 @@ def frame_work(
     Its errors name the frame and where in the file it lies. What is decoded is told to `notes`.
     Codecs that can use them have `threads` for each frame.
     """
+    pixels = plan.pixels
+    assert pixels is not None, "frames are worked on by a plan"
     work = located(_frame_work(file, plan, pixels, notes, threads), file)
     filled = file.frames.filled
     if not filled:

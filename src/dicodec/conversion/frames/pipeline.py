@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from dicodec.conversion.frames.frame_steps import frame_work
 from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
-from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.conversion.planning.conversion_plan import Action, Conversion, PixelPlan
 from dicodec.conversion.planning.pixel_planner import swap_unit_between
 from dicodec.model import implementation, tags
-from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.edits import SetAttribute
 from dicodec.model.oddity import Oddity
 from dicodec.part10.deflating import DeflatingWriter
-from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.edit_bytes import element_header
-from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
+from dicodec.part10.encoding import UNDEFINED_LENGTH
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
 from dicodec.part10.source import read_chunks
@@ -52,22 +51,16 @@ class PipelineResult:
 
 
 def run_plan(
-    file: DicomFile,
-    plan: ConversionPlan,
-    edits: Sequence[Edit],
+    conversion: Conversion,
     out: BinaryIO,
-    workers: int,
     progress: Progress | None = None,
     notes: SampleNotes | None = None,
 ) -> PipelineResult:
-    """Write the result of a plan.
+    """Write the result of a conversion.
 
     Args:
-        file: the open source.
-        plan: what to do.
-        edits: changes of attributes.
+        conversion: what to do.
         out: an empty seekable file.
-        workers: threads for frames; the bytes written do not depend on it.
         progress: see `Progress`; frames that are moved as one are not told of.
         notes: takes what was done to samples that do not fit Bits Stored.
 
@@ -75,7 +68,7 @@ def run_plan(
         DicodecError: the frame at fault is named. What was written until then is of no use.
     """
     _keep_freed_memory()
-    return _Run(file, plan, edits, out, workers, progress, notes).run()
+    return _Writer(conversion, out, progress, notes).write()
 
 
 @cache
@@ -90,29 +83,25 @@ def _keep_freed_memory() -> None:
     bytes(_REUSED_SIZE)
 
 
-class _Run:
+class _Writer:
     def __init__(
         self,
-        file: DicomFile,
-        plan: ConversionPlan,
-        edits: Sequence[Edit],
+        conversion: Conversion,
         out: BinaryIO,
-        workers: int,
         progress: Progress | None,
         notes: SampleNotes | None,
     ) -> None:
-        self._file = file
-        self._plan = plan
-        self._edits = edits
+        self._file = conversion.file
+        self._plan = conversion.plan
+        self._edits = conversion.edits
+        self._workers = conversion.workers
         self._out = out
-        self._workers = workers
         self._progress = progress
         self._notes = notes
-        target = plan.target
-        self._encoding = DataSetEncoding(target.explicit_vr, target.little_endian)
-        self._elements = ElementWriter(file.data_set, self._encoding, edits)
+        self._encoding = self._plan.encoding
+        self._elements = ElementWriter(self._file.data_set, self._encoding, self._edits)
 
-    def run(self) -> PipelineResult:
+    def write(self) -> PipelineResult:
         if self._plan.action is Action.COPY_FILE:
             for chunk in read_chunks(self._file.source, 0, self._file.source.size):
                 self._out.write(chunk)
@@ -166,7 +155,7 @@ class _Run:
             return PipelineResult(None, 0)
         frame_size = size_in_flight(pixels.decoded)
         threads = threads_for_each(pixels.frames, self._workers, frame_size)
-        work = frame_work(self._file, self._plan, pixels, self._notes, threads)
+        work = frame_work(self._file, self._plan, self._notes, threads)
         # Closed even where writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = streams if self._progress is None else _told(streams, pixels, self._progress)

@@ -28,7 +28,7 @@ _MOST_DAMAGED = 100_000
 """Damaged frames that are accounted for one by one."""
 
 
-def salvaged(file: DicomFile, mode: str, workers: int) -> DicomFile:
+def salvage_frames(file: DicomFile, mode: str, workers: int) -> DicomFile:
     """Return a file all of whose frames can be read or are to be filled; the same if it is whole.
 
     Args:

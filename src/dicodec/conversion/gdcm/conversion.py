@@ -18,14 +18,13 @@ from dicodec.conversion.edits.plan_edits import user_edits
 from dicodec.conversion.frames.pipeline import PipelineResult, run_plan
 from dicodec.conversion.gdcm.capability import reason_against
 from dicodec.conversion.gdcm.engine import GdcmSettings, convert_file
-from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
+from dicodec.conversion.planning.conversion_plan import Action, Conversion, ConversionPlan
 from dicodec.conversion.verification.frames import Verification, verify_samples
 from dicodec.errors import DicodecError, EngineError, UnsupportedImageError
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
-from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.named_file import named_file
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import statistics_edits
@@ -53,45 +52,36 @@ class GdcmResult:
     photometric_interpretation: str | None
 
 
-def convert_by_gdcm(
-    file: DicomFile,
-    plan: ConversionPlan,
-    path: str | None,
-    out: BinaryIO,
-    options: ConversionOptions,
-    workers: int,
-) -> GdcmResult:
-    """Carry a plan out with GDCM in place of our own codecs.
+def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
+    """Carry a conversion out with GDCM in place of our own codecs.
 
     Args:
-        file: the open source.
-        plan: what our own planning allows; GDCM gets no conversion that we would refuse.
-        path: where the source is, if it is a file.
+        conversion: what our own planning allows; GDCM gets none that we would refuse.
         out: an empty seekable file for the result.
-        options: settings and edits.
-        workers: threads for the checks.
 
     Raises:
         EngineError: GDCM cannot, refuses or is not installed; or what it wrote contradicts itself
             or the source.
         EngineCrashedError: its process ended.
     """
+    plan, options = conversion.plan, conversion.options
     settings = _settings(options)
     lossless = settings.lossless_in(plan.target)
     if lossless and plan.pixels is not None:
         plan = replace(plan, pixels=replace(plan.pixels, lossy=False))
-    check_may(file, plan, options)
+        conversion = replace(conversion, plan=plan)
+    check_may(conversion)
     with (
-        named_file(file.source, path) as source,
+        named_file(conversion.file.source, conversion.path) as source,
         tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
     ):
         written = str(Path(folder) / "result.dcm")
         outcome = convert_file(source, written, plan.target, settings, timeout=options.timeout)
         try:
             with open_dicom(written, options.limits) as made:
-                verification = _checked(file, made, plan, workers)
-                edits = _edits(file, made, plan, options)
-                result = _handed_on(made, plan, edits, out, workers)
+                verification = _check_result(conversion, made)
+                edits = _edits(conversion, made)
+                result = _hand_on(conversion, made, edits, out)
                 image = made.frames.image if made.frames.present else None
         except EngineError:
             raise
@@ -109,12 +99,13 @@ def _settings(options: ConversionOptions) -> GdcmSettings:
     return GdcmSettings(options.quality, options.near, options.ratio, options.psnr)
 
 
-def check_may(file: DicomFile, plan: ConversionPlan, options: ConversionOptions) -> None:
+def check_may(conversion: Conversion) -> None:
     """Check that GDCM can do what is planned, and is not known to do it wrong.
 
     Raises:
         UnsupportedImageError, EngineError: it cannot, or is.
     """
+    file, plan, options = conversion.file, conversion.plan, conversion.options
     lossless = _settings(options).lossless_in(plan.target)
     image = None if plan.pixels is None else plan.pixels.stated
     if reason := reason_against(file.syntax, plan.target, image, lossless=lossless):
@@ -140,8 +131,9 @@ def check_may(file: DicomFile, plan: ConversionPlan, options: ConversionOptions)
         )
 
 
-def _checked(file: DicomFile, made: DicomFile, plan: ConversionPlan, workers: int) -> Verification:
+def _check_result(conversion: Conversion, made: DicomFile) -> Verification:
     """Hold what GDCM wrote against its own header and against the source."""
+    plan = conversion.plan
     if made.stated_syntax != plan.target.uid or made.syntax != plan.target:
         raise EngineError(
             f"GDCM wrote {made.syntax.name} where {plan.target.name} was asked for",
@@ -156,7 +148,7 @@ def _checked(file: DicomFile, made: DicomFile, plan: ConversionPlan, workers: in
     for frame in range(image.number_of_frames):
         _check_stream(made, frame)
     bound = plan.pixels.bound if plan.pixels.lossy else 0
-    return verify_samples(file, made, plan.pixels, bound, workers)
+    return verify_samples(conversion, made, bound)
 
 
 def _check_same_image(stated: ImagePixelDescription, image: ImagePixelDescription) -> None:
@@ -188,33 +180,29 @@ def _check_stream(made: DicomFile, frame: int) -> None:
         )
 
 
-def _edits(
-    file: DicomFile, made: DicomFile, plan: ConversionPlan, options: ConversionOptions
-) -> tuple[Edit, ...]:
-    encoding = DataSetEncoding(plan.target.explicit_vr, plan.target.little_endian)
+def _edits(conversion: Conversion, made: DicomFile) -> tuple[Edit, ...]:
+    plan, options = conversion.plan, conversion.options
     edits: list[Edit] = []
     pixels = plan.pixels
     streams = made.frames.encapsulated
     if pixels is not None and pixels.lossy and streams is not None:
         ratio = ratio_text(pixels.stated.native_size, streams.total_length()).strip()
-        edits += lossy_edits(file.data_set, plan.target, options, encoding, ratio)
+        edits += lossy_edits(conversion.file.data_set, plan.target, options, ratio)
         edits += statistics_edits()
-    edits += user_edits(made.data_set, options, encoding)
+    edits += user_edits(made.data_set, options, plan.encoding)
     return tuple({edit.tag: edit for edit in edits}.values())
 
 
-def _handed_on(
-    made: DicomFile,
-    plan: ConversionPlan,
-    edits: tuple[Edit, ...],
-    out: BinaryIO,
-    workers: int,
+def _hand_on(
+    conversion: Conversion, made: DicomFile, edits: tuple[Edit, ...], out: BinaryIO
 ) -> PipelineResult:
-    """Copy GDCM's file as it is, or with edits where there are any."""
+    """Copy GDCM's file as it is, or with edits if there are any."""
+    plan = conversion.plan
     action = Action.COPY_FILE
     if edits:
         action = Action.MOVE_VALUE if made.frames.present else Action.NONE
-    run_plan(made, ConversionPlan(plan.target, plan.target, action, None), edits, out, workers)
+    copied = ConversionPlan(plan.target, plan.target, action, None)
+    run_plan(replace(conversion, file=made, plan=copied, edits=edits), out)
     streams = made.frames.encapsulated
     if streams is None or plan.pixels is None:
         return PipelineResult(None, 0)

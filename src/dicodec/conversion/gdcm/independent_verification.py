@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from dicodec.conversion.gdcm import decode_file, reason_against
-from dicodec.conversion.planning.conversion_plan import ConversionPlan, PixelPlan
+from dicodec.conversion.planning.conversion_plan import Conversion, PixelPlan
 from dicodec.conversion.verification.frames import verify_same_samples, verify_samples
 from dicodec.errors import DicodecError, EngineError, NoWitnessError, VerificationError
 from dicodec.model.image import ImagePixelDescription
@@ -30,23 +30,12 @@ _DECODERS_APART = 2
 _HINT = "--verify uses dicodec's own decoders"
 
 
-def verify_independently(
-    file: DicomFile,
-    path: str | None,
-    plan: ConversionPlan,
-    out: BinaryIO,
-    options: ConversionOptions,
-    workers: int,
-) -> str:
+def verify_independently(conversion: Conversion, out: BinaryIO) -> str:
     """Have GDCM decode a result, and compare it with the source.
 
     Args:
-        file: the open source.
-        path: where it is, if it is a file.
-        plan: what was done.
+        conversion: the one that made it; it has a plan for frames.
         out: the result, flushed.
-        options: limits, and the seconds that GDCM may take.
-        workers: threads for the comparison.
 
     Returns:
         Who decoded what: "GDCM 3.2.6: the result and the source".
@@ -55,16 +44,16 @@ def verify_independently(
         NoWitnessError: GDCM cannot decode the result.
         VerificationError: GDCM finds other samples than were promised; the frame is named.
     """
-    assert plan.pixels is not None, "there are frames to decode"
-    pixels = plan.pixels
-    if reason := reason_against(plan.target, EXPLICIT_LE, pixels.result, lossless=True):
+    pixels, options = conversion.plan.pixels, conversion.options
+    assert pixels is not None, "there are frames to decode"
+    if reason := reason_against(conversion.plan.target, EXPLICIT_LE, pixels.result, lossless=True):
         raise NoWitnessError(f"independent verification is not possible: {reason}", hint=_HINT)
     with open_dicom(out, options.limits) as made, _decoded(made, _name(out), options) as witness:
         _check_same_shape(pixels.result, witness.file.frames.image)
         with _as_gdcm_has_it("the result"):
-            _compare_result(file, made, witness.file, pixels, workers)
+            _compare_result(conversion, made, witness.file, pixels.bound)
         version = witness.version
-    if not _witnessed_source(file, path, pixels, options, workers):
+    if not _is_source_witnessed(conversion, pixels):
         return f"GDCM {version}: the result"
     return f"GDCM {version}: the result and the source"
 
@@ -108,22 +97,16 @@ def _decoded(file: DicomFile, path: str | None, options: ConversionOptions) -> I
 
 
 def _compare_result(
-    file: DicomFile, made: DicomFile, witness: DicomFile, pixels: PixelPlan, workers: int
+    conversion: Conversion, made: DicomFile, witness: DicomFile, bound: int | None
 ) -> None:
-    """Hold GDCM's samples against the source's; where no bound is promised, against ours."""
-    if pixels.bound is not None:
-        verify_samples(file, witness, pixels, pixels.bound, workers)
+    """Hold GDCM's samples against the source's; if no bound is promised, against ours."""
+    if bound is not None:
+        verify_samples(conversion, witness, bound)
     else:
-        verify_same_samples(made, witness, _DECODERS_APART, workers)
+        verify_same_samples(made, witness, _DECODERS_APART, conversion.workers)
 
 
-def _witnessed_source(
-    file: DicomFile,
-    path: str | None,
-    pixels: PixelPlan,
-    options: ConversionOptions,
-    workers: int,
-) -> bool:
+def _is_source_witnessed(conversion: Conversion, pixels: PixelPlan) -> bool:
     """Have GDCM decode the source too; return whether it could.
 
     A source that is not standard is read by what we make of it, which GDCM knows nothing of. Of a
@@ -132,15 +115,16 @@ def _witnessed_source(
     Raises:
         VerificationError: GDCM finds other samples in it than we do; the frame is named.
     """
+    file = conversion.file
     if file.oddities or pixels.stated != pixels.coded or file.syntax.loss is not Loss.NEVER:
         return False
     if reason_against(file.syntax, EXPLICIT_LE, pixels.stated, lossless=True):
         return False
     try:
-        with _decoded(file, path, options) as witness:
+        with _decoded(file, conversion.path, conversion.options) as witness:
             _check_same_shape(pixels.stated, witness.file.frames.image)
             with _as_gdcm_has_it("the source"):
-                verify_same_samples(file, witness.file, 0, workers)
+                verify_same_samples(file, witness.file, 0, conversion.workers)
     except NoWitnessError:
         return False
     return True

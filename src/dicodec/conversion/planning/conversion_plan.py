@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.transfer_syntax import (
-    TransferSyntax,
-)
+from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.options import ConversionOptions
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.encoding import DataSetEncoding
 
 if TYPE_CHECKING:  # what plans that only move bytes do not need; the codecs bring NumPy
-    from dicodec.codecs.base import Decoder, Encoder
+    from dicodec.codecs.base import Encoder
     from dicodec.model.stream import StreamDescription
     from dicodec.pixels.photometric import PhotometricStep, Route
 
@@ -43,19 +44,17 @@ class EmbeddedOverlay(NamedTuple):
     bit: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PixelPlan:
     """What happens to the frames.
 
     Attributes:
-        action: see Action.
         stated: the image as the data set describes it.
         coded: the image as its frames really are; differs where the data set is wrong.
         decoded: what the decoder returns.
         prepared: what the encoder is given.
         result: what will be stored.
-        frames: number of frames.
-        decoder, encoder: for TRANSCODE.
+        encoder: of frames that are decoded, or filled.
         steps: changes of photometric interpretation between them.
         stream: what the first frame's stream says; None where it was not read.
         lossy: whether this conversion loses information.
@@ -69,14 +68,11 @@ class PixelPlan:
             all frames take; frames that are in it already are left out.
     """
 
-    action: Action
     stated: ImagePixelDescription
     coded: ImagePixelDescription
     decoded: ImagePixelDescription
     prepared: ImagePixelDescription
     result: ImagePixelDescription
-    frames: int
-    decoder: Decoder | None = None
     encoder: Encoder | None = None
     steps: tuple[PhotometricStep, ...] = ()
     stream: StreamDescription | None = None
@@ -88,6 +84,36 @@ class PixelPlan:
     overlays: tuple[EmbeddedOverlay, ...] = ()
     derived: str = ""
     own_steps: Mapping[int, Route] = field(default_factory=dict)
+
+    @classmethod
+    def moved(cls, image: ImagePixelDescription, table: str) -> PixelPlan:
+        """Return the plan of frames whose bytes stay as they are.
+
+        Args:
+            image: as the data set describes it.
+            table: offset table of an encapsulated result.
+        """
+        return cls(
+            stated=image, coded=image, decoded=image, prepared=image, result=image, table=table
+        )
+
+    @classmethod
+    def repacked(
+        cls, image: ImagePixelDescription, table: str, stream: StreamDescription | None = None
+    ) -> PixelPlan:
+        """Return the plan of streams that are coded in another way, reversibly and undecoded.
+
+        Args:
+            image: as the data set describes it.
+            table: offset table of an encapsulated result.
+            stream: what the first frame's stream says, if it was read.
+        """
+        return replace(cls.moved(image, table), stream=stream)
+
+    @property
+    def frames(self) -> int:
+        """The number of frames."""
+        return self.stated.number_of_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +134,29 @@ class ConversionPlan:
     pixels: PixelPlan | None
     decisions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def encoding(self) -> DataSetEncoding:
+        """The encoding of the result's elements."""
+        return DataSetEncoding.of(self.target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """One conversion: the open source, and everything that was decided about it.
+
+    Attributes:
+        file: the open source.
+        path: where it is; None if it is not a file.
+        plan: what is done with the pixels.
+        edits: the attributes that change; all others stay as they are.
+        options: what the caller asked for.
+        workers: threads for frames; the result does not depend on their number.
+    """
+
+    file: DicomFile
+    path: str | None
+    plan: ConversionPlan
+    edits: tuple[Edit, ...]
+    options: ConversionOptions
+    workers: int

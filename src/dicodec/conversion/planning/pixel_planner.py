@@ -78,18 +78,18 @@ class PixelPlanner:
     def _plan(self) -> ConversionPlan:
         self._check_frames()
         self._check_strictly()
-        pixels = self._moved()
-        if pixels is not None and self._frames.filled:
-            pixels = self._moved_and_filled(pixels)
-        pixels = pixels or self._repacked() or self._transcoded()
-        if pixels.action is not Action.MOVE_VALUE:
-            check_frame_count(pixels.frames, self._data_set.limits)
-        if self._target.native and pixels.action is not Action.MOVE_VALUE:
-            self._check_native_size(pixels)
+        plan = self._move() or self._repack() or self._transcode()
+        if plan.action is not Action.MOVE_VALUE:
+            check_frame_count(self._stated.number_of_frames, self._data_set.limits)
+            if self._target.native:
+                self._check_native_size(plan)
+        return plan
+
+    def _plan_of(self, action: Action, pixels: PixelPlan) -> ConversionPlan:
         return ConversionPlan(
             self._source,
             self._target,
-            pixels.action,
+            action,
             pixels,
             tuple(self._decisions),
             tuple(self._warnings),
@@ -142,8 +142,9 @@ class PixelPlanner:
                 + ("kept" if self._target.native and self._source.native else "left out")
             )
 
-    def _check_native_size(self, pixels: PixelPlan) -> None:
-        size = pixels.result.native_size
+    def _check_native_size(self, plan: ConversionPlan) -> None:
+        assert plan.pixels is not None, "frames are planned"
+        size = plan.pixels.result.native_size
         if size > NATIVE_LIMIT:
             raise UnsupportedImageError(
                 f"native Pixel Data would take {size} bytes, and {NATIVE_LIMIT} is the most",
@@ -151,8 +152,16 @@ class PixelPlanner:
                 hint="an encapsulated transfer syntax holds it, encapsulated-uncompressed too",
             )
 
-    def _moved(self) -> PixelPlan | None:
-        """Ways in which the bytes of frames stay as they are."""
+    def _move(self) -> ConversionPlan | None:
+        action = self._moving_action()
+        if action is None:
+            return None
+        if self._frames.filled:
+            return self._move_and_fill()
+        return self._plan_of(action, PixelPlan.moved(self._stated, self._table()))
+
+    def _moving_action(self) -> Action | None:
+        """Return the way in which the bytes of frames stay as they are; None if there is none."""
         source, target, stated = self._source, self._target, self._stated
         if not self._keeps_photometric() or self._rescales():
             return None
@@ -163,15 +172,14 @@ class PixelPlanner:
                 and all(one.id != "short-fragment" for one in self._file.oddities)
                 and self._options.offset_table == "auto"
             )
-            action = Action.MOVE_VALUE if right_table else Action.MOVE_FRAMES
-            return self._unchanged(action)
+            return Action.MOVE_VALUE if right_table else Action.MOVE_FRAMES
         if source.native and target.native:
             self._warn_of_wide_samples()
-            return self._unchanged(Action.MOVE_VALUE)
+            return Action.MOVE_VALUE
         whole_bytes = stated.native_frame_bits % 8 == 0 and not stated.floating
         plain = {source.family, target.family} == {"native", "encapsulated-uncompressed"}
         if plain and whole_bytes and source.pixels_little_endian and target.pixels_little_endian:
-            return self._unchanged(Action.MOVE_FRAMES)
+            return Action.MOVE_FRAMES
         return None
 
     def _warn_of_wide_samples(self) -> None:
@@ -194,10 +202,10 @@ class PixelPlanner:
     def _rescales(self) -> bool:
         return self._options.rescale_to_8bit and self._stated.has_more_than_8_bits
 
-    def _moved_and_filled(self, moved: PixelPlan) -> PixelPlan | None:
+    def _move_and_fill(self) -> ConversionPlan | None:
         """Return the way of frames that stay as they are, and of others that are made anew.
 
-        None where what the encoder makes would not be described as the frames that stay are.
+        None if what the encoder makes would not be described as the frames that stay are.
         """
         if self._source.native and not self._source.pixels_little_endian:
             return None
@@ -218,24 +226,12 @@ class PixelPlanner:
             made = replace(made, planar_configuration=stated.planar_configuration)
         if made != stated:
             return None
-        return replace(
-            moved, action=Action.MOVE_FRAMES, decoded=decoded, prepared=decoded, encoder=encoder
+        moved = PixelPlan.moved(stated, self._table())
+        return self._plan_of(
+            Action.MOVE_FRAMES, replace(moved, decoded=decoded, prepared=decoded, encoder=encoder)
         )
 
-    def _unchanged(self, action: Action) -> PixelPlan:
-        stated = self._stated
-        return PixelPlan(
-            action,
-            stated,
-            stated,
-            stated,
-            stated,
-            stated,
-            stated.number_of_frames,
-            table=self._table(),
-        )
-
-    def _repacked(self) -> PixelPlan | None:
+    def _repack(self) -> ConversionPlan | None:
         """JPEG to JPEG XL .111 and back: streams are repacked reversibly, not decoded."""
         if self._frames.filled:
             return None
@@ -258,15 +254,17 @@ class PixelPlanner:
                     hint="convert to jpeg first",
                 )
             self._check_one_color(FrameMismatchError)
-            return replace(self._unchanged(Action.REPACK_JPEG), stream=stream)
+            pixels = PixelPlan.repacked(self._stated, self._table(), stream)
+            return self._plan_of(Action.REPACK_JPEG, pixels)
         if self._source.name == "jpegxl-jpeg" and self._target.name == "jpeg":
             if not self._keeps_photometric() or self._recompresses():
                 return None
             self._check_one_color(FrameMismatchError)
-            return self._unchanged(Action.UNPACK_JPEG)
+            pixels = PixelPlan.repacked(self._stated, self._table())
+            return self._plan_of(Action.UNPACK_JPEG, pixels)
         return None
 
-    def _transcoded(self) -> PixelPlan:
+    def _transcode(self) -> ConversionPlan:
         self._check_permission()
         self._warn_of_idle_settings()
         if self._stated.floating and self._target.encapsulated:
@@ -301,27 +299,25 @@ class PixelPlanner:
             coded, first[0].described(decoded) if first else decoded
         )
         steps = (*first, *steps)
-        return PixelPlan(
-            Action.TRANSCODE,
-            self._stated,
-            coded,
-            decoded,
-            prepared,
-            result,
-            self._stated.number_of_frames,
-            decoder,
-            encoder,
-            steps,
-            stream,
-            lossy,
-            self._source_lossy(stream),
-            self._table(),
-            getattr(encoder, "near", None) if lossy else 0,
-            colors.edits_of(steps, decoded),
-            colors.embedded_overlays(stream),
-            first[0].text if first else "",
-            own_steps,
+        pixels = PixelPlan(
+            stated=self._stated,
+            coded=coded,
+            decoded=decoded,
+            prepared=prepared,
+            result=result,
+            encoder=encoder,
+            steps=steps,
+            stream=stream,
+            lossy=lossy,
+            source_lossy=self._source_lossy(stream),
+            table=self._table(),
+            bound=getattr(encoder, "near", None) if lossy else 0,
+            edits=colors.edits_of(steps, decoded),
+            overlays=colors.embedded_overlays(stream),
+            derived=first[0].text if first else "",
+            own_steps=own_steps,
         )
+        return self._plan_of(Action.TRANSCODE, pixels)
 
     def _check_values_may_change(self) -> None:
         from dicodec.conversion.planning.stored_values import check_values_may_change

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from dicodec.conversion.planning.conversion_plan import ConversionPlan, PixelPlan
+from dicodec.conversion.edits.plan_edits import user_tags
+from dicodec.conversion.planning.conversion_plan import Conversion
 from dicodec.errors import VerificationError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
@@ -34,11 +34,12 @@ def check_copy(source: DicomFile, made: DicomFile) -> None:
         raise VerificationError("the copy is not the same bytes")
 
 
-def check_head(source: DicomFile, made: DicomFile, plan: ConversionPlan) -> None:
+def check_head(conversion: Conversion, made: DicomFile) -> None:
     """Raise VerificationError unless the result is what its head says, and standard."""
-    if made.stated_syntax != plan.target.uid or made.syntax != plan.target:
+    source, target = conversion.file, conversion.plan.target
+    if made.stated_syntax != target.uid or made.syntax != target:
         raise VerificationError(
-            f"the result is in {made.syntax.name}, not in {plan.target.name}",
+            f"the result is in {made.syntax.name}, not in {target.name}",
             attribute="TransferSyntaxUID",
         )
     known = {oddity.id for oddity in source.oddities} & _MAY_REMAIN
@@ -72,8 +73,10 @@ _IN_BOTH = (
 )
 
 
-def check_elements(source: DicomFile, made: DicomFile, edits: dict[int, Edit]) -> None:
+def check_elements(conversion: Conversion, made: DicomFile) -> None:
     """Every element that no edit names must be there, in its place and with the same content."""
+    source = conversion.file
+    edits = {edit.tag: edit for edit in conversion.edits}
     kept = [
         span for span in source.data_set.elements if span.tag & 0xFFFF and span.tag not in edits
     ]
@@ -94,27 +97,15 @@ def check_elements(source: DicomFile, made: DicomFile, edits: dict[int, Edit]) -
         _check_edit(made, edit)
 
 
-def check_allowed(
-    source: DicomFile,
-    made: DicomFile,
-    edits: Iterable[Edit],
-    pixels: PixelPlan | None,
-    asked: Collection[int],
-) -> None:
+def check_allowed(conversion: Conversion, made: DicomFile) -> None:
     """Every change must be one that a conversion has reason to make, or that was asked for.
 
     The edits come from the same rules that made the result; this table does not.
 
-    Args:
-        source: the source.
-        made: the result.
-        edits: what was changed.
-        pixels: what was done with the frames; None where nothing was.
-        asked: tags that the caller sets or removes.
-
     Raises:
         VerificationError: an attribute changed without reason.
     """
+    source, pixels, asked = conversion.file, conversion.plan.pixels, user_tags(conversion)
     further = set()
     if pixels is not None and pixels.derived:
         further.add(Circumstance.RESCALED)
@@ -132,7 +123,7 @@ def check_allowed(
     if pixels is not None:
         permitted |= dict.fromkeys(unsaid_attributes(one), "as it was taken")
     overlays = {overlay.group for overlay in pixels.overlays} if pixels is not None else set()
-    for edit in edits:
+    for edit in conversion.edits:
         present = source.data_set.find(edit.tag) is not None
         if edit.tag in permitted or edit.tag in asked or edit.tag >> 16 in overlays:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from dicodec.conversion.frames.frame_steps import (
     sample_reader,
 )
 from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
-from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.conversion.planning.conversion_plan import Action, Conversion, PixelPlan
 from dicodec.conversion.verification.elements import (
     check_allowed,
     check_copy,
@@ -24,7 +24,6 @@ from dicodec.conversion.verification.elements import (
     check_value,
 )
 from dicodec.errors import DicodecError, VerificationError
-from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.pixels.photometric import apply_steps, route
@@ -55,39 +54,29 @@ class _Difference:
     samples: int = 0
 
 
-def verify_result(
-    source: DicomFile,
-    plan: ConversionPlan,
-    edits: Sequence[Edit],
-    result: Source,
-    workers: int,
-    asked: Collection[int] = (),
-) -> Verification:
-    """Compare a result with what the plan promised.
+def verify_result(conversion: Conversion, result: Source) -> Verification:
+    """Compare a result with what was decided about it.
 
     Args:
-        source: the open source.
-        plan: what was done.
-        edits: the attributes that were changed; all others must be as they were.
+        conversion: the one that made it.
         result: where the result is.
-        workers: threads for frames.
-        asked: the attributes that the caller sets or removes; any other change needs a reason.
 
     Raises:
         VerificationError: something differs; the frame or attribute is named.
     """
+    source, plan = conversion.file, conversion.plan
     try:
         with open_dicom(result, source.data_set.limits) as made:
             if plan.action is Action.COPY_FILE:
                 check_copy(source, made)
                 return Verification(0 if plan.pixels is None else plan.pixels.frames)
-            check_head(source, made, plan)
-            check_elements(source, made, {edit.tag: edit for edit in edits})
-            check_allowed(source, made, edits, plan.pixels, asked)
+            check_head(conversion, made)
+            check_elements(conversion, made)
+            check_allowed(conversion, made)
             if plan.pixels is None:
                 check_value(source.frames, made.frames)
                 return Verification()
-            return _check_frames(source, made, plan.pixels, workers)
+            return _check_frames(conversion, made, plan.pixels)
     except VerificationError:
         raise
     except DicodecError as error:
@@ -99,47 +88,40 @@ def verify_result(
         ) from error
 
 
-def _check_frames(
-    source: DicomFile, made: DicomFile, pixels: PixelPlan, workers: int
-) -> Verification:
-    same_bytes = pixels.action in {Action.MOVE_VALUE, Action.MOVE_FRAMES}
+def _check_frames(conversion: Conversion, made: DicomFile, pixels: PixelPlan) -> Verification:
+    source, action = conversion.file, conversion.plan.action
+    same_bytes = action in {Action.MOVE_VALUE, Action.MOVE_FRAMES}
     as_stored = source.syntax.family == made.syntax.family != "native"
     # Nobody can tell the samples of YBR_PARTIAL_420, but they are as they were.
     unread = pixels.stated.photometric_interpretation == "YBR_PARTIAL_420"
     if same_bytes and (as_stored or unread):
         compare = _of_whole_frames(_byte_comparison(source, made), source)
-        return _compared(compare, pixels.result, pixels.frames, 0, workers)
-    if pixels.action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
+    elif action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
         jpeg, packed = source.frames.read, made.frames.read
-        if pixels.action is Action.UNPACK_JPEG:
+        if action is Action.UNPACK_JPEG:
             jpeg, packed = packed, jpeg
         compare = _repacked_comparison(jpeg, packed)
-        return _compared(compare, pixels.result, pixels.frames, 0, workers)
-    return verify_samples(source, made, pixels, pixels.bound, workers)
+    else:
+        return verify_samples(conversion, made, pixels.bound)
+    return _compared(compare, pixels.result, pixels.frames, 0, conversion.workers)
 
 
-def verify_samples(
-    source: DicomFile,
-    made: DicomFile,
-    pixels: PixelPlan,
-    bound: int | None,
-    workers: int,
-) -> Verification:
+def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -> Verification:
     """Compare the samples of a result with those that its source has after the plan's steps.
 
     Args:
-        source: the open source.
-        made: the open result.
-        pixels: the plan.
-        bound: largest error of a sample that is promised; None where none is.
-        workers: threads for frames.
+        conversion: the one that made it; it has a plan for frames.
+        made: the open result, or what somebody else decoded of it.
+        bound: largest error of a sample that is promised; None if none is.
 
     Raises:
         VerificationError: a sample is further off; the frame is named.
         ReadError: a frame cannot be decoded.
     """
+    source, pixels, workers = conversion.file, conversion.plan.pixels, conversion.workers
+    assert pixels is not None, "there are frames to compare"
     threads = threads_for_each(pixels.frames, workers, _frame_size(pixels.result))
-    if pixels.action is Action.TRANSCODE:
+    if conversion.plan.action is Action.TRANSCODE:
         expected = located(sample_reader(source, pixels, threads=threads), source)
         wanted = pixels.prepared
     else:
