@@ -64,19 +64,19 @@ def _page(results: Results) -> Iterator[str]:
     for name, title in CHARTS:
         if found[name]:
             yield f"![{title}](performance/{name}.svg)\n"
-    yield "## Rows below what was to be reached\n"
+    yield "## Rows below their goal\n"
     yield from _below(results.rows)
     for name, workload in WORKLOADS.items():
         rows = [row for row in results.rows if row.workload == name]
         if rows:
             yield f"## {workload.title[0].upper()}{workload.title[1:]}\n"
-            yield f"To reach: {workload.goal.value}.\n"
+            yield f"Goal: {workload.goal.value}.\n"
             yield from _rows_table(rows)
     yield from _growth_table(results)
     yield from _memory_table(results)
     yield "## Small things\n"
     small = [row.cells() for row in results.start_up]
-    yield from _markdown(("what", "best", "median", "to reach, ms"), small)
+    yield from _markdown(("call", "best", "median", "goal, ms"), small)
 
 
 def _below(rows: Sequence[Row]) -> Iterator[str]:
