@@ -57,7 +57,8 @@ class Jpeg2000Decoder:
 
     Attributes:
         may_be_lossy: the transfer syntax allows loss. A stream with the 5-3 wavelet may then have
-            been cut to a rate, which its header does not tell, and overshoot Bits Stored.
+            been cut to a rate, which its header does not tell, and overshoot Bits Stored: it is
+            taken for lossy where the data set says that the image is.
         threads: for each frame, where OpenJPEG decodes it.
     """
 
@@ -96,7 +97,7 @@ class Jpeg2000Decoder:
                 samples = imagecodecs.jpeg2k_decode(
                     codestream, planar=False, numthreads=self.threads
                 )
-        if self.may_be_lossy:
+        if self.may_be_lossy and image.lossy:
             description = replace(description, lossless=False)
         return bring_to_image(samples, description, image, notes)
 

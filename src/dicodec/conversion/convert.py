@@ -160,10 +160,11 @@ def _examine(file: DicomFile) -> DicomFile:
 
 
 def _standardize(file: DicomFile) -> _Opened:
+    from dicodec.repair.bits_stored import with_bits_of_samples
     from dicodec.repair.standard_form import standard_form
 
     standard = standard_form(file)
-    return _Opened(standard.file, standard.repaired, standard.left)
+    return _Opened(with_bits_of_samples(standard.file), standard.repaired, standard.left)
 
 
 def _make_readable(file: DicomFile, error: DicodecError) -> DicomFile:

@@ -31,6 +31,7 @@ class ImagePixelDescription:
         planar_configuration: 0 by pixel, 1 by plane; 0 where there is one sample.
         number_of_frames: 1 or more.
         floating: True for Float and Double Float Pixel Data (PS3.3 C.7.6.24, C.7.6.25).
+        lossy: whether Lossy Image Compression says that samples have lost something.
         overlay_bits: of a container, those outside of its sample that hold overlays (PS3.5 8.1.2).
     """
 
@@ -45,6 +46,7 @@ class ImagePixelDescription:
     planar_configuration: int = 0
     number_of_frames: int = 1
     floating: bool = False
+    lossy: bool = False
     overlay_bits: int = 0
 
     @property

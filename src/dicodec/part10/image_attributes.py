@@ -136,6 +136,7 @@ def _described(
         planar_configuration=_planar_configuration(data_set, samples, oddities),
         number_of_frames=_number_of_frames(data_set, oddities),
         floating=pixel_data_tag in _FLOATING,
+        lossy=data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
         overlay_bits=_overlay_bits(data_set, samples, bits_allocated, bits_stored, high_bit),
     )
 

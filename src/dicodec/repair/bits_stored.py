@@ -1,0 +1,76 @@
+"""Raise a Bits Stored that samples are past, because what streams say counts (PS3.5 8.2).
+
+To know it, all frames have to be decoded, and what is above Bits Stored may be no part of samples.
+So it is done only where a file is standardized.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dicodec.codecs.table import decoder_for
+from dicodec.errors import DicodecError, FrameMismatchError
+from dicodec.model import tags
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.frames import Frames
+from dicodec.repair.image_attributes import Known, corrections, told
+from dicodec.rules.claimed_sizes import check_decoded_size
+
+if TYPE_CHECKING:  # brings NumPy, which few files need here
+    from dicodec.codecs.base import Decoder, Samples
+    from dicodec.model.image import ImagePixelDescription
+
+
+def with_bits_of_samples(file: DicomFile) -> DicomFile:
+    """Return a file whose Bits Stored holds all samples, if it did not.
+
+    A frame that cannot be decoded leaves the file as it is: its own error comes when it has to be.
+    """
+    frames = file.frames
+    image = frames.description
+    if image is None or frames.encapsulated is None or not file.syntax.reads:
+        return file
+    decoder = decoder_for(file.syntax)
+    try:
+        stream = decoder.describe(frames.read(frames.first_whole))
+        if stream.precision is None or stream.precision <= image.bits_stored or image.overlay_bits:
+            return file
+        limits = file.data_set.limits
+        needed = image.bits_stored
+        for frame in range(len(frames.encapsulated)):
+            if frame not in frames.filled:
+                check_decoded_size(image, len(frames.read(frame)), limits)
+                needed = max(needed, _bits_needed(frames, frame, decoder, image))
+    except DicodecError:
+        return file
+    if needed == image.bits_stored:
+        return file
+    known: Known = {tags.BITS_STORED: needed, tags.HIGH_BIT: needed - 1}
+    described = replace(image, bits_stored=needed, high_bit=needed - 1)
+    return replace(
+        file,
+        frames=replace(frames, description=described),
+        oddities=(*file.oddities, *told(file.data_set, known, "by the samples in the streams")),
+        corrections=(*file.corrections, *corrections(known)),
+    )
+
+
+def _bits_needed(frames: Frames, frame: int, decoder: Decoder, image: ImagePixelDescription) -> int:
+    """Return Bits Stored, or more if a frame's samples cannot be brought to it."""
+    stream = frames.read(frame)
+    try:
+        decoder.decode(stream, image)
+    except FrameMismatchError as error:
+        if error.attribute != "BitsStored":
+            raise
+    else:
+        return image.bits_stored
+    whole = replace(image, bits_stored=image.bits_allocated, high_bit=image.bits_allocated - 1)
+    return _width(decoder.decode(stream, whole), signed=image.signed)
+
+
+def _width(samples: Samples, *, signed: bool) -> int:
+    """Return the bits that hold all samples."""
+    smallest, largest = int(samples.min()), int(samples.max())
+    return max(largest.bit_length(), (~smallest).bit_length() if signed else 0) + signed
