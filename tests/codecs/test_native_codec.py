@@ -169,7 +169,9 @@ def test_the_video_range_is_kept() -> None:
 
     assert decoded.tolist() == [[[16, 128, 128], [235, 128, 128], [16, 16, 240], [16, 16, 240]]]
     described = DECODER.decoded_description(NOTHING, image)
-    assert described.photometric_interpretation == "YBR_PARTIAL_422"
+    assert described.photometric_interpretation == "YBR_PARTIAL"
+    with pytest.raises(UnsupportedImageError, match="chroma for each pixel"):
+        NativeEncoder().encoded_description(described)
 
 
 @pytest.mark.parametrize("pi", ["YBR_FULL_422", "YBR_PARTIAL_422"])

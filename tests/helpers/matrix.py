@@ -50,7 +50,7 @@ def holds(syntax: str, kind: ImageKind) -> bool:
         "jpeg2000-lossless": kind.bits_allocated <= 16,
         "htj2k-lossless": True,
         "htj2k-rpcl": True,
-        "jpegxl-lossless": to_sixteen,
+        "jpegxl-lossless": to_sixteen and kind.photometric != "YBR_FULL",
         "jpeg": eight and not kind.signed,
         "jpegxl-jpeg": False,  # from JPEG only
         "jpeg-extended": mono

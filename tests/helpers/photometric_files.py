@@ -21,6 +21,11 @@ from helpers.matrix import LOSSLESS
 from helpers.samples import colors, native_samples, psnr
 
 ROWS, COLUMNS = 32, 48
+PARTIAL_MATRIX = np.array(
+    [[0.2568, 0.5041, 0.0979], [-0.1482, -0.2910, 0.4392], [0.4392, -0.3678, -0.0714]]
+)
+"""RGB to YBR_PARTIAL_422 (PS3.3 C.7.6.3.1.2), but for the offset."""
+PARTIAL_OFFSET = np.array([16, 128, 128])
 Pixels = NDArray[Any]
 
 
@@ -87,6 +92,18 @@ def to_rgb(ybr: Pixels) -> Pixels:
     return np.clip(np.stack(rgb, axis=-1), 0, 255)
 
 
+def to_partial(rgb: Pixels) -> Pixels:
+    """RGB to the range of YBR_PARTIAL_422, rounded."""
+    partial: Pixels = np.rint(rgb @ PARTIAL_MATRIX.T + PARTIAL_OFFSET).astype(np.uint8)
+    return partial
+
+
+def of_partial(partial: Pixels) -> Pixels:
+    """Return the RGB of samples in the range of YBR_PARTIAL_422, not rounded."""
+    rgb: Pixels = (partial - PARTIAL_OFFSET) @ np.linalg.inv(PARTIAL_MATRIX).T
+    return np.clip(rgb, 0, 255)
+
+
 def pairs(ybr: Pixels) -> Pixels:
     """Return Y1 Y2 Cb Cr of each pair, the chroma that of the first."""
     return np.stack(
@@ -119,18 +136,18 @@ def source(name: str) -> tuple[bytes, Pixels]:
     if name == "YBR_FULL_422, native":
         return subsampled("YBR_FULL_422", pairs(ybr).tobytes()), to_rgb(unpaired(pairs(ybr)))
     if name == "YBR_PARTIAL_422, native":
-        matrix = np.array(
-            [[0.2568, 0.5041, 0.0979], [-0.1482, -0.2910, 0.4392], [0.4392, -0.3678, -0.0714]]
-        )
-        offset = np.array([16, 128, 128])
-        partial = pairs(np.rint(rgb @ matrix.T + offset).astype(np.uint8))
-        inverse = (unpaired(partial) - offset) @ np.linalg.inv(matrix).T
-        return subsampled("YBR_PARTIAL_422", partial.tobytes()), np.clip(inverse, 0, 255)
+        partial = pairs(to_partial(rgb))
+        return subsampled("YBR_PARTIAL_422", partial.tobytes()), of_partial(unpaired(partial))
     if name == "YBR_PARTIAL_420, native":
         return subsampled("YBR_PARTIAL_420", bytes(ROWS * COLUMNS * 3 // 2)), rgb
     if name in {"HSV", "ARGB", "CMYK"}:
         pixels = rgb if name == "HSV" else np.repeat(rgb[..., :1], 4, axis=-1)
         return made(name, pixels), pixels
+    if name == "YBR_PARTIAL_422, in JPEG-LS":
+        partial = to_partial(rgb)
+        stream = convert_bytes(made("YBR_FULL", partial), to="jpeg-ls")
+        wrong = stream.replace(b"CS\x08\0YBR_FULL", b"CS\x10\0YBR_PARTIAL_422 ", 1)
+        return wrong, of_partial(partial)
     ways: dict[str, tuple[str, dict[str, Any]]] = {
         "YBR_FULL_422, in JPEG": ("jpeg", {"quality": 95}),
         "RGB, in JPEG": ("jpeg", {"quality": 95, "photometric": "RGB"}),

@@ -47,9 +47,12 @@ def decide(stated: str, kind: str = "jpeg", samples: int = 3, **stream: Any) -> 
         ("YBR_FULL_422", {"component_ids": NAMED_RGB, "lossless": True}, "RGB", True),
         ("YBR_FULL_422", {"component_ids": NAMED_RGB, "subsampling": HALF}, "YBR_FULL_422", False),
         ("YBR_FULL", {"adobe_transform": 0}, "RGB", True),
-        # What does not exist in JPEG.
-        ("YBR_RCT", {}, "YBR_FULL", True),
-        ("YBR_ICT", {}, "YBR_FULL", True),
+        # The range of video is that of JFIF and Adobe nowhere.
+        ("YBR_PARTIAL_422", {}, "YBR_PARTIAL_422", False),
+        ("YBR_PARTIAL_422", {"jfif": True, "lossless": True}, "YBR_PARTIAL_422", False),
+        ("YBR_PARTIAL_422", {"jfif": True, "lossless": False}, "YBR_FULL", True),
+        ("YBR_PARTIAL_420", {"adobe_transform": 1, "lossless": False}, "YBR_FULL", True),
+        ("YBR_PARTIAL_422", {"adobe_transform": 0, "lossless": False}, "RGB", True),
     ],
 )  # fmt: skip
 def test_jpeg(stated: str, stream: dict[str, Any], coded: str, contradicts: bool) -> None:

@@ -19,12 +19,9 @@ from dicodec.errors import (
     UnsupportedImageError,
     UnsupportedSourceError,
 )
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.pixels import bits
-
-YBR_422 = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
-SUBSAMPLED = YBR_422 | {"YBR_PARTIAL_420"}
 
 
 @contextmanager
@@ -227,10 +224,17 @@ def _signed(samples: Samples, precision: int, image: ImagePixelDescription) -> S
 def plain_description(
     image: ImagePixelDescription, photometric_interpretation: str | None = None
 ) -> ImagePixelDescription:
-    """Return the image with samples by pixel in the lowest bits, as every decoder gives them."""
+    """Return the image with samples by pixel in the lowest bits, as every decoder gives them.
+
+    Args:
+        image: as it is coded.
+        photometric_interpretation: of the samples, if the codec brings them to another; each pixel
+            has chroma of its own in any case.
+    """
+    coded = photometric_interpretation or image.photometric_interpretation
     return replace(
         image,
-        photometric_interpretation=photometric_interpretation or image.photometric_interpretation,
+        photometric_interpretation=WITH_ALL_CHROMA.get(coded, coded),
         planar_configuration=0,
         high_bit=image.bits_stored - 1,
         overlay_bits=0,

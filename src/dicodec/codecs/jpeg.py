@@ -9,7 +9,6 @@ import numpy as np
 
 from dicodec.codecs.base import Buffer, Encoder, Samples
 from dicodec.codecs.checks import (
-    SUBSAMPLED,
     bring_to_image,
     check_decodable,
     check_length,
@@ -57,8 +56,7 @@ class JpegDecoder:
         """Describe the samples that `decode` returns: see `Decoder`."""
         if self.to_rgb and stream.components == 3 and stream.predictor is None:
             return plain_description(image, "RGB")
-        full = image.photometric_interpretation in SUBSAMPLED
-        return plain_description(image, "YBR_FULL" if full else None)
+        return plain_description(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None

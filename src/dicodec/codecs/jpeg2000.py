@@ -79,7 +79,7 @@ class Jpeg2000Decoder:
             raise UnsupportedSourceError(f"JPEG 2000 with subsampled components in {pi}")
         if stream.component_transform or stream.subsampled or pi in {"YBR_RCT", "YBR_ICT"}:
             return plain_description(image, "RGB")
-        return plain_description(image, "YBR_FULL" if pi.startswith("YBR") else None)
+        return plain_description(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None

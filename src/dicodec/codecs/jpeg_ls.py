@@ -8,7 +8,6 @@ import imagecodecs
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
-    YBR_422,
     bring_to_image,
     check_containers,
     check_decodable,
@@ -50,8 +49,7 @@ class JpegLsDecoder:
         """Describe the samples that `decode` returns: see `Decoder`."""
         if stream.component_transform:
             return plain_description(image, "RGB")
-        full = image.photometric_interpretation in YBR_422
-        return plain_description(image, "YBR_FULL" if full else None)
+        return plain_description(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None

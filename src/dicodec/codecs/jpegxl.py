@@ -10,7 +10,6 @@ import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
-    SUBSAMPLED,
     bring_to_image,
     check_containers,
     check_decodable,
@@ -80,7 +79,7 @@ class JpegXlDecoder:
         pi = image.photometric_interpretation
         if image.samples_per_pixel == 3 and (stream.component_transform or pi == "XYB"):
             return plain_description(image, "RGB")
-        return plain_description(image, "YBR_FULL" if pi in SUBSAMPLED else None)
+        return plain_description(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None

@@ -17,7 +17,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.model.encoder_settings import EncoderSettings
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
@@ -70,9 +70,7 @@ def decoded_native(image: ImagePixelDescription) -> ImagePixelDescription:
             "native YBR_PARTIAL_420 has no defined order of samples",
             attribute="PhotometricInterpretation",
         )
-    # Samples of YBR_PARTIAL_422 keep their range, and so their name; both have all chroma.
-    full = image.photometric_interpretation == "YBR_FULL_422" and image.samples_per_pixel == 3
-    return plain_description(image, "YBR_FULL" if full else None)
+    return plain_description(image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +146,12 @@ class NativeEncoder:
 
     def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
+        if image.photometric_interpretation == YBR_PARTIAL:
+            raise UnsupportedImageError(
+                "no native Photometric Interpretation has the range of YBR_PARTIAL_422 and chroma "
+                "for each pixel",
+                attribute="PhotometricInterpretation",
+            )
         if image.photometric_interpretation == "YBR_PARTIAL_420":
             raise UnsupportedImageError(
                 "native YBR_PARTIAL_420 has no defined order of samples",

@@ -10,7 +10,6 @@ import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
-    YBR_422,
     check_decodable,
     check_length,
     encoding,
@@ -55,8 +54,7 @@ class RleDecoder:
 
         A segment holds a whole plane, so chroma has all its columns, whatever is claimed.
         """
-        full = image.photometric_interpretation in YBR_422
-        return plain_description(image, "YBR_FULL" if full else None)
+        return plain_description(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.checks import YBR_422
 from dicodec.model.image import ImagePixelDescription
+
+_HALVED = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 
 
 def is_subsampled(image: ImagePixelDescription) -> bool:
     """Whether a native frame of the image has half the chroma."""
-    return image.photometric_interpretation in YBR_422 and image.samples_per_pixel == 3
+    return image.photometric_interpretation in _HALVED and image.samples_per_pixel == 3
 
 
 def upsampled(words: Samples, image: ImagePixelDescription) -> Samples:

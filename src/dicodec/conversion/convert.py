@@ -31,6 +31,7 @@ from dicodec.errors import (
     kind_of,
 )
 from dicodec.model.edits import Edit, RemoveAttribute
+from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.options import INDEPENDENT, ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
@@ -257,8 +258,8 @@ class _Attempt:
             report.frames = plan.pixels.frames
             report.lossy = plan.pixels.lossy or bool(plan.pixels.derived)
             report.photometric_interpretation = (
-                plan.pixels.stated.photometric_interpretation,
-                plan.pixels.result.photometric_interpretation,
+                _in_data_sets(plan.pixels.stated),
+                _in_data_sets(plan.pixels.result),
             )
         report.changes = _changes(conversion.file, conversion.edits)
         if moved := moved_records(conversion.file, plan):
@@ -370,6 +371,12 @@ def _is_right_already(conversion: Conversion) -> bool:
     ]
     same = plan.source == plan.target and plan.action in {Action.MOVE_VALUE, Action.NONE}
     return same and not effective and not file.oddities and bool(file.stated_syntax)
+
+
+def _in_data_sets(image: ImagePixelDescription) -> str:
+    """Return the Photometric Interpretation by the name that data sets have for it."""
+    name = image.photometric_interpretation
+    return "YBR_PARTIAL_422" if name == YBR_PARTIAL else name
 
 
 def _changes(file: DicomFile, edits: tuple[Edit, ...]) -> list[str]:

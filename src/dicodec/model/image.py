@@ -15,6 +15,27 @@ PHOTOMETRIC_INTERPRETATIONS = frozenset(
 )  # fmt: skip
 """Values that PS3.3 C.7.6.3.1.2 defines or once defined."""
 
+YBR_PARTIAL = "YBR_PARTIAL"
+"""Y, Cb and Cr in the range of YBR_PARTIAL_422, each pixel with chroma of its own.
+
+No value of the standard: it describes what is decoded, and is never stored.
+"""
+
+WITH_ALL_CHROMA = {
+    "YBR_FULL_422": "YBR_FULL",
+    "YBR_PARTIAL_422": YBR_PARTIAL,
+    "YBR_PARTIAL_420": YBR_PARTIAL,
+}
+"""What samples are once each pixel has chroma of its own; only native frames are stored without."""
+
+SAMPLES_PER_PIXEL = {
+    "MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1,
+    "RGB": 3, "YBR_FULL": 3, "YBR_FULL_422": 3, "YBR_PARTIAL_422": 3, "YBR_PARTIAL_420": 3,
+    "YBR_ICT": 3, "YBR_RCT": 3, "XYB": 3, "HSV": 3, YBR_PARTIAL: 3,
+    "ARGB": 4, "CMYK": 4,
+}  # fmt: skip
+"""By Photometric Interpretation (PS3.3 C.7.6.3.1.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImagePixelDescription:

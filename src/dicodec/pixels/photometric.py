@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import UnsupportedImageError
-from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.image import SAMPLES_PER_PIXEL, YBR_PARTIAL, ImagePixelDescription
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 type SampleFunction = Callable[[NDArray[Any], ImagePixelDescription], NDArray[Any]]
-
-_SINGLE_SAMPLE = MONOCHROME | {"PALETTE COLOR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class PhotometricStep:
         after = replace(
             image,
             photometric_interpretation=self.target,
-            samples_per_pixel=1 if self.target in _SINGLE_SAMPLE else 3,
+            samples_per_pixel=SAMPLES_PER_PIXEL.get(self.target, image.samples_per_pixel),
         )
         if self.bits is None:
             return after
@@ -94,14 +92,18 @@ def _inverted(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[An
     return inverted
 
 
-HALVED_CHROMA = PhotometricStep(
-    "YBR_FULL", "YBR_FULL_422", rounds=True, apply=_halved_chroma, how="chroma columns are halved"
-)
+HALVED_CHROMA = {
+    target: PhotometricStep(
+        source, target, rounds=True, apply=_halved_chroma, how="chroma columns are halved"
+    )
+    for source, target in (("YBR_FULL", "YBR_FULL_422"), (YBR_PARTIAL, "YBR_PARTIAL_422"))
+}
+"""By Photometric Interpretation after it."""
 STEPS = (
     PhotometricStep("YBR_FULL", "RGB", rounds=True, apply=_ybr_full_to_rgb),
     PhotometricStep("RGB", "YBR_FULL", rounds=True, apply=_rgb_to_ybr_full),
-    PhotometricStep("YBR_PARTIAL_422", "RGB", rounds=True, apply=_ybr_partial_to_rgb),
-    HALVED_CHROMA,
+    PhotometricStep(YBR_PARTIAL, "RGB", rounds=True, apply=_ybr_partial_to_rgb),
+    *HALVED_CHROMA.values(),
     PhotometricStep(
         "MONOCHROME1", "MONOCHROME2", rounds=False, apply=_inverted, how="samples are inverted"
     ),

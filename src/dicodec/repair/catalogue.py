@@ -251,7 +251,8 @@ _ROWS = (
                "they end where the next begins", "a pad byte behind each", "PS3.5 G.3.1"),
     OddityKind("wrong-attribute", _DOUBTFUL,
                "an attribute of the Image Pixel Module that all streams, or the length of Pixel "
-               "Data, or the bits of all samples, contradict", "what they say",
+               "Data, or the bits of all samples, or the transfer syntax, contradict",
+               "what they say",
                "the attribute with that value", "PS3.5 8.2.1"),
     OddityKind("long-pixel-data", _DOUBTFUL, "Pixel Data is longer than its frames",
                "as many frames as Number of Frames says",

@@ -10,7 +10,7 @@ from dicodec.codecs.streams import rle
 from dicodec.codecs.table import decoder_for
 from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, by_name
@@ -19,6 +19,7 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.frames import find_frames
 from dicodec.repair import stream_kinds, streams
+from dicodec.repair.colors import known_from_colors
 from dicodec.repair.frame_counts import counted_frames
 from dicodec.repair.frame_sizes import size_is_sure
 from dicodec.repair.high_bit import OF_WORDS, frame_words, known_from_bits
@@ -30,9 +31,11 @@ from dicodec.repair.image_attributes import (
     told,
 )
 from dicodec.repair.jpeg_tables import HUFFMAN
+from dicodec.rules.color_space import coded_color_space, colors_agree
 
 _BY_STREAM = "by its streams"
 _SIZES = frozenset({tags.ROWS, tags.COLUMNS, tags.SAMPLES_PER_PIXEL})
+_OF_NATIVE_FRAMES = frozenset({"encapsulated-uncompressed", "deflated-frame"})
 _ENDS = (stream_kinds.END, stream_kinds.END + b"\0")
 
 
@@ -63,7 +66,9 @@ class EncapsulatedRepair:
             self._known[tags.NUMBER_OF_FRAMES] = str(len(self._walked.fragment_starts) - 1)
         if self._known or self._oddities:
             self._read_again()
-        if self._contradicted() and not self._size_is_sure(stream):
+        if not self._judge_colors(stream):
+            return replace(self._file, frames=self._frames)
+        if stream is not None and self._contradicted() and not self._size_is_sure(stream):
             return self._file
         self._count_frames(stream)
         self._judge_high_bit()
@@ -150,6 +155,45 @@ class EncapsulatedRepair:
         self._frames = find_frames(
             self._walked, self._frames.span, self._syntax, self._read, self._known
         )
+
+    def _judge_colors(self, stream: StreamDescription | None) -> bool:
+        """Find out what is right if colors contradict themselves; return whether that is known."""
+        image, family = self._image, self._syntax.family
+        if image is None:
+            return True
+        if colors_agree(image, family):
+            self._judge_chroma(image)
+            return True
+        color = "RGB"
+
+        def fits(one: ImagePixelDescription) -> bool:
+            if stream is None:
+                return self._is_as_stated(one)
+            return one.samples_per_pixel == stream.components
+
+        if stream is not None:
+            plain = replace(image, photometric_interpretation=color, samples_per_pixel=3)
+            color = coded_color_space(plain, stream).photometric_interpretation
+        elif family in stream_kinds.STARTS:  # it cannot be read, which is told when it is decoded
+            return True
+        try:
+            known = known_from_colors(self._file.data_set, image, family, fits, color)
+        except MalformedFileError as error:
+            self._frames = replace(self._frames, description=None, fault=error, encapsulated=None)
+            return False
+        self._known |= known
+        self._read_again()
+        return True
+
+    def _judge_chroma(self, image: ImagePixelDescription) -> None:
+        """Find out whether native frames in fragments have all the chroma that they should not."""
+        all_chroma = WITH_ALL_CHROMA.get(image.photometric_interpretation)
+        if all_chroma is None or self._syntax.family not in _OF_NATIVE_FRAMES:
+            return
+        full = replace(image, photometric_interpretation=all_chroma)
+        if self._is_as_stated(full) and not self._is_as_stated(image):
+            self._known[tags.PHOTOMETRIC_INTERPRETATION] = all_chroma
+            self._read_again()
 
     def _contradicted(self) -> bool:
         """Whether a size that is stated is another than the stream's."""

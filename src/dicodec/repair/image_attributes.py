@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import keyword_of
+from dicodec.rules.color_space import exists_in
 
 type Known = dict[int, int | str]
 """Values by tag."""
@@ -19,6 +20,7 @@ type Known = dict[int, int | str]
 _STORED_SIZES = (8, 16, 32)
 _ALLOCATED_SIZES = (1, 8, 16, 32, 64)
 _COLORS = ("RGB", "YBR")
+_MEANT: dict[int | str, str] = {YBR_PARTIAL: "that with chroma for each pixel"}
 
 
 def corrections(known: Known) -> tuple[Edit, ...]:
@@ -28,6 +30,7 @@ def corrections(known: Known) -> tuple[Edit, ...]:
         if isinstance(value, int)
         else SetAttribute(tag, "IS" if tag == tags.NUMBER_OF_FRAMES else "CS", value)
         for tag, value in known.items()
+        if value != YBR_PARTIAL  # which only says how the samples are read
     )
 
 
@@ -49,8 +52,11 @@ def told(data_set: DataSet, known: Known, by: str) -> list[Oddity]:
             continue
         stated = data_set.text(tag) if isinstance(value, str) else data_set.number(tag)
         identity = "wrong-number-of-frames" if tag == tags.NUMBER_OF_FRAMES else "wrong-attribute"
+        meant = _MEANT.get(value, value)
+        foreign = tag == tags.PHOTOMETRIC_INTERPRETATION and not exists_in(str(stated), None)
+        cause = "in this transfer syntax" if foreign and meant != "MONOCHROME2" else by
         found.append(
-            Oddity(identity, f"{keyword} is {stated}; {by} it is {value}", offset=span.start)
+            Oddity(identity, f"{keyword} is {stated}; {cause} it is {meant}", offset=span.start)
         )
     return found
 
@@ -149,8 +155,8 @@ def _solved(
 def known_from_excess(data_set: DataSet, image: ImagePixelDescription, length: int) -> Known:
     """Return what one attribute should say where native Pixel Data is that much longer.
 
-    YBR_FULL_422 that was stored with all of its chroma, one sample per pixel of a color, frames
-    that nobody counted: each fits the length exactly, or is not assumed.
+    YBR_FULL_422 or YBR_PARTIAL_422 that was stored with all of its chroma, frames that nobody
+    counted: each fits the length exactly, or is not assumed.
 
     Args:
         data_set: what it says.
@@ -159,16 +165,15 @@ def known_from_excess(data_set: DataSet, image: ImagePixelDescription, length: i
     """
     bits = image.rows * image.columns * image.bits_allocated
     color = image.photometric_interpretation
+    all_chroma = WITH_ALL_CHROMA.get(color)
 
     def fits(samples: int, frames: int) -> bool:
         size = (bits * samples * frames + 7) // 8
         return length in {size, size + size % 2}
 
-    if color == "YBR_FULL_422" and image.samples_per_pixel == 3:
+    if all_chroma is not None:
         full = fits(3, image.number_of_frames)
-        return {tags.PHOTOMETRIC_INTERPRETATION: "YBR_FULL"} if full else {}
-    if color.startswith(_COLORS) and image.samples_per_pixel == 1:
-        return {tags.SAMPLES_PER_PIXEL: 3} if fits(3, image.number_of_frames) else {}
+        return {tags.PHOTOMETRIC_INTERPRETATION: all_chroma} if full else {}
     if data_set.text(tags.NUMBER_OF_FRAMES):
         return {}
     frames = 8 * length // max(bits * image.samples_per_pixel, 1)

@@ -14,6 +14,7 @@ from dicodec.part10.elements import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.frames import Frames
 from dicodec.part10.source import ByteSource
+from dicodec.rules.color_space import colors_agree
 
 
 class _StandardRepairs:
@@ -75,11 +76,11 @@ class _StandardRepairs:
 
 
 def _is_as_described(frames: Frames) -> bool:
-    """Whether native Pixel Data has the length that its frames take, and the usual High Bit."""
+    """Whether native Pixel Data has the length that its frames take, usual High Bit and colors."""
     image = frames.description
     if image is None or frames.native is None or image.high_bit >= image.bits_stored:
         return False
-    return frames.excess in {0, 1}
+    return frames.excess in {0, 1} and colors_agree(image, frames.syntax.family)
 
 
 _REPAIRS = _StandardRepairs()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dicodec.errors import MalformedFileError
 from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import Storage
-from dicodec.part10.data_set import WalkedDataSet
+from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.frames import Frames, find_frames
+from dicodec.repair.colors import known_from_colors
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import as_fragments
 from dicodec.repair.high_bit import holds_words, known_from_bits, native_words
@@ -22,6 +25,7 @@ from dicodec.repair.image_attributes import (
     told,
 )
 from dicodec.repair.packed_samples import with_samples_unpacked
+from dicodec.rules.color_space import colors_agree
 
 _BY_LENGTH = "by the length of Pixel Data"
 _BY_BITS = "by the bits that samples have set"
@@ -47,42 +51,80 @@ def with_pixel_data_repaired(file: DicomFile, walked: WalkedDataSet) -> DicomFil
 
 def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     frames, data_set = file.frames, file.data_set
-    span = frames.span
+    span, image = frames.span, frames.description
+    if frames.missing or span.tag != tags.PIXEL_DATA:
+        return _described(file, walked, {}, "")
     oddities: list[Oddity] = []
-    if not frames.missing and span.tag == tags.PIXEL_DATA:
-        image = frames.description
-        syntax = as_fragments(file.syntax, walked, span, image, oddities)
-        if syntax is not None:
-            found = find_frames(walked, span, syntax, oddities)
-            bare = replace(file, syntax=syntax, frames=found, oddities=(*file.oddities, *oddities))
-            return EncapsulatedRepair(bare, walked).repaired()
-        unpacked = with_samples_unpacked(file, span)
-        if unpacked is not None:
-            return unpacked
-        by = _BY_LENGTH
-        known = known_from_length(data_set, span.length) if _is_undescribed(file) else {}
-        if not known and image is not None and image.high_bit >= image.bits_stored:
-            big_endian = not file.syntax.pixels_little_endian
-            words = native_words(data_set.source, span, image, big_endian=big_endian)
-            known = known_from_bits(words, image)
-            by = _BY_BITS
-        if tags.BITS_STORED in known:
-            known |= _bits_of_words(file, walked, span, known)
-        if not known and image is not None and frames.excess > 1:
-            known = known_from_excess(data_set, image, span.length)
-        if known:
-            stale: list[Oddity] = []
-            find_frames(walked, span, file.syntax, stale)
-            frames = find_frames(walked, span, file.syntax, oddities, known)
-            oddities += told(data_set, known, by)
-            return replace(
-                file,
-                frames=frames,
-                oddities=(*(one for one in file.oddities if one not in stale), *oddities),
-                corrections=(*file.corrections, *corrections(known)),
-            )
-    oddities += _too_long(frames)
-    return replace(file, oddities=(*file.oddities, *oddities)) if oddities else file
+    syntax = as_fragments(file.syntax, walked, span, image, oddities)
+    if syntax is not None:
+        found = find_frames(walked, span, syntax, oddities)
+        bare = replace(file, syntax=syntax, frames=found, oddities=(*file.oddities, *oddities))
+        return EncapsulatedRepair(bare, walked).repaired()
+    unpacked = with_samples_unpacked(file, span)
+    if unpacked is not None:
+        return unpacked
+    by = _BY_LENGTH
+    known = known_from_length(data_set, span.length) if _is_undescribed(file) else {}
+    if not known and image is not None and image.high_bit >= image.bits_stored:
+        big_endian = not file.syntax.pixels_little_endian
+        words = native_words(data_set.source, span, image, big_endian=big_endian)
+        known = known_from_bits(words, image)
+        by = _BY_BITS
+    if tags.BITS_STORED in known:
+        known |= _bits_of_words(file, walked, span, known)
+    agrees = image is not None and colors_agree(image, file.syntax.family)
+    if not known and image is not None and agrees and frames.excess > 1:
+        known = known_from_excess(data_set, image, span.length)
+    return _described(file, walked, known, by)
+
+
+def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) -> DicomFile:
+    """Return a native file that is described as is known, of colors that its length bears out.
+
+    Args:
+        file: as it was read by what it says.
+        walked: its data set.
+        known: what attributes should say, by tag.
+        by: what tells it, in words.
+    """
+    span, data_set = file.frames.span, file.data_set
+    told_of = told(data_set, known, by)
+    frames = find_frames(walked, span, file.syntax, [], known) if known else file.frames
+    image = frames.description
+    if image is not None and not colors_agree(image, file.syntax.family):
+        try:
+            colors = _colors_by_length(data_set, frames, image)
+        except MalformedFileError as error:
+            return replace(file, frames=replace(frames, description=None, fault=error))
+        told_of += told(data_set, colors, _BY_LENGTH)
+        known = {**known, **colors}
+    if not known:
+        too_long = _too_long(frames)
+        return replace(file, oddities=(*file.oddities, *too_long)) if too_long else file
+    stale: list[Oddity] = []
+    find_frames(walked, span, file.syntax, stale)
+    anew: list[Oddity] = []
+    return replace(
+        file,
+        frames=find_frames(walked, span, file.syntax, anew, known),
+        oddities=(*(one for one in file.oddities if one not in stale), *anew, *told_of),
+        corrections=(*file.corrections, *corrections(known)),
+    )
+
+
+def _colors_by_length(data_set: DataSet, frames: Frames, image: ImagePixelDescription) -> Known:
+    """Return what the image should say of its colors by the length that Pixel Data claims.
+
+    Raises:
+        MalformedFileError: it tells nothing.
+    """
+    length = frames.span.length + frames.missing
+
+    def fits(one: ImagePixelDescription) -> bool:
+        size = (one.native_frame_bits * one.number_of_frames + 7) // 8
+        return length in {size, size + size % 2}
+
+    return known_from_colors(data_set, image, frames.syntax.family, fits)
 
 
 def _bits_of_words(

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import SAMPLES_PER_PIXEL, ImagePixelDescription
 
 if TYPE_CHECKING:
     from dicodec.model.stream import StreamDescription
 
 _RGB_IDS = (ord("R"), ord("G"), ord("B"))
-_YBR = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"})
-_COLORS = _YBR | {"RGB", "YBR_RCT", "YBR_ICT"}
+_PARTIAL = frozenset({"YBR_PARTIAL_422", "YBR_PARTIAL_420"})
+_YBR = _PARTIAL | {"YBR_FULL", "YBR_FULL_422"}
+_JPEG_2000 = frozenset({"jpeg2000", "htj2k"})
+_ONLY_IN = {"YBR_RCT": _JPEG_2000, "YBR_ICT": _JPEG_2000, "XYB": frozenset({"jpegxl"})}
+"""Families that Photometric Interpretations belong to, which their codecs turn into RGB."""
 
 
 class ColorSpace(NamedTuple):
@@ -32,16 +35,32 @@ class ColorSpace(NamedTuple):
     reason: str
 
 
+def colors_agree(image: ImagePixelDescription, family: str | None) -> bool:
+    """Whether Photometric Interpretation agrees with Samples per Pixel and the transfer syntax.
+
+    PS3.3 C.7.6.3.1.2, PS3.5 8.2.4. Of interpretations that nobody knows nothing can be said.
+
+    Args:
+        image: as the data set describes it.
+        family: codec family of the transfer syntax.
+    """
+    stated = image.photometric_interpretation
+    samples = SAMPLES_PER_PIXEL.get(stated, image.samples_per_pixel)
+    return samples == image.samples_per_pixel and exists_in(stated, family)
+
+
+def exists_in(photometric_interpretation: str, family: str | None) -> bool:
+    """Whether samples of a codec family may be in a Photometric Interpretation."""
+    families = _ONLY_IN.get(photometric_interpretation)
+    return families is None or family in families
+
+
 def coded_color_space(image: ImagePixelDescription, stream: StreamDescription) -> ColorSpace:
     """Decide the Photometric Interpretation of the samples in a stream."""
     stated = image.photometric_interpretation
-    if image.samples_per_pixel == 1 and stream.components == 1 and stated in _COLORS:
-        return ColorSpace(
-            "MONOCHROME2", f"the stream has one component although the data set says {stated}"
-        )
     if image.samples_per_pixel != 3:
         return ColorSpace(stated, "")
-    if stream.kind in {"jpeg2000", "htj2k"}:
+    if stream.kind in _JPEG_2000:
         return _jpeg_2000(stated, stream)
     if stream.kind == "jpeg":
         return _jpeg(stated, stream)
@@ -109,9 +128,10 @@ def _jpeg(stated: str, stream: StreamDescription) -> ColorSpace:
             "a JFIF stream is YCbCr although the data set says RGB",
         ),
         (
-            stated in {"YBR_RCT", "YBR_ICT"},
+            stated in _PARTIAL and not stream.lossless
+            and (stream.jfif or stream.adobe_transform == 1),
             "YBR_FULL",
-            f"{stated} does not exist in JPEG; the stream is taken as YCbCr",
+            f"YCbCr of JFIF and Adobe has the full range although the data set says {stated}",
         ),
     )  # fmt: skip
     for applies, coded, reason in rows:

@@ -27,7 +27,7 @@ def fill_values(image: ImagePixelDescription, padding: float | None) -> tuple[fl
     match image.photometric_interpretation:
         case "YBR_FULL" | "YBR_FULL_422":
             return 0, middle, middle
-        case "YBR_PARTIAL_422" | "YBR_PARTIAL_420":  # black is 16 of 8 bits (CCIR 601-2)
+        case "YBR_PARTIAL":  # black is 16 of 8 bits (CCIR 601-2)
             return 16 << image.bits_stored >> 8, middle, middle
         case _:
             return (0,) * image.samples_per_pixel

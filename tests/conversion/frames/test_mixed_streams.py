@@ -181,6 +181,8 @@ def test_one_component_is_gray_whatever_is_said(stated: str) -> None:
     out = io.BytesIO()
     report = convert(wrong, out, to="explicit-le", verify=True)
     assert pydicom.dcmread(io.BytesIO(out.getvalue())).PhotometricInterpretation == "MONOCHROME2"
-    assert "taken as MONOCHROME2" in report.decisions[0]
+    assert [one.text for one in report.oddities] == [
+        f"PhotometricInterpretation is {stated}; by its streams it is MONOCHROME2"
+    ]
     with pytest.raises(ContradictionError):
         convert_bytes(wrong, to="explicit-le", strict=True)

@@ -17,7 +17,7 @@ from dicodec.errors import (
 from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.encoder_settings import EncoderSettings
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import (
     Loss,
@@ -35,13 +35,16 @@ if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
     from dicodec.codecs.base import Encoder
 
 
-CHROMA_AS_IT_WAS = replace(HALVED_CHROMA, rounds=False, how="")
+_CHROMA_AS_IT_WAS = {
+    target: replace(step, rounds=False, how="") for target, step in HALVED_CHROMA.items()
+}
 """For chroma that was stored halved: leaves out again what decoding repeated."""
 
 _PLAIN_FAMILIES = frozenset({"native", "encapsulated-uncompressed", "deflated-frame"})
 _TRANSFORMING = frozenset({"jpeg2000", "htj2k"})
 """Families whose codec turns RGB into colors that are easier to compress, and back."""
 
+_BYTE = 8
 _RETIRED_COLORS = frozenset({"HSV", "ARGB", "CMYK"})
 _COLOR_TABLE, _ALPHA_TABLE = 0x00281101, 0x00281204
 
@@ -160,6 +163,7 @@ class PhotometricPlanner:
         stored = coded.photometric_interpretation if wanted == "keep" else wanted
         failure: UnsupportedImageError | None = None
         other: UnsupportedImageError | None = None
+        rounding: UnsupportedImageError | None = None
         for steps, prepared in self._ways(coded, decoded):
             try:
                 result = encoder.encoded_description(prepared)
@@ -170,9 +174,12 @@ class PhotometricPlanner:
             if stored not in {"auto", result.photometric_interpretation}:
                 other = other or self._other_than(stored, result)
                 continue
+            if self._rounds_unasked(steps, decoded):
+                rounding = rounding or self._rounding(coded, prepared)
+                continue
             self._note_steps(steps, decoded, result)
             return encoder, steps, prepared, result
-        failure = failure or other
+        failure = rounding or failure or other
         assert failure is not None, "there is at least one way"
         failure.hint = failure.hint or self._way_out(decoded)
         raise failure
@@ -182,13 +189,13 @@ class PhotometricPlanner:
     ) -> Iterator[tuple[tuple[PhotometricStep, ...], ImagePixelDescription]]:
         """Yield the steps that may lead to what the encoder is given, the preferred ones first."""
         wanted = self._options.photometric
+        as_it_was = _CHROMA_AS_IT_WAS.get(coded.photometric_interpretation)
         if (
-            coded.photometric_interpretation == "YBR_FULL_422"
+            as_it_was is not None
             and self._source.family in _PLAIN_FAMILIES
-            and wanted in {"auto", "keep", "YBR_FULL_422"}
+            and wanted in {"auto", "keep", as_it_was.target}
         ):
-            step = CHROMA_AS_IT_WAS
-            yield (step,), step.described(decoded)
+            yield (as_it_was,), as_it_was.described(decoded)
         if (
             decoded.photometric_interpretation == "YBR_FULL"
             and wanted == "auto"
@@ -208,13 +215,52 @@ class PhotometricPlanner:
             error.hint = self._way_out(decoded)
             raise
 
+    def _rounds_unasked(
+        self, steps: tuple[PhotometricStep, ...], decoded: ImagePixelDescription
+    ) -> bool:
+        """Whether steps round samples for a target that loses nothing, and nobody asked for it.
+
+        What compressed samples of YBR_PARTIAL_422 become where no codec is used is read out of
+        them: there is nothing else that they could be stored as.
+        """
+        if self._options.photometric != "auto" or self._target.loss is not Loss.NEVER:
+            return False
+        plain = self._target.family in _PLAIN_FAMILIES
+        if plain and decoded.photometric_interpretation == YBR_PARTIAL:
+            return False
+        asked = self._options.rescale_to_8bit  # of the tables of a palette, too
+        return any(step.rounds and not (asked and step.bits == _BYTE) for step in steps)
+
+    def _rounding(
+        self, coded: ImagePixelDescription, prepared: ImagePixelDescription
+    ) -> UnsupportedImageError:
+        before, after = coded.photometric_interpretation, prepared.photometric_interpretation
+        full = before.startswith("YBR_FULL")
+        others = "; jpeg2000-lossless, jpeg-ls and rle hold it as it is" if full else ""
+        return UnsupportedImageError(
+            f"{self._target.name} would hold {before} as {after} only, which rounds samples",
+            attribute="PhotometricInterpretation",
+            hint=f"--photometric {after} allows it{others}",
+        )
+
     def _palette_steps(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
         from dicodec.conversion.planning.mapped_samples import palette_steps
 
         return palette_steps(self._data_set, decoded, self._options, self._decisions)
 
     def rescaling(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
-        """Return the step to 8 bits."""
+        """Return the step to 8 bits.
+
+        Raises:
+            UnsupportedImageError: samples have no meaning that could be scaled.
+        """
+        stated = decoded.photometric_interpretation
+        if stated in _RETIRED_COLORS:  # ARGB has indices and colors side by side
+            raise UnsupportedImageError(
+                f"--rescale-to-8bit is not applied to {stated}",
+                attribute="PhotometricInterpretation",
+                hint=self._way_out(decoded),
+            )
         from dicodec.conversion.planning.mapped_samples import rescaling
 
         step = rescaling(self._data_set, decoded, self._options)
@@ -260,7 +306,7 @@ class PhotometricPlanner:
         result: ImagePixelDescription,
     ) -> None:
         for step in steps:
-            if step == CHROMA_AS_IT_WAS:
+            if step in _CHROMA_AS_IT_WAS.values():
                 continue
             self._decisions.append(step.text)
             if step.rounds and self._target.loss is Loss.NEVER:
