@@ -6,7 +6,7 @@ import os
 from collections.abc import Buffer, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from dicodec.errors import (
     DicodecError,
@@ -111,26 +111,35 @@ class DicomFile:
         error.offset = self.locate_frame(frame, error.offset or 0)
 
 
-class Repairs(Protocol):
-    """What is tried where a file cannot be read as it is, or contradicts itself.
+class Repairs:
+    """What is tried if a file cannot be read as it is, or contradicts itself; here nothing.
 
-    Implemented in `dicodec.repair`; nothing is tried where open_dicom gets none.
+    `dicodec.repair` knows more.
     """
 
     def deflated(
-        self, source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
+        self,
+        source: ByteSource,
+        start: int,
+        oddities: list[Oddity],
+        *,
+        stated: bool,
     ) -> bool:
         """Return whether a data set is deflated, by its bytes; what differs is added.
 
-        Asked where that is stated, and where the first bytes are no element's.
+        Asked if that is stated, or if the first bytes are not an element's.
         """
-        ...
+        return stated
 
     def walk(
-        self, source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
+        self,
+        source: ByteSource,
+        start: int,
+        encoding: DataSetEncoding,
+        limits: Limits,
     ) -> WalkedDataSet | None:
-        """Return the data set of which walking failed; None where it cannot be made out."""
-        ...
+        """Return the data set of which walking failed; None if it cannot be made out."""
+        return None
 
     def syntax(
         self,
@@ -140,117 +149,165 @@ class Repairs(Protocol):
         span: ElementSpan,
         oddities: list[Oddity],
     ) -> TransferSyntax | None:
-        """Return the transfer syntax that Pixel Data is really in, by its bytes.
+        """Return the transfer syntax that Pixel Data is really in, by its bytes, if that is sure.
 
         Args:
-            stated: the UID in group 2; "" where there is none.
-            syntax: its row; None where it is in no table.
+            stated: the UID in group 2; "" if there is none.
+            syntax: its row; None if it is in no table.
             walked: the data set.
             span: of Pixel Data.
             oddities: what differs is added.
         """
-        ...
+        return None
 
     def whole(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         """Return a file with what can only be judged once everything is read put right."""
-        ...
+        return file
+
+
+_NO_REPAIRS = Repairs()
 
 
 @contextmanager
 def open_dicom(
-    source: Source, limits: Limits = DEFAULT_LIMITS, repairs: Repairs | None = None
+    source: Source, limits: Limits = DEFAULT_LIMITS, repairs: Repairs = _NO_REPAIRS
 ) -> Iterator[DicomFile]:
     """Open a DICOM file, whatever its transfer syntax, and walk its headers.
 
     Args:
         source: a path, a buffer, or a binary stream.
         limits: bounds on what the file may claim.
-        repairs: what is tried where the file cannot be read as it is.
+        repairs: what is tried if the file cannot be read as it is.
 
     Raises:
         ReadError: the finer kinds tell what is wrong, with the byte offset.
     """
     with ExitStack() as stack:
         given = stack.enter_context(OpenSource(source))
-        head = read_head(given, limits)
-        stated = head.text(tags.TRANSFER_SYNTAX_UID)
-        oddities = list(head.oddities)
-        start = head.data_set_start
-        syntax = by_uid(stated)
-        if stated and syntax is None and repairs is None:
-            raise _unknown_syntax(stated)
-        walked_bytes: ByteSource = given
-        deflated = syntax is not None and syntax.deflated
-        first = given.read(start, _FIRST_ELEMENT)
-        if repairs is not None and (deflated or not begins_data_set(first)):
-            deflated = repairs.deflated(given, start, oddities, stated=deflated)
-        if deflated:
-            inflated = inflate_data_set(given, start, limits, oddities)
-            stack.callback(inflated.close)
-            walked_bytes, start = inflated, 0
-            first = inflated.read(0, _FIRST_ELEMENT)
-        encoding = _encoding_seen(first, start, syntax, oddities, after_group_2=bool(head.elements))
-        walked = _walked(walked_bytes, start, encoding, limits, repairs)
-        data_set = walked.data_set
-        if data_set.encoding != encoding:  # what the first bytes seemed to show was wrong
-            oddities = [oddity for oddity in oddities if oddity.id != "other-encoding"]
-        oddities += walked.oddities
-        if not data_set.elements:
-            if not head.elements:
-                raise NotDicomError("not a DICOM file: there is no element in it")
-            raise TruncatedFileError(
-                "the file is incomplete: it ends after its File Meta Information",
-                offset=given.size,
+        yield _Opening(given, limits, repairs).file(stack)
+
+
+class _Opening:
+    """The steps of opening one file, each of which may find something odd."""
+
+    def __init__(self, given: ByteSource, limits: Limits, repairs: Repairs) -> None:
+        self._given = given
+        self._limits = limits
+        self._repairs = repairs
+        self._head = read_head(given, limits)
+        self._oddities = list(self._head.oddities)
+        self._stated = self._head.text(tags.TRANSFER_SYNTAX_UID)
+        self._syntax = by_uid(self._stated)
+
+    def file(self, stack: ExitStack) -> DicomFile:
+        """Return the file; what has to be closed after it goes on the stack."""
+        source, start = self._inflate(stack)
+        walked = self._walk(source, start)
+        span = _pixel_data_span(walked.data_set)
+        syntax = self._find_syntax(walked, span)
+        frames = find_frames(walked, span, syntax, self._oddities)
+        file = DicomFile(
+            self._given,
+            self._head,
+            syntax,
+            self._stated,
+            walked.data_set,
+            frames,
+            tuple(self._oddities),
+        )
+        return self._repairs.whole(file, walked)
+
+    def _inflate(self, stack: ExitStack) -> tuple[ByteSource, int]:
+        """Return the bytes that the data set is in, and where it begins."""
+        given, start = self._given, self._head.data_set_start
+        deflated = self._syntax is not None and self._syntax.deflated
+        if deflated or not begins_data_set(given.read(start, _FIRST_ELEMENT)):
+            deflated = self._repairs.deflated(given, start, self._oddities, stated=deflated)
+        if not deflated:
+            return given, start
+        inflated = inflate_data_set(given, start, self._limits, self._oddities)
+        stack.callback(inflated.close)
+        return inflated, 0
+
+    def _walk(self, source: ByteSource, start: int) -> WalkedDataSet:
+        """Return the top level.
+
+        Raises:
+            NotDicomError, TruncatedFileError: there is none.
+        """
+        encoding = self._find_encoding(source.read(start, _FIRST_ELEMENT), start)
+        walked = self._walk_or_repair(source, start, encoding)
+        if walked.data_set.encoding != encoding:  # what the first bytes seemed to show was wrong
+            self._oddities = [one for one in self._oddities if one.id != "other-encoding"]
+        self._oddities += walked.oddities
+        if walked.data_set.elements:
+            return walked
+        if not self._head.elements:
+            raise NotDicomError("not a DICOM file: there is no element in it")
+        raise TruncatedFileError(
+            "the file is incomplete: it ends after its File Meta Information",
+            offset=self._given.size,
+        )
+
+    def _find_encoding(self, first: bytes, start: int) -> DataSetEncoding:
+        """Return the encoding the data set begins in, which is what it says except in odd files."""
+        stated = EXPLICIT_LITTLE
+        if self._syntax is None:
+            guessed = guess_encoding(first)
+            if guessed is not None or not self._head.elements:
+                return guessed or stated
+        else:
+            stated = DataSetEncoding.of(self._syntax)
+        seen = seen_encoding(first, stated)
+        if seen != stated and self._syntax is not None:
+            text = f"the data set is in {seen} where {stated} is stated"
+            self._oddities.append(Oddity("other-encoding", text, start))
+        return seen
+
+    def _walk_or_repair(
+        self, source: ByteSource, start: int, encoding: DataSetEncoding
+    ) -> WalkedDataSet:
+        """Return the top level, walked plainly wherever that can be."""
+        try:
+            walked = _walk_plainly(source, start, encoding, self._limits)
+        except (MalformedFileError, TruncatedFileError):
+            repaired = self._repairs.walk(source, start, encoding, self._limits)
+            if repaired is None:
+                raise
+            return repaired
+        if encoding.explicit_vr:
+            return walked
+        span = walked.data_set.find(tags.PIXEL_DATA)
+        if span is None or not states_vr(source.read(span.start, 6)):
+            return walked
+        # Letters of a VR were taken for the length of Pixel Data.
+        return self._repairs.walk(source, start, encoding, self._limits) or walked
+
+    def _find_syntax(self, walked: WalkedDataSet, span: ElementSpan | None) -> TransferSyntax:
+        """Return the transfer syntax that the data set really is in.
+
+        Raises:
+            UnknownTransferSyntaxError: it is in no table, or missing, and nothing shows it.
+        """
+        stated, encoding = self._syntax, walked.data_set.encoding
+        if span is not None:
+            seen = self._repairs.syntax(self._stated, stated, walked, span, self._oddities)
+            if seen is not None:
+                return seen
+        if self._stated and stated is None:
+            raise UnknownTransferSyntaxError(
+                f"the transfer syntax {self._stated!r} is in no table",
+                attribute="TransferSyntaxUID",
             )
-        span = _pixel_data_span(data_set)
-        seen = None
-        if repairs is not None and span is not None:
-            seen = repairs.syntax(stated, syntax, walked, span, oddities)
-        if seen is not None:
-            syntax = seen
-        elif stated and syntax is None:
-            raise _unknown_syntax(stated)
-        elif syntax is None or (syntax.native and span is not None and span.undefined):
-            syntax = _syntax_seen(data_set.encoding, span, syntax, oddities)
-        elif syntax.native and data_set.encoding.little_endian != syntax.little_endian:
+        if stated is None or (stated.native and span is not None and span.undefined):
+            return _native_syntax(encoding, span, stated, self._oddities)
+        if stated.native and encoding.little_endian != stated.little_endian:
             # Samples follow the byte order that the elements are in, whatever is stated.
-            syntax = _SYNTAX_OF_ENCODING.get(data_set.encoding, IMPLICIT_LE)
-        frames = find_frames(walked, span, syntax, oddities)
-        file = DicomFile(given, head, syntax, stated, data_set, frames, tuple(oddities))
-        yield file if repairs is None else repairs.whole(file, walked)
+            return _SYNTAX_OF_ENCODING.get(encoding, IMPLICIT_LE)
+        return stated
 
 
-def _walked(
-    source: ByteSource,
-    start: int,
-    encoding: DataSetEncoding,
-    limits: Limits,
-    repairs: Repairs | None,
-) -> WalkedDataSet:
-    """Return the top level, walked plainly wherever that can be."""
-    try:
-        walked = _walk(source, start, encoding, limits)
-    except (MalformedFileError, TruncatedFileError):
-        repaired = repairs.walk(source, start, encoding, limits) if repairs else None
-        if repaired is None:
-            raise
-        return repaired
-    if repairs is None or encoding.explicit_vr:
-        return walked
-    span = walked.data_set.find(tags.PIXEL_DATA)
-    if span is None or not states_vr(source.read(span.start, 6)):
-        return walked
-    # Letters of a VR were taken for the length of Pixel Data.
-    return repairs.walk(source, start, encoding, limits) or walked
-
-
-def _unknown_syntax(stated: str) -> UnknownTransferSyntaxError:
-    return UnknownTransferSyntaxError(
-        f"the transfer syntax {stated!r} is in no table", attribute="TransferSyntaxUID"
-    )
-
-
-def _walk(
+def _walk_plainly(
     source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
 ) -> WalkedDataSet:
     walker = Walker(source, limits)
@@ -272,32 +329,7 @@ def _walk(
     )
 
 
-def _encoding_seen(
-    first: bytes,
-    start: int,
-    syntax: TransferSyntax | None,
-    oddities: list[Oddity],
-    *,
-    after_group_2: bool,
-) -> DataSetEncoding:
-    """Return the encoding the data set begins in, which is what it says except in odd files."""
-    stated = EXPLICIT_LITTLE
-    if syntax is None:
-        guessed = guess_encoding(first)
-        if guessed is not None or not after_group_2:
-            return guessed or stated
-    else:
-        stated = DataSetEncoding.of(syntax)
-    seen = seen_encoding(first, stated)
-    if seen == stated or syntax is None:
-        return seen
-    oddities.append(
-        Oddity("other-encoding", f"the data set is in {seen} where {stated} is stated", start)
-    )
-    return seen
-
-
-def _syntax_seen(
+def _native_syntax(
     encoding: DataSetEncoding,
     span: ElementSpan | None,
     stated: TransferSyntax | None,

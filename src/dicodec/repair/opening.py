@@ -9,7 +9,7 @@ from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import WalkedDataSet
-from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
+from dicodec.part10.dicom_file import DicomFile, Repairs, Source, open_dicom
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.frames import Frames
@@ -17,8 +17,8 @@ from dicodec.part10.source import ByteSource
 from dicodec.rules.color_space import colors_agree
 
 
-class _StandardRepairs:
-    """Implements dicodec.part10.dicom_file.Repairs; what is seldom needed is imported then.
+class _StandardRepairs(Repairs):
+    """All repairs that are known; those that are seldom needed are imported then.
 
     Args:
         salvage: whether a file may end inside an element that follows Pixel Data.
