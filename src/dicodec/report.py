@@ -35,6 +35,8 @@ class ConversionReport:
         salvaged_frames: of a damaged source, the frames that could not be read, from 0, and why.
         salvaged: in words, what became of a damaged source; empty where it was whole.
         source_size, target_size: bytes.
+        replaced_digest: SHA-256, in hexadecimal, of the file that the result replaced in place;
+            empty if it replaced none.
         seconds: wall time, by stage: "open", "plan", "convert", "verify", "total".
         verified: whether the result was decoded again and compared.
         witness: who else than dicodec decoded what: "GDCM 3.2.6: the result and the source"; empty
@@ -64,6 +66,7 @@ class ConversionReport:
     salvaged: str = ""
     source_size: int = 0
     target_size: int = 0
+    replaced_digest: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     verified: bool = False
     witness: str = ""

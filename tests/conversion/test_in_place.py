@@ -16,6 +16,8 @@ import pytest
 
 from dicodec import convert, convert_bytes
 from dicodec.cli.main import run
+from dicodec.conversion.output import exchange
+from dicodec.conversion.output.kept_originals import LIST_NAME
 from dicodec.conversion.output.part_file import (
     PART_SUFFIX,
     is_part_file,
@@ -41,7 +43,9 @@ EXPECTED = convert_bytes(CONTENT, to="rle")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    """Return all files but the list of kept originals."""
+    files = (path for path in folder.iterdir() if path.is_file())
+    return {path.name: path.read_bytes() for path in files if path.name != LIST_NAME}
 
 
 @pytest.fixture
@@ -290,8 +294,7 @@ def test_a_target_that_cannot_be_renamed_over_is_said_so(
     def busy(*_: object) -> None:
         raise OSError(errno.EBUSY, "Device or resource busy")
 
-    monkeypatch.setattr(os, "replace", busy)  # as for a file that is a mount point
-    monkeypatch.setattr(Path, "replace", busy)
+    monkeypatch.setattr(exchange, "exchange_names", busy)  # as for a file that is a mount point
 
     with pytest.raises(WriteError, match="mount point"):
         in_place(source)
@@ -428,7 +431,7 @@ def judge():
     """Return what is there after a kill; anything else than old or new is a loss."""
     found = path.read_bytes()
     assert found in (content, expected), "neither"
-    names = {each.name for each in Path(folder).iterdir()}
+    names = {each.name for each in Path(folder).iterdir()} - {".dicodec-kept"}
     assert names <= {"source.dcm", kept.name, ".source.dcm.dicodec-part",
                      f".{kept.name}.dicodec-part"}, names
     if found == expected and backup:
@@ -440,7 +443,7 @@ def judge():
 def resume():
     convert()
     assert path.read_bytes() == expected
-    left = {each.name for each in Path(folder).iterdir()}
+    left = {each.name for each in Path(folder).iterdir()} - {".dicodec-kept"}
     assert left <= {"source.dcm", kept.name}, left
 
 def without_links(*arguments, **settings):

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dicodec.conversion.output import exchange
+
 CALLS = (
     "open", "close", "fsync", "link", "rename", "replace", "unlink", "chmod", "chown", "setxattr",
 )  # fmt: skip
@@ -18,7 +20,8 @@ CALLS = (
 
 def killing_environment() -> dict[str, str]:
     """Return the environment of a program that imports this module."""
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    places = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
 
 
 def die_before(number: int) -> None:
@@ -37,3 +40,4 @@ def die_before(number: int) -> None:
 
     for name in CALLS:
         setattr(os, name, counted(getattr(os, name)))
+    exchange.exchange_names = counted(exchange.exchange_names)

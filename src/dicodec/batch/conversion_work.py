@@ -102,7 +102,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
         source_size=report.source_size,
         target_size=version.size if version else report.target_size,
         target_modified=version.modified if version else None,
-        source_digest=source_digest,
+        source_digest=report.replaced_digest or source_digest,
         target_digest=_digest_file(written) if work.digests and written else None,
         rule=rule,
         action=report.action,
@@ -140,6 +140,7 @@ def _convert(
                 overwrite=chosen.overwrite,
                 backup=chosen.backup,
                 makes_folders=True,
+                in_place=in_place,
             )
         report = convert(source, None, chosen)
         report.target = item.target

@@ -16,6 +16,7 @@ from dicodec.conversion.edits.plan_edits import plan_edits
 from dicodec.conversion.frames.first_pass import complete_plan
 from dicodec.conversion.frames.pipeline import PipelineResult, Progress, run_plan
 from dicodec.conversion.frames.window import available_cores
+from dicodec.conversion.output.original import Original, read_original, remove_leftovers
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target, check_target, result_file
 from dicodec.conversion.output.target_stream import check_stream
@@ -30,6 +31,7 @@ from dicodec.errors import (
     TruncatedFileError,
     kind_of,
 )
+from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.oddity import Oddity
@@ -37,9 +39,11 @@ from dicodec.options import INDEPENDENT, ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.encoding import tag_text
-from dicodec.part10.source import FileSource
+from dicodec.part10.file_meta import read_head
+from dicodec.part10.source import FileSource, OpenSource
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
+from dicodec.rules.targets import target_syntax
 
 
 def convert_with(
@@ -61,10 +65,15 @@ def convert_with(
     started = time.perf_counter()
     path, target_path = _path_of(source), _path_of(target)
     try:
-        in_place = _check_target(source, target, options)
-        if in_place and not options.verify:
-            options = replace(options, verify=True)  # before an original goes
-        request = _Request(path, target, target_path, options, progress, placement, in_place)
+        original = None
+        if _check_target(source, target, options):
+            assert target_path is not None
+            if not options.verify:
+                options = replace(options, verify=True)  # before an original goes
+            if (report := _leave_alone(source, target_path, options)) is not None:
+                return report
+            original = read_original(Path(target_path))
+        request = _Request(path, target, target_path, options, progress, placement, original)
         with open_tolerantly(source, options.limits, salvage=options.salvage is not None) as file:
             opened = _prepare(file, options)
             seconds = time.perf_counter() - started
@@ -89,7 +98,7 @@ class _Request:
         path: of the source; None if it is not a file.
         target, options, progress, placement: see `convert_with`.
         target_path: of the target; None if it is not a file.
-        in_place: whether the result replaces the source.
+        original: what is known of the source if the result replaces it; None if it does not.
     """
 
     path: str | None
@@ -98,7 +107,12 @@ class _Request:
     options: ConversionOptions
     progress: Progress | None
     placement: Placement | None
-    in_place: bool
+    original: Original | None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the result replaces the source."""
+        return self.original is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +144,34 @@ def _check_target(source: Source, target: Target | None, options: ConversionOpti
             hint="give the result a place of its own",
         )
     return in_place
+
+
+def _leave_alone(
+    source: Source, target_path: str, options: ConversionOptions
+) -> ConversionReport | None:
+    """Return the report of a source that is right already; None if it is to be replaced.
+
+    It is planned here if it may be right, because then it need not be read as a whole.
+    """
+    if not _states_one_of(target_path, options.to):
+        return None
+    report = convert_with(source, None, options)
+    if report.action != Action.COPY_FILE:
+        return None
+    remove_leftovers(Path(target_path))
+    report.target, report.dry_run = target_path, False
+    report.action, report.target_size = LEFT_ALONE, report.source_size
+    return report
+
+
+def _states_one_of(path: str, names: tuple[str, ...]) -> bool:
+    """Whether a file's File Meta Information names one of some transfer syntaxes."""
+    acceptable = {target_syntax(name).uid for name in names}
+    try:
+        with OpenSource(path) as source:
+            return read_head(source).text(tags.TRANSFER_SYNTAX_UID) in acceptable
+    except DicodecError:  # opening it as a source will say what is wrong
+        return False
 
 
 def _prepare(file: DicomFile, options: ConversionOptions) -> _Opened:
@@ -198,6 +240,7 @@ class _Attempt:
             oddities=(*opened.file.oddities, *opened.left),
             repairs=opened.repairs,
             seconds={"open": seconds},
+            replaced_digest=request.original.digest if request.original is not None else "",
         )
         if (salvage := opened.file.frames.salvage) is not None:
             self._report.salvaged, self._report.salvaged_frames = salvage.text, salvage.frames
@@ -220,6 +263,7 @@ class _Attempt:
             report.dry_run = True
         elif copied and request.in_place:
             report.action, report.target_size = LEFT_ALONE, report.source_size
+            report.replaced_digest = ""
         else:
             if request.in_place:
                 check_nothing_left_out(conversion.file, conversion.plan)
@@ -274,7 +318,7 @@ class _Attempt:
             target,
             overwrite=request.options.overwrite,
             backup=request.options.backup,
-            opened=source.status if source is not None and request.in_place else None,
+            original=request.original,
             notes=self._report.warnings,
             placement=request.placement,
         ) as out:
@@ -393,10 +437,12 @@ def _changes(file: DicomFile, edits: tuple[Edit, ...]) -> list[str]:
 
 
 def _is_file(source: Source, file: os.stat_result) -> bool:
-    if not isinstance(source, str | os.PathLike):
-        return False
+    """Whether a source is a file, by its path or as a stream of it."""
     try:
-        return os.path.samestat(os.stat(source), file)  # noqa: PTH116 - of paths of any kind
+        if isinstance(source, str | os.PathLike):
+            return os.path.samestat(os.stat(source), file)  # noqa: PTH116 - of paths of any kind
+        fileno = getattr(source, "fileno", None)
+        return fileno is not None and os.path.samestat(os.fstat(fileno()), file)
     except (OSError, ValueError):
         return False
 

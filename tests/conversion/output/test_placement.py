@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from dicodec.conversion.output import exchange
+from dicodec.conversion.output.kept_originals import LIST_NAME
+from dicodec.conversion.output.original import read_original
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import atomic_output
 from dicodec.errors import DicodecError, SourceChangedError, TargetExistsError, WriteError
@@ -29,15 +32,17 @@ def write(
     overwrite: bool = False,
     backup: str | None = None,
 ) -> None:
-    opened = target.stat() if overwrite else None
+    original = read_original(target) if overwrite else None
     with atomic_output(
-        target, overwrite=overwrite, backup=backup, opened=opened, placement=placement
+        target, overwrite=overwrite, backup=backup, original=original, placement=placement
     ) as part:
         part.write_text(text)
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in sorted(folder.iterdir()) if path.is_file()}
+    """Return all files but the list of kept originals."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file())
+    return {path.name: path.read_text() for path in files if path.name != LIST_NAME}
 
 
 def codes(errors: list[DicodecError | None]) -> list[str]:
@@ -60,6 +65,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for name in CALLS:
         monkeypatch.setattr(os, name, recorded(name, getattr(os, name)))
+    exchanged = recorded("exchange", exchange.exchange_names)
+    monkeypatch.setattr(exchange, "exchange_names", exchanged)
     return made
 
 
@@ -96,8 +103,8 @@ def test_backups_are_on_the_disk_before_the_originals_go(tmp_path: Path, calls: 
 
     folder = f"fsync {tmp_path.name}"
     assert calls == [
-        "fsync a", "fsync b", "link a.orig", "link b.orig", folder,
-        "replace a", "replace b", folder,
+        "fsync a", "fsync b", "fsync dicodec-kept", "link a.orig", "link b.orig", folder,
+        "exchange a", "unlink a", "exchange b", "unlink b", folder,
     ]  # fmt: skip
     assert contents(tmp_path) == {"a": "new", "a.orig": "old", "b": "new", "b.orig": "old"}
 
@@ -217,6 +224,7 @@ def test_what_failed_before_it_was_written_never_waits(tmp_path: Path) -> None:
 KILLED = """
 import json, os, sys
 from pathlib import Path
+from dicodec.conversion.output.original import read_original
 from dicodec.conversion.output.result_file import atomic_output
 from dicodec.conversion.output.placement import Placement
 from helpers.killed_calls import die_before
@@ -233,7 +241,8 @@ def begin():
 def convert():
     with Placement() as placement:
         for target in targets:
-            with atomic_output(target, overwrite=True, backup=".orig", placement=placement) as part:
+            with atomic_output(target, overwrite=True, backup=".orig", placement=placement,
+                               original=read_original(target)) as part:
                 part.write_text("new")
         assert placement.place() == [None, None, None]
 
@@ -259,7 +268,7 @@ for number in range(1, 1000):
         if target.read_text() == "new":
             target.with_name(target.name + ".orig").unlink()
     convert()
-    left = {path.name for path in folder.iterdir()}
+    left = {path.name for path in folder.iterdir() if path.name != ".dicodec-kept"}
     assert left == {"a", "b", "c", "a.orig", "b.orig", "c.orig"}, left
 print(json.dumps(sorted(seen)))
 """

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from dicodec.batch.ledger.tables import LEDGER_NAME
 from dicodec.batch.sources.references import SourceReference
+from dicodec.conversion.output.kept_originals import LIST_NAME, is_kept_original, kept_names
 from dicodec.conversion.output.part_file import is_part_file
 from dicodec.errors import SourceUnavailableError
 
@@ -61,7 +62,8 @@ class WalkOptions:
         hidden: whether to take names that begin with a dot.
         follow_links: whether to follow symbolic links; links to a folder above are never followed.
         excluded: (device, inode) of folders that are not entered.
-        backup: suffix of the names of kept originals, which are skipped; None for none.
+        backup: suffix of the names of originals that this run keeps, which are skipped; None for
+            none. Those that any run kept are skipped too, because their folder lists them.
     """
 
     hidden: bool = False
@@ -88,12 +90,16 @@ def _walk(
         if identity in options.excluded or identity in above:
             yield PassedOver(folder, OUTPUT if identity in options.excluded else LOOP)
             return
+        kept = kept_names(folder)
         with ExitStack() as spools, os.scandir(folder) as entries:
             names = _sort((os.fsencode(entry.name) for entry in entries), spools)
             for encoded in names:
                 name = os.fsdecode(encoded)
                 path, below = os.path.join(folder, name), relative + name  # noqa: PTH118
-                yield from _check(path, below, options, (*above, identity))
+                if name in kept:
+                    yield PassedOver(path, BACKUP)
+                else:
+                    yield from _check(path, below, options, (*above, identity))
     except OSError as cause:
         yield _make_error(folder, cause)
 
@@ -103,8 +109,8 @@ def _check(
 ) -> Iterator[FolderEntry]:
     name = relative.rpartition("/")[2]
     if name.startswith("."):
-        if name.startswith(LEDGER_NAME) or is_part_file(name):
-            return  # a ledger or a part file of ours
+        if name.startswith(LEDGER_NAME) or name == LIST_NAME or is_part_file(name):
+            return  # a ledger, a list or a part file of ours
         if not options.hidden:
             yield PassedOver(path, HIDDEN)
             return
@@ -118,6 +124,9 @@ def _check(
                 yield PassedOver(path, LINK)
                 return
             found = os.stat(path)  # noqa: PTH116
+            if is_kept_original(os.path.realpath(path)):
+                yield PassedOver(path, BACKUP)
+                return
     except OSError as cause:
         yield _make_error(path, cause)
         return

@@ -158,6 +158,7 @@ def _planned(
             overwrite=options.overwrite,
             backup=options.backup,
             makes_folders=output is not None and is_folder(output, arguments.source),
+            in_place=arguments.in_place,
         )
     report = _converted(source, None, options, policy, in_place=arguments.in_place)
     if isinstance(target, str | Path):

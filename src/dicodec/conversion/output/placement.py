@@ -16,9 +16,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dicodec.conversion.output.replacement import check_same, keep_backup
+from dicodec.conversion.output.kept_originals import enter_kept_original, sync_list
+from dicodec.conversion.output.original import Original, read_original, replace_original
+from dicodec.conversion.output.replacement import (
+    backup_path,
+    check_backup,
+    keep_backup,
+    release_backup,
+)
 from dicodec.conversion.output.write_errors import translated_writes
-from dicodec.errors import DicodecError, TargetExistsError, kind_of
+from dicodec.errors import DicodecError, SourceChangedError, TargetExistsError, kind_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +38,8 @@ class WrittenResult:
         descriptor: of the part file.
         overwrite: whether a file that is there may be replaced.
         backup: suffix of the name under which the file that is replaced is kept; None for none.
-        opened: what is known of the file to be replaced since it was opened as the source; None
-            where the source is another.
+        original: what is known of the file to be replaced since before it was read as the source;
+            None if the source is another.
         cleaning: removes the part file, if it is still there, and closes the descriptor.
     """
 
@@ -41,31 +48,44 @@ class WrittenResult:
     descriptor: int
     overwrite: bool
     backup: str | None
-    opened: os.stat_result | None
+    original: Original | None
     cleaning: ExitStack
 
     def sync(self) -> None:
         """Wait until the part file's content is on the disk."""
         _sync(self.descriptor)
 
+    def enter_backup(self) -> None:
+        """Enter the file that is about to be replaced in the list of kept originals."""
+        assert self.backup is not None
+        check_backup(self.target, self.backup)  # what has its name is not an original of ours
+        original = self.original or read_original(self.target)
+        enter_kept_original(backup_path(self.target, self.backup), original.digest)
+
     def back_up(self) -> None:
         """Give the file that is about to be replaced its second name."""
         assert self.backup is not None
-        self._check_same()
+        if self.original is not None:
+            self.original.check_same(self.target)
         keep_backup(self.target, self.backup)
 
     def rename(self) -> None:
         """Give the part file its name, without replacing a file unless that may be done."""
-        self._check_same()
-        if self.overwrite:
+        if self.original is not None:
+            self._replace(self.original)
+        elif self.overwrite:
             self.part.replace(self.target)
         else:
             _rename_new(self.part, self.target)
         self.cleaning.close()
 
-    def _check_same(self) -> None:
-        if self.opened is not None:
-            check_same(self.target, self.opened)
+    def _replace(self, original: Original) -> None:
+        try:
+            replace_original(self.part, self.target, original)
+        except SourceChangedError:
+            if self.backup is not None:
+                release_backup(self.target, self.backup)
+            raise
 
 
 class Placement:
@@ -142,24 +162,26 @@ def place(results: Sequence[WrittenResult]) -> list[DicodecError | None]:
     every = range(len(results))
     kept = [number for number in every if results[number].backup is not None]
     take(WrittenResult.sync, every)
+    take(WrittenResult.enter_backup, kept)
+    take(_once_a_folder(sync_list), kept)
     take(WrittenResult.back_up, kept)
-    take(_folders_synced(), kept)
+    take(_once_a_folder(_sync_folder), kept)
     take(WrittenResult.rename, every)
-    take(_folders_synced(), every)
+    take(_once_a_folder(_sync_folder), every)
     return errors
 
 
-def _folders_synced() -> Callable[[WrittenResult], None]:
-    """Return a step that syncs the folder of a result, if that was not done for another one."""
+def _once_a_folder(sync: Callable[[Path], None]) -> Callable[[WrittenResult], None]:
+    """Return a step that syncs something of a result's folder, unless another one's did."""
     synced: set[Path] = set()
 
-    def sync(result: WrittenResult) -> None:
+    def step(result: WrittenResult) -> None:
         folder = result.target.parent
         if folder not in synced:
-            _sync_folder(folder)
+            sync(folder)
             synced.add(folder)
 
-    return sync
+    return step
 
 
 def _rename_new(part: Path, target: Path) -> None:

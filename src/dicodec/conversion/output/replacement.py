@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dicodec.conversion.output.part_file import part_file
-from dicodec.errors import SourceChangedError, TargetExistsError
+from dicodec.errors import TargetExistsError
 
 _OF_THE_CONTENT = frozenset({"security.ima", "security.evm", "security.capability"})
 """Extended attributes that the kernel derives from a file's content or revokes when it changes."""
@@ -71,25 +71,6 @@ def _copy_extended_attributes(old: Path, new: Path) -> list[str]:
     return lost
 
 
-def check_same(target: Path, opened: os.stat_result) -> None:
-    """Make sure that a file about to be replaced is still the one that was read.
-
-    Raises:
-        SourceChangedError: it was written to, or another file has its name.
-    """
-    try:
-        now = target.stat()
-    except FileNotFoundError:
-        raise SourceChangedError("the source was removed while it was read") from None
-    if identity(now) != identity(opened):
-        raise SourceChangedError("the source changed while it was read")
-
-
-def identity(status: os.stat_result) -> tuple[int, int, int, int]:
-    """Return what changes where a file is written to, or replaced by another."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def backup_path(target: Path, suffix: str) -> Path:
     """Return where a file is kept that is replaced."""
     return target.with_name(target.name + suffix)
@@ -128,6 +109,14 @@ def keep_backup(target: Path, suffix: str) -> None:
     except OSError:  # a file system without hard links, or a file of somebody else
         _copy(target, backup)
         check_backup(target, suffix)
+
+
+def release_backup(target: Path, suffix: str) -> None:
+    """Take the second name from a file that is not replaced after all; a copy stays."""
+    backup = backup_path(target, suffix)
+    with suppress(OSError):
+        if backup.samefile(target):
+            backup.unlink()
 
 
 def _copy(target: Path, backup: Path) -> None:

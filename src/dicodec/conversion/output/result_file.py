@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from dicodec.conversion.output.kept_originals import is_kept_original
+from dicodec.conversion.output.original import Original
 from dicodec.conversion.output.part_file import part_file
 from dicodec.conversion.output.placement import Placement, WrittenResult, place
 from dicodec.conversion.output.replacement import check_backup, take_over
@@ -38,7 +40,7 @@ def atomic_output(
     *,
     overwrite: bool,
     backup: str | None = None,
-    opened: os.stat_result | None = None,
+    original: Original | None = None,
     notes: list[str] | None = None,
     placement: Placement | None = None,
 ) -> Iterator[Path]:
@@ -53,7 +55,7 @@ def atomic_output(
         target: where the result goes.
         overwrite: whether a file that is there may be replaced.
         backup: suffix of the name under which a file that is replaced is kept.
-        opened: what is known of the file to be replaced since it was opened as the source.
+        original: what is known of the file to be replaced since before it was read as the source.
         notes: what the user should know of a replacement is added.
         placement: takes the result over, which gets its place later, with others.
 
@@ -61,11 +63,13 @@ def atomic_output(
         TargetExistsError: the target is there and may not be replaced; or the backup is.
         TargetUnavailableError: the folder is missing or may not be written to.
         DiskFullError: no room is left.
-        SourceChangedError: the file to be replaced is not what was opened any more.
+        SourceChangedError: the file to be replaced is not what was read any more.
     """
     replaced = check_target(target, overwrite=overwrite)
     if replaced is not None:
         target = target.resolve()
+        if original is None:
+            _check_not_kept(target)
         if backup is not None:
             check_backup(target, backup)
         if notes is not None and replaced.st_nlink > 1:
@@ -85,7 +89,7 @@ def atomic_output(
             descriptor=descriptor,
             overwrite=overwrite,
             backup=backup if replaced is not None else None,
-            opened=opened,
+            original=original,
             cleaning=stack,
         )
         if placement is not None:
@@ -124,8 +128,22 @@ def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
     return found
 
 
+def _check_not_kept(target: Path) -> None:
+    if is_kept_original(target):
+        raise TargetExistsError(
+            "the target is an original that --backup kept, and is not overwritten",
+            path=str(target),
+            hint="another target, or move it away",
+        )
+
+
 def check_place(
-    target: Path, *, overwrite: bool, backup: str | None = None, makes_folders: bool = False
+    target: Path,
+    *,
+    overwrite: bool,
+    backup: str | None = None,
+    makes_folders: bool = False,
+    in_place: bool = False,
 ) -> None:
     """Say what would keep a result from its place, without writing anything; see `atomic_output`.
 
@@ -134,6 +152,7 @@ def check_place(
         overwrite: whether a file that is there may be replaced.
         backup: suffix of the name under which a file that is replaced would be kept.
         makes_folders: whether folders that are missing would be made.
+        in_place: whether the target is the source itself.
 
     Raises:
         TargetExistsError: the target is there and may not be replaced; or the backup is.
@@ -141,6 +160,8 @@ def check_place(
     """
     try:
         replaced = check_target(target, overwrite=overwrite)
+        if replaced is not None and not in_place:
+            _check_not_kept(target.resolve())
         if replaced is not None and backup is not None:
             check_backup(target.resolve(), backup)
         with translated_writes():
@@ -194,7 +215,7 @@ def result_file(
     *,
     overwrite: bool,
     backup: str | None = None,
-    opened: os.stat_result | None = None,
+    original: Original | None = None,
     notes: list[str] | None = None,
     placement: Placement | None = None,
 ) -> Iterator[BinaryIO]:
@@ -212,7 +233,7 @@ def result_file(
                 Path(target),
                 overwrite=overwrite,
                 backup=backup,
-                opened=opened,
+                original=original,
                 notes=notes,
                 placement=placement,
             ) as part,

@@ -6,7 +6,6 @@ size and time have not changed for a while and no process of this machine has it
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
+from dicodec.conversion.output.original import is_open_for_writing
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
@@ -240,21 +240,12 @@ def _moved(source: str, folder: str, to: str) -> str | None:
 
 
 def _is_being_written(path: str) -> bool:
-    """Whether a process of this machine has a file open for writing, where that can be told.
-
-    A lease for reading is refused then (fcntl(2)); only a file's owner may ask for one.
-    """
+    """Whether a process of this machine has a file open for writing; False if that is unknown."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False  # the job will say what is wrong
     try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except BlockingIOError:
-        return True
-    except OSError:  # of somebody else, or on a file system without leases
-        return False
+        return is_open_for_writing(descriptor, Path(path).parent)
     finally:
         os.close(descriptor)
-    return False

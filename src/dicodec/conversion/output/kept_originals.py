@@ -1,0 +1,143 @@
+"""The list of kept originals: which files of a folder `--backup` has kept.
+
+It is the file `.dicodec-kept` beside them, with a line for each as sha256sum(1) writes it: digest
+and name. So it works on any file system, moves with its folder, and `sha256sum -c .dicodec-kept`
+shows whether the originals are what they were.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from dicodec.errors import TargetUnavailableError
+
+LIST_NAME = ".dicodec-kept"
+
+_DIGEST_LENGTH = 64
+_ESCAPED = {b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r"}
+
+
+class KeptNames:
+    """The names of a folder's kept originals; 8 bytes of memory for each.
+
+    Args:
+        names: in any order, repeated or not.
+    """
+
+    def __init__(self, names: Iterable[bytes] = ()) -> None:
+        self._hashes = array("q", sorted(array("q", map(hash, names))))
+
+    def __contains__(self, name: str) -> bool:
+        if not self._hashes:
+            return False
+        wanted = hash(os.fsencode(name))
+        place = bisect_left(self._hashes, wanted)
+        return place < len(self._hashes) and self._hashes[place] == wanted
+
+
+def enter_kept_original(kept: Path, digest: str) -> None:
+    """Enter a file in the list of its folder, before it is there.
+
+    Args:
+        kept: the file.
+        digest: SHA-256 of its content, in hexadecimal.
+
+    Raises:
+        TargetUnavailableError: the list may not be written to, or is not a file.
+        OSError: it cannot be written.
+    """
+    descriptor = _opened(kept.with_name(LIST_NAME), os.O_CREAT | os.O_RDWR | os.O_APPEND)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        whole = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+        line = (b"" if whole else b"\n") + _line(kept.name, digest)
+        while line:
+            line = line[os.write(descriptor, line) :]
+    finally:
+        os.close(descriptor)
+
+
+def sync_list(folder: Path) -> None:
+    """Wait until a folder's list is on the disk."""
+    descriptor = _opened(folder / LIST_NAME, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def kept_names(folder: str | Path) -> KeptNames:
+    """Return the names of the originals that are kept in a folder.
+
+    Raises:
+        OSError: there is a list, and it cannot be read.
+    """
+    path = os.path.join(folder, LIST_NAME)  # noqa: PTH118 - it is hot
+    try:
+        found = os.lstat(path)
+        if stat.S_ISREG(found.st_mode):
+            return _read(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+    except FileNotFoundError:
+        pass
+    return KeptNames()
+
+
+def is_kept_original(path: str | Path) -> bool:
+    """Whether a file is one that `--backup` has kept."""
+    folder, name = os.path.split(path)
+    return name in kept_names(folder or ".")
+
+
+def _opened(path: Path, flags: int) -> int:
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as cause:
+        if cause.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}:
+            raise
+        raise _unavailable(path) from cause
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _unavailable(path)
+    return descriptor
+
+
+def _unavailable(path: Path) -> TargetUnavailableError:
+    return TargetUnavailableError(
+        "the list of kept originals may not be written to, or is not a file", path=str(path)
+    )
+
+
+@lru_cache(maxsize=2)
+def _read(path: str, version: tuple[int, int, int]) -> KeptNames:  # noqa: ARG001
+    with open(path, "rb") as lines:  # noqa: PTH123 - it is hot
+        return KeptNames(name for line in lines if (name := _name(line)) is not None)
+
+
+def _line(name: str, digest: str) -> bytes:
+    encoded = os.fsencode(name)
+    escaped = b"".join(_ESCAPED.get(bytes([byte]), bytes([byte])) for byte in encoded)
+    return (b"\\" if escaped != encoded else b"") + f"{digest}  ".encode() + escaped + b"\n"
+
+
+def _name(line: bytes) -> bytes | None:
+    """Return the name in a line; None of one that is none, as after a power cut."""
+    escaped = line.startswith(b"\\")
+    text = line[1:] if escaped else line
+    if len(text) <= _DIGEST_LENGTH + 3 or not text.endswith(b"\n"):
+        return None
+    name = text[_DIGEST_LENGTH + 2 : -1]
+    if not escaped:
+        return name
+    parts = name.split(b"\\\\")
+    return b"\\".join(part.replace(b"\\n", b"\n").replace(b"\\r", b"\r") for part in parts)

@@ -1,0 +1,238 @@
+"""Originals: files that a result replaces, and that nobody may have changed meanwhile.
+
+A writer can set a file's times back, write through memory that it has mapped, and write at the same
+tick of the clock as somebody else. So what is compared is the content, by its digest, and the last
+comparison comes when the file has no name any more by which a writer could open it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from dicodec.conversion.output.part_file import part_name, remove_leftover
+from dicodec.errors import SourceChangedError, SourceUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A file that is to be replaced, as it was before anything of it was used.
+
+    Attributes:
+        status: what the operating system knew of it.
+        digest: SHA-256 of its content, in hexadecimal.
+    """
+
+    status: os.stat_result
+    digest: str
+
+    def check(self, path: Path) -> None:
+        """Make sure that a file still is what it was, and that nobody can be changing it now.
+
+        Args:
+            path: a name of the file.
+
+        Raises:
+            SourceChangedError: another file has its name, or a process has it open for writing, or
+                its content is another.
+        """
+        descriptor = _opened(path)
+        try:
+            if not os.path.samestat(os.fstat(descriptor), self.status):
+                raise _changed()
+            if is_open_for_writing(descriptor, path.parent):
+                raise SourceChangedError(
+                    "another process has the source open for writing",
+                    hint="convert it once that process has closed it",
+                )
+            if _digest(descriptor) != self.digest:
+                raise _changed()
+        finally:
+            os.close(descriptor)
+
+    def check_same(self, path: Path) -> None:
+        """Make sure of what costs nothing: that a file has the size and the times that it had.
+
+        Raises:
+            SourceChangedError: it was written to, or removed, or another file has its name.
+        """
+        try:
+            now = path.stat()
+        except FileNotFoundError:
+            raise _removed() from None
+        if identity(now) != identity(self.status):
+            raise _changed()
+
+
+def read_original(path: Path) -> Original:
+    """Return what is to be known of a file that will be replaced; all of it is read.
+
+    Raises:
+        SourceUnavailableError: it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return Original(os.fstat(descriptor), _digest(descriptor))
+        finally:
+            os.close(descriptor)
+    except OSError as cause:
+        raise SourceUnavailableError(
+            f"the source cannot be read: {cause.strerror}", path=str(path)
+        ) from cause
+
+
+def identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what usually changes when a file is written to, or replaced by another."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def replace_original(part: Path, target: Path, original: Original) -> None:
+    """Give a result the name of its original, unless that was changed until the very moment.
+
+    The two exchange their names; then the original, which has none by which it could be opened, is
+    compared once more. If it is not what was read, they exchange their names again. Without such an
+    exchange, as on network file systems, a hard link keeps the original meanwhile; without links
+    too, the comparison comes just before the rename.
+
+    Args:
+        part: the result, in its part file.
+        target: the original.
+        original: what is known of it since before it was read.
+
+    Raises:
+        SourceChangedError: it is another now; its name means what somebody else made of it.
+        OSError: the operating system refused.
+    """
+    from dicodec.conversion.output import exchange  # ctypes takes milliseconds to load
+
+    original.check_same(target)
+    # Who finds a part file that is not locked takes it for a leftover.
+    descriptor = _locked(target)
+    try:
+        if exchange.exchange_names(part, target):
+            aside: Path | None = part
+        else:
+            aside = _second_name(target)
+            if aside is None:
+                original.check(target)
+            part.replace(target)
+        if aside is None:
+            return
+        try:
+            original.check(aside)
+        except BaseException:
+            if aside == part:
+                exchange.exchange_names(part, target)
+            else:
+                aside.replace(target)
+            raise
+        aside.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove what a process left that was killed just after its result had taken a file's name."""
+    target = target.resolve()
+    for aside in (part_name(target.name), _second(target.name)):
+        remove_leftover(target.with_name(aside))
+
+
+def is_open_for_writing(descriptor: int, folder: Path) -> bool:
+    """Whether a process of this machine can write to an open file; False where that is not known.
+
+    A lease for reading is refused then (fcntl(2)), memory that is mapped for writing counts too.
+    Only a file's owner may ask for one, and network file systems refuse it for reasons of their
+    own.
+
+    Args:
+        descriptor: open for reading only.
+        folder: of the file; a file of ours there shows whether leases are given at all.
+    """
+    return _refuses_lease(descriptor) and _gives_leases(folder)
+
+
+def _refuses_lease(descriptor: int) -> bool:
+    try:
+        # The kernel tells of a writer that comes just now by this signal; SIGIO would end us.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:  # of somebody else, or on a file system without leases
+        return False
+    return False
+
+
+def _gives_leases(folder: Path) -> bool:
+    probe = folder / part_name(os.urandom(8).hex())
+    try:
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            descriptor = os.open(probe, os.O_RDONLY)
+            try:
+                return not _refuses_lease(descriptor)
+            finally:
+                os.close(descriptor)
+        finally:
+            probe.unlink()
+    except OSError:
+        return False
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise _removed() from None
+
+
+def _locked(target: Path) -> int:
+    """Open a file and keep others from taking it for a leftover, whatever its name."""
+    descriptor = _opened(target)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise SourceChangedError("another process has locked the source") from None
+    except OSError:  # a file system without locks
+        pass
+    return descriptor
+
+
+def _second_name(target: Path) -> Path | None:
+    """Give a file another name beside its own; return None where it cannot have two."""
+    aside = target.with_name(_second(target.name))
+    try:
+        os.link(target, aside)
+    except FileExistsError:
+        if not remove_leftover(aside):
+            raise SourceChangedError("another process is replacing the source") from None
+        return _second_name(target)
+    except OSError:
+        return None
+    return aside
+
+
+def _second(name: str) -> str:
+    return part_name(f"{name}.replaced")
+
+
+def _digest(descriptor: int) -> str:
+    from hashlib import file_digest  # it takes milliseconds to load
+
+    with open(descriptor, "rb", buffering=0, closefd=False) as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _changed() -> SourceChangedError:
+    return SourceChangedError("the source changed while it was read")
+
+
+def _removed() -> SourceChangedError:
+    return SourceChangedError("the source was removed while it was read")
