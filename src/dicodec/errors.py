@@ -44,6 +44,7 @@ Programs go by an error's `code`, people by its message and hint.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Self
 
 
@@ -58,6 +59,9 @@ class DicodecError(Exception):
         attribute: keyword or tag of the attribute at fault.
         offset: byte offset in the source.
         hint: what would help.
+
+    Message and hint name options as calls have them, between backquotes: `overwrite=True`. Other
+    entrances word them with `dicodec.model.option_words`.
     """
 
     code: ClassVar[str] = "error"
@@ -94,6 +98,12 @@ class DicodecError(Exception):
         if self.hint:
             text += f"; {self.hint}"
         return text
+
+    def reword(self, word: Callable[[str], str]) -> None:
+        """Put message and hint in other words: those of the entrance that shows them."""
+        self.message = word(self.message)
+        if self.hint is not None:
+            self.hint = word(self.hint)
 
     def as_dict(self) -> dict[str, str | int]:
         """Return what is known, without empty fields, in a form that JSON can hold."""
@@ -322,7 +332,7 @@ class TargetExistsError(WriteError):
     code = "target-exists"
 
     @classmethod
-    def at(cls, target: str, *, hint: str = "--overwrite replaces it") -> Self:
+    def at(cls, target: str, *, hint: str = "`overwrite=True` replaces it") -> Self:
         """Return the error for a target.
 
         Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Unpack
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from dicodec import convert_bytes
 from dicodec.errors import InvalidOptionError, LimitExceededError
 from dicodec.model.limits import Limits
+from dicodec.options import ConversionSettings
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNDEFINED_LENGTH
@@ -194,7 +196,7 @@ def test_sequences_too_deep_are_refused_not_lost() -> None:
 # Edits.
 
 
-def edited(content: bytes, through: str = "deflated", **edits: object) -> Raw:
+def edited(content: bytes, through: str = "deflated", **edits: Unpack[ConversionSettings]) -> Raw:
     changed = convert_bytes(content, to=through, **edits)
     with open_dicom(changed) as file:
         tags = [span.tag for span in file.data_set.elements]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 
@@ -25,13 +26,14 @@ def test_every_lossy_target_takes_a_setting() -> None:
 @pytest.mark.parametrize("name", QUALITY_SETTINGS)
 def test_a_setting_that_a_target_takes_changes_its_streams(name: str) -> None:
     for setting, value in VALUES.items():
+        asked: Any = {setting: value}
         usual = convert_bytes(CONTENT, to=name, lossy=True)
         if setting in QUALITY_SETTINGS[name]:
-            given = convert_bytes(CONTENT, to=name, **{setting: value})
+            given = convert_bytes(CONTENT, to=name, **asked)
             assert len(given) < len(usual)
         else:
-            with pytest.raises(InvalidOptionError, match=f"{setting} means nothing to {name}"):
-                convert_bytes(CONTENT, to=name, **{setting: value})
+            with pytest.raises(InvalidOptionError, match=f"`{setting}` means nothing to {name}"):
+                convert_bytes(CONTENT, to=name, **asked)
 
 
 def test_a_setting_of_one_target_is_no_permission_for_another() -> None:
@@ -53,5 +55,5 @@ def test_a_setting_that_the_target_taken_does_not_know_is_told() -> None:
 
 
 def test_two_aims_at_once_are_none() -> None:
-    with pytest.raises(InvalidOptionError, match="ratio and psnr"):
+    with pytest.raises(InvalidOptionError, match="`ratio` and `psnr`"):
         ConversionOptions(to=("jpeg2000",), ratio=10, psnr=40)

@@ -152,9 +152,9 @@ def test_rounding_on_the_way_to_a_lossless_syntax_is_a_warning() -> None:
 
 def test_retired_interpretations_are_refused_with_a_way_out() -> None:
     for name in ("HSV", "ARGB", "CMYK"):
-        for options in ({"to": "rle"}, {"to": "explicit-le", "photometric": "RGB"}):
+        for to, photometric in (("rle", "auto"), ("explicit-le", "RGB")):
             with pytest.raises(UnsupportedImageError) as caught:
-                convert_bytes(source(name)[0], **options)
+                convert_bytes(source(name)[0], to=to, photometric=photometric)
             assert caught.value.hint == "native transfer syntaxes hold it as it is"
 
 

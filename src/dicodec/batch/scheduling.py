@@ -148,7 +148,7 @@ class Scheduler:
         elif self._options.skip_existing:
             source.outcome = FileOutcome.of_skipped(name, TargetExistsError.code)
         else:
-            hint = "--overwrite replaces it, --skip-existing passes over it"
+            hint = "`overwrite=True` replaces it, --skip-existing passes over it"
             source.outcome = FileOutcome.of_error(TargetExistsError.at(target, hint=hint))
 
     def _find_other(self, source: BatchSource, target: str) -> str | None:

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any, NoReturn
 
 from dicodec.cli.convert.arguments import Commands, add_convert
-from dicodec.cli.limit_arguments import add_limit
+from dicodec.cli.option_arguments import add_option
 from dicodec.cli.service_arguments import add_serve, add_submit, add_watch
 from dicodec.cli.worker_arguments import QUEUE, add_worker
 from dicodec.model.implementation import VERSION
+from dicodec.model.option_table import OPTIONS
 
 
 class WrongUsage(Exception):  # noqa: N818 - the program is well
@@ -91,18 +92,18 @@ def _add_compare(commands: Commands) -> None:
         help="show a frame of A, of B, and their difference side by side")  # fmt: skip
     add("--frame", type=int, metavar="N",
         help="frame of the picture, from 0 (default: the one with the largest error)")  # fmt: skip
-    add("--workers", type=int, metavar="N", help="threads for the frames")
+    add_option(command, OPTIONS["workers"])
     add("--json", action="store_true", help="print the comparison as JSON")
     add("-q", "--quiet", action="store_true", help="print errors only")
     add("-v", "--verbose", action="store_true", help="print every frame that differs")
-    add_limit(command)
+    add_option(command, OPTIONS["limits"])
 
 
 def _add_inspect(commands: Commands) -> None:
     command = commands.add_parser("inspect", help="say what a file is and what it can become")
     command.add_argument("source", nargs="+", metavar="FILE", help="a file, or -")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
-    add_limit(command)
+    add_option(command, OPTIONS["limits"])
 
 
 def _add_syntaxes(commands: Commands) -> None:

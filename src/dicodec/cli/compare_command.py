@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error, print_line
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches, print_error, print_line
 from dicodec.comparison.compare import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.limits import limits_of
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         return WRONG_USAGE
     except DicodecError as error:
         if arguments.json:
-            print(json_line({"error": error.as_dict()}))
+            print(json_line({"error": in_switches(error).as_dict()}))
         else:
             print_error(error)
         return SOME_FAILED

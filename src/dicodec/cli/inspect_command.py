@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches, print_error
 from dicodec.conversion.inspection import Inspection, inspect
 from dicodec.errors import DicodecError, InvalidOptionError, SourceUnavailableError
 from dicodec.model.limits import limits_of
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         except DicodecError as error:
             failed = True
             if arguments.json:
-                print(json_line({"error": error.as_dict()}))
+                print(json_line({"error": in_switches(error).as_dict()}))
             else:
                 print_error(error)
             continue

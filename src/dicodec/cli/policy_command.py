@@ -10,11 +10,11 @@ from typing import Any
 
 from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles, load_policy
 from dicodec.cli.convert.output import report_lines
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error, print_line
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches, print_error, print_line
 from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.lines import json_line
-from dicodec.options import ConversionOptions
+from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.repair.opening import open_tolerantly
 
 
@@ -42,7 +42,7 @@ def _check(arguments: argparse.Namespace) -> int:
         except DicodecError as error:
             failed = True
             if arguments.json:
-                print(json_line({"error": error.as_dict()}))
+                print(json_line({"error": in_switches(error).as_dict()}))
             else:
                 print_error(error)
             continue
@@ -60,7 +60,7 @@ def _explained(path: str, policy: Policy) -> dict[str, Any]:
     Raises:
         ReadError: the file cannot be opened.
     """
-    base = ConversionOptions(to=("explicit-le",))
+    base = ConversionOptions(to=UNDECIDED)
     try:
         with open_tolerantly(path, base.limits) as file:
             choice, reasons = policy.choose_for(file, base), policy.explain(file)
@@ -79,7 +79,7 @@ def _explained(path: str, policy: Policy) -> dict[str, Any]:
         try:
             report = convert_with(path, None, choice.options)
         except DicodecError as error:
-            found["error"] = error.as_dict()
+            found["error"] = in_switches(error).as_dict()
             found["lines"] = [str(error)]
         else:
             found["plan"] = report.as_dict()

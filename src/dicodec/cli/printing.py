@@ -19,7 +19,14 @@ SOME_FAILED, WRONG_USAGE, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 129, 130, 143
 
 def print_error(error: DicodecError) -> None:
     """Print one line for one error."""
-    print_line(f"dicodec: {error} [{error.code}]", sys.stderr)
+    print_line(f"dicodec: {in_switches(error)} [{error.code}]", sys.stderr)
+
+
+def in_switches[Error: DicodecError](error: Error) -> Error:
+    """Name options as switches in an error's message and hint, and return the error."""
+    from dicodec.model.option_words import as_switch, reworded
+
+    return reworded(error, as_switch)
 
 
 def print_line(text: str, stream: TextIO) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Buffer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.result_file import Target
-from dicodec.errors import InvalidOptionError
-from dicodec.options import ConversionOptions
+from dicodec.options import ConversionOptions, ConversionSettings, Targets
 from dicodec.part10.dicom_file import Source
 from dicodec.report import ConversionReport
 from dicodec.rules.targets import check_quality
@@ -23,17 +22,18 @@ if TYPE_CHECKING:
 
 
 def convert(
-    source: Source, target: Target | None, *, to: str | tuple[str, ...] | list[str], **options: Any
+    source: Source, target: Target | None, *, to: Targets, **options: Unpack[ConversionSettings]
 ) -> ConversionReport:
     """Convert one DICOM file.
 
     Args:
         source: a path, a buffer, or a binary stream.
-        target: a path, or a binary stream; None plans only, as `--dry-run` does. A path gets the
+        target: a path, or a binary stream; None only plans. A path gets the
             whole result or nothing; it may be the source itself if `overwrite` is set, and is then
             replaced only by a verified result.
-        to: acceptable transfer syntaxes, the first preferred: "htj2k-lossless", a UID, a keyword.
-        **options: fields of ConversionOptions.
+        to: acceptable transfer syntaxes, the first preferred: "htj2k-lossless", a UID, a keyword, a
+            TransferSyntax, or a sequence of them.
+        **options: fields of ConversionOptions; `set_attributes` may be a mapping.
 
     Returns:
         The report: how the result came about.
@@ -44,18 +44,12 @@ def convert(
         WriteError: the result cannot be put in its place. In all three cases nothing is written,
             and the source is untouched.
     """
-    names = tuple(to.split(",")) if isinstance(to, str) else to
-    try:
-        settings = ConversionOptions(
-            to=tuple(names) if isinstance(names, list) else names, **options
-        )
-    except TypeError as cause:
-        raise InvalidOptionError(str(cause)) from cause
+    settings = ConversionOptions.of(to, **options)
     check_quality(settings)
     return convert_with(source, target, settings)
 
 
-def convert_bytes(data: Buffer, *, to: str | tuple[str, ...] | list[str], **options: Any) -> bytes:
+def convert_bytes(data: Buffer, *, to: Targets, **options: Unpack[ConversionSettings]) -> bytes:
     """Convert a DICOM file that is in memory, and return the result; see `convert`."""
     out = io.BytesIO()
     convert(data, out, to=to, **options)
@@ -63,7 +57,7 @@ def convert_bytes(data: Buffer, *, to: str | tuple[str, ...] | list[str], **opti
 
 
 async def convert_async(
-    source: Source, target: Target | None, *, to: str | tuple[str, ...] | list[str], **options: Any
+    source: Source, target: Target | None, *, to: Targets, **options: Unpack[ConversionSettings]
 ) -> ConversionReport:
     """Convert one DICOM file in a thread, without blocking the event loop; see `convert`.
 
@@ -75,7 +69,7 @@ async def convert_async(
 
 
 def convert_dataset(
-    dataset: Dataset, *, to: str | tuple[str, ...] | list[str], **options: Any
+    dataset: Dataset, *, to: Targets, **options: Unpack[ConversionSettings]
 ) -> FileDataset:
     """Convert a pydicom data set, and return the result as another one; see `convert`.
 

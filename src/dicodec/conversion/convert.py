@@ -35,7 +35,8 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.oddity import Oddity
-from dicodec.options import INDEPENDENT, ConversionOptions
+from dicodec.model.option_table import INDEPENDENT
+from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of
 from dicodec.part10.encoding import tag_text
@@ -354,8 +355,8 @@ class _Attempt:
             raise ContradictionError(
                 warnings[0],
                 attribute="BitsStored",
-                hint="native transfer syntaxes keep whole words; without --strict, and in a file "
-                "of its own, the result has the samples alone",
+                hint="native transfer syntaxes keep whole words; without `strict=True`, and in a "
+                "file of its own, the result has the samples alone",
             )
         self._report.warnings += warnings
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FILL, DROP = "fill", "drop"
-SALVAGE_CHOICES = (FILL, DROP)
+from dicodec.model.option_table import FILL
 
 _MOST_RUNS = 24
 """Runs of frame numbers that are named; a Derivation Description has room for 1024 characters."""

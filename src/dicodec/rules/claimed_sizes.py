@@ -27,13 +27,13 @@ def check_decoded_size(image: ImagePixelDescription, stream: int, limits: Limits
         raise LimitExceededError(
             f"a frame of {image.rows} x {image.columns} takes {size} bytes, and "
             f"{limits.frame_size} is the limit",
-            hint="--limit frame_size=SIZE raises it",
+            hint="`limits=Limits(frame_size=SIZE)` raises it",
         )
     if size > _LARGE and size > limits.expansion * stream:
         raise LimitExceededError(
             f"a stream of {stream} bytes claims a frame of {size} bytes, more than "
             f"{limits.expansion} times as many",
-            hint="--limit expansion=NUMBER raises the limit",
+            hint="`limits=Limits(expansion=NUMBER)` raises the limit",
         )
 
 
@@ -47,5 +47,5 @@ def check_frame_count(frames: int, limits: Limits) -> None:
         raise LimitExceededError(
             f"{frames} frames are more than the limit of {limits.frames}",
             attribute="NumberOfFrames",
-            hint="--limit frames=NUMBER raises it",
+            hint="`limits=Limits(frames=NUMBER)` raises it",
         )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
+from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.option_table import OPTIONS, Option
 from dicodec.model.transfer_syntax import Storage, TransferSyntax, by_name, writable
 from dicodec.options import ConversionOptions
 
+_OF_ENCODERS = tuple(option for option in OPTIONS.values() if option.targets)
+
 QUALITY_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "jpeg": ("quality",),
-    "jpeg-extended": ("quality",),
-    "jpegxl": ("quality",),
-    "jpeg-ls-near": ("near",),
-    "jpeg2000": ("quality", "ratio", "psnr"),
-    "htj2k": ("quality", "ratio", "psnr"),
+    target: tuple(
+        option.name for option in _OF_ENCODERS if option.permits_loss and target in option.targets
+    )
+    for option in _OF_ENCODERS
+    if option.permits_loss
+    for target in option.targets
 }
 """By lossy transfer syntax: the options that say how much may be lost in it."""
-
-_SETTINGS = ("quality", "near", "ratio", "psnr")
 
 
 def target_syntax(name: str) -> TransferSyntax:
@@ -50,24 +52,36 @@ def may_lose(options: ConversionOptions, target: TransferSyntax) -> bool:
     return options.lossy or any(getattr(options, name) is not None for name in settings)
 
 
-def idle_settings(options: ConversionOptions, names: Iterable[str]) -> list[str]:
-    """Return the quality settings that are given, and that none of some transfer syntaxes takes."""
-    taken = {setting for name in names for setting in QUALITY_SETTINGS.get(name, ())}
-    given = [one for one in _SETTINGS if getattr(options, one) is not None]
-    return [one for one in given if one not in taken]
+def encoder_settings(options: ConversionOptions, photometric: str | None) -> EncoderSettings:
+    """Return what the options say to an encoder.
+
+    Args:
+        options: of the conversion.
+        photometric: Photometric Interpretation wanted inside the stream, or None.
+    """
+    given = {option.name: getattr(options, option.name) for option in _OF_ENCODERS}
+    return EncoderSettings(photometric=photometric, **given)
+
+
+def idle_settings(options: ConversionOptions, names: Collection[str]) -> list[Option]:
+    """Return the settings of encoders that are given, and that none of some targets takes."""
+    return [
+        option
+        for option in _OF_ENCODERS
+        if getattr(options, option.name) is not None and not {*names} & {*option.targets}
+    ]
 
 
 def check_quality(options: ConversionOptions) -> None:
-    """Check that something takes each quality setting that is given.
+    """Check that something takes each setting of encoders that is given.
 
     Raises:
         InvalidOptionError: no acceptable target does, so that it would mean nothing.
         UnsupportedTargetError: there is no such target.
     """
     names = [target_syntax(name).name for name in options.to]
-    for setting in idle_settings(options, names):
-        takers = [name for name, taken in QUALITY_SETTINGS.items() if setting in taken]
+    for option in idle_settings(options, names):
         raise InvalidOptionError(
-            f"{setting} means nothing to {', '.join(names)}",
-            hint=f"it is a setting of {', '.join(takers)}",
+            f"`{option.name}` means nothing to {', '.join(names)}",
+            hint=f"it is a setting of {', '.join(option.targets)}",
         )

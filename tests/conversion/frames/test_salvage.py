@@ -23,6 +23,7 @@ from dicodec.errors import (
     TruncatedFileError,
     TruncatedFrameError,
 )
+from dicodec.options import ConversionSettings
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.report import ConversionReport
 from dicodec.rules.fill_values import fill_values
@@ -354,9 +355,14 @@ def test_a_damaged_file_is_never_replaced(tmp_path: Any, capsys: Any) -> None:
     assert run(["convert", str(path), "--to", "rle", "--in-place", "--salvage", "fill"]) == 2
     with pytest.raises(InvalidOptionError):
         convert(path, path, to="rle", salvage="fill", overwrite=True)
-    for options in ({"engine": "gdcm"}, {"verify": "independent"}, {"salvage": "guess"}):
+    refused: tuple[ConversionSettings, ...] = (
+        {"salvage": "fill", "engine": "gdcm"},
+        {"salvage": "fill", "verify": "independent"},
+        {"salvage": "guess"},
+    )
+    for options in refused:
         with pytest.raises(InvalidOptionError):
-            convert(path, None, **{"to": "rle", "salvage": "fill", **options})
+            convert(path, None, to="rle", **options)
     assert path.read_bytes() == cut
 
 

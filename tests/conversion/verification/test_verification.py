@@ -223,14 +223,17 @@ def test_pixels_that_nobody_can_decode_are_compared_byte_by_byte() -> None:
     source, _ = make_file(8, 8, frames=2, transfer_syntax=video, streams=[[b"video stream"]])
     sizes = [(0x00280010, "US", bytes(2)), (0x00280011, "US", bytes(2))]
     undescribed, _ = make_file(4, 4, extra=sizes)
-    for content, target, old, edit in (
-        (source, video, b"video stream", {"remove_attributes": ("PatientID",)}),
-        (undescribed, "implicit-le", undescribed[-8:], {}),
+    for content, target, old, removed in (
+        (source, video, b"video stream", ("PatientID",)),
+        (undescribed, "implicit-le", undescribed[-8:], ()),
     ):
-        result = convert_bytes(content, to=target, verify=True, **edit)
-        verify(content, result, to=(target,), **edit)
+        result = convert_bytes(content, to=target, verify=True, remove_attributes=removed)
+        verify(content, result, to=(target,), remove_attributes=removed)
         wrong = replaced(result, old, old[:-1] + b"\x77")
-        assert objection(content, wrong, to=(target,), **edit).attribute == "PixelData"
+        assert (
+            objection(content, wrong, to=(target,), remove_attributes=removed).attribute
+            == "PixelData"
+        )
 
 
 @pytest.mark.parametrize("frame", range(5))
@@ -386,8 +389,11 @@ def test_a_rule_that_changes_what_it_must_not_is_found_out(
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
 
-    asked = {"set_attributes": (("PatientID", "x"),), "remove_attributes": ("PatientName",)}
-    assert convert(SOURCE, tmp_path / "out.dcm", to="rle", verify=True, **asked).verified
+    report = convert(
+        SOURCE, tmp_path / "out.dcm", to="rle", verify=True,
+        set_attributes={"PatientID": "x"}, remove_attributes=["PatientName"],
+    )  # fmt: skip
+    assert report.verified
 
 
 def test_an_absent_attribute_may_be_removed(tmp_path: Path) -> None:

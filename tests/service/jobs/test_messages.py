@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dicodec import errors
 from dicodec.errors import InvalidOptionError, RequestError
 from dicodec.service.jobs.messages import LARGEST_REQUEST, Event, Request
-from dicodec.service.jobs.request_fields import OPTION_FIELDS, REQUEST_FIELDS
+from dicodec.service.jobs.request_fields import OPTION_FIELDS, REQUEST_FIELDS, build_options
 from dicodec.service.jobs.retry_causes import RetryPolicy, passes
 
 VALUES = st.recursive(
@@ -46,7 +46,7 @@ def test_any_fields_are_a_request_or_refused(
         return
     assert Request.from_json(request.to_json()) == request
     assert pickle.loads(pickle.dumps(request)) == request
-    assert request.conversion_options() is not None or not request.to
+    assert build_options(request.to, request.options).to
 
 
 def test_names_that_are_no_text_survive() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from dicodec.errors import DicodecError, kind_of
 from dicodec.model.lines import json_line
+from dicodec.model.option_words import as_switch, reworded
 
 LEDGER_NAME = ".dicodec-ledger.sqlite"
 """Default name of a ledger, in the output folder, or beside the sources if they are replaced."""
@@ -130,7 +131,8 @@ class FileOutcome:
 
     @classmethod
     def of_error(cls, error: DicodecError, attempts: int = 1) -> Self:
-        """Return the outcome of a source that failed."""
+        """Return the outcome of a source that failed; the ledger has the words of the command."""
+        reworded(error, as_switch)
         return cls(
             state=State.FAILED,
             json=json_line({"error": error.as_dict()}),

@@ -20,6 +20,7 @@ from dicodec.batch.policy.conditions import ValueTest, check_keys, format_value,
 from dicodec.batch.policy.facts import FACTS, FactValue, read_attribute
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.errors import InvalidOptionError
+from dicodec.model.option_words import as_key, reworded
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, by_name
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
@@ -248,6 +249,7 @@ def _parse_rule(given: dict[str, Any], number: int) -> Rule:
             {key: value for key, value in given.items() if key not in {"name", "when"}}
         )
     except InvalidOptionError as error:
+        reworded(error, as_key)
         error.message = f"{_describe_rule(number, name)}: {error.message}"
         raise
     return Rule(name, conditions, changes)

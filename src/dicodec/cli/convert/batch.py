@@ -24,7 +24,7 @@ from dicodec.batch.sources.listing import NamedSource, list_sources, parse_sourc
 from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.work_item import WorkOptions
 from dicodec.cli.convert.batch_output import BatchOutput, NoProgress
-from dicodec.cli.convert.options import conversion_options
+from dicodec.cli.convert.options import parse_options
 from dicodec.cli.convert.output import ReportFile, show_error
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
@@ -90,7 +90,7 @@ def _settings(arguments: argparse.Namespace) -> WorkOptions:
 
         load_policy(arguments.policy)  # what is wrong with it is said once, and here
     return WorkOptions(
-        options=conversion_options(arguments),
+        options=parse_options(arguments),
         policy=arguments.policy,
         # A dry run need not have a place for results.
         layout=None if arguments.output is None else arguments.layout,

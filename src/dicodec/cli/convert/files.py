@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicodec.cli.convert.options import conversion_options
+from dicodec.cli.convert.options import parse_options
 from dicodec.cli.convert.output import (
     ReportFile,
     check_report_place,
@@ -18,7 +18,7 @@ from dicodec.cli.convert.output import (
     show_skipped,
 )
 from dicodec.cli.convert.targets import is_folder, make_folder
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.errors import (
@@ -30,6 +30,7 @@ from dicodec.errors import (
     WriteError,
 )
 from dicodec.model.object_url import is_object_url
+from dicodec.model.option_table import INDEPENDENT
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 def convert_files(arguments: argparse.Namespace) -> int:
     """Convert each source to its target, and return the exit status."""
     try:
-        options = conversion_options(arguments)
+        options = parse_options(arguments)
         _check_timeout(arguments)
         targets = _targets(arguments)
         policy = _policy(arguments)
@@ -69,7 +70,7 @@ def convert_files(arguments: argparse.Namespace) -> int:
                     )
                 except DicodecError as error:
                     failed = True
-                    reports.write({"error": error.as_dict()})
+                    reports.write({"error": in_switches(error).as_dict()})
                     show_error(error, arguments)
                 else:
                     show_report(report, arguments, reports)
@@ -85,7 +86,7 @@ def convert_files(arguments: argparse.Namespace) -> int:
 
 def _check_timeout(arguments: argparse.Namespace) -> None:
     """Refuse a bound that nothing would keep: this process cannot give up its own work."""
-    elsewhere = arguments.engine == "gdcm" or arguments.verify == "independent"
+    elsewhere = arguments.engine == "gdcm" or arguments.verify == INDEPENDENT
     if arguments.timeout is not None and not elsewhere:
         raise InvalidOptionError(
             "--timeout bounds files of a batch, and GDCM; these few are converted without either",

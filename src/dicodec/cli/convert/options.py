@@ -1,4 +1,4 @@
-"""What `dicodec convert` was asked for, as the options of a conversion."""
+"""Read the options of a conversion from the arguments of `dicodec convert`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import argparse
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import limits_of
-from dicodec.options import ConversionOptions
+from dicodec.model.option_table import OPTIONS
+from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.rules.targets import check_quality, target_syntax
 
-_UNDECIDED = ("explicit-le",)
-"""What stands for the target until a rule of the policy gives it; no file is converted to it."""
 
-
-def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
+def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
     """Return the options, checked as far as they can be without a file.
 
     Raises:
@@ -26,37 +24,14 @@ def conversion_options(arguments: argparse.Namespace) -> ConversionOptions:
         raise InvalidOptionError("--skip-existing has no meaning in place: every target exists")
     if arguments.salvage is not None and arguments.in_place:
         raise InvalidOptionError("--salvage makes another image, which replaces none in place")
-    names = _UNDECIDED
-    if arguments.policy is None:
-        names = tuple(name for name in arguments.to.split(",") if name.strip())
-    for name in names:
+    given = {name: getattr(arguments, name) for name in OPTIONS}
+    given["set_attributes"] = [_pair(text) for text in arguments.set_attributes]
+    given["limits"] = limits_of(arguments.limits)
+    if arguments.in_place:  # an original is replaced only by a verified result
+        given |= {"overwrite": True, "verify": arguments.verify or True}
+    options = ConversionOptions.of(UNDECIDED if arguments.to is None else arguments.to, **given)
+    for name in options.to:
         target_syntax(name)
-    options = ConversionOptions(
-        to=names,
-        photometric=arguments.photometric,
-        lossy=arguments.lossy,
-        quality=arguments.quality,
-        near=arguments.near,
-        ratio=arguments.ratio,
-        psnr=arguments.psnr,
-        rescale_to_8bit=arguments.rescale_to_8bit,
-        set_attributes=tuple(_pair(text) for text in arguments.set_attributes),
-        remove_attributes=tuple(arguments.remove_attributes),
-        keep_uid=arguments.keep_uid,
-        offset_table=arguments.offset_table,
-        charset=arguments.charset,
-        standardize=arguments.standardize,
-        salvage=arguments.salvage,
-        strict=arguments.strict,
-        engine=arguments.engine,
-        overwrite=arguments.overwrite or arguments.in_place,
-        backup=arguments.backup,
-        # An original is replaced only by a verified result.
-        verify=arguments.verify or arguments.in_place,
-        workers=arguments.workers,
-        timeout=arguments.timeout,
-        limits=limits_of(arguments.limits),
-    )
     if arguments.policy is None:
         check_quality(options)
     if options.set_attributes or options.remove_attributes or options.charset is not None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
-from dicodec.cli.printing import print_error, print_line
+from dicodec.cli.printing import in_switches, print_error, print_line
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
 from dicodec.model.lines import json_line
@@ -166,6 +166,6 @@ def show_error(error: DicodecError, arguments: argparse.Namespace) -> None:
     """Tell of a failure, as JSON if that was asked for."""
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
-        print(json_line({"error": error.as_dict()}), file=stream)
+        print(json_line({"error": in_switches(error).as_dict()}), file=stream)
     else:
         print_error(error)

@@ -63,7 +63,7 @@ def nested_pixel_edits(
             raise ReadError(
                 f"nested Pixel Data cannot be made native: {error.message}",
                 attribute=tag_text(span.tag),
-                hint=f"--remove {tag_text(span.tag)} leaves it out",
+                hint=f'`remove_attributes=["{tag_text(span.tag)}"]` leaves it out',
             ) from error
         if items is not None:
             element = _sequence(raw, items, source_encoding)

@@ -48,7 +48,7 @@ _NOT_TO_EDIT = frozenset(
         tags.LOSSY_IMAGE_COMPRESSION_METHOD, *PALETTE_TAGS,
     }
 )  # fmt: skip
-"""What describes the pixels, and what was lost of them; --set and --remove cannot touch it."""
+"""What describes the pixels, and what was lost of them; a user cannot set or remove it."""
 
 
 def plan_edits(
@@ -171,7 +171,7 @@ def _check_text(
             f"the text of {tag_text(lost[0])}{more} is none of "
             + (stated or "the default repertoire"),
             attribute="SpecificCharacterSet",
-            hint="--charset utf-8 re-encodes all text",
+            hint='`charset="utf-8"` re-encodes all text',
         )
 
 
@@ -212,7 +212,7 @@ def _check_instance_is_named(options: ConversionOptions) -> None:
             raise InvalidOptionError(
                 "cannot be empty or removed, because it names the instance",
                 attribute=keyword,
-                hint=f"--set {keyword}=UID gives another",
+                hint=f'`set_attributes={{"{keyword}": "UID"}}` gives another',
             )
 
 
@@ -229,7 +229,7 @@ def user_tags(conversion: Conversion) -> frozenset[int]:
 
 
 def editable_tag(name: str) -> int:
-    """Return the tag that --set or --remove names.
+    """Return the tag of an attribute that a user names, to set or to remove it.
 
     Raises:
         InvalidOptionError: no such attribute, or one that is not the user's to change.

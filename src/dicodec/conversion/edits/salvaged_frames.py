@@ -6,8 +6,9 @@ from dicodec.conversion.edits.nested_pixels import encoded_items
 from dicodec.errors import ConversionError, DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
+from dicodec.model.option_table import DROP
 from dicodec.model.overlays import OVERLAY_GROUPS
-from dicodec.model.salvage import DROP, Salvage
+from dicodec.model.salvage import Salvage
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import entry_of, keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
@@ -45,7 +46,7 @@ def salvage_edits(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding
         raise ConversionError(
             "Image Comments has no room to say that the file is a salvaged one",
             attribute="ImageComments",
-            hint="--remove ImageComments makes room",
+            hint='`remove_attributes=["ImageComments"]` makes room',
         )
     edits: list[Edit] = [SetAttribute(tags.IMAGE_COMMENTS, "LT", comments)]
     if salvage.mode == DROP and salvage.frames:
@@ -105,7 +106,7 @@ def _refusal(tag: int) -> ConversionError:
     return ConversionError(
         "frames cannot be left out: it is not sure what this attribute would say of the others",
         attribute=keyword_of(tag) or tag_text(tag),
-        hint="--salvage fill keeps their places",
+        hint='`salvage="fill"` keeps their places',
     )
 
 

@@ -132,7 +132,7 @@ class _ToUtf8:
             raise MalformedFileError(
                 f"the text is not of the character set {name}",
                 attribute=tag_text(tag),
-                hint="--charset FROM:utf-8 says what it is",
+                hint='`charset="FROM:utf-8"` says what it is',
             ) from cause
         new = text.encode()
         return None if new == raw else new.rstrip(b" ") if len(new) % 2 else new

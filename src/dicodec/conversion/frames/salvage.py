@@ -15,7 +15,8 @@ from dicodec.errors import (
 )
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.oddity import Oddity
-from dicodec.model.salvage import DROP, DamagedFrame, Salvage
+from dicodec.model.option_table import DROP
+from dicodec.model.salvage import DamagedFrame, Salvage
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames

@@ -99,6 +99,9 @@ def _settings(options: ConversionOptions) -> GdcmSettings:
     return GdcmSettings(options.quality, options.near, options.ratio, options.psnr)
 
 
+_HINT = '`engine="auto"` does not use GDCM'
+
+
 def check_may(conversion: Conversion) -> None:
     """Check that GDCM can do what is planned, and is not known to do it wrong.
 
@@ -109,25 +112,25 @@ def check_may(conversion: Conversion) -> None:
     lossless = _settings(options).lossless_in(plan.target)
     image = None if plan.pixels is None else plan.pixels.stated
     if reason := reason_against(file.syntax, plan.target, image, lossless=lossless):
-        raise UnsupportedImageError(reason, hint="--engine auto does not use GDCM")
+        raise UnsupportedImageError(reason, hint=_HINT)
     if plan.pixels is not None and options.photometric not in {
         "auto", "keep", plan.pixels.stated.photometric_interpretation,
     }:  # fmt: skip
         raise UnsupportedImageError(
             "GDCM is not used to convert photometric interpretations",
-            hint="--engine auto does not use GDCM",
+            hint=_HINT,
         )
     if plan.pixels is not None and (plan.pixels.overlays or plan.pixels.derived):
         raise UnsupportedImageError(
             "GDCM is not used to take overlays out of Pixel Data or to rescale to 8 bits",
-            hint="--engine auto does not use GDCM",
+            hint=_HINT,
         )
     native = file.frames.native
     if native is not None and file.frames.excess not in {0, native.expected_length % 2}:
         raise EngineError(
             "GDCM misreads Pixel Data that is longer than its frames",
             attribute="PixelData",
-            hint="--engine auto does not use GDCM",
+            hint=_HINT,
         )
 
 

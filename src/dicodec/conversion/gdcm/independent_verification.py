@@ -27,7 +27,7 @@ _DECODERS_APART = 2
 """How far the samples of two right decoders of one lossy stream may be apart: each is allowed to be
 1 off by ISO/IEC 10918-2 and 15444-4, which leave the last digit of the transform open."""
 
-_HINT = "--verify uses dicodec's own decoders"
+_HINT = "`verify=True` uses dicodec's own decoders"
 
 
 def verify_independently(conversion: Conversion, out: BinaryIO) -> str:

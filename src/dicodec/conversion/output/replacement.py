@@ -87,7 +87,7 @@ def check_backup(target: Path, suffix: str) -> None:
         raise TargetExistsError(
             "the backup exists, and is not overwritten",
             path=str(backup),
-            hint="another --backup suffix, or move it away",
+            hint="another suffix of `backup`, or move it away",
         )
 
 

@@ -16,7 +16,6 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.model.edits import Edit
-from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import (
@@ -30,6 +29,7 @@ from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, ro
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.iod_limits import iod_departures
 from dicodec.rules.stream_contradictions import stream_contradictions
+from dicodec.rules.targets import encoder_settings
 
 if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
     from dicodec.codecs.base import Encoder
@@ -152,13 +152,7 @@ class PhotometricPlanner:
     ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:
         """Return encoder, photometric steps, what it is given and what is stored: the first fit."""
         wanted = self._options.photometric
-        settings = EncoderSettings(
-            quality=self._options.quality,
-            near=self._options.near,
-            ratio=self._options.ratio,
-            psnr=self._options.psnr,
-            photometric=self._wanted_in_stream(coded),
-        )
+        settings = encoder_settings(self._options, self._wanted_in_stream(coded))
         encoder = encoder_for(self._target, settings)
         stored = coded.photometric_interpretation if wanted == "keep" else wanted
         failure: UnsupportedImageError | None = None
@@ -296,7 +290,9 @@ class PhotometricPlanner:
         narrow = self._target.name in {"jpeg", "jpeg-extended"}
         if narrow and (decoded.bits_stored > 8 or decoded.signed) and not decoded.floating:
             others = "jpeg2000, htj2k" if decoded.signed else "jpeg2000, htj2k, jpegxl"
-            return f"{others} and jpeg-lossless hold it, or --rescale-to-8bit maps it to 8 bits"
+            return (
+                f"{others} and jpeg-lossless hold it, or `rescale_to_8bit=True` maps it to 8 bits"
+            )
         return None
 
     def _note_steps(

@@ -333,9 +333,8 @@ class PixelPlanner:
 
     def _warn_of_idle_settings(self) -> None:
         if idle := idle_settings(self._options, [self._target.name]):
-            self._warnings.append(
-                f"passed over, as {self._target.name} does not take it: {', '.join(idle)}"
-            )
+            names = ", ".join(option.name for option in idle)
+            self._warnings.append(f"passed over, as {self._target.name} does not take it: {names}")
 
     def _photometric_planner(self) -> PhotometricPlanner:
         # Imported here: what only moves bytes starts a tenth sooner without it.
@@ -373,7 +372,7 @@ class PixelPlanner:
             return
         raise LossyNotAllowedError(
             f"{self._target.name} loses information",
-            hint="allow it with --lossy or a quality setting"
+            hint="allow it with `lossy=True` or a quality setting"
             + (f", or take {name}" if (name := _LOSSLESS_KIN.get(self._target.name)) else ""),
         )
 
@@ -431,7 +430,7 @@ class PixelPlanner:
         return "basic" if size <= 0xFFFFFFFF else "extended"
 
 
-_SALVAGE_HINT = "--salvage fill or drop saves the frames that are whole"
+_SALVAGE_HINT = '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
 
 _LOSSLESS_KIN = {
     "jpeg": "jpeg-lossless",

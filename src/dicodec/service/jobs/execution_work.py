@@ -16,16 +16,14 @@ from dicodec.batch.sources.references import refer_to_file
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.model.option_words import as_field, reworded
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.service.jobs.confinement import Roots
 from dicodec.service.jobs.messages import Request
-from dicodec.service.jobs.request_fields import conversion_options
-
-_NO_TARGET = ("explicit-le",)
-"""Stands for what a policy chooses; a policy that converts always names its own."""
+from dicodec.service.jobs.request_fields import build_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +87,20 @@ def carry_out(rules: JobRules, task: Task, around: WorkContext) -> Done:
     """Carry out a request; a work of the pool.
 
     Raises:
-        DicodecError: why it cannot be done.
+        DicodecError: why it cannot be done, in the words of a request.
     """
+    try:
+        return _carry_out(rules, task, around)
+    except DicodecError as error:
+        reworded(error, as_field)
+        raise
+
+
+def _carry_out(rules: JobRules, task: Task, around: WorkContext) -> Done:
     request = task.request
     source = rules.roots.source(request.source)
     target = rules.roots.target(target_of(request))
-    options = conversion_options(request.to or _NO_TARGET, request.options)
+    options = build_options(request.to, request.options)
     policy = None if request.policy is None else rules.policy(request.policy)
     if policy is not None and not rules.copy_kept and _kept(policy, source, options):
         return _left_alone(source, options)

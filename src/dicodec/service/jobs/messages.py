@@ -14,13 +14,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
-from dicodec.options import ConversionOptions
-from dicodec.service.jobs.request_fields import (
-    check_fields,
-    check_options,
-    checked_syntaxes,
-    conversion_options,
-)
+from dicodec.service.jobs.request_fields import check_fields, check_options, checked_syntaxes
 
 LARGEST_REQUEST = 1 << 20
 """Bytes of a request as JSON."""
@@ -79,12 +73,6 @@ class Request:
         if not values["to"] and "policy" not in values:
             raise RequestError("either to or policy has to be given", field="to")
         return cls(**values)
-
-    def conversion_options(self) -> ConversionOptions | None:
-        """Return the options of the conversion; None where only the policy knows a target."""
-        if not self.to:
-            return None
-        return conversion_options(self.to, self.options)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields that are given, in a form that JSON can hold."""

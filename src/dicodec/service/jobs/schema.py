@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dicodec import __version__
+from dicodec.model.option_table import Choice, Flag, Number, Text, Texts, TextsByName
 from dicodec.service.jobs.messages import EventKind
 from dicodec.service.jobs.request_fields import (
     OPTION_FIELDS,
     REQUEST_FIELDS,
     REQUIRED,
+    Field,
     FilePath,
-    Flag,
-    Kind,
-    Number,
     Options,
-    Text,
-    Texts,
-    TextsByName,
 )
+
+type Schema = dict[str, Any]
+
+TEXT_PATTERN = r"^[^\u0000]+$"
+_VALUE: Schema = {"type": "string", "minLength": 1, "maxLength": 10_240, "pattern": TEXT_PATTERN}
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -59,20 +61,18 @@ _QUEUES = {
 }
 
 
-def request_schema() -> dict[str, Any]:
+def request_schema() -> Schema:
     """Return the JSON Schema of a request."""
     return {
         "$schema": _DRAFT,
         "title": "Request",
         "description": "One conversion that is asked for.",
-        "type": "object",
-        "properties": {name: _field(kind) for name, kind in REQUEST_FIELDS.items()},
+        **object_schema(REQUEST_FIELDS, _message_field),
         "required": list(REQUIRED),
         "allOf": [
             {"oneOf": [{"required": ["target"]}, {"required": ["target_folder"]}]},
             {"anyOf": [{"required": ["to"]}, {"required": ["policy"]}]},
         ],
-        "additionalProperties": False,
     }
 
 
@@ -133,29 +133,49 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def _field(kind: Kind) -> dict[str, Any]:
-    """Return the schema of a field; null means that it is not given."""
-    described: dict[str, Any]
-    match kind:
-        case Text(longest, choices):
-            described = {"type": ["string", "null"], "minLength": 1, "maxLength": longest}
-            if choices:
-                described = {"enum": [*choices, None]}
+def field_schema(field: Field) -> Schema:
+    """Return the JSON Schema of a field that is given, in its usual form."""
+    schema: Schema
+    match field.kind:
+        case Text(longest):
+            schema = {**_VALUE, "maxLength": longest}
         case FilePath():
-            described = {"type": ["string", "null"], "minLength": 1, "maxLength": 4096}
+            schema = {**_VALUE, "maxLength": 4096}
+        case Choice(words):
+            schema = {"type": "string", "enum": [*words]}
         case Number(lowest, highest, whole):
-            name = "integer" if whole else "number"
-            described = {"type": [name, "null"], "minimum": lowest, "maximum": highest}
+            schema = {"type": "integer" if whole else "number"}
+            schema |= {"minimum": lowest, "maximum": highest}
         case Flag(words):
-            described = {"enum": [True, False, *words, None]}
+            schema = {"type": "boolean"}
+            schema = {"anyOf": [schema, {"enum": [*words]}]} if words else schema
         case Texts():
-            described = {"type": ["string", "array", "null"], "items": {"type": "string"}}
+            schema = {"type": "array", "items": _VALUE, "minItems": 1}
         case TextsByName():
-            described = {"type": ["object", "null"], "additionalProperties": {"type": "string"}}
+            schema = {"type": "object", "additionalProperties": _VALUE}
         case Options():
-            described = {
-                "type": ["object", "null"],
-                "properties": {name: _field(option) for name, option in OPTION_FIELDS.items()},
-                "additionalProperties": False,
-            }
-    return {**described, "description": kind.about}
+            schema = object_schema(OPTION_FIELDS, field_schema)
+        case kind:
+            raise TypeError(f"no request has a field of {kind}")
+    return {**schema, "description": field.help}
+
+
+def object_schema(fields: Mapping[str, Field], each: Callable[[Field], Schema]) -> Schema:
+    """Return the JSON Schema of an object with some fields and no others."""
+    return {
+        "type": "object",
+        "properties": {name: each(field) for name, field in fields.items()},
+        "additionalProperties": False,
+    }
+
+
+def _message_field(field: Field) -> Schema:
+    """Return the schema of a message's field: null is not to give it, one text a list of one."""
+    if isinstance(field.kind, Options):
+        forms = [object_schema(OPTION_FIELDS, _message_field)]
+    else:
+        forms = [field_schema(field)]
+        del forms[0]["description"]
+    if isinstance(field.kind, Texts):
+        forms.append(_VALUE)
+    return {"anyOf": [*forms, {"type": "null"}], "description": field.help}

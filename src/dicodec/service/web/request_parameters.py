@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from dicodec.model.option_table import OPTIONS, Flag, Number, Texts, TextsByName
 from dicodec.service.jobs.messages import Request
-from dicodec.service.jobs.request_fields import OPTION_FIELDS, Flag, Number, Texts, TextsByName
 from dicodec.service.web.error_answers import Refusal
 
 _ASKED = ("to", "policy", "priority", "tenant", "trace_id", "id")
@@ -43,7 +43,7 @@ def request_of(
 
 
 def _add_option(options: dict[str, Any], name: str, value: str) -> None:
-    match OPTION_FIELDS.get(name):
+    match OPTIONS[name].kind if name in OPTIONS else None:
         case Flag(words):
             known: dict[str, Any] = {"true": True, "false": False, **{word: word for word in words}}
             options[name] = known.get(value.lower(), value)

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from dicodec.model.option_table import PAGE, TextsByName, options_of
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES
-from dicodec.service.jobs.request_fields import (
-    OPTION_FIELDS,
-    REQUEST_FIELDS,
-    FilePath,
-    Flag,
-    Kind,
-    Number,
-    Options,
-    Text,
-    Texts,
-    TextsByName,
-)
+from dicodec.service.jobs.request_fields import OPTION_FIELDS, REQUEST_FIELDS, Field
+from dicodec.service.jobs.schema import Schema, field_schema, object_schema
 from dicodec.service.jobs.store.tables import Job, JobState
-
-Schema = dict[str, Any]
-
-_TEXT = r"^[^\u0000]+$"
-_VALUE: Schema = {"type": "string", "minLength": 1, "maxLength": 10_240, "pattern": _TEXT}
 
 
 class ErrorFields(BaseModel):
@@ -156,6 +141,20 @@ class SyntaxAnswer(BaseModel):
     lossy: bool
 
 
+class OptionAnswer(BaseModel):
+    """An option of a conversion; `value` is the JSON Schema of what it takes.
+
+    `targets` names the transfer syntaxes that take it; none if it does not concern encoding.
+    """
+
+    name: str
+    label: str
+    value: dict[str, Any]
+    default: Any
+    placeholder: str
+    targets: list[str]
+
+
 def job_answer(job: Job) -> dict[str, Any]:
     """Return a job as JobAnswer has it."""
     given = {
@@ -189,46 +188,17 @@ def _names() -> list[str]:
     ]
 
 
-def field_schema(name: str, kind: Kind) -> Schema:
-    """Return the JSON Schema of a field."""
-    schema: Schema
-    match kind:
-        case Text(longest, choices):
-            schema = {"type": "string", "minLength": 1, "maxLength": longest}
-            schema = {"type": "string", "enum": [*choices]} if choices else schema
-            schema |= {} if choices else {"pattern": _TEXT}
-        case FilePath():
-            schema = {"type": "string", "minLength": 1, "maxLength": 4096, "pattern": _TEXT}
-        case Number(lowest, highest, whole):
-            schema = {"type": "integer" if whole else "number"}
-            schema |= {"minimum": lowest, "maximum": highest}
-        case Flag(words):
-            schema = {"type": "boolean"}
-            schema = {"anyOf": [schema, {"enum": [*words]}]} if words else schema
-        case Texts():
-            item: Schema = {"enum": _names()} if name == "to" else _VALUE
-            schema = {"type": "array", "items": item, "minItems": 1}
-        case TextsByName():
-            schema = {"type": "object", "additionalProperties": _VALUE}
-        case Options():
-            schema = object_schema(OPTION_FIELDS)
-    return {**schema, "description": kind.about}
-
-
-def object_schema(fields: Mapping[str, Kind], required: tuple[str, ...] = ()) -> Schema:
-    """Return the JSON Schema of an object with such fields, and no others."""
-    schema = {
-        "type": "object",
-        "properties": {name: field_schema(name, kind) for name, kind in fields.items()},
-        "additionalProperties": False,
-    }
-    return {**schema, "required": [*required]} if required else schema
+def _field(field: Field) -> Schema:
+    """Return the JSON Schema of a field; of transfer syntaxes, all that can be asked for."""
+    schema = field_schema(field)
+    return {**schema, "items": {"enum": _names()}} if field is REQUEST_FIELDS["to"] else schema
 
 
 def request_schema() -> Schema:
     """Return the JSON Schema of a request; the service gives an id to one that has none."""
     return {
-        **object_schema(REQUEST_FIELDS, ("source",)),
+        **object_schema(REQUEST_FIELDS, _field),
+        "required": ["source"],
         "allOf": [
             {"oneOf": [{"required": ["target"]}, {"required": ["target_folder"]}]},
             {"anyOf": [{"required": ["to"]}, {"required": ["policy"]}]},
@@ -238,14 +208,28 @@ def request_schema() -> Schema:
 
 def option_parameters() -> list[Schema]:
     """Return `to`, `policy` and the options as parameters of a URL, for OpenAPI."""
-    fields: dict[str, Kind] = {name: REQUEST_FIELDS[name] for name in ("to", "policy")}
-    fields |= OPTION_FIELDS
+    fields = {name: REQUEST_FIELDS[name] for name in ("to", "policy")} | {**OPTION_FIELDS}
     found = []
-    for name, kind in fields.items():
-        schema = field_schema(name, kind)
-        about = schema.pop("description", "")
-        if isinstance(kind, TextsByName):
+    for name, field in fields.items():
+        schema, about = _field(field), field.help
+        del schema["description"]
+        if isinstance(field.kind, TextsByName):
             pair = {"type": "string", "pattern": "^[A-Za-z0-9]+=[^\\u0000]+$"}
             schema, about = {"type": "array", "items": pair}, f"{about}, as KEYWORD=VALUE"
         found.append({"name": name, "in": "query", "schema": schema, "description": about})
     return found
+
+
+def option_answers() -> list[OptionAnswer]:
+    """Return the options that the page offers, each with its JSON Schema."""
+    return [
+        OptionAnswer(
+            name=name,
+            label=option.help,
+            value=field_schema(OPTION_FIELDS[name]),
+            default=option.default,
+            placeholder=option.metavar,
+            targets=list(option.targets),
+        )
+        for name, option in options_of(PAGE).items()
+    ]

@@ -12,7 +12,7 @@ from dicodec.model.implementation import VERSION
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss
 from dicodec.service.web import metrics
 from dicodec.service.web.routes.shared import TheService, refusals
-from dicodec.service.web.schemas import Health, Status, SyntaxAnswer
+from dicodec.service.web.schemas import Health, OptionAnswer, Status, SyntaxAnswer, option_answers
 from dicodec.service.web.throughput import SLOT_SECONDS
 
 router = APIRouter(tags=["service"])
@@ -62,6 +62,13 @@ def syntaxes() -> list[dict[str, Any]]:
         for syntax in TRANSFER_SYNTAXES
         if syntax.writes
     ]
+
+
+@router.get("/api/options", response_model=list[OptionAnswer], summary="How it can be asked for",
+            responses=refusals())  # fmt: skip
+def options() -> list[OptionAnswer]:
+    """Return the options that a conversion of an uploaded file can have."""
+    return option_answers()
 
 
 @router.get(

@@ -1,6 +1,7 @@
 // Dropped files: each is uploaded as a job, followed by events, shown before and after.
 
 import { ask, askJson, download, jobUrl, upload } from "./api.js";
+import { addFields, showFor, values } from "./options.js";
 import { STATES, baseName, make, picture, seconds, sizes } from "./shown.js";
 
 const followed = new Map();
@@ -15,6 +16,7 @@ export async function setUp(limit) {
   const to = document.getElementById("to");
   to.append(...syntaxes.map((one) => make("option", { value: one.name, "data-lossy": one.lossy, selected: one.name === "explicit-le" },
     `${one.name}  (${one.title})`)));
+  addFields(await askJson("/api/options"), document.getElementById("options"), document.getElementById("more-options"));
   to.addEventListener("change", () => syntaxChosen(to));
   syntaxChosen(to);
   const input = document.getElementById("files");
@@ -33,20 +35,12 @@ export async function setUp(limit) {
 function syntaxChosen(to) {
   const lossy = to.selectedOptions[0]?.dataset.lossy === "true";
   document.getElementById("lossy").checked = lossy;
-  document.getElementById("quality-field").hidden = !/^(jpeg|jpeg-extended|jpegxl)$/.test(to.value);
+  showFor(form, to.value);
 }
 
 async function take(files) {
   words.textContent = files.length === 1 ? `Converting ${files[0].name}` : `Converting ${files.length} files`;
   for (const file of [...files]) await convert(file);
-}
-
-function parameters() {
-  const wanted = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) {
-    if (typeof value === "string" && value && !(name === "quality" && document.getElementById("quality-field").hidden)) wanted.append(name, value);
-  }
-  return wanted;
 }
 
 async function convert(file) {
@@ -59,7 +53,7 @@ async function convert(file) {
   const shown = { name: file.name, bar, state, buttons, body, id: null };
   if (file.size > largest) { failed(shown, `the file is too large for this service`); return; }
   try {
-    const answer = await upload(`/api/uploads?${parameters()}`, file, (sent, all) => { bar.value = sent / all; });
+    const answer = await upload(`/api/uploads?${new URLSearchParams(values(form))}`, file, (sent, all) => { bar.value = sent / all; });
     shown.id = answer.job.id;
     followed.set(shown.id, shown);
     bar.removeAttribute("value");

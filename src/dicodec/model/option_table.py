@@ -1,0 +1,340 @@
+"""The options of a conversion, declared once: type, range, choices, default, help, who takes them.
+
+From these rows are made: the checks of ConversionOptions, the command's arguments, the fields of a
+request, the keys of a policy's rule, the page's form, the schemas, and the table in
+docs/command.md. This module imports next to nothing, because `--help` needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+FILL, DROP = "fill", "drop"
+INDEPENDENT = "independent"
+"""The value of `verify` that asks for another decoder's opinion."""
+
+REQUEST, RULE, PAGE = "request", "rule", "page"
+"""Entrances beside the calls and the command, which take every option."""
+
+_ENTRANCES = (REQUEST, RULE, PAGE)
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Flag(NamedTuple):
+    """An option that is true or false; or one of some words.
+
+    Attributes:
+        words: values beside true and false, each with its explanation.
+    """
+
+    words: Mapping[str, str] = _NONE
+
+    @property
+    def wanted(self) -> str:
+        """The values that it takes, as a phrase."""
+        *others, last = "true", "false", *self.words
+        return f"{', '.join(others)} or {last}"
+
+    def fits(self, value: object) -> bool:
+        """Return whether it takes a value."""
+        return isinstance(value, bool) or (isinstance(value, str) and value in self.words)
+
+
+class Number(NamedTuple):
+    """An option that is a number.
+
+    Attributes:
+        lowest, highest: the range, both ends included.
+        whole: whether it has to be an integer.
+    """
+
+    lowest: float
+    highest: float
+    whole: bool = True
+
+    @property
+    def wanted(self) -> str:
+        """The values that it takes, as a phrase."""
+        return f"a {'whole ' * self.whole}number from {self.lowest} to {self.highest}"
+
+    def fits(self, value: object) -> bool:
+        """Return whether it takes a value."""
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        return self.lowest <= value <= self.highest
+
+
+class Choice(NamedTuple):
+    """An option that is one of some words.
+
+    Attributes:
+        words: each with its explanation, which may be empty.
+    """
+
+    words: Mapping[str, str]
+
+    @property
+    def wanted(self) -> str:
+        """The values that it takes, as a phrase."""
+        return f"one of {', '.join(self.words)}"
+
+    def fits(self, value: object) -> bool:
+        """Return whether it takes a value."""
+        return isinstance(value, str) and value in self.words
+
+
+class Text(NamedTuple):
+    """An option that is a text.
+
+    Attributes:
+        longest: characters.
+    """
+
+    longest: int = 10_240
+
+    @property
+    def wanted(self) -> str:
+        """The values that it takes, as a phrase."""
+        return f"a text of 1 to {self.longest} characters"
+
+    def fits(self, value: object) -> bool:
+        """Return whether it takes a value."""
+        return isinstance(value, str) and 0 < len(value) <= self.longest
+
+
+class Texts(NamedTuple):
+    """An option that is several texts."""
+
+    wanted: str = "a list of texts"
+
+    def fits(self, value: object) -> bool:
+        """Return whether it takes a value."""
+        return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+
+
+class TextsByName(NamedTuple):
+    """An option that gives texts to keywords: pairs, or an object of JSON."""
+
+    wanted: str = "a table of keywords, each with its text"
+
+    def fits(self, value: object) -> bool:
+        """Return whether it takes a value."""
+        pairs = list(value.items()) if isinstance(value, Mapping) else value
+        pair = Texts()
+        return isinstance(pairs, list | tuple) and all(
+            pair.fits(one) and len(one) == 2 for one in pairs
+        )
+
+
+class Bounds(NamedTuple):
+    """An option that is a `Limits`."""
+
+    wanted: str = "Limits"
+
+    def fits(self, value: object) -> bool:
+        """Return whether it takes a value."""
+        from dicodec.model.limits import Limits
+
+        return isinstance(value, Limits)
+
+
+type Kind = Flag | Number | Choice | Text | Texts | TextsByName | Bounds
+
+
+class Option(NamedTuple):
+    """A row: one option of a conversion.
+
+    Attributes:
+        name: of the field of ConversionOptions.
+        kind: type and range.
+        help: a phrase for `--help` and schemas, without a full stop.
+        details: further sentences, for docs/command.md only.
+        default: the value if none is given.
+        metavar: stands for the value in `--help`; "" for the range or the choices.
+        short: in place of the name: in the command's switch, and as a key of a rule.
+        targets: transfer syntaxes that take it, by short name; () if it does not concern encoding.
+            The encoders get it as the field of EncoderSettings that has its name.
+        permits_loss: whether to give it is to allow loss, in the targets that take it.
+        taken_by: entrances beside calls and command.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    details: str = ""
+    default: Any = None
+    metavar: str = ""
+    short: str = ""
+    targets: tuple[str, ...] = ()
+    permits_loss: bool = False
+    taken_by: tuple[str, ...] = _ENTRANCES
+
+    @property
+    def about(self) -> str:
+        """Its help, with the targets that take it."""
+        return f"{self.help}; of {', '.join(self.targets)}" if self.targets else self.help
+
+    @property
+    def key(self) -> str:
+        """Its name in a rule of a policy."""
+        return self.short or self.name
+
+    @property
+    def switch(self) -> str:
+        """Its name on the command line."""
+        return f"--{self.key.replace('_', '-')}"
+
+
+TO = Option(
+    "to", Texts(), "acceptable transfer syntaxes, the first preferred",
+    "By short name (`dicodec syntaxes`), keyword or UID. A source that is in one of them already "
+    "is left as it is",
+    metavar="A,B,C",
+)  # fmt: skip
+"""The transfer syntax of the result: no option, because a conversion cannot be without it."""
+
+_BY_QUALITY = ("jpeg", "jpeg-extended", "jpegxl", "jpeg2000", "htj2k")
+_BY_RATE = ("jpeg2000", "htj2k")
+
+_ROWS = (
+    Option(
+        "photometric",
+        Choice({
+            "auto": "it changes only if the target asks for it", "keep": "not even then",
+            "MONOCHROME1": "", "MONOCHROME2": "", "RGB": "", "YBR_FULL": "", "YBR_FULL_422": "",
+        }),
+        "Photometric Interpretation of the result",
+        default="auto", metavar="PI",
+    ),
+    Option(
+        "lossy", Flag(), "allow a result that loses information",
+        "A setting of how much may be lost is permission too, for the targets that take it. One "
+        "that no target takes is wrong usage",
+        default=False,
+    ),
+    Option(
+        "quality", Number(1, 100), "quality of a lossy result (default 90)",
+        targets=_BY_QUALITY, permits_loss=True,
+    ),
+    Option(
+        "near", Number(0, 255), "largest error of a sample (default 2)",
+        metavar="N", targets=("jpeg-ls-near",), permits_loss=True,
+    ),
+    Option(
+        "ratio", Number(1, 1000, whole=False), "compression ratio to reach",
+        "HTJ2K comes as near as it can",
+        metavar="R", targets=_BY_RATE, permits_loss=True,
+    ),
+    Option(
+        "psnr", Number(20, 110, whole=False), "peak signal-to-noise ratio to reach, in dB",
+        "Not beside `--ratio`",
+        metavar="DB", targets=_BY_RATE, permits_loss=True,
+    ),
+    Option(
+        "rescale_to_8bit", Flag(),
+        "map more than 8 bits to 8, by rescaling and window; makes a derived, lossy image",
+        "Gray levels go by Rescale Slope and Intercept and the first window, or from the smallest "
+        "to the largest value if there is none; see [photometric.md](photometric.md). That a "
+        "lossy target may lose more has to be said beside it",
+        default=False,
+    ),
+    Option(
+        "set_attributes", TextsByName(), "set an attribute of the result; may be repeated",
+        "By keyword or tag; a backslash separates values. What describes the pixels, and what was "
+        "lost of them, cannot be set, and the UIDs that name the instance cannot be empty. Another Specific Character Set is refused if text that "
+        "stays would not be in it: `--charset` re-encodes",
+        default=(), metavar="KEYWORD=VALUE", short="set",
+    ),
+    Option(
+        "remove_attributes", Texts(), "remove an attribute from the result; may be repeated",
+        "By keyword or tag, private ones too; not SOP Class UID and SOP Instance UID",
+        default=(), metavar="KEYWORD", short="remove",
+    ),
+    Option(
+        "keep_uid", Flag(), "keep the SOP Instance UID of a lossy result, which is another image",
+        "It gets a new one otherwise",
+        default=False,
+    ),
+    Option(
+        "offset_table",
+        Choice({
+            "auto": "basic, or extended if 32 bits may not suffice",
+            "basic": "", "extended": "", "empty": "",
+        }),
+        "offset table of an encapsulated result",
+        default="auto", metavar="KIND",
+    ),
+    Option(
+        "verify",
+        Flag({INDEPENDENT: "have GDCM decode the result too; an error if it cannot"}),
+        "decode the result again and compare before it is put in place",
+        "Frames and elements are compared. Without it, only results that replace an original are "
+        "verified, and those always. See [in-place.md](in-place.md)",
+        default=False,
+    ),
+    Option(
+        "charset", Text(),
+        "have all text in UTF-8, from the character set stated, or from FROM",
+        "Text of sequences too; Specific Character Set says so. FROM is for a source that states a "
+        "wrong one: defined terms such as `ISO_IR 100` or `GB18030`. Text with a byte that the "
+        "character set does not have is an error that names the attribute",
+        metavar="[FROM:]utf-8",
+    ),
+    Option(
+        "standardize", Flag(),
+        "write what a strict reader takes, if the source does not have it",
+        "As far as nothing has to be invented: [oddities.md](oddities.md) says it of each oddity. "
+        "Without it, whatever no edit names comes out byte for byte as it was",
+        default=False,
+    ),
+    Option(
+        "salvage",
+        Choice({FILL: "the others are filled with padding", DROP: "they are left out"}),
+        "of a damaged file, convert the frames that are whole",
+        "The result is marked and is another image, and the exit status is 1; not with "
+        "`--in-place`. See [damage.md](damage.md)",
+        metavar="MODE",
+    ),
+    Option(
+        "limits", Bounds(),
+        "bound what a file may claim, such as frame_size=512M; may be repeated",
+        "See [limits.md](limits.md)",
+        metavar="NAME=VALUE", short="limit", taken_by=(),
+    ),
+    Option("strict", Flag(), "refuse what departs from the standard",
+           "A source that contradicts itself, too", default=False),
+    Option(
+        "engine",
+        Choice({"auto": "our own codecs", "gdcm": "GDCM, in a process of its own"}),
+        "program whose codecs are used",
+        default="auto", metavar="ENGINE",
+    ),
+    Option(
+        "timeout", Number(0.1, 7 * 24 * 3600, whole=False),
+        "seconds that a file of a batch may take, or another engine",
+        metavar="S", taken_by=(RULE,),
+    ),
+    Option(
+        "workers", Number(1, 256), "threads for the frames of a file (default: one a core)",
+        "The result does not depend on it",
+        metavar="N", taken_by=(),
+    ),
+    Option("overwrite", Flag(), "replace a target that is there", default=False,
+           taken_by=(REQUEST,)),
+    Option(
+        "backup", Text(),
+        "keep a file that is replaced under its name with SUFFIX added",
+        "Another file of that name is never overwritten. See [in-place.md](in-place.md)",
+        metavar="SUFFIX", taken_by=(),
+    ),
+)  # fmt: skip
+
+OPTIONS: Mapping[str, Option] = {row.name: row for row in _ROWS}
+"""All options, by name, in the order of `--help`."""
+
+
+def options_of(entrance: str) -> dict[str, Option]:
+    """Return the options that an entrance takes, by name: REQUEST, RULE or PAGE."""
+    return {name: option for name, option in OPTIONS.items() if entrance in option.taken_by}

@@ -1,0 +1,63 @@
+"""Options in the words of an entrance: errors name them as calls do, others name them otherwise.
+
+An error's text has an option between backquotes, as in Python: `overwrite=True`, or `quality`. That
+is how a call shows it. The command says --overwrite, a request "overwrite": true; --lossy is
+lossy = true in a rule of a policy. Each entrance words the errors that pass through it, once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from dicodec.errors import DicodecError
+from dicodec.model.option_table import OPTIONS, REQUEST, RULE, TO, Flag, Option
+
+type Wording = Callable[[Option, str], str]
+"""Words an option; its value is as Python writes it, "" for none."""
+
+_NAMED = re.compile(r"`(\w+)(?:=([^`]*))?`")
+_INSIDE = re.compile(r"""\w+\((.*)\)|\{["'](.*)["']: ["'](.*)["']\}|\[?["'](.*?)["']\]?|(.*)""")
+"""What a value holds: of Limits(...), of {"keyword": "text"}, of ["text"] or "text", or all."""
+
+
+def reworded[Error: DicodecError](error: Error, wording: Wording) -> Error:
+    """Word the options in an error's message and hint for an entrance, and return the error."""
+    error.reword(lambda text: worded(text, wording))
+    return error
+
+
+def worded(text: str, wording: Wording) -> str:
+    """Return a text with its options in other words; what is no option stays as it is."""
+
+    def replaced(match: re.Match[str]) -> str:
+        option = TO if match[1] == TO.name else OPTIONS.get(match[1])
+        return match[0] if option is None else wording(option, match[2] or "")
+
+    return _NAMED.sub(replaced, text)
+
+
+def as_switch(option: Option, value: str) -> str:
+    """Word an option as the command has it: --overwrite, --salvage fill, --set KEYWORD=VALUE."""
+    if value in {"", "True"}:
+        return option.switch
+    match = _INSIDE.fullmatch(value)
+    inside = "=".join(part for part in match.groups() if part is not None) if match else value
+    return f"{option.switch}{'=' if isinstance(option.kind, Flag) else ' '}{inside}"
+
+
+def as_field(option: Option, value: str) -> str:
+    """Word an option as a request has it: "overwrite": true."""
+    if not value or REQUEST not in option.taken_by:
+        return option.name
+    return f'"{option.name}": {_JSON.get(value, value)}'
+
+
+def as_key(option: Option, value: str) -> str:
+    """Word an option as a rule of a policy has it: lossy = true; or as a switch of the run."""
+    if RULE not in option.taken_by:
+        return as_switch(option, value)
+    return f"{option.key} = {_JSON.get(value, value)}" if value else option.key
+
+
+_JSON = {"True": "true", "False": "false"}
