@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from dicodec.conversion.calls import convert_async as convert_async
     from dicodec.conversion.calls import convert_bytes as convert_bytes
     from dicodec.conversion.calls import convert_dataset as convert_dataset
+    from dicodec.conversion.inspection import Inspection as Inspection
     from dicodec.conversion.inspection import inspect as inspect
+    from dicodec.conversion.output.result_file import Target as Target
     from dicodec.errors import ConversionError as ConversionError
     from dicodec.errors import DicodecError as DicodecError
     from dicodec.errors import ReadError as ReadError
     from dicodec.errors import WriteError as WriteError
+    from dicodec.model.limits import Limits as Limits
     from dicodec.model.transfer_syntax import TransferSyntax as TransferSyntax
     from dicodec.options import ConversionOptions as ConversionOptions
+    from dicodec.options import ConversionSettings as ConversionSettings
+    from dicodec.part10.dicom_file import Source as Source
     from dicodec.report import ConversionReport as ConversionReport
 
 __version__ = implementation.VERSION
@@ -41,8 +46,13 @@ _HOMES = {
     "ConversionError": "dicodec.errors",
     "ConversionOptions": "dicodec.options",
     "ConversionReport": "dicodec.report",
+    "ConversionSettings": "dicodec.options",
     "DicodecError": "dicodec.errors",
+    "Inspection": "dicodec.conversion.inspection",
+    "Limits": "dicodec.model.limits",
     "ReadError": "dicodec.errors",
+    "Source": "dicodec.part10.dicom_file",
+    "Target": "dicodec.conversion.output.result_file",
     "TransferSyntax": "dicodec.model.transfer_syntax",
     "WriteError": "dicodec.errors",
 }

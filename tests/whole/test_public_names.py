@@ -13,15 +13,22 @@ import dicodec
 from dicodec import errors, options, report
 from dicodec.comparison import compare as comparison
 from dicodec.conversion import calls, inspection
-from dicodec.model import transfer_syntax
+from dicodec.conversion.output import result_file
+from dicodec.model import limits, transfer_syntax
+from dicodec.part10 import dicom_file
 
 PUBLIC = {
     "Comparison": comparison.Comparison,
     "ConversionError": errors.ConversionError,
     "ConversionOptions": options.ConversionOptions,
     "ConversionReport": report.ConversionReport,
+    "ConversionSettings": options.ConversionSettings,
     "DicodecError": errors.DicodecError,
+    "Inspection": inspection.Inspection,
+    "Limits": limits.Limits,
     "ReadError": errors.ReadError,
+    "Source": dicom_file.Source,
+    "Target": result_file.Target,
     "TransferSyntax": transfer_syntax.TransferSyntax,
     "WriteError": errors.WriteError,
     "compare": comparison.compare,

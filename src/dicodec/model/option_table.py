@@ -243,8 +243,9 @@ _ROWS = (
     Option(
         "set_attributes", TextsByName(), "set an attribute of the result; may be repeated",
         "By keyword or tag; a backslash separates values. What describes the pixels, and what was "
-        "lost of them, cannot be set, and the UIDs that name the instance cannot be empty. Another Specific Character Set is refused if text that "
-        "stays would not be in it: `--charset` re-encodes",
+        "lost of them, cannot be set, and the UIDs that name the instance cannot be empty. Another "
+        "Specific Character Set is refused if text that stays would not be in it: `--charset` "
+        "re-encodes",
         default=(), metavar="KEYWORD=VALUE", short="set",
     ),
     Option(

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from dicodec import convert_bytes
+from dicodec import convert_bytes, inspect
+from dicodec.model.option_table import PAGE, options_of
 from helpers.installed import program
 from helpers.made import make_file
 from helpers.service_process import RunningService, running
@@ -79,6 +81,34 @@ def test_a_file_is_converted_shown_and_downloaded(page: Page, tmp_path: Path) ->
         item.get_by_role("button", name="Download").click()
     assert waiting.value.suggested_filename == "scan.jpeg2000-lossless.dcm"
     assert Path(waiting.value.path()).read_bytes() == convert_bytes(FILE, to="jpeg2000-lossless")
+
+
+def test_the_form_has_the_options_that_the_target_takes(page: Page, tmp_path: Path) -> None:
+    to = page.get_by_role("combobox", name="To", exact=True)
+    quality, near = page.locator("[name=quality]"), page.locator("[name=near]")
+    to.select_option("jpeg")
+    expect(quality).to_be_visible()
+    expect(near).to_be_hidden()
+    quality.fill("40")
+    to.select_option("jpeg-ls-near")
+    expect(quality).to_be_hidden()
+    expect(page.get_by_label("largest error of a sample (default 2), 0 to 255")).to_be_visible()
+    near.fill("3")
+    page.get_by_text("More options").click()
+    page.locator("[name=set_attributes]").fill("PatientID=A\nPatientName=B^C\n")
+    page.locator("[name=remove_attributes]").fill("StudyID")
+    names = page.locator("#convert-form [name]").evaluate_all("all => all.map((one) => one.name)")
+    assert {*names} == {"to", *options_of(PAGE)}
+    source = tmp_path / "near.dcm"
+    source.write_bytes(FILE)
+    page.locator("#files").set_input_files(source)
+    item = page.locator("#conversions li").first
+    with page.expect_download() as waiting:
+        item.get_by_role("button", name="Download").click()
+    made = pydicom.dcmread(waiting.value.path())
+    assert (made.PatientID, str(made.PatientName)) == ("A", "B^C")
+    assert "StudyID" not in made
+    assert inspect(waiting.value.path()).transfer_syntax == "jpeg-ls-near"
 
 
 def test_a_dropped_file_that_is_none_says_so(page: Page) -> None:

@@ -123,7 +123,7 @@ class PhotometricPlanner:
                 f"{text}, and to bring them together rounds samples",
                 attribute="PhotometricInterpretation",
                 frame=frame,
-                hint="--photometric RGB allows it",
+                hint='`photometric="RGB"` allows it',
             )
         together = bring_together(decoded, survey.colors, self._stated.number_of_frames, wanted)
         self._warnings.append(

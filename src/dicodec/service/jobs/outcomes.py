@@ -21,6 +21,8 @@ def success(request: Request, attempt: int, done: Done, *, show_paths: bool) -> 
     """Return how an attempt ends that did what was asked for."""
     report = done.report
     told = {name: report[name] for name in _TOLD if name in report}
+    if report.get("salvaged"):
+        told["salvaged"] = report["salvaged"]
     if show_paths and done.target is not None:
         told["target"] = done.target
     frames = int(report.get("frames", 0))

@@ -85,6 +85,8 @@ async def convert(http: Request, service: TheService) -> Response:
     service.throughput.count(failed=False, size=received.size)
     service.log.write("info", "converted", job=name, action=done.report.get("action"))
     told = {key: done.report[key] for key in _TOLD if done.report.get(key) is not None}
+    if done.report.get("salvaged"):
+        told["salvaged"] = done.report["salvaged"]
     told["warnings"] = len(done.report.get("warnings", ()))
     headers = {"Dicodec-Report": json.dumps(told)}
     return sent(target, _result_name(received.name), headers, remove=True)

@@ -89,6 +89,7 @@ function done(shown, job) {
   shown.buttons.append(make("button", { class: "main", type: "button", onclick: () => download(jobUrl(job.id, "/result"), name) }, "Download"));
   shown.body.append(make("p", { class: "quiet" },
     `${report.source_syntax} → ${report.target_syntax}, ${report.action}, ${sizes(job)}${report.lossy ? ", lossy" : ""}${report.verified ? ", verified" : ""}`));
+  if (report.salvaged) shown.body.append(make("p", { class: "bad" }, report.salvaged));
   if (report.warnings.length) shown.body.append(make("ul", { class: "list" }, ...report.warnings.map((text) => make("li", {}, text))));
   if (report.frames) {
     shown.body.append(make("div", { class: "pictures" },

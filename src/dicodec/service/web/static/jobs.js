@@ -119,6 +119,7 @@ function content(job) {
     ["Done", report && report.action], ["Frames", report && report.frames],
     ["Photometric Interpretation", report?.photometric_interpretation?.join(" → ")],
     ["Size", sizes(job)], ["Compression ratio", report?.compression_ratio],
+    ["Salvaged", report?.salvaged],
     ["Lossy", report && (report.lossy ? "yes" : "no")], ["Verified", report && (report.verified ? "yes" : "no")],
     ["Time", seconds(job.seconds)], ["Attempts", job.attempts], ["Tenant", job.tenant], ["Trace", job.trace_id], ["Job", job.id],
     ["Next attempt", job.not_before && new Date(job.not_before * 1000).toLocaleString()],

@@ -1,0 +1,93 @@
+"""Type checkers find misspelt and mistyped options of the calls; right forms of them work."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from dicodec import TransferSyntax, convert, convert_async, convert_bytes, convert_dataset
+from dicodec.errors import InvalidOptionError, UnsupportedTargetError
+from dicodec.model.transfer_syntax import by_name
+from helpers.made import IMAGE_KINDS
+
+ROOT = Path(__file__).parents[2]
+CONTENT = IMAGE_KINDS["gray-8"].make()[0]
+
+SNIPPET = """
+import dicodec
+from dicodec import Inspection, Limits, Source, Target, TransferSyntax
+from pydicom.dataset import Dataset
+
+def right(source: Source, target: Target, syntax: TransferSyntax, limits: Limits) -> None:
+    dicodec.convert(source, target, to="rle", quality=85, set_attributes={"PatientID": "A"})
+    dicodec.convert(source, None, to=[syntax, "rle"], remove_attributes=("PatientName",))
+    dicodec.convert_bytes(b"", to=syntax, set_attributes=[("PatientID", "A")], limits=limits)
+    found: Inspection = dicodec.inspect(source)
+    print(found.transfer_syntax)
+
+async def wrong(source: Source, target: Target, dataset: Dataset) -> None:
+    dicodec.convert(source, target, to="rle", qualty=85)  # call-arg
+    dicodec.convert(source, target, to="rle", quality="85")  # arg-type
+    dicodec.convert(source, target, to=85)  # arg-type
+    dicodec.convert_bytes(b"", to="rle", overwritten=True)  # call-arg
+    dicodec.convert_bytes(b"", to="rle", set_attributes={"PatientID": 3})  # arg-type
+    await dicodec.convert_async(source, target, to="rle", veryfy=True)  # call-arg
+    await dicodec.convert_async(source, target, to="rle", lossy="yes")  # arg-type
+    dicodec.convert_dataset(dataset, to="rle", ner=3)  # call-arg
+    dicodec.convert_dataset(dataset, to="rle", near=3.5)  # arg-type
+"""
+
+
+def test_mypy_finds_what_is_misspelt_and_mistyped(tmp_path: Path) -> None:
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(SNIPPET, encoding="utf-8")
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), str(snippet)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    found = {
+        (int(line), code)
+        for line, code in re.findall(r"snippet\.py:(\d+): error: .*\[([\w-]+)\]", checked.stdout)
+    }
+    wanted = {
+        (number, line.partition("  # ")[2])
+        for number, line in enumerate(SNIPPET.splitlines(), 1)
+        if "  # " in line
+    }
+    assert found == wanted, checked.stdout
+
+
+def test_a_target_is_a_name_or_a_transfer_syntax_or_several() -> None:
+    rle = by_name("rle")
+    assert isinstance(rle, TransferSyntax)
+    expected = convert_bytes(CONTENT, to="rle")
+    for to in (rle, [rle], ("rle", rle), "rle,jpeg-ls", ["rle , jpeg-ls"]):
+        assert convert_bytes(CONTENT, to=to) == expected
+    with pytest.raises(InvalidOptionError, match="no target transfer syntax"):
+        convert_bytes(CONTENT, to=[])
+    with pytest.raises(InvalidOptionError, match=r"`to` is .*; it has to be a list of texts"):
+        convert_bytes(CONTENT, to=3)  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedTargetError, match="morse"):
+        convert_bytes(CONTENT, to=[rle, "morse"])
+
+
+def test_attributes_are_set_by_a_mapping_or_pairs_in_every_call(tmp_path: Path) -> None:
+    expected = convert_bytes(CONTENT, to="rle", set_attributes=(("PatientID", "A"),))
+    assert expected != convert_bytes(CONTENT, to="rle")
+    mapping = {"PatientID": "A"}
+    assert convert_bytes(CONTENT, to="rle", set_attributes=mapping) == expected
+    out = io.BytesIO()
+    asyncio.run(convert_async(CONTENT, out, to="rle", set_attributes=mapping))
+    assert out.getvalue() == expected
+    convert(CONTENT, tmp_path / "out.dcm", to="rle", set_attributes=mapping)
+    assert (tmp_path / "out.dcm").read_bytes() == expected
+    dataset = pydicom.dcmread(io.BytesIO(CONTENT))
+    assert convert_dataset(dataset, to="rle", set_attributes=mapping).PatientID == "A"
