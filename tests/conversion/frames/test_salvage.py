@@ -303,7 +303,7 @@ def refused(data: bytes, frame: int = 2) -> str | None:
     try:
         salvage(damaged, "drop")
     except ConversionError as error:
-        return error.attribute if error.hint == "--salvage fill keeps their places" else ""
+        return error.attribute if error.hint == '`salvage="fill"` keeps their places' else ""
     return None
 
 

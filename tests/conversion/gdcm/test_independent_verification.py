@@ -161,5 +161,5 @@ def test_the_command_says_who_verified(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_there_is_no_other_kind_of_verification() -> None:
-    with pytest.raises(InvalidOptionError, match="verify is 'perhaps'"):
+    with pytest.raises(InvalidOptionError, match="`verify` is 'perhaps'"):
         ConversionOptions(to=("rle",), verify="perhaps")

@@ -59,5 +59,6 @@ def test_every_route_is_described(service: RunningService) -> None:
         "get /api/jobs", "post /api/jobs/retry", "get /api/jobs/{id}", "get /api/jobs/{id}/result",
         "post /api/jobs/{id}/cancel", "post /api/jobs/{id}/retry", "get /api/events",
         "get /api/jobs/{id}/preview/{which}", "get /api/status", "get /api/syntaxes",
+        "get /api/options",
         "get /metrics", "get /health/live", "get /health/ready",
     }  # fmt: skip
