@@ -198,8 +198,8 @@ def _clipped(
             f"the stream's samples reach from {found[0]} to {found[1]}, past Bits Stored "
             f"{image.bits_stored}",
             attribute="BitsStored",
-            hint="samples or Bits Stored are wrong, the file does not say which: --standardize "
-            "takes the samples, and raises Bits Stored",
+            hint="samples or Bits Stored are wrong, the file does not say which: "
+            "`standardize=True` takes the samples, and raises Bits Stored",
         )
     clipped: Samples = np.clip(samples, low, high)
     if notes is not None:
