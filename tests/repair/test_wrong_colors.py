@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dicodec import compare, convert, convert_bytes, inspect
 from dicodec.errors import ContradictionError, DicodecError, UnsupportedImageError
-from dicodec.options import INDEPENDENT
+from dicodec.model.option_table import INDEPENDENT
 from helpers.made import make_file
 from helpers.odd_files import found, relabelled
 from helpers.photometric_files import shades, stated, to_partial, to_rgb, to_ybr
@@ -262,8 +262,8 @@ def test_the_length_says_whether_chroma_is_halved(
     content = saying(of_samples(pixels, syntax, "YBR_FULL"), photometric)
     assert "wrong-attribute" in found(content)
 
-    for to, options in (("jpeg", {"quality": 98}), ("rle", {}), ("explicit-be", {})):
-        result = convert_bytes(content, to=to, photometric="RGB", verify=True, **options)
+    for to, quality in (("jpeg", 98), ("rle", None), ("explicit-be", None)):
+        result = convert_bytes(content, to=to, photometric="RGB", verify=True, quality=quality)
         error = np.abs(samples_of(result).astype(int) - COLORS).max()
         assert error <= (16 if to == "jpeg" else 2)
     moved = convert_bytes(content, to="implicit-le" if syntax != "implicit-le" else "explicit-le",
