@@ -234,7 +234,7 @@ class PhotometricPlanner:
         return UnsupportedImageError(
             f"{self._target.name} would hold {before} as {after} only, which rounds samples",
             attribute="PhotometricInterpretation",
-            hint=f"--photometric {after} allows it{others}",
+            hint=f'`photometric="{after}"` allows it{others}',
         )
 
     def _palette_steps(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
@@ -251,7 +251,7 @@ class PhotometricPlanner:
         stated = decoded.photometric_interpretation
         if stated in _RETIRED_COLORS:  # ARGB has indices and colors side by side
             raise UnsupportedImageError(
-                f"--rescale-to-8bit is not applied to {stated}",
+                f"`rescale_to_8bit` is not applied to {stated}",
                 attribute="PhotometricInterpretation",
                 hint=self._way_out(decoded),
             )
