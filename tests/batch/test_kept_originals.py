@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
-from dicodec import convert, convert_bytes
+from dicodec import ConversionSettings, convert, convert_bytes
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LEDGER_NAME
 from dicodec.cli.main import run
@@ -50,7 +51,7 @@ def archive(tmp_path: Path) -> Path:
     return folder
 
 
-def expected(to: str, **options: object) -> dict[str, bytes]:
+def expected(to: str, **options: Unpack[ConversionSettings]) -> dict[str, bytes]:
     """Return what an archive holds whose files were converted once more."""
     first = convert_bytes(CONTENT, to="rle")
     result = first if to == "rle" else convert_bytes(first, to=to, **options)
