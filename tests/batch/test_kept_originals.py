@@ -138,7 +138,7 @@ def test_no_result_takes_their_place(archive: Path, tmp_path: Path) -> None:
     (other / "a.dcm.orig").write_bytes(OTHER)
     kept = archive / "a.dcm.orig"
 
-    with pytest.raises(TargetExistsError, match="--backup kept") as raised:
+    with pytest.raises(TargetExistsError, match="`backup` kept") as raised:
         convert(other / "a.dcm.orig", kept, to="rle", overwrite=True)
     assert raised.value.hint
     options = ["--to", "rle", "--overwrite", "-o", str(archive)]
