@@ -25,6 +25,7 @@ from dicodec.cli.main import run
 from helpers.archives import make_archive
 from helpers.data_set_bytes import element
 from helpers.made import IMAGE_KINDS, make_file
+from helpers.patience import give_up_at
 from helpers.real_files import real_files
 
 CONTENT = IMAGE_KINDS["gray-16"].make()[0]
@@ -407,7 +408,7 @@ def runs(process: int) -> bool:
 
 
 def wait_until(happened: Any, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
+    until = give_up_at(seconds)
     while not happened():
         assert time.monotonic() < until
         time.sleep(0.005)

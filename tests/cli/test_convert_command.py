@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -116,7 +117,7 @@ def test_lines_too_wait_for_a_pipe_that_does_not_block() -> None:
 
 def test_a_shell_pipe_and_a_redirection(folder: Path) -> None:
     # A redirected file is read where it lies, a pipe is not: both give the same.
-    command = " ".join([*PROGRAM, "convert - --to rle -o -"])
+    command = shlex.join([*PROGRAM, "convert", "-", "--to", "rle", "-o", "-"])
     script = f"{command} < source.dcm > one; cat source.dcm | {command} | cat > two"
     subprocess.run(["sh", "-c", script], stderr=subprocess.DEVNULL, check=True)
 
@@ -595,7 +596,7 @@ def test_standard_output_that_takes_nothing_is_an_error(
     (("syntaxes",), 0),
 ])  # fmt: skip
 def test_closed_streams_are_no_fault(folder: Path, arguments: tuple[str, ...], status: int) -> None:
-    command = " ".join([*PROGRAM, *arguments])
+    command = shlex.join([*PROGRAM, *arguments])
     done = subprocess.run(["sh", "-c", f"{command} <&- >&-"], stderr=subprocess.PIPE, check=False)
     assert done.returncode == status
     assert b"Traceback" not in done.stderr
@@ -698,7 +699,7 @@ sys.exit(main.run(sys.argv[1:]))
         assert len(contents(folder)) == 2
         time.sleep(0.05)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=80)
 
     assert (process.returncode, errors) == (status, output)
     assert contents(folder) == {"source.dcm": CONTENT}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.installed import program
+from helpers.patience import give_up_at
 
 _START_SECONDS = 60.0
 
@@ -44,7 +45,7 @@ class RunningBroker:
         if self.helper is not None and self.helping is None:
             self.helping = self.helper()
         self.process = self.start()
-        until = time.monotonic() + _START_SECONDS
+        until = give_up_at(_START_SECONDS)
         while not self.ready():
             assert self.process.poll() is None, f"{self.kind} ended by itself"
             assert time.monotonic() < until, f"{self.kind} did not start"

@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import httpx
 
+from helpers.patience import give_up_at
+
 START_SECONDS = 60.0
 OVER = {"done", "dead", "cancelled"}
 
@@ -67,7 +69,7 @@ class RunningService:
 
     def wait(self, true: Callable[[], Any], seconds: float = 30.0) -> Any:
         """Return what a function returns once that is true."""
-        until = time.monotonic() + seconds
+        until = give_up_at(seconds)
         while time.monotonic() < until:
             if found := true():
                 return found

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from helpers.patience import give_up_at
+
 
 class Fleet:
     """Workers that share a folder, a store and a broker.
@@ -101,7 +103,7 @@ class Fleet:
         return Counter(row[0] for row in rows)
 
     def wait_for(self, done: Callable[[], bool], seconds: float) -> None:
-        until = time.monotonic() + seconds
+        until = give_up_at(seconds)
         while not done():
             if time.monotonic() > until:
                 states = Counter(self.states().values())

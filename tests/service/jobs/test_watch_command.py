@@ -21,6 +21,7 @@ from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.submission import Wish
 from dicodec.service.jobs.watching import Watcher, WatchRules
 from helpers.made import make_file
+from helpers.patience import give_up_at
 
 FILE = make_file(48, 64)[0]
 RLE = convert_bytes(FILE, to="rle")
@@ -45,7 +46,7 @@ def watching(folder: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait(true: Callable[[], object], seconds: float = 40.0) -> None:
-    until = time.monotonic() + seconds
+    until = give_up_at(seconds)
     while not true():
         assert time.monotonic() < until
         time.sleep(0.02)

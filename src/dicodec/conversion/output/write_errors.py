@@ -35,7 +35,7 @@ def translated_writes() -> Iterator[None]:
         if text := _UNAVAILABLE.get(cause.errno or 0):
             raise TargetUnavailableError(text) from cause
         raise WriteError(f"cannot write: {cause.strerror or cause}") from cause
-    except ValueError as cause:  # a NUL in a path
-        if "null byte" not in str(cause):
+    except ValueError as cause:  # a NUL in a path, which each version of Python words otherwise
+        if "embedded null" not in str(cause):
             raise
         raise TargetUnavailableError("the target's name holds a NUL") from cause
