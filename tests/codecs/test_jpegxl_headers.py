@@ -16,6 +16,7 @@ from dicodec.codecs.streams import jpegxl
 from dicodec.codecs.streams.bit_reader import BitReader
 from dicodec.codecs.streams.boxes import walk_boxes
 from dicodec.errors import FrameMismatchError
+from dicodec.model.stream import JPEG_XL_START
 from helpers.codec_images import KINDS, Samples, describe_image, fill
 from helpers.made import make_file
 
@@ -65,7 +66,7 @@ def with_extra_fields(stream: bytes, orientation: int = 1, more: str = "000") ->
 def encoded(samples: Samples, **chosen: Any) -> bytes:
     """Return a bare codestream; libjxl puts those of 16 bits in a container, for their level."""
     stream = bytes(imagecodecs.jpegxl_encode(samples, lossless=True, effort=1, **chosen))
-    if stream.startswith(jpegxl.CODESTREAM_SIGNATURE):
+    if stream.startswith(JPEG_XL_START):
         return stream
     numbered = {b"jxlc": 0, b"jxlp": 4}
     return b"".join(

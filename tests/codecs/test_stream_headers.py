@@ -13,7 +13,7 @@ from dicodec.codecs.htj2k import decompositions
 from dicodec.codecs.streams import jpeg, jpeg2000, jpegxl, rle
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
-from dicodec.model.stream import StreamDescription
+from dicodec.model.stream import JPEG_2000_START, StreamDescription
 from helpers.codec_images import KINDS, codec_for, describe_image, fill, smooth
 
 
@@ -164,7 +164,7 @@ def test_boxes_around_a_codestream() -> None:
     decoder = codec_for("jpeg2000-lossless")[1]
 
     assert described.details["boxed"] == 1
-    assert bytes(codestream[:4]) == jpeg2000.SOC_SIZ
+    assert bytes(codestream[:4]) == JPEG_2000_START
     assert np.array_equal(decoder.decode(boxed, image), samples)
 
 

@@ -50,7 +50,7 @@ class DeflatedFrameDecoder:
         No more is inflated than the image can need, whatever the stream holds. One pad byte of
         the frame may be inside the deflated data, and any number behind it.
         """
-        size = (image.native_frame_bits + 7) // 8
+        size = image.native_frame_size
         self.describe(stream)
         check_length(image, len(stream), _MOST_PIXELS, "deflate")
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, replace
 
 import imagecodecs
@@ -114,17 +113,12 @@ class RleEncoder:
         """Return one RLE frame: see `Encoder`."""
         self.encoded_description(image)
         bits.check_range(samples, image)
-        segments = []
         with encoding("RLE"):
-            for plane in _planes(samples, image):
-                segment = bytes(imagecodecs.packbits_encode(plane, axis=1))
-                segments.append(segment + b"\0" * (len(segment) % 2))
-        offsets, at = [], headers.HEADER_SIZE
-        for segment in segments:
-            offsets.append(at)
-            at += len(segment)
-        unused = [0] * (headers.MAX_SEGMENTS - len(segments))
-        return struct.pack("<16I", len(segments), *offsets, *unused) + b"".join(segments)
+            segments = [
+                bytes(imagecodecs.packbits_encode(plane, axis=1))
+                for plane in _planes(samples, image)
+            ]
+        return headers.join_segments(segments)
 
 
 def _planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:

@@ -125,6 +125,11 @@ class ImagePixelDescription:
         return samples * self.bits_allocated
 
     @property
+    def native_frame_size(self) -> int:
+        """Bytes that one frame takes by itself: a last one that is not full counts."""
+        return (self.native_frame_bits + 7) // 8
+
+    @property
     def native_size(self) -> int:
         """Bytes that all frames take native, before the value is padded to even length."""
         return (self.native_frame_bits * self.number_of_frames + 7) // 8

@@ -5,6 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+JPEG_START = b"\xff\xd8\xff"
+"""What JPEG and JPEG-LS streams begin with: SOI and the next marker."""
+
+JPEG_2000_START = b"\xff\x4f\xff\x51"
+"""What JPEG 2000 codestreams begin with: SOC and SIZ."""
+
+JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"
+"""What JPEG 2000 in the boxes of a JP2 file begins with."""
+
+JPEG_XL_START = b"\xff\x0a"
+"""What JPEG XL codestreams begin with."""
+
+JPEG_XL_BOXES_START = b"\0\0\0\x0cJXL \r\n\x87\n"
+"""What JPEG XL in boxes begins with."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamDescription:

@@ -44,6 +44,11 @@ def element_header(tag: int, vr: str, length: int, encoding: DataSetEncoding) ->
     return head + vr.encode() + struct.pack(encoding.order + "H", length)
 
 
+def item_header(length: int, encoding: DataSetEncoding) -> bytes:
+    """Return the tag and the length of an item, or of a fragment (PS3.5 7.5)."""
+    return struct.pack(encoding.order + "HHI", ITEM >> 16, ITEM & 0xFFFF, length)
+
+
 def _value_bytes(edit: SetAttribute, encoding: DataSetEncoding) -> bytes:
     if isinstance(edit.value, bytes):
         encoded = edit.value
@@ -62,4 +67,4 @@ def _item_bytes(item: Item | bytes, encoding: DataSetEncoding) -> bytes:
     if isinstance(item, bytes):
         return item
     elements = b"".join(element_bytes(edit, encoding) for edit in item)
-    return tag_bytes(ITEM, encoding) + struct.pack(encoding.order + "I", len(elements)) + elements
+    return item_header(len(elements), encoding) + elements

@@ -10,6 +10,7 @@ from dicodec.errors import LimitExceededError, MalformedFileError, NotDicomError
 from dicodec.model import tags
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
+from dicodec.model.stream import JP2_START, JPEG_2000_START, JPEG_START
 from dicodec.part10.dictionary import vr_of
 from dicodec.part10.elements import ElementSpan, Walker
 from dicodec.part10.encoding import (
@@ -239,9 +240,9 @@ def begins_data_set(first: bytes) -> bool:
 
 _OTHER_FORMATS = (
     (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 codestream"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 file"),
+    (JPEG_START, "a JPEG image"),
+    (JPEG_2000_START, "a JPEG 2000 codestream"),
+    (JP2_START, "a JPEG 2000 file"),
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip file"),

@@ -15,15 +15,16 @@ from itertools import pairwise
 
 from dicodec.errors import MalformedFileError, MissingFrameError
 from dicodec.model.oddity import Oddity
+from dicodec.model.stream import (
+    JP2_START,
+    JPEG_2000_START,
+    JPEG_START,
+    JPEG_XL_BOXES_START,
+    JPEG_XL_START,
+)
 from dicodec.part10.source import ByteSource
 
-_STREAM_STARTS = (
-    b"\xff\xd8\xff",  # JPEG, JPEG-LS: SOI and the next marker
-    b"\xff\x4f\xff\x51",  # JPEG 2000: SOC, SIZ
-    b"\0\0\0\x0cjP  ",  # JPEG 2000 in boxes
-    b"\xff\x0a",  # JPEG XL codestream
-    b"\0\0\0\x0cJXL ",  # JPEG XL in boxes
-)
+_STREAM_STARTS = (JPEG_START, JPEG_2000_START, JP2_START, JPEG_XL_START, JPEG_XL_BOXES_START)
 _STREAM_ENDS = (b"\xff\xd9", b"\xff\xd9\0")  # EOI or EOC, and a pad byte
 _ITEM_HEADER = 8
 
@@ -79,12 +80,15 @@ class EncapsulatedFrames:
         Raises:
             MissingFrameError: there is no such frame.
         """
-        if not 0 <= frame < len(self):
+        firsts = self.first_fragments
+        if not 0 <= frame < len(firsts) - 1:
             raise MissingFrameError(f"Pixel Data holds {len(self)} frames", frame=frame)
-        parts = self.fragments_of(frame)
-        if len(parts) == 1:
-            return source.read(self.starts[parts[0]], self.lengths[parts[0]])
-        return b"".join(source.read(self.starts[index], self.lengths[index]) for index in parts)
+        first, end = firsts[frame], firsts[frame + 1]
+        if end - first == 1:
+            return source.read(self.starts[first], self.lengths[first])
+        return b"".join(
+            source.read(self.starts[index], self.lengths[index]) for index in range(first, end)
+        )
 
 
 def assign_fragments(

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from dicodec.errors import ConversionError
 from dicodec.model import tags
-from dicodec.part10.edit_bytes import element_header
-from dicodec.part10.elements import ITEM, SEQUENCE_DELIMITER
+from dicodec.part10.edit_bytes import element_header, item_header
+from dicodec.part10.elements import SEQUENCE_DELIMITER
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     UNDEFINED_LENGTH,
@@ -25,7 +25,6 @@ from dicodec.part10.writer import Sink
 NATIVE_LIMIT = 0xFFFFFFFE
 """Largest length of native Pixel Data: a 32-bit field, of which FFFFFFFF means undefined."""
 
-_ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
 _DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
@@ -72,7 +71,7 @@ class EncapsulatedWriter:
         self._lengths = array("Q")
         room = 4 * number_of_frames if table == "basic" else 0
         out.write(element_header(tags.PIXEL_DATA, "OB", UNDEFINED_LENGTH, EXPLICIT_LITTLE))
-        out.write(_ITEM_TAG + struct.pack("<I", room))
+        out.write(item_header(room, EXPLICIT_LITTLE))
         self._basic_room = out.tell()
         out.write(bytes(room))
 
@@ -89,7 +88,7 @@ class EncapsulatedWriter:
             raise ConversionError(
                 "a frame's stream is too long for one fragment", frame=len(self._lengths)
             )
-        self._out.write(_ITEM_TAG + struct.pack("<I", length))
+        self._out.write(item_header(length, EXPLICIT_LITTLE))
         self._out.write(stream)
         self._out.write(bytes(padding))
         self._lengths.append(length)

@@ -139,7 +139,7 @@ class EncapsulatedRepair:
     def _is_as_stated(self, image: ImagePixelDescription) -> bool:
         """Whether frames without a signature may be what the transfer syntax says."""
         start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
-        size = (image.native_frame_bits + 7) // 8
+        size = image.native_frame_size
         if self._syntax.family == "rle":
             head = self._source.read(start, rle.HEADER_SIZE)
             return stream_kinds.is_rle_header(head, length, image)

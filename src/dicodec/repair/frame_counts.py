@@ -60,7 +60,7 @@ def _is_whole(
     image: ImagePixelDescription,
     first: StreamDescription | None,
 ) -> bool:
-    size = (image.native_frame_bits + 7) // 8
+    size = image.native_frame_size
     if first is None:
         if syntax.family == "rle":
             return is_rle_header(data[: rle.HEADER_SIZE], len(data), image)

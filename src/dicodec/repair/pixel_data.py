@@ -121,8 +121,7 @@ def _colors_by_length(data_set: DataSet, frames: Frames, image: ImagePixelDescri
     length = frames.span.length + frames.missing
 
     def fits(one: ImagePixelDescription) -> bool:
-        size = (one.native_frame_bits * one.number_of_frames + 7) // 8
-        return length in {size, size + size % 2}
+        return length in {one.native_size, one.native_size + one.native_size % 2}
 
     return known_from_colors(data_set, image, frames.syntax.family, fits)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from typing import NamedTuple
 
-from dicodec.part10.edit_bytes import element_header
-from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
+from dicodec.part10.edit_bytes import element_header, item_header
+from dicodec.part10.elements import ITEM_DELIMITER, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, tag_bytes
 from dicodec.part10.spliced_source import Piece, piece_length
 from dicodec.repair.element_headers import ElementHeader
@@ -99,7 +98,7 @@ def sequence_entry(
 def item_pieces(content: list[Piece], target: DataSetEncoding, *, undefined: bool) -> list[Piece]:
     """Return a whole item, with a delimiter where it gets an undefined length."""
     size = UNDEFINED_LENGTH if undefined else pieces_length(content)
-    head = tag_bytes(ITEM, target) + struct.pack(target.order + "I", size)
+    head = item_header(size, target)
     tail = [_delimiter(ITEM_DELIMITER, target)] if undefined else []
     return [head, *content, *tail]
 

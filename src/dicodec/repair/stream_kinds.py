@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections.abc import Callable, Sequence
 
 from dicodec.codecs.streams import jpeg, jpeg2000, jpegxl, rle
 from dicodec.errors import FrameError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.stream import StreamDescription
+from dicodec.model.stream import (
+    JP2_START,
+    JPEG_2000_START,
+    JPEG_START,
+    JPEG_XL_BOXES_START,
+    JPEG_XL_START,
+    StreamDescription,
+)
 from dicodec.model.transfer_syntax import Loss, TransferSyntax, by_name
 from dicodec.part10.source import ByteSource
 
@@ -17,17 +23,17 @@ HEAD_SIZE = 2048
 """Bytes that the headers of nearly every stream lie in."""
 
 _SIGNATURES: tuple[tuple[bytes, Callable[[bytes], StreamDescription]], ...] = (
-    (b"\xff\xd8\xff", jpeg.describe),
-    (jpeg2000.SOC_SIZ, jpeg2000.describe),
-    (jpeg2000.JP2_SIGNATURE, jpeg2000.describe),
-    (jpegxl.CODESTREAM_SIGNATURE, jpegxl.describe),
-    (jpegxl.CONTAINER_SIGNATURE, jpegxl.describe),
+    (JPEG_START, jpeg.describe),
+    (JPEG_2000_START, jpeg2000.describe),
+    (JP2_START, jpeg2000.describe),
+    (JPEG_XL_START, jpegxl.describe),
+    (JPEG_XL_BOXES_START, jpegxl.describe),
 )
 _PIECE = 1 << 20
 
 STARTS = {
-    "jpeg": b"\xff\xd8\xff", "jpeg-ls": b"\xff\xd8\xff",
-    "jpeg2000": jpeg2000.SOC_SIZ, "htj2k": jpeg2000.SOC_SIZ,
+    "jpeg": JPEG_START, "jpeg-ls": JPEG_START,
+    "jpeg2000": JPEG_2000_START, "htj2k": JPEG_2000_START,
 }  # fmt: skip
 """What a stream of a kind, or of a family of transfer syntaxes, begins with."""
 
@@ -237,7 +243,7 @@ def is_rle_header(head: bytes, length: int, image: ImagePixelDescription) -> boo
     """Whether 64 bytes are the header of an RLE frame of this image (PS3.5 G.5)."""
     if len(head) < rle.HEADER_SIZE:
         return False
-    count, *offsets = struct.unpack_from("<16I", head)
+    count, offsets = rle.read_header(head)
     planes = image.samples_per_pixel * max(image.bits_allocated // 8, 1)
     used = offsets[:count] if count == planes and count <= rle.MAX_SEGMENTS else []
     return (
@@ -268,7 +274,7 @@ def kind_without_signature(
     """
     if not starts:
         return ""
-    size = (image.native_frame_bits + 7) // 8
+    size = image.native_frame_size
     found = []
     if is_rle_header(source.read(starts[0], rle.HEADER_SIZE), lengths[0], image):
         found.append("rle")

@@ -223,19 +223,12 @@ class RleMender:
         Raises:
             FrameError: where the segments are is not sure.
         """
-        parts = [stream[start:end] for start, end in rle.segments(stream)]
-        parts = [part + b"\0" * (len(part) % 2) for part in parts]
-        offsets, at = [], rle.HEADER_SIZE
-        for part in parts:
-            offsets.append(at)
-            at += len(part)
-        unused = [0] * (rle.MAX_SEGMENTS - len(parts))
-        return struct.pack("<16I", len(parts), *offsets, *unused) + b"".join(parts)
+        return rle.join_segments([stream[start:end] for start, end in rle.segments(stream)])
 
 
 def rle_oddities(head: bytes, offset: int) -> list[Oddity]:
     """Return what is odd about the header of an RLE frame (PS3.5 G.3, G.5)."""
-    count, *offsets = struct.unpack_from("<16I", head)
+    count, offsets = rle.read_header(head)
     used = offsets[:count]
     found = []
     if min(used) == 0:

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from dicodec.codecs.streams.boxes import walk_boxes
 from dicodec.codecs.streams.jpeg_markers import Buffer
 from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
-from dicodec.model.stream import StreamDescription
+from dicodec.model.stream import JP2_START, JPEG_2000_START, StreamDescription
 
-JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
-SOC_SIZ = b"\xff\x4f\xff\x51"
 CAP, SIZ, COD, TLM, PLT, QCD, SOT, EOC = (
     0xFF50, 0xFF51, 0xFF52, 0xFF55, 0xFF58, 0xFF5C, 0xFF90, 0xFFD9,
 )  # fmt: skip
@@ -46,14 +44,14 @@ def find_codestream(data: bytes) -> tuple[int, int]:
         CorruptFrameError: there is no codestream.
         TruncatedFrameError: the data ends before one.
     """
-    if data.startswith(SOC_SIZ):
+    if data.startswith(JPEG_2000_START):
         return 0, len(data)
-    if data.startswith(JP2_SIGNATURE):
+    if data.startswith(JP2_START):
         for box in walk_boxes(data):
             if box.kind == b"jp2c":
                 return box.start, box.end
         raise TruncatedFrameError("the JP2 boxes hold no codestream")
-    start = data.find(SOC_SIZ)
+    start = data.find(JPEG_2000_START)
     if start < 0:
         if len(data) < 4:
             raise TruncatedFrameError("the JPEG 2000 stream ends before its first marker")
@@ -73,7 +71,7 @@ def describe(stream: Buffer) -> StreamDescription:
     """
     data = bytes(stream)
     start, _ = find_codestream(data)
-    return _description(_main_header(data, start), start, data.startswith(JP2_SIGNATURE))
+    return _description(_main_header(data, start), start, data.startswith(JP2_START))
 
 
 def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
@@ -115,7 +113,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
         at += length
     if len(tiles) < facts.tiles:
         raise TruncatedFrameError(f"{facts.tiles - len(tiles)} tiles are missing", offset=at)
-    description = _description(facts, start, data.startswith(JP2_SIGNATURE))
+    description = _description(facts, start, data.startswith(JP2_START))
     return description, memoryview(data)[start : at + 2]
 
 

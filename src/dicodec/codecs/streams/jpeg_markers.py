@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.stream import JPEG_START
 
 type Buffer = bytes | bytearray | memoryview
 
@@ -47,7 +48,7 @@ def find_start(data: bytes) -> int:
     Raises:
         CorruptFrameError: there is none.
     """
-    start = 0 if data.startswith(b"\xff\xd8") else data.find(b"\xff\xd8\xff")
+    start = 0 if data.startswith(b"\xff\xd8") else data.find(JPEG_START)
     if start < 0:
         if len(data) < 3:
             raise TruncatedFrameError("the JPEG stream ends before its first marker")

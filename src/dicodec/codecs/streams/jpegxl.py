@@ -8,10 +8,8 @@ from dicodec.codecs.streams.bit_reader import BitReader
 from dicodec.codecs.streams.boxes import walk_boxes
 from dicodec.codecs.streams.jpeg_markers import Buffer
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
-from dicodec.model.stream import StreamDescription
+from dicodec.model.stream import JPEG_XL_BOXES_START, JPEG_XL_START, StreamDescription
 
-CONTAINER_SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
-CODESTREAM_SIGNATURE = b"\xff\x0a"
 # Table D.2: width as a share of the height
 ASPECT_RATIOS = {1: (1, 1), 2: (6, 5), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 GREY, XYB = 1, 2  # colour_space, Table E.2
@@ -60,10 +58,10 @@ def can_rebuild_jpeg(stream: Buffer) -> bool:
 
 def _codestream(data: bytes) -> tuple[bytes, bool]:
     """Return the codestream's start and whether there is a JPEG reconstruction box (jbrd)."""
-    if data.startswith(CODESTREAM_SIGNATURE):
+    if data.startswith(JPEG_XL_START):
         return data, False
-    if not data.startswith(CONTAINER_SIGNATURE):
-        if len(data) < len(CONTAINER_SIGNATURE):
+    if not data.startswith(JPEG_XL_BOXES_START):
+        if len(data) < len(JPEG_XL_BOXES_START):
             raise TruncatedFrameError("the JPEG XL stream ends in its signature")
         raise CorruptFrameError("no JPEG XL signature", offset=0)
     codestream = b""
@@ -77,7 +75,7 @@ def _codestream(data: bytes) -> tuple[bytes, bool]:
             codestream += data[box.start + 4 : min(box.end, box.start + 1024)]
     if len(codestream) < 2:
         raise TruncatedFrameError("the JPEG XL container holds no codestream")
-    if not codestream.startswith(CODESTREAM_SIGNATURE):
+    if not codestream.startswith(JPEG_XL_START):
         raise CorruptFrameError("the JPEG XL container's codestream has no signature")
     return codestream, reconstructs
 

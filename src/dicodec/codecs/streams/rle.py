@@ -1,8 +1,10 @@
-"""What the header of an RLE frame says (PS3.5 Annex G.5)."""
+"""The header of an RLE frame (PS3.5 G.5): read and written."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from itertools import accumulate
 
 from dicodec.codecs.streams.jpeg_markers import Buffer
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
@@ -10,6 +12,24 @@ from dicodec.model.stream import StreamDescription
 
 HEADER_SIZE = 64
 MAX_SEGMENTS = 15
+
+
+def read_header(head: Buffer) -> tuple[int, list[int]]:
+    """Return how many segments there are, and all fifteen offsets, those of no segment too.
+
+    Args:
+        head: a frame, or its first 64 bytes.
+    """
+    count, *offsets = struct.unpack_from("<16I", head)
+    return count, offsets
+
+
+def join_segments(segments: Sequence[bytes]) -> bytes:
+    """Return a frame: its header, and its segments, each padded to even length (PS3.5 G.3, G.5)."""
+    padded = [segment + b"\0" * (len(segment) % 2) for segment in segments]
+    starts = accumulate(map(len, padded[:-1]), initial=HEADER_SIZE)
+    unused = [0] * (MAX_SEGMENTS - len(padded))
+    return struct.pack("<16I", len(padded), *starts, *unused) + b"".join(padded)
 
 
 def segments(stream: Buffer) -> list[tuple[int, int]]:
@@ -24,7 +44,7 @@ def segments(stream: Buffer) -> list[tuple[int, int]]:
     """
     if len(stream) < HEADER_SIZE:
         raise TruncatedFrameError("the RLE frame is shorter than its header")
-    count, *offsets = struct.unpack_from("<16I", stream)
+    count, offsets = read_header(stream)
     if not 1 <= count <= MAX_SEGMENTS:
         raise CorruptFrameError(f"the RLE header claims {count} segments")
     starts = offsets[:count]

@@ -18,7 +18,8 @@ from dicodec.model.limits import Limits
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.elements import ITEM, Walker, walk_elements, walk_items
+from dicodec.part10.edit_bytes import item_header
+from dicodec.part10.elements import Walker, walk_elements, walk_items
 from dicodec.part10.encoding import DataSetEncoding, tag_bytes, tag_text
 from dicodec.part10.fragments import assign_fragments
 from dicodec.part10.image_attributes import image_description, image_pixel_values
@@ -116,8 +117,7 @@ def _native_items(
         native = _native_item(content, encoding, syntax, limits)
         changed = changed or native is not None
         content = content if native is None else native
-        length = struct.pack(encoding.order + "I", len(content))
-        items.append(tag_bytes(ITEM, encoding) + length + content)
+        items.append(item_header(len(content), encoding) + content)
     return items if changed else None
 
 

@@ -7,7 +7,6 @@ named, and nothing is written.
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
@@ -18,8 +17,9 @@ from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import Limits
 from dicodec.part10.character_set import decode_surely, is_character_set
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.elements import ITEM, PIXEL_DATA_TAGS, Walker
-from dicodec.part10.encoding import DataSetEncoding, tag_bytes, tag_text
+from dicodec.part10.edit_bytes import item_header
+from dicodec.part10.elements import PIXEL_DATA_TAGS, Walker
+from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.part10.source import BytesSource
 from dicodec.part10.writer import ElementWriter
 from dicodec.repair.character_sets import TEXT, UTF_8, character_set_of, known_vr, misdeclared
@@ -155,9 +155,7 @@ class _ToUtf8:
         new = self._content(content)
         if new == content:
             return item
-        return tag_bytes(ITEM, self.encoding) + struct.pack(
-            self.encoding.order + "I", len(new)
-        ) + new  # fmt: skip
+        return item_header(len(new), self.encoding) + new
 
     def _content(self, content: bytes) -> bytes:
         source = BytesSource(content)
