@@ -32,7 +32,7 @@ class NativeFrames:
     @property
     def expected_length(self) -> int:
         """Bytes that all frames take: whole words if swapped, else without the pad byte."""
-        return self._end(len(self))
+        return self._stored_length(self.image.native_size)
 
     @property
     def whole(self) -> int:
@@ -49,7 +49,7 @@ class NativeFrames:
         bits = self.image.native_frame_bits
         start = frame * bits // 8
         end = ((frame + 1) * bits + 7) // 8
-        stored_end = self._end(frame + 1)
+        stored_end = self._stored_length(end)
         if stored_end > self.span.length:
             raise TruncatedFrameError(
                 f"Pixel Data ends after {self.span.length} bytes where the frame needs "
@@ -65,13 +65,12 @@ class NativeFrames:
             data = words[start - first : end - first]
         return bits_from(data, frame * bits % 8, bits)
 
-    def _end(self, frames: int) -> int:
-        """Return how many bytes the first frames take in the value.
+    def _stored_length(self, length: int) -> int:
+        """Return how many bytes of the value the first bytes of frames take.
 
         The last byte of an odd number is the second one of its word if words are swapped; the
         first one is padding (PS3.5 8.1.1), or belongs to the next frame.
         """
-        length = (self.image.native_frame_bits * frames + 7) // 8
         return length + (length % 2 if self.swapped_words else 0)
 
 

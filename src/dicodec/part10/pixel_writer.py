@@ -90,7 +90,8 @@ class EncapsulatedWriter:
             )
         self._out.write(item_header(length, EXPLICIT_LITTLE))
         self._out.write(stream)
-        self._out.write(bytes(padding))
+        if padding:
+            self._out.write(b"\0")
         self._lengths.append(length)
 
     def finish(self) -> None:
