@@ -332,6 +332,15 @@ class TargetExistsError(WriteError):
     code = "target-exists"
 
     @classmethod
+    def of_kept_original(cls, path: str) -> Self:
+        """Return the error of a target that is an original which `backup` kept."""
+        return cls(
+            "the target is an original that `backup` kept, and is not overwritten",
+            path=path,
+            hint="another target, or move it away",
+        )
+
+    @classmethod
     def at(cls, target: str, *, hint: str = "`overwrite=True` replaces it") -> Self:
         """Return the error for a target.
 

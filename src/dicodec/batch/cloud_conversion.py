@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dicodec.batch.sources.cloud import copy_object, exists, upload
+from dicodec.batch.sources.cloud import copy_object, exists, is_kept_object, upload
 from dicodec.batch.sources.cloud_source import CloudObject, open_object
 from dicodec.conversion.output.result_file import Target
 from dicodec.conversion.planning.conversion_plan import Action
@@ -68,6 +68,8 @@ def _convert_to_object(
         options = replace(options, verify=options.verify or True)
     elif not options.overwrite and exists(url):
         raise TargetExistsError.at(target)
+    elif options.overwrite and is_kept_object(url):
+        raise TargetExistsError.of_kept_original(target)
     with tempfile.TemporaryDirectory(prefix="dicodec-") as folder:
         result = Path(folder) / "result.dcm"
         local = replace(options, overwrite=False, backup=None)

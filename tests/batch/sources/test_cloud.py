@@ -20,7 +20,15 @@ import pytest
 from dicodec import ConversionOptions, convert_bytes
 from dicodec.batch.cloud_conversion import convert_objects
 from dicodec.batch.sources import cloud
-from dicodec.batch.sources.cloud import copy_object, exists, list_objects, read_facts, upload
+from dicodec.batch.sources.cloud import (
+    ObjectFacts,
+    copy_object,
+    exists,
+    list_objects,
+    read_facts,
+    tell_kept_apart,
+    upload,
+)
 from dicodec.batch.sources.cloud_source import BLOCK_SIZE, CloudObject, open_object
 from dicodec.batch.sources.folders import WalkOptions
 from dicodec.batch.sources.listing import ListedSource, list_sources, parse_sources
@@ -337,6 +345,40 @@ def test_a_copy_overwrites_nothing(bucket: str, tmp_path: Path) -> None:
     assert get(bucket + "x.orig") == b"content"
     with pytest.raises(TargetExistsError, match="backup exists"):
         copy_object(url, ".orig")
+
+
+def test_kept_originals_are_told_apart_whatever_lies_between() -> None:
+    keys = ["a", "a!.dcm", "a.dcm", "a.dcm-2", "a.dcm.dicodec-kept", "a.dicodec-kept", "a/b", "b",
+            "c.dicodec-kept"]  # fmt: skip
+    found = [ObjectFacts(ObjectUrl("s3", "bucket", key), 1, 1, None) for key in keys]
+
+    assert [(facts.url.key, kept) for facts, kept in tell_kept_apart(found)] == [
+        ("a", True), ("a!.dcm", False), ("a.dcm", True), ("a.dcm-2", False), ("a/b", False),
+        ("b", False),
+    ]  # fmt: skip
+
+
+def test_kept_originals_are_neither_converted_nor_replaced(bucket: str, tmp_path: Path) -> None:
+    put(bucket + "x.dcm", CONTENT, tmp_path)
+    ledger = ["--ledger", str(tmp_path / "ledger.sqlite"), "--jobs", "1"]
+    in_place = ["convert", bucket, "--in-place", *ledger]
+
+    assert run([*in_place, "--to", "rle", "--backup", ".orig"]) == 0
+    assert run([*in_place, "--to", "jpeg-ls"]) == 0
+    assert run([*in_place, "--to", "jpeg-ls", "--backup", ".orig"]) == 0
+    with pytest.raises(TargetExistsError, match="kept, and is not"):
+        convert_objects(
+            bucket + "x.dcm",
+            bucket + "x.dcm.orig",
+            ConversionOptions(to=("rle",), overwrite=True),
+            convert_with,
+        )
+
+    assert get(bucket + "x.dcm") == convert_bytes(EXPECTED, to="jpeg-ls")
+    assert get(bucket + "x.dcm.orig") == CONTENT
+    named = ["convert", bucket + "x.dcm.orig", "--to", "rle", "-o", str(tmp_path / "out")]
+    assert run([*named, *ledger]) == 0
+    assert (tmp_path / "out").read_bytes() == EXPECTED
 
 
 # Conversions.

@@ -7,7 +7,8 @@ them. This module never keeps, prints or writes them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +47,9 @@ PART_SIZE = 8 << 20
 
 _PAGE_SIZE = 1000
 """Objects of one request for a list."""
+
+KEPT_SUFFIX = ".dicodec-kept"
+"""What the key of a kept original's mark ends in: an empty object beside it."""
 
 _AT_ONCE = 16 << 20
 """Largest object that is uploaded in one request; only one request can be conditional."""
@@ -86,6 +90,42 @@ def list_objects(prefix: ObjectUrl) -> Iterator[ObjectFacts]:
         for meta in page:
             if not str(meta["path"]).endswith("/"):  # some tools write such objects for folders
                 yield _parse_facts(prefix, meta)
+
+
+def tell_kept_apart(listed: Iterable[ObjectFacts]) -> Iterator[tuple[ObjectFacts, bool]]:
+    """Yield objects, and whether each is an original that `--backup` kept; marks are left out.
+
+    Args:
+        listed: in the order of their keys. The mark of an object follows it, after keys that begin
+            with its own; so only a few are held at a time.
+    """
+    held: deque[tuple[ObjectFacts, bytes]] = deque()
+    marks: set[bytes] = set()
+    for facts in listed:
+        key = facts.url.key.encode()
+        while held and held[0][1] < key:
+            first, mark = held.popleft()
+            yield first, mark in marks
+            marks.discard(mark)
+        if facts.url.key.endswith(KEPT_SUFFIX):
+            marks.add(key)
+        else:
+            held.append((facts, key + KEPT_SUFFIX.encode()))
+    for facts, mark in held:
+        yield facts, mark in marks
+
+
+def is_kept_object(url: ObjectUrl) -> bool:
+    """Whether an object is an original that `--backup` kept.
+
+    Raises:
+        WriteError: the store does not answer as it should.
+    """
+    return exists(_make_mark(url))
+
+
+def _make_mark(url: ObjectUrl) -> ObjectUrl:
+    return ObjectUrl(url.scheme, url.bucket, url.key + KEPT_SUFFIX)
 
 
 def read_facts(url: ObjectUrl) -> ObjectFacts:
@@ -177,7 +217,7 @@ def upload(file: Path, url: ObjectUrl, *, overwrite: bool, replaces: str | None 
 
 
 def copy_object(url: ObjectUrl, suffix: str) -> None:
-    """Copy an object to a second name, in the same bucket.
+    """Copy an object to a second name, in the same bucket, and mark it there as kept.
 
     Args:
         url: URL of the object.
@@ -192,6 +232,7 @@ def copy_object(url: ObjectUrl, suffix: str) -> None:
         raise TargetExistsError("the backup exists, and is not overwritten", path=str(second))
     obstore = _load_obstore()
     with translate_write_errors(second):
+        obstore.put(_open_store(url), _make_mark(second).key, b"")
         obstore.copy(_open_store(url), url.key, second.key)
 
 

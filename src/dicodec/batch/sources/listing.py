@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
+from dicodec.batch.sources.folders import BACKUP, FoundFile, PassedOver, WalkOptions, walk
 from dicodec.batch.sources.references import SourceReference, refer_to_file, refer_to_object
 from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import DicodecError, InvalidOptionError
@@ -46,7 +46,7 @@ class NamedSource:
     result: str = ""
 
 
-def _list_objects(root: NamedSource) -> Iterator[ListedSource]:
+def _list_objects(root: NamedSource, options: WalkOptions) -> Iterator[ListedSource | PassedOver]:
     """Yield an object, or all objects below a prefix.
 
     Raises:
@@ -57,9 +57,12 @@ def _list_objects(root: NamedSource) -> Iterator[ListedSource]:
         name = root.result or make_safe_component(url.name)
         yield ListedSource(refer_to_file(root.path, named=True), name)
         return
-    from dicodec.batch.sources.cloud import list_objects
+    from dicodec.batch.sources.cloud import list_objects, tell_kept_apart
 
-    for facts in list_objects(url):
+    for facts, kept in tell_kept_apart(list_objects(url)):
+        if kept or (options.backup is not None and facts.url.key.endswith(options.backup)):
+            yield PassedOver(str(facts.url), BACKUP)
+            continue
         relative = make_safe_path(facts.url.key.removeprefix(url.key))
         place = f"{root.prefix}/{relative}" if root.prefix else str(relative)
         yield ListedSource(refer_to_object(facts), place, unsure=True)
@@ -116,7 +119,7 @@ def list_sources(
     for root in sources:
         try:
             if is_object_url(root.path):
-                yield from _list_objects(root)
+                yield from _list_objects(root, options)
             elif _is_folder(root.path):
                 for entry in walk(root.path, options):
                     if isinstance(entry, FoundFile):

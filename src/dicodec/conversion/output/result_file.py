@@ -130,11 +130,7 @@ def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
 
 def _check_not_kept(target: Path) -> None:
     if is_kept_original(target):
-        raise TargetExistsError(
-            "the target is an original that `backup` kept, and is not overwritten",
-            path=str(target),
-            hint="another target, or move it away",
-        )
+        raise TargetExistsError.of_kept_original(str(target))
 
 
 def check_place(
