@@ -15,6 +15,7 @@ from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFile
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
 from dicodec.part10.encoding import (
+    EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
@@ -264,7 +265,7 @@ class Walker:
             return self._fragments_end(value, end, encoding)
         if vr == "UN" and self._explicit_inside(value):
             self._note("explicit-in-un", f"{tag_text(tag)} is UN and holds explicit VRs", value)
-            encoding = DataSetEncoding(explicit_vr=True, little_endian=True)
+            encoding = EXPLICIT_LITTLE
         for _ in self.items(value, end, encoding, depth=depth, undefined=True):
             pass
         return self.items_end, self.items_end + 8

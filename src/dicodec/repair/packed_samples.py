@@ -14,7 +14,6 @@ from dicodec.model import tags
 from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.elements import ElementSpan
 from dicodec.part10.frames import find_frames
 from dicodec.part10.image_attributes import image_description
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
@@ -24,13 +23,13 @@ from dicodec.repair.image_attributes import Known, corrections
 _PACKED = 12
 
 
-def with_samples_unpacked(file: DicomFile, span: ElementSpan) -> DicomFile | None:
+def with_samples_unpacked(file: DicomFile) -> DicomFile | None:
     """Return a file whose samples take 16 bits each, None where they are not packed in 12.
 
     Only where the length of Pixel Data shows that they are, and in little endian: in big endian
     nothing says which half comes first.
     """
-    data_set = file.data_set
+    data_set, span = file.data_set, file.frames.span
     if data_set.number(tags.BITS_ALLOCATED) != _PACKED or not file.syntax.pixels_little_endian:
         return None
     known: Known = {tags.BITS_ALLOCATED: 16}

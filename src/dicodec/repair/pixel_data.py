@@ -11,7 +11,6 @@ from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.elements import ElementSpan
 from dicodec.part10.frames import Frames, find_frames
 from dicodec.repair.colors import known_from_colors
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
@@ -60,7 +59,7 @@ def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         found = find_frames(walked, span, syntax, oddities)
         bare = replace(file, syntax=syntax, frames=found, oddities=(*file.oddities, *oddities))
         return EncapsulatedRepair(bare, walked).repaired()
-    unpacked = with_samples_unpacked(file, span)
+    unpacked = with_samples_unpacked(file)
     if unpacked is not None:
         return unpacked
     by = _BY_LENGTH
@@ -71,7 +70,7 @@ def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         known = known_from_bits(words, image)
         by = _BY_BITS
     if tags.BITS_STORED in known:
-        known |= _bits_of_words(file, walked, span, known)
+        known |= _bits_of_words(file, walked, known)
     agrees = image is not None and colors_agree(image, file.syntax.family)
     if not known and image is not None and agrees and frames.excess > 1:
         known = known_from_excess(data_set, image, span.length)
@@ -126,10 +125,9 @@ def _colors_by_length(data_set: DataSet, frames: Frames, image: ImagePixelDescri
     return known_from_colors(data_set, image, frames.syntax.family, fits)
 
 
-def _bits_of_words(
-    file: DicomFile, walked: WalkedDataSet, span: ElementSpan, known: Known
-) -> Known:
+def _bits_of_words(file: DicomFile, walked: WalkedDataSet, known: Known) -> Known:
     """Return that all bits are stored where samples of the Bits Stored assumed would lose some."""
+    span = file.frames.span
     image = find_frames(walked, span, file.syntax, [], known).image
     big_endian = not file.syntax.pixels_little_endian
     if holds_words(native_words(walked.data_set.source, span, image, big_endian=big_endian), image):
