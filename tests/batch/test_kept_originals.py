@@ -22,7 +22,7 @@ from dicodec.conversion.output.kept_originals import (
 )
 from dicodec.errors import TargetExistsError, TargetUnavailableError
 from dicodec.service.jobs.messages import Request
-from dicodec.service.jobs.submission import Wish, requests_for
+from dicodec.service.jobs.submission import SubmitOptions, make_requests
 from helpers.made import IMAGE_KINDS
 
 CONTENT = IMAGE_KINDS["gray-16"].make()[0]
@@ -102,8 +102,8 @@ def test_a_run_into_another_folder_leaves_them_out(archive: Path, tmp_path: Path
 
 
 def test_no_job_is_made_of_them(archive: Path, tmp_path: Path) -> None:
-    wish = Wish(output=str(tmp_path / "output"), to=("explicit-le",))
-    requests = [one for one in requests_for([str(archive)], wish) if isinstance(one, Request)]
+    wish = SubmitOptions(output=str(tmp_path / "output"), to=("explicit-le",))
+    requests = [one for one in make_requests([str(archive)], wish) if isinstance(one, Request)]
 
     assert sorted(one.source for one in requests) == sorted(str(archive / name) for name in NAMES)
 

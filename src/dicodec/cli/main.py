@@ -69,7 +69,7 @@ def _run(given: Sequence[str]) -> int:
     from importlib import import_module
 
     from dicodec.cli.arguments import WrongUsage, parsed
-    from dicodec.service.ending_signals import ending_signals
+    from dicodec.service.ending_signals import find_ending_signals
 
     _settle_streams()
     try:
@@ -79,7 +79,7 @@ def _run(given: Sequence[str]) -> int:
         return WRONG_USAGE
     # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    before = {number: signal.signal(number, _terminated) for number in ending_signals()}
+    before = {number: signal.signal(number, _terminated) for number in find_ending_signals()}
     try:
         status: int = import_module(_SUBCOMMANDS[arguments.command]).run(arguments)
     except OSError as error:  # of standard output; files have errors of their own

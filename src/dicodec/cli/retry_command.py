@@ -12,11 +12,11 @@ from dicodec.errors import DicodecError, InvalidOptionError
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status."""
-    from dicodec.service.brokers.broker import Consumption, Names
+    from dicodec.service.brokers.broker import BrokerOptions, QueueNames
     from dicodec.service.worker.publishing import send_dead_back
 
     try:
-        how = Consumption(names=Names(arguments.queue))
+        how = BrokerOptions(names=QueueNames(arguments.queue))
         url = broker_url(arguments.broker)
         count, left = send_dead_back(url, how, cause=arguments.cause)
     except InvalidOptionError as error:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
-import sys
 from pathlib import Path
 
 from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
-from dicodec.cli.service_options import existing_root, needed, policies, read_token, retries
+from dicodec.cli.service_options import (
+    existing_root,
+    needed,
+    open_log,
+    parse_execution,
+    policies,
+    read_token,
+)
 from dicodec.errors import DicodecError, InvalidOptionError
 
 
@@ -17,10 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand and return the exit status."""
     try:
         with needed("serve", "fastapi, uvicorn"):
+            from dicodec.service.web.options import ServiceOptions
             from dicodec.service.web.server import listen, serve
             from dicodec.service.web.service import Service
-            from dicodec.service.web.settings import ServiceSettings
-        from dicodec.service.jobs.logs import Log
 
         token = read_token(arguments.token_file)
         local = _is_loopback(arguments.host)
@@ -29,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"without a token {arguments.host} would be open to everybody who can reach it",
                 hint="--token-file FILE, or --host 127.0.0.1",
             )
-        settings = ServiceSettings(
+        settings = ServiceOptions(
             data=_data_folder(arguments.data),
             roots=tuple(existing_root(name) for name in arguments.root),
             policies=policies(arguments.policy),
@@ -39,17 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
             rate=arguments.rate or None,
             concurrent=arguments.concurrent,
             keep_files=arguments.keep * 3600,
-            drain=arguments.drain,
-            lease=arguments.lease,
-            jobs=arguments.jobs,
-            timeout=arguments.timeout,
-            memory=arguments.memory,
-            retries=retries(arguments),
-            hide_paths=not arguments.show_paths,
+            execution=parse_execution(arguments),
         )
         listening = listen(arguments.host, arguments.port)
         with listening:
-            log = Log(sys.stderr, hide_paths=settings.hide_paths)
+            log = open_log(arguments)
             service = Service(settings, log)
             host, port = listening.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host

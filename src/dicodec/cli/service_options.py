@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from dicodec.errors import InvalidOptionError
 from dicodec.model.object_url import is_object_url
 
 if TYPE_CHECKING:
-    from dicodec.service.jobs.retry_causes import RetryPolicy
-    from dicodec.service.jobs.submission import Wish
+    from dicodec.service.jobs.logs import Log
+    from dicodec.service.jobs.runtime import ExecutionOptions
+    from dicodec.service.jobs.submission import SubmitOptions
 
 TOKEN_VARIABLE = "DICODEC_TOKEN"  # noqa: S105 - its name
 
@@ -70,11 +72,26 @@ def read_token(path: str | None) -> str | None:
     return token
 
 
-def retries(arguments: argparse.Namespace) -> RetryPolicy:
-    """Return when what failed is tried again."""
+def parse_execution(arguments: argparse.Namespace) -> ExecutionOptions:
+    """Return the options for carrying out jobs."""
     from dicodec.service.jobs.retry_causes import RetryPolicy
+    from dicodec.service.jobs.runtime import ExecutionOptions
 
-    return RetryPolicy(attempts=arguments.attempts, first=arguments.retry_after)
+    return ExecutionOptions(
+        jobs=arguments.jobs,
+        timeout=arguments.timeout,
+        memory=arguments.memory,
+        retries=RetryPolicy(attempts=arguments.attempts, first=arguments.retry_after),
+        lease=arguments.lease,
+        drain=arguments.drain,
+    )
+
+
+def open_log(arguments: argparse.Namespace, **fields: int) -> Log:
+    """Return a log on standard error; each line has the fields."""
+    from dicodec.service.jobs.logs import Log
+
+    return Log(sys.stderr, hide_paths=not arguments.show_paths, fields=fields)
 
 
 def policies(given: Sequence[str]) -> Mapping[str, str]:
@@ -94,14 +111,14 @@ def policies(given: Sequence[str]) -> Mapping[str, str]:
     return found
 
 
-def wish(arguments: argparse.Namespace, output: str) -> Wish:
+def wish(arguments: argparse.Namespace, output: str) -> SubmitOptions:
     """Return what is asked for of each file, checked as far as it can be without one.
 
     Raises:
         DicodecError: it makes no sense.
     """
     from dicodec.service.jobs.messages import Request
-    from dicodec.service.jobs.submission import Wish
+    from dicodec.service.jobs.submission import SubmitOptions
 
     fields: dict[str, Any] = {
         "id": "checked",
@@ -115,7 +132,7 @@ def wish(arguments: argparse.Namespace, output: str) -> Wish:
         "priority": getattr(arguments, "priority", 0),
     }
     checked = Request.from_fields(fields)
-    return Wish(
+    return SubmitOptions(
         output=output,
         to=checked.to,
         policy=checked.policy,

@@ -32,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         from dicodec.batch.sources.locations import make_absolute
 
         wanted = wish(arguments, make_absolute(arguments.output))
-        from dicodec.service.jobs.submission import requests_for
+        from dicodec.service.jobs.submission import make_requests
 
-        return _submit(requests_for(arguments.source, wanted), arguments)
+        return _submit(make_requests(arguments.source, wanted), arguments)
     except (InvalidOptionError, RequestError, UnsupportedTargetError) as error:
         print_error(error)
         return WRONG_USAGE
@@ -84,23 +84,23 @@ def _sent(
     """Put requests into the queue that was named; return how many were new, and how many not."""
     if arguments.broker is not None:
         with needed("worker", "the brokers' clients"):
-            from dicodec.service.brokers.broker import Consumption, Names
+            from dicodec.service.brokers.broker import BrokerOptions, QueueNames
             from dicodec.service.worker.publishing import send_requests
 
-        names = Names() if arguments.queue is None else Names(arguments.queue)
-        how = Consumption(names=names)
+        names = QueueNames() if arguments.queue is None else QueueNames(arguments.queue)
+        how = BrokerOptions(names=names)
         return send_requests(arguments.broker, how, requests, lambda count: tell(count, 0)), 0
     if arguments.queue is not None:
         if arguments.server is not None:
             raise InvalidOptionError("--queue is that of a broker, or a file; not of a server")
         from dicodec.service.jobs.store.store import JobStore
-        from dicodec.service.jobs.submission import new_job
+        from dicodec.service.jobs.submission import make_job
 
         with JobStore(arguments.queue) as store:
-            return _put(requests, lambda some: store.put(map(new_job, some)), tell)
-    from dicodec.service.jobs.submission_server import ServerQueue
+            return _put(requests, lambda some: store.put(map(make_job, some)), tell)
+    from dicodec.service.jobs.submission_server import ServerClient
 
-    with ServerQueue(arguments.server or _SERVER, read_token(arguments.token_file)) as server:
+    with ServerClient(arguments.server or _SERVER, read_token(arguments.token_file)) as server:
         return _put(requests, server.put, tell)
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
-from dicodec.cli.service_options import policies, retries, wish
+from dicodec.cli.service_options import open_log, parse_execution, policies, wish
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
-from dicodec.service.ending_signals import ending_signals
+from dicodec.service.ending_signals import find_ending_signals
 
 QUEUE_NAME = ".dicodec-watch.sqlite"
 
@@ -32,16 +31,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from dicodec.service.jobs.confinement import Roots
-    from dicodec.service.jobs.execution import Executor
-    from dicodec.service.jobs.execution_work import JobRules
-    from dicodec.service.jobs.logs import Log
+    from dicodec.service.jobs.confinement import AllowedRoots
+    from dicodec.service.jobs.execution_work import JobOptions
     from dicodec.service.jobs.runner import StoreRunner
-    from dicodec.service.jobs.store.store import JobStore
-    from dicodec.service.jobs.store.tables import Ending, Job, JobState
-    from dicodec.service.jobs.watching import Watcher, WatchRules
+    from dicodec.service.jobs.runtime import open_jobs
+    from dicodec.service.jobs.store.tables import AttemptOutcome, Job, JobState
+    from dicodec.service.jobs.watching import Watcher, WatchOptions
 
-    rules = WatchRules(
+    rules = WatchOptions(
         folder=str(Path(arguments.folder).absolute()),
         output=str(Path(arguments.output).absolute()),
         done=_absolute(arguments.done),
@@ -60,32 +57,28 @@ def _watch(arguments: argparse.Namespace) -> int:
     stopping = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stopping.set())
-        for number in (signal.SIGINT, *ending_signals())
+        for number in (signal.SIGINT, *find_ending_signals())
     }
-    log = Log(sys.stderr, hide_paths=not arguments.show_paths)
+    log = open_log(arguments)
+    execution = parse_execution(arguments)
+    jobs = JobOptions(roots=AllowedRoots.of([rules.folder], [rules.output]), policies=known)
     queue = arguments.queue or str(Path(rules.output) / QUEUE_NAME)
-    with JobStore(queue, lease=arguments.lease) as store:
+    with open_jobs(queue, jobs, execution) as (store, executor):
         failed = 0
 
-        def observe(job: Job, ending: Ending, report: Mapping[str, Any]) -> None:
+        def observe(job: Job, ending: AttemptOutcome, _: Mapping[str, Any]) -> None:
             nonlocal failed
             failed += ending.state is JobState.DEAD
-            watcher.observe(job, ending, report)
+            watcher.add_outcome(job, ending)
 
-        executor = Executor(
-            JobRules(roots=Roots.of([rules.folder], [rules.output]), policies=known),
-            jobs=arguments.jobs,
-            timeout=arguments.timeout,
-            memory=arguments.memory,
-        )
-        runner = StoreRunner(store, executor, retries(arguments), log, observe)
+        runner = StoreRunner(store, executor, execution.retries, log, observe)
         watcher = Watcher(rules, wanted, store, log, runner.look)
         runner.start()
         log.write("info", "watching", folder=rules.folder)
         try:
             watcher.watch(stopping, once=arguments.once)
         finally:
-            runner.stop(arguments.drain)
+            runner.stop(execution.drain)
             watcher.move_over()
             for number, handler in before.items():
                 signal.signal(number, handler)

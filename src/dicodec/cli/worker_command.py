@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, print_error
-from dicodec.cli.service_options import existing_root, policies, retries
+from dicodec.cli.service_options import existing_root, open_log, parse_execution, policies
 from dicodec.errors import DicodecError, InvalidOptionError
 
 URL_VARIABLE = "DICODEC_BROKER"
@@ -45,22 +44,20 @@ def broker_url(given: str | None) -> str:
 
 def _work(arguments: argparse.Namespace, url: str) -> None:
     from dicodec.conversion.frames.window import available_cores
-    from dicodec.service.brokers.broker import Consumption, Names
-    from dicodec.service.brokers.connecting import broker_at, without_credentials
-    from dicodec.service.jobs.confinement import Roots
-    from dicodec.service.jobs.execution import Executor
-    from dicodec.service.jobs.execution_work import JobRules
-    from dicodec.service.jobs.logs import Log
+    from dicodec.service.brokers.broker import BrokerOptions, QueueNames
+    from dicodec.service.brokers.connecting import hide_credentials, make_broker
+    from dicodec.service.jobs.confinement import AllowedRoots
+    from dicodec.service.jobs.execution_work import JobOptions
     from dicodec.service.jobs.mapping import load_mapping
     from dicodec.service.jobs.messages import Request
-    from dicodec.service.jobs.store.store import JobStore
-    from dicodec.service.worker.options import Conduct
+    from dicodec.service.jobs.runtime import open_jobs
     from dicodec.service.worker.publishing import make_queues
     from dicodec.service.worker.running import run_worker
+    from dicodec.service.worker.service import WorkerOptions
 
     jobs = arguments.jobs or available_cores()
-    how = Consumption(
-        names=Names(arguments.queue),
+    how = BrokerOptions(
+        names=QueueNames(arguments.queue),
         prefetch=arguments.prefetch or _PREFETCH_EACH * jobs,
         silence=arguments.silence,
         partitions=arguments.partitions,
@@ -74,8 +71,8 @@ def _work(arguments: argparse.Namespace, url: str) -> None:
         raise InvalidOptionError("no folder is given that results may go to", hint="--root FOLDER")
     values = {} if arguments.output is None else {"output": str(Path(arguments.output).absolute())}
     mapping = None if arguments.mapping is None else load_mapping(arguments.mapping, values)
-    rules = JobRules(
-        roots=Roots.of([*both, *readable], both),
+    rules = JobOptions(
+        roots=AllowedRoots.of([*both, *readable], both),
         policies=policies(arguments.policy),
         copy_kept=mapping is None or mapping.copy_kept,
     )
@@ -87,20 +84,17 @@ def _work(arguments: argparse.Namespace, url: str) -> None:
             return None
         return replace(request, options={"overwrite": True, **request.options})
 
-    conduct = Conduct(
+    execution = parse_execution(arguments)
+    options = WorkerOptions(
         read=read_for_several if arguments.overwrite else read,
-        retries=retries(arguments),
+        retries=execution.retries,
         show_paths=arguments.show_paths,
         all_events=arguments.events == "all",
         alive_file=arguments.alive_file,
     )
-    log = Log(sys.stderr, hide_paths=not arguments.show_paths, fields={"worker": os.getpid()})
-    broker = broker_at(url, how)
-    with JobStore(arguments.store, lease=arguments.lease) as store:
-        executor = Executor(rules, jobs=jobs, timeout=arguments.timeout, memory=arguments.memory)
-        with executor:
-            log.write(
-                "info", "working", broker=without_credentials(url), queue=arguments.queue, jobs=jobs
-            )
-            run_worker(broker, store, executor, log, conduct, grace=arguments.drain)
+    log = open_log(arguments, worker=os.getpid())
+    broker = make_broker(url, how)
+    with open_jobs(arguments.store, rules, execution) as (store, executor):
+        log.write("info", "working", broker=hide_credentials(url), queue=arguments.queue, jobs=jobs)
+        run_worker(broker, store, executor, log, options, grace=execution.drain)
     log.write("info", "ended")

@@ -9,15 +9,15 @@ import pytest
 
 from dicodec.cli import main, printing
 from dicodec.errors import InvalidOptionError
-from dicodec.service.brokers.broker import Consumption
-from dicodec.service.brokers.connecting import broker_at, without_credentials
-from dicodec.service.brokers.kafka_url import client_arguments
+from dicodec.service.brokers.broker import BrokerOptions
+from dicodec.service.brokers.connecting import hide_credentials, make_broker
+from dicodec.service.brokers.kafka_url import parse_kafka_url
 
 
 @pytest.mark.parametrize("url", ["", "redis", "redis://", "http://host", "redis:/host", "://x"])
 def test_what_is_no_broker_is_refused(url: str) -> None:
     with pytest.raises(InvalidOptionError):
-        broker_at(url, Consumption())
+        make_broker(url, BrokerOptions())
 
 
 @pytest.mark.parametrize(
@@ -33,20 +33,20 @@ def test_what_is_no_broker_is_refused(url: str) -> None:
     ],
 )
 def test_credentials_are_not_shown(url: str, shown: str) -> None:
-    assert without_credentials(url) == shown
+    assert hide_credentials(url) == shown
 
 
 def test_kafka_urls_say_all_that_the_client_needs() -> None:
-    plain = client_arguments("kafka://a,b:1")
+    plain = parse_kafka_url("kafka://a,b:1")
     assert plain == {"bootstrap_servers": ["a:9092", "b:1"], "security_protocol": "PLAINTEXT"}
 
     url = "kafka://me:p%40ss@a:1?security_protocol=SASL_SSL&sasl_mechanism=SCRAM-SHA-512"
-    secure = client_arguments(url)
+    secure = parse_kafka_url(url)
     assert secure["sasl_plain_password"] == "p@ss"
     assert secure["sasl_mechanism"] == "SCRAM-SHA-512"
     assert secure["ssl_context"].check_hostname
     with pytest.raises(InvalidOptionError):
-        client_arguments("kafka://a?sasl_mechanisms=PLAIN")
+        parse_kafka_url("kafka://a?sasl_mechanisms=PLAIN")
 
 
 @pytest.mark.parametrize(

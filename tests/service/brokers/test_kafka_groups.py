@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from dicodec.service.brokers.broker import Consumption, Delivery, Names
+from dicodec.service.brokers.broker import BrokerOptions, Delivery, QueueNames
 from dicodec.service.brokers.kafka_topics import KafkaBroker
 from dicodec.service.worker.publishing import make_queues
 from helpers.brokers import running_broker
@@ -15,7 +15,7 @@ PATIENCE = 45.0
 
 
 async def opened(url: str, queue: str) -> KafkaBroker:
-    broker = KafkaBroker(url, Consumption(Names(queue), silence=6, partitions=2))
+    broker = KafkaBroker(url, BrokerOptions(QueueNames(queue), silence=6, partitions=2))
     await broker.open()
     return broker
 
@@ -52,7 +52,7 @@ async def received_at(url: str, queue: str) -> list[bytes]:
 def test_a_queue_does_not_wait_for_the_group_of_another(tmp_path: Path) -> None:
     with running_broker("kafka", tmp_path) as broker:
         for queue in ("one", "two"):
-            make_queues(broker.url, Consumption(Names(queue), partitions=2))
+            make_queues(broker.url, BrokerOptions(QueueNames(queue), partitions=2))
             produce("kafka", broker.url, [queue.encode()], queue)
         asyncio.run(left_in_disorder(broker.url, "one"))
         assert asyncio.run(received_at(broker.url, "two")) == [b"two"]

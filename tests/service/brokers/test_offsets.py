@@ -13,13 +13,13 @@ def test_no_commit_covers_what_is_not_done(order: list[int], skipped: set[int]) 
     known = PartitionOffsets()
     delivered = [offset for offset in range(12) if offset not in skipped]  # topics have gaps
     for offset in delivered:
-        known.delivered(offset)
+        known.add(offset)
     done: set[int] = set()
     committed = 0
     for offset in order:
-        known.done(offset)  # also of some that never came
+        known.acknowledge(offset)  # also of some that never came
         done.add(offset)
-        behind = known.to_commit()
+        behind = known.take_commit()
         if behind is not None:
             assert behind > committed
             committed = behind
@@ -31,9 +31,9 @@ def test_no_commit_covers_what_is_not_done(order: list[int], skipped: set[int]) 
 
 def test_what_comes_again_is_not_open_twice() -> None:
     known = PartitionOffsets()
-    known.delivered(3)
-    known.done(3)
-    known.delivered(3)
+    known.add(3)
+    known.acknowledge(3)
+    known.add(3)
 
-    assert known.to_commit() == 4
-    assert known.to_commit() is None
+    assert known.take_commit() == 4
+    assert known.take_commit() is None

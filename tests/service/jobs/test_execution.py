@@ -19,9 +19,9 @@ from dicodec.errors import (
     SourceUnavailableError,
     TargetExistsError,
 )
-from dicodec.service.jobs.confinement import Roots
+from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution import Executor
-from dicodec.service.jobs.execution_work import Done, JobRules, Task
+from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task
 from dicodec.service.jobs.messages import Request
 from helpers.made import make_file
 
@@ -37,7 +37,7 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def executor(places: tuple[Path, Path]) -> Iterator[Executor]:
-    rules = JobRules(roots=Roots.of([places[0]], [places[1]]))
+    rules = JobOptions(roots=AllowedRoots.of([places[0]], [places[1]]))
     with Executor(rules, jobs=2) as made:
         yield made
 
@@ -47,7 +47,7 @@ def asked(source: Path | str, target: Path | str, **fields: Any) -> Request:
     return Request.from_fields(given)
 
 
-def outcome(executor: Executor, request: Request, began: float | None = None) -> Done:
+def outcome(executor: Executor, request: Request, began: float | None = None) -> ConversionResult:
     return executor.submit(Task(request, began)).result(60)
 
 
@@ -99,13 +99,13 @@ def test_paths_lead_nowhere_else(
 
 
 def test_prefixes_of_buckets_are_roots_too() -> None:
-    roots = Roots.of(["s3://in/scans"], ["s3://out"])
-    assert roots.source("s3://in/scans/a.dcm") == "s3://in/scans/a.dcm"
-    assert roots.target("S3://out/deep/a.dcm") == "s3://out/deep/a.dcm"
+    roots = AllowedRoots.of(["s3://in/scans"], ["s3://out"])
+    assert roots.resolve_source("s3://in/scans/a.dcm") == "s3://in/scans/a.dcm"
+    assert roots.resolve_target("S3://out/deep/a.dcm") == "s3://out/deep/a.dcm"
     elsewhere = ("s3://in/scansx/a.dcm", "s3://in/scans/../a.dcm", "gs://in/scans/a.dcm")
     for path in (*elsewhere, "s3://in", "/in/scans/a.dcm", "s3://in/scans", "file:///in/scans/a"):
         with pytest.raises(PathNotAllowedError):
-            roots.source(path)
+            roots.resolve_source(path)
 
 
 def test_failures_come_as_they_are(executor: Executor, places: tuple[Path, Path]) -> None:
@@ -142,9 +142,9 @@ def test_policies_are_those_of_the_operator(
     request = {"id": "j", "source": str(source / "a.dcm"), "target": str(target / "a.dcm")}
     with pytest.raises(RequestError, match="no policy"):
         outcome(executor, Request.from_fields({**request, "policy": str(policy)}))
-    roots = Roots.of([source], [target])
+    roots = AllowedRoots.of([source], [target])
     for copied in (False, True):
-        rules = JobRules(roots=roots, policies={"mine": str(policy)}, copy_kept=copied)
+        rules = JobOptions(roots=roots, policies={"mine": str(policy)}, copy_kept=copied)
         with Executor(rules, jobs=1) as other:
             done = outcome(other, Request.from_fields({**request, "policy": "mine"}))
         assert (done.report["action"], done.target is not None) == (
@@ -181,7 +181,7 @@ def test_progress_and_giving_up(
 
 
 def test_closing_gives_back_what_waits(places: tuple[Path, Path], long_file: Path) -> None:
-    executor = Executor(JobRules(roots=Roots.of([places[0]], [places[1]])), jobs=1)
+    executor = Executor(JobOptions(roots=AllowedRoots.of([places[0]], [places[1]])), jobs=1)
     request = asked(long_file, places[1] / "long.dcm", to=["jpeg2000-lossless"])
     told: list[int] = []
     runs = executor.submit(Task(request), lambda done, _: told.append(done))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicodec.errors import InvalidOptionError, RequestError
-from dicodec.service.jobs.mapping import load_mapping, mapping_names
+from dicodec.service.jobs.mapping import list_mappings, load_mapping
 
 EVENT = {
     "trace_id": "t-1", "tenant_id": "clinic", "patient_id": "12345", "study_uid": "1.2.3",
@@ -39,7 +39,7 @@ def test_storage_events_become_requests_that_a_policy_decides() -> None:
     }  # fmt: skip
     assert "12345" not in request.to_json()
     assert not mapping.copy_kept
-    assert mapping_names() == ("storage-event",)
+    assert list_mappings() == ("storage-event",)
 
 
 @pytest.mark.parametrize("missing", ["trace_id", "sop_uid", "file_path", "study_uid"])

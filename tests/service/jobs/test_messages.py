@@ -15,7 +15,7 @@ from dicodec import errors
 from dicodec.errors import InvalidOptionError, RequestError
 from dicodec.service.jobs.messages import LARGEST_REQUEST, Event, Request
 from dicodec.service.jobs.request_fields import OPTION_FIELDS, REQUEST_FIELDS, build_options
-from dicodec.service.jobs.retry_causes import RetryPolicy, passes
+from dicodec.service.jobs.retry_causes import RetryPolicy, is_passing
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -81,7 +81,7 @@ def test_only_what_may_pass_is_tried_again() -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, errors.DicodecError)
     }
-    passing = {code for code in codes if passes(code)}
+    passing = {code for code in codes if is_passing(code)}
 
     assert passing == {
         "source-unavailable", "source-changed", "read-error", "disk-full", "target-unavailable",
@@ -96,5 +96,5 @@ def test_waits_grow_and_differ_and_end() -> None:
     for wait, longest in zip(waits, (2, 6, 10), strict=True):
         assert longest / 2 <= min(wait) < max(wait) <= longest
         assert len(set(wait)) > 100
-    assert [retries.again("disk-full", attempt) for attempt in (1, 3, 4)] == [True, True, False]
-    assert not retries.again("not-dicom", 1)
+    assert [retries.allows("disk-full", attempt) for attempt in (1, 3, 4)] == [True, True, False]
+    assert not retries.allows("not-dicom", 1)

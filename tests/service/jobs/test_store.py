@@ -14,7 +14,7 @@ import pytest
 
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.service.jobs.store.store import EVENTS_KEPT, JobStore
-from dicodec.service.jobs.store.tables import Ending, JobFilter, JobState, NewJob
+from dicodec.service.jobs.store.tables import AttemptOutcome, JobFilter, JobState, NewJob
 
 
 class Clock:
@@ -43,9 +43,9 @@ def new(job: str, **fields: object) -> NewJob:
     return NewJob(id=job, **values)  # type: ignore[arg-type]
 
 
-def ending(job: str, state: JobState = JobState.DONE, **fields: object) -> Ending:
+def ending(job: str, state: JobState = JobState.DONE, **fields: object) -> AttemptOutcome:
     values: dict[str, object] = {"event": '{"kind":"x"}', "result": "{}", **fields}
-    return Ending(id=job, state=state, **values)  # type: ignore[arg-type]
+    return AttemptOutcome(id=job, state=state, **values)  # type: ignore[arg-type]
 
 
 def tallied(store: JobStore) -> dict[tuple[str, str], int]:
@@ -172,7 +172,7 @@ def test_tallies_follow_every_change(store: JobStore, clock: Clock) -> None:
 
 
 def test_events_are_numbered_and_bounded(store: JobStore) -> None:
-    store.tell(("a", str(number)) for number in range(EVENTS_KEPT + 2500))
+    store.add_events(("a", str(number)) for number in range(EVENTS_KEPT + 2500))
     last = store.last_event()
     assert last == EVENTS_KEPT + 2500
     assert [row[2] for row in store.events_after(last - 2)] == [str(last - 2), str(last - 1)]
@@ -198,11 +198,13 @@ def test_many_processes_do_each_job_once(tmp_path: Path) -> None:
         store.put(new(str(number)) for number in range(200))
     program = f"""
 from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.store.tables import Ending, JobState
+from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
 with JobStore({str(path)!r}) as store:
     while jobs := store.claim(3):
         print(*(job.id for job in jobs), sep="\\n")
-        store.finish(Ending(id=job.id, state=JobState.DONE, event="", result="") for job in jobs)
+        store.finish(
+            AttemptOutcome(id=job.id, state=JobState.DONE, event="", result="") for job in jobs
+        )
 """
     processes = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

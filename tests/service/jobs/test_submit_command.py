@@ -14,7 +14,7 @@ import pytest
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import JobFilter, JobState
-from dicodec.service.jobs.submission import Wish, requests_for
+from dicodec.service.jobs.submission import SubmitOptions, make_requests
 from helpers.made import make_file
 from helpers.real_files import real_files
 from helpers.service_process import running
@@ -87,7 +87,7 @@ def test_nobody_answers(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(submission_server, "_WAIT_SECONDS", 0.001)
     with (
-        submission_server.ServerQueue("http://127.0.0.1:9", None) as queue,
+        submission_server.ServerClient("http://127.0.0.1:9", None) as queue,
         pytest.raises(TargetUnavailableError, match="does not answer"),
     ):
         queue.put([])
@@ -99,7 +99,7 @@ def test_nobody_answers(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ((), "to or policy"),
         (("--to", "rle", "--priority", "10"), "priority"),
         (("--to", "rle", "--option", "colour=1"), "colour"),
-        (("--to", "rle", "--server", "ftp://x"), "no URL"),
+        (("--to", "rle", "--server", "ftp://x"), "not the URL"),
         (("--to", "rle", "--server", "http://127.0.0.1:9", "--queue", "q"), "--queue"),
     ],
 )
@@ -116,10 +116,10 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 
 def test_real_files_are_found_by_content() -> None:
     files = [*real_files().values()][:40]
-    wish = Wish(output="/out", to=("rle",))
-    found: list[Any] = [*requests_for([str(path) for path in files[:1]], wish)]
+    wish = SubmitOptions(output="/out", to=("rle",))
+    found: list[Any] = [*make_requests([str(path) for path in files[:1]], wish)]
     assert isinstance(found[0], Request)
-    requests = [one for one in requests_for([str(files[0].parent)], wish)
+    requests = [one for one in make_requests([str(files[0].parent)], wish)
                 if isinstance(one, Request)]  # fmt: skip
     assert len({one.id for one in requests}) == len(requests) > 0
     assert all(one.target is not None and one.target.startswith("/out/") for one in requests)

@@ -18,8 +18,8 @@ import pytest
 from dicodec import convert_bytes
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.submission import Wish
-from dicodec.service.jobs.watching import Watcher, WatchRules
+from dicodec.service.jobs.submission import SubmitOptions
+from dicodec.service.jobs.watching import Watcher, WatchOptions
 from helpers.made import make_file
 from helpers.patience import give_up_at
 
@@ -129,8 +129,8 @@ def test_files_that_appear_are_taken_and_a_signal_ends_it(folder: Path) -> None:
 
 
 def watcher(folder: Path, store: JobStore, settle: float = 0.0) -> Watcher:
-    rules = WatchRules(folder=str(folder / "in"), output=str(folder / "out"), settle=settle)
-    wish = Wish(output=str(folder / "out"), to=("rle",))
+    rules = WatchOptions(folder=str(folder / "in"), output=str(folder / "out"), settle=settle)
+    wish = SubmitOptions(output=str(folder / "out"), to=("rle",))
     return Watcher(rules, wish, store, Log(None), lambda: None)
 
 

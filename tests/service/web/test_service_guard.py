@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from dicodec.service.web.error_answers import Refusal
-from dicodec.service.web.limits import Places, RateLimit
+from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
 from helpers.made import make_file
 from helpers.service_process import RunningService, running
 
@@ -181,8 +181,8 @@ def test_rates() -> None:
 
 
 def test_places() -> None:
-    places = Places(1, "things")
-    with places.one():
+    places = ConcurrencyLimit(1, "things")
+    with places.hold():
         with pytest.raises(Refusal, match="too many things"):
             places.take()
         assert places.taken == 1

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dicodec.errors import DiskFullError, NotDicomError, RequestError
-from dicodec.service.brokers.broker import Delivery, Outgoing, Place, tier_of
+from dicodec.service.brokers.broker import Delivery, Outgoing, Queue, choose_tier
 from dicodec.service.jobs.messages import Request
-from dicodec.service.jobs.outcomes import failure
+from dicodec.service.jobs.outcomes import describe_attempt
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.tables import Job, JobState
 from dicodec.service.worker import settlement
@@ -39,8 +39,8 @@ def test_what_may_pass_waits_and_dies_with_its_whole_history() -> None:
     delays = []
     for attempt in (1, 2, 3):
         error = DiskFullError(f"full {attempt}", path=REQUEST.source)
-        ending = failure(REQUEST, attempt, error, RETRIES, show_paths=False)
-        settled = settlement.ended(delivery, ending, "w")
+        ending = describe_attempt(REQUEST, attempt, error, RETRIES, show_paths=False)
+        settled = settlement.settle_ended(delivery, ending, "w")
         assert settled.copy is not None
         assert settled.copy.body == b"\xe2\x82\xac"
         assert settled.copy.headers["traceparent"] == "00-1"
@@ -49,56 +49,56 @@ def test_what_may_pass_waits_and_dies_with_its_whole_history() -> None:
         assert b"JOHN" not in event.body
         delays.append(settled.copy.delay)
         delivery = as_delivered(settled.copy)
-        assert settlement.attempt_of(delivery) == min(attempt + 1, 3)
+        assert settlement.parse_attempt(delivery) == min(attempt + 1, 3)
 
     assert [round(delay) for delay in delays] == [10, 40, 0]
     assert settled.copy is not None
-    assert settled.copy.place is Place.DEAD
+    assert settled.copy.queue is Queue.DEAD
     assert delivery.headers["dicodec-error"] == "disk-full"
-    notes = settlement.history_of(delivery)
+    notes = settlement.parse_history(delivery)
     assert [note["message"] for note in notes] == ["full 1", "full 2", "full 3"]
     assert [note["attempt"] for note in notes] == [1, 2, 3]
 
-    again = settlement.sent_back(delivery)
-    assert again.place is Place.REQUESTS
-    assert settlement.attempt_of(as_delivered(again)) == 1
-    assert len(settlement.history_of(as_delivered(again))) == 3
+    again = settlement.make_request_again(delivery)
+    assert again.queue is Queue.REQUESTS
+    assert settlement.parse_attempt(as_delivered(again)) == 1
+    assert len(settlement.parse_history(as_delivered(again))) == 3
     assert "dicodec-error" not in again.headers
 
 
 def test_what_stays_is_buried_at_once() -> None:
-    ending = failure(REQUEST, 1, NotDicomError("text"), RETRIES, show_paths=False)
-    settled = settlement.ended(delivered(), ending, "w")
+    ending = describe_attempt(REQUEST, 1, NotDicomError("text"), RETRIES, show_paths=False)
+    settled = settlement.settle_ended(delivered(), ending, "w")
 
     assert settled.copy is not None
-    assert settled.copy.place is Place.DEAD
+    assert settled.copy.queue is Queue.DEAD
     assert json.loads(settled.events[0].body)["kind"] == "dead"
 
 
 def test_a_message_that_is_none_is_buried_byte_for_byte() -> None:
-    settled = settlement.unreadable(delivered(b"\xff\0"), RequestError("no"), "w")
+    settled = settlement.settle_unreadable(delivered(b"\xff\0"), RequestError("no"), "w")
 
     assert settled.copy is not None
-    assert (settled.copy.place, settled.copy.body) == (Place.DEAD, b"\xff\0")
+    assert (settled.copy.queue, settled.copy.body) == (Queue.DEAD, b"\xff\0")
     assert settled.copy.headers["dicodec-error"] == "invalid-request"
 
 
 @pytest.mark.parametrize(
     ("state", "place"),
     [
-        (JobState.DONE, None), (JobState.CANCELLED, None), (JobState.DEAD, Place.DEAD),
-        (JobState.RUNNING, Place.RETRY),
+        (JobState.DONE, None), (JobState.CANCELLED, None), (JobState.DEAD, Queue.DEAD),
+        (JobState.RUNNING, Queue.RETRY),
     ],
 )  # fmt: skip
-def test_a_job_that_is_known(state: JobState, place: Place | None) -> None:
-    settled = settlement.known(delivered(dicodec_attempt="2"), job(state), 15, "w")
+def test_a_job_that_is_known(state: JobState, place: Queue | None) -> None:
+    settled = settlement.settle_known(delivered(dicodec_attempt="2"), job(state), 15, "w")
 
-    assert (settled.copy.place if settled.copy else None) is place
-    if place is Place.RETRY:
+    assert (settled.copy.queue if settled.copy else None) is place
+    if place is Queue.RETRY:
         assert settled.copy is not None
         assert settled.copy.delay == 5
-        assert settlement.attempt_of(as_delivered(settled.copy)) == 2  # that was no attempt
-        assert settlement.history_of(as_delivered(settled.copy)) == []
+        assert settlement.parse_attempt(as_delivered(settled.copy)) == 2  # that was no attempt
+        assert settlement.parse_history(as_delivered(settled.copy)) == []
 
 
 @pytest.mark.parametrize(
@@ -106,34 +106,36 @@ def test_a_job_that_is_known(state: JobState, place: Place | None) -> None:
     [{"dicodec_history": "nonsense"}, {"dicodec_history": "5"}, {"dicodec_attempt": "-3"}],
 )
 def test_headers_that_make_no_sense_do_no_harm(headers: dict[str, str]) -> None:
-    ending = failure(REQUEST, 1, DiskFullError("full"), RETRIES, show_paths=False)
-    settled = settlement.ended(delivered(**headers), ending, "w")
+    ending = describe_attempt(REQUEST, 1, DiskFullError("full"), RETRIES, show_paths=False)
+    settled = settlement.settle_ended(delivered(**headers), ending, "w")
 
     assert settled.copy is not None
-    assert len(settlement.history_of(as_delivered(settled.copy))) == 1
-    assert settlement.attempt_of(as_delivered(settled.copy)) == 2
+    assert len(settlement.parse_history(as_delivered(settled.copy))) == 1
+    assert settlement.parse_attempt(as_delivered(settled.copy)) == 2
 
 
 def test_a_history_stays_small_enough_for_headers() -> None:
     delivery = delivered()
     for attempt in range(1, 200):
         retries = RetryPolicy(attempts=1000)
-        ending = failure(REQUEST, attempt, DiskFullError("x" * 5000), retries, show_paths=False)
-        copy = settlement.ended(delivery, ending, "w").copy
+        ending = describe_attempt(
+            REQUEST, attempt, DiskFullError("x" * 5000), retries, show_paths=False
+        )
+        copy = settlement.settle_ended(delivery, ending, "w").copy
         assert copy is not None
         delivery = as_delivered(copy)
 
     assert len(delivery.headers["dicodec-history"]) < 32_000
-    assert settlement.history_of(delivery)[-1]["attempt"] == 199
+    assert settlement.parse_history(delivery)[-1]["attempt"] == 199
 
 
 def test_an_id_belongs_to_one_request() -> None:
     known = job(JobState.DONE)
 
-    assert settlement.same_request(replace(REQUEST, trace_id="another"), known)
-    assert not settlement.same_request(replace(REQUEST, source="/other"), known)
-    assert not settlement.same_request(replace(REQUEST, options={"quality": 3}), known)
+    assert settlement.is_same_request(replace(REQUEST, trace_id="another"), known)
+    assert not settlement.is_same_request(replace(REQUEST, source="/other"), known)
+    assert not settlement.is_same_request(replace(REQUEST, options={"quality": 3}), known)
 
 
 def test_tiers_are_long_enough() -> None:
-    assert [tier_of(delay) for delay in (0, 1, 1.1, 79, 600, 5000)] == [1, 1, 5, 80, 1280, 1280]
+    assert [choose_tier(delay) for delay in (0, 1, 1.1, 79, 600, 5000)] == [1, 1, 5, 80, 1280, 1280]

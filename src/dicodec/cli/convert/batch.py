@@ -31,7 +31,7 @@ from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.archive_names import is_archive
 from dicodec.model.object_url import is_object_url, parse_object_url
-from dicodec.service.ending_signals import ending_signals
+from dicodec.service.ending_signals import find_ending_signals
 
 if TYPE_CHECKING:
     from dicodec.cli.convert.batch_progress import ShownProgress
@@ -182,7 +182,7 @@ class _Interruptions:
     def __enter__(self) -> Self:
         self._before = {
             number: signal.signal(number, self._heard)
-            for number in (signal.SIGINT, *ending_signals())
+            for number in (signal.SIGINT, *find_ending_signals())
         }
         return self
 

@@ -1,33 +1,39 @@
-"""What the worker asks of a message broker; one file beside this for each kind.
+"""The interface of message brokers; each kind of broker is a module beside this one.
 
-A broker here does what it is told and decides nothing: when a message is acknowledged, sent again
-or buried is decided in `settlement.py`, for all of them alike.
+Brokers decide nothing: `settlement.py` decides for all of them when a message is acknowledged, sent
+again or becomes a dead letter.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 RETRY_TIERS = (1, 5, 20, 80, 320, 1280)
-"""Seconds; where a broker keeps what waits in queues by delay, a message waits in the first one
-that is long enough, and never behind one that waits longer than that."""
+"""Delays in seconds, for brokers with a queue for each delay. A message waits in the first queue
+with a sufficient delay, so it never waits behind a message with a much longer delay."""
 
 NOT_BEFORE = "dicodec-not-before"
-"""Header that says when a message that waits is due, in seconds since 1970."""
+"""Header of a waiting message with the time when it is due, in seconds since 1970."""
 
 
 class BrokerUnavailableError(Exception):
-    """The broker cannot be reached, or the connection was lost; opening it anew may help."""
+    """The broker cannot be reached, or the connection was lost; `open` may help."""
+
+    @classmethod
+    def of(cls, cause: BaseException | None) -> Self:
+        """Return the error for one of a broker's client."""
+        return cls(str(cause) or type(cause).__name__)
 
 
-class Place(Enum):
-    """Where a message goes."""
+class Queue(Enum):
+    """The queues of one broker."""
 
     REQUESTS = "requests"
     RETRY = "retry"
@@ -36,50 +42,59 @@ class Place(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """The names of queues, topics, streams or subjects.
+class QueueNames:
+    """Names of queues, topics, streams or subjects.
 
     Attributes:
-        requests: as the operator has it; the others follow from it.
+        requests: name of the queue of requests; the other names are made from it.
     """
 
     requests: str = "dicodec.requests"
 
     @property
     def dead(self) -> str:
-        """What was given up."""
+        """Name for dead letters."""
         return f"{self.requests}.dead"
 
     @property
     def events(self) -> str:
-        """What happens."""
+        """Name for events."""
         return f"{self.requests}.events"
 
     @property
     def retry(self) -> str:
-        """What waits for another attempt."""
+        """Name for messages that wait for another attempt."""
         return f"{self.requests}.retry"
 
+    def find(self, queue: Queue) -> str:
+        """Return the name of a queue."""
+        return {
+            Queue.REQUESTS: self.requests,
+            Queue.RETRY: self.retry,
+            Queue.DEAD: self.dead,
+            Queue.EVENTS: self.events,
+        }[queue]
+
     def tier(self, seconds: int) -> str:
-        """What waits for at most so many seconds."""
+        """Return the name for messages that wait for a delay of RETRY_TIERS."""
         return f"{self.retry}.{seconds}s"
 
 
 @dataclass(frozen=True, slots=True)
-class Consumption:
-    """How messages are taken.
+class BrokerOptions:
+    """Options for the use of a broker.
 
     Attributes:
-        names: of the queues.
-        source: REQUESTS; DEAD to read what was given up; None to read nothing.
-        prefetch: messages at most that are taken and not acknowledged.
-        silence: seconds after which messages of a worker that says nothing go to another.
-        partitions: of the topic of requests, where it has to be made.
-        group: name of the workers that share the load.
+        names: names of the queues.
+        source: queue to read: REQUESTS, DEAD for dead letters, or None for none.
+        prefetch: messages at most that are delivered and not yet acknowledged.
+        silence: seconds without a heartbeat until the messages of a worker go to another one.
+        partitions: partitions of the topic of requests, if it has to be made.
+        group: name of the group of workers that share the messages.
     """
 
-    names: Names = Names()
-    source: Place | None = Place.REQUESTS
+    names: QueueNames = QueueNames()
+    source: Queue | None = Queue.REQUESTS
     prefetch: int = 32
     silence: float = 30.0
     partitions: int = 12
@@ -87,19 +102,19 @@ class Consumption:
 
     @property
     def queue(self) -> str:
-        """The name of what is read; of the requests where nothing is."""
-        return self.names.dead if self.source is Place.DEAD else self.names.requests
+        """Name of the queue to read; that of the requests if none is read."""
+        return self.names.dead if self.source is Queue.DEAD else self.names.requests
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A message that was delivered, and is not acknowledged yet.
+    """A delivered message that is not acknowledged yet.
 
     Attributes:
-        body: as it was sent.
+        body: content, as it was sent.
         headers: texts by lower-case name.
-        token: by which its broker knows it.
-        session: number of the connection it came by.
+        token: the broker's handle of the message.
+        session: number of the connection that delivered it.
     """
 
     body: bytes
@@ -110,17 +125,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to be sent.
+    """A message to send.
 
     Attributes:
-        place: where to.
-        body: bytes.
-        headers: texts of ASCII by lower-case name.
-        key: what messages that belong together have in common: the job's id.
-        delay: seconds before which it does not come back; for RETRY.
+        queue: destination.
+        body: content.
+        headers: ASCII texts by lower-case name.
+        key: id of the job, which is the key of messages that belong together.
+        delay: seconds until it is delivered, for RETRY.
     """
 
-    place: Place
+    queue: Queue
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
@@ -130,61 +145,68 @@ class Outgoing:
 class Broker(ABC):
     """A connection to a broker.
 
-    All methods but `close` raise BrokerUnavailableError where the broker does not answer; `open`
-    then makes a new connection.
+    All methods but `close` raise BrokerUnavailableError if the broker does not answer. Then `open`
+    makes a new connection.
 
     Args:
-        url: of the broker, with credentials.
-        how: messages are taken.
+        url: URL of the broker, with credentials.
+        options: options for its use.
     """
 
     remembers = True
-    """Whether what came by a connection that was lost can be acknowledged by a new one."""
+    """Whether a new connection can acknowledge messages of a lost one."""
 
-    def __init__(self, url: str, how: Consumption) -> None:
+    def __init__(self, url: str, options: BrokerOptions) -> None:
         self.url = url
-        self.how = how
-        self.names = how.names
+        self.options = options
+        self.names = options.names
         self.session = 0
         self.consumer = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
 
     @abstractmethod
     async def open(self) -> None:
-        """Connect, and make what is missing of queues; close what was open before."""
+        """Connect, and make missing queues; close an earlier connection."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Disconnect. What is not acknowledged comes again, to others at once if possible."""
+        """Disconnect. Unacknowledged messages are delivered again, at once if possible."""
 
     @abstractmethod
     async def fetch(self, count: int, seconds: float) -> list[Delivery]:
-        """Return up to so many messages, waiting so long for the first."""
+        """Return up to `count` messages; wait up to some seconds for the first one."""
 
     @abstractmethod
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """Tell the broker to forget messages. What came by a lost connection comes again."""
+        """Acknowledge messages. Those of a lost connection may be delivered again."""
 
     @abstractmethod
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Have messages delivered to somebody else, at once."""
+        """Return messages, to be delivered to another worker at once."""
 
     @abstractmethod
     async def send(self, messages: Sequence[Outgoing]) -> None:
-        """Send messages; when this returns the broker has them, but for events perhaps."""
+        """Send messages. The broker has them when this returns, except perhaps events."""
 
     @abstractmethod
     async def beat(self, deliveries: Sequence[Delivery]) -> None:
-        """Say that messages are being worked at; called three times in `silence`."""
+        """Send a heartbeat for messages in work; called several times within `silence`."""
 
 
-def tier_of(delay: float) -> int:
-    """Return the tier that a delay belongs to."""
+def choose_tier(delay: float) -> int:
+    """Return the first delay of RETRY_TIERS that is sufficient, or the longest."""
     return next((tier for tier in RETRY_TIERS if delay <= tier), RETRY_TIERS[-1])
 
 
-def due_of(headers: dict[str, str]) -> float:
-    """Take out of headers when a message is due; 0 where that is not said."""
+def take_due_time(headers: dict[str, str]) -> float:
+    """Remove NOT_BEFORE from headers and return its time; 0 if it is missing."""
     try:
         return float(headers.pop(NOT_BEFORE, "0"))
     except ValueError:
         return 0.0
+
+
+async def cancel(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task, if there is one, and wait for its end."""
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,11 +1,11 @@
-"""Which broker a URL means; its client is loaded only then."""
+"""Make the broker for a URL, and import its client."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
 from dicodec.errors import InvalidOptionError
-from dicodec.service.brokers.broker import Broker, Consumption
+from dicodec.service.brokers.broker import Broker, BrokerOptions
 
 _BROKERS = {
     "kafka": ("dicodec.service.brokers.kafka_topics", "KafkaBroker"),
@@ -18,17 +18,17 @@ _BROKERS = {
 }
 
 
-def broker_at(url: str, how: Consumption) -> Broker:
-    """Return the broker that a URL names, not opened yet.
+def make_broker(url: str, options: BrokerOptions) -> Broker:
+    """Return the broker for a URL, not opened yet.
 
     Raises:
-        InvalidOptionError: it names none, or what it needs is not installed.
+        InvalidOptionError: the URL is not that of a broker, or its client is not installed.
     """
     scheme, colon, rest = url.partition("://")
     row = _BROKERS.get(scheme)
     if row is None or not colon or not rest.strip("/"):
         raise InvalidOptionError(
-            f"{without_credentials(url)!r} is no broker's URL",
+            f"{hide_credentials(url)!r} is not the URL of a broker",
             hint="such as kafka://HOST:9092, amqp://HOST, nats://HOST:4222, redis://HOST:6379",
         )
     module, name = row
@@ -39,13 +39,13 @@ def broker_at(url: str, how: Consumption) -> Broker:
             f"the client for {scheme}:// is not installed ({cause.name})",
             hint="pip install 'dicodec[worker]'",
         ) from cause
-    return kind(url, how)
+    return kind(url, options)
 
 
-def without_credentials(url: str) -> str:
-    """Return a URL as it may be logged: scheme, and the last host with its path."""
+def hide_credentials(url: str) -> str:
+    """Return a URL as it may be logged: the scheme, and the last host with its path."""
     scheme, colon, rest = url.partition("://")
     place, _, query = rest.partition("?")
-    if not colon or "@" in query:  # the end of a password, perhaps
+    if not colon or "@" in query:  # perhaps the end of a password
         return "***"
     return f"{scheme}://{place.rpartition('@')[2]}"

@@ -1,4 +1,4 @@
-"""A broker that is kept connected: what it refuses is tried again once it is back."""
+"""Keep a broker connected, and repeat failed calls when the connection is back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from dicodec.service.brokers.broker import Broker, BrokerUnavailableError, Deliv
 from dicodec.service.jobs.logs import Log
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 15.0
+"""Seconds between two attempts to connect; each pause is twice as long as the one before."""
 
 
 class Connection:
-    """The broker, as the worker's loops use it.
+    """A connection to a broker for the worker's loops.
 
     Args:
-        broker: opened by `keep`, closed by `close`.
-        log: that what happens to the connection is written to.
+        broker: the broker; `keep` opens it, `close` closes it.
+        log: gets a line for each change of the connection.
     """
 
     def __init__(self, broker: Broker, log: Log) -> None:
@@ -28,11 +29,11 @@ class Connection:
 
     @property
     def up(self) -> bool:
-        """Whether the broker is connected, as far as is known."""
+        """Whether the broker was connected at the last call."""
         return self._up.is_set()
 
     async def keep(self) -> None:
-        """Connect, and connect anew whenever the connection is lost; does not return."""
+        """Connect, and connect again whenever the connection is lost; never returns."""
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -53,21 +54,26 @@ class Connection:
         await self.broker.close()
 
     async def fetch(self, count: int, seconds: float) -> list[Delivery]:
-        """Return messages, or none; see Broker.fetch. Waits while there is no connection."""
+        """Return messages, or none; see Broker.fetch. It waits while there is no connection."""
         await self._up.wait()
         session = self.broker.session
         try:
             return await self.broker.fetch(count, seconds)
         except BrokerUnavailableError as cause:
-            self._lost(session, cause)
+            self._reconnect(session, cause)
             return []
 
     async def deliver(
         self, copies: Sequence[Outgoing], done: Sequence[Delivery], back: Sequence[Delivery] = ()
     ) -> None:
-        """Send, and only then acknowledge some messages and give others back; until it is done.
+        """Send messages, then acknowledge some and give others back; repeat it until it succeeds.
 
-        The part that was done when a connection is lost may be done twice.
+        If the connection is lost on the way, the part before that may be done twice.
+
+        Args:
+            copies: messages to send.
+            done: messages to acknowledge.
+            back: messages to give back.
         """
         while True:
             await self._up.wait()
@@ -78,22 +84,22 @@ class Connection:
                 await self.broker.acknowledge(done)
                 await self.broker.give_back(back)
             except BrokerUnavailableError as cause:
-                self._lost(session, cause)
+                self._reconnect(session, cause)
             else:
                 return
 
     async def beat(self, deliveries: Sequence[Delivery]) -> None:
-        """Say that messages are being worked at, if there is a connection."""
+        """Send a heartbeat for messages in work, if there is a connection."""
         session = self.broker.session
         if not self.up:
             return
         try:
             await self.broker.beat(deliveries)
         except BrokerUnavailableError as cause:
-            self._lost(session, cause)
+            self._reconnect(session, cause)
 
-    def _lost(self, session: int, cause: BrokerUnavailableError) -> None:
-        """Have the connection made anew, unless it has been since."""
+    def _reconnect(self, session: int, cause: BrokerUnavailableError) -> None:
+        """Start a new connection, unless there is one since."""
         if self.up and session == self.broker.session:
             self._log.write("warning", "the connection to the broker was lost", message=str(cause))
             self._up.clear()

@@ -1,7 +1,7 @@
-"""The Kafka protocol: a consumer group; what waits is in topics by delay, each read until due.
+"""The Kafka protocol: a consumer group; waiting messages are in topics by delay.
 
-An offset is committed only where all before it are done, so a worker may have many messages of one
-partition at work, and one that is killed loses none.
+An offset is committed only when all messages before it are acknowledged. So a worker may work on
+many messages of one partition, and a killed worker loses none.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ from dicodec.service.brokers.broker import (
     BrokerUnavailableError,
     Delivery,
     Outgoing,
-    Place,
-    due_of,
-    tier_of,
+    Queue,
+    cancel,
+    choose_tier,
+    take_due_time,
 )
-from dicodec.service.brokers.kafka_url import client_arguments
+from dicodec.service.brokers.kafka_url import parse_kafka_url
 from dicodec.service.brokers.offsets import PartitionOffsets
 
 _A_DAY = 24 * 3600 * 1000
 _COMMIT_SECONDS = 0.5
 _ANSWER_SECONDS = 20.0
 _DEAL_SECONDS = 120.0
-"""For partitions to be dealt to who comes, which waits for the group's other members."""
+"""How long a new member waits for partitions, because the group's other members have to answer."""
 
 _COPIES = 3
-"""Of each topic that is made here, where there are as many brokers."""
+"""Replicas of each new topic, if there are as many brokers."""
 
 _EXISTS = 36  # TOPIC_ALREADY_EXISTS
 
@@ -64,23 +65,23 @@ class KafkaBroker(Broker):
         await self.close()
         self.session += 1
         self._offsets: dict[TopicPartition, PartitionOffsets] = {}
-        async with self._answers():
+        async with self._translate_errors():
             await self._make_topics()
             self._producer = AIOKafkaProducer(
-                acks="all", linger_ms=2, request_timeout_ms=10_000, **client_arguments(self.url)
+                acks="all", linger_ms=2, request_timeout_ms=10_000, **parse_kafka_url(self.url)
             )
             await self._producer.start()
-            if self.how.source is None:
+            if self.options.source is None:
                 return
-            # A group for each queue: workers of one never wait for those of another.
-            group = f"{self.how.group}.{self.how.queue}"
-            self._messages = self._consumer(group)
+            # A group for each queue, so that workers of one queue never wait for those of another.
+            group = f"{self.options.group}.{self.options.queue}"
+            self._messages = self._make_consumer(group)
             self._messages.subscribe(
-                [self.how.queue], listener=_Rebalance(self._commit, self._forget)
+                [self.options.queue], listener=_Rebalance(self._commit, self._forget)
             )
             starting = [self._messages.start()]
-            if self.how.source is Place.REQUESTS:
-                self._waiting = self._consumer(f"{group}.retry")
+            if self.options.source is Queue.REQUESTS:
+                self._waiting = self._make_consumer(f"{group}.retry")
                 self._waiting.subscribe([self.names.tier(tier) for tier in RETRY_TIERS])
                 starting.append(self._waiting.start())
             try:
@@ -94,10 +95,8 @@ class KafkaBroker(Broker):
 
     async def close(self) -> None:
         """See the base class."""
-        if self._forwarding is not None:
-            self._forwarding.cancel()
-            await asyncio.gather(self._forwarding, return_exceptions=True)
-            self._forwarding = None
+        await cancel(self._forwarding)
+        self._forwarding = None
         if self._messages is not None:
             with suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(self._commit(), _ANSWER_SECONDS)
@@ -111,7 +110,7 @@ class KafkaBroker(Broker):
         """See the base class."""
         if self._messages is None or (self._forwarding is not None and self._forwarding.done()):
             raise BrokerUnavailableError("not connected")
-        async with self._answers():
+        async with self._translate_errors():
             await self._commit_now_and_then()
             batches = await self._messages.getmany(
                 timeout_ms=int(min(seconds, _COMMIT_SECONDS) * 1000), max_records=count
@@ -120,50 +119,46 @@ class KafkaBroker(Broker):
         for partition, records in batches.items():
             offsets = self._offsets.setdefault(partition, PartitionOffsets())
             for record in records:
-                offsets.delivered(record.offset)
+                offsets.add(record.offset)
                 token = (record.offset, offsets)
                 body = record.value or b""
-                deliveries.append(Delivery(body, _texts(record), token, self.session))
+                deliveries.append(Delivery(body, _read_headers(record), token, self.session))
         return deliveries
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """See the base class."""
         for delivery in deliveries:
             offset, offsets = delivery.token
-            offsets.done(offset)
-        async with self._answers():
+            offsets.acknowledge(offset)
+        async with self._translate_errors():
             await self._commit_now_and_then()
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:
-        """See the base class: what is not committed goes to others once this one leaves."""
+        """See the base class: uncommitted messages go to others when this worker leaves."""
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
         """See the base class."""
         if self._producer is None:
             raise BrokerUnavailableError("not connected")
-        async with self._answers():
+        async with self._translate_errors():
             sent = [await self._send(self._producer, one) for one in messages]
             answers = [
                 answer for one, answer in zip(messages, sent, strict=True)
-                if one.place is not Place.EVENTS
+                if one.queue is not Queue.EVENTS
             ]  # fmt: skip
             if answers:
                 await asyncio.wait_for(asyncio.gather(*answers), _ANSWER_SECONDS)
 
     async def beat(self, deliveries: Sequence[Delivery]) -> None:  # noqa: ARG002
-        """See the base class: the client itself gives signs of life."""
-        async with self._answers():
+        """See the base class: the client sends heartbeats itself."""
+        async with self._translate_errors():
             await self._commit_now_and_then()
 
     async def _send(self, producer: AIOKafkaProducer, one: Outgoing) -> asyncio.Future[Any]:
         headers = dict(one.headers)
-        topic = {
-            Place.REQUESTS: self.names.requests,
-            Place.DEAD: self.names.dead,
-            Place.EVENTS: self.names.events,
-            Place.RETRY: self.names.tier(tier_of(one.delay)),
-        }[one.place]
-        if one.place is Place.RETRY:
+        topic = self.names.find(one.queue)
+        if one.queue is Queue.RETRY:
+            topic = self.names.tier(choose_tier(one.delay))
             headers[NOT_BEFORE] = f"{time.time() + one.delay:.3f}"
         answer: asyncio.Future[Any] = await producer.send(
             topic, one.body, key=one.key.encode() or None,
@@ -172,21 +167,21 @@ class KafkaBroker(Broker):
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         return answer
 
-    def _consumer(self, group: str) -> AIOKafkaConsumer:
+    def _make_consumer(self, group: str) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
-            session_timeout_ms=max(6000, int(self.how.silence * 1000)),
-            # Also how soon each hears that the partitions are dealt anew, which all wait for.
-            heartbeat_interval_ms=min(3000, max(1000, int(self.how.silence * 1000 / 4))),
-            max_poll_interval_ms=_A_DAY,  # that a job takes long says nothing
-            fetch_max_wait_ms=200, rebalance_timeout_ms=10_000, **client_arguments(self.url),
+            session_timeout_ms=max(6000, int(self.options.silence * 1000)),
+            # Also the time until a member hears of new partitions, for which all members wait.
+            heartbeat_interval_ms=min(3000, max(1000, int(self.options.silence * 1000 / 4))),
+            max_poll_interval_ms=_A_DAY,  # a job may take long
+            fetch_max_wait_ms=200, rebalance_timeout_ms=10_000, **parse_kafka_url(self.url),
         )  # fmt: skip
 
     async def _make_topics(self) -> None:
-        names, many = self.names, self.how.partitions
+        names, many = self.names, self.options.partitions
         wanted = {names.requests: many, names.dead: 1, names.events: many}
         wanted |= {names.tier(tier): 1 for tier in RETRY_TIERS}
-        admin = AIOKafkaAdminClient(**client_arguments(self.url))
+        admin = AIOKafkaAdminClient(**parse_kafka_url(self.url))
         try:
             await admin.start()
             there = set(await admin.list_topics())
@@ -203,7 +198,7 @@ class KafkaBroker(Broker):
             await admin.close()
 
     def _forget(self, partitions: Collection[TopicPartition]) -> None:
-        """Drop what is known of partitions that go to others: what is done of it is committed."""
+        """Forget partitions that go to other members; their acknowledged messages are committed."""
         for partition in partitions:
             self._offsets.pop(partition, None)
 
@@ -215,14 +210,14 @@ class KafkaBroker(Broker):
         self._committed_at = time.monotonic()
         offsets = {}
         for partition, known in self._offsets.items():
-            offset = known.to_commit()
+            offset = known.take_commit()
             if offset is not None:
                 offsets[partition] = offset
         if offsets and self._messages is not None:
             await self._messages.commit(offsets)
 
     async def _forward_due(self) -> None:
-        """Move what is due to the requests; a topic is left until its first message is."""
+        """Move due messages to the requests; a topic is paused until its first message is due."""
         consumer, producer = self._waiting, self._producer
         assert consumer is not None
         assert producer is not None
@@ -237,25 +232,25 @@ class KafkaBroker(Broker):
             for partition, records in batches.items():
                 committed = None
                 for record in records:
-                    headers = _texts(record)
-                    due = due_of(headers)
+                    headers = _read_headers(record)
+                    due = take_due_time(headers)
                     if due > time.time():
                         consumer.pause(partition)
                         consumer.seek(partition, record.offset)
                         paused[partition] = due
                         break
                     body, key = record.value or b"", (record.key or b"").decode(errors="replace")
-                    await self.send([Outgoing(Place.REQUESTS, body, headers, key)])
+                    await self.send([Outgoing(Queue.REQUESTS, body, headers, key)])
                     committed = record.offset + 1
                 if committed is not None:
                     await consumer.commit({partition: committed})
 
     @asynccontextmanager
-    async def _answers(self) -> AsyncIterator[None]:
+    async def _translate_errors(self) -> AsyncIterator[None]:
         try:
             yield
         except (KafkaError, ConsumerStoppedError, OSError, TimeoutError) as cause:
-            raise BrokerUnavailableError(str(cause) or type(cause).__name__) from cause
+            raise BrokerUnavailableError.of(cause) from cause
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -272,5 +267,5 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         self._forget(assigned)
 
 
-def _texts(record: ConsumerRecord[Any, Any]) -> dict[str, str]:
+def _read_headers(record: ConsumerRecord[Any, Any]) -> dict[str, str]:
     return {name.lower(): value.decode(errors="replace") for name, value in record.headers}

@@ -1,4 +1,4 @@
-"""What a kafka:// URL says, as arguments of the client."""
+"""Parse kafka:// URLs into arguments of the client."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dicodec.errors import InvalidOptionError
 _KNOWN = ("security_protocol", "sasl_mechanism", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
 
 
-def client_arguments(url: str) -> dict[str, Any]:
-    """Return the arguments.
+def parse_kafka_url(url: str) -> dict[str, Any]:
+    """Return the client's arguments for a URL.
 
     Args:
-        url: kafka://USER:PASSWORD@HOST:PORT,HOST:PORT?security_protocol=SASL_SSL and so on; the
-            names of parameters are those of Kafka's own configuration, with `_` for `.`.
+        url: such as kafka://USER:PASSWORD@HOST:PORT,HOST:PORT?security_protocol=SASL_SSL. The
+            parameters have the names of Kafka's own configuration, with `_` for `.`.
 
     Raises:
-        InvalidOptionError: a parameter is not known.
+        InvalidOptionError: a parameter is unknown.
     """
     parts = urlsplit(url)
     given = {name: values[-1] for name, values in parse_qs(parts.query).items()}

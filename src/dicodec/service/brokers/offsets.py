@@ -1,28 +1,28 @@
-"""Which offset of a partition may be committed, where work at it ends in any order."""
+"""Find the offset of a partition to commit, because its messages end in any order."""
 
 from __future__ import annotations
 
 
 class PartitionOffsets:
-    """The offsets of one partition that were delivered here.
+    """Delivered offsets of one partition.
 
-    A commit says that everything before it is done, so it stops at the first that is not.
+    A commit covers all messages before its offset, so it stops at the first one in work.
     """
 
     def __init__(self) -> None:
         self._open: dict[int, bool] = {}
 
-    def delivered(self, offset: int) -> None:
-        """Enter a message; they come in the order of their offsets."""
+    def add(self, offset: int) -> None:
+        """Enter a delivered message; messages come in the order of their offsets."""
         self._open.setdefault(offset, False)
 
-    def done(self, offset: int) -> None:
-        """Enter that a message is done."""
+    def acknowledge(self, offset: int) -> None:
+        """Enter that a message is acknowledged."""
         if offset in self._open:
             self._open[offset] = True
 
-    def to_commit(self) -> int | None:
-        """Return the offset behind all that are done without a gap; None where it is known."""
+    def take_commit(self) -> int | None:
+        """Return the offset after the last message without a gap; None if nothing is new."""
         last: int | None = None
         for offset, done in [*self._open.items()]:
             if not done:

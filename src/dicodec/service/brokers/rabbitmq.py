@@ -1,4 +1,4 @@
-"""RabbitMQ: quorum queues; what waits expires in a queue by delay, and is a request again."""
+"""RabbitMQ: quorum queues; waiting messages expire in a queue by delay and are requests again."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from dicodec.service.brokers.broker import (
     BrokerUnavailableError,
     Delivery,
     Outgoing,
-    Place,
-    tier_of,
+    Queue,
+    choose_tier,
 )
 
 _ANSWER_SECONDS = 15.0
 _DELIVERIES = 1000
-"""Times that a message is delivered before RabbitMQ itself gives it up; we do so long before."""
+"""Deliveries until RabbitMQ itself makes a dead letter; we do so long before."""
 
 _JOB_MILLISECONDS = 24 * 3600 * 1000
-"""How long a delivery may stay unacknowledged; RabbitMQ before 3.12 has it in its configuration."""
+"""How long a delivery may stay unacknowledged; before RabbitMQ 3.12 a setting of the server."""
 
 _GONE = (AMQPError, LowerError, OSError, TimeoutError, RuntimeError, asyncio.InvalidStateError)
 
 
 class RabbitBroker(Broker):
-    """See the base class. Events go to a topic exchange; who wants them binds a queue to it."""
+    """See the base class. Events go to a topic exchange, to which clients bind queues."""
 
     remembers = False
 
@@ -52,15 +52,15 @@ class RabbitBroker(Broker):
         await self._disconnect()
         self.session += 1
         self._delivered: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-        async with self._answers():
+        async with self._translate_errors():
             self._connection = await aio_pika.connect(self.url, timeout=_ANSWER_SECONDS)
             self._sending = await self._connection.channel(publisher_confirms=True)
             await self._make_queues(self._connection)
             self._consuming = await self._connection.channel()
-            if self.how.source is None:
+            if self.options.source is None:
                 return
-            await self._consuming.set_qos(prefetch_count=self.how.prefetch)
-            queue = await self._consuming.get_queue(self.how.queue, ensure=False)
+            await self._consuming.set_qos(prefetch_count=self.options.prefetch)
+            queue = await self._consuming.get_queue(self.options.queue, ensure=False)
             await queue.consume(self._delivered.put)
 
     async def close(self) -> None:
@@ -69,35 +69,37 @@ class RabbitBroker(Broker):
 
     async def fetch(self, count: int, seconds: float) -> list[Delivery]:
         """See the base class."""
-        self._there()
+        self._check_open()
         messages: list[AbstractIncomingMessage] = []
         with suppress(TimeoutError):
             messages.append(await asyncio.wait_for(self._delivered.get(), seconds))
         while messages and len(messages) < count and not self._delivered.empty():
             messages.append(self._delivered.get_nowait())
-        return [Delivery(one.body, _texts(one.headers), one, self.session) for one in messages]
+        return [
+            Delivery(one.body, _read_headers(one.headers), one, self.session) for one in messages
+        ]
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """See the base class."""
-        async with self._answers():
-            for delivery in self._of_this_connection(deliveries):
+        async with self._translate_errors():
+            for delivery in self._select_current(deliveries):
                 await delivery.token.ack()
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """See the base class."""
-        async with self._answers():
-            for delivery in self._of_this_connection(deliveries):
+        async with self._translate_errors():
+            for delivery in self._select_current(deliveries):
                 await delivery.token.reject(requeue=True)
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
         """See the base class."""
-        self._there()
-        async with self._answers():
+        self._check_open()
+        async with self._translate_errors():
             await asyncio.wait_for(asyncio.gather(*map(self._publish, messages)), _ANSWER_SECONDS)
 
     async def beat(self, deliveries: Sequence[Delivery]) -> None:  # noqa: ARG002
-        """See the base class: the connection itself is the sign of life."""
-        self._there()
+        """See the base class: the connection itself has heartbeats."""
+        self._check_open()
 
     async def _publish(self, one: Outgoing) -> None:
         message = aio_pika.Message(
@@ -105,17 +107,15 @@ class RabbitBroker(Broker):
             headers=dict(one.headers),
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             content_type="application/json",
-            expiration=one.delay if one.place is Place.RETRY else None,
+            expiration=one.delay if one.queue is Queue.RETRY else None,
         )
-        if one.place is Place.EVENTS:
+        if one.queue is Queue.EVENTS:
             await self._events.publish(message, one.headers.get("dicodec-event", ""),
                 mandatory=False)  # fmt: skip
             return
-        queue = {
-            Place.REQUESTS: self.names.requests,
-            Place.DEAD: self.names.dead,
-            Place.RETRY: self.names.tier(tier_of(one.delay)),
-        }[one.place]
+        queue = self.names.find(one.queue)
+        if one.queue is Queue.RETRY:
+            queue = self.names.tier(choose_tier(one.delay))
         await self._sending.default_exchange.publish(message, queue)
 
     async def _make_queues(self, connection: AbstractConnection) -> None:
@@ -124,7 +124,7 @@ class RabbitBroker(Broker):
         back = {
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": self.names.requests,
-            # What falls back is kept until the other queue has it.
+            # An expired message is kept until the other queue has it.
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         }
@@ -139,17 +139,17 @@ class RabbitBroker(Broker):
                 await self._sending.declare_queue(
                     name, durable=True, arguments={**quorum, **arguments}, timeout=_ANSWER_SECONDS
                 )
-            except ChannelPreconditionFailed:  # it is the operator's, and otherwise
+            except ChannelPreconditionFailed:  # the operator made it, with other arguments
                 self._sending = await connection.channel(publisher_confirms=True)
         self._events = await self._sending.declare_exchange(
             self.names.events, aio_pika.ExchangeType.TOPIC, durable=True
         )
 
-    def _of_this_connection(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        self._there()
+    def _select_current(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        self._check_open()
         return [delivery for delivery in deliveries if delivery.session == self.session]
 
-    def _there(self) -> None:
+    def _check_open(self) -> None:
         if (
             self._connection is None
             or self._connection.is_closed
@@ -165,19 +165,19 @@ class RabbitBroker(Broker):
             self._connection = None
 
     @asynccontextmanager
-    async def _answers(self) -> AsyncIterator[None]:
+    async def _translate_errors(self) -> AsyncIterator[None]:
         try:
             yield
         except _GONE as cause:
-            raise BrokerUnavailableError(str(cause) or type(cause).__name__) from cause
-        except asyncio.CancelledError as cause:  # the client cancels what waits for an answer
+            raise BrokerUnavailableError.of(cause) from cause
+        except asyncio.CancelledError as cause:  # the client cancels calls that wait for an answer
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             raise BrokerUnavailableError("the connection was lost") from cause
 
 
-def _texts(headers: Any) -> dict[str, str]:
+def _read_headers(headers: Any) -> dict[str, str]:
     return {
         str(name).lower(): value.decode(errors="replace")
         if isinstance(value, bytes)

@@ -1,6 +1,6 @@
-"""The folders and prefixes of buckets that jobs may read from and write to.
+"""Confine jobs to the folders and prefixes of buckets that the operator allows.
 
-Whoever asks for a conversion chooses paths; the operator chooses where they may lead.
+Clients choose the paths of a job; the operator chooses the folders in which they may be.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dicodec.model.object_url import is_object_url, parse_object_url
 
 
 @dataclass(frozen=True, slots=True)
-class Roots:
-    """Folders, without symbolic links in their paths, and prefixes of buckets.
+class AllowedRoots:
+    """Allowed folders, as paths without symbolic links, and prefixes of buckets.
 
     Attributes:
-        sources: that may be read from, with all that is below.
-        targets: that may be written to.
+        sources: folders and prefixes that jobs may read from, with everything below.
+        targets: folders and prefixes that jobs may write to, with everything below.
     """
 
     sources: tuple[str, ...] = ()
@@ -32,41 +32,41 @@ class Roots:
         sources: Iterable[str | os.PathLike[str]],
         targets: Iterable[str | os.PathLike[str]],
     ) -> Self:
-        """Return roots as they were named.
+        """Return the roots for given paths and URLs.
 
         Raises:
             InvalidOptionError: a URL names no bucket.
         """
         return cls(
-            tuple(_real_root(root) for root in sources),
-            tuple(_real_root(root) for root in targets),
+            tuple(_resolve_root(root) for root in sources),
+            tuple(_resolve_root(root) for root in targets),
         )
 
-    def source(self, path: str) -> str:
-        """Return where a source really is.
+    def resolve_source(self, path: str) -> str:
+        """Return the path of a source without symbolic links.
 
         Raises:
-            PathNotAllowedError: in none of the folders.
+            PathNotAllowedError: it is in none of the folders.
         """
-        return _within(path, self.sources, "read from")
+        return _resolve_within(path, self.sources, "read from")
 
-    def target(self, path: str) -> str:
-        """Return where a result really goes.
+    def resolve_target(self, path: str) -> str:
+        """Return the path of a result without symbolic links.
 
         Raises:
-            PathNotAllowedError: to none of the folders.
+            PathNotAllowedError: it is in none of the folders.
         """
-        return _within(path, self.targets, "written to")
+        return _resolve_within(path, self.targets, "written to")
 
 
-def _real_root(root: str | os.PathLike[str]) -> str:
+def _resolve_root(root: str | os.PathLike[str]) -> str:
     if isinstance(root, str) and is_object_url(root):
         return str(parse_object_url(root))
     return os.path.realpath(root)
 
 
-def _within(path: str, roots: tuple[str, ...], verb: str) -> str:
-    real = _real(path)
+def _resolve_within(path: str, roots: tuple[str, ...], verb: str) -> str:
+    real = _resolve(path)
     for root in roots:
         if real.startswith(root.rstrip("/") + "/"):
             return real
@@ -77,14 +77,14 @@ def _within(path: str, roots: tuple[str, ...], verb: str) -> str:
     )
 
 
-def _real(path: str) -> str:
-    """Return where a path leads; a key of an object leads nowhere else."""
+def _resolve(path: str) -> str:
+    """Return a path without symbolic links; a URL unchanged."""
     if is_object_url(path):
         try:
             return str(parse_object_url(path))
         except InvalidOptionError as cause:
             raise PathNotAllowedError(cause.message, path=path) from cause
-    if not os.path.isabs(path):  # noqa: PTH117 - names that are no text, too
+    if not os.path.isabs(path):  # noqa: PTH117 - a name may not be text
         raise PathNotAllowedError("a path in a job has to be absolute", path=path)
     try:
         return os.path.realpath(path)

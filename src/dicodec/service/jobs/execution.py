@@ -1,7 +1,7 @@
-"""The executor: requests in from any thread, what they came to out, by a pool of processes.
+"""The executor: carry out requests from any thread in a pool of processes.
 
-The broker worker, the service and `dicodec watch` use it. It knows no queue: who gives it a request
-waits for the future, and keeps what it comes to.
+The broker worker, the service and `dicodec watch` use it. It knows no queue: the caller of `submit`
+waits for the future, and stores its result.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
+from dicodec.batch.pool.grouping import Grouping
 from dicodec.batch.pool.pool import (
     ItemGroup,
     ItemOutcome,
@@ -25,43 +25,55 @@ from dicodec.batch.pool.pool import (
 )
 from dicodec.batch.pool.worker_process import Work
 from dicodec.errors import DicodecError, InternalError
-from dicodec.service.jobs.execution_work import Done, JobRules, Task, carry_out
+from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task, carry_out
+
+_GROUP_SECONDS, _GROUP_JOBS, _NEWEST_WEIGHT = 0.2, 32, 0.1
+"""Time and jobs of a group at most, and share of the newest job in the mean time of jobs."""
 
 _TURN_SECONDS = 0.1
-"""How often requests to give something up are looked for."""
+"""How often the executor looks for requests to abandon."""
 
-type TellProgress = Callable[[int, int], None]
-"""Is told, now and then, how many frames are written, and how many there will be."""
+type ReportProgress = Callable[[int, int], None]
+"""Called now and then with the number of written frames and of all frames."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Flight:
+class _Submission:
     future: Future[Any]
-    progress: TellProgress | None
+    progress: ReportProgress | None
+
+
+def make_grouping() -> Grouping:
+    """Return the rules for groups of jobs; see `submit_group`."""
+    return Grouping(_GROUP_SECONDS, _GROUP_JOBS, _NEWEST_WEIGHT)
 
 
 class Executor:
     """Carries out requests in processes.
 
     Args:
-        rules: of all jobs.
-        jobs: processes at most; by default one a core.
+        options: options that all jobs share.
+        jobs: processes at most; None for one a core.
         timeout: seconds that one file may take; None for no bound.
-        memory: bytes that one process may have resident; None for no bound.
+        memory: bytes of resident memory that one process may use; None for no bound.
+
+    Attributes:
+        jobs: processes at most.
+        fault: error that ended the executor; None while it works.
     """
 
     def __init__(
         self,
-        rules: JobRules,
+        options: JobOptions,
         *,
         jobs: int | None = None,
         timeout: float | None = None,
         memory: int | None = None,
     ) -> None:
-        self._rules = rules
+        self._options = options
         self._pool = Pool(jobs, timeout=timeout, memory=memory)
         self.jobs = self._pool.jobs
-        self._flights: dict[int, _Flight] = {}
+        self._submissions: dict[int, _Submission] = {}
         self._numbers = itertools.count()
         self._unwanted: deque[Future[Any]] = deque()
         self._lock = threading.Lock()
@@ -74,62 +86,59 @@ class Executor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close(patience=0)
 
     @property
-    def in_flight(self) -> int:
-        """How many requests wait or are worked at."""
-        return len(self._flights)
+    def unfinished(self) -> int:
+        """Number of requests that wait or run."""
+        return len(self._submissions)
 
-    def submit(self, task: Task, progress: TellProgress | None = None) -> Future[Done]:
+    def submit(
+        self, task: Task, progress: ReportProgress | None = None
+    ) -> Future[ConversionResult]:
         """Carry out a request.
 
         Returns:
-            What it comes to; a DicodecError where it fails. Cancelled where it was given up, or not
-            begun because the executor was closed.
+            Future of the result, or of a DicodecError. It is cancelled if the request was
+            abandoned, or did not start because the executor was closed.
         """
         return self.submit_group([task], [progress])[0]
 
     def submit_group(
-        self, tasks: Sequence[Task], progress: Sequence[TellProgress | None]
-    ) -> list[Future[Done]]:
-        """Carry out requests one after the other in one process; many small ones are faster so."""
-        return self.run(carry_out, self._rules, tasks, progress)
+        self, tasks: Sequence[Task], progress: Sequence[ReportProgress | None]
+    ) -> list[Future[ConversionResult]]:
+        """Carry out requests one after the other in one process: faster for small files."""
+        return self.run(carry_out, self._options, tasks, progress)
 
     def run(
         self,
         work: Work,
         settings: Any,
         items: Sequence[Any],
-        progress: Sequence[TellProgress | None],
+        progress: Sequence[ReportProgress | None],
     ) -> list[Future[Any]]:
-        """Do some work of the pool; see dicodec.batch.pool.pool."""
-        flights = [_Flight(Future(), told) for told in progress]
+        """Do other work in the pool, one item after the other; see `dicodec.batch.pool.pool`."""
+        submissions = [_Submission(Future(), report) for report in progress]
         keys = [next(self._numbers) for _ in items]
         with self._lock:
             if self._stopping.is_set() or self.fault is not None:
-                for flight in flights:
-                    flight.future.cancel()
+                for submission in submissions:
+                    submission.future.cancel()
             else:
-                self._flights.update(zip(keys, flights, strict=True))
+                self._submissions.update(zip(keys, submissions, strict=True))
                 self._pool.submit(ItemGroup(work, settings, items, keys))
-        return [flight.future for flight in flights]
+        return [submission.future for submission in submissions]
 
     def give_up(self, future: Future[Any]) -> None:
-        """Give up a request; its future is cancelled soon, unless it comes to an end before."""
+        """Abandon a request; its future is cancelled soon, unless the request ends before."""
         self._unwanted.append(future)
 
     def close(self, patience: float) -> None:
-        """Begin nothing more, let what is worked at come to its end, and end the processes.
+        """Start no further request, let running ones finish, and end the processes.
 
         Args:
-            patience: seconds until what is worked at is given up.
+            patience: seconds until running requests are abandoned.
         """
         with self._lock:
             self._stopping.set()
@@ -160,8 +169,8 @@ class Executor:
                 return
 
     def _give_up(self, future: Future[Any]) -> None:
-        for key, flight in self._flights.items():
-            if flight.future is future:
+        for key, submission in self._submissions.items():
+            if submission.future is future:
                 self._hear(self._pool.give_up(key))
                 return
 
@@ -169,22 +178,22 @@ class Executor:
         for event in events:
             match event:
                 case ItemProgress(key, value):
-                    flight = self._flights.get(key)
-                    if flight is not None and flight.progress is not None:
-                        flight.progress(*value)
+                    submission = self._submissions.get(key)
+                    if submission is not None and submission.progress is not None:
+                        submission.progress(*value)
                 case ItemReturned(key):
-                    self._flights.pop(key).future.cancel()
+                    self._submissions.pop(key).future.cancel()
                 case ItemOutcome(key, result, error):
-                    _settle(self._flights.pop(key).future, result, error)
+                    _settle(self._submissions.pop(key).future, result, error)
 
     def _break(self, fault: InternalError) -> None:
-        """No process can be started any more: nothing is left waiting for one."""
+        """Fail all requests, because no process can be started any more."""
         with self._lock:
             self.fault = fault
-            flights = [*self._flights.values()]
-            self._flights.clear()
-        for flight in flights:
-            _settle(flight.future, None, fault)
+            submissions = [*self._submissions.values()]
+            self._submissions.clear()
+        for submission in submissions:
+            _settle(submission.future, None, fault)
 
 
 def _settle(future: Future[Any], result: Any, error: DicodecError | None) -> None:

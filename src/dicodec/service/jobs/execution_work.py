@@ -1,4 +1,4 @@
-"""What a worker does with a request: follows its paths, asks its policy, converts, and tells."""
+"""The worker side of the executor: resolve a request's paths, ask its policy, convert."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
-from dicodec.service.jobs.confinement import Roots
+from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.request_fields import build_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRules:
-    """What the operator says of all jobs.
+class JobOptions:
+    """The operator's options for all jobs.
 
     Attributes:
-        roots: where paths may lead.
-        policies: files of policies by the names that requests have for them, besides the profiles.
-        copy_kept: whether a file that the policy keeps as it is is copied to its target.
+        roots: allowed folders of sources and targets.
+        policies: paths of policy files by the names for requests, besides the profiles.
+        copy_kept: whether to copy a file to its target if the policy keeps it as it is.
     """
 
-    roots: Roots
+    roots: AllowedRoots
     policies: Mapping[str, str] = field(default_factory=dict)
     copy_kept: bool = True
 
-    def policy(self, name: str) -> str:
-        """Return what a policy's name stands for; a request cannot name files by itself.
+    def find_policy(self, name: str) -> str:
+        """Return the path or profile for a policy's name; a request cannot name other files.
 
         Raises:
-            RequestError: for nothing.
+            RequestError: there is no policy of that name.
         """
         if name in self.policies:
             return self.policies[name]
@@ -61,9 +61,9 @@ class Task:
     """One attempt at a request.
 
     Attributes:
-        request: what is asked for.
-        began: when the first attempt that was cut short began, in seconds since 1970; None where
-            none was. A target that is newer is what that attempt left.
+        request: the request.
+        began: start of the first attempt that ended with its process, in seconds since 1970; None
+            if none did. That attempt wrote the target if the target is newer.
     """
 
     request: Request
@@ -71,46 +71,46 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a conversion came to.
+class ConversionResult:
+    """Result of a request.
 
     Attributes:
-        report: see dicodec.report; with the policy's rule.
-        target: where the result is; None where the source was left alone.
+        report: report of the conversion, see `dicodec.report`, with the policy's rule.
+        target: path of the result; None if the source was left alone.
     """
 
     report: Mapping[str, Any]
     target: str | None
 
 
-def carry_out(rules: JobRules, task: Task, around: WorkContext) -> Done:
+def carry_out(options: JobOptions, task: Task, context: WorkContext) -> ConversionResult:
     """Carry out a request; a work of the pool.
 
     Raises:
-        DicodecError: why it cannot be done, in the words of a request.
+        DicodecError: see `dicodec.convert`; its words are those of a request.
     """
     try:
-        return _carry_out(rules, task, around)
+        return _carry_out(options, task, context)
     except DicodecError as error:
         reworded(error, as_field)
         raise
 
 
-def _carry_out(rules: JobRules, task: Task, around: WorkContext) -> Done:
+def _carry_out(options: JobOptions, task: Task, context: WorkContext) -> ConversionResult:
     request = task.request
-    source = rules.roots.source(request.source)
-    target = rules.roots.target(target_of(request))
-    options = build_options(request.to, request.options)
-    policy = None if request.policy is None else rules.policy(request.policy)
-    if policy is not None and not rules.copy_kept and _kept(policy, source, options):
-        return _left_alone(source, options)
+    source = options.roots.resolve_source(request.source)
+    target = options.roots.resolve_target(choose_target(request))
+    wanted = build_options(request.to, request.options)
+    policy = None if request.policy is None else options.find_policy(request.policy)
+    if policy is not None and not options.copy_kept and _is_kept(policy, source, wanted):
+        return _leave_alone(source, wanted)
     item = Item(refer_to_file(source, named=True), target, overwrite=_is_ours(target, task))
-    ending = convert_item(WorkOptions(options=options, policy=policy), item, around)
-    return Done(json.loads(ending.json), ending.target)
+    outcome = convert_item(WorkOptions(options=wanted, policy=policy), item, context)
+    return ConversionResult(json.loads(outcome.json), outcome.target)
 
 
-def target_of(request: Request) -> str:
-    """Return the path of a request's result, as it is named."""
+def choose_target(request: Request) -> str:
+    """Return the path of a request's result, as the request names it."""
     if request.target is not None:
         return request.target
     assert request.target_folder is not None
@@ -121,13 +121,13 @@ def _is_ours(target: str, task: Task) -> bool:
     if task.began is None:
         return False
     try:
-        return _changed(target) >= task.began - 1
+        return _read_time(target) >= task.began - 1
     except (OSError, DicodecError):
         return False
 
 
-def _changed(place: str) -> float:
-    """Return when a file or an object was changed, in seconds since 1970."""
+def _read_time(place: str) -> float:
+    """Return the time of the last change of a file or object, in seconds since 1970."""
     if is_object_url(place):
         from dicodec.batch.sources.cloud import read_facts
 
@@ -135,20 +135,20 @@ def _changed(place: str) -> float:
     return os.stat(place).st_mtime  # noqa: PTH116
 
 
-def _kept(policy: str, source: str, options: ConversionOptions) -> bool:
+def _is_kept(policy: str, source: str, options: ConversionOptions) -> bool:
     with open_source(refer_to_file(source, named=True)) as opened:
         return load_policy(policy).choose(opened, options).options is None
 
 
-def _left_alone(source: str, options: ConversionOptions) -> Done:
+def _leave_alone(source: str, options: ConversionOptions) -> ConversionResult:
     with (
         open_source(refer_to_file(source, named=True)) as opened,
         open_tolerantly(opened, options.limits) as file,
     ):
-        return Done(_report_of(file, source).as_dict(), None)
+        return ConversionResult(_make_report(file, source).as_dict(), None)
 
 
-def _report_of(file: DicomFile, source: str) -> ConversionReport:
+def _make_report(file: DicomFile, source: str) -> ConversionReport:
     name, size = file.syntax.name, file.source.size
     return ConversionReport(
         source=source,

@@ -1,7 +1,7 @@
 """Logs of services: one JSON object a line, with the job, its trace and its file.
 
-What is in a data set never comes here: no names, no identifiers of patients. The path of a file
-does where paths are shown; else a digest stands for it, the same one each time.
+Logs hold nothing from data sets: no names or identifiers of patients. They hold paths of files only
+if paths are shown; otherwise a digest stands for a path, the same one each time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class Log:
     """Writes lines; any thread may.
 
     Args:
-        out: where to; None for nowhere.
+        out: stream for the lines; None to write nothing.
         hide_paths: whether a digest stands for the path of a file.
-        fields: of every line.
+        fields: fields that every line has.
     """
 
     def __init__(
@@ -50,16 +50,16 @@ class Log:
 
         Args:
             level: "info", "warning" or "error".
-            event: what happened, in a few words that do not change.
-            job: its id.
-            trace: id that the request came with.
+            event: name of the event, which never changes.
+            job: id of the job.
+            trace: trace id of the request.
             file: path of the source.
-            **fields: what else is known, in a form that JSON can hold.
+            **fields: further values that JSON can hold.
         """
         if self._out is None:
             return
         if file is not None and self._hide_paths:
-            file = hidden(file)
+            file = hide_path(file)
         line = {
             "time": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds"),
             "level": level,
@@ -76,7 +76,7 @@ class Log:
             self._out.flush()
 
 
-def hidden(path: str) -> str:
-    """Return what stands for a path where paths are hidden."""
+def hide_path(path: str) -> str:
+    """Return the digest that stands for a path if paths are hidden."""
     digest = blake2b(path.encode(errors="surrogatepass"), digest_size=8)
     return f"path:{digest.hexdigest()}"

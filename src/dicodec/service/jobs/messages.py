@@ -1,7 +1,7 @@
-"""The two messages: a request asks for one conversion, an event tells what becomes of it.
+"""The two messages of jobs: a request asks for one conversion, events report its progress.
 
-Both are JSON objects. A request says all that is needed, and has the id by which what is sent twice
-is done once; see docs/queues.md.
+Both are JSON objects. A request is complete in itself. Its id makes sure that a request which is
+sent twice is carried out once; see docs/queues.md.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from dicodec.errors import DicodecError, InvalidOptionError, RequestError
 from dicodec.service.jobs.request_fields import check_fields, check_options, checked_syntaxes
 
 LARGEST_REQUEST = 1 << 20
-"""Bytes of a request as JSON."""
+"""Bytes of a request as JSON at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One conversion that is asked for.
+    """A request for one conversion.
 
     Attributes:
-        id: of the job; a request whose id is known is not carried out again. 1 to 200 characters.
+        id: id of the job, 1 to 200 characters. A request with a known id is not carried out again.
         source: path of the file.
-        target: path of the result; None where `target_folder` is given.
-        target_folder: folder that gets the result, under the source's file name.
-        to: acceptable transfer syntaxes, the first preferred; empty where the policy decides.
+        target: path of the result; None if `target_folder` is given.
+        target_folder: folder for the result, which gets the source's file name.
+        to: acceptable transfer syntaxes, the first preferred; empty if the policy decides.
         policy: name of a policy, or path of its file.
-        options: of the conversion, as JSON has them; see request_fields.OPTION_FIELDS.
-        tenant: for whom; at most 200 characters.
-        trace_id: by which other systems know what this belongs to; at most 200 characters.
-        priority: 0 to 9, the most urgent last.
+        options: options of the conversion, as JSON has them; see request_fields.OPTION_FIELDS.
+        tenant: name of the tenant that the job belongs to, at most 200 characters.
+        trace_id: id of the job in other systems, at most 200 characters.
+        priority: 0 to 9; 9 is the most urgent.
     """
 
     id: str
@@ -50,19 +50,19 @@ class Request:
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
-        """Return the request that JSON describes.
+        """Parse a request.
 
         Raises:
-            RequestError: it is too large, no JSON, or no request.
+            RequestError: the text is too large, not JSON, or not a request.
         """
-        return cls.from_fields(json_object(data))
+        return cls.from_fields(parse_json_object(data))
 
     @classmethod
     def from_fields(cls, given: Mapping[str, Any]) -> Self:
-        """Return the request that an object of JSON describes.
+        """Parse the fields of a request.
 
         Raises:
-            RequestError: a field is missing, unknown, or has a value that has no meaning.
+            RequestError: a field is missing or unknown, or has an invalid value.
         """
         check_fields(given)
         values = {name: value for name, value in given.items() if value is not None}
@@ -75,7 +75,7 @@ class Request:
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields that are given, in a form that JSON can hold."""
+        """Return the given fields, as values that JSON can hold."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         values["to"] = list(self.to)
         values["options"] = dict(self.options)
@@ -86,36 +86,36 @@ class Request:
         }
 
     def to_json(self) -> str:
-        """Return it as JSON in ASCII; file names that are no text survive."""
+        """Return the request as JSON in ASCII; file names that are not text survive."""
         return json.dumps(self.as_dict(), separators=(",", ":"))
 
 
-def json_object(data: bytes | str) -> dict[str, Any]:
-    """Return the object that JSON in UTF-8 describes.
+def parse_json_object(data: bytes | str) -> dict[str, Any]:
+    """Parse a JSON object in UTF-8.
 
     Raises:
-        RequestError: it is too large, or something else.
+        RequestError: the text is too large, not JSON, or not an object.
     """
     if len(data) > LARGEST_REQUEST:
         raise RequestError(f"a message of {len(data)} bytes is too large for a request")
     try:
         given = json.loads(data if isinstance(data, str) else data.decode())
     except (ValueError, RecursionError) as cause:
-        raise RequestError("the message is no JSON") from cause
+        raise RequestError("the message is not JSON") from cause
     if not isinstance(given, dict):
-        raise RequestError("the message is no object of JSON")
+        raise RequestError("the message is not a JSON object")
     return given
 
 
 class EventKind(StrEnum):
-    """What happened to a job."""
+    """Kind of an event."""
 
     ACCEPTED = "accepted"
     STARTED = "started"
     PROGRESS = "progress"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """An attempt failed; what follows is RETRYING or DEAD."""
+    """An attempt failed; RETRYING or DEAD follows."""
     RETRYING = "retrying"
     DEAD = "dead"
     CANCELLED = "cancelled"
@@ -123,18 +123,18 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a job.
+    """An event of a job.
 
     Attributes:
-        kind: what.
-        job: id of the job; "" where a message was no request.
+        kind: kind of the event.
+        job: id of the job; "" if the message was not a request.
         time: seconds since 1970.
-        attempt: from 1; 0 before the first.
-        tenant, trace_id: of the request.
-        frames_done, frames: of PROGRESS and SUCCEEDED.
-        error: of FAILED, RETRYING and DEAD: code, kind, message, and what else is known.
-        not_before: of RETRYING: when the next attempt is due, in seconds since 1970.
-        report: of SUCCEEDED: what was done; see dicodec.report.
+        attempt: number of the attempt, from 1; 0 before the first one.
+        tenant, trace_id: as in the request.
+        frames_done, frames: numbers of frames, for PROGRESS and SUCCEEDED.
+        error: code, kind, message and more, for FAILED, RETRYING and DEAD.
+        not_before: when the next attempt is due, in seconds since 1970, for RETRYING.
+        report: short report of the conversion, for SUCCEEDED; see `dicodec.report`.
     """
 
     kind: EventKind
@@ -151,7 +151,7 @@ class Event:
 
     @classmethod
     def of(cls, request: Request, kind: EventKind, **values: Any) -> Self:
-        """Return an event of a request's job; `error` may be an exception."""
+        """Return an event of a request's job; `error` may be a DicodecError."""
         error = values.get("error")
         if isinstance(error, DicodecError):
             values["error"] = error.as_dict()
@@ -161,10 +161,10 @@ class Event:
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
-        """Return the event that JSON describes.
+        """Parse an event.
 
         Raises:
-            InvalidOptionError: it is no event.
+            InvalidOptionError: the text is not an event.
         """
         try:
             given = json.loads(data)
@@ -173,10 +173,10 @@ class Event:
             raise InvalidOptionError(f"not an event: {cause}") from cause
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is known, in a form that JSON can hold."""
+        """Return the known fields, as values that JSON can hold."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
     def to_json(self) -> str:
-        """Return it as JSON in ASCII."""
+        """Return the event as JSON in ASCII."""
         return json.dumps(self.as_dict(), separators=(",", ":"), default=str)

@@ -1,4 +1,4 @@
-"""What an attempt came to, as a row for the store and an event for those who watch."""
+"""Describe how attempts ended: as a row for the store, an event and a line of the log."""
 
 from __future__ import annotations
 
@@ -7,30 +7,56 @@ import time
 from typing import Any
 
 from dicodec.errors import DicodecError
-from dicodec.service.jobs.execution_work import Done
+from dicodec.service.jobs.execution_work import ConversionResult
+from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.retry_causes import RetryPolicy
-from dicodec.service.jobs.store.tables import Ending, JobState
+from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
 
-_TOLD = ("action", "source_syntax", "target_syntax", "source_size", "target_size", "frames",
+_REPORTED = ("action", "source_syntax", "target_syntax", "source_size", "target_size", "frames",
          "lossy", "verified", "rule")  # fmt: skip
-"""What an event tells of a report; the rest stays with the job, as it can quote the file."""
+"""Fields of a report for its event; the others may quote the file and stay with the job."""
 
 
-def success(request: Request, attempt: int, done: Done, *, show_paths: bool) -> Ending:
-    """Return how an attempt ends that did what was asked for."""
+def describe_attempt(
+    request: Request,
+    attempt: int,
+    came: ConversionResult | DicodecError | None,
+    retries: RetryPolicy,
+    *,
+    show_paths: bool,
+) -> AttemptOutcome:
+    """Describe an attempt that ended, as a row for the store and an event.
+
+    Args:
+        request: the request.
+        attempt: number of the attempt, from 1.
+        came: its result; the error if it failed; None if it was cancelled.
+        retries: rules for further attempts after a failure.
+        show_paths: whether the event has paths of files.
+    """
+    if came is None:
+        return _describe_cancellation(request, attempt)
+    if isinstance(came, DicodecError):
+        return _describe_failure(request, attempt, came, retries, show_paths=show_paths)
+    return _describe_success(request, attempt, came, show_paths=show_paths)
+
+
+def _describe_success(
+    request: Request, attempt: int, done: ConversionResult, *, show_paths: bool
+) -> AttemptOutcome:
     report = done.report
-    told = {name: report[name] for name in _TOLD if name in report}
+    fields = {name: report[name] for name in _REPORTED if name in report}
     if report.get("salvaged"):
-        told["salvaged"] = report["salvaged"]
+        fields["salvaged"] = report["salvaged"]
     if show_paths and done.target is not None:
-        told["target"] = done.target
+        fields["target"] = done.target
     frames = int(report.get("frames", 0))
     event = Event.of(
-        request, EventKind.SUCCEEDED, attempt=attempt, report=told, frames=frames,
+        request, EventKind.SUCCEEDED, attempt=attempt, report=fields, frames=frames,
         frames_done=frames,
     )  # fmt: skip
-    return Ending(
+    return AttemptOutcome(
         id=request.id,
         state=JobState.DONE,
         event=event.to_json(),
@@ -44,25 +70,24 @@ def success(request: Request, attempt: int, done: Done, *, show_paths: bool) -> 
     )
 
 
-def failure(
+def _describe_failure(
     request: Request,
     attempt: int,
     error: DicodecError,
     retries: RetryPolicy,
     *,
     show_paths: bool,
-) -> Ending:
-    """Return how an attempt ends that failed: it waits for another, or was the last."""
-    again = retries.again(error.code, attempt)
+) -> AttemptOutcome:
+    again = retries.allows(error.code, attempt)
     due = time.time() + retries.delay(attempt) if again else 0.0
     event = Event.of(
         request,
         EventKind.RETRYING if again else EventKind.DEAD,
         attempt=attempt,
-        error=told_of(error, show_paths=show_paths),
+        error=report_error(error, show_paths=show_paths),
         not_before=due or None,
     )
-    return Ending(
+    return AttemptOutcome(
         id=request.id,
         state=JobState.PENDING if again else JobState.DEAD,
         event=event.to_json(),
@@ -73,13 +98,41 @@ def failure(
     )
 
 
-def cancelled(request: Request, attempt: int) -> Ending:
-    """Return how an attempt ends that somebody asked to give up."""
+def _describe_cancellation(request: Request, attempt: int) -> AttemptOutcome:
     event = Event.of(request, EventKind.CANCELLED, attempt=attempt)
-    return Ending(id=request.id, state=JobState.CANCELLED, event=event.to_json(), result="{}")
+    return AttemptOutcome(
+        id=request.id, state=JobState.CANCELLED, event=event.to_json(), result="{}"
+    )
 
 
-def told_of(error: DicodecError, *, show_paths: bool) -> dict[str, Any]:
-    """Return what is told of an error; its path only where paths are shown."""
+def report_error(error: DicodecError, *, show_paths: bool) -> dict[str, Any]:
+    """Return the fields of an error for an event; its path only if paths are shown."""
     fields = error.as_dict()
     return fields if show_paths else {name: fields[name] for name in fields if name != "path"}
+
+
+def log_attempt(
+    log: Log, outcome: AttemptOutcome, *, attempt: int, trace: str | None, file: str
+) -> None:
+    """Write the line of an attempt that ended.
+
+    Args:
+        log: the log.
+        outcome: how the attempt ended.
+        attempt: number of the attempt, from 1.
+        trace: trace id of the request.
+        file: path of the source.
+    """
+    levels = {JobState.PENDING: "warning", JobState.DEAD: "error"}
+    log.write(
+        levels.get(outcome.state, "info"),
+        "will be tried again" if outcome.state is JobState.PENDING else str(outcome.state),
+        job=outcome.id,
+        trace=trace,
+        file=file,
+        attempt=attempt,
+        action=outcome.action,
+        code=outcome.error_code,
+        message=outcome.error_text,
+        seconds=outcome.seconds,
+    )

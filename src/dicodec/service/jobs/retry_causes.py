@@ -1,4 +1,4 @@
-"""Which causes of failure pass by themselves, and when what failed is tried again."""
+"""Decide which failures are tried again, and when."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from dicodec.batch.ledger.resume import PASSING_CAUSES
 
 
-def passes(code: str) -> bool:
-    """Whether an error may be gone the next time, without anything done to file or request.
+def is_passing(code: str) -> bool:
+    """Whether an error may pass without a change to the file or the request.
 
     Args:
-        code: of the error. What is in no table is a fault of the file or the request: trying again
-            costs time and changes nothing.
+        code: code of the error. A code that is not in the table is a fault of the file or the
+            request, so trying again would fail again.
     """
     return code in PASSING_CAUSES
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and when what failed for a passing cause is tried again.
+    """Number and times of attempts after a failure that may pass.
 
     Attributes:
-        attempts: in all, the first included.
-        first: seconds from the first attempt's end to the second attempt.
-        factor: by which each wait is longer than the one before.
-        longest: seconds that a wait takes at most.
-        jitter: part of a wait that is left to chance, so that those that failed together do not
+        attempts: number of attempts, the first one included.
+        first: seconds from the end of the first attempt to the second one.
+        factor: ratio of each wait to the wait before.
+        longest: seconds of a wait at most.
+        jitter: share of a wait that is random, 0 to 1, so that jobs which failed together do not
             come back together.
     """
 
@@ -38,10 +38,10 @@ class RetryPolicy:
     jitter: float = 0.25
 
     def delay(self, attempt: int, chance: random.Random | None = None) -> float:
-        """Return the seconds to wait behind an attempt, which is counted from 1."""
+        """Return the seconds to wait after an attempt, which is counted from 1."""
         wait: float = min(self.longest, self.first * self.factor ** (attempt - 1))
         return wait * (1 - self.jitter * (chance or random).random())
 
-    def again(self, code: str, attempt: int) -> bool:
-        """Whether what failed for a cause at an attempt is tried again."""
-        return passes(code) and attempt < self.attempts
+    def allows(self, code: str, attempt: int) -> bool:
+        """Whether another attempt follows one that failed with an error code."""
+        return is_passing(code) and attempt < self.attempts

@@ -1,4 +1,4 @@
-"""Making jobs of files: of one request, or of each DICOM file in folders, one after the other."""
+"""Make jobs: one for a request, or one for each DICOM file that is named or found in folders."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import NewJob
 
 ARCHIVE_MEMBER = "archive-member"
-"""Why a file in an archive is passed over: a job names a file."""
+"""Reason for skipping a member of an archive, because a job names a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is asked for of each file.
+class SubmitOptions:
+    """Options that the requests for many files share.
 
     Attributes:
-        output: folder that results go to, mirroring where the sources are; absolute.
+        output: absolute path of the folder for results, which mirrors the folders of the sources.
         to, policy, options, tenant, trace_id, priority: as in a request.
     """
 
@@ -41,14 +41,14 @@ class Wish:
     trace_id: str | None = None
     priority: int = 0
 
-    def request(self, source: str, relative: str, version: tuple[int, int]) -> Request:
+    def make_request(self, source: str, relative: str, version: tuple[int, int]) -> Request:
         """Return the request for a file.
 
         Args:
-            source: its absolute path.
-            relative: where its result belongs below the output folder.
-            version: its size and when it was changed; part of the job's id, so that a file is
-                converted again only if it has changed.
+            source: absolute path of the file.
+            relative: path of its result below the output folder.
+            version: size and time of the last change of the file. They are part of the job's id,
+                so that a file is converted again only if it has changed.
         """
         target = os.path.join(self.output, relative)  # noqa: PTH118 - it is hot
         fields = {
@@ -75,16 +75,20 @@ class Wish:
         )
 
 
-def requests_for(
-    sources: Iterable[str], wish: Wish
+def make_requests(
+    sources: Iterable[str], options: SubmitOptions
 ) -> Iterator[Request | PassedOver | DicodecError]:
     """Yield a request for each DICOM file that is named or found; memory does not grow with them.
 
-    Objects below a prefix of a bucket are not looked into: all are requested. What is passed over,
-    and what cannot be listed, is yielded as such.
+    All objects below a prefix of a bucket are requested, without a look at their content. Skipped
+    files and errors of listing are yielded too.
+
+    Args:
+        sources: paths and URLs of files and folders.
+        options: options of the requests.
 
     Raises:
-        InvalidOptionError: two sources would have the same place.
+        InvalidOptionError: two sources would have the same path in the output.
     """
     found = [
         NamedSource(make_absolute(root.path), root.prefix) for root in parse_sources([*sources])
@@ -96,29 +100,29 @@ def requests_for(
         reference = one.reference
         if reference.member is not None:
             yield PassedOver(reference.name, ARCHIVE_MEMBER)
-        elif reason := _why_not(reference.path):
+        elif reason := _find_skip_reason(reference.path):
             yield PassedOver(reference.path, reason)
         else:
             version = reference.size, reference.modified
-            yield wish.request(reference.path, one.relative, version)
+            yield options.make_request(reference.path, one.relative, version)
 
 
-def _why_not(path: str) -> str | None:
-    if is_object_url(path):  # a request to the store for each would take longer than all the rest
+def _find_skip_reason(path: str) -> str | None:
+    if is_object_url(path):  # a request for each object would take longer than all else
         return None
     try:
         with Path(path).open("rb", buffering=0) as file:
             return find_skip_reason(file.read(SNIFFED))
     except OSError:
-        return None  # the job will say what is wrong, and may be tried again
+        return None  # the job will report it, and may be tried again
 
 
-def new_job(request: Request, *, shown_as: str | None = None) -> NewJob:
-    """Return a request as a job for a store.
+def make_job(request: Request, *, shown_as: str | None = None) -> NewJob:
+    """Return the new job for a request.
 
     Args:
-        request: what is asked for.
-        shown_as: name of the source for people, if not its path.
+        request: the request.
+        shown_as: name of the source for people; None for its path.
     """
     return NewJob(
         id=request.id,

@@ -1,4 +1,4 @@
-"""Putting jobs into the queue of a `dicodec serve`, over HTTP."""
+"""Submit requests to a `dicodec serve` over HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import http.client
 import json
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -14,19 +13,21 @@ from dicodec.errors import InvalidOptionError, RequestError, TargetUnavailableEr
 from dicodec.service.jobs.messages import Request
 
 MOST_AT_ONCE = 500
+"""Requests of one call at most."""
+
 _TRIES, _WAIT_SECONDS, _TIMEOUT = 6, 0.5, 60.0
 _PASSING = frozenset({429, 500, 502, 503, 504})
 
 
-class ServerQueue:
-    """A connection to a server. What may pass is tried again; a job's id is entered once.
+class ServerClient:
+    """A connection to a server. Failures that may pass are tried again; a job is entered once.
 
     Args:
-        url: of the server, as http://127.0.0.1:8765.
-        token: that it wants; None for none.
+        url: URL of the server, such as http://127.0.0.1:8765.
+        token: bearer token; None for none.
 
     Raises:
-        InvalidOptionError: the URL is none.
+        InvalidOptionError: the URL is not that of a server.
     """
 
     def __init__(self, url: str, token: str | None) -> None:
@@ -36,7 +37,7 @@ class ServerQueue:
             kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
             self._connection = kind[parts.scheme](parts.netloc, timeout=_TIMEOUT)
         except (KeyError, ValueError, http.client.InvalidURL) as cause:
-            raise InvalidOptionError(f"{url!r} is no URL of a server") from cause
+            raise InvalidOptionError(f"{url!r} is not the URL of a server") from cause
         self._path = f"{parts.path.rstrip('/')}/api/jobs/batch"
         self._headers = {"Content-Type": "application/json"}
         if token is not None:
@@ -45,42 +46,37 @@ class ServerQueue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def put(self, requests: Sequence[Request]) -> int:
-        """Put requests, at most MOST_AT_ONCE, into the queue; return how many were new.
+        """Submit requests, at most MOST_AT_ONCE; return the number of new ones.
 
         Raises:
             RequestError: the server refuses them.
-            TargetUnavailableError: it does not answer, or cannot take them now.
+            TargetUnavailableError: the server does not answer, or cannot take them now.
         """
         body = json.dumps({"jobs": [request.as_dict() for request in requests]}).encode()
         wait = _WAIT_SECONDS
         for left in reversed(range(_TRIES)):
             try:
-                status, answer = self._asked(body)
+                status, answer = self._send(body)
             except (OSError, http.client.HTTPException) as cause:
                 self._connection.close()
-                told = f"the server does not answer: {cause}"
+                message = f"the server does not answer: {cause}"
             else:
                 if status == http.client.ACCEPTED:
                     return int(answer["added"])
                 error = answer.get("error", {})
-                told = f"the server says: {error.get('message', status)}"
+                message = f"the server says: {error.get('message', status)}"
                 if status not in _PASSING:
-                    raise RequestError(told, hint=error.get("hint"))
+                    raise RequestError(message, hint=error.get("hint"))
             if left:
                 time.sleep(wait)
                 wait *= 2
-        raise TargetUnavailableError(told, path=self.url, hint="is `dicodec serve` running?")
+        raise TargetUnavailableError(message, path=self.url, hint="is `dicodec serve` running?")
 
-    def _asked(self, body: bytes) -> tuple[int, dict[str, Any]]:
+    def _send(self, body: bytes) -> tuple[int, dict[str, Any]]:
         self._connection.request("POST", self._path, body, self._headers)
         response = self._connection.getresponse()
         content = response.read()

@@ -1,7 +1,8 @@
-"""Watching a folder: files that have appeared and are complete become jobs of a store.
+"""Watch a folder: make jobs of the files that appear in it, once they are complete.
 
-The folder is listed again and again, as network mounts tell of nothing. A file is complete when its
-size and time have not changed for a while and no process of this machine has it open for writing.
+The folder is listed again and again, because network mounts send no notifications. A file is
+complete when its size and time have not changed for a while and no process of this machine has it
+open for writing.
 """
 
 from __future__ import annotations
@@ -12,41 +13,47 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
 from dicodec.conversion.output.original import is_open_for_writing
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.store.tables import Ending, Job, JobState
-from dicodec.service.jobs.submission import Wish, new_job
+from dicodec.service.jobs.store.tables import AttemptOutcome, Job, JobState
+from dicodec.service.jobs.submission import SubmitOptions, make_job
 
 UNFINISHED_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownload", "~")
-"""How names end that programs give to files that they are still writing."""
+"""Ends of the names that programs give to files while they write them."""
 
 ERROR_SUFFIX = ".error.json"
-"""What is added to the name of a file that failed, for the file that says why."""
+"""Suffix of the file beside a failed file that has the error."""
 
 _BATCH = 500
+"""Jobs that are added at once."""
+
 _KEEP_SECONDS = 30 * 24 * 3600.0
+"""How long jobs are kept after their files were moved away."""
+
+_SHORTEST_PAUSE = 0.05
+_LOOKS_PER_SETTLE = 4
+"""Looks at the folder while a file settles, with `once`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchRules:
-    """How a folder is watched.
+class WatchOptions:
+    """Options for watching a folder.
 
     Attributes:
-        folder: what is watched; absolute.
-        output: where results go; absolute.
-        done: where sources go that are done; None if they stay.
-        failed: where sources go that failed, with a file that says why; None if they stay.
-        interval: seconds between two looks.
-        settle: seconds for which a file must not have changed.
+        folder: absolute path of the watched folder.
+        output: absolute path of the folder for results.
+        done: folder for converted sources; None if they stay.
+        failed: folder for failed sources, each with a file that has its error; None if they stay.
+        interval: seconds between two looks at the folder.
+        settle: seconds without a change after which a file is complete.
     """
 
     folder: str
@@ -58,8 +65,8 @@ class WatchRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
-    """How a file was when it was last seen, and since when it has been so."""
+class _SeenVersion:
+    """Version of a file at the last look, and the time since when it has had it."""
 
     size: int
     modified: int
@@ -67,42 +74,48 @@ class _Sight:
 
 
 class Watcher:
-    """Puts the files of a folder into a store, and takes away what is done with.
+    """Adds jobs for the files of a folder to a store, and moves the sources of ended jobs away.
 
     Args:
-        rules: how.
-        wish: what is asked for of each file.
-        store: that gets the jobs.
-        log: of the service.
-        look: is called when jobs were put.
+        options: options of watching.
+        requests: options of the requests for the files.
+        store: gets the jobs.
+        log: gets a line for each problem.
+        look: called when jobs were added.
     """
 
     def __init__(
-        self, rules: WatchRules, wish: Wish, store: JobStore, log: Log, look: Callable[[], None]
+        self,
+        options: WatchOptions,
+        requests: SubmitOptions,
+        store: JobStore,
+        log: Log,
+        look: Callable[[], None],
     ) -> None:
-        self._rules = rules
-        self._wish = wish
+        self._options = options
+        self._requests = requests
         self._store = store
         self._log = log
         self._look = look
-        self._settling: dict[str, _Sight] = {}
+        self._settling: dict[str, _SeenVersion] = {}
         self._known: set[int] = set()
-        self._over: deque[tuple[Job, Ending]] = deque()
+        self._over: deque[tuple[Job, AttemptOutcome]] = deque()
         self._unlisted: set[str | None] = set()
-        apart = [folder for folder in (rules.output, rules.done, rules.failed) if folder]
-        self._apart = apart
+        self._apart = [
+            folder for folder in (options.output, options.done, options.failed) if folder
+        ]
 
-    def observe(self, job: Job, ending: Ending, report: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Take note of an attempt that ended; see StoreRunner."""
-        if ending.state.over:
-            self._over.append((job, ending))
+    def add_outcome(self, job: Job, outcome: AttemptOutcome) -> None:
+        """Take note of an attempt that ended."""
+        if outcome.state.over:
+            self._over.append((job, outcome))
 
     def watch(self, stopping: threading.Event, *, once: bool) -> None:
-        """Look until somebody says that it is enough.
+        """Watch until `stopping` is set.
 
         Args:
-            stopping: set when it is.
-            once: end when all that is there was put, and has come to an end.
+            stopping: set to end the watch.
+            once: whether to end when all present files have been converted.
         """
         while not stopping.is_set():
             started = time.monotonic()
@@ -112,13 +125,13 @@ class Watcher:
                 self.move_over()
                 return
             # Looking never takes more than half of the time.
-            pause = max(self._rules.interval, time.monotonic() - started)
+            pause = max(self._options.interval, time.monotonic() - started)
             if once:
-                pause = min(pause, max(0.05, self._rules.settle / 4))
+                pause = min(pause, max(_SHORTEST_PAUSE, self._options.settle / _LOOKS_PER_SETTLE))
             stopping.wait(pause)
 
     def scan(self) -> int:
-        """Put all files that are complete now; return how many were new."""
+        """Add jobs for all complete files; return the number of new ones."""
         seen: set[str] = set()
         added = 0
         batch: list[Request] = []
@@ -133,7 +146,9 @@ class Watcher:
         added += self._put(batch)
         for gone in self._settling.keys() - seen:
             del self._settling[gone]
-        if self._rules.done and self._rules.failed:  # else their files would be converted again
+        if (
+            self._options.done and self._options.failed
+        ):  # otherwise their files would be converted again
             self._store.remove_finished(time.time() - _KEEP_SECONDS)
         return added
 
@@ -144,7 +159,7 @@ class Watcher:
                 status = Path(folder).stat()
                 excluded.add((status.st_dev, status.st_ino))
         unlisted = {}
-        for entry in walk(self._rules.folder, WalkOptions(excluded=frozenset(excluded))):
+        for entry in walk(self._options.folder, WalkOptions(excluded=frozenset(excluded))):
             if isinstance(entry, FoundFile):
                 if not entry.reference.path.lower().endswith(UNFINISHED_SUFFIXES):
                     yield entry
@@ -165,27 +180,29 @@ class Watcher:
             reference.modified,
         )
         if before is None or not same:
-            self._settling[reference.path] = _Sight(reference.size, reference.modified, now)
+            self._settling[reference.path] = _SeenVersion(reference.size, reference.modified, now)
             return False
-        return now - before.since >= self._rules.settle and not _is_being_written(reference.path)
+        return now - before.since >= self._options.settle and not _is_being_written(reference.path)
 
     def _request(self, found: FoundFile) -> Request | None:
-        """Return the request for a file; None where the store knows that it is done with."""
+        """Return the request for a file; None if its job in the store is over."""
         reference = found.reference
         del self._settling[reference.path]
         self._known.add(hash((reference.path, reference.size, reference.modified)))
         version = reference.size, reference.modified
-        request = self._wish.request(reference.path, found.relative, version)
+        request = self._requests.make_request(reference.path, found.relative, version)
         job = self._store.find(request.id)
-        if job is not None and job.state.over:  # this process, or another, was ended in between
-            self._over.append((job, _ending_of(job)))
+        if (
+            job is not None and job.state.over
+        ):  # a process was ended between the job and the move of the file
+            self._over.append((job, _read_outcome(job)))
             return None
         return request
 
     def _put(self, requests: list[Request]) -> int:
         if not requests:
             return 0
-        added = self._store.put(new_job(request) for request in requests)
+        added = self._store.put(make_job(request) for request in requests)
         self._look()
         return added
 
@@ -194,38 +211,38 @@ class Watcher:
             tally.state in {JobState.PENDING, JobState.RUNNING} for tally in self._store.tallies()
         )
 
-    # What is done with.
+    # After a job has ended.
 
     def move_over(self) -> None:
-        """Move the sources of jobs that are over to where they belong."""
+        """Move the sources of ended jobs to the folders `done` and `failed`."""
         while self._over:
-            job, ending = self._over.popleft()
-            folder = self._rules.done if ending.state is JobState.DONE else self._rules.failed
+            job, outcome = self._over.popleft()
+            folder = self._options.done if outcome.state is JobState.DONE else self._options.failed
             source = Request.from_json(job.request).source
-            if folder is None or ending.state is JobState.CANCELLED:
+            if folder is None or outcome.state is JobState.CANCELLED:
                 continue
             try:
-                moved = _moved(source, self._rules.folder, folder)
-                if moved is not None and ending.state is JobState.DEAD:
-                    Path(moved + ERROR_SUFFIX).write_text(_why(ending), encoding="utf-8")
+                moved = _move(source, self._options.folder, folder)
+                if moved is not None and outcome.state is JobState.DEAD:
+                    Path(moved + ERROR_SUFFIX).write_text(_format_error(outcome), encoding="utf-8")
             except OSError as cause:
                 self._log.write(
                     "error", "cannot be moved", job=job.id, file=source, message=cause.strerror
                 )
 
 
-def _ending_of(job: Job) -> Ending:
-    return Ending(
+def _read_outcome(job: Job) -> AttemptOutcome:
+    return AttemptOutcome(
         id=job.id, state=job.state, event="", result=job.result or "{}", error_code=job.error_code
     )
 
 
-def _why(ending: Ending) -> str:
-    return json.dumps(json.loads(ending.result), indent=1) + "\n"
+def _format_error(outcome: AttemptOutcome) -> str:
+    return json.dumps(json.loads(outcome.result), indent=1) + "\n"
 
 
-def _moved(source: str, folder: str, to: str) -> str | None:
-    """Move a file, keeping its path below the folder; return its new path, None if it is gone."""
+def _move(source: str, folder: str, to: str) -> str | None:
+    """Move a file, with its path below the folder; return its new path, None if it is gone."""
     wanted = os.path.join(to, os.path.relpath(source, folder))  # noqa: PTH118
     Path(wanted).parent.mkdir(parents=True, exist_ok=True)
     target, number = wanted, 1
@@ -244,7 +261,7 @@ def _is_being_written(path: str) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
-        return False  # the job will say what is wrong
+        return False  # the job will report it
     try:
         return is_open_for_writing(descriptor, Path(path).parent)
     finally:

@@ -1,4 +1,4 @@
-"""The application: routes, errors as JSON, and the guard around all."""
+"""Make the application: routes, errors as JSON, and the guard around all."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from starlette.routing import Match
 
 from dicodec.errors import DicodecError, InternalError
 from dicodec.model.implementation import VERSION
-from dicodec.service.web.error_answers import REASONS, Refusal, public_error, status_of
-from dicodec.service.web.job_paths import SlashesWithin
+from dicodec.service.web.error_answers import REASONS, Refusal, find_status, hide_paths
+from dicodec.service.web.job_paths import EncodedSlashes
 from dicodec.service.web.routes import convert, events, jobs, page, state
 from dicodec.service.web.routes.shared import JsonAnswer
 from dicodec.service.web.security import Guard
 from dicodec.service.web.service import Service
 
 _HOUSEKEEPING_SECONDS = 600.0
+"""How often old files and jobs are removed."""
 
 type _Handler = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -34,9 +35,9 @@ def create_app(service: Service) -> FastAPI:
         title="dicodec",
         version=VERSION,
         summary="Converts DICOM files from any transfer syntax to any other.",
-        lifespan=_life,
+        lifespan=_run_service,
         default_response_class=JsonAnswer,
-        docs_url=None,  # their pages come from other sites
+        docs_url=None,  # these pages load files of other sites
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
@@ -44,21 +45,21 @@ def create_app(service: Service) -> FastAPI:
     for part in (convert, jobs, events, state, page):
         app.include_router(part.router)
     handlers: dict[Any, _Handler] = {
-        Refusal: _refused,
-        DicodecError: _failed,
-        RequestValidationError: _not_valid,
-        HTTPException: _http,
-        Exception: _fault,
+        Refusal: _answer_refusal,
+        DicodecError: _answer_error,
+        RequestValidationError: _answer_invalid,
+        HTTPException: _answer_http,
+        Exception: _answer_fault,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    app.add_middleware(SlashesWithin)
-    app.add_middleware(Guard, token=service.settings.token, hosts=service.settings.hosts)
+    app.add_middleware(EncodedSlashes)
+    app.add_middleware(Guard, token=service.options.token, hosts=service.options.hosts)
     return app
 
 
 @asynccontextmanager
-async def _life(app: FastAPI) -> AsyncIterator[None]:
+async def _run_service(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     service.start()
     keeping = asyncio.create_task(_keep_house(service))
@@ -85,34 +86,34 @@ def _answer(status: int, error: dict[str, Any], headers: dict[str, str] | None =
     return JsonAnswer({"error": error}, status_code=status, headers=headers)
 
 
-async def _refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _answer_refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, Refusal)
     return _answer(error.status, error.as_dict(), error.headers)
 
 
-async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _answer_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, DicodecError)
-    return _answer(status_of(error), public_error(error))
+    return _answer(find_status(error), hide_paths(error))
 
 
-async def _not_valid(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _answer_invalid(request: Request, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
     return _answer(422, Refusal(422, f"{where}: {first['msg']}").as_dict())
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = REASONS.get(error.status_code, "error")
     refusal = Refusal(error.status_code, str(error.detail).lower(), code=code)
     headers = dict(error.headers or {})
-    if error.status_code == 405:  # a path's methods can be in several routes
-        headers["Allow"] = ", ".join(_methods(request))
+    if error.status_code == 405:  # the methods of a path can be in several routes
+        headers["Allow"] = ", ".join(_find_methods(request))
     return _answer(error.status_code, refusal.as_dict(), headers)
 
 
-def _methods(request: Request) -> list[str]:
+def _find_methods(request: Request) -> list[str]:
     found: set[str] = set()
     for route in request.app.routes:
         match, _ = route.matches(request.scope)
@@ -121,7 +122,7 @@ def _methods(request: Request) -> list[str]:
     return sorted(found)
 
 
-async def _fault(request: Request, error: Exception) -> Response:
+async def _answer_fault(request: Request, error: Exception) -> Response:
     service: Service = request.app.state.service
     service.log.write("error", "fault", path=request.url.path, kind=type(error).__name__)
     return _answer(500, InternalError("a fault in dicodec").as_dict())

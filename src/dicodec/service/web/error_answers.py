@@ -1,4 +1,4 @@
-"""How the service says no: every error in the JSON form that the command has, with a status."""
+"""Errors as answers: an HTTP status, and the JSON form of the command's errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATUS = {
     "engine-failed": 500,
     "engine-crashed": 500,
 }
-"""Of errors by their code; a source that cannot be converted is 422, anything else 500."""
+"""Statuses by error code. A source that cannot be converted is 422, any other error 500."""
 
 REASONS = {
     400: "invalid-request",
@@ -46,10 +46,10 @@ class Refusal(Exception):  # noqa: N818 - a request is refused; the service is w
     """A request that is not carried out.
 
     Attributes:
-        status: of HTTP.
+        status: HTTP status.
         message: one sentence for people.
-        hint: what would help.
-        headers: of the response.
+        hint: the way out; None for none.
+        headers: headers of the response.
     """
 
     def __init__(
@@ -69,20 +69,20 @@ class Refusal(Exception):  # noqa: N818 - a request is refused; the service is w
         self.headers = dict(headers or {})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as an error of the command."""
+        """Return the fields of an error as the command has them."""
         fields = {"code": self.code, "kind": "request", "message": self.message, "hint": self.hint}
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def status_of(error: DicodecError) -> int:
-    """Return the HTTP status that an error of a conversion has."""
+def find_status(error: DicodecError) -> int:
+    """Return the HTTP status for an error of a conversion."""
     if (status := _STATUS.get(error.code)) is not None:
         return status
     return 422 if isinstance(error, ReadError | ConversionError) else 500
 
 
-def public_error(error: DicodecError) -> dict[str, Any]:
-    """Return what a client is told of an error: without the paths of this machine."""
+def hide_paths(error: DicodecError) -> dict[str, Any]:
+    """Return the fields of an error for a client, without paths of this machine."""
     fields = error.as_dict()
     path = fields.pop("path", None)
     if isinstance(path, str):

@@ -1,4 +1,4 @@
-"""Slashes within one component of a path: in a URL they are %2F, and part of a job's id."""
+"""Keep encoded slashes in job ids: in the path of a URL they are %2F within a component."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _SLASH = "\0"
-"""Stands for one; no id has it."""
+"""Stands for a slash within a component; no id has this character."""
 
 
-class SlashesWithin:
-    """ASGI middleware: routes see a component with slashes in it as one.
+class EncodedSlashes:
+    """ASGI middleware: routes get a component with encoded slashes as one component.
 
-    Servers decode %2F before the path is split, so that its components could not be told any more.
+    Without it, servers decode %2F before routes split the path.
 
     Args:
-        app: what finds routes.
+        app: the application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, with its path as routes can split it."""
+        """Pass a request on, with a path that routes can split."""
         raw = scope.get("raw_path") or b""
         if b"%2f" in raw.lower():
             parts = raw.decode("latin-1").split("/")
@@ -34,6 +34,6 @@ class SlashesWithin:
         await self._app(scope, receive, send)
 
 
-def slashes_back(component: str) -> str:
+def restore_slashes(component: str) -> str:
     """Return a component of a path with its slashes."""
     return component.replace(_SLASH, "/")

@@ -1,4 +1,4 @@
-"""What one client, or all together, may ask of the service."""
+"""Limits of requests: a rate for each client, and a number of simultaneous ones for all."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from contextlib import contextmanager
 from dicodec.service.web.error_answers import Refusal
 
 _CLIENTS_KNOWN = 10_000
+"""Clients whose requests are counted; the one with the oldest request is forgotten."""
+
 _BURST_SECONDS = 10.0
+"""Time whose share of requests a client may send at once."""
 
 
 class RateLimit:
-    """Requests of each client: so many a minute, a sixth of that at once.
+    """Limits the requests of each client to a number a minute, a sixth of that at once.
 
     Args:
-        per_minute: None for no bound.
-        clock: seconds.
+        per_minute: requests a minute; None for no bound.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, per_minute: int | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +35,7 @@ class RateLimit:
         """Count a request.
 
         Raises:
-            Refusal: the client has had its share.
+            Refusal: the client sends too many requests.
         """
         if self._rate is None:
             return
@@ -52,12 +55,12 @@ class RateLimit:
             )
 
 
-class Places:
-    """How many may do something at once.
+class ConcurrencyLimit:
+    """Limits how many activities run at once.
 
     Args:
-        count: places that there are.
-        what: that takes one, for people.
+        count: activities at once.
+        what: name of the activities, for people.
     """
 
     def __init__(self, count: int, what: str) -> None:
@@ -67,11 +70,11 @@ class Places:
         self.taken = 0
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Have a place within the block.
+    def hold(self) -> Iterator[None]:
+        """Hold a place within the block.
 
         Raises:
-            Refusal: all are taken.
+            Refusal: all places are taken.
         """
         self.take()
         try:
@@ -83,7 +86,7 @@ class Places:
         """Take a place until `leave`.
 
         Raises:
-            Refusal: all are taken.
+            Refusal: all places are taken.
         """
         with self._lock:
             if self.taken >= self._count:
@@ -91,6 +94,6 @@ class Places:
             self.taken += 1
 
     def leave(self) -> None:
-        """Leave a place that was taken."""
+        """Release a place that was taken."""
         with self._lock:
             self.taken -= 1

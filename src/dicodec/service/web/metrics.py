@@ -1,4 +1,4 @@
-"""What Prometheus is told: jobs by state and cause, bytes, seconds by stage, age of the queue."""
+"""Metrics for Prometheus: jobs by state and cause, bytes, seconds by stage, age of the queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.store.tables import Ending, Job, JobState
+from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -20,7 +20,7 @@ _STAGES = ("open", "plan", "convert", "verify", "total")
 
 
 class Metrics:
-    """The numbers of one service; what is in the store is read when somebody asks."""
+    """The metrics of one service; numbers of the store are read at each request for them."""
 
     def __init__(self, store: JobStore) -> None:
         self._registry = CollectorRegistry()
@@ -48,17 +48,17 @@ class Metrics:
             registry=self._registry,
         )
 
-    def of_job(self, job: Job, ending: Ending, report: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def count_attempt(self, outcome: AttemptOutcome, report: Mapping[str, Any]) -> None:
         """Count an attempt at a job."""
-        if ending.state is JobState.DONE:
-            self.converted(report)
-        elif ending.error_code is not None:
-            outcome = "retrying" if ending.state is JobState.PENDING else "dead"
-            self.failed(ending.error_code, outcome)
+        if outcome.state is JobState.DONE:
+            self.count_conversion(report)
+        elif outcome.error_code is not None:
+            kind = "retrying" if outcome.state is JobState.PENDING else "dead"
+            self.count_failure(outcome.error_code, kind)
         else:
-            self._attempts.labels(str(ending.state), "").inc()
+            self._attempts.labels(str(outcome.state), "").inc()
 
-    def converted(self, report: Mapping[str, Any]) -> None:
+    def count_conversion(self, report: Mapping[str, Any]) -> None:
         """Count a conversion that succeeded."""
         self._attempts.labels("succeeded", "").inc()
         self._bytes.labels("in").inc(report.get("source_size", 0))
@@ -68,11 +68,11 @@ class Metrics:
             if stage in _STAGES:
                 self._seconds.labels(stage).observe(seconds)
 
-    def failed(self, code: str, outcome: str = "failed") -> None:
+    def count_failure(self, code: str, outcome: str = "failed") -> None:
         """Count a conversion that failed."""
         self._attempts.labels(outcome, code).inc()
 
-    def text(self) -> bytes:
+    def format_text(self) -> bytes:
         """Return all numbers in Prometheus' text format."""
         return generate_latest(self._registry)
 

@@ -1,4 +1,4 @@
-"""A picture of one frame of a file, made in a process of the pool."""
+"""Render one frame of a file as a picture, in a process of the pool."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dicodec.repair.opening import open_tolerantly
 
 @dataclass(frozen=True, slots=True)
 class PreviewItem:
-    """What is shown.
+    """One picture to render.
 
     Attributes:
-        path: of the file.
-        frame: from 0.
+        path: path of the file.
+        frame: number of the frame, from 0.
         largest_side: rows and columns of the picture at most.
     """
 
@@ -26,12 +26,12 @@ class PreviewItem:
     largest_side: int
 
 
-def preview_item(settings: None, item: PreviewItem, around: WorkContext) -> bytes:  # noqa: ARG001
-    """Return a PNG of a frame as a viewer would show it; a work of the pool.
+def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> bytes:  # noqa: ARG001
+    """Render a frame as a viewer shows it, as PNG; a work of the pool.
 
     Raises:
         ReadError: the file or the frame cannot be read.
-        UnsupportedSourceError: it has no frames that can be shown.
+        UnsupportedSourceError: the file has no frame that can be shown.
     """
     import imagecodecs
     import numpy as np

@@ -1,4 +1,4 @@
-"""Taking an uploaded file in pieces, as the body itself or as a part of a form, into a file."""
+"""Receive an uploaded file in pieces: the body of a request, or a part of a form."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 FILE_FIELD = "file"
-"""Name of the part of a form that is the file."""
+"""Name of the form's part with the file."""
 
 _PIECE = 1 << 20
-_FIELD_SIZE = 64 << 10
-_FIELDS = 64
+"""Bytes that are written at once."""
+
+_FIELD_SIZE, _FIELDS = 64 << 10, 64
+"""Size of a field of a form, and number of fields, at most."""
 
 
 @dataclass(slots=True)
 class Received:
-    """What came.
+    """A received file.
 
     Attributes:
         size: bytes of the file.
-        name: that the client gave it; empty where it gave none.
-        fields: others of the form.
+        name: file name that the client gave; empty if it gave none.
+        fields: other fields of the form.
     """
 
     size: int = 0
@@ -41,18 +43,18 @@ async def receive_file(request: Request, path: Path, limit: int, *, sync: bool) 
     """Write the file in a request's body to a new file.
 
     Args:
-        request: its body is the file, or multipart/form-data with a part named "file".
-        path: of the new file; it is the caller's to remove, whatever happens.
-        limit: bytes at most.
-        sync: whether it has to survive a power cut.
+        request: request whose body is the file, or a form with a part named "file".
+        path: path of the new file. The caller removes it, even after an error.
+        limit: bytes of the file at most.
+        sync: whether the file has to survive a power cut.
 
     Raises:
-        Refusal: it is too large, or no file, or the form cannot be read.
-        WriteError: it cannot be written.
+        Refusal: the file is too large or empty, or the form cannot be read.
+        WriteError: the file cannot be written.
     """
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated) > limit + _FIELDS * _FIELD_SIZE:
-        raise _too_large(limit)
+        raise _refuse_size(limit)
     received = Received()
     with translated_writes():
         out = path.open("xb", buffering=0)
@@ -68,9 +70,9 @@ async def receive_file(request: Request, path: Path, limit: int, *, sync: bool) 
                 held += chunk
                 received.size += len(chunk)
             else:
-                held += form.file_bytes(chunk)
+                held += form.take(chunk)
             if received.size > limit:
-                raise _too_large(limit)
+                raise _refuse_size(limit)
             if len(held) >= _PIECE:
                 await asyncio.to_thread(_write, out, bytes(held))
                 held.clear()
@@ -82,7 +84,7 @@ async def receive_file(request: Request, path: Path, limit: int, *, sync: bool) 
     return received
 
 
-def _too_large(limit: int) -> Refusal:
+def _refuse_size(limit: int) -> Refusal:
     return Refusal(413, f"the file has more than {limit} bytes", headers={"Connection": "close"})
 
 
@@ -96,7 +98,7 @@ def _write(out: BinaryIO, data: bytes, *, sync: bool = False) -> None:
 
 
 class _Form:
-    """A form as its bytes come: one file, and short fields."""
+    """Parses a form as its bytes arrive: one file, and short fields."""
 
     def __init__(self, content_type: str, received: Received) -> None:
         from python_multipart.multipart import MultipartParser, parse_options_header
@@ -126,8 +128,8 @@ class _Form:
             },
         )
 
-    def file_bytes(self, chunk: bytes) -> bytes:
-        """Take some bytes of the form; return those of the file among them."""
+    def take(self, chunk: bytes) -> bytes:
+        """Parse some bytes of the form; return the bytes of the file among them."""
         from python_multipart.exceptions import FormParserError
 
         try:
@@ -139,7 +141,7 @@ class _Form:
         return taken
 
     def finish(self) -> None:
-        """Make sure that the form was whole."""
+        """Check that the form was complete."""
         if not self._over:
             raise Refusal(400, "the form ends too early")
         if not self._files:
@@ -150,10 +152,10 @@ class _Form:
         self._field.clear()
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._bounded(self._header[0], data[start:end])
+        self._append(self._header[0], data[start:end])
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._bounded(self._header[1], data[start:end])
+        self._append(self._header[1], data[start:end])
 
     def _end_header(self) -> None:
         name, value = (bytes(part) for part in self._header)
@@ -174,7 +176,7 @@ class _Form:
             self._file += data[start:end]
             self._received.size += end - start
         else:
-            self._bounded(self._field, data[start:end])
+            self._append(self._field, data[start:end])
 
     def _end_part(self) -> None:
         if self._name and self._name != FILE_FIELD:
@@ -186,7 +188,7 @@ class _Form:
         self._over = True
 
     @staticmethod
-    def _bounded(held: bytearray, more: bytes) -> None:
+    def _append(held: bytearray, more: bytes) -> None:
         held += more
         if len(held) > _FIELD_SIZE:
             raise Refusal(400, "a field of the form is too long")

@@ -1,4 +1,4 @@
-"""What is asked for in the parameters of a URL or the fields of a form, as a request has it."""
+"""Parse a request from the parameters of a URL or the fields of a form."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dicodec.model.option_table import OPTIONS, Flag, Number, Texts, TextsByName
 from dicodec.service.jobs.messages import Request
 from dicodec.service.web.error_answers import Refusal
 
-_ASKED = ("to", "policy", "priority", "tenant", "trace_id", "id")
+_FIELDS = ("to", "policy", "priority", "tenant", "trace_id", "id")
 
 
-def request_of(
+def parse_request(
     given: Iterable[tuple[str, str]], *, job: str, source: str | os.PathLike[str], target: str
 ) -> Request:
-    """Return the request that names and values, all of them text, describe.
+    """Parse names and values, all of them text, into a request.
 
     Args:
-        given: parameters; those of lists may be repeated.
-        job: id of the job, where none is given.
+        given: parameters; those with lists may be repeated.
+        job: id of the job if none is given.
         source: path of the uploaded file.
         target: path of the result.
 
     Raises:
-        RequestError: a field is unknown or has no meaning.
-        Refusal: a value cannot be read.
+        RequestError: a field is unknown, or has an invalid value.
+        Refusal: a value cannot be parsed.
     """
     fields: dict[str, Any] = {"id": job, "source": os.fspath(source), "target": target}
     options: dict[str, Any] = {}
@@ -34,8 +34,8 @@ def request_of(
         if name == "to":
             fields["to"] = [*fields.get("to", []), *value.split(",")]
         elif name == "priority":
-            fields[name] = _number(name, value)
-        elif name in _ASKED:
+            fields[name] = _parse_number(name, value)
+        elif name in _FIELDS:
             fields[name] = value
         else:
             _add_option(options, name, value)
@@ -48,7 +48,7 @@ def _add_option(options: dict[str, Any], name: str, value: str) -> None:
             known: dict[str, Any] = {"true": True, "false": False, **{word: word for word in words}}
             options[name] = known.get(value.lower(), value)
         case Number():
-            options[name] = _number(name, value)
+            options[name] = _parse_number(name, value)
         case Texts():
             options[name] = [*options.get(name, []), *value.split(",")]
         case TextsByName():
@@ -60,7 +60,7 @@ def _add_option(options: dict[str, Any], name: str, value: str) -> None:
             options[name] = value
 
 
-def _number(name: str, value: str) -> float:
+def _parse_number(name: str, value: str) -> float:
     try:
         return int(value)
     except ValueError:

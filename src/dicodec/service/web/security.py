@@ -1,4 +1,4 @@
-"""Who may ask, from where, and what a browser is told about the answers."""
+"""Guard the service: hosts, tokens, requests of other sites, and headers for browsers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ _OPEN_FOLDER = "/static/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOADS = ("/api/convert", "/api/uploads")
 _BODY_SIZE = 8 << 20
-"""Bytes of a body that is no file."""
+"""Bytes of a body that is not a file, at most."""
 
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _DRAINED_SIZE, _DRAINED_SECONDS = 1 << 20, 2.0
+"""Bytes and time in which the body of a refused request is read."""
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -42,12 +43,12 @@ _HEADERS = [
 
 
 class Guard:
-    """ASGI middleware: hosts, tokens, other sites' requests, sizes of bodies, headers.
+    """ASGI middleware: checks hosts, tokens, other sites' requests and sizes; adds headers.
 
     Args:
-        app: what is guarded.
-        token: that a client has to show; None for none.
-        hosts: names that the service may be asked by; None for any.
+        app: the application.
+        token: bearer token of clients; None for none.
+        hosts: names by which clients may address the service; None for any.
     """
 
     def __init__(self, app: ASGIApp, *, token: str | None, hosts: Iterable[str] | None) -> None:
@@ -56,7 +57,7 @@ class Guard:
         self._hosts = None if hosts is None else frozenset(name.lower() for name in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -80,8 +81,8 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
         host = headers.get("host", b"").decode("latin-1")
-        # A page of another site whose name was pointed at this address has its own name here.
-        if self._hosts is not None and _host_name(host) not in self._hosts:
+        # A site that points its own name at this address (DNS rebinding) has its own name here.
+        if self._hosts is not None and _parse_host(host) not in self._hosts:
             raise Refusal(421, "this service is not known by that name", hint="--allowed-host")
         path, method = scope["path"], scope["method"]
         if path.startswith("/api/") or method not in _SAFE:
@@ -105,7 +106,7 @@ class Guard:
         )
 
 
-def _host_name(host: str) -> str:
+def _parse_host(host: str) -> str:
     """Return the name in a Host header, without the port, in lower case."""
     try:
         return (urlsplit(f"//{host}").hostname or "").lower()
@@ -114,7 +115,7 @@ def _host_name(host: str) -> str:
 
 
 def _check_site(headers: dict[str, bytes], host: str) -> None:
-    """Refuse what a page of another site makes a browser ask."""
+    """Refuse requests that pages of other sites make a browser send."""
     site = headers.get("sec-fetch-site", b"none")
     origin = headers.get("origin", b"").decode("latin-1")
     if site in {b"cross-site", b"same-site"} or (origin and origin.partition("://")[2] != host):
@@ -124,13 +125,13 @@ def _check_site(headers: dict[str, bytes], host: str) -> None:
 def _check_size(headers: dict[str, bytes]) -> None:
     length = headers.get("content-length", b"")
     if not length and "transfer-encoding" in headers:
-        raise Refusal(411, "a body that is no file has to state its length")
+        raise Refusal(411, "a body that is not a file has to state its length")
     if length and (not length.isdigit() or int(length) > _BODY_SIZE):
-        raise Refusal(413, f"a body that is no file has at most {_BODY_SIZE} bytes")
+        raise Refusal(413, f"a body that is not a file has at most {_BODY_SIZE} bytes")
 
 
 async def _drain(receive: Receive) -> None:
-    """Take a short body: a connection that is closed over unread bytes takes the answer along."""
+    """Read a short body, because closing a connection with unread bytes may lose the answer."""
     left = _DRAINED_SIZE
     with suppress(TimeoutError):
         async with asyncio.timeout(_DRAINED_SECONDS):
@@ -147,7 +148,7 @@ async def _refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     headers |= {name.lower(): value for name, value in refusal.headers.items()}
     if refusal.status in {411, 413}:
-        headers["connection"] = "close"  # what was not read is not read on
+        headers["connection"] = "close"  # the rest of the body is not read
     await send(
         {
             "type": "http.response.start",

@@ -1,4 +1,4 @@
-"""Running the application: address, signals, and the server's own words as JSON."""
+"""Run the application: listen on an address, handle signals, log the server's messages."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ import socket
 import uvicorn
 
 from dicodec.errors import InvalidOptionError
-from dicodec.service.ending_signals import ending_signals
+from dicodec.service.ending_signals import find_ending_signals
 from dicodec.service.jobs.logs import Log
 from dicodec.service.web.app import create_app
 from dicodec.service.web.service import Service
 
 _CONNECTIONS = 512
+"""Connections at once."""
+
 _ENDING_SECONDS = 10
-"""How long requests get to finish when the service ends; jobs get `drain` after that."""
+"""Seconds that requests get to finish when the service ends; jobs get `drain` after that."""
 
 
-class _Words(logging.Handler):
+class _ServerLog(logging.Handler):
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        # No traceback: what it quotes may come from a file.
+        # No traceback, because it may quote a file.
         self._log.write(record.levelname.lower(), "server", message=record.msg[:200], kind=kind)
 
 
 def serve(service: Service, listening: socket.socket) -> None:
-    """Serve until a signal says that it is enough."""
-    words = logging.getLogger("uvicorn")
-    words.handlers = [_Words(service.log)]
-    words.propagate = False
+    """Serve until a signal."""
+    logger = logging.getLogger("uvicorn")
+    logger.handlers = [_ServerLog(service.log)]
+    logger.propagate = False
     config = uvicorn.Config(
         create_app(service),
         log_config=None,
@@ -48,20 +50,20 @@ def serve(service: Service, listening: socket.socket) -> None:
         ws="none",
     )
     server = uvicorn.Server(config)
-    # It ends well on a signal, and sends that once more to those who were asked before it.
+    # The server ends on a signal, and then raises it again for the handlers before its own.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    if signal.SIGHUP in ending_signals():  # which it knows nothing of
+    if signal.SIGHUP in find_ending_signals():  # which the server does not handle
         signal.signal(signal.SIGHUP, server.handle_exit)
     service.is_closing = lambda: server.should_exit
     server.run(sockets=[listening])
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Raises:
-        InvalidOptionError: it cannot.
+        InvalidOptionError: the address cannot be used.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

@@ -1,4 +1,4 @@
-"""What the routes share: store, executor, runner, folders, numbers; begun and ended as one."""
+"""The service behind the routes: store, executor, runner, folders and numbers as one."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
 
 from dicodec.errors import DicodecError, DiskFullError, InvalidOptionError, TargetUnavailableError
-from dicodec.service.jobs.confinement import Roots
-from dicodec.service.jobs.execution import Executor
-from dicodec.service.jobs.execution_work import JobRules
+from dicodec.service.jobs.confinement import AllowedRoots
+from dicodec.service.jobs.execution_work import JobOptions
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.runner import StoreRunner
-from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.store.tables import Ending, Job
-from dicodec.service.jobs.submission import new_job
+from dicodec.service.jobs.runtime import open_jobs
+from dicodec.service.jobs.store.tables import AttemptOutcome, Job
+from dicodec.service.jobs.submission import make_job
 from dicodec.service.web.error_answers import Refusal
-from dicodec.service.web.limits import Places, RateLimit
+from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
 from dicodec.service.web.metrics import Metrics
-from dicodec.service.web.settings import ServiceSettings
+from dicodec.service.web.options import ServiceOptions
 from dicodec.service.web.throughput import Throughput
 
 QUEUE_NAME = "queue.sqlite"
@@ -40,78 +39,81 @@ class Service:
     """A running service.
 
     Args:
-        settings: of the operator.
-        log: of the service.
+        options: options of the service.
+        log: log of the service.
 
     Raises:
         InvalidOptionError: another service uses the folder.
-        TargetUnavailableError: the folder cannot be made or written to.
+        TargetUnavailableError: the folder cannot be made or written.
     """
 
-    def __init__(self, settings: ServiceSettings, log: Log) -> None:
-        self.settings = settings
+    def __init__(self, options: ServiceOptions, log: Log) -> None:
+        self.options = options
         self.log = log
-        self.uploads = settings.data / "uploads"
-        self.results = settings.data / "results"
-        self.spool = settings.data / "spool"
+        self.uploads = options.data / "uploads"
+        self.results = options.data / "results"
+        self.spool = options.data / "spool"
         self.started = time.time()
         self.is_closing: Callable[[], bool] = lambda: False
-        try:
-            for folder in (self.uploads, self.results, self.spool):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (settings.data / "lock").open("wb")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as cause:
-            raise InvalidOptionError(
-                "another service is using this folder", path=str(settings.data), hint="--data"
-            ) from cause
-        except OSError as cause:
-            raise TargetUnavailableError(
-                f"the folder cannot be used: {cause.strerror}", path=str(settings.data)
-            ) from cause
-        for left in self.spool.iterdir():  # of a service that was killed
+        self._closing = ExitStack()
+        self._lock_folder()
+        for left in self.spool.iterdir():  # files of a service that was killed
             left.unlink(missing_ok=True)
-        self.named_roots = Roots.of(settings.roots, settings.roots)
-        """Where jobs by path may lead; uploads of others are not among it."""
-        self.store = JobStore(settings.data / QUEUE_NAME, lease=settings.lease)
+        self.named_roots = AllowedRoots.of(options.roots, options.roots)
+        """Allowed folders of jobs by path; the uploads of other clients are not among them."""
         own = (self.uploads, self.results, self.spool)
-        self.rules = JobRules(
-            roots=Roots.of([*settings.roots, *own], [*settings.roots, *own]),
-            policies=settings.policies,
+        self.job_options = JobOptions(
+            roots=AllowedRoots.of([*options.roots, *own], [*options.roots, *own]),
+            policies=options.policies,
         )
-        self.executor = Executor(
-            self.rules,
-            jobs=settings.jobs,
-            timeout=settings.timeout,
-            memory=settings.memory,
+        self.store, self.executor = self._closing.enter_context(
+            open_jobs(options.data / QUEUE_NAME, self.job_options, options.execution)
         )
         self.metrics = Metrics(self.store)
         self.throughput = Throughput()
-        self.rate = RateLimit(settings.rate)
-        self.places = Places(settings.concurrent, "conversions")
-        self.streams = Places(settings.streams, "listeners")
-        self.runner = StoreRunner(self.store, self.executor, settings.retries, log, self._observe)
+        self.rate = RateLimit(options.rate)
+        self.places = ConcurrencyLimit(options.concurrent, "conversions")
+        self.streams = ConcurrencyLimit(options.streams, "listeners")
+        self.runner = StoreRunner(
+            self.store, self.executor, options.execution.retries, log, self._count
+        )
+
+    def _lock_folder(self) -> None:
+        """Make the folder, and keep other services out of it."""
+        data = self.options.data
+        try:
+            for folder in (self.uploads, self.results, self.spool):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = self._closing.enter_context((data / "lock").open("wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as cause:
+            raise InvalidOptionError(
+                "another service is using this folder", path=str(data), hint="--data"
+            ) from cause
+        except OSError as cause:
+            raise TargetUnavailableError(
+                f"the folder cannot be used: {cause.strerror}", path=str(data)
+            ) from cause
 
     def start(self) -> None:
-        """Begin to carry out jobs."""
+        """Start to carry out jobs."""
         self.runner.start()
 
     def close(self) -> None:
-        """Let what is worked at come to its end, within the time for that, and close."""
-        self.runner.stop(self.settings.drain)
-        self.store.close()
-        self._lock.close()
+        """Let running jobs finish within the time for that, and close."""
+        self.runner.stop(self.options.execution.drain)
+        self._closing.close()
 
-    def _observe(self, job: Job, ending: Ending, report: Mapping[str, Any]) -> None:
-        self.metrics.of_job(job, ending, report)
-        failed = ending.error_code is not None
-        self.throughput.count(failed=failed, size=ending.source_size or 0)
+    def _count(self, job: Job, outcome: AttemptOutcome, report: Mapping[str, Any]) -> None:  # noqa: ARG002
+        self.metrics.count_attempt(outcome, report)
+        failed = outcome.error_code is not None
+        self.throughput.count(failed=failed, size=outcome.source_size or 0)
 
     # Jobs.
 
     def put(self, request: Request, *, shown_as: str | None = None) -> tuple[Job, bool]:
-        """Put a job into the queue; return it, and whether it is new."""
-        added = self.store.put([new_job(request, shown_as=shown_as)])
+        """Add a job to the queue; return it, and whether it is new."""
+        added = self.store.put([make_job(request, shown_as=shown_as)])
         self.runner.look()
         job = self.store.find(request.id)
         if job is None:
@@ -119,21 +121,21 @@ class Service:
         return job, bool(added)
 
     def check_room(self, size: int) -> None:
-        """Make sure that a file has room on the disk.
+        """Check that the disk has room for a file.
 
         Raises:
-            DiskFullError: it has none.
+            DiskFullError: it has no room.
         """
-        free = shutil.disk_usage(self.settings.data).free
-        if free - size < self.settings.reserve:
-            raise DiskFullError("no room is left for files", path=str(self.settings.data))
+        free = shutil.disk_usage(self.options.data).free
+        if free - size < self.options.reserve:
+            raise DiskFullError("no room is left for files", path=str(self.options.data))
 
-    async def outcome[Result](self, future: Future[Result], http: HttpRequest) -> Result:
-        """Wait for what a future comes to; give it up when the client goes.
+    async def wait_for[Result](self, future: Future[Result], http: HttpRequest) -> Result:
+        """Wait for a future; abandon it if the client disconnects.
 
         Raises:
-            DicodecError: it failed.
-            Refusal: it was given up.
+            DicodecError: the work failed.
+            Refusal: the work was abandoned.
         """
         waiting = asyncio.wrap_future(future)
         try:
@@ -149,7 +151,7 @@ class Service:
         return waiting.result()
 
     def remove_old_files(self) -> int:
-        """Remove uploads and results that were kept long enough, and forget old jobs."""
+        """Remove old uploads, results and jobs; return the number of removed files."""
         now = time.time()
         removed = 0
         for folder in (self.uploads, self.results):
@@ -157,17 +159,17 @@ class Service:
                 with suppress(OSError):
                     job = self.store.find(path.stem)
                     over = job is None or job.state.over
-                    if over and now - path.stat().st_mtime > self.settings.keep_files:
+                    if over and now - path.stat().st_mtime > self.options.keep_files:
                         path.unlink()
                         removed += 1
-        while self.store.remove_finished(now - self.settings.keep_jobs):
+        while self.store.remove_finished(now - self.options.keep_jobs):
             pass
         return removed
 
-    # Whether all is well.
+    # Health.
 
     def problems(self) -> dict[str, str]:
-        """Return what keeps the service from its work: part and reason; empty where all is well."""
+        """Return the problems of the service, as error codes by part; empty if there are none."""
         checks: dict[str, Callable[[], None]] = {
             "store": self.store.check,
             "disk": self._check_disk,

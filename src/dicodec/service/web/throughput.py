@@ -1,4 +1,4 @@
-"""How many jobs came to an end lately, for the page."""
+"""Count the jobs of the last minutes, for the page."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-SLOT_SECONDS = 5
-SLOTS = 60
+SLOT_SECONDS, SLOTS = 5, 60
+"""Seconds of an interval, and number of intervals."""
 
 
 @dataclass(slots=True)
 class Slot:
-    """What came to an end within SLOT_SECONDS.
+    """Numbers of one interval of SLOT_SECONDS.
 
     Attributes:
-        number: of the slot, by the clock.
-        done: jobs.
-        failed: attempts.
-        bytes: of the sources of those that are done.
+        number: number of the interval, by the clock.
+        done: converted files.
+        failed: failed attempts.
+        bytes: bytes of the converted sources.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Slot:
 
 
 class Throughput:
-    """Counts in slots of some seconds, and forgets after some minutes."""
+    """Counts attempts in SLOTS intervals of SLOT_SECONDS, and forgets older ones."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -39,7 +39,7 @@ class Throughput:
 
     def count(self, *, failed: bool, size: int) -> None:
         """Count an attempt that ended."""
-        number = self._now()
+        number = self._current()
         with self._lock:
             if not self._slots or self._slots[-1].number != number:
                 self._slots.append(Slot(number))
@@ -49,11 +49,11 @@ class Throughput:
             slot.bytes += 0 if failed else size
 
     def slots(self) -> list[Slot]:
-        """Return all slots, the oldest first, those without anything too."""
-        now = self._now()
+        """Return all slots, the oldest first, empty ones included."""
+        now = self._current()
         with self._lock:
             known = {slot.number: slot for slot in self._slots}
         return [known.get(number, Slot(number)) for number in range(now - SLOTS + 1, now + 1)]
 
-    def _now(self) -> int:
+    def _current(self) -> int:
         return int(self._clock() // SLOT_SECONDS)

@@ -1,4 +1,4 @@
-"""What needs no worker: sending requests to a broker, and dead letters back."""
+"""Send requests to a broker, and send dead letters back, without a worker."""
 
 from __future__ import annotations
 
@@ -13,107 +13,114 @@ from itertools import batched
 from dicodec.errors import TargetUnavailableError
 from dicodec.service.brokers.broker import (
     Broker,
+    BrokerOptions,
     BrokerUnavailableError,
-    Consumption,
     Delivery,
     Outgoing,
-    Place,
+    Queue,
 )
-from dicodec.service.brokers.connecting import broker_at, without_credentials
+from dicodec.service.brokers.connecting import hide_credentials, make_broker
 from dicodec.service.jobs.messages import Request
 from dicodec.service.worker import settlement
 
 _BATCH = 200
+"""Messages that are sent or fetched at once."""
+
 _SILENCE = 6.0
-"""Of who takes dead letters; some brokers have whoever comes wait for a part of it."""
+"""Silence of a consumer of dead letters; some brokers make it wait for a part of that."""
 
 _PATIENCE = 3.0
 """Seconds without a dead letter after which there are no more."""
 
 
-def make_queues(url: str, how: Consumption) -> None:
-    """Make the queues that are missing at a broker.
+def make_queues(url: str, options: BrokerOptions) -> None:
+    """Make the missing queues of a broker.
 
     Raises:
         InvalidOptionError: the URL names no broker, or its client is not installed.
         TargetUnavailableError: the broker cannot be reached.
     """
-    asyncio.run(_make_queues(broker_at(url, replace(how, source=None))))
+    asyncio.run(_make_queues(make_broker(url, replace(options, source=None))))
 
 
 def send_requests(
-    url: str, how: Consumption, requests: Iterable[Request], sent: Callable[[int], None]
+    url: str, options: BrokerOptions, requests: Iterable[Request], report: Callable[[int], None]
 ) -> int:
     """Send requests to a broker; memory does not grow with them.
 
     Args:
-        url: of the broker.
-        how: names of its queues.
-        requests: taken as they are sent.
-        sent: is told how many the broker has, now and then.
+        url: URL of the broker.
+        options: names of its queues.
+        requests: the requests; they are read as they are sent.
+        report: called now and then with the number of sent requests.
 
     Returns:
-        How many were sent; the broker has them all.
+        Number of sent requests; the broker has them all.
 
     Raises:
         InvalidOptionError: the URL names no broker, or its client is not installed.
         TargetUnavailableError: the broker cannot be reached, or was lost on the way.
     """
-    return asyncio.run(_send_requests(broker_at(url, replace(how, source=None)), requests, sent))
+    return asyncio.run(
+        _send_requests(make_broker(url, replace(options, source=None)), requests, report)
+    )
 
 
-def send_dead_back(url: str, how: Consumption, *, cause: str | None = None) -> tuple[int, int]:
-    """Send dead letters back to be requests again; their history stays with them.
+def send_dead_back(
+    url: str, options: BrokerOptions, *, cause: str | None = None
+) -> tuple[int, int]:
+    """Send dead letters back as requests; they keep their history.
 
     Args:
-        url: of the broker.
-        how: names of its queues.
-        cause: error code of those that are sent back; None for all.
+        url: URL of the broker.
+        options: names of its queues.
+        cause: error code of the letters to send back; None for all.
 
     Returns:
-        How many were sent back, and how many were left.
+        Numbers of letters that were sent back, and that were left.
 
     Raises:
         InvalidOptionError: the URL names no broker, or its client is not installed.
-        TargetUnavailableError: it cannot be reached, or was lost; what was sent back stays so.
+        TargetUnavailableError: the broker cannot be reached, or the connection was lost on the
+            way; letters sent back before that stay so.
     """
     dead = replace(
-        how, source=Place.DEAD, group=f"{how.group}-dead", prefetch=_BATCH, silence=_SILENCE
+        options, source=Queue.DEAD, group=f"{options.group}-dead", prefetch=_BATCH, silence=_SILENCE
     )
-    return asyncio.run(_send_dead_back(broker_at(url, dead), cause))
+    return asyncio.run(_send_dead_back(make_broker(url, dead), cause))
 
 
 async def _make_queues(broker: Broker) -> None:
-    async with _opened(broker):
+    async with _open(broker):
         pass
 
 
 async def _send_requests(
-    broker: Broker, requests: Iterable[Request], sent: Callable[[int], None]
+    broker: Broker, requests: Iterable[Request], report: Callable[[int], None]
 ) -> int:
     count = 0
-    async with _opened(broker):
+    async with _open(broker):
         for batch in batched(requests, _BATCH):
             await broker.send(
-                [Outgoing(Place.REQUESTS, one.to_json().encode(), {}, one.id) for one in batch]
+                [Outgoing(Queue.REQUESTS, one.to_json().encode(), {}, one.id) for one in batch]
             )
             count += len(batch)
-            sent(count)
+            report(count)
     return count
 
 
 async def _send_dead_back(broker: Broker, cause: str | None) -> tuple[int, int]:
     turn = secrets.token_hex(4)
     count = left = 0
-    async with _opened(broker):
-        while letters := await _letters(broker):
+    async with _open(broker):
+        while letters := await _fetch_letters(broker):
             seen = [one for one in letters if settlement.is_seen(one, turn)]
             fresh = [one for one in letters if not settlement.is_seen(one, turn)]
             wanted = [one for one in fresh if cause in {None, one.headers.get(settlement.ERROR)}]
             others = [one for one in fresh if one not in wanted]
-            # Those that stay go behind the rest, marked, so that their coming round is the end.
-            copies = [settlement.seen(one, turn) for one in others]
-            await broker.send([settlement.sent_back(one) for one in wanted] + copies)
+            # Letters that stay go to the end of the queue, marked; the first marked one ends this.
+            copies = [settlement.mark_seen(one, turn) for one in others]
+            await broker.send([settlement.make_request_again(one) for one in wanted] + copies)
             await broker.acknowledge(fresh)
             count, left = count + len(wanted), left + len(others)
             if seen:
@@ -122,7 +129,7 @@ async def _send_dead_back(broker: Broker, cause: str | None) -> tuple[int, int]:
     return count, left
 
 
-async def _letters(broker: Broker) -> list[Delivery]:
+async def _fetch_letters(broker: Broker) -> list[Delivery]:
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE
     while loop.time() < until:
@@ -132,8 +139,8 @@ async def _letters(broker: Broker) -> list[Delivery]:
 
 
 @asynccontextmanager
-async def _opened(broker: Broker) -> AsyncIterator[None]:
-    # What the clients would print of a connection that broke, the error that is raised says.
+async def _open(broker: Broker) -> AsyncIterator[None]:
+    # The raised error has what the clients would print about a broken connection.
     silence = logging.NullHandler()
     logging.getLogger().addHandler(silence)
     try:
@@ -144,7 +151,7 @@ async def _opened(broker: Broker) -> AsyncIterator[None]:
             await broker.close()
     except BrokerUnavailableError as cause:
         raise TargetUnavailableError(
-            f"the broker cannot be reached: {cause}", path=without_credentials(broker.url)
+            f"the broker cannot be reached: {cause}", path=hide_credentials(broker.url)
         ) from cause
     finally:
         logging.getLogger().removeHandler(silence)

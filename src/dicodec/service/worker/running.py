@@ -1,4 +1,4 @@
-"""Running a worker's service in an event loop of its own, until signals end it."""
+"""Run a worker in an event loop of its own, until signals end it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import logging
 import signal
 
 from dicodec.service.brokers.broker import Broker
-from dicodec.service.ending_signals import ending_signals
+from dicodec.service.ending_signals import find_ending_signals
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.worker.options import Conduct
-from dicodec.service.worker.service import WorkerService
+from dicodec.service.worker.service import WorkerOptions, WorkerService
 
 
 def run_worker(
@@ -20,24 +19,24 @@ def run_worker(
     store: JobStore,
     executor: Executor,
     log: Log,
-    conduct: Conduct,
+    options: WorkerOptions,
     *,
     grace: float,
 ) -> None:
-    """Work until a signal; what is worked at is finished, at the second signal given up.
+    """Work until a signal. Running jobs may finish; a second signal abandons them.
 
     Args:
-        broker: see WorkerService, as for the others.
-        store: of jobs.
-        executor: that carries them out.
-        log: that each attempt is written to.
-        conduct: how the worker goes about it.
-        grace: seconds that conversions get to finish.
+        broker: see WorkerService, as for the next four.
+        store: the job store.
+        executor: carries out the jobs.
+        log: gets a line for each attempt.
+        options: options of the worker.
+        grace: seconds that jobs get to finish.
 
     Raises:
         InternalError: processes cannot be started.
     """
-    asyncio.run(_run(broker, store, executor, log, conduct, grace))
+    asyncio.run(_run(broker, store, executor, log, options, grace))
 
 
 async def _run(
@@ -45,10 +44,10 @@ async def _run(
     store: JobStore,
     executor: Executor,
     log: Log,
-    conduct: Conduct,
+    options: WorkerOptions,
     grace: float,
 ) -> None:
-    service = WorkerService(broker, store, executor, log, conduct)
+    service = WorkerService(broker, store, executor, log, options)
     hurry = asyncio.Event()
     signals = 0
 
@@ -59,11 +58,11 @@ async def _run(
         if signals > 1:
             hurry.set()
 
-    clients = _ClientsWords(log, broker.url)
+    clients = _ClientLog(log, broker.url)
     logging.getLogger().addHandler(clients)
-    logging.captureWarnings(True)  # of clients whose connection broke: lines of the log too
+    logging.captureWarnings(True)  # warnings of clients whose connection broke go to the log too
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, *ending_signals())
+    numbers = (signal.SIGINT, *find_ending_signals())
     for number in numbers:
         loop.add_signal_handler(number, hear)
     try:
@@ -74,8 +73,8 @@ async def _run(
         logging.getLogger().removeHandler(clients)
 
 
-class _ClientsWords(logging.Handler):
-    """Writes what the brokers' clients have to say as lines of our own."""
+class _ClientLog(logging.Handler):
+    """Writes messages of the brokers' clients as lines of our log."""
 
     def __init__(self, log: Log, url: str) -> None:
         super().__init__(logging.WARNING)

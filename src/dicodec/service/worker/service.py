@@ -1,81 +1,96 @@
-"""The worker's loops: one takes messages, one settles what has ended, one gives signs of life."""
+"""Run a worker: three loops take messages, settle ended jobs and send heartbeats."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from dicodec.batch.pool.grouping import files_for, share_evenly
 from dicodec.errors import DicodecError, RequestError, WorkerCrashedError
 from dicodec.service.brokers.broker import Broker, Delivery, Outgoing
 from dicodec.service.brokers.connection import Connection
-from dicodec.service.jobs.execution import Executor
-from dicodec.service.jobs.execution_work import Done, Task
+from dicodec.service.jobs.execution import Executor, make_grouping
+from dicodec.service.jobs.execution_work import ConversionResult, Task
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Event, EventKind, Request
-from dicodec.service.jobs.outcomes import cancelled, failure, success
-from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.store.tables import Ending, Job, JobState
+from dicodec.service.jobs.outcomes import describe_attempt, log_attempt
+from dicodec.service.jobs.retry_causes import RetryPolicy
+from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
+from dicodec.service.jobs.store.tables import AttemptOutcome, Job
 from dicodec.service.worker import settlement
-from dicodec.service.worker.jobs_in_hand import Flight
-from dicodec.service.worker.options import Conduct
+from dicodec.service.worker.delivered_job import DeliveredJob
 from dicodec.service.worker.settlement import Settlement
-from dicodec.service.worker.store_access import JobBook
+from dicodec.service.worker.store_access import AsyncJobStore
 
 _FETCH_SECONDS = 1.0
-_GROUP_SECONDS, _GROUP_JOBS = 0.2, 32
-"""What a group should take at most; each job costs less the larger its group."""
-
 _AHEAD_SECONDS = 2.0
-"""Work that is taken ahead, as brokers need a moment for more, and some need several."""
+"""Seconds of work that is taken ahead, because brokers need a moment to deliver more."""
 
 _GATHER_SECONDS = 0.05
-"""For which outcomes are gathered: each costs less the more there are."""
+"""How long outcomes are gathered, because each costs less the more there are."""
 
 _EVENTS_HELD = 10_000
 _TURN_SECONDS = 0.5
-_BEATS = 4
-"""Signs of life in the time after which a job is taken from one that gives none."""
-
 _ENTER_SECONDS, _HURRIED_SECONDS = 10.0, 2.0
-"""How long a worker that ends waits until the broker has heard what its jobs came to."""
+"""How long a worker that ends waits until the broker has the outcomes of its jobs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """Options of a worker.
+
+    Attributes:
+        read: turns the body of a message into a request; None for a message that is ignored.
+        retries: rules for further attempts after a failure.
+        show_paths: whether events have paths of files.
+        all_events: whether to send events of acceptance, start and progress too.
+        alive_file: path of a file that is touched with each heartbeat; None for none.
+    """
+
+    read: Callable[[bytes], Request | None] = Request.from_json
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    show_paths: bool = False
+    all_events: bool = True
+    alive_file: str | None = None
 
 
 class WorkerService:
     """A worker at a broker.
 
     Args:
-        broker: where messages come from; opened and closed here.
-        store: of jobs; closed by the caller.
-        executor: that carries them out; closed here.
-        log: that each attempt is written to.
-        conduct: see Conduct.
+        broker: delivers the messages; the worker opens and closes it.
+        store: the job store; the caller closes it.
+        executor: carries out the jobs; the worker closes it.
+        log: gets a line for each attempt.
+        options: options of the worker.
     """
 
     def __init__(
-        self, broker: Broker, store: JobStore, executor: Executor, log: Log, conduct: Conduct
+        self, broker: Broker, store: JobStore, executor: Executor, log: Log, options: WorkerOptions
     ) -> None:
         self._broker = broker
         self._connection = Connection(broker, log)
-        self._book = JobBook(store, log)
+        self._store = AsyncJobStore(store, log)
         self._executor = executor
         self._log = log
-        self._conduct = conduct
-        self._flights: dict[str, Flight] = {}
-        self._ended: deque[Flight] = deque()
+        self._options = options
+        self._jobs: dict[str, DeliveredJob] = {}
+        self._ended: deque[DeliveredJob] = deque()
         self._events: deque[Outgoing] = deque(maxlen=_EVENTS_HELD)
         self._progress: dict[str, tuple[int, int]] = {}
-        self._seconds_each = _GROUP_SECONDS
+        self._grouping = make_grouping()
         self._stopping = asyncio.Event()
         self._news = asyncio.Event()
         self._room_made = asyncio.Event()
 
     def stop(self) -> None:
-        """Take nothing more."""
+        """Take no further messages."""
         self._stopping.set()
         self._room_made.set()
 
@@ -83,8 +98,8 @@ class WorkerService:
         """Work until `stop` is called.
 
         Args:
-            grace: seconds that jobs get to finish then.
-            hurry: once it is set they get none.
+            grace: seconds that jobs get to finish after that.
+            hurry: set to abandon them at once.
 
         Raises:
             InternalError: processes cannot be started.
@@ -97,7 +112,7 @@ class WorkerService:
         try:
             await asyncio.wait([*loops, stopping], return_when="FIRST_COMPLETED")
             self.stop()
-            self._log.write("info", "stopping", jobs=len(self._flights))
+            self._log.write("info", "stopping", jobs=len(self._jobs))
             await self._drain(grace, hurry)
             for one in loops:
                 if one.done():
@@ -108,7 +123,7 @@ class WorkerService:
                 one.cancel()
             await asyncio.gather(*loops, stopping, return_exceptions=True)
             await self._connection.close()
-            self._book.close()
+            self._store.close()
         if self._executor.fault is not None:
             raise self._executor.fault
 
@@ -121,7 +136,7 @@ class WorkerService:
         await closing
         until = time.monotonic() + (_HURRIED_SECONDS if hurried.done() else _ENTER_SECONDS)
         hurried.cancel()
-        while self._flights and time.monotonic() < until:
+        while self._jobs and time.monotonic() < until:
             await asyncio.sleep(0.02)
 
     # Messages in.
@@ -129,7 +144,7 @@ class WorkerService:
     async def _take(self) -> None:
         while not self._stopping.is_set():
             room = self._room()
-            if room > 0 and (room >= self._group() or not self._flights):
+            if room > 0 and (room >= self._group_size() or not self._jobs):
                 deliveries = await self._connection.fetch(room, _FETCH_SECONDS)
                 if deliveries:
                     await self._begin(deliveries)
@@ -137,80 +152,86 @@ class WorkerService:
                 self._room_made.clear()
                 await self._room_made.wait()
 
-    def _group(self) -> int:
-        share = self._broker.how.prefetch // (self._executor.jobs + 1)
-        count = int(_GROUP_SECONDS / max(self._seconds_each, 1e-6))
-        return max(1, min(count, share, _GROUP_JOBS))
+    def _group_size(self) -> int:
+        share = self._broker.options.prefetch // (self._executor.jobs + 1)
+        return max(1, min(self._grouping.size, share))
 
     def _room(self) -> int:
-        # A group for each process, and one that waits, so that none is ever without.
-        groups = (self._executor.jobs + 1) * self._group()
-        ahead = self._executor.jobs * int(_AHEAD_SECONDS / max(self._seconds_each, 1e-6))
-        return min(max(groups, ahead), self._broker.how.prefetch) - len(self._flights)
+        jobs = self._executor.jobs
+        wanted = max(
+            files_for(jobs, self._group_size()),
+            jobs * self._grouping.files_in(_AHEAD_SECONDS),
+        )
+        return min(wanted, self._broker.options.prefetch) - len(self._jobs)
 
     async def _begin(self, deliveries: Sequence[Delivery]) -> None:
-        new: dict[str, Flight] = {}
+        new: dict[str, DeliveredJob] = {}
         for delivery in deliveries:
             try:
-                request = self._conduct.read(delivery.body)
+                request = self._options.read(delivery.body)
             except DicodecError as error:
                 await self._refuse(delivery, error)
                 continue
             if request is None:
                 await self._settle(Settlement(), delivery)
-            elif flight := self._flights.get(request.id) or new.get(request.id):
-                flight.deliveries.append(delivery)
+            elif delivered := self._jobs.get(request.id) or new.get(request.id):
+                delivered.deliveries.append(delivery)
             else:
-                new[request.id] = Flight(request, [delivery])
-        taken = await self._book.take([(flight.request, flight.anew) for flight in new.values()])
+                new[request.id] = DeliveredJob(request, [delivery])
+        taken = await self._store.take(
+            [(delivered.request, delivered.anew) for delivered in new.values()]
+        )
         begun = []
-        for flight, (job, ours) in zip(new.values(), taken, strict=True):
+        for delivered, (job, ours) in zip(new.values(), taken, strict=True):
             if ours:
-                flight.job = job
-                self._flights[job.id] = flight
-                begun.append(flight)
+                delivered.job = job
+                self._jobs[job.id] = delivered
+                begun.append(delivered)
             else:
-                for delivery in flight.deliveries:
-                    await self._settle_known(delivery, flight.request, job)
-        self._submit([flight for flight in begun if not self._cut_short(flight)])
+                for delivery in delivered.deliveries:
+                    await self._settle_known(delivery, delivered.request, job)
+        self._submit([delivered for delivered in begun if not self._cut_short(delivered)])
 
-    def _submit(self, flights: Sequence[Flight]) -> None:
-        flights = sorted(flights, key=lambda one: -one.request.priority)
-        size = max(1, min(self._group(), -(-len(flights) // self._executor.jobs)))
-        for start in range(0, len(flights), size):
-            group = flights[start : start + size]
+    def _submit(self, jobs: Sequence[DeliveredJob]) -> None:
+        jobs = sorted(jobs, key=lambda one: -one.request.priority)
+        size = share_evenly(len(jobs), self._executor.jobs, self._group_size())
+        for start in range(0, len(jobs), size):
+            group = jobs[start : start + size]
             futures = self._executor.submit_group(
                 [Task(one.request, one.began) for one in group],
                 [partial(self._hear_progress, one.request.id) for one in group],
             )
-            for flight, future in zip(group, futures, strict=True):
-                flight.future = future
-                self._tell(flight, EventKind.ACCEPTED)
-                self._tell(flight, EventKind.STARTED)
-                future.add_done_callback(partial(self._over, asyncio.get_running_loop(), flight))
+            for delivered, future in zip(group, futures, strict=True):
+                delivered.future = future
+                self._add_event(delivered, EventKind.ACCEPTED)
+                self._add_event(delivered, EventKind.STARTED)
+                future.add_done_callback(partial(self._over, asyncio.get_running_loop(), delivered))
 
-    def _cut_short(self, flight: Flight) -> bool:
-        """Whether a job has ended too many workers, and is over by that."""
-        count = flight.cut_short
+    def _cut_short(self, delivered: DeliveredJob) -> bool:
+        """Whether a job has ended too many workers, and so ends with an error."""
+        count = delivered.cut_short
         if count <= settlement.CUT_SHORT:
             return False
-        flight.future = Future()
-        flight.future.set_exception(WorkerCrashedError(f"it was cut short {count} times"))
-        self._ended.append(flight)
+        delivered.future = Future()
+        delivered.future.set_exception(WorkerCrashedError(f"it was cut short {count} times"))
+        self._ended.append(delivered)
         self._news.set()
         return True
 
     async def _refuse(self, delivery: Delivery, error: DicodecError) -> None:
         self._log.write("error", "not a request", code=error.code, message=error.message)
-        await self._settle(settlement.unreadable(delivery, error, self._broker.consumer), delivery)
+        await self._settle(
+            settlement.settle_unreadable(delivery, error, self._broker.consumer), delivery
+        )
 
     async def _settle_known(self, delivery: Delivery, request: Request, job: Job) -> None:
-        if not settlement.same_request(request, job):
+        if not settlement.is_same_request(request, job):
             await self._refuse(delivery, RequestError("the id is that of another request"))
             return
         self._log.write("info", "known already", job=job.id, trace=job.trace, state=str(job.state))
         await self._settle(
-            settlement.known(delivery, job, self._book.lease, self._broker.consumer), delivery
+            settlement.settle_known(delivery, job, self._store.lease, self._broker.consumer),
+            delivery,
         )
 
     async def _settle(self, settled: Settlement, delivery: Delivery) -> None:
@@ -221,9 +242,11 @@ class WorkerService:
     def _hear_progress(self, job: str, done: int, frames: int) -> None:
         self._progress[job] = done, frames
 
-    def _over(self, loop: asyncio.AbstractEventLoop, flight: Flight, _: Future[Done]) -> None:
-        """Hear, in the executor's thread, that a job has ended."""
-        self._ended.append(flight)
+    def _over(
+        self, loop: asyncio.AbstractEventLoop, delivered: DeliveredJob, _: Future[ConversionResult]
+    ) -> None:
+        """Take note, in the executor's thread, that a job has ended."""
+        self._ended.append(delivered)
         loop.call_soon_threadsafe(self._news.set)
 
     async def _settle_all(self) -> None:
@@ -235,99 +258,91 @@ class WorkerService:
                 self.stop()
             await self._enter([self._ended.popleft() for _ in range(len(self._ended))])
 
-    async def _enter(self, taken: Sequence[Flight]) -> None:
-        """Enter what jobs came to, tell it, and acknowledge what asked for them."""
-        endings = {flight.request.id: self._ending(flight) for flight in taken}
-        known = [ending for ending in endings.values() if ending is not None]
-        await self._book.end(known, [job for job, ending in endings.items() if ending is None])
+    async def _enter(self, taken: Sequence[DeliveredJob]) -> None:
+        """Enter the outcomes of jobs, send their events, and acknowledge their messages."""
+        outcomes = {delivered.request.id: self._describe(delivered) for delivered in taken}
+        known = [outcome for outcome in outcomes.values() if outcome is not None]
+        await self._store.end(known, [job for job, outcome in outcomes.items() if outcome is None])
         copies: list[Outgoing] = [self._events.popleft() for _ in range(len(self._events))]
         done: list[Delivery] = []
         back: list[Delivery] = []
-        for flight in taken:
-            ending = endings[flight.request.id]
-            if ending is None:
-                back += flight.deliveries
+        for delivered in taken:
+            outcome = outcomes[delivered.request.id]
+            if outcome is None:
+                back += delivered.deliveries
                 continue
-            self._write(flight, ending)
-            settled = settlement.ended(flight.latest, ending, self._broker.consumer)
-            # What cannot be acknowledged any more comes again by itself.
-            gone = not self._broker.remembers and flight.latest.session != self._broker.session
+            log_attempt(
+                self._log,
+                outcome,
+                attempt=delivered.attempt,
+                trace=delivered.request.trace_id,
+                file=delivered.request.source,
+            )
+            settled = settlement.settle_ended(delivered.latest, outcome, self._broker.consumer)
+            # A message that cannot be acknowledged any more is delivered again.
+            gone = not self._broker.remembers and delivered.latest.session != self._broker.session
             copies += settled.events if gone else settled.messages
-            done += flight.deliveries
+            done += delivered.deliveries
         if copies or done or back:
             await self._connection.deliver(copies, done, back)
         late: list[Delivery] = []
-        for flight in taken:
-            del self._flights[flight.request.id]
-            self._progress.pop(flight.request.id, None)
-            late += [one for one in flight.deliveries if one not in done and one not in back]
+        for delivered in taken:
+            del self._jobs[delivered.request.id]
+            self._progress.pop(delivered.request.id, None)
+            late += [one for one in delivered.deliveries if one not in done and one not in back]
         self._room_made.set()
-        if late:  # they came while this was settled
+        if late:  # they came while the jobs were settled
             await self._begin(late)
 
-    def _ending(self, flight: Flight) -> Ending | None:
-        """Return how a job's attempt ends; None where it was returned undone."""
-        outcome = flight.outcome(self._executor.fault)
-        attempt, show = flight.attempt, self._conduct.show_paths
-        if outcome is None:
-            return cancelled(flight.request, attempt) if flight.cancelling else None
-        if isinstance(outcome, DicodecError):
-            retries = self._conduct.retries
-            return failure(flight.request, attempt, outcome, retries, show_paths=show)
-        ending = success(flight.request, attempt, outcome, show_paths=show)
-        if ending.seconds is not None:
-            self._seconds_each += 0.1 * (ending.seconds - self._seconds_each)
-        return ending
+    def _describe(self, job: DeliveredJob) -> AttemptOutcome | None:
+        """Describe how a job's attempt ended; None if it was returned without a result."""
+        came = job.read_result(self._executor.fault)
+        if came is None and not job.cancelling:
+            return None
+        outcome = describe_attempt(
+            job.request,
+            job.attempt,
+            came,
+            self._options.retries,
+            show_paths=self._options.show_paths,
+        )
+        self._grouping.add_time(outcome.seconds)
+        return outcome
 
-    # Signs of life.
+    # Heartbeats.
 
     async def _beat(self) -> None:
-        silence = min(self._broker.how.silence, self._book.lease) / _BEATS
-        told = 0.0
+        silence = min(self._broker.options.silence, self._store.lease) / BEATS_PER_LEASE
+        last = 0.0
         while True:
             await asyncio.sleep(min(_TURN_SECONDS, silence))
-            self._tell_progress()
+            self._report_progress()
             if self._events or self._executor.fault is not None:
                 self._news.set()
-            if time.monotonic() - told < silence:
+            if time.monotonic() - last < silence:
                 continue
-            told = time.monotonic()
-            if self._flights:
-                for job in await self._book.beat():
+            last = time.monotonic()
+            if self._jobs:
+                for job in await self._store.beat():
                     self._give_up(job)
-            every = [one for flight in self._flights.values() for one in flight.deliveries]
+            every = [one for delivered in self._jobs.values() for one in delivered.deliveries]
             await self._connection.beat(every)
-            if self._conduct.alive_file is not None:
-                await asyncio.to_thread(Path(self._conduct.alive_file).touch)
+            if self._options.alive_file is not None:
+                await asyncio.to_thread(Path(self._options.alive_file).touch)
 
     def _give_up(self, job: str) -> None:
-        flight = self._flights.get(job)
-        if flight is not None and flight.future is not None and not flight.cancelling:
-            flight.cancelling = True
-            self._executor.give_up(flight.future)
+        delivered = self._jobs.get(job)
+        if delivered is not None and delivered.future is not None and not delivered.cancelling:
+            delivered.cancelling = True
+            self._executor.give_up(delivered.future)
 
-    def _tell_progress(self) -> None:
+    def _report_progress(self) -> None:
         for job in [*self._progress]:
             done, frames = self._progress.pop(job)
-            if (flight := self._flights.get(job)) is not None and frames > 1:
-                self._tell(flight, EventKind.PROGRESS, frames_done=done, frames=frames)
+            if (delivered := self._jobs.get(job)) is not None and frames > 1:
+                self._add_event(delivered, EventKind.PROGRESS, frames_done=done, frames=frames)
 
-    def _tell(self, flight: Flight, kind: EventKind, **values: int) -> None:
-        if self._conduct.all_events:
-            event = Event.of(flight.request, kind, attempt=flight.attempt, **values)
-            self._events.append(settlement.told(event))
-
-    def _write(self, flight: Flight, ending: Ending) -> None:
-        levels = {JobState.PENDING: "warning", JobState.DEAD: "error"}
-        self._log.write(
-            levels.get(ending.state, "info"),
-            "will be tried again" if ending.state is JobState.PENDING else str(ending.state),
-            job=flight.request.id,
-            trace=flight.request.trace_id,
-            file=flight.request.source,
-            attempt=flight.attempt,
-            action=ending.action,
-            code=ending.error_code,
-            message=ending.error_text,
-            seconds=ending.seconds,
-        )
+    def _add_event(self, delivered: DeliveredJob, kind: EventKind, **values: int) -> None:
+        if self._options.all_events:
+            event = Event.of(delivered.request, kind, attempt=delivered.attempt, **values)
+            self._events.append(settlement.make_event_message(event))

@@ -1,4 +1,4 @@
-"""The store of jobs, as the worker's loops use it: in a thread, and until it can be written."""
+"""Access the job store from the worker's loops: in a thread, repeated until it succeeds."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from dicodec.service.jobs.logs import Log
-from dicodec.service.jobs.messages import Event, EventKind, Request
+from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.store.tables import Ending, Job, NewJob
+from dicodec.service.jobs.store.tables import AttemptOutcome, Job
+from dicodec.service.jobs.submission import make_job
 
 _PAUSE = 1.0
+"""Seconds until a failed call is repeated."""
 
 
-class JobBook:
-    """Enters what is taken and what becomes of it.
+class AsyncJobStore:
+    """The job store for the loops of a worker.
 
     Args:
-        store: closed by the caller.
-        log: that failures of the store are written to.
+        store: the store; the caller closes it.
+        log: gets a line for each failure of the store.
     """
 
     def __init__(self, store: JobStore, log: Log) -> None:
@@ -35,46 +37,36 @@ class JobBook:
         self._thread.shutdown()
 
     async def take(self, requests: Sequence[tuple[Request, bool]]) -> list[tuple[Job, bool]]:
-        """Enter requests.
+        """Enter requests, and take their jobs.
 
         Args:
-            requests: each with whether it begins anew where it is known as dead.
+            requests: requests, each with whether a dead job starts anew.
 
         Returns:
-            For each its job, and whether that is this worker's to do.
+            The job of each request, and whether this worker took it.
         """
         return await self._call(self._take, requests)
 
-    async def end(self, endings: Sequence[Ending], undone: Iterable[str]) -> None:
-        """Enter how attempts ended, and which jobs were returned undone."""
-        await self._call(self._end, endings, [*undone])
+    async def end(self, outcomes: Sequence[AttemptOutcome], undone: Iterable[str]) -> None:
+        """Enter outcomes of attempts, and give back jobs that were returned without one."""
+        await self._call(self._end, outcomes, [*undone])
 
     async def beat(self) -> list[str]:
-        """Say that this worker's jobs are worked at; return those that shall be given up."""
+        """Renew the leases of this worker's jobs; return the ids of jobs to cancel."""
         return await self._call(self._store.heartbeat)
 
     def _take(self, requests: Sequence[tuple[Request, bool]]) -> list[tuple[Job, bool]]:
         jobs = []
         for request, anew in requests:
-            event = Event.of(request, EventKind.ACCEPTED).to_json()
-            if anew:
-                self._store.retry(request.id, event)
-            jobs.append(
-                NewJob(
-                    id=request.id,
-                    request=request.to_json(),
-                    source=request.source,
-                    tenant=request.tenant,
-                    trace=request.trace_id,
-                    priority=request.priority,
-                    event=event,
-                )
-            )
+            job = make_job(request)
+            if anew and job.event is not None:
+                self._store.retry(job.id, job.event)
+            jobs.append(job)
         return self._store.take(jobs) if jobs else []
 
-    def _end(self, endings: Sequence[Ending], undone: Sequence[str]) -> None:
-        if endings:
-            self._store.finish(endings)
+    def _end(self, outcomes: Sequence[AttemptOutcome], undone: Sequence[str]) -> None:
+        if outcomes:
+            self._store.finish(outcomes)
         if undone:
             self._store.give_back(undone)
 

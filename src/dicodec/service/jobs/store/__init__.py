@@ -1,1 +1,1 @@
-"""The store of jobs: one SQLite file."""
+"""The job store: the queue of jobs in one SQLite file."""

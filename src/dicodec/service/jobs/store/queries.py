@@ -1,4 +1,4 @@
-"""What a job store can be asked: jobs, how many there are of each kind, and what happened."""
+"""Read a job store: its jobs, their numbers by state, and its events."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class StoreReading:
     _clock: Callable[[], float]
 
     def find(self, job: str) -> Job | None:
-        """Return a job by its id."""
+        """Return a job by its id; None if there is none."""
         rows = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job,))
-        return job_of(rows[0]) if rows else None
+        return parse_job(rows[0]) if rows else None
 
     def jobs(self, wanted: JobFilter, limit: int) -> list[Job]:
-        """Return jobs, the latest first."""
+        """Return at most `limit` of the wanted jobs, the latest first."""
         rows = [
             ("state = ?", wanted.state),
             ("error_code = ?", wanted.cause),
@@ -39,17 +39,17 @@ class StoreReading:
             f"SELECT {COLUMNS} FROM job WHERE {where} ORDER BY number DESC LIMIT ?",
             (*values, limit),
         )
-        return [*map(job_of, found)]
+        return [*map(parse_job, found)]
 
     def tallies(self) -> list[Tally]:
-        """Return how many jobs are in each state, by cause; it takes as long for any number."""
+        """Return the numbers of jobs by state and error code; the time does not grow with them."""
         rows = self._query(
             "SELECT state, cause, jobs, source_bytes, target_bytes FROM tally WHERE jobs"
         )
         return [Tally(JobState(state), *rest) for state, *rest in rows]
 
     def queue_age(self) -> float:
-        """Return for how many seconds the longest waiting job that is due has been there."""
+        """Return the seconds that the oldest due job has waited; 0 if none is due."""
         (oldest,) = self._query(
             "SELECT min(max(created, not_before)) FROM (SELECT created, not_before FROM job"
             " WHERE state = 'pending' AND not_before <= ? ORDER BY number LIMIT 1)",
@@ -58,7 +58,7 @@ class StoreReading:
         return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
 
     def events_after(self, number: int, limit: int = 500) -> list[tuple[int, str, str]]:
-        """Return rows (number, job's id, event as JSON) behind an event, the oldest first."""
+        """Return rows (number, job's id, event as JSON) after an event, the oldest first."""
         rows = self._query(
             "SELECT number, job, json FROM event WHERE number > ? ORDER BY number LIMIT ?",
             (number, limit),
@@ -66,7 +66,7 @@ class StoreReading:
         return [(row[0], row[1], row[2]) for row in rows]
 
     def last_event(self) -> int:
-        """Return the number of the latest event; 0 before the first."""
+        """Return the number of the latest event; 0 if there is none."""
         return int(self._query("SELECT ifnull(max(number), 0) FROM event")[0][0])
 
     def _query(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -74,7 +74,7 @@ class StoreReading:
             return self._connection.execute(text, values).fetchall()
 
 
-def job_of(row: tuple[Any, ...]) -> Job:
+def parse_job(row: tuple[Any, ...]) -> Job:
     """Return a row of COLUMNS as a job."""
     values = [decode_value(value) for value in row]
     values[7] = JobState(values[7])

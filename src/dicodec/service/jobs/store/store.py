@@ -1,9 +1,9 @@
-"""The job store: one SQLite file that is queue, ledger of jobs and duplicate check at once.
+"""The job store: one SQLite file that is queue, record of jobs and duplicate check at once.
 
-Many processes and threads may use it. A job that is being worked at is leased: who has it says from
-time to time that it lives, and when it no longer does, somebody else gets the job. A job is entered
-once by its id, so what is sent twice is done once. What was put survives a power cut; of what
-became of jobs a power cut may cost the last moments, which are then done again.
+Many processes and threads may use it. A running job holds a lease, renewed by heartbeats. When the
+heartbeats stop, another process may take the job. A job is entered once by its id, so a request
+that is sent twice is carried out once. New jobs survive a power cut; outcomes of the last moments
+may not, and those jobs are then carried out again.
 """
 
 from __future__ import annotations
@@ -22,24 +22,28 @@ from typing import Any, Self
 
 from dicodec.batch.ledger.sqlite_file import DatabaseFormat, encode_text, open_database
 from dicodec.errors import TargetUnavailableError
-from dicodec.service.jobs.store.queries import StoreReading, job_of
+from dicodec.service.jobs.store.queries import StoreReading, parse_job
 from dicodec.service.jobs.store.tables import (
     APPLICATION,
     COLUMNS,
     SCHEMA,
     VERSION,
-    Ending,
+    AttemptOutcome,
     Job,
     NewJob,
 )
 
 LEASE_SECONDS = 15.0
-"""How long a job is left to whoever took it and says nothing."""
+"""Seconds that a lease lasts without a heartbeat."""
+
+BEATS_PER_LEASE = 4
+"""Heartbeats in the time of a lease."""
 
 EVENTS_KEPT = 20_000
-"""Events that are kept for those who come back after a break."""
+"""Events that are kept for clients that come back after a break."""
 
 _BATCH = 1000
+"""Jobs of one transaction at most."""
 
 _FORMAT = DatabaseFormat("job store", APPLICATION, VERSION, SCHEMA)
 
@@ -48,13 +52,13 @@ class JobStore(StoreReading):
     """An open job store.
 
     Args:
-        path: its file; made where it is missing, in a folder that exists.
-        lease: seconds until a job is taken from a process that says nothing.
-        clock: seconds since 1970.
+        path: its file, in an existing folder; the file is made if it is missing.
+        lease: seconds until a job is taken from a process without heartbeats.
+        clock: returns the time in seconds since 1970.
 
     Raises:
-        InvalidOptionError: the file is something else.
-        TargetUnavailableError: it cannot be made or opened.
+        InvalidOptionError: the file is not a job store.
+        TargetUnavailableError: the file cannot be made or opened.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class JobStore(StoreReading):
         self.close()
 
     def close(self) -> None:
-        """Give back what this object holds, and close."""
+        """Give back the jobs that this object holds, and close."""
         with self._lock:
             self._give_back("owner = ?", (self.owner,))
             self._connection.close()
@@ -103,9 +107,9 @@ class JobStore(StoreReading):
     # Jobs come and go.
 
     def put(self, jobs: Iterable[NewJob]) -> int:
-        """Add jobs, many to a transaction; return how many were new. They are safe then.
+        """Add jobs, and return the number of new ones; they survive a power cut after that.
 
-        A job whose id is known is left as it is.
+        A job with a known id is left as it is.
         """
         jobs = iter(jobs)
         added = 0
@@ -118,18 +122,19 @@ class JobStore(StoreReading):
         new = self._connection.execute(
             "INSERT INTO job (id, request, source, tenant, trace, priority, state, not_before,"
             " created) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING",
-            (job.id, job.request, _shown(job.source), job.tenant,
+            (job.id, job.request, _escape(job.source), job.tenant,
              job.trace, job.priority, job.not_before, self._clock()),
         ).rowcount  # fmt: skip
         if new and job.event is not None:
-            self._tell(job.id, job.event)
+            self._add_event(job.id, job.event)
         return bool(new)
 
     def claim(self, limit: int = 1) -> list[Job]:
-        """Take jobs that are due, the most urgent first; those of the dead are due again.
+        """Take due jobs, the most urgent first; jobs with an expired lease are due too.
 
         Returns:
-            At most `limit`, running and this object's; each had its attempts counted up.
+            At most `limit` jobs. They are running, and this object holds their leases; their
+            attempts are counted up.
         """
         with self._lock:
             now = self._clock()
@@ -138,7 +143,7 @@ class JobStore(StoreReading):
                 " OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lease < ?)",
                 (now, now),
             )[0][0]
-            if not due:  # nothing is written, and nobody has to wait
+            if not due:  # nothing is written, so nobody has to wait
                 return []
             with self._writing():
                 self._give_back("lease < ?", (now,))
@@ -149,21 +154,21 @@ class JobStore(StoreReading):
                     f" RETURNING {COLUMNS}",
                     (self.owner, now + self.lease, now, now, limit),
                 )
-        return sorted(map(job_of, rows), key=lambda job: (-job.priority, job.number))
+        return sorted(map(parse_job, rows), key=lambda job: (-job.priority, job.number))
 
     def take(self, jobs: Iterable[NewJob]) -> list[tuple[Job, bool]]:
-        """Add jobs unless they are known, and take those that nobody is at and that are not over.
+        """Add unknown jobs, and take those that are neither running elsewhere nor over.
 
-        For those who hear of jobs elsewhere and decide themselves when one is due.
+        It is for callers that get jobs from a broker, which decides when a job is due.
 
         Returns:
-            Each job as it is now, and whether it is this object's to do.
+            Each job as it is now, and whether this object took it.
         """
         with self._writing():
             now = self._clock()
-            return [self._taken(job, now) for job in jobs]
+            return [self._take(job, now) for job in jobs]
 
-    def _taken(self, job: NewJob, now: float) -> tuple[Job, bool]:
+    def _take(self, job: NewJob, now: float) -> tuple[Job, bool]:
         if not self._add(job):
             self._give_back("id = ? AND lease < ?", (job.id, now))
         rows = self._query(
@@ -171,12 +176,12 @@ class JobStore(StoreReading):
             (self.owner, now + self.lease, now, job.id),
         )
         if rows:
-            return job_of(rows[0]), True
+            return parse_job(rows[0]), True
         known = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job.id,))
-        return job_of(known[0]), False
+        return parse_job(known[0]), False
 
     def heartbeat(self) -> list[str]:
-        """Say that this object's jobs are being worked at; return those that shall be given up."""
+        """Renew the leases of this object's jobs; return the ids of jobs to cancel."""
         with self._writing():
             self._query(
                 "UPDATE job SET lease = ? WHERE state = 'running' AND owner = ?",
@@ -188,41 +193,41 @@ class JobStore(StoreReading):
             )
         return [row[0] for row in rows]
 
-    def progress(self, told: Sequence[tuple[str, int, int, str]]) -> None:
-        """Enter how far jobs are: (id, frames done, frames, event as JSON) each."""
+    def report_progress(self, rows: Sequence[tuple[str, int, int, str]]) -> None:
+        """Enter the progress of jobs: rows (id, frames done, frames, event as JSON)."""
         with self._writing():
-            for job, done, frames, event in told:
+            for job, done, frames, event in rows:
                 self._query(
                     "UPDATE job SET frames_done = ?, frames = ? WHERE id = ? AND owner = ?",
                     (done, frames, job, self.owner),
                 )
-                self._tell(job, event)
+                self._add_event(job, event)
 
-    def finish(self, endings: Iterable[Ending]) -> int:
-        """Enter how attempts ended; return how many were still this object's to end."""
+    def finish(self, outcomes: Iterable[AttemptOutcome]) -> int:
+        """Enter outcomes of attempts; return for how many this object still held the lease."""
         count = 0
         with self._writing():
             now = self._clock()
-            for one in endings:
+            for one in outcomes:
                 count += self._finish(one, now)
         return count
 
-    def _finish(self, one: Ending, now: float) -> int:
+    def _finish(self, one: AttemptOutcome, now: float) -> int:
         failed = one.error_code is not None
         note = json.dumps({"at": now, "code": one.error_code, "message": one.error_text})
         ended = self._connection.execute(
             _FINISH.format(history=_NOTED if failed else "history"),
             (one.state, one.not_before, now if one.state.over else None, one.frames, one.frames,
-             one.source_size, one.target_size, one.action, one.error_code, _shown(one.error_text),
+             one.source_size, one.target_size, one.action, one.error_code, _escape(one.error_text),
              one.seconds, encode_text(one.target), one.result, *([note] if failed else []), one.id,
              self.owner),
         ).rowcount  # fmt: skip
         if ended:
-            self._tell(one.id, one.event)
+            self._add_event(one.id, one.event)
         return ended
 
     def give_back(self, ids: Iterable[str]) -> None:
-        """Enter that jobs were not begun, or given up without an outcome: they are due again."""
+        """Enter that jobs did not start, or were abandoned: they are due again."""
         with self._writing():
             for job in ids:
                 self._give_back("id = ? AND owner = ?", (job, self.owner), attempts=1)
@@ -236,10 +241,10 @@ class JobStore(StoreReading):
         )
 
     def cancel(self, job: str, event: str) -> Job | None:
-        """Cancel a job that waits at once, and ask for the end of one that runs.
+        """Cancel a waiting job at once; mark a running one to be cancelled.
 
         Returns:
-            The job as it is now; None where there is none. One that is over stays as it is.
+            The job as it is now; None if there is none. A job that is over does not change.
         """
         with self._writing():
             waited = self._query(
@@ -248,39 +253,39 @@ class JobStore(StoreReading):
                 (self._clock(), job),
             )
             if waited:
-                self._tell(job, event)
+                self._add_event(job, event)
             self._query("UPDATE job SET cancelled = 1 WHERE id = ? AND state = 'running'", (job,))
         return self.find(job)
 
     def retry(self, job: str, event: str) -> Job | None:
-        """Have a job that is dead or cancelled tried again; return it as it is now, or None."""
+        """Make a dead or cancelled job due again; return the job as it is now, or None."""
         with self._writing(durable=True):
             if self._query(f"{_AGAIN} AND id = ? RETURNING id", (job,)):
-                self._tell(job, event)
+                self._add_event(job, event)
         return self.find(job)
 
     def retry_dead(self, cause: str | None = None) -> int:
-        """Have all dead jobs tried again, or those of one cause; return how many."""
+        """Make all dead jobs due again, or those with an error code; return their number."""
         with self._writing(durable=True):
             return self._connection.execute(
                 f"{_AGAIN} AND state = 'dead' AND (? IS NULL OR error_code = ?)", (cause, cause)
             ).rowcount
 
     def remove_finished(self, before: float) -> list[Job]:
-        """Forget jobs that were over before a time; return some of them, none where all are."""
+        """Remove some of the jobs that were over before a time; return them, none at the end."""
         with self._writing():
             rows = self._query(
                 "DELETE FROM job WHERE number IN (SELECT number FROM job WHERE state IN"
                 f" ('done', 'dead', 'cancelled') AND finished < ? LIMIT ?) RETURNING {COLUMNS}",
                 (before, _BATCH),
             )
-        return [*map(job_of, rows)]
+        return [*map(parse_job, rows)]
 
     def check(self) -> None:
-        """Make sure that the store can be written to.
+        """Check that the store can be written.
 
         Raises:
-            TargetUnavailableError: it cannot.
+            TargetUnavailableError: it cannot be written.
         """
         try:
             with self._writing():
@@ -288,13 +293,13 @@ class JobStore(StoreReading):
         except sqlite3.Error as cause:
             raise TargetUnavailableError(f"the job store: {cause}", path=self.path) from cause
 
-    def tell(self, events: Iterable[tuple[str, str]]) -> None:
-        """Add events that change nothing: (id of the job, JSON) each."""
+    def add_events(self, events: Iterable[tuple[str, str]]) -> None:
+        """Add events without a change of the jobs: rows (id of the job, JSON)."""
         with self._writing():
             for job, event in events:
-                self._tell(job, event)
+                self._add_event(job, event)
 
-    def _tell(self, job: str, event: str) -> None:
+    def _add_event(self, job: str, event: str) -> None:
         number = self._connection.execute(
             "INSERT INTO event (job, json) VALUES (?, ?)", (job, event)
         ).lastrowid
@@ -319,6 +324,6 @@ _AGAIN = (
 )
 
 
-def _shown(text: str | None) -> str | None:
-    """Return a text for people; of what is none, the bytes are escaped."""
+def _escape(text: str | None) -> str | None:
+    """Return a text for people; bytes that are not text are escaped."""
     return None if text is None else text.encode(errors="backslashreplace").decode()

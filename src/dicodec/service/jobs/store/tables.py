@@ -82,29 +82,29 @@ PRAGMA user_version = {VERSION};
 
 
 class JobState(StrEnum):
-    """What a job is in; the words are those of a batch's ledger where they mean the same."""
+    """State of a job; the words are those of a batch's ledger if they mean the same."""
 
     PENDING = "pending"
     RUNNING = "running"
     DONE = "done"
     DEAD = "dead"
-    """It failed and is not tried again, unless somebody asks for that."""
+    """It failed permanently, or ran out of attempts."""
     CANCELLED = "cancelled"
 
     @property
     def over(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """Whether the job has ended, for good or until somebody asks for another attempt."""
         return self not in {JobState.PENDING, JobState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job to be put into a store; see the table `job`.
+    """A new job; see the table `job`.
 
     Attributes:
-        request: what is asked for, as JSON in ASCII.
-        not_before: seconds since 1970 before which it is not begun.
-        event: what is told of it to those who watch, as JSON; None for nothing.
+        request: the request as JSON in ASCII.
+        not_before: earliest start, in seconds since 1970.
+        event: event of its acceptance, as JSON; None for none.
     """
 
     id: str
@@ -119,7 +119,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a store knows of a job; see the table `job`."""
+    """A row of the table `job`."""
 
     number: int
     id: str
@@ -152,14 +152,14 @@ COLUMNS = ", ".join(Job.__slots__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class AttemptOutcome:
     """How an attempt at a job ended; see the table `job`.
 
     Attributes:
-        state: PENDING where it is to be tried again.
-        event: what is told of it to those who watch, as JSON.
-        result: what it came to, as JSON: {"report": ...} or {"error": ...}.
-        not_before: of the next attempt.
+        state: new state of the job; PENDING if another attempt follows.
+        event: event of the outcome, as JSON.
+        result: {"report": ...} or {"error": ...}, as JSON.
+        not_before: earliest start of the next attempt, in seconds since 1970.
     """
 
     id: str
@@ -179,11 +179,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs are listed: those that all given fields hold for.
+    """Selects jobs for a list: all given fields must match.
 
     Attributes:
-        text: part of the source's path, or a job's or trace's id.
-        before: number of a job; only those that arrived earlier.
+        text: part of the source's path, or the id of the job or trace.
+        before: number of a job; only jobs that arrived earlier match.
     """
 
     state: JobState | None = None
@@ -195,7 +195,7 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many jobs are in a state, by cause, and their bytes."""
+    """Number of jobs with a state and an error code, and their bytes."""
 
     state: JobState
     cause: str

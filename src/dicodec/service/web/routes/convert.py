@@ -1,4 +1,4 @@
-"""A file in, its result out, at once; and a file in, as a job."""
+"""Routes for files: convert one at once, or upload one as a job."""
 
 from __future__ import annotations
 
@@ -15,16 +15,23 @@ from starlette.responses import Response, StreamingResponse
 from dicodec.errors import DicodecError
 from dicodec.service.jobs.execution_work import Task
 from dicodec.service.web.receiving import FILE_FIELD, Received, receive_file
-from dicodec.service.web.request_parameters import request_of
-from dicodec.service.web.routes.shared import DICOM, TheService, paying, refusals, sent
+from dicodec.service.web.request_parameters import parse_request
+from dicodec.service.web.routes.shared import (
+    DICOM,
+    TheService,
+    charge_client,
+    describe_refusals,
+    send_file,
+)
 from dicodec.service.web.schemas import Accepted, job_answer, option_parameters
 from dicodec.service.web.service import Service
 
-router = APIRouter(tags=["files"], dependencies=[Depends(paying)])
+router = APIRouter(tags=["files"], dependencies=[Depends(charge_client)])
 
-_TOLD = ("action", "source_syntax", "target_syntax", "source_size", "target_size", "frames",
+_REPORTED = ("action", "source_syntax", "target_syntax", "source_size", "target_size", "frames",
          "lossy", "verified", "compression_ratio")  # fmt: skip
 _LOWEST_ROOM = 1 << 20
+"""Bytes of room on the disk that a file of unknown size needs."""
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -52,26 +59,28 @@ _BODY: dict[str, Any] = {
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "the result; the header Dicodec-Report says what was done",
+            "description": "the result; the header Dicodec-Report has a short report",
             "content": {DICOM: {"schema": {"type": "string", "format": "binary"}}},
         },
-        **refusals(400, 409, 413, 422, 429, 500, 503, 504, 507),
+        **describe_refusals(400, 409, 413, 422, 429, 500, 503, 504, 507),
     },
 )
 async def convert(http: Request, service: TheService) -> Response:
     """Take a file as the body, or as the part "file" of a form, and answer with the result.
 
-    What is wanted is in the parameters, or in further fields of the form.
+    The options are in the parameters, or in further fields of the form.
     """
     name = uuid.uuid4().hex
     source, target = service.spool / f"{name}.in", service.spool / f"{name}.out"
-    with service.places.one():
+    with service.places.hold():
         try:
             received = await _receive(http, service, source, sync=False)
-            asked = request_of(_given(http, received), job=name, source=source, target=str(target))
-            done = await service.outcome(service.executor.submit(Task(asked)), http)
+            request = parse_request(
+                _parameters(http, received), job=name, source=source, target=str(target)
+            )
+            done = await service.wait_for(service.executor.submit(Task(request)), http)
         except DicodecError as error:
-            service.metrics.failed(error.code)
+            service.metrics.count_failure(error.code)
             service.throughput.count(failed=True, size=0)
             service.log.write("warning", "not converted", job=name, code=error.code)
             target.unlink(missing_ok=True)
@@ -81,15 +90,15 @@ async def convert(http: Request, service: TheService) -> Response:
             raise
         finally:
             source.unlink(missing_ok=True)
-    service.metrics.converted(done.report)
+    service.metrics.count_conversion(done.report)
     service.throughput.count(failed=False, size=received.size)
     service.log.write("info", "converted", job=name, action=done.report.get("action"))
-    told = {key: done.report[key] for key in _TOLD if done.report.get(key) is not None}
+    summary = {key: done.report[key] for key in _REPORTED if done.report.get(key) is not None}
     if done.report.get("salvaged"):
-        told["salvaged"] = done.report["salvaged"]
-    told["warnings"] = len(done.report.get("warnings", ()))
-    headers = {"Dicodec-Report": json.dumps(told)}
-    return sent(target, _result_name(received.name), headers, remove=True)
+        summary["salvaged"] = done.report["salvaged"]
+    summary["warnings"] = len(done.report.get("warnings", ()))
+    headers = {"Dicodec-Report": json.dumps(summary)}
+    return send_file(target, _result_name(received.name), headers, remove=True)
 
 
 @router.post(
@@ -98,20 +107,20 @@ async def convert(http: Request, service: TheService) -> Response:
     response_model=Accepted,
     summary="Upload a file as a job",
     openapi_extra=_BODY,
-    responses=refusals(400, 409, 413, 422, 429, 500, 503, 507),
+    responses=describe_refusals(400, 409, 413, 422, 429, 500, 503, 507),
 )
 async def upload(http: Request, service: TheService, response: Response) -> dict[str, Any]:
-    """Take a file as `/api/convert` does, and put a job into the queue; files are kept a while."""
+    """Take a file as `/api/convert` does, and add a job to the queue; files are kept a while."""
     name = uuid.uuid4().hex
     spooled = service.spool / f"{name}.in"
-    with service.places.one():
+    with service.places.hold():
         try:
             received = await _receive(http, service, spooled, sync=True)
-            given = [(key, value) for key, value in _given(http, received) if key != "id"]
+            given = [(key, value) for key, value in _parameters(http, received) if key != "id"]
             source, target = service.uploads / f"{name}.dcm", service.results / f"{name}.dcm"
-            request = request_of(given, job=name, source=source, target=str(target))
+            request = parse_request(given, job=name, source=source, target=str(target))
             if request.policy is not None:
-                service.rules.policy(request.policy)
+                service.job_options.find_policy(request.policy)
             spooled.rename(source)
         finally:
             spooled.unlink(missing_ok=True)
@@ -124,10 +133,10 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
 async def _receive(http: Request, service: Service, path: Path, *, sync: bool) -> Received:
     stated = http.headers.get("content-length", "")
     service.check_room(int(stated) if stated.isdigit() else _LOWEST_ROOM)
-    return await receive_file(http, path, service.settings.upload_limit, sync=sync)
+    return await receive_file(http, path, service.options.upload_limit, sync=sync)
 
 
-def _given(http: Request, received: Received) -> list[tuple[str, str]]:
+def _parameters(http: Request, received: Received) -> list[tuple[str, str]]:
     return [*http.query_params.multi_items(), *received.fields.items()]
 
 

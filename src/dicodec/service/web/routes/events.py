@@ -1,4 +1,4 @@
-"""What happens, as server-sent events."""
+"""Route for the events of jobs, as server-sent events."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import StreamingResponse
 
-from dicodec.service.web.routes.shared import TheService, refusals
+from dicodec.service.web.routes.shared import TheService, describe_refusals
 from dicodec.service.web.service import Service
 
 router = APIRouter(tags=["jobs"])
 
 _LOOK_SECONDS = 0.25
+"""How often the store is read for new events."""
+
 _SIGN_SECONDS = 15.0
-"""How often a sign of life is sent, so that nothing between takes the connection for dead."""
+"""How often a heartbeat is sent, so that no proxy takes the connection for dead."""
 
 _LARGEST = 2**62
 
@@ -31,7 +33,7 @@ _LARGEST = 2**62
             "description": "events; `id` is to be sent as Last-Event-ID after a break",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        **refusals(422, 503),
+        **describe_refusals(422, 503),
     },
 )
 async def events(
@@ -44,16 +46,16 @@ async def events(
         int | None, Header(ge=0, le=_LARGEST, description="the last event that is known")
     ] = None,
 ) -> StreamingResponse:
-    """Send events as they happen, from now on, or from the last one that the client knows."""
+    """Send events as they happen, from now on, or from the last one that the client has."""
     service.streams.take()
     after = last_event_id
     if after is None:
         after = await asyncio.to_thread(service.store.last_event)
-    return _Stream(service, _events(service, after, job, limit))
+    return _Stream(service, _read_events(service, after, job, limit))
 
 
 class _Stream(StreamingResponse):
-    """A stream that leaves its place however it ends."""
+    """A stream that releases its place, however it ends."""
 
     def __init__(self, service: Service, content: AsyncIterator[str]) -> None:
         super().__init__(content, media_type="text/event-stream")
@@ -66,7 +68,7 @@ class _Stream(StreamingResponse):
             self._service.streams.leave()
 
 
-async def _events(
+async def _read_events(
     service: Service, after: int, wanted: str | None, limit: int | None
 ) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"

@@ -1,4 +1,4 @@
-"""Jobs: put, list, look at, cancel, try again, and get what they came to."""
+"""Routes for jobs: add, list, show, cancel and retry them, and get their results."""
 
 from __future__ import annotations
 
@@ -18,14 +18,21 @@ from starlette.responses import Response, StreamingResponse
 
 from dicodec.errors import RequestError
 from dicodec.model.object_url import is_object_url
-from dicodec.service.jobs.execution_work import target_of
+from dicodec.service.jobs.execution_work import choose_target
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import Job, JobFilter, JobState
-from dicodec.service.jobs.submission import new_job
+from dicodec.service.jobs.submission import make_job
 from dicodec.service.web.error_answers import Refusal
-from dicodec.service.web.job_paths import slashes_back
-from dicodec.service.web.preview import PreviewItem, preview_item
-from dicodec.service.web.routes.shared import DICOM, TheService, found, paying, refusals, sent
+from dicodec.service.web.job_paths import restore_slashes
+from dicodec.service.web.preview import PreviewItem, render_preview
+from dicodec.service.web.routes.shared import (
+    DICOM,
+    TheService,
+    charge_client,
+    describe_refusals,
+    require_job,
+    send_file,
+)
 from dicodec.service.web.schemas import (
     Accepted,
     JobDetails,
@@ -43,10 +50,10 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 MOST_AT_ONCE = 1000
 """Jobs in one request."""
 
-type _Id = Annotated[str, UrlPath(min_length=1, max_length=200), AfterValidator(slashes_back)]
+type _Id = Annotated[str, UrlPath(min_length=1, max_length=200), AfterValidator(restore_slashes)]
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
+def _describe_body(schema: dict[str, Any]) -> dict[str, Any]:
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -56,14 +63,14 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
     status_code=202,
     response_model=Accepted,
     summary="Put a job into the queue",
-    openapi_extra=_body(request_schema()),
-    responses=refusals(400, 411, 413, 429, 500, 507),
-    dependencies=[Depends(paying)],
+    openapi_extra=_describe_body(request_schema()),
+    responses=describe_refusals(400, 411, 413, 429, 500, 507),
+    dependencies=[Depends(charge_client)],
 )
 async def submit(http: HttpRequest, service: TheService, response: Response) -> dict[str, Any]:
-    """Put one job into the queue, by the paths of source and result on the service's machine."""
-    given = _object(await http.body())
-    request = await asyncio.to_thread(_request, given, service)
+    """Add one job to the queue, by the paths of source and result on the service's machine."""
+    given = _parse_object(await http.body())
+    request = await asyncio.to_thread(_parse_job, given, service)
     job, new = await asyncio.to_thread(service.put, request)
     response.headers["Location"] = f"/api/jobs/{quote(job.id, safe='')}"
     return {"job": job_answer(job), "new": new}
@@ -74,7 +81,7 @@ async def submit(http: HttpRequest, service: TheService, response: Response) -> 
     status_code=202,
     response_model=ManyAccepted,
     summary="Put many jobs into the queue",
-    openapi_extra=_body(
+    openapi_extra=_describe_body(
         {
             "type": "object",
             "properties": {
@@ -84,12 +91,12 @@ async def submit(http: HttpRequest, service: TheService, response: Response) -> 
             "additionalProperties": False,
         }
     ),
-    responses=refusals(400, 411, 413, 429, 500, 507),
-    dependencies=[Depends(paying)],
+    responses=describe_refusals(400, 411, 413, 429, 500, 507),
+    dependencies=[Depends(charge_client)],
 )
 async def submit_many(http: HttpRequest, service: TheService) -> dict[str, int]:
-    """Put up to a thousand jobs into the queue: all, or none where one is wrong."""
-    given = _object(await http.body())
+    """Add up to a thousand jobs to the queue: all, or none if one is wrong."""
+    given = _parse_object(await http.body())
     many = given.get("jobs")
     if set(given) != {"jobs"} or not isinstance(many, list) or len(many) > MOST_AT_ONCE:
         raise Refusal(400, f'an object with "jobs", a list of {MOST_AT_ONCE} at most, is expected')
@@ -99,31 +106,31 @@ async def submit_many(http: HttpRequest, service: TheService) -> dict[str, int]:
 
 
 def _put_many(many: list[Any], service: Service) -> int:
-    return service.store.put([new_job(_request(one, service)) for one in many])
+    return service.store.put([make_job(_parse_job(one, service)) for one in many])
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _parse_object(body: bytes) -> dict[str, Any]:
     try:
         given = json.loads(body)
     except (ValueError, RecursionError) as cause:
-        raise RequestError("the body is no JSON") from cause
+        raise RequestError("the body is not JSON") from cause
     if not isinstance(given, dict):
-        raise RequestError("the body is no object of JSON")
+        raise RequestError("the body is not a JSON object")
     return given
 
 
-def _request(given: Any, service: Service) -> Request:
+def _parse_job(given: Any, service: Service) -> Request:
     if not isinstance(given, dict):
         raise RequestError("a job is an object")
     request = Request.from_fields({"id": uuid.uuid4().hex, **given})
-    service.named_roots.source(request.source)
-    service.named_roots.target(target_of(request))
+    service.named_roots.resolve_source(request.source)
+    service.named_roots.resolve_target(choose_target(request))
     if request.policy is not None:
-        service.rules.policy(request.policy)
+        service.job_options.find_policy(request.policy)
     return request
 
 
-@router.get("", response_model=JobList, summary="List jobs", responses=refusals(422))
+@router.get("", response_model=JobList, summary="List jobs", responses=describe_refusals(422))
 def jobs(
     service: TheService,
     state: JobState | None = None,
@@ -148,8 +155,8 @@ def jobs(
     "/retry",
     response_model=Retried,
     summary="Try dead jobs again",
-    responses=refusals(422, 429),
-    dependencies=[Depends(paying)],
+    responses=describe_refusals(422, 429),
+    dependencies=[Depends(charge_client)],
 )
 def retry_dead(
     service: TheService,
@@ -157,18 +164,21 @@ def retry_dead(
         str | None, Query(max_length=100, description="only those of this error code")
     ] = None,
 ) -> dict[str, int]:
-    """Have all dead jobs tried again, or those of one cause."""
+    """Make all dead jobs due again, or those of one cause."""
     count = service.store.retry_dead(cause)
     service.runner.look()
     return {"jobs": count}
 
 
 @router.get(
-    "/{id}", response_model=JobDetails, summary="Look at a job", responses=refusals(404, 422)
+    "/{id}",
+    response_model=JobDetails,
+    summary="Look at a job",
+    responses=describe_refusals(404, 422),
 )
 def job(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002 - its name in the URL
     """Return a job with its request, its report or error, and its failed attempts."""
-    return job_details(found(service.store.find(id)))
+    return job_details(require_job(service.store.find(id)))
 
 
 @router.post(
@@ -176,17 +186,17 @@ def job(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002 - its nam
     status_code=202,
     response_model=JobDetails,
     summary="Cancel a job",
-    responses=refusals(404, 409, 422, 429),
-    dependencies=[Depends(paying)],
+    responses=describe_refusals(404, 409, 422, 429),
+    dependencies=[Depends(charge_client)],
 )
 def cancel(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
-    """Cancel a job that waits, or have one that runs given up soon."""
-    before = found(service.store.find(id))
+    """Cancel a waiting job, or abandon a running one soon."""
+    before = require_job(service.store.find(id))
     if before.state.over:
         raise Refusal(409, f"the job is {before.state} already")
-    after = service.store.cancel(id, _event(before, EventKind.CANCELLED))
+    after = service.store.cancel(id, _make_event(before, EventKind.CANCELLED))
     service.runner.look()
-    return job_details(found(after))
+    return job_details(require_job(after))
 
 
 @router.post(
@@ -194,17 +204,17 @@ def cancel(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
     status_code=202,
     response_model=JobDetails,
     summary="Try a job again",
-    responses=refusals(404, 409, 422, 429),
-    dependencies=[Depends(paying)],
+    responses=describe_refusals(404, 409, 422, 429),
+    dependencies=[Depends(charge_client)],
 )
 def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
-    """Have a job that is dead or cancelled tried again."""
-    before = found(service.store.find(id))
+    """Make a dead or cancelled job due again."""
+    before = require_job(service.store.find(id))
     if before.state not in {JobState.DEAD, JobState.CANCELLED}:
         raise Refusal(409, f"the job is {before.state}, neither dead nor cancelled")
-    after = service.store.retry(id, _event(before, EventKind.ACCEPTED))
+    after = service.store.retry(id, _make_event(before, EventKind.ACCEPTED))
     service.runner.look()
-    return job_details(found(after))
+    return job_details(require_job(after))
 
 
 @router.get(
@@ -216,13 +226,13 @@ def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
             "description": "the result",
             "content": {DICOM: {"schema": {"type": "string", "format": "binary"}}},
         },
-        **refusals(404, 409, 422),
+        **describe_refusals(404, 409, 422),
     },
 )
 def result(service: TheService, id: _Id) -> Response:  # noqa: A002
-    """Return the file that a job came to."""
-    one = found(service.store.find(id))
-    return sent(_here(_result_of(one)), Path(one.source).name, {}, remove=False)
+    """Return the result of a job."""
+    one = require_job(service.store.find(id))
+    return send_file(_find_local(_find_result(one)), Path(one.source).name, {}, remove=False)
 
 
 @router.get(
@@ -234,9 +244,9 @@ def result(service: TheService, id: _Id) -> Response:  # noqa: A002
             "description": "a picture",
             "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
         },
-        **refusals(404, 409, 422, 429, 500, 503, 504),
+        **describe_refusals(404, 409, 422, 429, 500, 503, 504),
     },
-    dependencies=[Depends(paying)],
+    dependencies=[Depends(charge_client)],
 )
 async def preview(
     http: HttpRequest,
@@ -246,31 +256,31 @@ async def preview(
     frame: Annotated[int, Query(ge=0, le=2**31)] = 0,
     size: Annotated[int, Query(ge=16, le=2048, description="rows and columns at most")] = 512,
 ) -> Response:
-    """Return a frame as a viewer would show it, as PNG."""
-    one = found(service.store.find(id))
-    path = _result_of(one) if which == "result" else Request.from_json(one.request).source
-    if not _here(path).is_file():
+    """Return a frame as a viewer shows it, as PNG."""
+    one = require_job(service.store.find(id))
+    path = _find_result(one) if which == "result" else Request.from_json(one.request).source
+    if not _find_local(path).is_file():
         raise Refusal(404, "the file is not there any more")
     item = PreviewItem(path, frame, size)
-    with service.places.one():
-        futures: Sequence[Any] = service.executor.run(preview_item, None, [item], [None])
-        picture: bytes = await service.outcome(futures[0], http)
+    with service.places.hold():
+        futures: Sequence[Any] = service.executor.run(render_preview, None, [item], [None])
+        picture: bytes = await service.wait_for(futures[0], http)
     return Response(picture, media_type="image/png")
 
 
-def _result_of(one: Job) -> str:
+def _find_result(one: Job) -> str:
     if one.target is None:
         raise Refusal(409, f"the job is {one.state} and has no result")
     return one.target
 
 
-def _here(path: str) -> Path:
+def _find_local(path: str) -> Path:
     if is_object_url(path):
         raise Refusal(409, "the file is in object storage, not at this service", hint=path)
     return Path(path)
 
 
-def _event(one: Job, kind: EventKind) -> str:
+def _make_event(one: Job, kind: EventKind) -> str:
     return Event(
         kind=kind, job=one.id, attempt=one.attempts, tenant=one.tenant, trace_id=one.trace
     ).to_json()

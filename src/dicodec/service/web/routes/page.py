@@ -1,4 +1,4 @@
-"""The page and what it is made of, from the package."""
+"""Routes for the page and its parts, which are files of the package."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FILES = frozenset(path.name for path in _FOLDER.iterdir() if path.suffix in _KI
 @router.get("/")
 async def page() -> Response:
     """Return the page."""
-    return _file("index.html")
+    return _send("index.html")
 
 
 @router.get("/static/{name}")
@@ -32,11 +32,11 @@ async def part(name: str) -> Response:
     """Return a part of the page."""
     if name not in _FILES:
         raise Refusal(404, "there is no such file")
-    return _file(name)
+    return _send(name)
 
 
-def _file(name: str) -> Response:
+def _send(name: str) -> Response:
     path = _FOLDER / name
-    # Checked with the service each time, which answers that it is unchanged.
+    # The browser checks each time whether the file has changed.
     headers = {"Cache-Control": "no-cache"}
     return FileResponse(path, media_type=_KINDS[path.suffix], headers=headers)

@@ -1,4 +1,4 @@
-"""What routes have in common: the service, the answers that all may give, files sent in pieces."""
+"""Shared parts of the routes: the service, common answers, and files sent in pieces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DICOM = "application/dicom"
 
 _PIECE = 1 << 20
 _ABOUT = {
-    400: "the request makes no sense",
+    400: "the request is not valid",
     401: "a bearer token is needed",
     403: "that path, or this site, is not allowed",
     404: "there is no such job, or no such file any more",
@@ -39,61 +39,61 @@ _ABOUT = {
 
 
 class JsonAnswer(JSONResponse):
-    """An answer in JSON, also where a file's name in it is no text."""
+    """An answer in JSON, in which file names that are not text are escaped."""
 
     def render(self, content: Any) -> bytes:
         """Return the body."""
         return json_line(content).encode()
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of other statuses than success; the guard's are among them."""
+def describe_refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of error statuses, those of the guard included."""
     every = {*statuses, 401, 403, 421}
     return {
         status: {"model": ErrorAnswer, "description": _ABOUT[status]} for status in sorted(every)
     }
 
 
-def service_of(request: Request) -> Service:
+def get_service(request: Request) -> Service:
     """Return the service of an application."""
     service: Service = request.app.state.service
     return service
 
 
-def paying(request: Request) -> None:
-    """Count a request that has work done.
+def charge_client(request: Request) -> None:
+    """Count a request for work.
 
     Raises:
-        Refusal: the client has had its share.
+        Refusal: the client sends too many requests.
     """
-    service_of(request).rate.spend(request.client.host if request.client else "")
+    get_service(request).rate.spend(request.client.host if request.client else "")
 
 
-TheService = Annotated[Service, Depends(service_of)]
+TheService = Annotated[Service, Depends(get_service)]
 
 
-def found(job: Job | None) -> Job:
-    """Return a job that is there.
+def require_job(job: Job | None) -> Job:
+    """Return a job that exists.
 
     Raises:
-        Refusal: it is not.
+        Refusal: there is no such job.
     """
     if job is None:
         raise Refusal(404, "there is no job of that id")
     return job
 
 
-def sent(path: Path, name: str, headers: dict[str, str], *, remove: bool) -> StreamingResponse:
+def send_file(path: Path, name: str, headers: dict[str, str], *, remove: bool) -> StreamingResponse:
     """Return a response that sends a file in pieces.
 
     Args:
-        path: of the file.
-        name: that the client may save it under.
-        headers: further ones.
-        remove: whether its name goes at once; its bytes go when they are sent.
+        path: path of the file.
+        name: name under which the client may save it.
+        headers: further headers.
+        remove: whether to remove the file; its bytes are sent all the same.
 
     Raises:
-        Refusal: it is not there.
+        Refusal: the file does not exist.
     """
     try:
         file = path.open("rb", buffering=0)
@@ -103,7 +103,7 @@ def sent(path: Path, name: str, headers: dict[str, str], *, remove: bool) -> Str
         path.unlink()
     safe = "".join(one if one.isalnum() or one in "._-" else "_" for one in name if one.isascii())
     return StreamingResponse(
-        _pieces(file),
+        _read_pieces(file),
         media_type=DICOM,
         headers={
             "Content-Length": str(file.seek(0, 2)),
@@ -113,7 +113,7 @@ def sent(path: Path, name: str, headers: dict[str, str], *, remove: bool) -> Str
     )
 
 
-async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _read_pieces(file: BinaryIO) -> AsyncIterator[bytes]:
     with file:
         file.seek(0)
         while piece := await asyncio.to_thread(file.read, _PIECE):

@@ -1,4 +1,4 @@
-"""How the service is: for its page, for Prometheus, and for whoever starts and stops it."""
+"""Routes for the state of the service: for its page, for Prometheus, and for supervisors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from dicodec.model.implementation import VERSION
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss
 from dicodec.service.web import metrics
-from dicodec.service.web.routes.shared import TheService, refusals
+from dicodec.service.web.routes.shared import TheService, describe_refusals
 from dicodec.service.web.schemas import Health, OptionAnswer, Status, SyntaxAnswer, option_answers
 from dicodec.service.web.throughput import SLOT_SECONDS
 
@@ -19,14 +19,14 @@ router = APIRouter(tags=["service"])
 
 
 @router.get("/api/status", response_model=Status, summary="How the service is",
-            responses=refusals())  # fmt: skip
+            responses=describe_refusals())  # fmt: skip
 def status(service: TheService) -> dict[str, Any]:
-    """Return jobs by state and cause, and what came to an end in the last minutes."""
+    """Return jobs by state and cause, and the jobs that ended in the last minutes."""
     return {
         "version": VERSION,
         "uptime": time.time() - service.started,
         "workers": service.executor.jobs,
-        "in_flight": service.executor.in_flight,
+        "in_flight": service.executor.unfinished,
         "queue_age": service.store.queue_age(),
         "tallies": [
             {
@@ -43,15 +43,15 @@ def status(service: TheService) -> dict[str, Any]:
             {"done": slot.done, "failed": slot.failed, "bytes": slot.bytes}
             for slot in service.throughput.slots()
         ],
-        "upload_limit": service.settings.upload_limit,
-        "roots": list(service.settings.roots),
+        "upload_limit": service.options.upload_limit,
+        "roots": list(service.options.roots),
     }
 
 
 @router.get("/api/syntaxes", response_model=list[SyntaxAnswer], summary="What can be asked for",
-            responses=refusals())  # fmt: skip
+            responses=describe_refusals())  # fmt: skip
 def syntaxes() -> list[dict[str, Any]]:
-    """Return the transfer syntaxes that are written."""
+    """Return the transfer syntaxes that dicodec writes."""
     return [
         {
             "name": syntax.name,
@@ -65,7 +65,7 @@ def syntaxes() -> list[dict[str, Any]]:
 
 
 @router.get("/api/options", response_model=list[OptionAnswer], summary="How it can be asked for",
-            responses=refusals())  # fmt: skip
+            responses=describe_refusals())  # fmt: skip
 def options() -> list[OptionAnswer]:
     """Return the options that a conversion of an uploaded file can have."""
     return option_answers()
@@ -77,18 +77,18 @@ def options() -> list[OptionAnswer]:
     summary="Numbers for Prometheus",
     responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "numbers"},
-        **refusals(),
+        **describe_refusals(),
     },
 )
 def numbers(service: TheService) -> Response:
     """Return jobs by state and cause, bytes, seconds by stage, and the age of the queue."""
-    return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
+    return Response(service.metrics.format_text(), media_type=metrics.CONTENT_TYPE)
 
 
 @router.get("/health/live", response_model=Health, summary="Whether the service lives",
-            responses=refusals())  # fmt: skip
+            responses=describe_refusals())  # fmt: skip
 async def live() -> dict[str, Any]:
-    """Answer."""
+    """Answer that the service runs."""
     return {"ready": True, "problems": {}}
 
 
@@ -96,10 +96,10 @@ async def live() -> dict[str, Any]:
     "/health/ready",
     response_model=Health,
     summary="Whether the service can work",
-    responses={503: {"model": Health, "description": "it cannot"}, **refusals()},
+    responses={503: {"model": Health, "description": "it cannot"}, **describe_refusals()},
 )
 def ready(service: TheService) -> Response:
-    """Write to the store and to the disk, and look after the workers."""
+    """Check that the store and the disk can be written and that jobs are carried out."""
     problems = service.problems()
     answer = {"ready": not problems, "problems": problems}
     return JSONResponse(answer, status_code=503 if problems else 200)

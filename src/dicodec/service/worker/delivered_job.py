@@ -1,4 +1,4 @@
-"""The jobs that a worker has taken, each with the messages that asked for it."""
+"""A job that a worker has taken, with the messages that requested it."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from dataclasses import dataclass
 
 from dicodec.errors import DicodecError, InternalError
 from dicodec.service.brokers.broker import Delivery
-from dicodec.service.jobs.execution_work import Done
+from dicodec.service.jobs.execution_work import ConversionResult
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.tables import Job
 from dicodec.service.worker import settlement
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
-    """A job that is this worker's to do.
+class DeliveredJob:
+    """A job that this worker has taken.
 
     Attributes:
-        request: what is asked for.
-        deliveries: the messages that asked for it; a broker may deliver twice.
-        job: as the store had it when it was taken.
-        future: what it comes to.
-        cancelling: whether somebody asked for its end.
+        request: the request.
+        deliveries: the messages with the request, because a broker may deliver one twice.
+        job: row of the store when the job was taken.
+        future: future of the result.
+        cancelling: whether the job is to be cancelled.
     """
 
     request: Request
     deliveries: list[Delivery]
     job: Job | None = None
-    future: Future[Done] | None = None
+    future: Future[ConversionResult] | None = None
     cancelling: bool = False
 
     @property
     def latest(self) -> Delivery:
-        """The message that came last; of several it is the one that can be acknowledged."""
+        """The latest message, which is the one that can be acknowledged."""
         return self.deliveries[-1]
 
     @property
     def attempt(self) -> int:
-        """Which attempt this is, from 1."""
-        return max(map(settlement.attempt_of, self.deliveries))
+        """Number of the attempt, from 1."""
+        return max(map(settlement.parse_attempt, self.deliveries))
 
     @property
     def anew(self) -> bool:
-        """Whether a dead letter was sent back, so that the job begins anew."""
+        """Whether a dead letter was sent back, so the job starts anew."""
         return any(settlement.SENT_BACK in one.headers for one in self.deliveries)
 
     @property
     def began(self) -> float | None:
-        """When an attempt began that was cut short, in seconds since 1970."""
+        """Start of the first attempt that ended with its worker, in seconds since 1970; or None."""
         return None if self.job is None else self.job.began
 
     @property
     def cut_short(self) -> int:
-        """How many attempts ended with their worker."""
+        """Number of attempts that ended with their worker."""
         return 0 if self.job is None else self.job.attempts - self.attempt
 
-    def outcome(self, fault: InternalError | None) -> Done | DicodecError | None:
-        """Return what it came to; None where it was returned undone.
+    def read_result(self, fault: InternalError | None) -> ConversionResult | DicodecError | None:
+        """Return the result or the error of the job; None if it was returned without either.
 
         Args:
-            fault: of the executor, which is no fault of the job.
+            fault: error of the executor, which is not an error of the job.
         """
         assert self.future is not None
         if self.future.cancelled():

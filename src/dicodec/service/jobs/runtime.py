@@ -1,0 +1,58 @@
+"""Open a job store and the executor for its jobs, as `dicodec serve`, `watch` and `worker` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from dicodec.service.jobs.execution import Executor
+from dicodec.service.jobs.execution_work import JobOptions
+from dicodec.service.jobs.retry_causes import RetryPolicy
+from dicodec.service.jobs.store.store import LEASE_SECONDS, JobStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionOptions:
+    """Options for carrying out jobs.
+
+    Attributes:
+        jobs: processes at most; None for one a core.
+        timeout: seconds that one file may take; None for no bound.
+        memory: bytes of resident memory that one process may use; None for no bound.
+        retries: rules for further attempts after a failure.
+        lease: seconds until the jobs of a killed process are taken up again.
+        drain: seconds that conversions get to finish when the program ends.
+    """
+
+    jobs: int | None = None
+    timeout: float | None = 3600.0
+    memory: int | None = None
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    lease: float = LEASE_SECONDS
+    drain: float = 30.0
+
+
+@contextmanager
+def open_jobs(
+    path: str | os.PathLike[str], jobs: JobOptions, execution: ExecutionOptions
+) -> Iterator[tuple[JobStore, Executor]]:
+    """Open a job store and an executor; both are closed at the end, running jobs given back.
+
+    Args:
+        path: file of the job store.
+        jobs: options that all jobs share.
+        execution: options for carrying them out.
+
+    Raises:
+        InvalidOptionError: the file is not a job store.
+        TargetUnavailableError: the file cannot be made or opened.
+    """
+    with (
+        JobStore(path, lease=execution.lease) as store,
+        Executor(
+            jobs, jobs=execution.jobs, timeout=execution.timeout, memory=execution.memory
+        ) as executor,
+    ):
+        yield store, executor
