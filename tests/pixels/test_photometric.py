@@ -88,6 +88,25 @@ def test_rgb_comes_back_from_ybr_full_within_its_bound(drawn: tuple[NDArray[Any]
     assert np.abs(back - samples).max() <= 2
 
 
+@pytest.mark.parametrize("bits", [17, 24, 32])
+def test_colors_of_more_than_16_bits_are_as_exact(bits: int) -> None:
+    """Coefficients of 16 bits were off by thousands."""
+    top = (1 << bits) - 1
+    random = np.random.default_rng(1)
+    samples = random.integers(0, top, (9, 11, 3), dtype="<u4", endpoint=True)
+    samples[0, :3] = [[0, 0, 0], [top, top, top], [top, 0, top]]
+
+    ybr = rgb_to_ybr_full(samples, bits)
+
+    red, green, blue = (samples[..., plane].astype(np.longdouble) for plane in range(3))
+    y = (299 * red + 587 * green + 114 * blue) / 1000
+    cb = (blue - y) / np.longdouble("1.772") + (1 << bits - 1)
+    cr = (red - y) / np.longdouble("1.402") + (1 << bits - 1)
+    expected = np.clip(np.stack([y, cb, cr], axis=-1), 0, top)
+    assert np.abs(ybr - expected).max() <= 0.51
+    assert np.abs(ybr_full_to_rgb(ybr, bits).astype(np.int64) - samples.astype(np.int64)).max() <= 2
+
+
 @given(COLORS_8)
 def test_pydicom_converts_to_the_same_colors(samples: NDArray[Any]) -> None:
     for ours, theirs in (

@@ -20,13 +20,19 @@ def _fixed(coefficient: float) -> int:
     return int(coefficient * (1 << _SCALE) + 0.5)
 
 
+_FIXED_POINT_BITS = 16
+"""Bits of a sample up to which the coefficients are fine enough."""
+
+
 def ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     """Return RGB samples of the same shape and type.
 
     Args:
         samples: unsigned, shape (rows, columns, 3), in the order Y, Cb, Cr.
-        bits_stored: 8 to 16; chroma is centered at 2^(bits_stored - 1).
+        bits_stored: 8 to 32; chroma is centered at 2^(bits_stored - 1).
     """
+    if bits_stored > _FIXED_POINT_BITS:
+        return _fine_ybr_full_to_rgb(samples, bits_stored)
     middle = 1 << (bits_stored - 1)
     wide: NDArray[np.int64] = samples.astype(np.int64)
     y, cb, cr = wide[..., 0], wide[..., 1] - middle, wide[..., 2] - middle
@@ -43,8 +49,10 @@ def rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
 
     Args:
         samples: unsigned, shape (rows, columns, 3), in the order R, G, B.
-        bits_stored: 8 to 16.
+        bits_stored: 8 to 32.
     """
+    if bits_stored > _FIXED_POINT_BITS:
+        return _fine_rgb_to_ybr_full(samples, bits_stored)
     middle = (1 << (bits_stored - 1)) << _SCALE
     wide: NDArray[np.int64] = samples.astype(np.int64)
     red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
@@ -63,6 +71,36 @@ def rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     return ybr.astype(samples.dtype)
 
 
+def _fine_ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
+    """Return what `ybr_full_to_rgb` does, in floating point."""
+    wide: NDArray[np.float64] = samples.astype(np.float64)
+    y, cb, cr = wide[..., 0], *(wide[..., plane] - 2.0 ** (bits_stored - 1) for plane in (1, 2))
+    rgb = np.empty_like(wide)
+    rgb[..., 0] = y + _RED * cr
+    rgb[..., 1] = y - (0.114 * _BLUE * cb + 0.299 * _RED * cr) / 0.587
+    rgb[..., 2] = y + _BLUE * cb
+    return _rounded(rgb, bits_stored, samples)
+
+
+def _fine_rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
+    """Return what `rgb_to_ybr_full` does, in floating point."""
+    wide: NDArray[np.float64] = samples.astype(np.float64)
+    ybr = np.empty_like(wide)
+    ybr[..., 0] = wide @ np.array([0.299, 0.587, 0.114])
+    ybr[..., 1] = (wide[..., 2] - ybr[..., 0]) / _BLUE + 2.0 ** (bits_stored - 1)
+    ybr[..., 2] = (wide[..., 0] - ybr[..., 0]) / _RED + 2.0 ** (bits_stored - 1)
+    return _rounded(ybr, bits_stored, samples)
+
+
+_RED, _BLUE = 1.402, 1.772
+"""2 - 2 x 0.299 and 2 - 2 x 0.114 (ITU-R BT.601)."""
+
+
+def _rounded(values: NDArray[np.float64], bits_stored: int, samples: NDArray[Any]) -> NDArray[Any]:
+    """Return values rounded to nearest and clamped, in the type of samples."""
+    return np.clip(np.rint(values), 0, (1 << bits_stored) - 1).astype(samples.dtype)
+
+
 def ybr_partial_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     """Return RGB samples of video range Y (16 to 235 of 8 bits) and Cb, Cr (16 to 240).
 
@@ -71,7 +109,7 @@ def ybr_partial_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
 
     Args:
         samples: unsigned, shape (rows, columns, 3), in the order Y, Cb, Cr.
-        bits_stored: 8 to 16; the ranges grow with it.
+        bits_stored: 8 to 32; the ranges grow with it.
     """
     unit = 2.0 ** (bits_stored - 8)
     top = (1 << bits_stored) - 1

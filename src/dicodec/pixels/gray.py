@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicodec.model.image import ImagePixelDescription
 from dicodec.pixels.photometric import PhotometricStep
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TOP = 255
+_TABLE_BITS = 16
+_BLACK_AND_WHITE = 2
+
+VOI_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+"""Values of VOI LUT Function (PS3.3 C.11.2.1.2, C.11.2.1.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,7 @@ class Window:
 
     Attributes:
         center, width: as in PS3.3 C.11.2.1.2.
-        function: LINEAR, LINEAR_EXACT or SIGMOID.
+        function: one of VOI_FUNCTIONS.
     """
 
     center: float
@@ -42,6 +47,13 @@ class Window:
         return np.clip((values - center) / width + 0.5, 0, 1)
 
 
+class StoredRange(NamedTuple):
+    """Stored values from the smallest to the largest, both inclusive."""
+
+    low: int
+    high: int
+
+
 @dataclass(frozen=True, slots=True)
 class Rescaling:
     """Turns stored values into 8 bits; MONOCHROME1 is inverted on the way.
@@ -49,11 +61,14 @@ class Rescaling:
     Attributes:
         slope, intercept: Rescale Slope and Intercept.
         window: what is shown; None as long as the smallest and largest value are not known.
+        padding: stored values of pixels that are not part of the image, so that the range of those
+            that are does not reach to them; None if there are none (PS3.3 C.7.5.1.1.2).
     """
 
     slope: float = 1.0
     intercept: float = 0.0
     window: Window | None = None
+    padding: StoredRange | None = None
 
     def __call__(self, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
         """Return the gray levels of a frame."""
@@ -61,7 +76,7 @@ class Rescaling:
 
         assert self.window is not None, "it is looked for before frames are converted"
         low, high = image.sample_range
-        if image.bits_stored > 16:
+        if image.bits_stored > _TABLE_BITS:
             return self._levels(samples, image)
         table = self._levels(np.arange(low, high + 1), image)
         levels: NDArray[Any] = table[samples.astype(np.int64) - low]
@@ -76,12 +91,33 @@ class Rescaling:
             levels = 1 - levels
         return np.rint(levels * _TOP).astype(np.uint8)
 
-    def whole_range(self, smallest: int, largest: int) -> Rescaling:
+    def extent(self, samples: NDArray[Any]) -> StoredRange | None:
+        """Return the smallest and the largest stored value of a frame; None if all is padding."""
+        if self.padding is not None:
+            samples = samples[(samples < self.padding.low) | (samples > self.padding.high)]
+        return StoredRange(int(samples.min()), int(samples.max())) if samples.size else None
+
+    def whole_range(self, extent: StoredRange) -> Rescaling:
         """Return this with a window from the smallest to the largest stored value of all frames."""
-        ends = sorted(self.slope * value + self.intercept for value in (smallest, largest))
+        ends = sorted(self.slope * value + self.intercept for value in extent)
         width = ends[1] - ends[0] or 1.0
         window = Window((ends[0] + ends[1]) / 2, width, "LINEAR_EXACT")
-        return Rescaling(self.slope, self.intercept, window)
+        return replace(self, window=window)
+
+    def shows_levels(self, image: ImagePixelDescription) -> bool:
+        """Whether the window makes more than two gray levels of what samples can be."""
+        import numpy as np
+
+        assert self.window is not None
+        low, high = image.sample_range
+        if image.bits_stored <= _TABLE_BITS:
+            samples = np.arange(low, high + 1)
+        else:  # where the window is, and all over the range
+            reach = np.linspace(-1, 1, 1 << 10) * self.window.width
+            within = (self.window.center + reach - self.intercept) / self.slope
+            samples = np.rint(np.clip([*within, *np.linspace(low, high, 1 << 10)], low, high))
+        levels = self.window.levels(samples.astype(np.float64) * self.slope + self.intercept)
+        return len(np.unique(np.rint(levels * _TOP))) > _BLACK_AND_WHITE
 
 
 def rescaling_step(source: str, rescaling: Rescaling) -> PhotometricStep:
@@ -96,11 +132,19 @@ def rescaling_step(source: str, rescaling: Rescaling) -> PhotometricStep:
 
 
 def _upper_bits(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
-    """Return colors of 8 bits, scaled so that the largest stays the largest."""
+    """Return colors of 8 bits, scaled so that the largest stays the largest.
+
+    Chroma, and luma with it, keeps its upper bits, so that what has no color gets none.
+    """
     import numpy as np
 
     top = (1 << image.bits_stored) - 1
-    return ((samples.astype(np.uint64) * _TOP + top // 2) // top).astype(np.uint8)
+    wide = samples.astype(np.uint64)
+    scaled = (wide * _TOP + top // 2) // top
+    if image.photometric_interpretation.startswith("YBR"):
+        half, shift = 1 << image.bits_stored - 9, image.bits_stored - 8
+        scaled = np.clip((wide + half) >> shift, 0, _TOP)
+    return scaled.astype(np.uint8)
 
 
 def narrowing_step(source: str) -> PhotometricStep:

@@ -88,7 +88,7 @@ _ROWS = (
             *range(0x00281050, 0x00281057),  # window, rescaling, VOI LUT Function
             0x00283000, 0x00283010, 0x20500010, 0x20500020,  # look-up tables
             0x00281101, 0x00281200, 0x00409096,
-            0x00281041, 0x00541001,  # Pixel Intensity Relationship Sign, Units
+            0x00281041, 0x00541001, 0x00541006,  # Relationship Sign, Units, SUV Type
         )
     ),
     # what is saved of a damaged file is another image; frames may be missing from it

@@ -12,6 +12,7 @@ from dicodec.errors import UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.image import ImagePixelDescription
+from dicodec.pixels.gray import StoredRange
 
 if TYPE_CHECKING:  # it takes milliseconds to load, and few images need it
     from decimal import Decimal
@@ -28,6 +29,7 @@ PIXEL_PADDING_RANGE_LIMIT = 0x00280121
 PIXEL_INTENSITY_RELATIONSHIP_SIGN = 0x00281041
 PRESENTATION_LUT_SHAPE = 0x20500020
 UNITS = 0x00541001
+SUV_TYPE = 0x00541006
 MODALITY = 0x00080060
 
 IN_THE_WAY_OF_INVERSION = {
@@ -165,8 +167,8 @@ def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
             SetAttribute(RESCALE_INTERCEPT, "DS", "0"),
             SetAttribute(RESCALE_TYPE, "LO", "US"),
         ]
-    if gray.has_units:
-        edits.append(SetAttribute(UNITS, "CS", "NONE"))  # C.8.9.1.1.3
+    if gray.has_units:  # C.8.9.1.1.3
+        edits += [SetAttribute(UNITS, "CS", "NONE"), RemoveAttribute(SUV_TYPE)]
     if gray.presentation_shape:
         edits.append(SetAttribute(PRESENTATION_LUT_SHAPE, "CS", "IDENTITY"))
     if gray.relationship_sign is not None:
@@ -225,6 +227,15 @@ def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
         RemoveAttribute(tags.LARGEST_PIXEL_VALUE_IN_SERIES),
     ]
     return edits
+
+
+def padding_range(gray: GrayAttributes, image: ImagePixelDescription) -> StoredRange | None:
+    """Return the stored values that stand for no part of the image (C.7.5.1.1.2)."""
+    padding, limit = _stored(gray.padding, image), _stored(gray.padding_limit, image)
+    if padding is None:
+        return None
+    limit = padding if limit is None else limit
+    return StoredRange(min(padding, limit), max(padding, limit))
 
 
 def _stored(word: int | None, image: ImagePixelDescription) -> int | None:

@@ -83,31 +83,29 @@ def _lacks_window(pixels: PixelPlan) -> bool:
         return False
     from dicodec.pixels.gray import Rescaling
 
-    return any(isinstance(one.apply, Rescaling) and not one.apply.window for one in pixels.steps)
+    first = pixels.steps[0].apply
+    return isinstance(first, Rescaling) and first.window is None
 
 
 def _with_window(file: DicomFile, pixels: PixelPlan, workers: int) -> PixelPlan:
-    """Let the window reach from the smallest to the largest sample."""
-    from dicodec.pixels.gray import Rescaling
+    """Let the window reach from the smallest to the largest sample that is no padding."""
+    from dicodec.pixels.gray import Rescaling, StoredRange
 
     decoder, filled = FrameDecoder(file), file.frames.filled
+    first, *others = pixels.steps
+    assert isinstance(first.apply, Rescaling), "gray levels are rescaled before all else"
+    rescaling = first.apply
 
-    def extent(frame: int) -> tuple[int, int] | None:
-        if frame in filled:
-            return None
-        samples = decoder.decode(frame, pixels.coded)
-        return int(samples.min()), int(samples.max())
+    def extent(frame: int) -> StoredRange | None:
+        return None if frame in filled else rescaling.extent(decoder.decode(frame, pixels.coded))
 
     size = size_in_flight(pixels.decoded)
-    with closing(map_frames(extent, pixels.frames, workers, size)) as extents:
-        smallest, largest = zip(*(one for one in extents if one is not None), strict=True)
-    steps = tuple(
-        replace(step, apply=step.apply.whole_range(min(smallest), max(largest)))
-        if isinstance(step.apply, Rescaling)
-        else step
-        for step in pixels.steps
+    with closing(map_frames(extent, pixels.frames, workers, size)) as found:
+        extents = [one for one in found if one is not None]
+    whole = StoredRange(
+        min((one.low for one in extents), default=0), max((one.high for one in extents), default=0)
     )
-    return replace(pixels, steps=steps)
+    return replace(pixels, steps=(replace(first, apply=rescaling.whole_range(whole)), *others))
 
 
 def embedded_overlay_edits(

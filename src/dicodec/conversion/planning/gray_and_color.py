@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import tag_bytes
-from dicodec.pixels.gray import Rescaling, Window
+from dicodec.pixels.gray import VOI_FUNCTIONS, Rescaling, Window
 from dicodec.pixels.palette import Palette, color_table, palette
 from dicodec.rules import photometric_edits as rules
 
@@ -47,19 +48,54 @@ def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
     )
 
 
-def rescaling(gray: rules.GrayAttributes) -> Rescaling:
-    """Return how stored values become gray levels by the first window; none is looked for later.
+def rescaling(
+    gray: rules.GrayAttributes, image: ImagePixelDescription, warnings: list[str]
+) -> Rescaling:
+    """Return how stored values become gray levels, by the first window that can be used.
+
+    If there is none, the window is missing: it is to reach over all samples.
+
+    Args:
+        gray: what the data set says.
+        image: whose samples are rescaled.
+        warnings: what is not used of the data set is added.
 
     Raises:
         UnsupportedImageError: a number is none.
     """
     slope = float(rules.number(gray.slope or "1", "RescaleSlope"))
     intercept = float(rules.number(gray.intercept or "0", "RescaleIntercept"))
-    if not gray.window_centers or not gray.window_widths:
-        return Rescaling(slope, intercept)
-    center = float(rules.number(gray.window_centers[0], "WindowCenter"))
-    width = float(rules.number(gray.window_widths[0], "WindowWidth"))
-    return Rescaling(slope, intercept, Window(center, width, gray.voi_function or "LINEAR"))
+    padding = rules.padding_range(gray, image)
+    if not slope:
+        warnings.append(
+            "Rescale Slope is 0, which makes one value of all: rescaling and windows are not used"
+        )
+        return Rescaling(padding=padding)
+    plain = Rescaling(slope, intercept, padding=padding)
+    function = gray.voi_function or "LINEAR"
+    pairs = tuple(zip(gray.window_centers, gray.window_widths, strict=False))
+    if pairs and function not in VOI_FUNCTIONS:
+        warnings.append(f"VOI LUT Function {function} is unknown: windows are not used")
+        return plain
+    for one in pairs:
+        center = float(rules.number(one[0], "WindowCenter"))
+        width = float(rules.number(one[1], "WindowWidth"))
+        if width > 0:
+            # LINEAR takes 1 from the width, and is not defined below 1 (C.11.2.1.2.1).
+            below = function == "LINEAR" and width < 1
+            window = Window(center, width, "LINEAR_EXACT" if below else function)
+            shown = replace(plain, window=window)
+            if shown.shows_levels(image):
+                if below:
+                    warnings.append(
+                        f"Window Width {width:g} is below 1, for which LINEAR is not defined: "
+                        "LINEAR_EXACT is taken"
+                    )
+                return shown
+        warnings.append(
+            f"the window {center:g}, {width:g} is not used: it makes two gray levels at most"
+        )
+    return plain
 
 
 def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:

@@ -47,9 +47,12 @@ def palette_steps(
 
 
 def rescaling(
-    data_set: DataSet, decoded: ImagePixelDescription, options: ConversionOptions
+    data_set: DataSet,
+    decoded: ImagePixelDescription,
+    options: ConversionOptions,
+    warnings: list[str],
 ) -> PhotometricStep:
-    """Return the step to 8 bits.
+    """Return the step to 8 bits; what it does not use of the data set is added to the warnings.
 
     Raises:
         UnsupportedImageError: what the data set says of its gray levels cannot be applied.
@@ -61,7 +64,7 @@ def rescaling(
         return narrowing_step(stated)
     gray = gray_attributes(data_set)
     check_rescaling(gray)
-    return rescaling_step(stated, read_rescaling(gray))
+    return rescaling_step(stated, read_rescaling(gray, decoded, warnings))
 
 
 def edits_of(

@@ -257,7 +257,7 @@ class PhotometricPlanner:
             )
         from dicodec.conversion.planning.mapped_samples import rescaling
 
-        step = rescaling(self._data_set, decoded, self._options)
+        step = rescaling(self._data_set, decoded, self._options, self._warnings)
         self._decisions.append(step.text)
         return (step,)
 

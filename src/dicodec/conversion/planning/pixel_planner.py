@@ -78,6 +78,11 @@ class PixelPlanner:
     def _plan(self) -> ConversionPlan:
         self._check_frames()
         self._check_strictly()
+        if self._options.rescale_to_8bit and self._stated.floating:
+            raise UnsupportedImageError(
+                "`rescale_to_8bit=True` is not applied to floating point samples",
+                hint="native transfer syntaxes hold them as they are",
+            )
         plan = self._move() or self._repack() or self._transcode()
         if plan.action is not Action.MOVE_VALUE:
             check_frame_count(self._stated.number_of_frames, self._data_set.limits)
@@ -86,6 +91,8 @@ class PixelPlanner:
         return plan
 
     def _plan_of(self, action: Action, pixels: PixelPlan) -> ConversionPlan:
+        if self._options.rescale_to_8bit and pixels.result.photometric_interpretation == _PALETTE:
+            self._warn_of_indices(pixels.result)
         return ConversionPlan(
             self._source,
             self._target,
@@ -94,6 +101,15 @@ class PixelPlanner:
             tuple(self._decisions),
             tuple(self._warnings),
         )
+
+    def _warn_of_indices(self, image: ImagePixelDescription) -> None:
+        from dicodec.conversion.planning.gray_and_color import read_palette
+
+        if image.bits_stored > _BYTE or read_palette(self._data_set, image).bits > _BYTE:
+            self._warnings.append(
+                "indices into a palette are not rescaled to 8 bits, nor are its colors: as RGB "
+                "they are"
+            )
 
     def _check_frames(self) -> None:
         frames, stated = self._frames.encapsulated, self._stated.number_of_frames
@@ -314,7 +330,7 @@ class PixelPlanner:
             bound=getattr(encoder, "near", None) if lossy else 0,
             edits=colors.edits_of(steps, decoded),
             overlays=colors.embedded_overlays(stream),
-            derived=first[0].text if first else "",
+            derived="; ".join(one.text for one in steps if one.rounds and one.bits is not None),
             own_steps=own_steps,
         )
         return self._plan_of(Action.TRANSCODE, pixels)
@@ -430,6 +446,7 @@ class PixelPlanner:
         return "basic" if size <= 0xFFFFFFFF else "extended"
 
 
+_PALETTE, _BYTE = "PALETTE COLOR", 8
 _SALVAGE_HINT = '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
 
 _LOSSLESS_KIN = {
