@@ -13,6 +13,8 @@ from dicodec.rules.lossy import (
     RATIO_TO_FOLLOW,
     Identity,
     derived_image,
+    is_defined_method,
+    is_same_method,
     ratio_text,
     record_compression,
 )
@@ -106,25 +108,34 @@ def test_an_image_that_keeps_its_uid_is_not_derived_from_itself() -> None:
 
 
 def test_a_source_without_a_uid_is_not_referred_to() -> None:
-    source = Identity("ORIGINAL\\PRIMARY", "", "1.2.3", "", "1.2.5")
-    edits = {edit.tag for edit in derived_image(source, "lossy compression: X", "1.2.9")}
+    source = Identity("ORIGINAL\\PRIMARY", "", "1.2.3", "")
+    edits = {
+        edit.tag
+        for edit in derived_image(source, "lossy compression: X", "1.2.9", listed=(b"an item",))
+    }
 
     assert tags.SOP_INSTANCE_UID in edits
     assert not edits & {tags.SOURCE_IMAGE_SEQUENCE, tags.REFERENCED_SERIES_SEQUENCE}
 
 
 def test_references_are_listed_by_series_where_they_have_to_be() -> None:
-    source = Identity("ORIGINAL\\PRIMARY", "", "1.2.3", "1.2.4", "1.2.5")
-    edits = derived_image(source, "X", "1.2.9", earlier_series=(b"an item",))
+    source = Identity("ORIGINAL\\PRIMARY", "", "1.2.3", "1.2.4")
+    edits = derived_image(source, "X", "1.2.9", listed=(b"an item",))
 
-    (listing,) = (edit for edit in edits if edit.tag == tags.REFERENCED_SERIES_SEQUENCE)
-    assert isinstance(listing, SetSequence)
-    kept, added = listing.items
-    assert kept == b"an item"
-    instances, series = added
-    assert isinstance(instances, SetSequence)
-    assert series == SetAttribute(tags.SERIES_INSTANCE_UID, "UI", "1.2.5")
-    ((sop_class, instance),) = instances.items
-    assert isinstance(sop_class, SetAttribute)
-    assert isinstance(instance, SetAttribute)
-    assert (sop_class.value, instance.value) == ("1.2.3", "1.2.4")
+    assert SetSequence(tags.REFERENCED_SERIES_SEQUENCE, (b"an item",)) in edits
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("ISO_10918_1", "ISO_10918_1", True), ("ISO_15444_1", "ISO_15444_15", True),
+     ("ISO_15444_1", "ISO_10918_1", False), ("ISO_14495_1", "ISO_18181_1", False)],
+)  # fmt: skip
+def test_methods_are_the_same_by_their_standard(one: str, other: str, same: bool) -> None:
+    assert is_same_method(one, other) == is_same_method(other, one) == same
+
+
+def test_methods_are_defined_by_the_standard_only() -> None:
+    assert is_defined_method("ISO_10918_1")
+    assert is_defined_method("ISO_14496_10")
+    assert not is_defined_method("JPEG")
+    assert not is_defined_method("")

@@ -26,6 +26,23 @@ STREAM_METHODS = {
 """Lossy Image Compression Method by the kind of a stream, whatever the data set calls it."""
 
 
+VIDEO_METHODS = frozenset({"ISO_13818_2", "ISO_14496_10", "ISO_23008_2"})
+"""The other values that PS3.3 C.7.6.1.1.5.1 defines."""
+
+_PARTS_OF_JPEG_2000 = frozenset({"ISO_15444_1", "ISO_15444_2", "ISO_15444_15"})
+"""Files name one of them for another."""
+
+
+def is_same_method(one: str, other: str) -> bool:
+    """Whether two values of Lossy Image Compression Method name the same compression."""
+    return one == other or {one, other} <= _PARTS_OF_JPEG_2000
+
+
+def is_defined_method(method: str) -> bool:
+    """Whether the standard defines a value of Lossy Image Compression Method."""
+    return method in STREAM_METHODS.values() or method in VIDEO_METHODS
+
+
 def ratio_text(native_size: int, encoded_size: int) -> str:
     """Return a measured compression ratio as a DS value, padded to the room reserved for it.
 
@@ -71,6 +88,10 @@ def record_history(methods: Sequence[str], ratios: Sequence[str]) -> tuple[Edit,
     return tuple(edits)
 
 
+DICOM_SCHEME = "DCM"
+"""Coding Scheme Designator of DICOM's own terminology."""
+
+
 class Derivation(NamedTuple):
     """How an image came to be from another, as codes of DICOM's own terminology (PS3.16 D).
 
@@ -97,14 +118,20 @@ class Identity(NamedTuple):
         derivation_description: Derivation Description.
         class_uid: SOP Class UID.
         instance_uid: SOP Instance UID.
-        series_uid: Series Instance UID; "" where references need not be listed by series.
     """
 
     image_type: str
     derivation_description: str
     class_uid: str
     instance_uid: str
-    series_uid: str = ""
+
+    @property
+    def reference(self) -> Item:
+        """What refers to it (PS3.3 table 10-11)."""
+        return (
+            SetAttribute(tags.REFERENCED_SOP_CLASS_UID, "UI", self.class_uid),
+            SetAttribute(tags.REFERENCED_SOP_INSTANCE_UID, "UI", self.instance_uid),
+        )
 
 
 def derived_image(
@@ -114,7 +141,7 @@ def derived_image(
     derivation: Derivation = LOSSY_COMPRESSION,
     earlier_codes: tuple[bytes, ...] = (),
     earlier_sources: tuple[bytes, ...] = (),
-    earlier_series: tuple[bytes, ...] = (),
+    listed: tuple[Item | bytes, ...] = (),
 ) -> tuple[Edit, ...]:
     """Say that the image is derived from another one (C.7.6.1.1.3, C.12.4).
 
@@ -127,7 +154,8 @@ def derived_image(
         derivation: what was done, as codes.
         earlier_codes: items of Derivation Code Sequence that are kept, encoded for the target.
         earlier_sources: items of Source Image Sequence that are kept, encoded for the target.
-        earlier_series: the same of Referenced Series Sequence.
+        listed: items of Referenced Series Sequence that list the source too; none where references
+            need not be listed by series.
     """
     values = source.image_type.split("\\") if source.image_type else ["DERIVED", "PRIMARY"]
     values[0] = "DERIVED"
@@ -139,34 +167,25 @@ def derived_image(
         SetAttribute(tags.DERIVATION_DESCRIPTION, "ST", joined),
     ]
     if derivation.code is not None:
-        others = tuple(item for item in earlier_codes if derivation.code[0].encode() not in item)
-        codes: tuple[Item | bytes, ...] = (*others, _code(*derivation.code))
+        codes: tuple[Item | bytes, ...] = (*earlier_codes, _code(*derivation.code))
         edits.append(SetSequence(tags.DERIVATION_CODE_SEQUENCE, codes))
     if new_instance_uid is None:
         return tuple(edits)
     edits.append(SetAttribute(tags.SOP_INSTANCE_UID, "UI", new_instance_uid))
     if source.class_uid and source.instance_uid:
-        instance: Item = (
-            SetAttribute(tags.REFERENCED_SOP_CLASS_UID, "UI", source.class_uid),
-            SetAttribute(tags.REFERENCED_SOP_INSTANCE_UID, "UI", source.instance_uid),
-        )
         purpose = SetSequence(
             tags.PURPOSE_OF_REFERENCE_CODE_SEQUENCE, (_code(*derivation.purpose),)
         )
-        sources: tuple[Item | bytes, ...] = (*earlier_sources, (*instance, purpose))
+        sources: tuple[Item | bytes, ...] = (*earlier_sources, (*source.reference, purpose))
         edits.append(SetSequence(tags.SOURCE_IMAGE_SEQUENCE, sources))
-        if source.series_uid:  # C.12.2: what is referenced is listed by series; this is its own
-            series: Item = (
-                SetSequence(tags.REFERENCED_INSTANCE_SEQUENCE, (instance,)),
-                SetAttribute(tags.SERIES_INSTANCE_UID, "UI", source.series_uid),
-            )
-            edits.append(SetSequence(tags.REFERENCED_SERIES_SEQUENCE, (*earlier_series, series)))
+        if listed:
+            edits.append(SetSequence(tags.REFERENCED_SERIES_SEQUENCE, listed))
     return tuple(edits)
 
 
 def _code(value: str, meaning: str) -> Item:
     return (
         SetAttribute(tags.CODE_VALUE, "SH", value),
-        SetAttribute(tags.CODING_SCHEME_DESIGNATOR, "SH", "DCM"),
+        SetAttribute(tags.CODING_SCHEME_DESIGNATOR, "SH", DICOM_SCHEME),
         SetAttribute(tags.CODE_MEANING, "LO", meaning),
     )

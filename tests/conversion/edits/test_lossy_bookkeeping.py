@@ -15,8 +15,10 @@ import pydicom
 import pytest
 
 from dicodec import convert, convert_bytes
+from dicodec.model.transfer_syntax import by_name
 from helpers.data_set_bytes import element, item, sequence
 from helpers.made import Element, make_file
+from helpers.odd_files import frames_of
 
 PIXELS = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint8)[np.newaxis]
 BASELINE, LOSSLESS = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70"
@@ -59,8 +61,8 @@ def test_a_loss_that_was_never_told_is_told(target: str, syntax: str, extra: lis
     ("extra", "method", "ratio"),
     [
         (told(ratio="17"), "ISO_10918_1", 17),
-        (told("ISO_15444_1", "4"), "ISO_15444_1", 4),  # what is said stays
-        (told("ISO_15444_1"), "ISO_15444_1", None),
+        (told("ISO_10918_1", "4"), "ISO_10918_1", 4),  # what is said stays
+        (told("JPEG", "4"), "JPEG", 4),  # of no defined name: it may be this one
         (told(ratio="3\\4"), None, [3, 4]),  # which of them the stream is nobody knows
     ],
 )
@@ -73,6 +75,84 @@ def test_what_is_told_is_completed_but_not_changed(
     assert record(out.getvalue()) == ("01", method, ratio)
     assert "LossyImageCompression changed" not in report.changes
     assert "LossyImageCompressionRatio changed" not in report.changes
+
+
+@pytest.mark.parametrize("syntax", [BASELINE, LOSSLESS])
+@pytest.mark.parametrize("flag", ["01", "00"])
+def test_a_compression_behind_those_that_are_told_is_appended(flag: str, syntax: str) -> None:
+    """Method names an earlier one: the stream's own is another."""
+    flag, methods, ratios = record(
+        convert_bytes(jpeg(told("ISO_15444_1", "4", flag), syntax), to="rle", verify=True)
+    )
+
+    assert (flag, list(methods)) == ("01", ["ISO_15444_1", "ISO_10918_1"])
+    assert float(ratios[0]) == 4
+    assert float(ratios[1]) > 1
+
+    third = convert_bytes(jpeg(told("ISO_15444_1", "4", flag), syntax), to="jpeg2000", lossy=True)
+    assert list(record(third)[1]) == ["ISO_15444_1", "ISO_10918_1", "ISO_15444_1"]
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "other"),
+    [("jpeg-ls-near", "ISO_14495_1", "ISO_10918_1"), ("jpeg2000", "ISO_15444_1", "ISO_10918_1"),
+     ("htj2k", "ISO_15444_15", "ISO_10918_1"), ("jpegxl", "ISO_18181_1", "ISO_15444_1"),
+     ("jpeg", "ISO_10918_1", "ISO_14496_10")],
+)  # fmt: skip
+def test_every_stream_says_its_own_method(target: str, method: str, other: str) -> None:
+    plain, _ = make_file(48, 64, 1, 8, 8, pixels=PIXELS)
+    (stream,) = frames_of(convert_bytes(plain, to=target, lossy=True))
+    syntax = by_name(target)
+    assert syntax is not None
+    for said, expected in ((method, [method]), (other, [other, method])):
+        coded, _ = make_file(
+            48, 64, 1, 8, 8, transfer_syntax=syntax.uid, streams=[[stream]], pixels=PIXELS,
+            extra=told(said, "4"),
+        )  # fmt: skip
+
+        _, methods, ratios = record(convert_bytes(coded, to="explicit-le", verify=True))
+
+        assert methods == expected[0] if len(expected) == 1 else list(methods) == expected
+        assert np.size(ratios) == len(expected)
+
+
+def test_a_ratio_that_is_missing_beside_a_method_is_completed() -> None:
+    _, method, ratio = record(convert_bytes(jpeg(told("ISO_10918_1")), to="explicit-le"))
+
+    assert method == "ISO_10918_1"
+    assert ratio > 1
+
+
+def code(value: str, scheme: str, context: str = "1.2.3") -> bytes:
+    return item(
+        element(0x00080100, "SH", value.encode().ljust(8))
+        + element(0x00080102, "SH", scheme.encode().ljust(8))
+        + element(0x00080104, "LO", b"meaning ")
+        + element(0x00080117, "UI", context.encode() + b"\0" * (len(context) % 2))
+    )
+
+
+@pytest.mark.parametrize("encoding", ["implicit-le", "explicit-le", "explicit-be"])
+def test_derivation_codes_are_told_apart_by_value_and_scheme(encoding: str) -> None:
+    """Another code, scheme, or UID may have the same digits."""
+    others = (
+        code("99X", "99ACME", "1.2.826.0.1.113040.5"), code("113040A", "99ACME"),
+        code("113040", "99ACME"), code("113041", "DCM"),
+    )  # fmt: skip
+    sequence_items = (*others, code("113040", "DCM"))
+    extra = [(0x00089215, "SQ", b"".join(sequence_items))]
+    data = convert_bytes(make_file(48, 64, 1, 8, 8, pixels=PIXELS, extra=extra)[0], to=encoding)
+
+    once = convert_bytes(data, to="jpeg2000", lossy=True, verify=True)
+    twice = convert_bytes(once, to="jpeg", lossy=True, verify=True)
+
+    for result in (once, twice):
+        found = pydicom.dcmread(io.BytesIO(result)).DerivationCodeSequence
+        assert [(one.CodeValue, one.CodingSchemeDesignator) for one in found] == [
+            ("99X", "99ACME"), ("113040A", "99ACME"), ("113040", "99ACME"), ("113041", "DCM"),
+            ("113040", "DCM"),
+        ]  # fmt: skip
+        assert found[0].ContextUID == "1.2.826.0.1.113040.5"
 
 
 def test_a_record_without_method_is_appended_to_in_step() -> None:
@@ -100,7 +180,11 @@ def test_references_are_listed_where_functional_groups_are() -> None:
     assert series.SeriesInstanceUID == before.SeriesInstanceUID
     (instance,) = series.ReferencedInstanceSequence
     assert instance.ReferencedSOPInstanceUID == before.SOPInstanceUID
-    assert len(again.ReferencedSeriesSequence) == len(again.SourceImageSequence) == 2
+    (series,) = again.ReferencedSeriesSequence
+    assert [one.ReferencedSOPInstanceUID for one in series.ReferencedInstanceSequence] == [
+        one.ReferencedSOPInstanceUID for one in again.SourceImageSequence
+    ]
+    assert len(again.SourceImageSequence) == 2
     assert "ReferencedSeriesSequence" not in pydicom.dcmread(
         io.BytesIO(convert_bytes(plain, to="jpeg", lossy=True))
     )
@@ -113,3 +197,38 @@ def test_a_file_without_uid_gets_one_and_no_reference_to_nothing(target: str) ->
 
     assert "SOPInstanceUID changed" in report.changes
     assert not any("SourceImageSequence" in change for change in report.changes)
+
+
+def series(uid: bytes, *instances: bytes, more: bytes = b"", undefined: bool = False) -> bytes:
+    listed = [item(element(0x00081155, "UI", one)) for one in instances]
+    return item(
+        more + sequence(0x0008114A, *listed, undefined=undefined) + element(0x0020000E, "UI", uid),
+        undefined=undefined,
+    )
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("encoding", ["implicit-le", "explicit-le", "explicit-be"])
+def test_each_series_has_one_item_among_the_references(encoding: str, undefined: bool) -> None:
+    own = pydicom.dcmread(io.BytesIO(make_file(4, 4)[0])).SeriesInstanceUID.encode()
+    own += b"\0" * (len(own) % 2)
+    private = element(0x00080054, "AE", b"ARCHIVE ")
+    listing = (
+        series(b"1.2.3.40", b"1.2.1\0", undefined=undefined)
+        + series(own, b"1.2.2\0", more=private, undefined=undefined)
+        + series(own, b"1.2.3\0", undefined=undefined)  # which should not be
+        + series(own, b"1.2.4\0", more=private)  # and has more than can be joined
+    )
+    data = convert_bytes(
+        make_file(48, 64, 1, 8, 8, pixels=PIXELS, extra=[(0x00081115, "SQ", listing)])[0],
+        to=encoding,
+    )
+
+    result = pydicom.dcmread(io.BytesIO(convert_bytes(data, to="jpeg", lossy=True, verify=True)))
+
+    before = pydicom.dcmread(io.BytesIO(data)).SOPInstanceUID
+    assert [
+        [one.ReferencedSOPInstanceUID for one in each.ReferencedInstanceSequence]
+        for each in result.ReferencedSeriesSequence
+    ] == [["1.2.1"], ["1.2.2", "1.2.3", before], ["1.2.4"]]
+    assert result.ReferencedSeriesSequence[1].RetrieveAETitle == "ARCHIVE"

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dicodec.conversion.edits.nested_pixels import encoded_items
+from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
 from dicodec.conversion.planning.conversion_plan import PixelPlan
 from dicodec.model import tags
-from dicodec.model.edits import Edit
+from dicodec.model.edits import Edit, Item, SetAttribute, SetSequence
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.rules.lossy import (
+    DICOM_SCHEME,
     LOSSY_COMPRESSION,
     PROCESSING,
     RATIO_TO_FOLLOW,
@@ -26,12 +27,17 @@ from dicodec.rules.lossy import (
     Identity,
     derived_image,
     in_step,
+    is_defined_method,
+    is_same_method,
     ratio_text,
     record_compression,
     record_history,
 )
 
 _LISTING = (*tags.FUNCTIONAL_GROUPS, tags.REFERENCED_SERIES_SEQUENCE)
+
+_OF_A_SERIES = (tags.REFERENCED_INSTANCE_SEQUENCE, tags.SERIES_INSTANCE_UID)
+"""What an item of Referenced Series Sequence has (PS3.3 C.12.2)."""
 
 
 class History(NamedTuple):
@@ -57,7 +63,13 @@ def history_of(file: DicomFile, pixels: PixelPlan) -> History:
     assert pixels.stream is not None, "what is decoded has been looked at"
     method = STREAM_METHODS.get(pixels.stream.kind, "")
     ratio = ratio_text(pixels.decoded.native_size, frames.total_length()).strip()
-    if data_set.text(tags.LOSSY_IMAGE_COMPRESSION) != "01":
+    recorded = data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01"
+    last = told.methods[-1] if told.methods else ""
+    if is_same_method(last, method):
+        if told.ratios or len(told.methods) > 1:
+            return told._replace(untold=not recorded)
+        return History(told.methods, [ratio], untold=True)
+    if not recorded or is_defined_method(last):  # what is recorded was done before
         return History(*in_step(told.methods, told.ratios, method, ratio), untold=True)
     if not told.methods and len(told.ratios) <= 1:  # one compression, of which not all is said
         return History([method], told.ratios or [ratio], untold=True)
@@ -133,43 +145,76 @@ def _derived(
     description: str,
     derivation: Derivation,
 ) -> tuple[Edit, ...]:
+    source = Identity(
+        data_set.text(tags.IMAGE_TYPE),
+        data_set.text(tags.DERIVATION_DESCRIPTION),
+        data_set.text(tags.SOP_CLASS_UID),
+        data_set.text(tags.SOP_INSTANCE_UID),
+    )
     return derived_image(
-        Identity(
-            data_set.text(tags.IMAGE_TYPE),
-            data_set.text(tags.DERIVATION_DESCRIPTION),
-            data_set.text(tags.SOP_CLASS_UID),
-            data_set.text(tags.SOP_INSTANCE_UID),
-            data_set.text(tags.SERIES_INSTANCE_UID) if _lists_references(data_set) else "",
-        ),
+        source,
         description,
         None if options.keep_uid else new_uid(),
         derivation,
-        _items(data_set, tags.DERIVATION_CODE_SEQUENCE, encoding),
-        _items(data_set, tags.SOURCE_IMAGE_SEQUENCE, encoding),
-        _items(data_set, tags.REFERENCED_SERIES_SEQUENCE, encoding),
+        _other_codes(data_set, encoding, derivation),
+        encode_items(data_set, tags.SOURCE_IMAGE_SEQUENCE, encoding),
+        _listed_by_series(data_set, encoding, source.reference),
     )
 
 
-def _lists_references(data_set: DataSet) -> bool:
-    """Whether all that is referenced is listed once more, by series (C.12.2).
+def _other_codes(
+    data_set: DataSet, encoding: DataSetEncoding, derivation: Derivation
+) -> tuple[bytes, ...]:
+    """Return the items of Derivation Code Sequence that say something else."""
+    if derivation.code is None:
+        return ()
+    wanted = derivation.code[0], DICOM_SCHEME
+    items = encode_items(data_set, tags.DERIVATION_CODE_SEQUENCE, encoding)
+    return tuple(item for item in items if _code_of(parse_item(item, encoding)) != wanted)
 
-    That is so in all multi-frame images with functional groups (A.32 to A.80), and where there is
-    such a list already.
+
+def _code_of(item: DataSet) -> tuple[str, str]:
+    return item.text(tags.CODE_VALUE), item.text(tags.CODING_SCHEME_DESIGNATOR)
+
+
+def _listed_by_series(
+    data_set: DataSet, encoding: DataSetEncoding, reference: Item
+) -> tuple[Item | bytes, ...]:
+    """Return the items of Referenced Series Sequence, with a reference to the source among them.
+
+    All that is referenced is listed once more, by series, in multi-frame images with functional
+    groups (A.32 to A.80), and where there is such a list already (C.12.2): one item a series.
     """
-    return any(data_set.find(tag) is not None for tag in _LISTING)
+    series = data_set.text(tags.SERIES_INSTANCE_UID)
+    if not series or not any(data_set.find(tag) is not None for tag in _LISTING):
+        return ()
+    listed: list[Item | bytes] = []
+    place: int | None = None
+    own: DataSet | None = None
+    instances: list[Item | bytes] = []
+    for raw in encode_items(data_set, tags.REFERENCED_SERIES_SEQUENCE, encoding):
+        item = parse_item(raw, encoding)
+        if item.text(tags.SERIES_INSTANCE_UID) != series:
+            listed.append(raw)
+            continue
+        if own is None:
+            own, place = item, len(listed)
+        elif len(item.elements) > len(_OF_A_SERIES):  # there is more than what can be joined
+            listed.append(raw)
+            continue
+        instances += encode_items(item, tags.REFERENCED_INSTANCE_SEQUENCE, encoding)
+    instances.append(reference)
+    edit = SetSequence(tags.REFERENCED_INSTANCE_SEQUENCE, tuple(instances))
+    if own is None or place is None:
+        listed.append((edit, SetAttribute(tags.SERIES_INSTANCE_UID, "UI", series)))
+    else:
+        listed.insert(place, edit_item(own, [edit]))
+    return tuple(listed)
 
 
 def _values(data_set: DataSet, tag: int) -> list[str]:
     text = data_set.text(tag)
     return [value.strip() for value in text.split("\\")] if text else []
-
-
-def _items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tuple[bytes, ...]:
-    """Return the items of a sequence as the result will hold them."""
-    span = data_set.find(tag)
-    if span is None or not span.length:
-        return ()
-    return encoded_items(data_set.raw(span), data_set.encoding_of(span), encoding, data_set)
 
 
 def new_uid() -> str:
