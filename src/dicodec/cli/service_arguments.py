@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from dicodec.cli.convert.arguments import Commands
 from dicodec.cli.sizes import size
+from dicodec.model.option_table import TO
 
 type Add = Callable[..., argparse.Action]
 
@@ -83,7 +84,7 @@ def add_submit(commands: Commands) -> None:
 
 
 def _add_wish(add: Add) -> None:
-    add("--to", metavar="A,B,C", help="acceptable transfer syntaxes, the first preferred")
+    add(TO.switch, metavar=TO.metavar, help=TO.help)
     add("--policy", metavar="P", help="name or file of a policy that decides for each file")
     add("--option", action="append", default=[], metavar="NAME=VALUE",
         help="of the conversion, as in a request: quality=85; may be repeated")  # fmt: skip

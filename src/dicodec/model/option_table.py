@@ -2,14 +2,15 @@
 
 From these rows are made: the checks of ConversionOptions, the command's arguments, the fields of a
 request, the keys of a policy's rule, the page's form, the schemas, and the table in
-docs/command.md. This module imports next to nothing, because `--help` needs it.
+docs/command.md. This module imports next to nothing, because `--help` needs it, and its
+classes are plain, because named tuples and data classes take milliseconds to make.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 FILL, DROP = "fill", "drop"
 INDEPENDENT = "independent"
@@ -22,14 +23,17 @@ _ENTRANCES = (REQUEST, RULE, PAGE)
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-class Flag(NamedTuple):
+class Flag:
     """An option that is true or false; or one of some words.
 
     Attributes:
         words: values beside true and false, each with its explanation.
     """
 
-    words: Mapping[str, str] = _NONE
+    __slots__ = __match_args__ = ("words",)
+
+    def __init__(self, words: Mapping[str, str] = _NONE) -> None:
+        self.words = words
 
     @property
     def wanted(self) -> str:
@@ -42,7 +46,7 @@ class Flag(NamedTuple):
         return isinstance(value, bool) or (isinstance(value, str) and value in self.words)
 
 
-class Number(NamedTuple):
+class Number:
     """An option that is a number.
 
     Attributes:
@@ -50,9 +54,12 @@ class Number(NamedTuple):
         whole: whether it has to be an integer.
     """
 
-    lowest: float
-    highest: float
-    whole: bool = True
+    __slots__ = __match_args__ = ("lowest", "highest", "whole")
+
+    def __init__(self, lowest: float, highest: float, *, whole: bool = True) -> None:
+        self.lowest = lowest
+        self.highest = highest
+        self.whole = whole
 
     @property
     def wanted(self) -> str:
@@ -66,14 +73,17 @@ class Number(NamedTuple):
         return self.lowest <= value <= self.highest
 
 
-class Choice(NamedTuple):
+class Choice:
     """An option that is one of some words.
 
     Attributes:
         words: each with its explanation, which may be empty.
     """
 
-    words: Mapping[str, str]
+    __slots__ = __match_args__ = ("words",)
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self.words = words
 
     @property
     def wanted(self) -> str:
@@ -85,14 +95,17 @@ class Choice(NamedTuple):
         return isinstance(value, str) and value in self.words
 
 
-class Text(NamedTuple):
+class Text:
     """An option that is a text.
 
     Attributes:
         longest: characters.
     """
 
-    longest: int = 10_240
+    __slots__ = __match_args__ = ("longest",)
+
+    def __init__(self, longest: int = 10_240) -> None:
+        self.longest = longest
 
     @property
     def wanted(self) -> str:
@@ -104,20 +117,20 @@ class Text(NamedTuple):
         return isinstance(value, str) and 0 < len(value) <= self.longest
 
 
-class Texts(NamedTuple):
+class Texts:
     """An option that is several texts."""
 
-    wanted: str = "a list of texts"
+    wanted = "a list of texts"
 
     def fits(self, value: object) -> bool:
         """Return whether it takes a value."""
         return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
-class TextsByName(NamedTuple):
+class TextsByName:
     """An option that gives texts to keywords: pairs, or an object of JSON."""
 
-    wanted: str = "a table of keywords, each with its text"
+    wanted = "a table of keywords, each with its text"
 
     def fits(self, value: object) -> bool:
         """Return whether it takes a value."""
@@ -128,10 +141,10 @@ class TextsByName(NamedTuple):
         )
 
 
-class Bounds(NamedTuple):
+class Bounds:
     """An option that is a `Limits`."""
 
-    wanted: str = "Limits"
+    wanted = "Limits"
 
     def fits(self, value: object) -> bool:
         """Return whether it takes a value."""
@@ -143,7 +156,7 @@ class Bounds(NamedTuple):
 type Kind = Flag | Number | Choice | Text | Texts | TextsByName | Bounds
 
 
-class Option(NamedTuple):
+class Option:
     """A row: one option of a conversion.
 
     Attributes:
@@ -160,16 +173,30 @@ class Option(NamedTuple):
         taken_by: entrances beside calls and command.
     """
 
-    name: str
-    kind: Kind
-    help: str
-    details: str = ""
-    default: Any = None
-    metavar: str = ""
-    short: str = ""
-    targets: tuple[str, ...] = ()
-    permits_loss: bool = False
-    taken_by: tuple[str, ...] = _ENTRANCES
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        help: str,  # noqa: A002 - as argparse calls it
+        details: str = "",
+        *,
+        default: Any = None,
+        metavar: str = "",
+        short: str = "",
+        targets: tuple[str, ...] = (),
+        permits_loss: bool = False,
+        taken_by: tuple[str, ...] = _ENTRANCES,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.help = help
+        self.details = details
+        self.default = default
+        self.metavar = metavar
+        self.short = short
+        self.targets = targets
+        self.permits_loss = permits_loss
+        self.taken_by = taken_by
 
     @property
     def about(self) -> str:
@@ -187,12 +214,7 @@ class Option(NamedTuple):
         return f"--{self.key.replace('_', '-')}"
 
 
-TO = Option(
-    "to", Texts(), "acceptable transfer syntaxes, the first preferred",
-    "By short name (`dicodec syntaxes`), keyword or UID. A source that is in one of them already "
-    "is left as it is",
-    metavar="A,B,C",
-)  # fmt: skip
+TO = Option("to", Texts(), "acceptable transfer syntaxes, the first preferred", metavar="A,B,C")
 """The transfer syntax of the result: no option, because a conversion cannot be without it."""
 
 _BY_QUALITY = ("jpeg", "jpeg-extended", "jpegxl", "jpeg2000", "htj2k")
