@@ -18,7 +18,7 @@ from dicodec.batch.policy.policy import NO_RULE, Policy, list_profiles, load_pol
 from dicodec.errors import InvalidOptionError
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, writable
 from dicodec.part10.dicom_file import open_dicom
-from helpers.data_set_bytes import element, file_of
+from helpers.data_set_bytes import element, file_of, item, sequence
 from helpers.made import IMAGE_KINDS, make_file
 
 BASE = ConversionOptions(to=("explicit-le",))
@@ -95,6 +95,52 @@ def matches(condition: str, source: bytes = GRAY) -> bool:
 )
 def test_conditions(condition: str, expected: bool) -> None:
     assert matches(condition) is expected
+
+
+PRESENT = {
+    0x00280009: element(0x00280009, "AT", b"\x18\0\x63\x10"),
+    0x00282000: element(0x00282000, "OB", b"profile "),
+    0x00281201: element(0x00281201, "OW", b"\0\1\2\3"),
+    0x00091011: element(0x00091011, "UN", b"\0\1"),
+    0x00283010: sequence(0x00283010, item(b"")),
+    0x00081140: sequence(0x00081140, item(b"", undefined=True), undefined=True),
+    0x00081111: sequence(0x00081111, item(b""), undefined=True, vr="UN"),
+    0x00280106: element(0x00280106, "US", b"\1"),  # bytes of no number
+}
+EMPTY = {
+    0x00280009: element(0x00280009, "AT", b""),
+    0x00282000: element(0x00282000, "OB", b""),
+    0x00283010: sequence(0x00283010),
+    0x00081140: sequence(0x00081140, undefined=True),
+    0x00080060: element(0x00080060, "CS", b"  "),
+}
+
+
+@pytest.mark.parametrize(
+    ("tag", "content", "present"),
+    [*((tag, content, True) for tag, content in PRESENT.items()),
+     *((tag, content, False) for tag, content in EMPTY.items())],
+)  # fmt: skip
+def test_values_that_cannot_be_compared_are_present_all_the_same(
+    tag: int, content: bytes, present: bool
+) -> None:
+    with open_dicom(file_of(content)) as file:
+
+        def chosen(condition: str) -> bool:
+            text = f'[[rule]]\nwhen.attributes."{tag:08X}" = {condition}\nkeep = true\n'
+            return policy(text).choose_for(file, BASE).rule == "rule 1"
+
+        assert chosen("{ present = true }") is present
+        assert chosen("{ present = false }") is not present
+        for condition in ('"*"', "{ min = 0 }", '{ regex = ".*" }'):
+            assert not chosen(condition)
+        assert chosen('{ not = "*" }')
+
+
+def test_pixel_data_is_present() -> None:
+    for source in (GRAY, convert_bytes(GRAY, to="rle"), convert_bytes(GRAY, to="implicit-le")):
+        assert matches("when.attributes.PixelData = { present = true }", source)
+        assert matches("when.attributes.FloatPixelData = { present = false }", source)
 
 
 def test_files_without_pixels_have_none_of_their_facts() -> None:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from dicodec.batch.policy.facts import FactKind, FactValue
+from dicodec.batch.policy.facts import FactKind, FactValue, FoundValue, OpaqueValue
 from dicodec.errors import InvalidOptionError
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kMG]i?)?B")
@@ -38,7 +38,7 @@ class ValueTest:
     present: bool | None = None
     excluded: ValueTest | None = None
 
-    def holds(self, values: tuple[FactValue, ...]) -> bool:
+    def holds(self, values: tuple[FoundValue, ...]) -> bool:
         """Whether the test holds for a file's values, of which there may be none."""
         if self.present is not None and self.present != bool(values):
             return False
@@ -47,8 +47,10 @@ class ValueTest:
         asks = any(part is not None for part in (self.any_of, self.min, self.max, self.regex))
         return not asks or any(self.holds_of(value) for value in values)
 
-    def holds_of(self, value: FactValue) -> bool:
-        """Whether the test holds for one value."""
+    def holds_of(self, value: FoundValue) -> bool:
+        """Whether the test holds for one value; no part holds for what cannot be compared."""
+        if isinstance(value, OpaqueValue):
+            return False
         return (
             (self.any_of is None or any(_equals(value, wanted) for wanted in self.any_of))
             and (self.min is None or _is_ordered(self.min, value))
@@ -208,8 +210,10 @@ def _as_number(value: FactValue) -> float | None:
         return None
 
 
-def format_value(value: FactValue) -> str:
+def format_value(value: FoundValue) -> str:
     """Return a value as a policy writes it."""
+    if isinstance(value, OpaqueValue):
+        return value.value
     if isinstance(value, bool):
         return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) else f"{value:.15g}"

@@ -17,6 +17,16 @@ from dicodec.part10.values import NUMBER_CODES, parse_values
 type FactValue = str | int | float | bool
 
 
+class OpaqueValue(StrEnum):
+    """Value that is there and cannot be compared: only `present` asks about it."""
+
+    ITEMS = "items"
+    BYTES = "bytes"
+
+
+type FoundValue = FactValue | OpaqueValue
+
+
 class FactKind(StrEnum):
     """Kind of a fact's values."""
 
@@ -131,28 +141,30 @@ FACTS: dict[str, Fact] = {
 """The conditions of a rule, by name."""
 
 
-def read_attribute(file: DicomFile, tag: int) -> tuple[FactValue, ...]:
+def read_attribute(file: DicomFile, tag: int) -> tuple[FoundValue, ...]:
     """Return the values of any attribute of the data set's top level.
 
     Returns:
-        Text without padding, or numbers; nothing if the attribute is absent, empty, a sequence or
-        bytes.
+        Text without padding, or numbers; an OpaqueValue for a sequence with items, for bytes, tags,
+        and what cannot be read; nothing if the attribute is absent or empty.
     """
     span = file.data_set.find(tag)
-    if span is None or span.undefined or not span.length:
+    if span is None or not span.length:
         return ()
     vr = span.vr if span.vr not in {"", "UN"} else (vr_of(tag) or "")
+    if vr == "SQ" or span.undefined:
+        return (OpaqueValue.ITEMS,)
     if vr == "US or SS":
         vr = "SS" if file.data_set.number(tags.PIXEL_REPRESENTATION) == 1 else "US"
     if vr not in _VALUES_OF:
-        return ()
+        return (OpaqueValue.BYTES,)
     raw = file.data_set.value(tag) or b""
     character_set = file.data_set.text(tags.SPECIFIC_CHARACTER_SET)
     encoding = file.data_set.encoding_of(span)
     try:
         values = parse_values(vr, raw, encoding, character_set)
     except MalformedFileError:
-        return ()
+        return (OpaqueValue.BYTES,)
     return tuple(value for value in values if isinstance(value, str | int | float) and value != "")
 
 

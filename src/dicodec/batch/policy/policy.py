@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dicodec.batch.policy.conditions import ValueTest, check_keys, format_value, parse_test
-from dicodec.batch.policy.facts import FACTS, FactValue, read_attribute
+from dicodec.batch.policy.facts import FACTS, FoundValue, read_attribute
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.errors import InvalidOptionError
 from dicodec.model.option_words import as_key, reworded
@@ -50,7 +50,7 @@ class Condition:
     tag: int | None
     test: ValueTest
 
-    def values(self, file: DicomFile) -> tuple[FactValue, ...]:
+    def values(self, file: DicomFile) -> tuple[FoundValue, ...]:
         """Return the values of the fact or attribute in a file."""
         if self.tag is not None:
             return read_attribute(file, self.tag)
@@ -310,5 +310,5 @@ def _parse_syntax(text: str) -> str:
     return syntax.name
 
 
-def _format_values(values: tuple[FactValue, ...]) -> str:
+def _format_values(values: tuple[FoundValue, ...]) -> str:
     return " and ".join(format_value(value) for value in values) if values else "absent"
