@@ -39,8 +39,8 @@ class StreamDescription:
         component_ids: as in the JPEG frame header.
         jfif: whether a JFIF APP0 segment is there.
         adobe_transform: transform flag of the Adobe APP14 segment (0 none, 1 YCbCr, 2 YCCK).
-        near: JPEG-LS NEAR parameter.
-        predictor: JPEG lossless selection value, 1 to 7.
+        near: JPEG-LS NEAR parameter, the largest of all scans.
+        predictor: JPEG lossless selection value, 1 to 7, the largest of all scans.
         details: further facts to show to people.
     """
 

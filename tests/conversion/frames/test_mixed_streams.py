@@ -39,19 +39,64 @@ def j2k(pixels: Any, *, mct: bool = False, lossless: bool = True) -> bytes:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["jpeg-ls", "jpeg-ls-near", "jpeg2000"])
+def lossless_jpeg_of(pixels: Any) -> bytes:
+    return bytes(imagecodecs.jpeg8_encode(pixels, lossless=True, predictor=1))
+
+
+def ls(pixels: Any, near: int) -> bytes:
+    return bytes(imagecodecs.jpegls_encode(pixels, near))
+
+
+def high_throughput(pixels: Any, *, lossless: bool) -> bytes:
+    return bytes(imagecodecs.htj2k_encode(pixels, None if lossless else 0.01, reversible=lossless))
+
+
+def jpeg_xl(pixels: Any, *, lossless: bool) -> bytes:
+    return bytes(
+        imagecodecs.jpegxl_encode(
+            pixels, lossless=lossless, distance=0.0 if lossless else 2.0, effort=3
+        )
+    )
+
+
+LOSSLESS_AND_LOSSY = {
+    "57": (lossless_jpeg_of(GRAY), bytes(imagecodecs.jpeg8_encode(GRAY, 90))),
+    "70": (lossless_jpeg_of(GRAY), bytes(imagecodecs.jpeg8_encode(GRAY, 90))),
+    "80": (ls(GRAY, 0), ls(GRAY, 3)),
+    "81": (ls(GRAY, 0), ls(GRAY, 3)),
+    "90": (j2k(GRAY), j2k(GRAY, lossless=False)),
+    "91": (j2k(GRAY), j2k(GRAY, lossless=False)),
+    "201": (high_throughput(GRAY, lossless=True), high_throughput(GRAY, lossless=False)),
+    "203": (high_throughput(GRAY, lossless=True), high_throughput(GRAY, lossless=False)),
+    "110": (jpeg_xl(GRAY, lossless=True), jpeg_xl(GRAY, lossless=False)),
+    "112": (jpeg_xl(GRAY, lossless=True), jpeg_xl(GRAY, lossless=False)),
+}
+"""By the last part of a UID; those of lossless processes hold the others all the same."""
+
+METHODS = {"5": "ISO_10918_1", "7": "ISO_10918_1", "8": "ISO_14495_1", "9": "ISO_15444_1",
+           "2": "ISO_15444_15", "1": "ISO_18181_1"}  # fmt: skip
+
+
+@pytest.mark.parametrize("syntax", LOSSLESS_AND_LOSSY)
 @pytest.mark.parametrize("lossy_one", [0, 1, 2])
-def test_one_lossy_frame_makes_a_lossy_image(kind: str, lossy_one: int) -> None:
-    if kind != "jpeg2000":  # .80 has no loss, and streams that have it all the same
-        uid = "1.2.840.10008.1.2.4.8" + ("1" if kind == "jpeg-ls-near" else "0")
-        both = [bytes(imagecodecs.jpegls_encode(GRAY, near)) for near in (0, 3)]
-    else:
-        uid = "1.2.840.10008.1.2.4.91"
-        both = [j2k(GRAY), j2k(GRAY, lossless=False)]
+def test_one_lossy_frame_makes_a_lossy_image(syntax: str, lossy_one: int) -> None:
+    both = LOSSLESS_AND_LOSSY[syntax]
     streams = [both[index == lossy_one] for index in range(3)]
-    result = pydicom.dcmread(io.BytesIO(convert_bytes(file_of(uid, *streams), to="explicit-le")))
-    assert result.LossyImageCompression == "01"
-    assert len(result.pixel_array) == 3
+    content = file_of(f"1.2.840.10008.1.2.4.{syntax}", *streams)
+    for to in ("explicit-le", "rle"):
+        result = pydicom.dcmread(io.BytesIO(convert_bytes(content, to=to, verify=True)))
+        assert result.LossyImageCompression == "01"
+        assert result.LossyImageCompressionMethod == METHODS[syntax[0]]
+        assert float(result.LossyImageCompressionRatio) > 0
+        assert result.NumberOfFrames == 3
+
+
+@pytest.mark.parametrize("syntax", LOSSLESS_AND_LOSSY)
+def test_lossless_frames_make_no_lossy_image(syntax: str) -> None:
+    exact, _ = LOSSLESS_AND_LOSSY[syntax]
+    content = file_of(f"1.2.840.10008.1.2.4.{syntax}", exact, exact)
+    result = pydicom.dcmread(io.BytesIO(convert_bytes(content, to="explicit-le")))
+    assert "LossyImageCompression" not in result
 
 
 def test_frames_without_loss_are_not_rounded_unless_that_is_asked_for() -> None:

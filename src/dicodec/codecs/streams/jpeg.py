@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dicodec.codecs.streams.jpeg_markers import (
     DNL,
@@ -41,6 +42,15 @@ LOSSLESS_PROCESSES = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 INTERLEAVE_MODES = {0: "none", 1: "line", 2: "sample"}  # ISO/IEC 14495-1 Table C.6
 
 
+class _Scan(NamedTuple):
+    """A scan header: number of components, Ss (or NEAR), Se (or ILV), Ah and Al."""
+
+    components: int
+    first: int
+    last: int
+    approximation: int
+
+
 @dataclass(slots=True)
 class _Facts:
     """What has been gathered so far."""
@@ -56,8 +66,18 @@ class _Facts:
     restart_interval: int = 0
     mapping_tables: int = 0
     color_transform: int = 0
-    scan: tuple[int, int, int] | None = None  # Ss, Se, Ah/Al of the first scan
-    scans: int = 0
+    scans: list[_Scan] = field(default_factory=list)
+
+    @property
+    def says_all(self) -> bool:
+        """Whether no later scan can say more of the process than those that were seen.
+
+        Each component of a lossless process and of JPEG-LS may be in a scan of its own, which has
+        its own predictor, point transform and NEAR.
+        """
+        coded = sum(scan.components for scan in self.scans)
+        by_scan = self.sof in LOSSLESS_PROCESSES or self.sof == SOF55
+        return bool(self.scans) and (not by_scan or coded >= len(self.ids))
 
 
 def describe(stream: Buffer) -> StreamDescription:
@@ -73,7 +93,7 @@ def describe(stream: Buffer) -> StreamDescription:
     for segment in walk(data, start):
         _note(facts, data, segment)
         # Lines may be given after the first scan only: B.2.5
-        if facts.scans and (facts.rows or segment.marker == DNL):
+        if facts.says_all and (facts.rows or segment.marker == DNL):
             break
     return _description(facts, start)
 
@@ -105,9 +125,7 @@ def _note(facts: _Facts, data: bytes, segment: Segment) -> None:
             raise CorruptFrameError("a JPEG scan without a frame header", offset=segment.start)
         if len(body) < 4 or len(body) != 4 + 2 * body[0]:
             raise CorruptFrameError("malformed JPEG scan header", offset=segment.start)
-        facts.scans += 1
-        if facts.scan is None:
-            facts.scan = (body[-3], body[-2], body[-1])
+        facts.scans.append(_Scan(body[0], *body[-3:]))
     elif marker == DNL and len(body) == 2 and not facts.rows:
         facts.rows = int.from_bytes(body)
     elif marker == DRI and 2 <= len(body) <= 4:
@@ -151,33 +169,33 @@ def _note_oversize(facts: _Facts, body: bytes) -> None:
 
 
 def _description(facts: _Facts, start: int) -> StreamDescription:
-    if facts.scan is None:
+    if not facts.scans:
         raise TruncatedFrameError("the JPEG stream ends before its first scan")
-    details: dict[str, str | int] = {"scans": facts.scans}
+    details: dict[str, str | int] = {"scans": len(facts.scans)}
     if start:
         details["junk_before_start"] = start
     if facts.restart_interval:
         details["restart_interval"] = facts.restart_interval
     near = predictor = None
+    process = PROCESSES[facts.sof]
+    lossless = facts.sof in LOSSLESS_PROCESSES or facts.sof == SOF55
+    point_transform = max(scan.approximation & 15 for scan in facts.scans) if lossless else 0
+    if point_transform:
+        details["point_transform"] = point_transform  # the lowest bits were dropped, A.4
     if facts.sof == SOF55:
-        near = facts.scan[0]
-        lossless = near == 0
-        details["interleave"] = INTERLEAVE_MODES.get(facts.scan[1], "unknown")
+        near = max(scan.first for scan in facts.scans)
+        lossless = near == point_transform == 0
+        details["interleave"] = INTERLEAVE_MODES.get(facts.scans[0].last, "unknown")
         if facts.mapping_tables:
             details["mapping_tables"] = facts.mapping_tables
         if facts.color_transform:
             details["color_transform"] = facts.color_transform
-    else:
-        lossless = facts.sof in LOSSLESS_PROCESSES
-        predictor = facts.scan[0] if lossless else None
-        if lossless and (point_transform := facts.scan[2] & 15):
-            details["point_transform"] = point_transform
-            lossless = False  # the lowest bits were dropped, A.4
-    process = PROCESSES[facts.sof]
-    if predictor is not None:
-        process += f", selection value {predictor}"
-    if near is not None:
         process += " lossless" if lossless else f" near-lossless, NEAR {near}"
+    elif lossless:
+        predictors = sorted({scan.first for scan in facts.scans})
+        predictor = predictors[-1]
+        lossless = not point_transform
+        process += f", selection value {', '.join(map(str, predictors))}"
     return StreamDescription(
         kind="jpeg-ls" if facts.sof == SOF55 else "jpeg",
         process=process,

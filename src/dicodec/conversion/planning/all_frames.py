@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicodec.errors import DicodecError, FrameMismatchError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
-from dicodec.model.transfer_syntax import Loss
 from dicodec.part10.frames import Frames
 from dicodec.pixels.photometric import Route, route
 from dicodec.repair.stream_kinds import HEAD_SIZE, described_at, headers_of
@@ -53,9 +52,9 @@ class CommonColors(NamedTuple):
 def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) -> FrameSurvey:
     """Return what the streams of all frames say of loss and of colors.
 
-    Streams may be lossy or not in some transfer syntaxes, and those of JPEG-LS are found under the
-    UID of the lossless one too. Each stream of three components says for itself which color space
-    it is in (PS3.5 8.2.1, 8.2.4). Other frames are not looked at.
+    Each stream says for itself whether it is lossy, whatever the transfer syntax allows, and with
+    three components, which color space it is in (PS3.5 8.2.1, 8.2.4). If the first one is lossy and
+    gray, the others are not looked at.
 
     Args:
         frames: those of the file.
@@ -66,13 +65,14 @@ def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) ->
     stored, image = frames.encapsulated, frames.image
     if stored is None or len(stored) < 2:
         return alone
-    may_differ = first.lossless and (frames.syntax.loss is Loss.POSSIBLE or first.kind == "jpeg-ls")
-    colored = first.kind in _TELLING and first.components == 3
+    telling = first.kind in _TELLING
+    may_differ = telling and first.lossless is not False
+    colored = telling and first.components == 3
     if not may_differ and not colored:
         return alone
     color = _decoded_color(image, decoder, first)
     colors: dict[int, str] = {}
-    any_lossy, all_lossy = not first.lossless, first.lossless is False
+    any_lossy = all_lossy = first.lossless is False
     streams = _Streams(frames, decoder)
     for frame in range(len(stored)):
         stream = streams.described(frame)
