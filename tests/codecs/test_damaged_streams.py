@@ -158,7 +158,7 @@ def test_repacked_jpeg_that_is_truncated() -> None:
 
 def test_an_rle_header_that_lies() -> None:
     stream, image, decoder, _ = _example("rle")
-    for place, value in ((0, 0), (0, 16), (0, 3), (4, 0), (4, 63), (8, 64), (8, 2**31)):
+    for place, value in ((0, 0), (0, 1), (0, 16), (4, 0), (4, 63), (8, 64), (8, 2**31)):
         damaged = bytearray(stream)
         damaged[place : place + 4] = value.to_bytes(4, "little")
         with pytest.raises(FrameError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import imagecodecs
@@ -11,6 +12,7 @@ from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
     check_decodable,
     check_length,
+    decoding,
     encoding,
     plain_description,
 )
@@ -18,8 +20,6 @@ from dicodec.codecs.native import samples_of_words
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import rle as headers
 from dicodec.errors import (
-    CorruptFrameError,
-    FrameMismatchError,
     TruncatedFrameError,
     UnsupportedImageError,
 )
@@ -30,8 +30,7 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 
 _PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL"})
-# What a decoder may find behind the samples of a segment, for want of better encoders.
-_SLACK = 4096
+_LONGEST_RUN = 128
 _MOST_PIXELS = 64
 """Of a byte, with 8 bits a pixel: two bytes make a run of 128 (G.3.1)."""
 
@@ -62,26 +61,22 @@ class RleDecoder:
         check_decodable(image)
         most = _MOST_PIXELS * (8 if image.bits_allocated == 1 else 1)
         check_length(image, len(stream), most, "RLE")
-        places = headers.segments(stream)
         size = max(image.bits_allocated // 8, 1)
-        if len(places) != size * image.samples_per_pixel:
-            raise FrameMismatchError(
-                f"the RLE frame has {len(places)} segments, the image needs "
-                f"{size * image.samples_per_pixel}"
-            )
-        view = memoryview(stream)
+        needed = size * image.samples_per_pixel
         pixels = image.rows * image.columns
+        plane_size = (pixels + 7) // 8 if image.bits_allocated == 1 else pixels
+        segments = headers.planes(stream, needed, plane_size)
         if image.bits_allocated == 1:
-            packed = np.empty((image.samples_per_pixel, (pixels + 7) // 8), np.uint8)
-            for plane, (start, end) in zip(packed, places, strict=True):
-                _unpack(view[start:end], plane)
+            packed = np.empty((image.samples_per_pixel, plane_size), np.uint8)
+            for plane, segment in zip(packed, segments, strict=True):
+                _unpack(segment, plane)
             planes = [bits.unpack(plane.tobytes(), pixels) for plane in packed]
             return np.ascontiguousarray(np.stack(planes, axis=-1).reshape(image.shape))
-        if len(places) == 1:
+        if len(segments) == 1:
             words = np.empty(pixels, np.uint8)
-            _unpack(view[places[0][0] : places[0][1]], words)
+            _unpack(segments[0], words)
         else:
-            words = _interleaved(view, places, pixels, image.samples_per_pixel, size)
+            words = _interleaved(segments, pixels, image.samples_per_pixel, size)
         return samples_of_words(words, image, notes).reshape(image.shape)
 
 
@@ -140,44 +135,29 @@ def _planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:
     ]
 
 
-def _interleaved(
-    view: memoryview, places: list[tuple[int, int]], pixels: int, samples: int, size: int
-) -> Samples:
+def _interleaved(segments: Sequence[memoryview], pixels: int, samples: int, size: int) -> Samples:
     """Decode the segments and put their bytes together, little endian and by pixel."""
     words = np.empty((pixels, samples, size), np.uint8)
     plane = np.empty(pixels, np.uint8)
-    for index, (start, end) in enumerate(places):
-        _unpack(view[start:end], plane)
+    for index, segment in enumerate(segments):
+        _unpack(segment, plane)
         words[:, index // size, size - 1 - index % size] = plane
     return words.reshape(-1).view(f"<u{size}")
 
 
 def _unpack(segment: memoryview, plane: Samples) -> None:
-    """Decode one segment into `plane`; what exceeds it by a little is padding, and dropped."""
+    """Decode one segment into `plane`; whatever follows the runs that fill it is left out."""
     try:
-        try:
-            count = len(imagecodecs.packbits_decode(segment, out=memoryview(plane)))
-        except RuntimeError as error:
-            if "TOO_SMALL" not in str(error):
-                raise
-            segment = _without_zeros(segment)
-            longer = bytearray(plane.size + _SLACK)
-            count = len(imagecodecs.packbits_decode(segment, out=longer))
-            plane[:] = np.frombuffer(longer, np.uint8, plane.size)
-    except RuntimeError as cause:
-        if "INPUT_CORRUPT" in str(cause):
-            raise TruncatedFrameError("an RLE segment ends within a run") from cause
-        raise CorruptFrameError(f"an RLE segment cannot be decoded: {cause}") from cause
+        count = len(imagecodecs.packbits_decode(segment, out=memoryview(plane)))
+    except RuntimeError:
+        count = plane.size
+        runs = segment[: headers.end_of_runs(segment, plane.size)]
+        longer = bytearray(plane.size + _LONGEST_RUN)  # the last run may be longer than it should
+        with decoding("RLE"):
+            imagecodecs.packbits_decode(runs, out=longer)
+        plane[:] = np.frombuffer(longer, np.uint8, plane.size)
     if count < plane.size:
         raise TruncatedFrameError(f"an RLE segment holds {count} of {plane.size} bytes")
-
-
-def _without_zeros(segment: memoryview) -> memoryview:
-    """Return a segment without the zeros that some writers fill a frame up with.
-
-    Two are kept, as a literal run of one zero may be the last one; each further pair is another.
-    """
-    return segment[: len(bytes(segment).rstrip(b"\0")) + 2]
 
 
 def decoder(syntax: TransferSyntax) -> RleDecoder:  # noqa: ARG001

@@ -20,6 +20,8 @@ from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.frames import find_frames
 from dicodec.repair import stream_kinds, streams
 from dicodec.repair.colors import known_from_colors
+from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
+from dicodec.repair.deflated_frames import DeflateMender, wrapper_of
 from dicodec.repair.frame_counts import counted_frames
 from dicodec.repair.frame_sizes import size_is_sure
 from dicodec.repair.high_bit import OF_WORDS, frame_words, known_from_bits
@@ -142,11 +144,14 @@ class EncapsulatedRepair:
         size = image.native_frame_size
         if self._syntax.family == "rle":
             head = self._source.read(start, rle.HEADER_SIZE)
-            return stream_kinds.is_rle_header(head, length, image)
+            return stream_kinds.may_be_rle_header(head, length, image)
         if self._syntax.family == "encapsulated-uncompressed":
             return length in {size, size + size % 2}
         if self._syntax.family == "deflated-frame":
-            return stream_kinds.inflates_to(self._source.read(start, length), size)
+            data = self._source.read(start, length)
+            return bool(wrapper_of(data[:DEFLATE_HEAD_SIZE])) or stream_kinds.inflates_to(
+                data, size
+            )
         return False
 
     def _read_again(self) -> None:
@@ -254,13 +259,26 @@ class EncapsulatedRepair:
             mend = self._mender(frames, image, stream)
         elif self._syntax.family == "rle":
             head = self._source.read(frames.starts[0], rle.HEADER_SIZE)
-            if stream_kinds.is_rle_header(head, frames.frame_length(0), image):
-                found = streams.rle_oddities(head, frames.starts[0])
+            if stream_kinds.may_be_rle_header(head, frames.frame_length(0), image):
+                planes = stream_kinds.planes_of(image)
+                found = streams.rle_oddities(head, frames.starts[0], planes)
                 self._oddities += found
-                mend = streams.RleMender() if found else None
+                size = (image.rows * image.columns * min(image.bits_allocated, 8) + 7) // 8
+                mend = streams.RleMender(planes, size) if found else None
+        elif self._syntax.family == "deflated-frame":
+            mend = self._unwrapping(frames, image)
         if mend is not None or self._oddities:
             frames = replace(frames, mend=mend, oddities=(*frames.oddities, *self._oddities))
             self._frames = replace(self._frames, encapsulated=frames)
+
+    def _unwrapping(
+        self, frames: EncapsulatedFrames, image: ImagePixelDescription
+    ) -> streams.Mend | None:
+        for start in frames.starts:
+            if wrapper := wrapper_of(self._source.read(start, DEFLATE_HEAD_SIZE)):
+                self._note("wrapped-deflate", f"a frame has the header of a {wrapper} stream")
+                return DeflateMender((image.native_frame_bits + 7) // 8)
+        return None
 
     def _mender(
         self, frames: EncapsulatedFrames, image: ImagePixelDescription, stream: StreamDescription

@@ -239,19 +239,31 @@ def says_lossless(syntax: TransferSyntax | None, lossy_image_compression: str) -
     return lossy_image_compression == "00"
 
 
+def planes_of(image: ImagePixelDescription) -> int:
+    """Return how many segments an RLE frame of the image has (PS3.5 G.2)."""
+    return image.samples_per_pixel * max(image.bits_allocated // 8, 1)
+
+
 def is_rle_header(head: bytes, length: int, image: ImagePixelDescription) -> bool:
     """Whether 64 bytes are the header of an RLE frame of this image (PS3.5 G.5)."""
+    if not may_be_rle_header(head, length, image):
+        return False
+    count, offsets = rle.read_header(head)
+    return count == planes_of(image) and not any(offsets[count:])
+
+
+def may_be_rle_header(head: bytes, length: int, image: ImagePixelDescription) -> bool:
+    """Whether 64 bytes are such a header although it has more segments than the image needs."""
     if len(head) < rle.HEADER_SIZE:
         return False
     count, offsets = rle.read_header(head)
-    planes = image.samples_per_pixel * max(image.bits_allocated // 8, 1)
-    used = offsets[:count] if count == planes and count <= rle.MAX_SEGMENTS else []
+    planes = planes_of(image)
+    used = offsets[:planes]
     return (
-        bool(used)
-        and sorted(set(used)) == sorted(used)
+        planes <= count <= rle.MAX_SEGMENTS
+        and len(set(used)) == len(used)
         and min(used) in {0, rle.HEADER_SIZE}
         and max(used) < length
-        and not any(offsets[count:])
     )
 
 

@@ -215,22 +215,42 @@ def tables_only(stream: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class RleMender:
-    """Lays the segments of RLE frames out as they should be: in order, each of even length."""
+    """Lays the segments of RLE frames out as they should be: in order, each of even length.
+
+    Attributes:
+        planes: how many segments a frame has to have; others that hold no plane are left out.
+        size: bytes of a plane.
+    """
+
+    planes: int
+    size: int
 
     def __call__(self, stream: bytes) -> bytes:
         """Return the frame with the same segments.
 
         Raises:
-            FrameError: where the segments are is not sure.
+            FrameError: where the segments are, or which are the image's, is not sure.
         """
-        return rle.join_segments([stream[start:end] for start, end in rle.segments(stream)])
+        planes = rle.planes(stream, self.planes, self.size)
+        return rle.join_segments([bytes(plane) for plane in planes])
 
 
-def rle_oddities(head: bytes, offset: int) -> list[Oddity]:
-    """Return what is odd about the header of an RLE frame (PS3.5 G.3, G.5)."""
+def rle_oddities(head: bytes, offset: int, planes: int) -> list[Oddity]:
+    """Return what is odd about the header of an RLE frame (PS3.5 G.3, G.5).
+
+    Args:
+        head: the header.
+        offset: where it is.
+        planes: how many segments the frame has to have, and has at least.
+    """
     count, offsets = rle.read_header(head)
-    used = offsets[:count]
+    used = offsets[:planes]
     found = []
+    if count > planes or any(offsets[planes:]):
+        text = f"the RLE header has {max(count, planes)} segments where {planes} hold the image"
+        if count == planes:
+            text = "the RLE header has offsets of segments that it does not count"
+        found.append(Oddity("spare-rle-segments", text, offset))
     if min(used) == 0:
         text = "the offsets of the RLE segments count from the end of the header"
         found.append(Oddity("wrong-rle-offsets", text, offset))

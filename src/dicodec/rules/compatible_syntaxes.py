@@ -13,7 +13,17 @@ _ALSO_VALID_AS = {
     "htj2k-lossless": {"htj2k"},
 }
 
+_MAY_BE_VALID_AS = {
+    "jpeg-lossless-p14": {"jpeg-lossless"},  # selection value 1
+    "jpeg-ls-near": {"jpeg-ls"},  # NEAR = 0
+}
+
 
 def also_valid_as(source: TransferSyntax, target: TransferSyntax) -> bool:
     """Whether every stream of one transfer syntax is a stream of the other too."""
     return target.name in _ALSO_VALID_AS.get(source.name, set())
+
+
+def may_be_valid_as(source: TransferSyntax, target: TransferSyntax) -> bool:
+    """Whether some streams of one transfer syntax are, by what they say, streams of the other."""
+    return target.name in _MAY_BE_VALID_AS.get(source.name, set())

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from dicodec.codecs.streams.jpeg_markers import Buffer
-from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError
 from dicodec.model.stream import StreamDescription
 
 HEADER_SIZE = 64
 MAX_SEGMENTS = 15
+_NOTHING = 128
+"""A code that stands for no byte (G.3.2)."""
 
 
 def read_header(head: Buffer) -> tuple[int, list[int]]:
@@ -32,11 +34,17 @@ def join_segments(segments: Sequence[bytes]) -> bytes:
     return struct.pack("<16I", len(padded), *starts, *unused) + b"".join(padded)
 
 
-def segments(stream: Buffer) -> list[tuple[int, int]]:
+def segments(stream: Buffer, needed: int = MAX_SEGMENTS) -> list[tuple[int, int]]:
     """Return where each RLE segment starts and ends.
 
+    Args:
+        stream: of one frame.
+        needed: how many segments the image has.
+
     Offsets that count from the end of the header are taken for what they are, as none can point
-    into it; so are segments that lie in another order than that of their numbers.
+    into it; so are segments that lie in another order than that of their numbers. Segments beyond
+    those needed that are nowhere are left out: their offset is 0, as that of an unused one, or
+    that of the segment before, or behind the stream.
 
     Raises:
         TruncatedFrameError: the stream ends before its last segment starts.
@@ -48,15 +56,79 @@ def segments(stream: Buffer) -> list[tuple[int, int]]:
     if not 1 <= count <= MAX_SEGMENTS:
         raise CorruptFrameError(f"the RLE header claims {count} segments")
     starts = offsets[:count]
+    while len(starts) > needed and (starts[-1] in {0, starts[-2]} or starts[-1] >= len(stream)):
+        starts.pop()
     if min(starts) == 0:
         starts = [start + HEADER_SIZE for start in starts]
     order = sorted(starts)
-    if order[0] < HEADER_SIZE or len(set(order)) < count:
+    if order[0] < HEADER_SIZE or len(set(order)) < len(order):
         raise CorruptFrameError("the offsets of the RLE segments make no sense")
     if order[-1] >= len(stream):
         raise TruncatedFrameError("the RLE frame ends before its last segment")
     ends = dict(zip(order, [*order[1:], len(stream)], strict=True))
     return [(start, ends[start]) for start in starts]
+
+
+def planes(stream: Buffer, needed: int, size: int) -> list[memoryview]:
+    """Return the segments of an image's planes, each with whatever follows its runs.
+
+    Segments beyond them have to hold no plane: a frame with more planes is of another image. If
+    offsets count from the end of the header, nothing but zeros may follow the runs, as offsets
+    that are damaged look like that, too.
+
+    Args:
+        stream: of one frame.
+        needed: how many planes the image has.
+        size: bytes of a plane.
+
+    Raises:
+        TruncatedFrameError, CorruptFrameError: as `segments`.
+        FrameMismatchError: there are too few or too many planes.
+    """
+    view = memoryview(stream)
+    found = [view[start:end] for start, end in segments(stream, needed)]
+    spare = found[needed:]
+    if len(found) < needed or (spare and any(_holds_plane(one, size) for one in spare)):
+        raise FrameMismatchError(
+            f"the RLE frame has {len(found)} segments, the image needs {needed}"
+        )
+    relative = 0 in struct.unpack_from(f"<{needed}I", stream, 4)
+    if relative and any(any(one[end_of_runs(one, size) :]) for one in found[:needed]):
+        raise CorruptFrameError("the offsets of the RLE segments make no sense")
+    return found[:needed]
+
+
+def end_of_runs(segment: Buffer, size: int) -> int:
+    """Return where the run ends with which a plane of a size is full (PS3.5 G.3.1).
+
+    Raises:
+        TruncatedFrameError: there are fewer runs, or the last one is cut.
+    """
+    data = bytes(segment)
+    at = filled = 0
+    while filled < size:
+        if at >= len(data):
+            raise TruncatedFrameError(f"an RLE segment holds {filled} of {size} bytes")
+        code = data[at]
+        if code < _NOTHING:  # a literal run
+            filled += code + 1
+            at += code + 2
+        elif code > _NOTHING:  # a replicate run
+            filled += 257 - code
+            at += 2
+        else:
+            at += 1
+    if at > len(data):
+        raise TruncatedFrameError("an RLE segment ends within a run")
+    return at
+
+
+def _holds_plane(segment: Buffer, size: int) -> bool:
+    try:
+        end_of_runs(segment, size)
+    except TruncatedFrameError:
+        return False
+    return True
 
 
 def describe(stream: Buffer) -> StreamDescription:
@@ -65,7 +137,8 @@ def describe(stream: Buffer) -> StreamDescription:
     Raises:
         TruncatedFrameError, CorruptFrameError: as `segments`.
     """
-    count = len(segments(stream))
+    segments(stream, needed=1)
+    count, _ = read_header(stream)
     return StreamDescription(
         kind="rle", process="PackBits of byte planes", lossless=True, details={"segments": count}
     )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicodec.errors import DicodecError, FrameMismatchError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
+from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.frames import Frames
 from dicodec.pixels.photometric import Route, route
-from dicodec.repair.stream_kinds import HEAD_SIZE, described_at, headers_of
+from dicodec.repair.stream_kinds import HEAD_SIZE, described_at, fits, headers_of
 from dicodec.rules.color_space import coded_color_space
 
 if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
@@ -89,6 +90,21 @@ def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) ->
     if may_differ and any_lossy:
         first = replace(first, lossless=False)
     return FrameSurvey(first, colors, all_lossy)
+
+
+def all_belong_under(target: TransferSyntax, frames: Frames, decoder: Decoder) -> bool:
+    """Return whether each frame's stream is one that a transfer syntax holds, by its own headers.
+
+    Args:
+        target: the transfer syntax.
+        frames: the frames.
+        decoder: of their own transfer syntax.
+    """
+    if frames.encapsulated is None:
+        return False
+    streams = _Streams(frames, decoder)
+    described = map(streams.described, range(len(frames.encapsulated)))
+    return all(stream is not None and fits(stream, target) for stream in described)
 
 
 def bring_together(

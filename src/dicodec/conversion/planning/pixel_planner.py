@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import decoder_for, encoder_for
-from dicodec.conversion.planning.all_frames import FrameSurvey, survey_frames
+from dicodec.conversion.planning.all_frames import FrameSurvey, all_belong_under, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.errors import (
     ContradictionError,
@@ -34,7 +34,7 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import coded_color_space
-from dicodec.rules.compatible_syntaxes import also_valid_as
+from dicodec.rules.compatible_syntaxes import also_valid_as, may_be_valid_as
 from dicodec.rules.image_edits import pixel_swap_unit
 from dicodec.rules.targets import idle_settings, may_lose
 
@@ -181,7 +181,7 @@ class PixelPlanner:
         source, target, stated = self._source, self._target, self._stated
         if not self._keeps_photometric() or self._rescales():
             return None
-        if source == target or (also_valid_as(source, target) and not self._recompresses()):
+        if source == target or (self._streams_belong_there() and not self._recompresses()):
             right_table = self._frames.encapsulated is None or (
                 self._frames.span.undefined
                 and not self._frames.encapsulated.oddities
@@ -197,6 +197,14 @@ class PixelPlanner:
         if plain and whole_bytes and source.pixels_little_endian and target.pixels_little_endian:
             return Action.MOVE_FRAMES
         return None
+
+    def _streams_belong_there(self) -> bool:
+        """Return whether the streams are valid under the target, as they are."""
+        source, target = self._source, self._target
+        return also_valid_as(source, target) or (
+            may_be_valid_as(source, target)
+            and all_belong_under(target, self._frames, decoder_for(source))
+        )
 
     def _warn_of_wide_samples(self) -> None:
         """PS3.5 7.3 swaps OW by 16-bit word; readers disagree on samples that are wider."""
