@@ -16,7 +16,7 @@ from dicodec.errors import (
     UnknownTransferSyntaxError,
 )
 from dicodec.model import tags
-from dicodec.model.edits import Edit
+from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import (
@@ -79,6 +79,20 @@ class DicomFile:
     frames: Frames
     oddities: tuple[Oddity, ...]
     corrections: tuple[Edit, ...] = ()
+
+    def number(self, tag: int) -> int | None:
+        """Return the number that an attribute of the top level should have, if it is known better.
+
+        Else the one that it has; None if it has none.
+        """
+        for edit in self.corrections:
+            if (
+                isinstance(edit, SetAttribute)
+                and edit.tag == tag
+                and not isinstance(edit.value, str)
+            ):
+                return int(edit.value[0])
+        return self.data_set.number(tag)
 
     def locate_frame(self, frame: int, within: int = 0) -> int | None:
         """Return the byte offset in the file of a byte of a frame.

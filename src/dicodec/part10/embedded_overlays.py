@@ -29,3 +29,8 @@ def embedded_overlays(
         position = number(high | OVERLAY_BIT_POSITION) or 0
         if allocated != 1 or position:
             yield group, position
+
+
+def is_within_samples(position: int, bits_stored: int, high_bit: int) -> bool:
+    """Whether a bit, counted from the lowest of a word, is one of the sample's: no overlay is."""
+    return high_bit - bits_stored < position <= high_bit

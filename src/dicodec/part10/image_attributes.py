@@ -11,7 +11,7 @@ from dicodec.model import tags
 from dicodec.model.image import PHOTOMETRIC_INTERPRETATIONS, ImagePixelDescription
 from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.embedded_overlays import embedded_overlays
+from dicodec.part10.embedded_overlays import embedded_overlays, is_within_samples
 
 _REQUIRED = (
     ("Rows", tags.ROWS),
@@ -137,18 +137,28 @@ def _described(
         number_of_frames=_number_of_frames(data_set, oddities),
         floating=pixel_data_tag in _FLOATING,
         lossy=data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
-        overlay_bits=_overlay_bits(data_set, samples, bits_allocated, bits_stored, high_bit),
+        overlay_bits=_overlay_bits(
+            data_set, samples, bits_allocated, bits_stored, high_bit, oddities
+        ),
     )
 
 
 def _overlay_bits(
-    data_set: DataSet | _Known, samples: int, allocated: int, stored: int, high_bit: int
+    data_set: DataSet | _Known,
+    samples: int,
+    allocated: int,
+    stored: int,
+    high_bit: int,
+    oddities: list[Oddity],
 ) -> int:
     if samples != 1 or stored == allocated:
         return 0
     found = 0
-    for _, position in embedded_overlays(data_set.number, data_set.find):
-        if position < allocated and not high_bit - stored < position <= high_bit:
+    for group, position in embedded_overlays(data_set.number, data_set.find):
+        if is_within_samples(position, stored, high_bit):
+            text = f"the overlay ({group:04X},xxxx) should lie in bit {position}, a sample's own"
+            oddities.append(Oddity("overlay-in-samples", text))
+        elif position < allocated:
             found |= 1 << position
     return found
 

@@ -71,6 +71,11 @@ _ROWS = (
                "PS3.3 C.7.6.3"),
     OddityKind("wrong-high-bit", _DOUBTFUL, "High Bit lies outside of Bits Allocated",
                "Bits Stored - 1", "High Bit as assumed", "PS3.3 C.7.6.3.1.4"),
+    OddityKind("overlay-in-samples", _DOUBTFUL,
+               "an overlay without data of its own, in a bit that belongs to samples",
+               "the one bit beside the samples that is set in any word; if there is not just one, "
+               "there is no overlay", "that bit; else nothing: it is left as it is",
+               "PS3.5 8.1.2"),
     OddityKind("misspelt-photometric-interpretation", _WRONG,
                "a defined Photometric Interpretation but for case, blanks and underscores",
                "the defined one", "the defined one", "PS3.3 C.7.6.3.1.2"),

@@ -33,6 +33,7 @@ from dicodec.repair.image_attributes import (
     told,
 )
 from dicodec.repair.jpeg_tables import HUFFMAN
+from dicodec.repair.overlay_positions import known_overlay_position
 from dicodec.rules.color_space import coded_color_space, colors_agree
 
 _BY_STREAM = "by its streams"
@@ -74,6 +75,7 @@ class EncapsulatedRepair:
             return self._file
         self._count_frames(stream)
         self._judge_high_bit()
+        self._judge_overlays()
         self._mend(stream)
         return self._result()
 
@@ -243,6 +245,17 @@ class EncapsulatedRepair:
         with suppress(DicodecError):  # which is told when frames are asked for
             words = frame_words(self._source, frames, self._syntax, image, limits)
             if known := known_from_bits(words, image):
+                self._known |= known
+                self._read_again()
+
+    def _judge_overlays(self) -> None:
+        frames, image = self._frames.encapsulated, self._image
+        if frames is None or image is None or self._syntax.family not in OF_WORDS:
+            return
+        data_set = self._file.data_set
+        with suppress(DicodecError):  # which is told when frames are asked for
+            words = frame_words(self._source, frames, self._syntax, image, data_set.limits)
+            if known := known_overlay_position(data_set, image, words):
                 self._known |= known
                 self._read_again()
 

@@ -67,12 +67,16 @@ class _StandardRepairs(Repairs):
             file = as_of_vendor(file)
         if not file.frames.present:
             return file
-        missing = any(one.id == "missing-attribute" for one in file.oddities)
-        if _is_as_described(file.frames) and not missing:
+        judged = any(one.id in _JUDGED for one in file.oddities)
+        if _is_as_described(file.frames) and not judged:
             return file
         from dicodec.repair.pixel_data import with_pixel_data_repaired
 
         return with_pixel_data_repaired(file, walked)
+
+
+_JUDGED = frozenset({"missing-attribute", "overlay-in-samples"})
+"""Oddities of a description that the pixels may tell more of."""
 
 
 def _is_as_described(frames: Frames) -> bool:

@@ -23,6 +23,7 @@ from dicodec.repair.image_attributes import (
     known_from_length,
     told,
 )
+from dicodec.repair.overlay_positions import known_overlay_position
 from dicodec.repair.packed_samples import with_samples_unpacked
 from dicodec.rules.color_space import colors_agree
 
@@ -97,6 +98,12 @@ def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) ->
             return replace(file, frames=replace(frames, description=None, fault=error))
         told_of += told(data_set, colors, _BY_LENGTH)
         known = {**known, **colors}
+    if image is not None and not frames.missing:
+        big_endian = not file.syntax.pixels_little_endian
+        words = native_words(data_set.source, span, image, big_endian=big_endian)
+        overlays = known_overlay_position(data_set, image, words)
+        told_of += told(data_set, overlays, _BY_BITS)
+        known = {**known, **overlays}
     if not known:
         too_long = _too_long(frames)
         return replace(file, oddities=(*file.oddities, *too_long)) if too_long else file

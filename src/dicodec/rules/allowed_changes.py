@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from dicodec.model import tags
 from dicodec.model.image import MONOCHROME
+from dicodec.model.overlays import OVERLAY_BIT_POSITION, OVERLAY_GROUPS
 from dicodec.rules.per_frame_attributes import PER_FRAME
 
 
@@ -110,6 +111,7 @@ _ROWS = (
         for tag in (
             tags.SAMPLES_PER_PIXEL, tags.ROWS, tags.COLUMNS, tags.NUMBER_OF_FRAMES,
             tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION,
+            *(group << 16 | OVERLAY_BIT_POSITION for group in OVERLAY_GROUPS),
         )
     ),
 )  # fmt: skip

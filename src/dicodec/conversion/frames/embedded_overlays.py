@@ -40,7 +40,7 @@ class FreedOverlays:
             return []
         overlays = [
             EmbeddedOverlay(group, bit)
-            for group, bit in embedded_overlays(file.data_set.number, file.data_set.find)
+            for group, bit in embedded_overlays(file.number, file.data_set.find)
             if image.overlay_bits >> bit & 1
         ]
         if not overlays:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.embedded_overlays import embedded_overlays
+from dicodec.part10.embedded_overlays import embedded_overlays, is_within_samples
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.iod_limits import iod_departures
@@ -326,13 +326,31 @@ class PhotometricPlanner:
         if transforms and result.photometric_interpretation == "RGB" == self._options.photometric:
             self._decisions.append("RGB is coded without a component transform, as asked for")
 
-    def embedded_overlays(self, stream: StreamDescription) -> tuple[EmbeddedOverlay, ...]:
-        """Return the overlays that lie in bits of Pixel Data, to be kept apart from now on."""
+    def embedded_overlays(
+        self, stream: StreamDescription, number: Callable[[int], int | None]
+    ) -> tuple[EmbeddedOverlay, ...]:
+        """Return the overlays that lie in bits of Pixel Data, to be kept apart from now on.
+
+        Args:
+            stream: what the first stream says.
+            number: returns the number under a tag, as far as it is known better than stated.
+
+        Raises:
+            ContradictionError: an overlay should lie in samples, and that is not allowed.
+        """
         image = self._stated
         found: list[EmbeddedOverlay] = []
         if image.samples_per_pixel != 1:
             return ()
-        for group, position in embedded_overlays(self._data_set.number, self._data_set.find):
+        for group, position in embedded_overlays(number, self._data_set.find):
+            if is_within_samples(position, image.bits_stored, image.high_bit):
+                text = (
+                    f"the overlay ({group:04X},xxxx) should lie in bit {position}, a sample's own"
+                )
+                if self._options.strict:
+                    raise ContradictionError(text, attribute="OverlayBitPosition")
+                self._warnings.append(f"{text}: no overlay is taken from it")
+                continue
             if position >= (stream.precision or image.bits_allocated):
                 self._warnings.append(
                     f"the overlay ({group:04X},xxxx) should lie in bit {position}, which the "

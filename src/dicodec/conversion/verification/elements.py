@@ -61,7 +61,8 @@ def check_head(conversion: Conversion, made: DicomFile) -> None:
 
 _MAY_REMAIN = frozenset(
     {
-        "explicit-in-un", "implicit-element", "missing-attribute", "stray-delimiter",
+        "explicit-in-un", "implicit-element", "missing-attribute", "overlay-in-samples",
+        "stray-delimiter",
         "wrong-high-bit", "zero-frames",
     }
 )  # fmt: skip

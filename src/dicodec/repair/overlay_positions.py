@@ -1,0 +1,51 @@
+"""An overlay that is said to lie in a bit of the samples themselves (PS3.5 8.1.2, retired)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.overlays import OVERLAY_BIT_POSITION
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.embedded_overlays import embedded_overlays, is_within_samples
+from dicodec.repair.image_attributes import Known
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def known_overlay_position(
+    data_set: DataSet, image: ImagePixelDescription, words: Iterable[NDArray[Any]]
+) -> Known:
+    """Return the bit that an overlay is in, if it cannot be the one that is stated.
+
+    It is the one bit beside the samples, and beside other overlays, that is set in any word. If
+    that is none or more than one, nothing is known.
+
+    Args:
+        data_set: what it says.
+        image: as it is described.
+        words: of the pixels, with all their bits.
+    """
+    misplaced = [
+        group
+        for group, position in embedded_overlays(data_set.number, data_set.find)
+        if is_within_samples(position, image.bits_stored, image.high_bit)
+    ]
+    if len(misplaced) != 1:
+        return {}
+    samples = (1 << image.bits_stored) - 1 << image.high_bit + 1 - image.bits_stored
+    found = 0
+    for some in words:
+        if some.size:
+            found |= _all_bits(some) & ~samples & ~image.overlay_bits
+    if found.bit_count() != 1:
+        return {}
+    return {misplaced[0] << 16 | OVERLAY_BIT_POSITION: found.bit_length() - 1}
+
+
+def _all_bits(words: NDArray[Any]) -> int:
+    import numpy as np
+
+    return int(np.bitwise_or.reduce(words.reshape(-1).astype(f"<u{words.dtype.itemsize}")))
