@@ -133,6 +133,12 @@ def implicit_in_item() -> bytes:
     return with_part(IMAGES, sequence(IMAGES, item(first + rest), ITEMS[1]))
 
 
+def illegal_in_item() -> bytes:
+    first = long_form(0x00081150, "XX", b"1.2.840.10008.5.1.4.1.1.7\0")
+    rest = reference(1)[len(first) - 4 :]
+    return with_part(IMAGES, sequence(IMAGES, item(first + rest), ITEMS[1]))
+
+
 def explicit_among_implicit(*tags: int) -> bytes:
     """Return an implicit file in which these elements state their VRs."""
     return together(
@@ -253,6 +259,17 @@ CASES: dict[str, Oddness] = {
         ("illegal-vr",), lambda: with_part(COMMENT, long_form(COMMENT, "ZZ", b"commented "))
     ),
     "letters of no VR, short": Oddness(("illegal-vr",), lambda: with_letters(NAME, b"ZZ")),
+    "letters of no VR, a number": Oddness(
+        ("illegal-vr",), lambda: with_part(ROWS, long_form(ROWS, "XX", value_of(parts()[ROWS])))
+    ),
+    "letters of no VR, a sequence": Oddness(("illegal-vr",), lambda: with_letters(IMAGES, b"OX")),
+    "letters of no VR, an open sequence": Oddness(
+        ("illegal-vr",), lambda: with_letters(SOURCES, b"SX")
+    ),
+    "letters of no VR in an item": Oddness(("illegal-vr",), illegal_in_item),
+    "letters of no VR at the end": Oddness(
+        ("illegal-vr",), lambda: with_letters(LAST, b"OX"), same=False
+    ),
     "no VR for Pixel Data": Oddness(("illegal-vr",), lambda: with_letters(PIXELS, b"??")),
     "short OB": Oddness(
         ("wrong-length-field",),

@@ -180,8 +180,18 @@ def test_elements_without_vr_among_explicit_ones_are_noted() -> None:
     assert oddities(data) == ["implicit-element"]
 
 
-def test_vrs_of_a_later_edition_have_a_long_length_field() -> None:
-    data = struct.pack("<HH2sHI", 0x0009, 0x1001, b"ZZ", 0, 4) + b"1234" + PATIENT_ID
+@pytest.mark.parametrize("letters", [b"ZZ", b"OX", b"??", b"sq", b"  "])
+def test_letters_that_are_not_a_vr_are_refused_where_they_stand(letters: bytes) -> None:
+    # Whatever length field is read, it could fall on an element by chance.
+    data = PATIENT_ID + struct.pack("<HH2sHI", 0x0011, 0x1001, letters, 0, 4) + b"1234"
+
+    with pytest.raises(MalformedFileError, match="is not a VR") as raised:
+        walk(data + bytes(100_000))
+    assert raised.value.offset == len(PATIENT_ID)
+
+
+def test_group_2_may_have_vrs_of_a_later_edition() -> None:
+    data = struct.pack("<HH2sHI", 0x0002, 0x0999, b"ZZ", 0, 4) + b"1234" + PATIENT_ID
 
     assert [(span.vr, span.length) for span in walk(data)] == [("ZZ", 4), ("LO", 4)]
 

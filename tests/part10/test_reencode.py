@@ -422,13 +422,22 @@ def test_an_encapsulated_icon_keeps_its_fragments_and_is_noted() -> None:
     assert reencode(big, EXPLICIT_BIG, EXPLICIT_LITTLE) == little
 
 
-def test_reserved_bytes_and_vrs_of_later_editions_are_carried_over() -> None:
-    raw = tag_bytes(0x00091001, EXPLICIT_LITTLE) + b"ZZ\1\2\3\0\0\0abc"
+def test_reserved_bytes_are_carried_over() -> None:
+    raw = tag_bytes(0x00091001, EXPLICIT_LITTLE) + b"OB\1\2\3\0\0\0abc"
 
     big = reencode(raw, EXPLICIT_LITTLE, EXPLICIT_BIG)
 
-    assert big == tag_bytes(0x00091001, EXPLICIT_BIG) + b"ZZ\1\2\0\0\0\3abc"
+    assert big == tag_bytes(0x00091001, EXPLICIT_BIG) + b"OB\1\2\0\0\0\3abc"
     assert reencode(big, EXPLICIT_BIG, EXPLICIT_LITTLE) == raw
+
+
+@pytest.mark.parametrize("target", [IMPLICIT_LITTLE, EXPLICIT_BIG])
+def test_a_vr_that_is_none_is_never_written_anew(target: DataSetEncoding) -> None:
+    raw = tag_bytes(0x00091001, EXPLICIT_LITTLE) + b"ZZ\0\0\3\0\0\0abc"
+
+    with pytest.raises(MalformedFileError) as raised:
+        reencode_elements(raw, EXPLICIT_LITTLE, target, ReencodingContext(), offset=100)
+    assert (raised.value.attribute, raised.value.offset) == ("(0009,1001)", 100)
 
 
 def test_the_same_encoding_changes_nothing_and_reads_nothing() -> None:

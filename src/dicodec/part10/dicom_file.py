@@ -285,10 +285,13 @@ class _Opening:
         try:
             walked = _walk_plainly(source, start, encoding, self._limits)
         except (MalformedFileError, TruncatedFileError):
-            repaired = self._repairs.walk(source, start, encoding, self._limits)
-            if repaired is None:
-                raise
-            return repaired
+            # The first element may be the odd one.
+            stated = [] if self._syntax is None else [DataSetEncoding.of(self._syntax)]
+            for tried in dict.fromkeys([encoding, *stated]):
+                repaired = self._repairs.walk(source, start, tried, self._limits)
+                if repaired is not None:
+                    return repaired
+            raise
         if encoding.explicit_vr:
             return walked
         span = walked.data_set.find(tags.PIXEL_DATA)

@@ -30,6 +30,7 @@ SEQUENCE_DELIMITER = 0xFFFEE0DD
 PIXEL_DATA_TAGS = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009})
 """Pixel Data, Float Pixel Data, Double Float Pixel Data."""
 
+_FILE_META_GROUP = 0x0002
 _WINDOW = 1 << 16
 _ZEROS = bytes(8)
 
@@ -163,7 +164,7 @@ class Walker:
             vr = ""
             value = position + 8
             if explicit:
-                vr, long_form = _FORMS.get(letters) or _unknown_form(letters)
+                vr, long_form = _FORMS.get(letters) or _unknown_form(letters, tag, position)
                 if long_form:
                     if len(window) - index < 12:
                         raise TruncatedFileError(
@@ -373,13 +374,20 @@ def items_state_vrs(items: bytes) -> bool:
     return items[:4] == b"\xfe\xff\x00\xe0" and states_vr(items[8:14])
 
 
-def _unknown_form(letters: bytes) -> tuple[str, bool]:
-    """Return what two bytes that are no VR may be, as in _FORMS; "" where they can be none.
+def _unknown_form(letters: bytes, tag: int, position: int) -> tuple[str, bool]:
+    """Return what two bytes that are not a VR may be, as in _FORMS: half of a length, without VR.
 
-    A VR of a later edition has a 32-bit length (PS3.5 6.2).
+    Raises:
+        MalformedFileError: they look as a VR does. Which length field follows, and what the value
+            is, cannot be known here; only File Meta Information is carried over all the same, with
+            the long length field of VRs of later editions (PS3.5 6.2).
     """
-    if len(letters) == 2 and letters.isalpha() and letters.isupper():
-        return letters.decode(), True
+    if letters.isascii() and letters.decode().isprintable():
+        if tag >> 16 == _FILE_META_GROUP:
+            return letters.decode(), True
+        raise MalformedFileError(
+            f"an element states {letters.decode()!r}, which is not a VR", offset=position
+        )
     return "", False
 
 

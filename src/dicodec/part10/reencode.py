@@ -171,7 +171,10 @@ class _Reencoder:
             reserved = _NO_RESERVED
             value = position + 8
             if explicit:
-                header = HEADERS.get(letters) or self._future_vr(letters, tag, position)
+                known = HEADERS.get(letters)
+                if known is None:
+                    raise self._no_vr(letters, tag, position)
+                header = known
                 if header.long_form:
                     if end - position < 12:
                         raise self._truncated(position, "the data set ends inside an element")
@@ -403,11 +406,9 @@ class _Reencoder:
         group, number, length = self._read_implicit(self._buffer, position)
         return group << 16 | number, length
 
-    def _future_vr(self, letters: bytes, tag: int, position: int) -> VrHeader:
-        if letters.isalpha() and letters.isupper():  # a VR of a later edition (PS3.5 6.2)
-            return VrHeader(letters, long_form=True, swap_unit=1)
-        raise MalformedFileError(
-            "an element without value representation among elements that have one",
+    def _no_vr(self, letters: bytes, tag: int, position: int) -> MalformedFileError:
+        return MalformedFileError(
+            f"an element has {letters!r} where the others state their VR",
             offset=self._offset + position,
             attribute=tag_text(tag),
         )

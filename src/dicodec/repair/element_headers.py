@@ -35,6 +35,8 @@ DELIMITERS = frozenset({ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER})
 _WINDOW = 1 << 16
 _STEPS = 2
 """Headers that must follow to prove a reading that is not the stated one."""
+_UNORDERED_STEPS = 3
+"""The same where their tags do not rise."""
 _LEAST_WORK = 10_000
 """Steps that any source may take, and 16 for each of its bytes: far above what real files need."""
 
@@ -71,7 +73,7 @@ class ElementHeader(NamedTuple):
 
 
 class _Reading(NamedTuple):
-    """One way to read the headers that follow; with letters that are no VR, those only."""
+    """One way to read the headers that follow; with letters that are not a VR, their like only."""
 
     encoding: DataSetEncoding
     letters: bytes = b""
@@ -136,9 +138,17 @@ class HeaderReader:
                 padded := direct._replace(padding=1, oddity="uncounted-pad-byte"), end, encoding
             ):
                 return padded
-        for other in self._other_readings(position, end, encoding):
-            if other != direct and _fits(other, end) and self._proved(other, end, encoding):
-                return other
+        others = [
+            other
+            for other in self._other_readings(position, end, encoding)
+            if other != direct and _fits(other, end)
+        ]
+        for ordered in (True, False):
+            for other in others:
+                if self._proved(other, end, encoding, ordered=ordered):
+                    return other
+            if direct is not None:
+                break  # in its own encoding it can be read, if nothing proves another reading
         if direct is not None and (_fits(direct, end) or self._begins_with_item(direct, end)):
             return direct
         raise self._unreadable(direct, position, end)
@@ -239,11 +249,22 @@ class HeaderReader:
         if implicit is not None and encoding.explicit_vr:
             yield implicit._replace(oddity="implicit-element")
 
-    def _proved(self, header: ElementHeader, end: int, encoding: DataSetEncoding) -> bool:
-        """Whether what follows an element shows that its header was read as it was meant."""
+    def _proved(
+        self,
+        header: ElementHeader,
+        end: int,
+        encoding: DataSetEncoding,
+        *,
+        ordered: bool = True,
+    ) -> bool:
+        """Whether what follows an element shows that its header was read as it was meant.
+
+        If its tags need not rise, more elements have to follow, and each of a tag that there is.
+        """
         if header.undefined:
             return self.delimiter_at(header.value, header.encoding)[0] in {ITEM, SEQUENCE_DELIMITER}
-        if header.tag in PIXEL_DATA_TAGS and header.length and header.end == end:
+        last = header.tag in PIXEL_DATA_TAGS or header.oddity == "illegal-vr"
+        if last and header.length and header.end == end:
             return True  # no other length would end with the file
         readings = [_Reading(encoding)]
         if header.encoding != encoding:
@@ -252,7 +273,9 @@ class HeaderReader:
             letters = self.bytes_at(header.start + 4, 2)
             long_form = header.value - header.start == 12
             readings.append(_Reading(header.encoding, letters, long_form))
-        return self._chain(header.end, end, tuple(readings), header.tag, _STEPS)
+        if ordered:
+            return self._chain(header.end, end, tuple(readings), header.tag, _STEPS)
+        return self._chain(header.end, end, tuple(readings), None, _UNORDERED_STEPS)
 
     def _begins_with_item(self, header: ElementHeader, end: int) -> bool:
         return (
@@ -266,25 +289,29 @@ class HeaderReader:
         position: int,
         end: int,
         readings: tuple[_Reading, ...],
-        previous: int,
+        previous: int | None,
         steps: int,
     ) -> bool:
+        """Whether as many headers follow each other; with rising tags unless `previous` is None."""
+        ordered = previous is not None
         if steps == 0:
             return True
         if position == end:  # the end of a file may be where it was cut off
-            return end != self._file_end or steps < _STEPS
+            return end != self._file_end or steps < (_STEPS if ordered else _UNORDERED_STEPS)
         self._count()
         for reading in readings:
             if self.delimiter_at(position, reading.encoding)[0] in DELIMITERS:
                 return True
             header = self._read_as(position, end, reading)
-            if header is None or header.tag <= previous or not _fits(header, end):
+            if header is None or not _fits(header, end):
                 continue
-            if not reading.encoding.explicit_vr and not _known(header.tag):
+            if previous is not None and header.tag <= previous:
+                continue
+            if not (ordered and reading.encoding.explicit_vr) and not _known(header.tag):
                 continue
             if header.undefined:
                 return self._proved(header, end, reading.encoding)
-            if self._chain(header.end, end, readings, header.tag, steps - 1):
+            if self._chain(header.end, end, readings, header.tag if ordered else None, steps - 1):
                 return True
         return False
 
@@ -292,7 +319,8 @@ class HeaderReader:
         if not reading.letters:
             return self._read(position, end, reading.encoding)
         raw = self.bytes_at(position, 12)[: end - position]
-        if raw[4:6] != reading.letters or len(raw) < (12 if reading.long_form else 8):
+        alike = raw[4:6] == reading.letters or (_capitals(raw[4:6]) and _capitals(reading.letters))
+        if not alike or len(raw) < (12 if reading.long_form else 8):
             return None
         return self._explicit(raw, "", position, reading.encoding, long_form=reading.long_form)
 
@@ -329,6 +357,14 @@ def _oddity(header: ElementHeader, encoding: DataSetEncoding, *, wrong: bool) ->
 
 def _fits(header: ElementHeader, end: int) -> bool:
     return header.value <= end if header.undefined else header.end <= end
+
+
+def _capitals(letters: bytes) -> bool:
+    """Whether letters look as a VR does, and are none."""
+    text = letters.decode("latin-1")
+    return (
+        text.isascii() and text.isalpha() and text.isupper() and text not in VALUE_REPRESENTATIONS
+    )
 
 
 def _known(tag: int) -> bool:
