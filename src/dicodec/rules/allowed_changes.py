@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from dicodec.model import tags
 from dicodec.model.image import MONOCHROME
-from dicodec.model.overlays import OVERLAY_BIT_POSITION, OVERLAY_GROUPS
+from dicodec.model.overlays import IMAGE_FRAME_ORIGIN, OVERLAY_BIT_POSITION, OVERLAY_GROUPS
 from dicodec.rules.per_frame_attributes import PER_FRAME
 
 
@@ -97,6 +97,7 @@ _ROWS = (
         (tag, Circumstance.SALVAGED, "salvaged")
         for tag in (
             tags.IMAGE_COMMENTS, tags.NUMBER_OF_FRAMES, *PER_FRAME,
+            *(group << 16 | IMAGE_FRAME_ORIGIN for group in OVERLAY_GROUPS),
             tags.SOP_INSTANCE_UID, tags.IMAGE_TYPE, tags.DERIVATION_DESCRIPTION,
             tags.DERIVATION_CODE_SEQUENCE, tags.SOURCE_IMAGE_SEQUENCE,
             tags.REFERENCED_SERIES_SEQUENCE,

@@ -28,6 +28,7 @@ from dicodec.part10.dicom_file import open_dicom
 from dicodec.report import ConversionReport
 from dicodec.rules.fill_values import fill_values
 from dicodec.rules.per_frame_attributes import PerFrame, values_of_frames
+from helpers.data_set_bytes import element, item, sequence
 from helpers.made import IMAGE_KINDS, make_file
 from helpers.real_files import real_files
 
@@ -318,6 +319,93 @@ def test_frames_are_left_out_only_where_that_is_sure() -> None:
     assert refused(KIND.make(extra=[(0x00286040, "US", b"\1\0\2\0")])[0]) == "RWavePointer"
     assert refused(KIND.make(extra=[(0x00280009, "AT", b"\x09\0\1\x10")])[0]) == "(0009,1001)"
     assert refused(KIND.make(extra=[(0x60000015, "IS", b"5 ")])[0]) == "NumberOfFramesInOverlay"
+
+
+COUNTED = {
+    "PhaseInformationSequence": (0x00540032, "SQ", item(element(0x00540033, "US", b"\5\0"))),
+    "RotationInformationSequence": (0x00540052, "SQ", item(element(0x00540053, "US", b"\5\0"))),
+    "NumberOfSlices": (0x00540081, "US", b"\5\0"),
+    "NumberOfTimeSlices": (0x00540101, "US", b"\5\0"),
+    "IVUSPullbackStartFrameNumber": (0x00183103, "IS", b"1"),
+    "IVUSPullbackStopFrameNumber": (0x00183104, "IS", b"5"),
+    "TableVerticalIncrement": (0x00181135, "DS", b"0"),  # of how many frames?
+    "(0009,1001)": (0x0028000A, "AT", b"\x09\0\1\x10"),  # Frame Dimension Pointer
+}
+
+
+@pytest.mark.parametrize("attribute", COUNTED)
+def test_what_counts_frames_keeps_them_and_is_named(attribute: str) -> None:
+    assert refused(KIND.make(extra=[COUNTED[attribute]])[0]) == attribute
+
+
+@pytest.mark.parametrize(
+    ("attribute", "tag", "vr", "value"),
+    [("FrameDelay", 0x00181066, "DS", b"5 "),
+     ("RWaveTimeVector", 0x00186060, "FL", struct.pack("<2f", 1, 2)),
+     ("TableVerticalIncrement", 0x00181135, "DS", rb"0\1\2\3\4")],
+)  # fmt: skip
+def test_what_is_counted_from_the_first_frame_needs_it(
+    attribute: str, tag: int, vr: str, value: bytes
+) -> None:
+    data, _ = KIND.make(extra=[(tag, vr, value)])
+    assert refused(data, frame=0) == attribute
+    assert refused(data, frame=2) is None
+
+
+@pytest.mark.parametrize("to", ["explicit-le", "implicit-le", "explicit-be", "rle"])
+def test_increments_of_the_table_follow_their_frames(to: str) -> None:
+    tags = {0x00181135: "TableVerticalIncrement", 0x00181136: "TableLateralIncrement",
+            0x00181137: "TableLongitudinalIncrement"}  # fmt: skip
+    data, _ = KIND.make(extra=[(tag, "DS", rb"0\1\2\3\4") for tag in tags])
+    _, result = salvage(with_frame_damaged(convert_bytes(data, to="rle"), 2), "drop", to)
+    for keyword in tags.values():
+        assert list(result[keyword].value) == [0, 1, 3, 4]
+
+
+def exposure(frames: str, time: int, *, undefined: bool = False) -> bytes:
+    number = element(0x00081160, "IS", frames.encode() + b" " * (len(frames) % 2))
+    inner = sequence(0x300A00B6, item(element(0x300A00B8, "CS", b"X ")), undefined=undefined)
+    exposed = element(0x00181150, "IS", str(time).encode().ljust(4))
+    return item((number if frames else b"") + exposed + inner, undefined=undefined)
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("to", ["explicit-le", "implicit-le", "explicit-be", "rle"])
+def test_exposures_follow_their_frames(to: str, undefined: bool) -> None:
+    items = [exposure(str(frame), frame, undefined=undefined) for frame in range(1, 6)]
+    items += [exposure("3\\5\\1", 6), exposure("", 7)]
+    data, _ = KIND.make(extra=[(0x30020030, "SQ", b"".join(items))])
+
+    _, result = salvage(with_frame_damaged(convert_bytes(data, to="rle"), 2), "drop", to)
+
+    found = [(one.ExposureTime, one.get("ReferencedFrameNumber"),
+              len(one.BeamLimitingDeviceSequence)) for one in result.ExposureSequence]  # fmt: skip
+    assert found == [(1, 1, 1), (2, 2, 1), (4, 3, 1), (5, 4, 1), (6, [4, 1], 1), (7, None, 1)]
+
+
+def test_exposures_of_lost_frames_alone_leave() -> None:
+    data, _ = KIND.make(extra=[(0x30020030, "SQ", exposure("3", 1))])
+    _, result = salvage(with_frame_damaged(convert_bytes(data, to="rle"), 2), "drop")
+    assert "ExposureSequence" not in result
+
+    wrong, _ = KIND.make(extra=[(0x30020030, "SQ", exposure("x", 1))])
+    assert refused(wrong) == "ExposureSequence"
+
+
+@pytest.mark.parametrize("to", ["explicit-le", "explicit-be", "rle"])
+def test_overlays_stay_on_their_frames(to: str) -> None:
+    overlay = [
+        (0x60000010, "US", struct.pack("<H", KIND.rows)),
+        (0x60000011, "US", struct.pack("<H", KIND.columns)),
+        (0x60000050, "SS", b"\1\0\1\0"), (0x60000100, "US", b"\1\0"), (0x60000102, "US", b"\0\0"),
+        (0x60003000, "OW", bytes(KIND.rows * KIND.columns // 8)),
+    ]  # fmt: skip
+    for origin, left in ((1, 1), (2, 2), (4, 3), (5, 4)):
+        data, _ = KIND.make(extra=[*overlay, (0x60000051, "US", struct.pack("<H", origin))])
+        _, result = salvage(with_frame_damaged(convert_bytes(data, to="rle"), 2), "drop", to)
+        assert result[0x60000051].value == left
+    data, _ = KIND.make(extra=[*overlay, (0x60000051, "US", b"\3\0")])
+    assert refused(data) == "ImageFrameOrigin"
 
 
 def test_vectors_of_frames_that_are_left_out() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dicodec.conversion.edits.nested_pixels import encoded_items
+from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
 from dicodec.errors import ConversionError, DicodecError
 from dicodec.model import tags
-from dicodec.model.edits import Edit, SetAttribute, SetSequence
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute, SetSequence
 from dicodec.model.option_table import DROP
-from dicodec.model.overlays import OVERLAY_GROUPS
+from dicodec.model.overlays import IMAGE_FRAME_ORIGIN, NUMBER_OF_FRAMES_IN_OVERLAY, OVERLAY_GROUPS
 from dicodec.model.salvage import Salvage
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import entry_of, keyword_of
@@ -15,8 +15,9 @@ from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.part10.values import NUMBER_CODES, parse_values
 from dicodec.rules.per_frame_attributes import (
     ORDERED_ORGANIZATIONS,
-    OVERLAY_FRAMES,
     PER_FRAME,
+    PerFrame,
+    numbers_of_frames,
     values_of_frames,
 )
 
@@ -24,6 +25,8 @@ _LONGEST_COMMENTS = 10240
 """Characters of an LT value."""
 
 _DIMENSION_ORGANIZATION_TYPE = 0x00209311
+_FRAME_DIMENSION_POINTER = 0x0028000A
+_REFERENCED_FRAME_NUMBER = 0x00081160
 
 
 def salvage_edits(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding) -> list[Edit]:
@@ -64,20 +67,67 @@ def _without_frames(data_set: DataSet, salvage: Salvage, encoding: DataSetEncodi
         kind = PER_FRAME.get(span.tag)
         if kind is None or not span.length:
             continue
+        if kind is PerFrame.ITEMS:
+            edits += _items_of_frames(data_set, span.tag, whole, encoding)
+            continue
         values = _values(data_set, span.tag)
         left = values_of_frames(kind, values, whole, count)
         if left is None:
             raise _refusal(span.tag)
         if left != values:
             edits.append(_with_values(span.tag, left))
-    groups = data_set.find(tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
-    if groups is not None and groups.length:
-        items = encoded_items(
-            data_set.raw(groups), data_set.encoding_of(groups), encoding, data_set
-        )
+    groups = tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
+    if items := encode_items(data_set, groups, encoding):
         if len(items) != count:
-            raise _refusal(groups.tag)
-        edits.append(SetSequence(groups.tag, tuple(items[frame] for frame in whole)))
+            raise _refusal(groups)
+        edits.append(SetSequence(groups, tuple(items[frame] for frame in whole)))
+    return edits + _overlay_origins(data_set, whole)
+
+
+def _items_of_frames(
+    data_set: DataSet, tag: int, whole: list[int], encoding: DataSetEncoding
+) -> list[Edit]:
+    """Return what becomes of a sequence whose items name frames: numbers follow, items may go."""
+    before = encode_items(data_set, tag, encoding)
+    after: list[bytes] = []
+    for raw in before:
+        item = parse_item(raw, encoding)
+        if not item.has_value(_REFERENCED_FRAME_NUMBER):
+            after.append(raw)
+            continue
+        try:
+            texts = item.text(_REFERENCED_FRAME_NUMBER).split("\\")
+            numbers = [int(text) for text in texts]
+        except ValueError as error:
+            raise _refusal(tag) from error
+        left = numbers_of_frames(numbers, whole)
+        if left == numbers:
+            after.append(raw)
+        elif left:
+            value = "\\".join(map(str, left))
+            after.append(edit_item(item, [SetAttribute(_REFERENCED_FRAME_NUMBER, "IS", value)]))
+    if after == [*before]:
+        return []
+    return [SetSequence(tag, tuple(after)) if after else RemoveAttribute(tag)]
+
+
+def _overlay_origins(data_set: DataSet, whole: list[int]) -> list[Edit]:
+    """Return the numbers that frames with overlays have afterwards.
+
+    Raises:
+        ConversionError: the frame of an overlay is left out.
+    """
+    edits: list[Edit] = []
+    for group in OVERLAY_GROUPS:
+        tag = group << 16 | IMAGE_FRAME_ORIGIN
+        origin = data_set.number(tag)
+        if origin is None:
+            continue
+        left = numbers_of_frames([origin], whole)
+        if not left:
+            raise _refusal(tag)
+        if left != [origin]:
+            edits.append(SetAttribute(tag, "US", tuple(left)))
     return edits
 
 
@@ -87,9 +137,8 @@ def _check_order(data_set: DataSet, whole: list[int]) -> None:
     Raises:
         ConversionError: the frames that are left would not follow each other so.
     """
-    pointer = data_set.value(tags.FRAME_INCREMENT_POINTER)
-    if pointer:
-        for target in parse_values("AT", pointer, data_set.encoding):
+    for pointer in (tags.FRAME_INCREMENT_POINTER, _FRAME_DIMENSION_POINTER):
+        for target in parse_values("AT", data_set.value(pointer) or b"", data_set.encoding):
             known = target in PER_FRAME or target == tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
             if not known:
                 raise _refusal(int(target))
@@ -98,8 +147,8 @@ def _check_order(data_set: DataSet, whole: list[int]) -> None:
     if organization in ORDERED_ORGANIZATIONS and not (together and organization == "3D"):
         raise _refusal(_DIMENSION_ORGANIZATION_TYPE)
     for group in OVERLAY_GROUPS:
-        if data_set.find(group << 16 | OVERLAY_FRAMES) is not None:
-            raise _refusal(group << 16 | OVERLAY_FRAMES)
+        if data_set.find(group << 16 | NUMBER_OF_FRAMES_IN_OVERLAY) is not None:
+            raise _refusal(group << 16 | NUMBER_OF_FRAMES_IN_OVERLAY)
 
 
 def _refusal(tag: int) -> ConversionError:
