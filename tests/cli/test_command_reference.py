@@ -10,7 +10,7 @@ import pytest
 
 from dicodec import __version__
 from dicodec.cli import main, printing
-from dicodec.cli.arguments import command_parser
+from dicodec.cli.arguments import SUBCOMMANDS, make_parser
 from dicodec.errors import DicodecError, kind_of
 from dicodec.options import ConversionOptions
 
@@ -18,13 +18,19 @@ REFERENCE = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encodi
 GENERAL_CODES = {"error"}
 
 
-def subcommands() -> dict[str, argparse.ArgumentParser]:
+def subcommand(name: str) -> argparse.ArgumentParser:
     (action,) = (
         action
-        for action in command_parser([])._actions
+        for action in make_parser([name])._actions
         if isinstance(action, argparse._SubParsersAction)
     )
-    return dict(action.choices)
+    assert set(action.choices) == set(SUBCOMMANDS)
+    parser: argparse.ArgumentParser = action.choices[name]
+    return parser
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    return {name: subcommand(name) for name in SUBCOMMANDS}
 
 
 def section(title: str) -> str:

@@ -646,7 +646,7 @@ def test_interrupted_while_it_starts_it_says_so(
     def interrupted(given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_arguments, "parsed", interrupted)
+    monkeypatch.setattr(command_arguments, "parse_arguments", interrupted)
     assert quietly("convert", "source.dcm", "--to", "rle", "-o", "out.dcm") == 130
     assert capsys.readouterr().err == "interrupted\n"
 
@@ -654,9 +654,9 @@ def test_interrupted_while_it_starts_it_says_so(
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_program_under_nohup_goes_on(ignored: bool) -> None:
     script = (
-        "import signal; from dicodec.service.ending_signals import ending_signals;"
+        "import signal; from dicodec.service.ending_signals import find_ending_signals;"
         f"signal.signal(signal.SIGHUP, signal.SIG_IGN) if {ignored} else None;"
-        "print(signal.SIGHUP in ending_signals())"
+        "print(signal.SIGHUP in find_ending_signals())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert done.stdout == f"{not ignored}\n".encode()

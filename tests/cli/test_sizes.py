@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from dicodec.cli.main import run
-from dicodec.cli.sizes import size
+from dicodec.cli.option_arguments import parse_size
 
 
 @pytest.mark.parametrize(("text", "wanted"), [
@@ -15,13 +15,13 @@ from dicodec.cli.sizes import size
     ("1TB", 1 << 40),
 ])  # fmt: skip
 def test_sizes(text: str, wanted: int) -> None:
-    assert size(text) == wanted
+    assert parse_size(text) == wanted
 
 
 @pytest.mark.parametrize("text", ["", "much", "-5", "1e3", "nan", "G", "2X", "1,5M", "٣x"])
 def test_no_sizes(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="is no size such as"):
-        size(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a size such as"):
+        parse_size(text)
 
 
 @pytest.mark.parametrize("command", [
@@ -32,4 +32,4 @@ def test_a_wrong_size_is_wrong_usage(
     command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run([*command, "--memory", "much"]) == 2
-    assert "'much' is no size such as 500M or 2G" in capsys.readouterr().err
+    assert "'much' is not a size such as 500M or 2G" in capsys.readouterr().err

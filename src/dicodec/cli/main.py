@@ -1,7 +1,7 @@
-"""The entry of the command: what it ends with, signals, and how errors become one line.
+"""The entry of the command: handle signals, errors and closed streams, return the exit status.
 
-Python takes a while to load anything, and whoever interrupts the command in that time shall see no
-traceback. So this module loads next to nothing, and the rest where `run` catches what happens.
+Python takes a while to load modules, and an interruption in that time must not print a traceback.
+So this module loads next to nothing at first, and everything else within `run`, which catches it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dicodec.cli.printing import (
     SOME_FAILED,
     TERMINATED,
     WRONG_USAGE,
+    find_status,
     print_error,
     print_line,
 )
@@ -28,19 +29,6 @@ if TYPE_CHECKING:
 
     from dicodec.cli.arguments import WrongUsage
 
-_SUBCOMMANDS = {
-    "convert": "dicodec.cli.convert.command",
-    "compare": "dicodec.cli.compare_command",
-    "inspect": "dicodec.cli.inspect_command",
-    "syntaxes": "dicodec.cli.syntaxes_command",
-    "jobs": "dicodec.cli.jobs_command",
-    "policy": "dicodec.cli.policy_command",
-    "serve": "dicodec.cli.serve_command",
-    "submit": "dicodec.cli.submit_command",
-    "watch": "dicodec.cli.watch_command",
-    "worker": "dicodec.cli.worker_command",
-}
-
 
 def main() -> None:
     """Run the command, and end this process with its exit status."""
@@ -48,8 +36,8 @@ def main() -> None:
     import threading
 
     if threading.active_count() == 1:
-        # All is written and closed. Python would take its modules apart one by one, which takes
-        # longer than to convert a slice.
+        # All is written and closed. Python would now take its modules apart one by one, which
+        # takes longer than to convert a slice.
         if sys.stderr is not None:
             sys.stderr.flush()
         os._exit(status)
@@ -57,7 +45,14 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 some file failed, 2 wrong usage, 130."""
+    """Run the command, and return its exit status.
+
+    Args:
+        arguments: arguments of the command; None for those of the process.
+
+    Returns:
+        0 if all is done, otherwise a status of `dicodec.cli.printing`.
+    """
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
@@ -68,21 +63,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _run(given: Sequence[str]) -> int:
     from importlib import import_module
 
-    from dicodec.cli.arguments import WrongUsage, parsed
+    from dicodec.cli.arguments import SUBCOMMANDS, WrongUsage, parse_arguments
+    from dicodec.errors import DicodecError
     from dicodec.service.ending_signals import find_ending_signals
 
     _settle_streams()
-    try:
-        arguments = parsed(given)
-    except WrongUsage as wrong:
-        _tell_of_wrong_usage(wrong, given)
-        return WRONG_USAGE
     # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        arguments = parse_arguments(given)
+    except WrongUsage as wrong:
+        _print_wrong_usage(wrong, given)
+        return WRONG_USAGE
     before = {number: signal.signal(number, _terminated) for number in find_ending_signals()}
     try:
-        status: int = import_module(_SUBCOMMANDS[arguments.command]).run(arguments)
-    except OSError as error:  # of standard output; files have errors of their own
+        status: int = import_module(SUBCOMMANDS[arguments.command].module).run(arguments)
+    except DicodecError as error:
+        print_error(error)
+        status = find_status(error)
+    except OSError as error:  # standard output failed; files have errors of their own
         return _without_output(error, 0)
     finally:
         for number, handler in before.items():
@@ -96,12 +95,12 @@ def _run(given: Sequence[str]) -> int:
 
 
 def _settle_streams() -> None:
-    """Make standard output and error bear what may be printed, or be closed."""
+    """Prepare standard output and error for names that are not text, and for being closed."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for good
     sys.stdout, sys.stderr = _waiting(sys.stdout), _waiting(sys.stderr)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file's name need not be text
+        if isinstance(stream, io.TextIOWrapper):  # a file's name may not be text
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -126,24 +125,24 @@ def _waiting(stream: TextIO) -> TextIO:
 
 
 def _terminated(number: int, frame: object) -> None:  # noqa: ARG001
-    """Leave as an interrupted program does, so that temporary files go."""
-    for one in (signal.SIGTERM, signal.SIGHUP):  # a second one would interrupt that
+    """End as an interrupted program does, so that temporary files are removed."""
+    for one in (signal.SIGTERM, signal.SIGHUP):  # a second signal would interrupt the clean-up
         signal.signal(one, signal.SIG_IGN)
     raise SystemExit(TERMINATED if number == signal.SIGTERM else HUNG_UP)
 
 
 def _without_output(error: OSError, status: int) -> int:
-    # What is still held would be written once more when Python closes it, and fail once more.
+    # Python would write the rest of the buffer once more at the end, and fail once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    told = status or isinstance(error, BrokenPipeError)  # then whoever read our output is gone
-    if not told:
+    reader_is_gone = isinstance(error, BrokenPipeError)
+    if not status and not reader_is_gone:
         from dicodec.errors import WriteError
 
         print_error(WriteError(f"cannot write to standard output: {error.strerror}"))
     return status or SOME_FAILED
 
 
-def _tell_of_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:
+def _print_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:
     from itertools import pairwise
 
     from dicodec.errors import InvalidOptionError

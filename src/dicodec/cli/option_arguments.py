@@ -1,11 +1,26 @@
-"""Options of a conversion as arguments of a command, made from their declarations."""
+"""Declare options of a conversion as arguments, and parse sizes."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from dicodec.model.option_table import Bounds, Choice, Flag, Number, Option, Texts, TextsByName
+
+_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as 500M, 1.5G or 16GiB; for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is not a size.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
+    return int(float(match[1]) * (1 << _SHIFTS[match[2].upper()]))
 
 
 def add_option(command: argparse.ArgumentParser, option: Option) -> None:

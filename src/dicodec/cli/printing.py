@@ -17,8 +17,16 @@ SOME_FAILED, WRONG_USAGE, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 129, 130, 143
 """Exit statuses; the last three are 128 and the number of the signal."""
 
 
+def find_status(error: DicodecError) -> int:
+    """Return the exit status for an error that ends a subcommand."""
+    from dicodec.errors import InvalidOptionError, RequestError, UnsupportedTargetError
+
+    wrong = isinstance(error, InvalidOptionError | RequestError | UnsupportedTargetError)
+    return WRONG_USAGE if wrong else SOME_FAILED
+
+
 def print_error(error: DicodecError) -> None:
-    """Print one line for one error."""
+    """Print an error as one line on standard error."""
     print_line(f"dicodec: {in_switches(error)} [{error.code}]", sys.stderr)
 
 
@@ -30,7 +38,7 @@ def in_switches[Error: DicodecError](error: Error) -> Error:
 
 
 def print_line(text: str, stream: TextIO) -> None:
-    """Print one line for people, whatever a name in it holds."""
+    """Print one line for people; line feeds and other control characters in it are escaped."""
     from dicodec.model.lines import one_line
 
     print(one_line(text), file=stream)

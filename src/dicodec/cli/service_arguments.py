@@ -1,106 +1,217 @@
-"""The arguments of `dicodec serve`, `watch` and `submit`; nothing heavy is imported for them."""
+"""Arguments that `dicodec serve`, `watch`, `worker` and `submit` share, and their values."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dicodec.cli.convert.arguments import Commands
-from dicodec.cli.sizes import size
+from dicodec.cli.option_arguments import parse_size
+from dicodec.errors import InvalidOptionError
+from dicodec.model.object_url import is_object_url
 from dicodec.model.option_table import TO
 
-type Add = Callable[..., argparse.Action]
+if TYPE_CHECKING:
+    from dicodec.service.jobs.logs import Log
+    from dicodec.service.jobs.runtime import ExecutionOptions
+    from dicodec.service.jobs.submission import SubmitOptions
+
+TOKEN_VARIABLE = "DICODEC_TOKEN"  # noqa: S105 - its name
+BROKER_VARIABLE = "DICODEC_BROKER"
+
+QUEUE = "dicodec.requests"
+"""Default name of the queue of requests, as `QueueNames` has it; that module loads slowly."""
+
+_SHORTEST_TOKEN = 16
 
 
-def add_serve(commands: Commands) -> None:
-    """Declare the subcommand."""
-    command = commands.add_parser("serve", help="serve a page and an HTTP interface to a queue")
+# Requests.
+
+
+def add_request_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments that the requests for all files share."""
     add = command.add_argument
-    add("--host", default="127.0.0.1", metavar="ADDRESS",
-        help="address to listen on (default 127.0.0.1: this machine only)")  # fmt: skip
-    add("--port", type=int, default=8765, metavar="N", help="default 8765; 0 for any free one")
-    add("--data", metavar="FOLDER",
-        help="for queue, uploads and results (default ~/.local/state/dicodec)")  # fmt: skip
-    add("--root", action="append", default=[], metavar="FOLDER",
-        help="that jobs by path may read from and write to; may be repeated")  # fmt: skip
-    add("--token-file", metavar="FILE",
-        help="holds the token that clients have to show; or DICODEC_TOKEN has it")  # fmt: skip
-    add("--allowed-host", action="append", default=[], metavar="NAME",
-        help="name that the service may be asked by; may be repeated")  # fmt: skip
-    add("--upload-limit", type=size, default=16 << 30, metavar="SIZE",
-        help="of a file, as 500M or 16G (default 16G)")  # fmt: skip
-    add("--rate", type=int, default=1200, metavar="N",
-        help="requests for work a minute from one address (default 1200; 0: any)")  # fmt: skip
-    add("--concurrent", type=int, default=16, metavar="N",
-        help="uploads and conversions at once (default 16)")  # fmt: skip
-    add("--keep", type=float, default=24, metavar="HOURS",
-        help="how long uploads and their results are kept (default 24)")  # fmt: skip
-    add("--policy", action="append", default=[], metavar="[NAME=]FILE",
-        help="a policy that jobs may name, besides the profiles; may be repeated")  # fmt: skip
-    add_execution(add)
-    add("--show-paths", action="store_true", help="have paths of files in logs")
-
-
-def add_watch(commands: Commands) -> None:
-    """Declare the subcommand."""
-    command = commands.add_parser("watch", help="convert files that appear in a folder")
-    add = command.add_argument
-    add("folder", metavar="FOLDER", help="what is watched, with all that is below")
-    add("-o", "--output", required=True, metavar="OUTPUT", help="folder for the results")
-    _add_wish(add)
-    add("--done", metavar="FOLDER", help="sources that are done are moved there; else they stay")
-    add("--failed", metavar="FOLDER", help="sources that failed are moved there; else they stay")
-    add("--queue", metavar="FILE",
-        help="what is remembered (default OUTPUT/.dicodec-watch.sqlite)")  # fmt: skip
-    add("--interval", type=float, default=2.0, metavar="S",
-        help="seconds between two looks at the folder (default 2)")  # fmt: skip
-    add("--settle", type=float, default=5.0, metavar="S",
-        help="seconds for which a file must not have changed (default 5)")  # fmt: skip
-    add("--once", action="store_true", help="convert what is there, and end")
-    add_execution(add)
-    add("--show-paths", action="store_true", help="have paths of files in logs")
-
-
-def add_submit(commands: Commands) -> None:
-    """Declare the subcommand."""
-    command = commands.add_parser("submit", help="put files into a queue to be converted")
-    add = command.add_argument
-    add("source", nargs="+", metavar="SOURCE", help="a file, a folder, or a prefix of a bucket")
-    add("-o", "--output", required=True, metavar="OUTPUT",
-        help="folder for the results, as whoever converts them sees it")  # fmt: skip
-    _add_wish(add)
-    queue = command.add_mutually_exclusive_group()
-    queue.add_argument("--server", metavar="URL",
-        help="a `dicodec serve` (default http://127.0.0.1:8765)")  # fmt: skip
-    queue.add_argument("--broker", metavar="URL", help="kafka://, amqp://, nats:// or redis://")
-    add("--queue", metavar="FILE|NAME",
-        help="a queue's file on this machine; with --broker, its queue's name")  # fmt: skip
-    add("--token-file", metavar="FILE", help="holds the server's token; or DICODEC_TOKEN has it")
-    add("--priority", type=int, default=0, metavar="0-9", help="9 is the most urgent (default 0)")
-    add("--tenant", metavar="NAME", help="for whom")
-    add("--trace", metavar="ID", help="by which other systems know what this belongs to")
-    add("--json", action="store_true", help="print what was done as JSON")
-    add("-q", "--quiet", action="store_true", help="print errors only")
-
-
-def _add_wish(add: Add) -> None:
     add(TO.switch, metavar=TO.metavar, help=TO.help)
     add("--policy", metavar="P", help="name or file of a policy that decides for each file")
     add("--option", action="append", default=[], metavar="NAME=VALUE",
-        help="of the conversion, as in a request: quality=85; may be repeated")  # fmt: skip
+        help="option of the conversion, as in a request: quality=85; may be repeated")  # fmt: skip
 
 
-def add_execution(add: Add) -> None:
-    """Declare how files are converted, and how often that is tried."""
+def parse_submit_options(arguments: argparse.Namespace, output: str) -> SubmitOptions:
+    """Return the options of requests, checked as far as they can be without a file.
+
+    Raises:
+        DicodecError: the options are invalid.
+    """
+    from dicodec.service.jobs.messages import Request
+    from dicodec.service.jobs.submission import SubmitOptions
+
+    fields: dict[str, Any] = {
+        "id": "checked",
+        "source": "/source",
+        "target": "/target",
+        "to": arguments.to.split(",") if arguments.to else [],
+        "policy": arguments.policy,
+        "options": dict(_parse_option(text) for text in arguments.option),
+        "tenant": getattr(arguments, "tenant", None),
+        "trace_id": getattr(arguments, "trace", None),
+        "priority": getattr(arguments, "priority", 0),
+    }
+    checked = Request.from_fields(fields)
+    return SubmitOptions(
+        output=output,
+        to=checked.to,
+        policy=checked.policy,
+        options=checked.options,
+        tenant=checked.tenant,
+        trace_id=checked.trace_id,
+        priority=checked.priority,
+    )
+
+
+def _parse_option(text: str) -> tuple[str, Any]:
+    """Parse NAME=VALUE; the value is JSON if it can be, otherwise text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidOptionError(f"--option takes NAME=VALUE, not {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+# Execution.
+
+
+def add_execution_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments for carrying out jobs, and for the log."""
+    add = command.add_argument
     add("--jobs", type=int, metavar="N", help="processes that convert (default: one a core)")
     add("--timeout", type=float, default=3600.0, metavar="S",
         help="seconds that one file may take (default 3600)")  # fmt: skip
-    add("--memory", type=size, metavar="SIZE", help="that one process may take, as 2G")
+    add("--memory", type=parse_size, metavar="SIZE",
+        help="memory that one process may take, such as 2G")  # fmt: skip
     add("--attempts", type=int, default=5, metavar="N",
-        help="at a file whose failure may pass (default 5)")  # fmt: skip
+        help="attempts at a file if its failure may pass (default 5)")  # fmt: skip
     add("--retry-after", type=float, default=5.0, metavar="S",
         help="seconds until the second attempt; later ones wait longer (default 5)")  # fmt: skip
     add("--lease", type=float, default=15.0, metavar="S",
         help="seconds until a killed process's work is taken up again (default 15)")  # fmt: skip
     add("--drain", type=float, default=30.0, metavar="S",
         help="seconds that conversions get to finish on SIGTERM (default 30)")  # fmt: skip
+    add(
+        "--show-paths",
+        action="store_true",
+        help="have paths of files in logs, and in the events of a worker",
+    )
+
+
+def parse_execution(arguments: argparse.Namespace) -> ExecutionOptions:
+    """Return the options for carrying out jobs."""
+    from dicodec.service.jobs.retry_causes import RetryPolicy
+    from dicodec.service.jobs.runtime import ExecutionOptions
+
+    return ExecutionOptions(
+        jobs=arguments.jobs,
+        timeout=arguments.timeout,
+        memory=arguments.memory,
+        retries=RetryPolicy(attempts=arguments.attempts, first=arguments.retry_after),
+        lease=arguments.lease,
+        drain=arguments.drain,
+    )
+
+
+def open_log(arguments: argparse.Namespace, **fields: int) -> Log:
+    """Return a log on standard error; each line has the fields."""
+    from dicodec.service.jobs.logs import Log
+
+    return Log(sys.stderr, hide_paths=not arguments.show_paths, fields=fields)
+
+
+def parse_root(name: str) -> str:
+    """Return a root as an absolute path of an existing folder, or a prefix of a bucket.
+
+    Raises:
+        InvalidOptionError: there is no such folder.
+    """
+    if is_object_url(name):
+        return name
+    if not Path(name).is_dir():
+        raise InvalidOptionError("there is no such folder", path=name, hint="--root")
+    return str(Path(name).absolute())
+
+
+def parse_policies(given: Sequence[str]) -> Mapping[str, str]:
+    """Return paths of policies by their names; each is given as NAME=FILE, or as FILE.
+
+    Raises:
+        InvalidOptionError: a policy cannot be read.
+    """
+    from dicodec.batch.policy.policy import load_policy
+
+    found = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        path = str(Path(file if equals else text).absolute())
+        load_policy(path)
+        found[name if equals else Path(text).stem] = path
+    return found
+
+
+# Connections.
+
+
+def find_broker_url(given: str | None) -> str:
+    """Return the URL of the broker, from the command or the environment.
+
+    Raises:
+        InvalidOptionError: neither has one.
+    """
+    url = given or os.environ.get(BROKER_VARIABLE)
+    if not url:
+        raise InvalidOptionError("no broker is given", hint=f"--broker URL, or {BROKER_VARIABLE}")
+    return url
+
+
+def read_token(path: str | None) -> str | None:
+    """Return the token in a file or in the environment; None if there is none.
+
+    Raises:
+        InvalidOptionError: the file cannot be read, or the token is too short or not ASCII.
+    """
+    if path is None:
+        token = os.environ.get(TOKEN_VARIABLE)
+        if token is None:
+            return None
+    else:
+        try:
+            token = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as cause:
+            raise InvalidOptionError(f"the token cannot be read: {cause}", path=path) from cause
+    token = token.strip()
+    if len(token) < _SHORTEST_TOKEN or not token.isascii() or " " in token:
+        raise InvalidOptionError(
+            f"a token has {_SHORTEST_TOKEN} ASCII characters or more, and no space",
+            hint="such as that of: openssl rand -hex 32",
+        )
+    return token
+
+
+@contextmanager
+def require_packages(extra: str, packages: str) -> Iterator[None]:
+    """Turn a failed import within the block into an error that says what to install.
+
+    Raises:
+        InvalidOptionError: an import fails.
+    """
+    try:
+        yield
+    except ImportError as cause:
+        raise InvalidOptionError(
+            f"{packages} are not installed ({cause.name})", hint=f"pip install 'dicodec[{extra}]'"
+        ) from cause

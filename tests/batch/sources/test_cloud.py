@@ -120,7 +120,7 @@ def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_nobody_else_imports_obstore() -> None:
     code = (
         "import sys; from dicodec.cli.main import run; run(['policy', 'list']); "
-        "import dicodec.cli.convert.batch, dicodec.batch.sources.locations; "
+        "import dicodec.cli.convert.batch.run, dicodec.batch.sources.locations; "
         "sys.exit('obstore' in sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False)

@@ -175,7 +175,7 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
 
 
 def test_queue_is_the_default_of_the_command() -> None:
-    from dicodec.cli.worker_arguments import QUEUE as ARGUMENT
+    from dicodec.cli.service_arguments import QUEUE as ARGUMENT
     from dicodec.service.brokers.broker import QueueNames
 
     assert QueueNames().requests == ARGUMENT == QUEUE

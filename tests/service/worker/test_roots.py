@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dicodec.cli.service_options import existing_root
+from dicodec.cli.service_arguments import parse_root
 from dicodec.errors import InvalidOptionError
 
 
@@ -15,8 +15,8 @@ def test_a_folder_or_a_prefix_of_a_bucket(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "in").mkdir()
     (tmp_path / "file").write_text("")
 
-    assert existing_root("in") == str(tmp_path / "in")
-    assert existing_root("s3://scans/2026/") == "s3://scans/2026/"
+    assert parse_root("in") == str(tmp_path / "in")
+    assert parse_root("s3://scans/2026/") == "s3://scans/2026/"
     for name in ("out", "file"):
         with pytest.raises(InvalidOptionError, match="no such folder"):
-            existing_root(name)
+            parse_root(name)

@@ -1,1 +1,1 @@
-"""`dicodec convert`: arguments, sources, targets, and what is printed."""
+"""`dicodec convert`: its arguments, its two ways to convert, and its output."""

@@ -1,19 +1,15 @@
-"""The arguments of `dicodec convert`; nothing heavy is imported to show its help."""
+"""Declare the arguments of `dicodec convert`."""
 
 from __future__ import annotations
 
 import argparse
 
-from dicodec.cli.option_arguments import add_option
-from dicodec.cli.sizes import size
+from dicodec.cli.option_arguments import add_option, parse_size
 from dicodec.model.option_table import OPTIONS, TO
 
-type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
-
-def add_convert(commands: Commands) -> None:
-    """Declare the subcommand."""
-    command = commands.add_parser("convert", help="convert files to another transfer syntax")
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the subcommand."""
     add = command.add_argument
     add(
         "source",
@@ -40,9 +36,9 @@ def add_convert(commands: Commands) -> None:
     )
     for option in OPTIONS.values():
         add_option(command, option)
-    add("--skip-existing", action="store_true", help="pass over a source whose target is there")
+    add("--skip-existing", action="store_true", help="skip a source whose target exists")
     _add_batch(command)
-    add("--dry-run", action="store_true", help="only say what would be done")
+    add("--dry-run", action="store_true", help="print the plan, and write nothing")
     add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
     add("--json", action="store_true", help="print reports and errors as JSON")
     add("-q", "--quiet", action="store_true", help="print errors only")
@@ -50,15 +46,19 @@ def add_convert(commands: Commands) -> None:
 
 
 def _add_batch(command: argparse.ArgumentParser) -> None:
-    """Declare what folders, archives and many files are converted with."""
+    """Declare the arguments for batches: folders, archives and many files."""
     add = command.add_argument
     add("--jobs", type=int, metavar="N", help="processes for a batch (default: one a core)")
-    add("--memory", type=size, metavar="SIZE",
-        help="memory that one of them may take, such as 2G")  # fmt: skip
+    add("--memory", type=parse_size, metavar="SIZE",
+        help="memory that one process may take, such as 2G")  # fmt: skip
     add("--layout", metavar="TEMPLATE",
-        help="places of results, made of attributes: {PatientID}/{SOPInstanceUID}.dcm")  # fmt: skip
-    add("--hidden", action="store_true", help="take hidden files and folders of a folder too")
-    add("--ledger", metavar="FILE", help="the ledger (default: in the output folder)")
+        help="paths of results, made of attributes: {PatientID}/{SOPInstanceUID}.dcm")  # fmt: skip
+    add("--hidden", action="store_true", help="convert hidden files and folders too")
+    add("--ledger", metavar="FILE", help="file of the ledger (default: in the output folder)")
     add("--resume", action="store_true",
-        help="go on with an earlier run: leave out what its ledger says is done")  # fmt: skip
-    add("--digests", action="store_true", help="enter SHA-256 of sources and results in the ledger")
+        help="go on with an earlier run: leave out files that its ledger has as done")  # fmt: skip
+    add(
+        "--digests",
+        action="store_true",
+        help="write SHA-256 digests of sources and results to the ledger",
+    )

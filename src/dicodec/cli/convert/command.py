@@ -1,20 +1,21 @@
-"""`dicodec convert`: each source to its target, one line of outcome or error for each."""
+"""`dicodec convert`: convert each source to its target, as a batch or in this process."""
 
 from __future__ import annotations
 
 import argparse
 
+from dicodec.cli.convert.arguments import add_arguments as add_arguments
 from dicodec.cli.convert.targets import holds_many
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE
-from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedTargetError
+from dicodec.cli.printing import find_status
+from dicodec.errors import DicodecError
 
 _MANY = 16
-"""Files named one by one up to which they are converted in this process, one after the other."""
+"""Named files that this process converts itself, one after the other; more are a batch."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the subcommand and return the exit status."""
-    # Each way loads what it needs: the workers of a batch start before the rest of it is there.
+    """Run the subcommand, and return the exit status."""
+    # Each way imports its own modules: the workers of a batch start before the other modules load.
     if _is_batch(arguments):
         return _batch(arguments)
     from dicodec.cli.convert.files import convert_files
@@ -35,16 +36,15 @@ def _is_batch(arguments: argparse.Namespace) -> bool:
 
 
 def _batch(arguments: argparse.Namespace) -> int:
-    from dicodec.cli.convert.batch_pool import batch_pool
+    from dicodec.cli.convert.batch.pool import start_pool
 
     try:
-        with batch_pool(arguments) as pool:
-            from dicodec.cli.convert.batch import run_batch  # while the pool's workers start
+        with start_pool(arguments) as pool:
+            from dicodec.cli.convert.batch.run import run_batch  # while the workers start
 
             return run_batch(arguments, pool)
     except DicodecError as error:
-        from dicodec.cli.convert.output import show_error
+        from dicodec.cli.convert.output import print_failure
 
-        show_error(error, arguments)
-        wrong = isinstance(error, InvalidOptionError | UnsupportedTargetError)
-        return WRONG_USAGE if wrong else SOME_FAILED
+        print_failure(error, arguments)
+        return find_status(error)

@@ -1,4 +1,4 @@
-"""`dicodec convert` of a few files: one after the other, in this process."""
+"""Convert a few files, one after the other, in this process."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dicodec.cli.convert.options import parse_options
 from dicodec.cli.convert.output import (
     ReportFile,
     check_report_place,
-    show_error,
-    show_report,
-    show_skipped,
+    print_failure,
+    print_report,
+    print_skipped,
 )
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches
@@ -45,47 +45,47 @@ def convert_files(arguments: argparse.Namespace) -> int:
     try:
         options = parse_options(arguments)
         _check_timeout(arguments)
-        targets = _targets(arguments)
-        policy = _policy(arguments)
+        targets = _pair_targets(arguments)
+        policy = _load_policy(arguments)
         check_report_place(arguments.report, [place for pair in targets for place in pair])
         _make_output(arguments)
     except (InvalidOptionError, UnsupportedTargetError) as error:
-        show_error(error, arguments)
+        print_failure(error, arguments)
         return WRONG_USAGE
-    except WriteError as error:  # of the output folder
-        show_error(error, arguments)
+    except WriteError as error:  # the output folder
+        print_failure(error, arguments)
         return SOME_FAILED
     failed, in_place = False, arguments.in_place
     try:
         with ReportFile(arguments.report) as reports:
             for source, target in targets:
                 if arguments.skip_existing and _is_there(target):
-                    show_skipped(str(source), "target-exists", arguments, reports)
+                    print_skipped(str(source), "target-exists", arguments, reports)
                     continue
                 try:
                     report = (
-                        _planned(source, target, options, policy, arguments)
+                        _plan(source, target, options, policy, arguments)
                         if arguments.dry_run
-                        else _converted(source, target, options, policy, in_place=in_place)
+                        else _convert(source, target, options, policy, in_place=in_place)
                     )
                 except DicodecError as error:
                     failed = True
                     reports.write({"error": in_switches(error).as_dict()})
-                    show_error(error, arguments)
+                    print_failure(error, arguments)
                 else:
-                    show_report(report, arguments, reports)
+                    print_report(report, arguments, reports)
                     failed = failed or bool(report.salvaged)
     except InvalidOptionError as error:
-        show_error(error, arguments)
+        print_failure(error, arguments)
         return WRONG_USAGE
     if reports.error is not None:
-        show_error(reports.error, arguments)
+        print_failure(reports.error, arguments)
         return SOME_FAILED
     return SOME_FAILED if failed else 0
 
 
 def _check_timeout(arguments: argparse.Namespace) -> None:
-    """Refuse a bound that nothing would keep: this process cannot give up its own work."""
+    """Refuse --timeout if it has no effect, because this process cannot abandon its own work."""
     elsewhere = arguments.engine == "gdcm" or arguments.verify == INDEPENDENT
     if arguments.timeout is not None and not elsewhere:
         raise InvalidOptionError(
@@ -94,7 +94,7 @@ def _check_timeout(arguments: argparse.Namespace) -> None:
         )
 
 
-def _policy(arguments: argparse.Namespace) -> Policy | None:
+def _load_policy(arguments: argparse.Namespace) -> Policy | None:
     if arguments.policy is None:
         return None
     from dicodec.batch.policy.policy import load_policy
@@ -110,7 +110,7 @@ def _is_there(target: Target | None) -> bool:
     return isinstance(target, str | Path) and os.path.lexists(target)
 
 
-def _converted(
+def _convert(
     source: Source,
     target: Target | None,
     options: ConversionOptions,
@@ -118,14 +118,14 @@ def _converted(
     *,
     in_place: bool,
 ) -> ConversionReport:
-    """Convert one file; a fault of ours costs that file an error, not the others their turn."""
+    """Convert one file; a fault of dicodec fails this file only."""
     try:
         objects = is_object_url(source) or is_object_url(target)
         convert: Convert = convert_with
         if policy is not None:
             from dicodec.batch.policy.convert import convert_by_policy
 
-            # The result of an object is written here first, and takes its place there.
+            # The result of an object is written to a local file first.
             convert = partial(convert_by_policy, policy=policy, in_place=in_place and not objects)
         if objects:
             from dicodec.batch.cloud_conversion import convert_objects
@@ -141,14 +141,14 @@ def _converted(
         ) from cause
 
 
-def _planned(
+def _plan(
     source: Source,
     target: Target | None,
     options: ConversionOptions,
     policy: Policy | None,
     arguments: argparse.Namespace,
 ) -> ConversionReport:
-    """Say what `_converted` would do, or what would keep the result from its place."""
+    """Plan what `_convert` does, and check whether the target can take the result."""
     if isinstance(target, str) and is_object_url(target):
         if not options.overwrite and _is_there(target):
             raise TargetExistsError.at(target)
@@ -161,17 +161,17 @@ def _planned(
             makes_folders=output is not None and is_folder(output, arguments.source),
             in_place=arguments.in_place,
         )
-    report = _converted(source, None, options, policy, in_place=arguments.in_place)
+    report = _convert(source, None, options, policy, in_place=arguments.in_place)
     if isinstance(target, str | Path):
         report.target = str(target)
     return report
 
 
-def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]]:
+def _pair_targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]]:
     """Pair each source with its target.
 
     Raises:
-        InvalidOptionError: there is no place for the results, or only one for several.
+        InvalidOptionError: no target is given, or one target for several sources.
     """
     sources: list[str] = arguments.source
     output: str | None = arguments.output
@@ -182,31 +182,31 @@ def _targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | None]
     if arguments.in_place:
         return [(name, name if is_object_url(name) else os.path.realpath(name)) for name in sources]
     if output is None and arguments.dry_run:
-        return [(_source(name), None) for name in sources]
+        return [(_open_source(name), None) for name in sources]
     if output is None:
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
     if is_folder(output, sources):
-        names = [_name_in_folder(name) for name in sources]
+        names = [_choose_name(name) for name in sources]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InvalidOptionError(
                 f"two sources have the name {twice[0]!r} and one would be lost"
             )
         if is_object_url(output):
             prefix = output.rstrip("/")
-            return [(_source(name), f"{prefix}/{_name_in_folder(name)}") for name in sources]
-        return [(_source(name), Path(output) / _name_in_folder(name)) for name in sources]
+            return [(_open_source(name), f"{prefix}/{_choose_name(name)}") for name in sources]
+        return [(_open_source(name), Path(output) / _choose_name(name)) for name in sources]
     if output != "-":
-        return [(_source(sources[0]), output)]
+        return [(_open_source(sources[0]), output)]
     if sys.stdout is None:
         raise InvalidOptionError("standard output is closed")
-    return [(_source(sources[0]), sys.stdout.buffer)]
+    return [(_open_source(sources[0]), sys.stdout.buffer)]
 
 
 def _make_output(arguments: argparse.Namespace) -> None:
-    """Make the folder that results go to, if it is missing.
+    """Make the folder for the results, if it is missing.
 
     Raises:
-        WriteError: it cannot be made.
+        WriteError: the folder cannot be made.
     """
     output: str | None = arguments.output
     if output is None or arguments.dry_run or is_object_url(output):
@@ -215,7 +215,7 @@ def _make_output(arguments: argparse.Namespace) -> None:
         make_folder(output)
 
 
-def _source(name: str) -> Source:
+def _open_source(name: str) -> Source:
     if name != "-":
         return name
     if sys.stdin is None:
@@ -223,5 +223,5 @@ def _source(name: str) -> Source:
     return sys.stdin.buffer
 
 
-def _name_in_folder(name: str) -> str:
+def _choose_name(name: str) -> str:
     return "stdin.dcm" if name == "-" else Path(name).name

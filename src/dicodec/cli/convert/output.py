@@ -1,4 +1,4 @@
-"""What `dicodec convert` tells of each file: lines for people, JSON for programs, --report."""
+"""Print the outcome of each file: lines for people, JSON for programs, and --report."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class ReportFile:
-    """The file of --report, or nothing.
+    """The file of --report; it does nothing without one.
 
     Attributes:
-        error: why it could not be written any more; what is converted goes on without it.
+        error: why the file could not be written any more; conversions go on without it.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -41,7 +41,7 @@ class ReportFile:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            with suppress(OSError):  # each line was written at once, and what failed is known
+            with suppress(OSError):  # each line was written at once, and an error is known
                 self._file.close()
 
     def write(self, entry: dict[str, object]) -> None:
@@ -50,7 +50,7 @@ class ReportFile:
             self.write_line(json_line(entry))
 
     def write_line(self, text: str) -> None:
-        """Append a line, unless one before it could not be written."""
+        """Append a line, unless an earlier one could not be written."""
         if self._file is None or self.error is not None:
             return
         try:
@@ -62,56 +62,60 @@ class ReportFile:
 
 
 def check_report_place(path: str | None, others: Iterable[object]) -> None:
-    """Check that a report does not go where something else is, or will be.
+    """Check that the report is not a source or target.
+
+    Args:
+        path: path of the report; None for none.
+        others: sources and targets.
 
     Raises:
-        InvalidOptionError: it does.
+        InvalidOptionError: the report is one of them.
     """
     place = None if path is None else Path(path).resolve()
     for other in others:
         if place is not None and isinstance(other, str | Path) and Path(other).resolve() == place:
-            raise InvalidOptionError(f"the report would go where {path} is, or goes")
+            raise InvalidOptionError(f"the report {path} is a source or a target too")
 
 
 def _check_appendable(path: str) -> None:
-    """Check that what is at the place of a report is one.
+    """Check that an existing file is a report, because a line at its end spoils any other file.
 
     Raises:
-        InvalidOptionError: it is not: a line at its end would spoil it.
+        InvalidOptionError: it is another file.
     """
     if Path(path).is_file():
         with Path(path).open("rb") as file:
             if file.read(1) not in {b"", b"{"}:
-                raise InvalidOptionError(f"{path} is no report: nothing is appended to it")
+                raise InvalidOptionError(f"{path} is not a report: nothing is appended to it")
 
 
-def show_report(
+def print_report(
     report: ConversionReport, arguments: argparse.Namespace, reports: ReportFile
 ) -> None:
-    """Tell of a file that was converted."""
+    """Print the report of a converted file."""
     entry = report.as_dict()
     reports.write(entry)
-    if report.salvaged:  # said even where nothing else is
+    if report.salvaged:  # it is printed even with --quiet
         print_line(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", sys.stderr)
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
         print(json_line(entry), file=stream)
         return
     if not arguments.quiet:
-        for line in report_lines(report, verbose=arguments.verbose):
+        for line in format_report(report, verbose=arguments.verbose):
             print_line(line, sys.stderr)
 
 
-def show_skipped(
+def print_skipped(
     path: str, reason: str, arguments: argparse.Namespace, reports: ReportFile
 ) -> None:
-    """Tell of a file that nothing is done with."""
+    """Print that a file is skipped."""
     entry: dict[str, object] = {"skipped": {"path": path, "reason": reason}}
     reports.write(entry)
     if arguments.json:
         print(json_line(entry), file=sys.stdout)
     elif not arguments.quiet:
-        print_line(f"{path}: skipped: {reason_text(reason)}", sys.stderr)
+        print_line(f"{path}: skipped: {format_reason(reason)}", sys.stderr)
 
 
 _REASONS = {
@@ -128,23 +132,23 @@ _REASONS = {
 }
 
 
-def reason_text(code: str) -> str:
-    """Return why something was skipped, for people."""
+def format_reason(code: str) -> str:
+    """Return the reason for skipping a file, for people."""
     return _REASONS.get(code, code)
 
 
-def report_lines(report: ConversionReport, *, verbose: bool) -> list[str]:
-    """Return what people are told of a file that was converted."""
+def format_report(report: ConversionReport, *, verbose: bool) -> list[str]:
+    """Return the lines for people about a converted file."""
     lines = [f"warning: {warning}" for warning in report.warnings]
     if verbose:
         lines += [f"frame {one.frame}: {one.reason}" for one in report.salvaged_frames]
         lines += [f"read although not standard: {oddity.text}" for oddity in report.oddities]
         lines += [f"standardized: {oddity.text}" for oddity in report.repairs]
         lines += [*report.decisions, *report.changes]
-    return [_outcome(report), *(f"  {line}" for line in lines)]
+    return [_format_outcome(report), *(f"  {line}" for line in lines)]
 
 
-def _outcome(report: ConversionReport) -> str:
+def _format_outcome(report: ConversionReport) -> str:
     route = f"{report.source_syntax} -> {report.target_syntax}"
     action = "no pixels" if report.action == "none" else report.action
     text = f"{report.source or '-'}: {route}, {action}"
@@ -162,8 +166,8 @@ def _outcome(report: ConversionReport) -> str:
     return f"{text}, verified" if report.verified else text
 
 
-def show_error(error: DicodecError, arguments: argparse.Namespace) -> None:
-    """Tell of a failure, as JSON if that was asked for."""
+def print_failure(error: DicodecError, arguments: argparse.Namespace) -> None:
+    """Print an error, as JSON if the command has --json."""
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
         print(json_line({"error": in_switches(error).as_dict()}), file=stream)

@@ -1,4 +1,4 @@
-"""Where `dicodec convert` puts results: one at OUTPUT itself, or all below it by their names."""
+"""Choose where `dicodec convert` puts results: at OUTPUT itself, or below it by their names."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dicodec.model.object_url import is_object_url
 
 
 def holds_many(source: str) -> bool:
-    """Whether a source is one that others are in: a folder, an archive, a prefix of a bucket."""
+    """Whether a source can hold several files: a folder, an archive, a prefix of a bucket."""
     if is_object_url(source):
         return _is_prefix(source)
-    return is_archive(source) or os.path.isdir(source)  # noqa: PTH112 - it raises nothing
+    return is_archive(source) or os.path.isdir(source)  # noqa: PTH112 - it never raises
 
 
 def is_folder(output: str, sources: Sequence[str], *, layout: bool = False) -> bool:
-    """Whether results go below OUTPUT; there is one result, and OUTPUT is its name, else.
+    """Whether results go below OUTPUT; otherwise OUTPUT is the path of the only result.
 
-    A slash at its end makes it a folder, and so do several sources and a layout.
+    A slash at its end makes OUTPUT a folder, and so do several sources and a layout.
 
     Raises:
-        InvalidOptionError: it would have to be a folder, and is none.
+        InvalidOptionError: OUTPUT has to be a folder, but exists and is not one.
     """
     several = layout or len(sources) > 1 or holds_many(sources[0])
     if output == "-":
@@ -39,7 +39,7 @@ def is_folder(output: str, sources: Sequence[str], *, layout: bool = False) -> b
     if not several and not output.endswith("/"):
         return False
     if os.path.lexists(output.rstrip("/")):
-        raise InvalidOptionError("OUTPUT would have to be a folder, and is none")
+        raise InvalidOptionError("OUTPUT has to be a folder, but is not one")
     if not output.endswith("/") and (is_archive(output) or output.lower().endswith(".dcm")):
         raise InvalidOptionError(
             "many files need a folder as OUTPUT, and it has the name of a file",
@@ -49,10 +49,10 @@ def is_folder(output: str, sources: Sequence[str], *, layout: bool = False) -> b
 
 
 def make_folder(folder: str) -> None:
-    """Make a folder, and those above it, if they are missing.
+    """Make a folder, and the folders above it, if they are missing.
 
     Raises:
-        WriteError: it cannot be made.
+        WriteError: the folder cannot be made.
     """
     try:
         with translated_writes():

@@ -1,4 +1,4 @@
-"""`dicodec syntaxes`: the table of transfer syntaxes and what is possible with each."""
+"""`dicodec syntaxes`: print the table of transfer syntaxes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from dicodec.rules.capabilities import capability
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the subcommand."""
+    command.add_argument("--json", action="store_true", help="as one JSON array")
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Run the subcommand and return the exit status."""
-    rows = [_row(syntax) for syntax in TRANSFER_SYNTAXES]
+    """Run the subcommand, and return the exit status."""
+    rows = [_make_row(syntax) for syntax in TRANSFER_SYNTAXES]
     if arguments.json:
         print(json.dumps(rows, indent=1))
     else:
@@ -19,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _row(syntax: TransferSyntax) -> dict[str, str | bool]:
+def _make_row(syntax: TransferSyntax) -> dict[str, str | bool]:
     held = capability(syntax)
     return {
         "name": syntax.name,
@@ -67,4 +72,4 @@ def _print_table(rows: list[dict[str, str | bool]]) -> None:
 
 _COLUMNS = ("name", "read", "write", "loss", "bits", "UID", "photometric interpretations")
 _WIDTH_OF_ALL = 180
-"""Characters below which a terminal is shown the first columns only."""
+"""Characters of a terminal that shows all columns; a narrower one shows the first columns."""

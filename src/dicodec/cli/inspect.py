@@ -1,4 +1,4 @@
-"""`dicodec inspect`: what files are, for people, or as JSON for programs."""
+"""`dicodec inspect`: print what files are and can become, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches, print_error
+from dicodec.cli.option_arguments import add_option
+from dicodec.cli.printing import SOME_FAILED, in_switches, print_error
 from dicodec.conversion.inspection import Inspection, inspect
-from dicodec.errors import DicodecError, InvalidOptionError, SourceUnavailableError
+from dicodec.errors import DicodecError, SourceUnavailableError
 from dicodec.model.limits import limits_of
 from dicodec.model.lines import json_line, one_line
+from dicodec.model.option_table import OPTIONS
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the subcommand."""
+    command.add_argument("source", nargs="+", metavar="FILE", help="a file, or -")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_option(command, OPTIONS["limits"])
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the subcommand and return the exit status."""
-    try:
-        limits = limits_of(arguments.limits)
-    except InvalidOptionError as error:
-        print_error(error)
-        return WRONG_USAGE
+    """Run the subcommand, and return the exit status."""
+    limits = limits_of(arguments.limits)
     failed = False
     for name in arguments.source:
         try:
@@ -46,7 +51,7 @@ _WORDS = {
     "wrong": "not standard",
     "doubtful": "not standard, doubtful",
 }
-"""Of each severity in the catalogue of oddities."""
+"""Words for each severity in the catalogue of oddities."""
 
 
 def _print(found: Inspection) -> None:

@@ -1,4 +1,4 @@
-"""The progress of a batch on a terminal."""
+"""Show the progress of a batch on a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from dicodec.batch.ledger.summary import Summary
-from dicodec.cli.convert.batch_output import duration
+from dicodec.cli.convert.batch.report import format_duration
 from dicodec.model.lines import one_line
 
 _REFRESH_SECONDS = 0.2
 
 
-class ShownProgress:
-    """One line that stays below what is printed: files, bytes, rate, time left, failures."""
+class ProgressLine:
+    """A line below all other lines: files, bytes, rate, time left, failures."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -41,12 +41,12 @@ class ShownProgress:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def total(self, files: int, size: int) -> None:
-        """Say how much there is to do, once that is known; any thread may."""
+    def set_total(self, files: int, size: int) -> None:
+        """Set the numbers of files and bytes, once they are known; any thread may call it."""
         self._files, self._size = files, size
 
-    def beat(self, summary: Summary) -> None:
-        """Show where the batch is."""
+    def show(self, summary: Summary) -> None:
+        """Show the progress, several times a second at most."""
         now = time.monotonic()
         if now - self._shown < _REFRESH_SECONDS:
             return
@@ -55,7 +55,7 @@ class ShownProgress:
             self._task,
             completed=summary.files,
             total=self._files,
-            description=progress_text(summary, self._files),
+            description=format_progress(summary, self._files),
         )
         self._progress.refresh()
 
@@ -64,12 +64,12 @@ class ShownProgress:
         self._console.print(one_line(line), markup=False)
 
 
-def progress_text(summary: Summary, total: int | None) -> str:
+def format_progress(summary: Summary, total: int | None) -> str:
     """Return the state of a batch in one line.
 
     Args:
-        summary: of what has been done so far.
-        total: files that there are; None where that is not known yet.
+        summary: numbers of the batch so far.
+        total: number of files; None if it is not known yet.
     """
     fresh = summary.files - summary.done_before
     seconds = max(summary.seconds, 1e-6)
@@ -82,7 +82,7 @@ def progress_text(summary: Summary, total: int | None) -> str:
         parts.append(f"{saved:.0%} saved" if saved >= 0 else f"{-saved:.0%} more")
     parts.append(f"{fresh / seconds:.1f} files/s")
     if total is not None and fresh:
-        parts.append(f"{duration((total - summary.files) * seconds / fresh)} left")
+        parts.append(f"{format_duration((total - summary.files) * seconds / fresh)} left")
     if failed := summary.failed.total():
         parts.append(f"{failed} failed")
     return ", ".join(parts)

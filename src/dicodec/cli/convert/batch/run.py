@@ -1,4 +1,4 @@
-"""`dicodec convert` of many files: folders, archives, long lists; and what it tells meanwhile."""
+"""Run `dicodec convert` as a batch, for folders, archives and many files."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from dicodec.batch.sources.folders import FoundFile, WalkOptions, walk
 from dicodec.batch.sources.listing import NamedSource, list_sources, parse_sources
 from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.work_item import WorkOptions
-from dicodec.cli.convert.batch_output import BatchOutput, NoProgress
+from dicodec.cli.convert.batch.report import BatchReport, NoProgress
 from dicodec.cli.convert.options import parse_options
-from dicodec.cli.convert.output import ReportFile, show_error
+from dicodec.cli.convert.output import ReportFile, print_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
@@ -34,28 +34,28 @@ from dicodec.model.object_url import is_object_url, parse_object_url
 from dicodec.service.ending_signals import find_ending_signals
 
 if TYPE_CHECKING:
-    from dicodec.cli.convert.batch_progress import ShownProgress
+    from dicodec.cli.convert.batch.progress import ProgressLine
 
 
 def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
     """Run `dicodec convert` as a batch in a pool, and return the exit status.
 
     Raises:
-        InvalidOptionError: the arguments have no meaning together.
+        InvalidOptionError: the arguments contradict each other.
         WriteError: the output folder or the ledger cannot be written.
     """
-    settings = _settings(arguments)
-    folder, result = _output(arguments)
-    sources = _checked_sources(arguments, result)
-    manner = _manner(arguments, sources, folder, named=result is not None)
-    rules = WalkOptions(
+    work = _parse_work_options(arguments)
+    folder, result = _find_output(arguments)
+    sources = _parse_sources(arguments, result)
+    options = _parse_batch_options(arguments, sources, folder, named=result is not None)
+    walk_options = WalkOptions(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
-        excluded=_excluded(manner.output),
+        excluded=_find_excluded(options.output),
         backup=arguments.backup,
     )
-    entries = list_sources(sources, rules, settings.options.limits)
-    known = _ledger(arguments, sources, manner)
+    entries = list_sources(sources, walk_options, work.options.limits)
+    known = _find_ledger(arguments, sources, options)
     with (
         ReportFile(arguments.report) as reports,
         _Interruptions() as interruptions,
@@ -63,22 +63,22 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
     ):
         if arguments.dry_run:
             ledger.take_over(known)
-        output = BatchOutput(arguments, reports)
-        with _progress(arguments, sources, rules) as progress:
+        report = BatchReport(arguments, reports)
+        with _show_progress(arguments, sources, walk_options) as progress:
             batch = Batch(
-                entries, settings, manner, ledger, pool,
-                report=output.teller(progress.print), arguments=shlex.join(sys.argv[1:]),
+                entries, work, options, ledger, pool,
+                report=report.make_reporter(progress.print), arguments=shlex.join(sys.argv[1:]),
             )  # fmt: skip
-            summary = batch.run(interruptions.count, progress.beat)
-        output.finish(summary)
+            summary = batch.run(interruptions.count, progress.show)
+        report.finish(summary)
     if reports.error is not None:
-        show_error(reports.error, arguments)
+        print_failure(reports.error, arguments)
     if summary.interrupted:
         return interruptions.status
     return 0 if summary.all_well and reports.error is None else SOME_FAILED
 
 
-def _settings(arguments: argparse.Namespace) -> WorkOptions:
+def _parse_work_options(arguments: argparse.Namespace) -> WorkOptions:
     if arguments.layout is not None:
         from dicodec.batch.layout import parse_layout
 
@@ -88,11 +88,11 @@ def _settings(arguments: argparse.Namespace) -> WorkOptions:
     if arguments.policy is not None:
         from dicodec.batch.policy.policy import load_policy
 
-        load_policy(arguments.policy)  # what is wrong with it is said once, and here
+        load_policy(arguments.policy)  # an error in it is reported once, here
     return WorkOptions(
         options=parse_options(arguments),
         policy=arguments.policy,
-        # A dry run need not have a place for results.
+        # A dry run may have no output.
         layout=None if arguments.output is None else arguments.layout,
         in_place=arguments.in_place,
         dry_run=arguments.dry_run,
@@ -100,16 +100,16 @@ def _settings(arguments: argparse.Namespace) -> WorkOptions:
     )
 
 
-def _checked_sources(arguments: argparse.Namespace, result: str | None) -> list[NamedSource]:
+def _parse_sources(arguments: argparse.Namespace, result: str | None) -> list[NamedSource]:
     if "-" in arguments.source:
-        raise InvalidOptionError("standard input is no source for a batch")
+        raise InvalidOptionError("standard input is not a source for a batch")
     if arguments.in_place and any(is_archive(path) for path in arguments.source):
         raise InvalidOptionError("an archive cannot be converted in place")
     return parse_sources(arguments.source, result)
 
 
-def _output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
-    """Return the folder that results go to, and the name there of the one result that has one."""
+def _find_output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
+    """Return the folder for results, and the name of the result if OUTPUT is that of one file."""
     output: str | None = arguments.output
     if arguments.in_place or (output is None and arguments.dry_run):
         return None, None
@@ -123,7 +123,7 @@ def _output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
     return folder or ("/" if output.startswith("/") else "."), name
 
 
-def _manner(
+def _parse_batch_options(
     arguments: argparse.Namespace, sources: list[NamedSource], folder: str | None, *, named: bool
 ) -> BatchOptions:
     if folder is None:
@@ -131,33 +131,35 @@ def _manner(
     if is_object_url(folder):
         parse_object_url(folder)
         return BatchOptions(folder, arguments.resume, arguments.skip_existing)
-    if any(_same(root.path, folder) for root in sources):
+    if any(_is_same(root.path, folder) for root in sources):
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
-    if named and not os.path.isdir(folder):  # noqa: PTH112 - it raises nothing
+    if named and not os.path.isdir(folder):  # noqa: PTH112 - it never raises
         raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
     if not arguments.dry_run:
         make_folder(folder)
     return BatchOptions(make_absolute(folder), arguments.resume, arguments.skip_existing)
 
 
-def _same(path: str, other: str) -> bool:
+def _is_same(path: str, other: str) -> bool:
     return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)  # noqa: PTH110, PTH121
 
 
-def _excluded(output: str | None) -> frozenset[tuple[int, int]]:
+def _find_excluded(output: str | None) -> frozenset[tuple[int, int]]:
     if output is None or is_object_url(output) or not os.path.exists(output):  # noqa: PTH110
         return frozenset()
     found = Path(output).stat()
     return frozenset({(found.st_dev, found.st_ino)})
 
 
-def _ledger(arguments: argparse.Namespace, sources: list[NamedSource], manner: BatchOptions) -> str:
-    """Return the ledger's file; "" for none, in a dry run that goes on with no other run."""
+def _find_ledger(
+    arguments: argparse.Namespace, sources: list[NamedSource], options: BatchOptions
+) -> str:
+    """Return the path of the ledger; "" for none, in a dry run without --resume."""
     if arguments.dry_run and not arguments.resume:
         return ""
     if arguments.ledger is not None:
         return str(arguments.ledger)
-    place = manner.output
+    place = options.output
     if place is None or is_object_url(place):
         first = sources[0].path
         if is_object_url(first):
@@ -169,19 +171,19 @@ def _ledger(arguments: argparse.Namespace, sources: list[NamedSource], manner: B
 
 
 class _Interruptions:
-    """Counts SIGINT and what ends programs while it is entered, in place of ending this one."""
+    """Counts SIGINT and signals that end programs while it is entered, instead of ending."""
 
     def __init__(self) -> None:
         self.status = INTERRUPTED
         self._count = 0
 
     def count(self) -> int:
-        """Return how many there were."""
+        """Return the number of signals."""
         return self._count
 
     def __enter__(self) -> Self:
         self._before = {
-            number: signal.signal(number, self._heard)
+            number: signal.signal(number, self._count_signal)
             for number in (signal.SIGINT, *find_ending_signals())
         }
         return self
@@ -190,27 +192,30 @@ class _Interruptions:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _count_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._count += 1
         if number != signal.SIGINT:
             self.status = TERMINATED if number == signal.SIGTERM else HUNG_UP
 
 
 @contextmanager
-def _progress(
-    arguments: argparse.Namespace, sources: list[NamedSource], rules: WalkOptions
-) -> Iterator[NoProgress | ShownProgress]:
+def _show_progress(
+    arguments: argparse.Namespace, sources: list[NamedSource], options: WalkOptions
+) -> Iterator[NoProgress | ProgressLine]:
     if arguments.quiet or arguments.json or not sys.stderr.isatty():
         yield NoProgress()
         return
-    from dicodec.cli.convert.batch_progress import ShownProgress
+    from dicodec.cli.convert.batch.progress import ProgressLine
 
-    progress = ShownProgress()
+    progress = ProgressLine()
     stop = threading.Event()
-    # Listing goes on only as files are converted, so that memory stays bounded; to know how many
-    # there will be, they are counted beside.
+    # The batch lists files only as it converts them, so that memory stays bounded. A second thread
+    # counts them for the progress.
     counter = threading.Thread(
-        target=_count, args=(sources, rules, progress, stop), name="dicodec-count", daemon=True
+        target=_count_files,
+        args=(sources, options, progress, stop),
+        name="dicodec-count",
+        daemon=True,
     )
     counter.start()
     try:
@@ -221,19 +226,19 @@ def _progress(
         counter.join(1)
 
 
-def _count(
-    sources: list[NamedSource], rules: WalkOptions, progress: ShownProgress, stop: threading.Event
+def _count_files(
+    sources: list[NamedSource], options: WalkOptions, progress: ProgressLine, stop: threading.Event
 ) -> None:
     files = size = 0
     for root in sources:
-        if os.path.isdir(root.path):  # noqa: PTH112 - it raises nothing
-            for entry in walk(root.path, rules):
+        if os.path.isdir(root.path):  # noqa: PTH112 - it never raises
+            for entry in walk(root.path, options):
                 if stop.is_set():
                     return
                 if isinstance(entry, FoundFile):
                     files, size = files + 1, size + entry.reference.size
         elif is_archive(root.path) or is_object_url(root.path):
-            return  # how much there is, is known only once it has been read
+            return  # the number of files is known only at the end
         else:
             files += 1
-    progress.total(files, size)
+    progress.set_total(files, size)

@@ -1,4 +1,4 @@
-"""`dicodec policy`: what a policy would do with given files and why; which policies there are."""
+"""`dicodec policy`: print what a policy does with files and why, and the profiles."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles, load_policy
-from dicodec.cli.convert.output import report_lines
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches, print_error, print_line
+from dicodec.cli.convert.output import format_report
+from dicodec.cli.printing import SOME_FAILED, in_switches, print_error, print_line
 from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.lines import json_line
@@ -18,13 +18,19 @@ from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.repair.opening import open_tolerantly
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the subcommand."""
+    add = command.add_argument
+    add("action", metavar="ACTION", choices=("check", "list", "show"),
+        help="check files or the policy itself, list the profiles, or show one")  # fmt: skip
+    add("name", nargs="*", metavar="NAME", help="files to check, or the profile to show")
+    add("--policy", metavar="POLICY", help="a profile, or a file in TOML")
+    add("--json", action="store_true", help="one JSON object a line")
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Run the subcommand and return the exit status."""
-    try:
-        return _ACTIONS[arguments.action](arguments)
-    except InvalidOptionError as error:
-        print_error(error)
-        return WRONG_USAGE
+    """Run the subcommand, and return the exit status."""
+    return _ACTIONS[arguments.action](arguments)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -38,7 +44,7 @@ def _check(arguments: argparse.Namespace) -> int:
     failed = False
     for path in arguments.name:
         try:
-            found = _explained(path, policy)
+            found = _explain(path, policy)
         except DicodecError as error:
             failed = True
             if arguments.json:
@@ -49,13 +55,13 @@ def _check(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json_line(found))
         else:
-            for line in _lines(found):
+            for line in _format_choice(found):
                 print_line(line, sys.stdout)
     return SOME_FAILED if failed else 0
 
 
-def _explained(path: str, policy: Policy) -> dict[str, Any]:
-    """Return what a policy does with a file, why, and how that would be done.
+def _explain(path: str, policy: Policy) -> dict[str, Any]:
+    """Return the choice of a policy for a file, its reasons, and the plan of the conversion.
 
     Raises:
         ReadError: the file cannot be opened.
@@ -83,11 +89,11 @@ def _explained(path: str, policy: Policy) -> dict[str, Any]:
             found["lines"] = [str(error)]
         else:
             found["plan"] = report.as_dict()
-            found["lines"] = report_lines(report, verbose=True)
+            found["lines"] = format_report(report, verbose=True)
     return found
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
+def _format_choice(found: dict[str, Any]) -> list[str]:
     lines = [found["source"], f"  rule: {found['rule']}, of {found['policy']}"]
     for reason in (Reason(**each) for each in found["reasons"]):
         conditions = "; ".join(reason.conditions) or "it matches everything"
@@ -119,7 +125,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if len(arguments.name) != 1:
         raise InvalidOptionError("`policy show` takes one name")
     (name,) = arguments.name
-    load_policy(name)  # what cannot be read is said so
+    load_policy(name)  # an error if it cannot be read
     path = PROFILES / f"{name}.toml" if name in list_profiles() else Path(name)
     sys.stdout.write(path.read_text(encoding="utf-8"))
     return 0

@@ -1,4 +1,4 @@
-"""The worker processes of `dicodec convert`, which start while the command itself still does."""
+"""Start the worker processes of a batch; apart so that they start before other modules load."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dicodec.batch.pool.pool import Pool
 from dicodec.errors import InvalidOptionError
 
 _AHEAD = 4
-"""Workers that are started before it is known how many sources there are."""
+"""Workers that start before the number of sources is known."""
 
 
-def batch_pool(arguments: argparse.Namespace) -> Pool:
-    """Return a pool as the arguments ask for, with workers that import what they will need.
+def start_pool(arguments: argparse.Namespace) -> Pool:
+    """Return a pool for the arguments, whose workers already import their modules.
 
     Raises:
-        InvalidOptionError: the arguments have no meaning.
+        InvalidOptionError: --jobs is out of range.
     """
     if arguments.jobs is not None and not 1 <= arguments.jobs <= 1024:
         raise InvalidOptionError(f"jobs is {arguments.jobs}; it can be 1 to 1024")

@@ -1,4 +1,4 @@
-"""`dicodec compare`: how far two files are apart, for people, or as JSON for programs."""
+"""`dicodec compare`: print how far two files are apart, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches, print_error, print_line
+from dicodec.cli.option_arguments import add_option
+from dicodec.cli.printing import SOME_FAILED, in_switches, print_error, print_line
 from dicodec.comparison.compare import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.limits import limits_of
 from dicodec.model.lines import json_line
+from dicodec.model.option_table import OPTIONS
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
@@ -20,8 +22,30 @@ if TYPE_CHECKING:
 _FRAMES_SHOWN = 10
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the subcommand."""
+    command.epilog = "exit status: 0 equal, 1 different or not readable, 2 wrong usage"
+    add = command.add_argument
+    add("a", metavar="A", help="a file, or - for standard input")
+    add("b", metavar="B", help="the file to compare it with, or -")
+    add("--tolerance", type=float, default=0, metavar="N",
+        help="largest error of a sample that counts as equal (default 0)")  # fmt: skip
+    add("--allow", action="append", default=[], metavar="KEYWORD",
+        help="an attribute that may differ; may be repeated")  # fmt: skip
+    add("--ignore-attributes", action="store_true", help="compare pixels only")
+    add("--picture", metavar="FILE.png",
+        help="show a frame of A, of B, and their difference side by side")  # fmt: skip
+    add("--frame", type=int, metavar="N",
+        help="frame of the picture, from 0 (default: the one with the largest error)")  # fmt: skip
+    add("--workers", type=int, metavar="N", help="threads for the frames")
+    add("--json", action="store_true", help="print the comparison as JSON")
+    add("-q", "--quiet", action="store_true", help="print errors only")
+    add("-v", "--verbose", action="store_true", help="print every frame that differs")
+    add_option(command, OPTIONS["limits"])
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Run the subcommand and return the exit status: 0 equal, 1 not, 2 wrong usage."""
+    """Run the subcommand, and return the exit status: 0 if equal, 1 if not."""
     try:
         if arguments.a == arguments.b == "-":
             raise InvalidOptionError("standard input can be read once only")
@@ -36,9 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             limits=limits_of(arguments.limits),
         )
-    except InvalidOptionError as error:
-        print_error(error)
-        return WRONG_USAGE
+    except InvalidOptionError:
+        raise
     except DicodecError as error:
         if arguments.json:
             print(json_line({"error": in_switches(error).as_dict()}))

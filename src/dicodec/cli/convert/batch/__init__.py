@@ -1,0 +1,1 @@
+"""`dicodec convert` of many files: run the batch, report its files, show its progress."""

@@ -1,0 +1,117 @@
+"""`dicodec jobs`: print a ledger, for people, or as CSV or JSON; send dead letters back."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State, as_fields
+from dicodec.cli.printing import print_line
+from dicodec.cli.service_arguments import QUEUE, find_broker_url
+from dicodec.model.lines import json_line
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the subcommand."""
+    add = command.add_argument
+    add("ledger", metavar="LEDGER",
+        help="a ledger, or the output folder with it; or retry, with --broker")  # fmt: skip
+    add("action", nargs="?", default="summary", metavar="ACTION",
+        choices=("summary", "list", "export"),
+        help="summary (default): numbers by cause; list: names; export: all fields")  # fmt: skip
+    add("--state", action="append", default=[], choices=[state.value for state in State],
+        help="only files in this state; may be repeated")  # fmt: skip
+    add("--format", default="text", choices=("text", "csv", "json"),
+        help="text (default), csv, or json: one object a line")  # fmt: skip
+    add("--broker", metavar="URL", help="broker whose dead letters `dicodec jobs retry` sends back")
+    add("--queue", default=QUEUE, metavar="NAME",
+        help=f"queue of the requests there (default {QUEUE})")  # fmt: skip
+    add("--cause", metavar="CODE", help="only dead letters with this error code")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the subcommand, and return the exit status."""
+    if arguments.ledger == "retry":
+        return _send_dead_back(arguments)
+    path = Path(arguments.ledger)
+    if path.is_dir():
+        path /= LEDGER_NAME
+    with Ledger(str(path), writing=False) as ledger:
+        if arguments.action == "summary":
+            _print_summary(ledger, arguments.format)
+        else:
+            _PRINTERS[arguments.format](ledger, arguments)
+    return 0
+
+
+def _send_dead_back(arguments: argparse.Namespace) -> int:
+    """Send dead letters of a broker back as requests."""
+    from dicodec.service.brokers.broker import BrokerOptions, QueueNames
+    from dicodec.service.worker.publishing import send_dead_back
+
+    url = find_broker_url(arguments.broker)
+    options = BrokerOptions(names=QueueNames(arguments.queue))
+    count, left = send_dead_back(url, options, cause=arguments.cause)
+    text = f"{count} sent back" + (f", {left} left for other causes" if left else "")
+    print(text, file=sys.stderr)
+    return 0
+
+
+def _read_entries(
+    ledger: Ledger, arguments: argparse.Namespace
+) -> Iterator[tuple[LedgerEntry, str | None]]:
+    reports = arguments.action == "export" and arguments.format == "json"
+    return ledger.entries(arguments.state, reports=reports)
+
+
+def _print_text(ledger: Ledger, arguments: argparse.Namespace) -> None:
+    for entry, _ in _read_entries(ledger, arguments):
+        line = f"{entry.state}: {entry.source}"
+        if entry.target is not None and entry.target != entry.source:
+            line += f" -> {entry.target}"
+        if entry.error_text:
+            line += f": {entry.error_text}"
+        if entry.error_code:
+            line += f" [{entry.error_code}]"
+        print_line(line, sys.stdout)
+
+
+def _print_csv(ledger: Ledger, arguments: argparse.Namespace) -> None:
+    writer = csv.DictWriter(sys.stdout, LedgerEntry.__slots__, lineterminator="\n")
+    writer.writeheader()
+    for entry, _ in _read_entries(ledger, arguments):
+        writer.writerow(as_fields(entry))
+
+
+def _print_json(ledger: Ledger, arguments: argparse.Namespace) -> None:
+    for entry, text in _read_entries(ledger, arguments):
+        fields = as_fields(entry)
+        if text is not None:
+            with suppress(ValueError):
+                fields["report"] = json.loads(text)
+        print(json_line(fields))
+
+
+_PRINTERS = {"text": _print_text, "csv": _print_csv, "json": _print_json}
+
+
+def _print_summary(ledger: Ledger, form: str) -> None:
+    columns = ("state", "action", "error_code", "files", "bytes_before", "bytes_after")
+    rows = [(*row[:4], int(row[4]), int(row[5])) for row in ledger.totals()]
+    if form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([columns, *rows])
+    elif form == "json":
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows]))
+    else:
+        for state, action, code, files, before, after in rows:
+            line = f"{files} {state}"
+            if action or code:
+                line += f", {action or code}"
+            print(f"{line}: {before} -> {after} bytes" if action else line)

@@ -1,0 +1,110 @@
+"""`dicodec serve`: run the web service until a signal."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+from pathlib import Path
+
+from dicodec.cli.option_arguments import parse_size
+from dicodec.cli.service_arguments import (
+    add_execution_arguments,
+    open_log,
+    parse_execution,
+    parse_policies,
+    parse_root,
+    read_token,
+    require_packages,
+)
+from dicodec.errors import InvalidOptionError
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the subcommand."""
+    add = command.add_argument
+    add("--host", default="127.0.0.1", metavar="ADDRESS",
+        help="address to listen on (default 127.0.0.1: this machine only)")  # fmt: skip
+    add("--port", type=int, default=8765, metavar="N", help="default 8765; 0 for any free one")
+    add("--data", metavar="FOLDER",
+        help="folder for queue, uploads and results (default ~/.local/state/dicodec)")  # fmt: skip
+    add("--root", action="append", default=[], metavar="FOLDER",
+        help="folder that jobs by path may read and write; may be repeated")  # fmt: skip
+    add("--token-file", metavar="FILE",
+        help="file with the token of clients; or set DICODEC_TOKEN")  # fmt: skip
+    add("--allowed-host", action="append", default=[], metavar="NAME",
+        help="name by which clients may address the service; may be repeated")  # fmt: skip
+    add("--upload-limit", type=parse_size, default=16 << 30, metavar="SIZE",
+        help="largest uploaded file, such as 500M or 16G (default 16G)")  # fmt: skip
+    add("--rate", type=int, default=1200, metavar="N",
+        help="requests for work a minute from one address (default 1200; 0: any)")  # fmt: skip
+    add("--concurrent", type=int, default=16, metavar="N",
+        help="uploads and conversions at once (default 16)")  # fmt: skip
+    add("--keep", type=float, default=24, metavar="HOURS",
+        help="hours that uploads and their results are kept (default 24)")  # fmt: skip
+    add("--policy", action="append", default=[], metavar="[NAME=]FILE",
+        help="policy that jobs may name, besides the profiles; may be repeated")  # fmt: skip
+    add_execution_arguments(command)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal, and return the exit status."""
+    with require_packages("serve", "fastapi, uvicorn"):
+        from dicodec.service.web.options import ServiceOptions
+        from dicodec.service.web.server import listen, serve
+        from dicodec.service.web.service import Service
+
+    token = read_token(arguments.token_file)
+    local = _is_loopback(arguments.host)
+    if token is None and not local:
+        raise InvalidOptionError(
+            f"without a token {arguments.host} would be open to everybody who can reach it",
+            hint="--token-file FILE, or --host 127.0.0.1",
+        )
+    options = ServiceOptions(
+        data=_find_data_folder(arguments.data),
+        roots=tuple(parse_root(name) for name in arguments.root),
+        policies=parse_policies(arguments.policy),
+        token=token,
+        hosts=_find_hosts(arguments, local=local),
+        upload_limit=arguments.upload_limit,
+        rate=arguments.rate or None,
+        concurrent=arguments.concurrent,
+        keep_files=arguments.keep * 3600,
+        execution=parse_execution(arguments),
+    )
+    with listen(arguments.host, arguments.port) as listening:
+        log = open_log(arguments)
+        service = Service(options, log)
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        print(f"http://{shown}:{port}/", flush=True)
+        log.write("info", "serving", address=f"{host}:{port}", data=str(options.data))
+        serve(service, listening)
+        log.write("info", "ended")
+    return 0
+
+
+def _find_data_folder(named: str | None) -> Path:
+    if named is not None:
+        return Path(named).absolute()
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "dicodec"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _find_hosts(arguments: argparse.Namespace, *, local: bool) -> frozenset[str] | None:
+    """Return the names by which clients may address the service; None for any, with a token."""
+    from dicodec.service.web.security import LOOPBACK_NAMES
+
+    if not local and not arguments.allowed_host:
+        return None
+    return LOOPBACK_NAMES | {arguments.host.lower(), *map(str.lower, arguments.allowed_host)}
