@@ -9,6 +9,7 @@ from dicodec.model import tags
 from dicodec.model.image import MONOCHROME
 from dicodec.model.overlays import IMAGE_FRAME_ORIGIN, OVERLAY_BIT_POSITION, OVERLAY_GROUPS
 from dicodec.rules.per_frame_attributes import PER_FRAME
+from dicodec.rules.photometric_edits import ROI_MEAN, ROI_STANDARD_DEVIATION
 
 
 class Circumstance(Enum):
@@ -61,6 +62,11 @@ _ROWS = (
     (0x00281050, Circumstance.INVERTED, "stored values inverted"),  # Window Center
     (0x00281041, Circumstance.INVERTED, "stored values inverted"),  # its Relationship Sign
     (0x20500020, Circumstance.INVERTED, "stored values inverted"),  # Presentation LUT Shape
+    (0x00283010, Circumstance.INVERTED, "stored values inverted"),  # VOI LUT Sequence
+    *(
+        (group << 16 | ROI_MEAN, Circumstance.INVERTED, "stored values inverted")
+        for group in OVERLAY_GROUPS
+    ),
     # PALETTE COLOR against RGB (C.7.6.3.1.5, C.7.6.3.1.6)
     (tags.SAMPLES_PER_PIXEL, Circumstance.PALETTE, "palette applied"),
     (tags.BITS_ALLOCATED, Circumstance.PALETTE, "palette applied"),
@@ -89,7 +95,10 @@ _ROWS = (
             *range(0x00281050, 0x00281057),  # window, rescaling, VOI LUT Function
             0x00283000, 0x00283010, 0x20500010, 0x20500020,  # look-up tables
             0x00281101, 0x00281200, 0x00409096,
-            0x00281041, 0x00541001, 0x00541006,  # Relationship Sign, Units, SUV Type
+            0x00281040, 0x00281041,  # Pixel Intensity Relationship, its Sign
+            0x00541001, 0x00541006,  # Units, SUV Type
+            *(group << 16 | ROI_MEAN for group in OVERLAY_GROUPS),
+            *(group << 16 | ROI_STANDARD_DEVIATION for group in OVERLAY_GROUPS),
         )
     ),
     # what is saved of a damaged file is another image; frames may be missing from it

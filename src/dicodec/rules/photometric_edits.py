@@ -5,13 +5,15 @@ PS3.3 C.7.5.1.1.2, C.7.6.3, C.8.11.3, C.11.1, C.11.2, C.11.6. docs/photometric.m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.errors import UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.dictionary import keyword_of
 from dicodec.pixels.gray import StoredRange
 
 if TYPE_CHECKING:  # it takes milliseconds to load, and few images need it
@@ -32,10 +34,21 @@ UNITS = 0x00541001
 SUV_TYPE = 0x00541006
 MODALITY = 0x00080060
 
+MODALITY_LUT_SEQUENCE = 0x00283000
+VOI_LUT_SEQUENCE = 0x00283010
+LUT_DESCRIPTOR = 0x00283002
+LUT_DATA = 0x00283006
+PIXEL_INTENSITY_RELATIONSHIP = 0x00281040
+ROI_MEAN = 0x1302
+ROI_STANDARD_DEVIATION = 0x1303
+"""Of an overlay group (C.9.2): of the samples within it."""
+
 IN_THE_WAY_OF_INVERSION = {
-    0x00283000: "Modality LUT Sequence",
-    0x00283010: "VOI LUT Sequence",
+    MODALITY_LUT_SEQUENCE: "Modality LUT Sequence",
     0x20500010: "Presentation LUT Sequence",
+    0x00283110: "Softcopy VOI LUT Sequence",
+    0x00281230: "Stored Value Color Range Sequence",
+    0x00289422: "Pixel Intensity Relationship LUT Sequence",
     0x00409096: "Real World Value Mapping Sequence",
     0x00603000: "Histogram Sequence",
     0x00281101: "Palette Color Lookup Table",  # supplemental, for some of the stored values
@@ -47,17 +60,28 @@ IN_THE_WAY_OF_INVERSION = {
 """What is counted in stored values, or turns them into others, and cannot simply be mirrored."""
 
 IN_THE_WAY_OF_RESCALING = {
-    tag: name
-    for tag, name in IN_THE_WAY_OF_INVERSION.items()
-    if tag not in {0x00409096, 0x00603000}  # these leave
+    VOI_LUT_SEQUENCE: "VOI LUT Sequence",
+    **{
+        tag: name
+        for tag, name in IN_THE_WAY_OF_INVERSION.items()
+        if tag not in {0x00409096, 0x00603000}  # these leave
+    },
 }
 
-OF_FRAMES = {
+NESTED = {
     0x00289132: "Frame VOI LUT Sequence",
     0x00289145: "Pixel Value Transformation Sequence",
     0x00409096: "Real World Value Mapping Sequence",
+    0x00289422: "Pixel Intensity Relationship LUT Sequence",
+    PIXEL_INTENSITY_RELATIONSHIP_SIGN: "Pixel Intensity Relationship Sign",
+    0x00281230: "Stored Value Color Range Sequence",
+    0x00283110: "Softcopy VOI LUT Sequence",
+    **dict.fromkeys((0x00281101, 0x00281201, 0x00281221), "Palette Color Lookup Table"),
 }
-"""What functional groups say of stored values, of all frames or of each."""
+"""What sequences say of stored values: functional groups, optical paths, enhanced palettes."""
+
+_XA = frozenset({"XA", "RF"})
+_NOT_FOR_DISPLAY = frozenset({"LOG", "DISP"})
 
 _WITH_UNITS = {"CT": "Hounsfield units", "PT": "activity"}
 _UNSPECIFIED = frozenset({"", "US", "UNSPECIFIED"})
@@ -93,12 +117,76 @@ class GrayAttributes:
     relationship_sign: int | None = None
     presentation_shape: str = ""
     has_units: bool = False
+    relationship: str = ""
+    roi_means: tuple[tuple[int, str], ...] = ()
     present: frozenset[int] = frozenset()
-    of_frames: frozenset[int] = frozenset()
+    nested: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def modality_lut_is_for_display(self) -> bool:
+        """Whether a Modality LUT comes before the window.
+
+        That of X-Ray angiography and fluoroscopy leads back to a linear relationship with the
+        intensity, and is not part of the display (C.8.7.1.1.2, PS3.4 N.2.1).
+        """
+        return self.modality not in _XA or self.relationship not in _NOT_FOR_DISPLAY
+
+
+class LookUpTable(NamedTuple):
+    """A table of gray levels (C.11.1.1, C.11.2.1.1).
+
+    Attributes:
+        entries: the levels.
+        first: the value that the first one is for; smaller values get it too.
+        bits: of each level.
+    """
+
+    entries: tuple[int, ...]
+    first: int
+    bits: int
+
+
+def mirrored_table(
+    table: LookUpTable, gray: GrayAttributes, image: ImagePixelDescription
+) -> LookUpTable:
+    """Return the table that shows inverted samples as they were shown before.
+
+    A value m of the old one is M - m now, and Photometric Interpretation turns the levels round.
+
+    Args:
+        table: the table.
+        gray: of its data set.
+        image: the image before.
+
+    Raises:
+        UnsupportedImageError: values are not whole numbers, or the table makes no sense.
+    """
+    middle = _middle(gray, image)
+    top = (1 << table.bits) - 1
+    if middle != int(middle) or not 1 <= table.bits <= _WORD or max(table.entries, default=0) > top:
+        raise UnsupportedImageError("there is a VOI LUT Sequence, which cannot be mirrored")
+    first = int(middle) - (table.first + len(table.entries) - 1)
+    if not -(1 << _WORD - 1) <= first < 1 << _WORD:
+        raise UnsupportedImageError("there is a VOI LUT Sequence, which cannot be mirrored")
+    return LookUpTable(tuple(top - one for one in reversed(table.entries)), first, table.bits)
+
+
+_WORD = 16
+
+
+def _middle(gray: GrayAttributes, image: ImagePixelDescription) -> Decimal:
+    """Return M: what a rescaled value and its counterpart after inversion add up to."""
+    low, high = image.sample_range
+    return number(gray.slope or "1", "RescaleSlope") * (low + high) + 2 * number(
+        gray.intercept or "0", "RescaleIntercept"
+    )
 
 
 def inversion_edits(
-    gray: GrayAttributes, image: ImagePixelDescription, target: str
+    gray: GrayAttributes,
+    voi_tables: Sequence[LookUpTable],
+    image: ImagePixelDescription,
+    target: str,
 ) -> tuple[Edit, ...]:
     """Return what follows when stored values are inverted within Bits Stored.
 
@@ -108,6 +196,7 @@ def inversion_edits(
 
     Args:
         gray: of the source.
+        voi_tables: those of VOI LUT Sequence; they are looked at, and put in place elsewhere.
         image: the image before.
         target: MONOCHROME1 or MONOCHROME2.
 
@@ -124,17 +213,17 @@ def inversion_edits(
             attribute="RescaleType",
             hint="keep the Photometric Interpretation; viewers show either",
         )
-    low, high = image.sample_range
+    for table in voi_tables:
+        mirrored_table(table, gray, image)
     edits: list[Edit] = []
     if gray.window_centers:
-        middle = number(gray.slope or "1", "RescaleSlope") * (low + high) + 2 * number(
-            gray.intercept or "0", "RescaleIntercept"
-        )
+        middle = _middle(gray, image)
         # C.11.2.1.2.1: LINEAR is symmetric about center - 0.5, the other functions about center.
         middle += gray.voi_function in {"", "LINEAR"}
         centers = [_text(middle - number(one, "WindowCenter")) for one in gray.window_centers]
         edits.append(SetAttribute(WINDOW_CENTER, "DS", "\\".join(centers)))
     edits += _mirrored(gray, image)
+    edits += _mirrored_means(gray, image)
     if gray.relationship_sign in {1, 0xFFFF}:
         sign = -1 if gray.relationship_sign == 1 else 1
         edits.append(SetAttribute(PIXEL_INTENSITY_RELATIONSHIP_SIGN, "SS", (sign,)))
@@ -161,6 +250,11 @@ def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
         SetAttribute(WINDOW_CENTER, "DS", "128"),
         SetAttribute(WINDOW_WIDTH, "DS", "256"),
     ]
+    for mean, _ in gray.roi_means:
+        edits += [RemoveAttribute(mean), RemoveAttribute(mean - ROI_MEAN + ROI_STANDARD_DEVIATION)]
+    if MODALITY_LUT_SEQUENCE in gray.present:  # C.8.7.1.1.2: it is for values that are gone
+        edits.append(RemoveAttribute(MODALITY_LUT_SEQUENCE))
+        edits.append(SetAttribute(PIXEL_INTENSITY_RELATIONSHIP, "CS", "DISP"))
     if gray.slope or gray.intercept:
         edits += [
             SetAttribute(RESCALE_SLOPE, "DS", "1"),
@@ -182,17 +276,38 @@ def check_rescaling(gray: GrayAttributes) -> None:
     Raises:
         UnsupportedImageError: there is more; it is named.
     """
-    _refuse(gray, IN_THE_WAY_OF_RESCALING, "is not applied")
+    in_the_way = IN_THE_WAY_OF_RESCALING
+    if not gray.modality_lut_is_for_display:
+        in_the_way = {tag: name for tag, name in in_the_way.items() if tag != MODALITY_LUT_SEQUENCE}
+    _refuse(gray, in_the_way, "is not applied")
 
 
 def _refuse(gray: GrayAttributes, in_the_way: dict[int, str], why: str) -> None:
     for tag in sorted(gray.present):
         if tag in in_the_way:
             raise UnsupportedImageError(f"there is a {in_the_way[tag]}, which {why}")
-    for tag in sorted(gray.of_frames):
-        raise UnsupportedImageError(
-            f"there is a {OF_FRAMES[tag]} in functional groups, which {why} for each frame"
-        )
+    for tag in sorted(gray.nested):
+        where, each = f"{keyword_of(gray.nested[tag])}", ""
+        if gray.nested[tag] in tags.FUNCTIONAL_GROUPS:
+            where, each = "functional groups", " for each frame"
+        raise UnsupportedImageError(f"there is a {NESTED[tag]} in {where}, which {why}{each}")
+
+
+def _mirrored_means(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
+    """Return the edits of means that overlays say of samples.
+
+    Raises:
+        UnsupportedImageError: they may be of rescaled values.
+    """
+    if not gray.roi_means:
+        return []
+    if number(gray.slope or "1", "RescaleSlope") != 1 or number(gray.intercept or "0", ""):
+        raise UnsupportedImageError("there is a ROI Mean of values that are rescaled or not")
+    middle = _middle(gray, image)
+    return [
+        SetAttribute(tag, "DS", _text(middle - number(mean, "ROIMean")))
+        for tag, mean in gray.roi_means
+    ]
 
 
 def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:

@@ -109,6 +109,10 @@ def _pixel_edits(
     if plan.action is Action.TRANSCODE or pixels.stated != pixels.result:
         edits += image_edits(image_pixel_values(file.data_set), pixels.result)
     edits += pixels.edits
+    if pixels.steps:
+        from dicodec.conversion.edits.mirrored_tables import mirrored_table_edits
+
+        edits += mirrored_table_edits(file.data_set, pixels, encoding)
     history = history_of(file, pixels)
     salvage = file.frames.salvage
     derived = pixels.derived

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
 
-from dicodec.errors import MalformedFileError
+from dicodec.errors import MalformedFileError, UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.overlays import OVERLAY_GROUPS
 from dicodec.part10.data_set import DataSet
+from dicodec.part10.dictionary import vr_of
+from dicodec.part10.elements import ElementSpan
 from dicodec.part10.encoding import tag_bytes
 from dicodec.pixels.gray import VOI_FUNCTIONS, Rescaling, Window
 from dicodec.pixels.palette import Palette, color_table, palette
@@ -27,7 +31,11 @@ _COLORS = (
 
 
 def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
-    """Return what lies between stored values and gray levels."""
+    """Return what lies between stored values and gray levels.
+
+    Raises:
+        MalformedFileError, TruncatedFileError: a sequence cannot be read.
+    """
     return rules.GrayAttributes(
         modality=data_set.text(rules.MODALITY).upper(),
         window_centers=_values(data_set, rules.WINDOW_CENTER),
@@ -43,8 +51,10 @@ def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
         relationship_sign=_word(data_set, rules.PIXEL_INTENSITY_RELATIONSHIP_SIGN),
         presentation_shape=data_set.text(rules.PRESENTATION_LUT_SHAPE).upper(),
         has_units=data_set.find(rules.UNITS) is not None,
+        relationship=data_set.text(rules.PIXEL_INTENSITY_RELATIONSHIP).upper(),
+        roi_means=_roi_means(data_set),
         present=frozenset(tag for tag in _SINGLE if data_set.find(tag) is not None),
-        of_frames=_of_frames(data_set),
+        nested=_nested(data_set),
     )
 
 
@@ -163,13 +173,72 @@ def _word(data_set: DataSet, tag: int) -> int | None:
     return None if number is None else number & 0xFFFF
 
 
-def _of_frames(data_set: DataSet) -> frozenset[int]:
-    """Return what stands in functional groups; what merely looks like a tag there counts too."""
-    found: set[int] = set()
-    for group in tags.FUNCTIONAL_GROUPS:
-        span = data_set.find(group)
-        if span is None:
+def read_table(item: DataSet, image: ImagePixelDescription) -> rules.LookUpTable:
+    """Return a table of gray levels.
+
+    Args:
+        item: of a sequence of them.
+        image: whose samples it is for; without VRs their sign is that of values in the descriptor.
+
+    Raises:
+        UnsupportedImageError: it makes no sense.
+    """
+    descriptor = _words(item, rules.LUT_DESCRIPTOR)
+    words = _words(item, rules.LUT_DATA)
+    if len(descriptor) < 3:
+        raise UnsupportedImageError("a LUT Descriptor is missing", attribute="LUTDescriptor")
+    count, first, bits = descriptor[0] or 1 << 16, descriptor[1], descriptor[2]
+    span = item.find(rules.LUT_DESCRIPTOR)
+    signed = span is not None and (span.vr == "SS" or (not span.vr and image.signed))
+    if signed and first >= 1 << 15:
+        first -= 1 << 16
+    entries = words if len(words) >= count else struct.pack(f"<{len(words)}H", *words)
+    if len(entries) < count:
+        raise UnsupportedImageError("LUT Data is too short", attribute="LUTData")
+    return rules.LookUpTable(tuple(entries[:count]), first, bits)
+
+
+def voi_tables(data_set: DataSet, image: ImagePixelDescription) -> tuple[rules.LookUpTable, ...]:
+    """Return the tables of VOI LUT Sequence.
+
+    Raises:
+        UnsupportedImageError: one makes no sense.
+    """
+    return tuple(read_table(item, image) for item in data_set.items(rules.VOI_LUT_SEQUENCE))
+
+
+def _nested(data_set: DataSet) -> dict[int, int]:
+    """Return what sequences say of stored values, and in which one of the top level it is first.
+
+    Icons are images of their own.
+    """
+    found: dict[int, int] = {}
+    for span in data_set.elements:
+        if not _is_sequence(span) or span.tag in {tags.ICON_IMAGE_SEQUENCE, *_SINGLE}:
             continue
         raw, encoding = data_set.raw(span), data_set.encoding_of(span)
-        found |= {tag for tag in rules.OF_FRAMES if tag_bytes(tag, encoding) in raw}
-    return frozenset(found)
+        wanted = {tag for tag in rules.NESTED if tag_bytes(tag, encoding) in raw}
+        if wanted:
+            for tag in _in_items(data_set, span.tag, wanted):
+                found.setdefault(tag, span.tag)
+    return found
+
+
+def _in_items(data_set: DataSet, sequence: int, wanted: set[int]) -> Iterator[int]:
+    for item in data_set.items(sequence):
+        for span in item.elements:
+            if span.tag in wanted and span.length:
+                yield span.tag
+            if _is_sequence(span) and span.tag != tags.ICON_IMAGE_SEQUENCE:
+                yield from _in_items(item, span.tag, wanted)
+
+
+def _is_sequence(span: ElementSpan) -> bool:
+    if span.vr in {"", "UN"}:
+        return vr_of(span.tag) == "SQ"
+    return span.vr == "SQ"
+
+
+def _roi_means(data_set: DataSet) -> tuple[tuple[int, str], ...]:
+    found = ((group << 16 | rules.ROI_MEAN) for group in OVERLAY_GROUPS)
+    return tuple((tag, text) for tag in found if (text := data_set.text(tag)))

@@ -5,7 +5,11 @@ Few conversions come here, so it is imported by those that do.
 
 from __future__ import annotations
 
-from dicodec.conversion.planning.gray_and_color import gray_attributes, read_palette
+from dicodec.conversion.planning.gray_and_color import (
+    gray_attributes,
+    read_palette,
+    voi_tables,
+)
 from dicodec.conversion.planning.gray_and_color import rescaling as read_rescaling
 from dicodec.conversion.planning.stored_values import check_palette_may_leave
 from dicodec.errors import ContradictionError, UnsupportedImageError
@@ -17,6 +21,7 @@ from dicodec.pixels import palette
 from dicodec.pixels.gray import narrowing_step, rescaling_step
 from dicodec.pixels.photometric import PhotometricStep
 from dicodec.rules.photometric_edits import (
+    MODALITY_LUT_SEQUENCE,
     check_rescaling,
     inversion_edits,
     palette_edits,
@@ -64,6 +69,10 @@ def rescaling(
         return narrowing_step(stated)
     gray = gray_attributes(data_set)
     check_rescaling(gray)
+    if MODALITY_LUT_SEQUENCE in gray.present:
+        warnings.append(
+            f"a Modality LUT of {gray.modality} is not for display (PS3.3 C.8.7.1.1.2): it leaves"
+        )
     return rescaling_step(stated, read_rescaling(gray, decoded, warnings))
 
 
@@ -79,6 +88,8 @@ def edits_of(
         elif image.monochrome and step.bits is not None:
             edits += rescaling_edits(gray_attributes(data_set))
         elif image.monochrome:
-            edits += inversion_edits(gray_attributes(data_set), image, step.target)
+            edits += inversion_edits(
+                gray_attributes(data_set), voi_tables(data_set, image), image, step.target
+            )
         image = step.described(image)
     return tuple(edits)
