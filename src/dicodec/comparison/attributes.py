@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from dicodec.conversion.edits.frame_types import derived_groups
 from dicodec.conversion.edits.nested_pixels import nested_pixel_edits
 from dicodec.conversion.frames.embedded_overlays import FreedOverlays
 from dicodec.errors import DicodecError
@@ -113,6 +114,8 @@ def compare_attributes(
             reason = reason or "the VR is unknown, or a choice"
         elif change.where and _same_with_native_pixels(tag, nested):
             reason = reason or "nested pixels, the same once decoded"
+        elif tags.IMAGE_TYPE in permitted and _same_once_derived((one.data_set, two.data_set), tag):
+            reason = reason or permitted[tags.IMAGE_TYPE]
         elif _same_once_freed((one.data_set, two.data_set), tag, overlays):
             reason = reason or "an overlay in bits of Pixel Data"
         found.append(_change(tag, change, reason))
@@ -152,6 +155,23 @@ def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixel
     if not any(side.edit(tag) is not None for side in nested):
         return False
     one, two = (side.native(tag) for side in nested)
+    return one is not None and two is not None and difference(one, two) is None
+
+
+def _same_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
+    """Whether functional groups differ in nothing but in which frames are derived."""
+    if tag not in tags.FUNCTIONAL_GROUPS:
+        return False
+    elements: list[Element | None] = []
+    for data_set in data_sets:
+        edit = derived_groups(data_set, tag, EXPLICIT_LITTLE)
+        span = data_set.find(tag)
+        if edit is not None:
+            raw = element_bytes(edit, EXPLICIT_LITTLE)
+            elements.append(only_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET)))
+        elif span is not None:
+            elements.append(_element(data_set, span, reencoding_context(data_set)))
+    one, two = elements if len(elements) == len(data_sets) else (None, None)
     return one is not None and two is not None and difference(one, two) is None
 
 

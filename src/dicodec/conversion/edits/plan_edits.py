@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dicodec.conversion.edits.frame_types import frame_type_edits
 from dicodec.conversion.edits.lossy_compression import (
     history_of,
     lossy_edits,
@@ -126,6 +127,7 @@ def _pixel_edits(
         edits += rescaled_edits(file.data_set, options, encoding, derived, history)
     else:
         edits += untold_edits(file.data_set, history)
+    edits += frame_type_edits(file.data_set, edits, encoding)
     changed = any(step.rounds or step.bits is not None for step in pixels.steps)
     if pixels.lossy or changed or salvage is not None:
         edits += statistics_edits()

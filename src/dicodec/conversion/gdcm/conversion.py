@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dicodec.codecs.table import decoder_for
+from dicodec.conversion.edits.frame_types import frame_type_edits
 from dicodec.conversion.edits.lossy_compression import lossy_edits
 from dicodec.conversion.edits.plan_edits import user_edits
 from dicodec.conversion.frames.pipeline import PipelineResult, run_plan
@@ -192,6 +193,7 @@ def _edits(conversion: Conversion, made: DicomFile) -> tuple[Edit, ...]:
         ratio = ratio_text(pixels.stated.native_size, streams.total_length()).strip()
         edits += lossy_edits(conversion.file.data_set, plan.target, options, ratio)
         edits += statistics_edits()
+        edits += frame_type_edits(conversion.file.data_set, edits, plan.encoding)
     edits += user_edits(made.data_set, options, plan.encoding)
     return tuple({edit.tag: edit for edit in edits}.values())
 

@@ -305,6 +305,7 @@ class PixelPlanner:
         )
         if lossy:
             self._check_values_may_change()
+            self._warn_of_padding()
         colors = self._photometric_planner()
         decoder = decoder_for(self._source)
         stream = self._first_stream()
@@ -342,6 +343,16 @@ class PixelPlanner:
             own_steps=own_steps,
         )
         return self._plan_of(Action.TRANSCODE, pixels)
+
+    def _warn_of_padding(self) -> None:
+        """Warn of pixels that pad the image, and say so by a value that they will not have."""
+        gray = self._stated.monochrome and not self._rescales()
+        if gray and self._data_set.has_value(tags.PIXEL_PADDING_VALUE):
+            self._warnings.append(
+                f"Pixel Padding Value is that of pixels which are not part of the image, and "
+                f"{self._target.name} is lossy: they come out near it, and readers take them for "
+                "part of the image"
+            )
 
     def _check_values_may_change(self) -> None:
         from dicodec.conversion.planning.stored_values import check_values_may_change

@@ -1,0 +1,92 @@
+"""Have Frame Type in functional groups follow Image Type (PS3.3 C.8.16.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
+from dicodec.model import tags
+from dicodec.model.edits import Edit, SetAttribute, SetSequence
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.dictionary import vr_of
+from dicodec.part10.elements import ElementSpan
+from dicodec.part10.encoding import DataSetEncoding, tag_bytes
+
+_DERIVED = "DERIVED"
+
+
+def frame_type_edits(
+    data_set: DataSet, edits: Iterable[Edit], encoding: DataSetEncoding
+) -> list[Edit]:
+    """Return the edits by which frames are derived, too, where the image becomes that.
+
+    Image Type says of all frames what Frame Type says of each, shared by them or frame by frame.
+
+    Args:
+        data_set: the source's.
+        edits: what is changed anyway; of frames that are left out nothing is said.
+        encoding: of the result.
+
+    Raises:
+        MalformedFileError, TruncatedFileError: functional groups cannot be read.
+    """
+    changed = {edit.tag: edit for edit in edits}
+    if not isinstance(changed.get(tags.IMAGE_TYPE), SetAttribute):
+        return []
+    found: list[Edit] = []
+    for group in tags.FUNCTIONAL_GROUPS:
+        before = changed.get(group)
+        items = before.items if isinstance(before, SetSequence) else ()
+        whole = [item for item in items if isinstance(item, bytes)]
+        made = derived_groups(data_set, group, encoding, whole)
+        found += [made] if made is not None else []
+    return found
+
+
+def derived_groups(
+    data_set: DataSet,
+    group: int,
+    encoding: DataSetEncoding,
+    items: list[bytes] | None = None,
+) -> SetSequence | None:
+    """Return functional groups whose frames are derived; None if nothing has to change.
+
+    Args:
+        data_set: that has them.
+        group: tag of Shared or Per-Frame Functional Groups Sequence.
+        encoding: of the result.
+        items: the items of the result, if they are known already.
+    """
+    span = data_set.find(group)
+    if span is None or tag_bytes(tags.FRAME_TYPE, data_set.encoding_of(span)) not in (
+        data_set.raw(span)
+    ):
+        return None
+    before = items or encode_items(data_set, group, encoding)
+    after: list[bytes] = []
+    for raw in before:
+        item = parse_item(raw, encoding)
+        edits = _derived(item)
+        after.append(edit_item(item, edits) if edits else raw)
+    return SetSequence(group, tuple(after)) if after != [*before] else None
+
+
+def _derived(item: DataSet) -> list[Edit]:
+    """Return the edits of an item in which a Frame Type is another, at any depth."""
+    edits: list[Edit] = []
+    for span in item.elements:
+        if span.tag == tags.FRAME_TYPE:
+            first, *others = item.text(span.tag).split("\\")
+            if first != _DERIVED:
+                value = "\\".join((_DERIVED, *others))
+                edits.append(SetAttribute(span.tag, "CS", value))
+        elif _is_sequence(span):
+            inner = [(one, _derived(one)) for one in item.items(span.tag)]
+            if any(changes for _, changes in inner):
+                items = tuple(edit_item(one, changes) for one, changes in inner)
+                edits.append(SetSequence(span.tag, items))
+    return edits
+
+
+def _is_sequence(span: ElementSpan) -> bool:
+    return span.vr == "SQ" or (not span.vr and vr_of(span.tag) == "SQ")
