@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dicodec import convert_bytes
 from dicodec.comparison.image_pair import open_side
-from dicodec.comparison.picture import rendered, shown, side_by_side
+from dicodec.comparison.picture import prepare, render, side_by_side
 from dicodec.errors import DicodecError
 from dicodec.model.image import MONOCHROME
 from dicodec.repair.opening import open_tolerantly
@@ -45,7 +45,7 @@ def picture(source: Path | bytes) -> Picture | None:
         if file.frames.image.photometric_interpretation in MONOCHROME:
             return None
         side = open_side(file, None)
-        return rendered(shown(side, side.read(0)))
+        return render(prepare(side, side.read(0)))
 
 
 def converted(source: Path, target: str) -> Picture | None:

@@ -75,7 +75,7 @@ def entries(ledger: Path) -> list[dict[str, Any]]:
             {"source": entry.source, "state": str(entry.state), "code": entry.error_code,
              "attempts": entry.attempts, "sizes": (entry.source_size, entry.target_size),
              "action": entry.action}
-            for entry, _ in opened.entries()
+            for entry, _ in opened.read_entries()
         ]  # fmt: skip
 
 

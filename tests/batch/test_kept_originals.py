@@ -156,7 +156,7 @@ def test_the_ledger_knows_what_was_replaced_by_digest(archive: Path) -> None:
 
     with Ledger(str(archive / LEDGER_NAME), writing=False) as ledger:
         found = [(entry.source_digest, json.loads(report or "{}")["replaced_digest"])
-                 for entry, report in ledger.entries(reports=True)]  # fmt: skip
+                 for entry, report in ledger.read_entries(reports=True)]  # fmt: skip
 
     assert found == [(digest, digest)] * 3
 

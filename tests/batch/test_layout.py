@@ -30,9 +30,9 @@ CONTENT = file_of(
 )
 
 
-def path_of(layout: str, options: ConversionOptions = OPTIONS) -> str:
+def make_path(layout: str, options: ConversionOptions = OPTIONS) -> str:
     with open_tolerantly(CONTENT) as file:
-        return parse_layout(layout).path_of(file.data_set, options)
+        return parse_layout(layout).make_path(file.data_set, options)
 
 
 @pytest.mark.parametrize(("layout", "path"), [
@@ -42,14 +42,14 @@ def path_of(layout: str, options: ConversionOptions = OPTIONS) -> str:
     ("{{x}}{PatientID}", "{x}a_b"),
 ])  # fmt: skip
 def test_attributes_make_the_path(layout: str, path: str) -> None:
-    assert path_of(layout) == path
+    assert make_path(layout) == path
 
 
 def test_what_is_set_and_removed_counts() -> None:
     options = ConversionOptions(
         to=("rle",), set_attributes=(("PatientID", "../X"),), remove_attributes=("00080018",)
     )
-    assert path_of("{PatientID}/{SOPInstanceUID}", options) == "_._X/unknown"
+    assert make_path("{PatientID}/{SOPInstanceUID}", options) == "_._X/unknown"
 
 
 @pytest.mark.parametrize("layout", [

@@ -63,7 +63,7 @@ def name_item(
             open_source(item.reference) as source,
             open_tolerantly(source, work.options.limits) as file,
         ):
-            return layout.path_of(file.data_set, work.options)
+            return layout.make_path(file.data_set, work.options)
     except DicodecError as error:
         _add_source(error, item.reference)
         raise

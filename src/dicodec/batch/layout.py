@@ -27,7 +27,7 @@ class Layout:
 
     components: tuple[tuple[_Piece, ...], ...]
 
-    def path_of(self, data_set: DataSet, options: ConversionOptions) -> str:
+    def make_path(self, data_set: DataSet, options: ConversionOptions) -> str:
         """Return the path of a result, relative to the output folder.
 
         Args:

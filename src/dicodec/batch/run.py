@@ -76,7 +76,7 @@ class Batch:
         self._pool = pool
         self._report = report
         digest = digest_options(work)
-        same = {run for run, other in ledger.options_of_runs().items() if other == digest}
+        same = {run for run, other in ledger.read_run_options().items() if other == digest}
         self._scheduler = Scheduler(sources, work, options, ledger, same, self.summary)
         ledger.start(digest, arguments)
         self._started_sources = 0
@@ -237,7 +237,7 @@ class Batch:
             return
         self._reported_at = now
         self._ledger.flush()
-        for position, entry, json in self._ledger.ended_from(self._reported, past_pending=last):
+        for position, entry, json in self._ledger.read_ended(self._reported, past_pending=last):
             self._reported = position + 1
             self._report(entry.state, json)
 

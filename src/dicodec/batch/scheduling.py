@@ -156,7 +156,7 @@ class Scheduler:
         waiting = self._not_started.get(target)
         if waiting is not None and waiting.key != source.key:
             return waiting.key
-        return self._ledger.source_of(target, source.key)
+        return self._ledger.find_source(target, source.key)
 
     def _next(self) -> BatchSource | None:
         """Return the next source that has to be converted; None if it is skipped or done."""

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from dicodec.cli.option_arguments import add_option
-from dicodec.cli.printing import SOME_FAILED, in_switches, print_error, print_line
+from dicodec.cli.printing import SOME_FAILED, print_failure, print_line
 from dicodec.comparison.compare import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.limits import limits_of
@@ -63,10 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     except InvalidOptionError:
         raise
     except DicodecError as error:
-        if arguments.json:
-            print(json_line({"error": in_switches(error).as_dict()}))
-        else:
-            print_error(error)
+        print_failure(error, as_json=arguments.json)
         return SOME_FAILED
     if arguments.json:
         print(json_line(found.as_dict()))

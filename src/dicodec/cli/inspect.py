@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from dicodec.cli.option_arguments import add_option
-from dicodec.cli.printing import SOME_FAILED, in_switches, print_error
+from dicodec.cli.printing import SOME_FAILED, print_failure
 from dicodec.conversion.inspection import Inspection, inspect
 from dicodec.errors import DicodecError, SourceUnavailableError
 from dicodec.model.limits import limits_of
@@ -33,10 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             found = inspect(sys.stdin.buffer if name == "-" else name, limits)
         except DicodecError as error:
             failed = True
-            if arguments.json:
-                print(json_line({"error": in_switches(error).as_dict()}))
-            else:
-                print_error(error)
+            print_failure(error, as_json=arguments.json)
             continue
         if arguments.json:
             print(json_line(found.as_dict()))

@@ -67,7 +67,7 @@ def _read_entries(
     ledger: Ledger, arguments: argparse.Namespace
 ) -> Iterator[tuple[LedgerEntry, str | None]]:
     reports = arguments.action == "export" and arguments.format == "json"
-    return ledger.entries(arguments.state, reports=reports)
+    return ledger.read_entries(arguments.state, reports=reports)
 
 
 def _print_text(ledger: Ledger, arguments: argparse.Namespace) -> None:
@@ -103,7 +103,7 @@ _PRINTERS = {"text": _print_text, "csv": _print_csv, "json": _print_json}
 
 def _print_summary(ledger: Ledger, form: str) -> None:
     columns = ("state", "action", "error_code", "files", "bytes_before", "bytes_after")
-    rows = [(*row[:4], int(row[4]), int(row[5])) for row in ledger.totals()]
+    rows = [(*row[:4], int(row[4]), int(row[5])) for row in ledger.read_totals()]
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([columns, *rows])

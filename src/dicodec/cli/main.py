@@ -75,14 +75,14 @@ def _run(given: Sequence[str]) -> int:
     except WrongUsage as wrong:
         _print_wrong_usage(wrong, given)
         return WRONG_USAGE
-    before = {number: signal.signal(number, _terminated) for number in find_ending_signals()}
+    before = {number: signal.signal(number, _terminate) for number in find_ending_signals()}
     try:
         status: int = import_module(SUBCOMMANDS[arguments.command].module).run(arguments)
     except DicodecError as error:
         print_error(error)
         status = find_status(error)
     except OSError as error:  # standard output failed; files have errors of their own
-        return _without_output(error, 0)
+        return _give_up_output(error, 0)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -90,7 +90,7 @@ def _run(given: Sequence[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        return _without_output(error, status)
+        return _give_up_output(error, status)
     return status
 
 
@@ -98,13 +98,13 @@ def _settle_streams() -> None:
     """Prepare standard output and error for names that are not text, and for being closed."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for good
-    sys.stdout, sys.stderr = _waiting(sys.stdout), _waiting(sys.stderr)
+    sys.stdout, sys.stderr = _wait_for_pipe(sys.stdout), _wait_for_pipe(sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name may not be text
             stream.reconfigure(errors="backslashreplace")
 
 
-def _waiting(stream: TextIO) -> TextIO:
+def _wait_for_pipe(stream: TextIO) -> TextIO:
     """Return standard output or error; one that does not block is waited for at each write.
 
     Whoever started the command shares the pipe, so it is not made to block.
@@ -124,14 +124,14 @@ def _waiting(stream: TextIO) -> TextIO:
     )
 
 
-def _terminated(number: int, frame: object) -> None:  # noqa: ARG001
+def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
     """End as an interrupted program does, so that temporary files are removed."""
     for one in (signal.SIGTERM, signal.SIGHUP):  # a second signal would interrupt the clean-up
         signal.signal(one, signal.SIG_IGN)
     raise SystemExit(TERMINATED if number == signal.SIGTERM else HUNG_UP)
 
 
-def _without_output(error: OSError, status: int) -> int:
+def _give_up_output(error: OSError, status: int) -> int:
     # Python would write the rest of the buffer once more at the end, and fail once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     reader_is_gone = isinstance(error, BrokenPipeError)

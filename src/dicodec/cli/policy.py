@@ -10,7 +10,7 @@ from typing import Any
 
 from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles, load_policy
 from dicodec.cli.convert.output import format_report
-from dicodec.cli.printing import SOME_FAILED, in_switches, print_error, print_line
+from dicodec.cli.printing import SOME_FAILED, in_switches, print_failure, print_line
 from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.lines import json_line
@@ -47,10 +47,7 @@ def _check(arguments: argparse.Namespace) -> int:
             found = _explain(path, policy)
         except DicodecError as error:
             failed = True
-            if arguments.json:
-                print(json_line({"error": in_switches(error).as_dict()}))
-            else:
-                print_error(error)
+            print_failure(error, as_json=arguments.json)
             continue
         if arguments.json:
             print(json_line(found))

@@ -30,6 +30,23 @@ def print_error(error: DicodecError) -> None:
     print_line(f"dicodec: {in_switches(error)} [{error.code}]", sys.stderr)
 
 
+def print_failure(error: DicodecError, *, as_json: bool, data_on_stdout: bool = False) -> None:
+    """Print an error, for people or as JSON.
+
+    Args:
+        error: the error.
+        as_json: whether to print JSON, on standard output, instead of a line.
+        data_on_stdout: whether standard output has data, so JSON goes to standard error.
+    """
+    if not as_json:
+        print_error(error)
+        return
+    from dicodec.model.lines import json_line
+
+    stream = sys.stderr if data_on_stdout else sys.stdout
+    print(json_line({"error": in_switches(error).as_dict()}), file=stream)
+
+
 def in_switches[Error: DicodecError](error: Error) -> Error:
     """Name options as switches in an error's message and hint, and return the error."""
     from dicodec.model.option_words import as_switch, reworded

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dicodec.service.jobs.runtime import open_jobs
     from dicodec.service.worker.publishing import make_queues
     from dicodec.service.worker.running import run_worker
-    from dicodec.service.worker.service import WorkerOptions
+    from dicodec.service.worker.service import WorkerOptions, WorkerService
 
     url = find_broker_url(arguments.broker)
     jobs = arguments.jobs or available_cores()
@@ -115,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     broker = make_broker(url, broker_options)
     with open_jobs(arguments.store, job_options, execution) as (store, executor):
         log.write("info", "working", broker=hide_credentials(url), queue=arguments.queue, jobs=jobs)
-        run_worker(broker, store, executor, log, options, grace=execution.drain)
+        service = WorkerService(broker, store, executor, log, options)
+        run_worker(service, grace=execution.drain)
     log.write("info", "ended")
     return 0

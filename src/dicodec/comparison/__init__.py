@@ -1,1 +1,1 @@
-"""The difference between two files, in numbers and as a picture."""
+"""Comparison of two files: their differences in numbers, and as a picture."""

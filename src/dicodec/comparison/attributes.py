@@ -1,4 +1,4 @@
-"""Comparing the attributes of two files; which of the changes are a conversion's to make."""
+"""Compare the attributes of two files, and tell which changes a conversion may make."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _HELD_SIZE = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class AttributeChange:
-    """One attribute in which two files differ.
+    """An attribute that differs between two files.
 
     Attributes:
         tag: as the standard prints it: "(0010,0020)".
-        keyword: "" where the dictionary has none.
+        keyword: keyword of the attribute; "" if the dictionary has none.
         change: "only in A", "only in B", "changed", or "VR": the same value, another VR.
-        a, b: what each has, for people; "" where there is nothing.
-        where: in a sequence, the path to the first difference: "[0].CodeValue".
+        a, b: the values of both files, for people; "" if there is none.
+        where: path to the first difference in a sequence, such as "[0].CodeValue".
         allowed: whether a conversion may make this change, or the caller allowed it.
         reason: why it is allowed.
     """
@@ -123,14 +123,14 @@ def compare_attributes(
 
 
 class _NestedPixels:
-    """The sequences of a file with nested pixels that are encapsulated, as they are when native."""
+    """Sequences of a file with encapsulated nested pixels, in their native form."""
 
     def __init__(self, file: DicomFile) -> None:
         self._file = file
         self._edits: dict[int, Edit] | None = None
 
     def edit(self, tag: int) -> Edit | None:
-        """Return what makes a sequence's pixels native, None where there is nothing to make so."""
+        """Return the edit that makes a sequence's pixels native; None if it has none."""
         if self._edits is None:
             self._edits = {}
             syntax = self._file.syntax
@@ -141,7 +141,7 @@ class _NestedPixels:
         return self._edits.get(tag)
 
     def native(self, tag: int) -> Element | None:
-        """Return a sequence with native pixels, None where it cannot be read."""
+        """Return a sequence with native pixels; None if it cannot be read."""
         data_set = self._file.data_set
         edit = self.edit(tag)
         if isinstance(edit, SetSequence):
@@ -178,7 +178,7 @@ def _same_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
 def _same_once_freed(
     data_sets: tuple[DataSet, DataSet], tag: int, overlays: tuple[FreedOverlays, FreedOverlays]
 ) -> bool:
-    """Whether an element of an overlay is what the other file has in bits of its pixels."""
+    """Whether an element of an overlay equals bits of the pixels in the other file."""
     made = [side.edit(tag) for side in overlays]
     if made.count(None) != 1:
         return False
@@ -266,7 +266,7 @@ def _large(span: ElementSpan) -> bool:
 
 
 def _element(data_set: DataSet, span: ElementSpan, context: ReencodingContext) -> Element | None:
-    """Return an element in explicit VR little endian; None where it cannot be brought there."""
+    """Return an element in explicit VR little endian; None if it cannot be converted."""
     if span.tag in PIXEL_DATA_TAGS or _large(span):
         return None
     raw = data_set.raw(span)

@@ -1,4 +1,4 @@
-"""Comparing two files: the pixels frame by frame, the attributes by what they mean."""
+"""Compare two files: the pixels frame by frame, the attributes by their meaning."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dicodec.comparison.attributes import AttributeChange, compare_attributes
-from dicodec.comparison.image_pair import Pair, open_side, paired
+from dicodec.comparison.image_pair import Pair, make_pair, open_side
 from dicodec.comparison.pixels import (
     PixelComparison,
     compare_frames,
     compare_values,
-    undecodable,
+    find_undecodable,
 )
 from dicodec.conversion.frames.window import available_cores
 from dicodec.conversion.output.result_file import atomic_output
@@ -33,14 +33,14 @@ class Comparison:
     """How two files differ.
 
     Attributes:
-        a, b: as the caller named them; None for buffers and streams.
+        a, b: paths as the caller gave them; None for buffers and streams.
         transfer_syntaxes: short names of the transfer syntaxes of A and B.
         equal: whether pixels are equal and no attribute changed that a conversion may not change.
         tolerance: largest error of a sample that counted as equal.
-        pixels: None where neither file has any.
-        attributes: those that differ, by rising tag; empty where they were not compared.
-        picture: where the picture is; None where none was made.
-        picture_frame: the frame that it shows.
+        pixels: differences of the pixels; None if neither file has any.
+        attributes: differing attributes, by rising tag; empty if they were not compared.
+        picture: path of the picture; None if none was made.
+        picture_frame: number of the frame in the picture.
     """
 
     a: str | None = None
@@ -55,11 +55,11 @@ class Comparison:
 
     @property
     def unexpected(self) -> tuple[AttributeChange, ...]:
-        """The attributes that differ and that a conversion may not change."""
+        """The differing attributes that a conversion may not change."""
         return tuple(change for change in self.attributes if not change.allowed)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the comparison in a form that JSON can hold; an infinite error becomes None."""
+        """Return the comparison as values that JSON can hold; an infinite error becomes None."""
         found = asdict(self)
         if self.pixels is not None:
             for numbers in (found["pixels"], *found["pixels"]["frames"]):
@@ -83,32 +83,33 @@ def compare(
 ) -> Comparison:
     """Compare two DICOM files, whatever their transfer syntaxes.
 
-    Memory does not grow with the number of frames. Samples are compared by value; where Photometric
-    Interpretations differ, as both are shown: in RGB, palettes applied, or in MONOCHROME2.
+    Memory does not grow with the number of frames. Samples are compared by value. If the
+    Photometric Interpretations differ, both are converted to RGB, palettes applied, or to
+    MONOCHROME2.
 
     Args:
-        a: a path, a buffer, or a binary stream.
-        b: the same; what A is compared with.
+        a: path, buffer or binary stream of the first file.
+        b: path, buffer or binary stream of the second file.
         tolerance: largest error of a sample that counts as equal, 0 or more.
-        allow: keywords or tags of attributes that may differ, beside those a conversion changes.
-        ignore_attributes: whether only pixels are compared.
-        picture: where to put a PNG of A, B and their difference side by side; its name ends in
-            .png, and a file of that name is replaced.
-        frame: the frame the picture shows, from 0; by default the one with the largest error.
-        workers: threads for frames; by default one a processor.
-        limits: bounds on what the files may claim.
+        allow: keywords or tags of attributes that may differ, besides those a conversion changes.
+        ignore_attributes: whether to compare only pixels.
+        picture: path of a PNG of A, B and their difference side by side, which ends in .png; a file
+            of that name is replaced. None for no picture.
+        frame: number of the frame in the picture, from 0; None for the one with the largest error.
+        workers: threads for frames; None for one a processor.
+        limits: bounds on the sizes that the files may claim.
 
     Raises:
-        InvalidOptionError: an option makes no sense.
+        InvalidOptionError: an option is invalid.
         ReadError: a file, or a frame of it, cannot be read.
         UnsupportedSourceError: a frame cannot be decoded.
-        WriteError: the picture cannot be put in its place.
+        WriteError: the picture cannot be written.
     """
-    allowed = _checked(tolerance, allow, picture, frame, workers)
+    allowed = _check_options(tolerance, allow, picture, frame, workers)
     names = _name(a), _name(b)
     with ExitStack() as stack:
         one, two = _open(stack, a, names[0], limits), _open(stack, b, names[1], limits)
-        pixels, pair = _compared_pixels(one, two, names, tolerance, workers or available_cores())
+        pixels, pair = _compare_pixels(one, two, names, tolerance, workers or available_cores())
         attributes = (
             () if ignore_attributes else compare_attributes(_readable(one), _readable(two), allowed)
         )
@@ -129,14 +130,14 @@ def compare(
     )
 
 
-def _checked(
+def _check_options(
     tolerance: float,
     allow: Sequence[str],
     picture: str | os.PathLike[str] | None,
     frame: int | None,
     workers: int | None,
 ) -> frozenset[int]:
-    """Return the tags that may differ, once all options make sense."""
+    """Check the options, and return the tags of attributes that may differ."""
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise InvalidOptionError(f"a tolerance is a number from 0, not {tolerance}")
     if workers is not None and workers < 1:
@@ -166,7 +167,7 @@ def _readable(file: DicomFile) -> DicomFile:
         return file  # what cannot be read is compared as bytes
 
 
-def _compared_pixels(
+def _compare_pixels(
     one: DicomFile,
     two: DicomFile,
     names: tuple[str | None, str | None],
@@ -179,9 +180,9 @@ def _compared_pixels(
     if one.frames.present != two.frames.present:
         only = "A" if one.frames.present else "B"
         return PixelComparison(equal=False, differences=(f"only {only} has pixels",)), None
-    if why := undecodable(one.frames) or undecodable(two.frames):
+    if why := find_undecodable(one.frames) or find_undecodable(two.frames):
         return compare_values(one.frames, two.frames, why), None
-    pair = paired(open_side(one, names[0]), open_side(two, names[1]))
+    pair = make_pair(open_side(one, names[0]), open_side(two, names[1]))
     return compare_frames(pair, tolerance, workers), pair
 
 
@@ -202,7 +203,7 @@ def _draw(
         raise InvalidOptionError(f"there is no frame {frame}: frames are 0 to {count - 1}")
     import numpy as np
 
-    from dicodec.comparison.picture import picture_of, shown
+    from dicodec.comparison.picture import picture_of, prepare
 
     samples = pair.one.read(frame), pair.two.read(frame)
     errors = None
@@ -210,7 +211,7 @@ def _draw(
         first, second = pair.one.common(samples[0]), pair.two.common(samples[1])
         with np.errstate(invalid="ignore", over="ignore"):
             errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
-    content = picture_of((shown(pair.one, samples[0]), shown(pair.two, samples[1])), errors)
+    content = picture_of((prepare(pair.one, samples[0]), prepare(pair.two, samples[1])), errors)
     with atomic_output(picture, overwrite=True) as temporary, translated_writes():
         temporary.write_bytes(content)
     return frame

@@ -1,4 +1,4 @@
-"""Two files' frames, ready to be decoded and brought to what both can be compared in."""
+"""Decode the frames of two files, and convert them to a common form for the comparison."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Side:
     """One of the two files, its frames ready to be decoded.
 
     Attributes:
-        name: of the file, for errors.
-        data_set: the file's.
+        name: name of the file, for errors.
+        data_set: data set of the file.
         decode: returns the samples of a frame.
-        image: what `decode` returns.
-        steps: what brings the samples to what both files are compared in.
+        image: description of the samples that `decode` returns.
+        steps: steps from these samples to the common form.
     """
 
     name: str | None
@@ -50,12 +50,12 @@ class Side:
             raise
 
     def common(self, samples: Samples) -> Samples:
-        """Return samples as they are compared."""
+        """Return samples in the common form."""
         return apply_steps(self.steps, samples, self.image)
 
     @property
     def compared(self) -> ImagePixelDescription:
-        """What `common` returns."""
+        """Description of the samples that `common` returns."""
         image = self.image
         for step in self.steps:
             image = step.described(image)
@@ -75,7 +75,7 @@ class Side:
 
 
 def open_side(file: DicomFile, name: str | None) -> Side:
-    """Return one file's frames, ready to be decoded.
+    """Prepare the frames of a file for decoding.
 
     Raises:
         ReadError: the image is not described, or the first frame's headers cannot be read.
@@ -90,7 +90,7 @@ def open_side(file: DicomFile, name: str | None) -> Side:
 
 
 class Pair(NamedTuple):
-    """Two sides that can be compared, or what makes that impossible."""
+    """Two sides that can be compared, or the reasons why they cannot."""
 
     one: Side
     two: Side
@@ -99,8 +99,8 @@ class Pair(NamedTuple):
     comparable: bool
 
 
-def paired(one: Side, two: Side) -> Pair:
-    """Say what differs between two images as a whole, and bring them to what both are shown in.
+def make_pair(one: Side, two: Side) -> Pair:
+    """Find the differences of two images as a whole, and their common form.
 
     Raises:
         ReadError: a palette that is needed cannot be read; the file is named.
@@ -146,7 +146,7 @@ def paired(one: Side, two: Side) -> Pair:
 
 
 def _is_labelled(side: Side) -> bool:
-    """Whether a side's indices into a palette stand for more than colors, which is lost in RGB."""
+    """Whether the palette of a side has information besides colors, which RGB loses."""
     if side.image.photometric_interpretation != PALETTE_COLOR:
         return False
     return read_meaning(side.data_set, PALETTE_COLOR) is not None

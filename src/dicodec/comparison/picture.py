@@ -1,4 +1,4 @@
-"""Showing two frames and their difference side by side, as a viewer would show them, as PNG."""
+"""Draw two frames and their difference side by side, as a viewer shows them, as PNG."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ type _Picture = NDArray[np.uint8]
 type _Floats = NDArray[np.float64]
 
 LARGEST_SIDE = 2048
-"""Rows and columns above which a frame is made smaller before it is shown."""
+"""Rows and columns of a frame in the picture at most; a larger frame is reduced."""
 
 _SEPARATOR = (90, 140, 255)
 _SEPARATOR_WIDTH = 4
@@ -32,14 +32,14 @@ _WINDOW_CENTER, _WINDOW_WIDTH, _VOI_LUT_FUNCTION = 0x00281050, 0x00281051, 0x002
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A frame to be shown.
+class PreparedFrame:
+    """A frame to draw.
 
     Attributes:
-        samples: as they were decoded.
-        image: what they are.
-        rescaling: of gray images, to values and to brightness; without a window if there is none.
-        steps: what makes RGB of colors.
+        samples: decoded samples.
+        image: description of the samples.
+        rescaling: rescaling and window of a gray image.
+        steps: steps from the samples of a color image to RGB.
     """
 
     samples: NDArray[Any]
@@ -48,17 +48,17 @@ class Shown:
     steps: Route = ()
 
 
-def shown(side: Side, samples: NDArray[Any]) -> Shown:
-    """Return a frame of a file as a viewer would show it; a palette that makes no sense is gray."""
+def prepare(side: Side, samples: NDArray[Any]) -> PreparedFrame:
+    """Return a frame of a file as a viewer shows it; one with an invalid palette is gray."""
     steps: Route = ()
     if not side.image.monochrome:
         with suppress(UnsupportedImageError, MalformedFileError):
             steps = side.routes("RGB")[0]
-    return Shown(samples, side.image, _rescaling(side.data_set), steps)
+    return PreparedFrame(samples, side.image, _rescaling(side.data_set), steps)
 
 
 def _rescaling(data_set: DataSet) -> Rescaling:
-    """Return the rescaling and the first window; what cannot be read counts as absent."""
+    """Return the rescaling and the first window; an invalid value counts as absent."""
     slope = _first_number(data_set, _RESCALE_SLOPE) or 1.0
     intercept = _first_number(data_set, _RESCALE_INTERCEPT) or 0.0
     center = _first_number(data_set, _WINDOW_CENTER)
@@ -79,7 +79,7 @@ def _first_number(data_set: DataSet, tag: int) -> float | None:
     return float(values[0]) if values else None
 
 
-def picture_of(shown: tuple[Shown, Shown], errors: NDArray[Any] | None) -> bytes:
+def picture_of(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any] | None) -> bytes:
     """Return a PNG: the first frame, the second, and their difference, with lines between.
 
     Gray values go through the window, or from the smallest to the largest value of the first frame
@@ -93,14 +93,14 @@ def picture_of(shown: tuple[Shown, Shown], errors: NDArray[Any] | None) -> bytes
     import imagecodecs
 
     span = _span(shown[0])
-    panes = [rendered(one, span) for one in shown]
+    panes = [render(one, span) for one in shown]
     if errors is not None:
         panes.append(_amplified(errors))
     return bytes(imagecodecs.png_encode(side_by_side(panes)))
 
 
-def rendered(shown: Shown, span: tuple[float, float] | None = None) -> _Picture:
-    """Return a frame as 8-bit RGB, made smaller where it is large.
+def render(shown: PreparedFrame, span: tuple[float, float] | None = None) -> _Picture:
+    """Return a frame as 8-bit RGB, reduced if it is large.
 
     Args:
         shown: the frame.
@@ -123,7 +123,7 @@ def rendered(shown: Shown, span: tuple[float, float] | None = None) -> _Picture:
     return np.repeat(_bytes(gray)[..., np.newaxis], 3, axis=2)
 
 
-def _span(shown: Shown) -> tuple[float, float]:
+def _span(shown: PreparedFrame) -> tuple[float, float]:
     """Return the smallest and largest number of a frame."""
     samples = shown.samples
     if samples.dtype.kind == "f":
@@ -131,7 +131,7 @@ def _span(shown: Shown) -> tuple[float, float]:
     return (float(samples.min()), float(samples.max())) if samples.size else (0.0, 0.0)
 
 
-def _brightness(values: _Floats, shown: Shown, span: tuple[float, float]) -> _Floats:
+def _brightness(values: _Floats, shown: PreparedFrame, span: tuple[float, float]) -> _Floats:
     """Return stored values as brightness, 0 to 1 or beyond (PS3.3 C.11.1, C.11.2)."""
     rescaling = shown.rescaling
     if rescaling.window is None or not shown.image.monochrome:
@@ -141,7 +141,7 @@ def _brightness(values: _Floats, shown: Shown, span: tuple[float, float]) -> _Fl
 
 
 def _amplified(errors: NDArray[Any]) -> _Picture:
-    """Return errors as 8-bit RGB, the largest white; where they are made smaller, none is lost."""
+    """Return errors as 8-bit RGB, the largest white; reducing keeps the largest ones."""
     errors = errors.reshape(*errors.shape[:2], -1).astype(np.float64)
     errors[~np.isfinite(errors)] = np.nanmax(errors, initial=1, where=np.isfinite(errors))
     step = _step(errors)

@@ -1,4 +1,4 @@
-"""Comparing the pixels of two files frame by frame, whatever each is encoded in."""
+"""Compare the pixels of two files frame by frame, in any encoding."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ _BAND_MEMORY = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class FrameComparison:
-    """How far one frame of B is from the same frame of A.
+    """Difference between a frame of A and the same frame of B.
 
     Attributes:
-        frame: its number, from 0.
+        frame: number of the frame, from 0.
         equal: whether no error is larger than the tolerance.
-        differing_samples: how many samples are not the same.
-        largest_error: of any sample; infinite where one is no number (NaN) in one file only.
-        mean_absolute_error: over all samples.
-        psnr: peak signal-to-noise ratio in dB; None where the samples are the same.
-        ssim: mean structural similarity; None where the samples are the same, and where the frame
-            is smaller than the window of 11 by 11.
+        differing_samples: number of samples that differ.
+        largest_error: largest error of a sample; infinite if one is not a number (NaN) in one file
+            only.
+        mean_absolute_error: mean over all samples.
+        psnr: peak signal-to-noise ratio in dB; None if all samples are equal.
+        ssim: mean structural similarity; None if all samples are equal, or if the frame is smaller
+            than the window of 11 by 11.
     """
 
     frame: int
@@ -45,19 +46,19 @@ class FrameComparison:
 
 @dataclass(frozen=True, slots=True)
 class PixelComparison:
-    """How far the pixels of B are from those of A.
+    """Difference between the pixels of A and B.
 
     Attributes:
         equal: whether there is no difference, and no error larger than the tolerance.
-        differences: what makes images of them that cannot be compared, or not as a whole: sizes,
-            numbers of frames.
-        notes: how they were compared.
-        photometric_interpretation: in which the samples were compared; "" where none were.
+        differences: reasons why the images cannot be compared, or not as a whole: sizes, numbers
+            of frames.
+        notes: notes on the method of the comparison.
+        photometric_interpretation: color space of the comparison; "" if no samples were compared.
         largest_error, mean_absolute_error, psnr: over all frames, as in FrameComparison.
-        ssim: mean of the frames', equal ones counting as 1; None where no frame has one.
-        worst_frame: the one with the largest error, of several the one with the largest mean;
-            None where all are the same.
-        frames: each frame that both have.
+        ssim: mean over all frames, with 1 for equal ones; None if no frame has one.
+        worst_frame: number of the frame with the largest error, of several the one with the largest
+            mean; None if all frames are equal.
+        frames: differences of each frame that both files have.
     """
 
     equal: bool
@@ -72,8 +73,8 @@ class PixelComparison:
     frames: tuple[FrameComparison, ...] = ()
 
 
-def undecodable(frames: Frames) -> str:
-    """Return why frames cannot be told apart in Pixel Data, "" where they can."""
+def find_undecodable(frames: Frames) -> str:
+    """Return why frames in Pixel Data cannot be separated; "" if they can."""
     if frames.description is None:
         return f"the image is not described: {frames.fault}"
     syntax = frames.syntax
@@ -110,7 +111,7 @@ def compare_values(one: Frames, two: Frames, why: str) -> PixelComparison:
 
 
 class _Measured(NamedTuple):
-    """What is kept of a frame when its samples are let go."""
+    """Measurements of a frame that remain after its samples are released."""
 
     errors: SampleErrors
     value_range: float

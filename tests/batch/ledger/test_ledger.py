@@ -31,7 +31,7 @@ def begin(ledger: Ledger, *sources: str, at: int = 0) -> None:
 
 
 def states(ledger: Ledger) -> dict[str, str]:
-    return {entry.source: str(entry.state) for entry, _ in ledger.entries()}
+    return {entry.source: str(entry.state) for entry, _ in ledger.read_entries()}
 
 
 MADE_AND_KILLED = """
@@ -79,18 +79,18 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
         ledger.finish()
 
     with Ledger(path, writing=False) as ledger:
-        (b, report), (a, _) = ledger.entries(reports=True)
+        (b, report), (a, _) = ledger.read_entries(reports=True)
         assert (b.source, b.state, b.target, b.target_size) == ("b", State.DONE, "/out", 5)
         assert (b.source_size, b.source_modified, b.attempts) == (10, 20, 1)
         assert report == '{"a": 1}'
         assert (a.state, a.error_code, a.attempts, a.target) == (
             State.FAILED, "disk-full", 2, None,
         )  # fmt: skip
-        assert [entry.source for entry, _ in ledger.entries(["failed"])] == ["a"]
+        assert [entry.source for entry, _ in ledger.read_entries(["failed"])] == ["a"]
         assert ledger.find("a") == a
         assert ledger.find("c") is None
-        assert ledger.options_of_runs() == {1: "digest"}
-        assert ledger.totals() == [
+        assert ledger.read_run_options() == {1: "digest"}
+        assert ledger.read_totals() == [
             ("done", "transcoded", None, 1, 10, 5), ("failed", None, "disk-full", 1, 10, 0),
         ]  # fmt: skip
 
@@ -118,7 +118,7 @@ def test_what_cannot_be_written_is_an_error_and_no_open_transaction(tmp_path: Pa
         ledger.flush()
         assert ledger.find("b") is None
     with Ledger(str(tmp_path / "ledger"), writing=False) as ledger:
-        assert [entry.source for entry, _ in ledger.entries(["done"])] == ["a"]
+        assert [entry.source for entry, _ in ledger.read_entries(["done"])] == ["a"]
 
 
 def test_outcomes_are_told_in_the_order_of_listing() -> None:
@@ -130,7 +130,7 @@ def test_outcomes_are_told_in_the_order_of_listing() -> None:
         def tell(*, last: bool = False) -> list[str]:
             ledger.flush()
             found = [
-                entry.source for _, entry, _ in ledger.ended_from(len(told), past_pending=last)
+                entry.source for _, entry, _ in ledger.read_ended(len(told), past_pending=last)
             ]
             told.extend(found)
             return found
@@ -160,7 +160,7 @@ def test_a_later_run_brings_entries_up_to_date() -> None:
         found = ledger.find("a")
         assert found is not None
         assert (found.state, found.run, found.attempts, found.error_code) == ("done", 2, 3, None)
-        assert [entry.source for _, entry, _ in ledger.ended_from(0)] == ["a"]
+        assert [entry.source for _, entry, _ in ledger.read_ended(0)] == ["a"]
 
 
 def test_a_target_belongs_to_one_source() -> None:
@@ -168,12 +168,12 @@ def test_a_target_belongs_to_one_source() -> None:
         ledger.start("", "")
         begin(ledger, "a", "b")
         ledger.claim("a", "/t")
-        assert ledger.source_of("/t", "b") == "a"
-        assert ledger.source_of("/t", "a") is None
+        assert ledger.find_source("/t", "b") == "a"
+        assert ledger.find_source("/t", "a") is None
         ledger.end("a", FAILED)
         ledger.start("", "")
         begin(ledger, "b")
-        assert ledger.source_of("/t", "b") is None  # it failed, and is not there any more
+        assert ledger.find_source("/t", "b") is None  # it failed, and is not there any more
 
 
 def test_what_could_not_be_listed_is_forgotten() -> None:
@@ -278,5 +278,5 @@ def test_a_hundred_thousand_entries(tmp_path: Path) -> None:
         found = ledger.find("/archive/99/99999")
         assert found is not None
         assert found.state is State.DONE
-        assert sum(1 for _ in ledger.ended_from(0)) == count
-        assert ledger.totals() == [("done", "transcoded", None, count, 10 * count, 5 * count)]
+        assert sum(1 for _ in ledger.read_ended(0)) == count
+        assert ledger.read_totals() == [("done", "transcoded", None, count, 10 * count, 5 * count)]

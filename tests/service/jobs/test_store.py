@@ -49,7 +49,7 @@ def ending(job: str, state: JobState = JobState.DONE, **fields: object) -> Attem
 
 
 def tallied(store: JobStore) -> dict[tuple[str, str], int]:
-    return {(one.state, one.cause): one.jobs for one in store.tallies()}
+    return {(one.state, one.cause): one.jobs for one in store.read_tallies()}
 
 
 def test_urgent_jobs_come_first_then_the_oldest(store: JobStore) -> None:
@@ -69,9 +69,9 @@ def test_an_id_is_entered_once(store: JobStore) -> None:
 def test_a_job_waits_for_its_time(store: JobStore, clock: Clock) -> None:
     store.put([new("a", not_before=1005.0)])
     assert store.claim() == []
-    assert store.queue_age() == 0
+    assert store.measure_queue_age() == 0
     clock.now = 1007
-    assert store.queue_age() == 2
+    assert store.measure_queue_age() == 2
     assert store.claim()[0].attempts == 1
 
 
@@ -111,7 +111,7 @@ def test_a_lease_that_runs_out_gives_the_job_to_another(tmp_path: Path, clock: C
         assert (taken.attempts, taken.began) == (2, 1000)
         assert one.finish([ending("a")]) == 0, "it is not this one's any more"
         assert two.finish([ending("a")]) == 1
-        assert [row[2] for row in two.events_after(0)] == ['{"kind":"x"}']
+        assert [row[2] for row in two.read_events(0)] == ['{"kind":"x"}']
 
 
 def test_cancelling(store: JobStore) -> None:
@@ -151,20 +151,20 @@ def test_taking_by_id(store: JobStore, clock: Clock) -> None:
 
 def test_listing_in_pages(store: JobStore) -> None:
     store.put(new(f"{number:03}", tenant="t" if number % 2 else None) for number in range(30))
-    page = store.jobs(JobFilter(tenant="t"), 10)
+    page = store.list_jobs(JobFilter(tenant="t"), 10)
     assert [job.id for job in page] == [f"{number:03}" for number in range(29, 9, -2)]
-    rest = store.jobs(JobFilter(tenant="t", before=page[-1].number), 10)
+    rest = store.list_jobs(JobFilter(tenant="t", before=page[-1].number), 10)
     assert [job.id for job in rest] == ["009", "007", "005", "003", "001"]
-    assert [job.id for job in store.jobs(JobFilter(text="/in/01"), 50)][-1] == "010"
-    assert [job.id for job in store.jobs(JobFilter(text="017"), 50)] == ["017"]
-    assert store.jobs(JobFilter(state=JobState.DONE), 5) == []
+    assert [job.id for job in store.list_jobs(JobFilter(text="/in/01"), 50)][-1] == "010"
+    assert [job.id for job in store.list_jobs(JobFilter(text="017"), 50)] == ["017"]
+    assert store.list_jobs(JobFilter(state=JobState.DONE), 5) == []
 
 
 def test_tallies_follow_every_change(store: JobStore, clock: Clock) -> None:
     store.put(new(str(number)) for number in range(5))
     store.claim(3)
     store.finish([ending("0", source_size=100, target_size=40), ending("1", source_size=1)])
-    (done,) = [one for one in store.tallies() if one.state is JobState.DONE]
+    (done,) = [one for one in store.read_tallies() if one.state is JobState.DONE]
     assert (done.jobs, done.source_bytes, done.target_bytes) == (2, 101, 40)
     clock.now = 2000
     assert [job.id for job in store.remove_finished(1500)] == ["0", "1"]
@@ -173,10 +173,10 @@ def test_tallies_follow_every_change(store: JobStore, clock: Clock) -> None:
 
 def test_events_are_numbered_and_bounded(store: JobStore) -> None:
     store.add_events(("a", str(number)) for number in range(EVENTS_KEPT + 2500))
-    last = store.last_event()
+    last = store.find_last_event()
     assert last == EVENTS_KEPT + 2500
-    assert [row[2] for row in store.events_after(last - 2)] == [str(last - 2), str(last - 1)]
-    first = store.events_after(0, 1)[0][0]
+    assert [row[2] for row in store.read_events(last - 2)] == [str(last - 2), str(last - 1)]
+    first = store.read_events(0, 1)[0][0]
     assert 1 < first <= 2001
 
 

@@ -54,7 +54,7 @@ def test_a_folder_into_a_file(tree: Path, tmp_path: Path) -> None:
         "added": 1, "known": 19, "skipped": {"not-dicom": 1}, "failed": 0,
     }  # fmt: skip
     with JobStore(queue) as store:
-        job = store.jobs(JobFilter(state=JobState.PENDING, text="/7.dcm"), 1)[0]
+        job = store.list_jobs(JobFilter(state=JobState.PENDING, text="/7.dcm"), 1)[0]
     request = Request.from_json(job.request)
     assert request == Request(
         id=job.id, source=str(tree / "deep" / "7.dcm"),

@@ -196,7 +196,7 @@ class Ledger:
         ).fetchone()
         return None if row is None else _entry(row)
 
-    def source_of(self, target: str, besides: str) -> str | None:
+    def find_source(self, target: str, besides: str) -> str | None:
         """Return another source with this target, of this run or converted by an earlier one."""
         self._connection.execute(
             "CREATE INDEX IF NOT EXISTS by_target ON file (target) WHERE target IS NOT NULL"
@@ -215,11 +215,11 @@ class Ledger:
             (encode_text(target), encode_text(source)),
         )
 
-    def options_of_runs(self) -> dict[int, str]:
+    def read_run_options(self) -> dict[int, str]:
         """Return the options' digest of each run."""
         return dict(self._connection.execute("SELECT number, options FROM run"))
 
-    def ended_from(
+    def read_ended(
         self, position: int, *, past_pending: bool = False
     ) -> Iterator[tuple[int, LedgerEntry, str]]:
         """Yield (position, entry, json) of this run's ended sources, in order.
@@ -240,7 +240,7 @@ class Ledger:
             elif not past_pending:
                 break
 
-    def entries(
+    def read_entries(
         self, states: Sequence[str] = (), *, reports: bool = False
     ) -> Iterator[tuple[LedgerEntry, str | None]]:
         """Yield (entry, report as JSON or None) in the order of finding.
@@ -258,7 +258,7 @@ class Ledger:
         for text, *row in rows:
             yield _entry(tuple(row)), text
 
-    def totals(self) -> list[tuple[str, str | None, str | None, int, int, int]]:
+    def read_totals(self) -> list[tuple[str, str | None, str | None, int, int, int]]:
         """Return rows (state, action, error code, sources, bytes before, bytes after)."""
         return self._connection.execute(
             "SELECT state, action, error_code, count(*), total(source_size), total(target_size)"

@@ -42,12 +42,12 @@ class ValueTest:
         """Whether the test holds for a file's values, of which there may be none."""
         if self.present is not None and self.present != bool(values):
             return False
-        if self.excluded is not None and any(self.excluded.holds_of(value) for value in values):
+        if self.excluded is not None and any(self.excluded.holds_for(value) for value in values):
             return False
         asks = any(part is not None for part in (self.any_of, self.min, self.max, self.regex))
-        return not asks or any(self.holds_of(value) for value in values)
+        return not asks or any(self.holds_for(value) for value in values)
 
-    def holds_of(self, value: FoundValue) -> bool:
+    def holds_for(self, value: FoundValue) -> bool:
         """Whether the test holds for one value; no part holds for what cannot be compared."""
         if isinstance(value, OpaqueValue):
             return False

@@ -44,7 +44,7 @@ def _batch(arguments: argparse.Namespace) -> int:
 
             return run_batch(arguments, pool)
     except DicodecError as error:
-        from dicodec.cli.convert.output import print_failure
+        from dicodec.cli.convert.output import report_failure
 
-        print_failure(error, arguments)
+        report_failure(error, arguments)
         return find_status(error)

@@ -13,9 +13,9 @@ from dicodec.cli.convert.options import parse_options
 from dicodec.cli.convert.output import (
     ReportFile,
     check_report_place,
-    print_failure,
     print_report,
     print_skipped,
+    report_failure,
 )
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches
@@ -50,10 +50,10 @@ def convert_files(arguments: argparse.Namespace) -> int:
         check_report_place(arguments.report, [place for pair in targets for place in pair])
         _make_output(arguments)
     except (InvalidOptionError, UnsupportedTargetError) as error:
-        print_failure(error, arguments)
+        report_failure(error, arguments)
         return WRONG_USAGE
     except WriteError as error:  # the output folder
-        print_failure(error, arguments)
+        report_failure(error, arguments)
         return SOME_FAILED
     failed, in_place = False, arguments.in_place
     try:
@@ -71,15 +71,15 @@ def convert_files(arguments: argparse.Namespace) -> int:
                 except DicodecError as error:
                     failed = True
                     reports.write({"error": in_switches(error).as_dict()})
-                    print_failure(error, arguments)
+                    report_failure(error, arguments)
                 else:
                     print_report(report, arguments, reports)
                     failed = failed or bool(report.salvaged)
     except InvalidOptionError as error:
-        print_failure(error, arguments)
+        report_failure(error, arguments)
         return WRONG_USAGE
     if reports.error is not None:
-        print_failure(reports.error, arguments)
+        report_failure(reports.error, arguments)
         return SOME_FAILED
     return SOME_FAILED if failed else 0
 

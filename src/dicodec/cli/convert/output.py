@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
-from dicodec.cli.printing import in_switches, print_error, print_line
+from dicodec.cli.printing import print_failure, print_line
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
 from dicodec.model.lines import json_line
@@ -166,10 +166,6 @@ def _format_outcome(report: ConversionReport) -> str:
     return f"{text}, verified" if report.verified else text
 
 
-def print_failure(error: DicodecError, arguments: argparse.Namespace) -> None:
+def report_failure(error: DicodecError, arguments: argparse.Namespace) -> None:
     """Print an error, as JSON if the command has --json."""
-    if arguments.json:
-        stream = sys.stderr if arguments.output == "-" else sys.stdout
-        print(json_line({"error": in_switches(error).as_dict()}), file=stream)
-    else:
-        print_error(error)
+    print_failure(error, as_json=arguments.json, data_on_stdout=arguments.output == "-")

@@ -208,7 +208,8 @@ class Watcher:
 
     def _all_over(self) -> bool:
         return not any(
-            tally.state in {JobState.PENDING, JobState.RUNNING} for tally in self._store.tallies()
+            tally.state in {JobState.PENDING, JobState.RUNNING}
+            for tally in self._store.read_tallies()
         )
 
     # After a job has ended.

@@ -85,7 +85,7 @@ class _OfStore(Collector):
         jobs = GaugeMetricFamily(
             "dicodec_jobs", "Jobs in the queue by state and error code.", labels=("state", "cause")
         )
-        tallies = self._store.tallies()
+        tallies = self._store.read_tallies()
         for tally in tallies:
             jobs.add_metric((str(tally.state), tally.cause), tally.jobs)
         for state in JobState:
@@ -95,5 +95,5 @@ class _OfStore(Collector):
         age = GaugeMetricFamily(
             "dicodec_queue_age_seconds", "Seconds that the longest waiting job has been due."
         )
-        age.add_metric((), self._store.queue_age())
+        age.add_metric((), self._store.measure_queue_age())
         yield age

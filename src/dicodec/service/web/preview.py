@@ -36,7 +36,7 @@ def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> b
     import imagecodecs
     import numpy as np
 
-    from dicodec.comparison.picture import rendered, shown
+    from dicodec.comparison.picture import prepare, render
 
     with open_tolerantly(item.path, DEFAULT_LIMITS) as file:
         if not file.frames.present:
@@ -46,6 +46,6 @@ def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> b
             raise UnsupportedSourceError(
                 f"there is no frame {item.frame}", hint="frames are counted from 0"
             )
-        picture = rendered(shown(side, side.read(item.frame)))
+        picture = render(prepare(side, side.read(item.frame)))
     step = -(-max(picture.shape[:2]) // item.largest_side)
     return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture[::step, ::step])))

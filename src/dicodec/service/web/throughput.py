@@ -48,7 +48,7 @@ class Throughput:
             slot.done += not failed
             slot.bytes += 0 if failed else size
 
-    def slots(self) -> list[Slot]:
+    def read_slots(self) -> list[Slot]:
         """Return all slots, the oldest first, empty ones included."""
         now = self._current()
         with self._lock:

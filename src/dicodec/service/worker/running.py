@@ -6,65 +6,42 @@ import asyncio
 import logging
 import signal
 
-from dicodec.service.brokers.broker import Broker
 from dicodec.service.ending_signals import find_ending_signals
-from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.logs import Log
-from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.worker.service import WorkerOptions, WorkerService
+from dicodec.service.worker.service import WorkerService
 
 
-def run_worker(
-    broker: Broker,
-    store: JobStore,
-    executor: Executor,
-    log: Log,
-    options: WorkerOptions,
-    *,
-    grace: float,
-) -> None:
+def run_worker(service: WorkerService, *, grace: float) -> None:
     """Work until a signal. Running jobs may finish; a second signal abandons them.
 
     Args:
-        broker: see WorkerService, as for the next four.
-        store: the job store.
-        executor: carries out the jobs.
-        log: gets a line for each attempt.
-        options: options of the worker.
+        service: the worker.
         grace: seconds that jobs get to finish.
 
     Raises:
         InternalError: processes cannot be started.
     """
-    asyncio.run(_run(broker, store, executor, log, options, grace))
+    asyncio.run(_run(service, grace))
 
 
-async def _run(
-    broker: Broker,
-    store: JobStore,
-    executor: Executor,
-    log: Log,
-    options: WorkerOptions,
-    grace: float,
-) -> None:
-    service = WorkerService(broker, store, executor, log, options)
+async def _run(service: WorkerService, grace: float) -> None:
     hurry = asyncio.Event()
     signals = 0
 
-    def hear() -> None:
+    def stop() -> None:
         nonlocal signals
         signals += 1
         service.stop()
         if signals > 1:
             hurry.set()
 
-    clients = _ClientLog(log, broker.url)
+    clients = _ClientLog(service.log, service.broker.url)
     logging.getLogger().addHandler(clients)
     logging.captureWarnings(True)  # warnings of clients whose connection broke go to the log too
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, *find_ending_signals())
     for number in numbers:
-        loop.add_signal_handler(number, hear)
+        loop.add_signal_handler(number, stop)
     try:
         await service.run(grace, hurry)
     finally:

@@ -74,11 +74,11 @@ class WorkerService:
     def __init__(
         self, broker: Broker, store: JobStore, executor: Executor, log: Log, options: WorkerOptions
     ) -> None:
-        self._broker = broker
+        self.broker = broker
         self._connection = Connection(broker, log)
         self._store = AsyncJobStore(store, log)
         self._executor = executor
-        self._log = log
+        self.log = log
         self._options = options
         self._jobs: dict[str, DeliveredJob] = {}
         self._ended: deque[DeliveredJob] = deque()
@@ -112,7 +112,7 @@ class WorkerService:
         try:
             await asyncio.wait([*loops, stopping], return_when="FIRST_COMPLETED")
             self.stop()
-            self._log.write("info", "stopping", jobs=len(self._jobs))
+            self.log.write("info", "stopping", jobs=len(self._jobs))
             await self._drain(grace, hurry)
             for one in loops:
                 if one.done():
@@ -153,7 +153,7 @@ class WorkerService:
                 await self._room_made.wait()
 
     def _group_size(self) -> int:
-        share = self._broker.options.prefetch // (self._executor.jobs + 1)
+        share = self.broker.options.prefetch // (self._executor.jobs + 1)
         return max(1, min(self._grouping.size, share))
 
     def _room(self) -> int:
@@ -162,7 +162,7 @@ class WorkerService:
             files_for(jobs, self._group_size()),
             jobs * self._grouping.files_in(_AHEAD_SECONDS),
         )
-        return min(wanted, self._broker.options.prefetch) - len(self._jobs)
+        return min(wanted, self.broker.options.prefetch) - len(self._jobs)
 
     async def _begin(self, deliveries: Sequence[Delivery]) -> None:
         new: dict[str, DeliveredJob] = {}
@@ -219,18 +219,18 @@ class WorkerService:
         return True
 
     async def _refuse(self, delivery: Delivery, error: DicodecError) -> None:
-        self._log.write("error", "not a request", code=error.code, message=error.message)
+        self.log.write("error", "not a request", code=error.code, message=error.message)
         await self._settle(
-            settlement.settle_unreadable(delivery, error, self._broker.consumer), delivery
+            settlement.settle_unreadable(delivery, error, self.broker.consumer), delivery
         )
 
     async def _settle_known(self, delivery: Delivery, request: Request, job: Job) -> None:
         if not settlement.is_same_request(request, job):
             await self._refuse(delivery, RequestError("the id is that of another request"))
             return
-        self._log.write("info", "known already", job=job.id, trace=job.trace, state=str(job.state))
+        self.log.write("info", "known already", job=job.id, trace=job.trace, state=str(job.state))
         await self._settle(
-            settlement.settle_known(delivery, job, self._store.lease, self._broker.consumer),
+            settlement.settle_known(delivery, job, self._store.lease, self.broker.consumer),
             delivery,
         )
 
@@ -272,15 +272,15 @@ class WorkerService:
                 back += delivered.deliveries
                 continue
             log_attempt(
-                self._log,
+                self.log,
                 outcome,
                 attempt=delivered.attempt,
                 trace=delivered.request.trace_id,
                 file=delivered.request.source,
             )
-            settled = settlement.settle_ended(delivered.latest, outcome, self._broker.consumer)
+            settled = settlement.settle_ended(delivered.latest, outcome, self.broker.consumer)
             # A message that cannot be acknowledged any more is delivered again.
-            gone = not self._broker.remembers and delivered.latest.session != self._broker.session
+            gone = not self.broker.remembers and delivered.latest.session != self.broker.session
             copies += settled.events if gone else settled.messages
             done += delivered.deliveries
         if copies or done or back:
@@ -312,7 +312,7 @@ class WorkerService:
     # Heartbeats.
 
     async def _beat(self) -> None:
-        silence = min(self._broker.options.silence, self._store.lease) / BEATS_PER_LEASE
+        silence = min(self.broker.options.silence, self._store.lease) / BEATS_PER_LEASE
         last = 0.0
         while True:
             await asyncio.sleep(min(_TURN_SECONDS, silence))

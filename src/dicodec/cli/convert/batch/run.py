@@ -25,7 +25,7 @@ from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.work_item import WorkOptions
 from dicodec.cli.convert.batch.report import BatchReport, NoProgress
 from dicodec.cli.convert.options import parse_options
-from dicodec.cli.convert.output import ReportFile, print_failure
+from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
@@ -72,7 +72,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
             summary = batch.run(interruptions.count, progress.show)
         report.finish(summary)
     if reports.error is not None:
-        print_failure(reports.error, arguments)
+        report_failure(reports.error, arguments)
     if summary.interrupted:
         return interruptions.status
     return 0 if summary.all_well and reports.error is None else SOME_FAILED

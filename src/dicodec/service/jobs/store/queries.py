@@ -23,7 +23,7 @@ class StoreReading:
         rows = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job,))
         return parse_job(rows[0]) if rows else None
 
-    def jobs(self, wanted: JobFilter, limit: int) -> list[Job]:
+    def list_jobs(self, wanted: JobFilter, limit: int) -> list[Job]:
         """Return at most `limit` of the wanted jobs, the latest first."""
         rows = [
             ("state = ?", wanted.state),
@@ -41,14 +41,14 @@ class StoreReading:
         )
         return [*map(parse_job, found)]
 
-    def tallies(self) -> list[Tally]:
+    def read_tallies(self) -> list[Tally]:
         """Return the numbers of jobs by state and error code; the time does not grow with them."""
         rows = self._query(
             "SELECT state, cause, jobs, source_bytes, target_bytes FROM tally WHERE jobs"
         )
         return [Tally(JobState(state), *rest) for state, *rest in rows]
 
-    def queue_age(self) -> float:
+    def measure_queue_age(self) -> float:
         """Return the seconds that the oldest due job has waited; 0 if none is due."""
         (oldest,) = self._query(
             "SELECT min(max(created, not_before)) FROM (SELECT created, not_before FROM job"
@@ -57,7 +57,7 @@ class StoreReading:
         )[0]
         return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
 
-    def events_after(self, number: int, limit: int = 500) -> list[tuple[int, str, str]]:
+    def read_events(self, number: int, limit: int = 500) -> list[tuple[int, str, str]]:
         """Return rows (number, job's id, event as JSON) after an event, the oldest first."""
         rows = self._query(
             "SELECT number, job, json FROM event WHERE number > ? ORDER BY number LIMIT ?",
@@ -65,7 +65,7 @@ class StoreReading:
         )
         return [(row[0], row[1], row[2]) for row in rows]
 
-    def last_event(self) -> int:
+    def find_last_event(self) -> int:
         """Return the number of the latest event; 0 if there is none."""
         return int(self._query("SELECT ifnull(max(number), 0) FROM event")[0][0])
 

@@ -27,7 +27,7 @@ _LARGEST = 2**62
 @router.get(
     "/api/events",
     response_class=StreamingResponse,
-    summary="Be told what happens",
+    summary="Receive events",
     responses={
         200: {
             "description": "events; `id` is to be sent as Last-Event-ID after a break",
@@ -50,7 +50,7 @@ async def events(
     service.streams.take()
     after = last_event_id
     if after is None:
-        after = await asyncio.to_thread(service.store.last_event)
+        after = await asyncio.to_thread(service.store.find_last_event)
     return _Stream(service, _read_events(service, after, job, limit))
 
 
@@ -75,7 +75,7 @@ async def _read_events(
     signed = time.monotonic()
     left = limit
     while left != 0 and not service.is_closing():
-        rows = await asyncio.to_thread(service.store.events_after, after)
+        rows = await asyncio.to_thread(service.store.read_events, after)
         for number, job, json in rows:
             after = number
             if wanted not in {None, job} or left == 0:

@@ -146,7 +146,7 @@ def jobs(
 ) -> dict[str, Any]:
     """List jobs, the latest first, in pages."""
     wanted = JobFilter(state=state, cause=cause, tenant=tenant, text=text or None, before=before)
-    page = service.store.jobs(wanted, limit)
+    page = service.store.list_jobs(wanted, limit)
     more = page[-1].number if len(page) == limit else None
     return {"jobs": [job_answer(job) for job in page], "next": more}
 

@@ -18,7 +18,7 @@ from dicodec.service.web.throughput import SLOT_SECONDS
 router = APIRouter(tags=["service"])
 
 
-@router.get("/api/status", response_model=Status, summary="How the service is",
+@router.get("/api/status", response_model=Status, summary="Show the state of the service",
             responses=describe_refusals())  # fmt: skip
 def status(service: TheService) -> dict[str, Any]:
     """Return jobs by state and cause, and the jobs that ended in the last minutes."""
@@ -27,7 +27,7 @@ def status(service: TheService) -> dict[str, Any]:
         "uptime": time.time() - service.started,
         "workers": service.executor.jobs,
         "in_flight": service.executor.unfinished,
-        "queue_age": service.store.queue_age(),
+        "queue_age": service.store.measure_queue_age(),
         "tallies": [
             {
                 "state": one.state,
@@ -36,19 +36,20 @@ def status(service: TheService) -> dict[str, Any]:
                 "source_bytes": one.source_bytes,
                 "target_bytes": one.target_bytes,
             }
-            for one in service.store.tallies()
+            for one in service.store.read_tallies()
         ],
         "slot_seconds": SLOT_SECONDS,
         "slots": [
             {"done": slot.done, "failed": slot.failed, "bytes": slot.bytes}
-            for slot in service.throughput.slots()
+            for slot in service.throughput.read_slots()
         ],
         "upload_limit": service.options.upload_limit,
         "roots": list(service.options.roots),
     }
 
 
-@router.get("/api/syntaxes", response_model=list[SyntaxAnswer], summary="What can be asked for",
+@router.get("/api/syntaxes", response_model=list[SyntaxAnswer],
+            summary="List the transfer syntaxes that can be written",
             responses=describe_refusals())  # fmt: skip
 def syntaxes() -> list[dict[str, Any]]:
     """Return the transfer syntaxes that dicodec writes."""
@@ -64,7 +65,8 @@ def syntaxes() -> list[dict[str, Any]]:
     ]
 
 
-@router.get("/api/options", response_model=list[OptionAnswer], summary="How it can be asked for",
+@router.get("/api/options", response_model=list[OptionAnswer],
+            summary="List the options of a conversion",
             responses=describe_refusals())  # fmt: skip
 def options() -> list[OptionAnswer]:
     """Return the options that a conversion of an uploaded file can have."""
