@@ -341,6 +341,44 @@ def test_the_web_gets_what_it_decodes() -> None:
     assert len([s for s in TRANSFER_SYNTAXES if s.uid.removeprefix("1.2.840.10008.") in WEB]) == 16
 
 
+WITHOUT_VIEWER = ["encapsulated-uncompressed", "deflated-frame"]
+
+
+@pytest.mark.parametrize("syntax", WITHOUT_VIEWER)
+@pytest.mark.parametrize("color", ["YBR_FULL", "YBR_FULL_422", "RGB"])
+def test_the_web_gets_no_ycbcr_as_htj2k(syntax: str, color: str) -> None:
+    """Its decoder of HTJ2K takes all colors for RGB."""
+    source = convert_bytes(IMAGE_KINDS["rgb-8"].make()[0], to=syntax, photometric=color)
+    out = io.BytesIO()
+    convert_by_policy(source, out, BASE, policy=load_policy("web"), in_place=False)
+
+    found = inspect(out.getvalue())
+    assert found.image is not None
+    in_htj2k = color == "RGB"
+    assert found.transfer_syntax == ("htj2k-lossless" if in_htj2k else "explicit-le")
+    assert found.image.photometric_interpretation == ("YBR_RCT" if in_htj2k else color)
+
+
+@pytest.mark.parametrize("stated", ["RGB", "YBR_FULL_422"])
+def test_the_web_gets_no_ycbcr_of_retired_jpeg_as_htj2k(stated: str) -> None:
+    from PIL import Image
+
+    samples = IMAGE_KINDS["rgb-8"].make()[1][0]
+    stream = io.BytesIO()
+    Image.fromarray(samples).save(stream, "JPEG", progressive=True, quality=90)
+    source = make_file(
+        48, 64, 3, 8, 8, photometric=stated, streams=[[stream.getvalue()]],
+        transfer_syntax="1.2.840.10008.1.2.4.55",
+    )[0]  # fmt: skip
+    out = io.BytesIO()
+    convert_by_policy(source, out, BASE, policy=load_policy("web"), in_place=False)
+
+    found = inspect(out.getvalue())
+    assert found.image is not None
+    assert found.transfer_syntax == "explicit-le"
+    assert found.image.photometric_interpretation == "YBR_FULL"
+
+
 def test_lossy_streams_stay_in_archives() -> None:
     content = convert_bytes(IMAGE_KINDS["rgb-8"].make()[0], to="jpeg", lossy=True)
     for name in ("archive", "fast-archive"):
