@@ -37,7 +37,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="show a frame of A, of B, and their difference side by side")  # fmt: skip
     add("--frame", type=int, metavar="N",
         help="frame of the picture, from 0 (default: the one with the largest error)")  # fmt: skip
-    add("--workers", type=int, metavar="N", help="threads for the frames")
+    add_option(command, OPTIONS["workers"])
     add("--json", action="store_true", help="print the comparison as JSON")
     add("-q", "--quiet", action="store_true", help="print errors only")
     add("-v", "--verbose", action="store_true", help="print every frame that differs")

@@ -13,7 +13,8 @@ import httpx
 import pydicom
 import pytest
 
-from dicodec import convert_bytes
+from dicodec import ConversionOptions, convert_bytes
+from dicodec.conversion.convert import convert_with
 from helpers.made import EXPLICIT_BE, make_file
 from helpers.service_process import RunningService, running
 
@@ -68,6 +69,25 @@ def test_a_form_comes_back_converted(service: RunningService) -> None:
         "X",
         "1.2.840.10008.1.2.4.90",
     )
+
+
+def test_a_request_takes_what_is_of_an_image(service: RunningService) -> None:
+    whole = make_file(16, 16, frames=3)[0]
+    damaged = whole[: -16 * 16 // 2]
+    refused = convert(service, damaged)
+    assert refused.status_code == 422
+    hint = '"salvage": "fill" or "salvage": "drop" saves the frames that are whole'
+    assert refused.json()["error"]["hint"] == hint
+    answer = convert(service, damaged, "to=rle&salvage=fill")
+    assert answer.status_code == 200, answer.text
+    assert "1 of 3 frames" in json.loads(answer.headers["Dicodec-Report"])["salvaged"]
+    for query, options in (
+        ("to=rle&standardize=true", ConversionOptions.of("rle", standardize=True)),
+        ("to=rle&charset=utf-8", ConversionOptions.of("rle", charset="utf-8")),
+    ):
+        out = BytesIO()
+        convert_with(FILE, out, options)
+        assert convert(service, FILE, query).content == out.getvalue()
 
 
 def test_a_body_of_unknown_length_is_taken(service: RunningService) -> None:
