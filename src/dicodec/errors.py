@@ -1,4 +1,4 @@
-"""Every error that dicodec raises: one tree, a stable code each, and where in the file it happened.
+"""The errors that dicodec raises: one tree, each with a stable code and a location in the file.
 
     DicodecError
     ├── ReadError                      the source could not be read or understood
@@ -17,7 +17,7 @@
     │       └── MissingFrameError
     ├── ConversionError                the source is understood, the conversion is not possible
     │   ├── InvalidOptionError
-    │   ├── RequestError               a message is no request, or one that cannot be
+    │   ├── RequestError               a message is not a request, or not one that can be met
     │   ├── PathNotAllowedError        a job names a path that jobs may not use
     │   ├── UnsupportedSourceError     a source whose pixels we cannot decode
     │   ├── UnsupportedTargetError     a target that we never write
@@ -26,7 +26,7 @@
     │   ├── ContradictionError         strict: the source is not as it says
     │   ├── SampleRangeError           samples outside Bits Stored
     │   ├── EncodeError
-    │   ├── VerificationError          the result, read again, is not what it should be
+    │   ├── VerificationError          the result, read again, differs from the plan
     │   ├── NoWitnessError             no other decoder can check the result
     │   ├── EngineError                the engine asked for failed, or is not installed
     │   │   └── EngineCrashedError
@@ -58,7 +58,7 @@ class DicodecError(Exception):
         frame: the frame at fault, counted from 0.
         attribute: keyword or tag of the attribute at fault.
         offset: byte offset in the source.
-        hint: what would help.
+        hint: the way out.
 
     Message and hint name options as calls have them, between backquotes: `overwrite=True`. Other
     entrances word them with `dicodec.model.option_words`.
@@ -99,6 +99,48 @@ class DicodecError(Exception):
             text += f"; {self.hint}"
         return text
 
+    def with_location(
+        self,
+        *,
+        path: str | None = None,
+        frame: int | None = None,
+        attribute: str | None = None,
+        offset: int | None = None,
+    ) -> Self:
+        """Fill in the fields of the location that are not known yet, and return the error.
+
+        Args:
+            path: the file at fault, as the caller named it.
+            frame: the frame at fault, counted from 0.
+            attribute: keyword or tag of the attribute at fault.
+            offset: byte offset in the source.
+        """
+        self.path = path if self.path is None else self.path
+        self.frame = frame if self.frame is None else self.frame
+        self.attribute = attribute if self.attribute is None else self.attribute
+        self.offset = offset if self.offset is None else self.offset
+        return self
+
+    def with_hint(self, hint: str | None) -> Self:
+        """Set the hint if there is none yet, and return the error."""
+        self.hint = self.hint or hint
+        return self
+
+    def with_path(self, path: str, *, instead_of: str | None) -> Self:
+        """Name the file, also if the error names its temporary copy, and return the error."""
+        self.path = path if self.path in (None, instead_of) else self.path
+        return self
+
+    def with_offset(self, offset: int | None) -> Self:
+        """Replace an offset that counts from a stream or a value, and return the error."""
+        self.offset = offset
+        return self
+
+    def with_context(self, context: str) -> Self:
+        """Put the part of a larger text at fault before the message, and return the error."""
+        self.message = f"{context}: {self.message}"
+        return self
+
     def reword(self, word: Callable[[str], str]) -> None:
         """Put message and hint in other words: those of the entrance that shows them."""
         self.message = word(self.message)
@@ -106,7 +148,7 @@ class DicodecError(Exception):
             self.hint = word(self.hint)
 
     def as_dict(self) -> dict[str, str | int]:
-        """Return what is known, without empty fields, in a form that JSON can hold."""
+        """Return the fields that are not empty, in a form that JSON can hold."""
         fields: dict[str, str | int | None] = {
             "code": self.code,
             "kind": kind_of(self),
@@ -205,7 +247,7 @@ class MissingFrameError(FrameError):
 
 
 class ConversionError(DicodecError):
-    """The source is understood, but cannot become what was asked for."""
+    """The source is understood, but cannot be converted as requested."""
 
     code = "conversion-error"
 
@@ -217,10 +259,10 @@ class InvalidOptionError(ConversionError):
 
 
 class RequestError(ConversionError):
-    """A message that asks for a conversion cannot be understood, or names what there is not.
+    """A message that asks for a conversion is not understood, or names something unknown.
 
     Attributes:
-        field: of the message; None where it is no object of JSON.
+        field: of the message; None if it is not a JSON object.
     """
 
     code = "invalid-request"
@@ -261,7 +303,7 @@ class LossyNotAllowedError(ConversionError):
 
 
 class ContradictionError(ConversionError):
-    """Strict conversion: the source is not what it says it is."""
+    """Strict conversion: the source contradicts itself or departs from the standard."""
 
     code = "contradiction"
 
@@ -279,7 +321,7 @@ class EncodeError(ConversionError):
 
 
 class VerificationError(ConversionError):
-    """The finished result was read again, and is not what it should be."""
+    """The finished result was read again, and differs from the plan."""
 
     code = "verification-failed"
 
@@ -333,7 +375,7 @@ class TargetExistsError(WriteError):
 
     @classmethod
     def of_kept_original(cls, path: str) -> Self:
-        """Return the error of a target that is an original which `backup` kept."""
+        """Return the error for a target that is an original kept by `backup`."""
         return cls(
             "the target is an original that `backup` kept, and is not overwritten",
             path=path,
@@ -358,7 +400,7 @@ class TargetUnavailableError(WriteError):
 
 
 class DiskFullError(WriteError):
-    """No room is left where the output goes."""
+    """The output's file system is full."""
 
     code = "disk-full"
 
@@ -370,6 +412,6 @@ class InternalError(DicodecError):
 
 
 def kind_of(error: DicodecError) -> str:
-    """Return which of the three kinds an error is: "reading", "converting" or "writing"."""
+    """Return the kind of an error: "reading", "converting" or "writing"."""
     rows = {ReadError: "reading", ConversionError: "converting", WriteError: "writing"}
     return next((name for kind, name in rows.items() if isinstance(error, kind)), "unknown")

@@ -1,4 +1,4 @@
-"""What a conversion did: a value for programs, lines for people."""
+"""The report of a conversion: a value for programs, lines for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dicodec.model.oddity import Oddity
 from dicodec.model.salvage import DamagedFrame
 
 LEFT_ALONE = "left alone"
-"""What a report says of a file that is replaced in place and was right already."""
+"""The action of a file that was to be replaced in place and was right already."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,31 +20,31 @@ class ConversionReport:
         source, target: as the caller named them; None for buffers.
         source_syntax, target_syntax: short names of the transfer syntaxes.
         engine: "dicodec" or "gdcm".
-        action: what was done with the pixels: "copied", "moved", "repacked", "unpacked",
-            "transcoded", or "none" where the data set has none; "left alone" where the file was
-            to be replaced in place and is right already.
+        action: done to the pixels: "copied", "moved", "repacked", "unpacked", "transcoded", or
+            "none" if the data set has none; "left alone" if the file was to be replaced in place
+            and is right already.
         frames: number of frames; 0 without pixels.
         photometric_interpretation: of source and result.
         lossy: whether this conversion lost information.
-        compression_ratio: size of the native frames to that of the result's, where it has streams.
-        decisions: what was decided about the image, and why.
+        compression_ratio: size of the native frames to that of the result's, if it has streams.
+        decisions: about the image, each with its reason.
         changes: the attributes that were changed, one line each.
         oddities: departures from the standard that were found in the source.
-        repairs: what `--standardize` put right, beside the oddities.
-        warnings: what the user should know.
+        repairs: corrections made by `--standardize`, beside the oddities.
+        warnings: for the user.
         salvaged_frames: of a damaged source, the frames that could not be read, from 0, and why.
-        salvaged: in words, what became of a damaged source; empty where it was whole.
+        salvaged: in words, how a damaged source was converted; empty if it was whole.
         source_size, target_size: bytes.
         replaced_digest: SHA-256, in hexadecimal, of the file that the result replaced in place;
             empty if it replaced none.
         seconds: wall time, by stage: "open", "plan", "convert", "verify", "total".
         verified: whether the result was decoded again and compared.
-        witness: who else than dicodec decoded what: "GDCM 3.2.6: the result and the source"; empty
-            where nobody did.
-        largest_error: of any sample, where a lossy result was verified.
-        psnr: peak signal-to-noise ratio in dB, where a lossy result was verified.
+        witness: the other decoder and the files it decoded: "GDCM 3.2.6: the result and the
+            source"; empty without one.
+        largest_error: of any sample, if a lossy result was verified.
+        psnr: peak signal-to-noise ratio in dB, if a lossy result was verified.
         rule: of the policy that decided; empty without a policy.
-        dry_run: True where nothing was written.
+        dry_run: True if nothing was written.
     """
 
     source: str | None = None

@@ -16,7 +16,7 @@ from dicodec.errors import FrameError, MalformedFileError
 from dicodec.model.transfer_syntax import by_name
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.repair import streams
-from dicodec.repair.jpeg_tables import HUFFMAN
+from dicodec.repair.streams import HUFFMAN
 from helpers.made import IMAGE_KINDS, encapsulated, make_file
 from helpers.odd_files import (
     PIXEL_DATA,

@@ -46,5 +46,5 @@ def test_a_ct_of_8_bits_is_made_and_warned_of() -> None:
     report = convert(data, None, to="rle", rescale_to_8bit=True)
 
     assert report.warnings == [
-        "Bits Allocated 8 is not among what PS3.3 C.8.2.1 has for CT Image Storage"
+        "Bits Allocated 8 is not among the values that PS3.3 C.8.2.1 allows for CT Image Storage"
     ]

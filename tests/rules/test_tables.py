@@ -10,7 +10,7 @@ from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss, by_name, writable
 from dicodec.rules.capabilities import capability
-from dicodec.rules.compatible_syntaxes import _ALSO_VALID_AS, also_valid_as
+from dicodec.rules.targets import _ALSO_VALID_AS, also_valid_as
 
 
 def test_streams_stay_within_their_family() -> None:

@@ -111,6 +111,17 @@ def test_text_says_where_and_what_would_help() -> None:
     assert str(DicodecError("just this")) == "just this"
 
 
+def test_a_location_fills_only_what_is_not_known() -> None:
+    error = errors.TruncatedFrameError("the stream ends", frame=0, hint="send it")
+
+    assert error.with_location(path="a.dcm", frame=7, offset=3).with_hint("no") is error
+    assert str(error) == "a.dcm: the stream ends (frame 0, at byte 3); send it"
+    error.with_location(path="b.dcm", attribute="PixelData").with_offset(9).with_context("rule 1")
+    assert str(error) == "a.dcm: rule 1: the stream ends (frame 0, PixelData, at byte 9); send it"
+    assert error.with_path("b.dcm", instead_of="a.dcm").path == "b.dcm"
+    assert error.with_path("c.dcm", instead_of="a.dcm").path == "b.dcm"
+
+
 def test_json_holds_all_that_is_known_and_nothing_else() -> None:
     full = errors.TruncatedFrameError(
         "the stream ends", path="a.dcm", frame=0, attribute="PixelData", offset=0, hint="send it"

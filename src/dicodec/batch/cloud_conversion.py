@@ -96,6 +96,6 @@ def _convert(
     try:
         return convert(opened, target, options)
     except DicodecError as error:
-        if error.path is None and isinstance(source, str) and kind_of(error) != "writing":
-            error.path = source
+        if isinstance(source, str) and kind_of(error) != "writing":
+            error.with_location(path=source)
         raise

@@ -65,7 +65,7 @@ def name_item(
         ):
             return layout.make_path(file.data_set, work.options)
     except DicodecError as error:
-        _add_source(error, item.reference)
+        error.with_path(item.reference.name, instead_of=item.reference.spool)
         raise
 
 
@@ -87,7 +87,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
             waiting = len(context.placement)
             report = _convert(work, source, item, options, context)
     except DicodecError as error:
-        _add_source(error, reference)
+        error.with_path(reference.name, instead_of=reference.spool)
         raise
     report.source = reference.name
     report.rule = rule or ""
@@ -231,11 +231,6 @@ def _report_progress(context: WorkContext) -> Progress:
             context.report((done, frames))
 
     return progress
-
-
-def _add_source(error: DicodecError, reference: SourceReference) -> None:
-    if error.path is None or error.path == reference.spool:
-        error.path = reference.name
 
 
 def _digest_source(reference: SourceReference) -> str:

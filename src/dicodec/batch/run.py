@@ -177,8 +177,8 @@ class Batch:
                     self._end(position, replace(outcome, attempts=event.attempts))
                 case ItemOutcome(error=DicodecError() as error):
                     source = self._in_work[position]
-                    if error.path is None and source.reference is not None:
-                        error.path = source.reference.name
+                    if source.reference is not None:
+                        error.with_location(path=source.reference.name)
                     self._end(position, FileOutcome.of_error(error, event.attempts))
 
     def _convert_named(self) -> None:

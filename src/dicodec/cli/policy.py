@@ -68,7 +68,7 @@ def _explain(path: str, policy: Policy) -> dict[str, Any]:
         with open_tolerantly(path, base.limits) as file:
             choice, reasons = policy.choose_for(file, base), policy.explain(file)
     except DicodecError as error:
-        error.path = error.path or path
+        error.with_location(path=path)
         raise
     found: dict[str, Any] = {
         "source": path,

@@ -153,7 +153,7 @@ def _open(stack: ExitStack, source: Source, name: str | None, limits: Limits) ->
     try:
         return stack.enter_context(open_tolerantly(source, limits))
     except DicodecError as error:
-        error.path = error.path or name
+        error.with_location(path=name)
         raise
 
 

@@ -45,8 +45,7 @@ class Side:
         try:
             return self.decode(frame)
         except DicodecError as error:
-            error.path = error.path or self.name
-            error.frame = frame if error.frame is None else error.frame
+            error.with_location(path=self.name, frame=frame)
             raise
 
     def common(self, samples: Samples) -> Samples:
@@ -84,7 +83,7 @@ def open_side(file: DicomFile, name: str | None) -> Side:
     try:
         decode, image = decoded_frames(file)
     except DicodecError as error:
-        error.path = error.path or name
+        error.with_location(path=name)
         raise
     return Side(name, file.data_set, decode, image)
 
@@ -176,5 +175,5 @@ def _routes(side: Side, wanted: str) -> list[Route]:
     try:
         return side.routes(wanted)
     except DicodecError as error:
-        error.path = error.path or side.name
+        error.with_location(path=side.name)
         raise

@@ -84,8 +84,7 @@ def convert_with(
                 readable = replace(opened, file=_make_readable(opened.file, error))
                 report = _Attempt(request, readable, seconds).run()
     except DicodecError as error:
-        if error.path is None:
-            error.path = path if kind_of(error) != "writing" else target_path
+        error.with_location(path=path if kind_of(error) != "writing" else target_path)
         raise
     report.seconds["total"] = time.perf_counter() - started
     return report

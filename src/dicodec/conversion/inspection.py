@@ -135,7 +135,7 @@ def inspect(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
         with open_tolerantly(source, limits) as file:
             return _inspected(file, name)
     except DicodecError as error:
-        error.path = error.path or name
+        error.with_location(path=name)
         raise
 
 

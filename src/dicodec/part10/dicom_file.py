@@ -121,8 +121,7 @@ class DicomFile:
         """
         if error.frame is not None:
             return
-        error.frame = frame
-        error.offset = self.locate_frame(frame, error.offset or 0)
+        error.with_location(frame=frame).with_offset(self.locate_frame(frame, error.offset or 0))
 
 
 class Repairs:

@@ -309,7 +309,7 @@ class _Reencoder:
         try:
             span = next(walker.elements(position, end, self._source, depth=max(depth, 1)))
         except (MalformedFileError, TruncatedFileError, LimitExceededError) as error:
-            error.offset = self._offset + (error.offset or 0)
+            error.with_offset(self._offset + (error.offset or 0))
             raise
         content = self._buffer[value : span.end]
         states_vrs = any(

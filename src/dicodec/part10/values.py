@@ -158,7 +158,7 @@ def encode_user_value(
     try:
         return vr, encode_text(joined, character_set, vr)
     except InvalidOptionError as error:
-        error.attribute = attribute
+        error.with_location(attribute=attribute)
         raise
 
 
@@ -166,7 +166,7 @@ def _encode_tags(values: Sequence[str], attribute: str, encoding: DataSetEncodin
     try:
         tags = [tag_of(value) for value in values]
     except InvalidOptionError as error:
-        error.attribute = attribute
+        error.with_location(attribute=attribute)
         raise
     pairs = [part for tag in tags for part in (tag >> 16, tag & 0xFFFF)]
     return struct.pack(f"{encoding.order}{len(pairs)}H", *pairs)

@@ -32,8 +32,8 @@ from dicodec.repair.image_attributes import (
     stated_frames,
     told,
 )
-from dicodec.repair.jpeg_tables import HUFFMAN
 from dicodec.repair.overlay_positions import known_overlay_position
+from dicodec.repair.streams import HUFFMAN
 from dicodec.rules.color_space import coded_color_space, colors_agree
 
 _BY_STREAM = "by its streams"

@@ -1,4 +1,4 @@
-"""Which attributes a conversion may change, and in which circumstances, as a table."""
+"""The attributes that a conversion may change, and in which circumstances, as a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dicodec.rules.photometric_edits import ROI_MEAN, ROI_STANDARD_DEVIATION
 
 
 class Circumstance(Enum):
-    """What else has to be so for a change to be one that a conversion makes."""
+    """A condition under which a conversion makes a change."""
 
     ALWAYS = auto()
     LOSSY = auto()
@@ -26,8 +26,8 @@ class Circumstance(Enum):
 
 
 _ROWS = (
-    # attribute, circumstance, what the change follows from; sections are of PS3.3
-    # PS3.5 A.4, PS3.3 C.7.6.3.1.10: where frames begin
+    # attribute, circumstance, cause of the change; sections are of PS3.3
+    # PS3.5 A.4, PS3.3 C.7.6.3.1.10: positions of frames
     (tags.EXTENDED_OFFSET_TABLE, Circumstance.ALWAYS, "where frames begin"),
     (tags.EXTENDED_OFFSET_TABLE_LENGTHS, Circumstance.ALWAYS, "where frames begin"),
     (tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH, Circumstance.ALWAYS, "where frames begin"),
@@ -49,14 +49,14 @@ _ROWS = (
     # PS3.5 8.2.1: decoded samples of a JPEG stream may take all of its 8 or 12 bits
     (tags.BITS_ALLOCATED, Circumstance.LOSSY, "lossy: as wide as its streams"),
     (tags.BITS_STORED, Circumstance.LOSSY, "lossy: as wide as its streams"),
-    # C.7.6.3.1.4: High Bit is Bits Stored - 1; samples are compared, wherever they lie
+    # C.7.6.3.1.4: High Bit is Bits Stored - 1; samples are compared, whatever bits hold them
     (tags.HIGH_BIT, Circumstance.ALWAYS, "where the bits of a sample lie"),
     # C.7.6.3.1.7 and before: no longer true of other values
     (tags.SMALLEST_IMAGE_PIXEL_VALUE, Circumstance.NEW_VALUES, "sample values changed"),
     (tags.LARGEST_IMAGE_PIXEL_VALUE, Circumstance.NEW_VALUES, "sample values changed"),
     (tags.SMALLEST_PIXEL_VALUE_IN_SERIES, Circumstance.NEW_VALUES, "sample values changed"),
     (tags.LARGEST_PIXEL_VALUE_IN_SERIES, Circumstance.NEW_VALUES, "sample values changed"),
-    # MONOCHROME1 against MONOCHROME2: what is counted in stored values follows them
+    # MONOCHROME1 against MONOCHROME2: attributes in stored values follow them
     (0x00280120, Circumstance.INVERTED, "stored values inverted"),  # Pixel Padding Value
     (0x00280121, Circumstance.INVERTED, "stored values inverted"),  # Pixel Padding Range Limit
     (0x00281050, Circumstance.INVERTED, "stored values inverted"),  # Window Center
@@ -81,7 +81,7 @@ _ROWS = (
     ),
     (0x00280120, Circumstance.PALETTE, "palette applied"),  # Pixel Padding Value: an index
     (0x00280121, Circumstance.PALETTE, "palette applied"),  # Pixel Padding Range Limit
-    # gray levels mapped to 8 bits: what described the old values goes (C.11.1, C.11.2)
+    # gray levels mapped to 8 bits: attributes of the old values go (C.11.1, C.11.2)
     *(
         (tag, Circumstance.RESCALED, "rescaled to 8 bits")
         for tag in (
@@ -101,7 +101,7 @@ _ROWS = (
             *(group << 16 | ROI_STANDARD_DEVIATION for group in OVERLAY_GROUPS),
         )
     ),
-    # what is saved of a damaged file is another image; frames may be missing from it
+    # a salvaged result is another image; frames may be missing from it
     *(
         (tag, Circumstance.SALVAGED, "salvaged")
         for tag in (
@@ -132,7 +132,7 @@ def allowed_changes(
     lossy_methods: tuple[int, int],
     further: Collection[Circumstance] = (),
 ) -> dict[int, str]:
-    """Return the attributes that may differ between a file and what it was converted to.
+    """Return the attributes that may differ between a file and the result of its conversion.
 
     Args:
         photometric: Photometric Interpretation of both data sets.
@@ -140,8 +140,8 @@ def allowed_changes(
         further: circumstances that the data sets do not tell.
 
     Returns:
-        By tag, what the change follows from. File Meta Information, group lengths and the VR of
-        Pixel Data, which have no business in a data set's meaning, are not among them.
+        By tag, the cause of the change. File Meta Information, group lengths and the VR of Pixel
+        Data are not among them, because they are not part of a data set's meaning.
     """
     circumstances = {Circumstance.ALWAYS, *further}
     if lossy_methods[0] != lossy_methods[1]:

@@ -1,4 +1,4 @@
-"""What can be written in each transfer syntax, within what PS3.5 lets it hold: a table to show."""
+"""The images that each transfer syntax can be written with, within PS3.5: a table to show."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dicodec.model.transfer_syntax import TransferSyntax
 
 
 class Capability(NamedTuple):
-    """What this program can write in a transfer syntax.
+    """The images that this program can write in a transfer syntax.
 
     Attributes:
         photometric_interpretations: as stored.
-        bits: Bits Allocated and Bits Stored of images that it takes; what is coded with fewer or
-            more bits says so in the result.
+        bits: Bits Allocated and Bits Stored of images that it takes; if samples are coded with
+            fewer or more bits, the result's attributes state it.
         section: of PS3.5.
     """
 
@@ -58,5 +58,5 @@ _BY_NAME["jpeg-lossless-p14"] = _BY_NAME["jpeg-lossless"]
 
 
 def capability(syntax: TransferSyntax) -> Capability | None:
-    """Return what a transfer syntax can hold; None where it is no target."""
+    """Return the images that a transfer syntax can hold; None if it is not a target."""
     return _BY_NAME.get(syntax.name) or _BY_FAMILY.get(syntax.family or "")

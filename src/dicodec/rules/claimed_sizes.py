@@ -1,4 +1,4 @@
-"""Whether what a data set claims of its frames can be true, before memory is taken for it."""
+"""Check a data set's claims about its frames before memory is taken for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dicodec.model.limits import Limits
 
 _LARGE = 256 << 20
 """Bytes of a frame from which its stream has to be in proportion. An empty image of JPEG 2000 takes
-a hundred bytes, whatever its size; one of this size is no image that anybody took."""
+a hundred bytes at any size; no camera takes an empty image of this size."""
 
 
 def check_decoded_size(image: ImagePixelDescription, stream: int, limits: Limits) -> None:

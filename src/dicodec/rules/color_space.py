@@ -1,8 +1,8 @@
-"""Which color space a stream's samples are really in: data set and stream may contradict.
+"""Decide the color space of a stream's samples: data set and stream may contradict each other.
 
 PS3.5 8.2.1 says that Photometric Interpretation, not JFIF or Adobe markers, gives the color space
-of a JPEG stream. Real files lie in both directions, so the procedure below weighs what cannot be
-otherwise (subsampled components are never RGB), then what only one kind of encoder writes
+of a JPEG stream. Real files err in both directions, so the procedure below weighs certainties
+(subsampled components are never RGB), then marks of one kind of encoder
 (component ids "R", "G", "B"; an Adobe marker that denies a transform), then the data set.
 """
 
@@ -20,7 +20,7 @@ _PARTIAL = frozenset({"YBR_PARTIAL_422", "YBR_PARTIAL_420"})
 _YBR = _PARTIAL | {"YBR_FULL", "YBR_FULL_422"}
 _JPEG_2000 = frozenset({"jpeg2000", "htj2k"})
 _ONLY_IN = {"YBR_RCT": _JPEG_2000, "YBR_ICT": _JPEG_2000, "XYB": frozenset({"jpegxl"})}
-"""Families that Photometric Interpretations belong to, which their codecs turn into RGB."""
+"""Families that Photometric Interpretations belong to; their codecs turn them into RGB."""
 
 
 class ColorSpace(NamedTuple):
@@ -28,7 +28,7 @@ class ColorSpace(NamedTuple):
 
     Attributes:
         photometric_interpretation: of the samples as they are coded.
-        reason: why, in words; "" where data set and stream agree.
+        reason: in words; "" if data set and stream agree.
     """
 
     photometric_interpretation: str
@@ -38,7 +38,7 @@ class ColorSpace(NamedTuple):
 def colors_agree(image: ImagePixelDescription, family: str | None) -> bool:
     """Whether Photometric Interpretation agrees with Samples per Pixel and the transfer syntax.
 
-    PS3.3 C.7.6.3.1.2, PS3.5 8.2.4. Of interpretations that nobody knows nothing can be said.
+    PS3.3 C.7.6.3.1.2, PS3.5 8.2.4. An unknown interpretation agrees with everything.
 
     Args:
         image: as the data set describes it.

@@ -1,4 +1,4 @@
-"""Which attributes follow from a new image description, and which VR Pixel Data then has."""
+"""Edits that follow from a new image description, and the VR of Pixel Data."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _SAMPLE_STATISTICS = (
 def image_edits(
     said: Mapping[int, int | str | None], result: ImagePixelDescription
 ) -> tuple[Edit, ...]:
-    """Return the edits that make the Image Pixel Module say what the result is (C.7.6.3).
+    """Return the edits that make the Image Pixel Module describe the result (C.7.6.3).
 
     Args:
-        said: the values that a data set has, by tag. What it lacks and was assumed, and what was
-            taken for something else than it says, is written as it was taken.
+        said: the data set's values, by tag. A value that was assumed, or read as another than the
+            stated one, is written as it was read.
         result: the image that is stored.
     """
     edits: list[Edit] = []
@@ -54,7 +54,7 @@ def _rows(image: ImagePixelDescription) -> tuple[tuple[int, str, str], ...]:
 
 
 def statistics_edits() -> tuple[Edit, ...]:
-    """Remove what samples no longer bear out once their values have changed (C.7.6.3)."""
+    """Remove the statistics of samples whose values have changed (C.7.6.3)."""
     return tuple(RemoveAttribute(tag) for tag in _SAMPLE_STATISTICS)
 
 
@@ -62,7 +62,7 @@ def native_vr(image: ImagePixelDescription, stated_vr: str) -> str:
     """Return the VR of native Pixel Data (PS3.5 A.1, A.2): OW above 8 bits, else OB or OW.
 
     Args:
-        image: what is stored.
+        image: the stored image.
         stated_vr: as the source has it; "" in implicit VR.
     """
     if image.floating:
@@ -75,7 +75,7 @@ def native_vr(image: ImagePixelDescription, stated_vr: str) -> str:
 def pixel_swap_unit(image: ImagePixelDescription, vr: str) -> int:
     """Return the bytes whose order changes with byte order in native Pixel Data (PS3.5 7.3, 8.1.1).
 
-    Samples of more than 8 bits change by sample, whatever VR an odd file gives them; 8-bit and
+    Samples of more than 8 bits change by sample, even under a wrong VR; 8-bit and
     1-bit samples change by 16-bit word in OW, and not at all in OB.
     """
     if image.bits_allocated > 8:

@@ -1,6 +1,6 @@
-"""What the IODs of some SOP Classes ask of pixels, beyond what transfer syntaxes hold (PS3.3 C.8).
+"""The limits of some IODs on pixels, beyond those of transfer syntaxes, and the IODs with pixels.
 
-Conversions are not stopped by these: who asks for something else gets it, and is told.
+PS3.3 C.8, PS3.4 B.5. The limits do not stop a conversion: the report warns of them.
 """
 
 from __future__ import annotations
@@ -46,12 +46,26 @@ _ROWS = {
     "6.1": IodLimit("Ultrasound Image", _US, _ANY_BITS, "C.8.5.6"),
     "3.1": IodLimit("Ultrasound Multi-frame Image", _US, _ANY_BITS, "C.8.5.6"),
 }
+_IMAGES = frozenset(
+    {
+        "1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1",  # CR, DX, mammography, intra-oral
+        "2", "2.1", "2.2", "4", "4.1", "4.3",  # CT, MR
+        "3", "3.1", "5", "6", "6.1", "6.2", "20",  # ultrasound, nuclear medicine
+        "7", "7.1", "7.2", "7.3", "7.4",  # Secondary Capture
+        "12.1", "12.1.1", "12.2", "12.2.1", "12.3",  # X-ray angiography and fluoroscopy
+        "13.1.1", "13.1.2", "13.1.3", "13.1.4", "13.1.5", "14.1", "14.2",  # 3D, breast, IVOCT
+        "30", "66.4", "66.7", "128", "128.1", "130", "481.1",  # maps, segmentations, PET, RT Image
+        "77.1.1", "77.1.2", "77.1.3", "77.1.4", "77.1.6", "77.1.7",  # visible light
+        "77.1.5.1", "77.1.5.2", "77.1.5.4", "77.1.5.5", "77.1.5.6", "77.1.5.7", "77.1.5.8",
+    }
+)  # fmt: skip
+"""SOP Classes whose instances have pixels (PS3.4 B.5, PS3.3 A)."""
 
 
 def iod_departures(
     sop_class: str, source: ImagePixelDescription, result: ImagePixelDescription, target: str
 ) -> tuple[str, ...]:
-    """Return in words what a result has that its IOD does not allow, and the source had not.
+    """Return in words the departures of a result from its IOD that the source did not have.
 
     Args:
         sop_class: SOP Class UID.
@@ -71,6 +85,11 @@ def iod_departures(
     if bits not in limit.bits_allocated and bits != source.bits_allocated:
         found.append(f"Bits Allocated {bits}")
     return tuple(
-        f"{one} is not among what PS3.3 {limit.section} has for {limit.name} Storage"
+        f"{one} is not among the values that PS3.3 {limit.section} allows for {limit.name} Storage"
         for one in found
     )
+
+
+def is_image_class(sop_class_uid: str) -> bool:
+    """Whether instances of a SOP Class always have pixels."""
+    return sop_class_uid.removeprefix(_ROOT) in _IMAGES and sop_class_uid.startswith(_ROOT)

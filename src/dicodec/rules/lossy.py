@@ -23,7 +23,7 @@ STREAM_METHODS = {
     "htj2k": "ISO_15444_15",
     "jpegxl": "ISO_18181_1",
 }
-"""Lossy Image Compression Method by the kind of a stream, whatever the data set calls it."""
+"""Lossy Image Compression Method by the kind of a stream, under any transfer syntax."""
 
 
 VIDEO_METHODS = frozenset({"ISO_13818_2", "ISO_14496_10", "ISO_23008_2"})
@@ -57,7 +57,7 @@ def in_step(
 ) -> tuple[list[str], list[str]]:
     """Return methods and ratios with one more of each, the n-th of one with the n-th of the other.
 
-    Where a file has fewer ratios than methods, or the reverse, the shorter list is filled with
+    If a file has fewer ratios than methods, or the reverse, the shorter list is filled with
     empty values.
     """
     length = max(len(methods), len(ratios))
@@ -70,14 +70,14 @@ def in_step(
 def record_compression(
     method: str, earlier_methods: Sequence[str], earlier_ratios: Sequence[str], ratio: str
 ) -> tuple[Edit, ...]:
-    """Record one more lossy compression; what was recorded before stays (C.7.6.1.1.5.2)."""
+    """Record one more lossy compression; earlier records stay (C.7.6.1.1.5.2)."""
     return record_history(*in_step(earlier_methods, earlier_ratios, method, ratio))
 
 
 def record_history(methods: Sequence[str], ratios: Sequence[str]) -> tuple[Edit, ...]:
     """Record all lossy compressions of an image, the first one first.
 
-    Methods are left out where none has a name.
+    Methods are left out if none has a name.
     """
     edits: list[Edit] = [
         SetAttribute(tags.LOSSY_IMAGE_COMPRESSION, "CS", "01"),
@@ -96,8 +96,8 @@ class Derivation(NamedTuple):
     """How an image came to be from another, as codes of DICOM's own terminology (PS3.16 D).
 
     Attributes:
-        code: value and meaning for Derivation Code Sequence; None where none says it.
-        purpose: value and meaning of what the other image is for.
+        code: value and meaning for Derivation Code Sequence; None if no code fits.
+        purpose: value and meaning of the purpose of the reference to the other image.
     """
 
     code: tuple[str, str] | None
@@ -111,7 +111,7 @@ PROCESSING = Derivation(None, ("121322", "Source image for image processing oper
 
 
 class Identity(NamedTuple):
-    """What a data set says of which image it is.
+    """Attributes that identify an image.
 
     Attributes:
         image_type: Image Type.
@@ -127,7 +127,7 @@ class Identity(NamedTuple):
 
     @property
     def reference(self) -> Item:
-        """What refers to it (PS3.3 table 10-11)."""
+        """The item that refers to the image (PS3.3 table 10-11)."""
         return (
             SetAttribute(tags.REFERENCED_SOP_CLASS_UID, "UI", self.class_uid),
             SetAttribute(tags.REFERENCED_SOP_INSTANCE_UID, "UI", self.instance_uid),
@@ -147,14 +147,14 @@ def derived_image(
 
     Args:
         source: the image this one is made from; value 1 of its type becomes DERIVED.
-        description: what was done, for people; appended where there is room.
+        description: of the derivation, for people; appended if there is room.
         new_instance_uid: SOP Instance UID of the result; None keeps the old one, and then no
-            reference is made, as an image cannot be derived from itself. Nor is it where the source
-            has no UID to refer to.
-        derivation: what was done, as codes.
+            reference is made, because an image cannot be derived from itself. None is made either
+            if the source has no UID to refer to.
+        derivation: the codes of the derivation.
         earlier_codes: items of Derivation Code Sequence that are kept, encoded for the target.
         earlier_sources: items of Source Image Sequence that are kept, encoded for the target.
-        listed: items of Referenced Series Sequence that list the source too; none where references
+        listed: items of Referenced Series Sequence that list the source too; none if references
             need not be listed by series.
     """
     values = source.image_type.split("\\") if source.image_type else ["DERIVED", "PRIMARY"]

@@ -25,7 +25,7 @@ def overlay_edits(
         group: 0x6000 to 0x601E.
         image: in whose Pixel Data it lay, so that it is as large and has as many frames.
         data: its bits, encoded for the target.
-        has_origin: whether the data set says where it begins.
+        has_origin: whether the data set has Overlay Origin.
     """
     high = group << 16
     edits: list[Edit] = [

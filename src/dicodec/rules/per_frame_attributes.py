@@ -1,8 +1,8 @@
-"""Attributes that say something of each frame, and what becomes of them when frames are left out.
+"""Attributes with values for each frame, and their values when frames are left out.
 
 PS3.3 C.7.6.5 (Cine), C.7.6.6 (Multi-frame), C.8.4 (NM), C.8.5.6 (US), C.8.6.3 (SC Multi-frame
-Vector), C.8.7.4 (X-Ray Table), C.8.8.2 (RT Image), C.8.8.3 (RT Dose). What is not listed here is
-taken not to depend on which frames there are.
+Vector), C.8.7.4 (X-Ray Table), C.8.8.2 (RT Image), C.8.8.3 (RT Dose). Attributes that are not
+listed here are taken not to depend on the frames.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ PER_FRAME: Mapping[int, PerFrame] = {
 }  # fmt: skip
 
 ORDERED_ORGANIZATIONS = frozenset({"3D", "3D_TEMPORAL", "TILED_FULL"})
-"""Dimension Organization Types in which the order of frames alone says where they belong."""
+"""Dimension Organization Types in which the order of frames alone gives their positions."""
 
 
 def numbers_of_frames(numbers: Sequence[int], whole: Sequence[int]) -> list[int]:
@@ -78,7 +78,7 @@ def numbers_of_frames(numbers: Sequence[int], whole: Sequence[int]) -> list[int]
 def values_of_frames(
     kind: PerFrame, values: Sequence[str], whole: Sequence[int], number_of_frames: int
 ) -> list[str] | None:
-    """Return an attribute's values once some frames are left out; None where that is not sure.
+    """Return an attribute's values without those of some frames; None if that is not sure.
 
     Args:
         kind: how it depends on frames.

@@ -1,4 +1,4 @@
-"""Which attributes follow when samples are inverted, colored or given other gray levels.
+"""Edits that follow when samples are inverted, colored or given other gray levels.
 
 PS3.3 C.7.5.1.1.2, C.7.6.3, C.8.11.3, C.11.1, C.11.2, C.11.6. docs/photometric.md says why.
 """
@@ -57,7 +57,7 @@ IN_THE_WAY_OF_INVERSION = {
     0x00620002: "Segment Sequence",  # Segmentation: stored values are memberships
     0x00221450: "Pixel Value Mapping to Coded Concept Sequence",
 }
-"""What is counted in stored values, or turns them into others, and cannot simply be mirrored."""
+"""Attributes in stored values, or of mappings from them, that cannot simply be mirrored."""
 
 IN_THE_WAY_OF_RESCALING = {
     VOI_LUT_SEQUENCE: "VOI LUT Sequence",
@@ -78,7 +78,7 @@ NESTED = {
     0x00283110: "Softcopy VOI LUT Sequence",
     **dict.fromkeys((0x00281101, 0x00281201, 0x00281221), "Palette Color Lookup Table"),
 }
-"""What sequences say of stored values: functional groups, optical paths, enhanced palettes."""
+"""Sequences about stored values: functional groups, optical paths, enhanced palettes."""
 
 _XA = frozenset({"XA", "RF"})
 _NOT_FOR_DISPLAY = frozenset({"LOG", "DISP"})
@@ -98,9 +98,9 @@ _NOT_OF_8_BITS = (
 
 @dataclass(frozen=True, slots=True)
 class GrayAttributes:
-    """What a data set says of how its stored values become gray levels, as read from it.
+    """A data set's attributes that map stored values to gray levels.
 
-    Numbers of VR US or SS are given as their 16 bits, read as unsigned; None where absent.
+    Numbers of VR US or SS are given as their 16 bits, read as unsigned; None if absent.
     """
 
     modality: str = ""
@@ -175,7 +175,7 @@ _WORD = 16
 
 
 def _middle(gray: GrayAttributes, image: ImagePixelDescription) -> Decimal:
-    """Return M: what a rescaled value and its counterpart after inversion add up to."""
+    """Return M: the sum of a rescaled value and its counterpart after inversion."""
     low, high = image.sample_range
     return number(gray.slope or "1", "RescaleSlope") * (low + high) + 2 * number(
         gray.intercept or "0", "RescaleIntercept"
@@ -188,7 +188,7 @@ def inversion_edits(
     image: ImagePixelDescription,
     target: str,
 ) -> tuple[Edit, ...]:
-    """Return what follows when stored values are inverted within Bits Stored.
+    """Return the edits that follow when stored values are inverted within Bits Stored.
 
     A stored value v becomes k - v, k being the sum of the smallest and the largest possible one.
     Rescale Slope s and Intercept b stay, so that a rescaled value m becomes s k + 2 b - m, and the
@@ -239,12 +239,12 @@ def inversion_edits(
 
 
 def palette_edits() -> tuple[Edit, ...]:
-    """Return what follows when PALETTE COLOR becomes RGB: tables and values of indices leave."""
+    """Return the edits that follow when PALETTE COLOR becomes RGB: tables and index values go."""
     return tuple(RemoveAttribute(tag) for tag in (*PALETTE_TAGS, *_OF_STORED_VALUES))
 
 
 def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
-    """Return what follows when window and rescaling have been applied to 8 bits, MONOCHROME2."""
+    """Return the edits that follow when window and rescaling are applied: 8 bits, MONOCHROME2."""
     edits: list[Edit] = [
         *(RemoveAttribute(tag) for tag in _NOT_OF_8_BITS),
         SetAttribute(WINDOW_CENTER, "DS", "128"),
@@ -274,7 +274,7 @@ def check_rescaling(gray: GrayAttributes) -> None:
     """Check that window and rescaling are all that lies between stored values and gray levels.
 
     Raises:
-        UnsupportedImageError: there is more; it is named.
+        UnsupportedImageError: there is another such attribute; the message names it.
     """
     in_the_way = IN_THE_WAY_OF_RESCALING
     if not gray.modality_lut_is_for_display:
@@ -311,7 +311,7 @@ def _mirrored_means(gray: GrayAttributes, image: ImagePixelDescription) -> list[
 
 
 def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
-    """Return the edits of what is counted in stored values."""
+    """Return the edits of attributes in stored values."""
     low, high = image.sample_range
     vr = "SS" if image.signed else "US"
     edits: list[Edit] = []
@@ -354,9 +354,9 @@ def padding_range(gray: GrayAttributes, image: ImagePixelDescription) -> StoredR
 
 
 def _stored(word: int | None, image: ImagePixelDescription) -> int | None:
-    """Return what 16 bits stand for among samples of the image.
+    """Return the value of 16 bits among samples of the image.
 
-    Signed, they are two's complement of 16 bits, or of Bits Stored where the bits above are 0.
+    Signed, they are two's complement of 16 bits, or of Bits Stored if the bits above are 0.
     """
     if word is None or not image.signed:
         return word
@@ -380,7 +380,7 @@ def number(text: str, attribute: str) -> Decimal:
     except InvalidOperation:
         found = Decimal("NaN")
     if not found.is_finite():
-        raise UnsupportedImageError(f"{text!r} is no number", attribute=attribute)
+        raise UnsupportedImageError(f"{text!r} is not a number", attribute=attribute)
     return found
 
 

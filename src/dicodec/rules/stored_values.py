@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
+from dicodec.model.image import ImagePixelDescription
+
 DOSE_GRID_SCALING = 0x3004000E
 PIXEL_VALUE_MAPPING_TO_CODED_CONCEPT_SEQUENCE = 0x00221450
 REAL_WORLD_VALUE_MAPPING_SEQUENCE = 0x00409096
@@ -23,7 +25,7 @@ MEANINGFUL_TAGS = frozenset(
         SEGMENT_SEQUENCE,
     }
 )
-"""Attributes that say of stored values what they stand for."""
+"""Attributes that give stored values a meaning."""
 
 _ROOT = "1.2.840.10008.5.1.4.1.1."
 _SEGMENTATIONS = frozenset({"66.4", "66.7"})
@@ -36,10 +38,10 @@ _QUANTITIES = {
 
 
 class Meaning(NamedTuple):
-    """What the stored values of an image stand for.
+    """The meaning of an image's stored values.
 
     Attributes:
-        text: in words: the values, and what says so.
+        text: in words: the values, and the attribute that gives their meaning.
         labels: whether each value is a name, so that one that is a little off names another thing;
             else values are quantities, and one that is a little off is a little wrong.
     """
@@ -51,7 +53,7 @@ class Meaning(NamedTuple):
 def meaning_of(
     sop_class: str, segmentation_type: str, photometric: str, present: Collection[int]
 ) -> Meaning | None:
-    """Return what stored values stand for, or None if they are gray levels or colors.
+    """Return the meaning of stored values, or None if they are gray levels or colors.
 
     Args:
         sop_class: SOP Class UID.
@@ -76,3 +78,31 @@ def meaning_of(
         labels = photometric == "PALETTE COLOR"
         return Meaning("real world values (Real World Value Mapping Sequence)", labels=labels)
     return None
+
+
+def fill_values(image: ImagePixelDescription, padding: float | None) -> tuple[float, ...]:
+    """Return the samples of a pixel of a lost frame.
+
+    It is Pixel Padding Value, if there is one; if not, the darkest gray, in MONOCHROME1 is the
+    largest value, and of signed samples the smallest, because 0 would be a density like others.
+    It is black in colors, and index 0 of a palette (PS3.3 C.7.5.1.1.2, C.7.6.3).
+
+    Args:
+        image: the decoded image.
+        padding: Pixel Padding Value, or that of floating point samples; None without one.
+    """
+    low, high = (0, 0) if image.floating else image.sample_range
+    if image.samples_per_pixel == 1:
+        if padding is not None and (image.floating or low <= padding <= high):
+            return (padding,)
+        if image.photometric_interpretation == "PALETTE COLOR":
+            return (0,)
+        return (high if image.photometric_interpretation == "MONOCHROME1" else low,)
+    middle = 1 << image.bits_stored - 1
+    match image.photometric_interpretation:
+        case "YBR_FULL" | "YBR_FULL_422":
+            return 0, middle, middle
+        case "YBR_PARTIAL":  # black is 16 of 8 bits (CCIR 601-2)
+            return 16 << image.bits_stored >> 8, middle, middle
+        case _:
+            return (0,) * image.samples_per_pixel

@@ -1,7 +1,7 @@
-"""Where a stream and its data set contradict each other in size, sign or precision (PS3.5 8.2).
+"""Contradictions between a stream and its data set in size, sign or precision (PS3.5 8.2).
 
-The Image Pixel Module shall be consistent with the stream, and where it is not, what the stream
-says explicitly controls decoding (8.2.1, 8.2.4). Of colors `color_space.py` decides.
+The Image Pixel Module shall be consistent with the stream. If it is not, the stream's explicit
+values control decoding (8.2.1, 8.2.4). `color_space.py` decides about colors.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _SIGN = {True: "two's complement", False: "unsigned"}
 
 
 class Contradiction(NamedTuple):
-    """One attribute of which data set and stream say different things.
+    """One attribute with different values in data set and stream.
 
     Attributes:
         attribute: its keyword.
-        reason: what each of them says.
-        reading: how the samples are read all the same; "" where no reading is sure.
+        reason: both values, in words.
+        reading: how the samples are read all the same; "" if no reading is sure.
     """
 
     attribute: str
@@ -31,11 +31,11 @@ class Contradiction(NamedTuple):
 def stream_contradictions(
     image: ImagePixelDescription, stream: StreamDescription
 ) -> tuple[Contradiction, ...]:
-    """Return what a stream says otherwise than its data set: sizes first, then sign, precision.
+    """Return the stream's contradictions of its data set: sizes first, then sign, precision.
 
     Args:
         image: as the data set describes it.
-        stream: as the first frame's stream describes itself; what it does not say is not compared.
+        stream: as the first frame's stream describes itself; absent values are not compared.
     """
     found = [
         Contradiction(

@@ -1,4 +1,4 @@
-"""Which transfer syntaxes a user may ask for, and what may be said of their quality."""
+"""The transfer syntaxes a user may ask for, their settings, and the streams they share."""
 
 from __future__ import annotations
 
@@ -22,12 +22,27 @@ QUALITY_SETTINGS: Mapping[str, tuple[str, ...]] = {
 }
 """By lossy transfer syntax: the options that say how much may be lost in it."""
 
+# Streams that are valid under another transfer syntax too (PS3.5 section 10, A.4)
+_ALSO_VALID_AS = {
+    "jpeg-lossless": {"jpeg-lossless-p14"},  # selection value 1 is one of seven
+    "jpeg-ls": {"jpeg-ls-near"},  # NEAR = 0
+    "jpeg2000-lossless": {"jpeg2000"},
+    "jpegxl-lossless": {"jpegxl"},
+    "htj2k-rpcl": {"htj2k-lossless", "htj2k"},
+    "htj2k-lossless": {"htj2k"},
+}
+
+_MAY_BE_VALID_AS = {
+    "jpeg-lossless-p14": {"jpeg-lossless"},  # selection value 1
+    "jpeg-ls-near": {"jpeg-ls"},  # NEAR = 0
+}
+
 
 def target_syntax(name: str) -> TransferSyntax:
     """Return the transfer syntax that a user names as a target.
 
     Raises:
-        UnsupportedTargetError: no such name, or one that is never written; what would work is said.
+        UnsupportedTargetError: no such name, or one that is never written; the hint lists names.
     """
     syntax = by_name(name)
     if syntax is None:
@@ -46,6 +61,16 @@ def _writable_names() -> str:
     return ", ".join(syntax.name for syntax in writable())
 
 
+def also_valid_as(source: TransferSyntax, target: TransferSyntax) -> bool:
+    """Whether every stream of one transfer syntax is a stream of the other too."""
+    return target.name in _ALSO_VALID_AS.get(source.name, set())
+
+
+def may_be_valid_as(source: TransferSyntax, target: TransferSyntax) -> bool:
+    """Whether some streams of one transfer syntax are, by their headers, streams of the other."""
+    return target.name in _MAY_BE_VALID_AS.get(source.name, set())
+
+
 def may_lose(options: ConversionOptions, target: TransferSyntax) -> bool:
     """Whether the caller permits loss in a target: in words, or by a setting that it takes."""
     settings = QUALITY_SETTINGS.get(target.name, ())
@@ -53,7 +78,7 @@ def may_lose(options: ConversionOptions, target: TransferSyntax) -> bool:
 
 
 def encoder_settings(options: ConversionOptions, photometric: str | None) -> EncoderSettings:
-    """Return what the options say to an encoder.
+    """Return the settings of the options for an encoder.
 
     Args:
         options: of the conversion.

@@ -26,8 +26,8 @@ from dicodec.errors import (
 from dicodec.options import ConversionSettings
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.report import ConversionReport
-from dicodec.rules.fill_values import fill_values
 from dicodec.rules.per_frame_attributes import PerFrame, values_of_frames
+from dicodec.rules.stored_values import fill_values
 from helpers.data_set_bytes import element, item, sequence
 from helpers.made import IMAGE_KINDS, make_file
 from helpers.real_files import real_files

@@ -46,8 +46,8 @@ def convert_by_policy(
             else:
                 report = convert_with(opened, target, choice.options)
     except DicodecError as error:
-        if error.path is None and isinstance(source, str | os.PathLike):
-            error.path = os.fspath(source)
+        if isinstance(source, str | os.PathLike):
+            error.with_location(path=os.fspath(source))
         raise
     report.rule = choice.rule
     return report

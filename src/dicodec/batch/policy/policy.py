@@ -180,7 +180,7 @@ def load_policy(name: str) -> Policy:
     except (OSError, UnicodeDecodeError) as cause:
         raise InvalidOptionError(f"the policy cannot be read: {cause}", path=name) from cause
     except InvalidOptionError as error:
-        error.path = name
+        error.with_location(path=name)
         raise
 
 
@@ -250,7 +250,7 @@ def _parse_rule(given: dict[str, Any], number: int) -> Rule:
         )
     except InvalidOptionError as error:
         reworded(error, as_key)
-        error.message = f"{_describe_rule(number, name)}: {error.message}"
+        error.with_context(_describe_rule(number, name))
         raise
     return Rule(name, conditions, changes)
 

@@ -57,8 +57,7 @@ class ReportFile:
             with translated_writes():
                 print(text, file=self._file, flush=True)
         except WriteError as error:
-            error.path = self._path
-            self.error = error
+            self.error = error.with_location(path=self._path)
 
 
 def check_report_place(path: str | None, others: Iterable[object]) -> None:

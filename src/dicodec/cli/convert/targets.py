@@ -58,7 +58,7 @@ def make_folder(folder: str) -> None:
         with translated_writes():
             Path(folder).mkdir(parents=True, exist_ok=True)
     except WriteError as error:
-        error.path = folder
+        error.with_location(path=folder)
         raise
 
 

@@ -30,9 +30,9 @@ from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
 from dicodec.part10.image_attributes import image_pixel_values
 from dicodec.part10.values import encode_user_value
 from dicodec.repair.character_sets import UTF_8, unreadable
-from dicodec.rules.compatible_syntaxes import also_valid_as
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.photometric_edits import PALETTE_TAGS
+from dicodec.rules.targets import also_valid_as
 
 _OFFSET_TABLE_TAGS = (
     tags.EXTENDED_OFFSET_TABLE,

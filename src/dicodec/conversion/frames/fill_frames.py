@@ -10,7 +10,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.values import parse_values
 from dicodec.pixels.photometric import apply_steps
-from dicodec.rules.fill_values import fill_values
+from dicodec.rules.stored_values import fill_values
 
 _FLOATING = {32: (0x00280122, "FL"), 64: (0x00280123, "FD")}
 """Float and Double Float Pixel Padding Value (PS3.3 C.7.6.24, C.7.6.25)."""

@@ -134,8 +134,8 @@ class Placement:
         """Put all results in their places; see the function `place`."""
         errors = place(self._waiting)
         for result, error in zip(self._waiting, errors, strict=True):
-            if error is not None and error.path is None and kind_of(error) == "writing":
-                error.path = str(result.target)
+            if error is not None and kind_of(error) == "writing":
+                error.with_location(path=str(result.target))
         self.give_up(0)
         return errors
 

@@ -163,7 +163,7 @@ def check_place(
         with translated_writes():
             _check_folder((target if replaced is None else target.resolve()).parent, makes_folders)
     except WriteError as error:
-        error.path = error.path or str(target)
+        error.with_location(path=str(target))
         raise
 
 

@@ -175,8 +175,7 @@ class PhotometricPlanner:
             return encoder, steps, prepared, result
         failure = rounding or failure or other
         assert failure is not None, "there is at least one way"
-        failure.hint = failure.hint or self._way_out(decoded)
-        raise failure
+        raise failure.with_hint(self._way_out(decoded))
 
     def _ways(
         self, coded: ImagePixelDescription, decoded: ImagePixelDescription
@@ -206,7 +205,7 @@ class PhotometricPlanner:
         try:
             yield from route(decoded, wanted, steps)
         except UnsupportedImageError as error:
-            error.hint = self._way_out(decoded)
+            error.with_hint(self._way_out(decoded))
             raise
 
     def _rounds_unasked(

@@ -34,9 +34,8 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import coded_color_space
-from dicodec.rules.compatible_syntaxes import also_valid_as, may_be_valid_as
 from dicodec.rules.image_edits import pixel_swap_unit
-from dicodec.rules.targets import idle_settings, may_lose
+from dicodec.rules.targets import also_valid_as, idle_settings, may_be_valid_as, may_lose
 
 if TYPE_CHECKING:
     from dicodec.conversion.planning.photometric_planner import PhotometricPlanner
@@ -71,8 +70,8 @@ class PixelPlanner:
         try:
             return self._plan()
         except FrameError as error:
-            if error.offset is None and error.frame is not None:
-                error.offset = self._file.locate_frame(error.frame)
+            if error.frame is not None:
+                error.with_location(offset=self._file.locate_frame(error.frame))
             raise
 
     def _plan(self) -> ConversionPlan:
@@ -150,7 +149,7 @@ class PixelPlanner:
             try:
                 self._frames.read(native.whole)
             except TruncatedFrameError as error:
-                error.hint = _SALVAGE_HINT if native.whole else None
+                error.with_hint(_SALVAGE_HINT if native.whole else None)
                 raise
         elif excess > 1:
             self._warnings.append(

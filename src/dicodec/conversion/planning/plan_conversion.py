@@ -25,7 +25,7 @@ from dicodec.model.transfer_syntax import (
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.rules.image_classes import is_image_class
+from dicodec.rules.iod_limits import is_image_class
 from dicodec.rules.targets import target_syntax
 
 

@@ -126,7 +126,7 @@ def load_mapping(name: str, values: Mapping[str, str]) -> MessageMapping:
     try:
         return _parse(given, values)
     except InvalidOptionError as error:
-        error.path = name
+        error.with_location(path=name)
         raise
 
 
