@@ -2,7 +2,7 @@
 
 A codec knows no data set, no tag and no file. Samples are NumPy arrays of `image.shape` and
 `image.dtype`, C-contiguous, by pixel (Planar Configuration 0), each value within Bits Stored:
-zero-extended where unsigned and sign-extended where signed. 1-bit samples take a byte each.
+zero-extended if unsigned and sign-extended if signed. 1-bit samples take a byte each.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Decoder(Protocol):
     """
 
     def describe(self, stream: Buffer) -> StreamDescription:
-        """Return what the stream's own headers say; nothing is decoded.
+        """Return the stream's description from its own headers, without decoding it.
 
         Raises:
-            CorruptFrameError: the headers do not parse, or are of another kind of stream.
+            CorruptFrameError: the headers do not parse, or belong to another kind of stream.
         """
         ...
 
@@ -42,7 +42,7 @@ class Decoder(Protocol):
         Args:
             stream: one whole frame, all fragments joined; trailing pad bytes are allowed.
             image: the image as the data set describes it.
-            notes: takes what had to be done to samples that do not fit Bits Stored.
+            notes: collects the changes made to samples that do not fit Bits Stored.
 
         Returns:
             An array of `image.shape` and `image.dtype`. A JPEG stream's components come as
@@ -50,11 +50,11 @@ class Decoder(Protocol):
             component transform comes as RGB.
 
         Raises:
-            TruncatedFrameError: the stream ends too early. Never are pixels made up.
+            TruncatedFrameError: the stream ends too early; pixels are never made up.
             CorruptFrameError: the stream cannot be decoded.
             FrameMismatchError: rows, columns, components or precision are not those of `image`.
-            UnsupportedSourceError: the library would decode such a stream inexactly, or there is
-                no type for such samples.
+            UnsupportedSourceError: the library would decode such a stream inexactly, or NumPy has
+                no type for its samples.
         """
         ...
 
@@ -67,7 +67,7 @@ class Decoder(Protocol):
         that of the samples: YBR_FULL for a stream of YBR_FULL_422, RGB for YBR_RCT.
 
         Args:
-            stream: what `describe` returned.
+            stream: the result of `describe`.
             image: the image as the data set describes it.
 
         Raises:

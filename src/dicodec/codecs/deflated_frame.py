@@ -18,7 +18,7 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 
 _MOST_PIXELS = 8 * 1032
-"""Of a byte: a match of 258 bytes takes two bits (RFC 1951 3.2.5), and 8 pixels may fit a byte."""
+"""Of a byte: a match of 258 bytes takes two bits (RFC 1951 3.2.5), and a byte may hold 8 pixels."""
 
 _NATIVE_DECODER = NativeDecoder()
 _NATIVE_ENCODER = NativeEncoder()
@@ -29,7 +29,7 @@ class DeflatedFrameDecoder:
     """Inflates frames; 1-bit frames begin at a byte."""
 
     def describe(self, stream: Buffer) -> StreamDescription:
-        """Return that this is deflate, which says nothing about the image: see `Decoder`."""
+        """Describe the stream as deflate, which says nothing about the image: see `Decoder`."""
         if not len(stream):
             raise TruncatedFrameError("the deflated frame is empty")
         if stream[0] >> 1 & 3 == 3:  # BTYPE of the first block, RFC 1951 3.2.3
@@ -47,7 +47,7 @@ class DeflatedFrameDecoder:
     ) -> Samples:
         """Return the frame's samples: see `Decoder`.
 
-        No more is inflated than the image can need, whatever the stream holds. One pad byte of
+        No more is inflated than the image can need, however much the stream holds. One pad byte of
         the frame may be inside the deflated data, and any number behind it.
         """
         size = image.native_frame_size
@@ -84,7 +84,7 @@ class DeflatedFrameEncoder:
 
 
 def _why(stream: Buffer, size: int) -> CorruptFrameError | TruncatedFrameError | FrameMismatchError:
-    """Tell truncated, corrupt and oversized apart, which libdeflate does not."""
+    """Return the kind of damage: truncated, corrupt or oversized; libdeflate does not tell."""
     inflater = zlib.decompressobj(wbits=-15)
     try:
         native = inflater.decompress(stream, size + 2)

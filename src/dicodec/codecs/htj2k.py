@@ -37,7 +37,7 @@ _PHOTOMETRIC = MONOCHROME | {"RGB", "YBR_FULL"}
 class Htj2kEncoder:
     """Writes an HTJ2K codestream in one tile, RPCL progression, with TLM markers.
 
-    So also .201 and .203 have what .202 demands: it costs a few bytes and lets a viewer fetch a
+    So .201 and .203 also meet the demands of .202: this costs a few bytes and lets a viewer fetch a
     small resolution alone.
 
     Attributes:
@@ -45,7 +45,7 @@ class Htj2kEncoder:
         small_resolution: refuse an image whose smallest resolution would have a side of more than
             64 pixels, as .202 demands; others are long and thin.
         mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
-        rate: what a lossy stream has to reach. OpenJPH takes only a step size: PSNR is within a
+        rate: the goal of a lossy stream. OpenJPH takes only a step size: PSNR is within a
             few decibels.
     """
 
@@ -90,7 +90,7 @@ class Htj2kEncoder:
         return self.mct and image.photometric_interpretation == "RGB"
 
     def _encode_bits(self, samples: Samples, image: ImagePixelDescription) -> bytes:
-        """Encode 1-bit samples, whose wavelet coefficients OpenJPH 0.32 at times loses in silence.
+        """Encode 1-bit samples, whose wavelet coefficients OpenJPH 0.32 at times loses silently.
 
         One noise image in 200 does not come back; coded with a precision of 2, each did.
         """
@@ -122,12 +122,12 @@ def _decode(stream: bytes) -> Samples:
 
 
 def decompositions(rows: int, columns: int) -> int | None:
-    """Return the decomposition levels that an image needs, None where the usual five are enough.
+    """Return the decomposition levels that an image needs, None if the usual five are enough.
 
-    As many as bring the longer side to 64 pixels, as long as the shorter has pixels to be halved.
-    A number must be given only where it has to: what is asked for, the library lowers to what the
-    shorter side allows, and with no or one level OpenJPH 0.32 loses the smallest value there is
-    in images of a single row or column.
+    Enough to bring the longer side to 64 pixels, if the shorter has pixels to be halved. A number
+    must be given only if it is needed, because the library lowers it to the most that the shorter
+    side allows, and with no or one level OpenJPH 0.32 loses the smallest possible value in images
+    of a single row or column.
     """
     levels = DEFAULT_DECOMPOSITIONS
     while max(rows, columns) > SMALLEST_RESOLUTION << levels:

@@ -1,4 +1,4 @@
-"""JPEG (ISO/IEC 10918-1): the decoder of all its processes, and what a syntax is encoded with."""
+"""JPEG (ISO/IEC 10918-1): the decoder of all its processes, and the encoder of each syntax."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class JpegDecoder:
 
     Attributes:
         to_rgb: take the components for YCbCr and let the codec turn them into RGB, which is
-            faster than to do so afterwards. Otherwise components come as they are coded, whatever
-            JFIF and Adobe markers and component ids suggest (PS3.5 8.2.1), and only subsampled
+            faster than to do so afterwards. Otherwise components come as they are coded, because
+            JFIF and Adobe markers and component ids do not count (PS3.5 8.2.1), and only subsampled
             chroma is brought to full resolution. Not for lossless streams.
     """
 
     to_rgb: bool = False
 
     def describe(self, stream: Buffer) -> StreamDescription:
-        """Return what the stream's headers say: see `Decoder`."""
+        """Describe the stream by its headers: see `Decoder`."""
         return _of_jpeg(headers.describe(stream))
 
     def decoded_description(

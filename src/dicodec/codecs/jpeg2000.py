@@ -58,15 +58,15 @@ class Jpeg2000Decoder:
     Attributes:
         may_be_lossy: the transfer syntax allows loss. A stream with the 5-3 wavelet may then have
             been cut to a rate, which its header does not tell, and overshoot Bits Stored: it is
-            taken for lossy where the data set says that the image is.
-        threads: for each frame, where OpenJPEG decodes it.
+            taken for lossy if the data set says that the image is.
+        threads: for each frame, if OpenJPEG decodes it.
     """
 
     may_be_lossy: bool = False
     threads: int = 1
 
     def describe(self, stream: Buffer) -> StreamDescription:
-        """Return what the codestream's main header says: see `Decoder`."""
+        """Describe the codestream by its main header: see `Decoder`."""
         return headers.describe(stream)
 
     def decoded_description(
@@ -109,7 +109,7 @@ class Jpeg2000Encoder:
     Attributes:
         lossless: 5-3 wavelet and RCT, or 9-7 wavelet and ICT.
         mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
-        rate: what a lossy stream has to reach.
+        rate: the goal of a lossy stream.
         threads: for each frame.
     """
 
@@ -157,7 +157,7 @@ class Jpeg2000Encoder:
         encode = partial(self._encode, samples, image, None, None)
         if image.bits_stored > 1 and not (mct and _chroma_may_overflow(samples, image.bits_stored)):
             return encode()
-        # OpenJPEG loses samples in which chroma overflows, and fails with some noise of 1-bit RGB.
+        # OpenJPEG loses samples if their chroma overflows, and fails with some noise of 1-bit RGB.
         # Without a wavelet nothing grows.
         return first_exact((encode, without_wavelet), samples, self._decode, "JPEG 2000")
 
@@ -192,7 +192,7 @@ def _chroma_may_overflow(samples: Samples, bits_stored: int) -> bool:
     """Return whether chroma swings so far to both sides that wavelet coefficients may not fit.
 
     The chroma of RCT takes a bit more than the components. OpenJPEG allots bit planes without it,
-    which leaves room for twice chroma's range, and loses in silence what is larger. The low-pass
+    which leaves room for twice chroma's range, and silently loses larger values. The low-pass
     kernel of five 5-3 levels weighs at most 1.956 with one sign and 0.956 with the other, the
     high-pass ones reach 1.203 times their room with both: so color saturated to one side fits,
     red beside cyan or blue beside yellow need not.
@@ -223,14 +223,14 @@ def described_with_transform(
 
 
 def rate_of(settings: EncoderSettings) -> Rate:
-    """Return what the settings ask of a lossy stream."""
+    """Return the goal that the settings set for a lossy stream."""
     if settings.quality is None:
         return Rate(settings.ratio, settings.psnr)
     return Rate(settings.ratio, settings.psnr, settings.quality)
 
 
 def _check_supported(description: StreamDescription) -> None:
-    """Refuse what the libraries would decode to something else than was coded."""
+    """Refuse streams that the libraries would decode to other samples than were coded."""
     if description.details.get("part_2"):
         raise UnsupportedSourceError("a multi-component transform of JPEG 2000 part 2")
     if set(description.subsampling) - {(1, 1)}:

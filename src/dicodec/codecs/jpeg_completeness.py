@@ -1,13 +1,13 @@
-"""Whether a JPEG stream had data for all of its pixels, which libjpeg does not tell.
+"""Check that a JPEG stream had data for all of its pixels, because libjpeg does not tell.
 
-Where a scan's data ends early, libjpeg goes on as if nothing changed any more: blocks of the DCT
+If a scan's data ends early, libjpeg goes on as if nothing changed any more: blocks of the DCT
 come out flat, in the middle of the range, and samples of a lossless process repeat the one before.
-The last bits that lossless samples take have to be the last ones there are, or all that they take
-are counted, and have to be there. Other frames that end so are decoded once more, with other data
-behind each scan: a whole one does not change by that. Data that is missing between two restart
-markers is not found in this way.
+The last bits of lossless samples have to be the last bits of the scan; or all the bits that the
+samples take are counted, and the scan has to have as many. Other frames that end so are decoded
+once more, with other data behind each scan, which does not change a whole frame. Data missing
+between two restart markers is not found in this way.
 
-Of arithmetic coding nothing can be told. An encoder leaves out the zeros at the end of its data,
+Arithmetic coding cannot be checked, because an encoder leaves out the zeros at the end of its data,
 and a decoder assumes as many as it takes (ISO/IEC 10918-1 D.1.8): up to 40 bytes in flat images
 of 100 x 100 pixels. So data that ends early is the whole data of an image that is flatter.
 """
@@ -28,9 +28,9 @@ from dicodec.model.stream import StreamDescription
 type Decode = Callable[[bytes], Samples]
 
 _FILLERS = (bytes(range(1, 129)), bytes(range(254, 126, -1)), b"\x55" * 64, b"\xaa" * 64)
-"""Data that changes samples, whatever the Huffman tables; no byte of it begins a marker.
+"""Data that changes samples under any Huffman tables; no byte of it begins a marker.
 
-libjpeg takes zeros for missing bits, so a code that is cut may need a one to come out otherwise.
+libjpeg takes zeros for missing bits, so a code that is cut may need a 1 to come out otherwise.
 """
 _BLOCK = 8
 
@@ -40,11 +40,11 @@ def decode_complete(whole: memoryview, description: StreamDescription, decode: D
 
     Args:
         whole: the stream, from SOI to EOI.
-        description: what it says of itself.
+        description: of the stream, from its headers.
         decode: the library: from a stream to samples, rows first.
 
     Raises:
-        TruncatedFrameError: it had not.
+        TruncatedFrameError: the data ended earlier.
     """
     stream = bytes(whole)
     samples = decode(stream)
@@ -64,14 +64,14 @@ def _ends_suspiciously(samples: Samples, description: StreamDescription) -> bool
     block = samples[(rows - 1) // _BLOCK * _BLOCK :, (columns - 1) // _BLOCK * _BLOCK :]
     flat = block.reshape(-1, description.components or 1) == 1 << (description.precision or 8) - 1
     ends = flat.all(axis=0)
-    # One scan holds all components: where it ends, all are flat, and the first one is soon tested.
+    # If one scan holds all components, all are flat at its end, and the first one is soon tested.
     return bool(ends[0] if description.details.get("scans") == 1 else ends.any())
 
 
 def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescription) -> bool:
-    """Whether lossless samples take no more bits than there are; False where that is not known.
+    """Return whether the scan has all bits of lossless samples; False if that is not known.
 
-    It is known where one scan holds all samples, coded with one table and without restarts.
+    It is known if one scan holds all samples, coded with one table and without restarts.
     """
     details = description.details
     if (
@@ -87,7 +87,7 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
     if codes is None:
         return False
     ((start, end),) = _scans(segments)
-    while stream[end - 1] == 0xFF:  # it may belong to the marker behind it, so it is no data
+    while stream[end - 1] == 0xFF:  # may belong to the marker behind it, so it is not data
         end -= 1
     precision, predictor = description.precision or 0, description.predictor or 0
     data = memoryview(stream)[start:end]
@@ -111,7 +111,7 @@ def _lengthened(stream: bytes, filler: bytes) -> bytes:
 
 
 def _scans(segments: Iterable[Segment]) -> Iterator[tuple[int, int]]:
-    """Yield where the entropy-coded data of each scan of a whole stream begins and ends."""
+    """Yield begin and end of the entropy-coded data of each scan of a whole stream."""
     start = 0
     for segment in segments:
         if start:

@@ -23,7 +23,7 @@ class BaselineEncoder:
     Attributes:
         quality: 1 to 100.
         subsampling: of chroma: "444", "422" or "420"; the Photometric Interpretation is
-            YBR_FULL_422 in any case (PS3.5 8.2.1), decoders go by the stream.
+            YBR_FULL_422 in any case (PS3.5 8.2.1), because decoders go by the stream.
         photometric: None, or "RGB" to code RGB as it is, or "YBR_FULL_422".
     """
 
@@ -39,7 +39,7 @@ class BaselineEncoder:
             )
 
     def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
-        """Describe the image as it will be stored: see `Encoder`. 8 bits are stored always."""
+        """Describe the image as it will be stored: see `Encoder`. 8 bits are always stored."""
         check_encodable(
             image,
             "JPEG baseline",

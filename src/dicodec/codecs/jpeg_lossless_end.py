@@ -1,9 +1,9 @@
-"""Whether a scan of lossless JPEG ends with its image's last samples, told from the end alone.
+"""Prove that a scan of lossless JPEG ends with its image's last samples, from its end alone.
 
 To count the bits of all samples (jpeg_lossless_size) takes half as long as to decode them. Coding
 the last few anew and finding just those bits at the end of the scan proves the same: had the scan
-ended early, its last bits would be those of earlier samples. Where it proves nothing, as where
-samples repeat themselves, the bits have to be counted.
+ended early, its last bits would be those of earlier samples. If that proves nothing, for example
+because samples repeat themselves, the bits have to be counted.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_size import LARGEST_CATEGORY, differences
 
 _CODED = 64
-"""Samples that are coded anew, before those that repeat the last one."""
+"""Number of samples coded anew, before those that repeat the last one."""
 _LAST = 8
-"""Of them, those that show that they were not made up."""
+"""Number of them that show that they were not made up."""
 _MOST_REPEATED = 1 << 16
-"""Samples at the end that may repeat what is predicted; more are counted faster."""
+"""Largest number of samples at the end equal to their predictions; more are counted faster."""
 _PAD = 7
 """Bits that fill up the last byte, at most (ISO/IEC 10918-1 F.1.2.3)."""
 
@@ -28,7 +28,7 @@ _PAD = 7
 def ends_with_last_samples(
     samples: Samples, precision: int, predictor: int, codes: Mapping[int, str], data: memoryview
 ) -> bool:
-    """Return True where it is proved that the scan holds all samples; False means nothing.
+    """Return True if it is proved that the scan holds all samples; False means nothing.
 
     Args:
         samples: (rows, columns) or (rows, columns, components), as decoded; all in one scan.
@@ -37,8 +37,8 @@ def ends_with_last_samples(
         codes: the Huffman code of each category, as ones and zeros; one table for all components.
         data: the entropy-coded data, stuffed, up to its last byte.
 
-    What libjpeg makes up for a scan that is cut is one difference of the bits that are left, then,
-    to the end of the row, the one that zeros are the code of, then no differences. The last samples
+    If a scan is cut, libjpeg makes up one difference from the bits that are left, then, to the end
+    of the row, the one that zeros are the code of, then no differences. The last samples
     that differ from their predictions are not of that form, so some of the coded ones are real,
     those of `first` among them. If others behind them were made up, the bits of `first` would stand
     a second time in the scan, nearer to its end. They do not.
@@ -61,10 +61,10 @@ def ends_with_last_samples(
 def _last_differences(
     samples: Samples, precision: int, predictor: int
 ) -> tuple[list[int], int] | None:
-    """Return the last differences up to one that is not 0, and how many zeros are behind it."""
+    """Return the last differences up to one that is not 0, and the number of zeros after it."""
     rows = 1
     while rows < len(samples):
-        # The row above is only predicted from; as the first one it would be predicted otherwise.
+        # The row above serves predictions only; as the first row it is predicted otherwise.
         tail = differences(samples[-rows - 1 :], precision, predictor)[1:].reshape(-1)
         different = np.flatnonzero(tail)
         if different.size and (end := int(different[-1]) + 1) >= _CODED:
@@ -86,8 +86,8 @@ def _bits(difference: int, codes: Mapping[int, str]) -> str:
 
 
 def _last_bits(data: memoryview, count: int) -> str:
-    """Return the last bits of entropy-coded data, without stuffing; fewer where there are fewer."""
+    """Return the last bits of entropy-coded data, without stuffing, or all if there are fewer."""
     size = count // 8 + 1
-    # Half of the bytes are stuffing at most. What is torn at the start is not among the last bits.
+    # Half of the bytes are stuffing at most. A pair torn at the start is not among the last bits.
     plain = bytes(data[-2 * size :]).replace(b"\xff\0", b"\xff")[-size:]
     return f"{int.from_bytes(plain):0{8 * len(plain)}b}"[-count:]

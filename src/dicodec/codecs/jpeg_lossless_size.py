@@ -1,4 +1,4 @@
-"""How many bits lossless JPEG takes for an image, told from its samples (ISO/IEC 10918-1 H.1.2).
+"""Count the bits that lossless JPEG takes for an image's samples (ISO/IEC 10918-1 H.1.2).
 
 Each sample is predicted, and its difference coded as the Huffman code of a category, which is the
 number of bits of the difference's magnitude, and that many bits more.
@@ -18,7 +18,7 @@ type _Numbers = NDArray[np.int32]
 
 _LONGEST_CODE = 16
 LARGEST_CATEGORY = 16
-"""It is the difference 32768 alone, so no bits follow it (H.1.2.2)."""
+"""The difference 32768 alone, so no bits follow it (H.1.2.2)."""
 _BIAS = 126
 """1, of category 1, has exponent 127 (IEEE 754, binary32)."""
 
@@ -40,7 +40,7 @@ def huffman_codes(table: bytes) -> dict[int, str] | None:
         table: 16 counts of codes by length, then the categories.
 
     Returns:
-        None where the table is malformed, or several of them.
+        None if the table is malformed, or is several tables.
     """
     counts, categories = table[:_LONGEST_CODE], table[_LONGEST_CODE:]
     if len(counts) < _LONGEST_CODE or sum(counts) != len(categories):
@@ -70,8 +70,8 @@ def bits_needed(samples: Samples, precision: int, predictor: int, codes: Mapping
             takes more than any code.
     """
     numbers = differences(samples, precision, predictor).astype(np.float32)
-    # A number's exponent tells its bits, and bytes are looked up faster than words. The sign, the
-    # ninth bit then, goes.
+    # A number's exponent tells its bits, and bytes are looked up faster than words. The sign is
+    # the ninth bit then, and is dropped.
     exponents = (numbers.view(np.uint32) >> 23).astype(np.uint8)
     sizes = exponents.tobytes().translate(_sizes_by_exponent(codes))
     return int(np.frombuffer(sizes, np.uint8).sum(dtype=np.uint64))

@@ -40,7 +40,7 @@ class JpegLsDecoder:
     """Reads JPEG-LS of 2 to 16 bits in all interleave modes."""
 
     def describe(self, stream: Buffer) -> StreamDescription:
-        """Return what the stream's headers say: see `Decoder`."""
+        """Describe the stream by its headers: see `Decoder`."""
         return _of_jpeg_ls(headers.describe(stream))
 
     def decoded_description(
@@ -68,11 +68,11 @@ class JpegLsDecoder:
 
 @dataclass(frozen=True, slots=True)
 class JpegLsEncoder:
-    """Writes JPEG-LS, the precision being Bits Stored.
+    """Writes JPEG-LS with Bits Stored as the precision.
 
     JPEG-LS knows no sign: signed samples are coded as the bits of their two's complement. With
-    NEAR, a coded sample may move by that much, which is harmless everywhere but at the ends of the
-    signed range, where 32767 + 1 would be -32768: such samples are refused.
+    NEAR, a coded sample may move by that much, which is harmless except at the ends of the signed
+    range, because 32767 + 1 would be -32768: such samples are refused.
 
     Attributes:
         near: 0 for lossless; else the largest error of a sample.

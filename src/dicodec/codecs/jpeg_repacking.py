@@ -1,4 +1,4 @@
-"""JPEG repacked as JPEG XL (ISO/IEC 18181-2 Annex B; PS3.5 8.2.15): there and back, bit by bit."""
+"""Repack JPEG as JPEG XL and back, bit by bit (ISO/IEC 18181-2 Annex B; PS3.5 8.2.15)."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ levels, the means of blocks by 2.4 on average at most (noise, checks, smooth col
 _BLOCK = 8
 
 _APPLIED = {0xE1: b"Exif\0\0", 0xE2: b"ICC_PROFILE\0"}
-"""Signatures by APPn marker of what libjxl applies: an orientation, a profile of colors.
+"""Signatures, by APPn marker, of the segments that libjxl applies: orientation, color profile.
 
-DICOM says these by attributes, and a JPEG decoder does not look at them.
+They do not count in DICOM, which has attributes for both, and JPEG decoders ignore them.
 """
 _OVERLOOKED = b"_"
-"""Begins a signature that libjxl does not know, in place of one that it does."""
+"""First byte of a signature that libjxl does not know, in place of one that it does."""
 
 _HOLDABLE = frozenset({"YBR_FULL", "YBR_FULL_422", "RGB"})
 _WAY_OUT = "jpegxl-lossless holds its decoded samples, jpeg the stream as it is"
 
 
 def repack_jpeg(stream: Buffer, image: ImagePixelDescription) -> bytes:
-    """Return a JPEG stream as JPEG XL (.111) from which the same bytes can be had again.
+    """Return a JPEG stream as JPEG XL (.111) from which the same bytes can be rebuilt.
 
-    A decoder of JPEG XL shows what a decoder of JPEG does: orientation and ICC profile that the
-    JPEG stream carries are kept among its bytes, but not where they would be applied. Junk before
+    Decoders of JPEG XL and of JPEG show the same: orientation and ICC profile that the JPEG stream
+    carries are kept among its bytes, but not where they would be applied. Junk before
     the SOI marker and padding behind the EOI marker are left out.
 
     Args:
@@ -81,7 +81,7 @@ def unpack_jpeg(stream: Buffer) -> bytes:
 
     Raises:
         TruncatedFrameError: the stream ends too early.
-        CorruptFrameError: there is no JPEG in it, or it cannot be rebuilt.
+        CorruptFrameError: it holds no JPEG stream, or one that cannot be rebuilt.
     """
     if not headers.can_rebuild_jpeg(stream):
         raise CorruptFrameError("the JPEG XL stream holds no JPEG reconstruction data")
@@ -94,7 +94,7 @@ def unpack_jpeg(stream: Buffer) -> bytes:
 
 
 def explained(cause: Exception) -> CorruptFrameError | TruncatedFrameError:
-    """Return what is wrong with a stream that libjxl refused."""
+    """Return an error that explains why libjxl refused a stream."""
     if "NEED_MORE_INPUT" in str(cause):
         return TruncatedFrameError("the JPEG XL stream ends too early")
     return CorruptFrameError(f"the JPEG XL stream cannot be decoded: {cause}")
@@ -104,11 +104,11 @@ def check_repackable(stream: StreamDescription, image: ImagePixelDescription) ->
     """Check that JPEG XL holds such a JPEG stream.
 
     Args:
-        stream: what the JPEG stream says.
+        stream: the JPEG stream's description.
         image: as it is coded.
 
     Raises:
-        UnsupportedImageError: it does not.
+        UnsupportedImageError: it cannot.
     """
     if stream.process != "baseline sequential DCT":
         raise UnsupportedImageError(
@@ -155,7 +155,7 @@ def _disguised(original: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
 def _undisguised(packed: bytes, applied: list[tuple[bytes, bytes]]) -> bytes:
     """Return a JPEG XL container whose JPEG has the segments of the original again.
 
-    What libjxl does not know it keeps as it is, in the part of the reconstruction box that is
+    libjxl keeps segments that it does not know, in the part of the reconstruction box that is
     compressed with Brotli (18181-2 B.2), behind bit fields of any length.
 
     Raises:

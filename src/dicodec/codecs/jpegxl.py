@@ -33,11 +33,11 @@ from dicodec.pixels import bits
 
 # libjxl's effort 1 is an encoder of its own, and loses samples in silence: in 8-bit color, black
 # becomes another color if its hash is black's too (libjxl 0.11 and 0.12; FAULTY_EFFORT names it).
-# So each of its streams is decoded before it is used, and where it is wrong the next effort is
+# So each of its streams is decoded before it is used, and if it is wrong the next effort is
 # taken, which was right in 40,000 images made to fail. Measured with libjxl 0.12, one thread, MB/s
 # and ratio, effort 1 and decoding against effort 2 alone: 12-bit CT 110 (2.24) and 55 (2.31), RGB
 # of 8 bits 71 (1.78) and 31 (1.85), RGB of 12 bits 108 (2.24) and 54 (2.32), gray of 8 bits 51
-# (1.66) and 47 (1.74). So the proof costs half of what the next effort would. No setting keeps
+# (1.66) and 47 (1.74). So the proof costs half as much as the next effort. No setting keeps
 # effort 1 from its palette of colors.
 LOSSLESS_EFFORT, LOSSY_EFFORT = 1, 5
 FAULTY_EFFORT = 1
@@ -49,9 +49,9 @@ _JPEG = JpegDecoder()
 class JpegXlDecoder:
     """Reads JPEG XL of up to 16 bits. XYB and YCbCr come as RGB.
 
-    A stream that holds what is needed to rebuild a JPEG stream (.111) is that JPEG stream: it is
-    rebuilt, described and decoded as such. libjxl's own samples of it are others, by 3 levels where
-    colors are smooth and by 24 or more in noise, and have the orientation that the JPEG carries.
+    A stream with the data to rebuild a JPEG stream (.111) is that JPEG stream: it is rebuilt,
+    described and decoded as such. libjxl's own samples of it differ, by 3 levels in smooth colors
+    and by 24 or more in noise, and have the orientation that the JPEG carries.
 
     Attributes:
         threads: for each frame.
@@ -60,7 +60,7 @@ class JpegXlDecoder:
     threads: int = 1
 
     def describe(self, stream: Buffer) -> StreamDescription:
-        """Return what the stream's headers say: see `Decoder`."""
+        """Describe the stream by its headers: see `Decoder`."""
         description = headers.describe(stream)
         if not description.details.get("jpeg_reconstruction"):
             return description
@@ -104,7 +104,7 @@ class JpegXlDecoder:
 
 @dataclass(frozen=True, slots=True)
 class JpegXlLosslessEncoder:
-    """Writes Modular JPEG XL without a color transform (.110), the precision being Bits Stored.
+    """Writes Modular JPEG XL without a color transform (.110), with Bits Stored as the precision.
 
     JPEG XL knows no sign: signed samples are coded as the bits of their two's complement.
 

@@ -1,4 +1,4 @@
-"""How lossy JPEG 2000 and HTJ2K are steered: quality, PSNR, or a search for a ratio."""
+"""Rate of lossy JPEG 2000 and HTJ2K: by quality, by PSNR, or by a search for a ratio."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SEARCH_STEPS = 7
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What is asked of a lossy encoder; the first that is given counts.
+    """The goal of a lossy encoder; the first that is given counts.
 
     Attributes:
         ratio: native size by compressed size.
-        psnr: decibels, the peak being what Bits Stored can hold.
+        psnr: decibels; the peak is the range of Bits Stored.
         quality: 1 to 100: 30 dB + quality / 4, the peak being the range of the frame's values, so
             that a 12-bit image in 16 bits is not judged by values it never takes.
     """
@@ -59,10 +59,10 @@ class Rate:
 
 
 def _largest_below(encode_at: Callable[[float], bytes], size: int) -> bytes:
-    """Search the PSNR whose stream is the largest of at most `size` bytes.
+    """Search for the PSNR whose stream is the largest of at most `size` bytes.
 
     The library takes no rate. 6 dB are about one bit of each sample, so that halving the interval
-    seven times comes within a tenth of a bit; what is within 3 % of the size is taken at once.
+    seven times comes within a tenth of a bit; a stream within 3 % of the size is taken at once.
     """
     low, high = LOWEST_PSNR, HIGHEST_PSNR
     best = b""

@@ -40,7 +40,7 @@ class RleDecoder:
     """Reads RLE frames; 1-bit samples come packed, in one segment."""
 
     def describe(self, stream: Buffer) -> StreamDescription:
-        """Return what the RLE header says: see `Decoder`."""
+        """Describe the stream by its RLE header: see `Decoder`."""
         return headers.describe(stream)
 
     def decoded_description(
@@ -50,7 +50,7 @@ class RleDecoder:
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`.
 
-        A segment holds a whole plane, so chroma has all its columns, whatever is claimed.
+        A segment holds a whole plane, so chroma has all its columns, even if 4:2:2 is claimed.
         """
         return plain_description(image)
 
@@ -146,7 +146,7 @@ def _interleaved(segments: Sequence[memoryview], pixels: int, samples: int, size
 
 
 def _unpack(segment: memoryview, plane: Samples) -> None:
-    """Decode one segment into `plane`; whatever follows the runs that fill it is left out."""
+    """Decode one segment into `plane`; bytes after the runs that fill it are ignored."""
     try:
         count = len(imagecodecs.packbits_decode(segment, out=memoryview(plane)))
     except RuntimeError:

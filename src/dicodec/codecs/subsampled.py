@@ -11,7 +11,7 @@ _HALVED = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 
 
 def is_subsampled(image: ImagePixelDescription) -> bool:
-    """Whether a native frame of the image has half the chroma."""
+    """Return whether a native frame of the image has half the chroma."""
     return image.photometric_interpretation in _HALVED and image.samples_per_pixel == 3
 
 

@@ -1,4 +1,4 @@
-"""Which module serves which transfer syntax; a family is imported when it is first asked for."""
+"""Table of codec families: the module of each, imported when it is first asked for."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def encoder_for(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SETT
 
 
 def with_threads[Codec: Decoder | Encoder](codec: Codec, threads: int) -> Codec:
-    """Return a codec that has some threads for each frame, if its library has use for them.
+    """Return a codec that uses some threads for each frame, if its library can.
 
-    What comes out does not depend on their number.
+    The result does not depend on their number.
     """
     if threads == 1 or not hasattr(codec, "threads"):
         return codec

@@ -1,4 +1,4 @@
-"""The names of archives, apart from what reads them: every command line is looked at for them."""
+"""Names of archives: apart from their readers, because every command line is checked for them."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ ARCHIVE_SUFFIXES = (
 
 
 def is_archive(path: str) -> bool:
-    """Whether a source's name is that of an archive."""
+    """Return whether a source's name is that of an archive."""
     return path.lower().endswith(ARCHIVE_SUFFIXES)

@@ -1,4 +1,4 @@
-"""The description of an image's pixels: the Image Pixel Module (PS3.3 C.7.6.3) as one value."""
+"""Description of an image's pixels: the Image Pixel Module (PS3.3 C.7.6.3) as one value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHOTOMETRIC_INTERPRETATIONS = frozenset(
 YBR_PARTIAL = "YBR_PARTIAL"
 """Y, Cb and Cr in the range of YBR_PARTIAL_422, each pixel with chroma of its own.
 
-No value of the standard: it describes what is decoded, and is never stored.
+Not a value of the standard: it describes decoded samples and is never stored.
 """
 
 WITH_ALL_CHROMA = {
@@ -26,7 +26,7 @@ WITH_ALL_CHROMA = {
     "YBR_PARTIAL_422": YBR_PARTIAL,
     "YBR_PARTIAL_420": YBR_PARTIAL,
 }
-"""What samples are once each pixel has chroma of its own; only native frames are stored without."""
+"""Photometric Interpretation once each pixel has chroma of its own; native frames may lack it."""
 
 SAMPLES_PER_PIXEL = {
     "MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1,
@@ -39,7 +39,7 @@ SAMPLES_PER_PIXEL = {
 
 @dataclass(frozen=True, slots=True)
 class ImagePixelDescription:
-    """What one needs to know to read a frame's samples; the same for all frames of an image.
+    """The attributes needed to read a frame's samples; the same for all frames of an image.
 
     Attributes:
         rows, columns: 1 to 65535.
@@ -47,13 +47,14 @@ class ImagePixelDescription:
         photometric_interpretation: as in PS3.3 C.7.6.3.1.2.
         bits_allocated: 1, 8, 16, 32 or 64.
         bits_stored: 1 to bits_allocated.
-        high_bit: bits_stored - 1, or more where an old file says so.
+        high_bit: bits_stored - 1, or more if an old file says so.
         pixel_representation: 0 unsigned, 1 two's complement.
-        planar_configuration: 0 by pixel, 1 by plane; 0 where there is one sample.
+        planar_configuration: 0 by pixel, 1 by plane; 0 if a pixel has one sample.
         number_of_frames: 1 or more.
         floating: True for Float and Double Float Pixel Data (PS3.3 C.7.6.24, C.7.6.25).
-        lossy: whether Lossy Image Compression says that samples have lost something.
-        overlay_bits: of a container, those outside of its sample that hold overlays (PS3.5 8.1.2).
+        lossy: whether Lossy Image Compression says that information was lost.
+        overlay_bits: mask of the bits of a container, outside of its sample, that hold overlays
+            (PS3.5 8.1.2).
     """
 
     rows: int
@@ -126,12 +127,12 @@ class ImagePixelDescription:
 
     @property
     def native_frame_size(self) -> int:
-        """Bytes that one frame takes by itself: a last one that is not full counts."""
+        """Bytes that one frame takes by itself, a partly filled last byte included."""
         return (self.native_frame_bits + 7) // 8
 
     @property
     def native_size(self) -> int:
-        """Bytes that all frames take native, before the value is padded to even length."""
+        """Bytes that all native frames take, before the value is padded to even length."""
         return (self.native_frame_bits * self.number_of_frames + 7) // 8
 
     @property

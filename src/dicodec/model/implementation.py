@@ -1,4 +1,4 @@
-"""The implementation: the version and the identifiers by which results name it."""
+"""Identity of this program: its version, and the identifiers that results carry."""
 
 VERSION = "0.1.0"
 

@@ -1,4 +1,4 @@
-"""Lines for people and for programs: whatever a name or a value holds, one line, and valid text."""
+"""Lines for people and for programs: one line of valid text for any name or value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 _ENDS_OR_MOVES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that end a line, or that a terminal takes for a command."""
+"""Characters that end a line, or that a terminal reads as a command."""
 
 
 def one_line(text: str) -> str:
@@ -18,8 +18,8 @@ def one_line(text: str) -> str:
 def json_line(fields: Any) -> str:
     r"""Return JSON in one line that can be encoded in UTF-8.
 
-    Bytes of a name that are no text are surrogates in Python; JSON has `\udcff` for them, and
-    whoever reads it gets the name back.
+    Bytes of a name that are not text are surrogates in Python; JSON has `\udcff` for them, so a
+    reader gets the name back.
     """
     text = json.dumps(fields, ensure_ascii=False)
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()

@@ -16,7 +16,7 @@ class ObjectUrl:
     Attributes:
         scheme: one of SCHEMES.
         bucket: the bucket; of Azure, the container.
-        key: of the object; a prefix where it is empty or ends in "/".
+        key: of the object; a prefix if it is empty or ends in "/".
     """
 
     scheme: str
@@ -28,7 +28,7 @@ class ObjectUrl:
 
     @property
     def is_prefix(self) -> bool:
-        """Whether it names many objects, as a folder does."""
+        """Whether the URL names many objects, as a folder does."""
         return not self.key or self.key.endswith("/")
 
     @property
@@ -38,7 +38,7 @@ class ObjectUrl:
 
 
 def is_object_url(name: object) -> bool:
-    """Whether a name is that of an object; it may still be wrong."""
+    """Return whether a name has the form of an object's URL; it may still be wrong."""
     return isinstance(name, str) and name.partition("://")[0].lower() in SCHEMES and "://" in name
 
 
@@ -46,7 +46,7 @@ def parse_object_url(name: str) -> ObjectUrl:
     """Return the parts of an object's name.
 
     Raises:
-        InvalidOptionError: there is no bucket, or the key is one that no store takes.
+        InvalidOptionError: the bucket is missing, or no store takes the key.
     """
     scheme, _, rest = name.partition("://")
     bucket, _, key = rest.partition("/")

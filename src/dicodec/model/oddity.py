@@ -1,4 +1,4 @@
-"""Something in a file that the standard does not allow, and that was read all the same."""
+"""Oddity: a departure from the standard in a file that was read all the same."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Oddity:
 
     Attributes:
         id: stable, for programs: lower case words joined by hyphens.
-        text: what was found and what was assumed, for people.
-        offset: byte offset in the source, where it applies.
+        text: for people: the finding, and the assumption made.
+        offset: byte offset in the source, if it applies.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The options of a conversion, declared once: type, range, choices, default, help, who takes them.
+"""Options of a conversion, declared once: type, range, choices, default, help, entrances.
 
 From these rows are made: the checks of ConversionOptions, the command's arguments, the fields of a
 request, the keys of a policy's rule, the page's form, the schemas, and the table in

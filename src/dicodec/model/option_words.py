@@ -1,4 +1,4 @@
-"""Options in the words of an entrance: errors name them as calls do, others name them otherwise.
+"""Word options as an entrance names them: errors name them as calls do.
 
 An error's text has an option between backquotes, as in Python: `overwrite=True`, or `quality`. That
 is how a call shows it. The command says --overwrite, a request "overwrite": true; --lossy is
@@ -14,11 +14,11 @@ from dicodec.errors import DicodecError
 from dicodec.model.option_table import OPTIONS, REQUEST, RULE, TO, Flag, Option
 
 type Wording = Callable[[Option, str], str]
-"""Words an option; its value is as Python writes it, "" for none."""
+"""Words an option; its value is as Python writes it, "" if it has none."""
 
 _NAMED = re.compile(r"`(\w+)(?:=([^`]*))?`")
 _INSIDE = re.compile(r"""\w+\((.*)\)|\{["'](.*)["']: ["'](.*)["']\}|\[?["'](.*?)["']\]?|(.*)""")
-"""What a value holds: of Limits(...), of {"keyword": "text"}, of ["text"] or "text", or all."""
+"""The contents of a value: of Limits(...), {"keyword": "text"}, ["text"] or "text"; else all."""
 
 
 def reworded[Error: DicodecError](error: Error, wording: Wording) -> Error:
@@ -28,7 +28,7 @@ def reworded[Error: DicodecError](error: Error, wording: Wording) -> Error:
 
 
 def worded(text: str, wording: Wording) -> str:
-    """Return a text with its options in other words; what is no option stays as it is."""
+    """Return a text with its options in other words; names of other things stay as they are."""
 
     def replaced(match: re.Match[str]) -> str:
         option = TO if match[1] == TO.name else OPTIONS.get(match[1])

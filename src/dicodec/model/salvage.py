@@ -1,4 +1,4 @@
-"""What is saved of a damaged file, and what is lost, as a value."""
+"""Salvage: the frames saved of a damaged file and the frames lost, as a value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dicodec.model.option_table import FILL
 
 _MOST_RUNS = 24
-"""Runs of frame numbers that are named; a Derivation Description has room for 1024 characters."""
+"""Runs of frame numbers that are named, because a Derivation Description has 1024 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class DamagedFrame:
 
     Attributes:
         frame: its number, from 0.
-        reason: why not.
-        offset: byte offset in the file, where it is known.
+        reason: why it cannot be decoded.
+        offset: byte offset in the file, if it is known.
     """
 
     frame: int
@@ -27,12 +27,12 @@ class DamagedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """What becomes of a file that is damaged.
+    """The treatment of a damaged file.
 
     Attributes:
-        mode: "fill" or "drop": what is done with the damaged frames.
-        frames: those that are damaged, in order.
-        number_of_frames: that the file should have.
+        mode: "fill" or "drop": the damaged frames are filled with padding or left out.
+        frames: the damaged frames, in order.
+        number_of_frames: the number that the file should have.
         end_lost: whether the file ends before its last fragment or element does.
     """
 
@@ -43,7 +43,7 @@ class Salvage:
 
     @property
     def text(self) -> str:
-        """What people are told, in ASCII and below 500 characters; frames are counted from 1."""
+        """A sentence for people, in ASCII and below 500 characters; frames are counted from 1."""
         parts: list[str] = []
         if self.frames:
             numbers = [one.frame + 1 for one in self.frames]

@@ -1,4 +1,4 @@
-"""What a compressed frame says about itself: read from its headers, without decoding it."""
+"""Description of a compressed frame, read from its own headers without decoding it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 JPEG_START = b"\xff\xd8\xff"
-"""What JPEG and JPEG-LS streams begin with: SOI and the next marker."""
+"""First bytes of JPEG and JPEG-LS streams: SOI and the next marker."""
 
 JPEG_2000_START = b"\xff\x4f\xff\x51"
-"""What JPEG 2000 codestreams begin with: SOC and SIZ."""
+"""First bytes of JPEG 2000 codestreams: SOC and SIZ."""
 
 JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"
-"""What JPEG 2000 in the boxes of a JP2 file begins with."""
+"""First bytes of JPEG 2000 in the boxes of a JP2 file."""
 
 JPEG_XL_START = b"\xff\x0a"
-"""What JPEG XL codestreams begin with."""
+"""First bytes of JPEG XL codestreams."""
 
 JPEG_XL_BOXES_START = b"\0\0\0\x0cJXL \r\n\x87\n"
-"""What JPEG XL in boxes begins with."""
+"""First bytes of JPEG XL in boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class StreamDescription:
     Attributes:
         kind: "jpeg", "jpeg-ls", "jpeg2000", "htj2k", "jpegxl", "rle" or "deflate".
         process: for people, such as "baseline sequential DCT" or "5-3 reversible".
-        rows, columns, components: as the stream says; None where it does not say.
-        precision: bits of a sample as coded; None where the stream does not say.
-        signed: sign of the samples, where the stream has one (JPEG 2000), else None.
-        lossless: True where decoding gives back what was encoded, False where the process loses
-            information, None where the stream alone cannot tell.
-        component_transform: True where the decoder itself turns the stream into RGB (JPEG 2000
-            multiple component transform, JPEG XL XYB or YCbCr); False where it does not.
+        rows, columns, components: as the stream says; None if it does not say.
+        precision: bits of a sample as coded; None if the stream does not say.
+        signed: sign of the samples, if the stream has one (JPEG 2000), else None.
+        lossless: True if decoding gives back the encoded samples, False if the process loses
+            information, None if the stream alone cannot tell.
+        component_transform: True if the decoder itself turns the stream into RGB (JPEG 2000
+            multiple component transform, JPEG XL XYB or YCbCr), else False.
         subsampling: horizontal and vertical sampling factors of each component (JPEG, JPEG 2000).
         component_ids: as in the JPEG frame header.
         jfif: whether a JFIF APP0 segment is there.

@@ -1,4 +1,4 @@
-"""Tags that this package itself reads or writes, by keyword; all others are in the dictionary."""
+"""Tags that this package itself reads or writes, by keyword; the dictionary has all others."""
 
 FILE_META_GROUP_LENGTH = 0x00020000
 FILE_META_VERSION = 0x00020001

@@ -1,8 +1,8 @@
 """RGB and YBR_FULL (PS3.3 C.7.6.3.1.2, ITU-R BT.601) in fixed point arithmetic.
 
 The coefficients are scaled by 2^16 and results rounded to nearest and clamped, which for 8 bits is
-the arithmetic of the IJG's JPEG library: a stream decoded by it to YCbCr and converted here gives
-the RGB that it would itself give.
+the arithmetic of the IJG's JPEG library: a stream that it decodes to YCbCr and that is converted
+here gives the same RGB as its own conversion.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _fixed(coefficient: float) -> int:
 
 
 _FIXED_POINT_BITS = 16
-"""Bits of a sample up to which the coefficients are fine enough."""
+"""Largest number of bits of a sample for which the coefficients are fine enough."""
 
 
 def ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
@@ -72,7 +72,7 @@ def rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
 
 
 def _fine_ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
-    """Return what `ybr_full_to_rgb` does, in floating point."""
+    """Return the result of `ybr_full_to_rgb`, computed in floating point."""
     wide: NDArray[np.float64] = samples.astype(np.float64)
     y, cb, cr = wide[..., 0], *(wide[..., plane] - 2.0 ** (bits_stored - 1) for plane in (1, 2))
     rgb = np.empty_like(wide)
@@ -83,7 +83,7 @@ def _fine_ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[An
 
 
 def _fine_rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
-    """Return what `rgb_to_ybr_full` does, in floating point."""
+    """Return the result of `rgb_to_ybr_full`, computed in floating point."""
     wide: NDArray[np.float64] = samples.astype(np.float64)
     ybr = np.empty_like(wide)
     ybr[..., 0] = wide @ np.array([0.299, 0.587, 0.114])
@@ -126,8 +126,8 @@ def ybr_partial_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
 def halved_chroma(samples: NDArray[Any]) -> NDArray[Any]:
     """Return samples in which two neighbors in a row share the first one's Cb and Cr.
 
-    That is where YBR_FULL_422 has them sampled (PS3.3 C.7.6.3.1.2). What was stored that way before
-    comes out as it was.
+    YBR_FULL_422 has them sampled there (PS3.3 C.7.6.3.1.2). Samples that were stored so before do
+    not change.
 
     Args:
         samples: shape (rows, columns, 3), in the order Y, Cb, Cr.

@@ -1,6 +1,6 @@
-"""How far two frames are apart: errors, peak signal-to-noise ratio, structural similarity.
+"""Measure the difference of two frames: errors, peak signal-to-noise ratio, similarity.
 
-Frames are worked on in bands of rows, so that what is held beside the samples stays small.
+Frames are measured in bands of rows, so that little memory is taken beside the samples.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ type _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SampleErrors:
-    """What is summed over the samples of a frame, or of several.
+    """Sums over the samples of one frame or several.
 
     Attributes:
-        samples: how many there are.
-        differing: how many are not the same.
-        largest: of all absolute errors; infinite where a sample is a number on one side only.
+        samples: number of samples.
+        differing: number of samples that differ.
+        largest: of all absolute errors; infinite if a sample is a number on one side only.
         total: sum of the absolute errors.
         squares: sum of their squares.
     """
@@ -56,16 +56,16 @@ class SampleErrors:
         return self.total / self.samples if self.samples else 0.0
 
     def psnr(self, peak: float) -> float | None:
-        """Return the peak signal-to-noise ratio in dB; None where it has no finite value."""
+        """Return the peak signal-to-noise ratio in dB; None if it has no finite value."""
         if not self.squares or not math.isfinite(self.squares) or not peak:
             return None
         return 10 * math.log10(peak * peak * self.samples / self.squares)
 
 
 def sample_errors(one: NDArray[Any], two: NDArray[Any]) -> SampleErrors:
-    """Return how far the samples of two frames of the same shape are apart.
+    """Return the differences between the samples of two frames of the same shape.
 
-    Values are compared, whatever their types; NaN is the same as NaN.
+    Values are compared, of any type; NaN equals NaN.
     """
     whole = one.dtype.kind != "f" and two.dtype.kind != "f"
     if whole and np.array_equal(one, two):
@@ -91,7 +91,7 @@ def sample_errors(one: NDArray[Any], two: NDArray[Any]) -> SampleErrors:
 
 
 def _wide_errors(one: NDArray[Any], two: NDArray[Any]) -> _Floats:
-    """64-bit integers have no larger type to be subtracted in: the larger minus the smaller."""
+    """Subtract the smaller from the larger, because 64-bit integers have no wider type."""
     larger, smaller = np.maximum(one, two), np.minimum(one, two)
     if larger.dtype.kind == "f":  # signed beside unsigned
         return _float_errors(one, two)
@@ -116,7 +116,7 @@ def ssim(one: NDArray[Any], two: NDArray[Any], value_range: float) -> float | No
     Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to
     structural similarity", IEEE Transactions on Image Processing 13(4), 2004: a Gaussian window of
     11 x 11 with a standard deviation of 1.5, weights that sum to 1, K1 = 0.01, K2 = 0.03, over the
-    positions where the window lies within the frame. Of color, the mean of the three components.
+    positions at which the window lies within the frame. For color, the mean of three components.
 
     Args:
         one: shape (rows, columns) or (rows, columns, samples).
@@ -124,8 +124,8 @@ def ssim(one: NDArray[Any], two: NDArray[Any], value_range: float) -> float | No
         value_range: largest minus smallest value that a sample can have.
 
     Returns:
-        At most 1, which equal frames have; None where the frame is smaller than the window, the
-        range is 0, or a sample is no number.
+        At most 1, for equal frames; None if the frame is smaller than the window, the range is 0,
+        or a sample is not a number.
     """
     if min(one.shape[:2]) < SSIM_WINDOW or value_range <= 0:
         return None

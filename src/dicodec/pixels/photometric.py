@@ -23,8 +23,8 @@ class PhotometricStep:
         source, target: Photometric Interpretation before and after.
         rounds: whether values are rounded or merged, so that the way back is not exact.
         apply: turns the samples of a frame, given the description before.
-        bits: Bits Allocated and Bits Stored after it; None where they stay.
-        how: what else is to be said of it, in words.
+        bits: Bits Allocated and Bits Stored after it; None if they stay.
+        how: further words about the step for people; "" if there are none.
     """
 
     source: str
@@ -128,13 +128,13 @@ def route(
     """Yield ways to present decoded samples to an encoder, the preferred one first.
 
     Args:
-        decoded: what the decoder returns.
-        wanted: a Photometric Interpretation, "auto" for whatever the target takes, or "keep" for
-            no change. YBR_FULL_422 also yields what codecs halve the chroma of.
-        steps: those that there are; of two that lead the same way the first is preferred.
+        decoded: the description of the decoder's samples.
+        wanted: a Photometric Interpretation, "auto" for any that the target takes, or "keep" for
+            no change. YBR_FULL_422 also yields those that codecs halve the chroma of.
+        steps: the steps to choose from; of two that lead the same way the first is preferred.
 
     Raises:
-        UnsupportedImageError: no step leads to what is wanted.
+        UnsupportedImageError: no step leads to it.
     """
     if wanted == "keep":
         yield (), decoded
@@ -158,7 +158,7 @@ def route(
 def _ways(
     decoded: ImagePixelDescription, steps: Route
 ) -> Iterator[tuple[Route, ImagePixelDescription]]:
-    """Yield all ways that pass no Photometric Interpretation twice, the shortest first."""
+    """Yield all routes that pass no Photometric Interpretation twice, the shortest first."""
     waiting: list[tuple[Route, ImagePixelDescription]] = [((), decoded)]
     for way, image in waiting:  # grows on the way
         yield way, image

@@ -1,1 +1,1 @@
-"""Header parsers of compressed streams: bytes in, facts out, nothing is decoded."""
+"""Parsers of compressed streams' headers: bytes in, facts out, without decoding."""

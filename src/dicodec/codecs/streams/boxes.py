@@ -10,12 +10,12 @@ from dicodec.errors import CorruptFrameError, TruncatedFrameError
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One box: its type, and where its contents start and end.
+    """One box: its type, and the start and end of its contents.
 
     Attributes:
         kind: four bytes.
         start: offset of the contents.
-        end: offset behind them; past the end of the data where the box is cut off.
+        end: offset behind them; past the end of the data if the box is cut off.
     """
 
     kind: bytes

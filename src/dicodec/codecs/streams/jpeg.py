@@ -1,4 +1,4 @@
-"""What a JPEG or JPEG-LS stream says about itself (ISO/IEC 10918-1 Annex B, ISO/IEC 14495-1)."""
+"""Parse the headers of JPEG and JPEG-LS streams (ISO/IEC 10918-1 Annex B, ISO/IEC 14495-1)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Scan(NamedTuple):
 
 @dataclass(slots=True)
 class _Facts:
-    """What has been gathered so far."""
+    """The facts gathered so far."""
 
     sof: int = 0
     precision: int = 0
@@ -70,7 +70,7 @@ class _Facts:
 
     @property
     def says_all(self) -> bool:
-        """Whether no later scan can say more of the process than those that were seen.
+        """Whether no later scan can say more about the process than the scans read so far.
 
         Each component of a lossless process and of JPEG-LS may be in a scan of its own, which has
         its own predictor, point transform and NEAR.
@@ -81,7 +81,7 @@ class _Facts:
 
 
 def describe(stream: Buffer) -> StreamDescription:
-    """Return what the headers of a JPEG or JPEG-LS stream say; only they need be there.
+    """Describe a JPEG or JPEG-LS stream by its headers; only they need be there.
 
     Raises:
         TruncatedFrameError: the stream ends before its first scan.
@@ -99,7 +99,7 @@ def describe(stream: Buffer) -> StreamDescription:
 
 
 def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
-    """Return the description, and the stream from SOI to EOI without what is before and after.
+    """Return the description, and the stream from SOI to EOI without the bytes around it.
 
     Raises:
         TruncatedFrameError: the stream does not reach its EOI marker.

@@ -1,4 +1,4 @@
-"""What a JPEG XL stream says about itself (ISO/IEC 18181-1 Annex D, E and F; 18181-2 boxes)."""
+"""Parse the headers of JPEG XL streams (ISO/IEC 18181-1 Annex D, E and F; 18181-2 boxes)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TRANSPOSED = 5
 
 @dataclass(slots=True)
 class _Facts:
-    """What the headers have said so far; None is what they were too intricate to tell."""
+    """The facts of the headers read so far; None if they were too intricate to tell."""
 
     rows: int = 0
     columns: int = 0
@@ -39,11 +39,11 @@ class _Facts:
 
 
 def describe(stream: Buffer) -> StreamDescription:
-    """Return what the headers of a JPEG XL codestream, bare or in a container, say.
+    """Describe a JPEG XL codestream, bare or in a container, by its headers.
 
     Raises:
         TruncatedFrameError: the stream ends in its headers.
-        CorruptFrameError: this is no JPEG XL stream.
+        CorruptFrameError: this is not a JPEG XL stream.
     """
     data = bytes(stream)
     codestream, reconstructs = _codestream(data)
@@ -52,7 +52,7 @@ def describe(stream: Buffer) -> StreamDescription:
 
 
 def can_rebuild_jpeg(stream: Buffer) -> bool:
-    """Return whether the stream holds what is needed to give back a JPEG file bit by bit."""
+    """Return whether the stream holds the data to rebuild a JPEG file bit by bit."""
     return _codestream(bytes(stream))[1]
 
 
@@ -243,8 +243,8 @@ def _description(facts: _Facts, reconstructs: bool) -> StreamDescription:
         precision=facts.precision,
         # Modular mode may quantize, though encoders do so with XYB only; VarDCT always does.
         lossless=False if facts.var_dct or facts.xyb else None,
-        # What a profile of RGB describes is RGB once decoded; whether it was YCbCr before cannot be
-        # read behind the profile.
+        # Samples with a profile of RGB are RGB once decoded; whether they were YCbCr before stands
+        # behind the profile, which is not read.
         component_transform=facts.components == 3 and (facts.xyb or facts.ycbcr or facts.icc),
         details=details,
     )

@@ -17,7 +17,7 @@ _NOTHING = 128
 
 
 def read_header(head: Buffer) -> tuple[int, list[int]]:
-    """Return how many segments there are, and all fifteen offsets, those of no segment too.
+    """Return the number of segments and all fifteen offsets, also those without a segment.
 
     Args:
         head: a frame, or its first 64 bytes.
@@ -35,16 +35,16 @@ def join_segments(segments: Sequence[bytes]) -> bytes:
 
 
 def segments(stream: Buffer, needed: int = MAX_SEGMENTS) -> list[tuple[int, int]]:
-    """Return where each RLE segment starts and ends.
+    """Return the start and end of each RLE segment.
 
     Args:
         stream: of one frame.
-        needed: how many segments the image has.
+        needed: number of segments of the image.
 
-    Offsets that count from the end of the header are taken for what they are, as none can point
-    into it; so are segments that lie in another order than that of their numbers. Segments beyond
-    those needed that are nowhere are left out: their offset is 0, as that of an unused one, or
-    that of the segment before, or behind the stream.
+    Offsets that count from the end of the header are accepted, because none can point into it; so
+    are segments in another order than that of their numbers. Surplus segments are left out if they
+    have no data: if their offset is 0, as that of an unused one, or equals that of the segment
+    before, or lies behind the stream.
 
     Raises:
         TruncatedFrameError: the stream ends before its last segment starts.
@@ -70,15 +70,15 @@ def segments(stream: Buffer, needed: int = MAX_SEGMENTS) -> list[tuple[int, int]
 
 
 def planes(stream: Buffer, needed: int, size: int) -> list[memoryview]:
-    """Return the segments of an image's planes, each with whatever follows its runs.
+    """Return the segments of an image's planes, each with any bytes that follow its runs.
 
-    Segments beyond them have to hold no plane: a frame with more planes is of another image. If
-    offsets count from the end of the header, nothing but zeros may follow the runs, as offsets
-    that are damaged look like that, too.
+    Surplus segments may not hold a plane, because a frame with more planes is of another image. If
+    offsets count from the end of the header, only zeros may follow the runs, because damaged
+    offsets look like that, too.
 
     Args:
         stream: of one frame.
-        needed: how many planes the image has.
+        needed: number of planes of the image.
         size: bytes of a plane.
 
     Raises:
@@ -99,7 +99,7 @@ def planes(stream: Buffer, needed: int, size: int) -> list[memoryview]:
 
 
 def end_of_runs(segment: Buffer, size: int) -> int:
-    """Return where the run ends with which a plane of a size is full (PS3.5 G.3.1).
+    """Return the end of the run that completes a plane of a size (PS3.5 G.3.1).
 
     Raises:
         TruncatedFrameError: there are fewer runs, or the last one is cut.
@@ -132,7 +132,7 @@ def _holds_plane(segment: Buffer, size: int) -> bool:
 
 
 def describe(stream: Buffer) -> StreamDescription:
-    """Return what the RLE header says: how many segments there are.
+    """Describe the stream by its RLE header: the number of segments.
 
     Raises:
         TruncatedFrameError, CorruptFrameError: as `segments`.
