@@ -1,4 +1,4 @@
-"""What every codec checks around the library underneath: sizes, precision, sign, errors."""
+"""Checks that every codec makes around its library: sizes, precision, sign, errors."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from dicodec.pixels import bits
 
 @contextmanager
 def decoding(kind: str) -> Iterator[None]:
-    """Turn whatever a codec library raises while decoding into CorruptFrameError."""
+    """Turn any error that a codec library raises while decoding into CorruptFrameError."""
     try:
         yield
     except DicodecError:
         raise
     except MemoryError as cause:
-        raise CorruptFrameError(f"no memory for what the {kind} stream claims to hold") from cause
+        raise CorruptFrameError(f"no memory for the size that the {kind} stream claims") from cause
     except Exception as cause:  # the libraries have no common base
         raise CorruptFrameError(f"the {kind} stream cannot be decoded: {cause}") from cause
 
 
 @contextmanager
 def encoding(kind: str) -> Iterator[None]:
-    """Turn whatever a codec library raises while encoding into EncodeError."""
+    """Turn any error that a codec library raises while encoding into EncodeError."""
     try:
         yield
     except DicodecError:
@@ -56,16 +56,16 @@ def first_exact(
 ) -> bytes:
     """Return the first stream that decodes to the samples it was made from.
 
-    For encoders that are known to fail, or to lose samples in silence, with some of their settings.
+    For encoders that are known to fail, or to lose samples silently, with some of their settings.
 
     Args:
         attempts: encode the samples, each with other settings; the preferred ones come first.
-        samples: as the encoder gets them.
+        samples: the encoder's input.
         decode: the library's decoder.
         kind: of the stream, for the message.
 
     Raises:
-        EncodeError: no attempt gave such a stream.
+        EncodeError: no attempt gave one.
     """
     failure = EncodeError(f"the {kind} encoder lost samples: its stream decodes to others")
     for attempt in attempts:
@@ -108,16 +108,16 @@ def check_size(stream: StreamDescription, image: ImagePixelDescription) -> None:
 
 
 def check_length(image: ImagePixelDescription, length: int, most: int, kind: str) -> None:
-    """Check that a stream is long enough for its frame at all, before memory is taken for it.
+    """Check that a stream can hold its frame at all, before memory is taken for it.
 
     Args:
         image: the image as the data set describes it.
         length: bytes of the stream.
-        most: pixels that a byte of such a stream can hold at most.
+        most: the largest number of pixels that a byte of such a stream can hold.
         kind: of the stream, for the message.
 
     Raises:
-        TruncatedFrameError: it is not.
+        TruncatedFrameError: it is too short.
     """
     if image.rows * image.columns > most * length:
         raise TruncatedFrameError(
@@ -131,9 +131,9 @@ def bring_to_image(
     image: ImagePixelDescription,
     notes: SampleNotes | None = None,
 ) -> Samples:
-    """Return what a library decoded in the shape, type and range that the image has.
+    """Return a library's decoded samples in the shape, type and range of the image.
 
-    The stream's sign wins where it has one (PS3.5 8.2.4). Where it contradicts Pixel
+    The stream's sign wins if it has one (PS3.5 8.2.4). If it contradicts Pixel
     Representation, or the stream has none, the coded bits are read again as two's complement, or
     as unsigned: with 12 bits, 0x0FFF becomes -1, and -1 becomes 0x0FFF.
 
@@ -162,8 +162,8 @@ def bring_to_image(
 def _freed_of_overlays(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:
     """Return samples without the overlays above them, which the encoder coded like the rest.
 
-    A sample whose other bits are more than its sign comes back as it was, to be found past Bits
-    Stored.
+    If the other bits of a sample are more than its sign, samples come back as they were, to be
+    found past Bits Stored.
     """
     width = np.dtype(image.dtype).itemsize
     words = bits.masked(samples, precision).astype(f"<u{width}", copy=False)
@@ -185,11 +185,11 @@ def _clipped(
     image: ImagePixelDescription,
     notes: SampleNotes | None,
 ) -> Samples:
-    """Clip what a lossy process overshot at edges; refuse what cannot be that.
+    """Clip samples that a lossy process overshot at edges; refuse those farther away.
 
     A lossless process brings no sample past Bits Stored, so data set or samples are wrong. A lossy
-    one does: JPEG 2000 cut to 45 dB by a quarter of the range, to 30 dB by all of it. What is
-    farther is another image than described.
+    one does: JPEG 2000 cut to 45 dB by a quarter of the range, to 30 dB by all of it. Samples that
+    are farther belong to another image than described.
     """
     low, high = image.sample_range
     room = high - low + 1 if stream.lossless is False else 0
@@ -228,8 +228,8 @@ def plain_description(
 
     Args:
         image: as it is coded.
-        photometric_interpretation: of the samples, if the codec brings them to another; each pixel
-            has chroma of its own in any case.
+        photometric_interpretation: of the samples, if the codec changes it; each pixel has chroma
+            of its own in any case.
     """
     coded = photometric_interpretation or image.photometric_interpretation
     return replace(
@@ -245,7 +245,7 @@ def check_decodable(image: ImagePixelDescription) -> None:
     """Check that NumPy has a type for the image's samples.
 
     Raises:
-        UnsupportedSourceError: it has not.
+        UnsupportedSourceError: NumPy has none.
     """
     if image.bits_allocated not in {1, 8, 16, 32, 64}:
         raise UnsupportedSourceError(
@@ -261,7 +261,7 @@ def check_encodable(
     photometric: frozenset[str],
     signed: bool = True,
 ) -> None:
-    """Check an image against the rows of what a compressed syntax holds.
+    """Check that a compressed syntax can hold an image.
 
     Args:
         image: the image before it is encoded.
@@ -271,7 +271,7 @@ def check_encodable(
         signed: whether Pixel Representation may be 1.
 
     Raises:
-        UnsupportedImageError: the image is of another kind.
+        UnsupportedImageError: the syntax cannot hold it.
     """
     pi = image.photometric_interpretation
     low, high = bits_stored

@@ -29,7 +29,7 @@ def samples_of_words(
     """Return the samples that containers of Bits Allocated hold, given as unsigned words.
 
     The lowest of the sample's bits stands at High Bit + 1 - Bits Stored; bits above High Bit are
-    dropped, and replaced by the sign where there is one.
+    dropped, and replaced by the sign if there is one.
 
     Raises:
         FrameMismatchError: bits below the sample are set, and no overlay is said to lie there.
@@ -44,7 +44,7 @@ def samples_of_words(
                 f"High Bit {image.high_bit} and Bits Stored {image.bits_stored} leave out bits at "
                 "the low end that are set",
                 attribute="HighBit",
-                hint="where its words only move, all bits stay as they are",
+                hint="a conversion that only moves its words keeps all bits as they are",
             )
         words = words >> words.dtype.type(shift)
     if notes is not None and image.bits_stored < 8 * words.itemsize:
@@ -79,15 +79,15 @@ class NativeDecoder:
 
     Attributes:
         big_endian: byte order of the samples. Bytes of OW that big endian exchanges within words
-            are put right by whoever reads the element.
-        first_bit: for 1-bit samples, where in the first byte the frame begins.
+            are put right by the reader of the element.
+        first_bit: for 1-bit samples, the bit of the first byte at which the frame begins.
     """
 
     big_endian: bool = False
     first_bit: int = 0
 
     def describe(self, stream: Buffer) -> StreamDescription:  # noqa: ARG002
-        """Return that native samples say nothing about themselves."""
+        """Describe the stream as native samples, which say nothing about themselves."""
         return StreamDescription(kind="native", process="uncompressed", lossless=True)
 
     def decoded_description(
@@ -101,7 +101,7 @@ class NativeDecoder:
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
     ) -> Samples:
-        """Return the frame's samples; a view of `stream` where nothing has to change."""
+        """Return the frame's samples; a view of `stream` if nothing has to change."""
         check_decodable(image)
         decoded_native(image)
         first_bit = self.first_bit if image.bits_allocated == 1 else 0
@@ -137,8 +137,8 @@ class NativeEncoder:
 
     Attributes:
         big_endian: byte order of the samples.
-        first_bit: for 1-bit samples, where in its first byte the frame begins; the bits before
-            are 0, so that the byte can be joined with the end of the frame before.
+        first_bit: for 1-bit samples, the bit of its first byte at which the frame begins; the
+            bits before are 0, so that the byte can be joined with the end of the frame before.
     """
 
     big_endian: bool = False
@@ -173,7 +173,7 @@ class NativeEncoder:
     def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
         """Return the bytes of one native frame, without padding: see `Encoder`.
 
-        They are those of `samples` themselves where nothing has to change.
+        They are those of `samples` themselves if nothing has to change.
         """
         self.encoded_description(image)
         bits.check_range(samples, image)

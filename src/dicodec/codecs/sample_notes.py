@@ -1,4 +1,4 @@
-"""What decoders did to samples that do not fit Bits Stored, counted over all frames of a file."""
+"""Count the samples of a file that did not fit Bits Stored, and that decoders changed."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from dicodec.model.image import ImagePixelDescription
 
 
 class SampleNotes:
-    """Takes notes from several threads, one frame after the other."""
+    """Takes notes from several threads, frame by frame."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self.masked = 0
-        """Samples in whose words bits above High Bit were set, and left out."""
+        """Samples whose words had bits set above High Bit, which were left out."""
         self.clipped = 0
         """Samples that a lossy process had brought past Bits Stored, and that were clipped."""
         self._lowest = self._highest = 0
 
     def note_masked(self, count: int) -> None:
-        """Note samples whose words had more in them than the sample."""
+        """Note samples whose words had more bits set than the sample's."""
         with self._lock:
             self.masked += count
 
     def note_clipped(self, count: int, lowest: int, highest: int) -> None:
-        """Note samples that were clipped, and from where to where those of the frame reached."""
+        """Note samples that were clipped, and the frame's smallest and largest sample."""
         with self._lock:
             self.clipped += count
             self._lowest = min(self._lowest, lowest)
             self._highest = max(self._highest, highest)
 
     def warnings(self, image: ImagePixelDescription) -> list[str]:
-        """Return what the user should know, in words."""
+        """Return the warnings for the user."""
         told = []
         if self.masked:
             told.append(
-                f"{self.masked} sample(s) have bits set above their High Bit that are no sign and "
-                f"no overlay; they are no part of the {image.bits_stored} bits stored, and are "
+                f"{self.masked} sample(s) have bits set above their High Bit that are neither sign "
+                f"nor overlay; they are not part of the {image.bits_stored} bits stored, and are "
                 "left out (PS3.5 8.1.1)"
             )
         if self.clipped:

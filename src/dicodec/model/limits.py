@@ -1,4 +1,4 @@
-"""Bounds on what a file may claim, checked before memory is taken. See docs/limits.md."""
+"""Limits on sizes that a file claims, checked before memory is taken. See docs/limits.md."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dicodec.errors import InvalidOptionError
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits against hostile or broken input; each is far above what real files have.
+    """Limits against hostile or broken input; each is far above the needs of real files.
 
     Attributes:
-        nesting_depth: sequences within sequences.
-        elements: elements of one data set, at one level.
-        fragments: fragments of Pixel Data.
-        frames: frames that are taken one by one: decoded, encoded or compared.
+        nesting_depth: levels of sequences within sequences.
+        elements: number of elements of one data set, at one level.
+        fragments: number of fragments of Pixel Data.
+        frames: number of frames to decode, encode or compare one by one.
         inflated_size: bytes that a deflated data set may grow to.
         element_size: bytes of one element that has to be held in memory to be changed.
         frame_size: bytes of one decoded frame.
@@ -43,7 +43,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 _MOST_DEPTH = 200
-"""Sequences within sequences that can be walked before Python's own bound on recursion."""
+"""Levels of sequences that can be walked before Python's own bound on recursion."""
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _VALUE = re.compile(r"(\d{1,18})([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -56,7 +56,7 @@ def limits_of(settings: Iterable[str]) -> Limits:
         settings: such as "frame_size=512M" or "nesting-depth=16".
 
     Raises:
-        InvalidOptionError: there is no such limit, or the value is none.
+        InvalidOptionError: no limit has this name, or the value is not a number in its range.
     """
     limits = DEFAULT_LIMITS
     names = {field.name for field in fields(Limits)}
@@ -69,7 +69,7 @@ def limits_of(settings: Iterable[str]) -> Limits:
             )
         match = _VALUE.fullmatch(text.strip())
         if match is None:
-            raise InvalidOptionError(f"{text!r} is no value of {name}, such as 1000 or 512M")
+            raise InvalidOptionError(f"{text!r} is not a value of {name}, such as 1000 or 512M")
         limits = replace(limits, **{name: int(match[1]) << _UNITS[match[2].upper()]})
     if limits.nesting_depth > _MOST_DEPTH:
         raise InvalidOptionError(f"the limit nesting_depth is at most {_MOST_DEPTH}")

@@ -1,7 +1,7 @@
-"""The table of transfer syntaxes (PS3.5 section 10, Annex A; PS3.6 Annex A) and how to name one.
+"""Table of transfer syntaxes (PS3.5 section 10, Annex A; PS3.6 Annex A), and their names.
 
 Every transfer syntax is a row, whether or not its pixels can be decoded here, so that reading a
-header never fails for want of a codec.
+header never fails because a codec is missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Storage(StrEnum):
-    """Where and how a transfer syntax keeps Pixel Data."""
+    """The form in which a transfer syntax keeps Pixel Data."""
 
     NATIVE = "native"
     ENCAPSULATED = "encapsulated"
@@ -38,13 +38,13 @@ class TransferSyntax:
         keyword: the keyword of PS3.6.
         title: the name of PS3.6.
         storage: how Pixel Data is stored.
-        family: the codec family that serves it; None where no codec does.
+        family: the codec family that serves it; None if no codec does.
         loss: whether encoding may lose information.
         lossy_method: value for Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.1).
-        fragments_per_frame: 1 where a frame has exactly one fragment, 0 where it may span several
+        fragments_per_frame: 1 if a frame has exactly one fragment, 0 if it may span several
             (PS3.5 A.4); only for encapsulated syntaxes.
         reads, writes: whether this package decodes from it and encodes to it.
-        why_not: why it is not read or written.
+        why_not: the reason if it is not read or written.
         explicit_vr, little_endian, deflated: the encoding of the data set.
         retired: whether PS3.6 marks it retired.
     """
@@ -73,7 +73,7 @@ class TransferSyntax:
 
     @property
     def pixels_little_endian(self) -> bool:
-        """Whether native samples are little endian; GE's private syntax has them otherwise."""
+        """Whether native samples are little endian; those of GE's private syntax are not."""
         return self.little_endian and self.name != "ge-private"
 
     @property
@@ -138,7 +138,7 @@ def _elsewhere(suffix: str, keyword: str, title: str, *, deflated: bool = False)
     )  # fmt: skip
 
 
-_PART_2 = "JPEG 2000 part 2: read where the stream is plain part 1, never written"
+_PART_2 = "JPEG 2000 part 2: read if the stream is plain part 1, never written"
 _HIERARCHICAL = "hierarchical JPEG: no decoder exists"
 _ARITHMETIC = "arithmetic coding of lossless JPEG: no decoder exists"
 
@@ -228,7 +228,7 @@ _BY_ANY_NAME = {
 
 
 def by_uid(uid: str) -> TransferSyntax | None:
-    """Return the transfer syntax of a UID, or None where the table has no such row."""
+    """Return the transfer syntax of a UID, or None if the table has no such row."""
     return _BY_UID.get(uid)
 
 

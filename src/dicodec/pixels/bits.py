@@ -20,8 +20,8 @@ def unpack(data: Buffer, count: int, first_bit: int = 0) -> NDArray[np.uint8]:
     Args:
         data: packed samples; bits past the last sample are ignored.
         count: number of samples.
-        first_bit: where in the first byte the samples begin, 0 to 7: native frames of Bits
-            Allocated 1 follow each other without padding, so that one may begin inside a byte.
+        first_bit: bit of the first byte at which the samples begin, 0 to 7: native frames of Bits
+            Allocated 1 follow each other without padding, so one may begin inside a byte.
 
     Raises:
         ValueError: `data` holds fewer samples.
@@ -47,8 +47,8 @@ def coded_size(bits: int) -> int:
 def masked(samples: Array, bits: int) -> Array:
     """Return the lowest `bits` bits of each sample, unsigned, in the smallest integer they fit.
 
-    This is how codecs that know no sign see signed samples: with 12 bits, -1 (0xFFFF in 16 bits)
-    becomes 0x0FFF. Where nothing has to change, the result is a view of `samples`.
+    Codecs that know no sign see signed samples so: with 12 bits, -1 (0xFFFF in 16 bits) becomes
+    0x0FFF. If nothing has to change, the result is a view of `samples`.
     """
     unsigned = samples.view(f"u{samples.itemsize}") if samples.dtype.kind == "i" else samples
     if samples.dtype.kind == "i" and bits < 8 * samples.itemsize:
@@ -85,8 +85,8 @@ def words_with_more(words: Array, stored: int, overlay_bits: int, *, signed: boo
     Args:
         words: unsigned; samples begin at bit 0.
         stored: bits of a sample.
-        overlay_bits: bits of a word that overlays lie in.
-        signed: whether the bits above may repeat the sample's sign, all of them.
+        overlay_bits: mask of the bits of a word that hold overlays.
+        signed: whether the bits above may all repeat the sample's sign.
     """
     kind = words.dtype.type
     unused = kind(((1 << 8 * words.itemsize) - 1) & ~((1 << stored) - 1) & ~overlay_bits)
@@ -114,15 +114,15 @@ def outside_range(samples: Array, image: ImagePixelDescription) -> tuple[int, in
 def check_range(samples: Array, image: ImagePixelDescription) -> None:
     """Check that all samples lie within Bits Stored.
 
-    Codec libraries clip or wrap what lies outside, silently, so this stands before every encoder.
+    Called before every encoder, because codec libraries clip or wrap other samples silently.
 
     Raises:
-        SampleRangeError: one does not.
+        SampleRangeError: a sample is outside.
     """
     if found := outside_range(samples, image):
         low, high = image.sample_range
         raise SampleRangeError(
-            f"samples reach from {found[0]} to {found[1]}, and Bits Stored {image.bits_stored} "
+            f"samples reach from {found[0]} to {found[1]}, but Bits Stored {image.bits_stored} "
             f"holds {low} to {high}",
             attribute="BitsStored",
         )

@@ -21,7 +21,7 @@ VOI_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of the rescaled values is shown, and how.
+    """The part of the rescaled values that is shown, and the function that shows it.
 
     Attributes:
         center, width: as in PS3.3 C.11.2.1.2.
@@ -60,9 +60,9 @@ class Rescaling:
 
     Attributes:
         slope, intercept: Rescale Slope and Intercept.
-        window: what is shown; None as long as the smallest and largest value are not known.
-        padding: stored values of pixels that are not part of the image, so that the range of those
-            that are does not reach to them; None if there are none (PS3.3 C.7.5.1.1.2).
+        window: the values to show; None until the smallest and largest value are known.
+        padding: stored values of pixels that are not part of the image, left out of the range of
+            values; None if there are none (PS3.3 C.7.5.1.1.2).
     """
 
     slope: float = 1.0
@@ -74,7 +74,7 @@ class Rescaling:
         """Return the gray levels of a frame."""
         import numpy as np
 
-        assert self.window is not None, "it is looked for before frames are converted"
+        assert self.window is not None, "found before frames are converted"
         low, high = image.sample_range
         if image.bits_stored > _TABLE_BITS:
             return self._levels(samples, image)
@@ -98,21 +98,21 @@ class Rescaling:
         return StoredRange(int(samples.min()), int(samples.max())) if samples.size else None
 
     def whole_range(self, extent: StoredRange) -> Rescaling:
-        """Return this with a window from the smallest to the largest stored value of all frames."""
+        """Return a copy with a window from the smallest to the largest value of all frames."""
         ends = sorted(self.slope * value + self.intercept for value in extent)
         width = ends[1] - ends[0] or 1.0
         window = Window((ends[0] + ends[1]) / 2, width, "LINEAR_EXACT")
         return replace(self, window=window)
 
     def shows_levels(self, image: ImagePixelDescription) -> bool:
-        """Whether the window makes more than two gray levels of what samples can be."""
+        """Return whether the window gives more than two gray levels for possible samples."""
         import numpy as np
 
         assert self.window is not None
         low, high = image.sample_range
         if image.bits_stored <= _TABLE_BITS:
             samples = np.arange(low, high + 1)
-        else:  # where the window is, and all over the range
+        else:  # within the window, and all over the range
             reach = np.linspace(-1, 1, 1 << 10) * self.window.width
             within = (self.window.center + reach - self.intercept) / self.slope
             samples = np.rint(np.clip([*within, *np.linspace(low, high, 1 << 10)], low, high))
@@ -134,7 +134,7 @@ def rescaling_step(source: str, rescaling: Rescaling) -> PhotometricStep:
 def _upper_bits(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
     """Return colors of 8 bits, scaled so that the largest stays the largest.
 
-    Chroma, and luma with it, keeps its upper bits, so that what has no color gets none.
+    Chroma, and luma with it, keeps its upper bits, so that gray pixels stay gray.
     """
     import numpy as np
 

@@ -23,8 +23,8 @@ class ColorTable:
     """One of the three tables, expanded.
 
     Attributes:
-        first_mapped: the sample that the first entry is for; smaller ones get that entry too, and
-            those past the last entry get the last.
+        first_mapped: the sample that the first entry is for; smaller samples get that entry too,
+            and samples past the last entry get the last.
         entries: 0 to 255 or 0 to 65535.
     """
 
@@ -39,7 +39,7 @@ class Palette:
     Attributes:
         tables: red, green, blue.
         bits: of the entries, 8 or 16.
-        notes: what was odd about them and how it was read, in words.
+        notes: sentences: each oddity of the tables, and the reading taken.
     """
 
     tables: tuple[ColorTable, ColorTable, ColorTable]
@@ -56,9 +56,9 @@ class Palette:
 
     @property
     def reducible(self) -> bool:
-        """Whether 8 bits say all that the entries do: their lower byte is 0 or repeats the upper.
+        """Whether 8 bits hold all of the entries: their lower byte is 0 or repeats the upper.
 
-        All of them in the same of the two ways: 8-bit values were scaled by 256 or by 257.
+        All entries in the same way, because 8-bit values were scaled by 256 or by 257.
         """
         entries = [entry for table in self.tables for entry in table.entries]
         return not any(entry & 0xFF for entry in entries) or all(
@@ -74,7 +74,7 @@ def color_table(
     *,
     segmented: bool,
 ) -> tuple[ColorTable, int, str]:
-    """Return a table, the bits of its entries, and what was odd about it; "" if nothing.
+    """Return a table, the bits of its entries, and a note on its oddity; "" if it has none.
 
     Args:
         color: its name, for messages.
@@ -84,7 +84,7 @@ def color_table(
         segmented: whether the data are segments.
 
     Raises:
-        MalformedFileError: there is no entry, or a segment that is none.
+        MalformedFileError: the table is empty, or a segment is malformed.
     """
     entries, first, bits = descriptor
     entries = entries or _ALL_ENTRIES
@@ -106,7 +106,7 @@ def color_table(
 
 
 def palette(tables: Sequence[tuple[ColorTable, int, str]], bits_said: int) -> Palette:
-    """Put three tables together; what is in the lower bytes only is of 8 bits, whatever is said.
+    """Put three tables together; entries in the lower bytes only have 8 bits in any case.
 
     Args:
         tables: as `color_table` returns them: red, green, blue.
@@ -166,19 +166,19 @@ class _Lookup:
 
 
 def _line(start: int, end: int, count: int) -> list[int]:
-    """Return so many entries after `start` on a straight line to `end`, rounded to nearest."""
+    """Return `count` entries after `start` on a straight line to `end`, rounded to nearest."""
     return [start + (2 * (end - start) * n + count) // (2 * count) for n in range(1, count + 1)]
 
 
 def _expanded(numbers: Sequence[int], color: str, size: int) -> list[int]:
-    """Return the entries that segments stand for (C.7.9.2); numbers are of so many bytes."""
+    """Return the entries that segments stand for (C.7.9.2); a number has `size` bytes."""
     expansion = _Expansion(numbers, color, size)
     expansion.run(0, None, nested=False)
     return expansion.entries
 
 
 class _Expansion:
-    """Runs through segments; an indirect one runs through others again, which are not indirect."""
+    """Expands segments; an indirect segment repeats others, which may not be indirect."""
 
     def __init__(self, numbers: Sequence[int], color: str, size: int) -> None:
         self._numbers = numbers
@@ -187,7 +187,7 @@ class _Expansion:
         self.entries: list[int] = []
 
     def run(self, place: int, segments: int | None, *, nested: bool) -> None:
-        """Expand segments from a place on: so many, or all; a single last number is padding."""
+        """Expand so many segments from a place on, or all; a single last number is padding."""
         while segments != 0 and place + 2 <= len(self._numbers):
             opcode, count = self._numbers[place], self._numbers[place + 1]
             place += 2
@@ -206,7 +206,7 @@ class _Expansion:
             raise self._malformed("an indirect segment that reaches past the end")
 
     def _indirect(self, place: int, count: int) -> int:
-        """Expand earlier segments again; the offset is in bytes, its lower part comes first."""
+        """Expand earlier segments again; the offset counts bytes, its lower part comes first."""
         parts = self._slice(place, 4 // self._size)
         offset = sum(part << 8 * self._size * n for n, part in enumerate(parts))
         if count:
@@ -224,7 +224,7 @@ class _Expansion:
         if len(self.entries) > _ALL_ENTRIES:
             raise self._malformed("more entries than a table can have")
 
-    def _malformed(self, what: str) -> MalformedFileError:
+    def _malformed(self, fault: str) -> MalformedFileError:
         return MalformedFileError(
-            f"the segmented {self._color} Palette Color Lookup Table has {what}"
+            f"the segmented {self._color} Palette Color Lookup Table has {fault}"
         )

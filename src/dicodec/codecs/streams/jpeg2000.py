@@ -1,4 +1,4 @@
-"""What a JPEG 2000 or HTJ2K codestream says about itself (ISO/IEC 15444-1 Annex A, 15444-15)."""
+"""Parse the headers of JPEG 2000 and HTJ2K codestreams (ISO/IEC 15444-1 Annex A, 15444-15)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_TILES = 65535  # Isot has 16 bits, A.4.2
 
 @dataclass(slots=True)
 class _Facts:
-    """What the main header has said so far."""
+    """The facts of the main header read so far."""
 
     capabilities: int = 0
     rows: int = 0
@@ -38,10 +38,10 @@ class _Facts:
 
 
 def find_codestream(data: bytes) -> tuple[int, int]:
-    """Return where the codestream starts and where its box ends, which is the data's end if none.
+    """Return the start of the codestream and the end of its box, or of the data if it has none.
 
     Raises:
-        CorruptFrameError: there is no codestream.
+        CorruptFrameError: the data holds no codestream.
         TruncatedFrameError: the data ends before one.
     """
     if data.startswith(JPEG_2000_START):
@@ -60,10 +60,10 @@ def find_codestream(data: bytes) -> tuple[int, int]:
 
 
 def describe(stream: Buffer) -> StreamDescription:
-    """Return what the main header of a JPEG 2000 or HTJ2K stream says, in boxes or not.
+    """Describe a JPEG 2000 or HTJ2K stream, in boxes or not, by its main header.
 
-    `lossless` is True for the reversible 5-3 wavelet; that an encoder has left out bit planes all
-    the same, the main header does not tell.
+    `lossless` is True for the reversible 5-3 wavelet. The main header does not tell if an encoder
+    has left out bit planes all the same.
 
     Raises:
         TruncatedFrameError: the stream ends before its first tile-part.
@@ -78,7 +78,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     """Return the description and the bare codestream, from SOC to EOC.
 
     Raises:
-        TruncatedFrameError: tile-parts are missing or cut off, or there is no EOC marker.
+        TruncatedFrameError: tile-parts are missing or cut off, or the EOC marker is missing.
         CorruptFrameError: the markers do not parse.
     """
     data = bytes(stream)
@@ -93,13 +93,13 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
         if marker != SOT:
             if at + 2 > min(len(data), limit) or not any(data[at : at + 2]):
                 raise TruncatedFrameError("the JPEG 2000 stream has no EOC marker", offset=at)
-            raise CorruptFrameError("no tile-part where one must be", offset=at)
+            raise CorruptFrameError("expected a tile-part", offset=at)
         if at + 12 > len(data):
             raise TruncatedFrameError("the JPEG 2000 stream ends in a tile-part", offset=at)
         tile = int.from_bytes(data[at + 4 : at + 6])
         length = int.from_bytes(data[at + 6 : at + 10])  # Psot, A.4.2
         if tile >= facts.tiles:
-            raise CorruptFrameError("a tile-part of a tile that is not there", offset=at)
+            raise CorruptFrameError("a tile-part of a tile that does not exist", offset=at)
         tiles.add(tile)
         if length == 0:
             # The last tile-part, up to EOC; packet data holds no marker above FF8F.
@@ -118,7 +118,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
 
 
 def announced_tile_parts(stream: Buffer) -> bool:
-    """Return whether each tile says how many tile-parts it has, and all of them are there.
+    """Return whether each tile states its number of tile-parts, and all of them are there.
 
     Args:
         stream: a stream that `check_whole` takes.
@@ -159,7 +159,7 @@ def _main_header(data: bytes, start: int) -> _Facts:
             break
         length = int.from_bytes(data[at + 2 : at + 4])
         if marker < 0xFF00 or length < 2 or marker == EOC:
-            raise CorruptFrameError("no marker segment where one must be", offset=at)
+            raise CorruptFrameError("expected a marker segment", offset=at)
         if at + 2 + length > len(data):
             raise TruncatedFrameError("the JPEG 2000 stream ends in its main header", offset=at)
         _note(facts, marker, data[at + 4 : at + 2 + length])

@@ -17,7 +17,7 @@ DAC = 0xCC
 SOF_MARKERS = (frozenset(range(0xC0, 0xD0)) | {SOF55}) - {DHT, 0xC8, DAC}
 STANDALONE = frozenset({0x01, SOI, *range(0xD0, 0xD8)})
 
-# What ends entropy-coded data. In JPEG a data byte FF is followed by 00, and restart markers
+# The end of entropy-coded data. In JPEG a data byte FF is followed by 00, and restart markers
 # (FFD0 to FFD7) belong to the data; in JPEG-LS it is followed by a 0 bit.
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _AFTER_LS_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
@@ -43,10 +43,10 @@ class Segment:
 
 
 def find_start(data: bytes) -> int:
-    """Return where the SOI marker is: 0, or more where junk precedes it.
+    """Return the offset of the SOI marker: 0, or more if junk precedes it.
 
     Raises:
-        CorruptFrameError: there is none.
+        CorruptFrameError: the data has none.
     """
     start = 0 if data.startswith(b"\xff\xd8") else data.find(JPEG_START)
     if start < 0:
@@ -57,14 +57,14 @@ def find_start(data: bytes) -> int:
 
 
 def walk(data: bytes, start: int) -> Iterator[Segment]:
-    """Yield the marker segments from the SOI marker at `start` to EOI, both left out and in.
+    """Yield the marker segments after the SOI marker at `start`, up to and including EOI.
 
     Entropy-coded data is passed over. Time is linear in the length of `data`, and no more of it
     is read than the caller asks for.
 
     Raises:
         TruncatedFrameError: `data` ends before the EOI marker.
-        CorruptFrameError: something else than a marker stands where one must.
+        CorruptFrameError: other bytes stand where a marker must be.
     """
     at = start + 2
     after_scan = _AFTER_SCAN
@@ -73,7 +73,7 @@ def walk(data: bytes, start: int) -> Iterator[Segment]:
             raise TruncatedFrameError("the JPEG stream ends before its EOI marker", offset=at)
         fill = _FILL.match(data, at)  # a marker may begin with any number of FF, B.1.1.2
         if fill is None:
-            raise CorruptFrameError("no JPEG marker where one must be", offset=at)
+            raise CorruptFrameError("expected a JPEG marker", offset=at)
         at = fill.end()
         if at >= len(data):
             raise TruncatedFrameError("the JPEG stream ends before its EOI marker", offset=at)
@@ -85,7 +85,7 @@ def walk(data: bytes, start: int) -> Iterator[Segment]:
         if marker in STANDALONE:
             continue
         if marker == 0:
-            raise CorruptFrameError("no JPEG marker where one must be", offset=at - 2)
+            raise CorruptFrameError("expected a JPEG marker", offset=at - 2)
         if at + 2 > len(data):
             raise TruncatedFrameError("the JPEG stream ends in a marker segment", offset=at)
         length = data[at] << 8 | data[at + 1]
