@@ -38,6 +38,7 @@ class EncapsulatedFrames:
         first_fragments: index of each frame's first fragment, and the number of fragments at last.
         offset_table: "empty", "basic" or "extended": what the file has.
         oddities: what was wrong with it.
+        told_apart: whether fragments could be assigned to frames; else each is taken for one.
         mend: what makes a frame's stream what it should be, where streams are odd themselves.
     """
 
@@ -47,6 +48,7 @@ class EncapsulatedFrames:
     offset_table: str
     oddities: tuple[Oddity, ...]
     mend: Callable[[bytes], bytes] | None = None
+    told_apart: bool = True
 
     def __len__(self) -> int:
         return len(self.first_fragments) - 1
@@ -110,7 +112,7 @@ def assign_fragments(
         extended: values of Extended Offset Table and Extended Offset Table Lengths.
 
     Raises:
-        MalformedFileError: there is no Basic Offset Table item, or frames cannot be told apart.
+        MalformedFileError: there is no Basic Offset Table item.
     """
     if not starts:
         raise MalformedFileError("encapsulated Pixel Data has no items", attribute="PixelData")
@@ -142,19 +144,16 @@ def assign_fragments(
         starts, lengths, firsts = _without_empty(starts, lengths, firsts, number_of_frames)
     if firsts is None:
         firsts = _by_counting(source, starts, lengths, number_of_frames, fragments_per_frame)
+    told_apart = firsts is not None
     if firsts is None:
-        raise MalformedFileError(
-            f"{len(starts)} fragments cannot be assigned to {number_of_frames} frames",
-            attribute="PixelData",
-        )
+        firsts = list(range(len(starts)))
     if len(firsts) != number_of_frames:
         oddities.append(
             Oddity("wrong-number-of-frames", f"NumberOfFrames is {number_of_frames}, Pixel Data "
                    f"holds {len(firsts)}")
         )  # fmt: skip
-    return EncapsulatedFrames(
-        starts, lengths, array("Q", [*firsts, len(starts)]), kind, tuple(oddities)
-    )
+    bounds = array("Q", [*firsts, len(starts)])
+    return EncapsulatedFrames(starts, lengths, bounds, kind, tuple(oddities), told_apart=told_apart)
 
 
 def _offsets(code: str, table: bytes) -> list[int]:

@@ -152,8 +152,7 @@ def find_frames(
         known: what attributes should say, by tag.
 
     Raises:
-        MalformedFileError: Pixel Data is native where a compressed syntax is stated, or frames
-            cannot be told apart.
+        MalformedFileError: Pixel Data is native where a compressed syntax is stated.
     """
     data_set = walked.data_set
     if span is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import replace
 
@@ -22,7 +23,8 @@ from dicodec.repair import stream_kinds, streams
 from dicodec.repair.colors import known_from_colors
 from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
 from dicodec.repair.deflated_frames import DeflateMender, wrapper_of
-from dicodec.repair.frame_counts import counted_frames
+from dicodec.repair.frame_boundaries import find_boundaries
+from dicodec.repair.frame_counts import counted_frames, frames_in_groups, frames_in_table
 from dicodec.repair.frame_sizes import size_is_sure
 from dicodec.repair.high_bit import OF_WORDS, frame_words, known_from_bits
 from dicodec.repair.image_attributes import (
@@ -54,6 +56,7 @@ class EncapsulatedRepair:
         self._oddities: list[Oddity] = []
         self._known: Known = {}
         self._tables = b""
+        self._first_starts: list[int] | None = None
         self._read: list[Oddity] | None = None
 
     def repaired(self) -> DicomFile:
@@ -61,16 +64,19 @@ class EncapsulatedRepair:
         if len(self._walked.fragment_starts) < 2:
             return self._file
         self._take_tables()
+        self._judge_boundaries()
         stream = self._first_stream()
         self._judge_syntax(stream)
         if stream is not None:
-            self._known = known_from_stream(self._file.data_set, stream)
+            self._known |= known_from_stream(self._file.data_set, stream)
         if stated_frames(self._file.data_set) is None:
             self._known[tags.NUMBER_OF_FRAMES] = str(len(self._walked.fragment_starts) - 1)
         if self._known or self._oddities:
             self._read_again()
         if not self._judge_colors(stream):
             return replace(self._file, frames=self._frames)
+        if self._syntax != self._file.syntax:
+            self._judge_boundaries()
         if stream is not None and self._contradicted() and not self._size_is_sure(stream):
             return self._file
         self._count_frames(stream)
@@ -97,6 +103,7 @@ class EncapsulatedRepair:
             )
             text = "the first fragment is a stream of tables only; they are those of all frames"
             self._note("tables-only-stream", text)
+            self._read_again()
 
     def _first_stream(self) -> StreamDescription | None:
         start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
@@ -163,6 +170,43 @@ class EncapsulatedRepair:
             self._walked, self._frames.span, self._syntax, self._read, self._known
         )
 
+        if self._first_starts is not None:
+            self._put_boundaries(self._first_starts)
+
+    def _judge_boundaries(self) -> None:
+        """Find out whether streams begin and end where the frames do, as far as that shows."""
+        frames, image = self._frames.encapsulated, self._image
+        if frames is None or image is None or len(frames.starts) < 2:
+            return
+        found = find_boundaries(self._source, frames, self._syntax.family, image)
+        if found is None:
+            return
+        stated = image.number_of_frames
+        # A writer may have counted fragments; other numbers that are too large tell of lost frames.
+        counted = {len(frames.starts)} - {frames_in_groups(self._file.data_set)}
+        if len(found) == frames_in_table(self._walked) or stated in counted:
+            self._known[tags.NUMBER_OF_FRAMES] = str(len(found))
+        self._first_starts = [frames.starts[index] for index in found]
+        self._read_again()
+
+    def _put_boundaries(self, first_starts: list[int]) -> None:
+        """Have frames begin at some fragments, whatever the offset table says."""
+        frames, image = self._frames.encapsulated, self._image
+        if frames is None or image is None or self._read is None:
+            return
+        firsts = [bisect_left(frames.starts, start) for start in first_starts]
+        bounds = array("Q", [*firsts, len(frames.starts)])
+        oddities = list(frames.oddities)
+        believed = all(one.id != "wrong-offset-table" for one in oddities)
+        if bounds != frames.first_fragments and frames.offset_table != "empty" and believed:
+            text = f"the {frames.offset_table} offset table splits or joins streams"
+            oddities.append(Oddity("wrong-offset-table", text, self._frames.span.start))
+        if len(firsts) == image.number_of_frames:
+            oddities = [one for one in oddities if one.id != "wrong-number-of-frames"]
+        self._read = [one for one in self._read if one not in frames.oddities] + oddities
+        frames = replace(frames, first_fragments=bounds, oddities=tuple(oddities), told_apart=True)
+        self._frames = replace(self._frames, encapsulated=frames)
+
     def _judge_colors(self, stream: StreamDescription | None) -> bool:
         """Find out what is right if colors contradict themselves; return whether that is known."""
         image, family = self._image, self._syntax.family
@@ -221,7 +265,11 @@ class EncapsulatedRepair:
         frames, image = self._frames.encapsulated, self._image
         if frames is None or image is None:
             return
-        if self._syntax.fragments_per_frame == 1 and len(frames) < len(frames.starts):
+        if (
+            self._first_starts is None
+            and self._syntax.fragments_per_frame == 1
+            and len(frames) < len(frames.starts)
+        ):
             ends = array("Q", range(len(frames.starts) + 1))
             frames = replace(frames, first_fragments=ends)
         unstated = tags.NUMBER_OF_FRAMES in self._known
@@ -349,7 +397,7 @@ class EncapsulatedRepair:
         self._oddities.append(Oddity(identity, text, self._walked.fragment_starts[1]))
 
     def _result(self) -> DicomFile:
-        if not self._oddities and not self._known:
+        if not self._oddities and not self._known and self._first_starts is None:
             return self._file
         kept = list(self._file.oddities)
         if self._read is not None:  # what was noted by what the file says is noted anew

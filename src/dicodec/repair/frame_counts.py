@@ -39,11 +39,11 @@ def counted_frames(
         stated: Number of Frames; None where that is no number.
     """
     cut = any(one.id in {"no-delimiter", "pixel-data-truncated"} for one in walked.oddities)
-    listed = _in_table(walked)
+    listed = frames_in_table(walked)
     if cut:
         return None
     if stated is not None:
-        if stated in {listed, _in_groups(walked.data_set)}:
+        if stated in {listed, frames_in_groups(walked.data_set)}:
             return None
         if len(frames) < stated and listed != len(frames):
             return None  # frames may be lost
@@ -77,7 +77,7 @@ def _is_whole(
     )  # fmt: skip
 
 
-def _in_table(walked: WalkedDataSet) -> int | None:
+def frames_in_table(walked: WalkedDataSet) -> int | None:
     """Return how many frames the offset table lists, None where there is none."""
     if walked.fragment_lengths[0]:
         return walked.fragment_lengths[0] // 4
@@ -85,7 +85,7 @@ def _in_table(walked: WalkedDataSet) -> int | None:
     return span.length // 8 if span is not None and span.length else None
 
 
-def _in_groups(data_set: DataSet) -> int | None:
+def frames_in_groups(data_set: DataSet) -> int | None:
     """Return how many items Per-frame Functional Groups Sequence has, None where it is missing."""
     span = data_set.find(_PER_FRAME_GROUPS)
     if span is None:

@@ -120,6 +120,11 @@ class PixelPlanner:
                 frame=max(len(frames) - 1, 0),
                 hint=_SALVAGE_HINT if stated > 1 else None,
             )
+        elif not frames.told_apart:
+            raise MalformedFileError(
+                f"{len(frames.starts)} fragments cannot be assigned to {stated} frames",
+                attribute="PixelData",
+            )
         elif len(frames) < stated:
             raise MissingFrameError(
                 f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)}",
