@@ -394,6 +394,12 @@ class _Attempt:
         report.verified = True
         if report.lossy:
             report.largest_error, report.psnr = found.largest_error, found.psnr
+        if found.undecoded:
+            first, more = found.undecoded[0], len(found.undecoded) - 1
+            report.warnings.append(
+                f"frame {first}{f' and {more} more' if more else ''} cannot be decoded, in the "
+                "source neither; the bytes are those of the source"
+            )
         if conversion.options.verify != INDEPENDENT:
             return
         if plan.action is Action.COPY_FILE or plan.pixels is None:

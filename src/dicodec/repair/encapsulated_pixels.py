@@ -23,7 +23,7 @@ from dicodec.repair import stream_kinds, streams
 from dicodec.repair.colors import known_from_colors
 from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
 from dicodec.repair.deflated_frames import DeflateMender, wrapper_of
-from dicodec.repair.frame_boundaries import find_boundaries
+from dicodec.repair.frame_boundaries import find_boundaries, is_whole_rle
 from dicodec.repair.frame_counts import counted_frames, frames_in_groups, frames_in_table
 from dicodec.repair.frame_sizes import size_is_sure
 from dicodec.repair.high_bit import OF_WORDS, frame_words, known_from_bits
@@ -64,7 +64,9 @@ class EncapsulatedRepair:
         if len(self._walked.fragment_starts) < 2:
             return self._file
         self._take_tables()
-        self._judge_boundaries()
+        marked = self._syntax.family in stream_kinds.STARTS
+        if marked:  # other streams are told apart by the image, which is judged further down
+            self._judge_boundaries()
         stream = self._first_stream()
         self._judge_syntax(stream)
         if stream is not None:
@@ -75,7 +77,7 @@ class EncapsulatedRepair:
             self._read_again()
         if not self._judge_colors(stream):
             return replace(self._file, frames=self._frames)
-        if self._syntax != self._file.syntax:
+        if not marked or self._syntax != self._file.syntax:
             self._judge_boundaries()
         if stream is not None and self._contradicted() and not self._size_is_sure(stream):
             return self._file
@@ -153,7 +155,11 @@ class EncapsulatedRepair:
         size = image.native_frame_size
         if self._syntax.family == "rle":
             head = self._source.read(start, rle.HEADER_SIZE)
-            return stream_kinds.may_be_rle_header(head, length, image)
+            if stream_kinds.is_rle_header(head, length, image):
+                return True
+            # Segments beyond those of the image may be spare, or be those of its colors.
+            spare = stream_kinds.may_be_rle_header(head, length, image)
+            return spare and is_whole_rle(self._source.read(start, length), image)
         if self._syntax.family == "encapsulated-uncompressed":
             return length in {size, size + size % 2}
         if self._syntax.family == "deflated-frame":
@@ -182,9 +188,12 @@ class EncapsulatedRepair:
         if found is None:
             return
         stated = image.number_of_frames
-        # A writer may have counted fragments; other numbers that are too large tell of lost frames.
-        counted = {len(frames.starts)} - {frames_in_groups(self._file.data_set)}
-        if len(found) == frames_in_table(self._walked) or stated in counted:
+        # A writer may have counted fragments; any other number that is too large tells of lost
+        # frames.
+        wrong = stated < len(found) or stated == len(frames.starts)
+        if len(found) == frames_in_table(self._walked) or (
+            wrong and stated != frames_in_groups(self._file.data_set)
+        ):
             self._known[tags.NUMBER_OF_FRAMES] = str(len(found))
         self._first_starts = [frames.starts[index] for index in found]
         self._read_again()

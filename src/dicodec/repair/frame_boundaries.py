@@ -57,8 +57,10 @@ def find_boundaries(
     Returns:
         None if the assignment is right, or if the streams do not show a better one.
     """
-    fragments = _Fragments(source, frames.starts, frames.lengths)
     given = list(frames.first_fragments[:-1])
+    if len(given) == len(frames.starts) and _all_begin(source, frames, family, image):
+        return None
+    fragments = _Fragments(source, frames.starts, frames.lengths)
     found: list[int] | None
     if family == "jpegxl":
         found = _of_jpeg_xl(fragments, image.number_of_frames)
@@ -75,7 +77,7 @@ def find_boundaries(
             fragments,
             given,
             lambda index: _begins_rle(fragments, index, image),
-            lambda first, index: _is_whole_rle(fragments.joined(first, index), image),
+            lambda first, index: is_whole_rle(fragments.joined(first, index), image),
         )
     elif family == "encapsulated-uncompressed":
         found = _by_size(fragments, image.native_frame_size)
@@ -84,6 +86,22 @@ def find_boundaries(
     else:
         return None
     return None if found == given else found
+
+
+def _all_begin(
+    source: ByteSource,
+    frames: EncapsulatedFrames,
+    family: str | None,
+    image: ImagePixelDescription,
+) -> bool:
+    """Whether each fragment begins as a stream does: the usual case, found out in few calls."""
+    starts = _SIGNATURES.get(family or "", ())
+    if family == "rle":
+        starts = (planes_of(image).to_bytes(4, "little"),)
+    if not starts:
+        return False
+    size = max(map(len, starts))
+    return all(source.read(start, size).startswith(starts) for start in frames.starts)
 
 
 class _Fragments:
@@ -168,7 +186,8 @@ def _begins_rle(fragments: _Fragments, index: int, image: ImagePixelDescription)
     return is_rle_header(fragments.head(index, rle.HEADER_SIZE), fragments.size, image)
 
 
-def _is_whole_rle(stream: bytes, image: ImagePixelDescription) -> bool:
+def is_whole_rle(stream: bytes, image: ImagePixelDescription) -> bool:
+    """Whether bytes are an RLE frame of an image, with no plane missing or too many (PS3.5 G)."""
     pixels = image.rows * image.columns
     size = (pixels + 7) // 8 if image.bits_allocated == 1 else pixels
     try:

@@ -39,12 +39,14 @@ class Verification:
     Attributes:
         frames: number of frames that were compared.
         largest_error: of any sample; 0 for a lossless conversion.
-        psnr: peak signal-to-noise ratio in dB; None where the samples are equal.
+        psnr: peak signal-to-noise ratio in dB; None if the samples are equal.
+        undecoded: frames with equal bytes that no decoder takes, in the source neither.
     """
 
     frames: int = 0
     largest_error: int = 0
     psnr: float | None = None
+    undecoded: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class _Difference:
     largest: int = 0
     squares: float = 0.0
     samples: int = 0
+    undecoded: bool = False
 
 
 def verify_result(conversion: Conversion, result: Source) -> Verification:
@@ -95,7 +98,11 @@ def _check_frames(conversion: Conversion, made: DicomFile, pixels: PixelPlan) ->
     # Nobody can tell the samples of YBR_PARTIAL_420, but they are as they were.
     unread = pixels.stated.photometric_interpretation == "YBR_PARTIAL_420"
     if same_bytes and (as_stored or unread):
-        compare = _of_whole_frames(_byte_comparison(source, made), source)
+        threads = threads_for_each(pixels.frames, conversion.workers, _frame_size(pixels.result))
+        decode = None if unread else _decoding(made, threads)
+        reframed = action is Action.MOVE_FRAMES
+        compare = _byte_comparison(source, made, decode, reframed=reframed)
+        compare = _of_whole_frames(compare, source)
     elif action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
         jpeg, packed = source.frames.read, made.frames.read
         if action is Action.UNPACK_JPEG:
@@ -156,6 +163,7 @@ def _compared(
     workers: int,
 ) -> Verification:
     total = _Difference()
+    undecoded: list[int] = []
     compared = map_frames(compare, frames, workers, _frame_size(image))
     for frame, difference in enumerate(compared):
         if bound is not None and difference.largest > bound:
@@ -163,12 +171,15 @@ def _compared(
                 f"samples differ by up to {difference.largest}, and {bound} was promised",
                 frame=frame,
             )
+        if difference.undecoded:
+            undecoded.append(frame)
         total = _Difference(
             max(total.largest, difference.largest),
             total.squares + difference.squares,
             total.samples + difference.samples,
         )
-    return Verification(frames, total.largest, _psnr(total, image.bits_stored))
+    psnr = _psnr(total, image.bits_stored)
+    return Verification(frames, total.largest, psnr, tuple(undecoded))
 
 
 def _frame_size(image: ImagePixelDescription) -> int:
@@ -186,14 +197,51 @@ def _of_whole_frames(
     return lambda frame: _Difference() if frame in filled else compare(frame)
 
 
-def _byte_comparison(source: DicomFile, made: DicomFile) -> Callable[[int], _Difference]:
-    """Return the function that compares a frame's bytes, but for a pad byte."""
+def _decoding(made: DicomFile, threads: int) -> SampleReader | None:
+    """Return the function that decodes a frame of the result, None if its syntax has no decoder."""
+    if not made.syntax.reads:
+        return None
+    try:
+        return decoded_frames(made, threads)[0]
+    except DicodecError as error:  # no frame decodes without the first one's headers
+        fault = error
+
+        def refuse(frame: int) -> Samples:  # noqa: ARG001 - all frames alike
+            raise fault
+
+        return refuse
+
+
+def _byte_comparison(
+    source: DicomFile, made: DicomFile, decode: SampleReader | None, *, reframed: bool
+) -> Callable[[int], _Difference]:
+    """Return the function that compares a frame's bytes, but for a pad byte, and decodes them.
+
+    Bytes that are equal decode to the same samples, so decoding one of them stands for both. It
+    shows that the frames begin and end where streams do, which bytes alone do not.
+
+    Args:
+        source: the open source.
+        made: the open result.
+        decode: decodes a frame of the result; None if that cannot be done.
+        reframed: whether fragments were assigned to frames, so that a frame has to decode.
+    """
     expected, found = source.frames.read, made.frames.read
 
     def compare(frame: int) -> _Difference:
         one, two = expected(frame), found(frame)
         if two not in {one, one + b"\0"}:
             raise VerificationError("the frame's bytes differ", frame=frame)
+        if decode is None:
+            return _Difference()
+        try:
+            decode(frame)
+        except DicodecError as error:
+            if reframed:
+                raise VerificationError(
+                    f"the frame cannot be decoded, so it may be none: {error.message}", frame=frame
+                ) from error
+            return _Difference(undecoded=True)
         return _Difference()
 
     return compare

@@ -1,0 +1,184 @@
+"""Frame boundaries that a table, or a number, has wrong: the streams tell where frames begin."""
+
+from __future__ import annotations
+
+import io
+import struct
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pydicom.encaps import generate_frames
+
+from dicodec import convert, convert_bytes, inspect
+from dicodec.errors import DicodecError, MissingFrameError
+from helpers.made import IMAGE_KINDS
+from helpers.samples import native_samples
+
+FRAMES = 4
+SYNTAXES = (
+    "rle", "jpeg", "jpeg-lossless", "jpeg-lossless-p14", "jpeg-ls", "jpeg2000-lossless",
+    "htj2k-lossless", "jpegxl-lossless", "encapsulated-uncompressed", "deflated-frame",
+)  # fmt: skip
+TABLES = ("empty", "right", "of fragments", "extended of fragments")
+
+
+@cache
+def coded(syntax: str) -> tuple[bytes, tuple[bytes, ...], NDArray[Any]]:
+    """Return a file of some frames, the stream of each, and the samples."""
+    data, _ = IMAGE_KINDS["gray-8"].make(frames=FRAMES)
+    file = convert_bytes(data, to=syntax, lossy=True)
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    streams = tuple(generate_frames(dataset.PixelData, number_of_frames=FRAMES))
+    return file, streams, native_samples(convert_bytes(file, to="explicit-le"))
+
+
+def written(dataset: pydicom.Dataset) -> bytes:
+    """Write a data set of any transfer syntax: pydicom refuses the newest ones."""
+    uid = str(dataset.file_meta.TransferSyntaxUID)
+    known = {22: "1.2.840.10008.1.2.4.80", 24: "1.2.840.10008.1.2.4.201"}
+    other: str = known.get(len(uid) + len(uid) % 2, "1.2.840.10008.1.2.5")
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(other)
+    out = io.BytesIO()
+    dataset.save_as(out, enforce_file_format=False)
+    one, two = (text.encode() + b"\0" * (len(text) % 2) for text in (other, uid))
+    assert len(one) == len(two)
+    return out.getvalue().replace(one, two, 1)
+
+
+def items(*values: bytes) -> bytes:
+    return b"".join(b"\xfe\xff\x00\xe0" + struct.pack("<I", len(one)) + one for one in values)
+
+
+def cut(stream: bytes, pieces: int) -> list[bytes]:
+    size = max(len(stream) // pieces // 2 * 2, 2)
+    parts = [stream[at : at + size] for at in range(0, len(stream), size)]
+    return [part + b"\0" * (len(part) % 2) for part in parts]
+
+
+def made(syntax: str, table: str, number: int | None, pieces: int = 3) -> bytes:
+    """Return the file with its frames cut over fragments, and a table and number as asked."""
+    file, streams, _ = coded(syntax)
+    fragments = [cut(stream, pieces) for stream in streams]
+    flat = [part for parts in fragments for part in parts]
+    offsets = np.cumsum([0, *(8 + len(part) for part in flat)])[:-1].tolist()
+    firsts = np.cumsum([0, *map(len, fragments)])[:-1].tolist()
+    listed = [offsets[first] for first in firsts] if table == "right" else offsets
+    basic = struct.pack(f"<{len(listed)}I", *listed) if table in {"right", "of fragments"} else b""
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    dataset.PixelData = items(basic, *flat)
+    dataset["PixelData"].is_undefined_length = True
+    if "ExtendedOffsetTable" in dataset:
+        del dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths
+    if table == "extended of fragments":
+        dataset.ExtendedOffsetTable = struct.pack(f"<{len(offsets)}Q", *offsets)
+        dataset.ExtendedOffsetTableLengths = struct.pack(f"<{len(flat)}Q", *map(len, flat))
+    dataset.NumberOfFrames = len(flat) if number is None else number
+    return written(dataset)
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(
+    ("syntax", "counts"),
+    [(syntax, "frames") for syntax in SYNTAXES]
+    + [(syntax, "fragments") for syntax in SYNTAXES if syntax != "jpegxl-lossless"],
+)  # JPEG XL streams have no end to be counted by
+def test_frames_begin_where_streams_do(syntax: str, counts: str, table: str) -> None:
+    wrong = made(syntax, table, FRAMES if counts == "frames" else None)
+
+    result = convert_bytes(wrong, to="explicit-le", verify=True)
+
+    assert np.array_equal(native_samples(result), coded(syntax)[2])
+    assert pydicom.dcmread(io.BytesIO(result)).NumberOfFrames == FRAMES
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_moved_frames_get_a_right_table(syntax: str, table: str) -> None:
+    wrong = made(syntax, table, FRAMES)
+    out = io.BytesIO()
+
+    report = convert(wrong, out, to=syntax, offset_table="basic", verify=True)
+
+    assert report.verified
+    assert not inspect(out.getvalue()).oddities
+    back = convert_bytes(out.getvalue(), to="explicit-le")
+    assert np.array_equal(native_samples(back), coded(syntax)[2])
+
+
+@pytest.mark.parametrize("syntax", ["rle", "jpeg-ls", "jpeg2000-lossless", "deflated-frame"])
+def test_a_table_that_joins_two_frames_is_not_believed(syntax: str) -> None:
+    file, streams, samples = coded(syntax)
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    padded = [one + b"\0" * (len(one) % 2) for one in streams]
+    offsets = np.cumsum([0, *(8 + len(one) for one in padded)])[:-1].tolist()
+    dataset.PixelData = items(struct.pack("<3I", offsets[0], offsets[2], offsets[3]), *padded)
+    dataset["PixelData"].is_undefined_length = True
+    dataset.NumberOfFrames = 3
+
+    result = convert_bytes(written(dataset), to="explicit-le", verify=True)
+
+    assert np.array_equal(native_samples(result), samples)
+
+
+def test_a_lost_frame_stays_lost() -> None:
+    file, streams, _ = coded("jpeg-ls")
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    padded = [one + b"\0" * (len(one) % 2) for one in streams]
+    dataset.PixelData = items(b"", *padded[:3])
+    dataset["PixelData"].is_undefined_length = True
+
+    with pytest.raises(MissingFrameError):
+        convert_bytes(written(dataset), to="explicit-le")
+
+
+def test_a_damaged_frame_is_not_joined_to_another() -> None:
+    file, streams, _ = coded("jpeg-ls")
+    padded = [one + b"\0" * (len(one) % 2) for one in streams]
+    padded[1] = b"\x12" * len(padded[1])
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    dataset.PixelData = items(b"", *padded)
+    dataset["PixelData"].is_undefined_length = True
+
+    with pytest.raises(DicodecError) as raised:
+        convert_bytes(written(dataset), to="explicit-le")
+
+    assert raised.value.frame == 1
+
+
+def test_moved_bytes_that_no_decoder_takes_are_told_of() -> None:
+    file, streams, _ = coded("jpeg-ls")
+    padded = [one + b"\0" * (len(one) % 2) for one in streams]
+    middle = len(padded[2]) // 2
+    padded[2] = padded[2][:middle] + b"\xff\xff\xff\xff" + padded[2][middle + 4 :]
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    lengths = [8 + len(one) for one in padded]
+    table = struct.pack("<4I", *np.cumsum([0, *lengths])[:-1].tolist())
+    dataset.PixelData = items(table, *padded)
+    dataset["PixelData"].is_undefined_length = True
+
+    report = convert(
+        written(dataset), io.BytesIO(), to="jpeg-ls", verify=True, set_attributes={"PatientID": "A"}
+    )
+
+    assert any("frame 2 cannot be decoded" in one for one in report.warnings)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    syntax=st.sampled_from([one for one in SYNTAXES if one != "jpegxl-lossless"]),
+    pieces=st.integers(1, 9),
+    table=st.sampled_from(TABLES),
+    counted=st.booleans(),
+)
+def test_any_cut_and_table(syntax: str, pieces: int, table: str, counted: bool) -> None:
+    wrong = made(syntax, table, None if counted else FRAMES, pieces)
+
+    result = convert_bytes(wrong, to="explicit-le", verify=True)
+
+    assert np.array_equal(native_samples(result), coded(syntax)[2])
