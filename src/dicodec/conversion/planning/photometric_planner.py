@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import encoder_for
@@ -27,7 +28,7 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.embedded_overlays import embedded_overlays, is_within_samples
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
 from dicodec.rules.color_space import coded_color_space
-from dicodec.rules.iod_limits import iod_departures
+from dicodec.rules.iod_limits import iod_departures, is_allowed
 from dicodec.rules.stream_contradictions import stream_contradictions
 from dicodec.rules.targets import encoder_settings
 
@@ -148,17 +149,25 @@ class PhotometricPlanner:
             )
 
     def way_in(
-        self, coded: ImagePixelDescription, decoded: ImagePixelDescription
+        self, coded: ImagePixelDescription, decoded: ImagePixelDescription, *, lossy: bool
     ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:
-        """Return encoder, photometric steps, what it is given and what is stored: the first fit."""
+        """Return encoder, photometric steps, what it is given and what is stored: the first fit.
+
+        Args:
+            coded: as the frames are coded.
+            decoded: as they are decoded.
+            lossy: whether all of the source's streams have lost something.
+        """
         wanted = self._options.photometric
+        as_rgb = lossy and self._iod_asks_for_rgb(decoded)
         settings = encoder_settings(self._options, self._wanted_in_stream(coded))
         encoder = encoder_for(self._target, settings)
         stored = coded.photometric_interpretation if wanted == "keep" else wanted
         failure: UnsupportedImageError | None = None
         other: UnsupportedImageError | None = None
         rounding: UnsupportedImageError | None = None
-        for steps, prepared in self._ways(coded, decoded):
+        ways = self._ways(coded, decoded)
+        for steps, prepared in chain(route(decoded, "RGB") if as_rgb else (), ways):
             try:
                 result = encoder.encoded_description(prepared)
             except UnsupportedImageError as error:
@@ -168,7 +177,7 @@ class PhotometricPlanner:
             if stored not in {"auto", result.photometric_interpretation}:
                 other = other or self._other_than(stored, result)
                 continue
-            if self._rounds_unasked(steps, decoded):
+            if not as_rgb and self._rounds_unasked(steps, decoded):
                 rounding = rounding or self._rounding(coded, prepared)
                 continue
             self._note_steps(steps, decoded, result)
@@ -176,6 +185,22 @@ class PhotometricPlanner:
         failure = rounding or failure or other
         assert failure is not None, "there is at least one way"
         raise failure.with_hint(self._way_out(decoded))
+
+    def _iod_asks_for_rgb(self, decoded: ImagePixelDescription) -> bool:
+        """Whether the class of the image has RGB, and not the YBR_FULL that would be its default.
+
+        Readers of such classes do not expect it: what lossy streams decode to is brought to RGB,
+        which rounds less than was lost.
+        """
+        if decoded.photometric_interpretation != "YBR_FULL" or self._options.photometric != "auto":
+            return False
+        if self._target.family == "jpegxl":  # which could not hold YBR_FULL in any class
+            return False
+        sop_class = self._data_set.text(tags.SOP_CLASS_UID)
+        rgb = replace(decoded, photometric_interpretation="RGB")
+        return is_allowed(sop_class, rgb, self._target.name) and not is_allowed(
+            sop_class, decoded, self._target.name
+        )
 
     def _ways(
         self, coded: ImagePixelDescription, decoded: ImagePixelDescription
@@ -309,7 +334,10 @@ class PhotometricPlanner:
             if step.source == "PALETTE COLOR" and self._data_set.find(_ALPHA_TABLE) is not None:
                 self._warnings.append("the palette's alpha table is left out")
         self._warnings += iod_departures(
-            self._data_set.text(tags.SOP_CLASS_UID), self._stated, result, self._target.name
+            self._data_set.text(tags.SOP_CLASS_UID),
+            self._stated,
+            result,
+            (self._source.name, self._target.name),
         )
         lossy = self._target.loss is not Loss.NEVER
         if lossy and decoded.monochrome and self._data_set.find(_COLOR_TABLE) is not None:

@@ -325,7 +325,7 @@ class PixelPlanner:
             coded = replace(coded, photometric_interpretation=decoded.photometric_interpretation)
         first = colors.rescaling(decoded) if self._rescales() else ()
         encoder, steps, prepared, result = colors.way_in(
-            coded, first[0].described(decoded) if first else decoded
+            coded, first[0].described(decoded) if first else decoded, lossy=survey.all_lossy
         )
         steps = (*first, *steps)
         pixels = PixelPlan(
