@@ -173,7 +173,7 @@ def test_native_pixel_data_under_an_encapsulated_syntax_is_refused() -> None:
 
     error = refusal(file_of(data_set_of(content), RLE))
 
-    assert "Pixel Data is native where rle is stated" in error.message
+    assert "Pixel Data is native, but rle is stated" in error.message
 
 
 @pytest.mark.parametrize("stated", [EXPLICIT_LE, None])

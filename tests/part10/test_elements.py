@@ -199,13 +199,13 @@ def test_group_2_may_have_vrs_of_a_later_edition() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (header(0x00100020, "LO", 6) + b"1234", "claims 6 bytes where 4 are left"),
-        (header(0x00091001, "UN", 0xFFFFFFFE), "claims 4294967294 bytes where 0 are left"),
+        (header(0x00100020, "LO", 6) + b"1234", "has length 6, but only 4 bytes remain"),
+        (header(0x00091001, "UN", 0xFFFFFFFE), "has length 4294967294, but only 0 bytes remain"),
         (PATIENT_ID[:6], "ends inside an element"),
         (header(0x00091001, "UN", 0)[:10], "ends inside an element"),
         (header(0x00081140, "SQ", 0xFFFFFFFF), "no delimiter"),
         (header(0x00081140, "SQ", 0xFFFFFFFF) + item(PATIENT_ID), "no delimiter"),
-        (header(0x00081140, "SQ", 0xFFFFFFFF) + marker(0xFFFEE000, 99), "claims 99 bytes"),
+        (header(0x00081140, "SQ", 0xFFFFFFFF) + marker(0xFFFEE000, 99), "has length 99, but"),
         (
             header(0x00081140, "SQ", 0xFFFFFFFF) + marker(0xFFFEE000, 0xFFFFFFFF) + PATIENT_ID,
             "inside a sequence",

@@ -230,7 +230,7 @@ def test_what_follows_a_fragment_is_believed_one_byte_further_only() -> None:
     for stray in (b"\0\0", b"\0\0\0"):
         between = encapsulated([[one] for one in streams])
         at = between.rindex(struct.pack("<HH", 0xFFFE, 0xE000))
-        with pytest.raises(MalformedFileError, match="where a fragment"):
+        with pytest.raises(MalformedFileError, match="expected a fragment"):
             inspect(content[:start] + between[:at] + stray + between[at:])
 
 

@@ -147,7 +147,7 @@ def test_streams_of_nobody_keep_their_error() -> None:
         12, 12, streams=[[b"nobody knows what this is"]], transfer_syntax="1.2.3"
     )
 
-    with pytest.raises(UnknownTransferSyntaxError, match=r"'1\.2\.3' is in no table"):
+    with pytest.raises(UnknownTransferSyntaxError, match=r"'1\.2\.3' is unknown"):
         convert_bytes(content, to="explicit-le")
 
 
@@ -161,7 +161,7 @@ def test_native_pixels_under_a_compressed_uid(kind: str, stated: str) -> None:
     assert same(samples_of(wrong), samples)
     with pytest.raises(ContradictionError):
         convert_bytes(wrong, to="explicit-le", strict=True)
-    with pytest.raises(MalformedFileError, match="Pixel Data is native where"):
+    with pytest.raises(MalformedFileError, match="Pixel Data is native, but"):
         convert_bytes(wrong[:-2], to="explicit-le")  # not the length of its frames
 
 

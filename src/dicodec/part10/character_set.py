@@ -1,7 +1,7 @@
 """Text in the character sets of DICOM: Specific Character Set (0008,0005), ISO 2022 included.
 
-PS3.5 6.1 and PS3.3 C.12.1.1.2. Reading shows what can be shown; writing never puts another
-character in place of one that the data set's own character sets lack.
+PS3.5 6.1 and PS3.3 C.12.1.1.2. Reading shows all characters that it can; writing never replaces a
+character that the data set's own character sets lack.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class _Set(NamedTuple):
     """A character set of PS3.3 tables C.12-2 to C.12-4.
 
     Attributes:
-        escape: what invokes it.
+        escape: the escape sequence that invokes it.
         codec: Python's codec; two-byte sets go through the EUC that holds them.
         upper: whether it is invoked as G1, bytes from 0x80 on.
         width: bytes a character.
-        prefix: what the EUC puts before its characters.
+        prefix: bytes that the EUC puts before its characters.
     """
 
     escape: bytes
@@ -40,7 +40,7 @@ class _Set(NamedTuple):
     prefix: bytes = b""
 
     def decode(self, code: bytes) -> str:
-        """Return one character, U+FFFD for what is none."""
+        """Return one character, U+FFFD if the bytes are not one."""
         high = bytes(byte | 0x80 for byte in code) if self.width == 2 else code
         return (self.prefix + high).decode(self.codec, "replace")[:1]
 
@@ -84,7 +84,7 @@ _BY_ESCAPE[b"\x1b$@"] = _KANJI  # JIS C 6226 of 1978
 
 
 class _Repertoire(NamedTuple):
-    """What Specific Character Set says: the codec of all, or the sets that may be invoked."""
+    """The meaning of Specific Character Set: one codec, or the sets that may be invoked."""
 
     whole: str | None
     lower: _Set
@@ -95,13 +95,13 @@ class _Repertoire(NamedTuple):
 def decode_text(raw: bytes, character_set: str, vr: str = "LO") -> str:
     """Return the text of a value, padding and backslashes included, for people to read.
 
-    Bytes that the character sets do not explain become U+FFFD, or Latin-1 where the default
-    repertoire, which has none of them, is all that the data set names.
+    Bytes that the character sets do not have become U+FFFD, or Latin-1 if the data set names only
+    the default repertoire.
 
     Args:
         raw: the value.
         character_set: Specific Character Set, its values joined by backslashes; "" for none.
-        vr: of the element; it says what ends a code extension (PS3.5 6.1.2.5.3).
+        vr: of the element; it decides which characters end a code extension (PS3.5 6.1.2.5.3).
     """
     if b"\x1b" not in raw and raw.isascii():
         return raw.decode("ascii")
@@ -114,7 +114,7 @@ def decode_text(raw: bytes, character_set: str, vr: str = "LO") -> str:
 
 
 def is_character_set(character_set: str) -> bool:
-    """Whether every value is a defined term of Specific Character Set (PS3.3 C.12.1.1.2)."""
+    """Return whether every value is a Defined Term of Specific Character Set (PS3.3 C.12.1.1.2)."""
     terms = [term.strip(" \0").upper() for term in character_set.split("\\")]
     return all(
         term in _WHOLE
@@ -133,7 +133,7 @@ def decode_surely(raw: bytes, character_set: str, vr: str = "LO") -> str:
         vr: of the element.
 
     Raises:
-        ValueError: a byte is none of the character sets', or a control character of none.
+        ValueError: the character sets lack a byte, or it is a control character they do not have.
     """
     if b"\x1b" not in raw and raw.isascii():
         return raw.decode("ascii")
@@ -148,10 +148,10 @@ def decode_surely(raw: bytes, character_set: str, vr: str = "LO") -> str:
 
 
 def encode_text(text: str, character_set: str, vr: str = "LO") -> bytes:
-    """Return text in the data set's own character sets, code extensions where they are needed.
+    """Return text in the data set's own character sets, with code extensions if it needs them.
 
     Args:
-        text: with backslashes between values, where the VR has values.
+        text: with backslashes between values, if the VR has several.
         character_set: Specific Character Set, its values joined by backslashes; "" for none.
         vr: of the element.
 

@@ -26,8 +26,8 @@ class DataSet:
     """The elements of one level, a data set's top level or an item of a sequence, in file order.
 
     Args:
-        source: where the bytes are.
-        encoding: how elements are written.
+        source: the bytes.
+        encoding: of the elements.
         elements: the spans, in file order; of duplicates the first counts.
     """
 
@@ -45,26 +45,26 @@ class DataSet:
         self._by_tag = {span.tag: span for span in reversed(elements)}
 
     def find(self, tag: int) -> ElementSpan | None:
-        """Return the span of an element, or None where there is none."""
+        """Return the span of an element, or None if it is absent."""
         return self._by_tag.get(tag)
 
     def raw(self, span: ElementSpan) -> bytes:
         """Return all bytes of an element, header and delimiter included.
 
         Raises:
-            LimitExceededError: the element is larger than may be held.
+            LimitExceededError: the element is larger than the limit.
         """
         return self._read(span.start, span.end - span.start, span.tag)
 
     def value(self, tag: int) -> bytes | None:
-        """Return the bytes of an element's value, or None where there is no such element."""
+        """Return the bytes of an element's value, or None if it is absent."""
         span = self._by_tag.get(tag)
         return None if span is None else self._read(span.value, span.length, tag)
 
     def text(self, tag: int) -> str:
         """Return a value without padding, "" if absent; bytes above ASCII come as Latin-1.
 
-        So they come back as they were where the text, or more text around it, is written again.
+        So they do not change if the text, or more text around it, is written again.
         """
         value = self.value(tag)
         return "" if value is None else value.strip(b"\0 ").decode("latin-1")
@@ -96,7 +96,7 @@ class DataSet:
             tag: of the sequence.
 
         Raises:
-            MalformedFileError, TruncatedFileError: what is there is not a sequence of items.
+            MalformedFileError, TruncatedFileError: the value is not a sequence of items.
         """
         span = self._by_tag.get(tag)
         if span is None or not span.length:
@@ -113,7 +113,7 @@ class DataSet:
             yield DataSet(self.source, encoding, list(elements), self.limits)
 
     def encoding_of(self, span: ElementSpan) -> DataSetEncoding:
-        """Return how one element is written: an element without VR may stand among others."""
+        """Return the encoding of one element, because one without VR may stand among others."""
         return self.encoding if span.vr or not self.encoding.explicit_vr else IMPLICIT_LITTLE
 
     def _read(self, offset: int, length: int, tag: int) -> bytes:
@@ -134,10 +134,10 @@ class WalkedDataSet:
     """The top level of a data set, walked.
 
     Attributes:
-        data_set: the elements; over other bytes than the file's if they had to be repaired.
+        data_set: the elements; in other bytes than the file's if they had to be repaired.
         fragment_starts, fragment_lengths, missing: of Pixel Data, see Walker; the first fragment
             is the Basic Offset Table.
-        oddities: what was odd on the way.
+        oddities: departures from the standard found on the way.
     """
 
     data_set: DataSet

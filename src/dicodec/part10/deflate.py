@@ -1,4 +1,4 @@
-"""The deflated data set (PS3.5 A.5): inflating it to a place where it can be walked."""
+"""Inflate a deflated data set (PS3.5 A.5) into memory or a temporary file."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from dicodec.part10.source import (
 )
 
 _RAW = -zlib.MAX_WBITS
-_GZIP = b"\x1f\x8b"  # with which no raw stream begins: there is no such kind of block
+_GZIP = b"\x1f\x8b"  # no raw stream begins so, because no such kind of block exists
 
 
 def inflate_data_set(
     source: ByteSource, start: int, limits: Limits, oddities: list[Oddity]
 ) -> BytesSource | FileSource:
-    """Inflate what follows group 2; in memory while it is small, else in a temporary file.
+    """Inflate the bytes after group 2; in memory while they are few, else in a temporary file.
 
     Some writers put a zlib or gzip header before the raw stream, which PS3.5 A.5 does not allow; it
     is recognised by its check bits, or its signature, and read.
 
     Args:
         source: the file.
-        start: where the stream begins.
-        limits: bounds on what comes out.
-        oddities: bytes after the stream that are more than padding are added.
+        start: offset of the stream.
+        limits: bounds on the inflated size.
+        oddities: bytes after the stream are added, if they are more than padding.
 
     Raises:
-        MalformedFileError: what is there is no deflate stream.
+        MalformedFileError: the bytes are not a deflate stream.
         TruncatedFileError: the stream has no end.
-        LimitExceededError: more bytes come out than the limit allows.
+        LimitExceededError: the data set inflates to more bytes than the limit.
     """
     inflater = zlib.decompressobj(_window_bits(source.read(start, 2)))
     spool = _Spool(limits.inflated_size)
@@ -71,7 +71,7 @@ def inflate_data_set(
 
 
 class _Spool:
-    """Bytes on their way: in memory while they are few, then in a temporary file."""
+    """Collects bytes: in memory while they are few, then in a temporary file."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -86,7 +86,7 @@ class _Spool:
         self._parts.append(data)
         if self._size > SPOOL_SIZE:
             if self._file is None:
-                import tempfile  # small data sets need none, and it takes milliseconds to load
+                import tempfile  # seldom needed, and it takes milliseconds to load
 
                 self._file = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115
             write_spool(self._file, self._parts)

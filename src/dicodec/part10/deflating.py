@@ -1,4 +1,4 @@
-"""Writing a deflated data set (PS3.5 A.5): one raw stream (RFC 1951), made by several threads."""
+"""Write a deflated data set (PS3.5 A.5): one raw stream (RFC 1951), made by several threads."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import zlib
 from collections import deque
 from typing import TYPE_CHECKING, BinaryIO
 
-if TYPE_CHECKING:  # imported where threads are started: it takes 10 ms, and few files need it
+if TYPE_CHECKING:  # imported when threads start, because it takes 10 ms, and few files need it
     from concurrent.futures import Future, ThreadPoolExecutor
 
 BLOCK_SIZE = 1 << 20
-"""Bytes that are deflated at a time, whatever the number of threads: so the stream is the same."""
+"""Bytes deflated at a time, by any number of threads, so that the stream is the same."""
 
 _RAW = -zlib.MAX_WBITS
 _DISTANCE = 1 << 15
-"""Bytes back that deflate can refer to."""
+"""The largest distance in bytes that deflate can refer back."""
 _LEVEL = 3
 """Twice as fast as zlib's usual 6 on CT and MR images, and within 0.3 % of its size."""
 
 
 class DeflatingWriter:
-    """Deflates what is written to it; `finish` pads the stream to even length (PS3.5 A.5).
+    """Deflates the bytes written to it; `finish` pads the stream to even length (PS3.5 A.5).
 
     Blocks are deflated independently, each knowing the bytes before it, and end at a byte, so that
-    one follows the other. To be closed, whatever happens.
+    one follows the other. Always close it, also after an error.
 
     Args:
         out: takes the stream.
@@ -51,7 +51,7 @@ class DeflatingWriter:
         return taken
 
     def finish(self) -> None:
-        """Write what is left, and one NUL if the stream's length is odd."""
+        """Write the rest, and one NUL if the stream's length is odd."""
         while self._waiting:
             self._put(self._waiting.popleft().result())
         self._put(_deflated(bytes(self._block), self._before, last=True))
@@ -64,7 +64,7 @@ class DeflatingWriter:
             self._pool.shutdown(cancel_futures=True)
 
     def _deflate(self) -> None:
-        """Have the block deflated; wait for an earlier one where enough are waiting."""
+        """Have the block deflated; wait for an earlier one if enough are waiting."""
         block, before = bytes(self._block), self._before
         self._before = block[-_DISTANCE:]
         self._block.clear()

@@ -1,4 +1,4 @@
-"""A DICOM file opened for conversion: head, data set as spans, image description, frames."""
+"""Open a DICOM file for conversion: head, data set as spans, image description, frames."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ from dicodec.part10.spliced_source import SplicedSource
 from dicodec.part10.vr import states_vr
 
 type Source = str | os.PathLike[str] | Buffer | BinaryIO | ByteSource
-"""What a caller may name as a source: a path, a buffer, a binary stream, or random access."""
+"""Kinds of source: a path, a buffer, a binary stream, or an object with random access."""
 
 _FIRST_ELEMENT = 16
-"""Bytes that show how a data set's first element is written."""
+"""Bytes that show the encoding of a data set's first element."""
 
 _SYNTAX_OF_ENCODING = {EXPLICIT_LITTLE: EXPLICIT_LE, EXPLICIT_BIG: EXPLICIT_BE}
 
@@ -64,11 +64,11 @@ class DicomFile:
         source: the bytes of the file as given.
         head: preamble and File Meta Information.
         syntax: the transfer syntax that the data set really is in.
-        stated_syntax: the UID that group 2 states; "" where it states none.
+        stated_syntax: the UID that group 2 states; "" if it states none.
         data_set: the top level elements; of a deflated file, over the inflated bytes.
-        frames: the pixels; none of them in a data set without.
+        frames: the pixels; a data set without pixels has no frames.
         oddities: departures from the standard that were read all the same.
-        corrections: attributes that have to say something else for a result to be right.
+        corrections: attributes that need other values for a result to be right.
     """
 
     source: ByteSource
@@ -81,9 +81,9 @@ class DicomFile:
     corrections: tuple[Edit, ...] = ()
 
     def number(self, tag: int) -> int | None:
-        """Return the number that an attribute of the top level should have, if it is known better.
+        """Return an attribute's number: the corrected one, if there is one, else the stated one.
 
-        Else the one that it has; None if it has none.
+        None if it has none.
         """
         for edit in self.corrections:
             if (
@@ -104,7 +104,7 @@ class DicomFile:
             within: bytes from the start of the frame.
         """
         source = self.frames.source
-        # What was written anew in a repair lies behind what was right.
+        # Bytes written by a repair lie behind the unchanged ones.
         spliced = isinstance(source, SplicedSource) and not self.syntax.deflated
         offset = self.frames.offset(frame, within)
         if offset is None or not (source is self.source or spliced):
@@ -112,7 +112,7 @@ class DicomFile:
         return offset if offset <= self.source.size else None
 
     def add_location(self, error: DicodecError, frame: int) -> None:
-        """Name the frame and the byte offset in an error that one frame brought.
+        """Name the frame and the byte offset in an error that one frame caused.
 
         Args:
             error: of a codec, whose offset counts from the stream's start; or of a reader, which
@@ -125,9 +125,9 @@ class DicomFile:
 
 
 class Repairs:
-    """What is tried if a file cannot be read as it is, or contradicts itself; here nothing.
+    """Repairs to try if a file cannot be read as it is, or contradicts itself; here none.
 
-    `dicodec.repair` knows more.
+    `dicodec.repair` has them.
     """
 
     def deflated(
@@ -138,9 +138,9 @@ class Repairs:
         *,
         stated: bool,
     ) -> bool:
-        """Return whether a data set is deflated, by its bytes; what differs is added.
+        """Return whether a data set is deflated, by its bytes; add an oddity if that differs.
 
-        Asked if that is stated, or if the first bytes are not an element's.
+        Called if that is stated, or if the first bytes are not an element's.
         """
         return stated
 
@@ -151,7 +151,7 @@ class Repairs:
         encoding: DataSetEncoding,
         limits: Limits,
     ) -> WalkedDataSet | None:
-        """Return the data set of which walking failed; None if it cannot be made out."""
+        """Return the repaired data set after walking it failed; None if it cannot be repaired."""
         return None
 
     def syntax(
@@ -162,19 +162,19 @@ class Repairs:
         span: ElementSpan,
         oddities: list[Oddity],
     ) -> TransferSyntax | None:
-        """Return the transfer syntax that Pixel Data is really in, by its bytes, if that is sure.
+        """Return the transfer syntax that Pixel Data is really in, by its bytes, if it is certain.
 
         Args:
-            stated: the UID in group 2; "" if there is none.
-            syntax: its row; None if it is in no table.
+            stated: the UID in group 2; "" if it has none.
+            syntax: its row; None if the table has none.
             walked: the data set.
             span: of Pixel Data.
-            oddities: what differs is added.
+            oddities: differences are added.
         """
         return None
 
     def whole(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
-        """Return a file with what can only be judged once everything is read put right."""
+        """Return a file with the repairs that need all of it to be read first."""
         return file
 
 
@@ -185,15 +185,15 @@ _NO_REPAIRS = Repairs()
 def open_dicom(
     source: Source, limits: Limits = DEFAULT_LIMITS, repairs: Repairs = _NO_REPAIRS
 ) -> Iterator[DicomFile]:
-    """Open a DICOM file, whatever its transfer syntax, and walk its headers.
+    """Open a DICOM file of any transfer syntax, and walk its headers.
 
     Args:
         source: a path, a buffer, or a binary stream.
-        limits: bounds on what the file may claim.
-        repairs: what is tried if the file cannot be read as it is.
+        limits: bounds on the sizes that the file claims.
+        repairs: tried if the file cannot be read as it is.
 
     Raises:
-        ReadError: the finer kinds tell what is wrong, with the byte offset.
+        ReadError: its subclasses name the fault, with the byte offset.
     """
     with ExitStack() as stack:
         given = stack.enter_context(OpenSource(source))
@@ -201,7 +201,7 @@ def open_dicom(
 
 
 class _Opening:
-    """The steps of opening one file, each of which may find something odd."""
+    """The steps of opening one file, each of which may find oddities."""
 
     def __init__(self, given: ByteSource, limits: Limits, repairs: Repairs) -> None:
         self._given = given
@@ -213,7 +213,7 @@ class _Opening:
         self._syntax = by_uid(self._stated)
 
     def file(self, stack: ExitStack) -> DicomFile:
-        """Return the file; what has to be closed after it goes on the stack."""
+        """Return the file; sources that have to be closed after it go on the stack."""
         source, start = self._inflate(stack)
         walked = self._walk(source, start)
         span = _pixel_data_span(walked.data_set)
@@ -231,7 +231,7 @@ class _Opening:
         return self._repairs.whole(file, walked)
 
     def _inflate(self, stack: ExitStack) -> tuple[ByteSource, int]:
-        """Return the bytes that the data set is in, and where it begins."""
+        """Return the bytes that hold the data set, and its offset in them."""
         given, start = self._given, self._head.data_set_start
         deflated = self._syntax is not None and self._syntax.deflated
         if deflated or not begins_data_set(given.read(start, _FIRST_ELEMENT)):
@@ -246,24 +246,24 @@ class _Opening:
         """Return the top level.
 
         Raises:
-            NotDicomError, TruncatedFileError: there is none.
+            NotDicomError, TruncatedFileError: the file has none.
         """
         encoding = self._find_encoding(source.read(start, _FIRST_ELEMENT), start)
         walked = self._walk_or_repair(source, start, encoding)
-        if walked.data_set.encoding != encoding:  # what the first bytes seemed to show was wrong
+        if walked.data_set.encoding != encoding:  # the first bytes were misleading
             self._oddities = [one for one in self._oddities if one.id != "other-encoding"]
         self._oddities += walked.oddities
         if walked.data_set.elements:
             return walked
         if not self._head.elements:
-            raise NotDicomError("not a DICOM file: there is no element in it")
+            raise NotDicomError("not a DICOM file: it has no elements")
         raise TruncatedFileError(
             "the file is incomplete: it ends after its File Meta Information",
             offset=self._given.size,
         )
 
     def _find_encoding(self, first: bytes, start: int) -> DataSetEncoding:
-        """Return the encoding the data set begins in, which is what it says except in odd files."""
+        """Return the encoding that the data set begins in: the stated one except in odd files."""
         stated = EXPLICIT_LITTLE
         if self._syntax is None:
             guessed = guess_encoding(first)
@@ -273,14 +273,14 @@ class _Opening:
             stated = DataSetEncoding.of(self._syntax)
         seen = seen_encoding(first, stated)
         if seen != stated and self._syntax is not None:
-            text = f"the data set is in {seen} where {stated} is stated"
+            text = f"the data set is in {seen}, but {stated} is stated"
             self._oddities.append(Oddity("other-encoding", text, start))
         return seen
 
     def _walk_or_repair(
         self, source: ByteSource, start: int, encoding: DataSetEncoding
     ) -> WalkedDataSet:
-        """Return the top level, walked plainly wherever that can be."""
+        """Return the top level, walked plainly if possible, else repaired."""
         try:
             walked = _walk_plainly(source, start, encoding, self._limits)
         except (MalformedFileError, TruncatedFileError):
@@ -303,7 +303,7 @@ class _Opening:
         """Return the transfer syntax that the data set really is in.
 
         Raises:
-            UnknownTransferSyntaxError: it is in no table, or missing, and nothing shows it.
+            UnknownTransferSyntaxError: it is not in the table, or is missing, and nothing shows it.
         """
         stated, encoding = self._syntax, walked.data_set.encoding
         if span is not None:
@@ -312,13 +312,13 @@ class _Opening:
                 return seen
         if self._stated and stated is None:
             raise UnknownTransferSyntaxError(
-                f"the transfer syntax {self._stated!r} is in no table",
+                f"the transfer syntax {self._stated!r} is unknown",
                 attribute="TransferSyntaxUID",
             )
         if stated is None or (stated.native and span is not None and span.undefined):
             return _native_syntax(encoding, span, stated, self._oddities)
         if stated.native and encoding.little_endian != stated.little_endian:
-            # Samples follow the byte order that the elements are in, whatever is stated.
+            # Samples follow the byte order of the elements, even if another is stated.
             return _SYNTAX_OF_ENCODING.get(encoding, IMPLICIT_LE)
         return stated
 
@@ -352,9 +352,9 @@ def _native_syntax(
     oddities: list[Oddity],
 ) -> TransferSyntax:
     if span is not None and span.undefined:
-        what = "is missing" if stated is None else f"is {stated.name}"
+        fault = "is missing" if stated is None else f"is {stated.name}"
         raise UnknownTransferSyntaxError(
-            f"the transfer syntax {what}, and Pixel Data is encapsulated",
+            f"the transfer syntax {fault}, but Pixel Data is encapsulated",
             attribute="TransferSyntaxUID",
             offset=span.start,
         )

@@ -1,7 +1,7 @@
-"""The data dictionary: VR, VM and keyword of an element by its tag, and the other way.
+"""Data dictionary: VR, VM and keyword of an element by its tag, and its tag by keyword.
 
-PS3.6 for standard elements, PS3.5 7.8 for private ones. The data is loaded with the first question
-and parsed only as far as the question needs.
+PS3.6 for standard elements, PS3.5 7.8 for private ones. The data is loaded at the first call and
+parsed only as far as calls need.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _AMBIGUOUS_PRIVATE = {"OB/OW": "OB or OW", "US/SS": "US or SS"}
 
 
 class DictionaryEntry(NamedTuple):
-    """What the dictionary says of an element.
+    """The entry of an element in the dictionary.
 
     Attributes:
         vr: two letters, or a choice as the standard prints it: "US or SS".
@@ -104,7 +104,7 @@ def tag_of(text: str) -> int:
             than one tag and are not taken.
 
     Raises:
-        InvalidOptionError: no such keyword, and no tag either.
+        InvalidOptionError: the text is neither a known keyword nor a tag.
     """
     text = text.strip()
     tag = _tags_by_keyword().get(text)

@@ -1,4 +1,4 @@
-"""The bytes of an element that an edit sets (PS3.5 7.1, 7.5)."""
+"""Encode the elements that edits set (PS3.5 7.1, 7.5)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Walking data elements as spans: where each one lies, without reading what nobody needs.
+"""Walk data elements as spans: the offsets of each, without reading values that nobody needs.
 
 PS3.5 7.1 (element structure), 7.5 (sequences). Only headers are read; values of defined length are
-jumped over, and a sequence is entered only where its undefined length leaves no other way.
+jumped over, and a sequence is entered only if its undefined length leaves no other way.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ZEROS = bytes(8)
 
 
 class _Structs(NamedTuple):
-    """How headers are unpacked in one byte order."""
+    """Structs that unpack headers in one byte order."""
 
     explicit: struct.Struct  # tag, VR, short length
     implicit: struct.Struct  # tag, length
@@ -55,11 +55,11 @@ _FORMS = {
 
 
 class ElementSpan(NamedTuple):
-    """Where one element lies.
+    """The offsets of one element.
 
     Attributes:
         tag: group and element as one number, 0xggggeeee.
-        vr: as stated; "" where the element states none (implicit VR).
+        vr: as stated; "" if the element states none (implicit VR).
         start: offset of the tag.
         value: offset of the value's first byte.
         length: bytes of the value, without a delimiter.
@@ -77,7 +77,7 @@ class ElementSpan(NamedTuple):
 
 
 class ItemSpan(NamedTuple):
-    """Where one item of a sequence, or one fragment, lies; fields as in ElementSpan."""
+    """The offsets of one item of a sequence, or one fragment; fields as in ElementSpan."""
 
     start: int
     value: int
@@ -87,19 +87,19 @@ class ItemSpan(NamedTuple):
 
 
 class Walker:
-    """Walks elements and items over a source, remembering a window of bytes and what was odd.
+    """Walks elements and items of a source; keeps a window of bytes and the oddities.
 
     Args:
-        source: where the bytes are.
+        source: the bytes.
         limits: bounds on depth and count.
 
     Attributes:
-        oddities: what was read although the standard does not allow it.
-        items_end: where the items last walked end, before a delimiter.
+        oddities: departures from the standard that were read all the same.
+        items_end: offset at which the items last walked end, before a delimiter.
         fragment_starts, fragment_lengths: the values of the items of encapsulated Pixel Data, the
             Basic Offset Table's first, once that element was walked.
-        missing: bytes of Pixel Data that its last fragment, or its length field, claims and that
-            are not there.
+        missing: bytes of Pixel Data that its last fragment, or its length field, claims but that
+            the file does not have.
     """
 
     def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -121,8 +121,8 @@ class Walker:
         Raises:
             TruncatedFileError: an element ends behind `end`. Pixel Data at the top level is the
                 exception: its span is cut, so that the frame at fault can be named.
-            MalformedFileError: what is there is no element.
-            LimitExceededError: too many elements, or too deep.
+            MalformedFileError: the bytes are not an element.
+            LimitExceededError: too many elements, or nested too deep.
         """
         if depth > self._limits.nesting_depth:
             raise LimitExceededError("sequences are nested too deep", offset=start)
@@ -160,7 +160,7 @@ class Walker:
             if not tag and window[index : index + 8] == _ZEROS:
                 if depth == 0 and self._only_zeros(position, end):
                     return
-                raise MalformedFileError("zeros where an element should be", offset=position)
+                raise MalformedFileError("expected an element, found zeros", offset=position)
             vr = ""
             value = position + 8
             if explicit:
@@ -189,8 +189,8 @@ class Walker:
                 if after > end:
                     if depth or tag not in PIXEL_DATA_TAGS:
                         raise TruncatedFileError(
-                            f"element {tag_text(tag)} claims {length} bytes where "
-                            f"{end - value} are left",
+                            f"element {tag_text(tag)} has length {length}, but only "
+                            f"{end - value} bytes remain",
                             offset=position,
                             attribute=tag_text(tag),
                         )
@@ -217,7 +217,7 @@ class Walker:
         A sequence of undefined length ends with its delimiter; `items_end` is then its offset.
 
         Raises:
-            MalformedFileError: something else than an item is there.
+            MalformedFileError: other bytes stand in place of an item.
             TruncatedFileError: an item ends behind `end`, or the delimiter is missing.
         """
         position = start
@@ -229,7 +229,7 @@ class Walker:
                 return
             if tag != ITEM:
                 raise MalformedFileError(
-                    f"{tag_text(tag)} where an item of a sequence should be", offset=position
+                    f"expected an item of a sequence, found {tag_text(tag)}", offset=position
                 )
             value = position + 8
             if length == UNDEFINED_LENGTH:
@@ -238,7 +238,7 @@ class Walker:
             else:
                 if value + length > end:
                     raise TruncatedFileError(
-                        f"an item claims {length} bytes where {end - value} are left",
+                        f"an item has length {length}, but only {end - value} bytes remain",
                         offset=position,
                     )
                 item = ItemSpan(position, value, length, value + length, False)
@@ -249,7 +249,7 @@ class Walker:
         self.items_end = position
 
     def _element_end(self, start: int, end: int, encoding: DataSetEncoding, depth: int) -> int:
-        """Return where the Item Delimitation Item of an item of undefined length is."""
+        """Return the offset of the Item Delimitation Item of an item of undefined length."""
         position = start
         for span in self.elements(start, end, encoding, depth=depth + 1):
             position = span.end
@@ -261,7 +261,7 @@ class Walker:
     def _undefined(
         self, tag: int, vr: str, value: int, end: int, encoding: DataSetEncoding, depth: int
     ) -> tuple[int, int]:
-        """Return where the content of an element of undefined length ends, and the element."""
+        """Return the ends of the content of an element of undefined length, and of the element."""
         if tag == 0x7FE00010 and depth == 0:
             return self._fragments_end(value, end, encoding)
         if vr == "UN" and self._explicit_inside(value):
@@ -284,7 +284,7 @@ class Walker:
             if tag != ITEM or length == UNDEFINED_LENGTH:
                 if not self._is_short(position, end, encoding):
                     raise MalformedFileError(
-                        f"{tag_text(tag)} where a fragment of Pixel Data should be", offset=position
+                        f"expected a fragment of Pixel Data, found {tag_text(tag)}", offset=position
                     )
                 self.fragment_lengths[-1] += 1
                 position += 1
@@ -301,10 +301,10 @@ class Walker:
             self._note("pixel-data-truncated", "the last fragment is cut short", end)
         else:
             self._note("no-delimiter", "Pixel Data ends without its delimiter", position)
-        return min(position, end), end  # a part of the delimiter is none
+        return min(position, end), end  # a part of the delimiter does not count
 
     def _is_short(self, position: int, end: int, encoding: DataSetEncoding) -> bool:
-        """Whether the fragment before ends a byte behind what it says: what follows it does."""
+        """Return whether the fragment before is a byte longer than stated, by what follows it."""
         header = self._source.read(position + 1, 8)
         if len(self.fragment_starts) < 2 or position + 9 > end or len(header) < 8:
             return False
@@ -375,12 +375,12 @@ def items_state_vrs(items: bytes) -> bool:
 
 
 def _unknown_form(letters: bytes, tag: int, position: int) -> tuple[str, bool]:
-    """Return what two bytes that are not a VR may be, as in _FORMS: half of a length, without VR.
+    """Return the form of an element whose VR is unknown, as in _FORMS: a length without VR.
 
     Raises:
-        MalformedFileError: they look as a VR does. Which length field follows, and what the value
-            is, cannot be known here; only File Meta Information is carried over all the same, with
-            the long length field of VRs of later editions (PS3.5 6.2).
+        MalformedFileError: they look like a VR. Its length field and the kind of its value cannot
+            be known here; only File Meta Information is carried over all the same, with the long
+            length field of VRs of later editions (PS3.5 6.2).
     """
     if letters.isascii() and letters.decode().isprintable():
         if tag >> 16 == _FILE_META_GROUP:

@@ -1,4 +1,4 @@
-"""Finding overlays that lie in unused bits of Pixel Data (retired; PS3.5 8.1.2, PS3.3 C.9.2)."""
+"""Find overlays that lie in unused bits of Pixel Data (retired; PS3.5 8.1.2, PS3.3 C.9.2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dicodec.model.overlays import (
 def embedded_overlays(
     number: Callable[[int], int | None], find: Callable[[int], object | None]
 ) -> Iterator[tuple[int, int]]:
-    """Yield the group of each overlay without data of its own, and the bit that it says it is in.
+    """Yield the group of each overlay without data of its own, and its bit position.
 
     Args:
         number: returns the number that a data set has under a tag.
@@ -32,5 +32,5 @@ def embedded_overlays(
 
 
 def is_within_samples(position: int, bits_stored: int, high_bit: int) -> bool:
-    """Whether a bit, counted from the lowest of a word, is one of the sample's: no overlay is."""
+    """Return whether a bit, counted from the lowest of a word, belongs to the sample."""
     return high_bit - bits_stored < position <= high_bit

@@ -1,4 +1,4 @@
-"""How a data set is written: with or without VRs, in which byte order (PS3.5 section 7)."""
+"""Encoding of a data set: with or without VRs, and its byte order (PS3.5 section 7)."""
 
 from __future__ import annotations
 

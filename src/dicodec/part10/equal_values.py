@@ -1,7 +1,7 @@
-"""Comparing elements by what they mean: VRs stated or not, byte order, lengths, padding set aside.
+"""Compare elements by meaning; VRs stated or not, byte order, lengths and padding do not count.
 
-Elements come re-encoded to explicit VR little endian. Inside of UN, where PS3.5 6.2.2 keeps
-implicit VR, the other side's VR says what is there.
+Elements come re-encoded to explicit VR little endian. Inside of UN, which keeps implicit VR
+(PS3.5 6.2.2), the other side's VR counts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from dicodec.part10.vr import VALUE_REPRESENTATIONS, states_vr
 
 _LONGEST_SHOWN = 72
 _LEAD = 12
-"""Characters shown before the first in which two long texts differ."""
+"""Characters shown before the first that differs in two long texts."""
 
 _UNKNOWN = frozenset({"", "UN"})
 _ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
@@ -41,13 +41,13 @@ _DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
 class Element(NamedTuple):
-    """One element where it lies, in little endian.
+    """One element in its source, in little endian.
 
     Attributes:
-        source: the bytes it lies in.
+        source: the bytes that hold it.
         encoding: with or without VRs.
-        span: where.
-        character_set: Specific Character Set that holds for it.
+        span: its offsets.
+        character_set: Specific Character Set that applies to it.
         depth: of nesting.
     """
 
@@ -64,12 +64,12 @@ class Element(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """The first thing in which two elements differ.
+    """The first difference between two elements.
 
     Attributes:
         where: "" for the element itself, else the path to it: "[0].CodeValue".
         what: "value", "VR", "items", "only in A" or "only in B".
-        a, b: what each has there, for people.
+        a, b: the value of each there, for people.
     """
 
     where: str
@@ -79,7 +79,7 @@ class Difference(NamedTuple):
 
 
 def only_element(raw: bytes, character_set: str = "") -> Element:
-    """Return the element that bytes in explicit VR little endian hold.
+    """Return the one element that bytes in explicit VR little endian hold.
 
     Raises:
         MalformedFileError: they hold none, or more than one.
@@ -87,12 +87,12 @@ def only_element(raw: bytes, character_set: str = "") -> Element:
     source = BytesSource(raw)
     spans = list(walk_elements(source, 0, len(raw), EXPLICIT_LITTLE, depth=1))
     if len(spans) != 1:
-        raise MalformedFileError(f"{len(spans)} elements where one should be")
+        raise MalformedFileError(f"expected one element, found {len(spans)}")
     return Element(source, EXPLICIT_LITTLE, spans[0], character_set)
 
 
 def attribute_name(tag: int) -> str:
-    """Return the keyword of an attribute, or its tag where it has none."""
+    """Return the keyword of an attribute, or its tag if it has none."""
     return keyword_of(tag) or tag_text(tag)
 
 
@@ -111,14 +111,14 @@ def difference(one: Element, two: Element) -> Difference | None:
 
 
 def same_vr(tag: int, one: str, two: str) -> bool:
-    """Whether two VRs say the same, or one says nothing, or the dictionary leaves the choice."""
+    """Return whether two VRs agree, or one is not stated, or the dictionary leaves the choice."""
     if one == two or one in _UNKNOWN or two in _UNKNOWN:
         return True
     return {one, two} <= set((vr_of(tag) or "").split(" or "))
 
 
 def same_bytes(vr: str, one: bytes, two: bytes) -> bool:
-    """Whether two values are the same but for padding at their end."""
+    """Return whether two values are equal except for padding at their end."""
     if one == two:
         return True
     row = VALUE_REPRESENTATIONS.get(vr)
@@ -174,12 +174,12 @@ def _items(one: Element, item: ItemSpan, two: Element, other: ItemSpan) -> Diffe
 
 
 def items_of(element: Element) -> list[ItemSpan] | None:
-    """Return the items of a sequence, stated as such or as UN; None where there are none to see."""
+    """Return the items of a sequence, stated as such or as UN; None if it does not hold items."""
     if element.span.vr not in {"SQ", *_UNKNOWN}:
         return None
     span = element.span
     if not span.undefined and element.source.read(span.end - 8, 8) == _DELIMITER:
-        span = span._replace(undefined=True)  # some writers put one after a defined length too
+        span = span._replace(undefined=True)  # some writers delimit defined lengths too
     try:
         return list(walk_items(element.source, span, _inner_encoding(element), depth=element.depth))
     except DicodecError:
@@ -210,7 +210,7 @@ def _level(element: Element, item: ItemSpan) -> dict[int, Element]:
 
 
 def shown(element: Element, vr: str) -> str:
-    """Return a value for people: on one line, and not long."""
+    """Return a value for people, on one short line."""
     if vr == "SQ":
         items = items_of(element)
         if items is not None:
@@ -234,7 +234,7 @@ def shown(element: Element, vr: str) -> str:
 
 
 def _shown_apart(one: Element, two: Element, vr: str) -> tuple[str, str]:
-    """Return two values for people; of long text, the part where they begin to differ."""
+    """Return two values for people; of long text, the part around the first difference."""
     row = VALUE_REPRESENTATIONS.get(vr)
     if row is None or not row.text or max(one.span.length, two.span.length) < _LONGEST_SHOWN:
         return shown(one, vr), shown(two, vr)
@@ -250,7 +250,7 @@ def _shown_apart(one: Element, two: Element, vr: str) -> tuple[str, str]:
 
 
 def shortened(text: str, length: int = _LONGEST_SHOWN) -> str:
-    """Return text that a terminal can show: no control characters, cut where it is long."""
+    """Return text that a terminal can show: without control characters, cut if it is long."""
     clean = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
         for letter in text

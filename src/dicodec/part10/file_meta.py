@@ -1,4 +1,4 @@
-"""Preamble, File Meta Information, and where the data set begins (PS3.10 section 7)."""
+"""Read preamble and File Meta Information, and find the data set's start (PS3.10 section 7)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIRST_GROUPS = (0x0002, 0x0004, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
 
 @dataclass(frozen=True, slots=True)
 class MetaElement:
-    """One element of group 2; where it states no VR, that of the dictionary."""
+    """One element of group 2; if it states no VR, with that of the dictionary."""
 
     tag: int
     vr: str
@@ -43,7 +43,7 @@ class MetaElement:
 
 @dataclass(frozen=True, slots=True)
 class FileHead:
-    """What comes before the data set.
+    """The part of a file before its data set.
 
     Attributes:
         has_preamble: whether the 128 bytes and the prefix "DICM" are there.
@@ -58,7 +58,7 @@ class FileHead:
     oddities: tuple[Oddity, ...]
 
     def text(self, tag: int) -> str:
-        """Return a UID or text value without padding, "" where there is none."""
+        """Return a UID or text value without padding, "" if it is absent."""
         for element in self.elements:
             if element.tag == tag:
                 return element.value.rstrip(b"\0 ").decode("latin-1")
@@ -66,11 +66,11 @@ class FileHead:
 
 
 def read_head(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> FileHead:
-    """Read preamble and File Meta Information, tolerating that either is missing.
+    """Read preamble and File Meta Information; either may be missing.
 
     Raises:
-        NotDicomError: neither a preamble nor the start of a data set is there.
-        LimitExceededError: an element of group 2 is larger than may be held.
+        NotDicomError: the file has neither a preamble nor the start of a data set.
+        LimitExceededError: an element of group 2 is larger than the limit.
     """
     first = source.read(0, PREAMBLE_LENGTH + 4)
     oddities: list[Oddity] = []
@@ -92,15 +92,15 @@ def read_head(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> FileHead:
 
 
 def _start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: list[Oddity]) -> int:
-    """Return where a file surely begins whose first bytes are no DICOM.
+    """Return the certain start of a file whose first bytes are not DICOM.
 
     Raises:
-        NotDicomError: it begins nowhere near.
+        NotDicomError: no start was found near them.
     """
     raw = source.read(0, _MOST_STRAY_BYTES + PREAMBLE_LENGTH + len(_PREFIX_AND_GROUP))
     place = raw.find(_PREFIX_AND_GROUP)
     if place >= 0:
-        text = f"the prefix DICM comes at byte {place}, and {PREAMBLE_LENGTH} is its place"
+        text = f"the prefix DICM is at byte {place}, not at byte {PREAMBLE_LENGTH}"
         oddities.append(Oddity("misplaced-prefix", text, place))
         return place + len(_PREFIX)
     for stray in range(1, _MOST_STRAY_BYTES):
@@ -113,7 +113,7 @@ def _start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: list[O
 
 
 def _begins_surely(source: ByteSource, start: int, encoding: DataSetEncoding) -> bool:
-    """Whether elements with rising tags follow each other from an offset on."""
+    """Return whether elements with rising tags follow each other from an offset on."""
     previous = 0
     spans = Walker(source).elements(start, source.size, encoding)
     try:
@@ -164,7 +164,7 @@ def _group_2(
     elif stated_end != position:
         oddities.append(
             Oddity("wrong-file-meta-length", f"group 2 ends {position - stated_end:+d} bytes "
-                   "from where (0002,0000) says", start)
+                   "from the end that (0002,0000) states", start)
         )  # fmt: skip
     return tuple(elements), position
 
@@ -172,7 +172,7 @@ def _group_2(
 def _spans_of_group_2(
     source: ByteSource, start: int, encoding: DataSetEncoding
 ) -> list[ElementSpan]:
-    # Elements are walked one at a time: what follows group 2 may be in another encoding.
+    # Elements are walked one at a time, because those after group 2 may be in another encoding.
     spans: list[ElementSpan] = []
     position = start
     walker = Walker(source)
@@ -200,7 +200,7 @@ def _in_little_endian(value: bytes, vr: str) -> bytes:
 def guess_encoding(first: bytes) -> DataSetEncoding | None:
     """Return the encoding that the first bytes of a data set show, or None if they show none.
 
-    For files without File Meta Information, where only groups that data sets begin with count.
+    For files without File Meta Information: only groups that data sets begin with count.
     """
     if len(first) < 8:
         return None
@@ -215,10 +215,10 @@ def guess_encoding(first: bytes) -> DataSetEncoding | None:
 
 
 def seen_encoding(first: bytes, stated: DataSetEncoding) -> DataSetEncoding:
-    """Return the encoding of a data set that follows group 2: what is stated, if that can be.
+    """Return the encoding of a data set that follows group 2: the stated one, if it fits.
 
-    Whether VRs are there is plain to see. The byte order is taken for the other one only where
-    that makes a group as data sets begin with of one that none begins with.
+    Stated VRs are plain to see. The other byte order is assumed only if it turns a group that no
+    data set begins with into one that data sets begin with.
     """
     if len(first) < 8:
         return stated
@@ -234,7 +234,7 @@ def seen_encoding(first: bytes, stated: DataSetEncoding) -> DataSetEncoding:
 
 
 def begins_data_set(first: bytes) -> bool:
-    """Whether these bytes can be the start of a data set: an element with a VR, or a usual one."""
+    """Return whether a data set can begin so: with an element that states a VR, or a usual one."""
     return states_vr(first) or guess_encoding(first) is not None
 
 

@@ -1,7 +1,7 @@
-"""Frames within encapsulated Pixel Data: fragments, Basic and Extended Offset Table (PS3.5 A.4).
+"""Assign fragments to frames: Basic and Extended Offset Table, counting, markers (PS3.5 A.4).
 
-An offset table is believed only where it agrees with the fragments; where it does not, frames are
-found by counting fragments, and at last by the markers that streams begin with.
+An offset table is believed only if it agrees with the fragments; if it does not, frames are found
+by counting fragments, and at last by the markers that streams begin with.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _ITEM_HEADER = 8
 
 @dataclass(frozen=True, slots=True)
 class EncapsulatedFrames:
-    """Which fragments make up each frame.
+    """The fragments that make up each frame.
 
     Attributes:
-        starts, lengths: where each fragment's bytes are, in file order, without item headers.
+        starts, lengths: of each fragment's bytes, in file order, without item headers.
         first_fragments: index of each frame's first fragment, and the number of fragments at last.
-        offset_table: "empty", "basic" or "extended": what the file has.
-        oddities: what was wrong with it.
+        offset_table: the file's: "empty", "basic" or "extended".
+        oddities: its departures from the standard.
         told_apart: whether fragments could be assigned to frames; else each is taken for one.
-        mend: what makes a frame's stream what it should be, where streams are odd themselves.
+        mend: repairs a frame's stream, if the streams themselves are odd.
     """
 
     starts: array[int]
@@ -67,10 +67,10 @@ class EncapsulatedFrames:
         return sum(self.lengths[:last])
 
     def read(self, source: ByteSource, frame: int) -> bytes:
-        """Return one frame's stream, its fragments joined, and mended where that is due.
+        """Return one frame's stream, its fragments joined, and mended if it has to be.
 
         Raises:
-            MissingFrameError: there is no such frame.
+            MissingFrameError: the file does not have the frame.
             FrameError: its stream cannot be mended.
         """
         stream = self.stored(source, frame)
@@ -80,7 +80,7 @@ class EncapsulatedFrames:
         """Return one frame's stream as it is, its fragments joined.
 
         Raises:
-            MissingFrameError: there is no such frame.
+            MissingFrameError: the file does not have the frame.
         """
         firsts = self.first_fragments
         if not 0 <= frame < len(firsts) - 1:
@@ -104,15 +104,15 @@ def assign_fragments(
     """Assign fragments to frames.
 
     Args:
-        source: where the fragments are.
+        source: the bytes that hold the fragments.
         starts: offsets of the items' values; the first item is the Basic Offset Table.
         lengths: their lengths.
         number_of_frames: as the data set says.
-        fragments_per_frame: 1 where the transfer syntax allows one only, else 0.
+        fragments_per_frame: 1 if the transfer syntax allows one only, else 0.
         extended: values of Extended Offset Table and Extended Offset Table Lengths.
 
     Raises:
-        MalformedFileError: there is no Basic Offset Table item.
+        MalformedFileError: the Basic Offset Table item is missing.
     """
     if not starts:
         raise MalformedFileError("encapsulated Pixel Data has no items", attribute="PixelData")
@@ -164,9 +164,9 @@ def _offsets(code: str, table: bytes) -> list[int]:
 def _by_offsets(
     offsets: Sequence[int], starts: Sequence[int], number_of_frames: int
 ) -> list[int] | None:
-    """Return each frame's first fragment, or None where the table contradicts the fragments.
+    """Return each frame's first fragment, or None if the table contradicts the fragments.
 
-    Offsets count from the first byte after the Basic Offset Table's item, that is from the first
+    Offsets count from the first byte after the Basic Offset Table's item, which is the first
     fragment's tag, to each frame's first item tag (PS3.5 A.4).
     """
     if not offsets or not starts or offsets[0] != 0 or len(offsets) != number_of_frames:
@@ -186,7 +186,7 @@ def _by_offsets(
 def _without_empty(
     starts: array[int], lengths: array[int], firsts: list[int] | None, number_of_frames: int
 ) -> tuple[array[int], array[int], list[int] | None]:
-    """Leave fragments without bytes out, unless one is all that there is of a frame."""
+    """Leave out fragments without bytes, unless a frame has no others."""
     kept = [index for index, length in enumerate(lengths) if length]
     if firsts is None:
         if len(starts) == number_of_frames or not kept:
@@ -204,7 +204,7 @@ def _without_empty(
 
 
 def _lengths_fit(stated: Sequence[int], lengths: Sequence[int]) -> bool:
-    """Whether the lengths of frames of one fragment each are right, pad byte counted or not."""
+    """Return whether the lengths of frames of one fragment each fit, pad byte counted or not."""
     return len(stated) == len(lengths) and all(
         length - one in {0, 1} for one, length in zip(stated, lengths, strict=True)
     )
@@ -224,16 +224,16 @@ def _by_counting(
     if len(firsts) == number_of_frames:
         return firsts
     if len(firsts) > 1 and (len(firsts) == count or _end_before(source, starts, lengths, firsts)):
-        return firsts  # each is a stream of its own: Number of Frames is what is wrong
+        return firsts  # each is a stream of its own, so Number of Frames is wrong
     if number_of_frames == 1 and count > 1:
-        return [0]  # in several fragments, whatever the transfer syntax allows
+        return [0]  # in several fragments, even if the transfer syntax allows one
     if fragments_per_frame == 1 or count < number_of_frames:
-        return list(range(count))  # too many or too few: the caller is told which
+        return list(range(count))  # too many or too few: the caller notes the number
     return None
 
 
 def _by_markers(source: ByteSource, starts: Sequence[int], lengths: Sequence[int]) -> list[int]:
-    """Return the fragments that begin as a stream begins; the first one always does."""
+    """Return the fragments that begin as streams do; the first one always counts."""
     longest = max(map(len, _STREAM_STARTS))
     return [
         index
@@ -245,7 +245,7 @@ def _by_markers(source: ByteSource, starts: Sequence[int], lengths: Sequence[int
 def _end_before(
     source: ByteSource, starts: Sequence[int], lengths: Sequence[int], firsts: Sequence[int]
 ) -> bool:
-    """Whether a stream ends before each fragment but the first that one begins in."""
+    """Return whether a stream ends before each fragment, but the first, that begins one."""
     for first in firsts[1:]:
         length = lengths[first - 1]
         tail = source.read(starts[first - 1] + max(length - 3, 0), min(length, 3))
@@ -255,7 +255,7 @@ def _end_before(
 
 
 def basic_offset_table(frame_lengths: Sequence[int]) -> bytes | None:
-    """Return the value of a Basic Offset Table, or None where 32 bits do not suffice.
+    """Return the value of a Basic Offset Table, or None if 32 bits do not suffice.
 
     Args:
         frame_lengths: even length of each frame's only fragment, without its item header.

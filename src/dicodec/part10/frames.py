@@ -1,4 +1,4 @@
-"""The frames of a file: the element that holds them, their description, and the bytes of each."""
+"""Frames of a file: the element that holds them, their description, and the bytes of each."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Frames:
     """The frames of a file, which may have none.
 
     Attributes:
-        source: the bytes that Pixel Data is in.
-        syntax: the transfer syntax that the frames are in.
+        source: the bytes that hold Pixel Data.
+        syntax: the transfer syntax of the frames.
         span: the element: (7FE0,0010), or (7FE0,0008) or (7FE0,0009) for floating point samples;
             of tag 0 if the data set has no pixels.
         description: the Image Pixel Module; None without pixels, or if it has a fault.
-        fault: why the data set does not describe the pixels it has.
+        fault: the error in the description of pixels that the data set has.
         encapsulated: the fragments of each frame; None if Pixel Data is native or a video.
-        missing: bytes that Pixel Data claims and that the file ends before.
-        salvage: what becomes of the frames that are damaged, if that was decided.
+        missing: bytes that Pixel Data claims but that the file does not have.
+        salvage: the treatment of the damaged frames, if one was decided.
         native: the frames if they are not encapsulated; None also without a description.
     """
 
@@ -51,7 +51,7 @@ class Frames:
     native: NativeFrames | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        """Find out once how native frames are read; there may be many."""
+        """Prepare the reading of native frames once, because there may be many."""
         image = self.description
         if image is None or self.encapsulated is not None or not self.syntax.native:
             return
@@ -69,7 +69,8 @@ class Frames:
         """The Image Pixel Module.
 
         Raises:
-            MalformedFileError: an attribute is missing or makes no sense, or there are no pixels.
+            MalformedFileError: an attribute is missing or makes no sense, or the data set has no
+                pixels.
         """
         if self.description is None:
             raise self.fault or MalformedFileError("the data set has no Pixel Data")
@@ -77,13 +78,13 @@ class Frames:
 
     @property
     def excess(self) -> int:
-        """Bytes of native Pixel Data behind its frames, a pad byte too; negative if some lack."""
+        """Bytes of native Pixel Data behind its frames, pad byte included; negative if too few."""
         assert self.native is not None, "encapsulated frames are not counted in bytes"
         return self.span.length - self.native.expected_length
 
     @property
     def filled(self) -> frozenset[int]:
-        """The frames that cannot be read, and in whose place a result has padding."""
+        """The frames that cannot be read, which a result replaces by padding."""
         if self.salvage is None or self.salvage.mode != FILL:
             return frozenset()
         return frozenset(one.frame for one in self.salvage.frames)
@@ -106,13 +107,13 @@ class Frames:
         if self.encapsulated is not None:
             return self.encapsulated.read(self.source, frame)
         if self.native is None:
-            raise self.fault or MissingFrameError("there are no frames", frame=frame)
+            raise self.fault or MissingFrameError("the data set has no frames", frame=frame)
         return self.native.read(self.source, frame)
 
     def offset(self, frame: int, within: int = 0) -> int | None:
-        """Return where in `source` a byte of a frame is; None if the frame is missing.
+        """Return the offset in `source` of a byte of a frame; None if the frame is missing.
 
-        Of a stream that had to be mended the start is given.
+        If the stream had to be mended, the offset of its start.
 
         Args:
             frame: its number, from 0.
@@ -142,17 +143,17 @@ def find_frames(
     oddities: list[Oddity],
     known: Mapping[int, int | str] = NOTHING_KNOWN,
 ) -> Frames:
-    """Return the frames of a data set, none of which is read yet.
+    """Return the frames of a data set, without reading them.
 
     Args:
-        walked: the data set; a value of defined length may be given fragments, too.
-        span: Pixel Data; None if there is none.
-        syntax: the transfer syntax that it is in.
-        oddities: what is odd is added.
-        known: what attributes should say, by tag.
+        walked: the data set; it may have fragments for a value of defined length, too.
+        span: Pixel Data; None if the data set has none.
+        syntax: its transfer syntax.
+        oddities: departures from the standard are added.
+        known: right values of attributes, by tag.
 
     Raises:
-        MalformedFileError: Pixel Data is native where a compressed syntax is stated.
+        MalformedFileError: Pixel Data is native, but a compressed syntax is stated.
     """
     data_set = walked.data_set
     if span is None:
@@ -166,7 +167,7 @@ def find_frames(
     if not span.undefined and not walked.fragment_starts:
         if syntax.encapsulated:
             raise MalformedFileError(
-                f"Pixel Data is native where {syntax.name} is stated",
+                f"Pixel Data is native, but {syntax.name} is stated",
                 attribute="PixelData",
                 offset=span.start,
             )

@@ -1,4 +1,4 @@
-"""Reading the Image Pixel Module (PS3.3 C.7.6.3) from a data set's elements."""
+"""Read the Image Pixel Module (PS3.3 C.7.6.3) from a data set's elements."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOTHING_KNOWN: Mapping[int, int | str] = MappingProxyType({})
 
 
 class _Known:
-    """A data set's attributes, some of which are known better than it says."""
+    """A data set's attributes, with the right values of some."""
 
     def __init__(self, data_set: DataSet, known: Mapping[int, int | str]) -> None:
         self._data_set = data_set
@@ -51,13 +51,13 @@ class _Known:
 
 
 def image_pixel_values(data_set: DataSet) -> dict[int, int | str | None]:
-    """Return what the data set itself says of samples, by tag; None or "" where it says nothing."""
+    """Return the stated attributes of samples, by tag; None or "" if the data set lacks one."""
     said: dict[int, int | str | None] = {tag: data_set.number(tag) for tag in _SAMPLE_NUMBERS}
     return said | {tags.PHOTOMETRIC_INTERPRETATION: data_set.text(tags.PHOTOMETRIC_INTERPRETATION)}
 
 
 def unsaid_attributes(data_set: DataSet) -> frozenset[int]:
-    """Return the attributes of samples that the data set lacks: what is assumed can be written."""
+    """Return the attributes of samples that the data set lacks, for which values are assumed."""
     return frozenset(
         tag for tag, said in image_pixel_values(data_set).items() if said in {None, ""}
     )
@@ -69,13 +69,13 @@ def image_description(
     oddities: list[Oddity],
     known: Mapping[int, int | str] = NOTHING_KNOWN,
 ) -> ImagePixelDescription:
-    """Return what the data set says about its pixels; missing values are assumed and noted.
+    """Return the description of a data set's pixels; missing values are assumed and noted.
 
     Args:
         data_set: the elements.
         pixel_data_tag: of Pixel Data, or of its floating point kin.
-        oddities: what is assumed is added.
-        known: what attributes should say, by tag; found out from the pixels themselves.
+        oddities: assumptions are added.
+        known: right values of attributes, by tag, found from the pixels themselves.
 
     Raises:
         MalformedFileError: an attribute is missing or has a value that leaves no sure reading.
@@ -108,7 +108,7 @@ def _described(
     bits_stored = _or_assumed(data_set, tags.BITS_STORED, "BitsStored", bits_allocated, oddities)
     if not 1 <= bits_stored <= bits_allocated:
         raise MalformedFileError(
-            f"BitsStored is {bits_stored} where BitsAllocated is {bits_allocated}",
+            f"BitsStored is {bits_stored}, but BitsAllocated is {bits_allocated}",
             attribute="BitsStored",
         )
     high_bit = _or_assumed(data_set, tags.HIGH_BIT, "HighBit", bits_stored - 1, oddities)
@@ -197,7 +197,7 @@ def _photometric_interpretation(
 
 
 def _plain(value: str) -> str:
-    """Return a value without what old encoders wrote otherwise: case, underscores and blanks."""
+    """Return a value in upper case without separators, which old encoders wrote differently."""
     return _SEPARATORS.sub("", value).upper()
 
 

@@ -1,7 +1,7 @@
-"""Which VR an element has that states none: dictionary, private creators, Pixel Representation.
+"""Find the VR of an element without one: dictionary, private creators, Pixel Representation.
 
-PS3.5 6.2, 7.8.1, A.1. What an item itself says decides for its elements; what it does not say is as
-in the data set around it.
+PS3.5 6.2, 7.8.1, A.1. An item's own attributes decide for its elements; those that it lacks are
+taken from the data set around it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ WAVEFORM_BITS_ALLOCATED = 0x54001004
 
 _WAVEFORM_GROUP = 0x5400
 _WORDS = {"OB or OW": "OW", "US or OW": "OW", "US or SS or OW": "OW"}
-"""Implicit VR has words there (PS3.5 A.1); OW also holds what would be US, of any length."""
+"""Implicit VR has words there (PS3.5 A.1); OW also holds values of US, of any length."""
 
 
 class VrHeader(NamedTuple):
-    """What the header of an element in explicit VR needs to know of its VR."""
+    """The properties of a VR that an element's header in explicit VR needs."""
 
     name: bytes
     long_form: bool
@@ -44,7 +44,7 @@ UN = HEADERS[b"UN"]
 
 @dataclass(slots=True)
 class ReencodingContext:
-    """What the re-encoding of one element has to know of the data set's top level.
+    """The facts of the data set's top level that the re-encoding of one element needs.
 
     Make one for a data set and hand it on from element to element, in file order.
 
@@ -52,7 +52,7 @@ class ReencodingContext:
         signed: Pixel Representation (0028,0103) is 1; items may have their own.
         creators: private creators seen so far, by group and block; grows on the way.
         limits: bounds on the depth of sequences.
-        oddities: what was carried over although it is not as it should be; grows on the way.
+        oddities: departures from the standard that were carried over; grows on the way.
     """
 
     signed: bool = False
@@ -61,7 +61,7 @@ class ReencodingContext:
     oddities: list[Oddity] = field(default_factory=list)
 
     def number(self, tag: int) -> int | None:
-        """Return what the top level says; of the two numbers asked for, one is known there."""
+        """Return the top level's number, known for Pixel Representation only."""
         return int(self.signed) if tag == tags.PIXEL_REPRESENTATION else None
 
 
@@ -76,7 +76,7 @@ class Level(Protocol):
 
 
 class Occurrences:
-    """Finds tags in a buffer; questions come in rising order, so that no byte is searched twice."""
+    """Finds tags in a buffer; calls come in rising order, so that no byte is searched twice."""
 
     def __init__(self, buffer: bytes, encoding: DataSetEncoding, limits: Limits) -> None:
         self._buffer = buffer
@@ -85,7 +85,7 @@ class Occurrences:
         self._next: dict[int, int] = {}
 
     def number(self, tag: int, start: int, end: int) -> int | None:
-        """Return the value of an US element of the level at `start`, None if there is none."""
+        """Return the value of an US element of the level at `start`, None if it has none."""
         place = self._next.get(tag, -1)
         if place < start:
             place = self._buffer.find(tag_bytes(tag, self._encoding), start)
@@ -105,7 +105,7 @@ class ItemLevel:
 
     Args:
         occurrences: over the buffer that holds the item.
-        start, end: where its elements begin, and which offset they surely do not pass.
+        start, end: offset of its elements, and an offset that they certainly do not pass.
         parent: the level around it.
     """
 
@@ -129,7 +129,7 @@ class ItemLevel:
 
 @lru_cache(maxsize=1 << 14)
 def header_by_tag(tag: int) -> VrHeader | None:
-    """Return the VR of an element whose tag alone decides it, else None; UN where unknown."""
+    """Return the VR of an element whose tag alone decides it, else None; UN if unknown."""
     if tag & 0x10000:  # an odd group: private
         return HEADERS[b"UL"] if tag & 0xFFFF == 0 else None
     vr = vr_of(tag)
@@ -143,8 +143,8 @@ def header_by_level(tag: int, value: bytes, level: Level) -> VrHeader:
 
     Args:
         tag: of the element.
-        value: its bytes, as far as a Private Creator's would go.
-        level: where it stands.
+        value: its bytes, up to the longest Private Creator.
+        level: the level of nesting that it is in.
     """
     vr: str | None
     if tag & 0x10000:

@@ -1,4 +1,4 @@
-"""A source under a path, for programs that read nothing else."""
+"""Give a source a path, for programs that read nothing else."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dicodec.part10.source import ByteSource, read_chunks, write_spool
 
 @contextmanager
 def named_file(source: ByteSource, path: str | None) -> Iterator[str]:
-    """Yield the path of a source; of a temporary copy where it has none.
+    """Yield the path of a source; of a temporary copy if it has none.
 
     Raises:
-        DiskFullError: there is no room for the copy.
+        DiskFullError: the disk has no room for the copy.
         ReadError: the source cannot be read, or the copy not be written.
     """
     if path is not None:

@@ -1,4 +1,4 @@
-"""Frames within native Pixel Data (PS3.5 8.1.1): where each begins, and its bytes."""
+"""Read frames from native Pixel Data (PS3.5 8.1.1): the offset of each, and its bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NativeFrames:
 
     @property
     def whole(self) -> int:
-        """How many frames, from the first, Pixel Data holds every byte of."""
+        """Number of frames, from the first, of which Pixel Data has every byte."""
         length = self.span.length - (self.span.length % 2 if self.swapped_words else 0)
         return min(length * 8 // max(self.image.native_frame_bits, 1), len(self))
 
@@ -52,8 +52,7 @@ class NativeFrames:
         stored_end = self._stored_length(end)
         if stored_end > self.span.length:
             raise TruncatedFrameError(
-                f"Pixel Data ends after {self.span.length} bytes where the frame needs "
-                f"{stored_end}",
+                f"Pixel Data ends after {self.span.length} bytes, but the frame needs {stored_end}",
                 frame=frame,
                 offset=self.span.value + self.span.length,
             )
@@ -66,7 +65,7 @@ class NativeFrames:
         return bits_from(data, frame * bits % 8, bits)
 
     def _stored_length(self, length: int) -> int:
-        """Return how many bytes of the value the first bytes of frames take.
+        """Return the bytes of the value that the first `length` bytes of frames take.
 
         The last byte of an odd number is the second one of its word if words are swapped; the
         first one is padding (PS3.5 8.1.1), or belongs to the next frame.
@@ -95,7 +94,7 @@ class BitJoiner:
         self._carried_bits = 0
 
     def joined[Frame: bytes | bytearray | memoryview](self, frame: Frame) -> Frame | bytes:
-        """Return the whole bytes there are once a frame is added."""
+        """Add a frame and return the whole bytes that there are now."""
         if self._frame_bits % 8 == 0:
             return frame
         number = int.from_bytes(frame, "little") & (1 << self._frame_bits) - 1
@@ -106,5 +105,5 @@ class BitJoiner:
         return (number & (1 << 8 * whole) - 1).to_bytes(whole, "little")
 
     def rest(self) -> bytes:
-        """Return the last byte, if one is begun."""
+        """Return the last byte, if it is partly filled."""
         return bytes([self._carried]) if self._carried_bits else b""

@@ -1,6 +1,6 @@
-"""Writing Pixel Data: native values, and fragments with their offset table (PS3.5 A.1 to A.4).
+"""Write Pixel Data: native values, and fragments with their offset table (PS3.5 A.1 to A.4).
 
-Sizes that are known only at the end have room reserved for them, which is patched.
+Room is reserved for sizes that are known only at the end, and patched.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class EncapsulatedWriter:
     """Writes one fragment a frame, and the offset table when all sizes are known.
 
     Args:
-        out: a seekable file; written from where it stands.
-        number_of_frames: how many frames will come.
+        out: a seekable file; written from its current position.
+        number_of_frames: the number of frames to come.
         table: "basic", "extended" or "empty".
-        extended_room: where in `out` the values of Extended Offset Table and of its Lengths are,
+        extended_room: offsets in `out` of the values of Extended Offset Table and of its Lengths,
             eight bytes a frame each; for "extended" only.
     """
 
@@ -118,7 +118,7 @@ class EncapsulatedWriter:
 
 
 def patch(out: BinaryIO, start: int, value: bytes) -> None:
-    """Put `value` into reserved room and return to the end of what was written."""
+    """Put `value` into reserved room and return to the end of the file."""
     end = out.tell()
     out.seek(start)
     out.write(value)

@@ -1,4 +1,4 @@
-"""Writing elements anew in another encoding: VRs stated or not, byte order (PS3.5 7.1, 7.3, 7.5).
+"""Re-encode elements: with or without VRs, in either byte order (PS3.5 7.1, 7.3, 7.5).
 
 For elements small enough to hold; Pixel Data and other huge values are streamed elsewhere.
 """
@@ -59,29 +59,29 @@ def reencode_elements(
 ) -> bytes:
     """Return one whole element, or several of one level, in another encoding.
 
-    Order is kept, and so are odd lengths and values nobody can read. Sequences and items of defined
-    length stay so, with lengths that are right; those of undefined length stay undefined.
+    Order is kept, and so are odd lengths and unreadable values. Sequences and items of defined
+    length keep one, corrected; those of undefined length keep that.
 
-    - Without VR to with VR: by dictionary, private dictionary and context; UN where unknown, and
-      where a value is too long for its VR's 16-bit length (PS3.5 6.2.2). An unknown element of
+    - Without VR to with VR: by dictionary, private dictionary and context; UN if unknown, and
+      if a value is too long for its VR's 16-bit length (PS3.5 6.2.2). An unknown element of
       undefined length becomes UN of undefined length, whose content stays implicit VR little
-      endian (6.2.2 note 2). What the dictionary calls a sequence and is none becomes UN, noted.
+      endian (6.2.2 note 2). An element that only the dictionary calls a sequence becomes UN, noted.
     - Byte order changes by the VR's unit; OB, UN and text have none (7.3).
-    - Group Lengths (gggg,0000), retired outside of group 2, are dropped where VRs come or go, since
-      they would be wrong; where only the byte order changes they are carried over.
-    - Items of encapsulated Pixel Data keep their bytes; outside of explicit VR little endian, where
-      they do not belong (A.4), they are noted.
+    - Group Lengths (gggg,0000), retired outside of group 2, are dropped if VRs come or go, because
+      they would be wrong; if only the byte order changes they are carried over.
+    - Items of encapsulated Pixel Data keep their bytes; outside of explicit VR little endian, which
+      A.4 does not allow, they are noted.
 
     Args:
         raw: the elements' bytes, from the first tag to the last value or delimiter.
-        source: how they are encoded.
-        target: how they shall be.
-        context: what is known of the data set's top level.
-        offset: where `raw` lies in the file, for messages.
+        source: their encoding.
+        target: the encoding of the result.
+        context: facts of the data set's top level.
+        offset: of `raw` in the file, for messages.
 
     Raises:
-        MalformedFileError: something is there that is no element, such as an element without VR
-            among elements that have one.
+        MalformedFileError: some bytes are not an element, for example one without VR among elements
+            that have one.
         TruncatedFileError: an element or a sequence ends too early.
         LimitExceededError: sequences are nested too deep.
     """
@@ -97,7 +97,7 @@ def reencode_elements(
 
 
 def swap_bytes(value: bytes, unit: int) -> bytes:
-    """Return a value in the other byte order; bytes that fill no unit stay as they are."""
+    """Return a value in the other byte order; bytes that do not fill a unit stay as they are."""
     if len(value) == unit:
         return value[::-1]
     if unit == 1:
@@ -142,7 +142,7 @@ class _Reencoder:
         self._pack_implicit, self._pack_short, self._pack_long = writing
 
     def elements(self, position: int, end: int, level: Level, out: list[bytes], depth: int) -> int:
-        """Append the elements up to `end` or an Item Delimitation Item; return where it stopped."""
+        """Append the elements up to `end` or an Item Delimitation Item; return the offset after."""
         buffer = self._buffer
         read_explicit, read_implicit = self._read_explicit, self._read_implicit
         pack_implicit = self._pack_implicit
@@ -193,7 +193,9 @@ class _Reencoder:
             after = value + length
             if after > end:
                 raise self._truncated(
-                    position, f"element claims {length} bytes where {end - value} are left", tag
+                    position,
+                    f"element has length {length}, but only {end - value} bytes remain",
+                    tag,
                 )
             if number == 0 and drops_group_lengths and group >= _FIRST_GROUP_OF_DATA_SETS:
                 position = after
@@ -227,10 +229,10 @@ class _Reencoder:
         return packed
 
     def _without_vrs(self, tag: int, content: bytes, value: int, level: Level, depth: int) -> bytes:
-        """Return a value without VRs in it, if it is items although its VR does not say so.
+        """Return a value without VRs in it, if it holds items although its VR is not SQ.
 
-        Without VRs readers know the element for a sequence by its tag, and read implicit VR in it
-        (PS3.5 6.2.2, A.1).
+        If VRs are not stated, readers know a sequence by its tag, and read implicit VR in it (PS3.5
+        6.2.2, A.1).
         """
         header = header_by_tag(tag)
         if header is None or header.name != _SEQUENCE or not items_state_vrs(content):
@@ -266,7 +268,7 @@ class _Reencoder:
                     return header, self._of_explicit_items(content, value, level, depth)
             del oddities[noted:]
             self._note(
-                "sequence-kept-as-un", f"{tag_text(tag)} should be a sequence and is none", value
+                "sequence-kept-as-un", f"{tag_text(tag)} should be a sequence but is not", value
             )
             return UN, content
         return header, b"".join(out)
@@ -282,7 +284,7 @@ class _Reencoder:
         out: list[bytes],
         depth: int,
     ) -> int:
-        """Append an element of undefined length; return where it ends."""
+        """Append an element of undefined length; return the offset of its end."""
         value = position + (12 if self._source.explicit_vr else 8)
         if header.name == _SEQUENCE:
             out.append(self._header(tag, header, reserved, UNDEFINED_LENGTH))
@@ -336,7 +338,7 @@ class _Reencoder:
         *,
         undefined: bool,
     ) -> int:
-        """Append the items of a sequence and its delimiter; return where it ends."""
+        """Append the items of a sequence and its delimiter; return the offset of its end."""
         if self._occurrences is None:
             self._occurrences = Occurrences(self._buffer, self._source, self._context.limits)
         occurrences = self._occurrences
@@ -348,13 +350,13 @@ class _Reencoder:
                 return value
             if tag != ITEM:
                 raise MalformedFileError(
-                    f"{tag_text(tag)} where an item of a sequence should be",
+                    f"expected an item of a sequence, found {tag_text(tag)}",
                     offset=self._offset + position,
                 )
             item_end = end if length == UNDEFINED_LENGTH else value + length
             if item_end > end:
                 raise self._truncated(
-                    position, f"an item claims {length} bytes where {end - value} are left"
+                    position, f"an item has length {length}, but only {end - value} bytes remain"
                 )
             parts: list[bytes] = []
             item = ItemLevel(occurrences, value, item_end, level)
@@ -383,7 +385,7 @@ class _Reencoder:
         return position
 
     def _fragments(self, position: int, end: int, out: list[bytes]) -> int:
-        """Append the fragments of encapsulated Pixel Data as they are; return where they end."""
+        """Append the fragments of encapsulated Pixel Data as they are; return the offset after."""
         while position < end:
             tag, length = self._item_header(position, end)
             value = position + 8
@@ -392,7 +394,7 @@ class _Reencoder:
                 return value
             if tag != ITEM or length == UNDEFINED_LENGTH or value + length > end:
                 raise MalformedFileError(
-                    f"{tag_text(tag)} where a fragment of Pixel Data should be",
+                    f"expected a fragment of Pixel Data, found {tag_text(tag)}",
                     offset=self._offset + position,
                 )
             out.append(self._pack_implicit(tag >> 16, tag & 0xFFFF, length))
@@ -408,7 +410,7 @@ class _Reencoder:
 
     def _no_vr(self, letters: bytes, tag: int, position: int) -> MalformedFileError:
         return MalformedFileError(
-            f"an element has {letters!r} where the others state their VR",
+            f"an element has {letters!r} in place of a VR, which the others state",
             offset=self._offset + position,
             attribute=tag_text(tag),
         )

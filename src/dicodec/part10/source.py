@@ -1,4 +1,4 @@
-"""Where bytes come from: a file or a buffer, read at any offset, by any thread."""
+"""Sources of bytes: a file or a buffer, read at any offset, by any thread."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from dicodec.errors import (
 from dicodec.part10.stream_waiting import StreamWaiting
 
 COPY_SIZE = 1 << 20
-"""Bytes moved at a time where bytes are only moved."""
+"""Bytes copied at a time."""
 
 HEAD_SIZE = 1 << 16
-"""Bytes of a file's beginning that are kept once any of them was read."""
+"""Bytes at a file's start that are kept once any of them was read."""
 
 SPOOL_SIZE = 16 << 20
 """Bytes of a stream that are held in memory before it goes to a temporary file."""
@@ -37,24 +37,24 @@ class ByteSource(Protocol):
 
     @property
     def size(self) -> int:
-        """Number of bytes there are."""
+        """Number of bytes."""
         ...
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`; fewer only where the source ends."""
+        """Return up to `length` bytes from `offset`; fewer only at the end of the source."""
         ...
 
 
 _CAST_FORMATS = frozenset("cbB?hHiIlLqQnNfd")
-"""What memoryview can cast: native numbers of the struct module."""
+"""Formats that memoryview can cast: native numbers of the struct module."""
 
 
 class BytesSource:
     """A buffer as a source; slices are copied, so the buffer may be any that is not changed.
 
     Args:
-        buffer: bytes, or what gives bytes: an array of any items and shape, in C order. One whose
-            bytes do not lie one behind the other is copied.
+        buffer: bytes, or an object that gives bytes: an array of any items and shape, in C order.
+            It is copied if its bytes are not contiguous.
     """
 
     def __init__(self, buffer: Buffer) -> None:
@@ -75,11 +75,11 @@ class BytesSource:
 class FileSource:
     """An open file as a source. Reads name their offset, so threads do not disturb each other.
 
-    Its first bytes, where most of what a header says stands, are read once and kept.
+    Its first bytes, which hold most of the header, are read once and kept.
 
     Attributes:
         size: bytes.
-        status: what the operating system knew of the file when it was opened.
+        status: the operating system's record of the file when it was opened.
     """
 
     def __init__(self, file: BinaryIO, *, owned: bool = True) -> None:
@@ -117,10 +117,10 @@ class FileSource:
         return os.pread(self._descriptor, length - len(data), offset + len(data))
 
     def check_unchanged(self) -> None:
-        """Find out whether all that was read is of one state of the file.
+        """Check that everything read so far is of one state of the file.
 
         Raises:
-            SourceChangedError: it was written to since it was opened.
+            SourceChangedError: the file was written to since it was opened.
         """
         now = os.fstat(self._descriptor)
         if (now.st_size, now.st_mtime_ns) != (self.size, self.status.st_mtime_ns):
@@ -133,13 +133,13 @@ class FileSource:
 
 
 class OpenSource:
-    """A context manager that opens what a caller may name as a source.
+    """A context manager that opens a source of any kind.
 
     Args:
-        source: a path, a buffer, a binary stream, or what has random access of its own; that is
-            taken as it is, and its owner closes it. A stream without a file behind it is spooled:
-            in memory up to SPOOL_SIZE bytes, beyond that in a temporary file. If it does not
-            block, it is waited for.
+        source: a path, a buffer, a binary stream, or an object with random access of its own, which
+            is used as it is and closed by its owner. A stream without a file behind it is spooled:
+            in memory up to SPOOL_SIZE bytes, beyond that in a temporary file. A stream that
+            does not block is waited for.
 
     Raises on entry:
         SourceUnavailableError: not there, a folder, not a regular file, no permission, or a
@@ -193,7 +193,7 @@ class OpenSource:
 
 
 def is_byte_source(given: object) -> TypeGuard[ByteSource]:
-    """Whether something has random access of its own; streams may have a size, and a place too."""
+    """Return whether an object has random access of its own; streams have a position, too."""
     return isinstance(given, ByteSource) and not hasattr(given, "tell")
 
 
@@ -246,7 +246,7 @@ def _open_path(path: str) -> BinaryIO:
 
 
 def _regular(stream: BinaryIO) -> bool:
-    """Whether a stream reads a regular file from its start, with nothing in between."""
+    """Return whether a stream reads a regular file from its start, with nothing in between."""
     raw = getattr(stream, "raw", stream)
     if not isinstance(raw, io.FileIO):  # gzip streams too have the descriptor of a file
         return False
@@ -275,7 +275,7 @@ def _spool(stream: BinaryIO) -> BytesSource | FileSource:
 
 
 def _parts(stream: BinaryIO, limit: int = sys.maxsize) -> Iterator[bytes]:
-    """Yield what a stream has, up to about a limit; wait where it has nothing yet."""
+    """Yield the bytes of a stream, up to about a limit; wait if it has none yet."""
     missing = limit
     waiting: StreamWaiting | None = None
     try:
@@ -299,12 +299,12 @@ def _part(stream: BinaryIO, size: int) -> bytes | None:
     """Return the next bytes of a stream; b"" at its end, None if it has none yet.
 
     Raises:
-        ReadError: what it gives is not bytes.
+        ReadError: it gives an object that is not bytes.
         OSError: see `read`.
     """
     try:
         part: object = stream.read(size)
-    except BlockingIOError:  # as BufferedReader does where nothing at all is there
+    except BlockingIOError:  # as BufferedReader does if it has nothing at all
         return None
     if part is None or isinstance(part, bytes):
         return part
@@ -314,10 +314,10 @@ def _part(stream: BinaryIO, size: int) -> bytes | None:
 
 
 def write_spool(spool: BinaryIO, parts: Iterable[bytes], *, flush: bool = False) -> None:
-    """Write to a temporary file that holds what cannot be read at any offset where it is.
+    """Write to a temporary file that stands for a stream without random access.
 
     Raises:
-        DiskFullError: no room is left there.
+        DiskFullError: its disk is full.
         ReadError: the operating system could not write it.
     """
     try:
@@ -335,7 +335,7 @@ def write_spool(spool: BinaryIO, parts: Iterable[bytes], *, flush: bool = False)
 
 
 def abandon(spool: BinaryIO) -> None:
-    """Close a temporary file whose content is of no use any more; it may not fit its disk."""
+    """Close a temporary file that is no longer needed, even if its disk is full."""
     with suppress(OSError):
         spool.close()
 

@@ -1,7 +1,6 @@
-"""A source made of others: runs of bytes that are there already, and new ones in between.
+"""A source made of others: existing runs of bytes, and new bytes between them.
 
-With it a data set that was repaired is a view: what is new lies in memory, and what is not, however
-large, stays where it is.
+It makes a repaired data set a view: only new bytes are in memory, however large the rest is.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class SplicedSource:
         self._starts = [0, *ends]
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`; fewer only where the source ends."""
+        """Return up to `length` bytes from `offset`; fewer only at the end of the source."""
         end = min(offset + length, self.size)
         parts: list[bytes] = []
         index = bisect_right(self._starts, offset) - 1
@@ -70,7 +69,7 @@ def _read(piece: Piece, offset: int, length: int) -> bytes:
 
 
 def joined_pieces(pieces: Iterable[Piece]) -> list[Piece]:
-    """Return the same bytes in fewer pieces: neighbors are made one."""
+    """Return the same bytes in fewer pieces, with neighbors joined."""
     joined: list[Piece] = []
     new: list[bytes] = []
     for piece in pieces:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 
 _POLL_SECONDS = 1.0
-"""How long the operating system is asked to wait; a stream may be ready without its knowledge."""
+"""Longest wait by the operating system, because a stream may be ready without its knowledge."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1
 _LONGEST_IDLE = 60.0
-"""Seconds that a stream may say it is ready, or say nothing, and neither give nor take a byte."""
+"""Seconds after which a stream that is ready, or says nothing, but moves no byte, is given up."""
 
 
 class StreamWaiting:
     """Waits until a stream can be read or written; one for each transfer.
 
     A stream with a descriptor is waited for as long as a blocking one would block. One without is
-    asked again and again, and given up after a minute in which it did nothing.
+    tried repeatedly, and given up after a minute in which it did nothing.
 
     Args:
         stream: any object; its `fileno()` is used if it has one.
@@ -29,7 +29,7 @@ class StreamWaiting:
         self.progressed()
 
     def progressed(self) -> None:
-        """Begin to count anew: the stream gave or took a byte."""
+        """Restart the count, because the stream gave or took a byte."""
         self._pause = _FIRST_PAUSE
         self._idle = 0.0
 
@@ -37,19 +37,19 @@ class StreamWaiting:
         """Return when the stream should be tried again.
 
         Raises:
-            TimeoutError: it could have given or taken bytes for a minute, and did not.
+            TimeoutError: it was ready for a minute, but gave or took no bytes.
         """
         if self._descriptor is not None and not self._ready():
             return
         if self._idle >= _LONGEST_IDLE:
-            what = "took" if self._writing else "gave"
-            raise TimeoutError(f"the stream {what} nothing for {_LONGEST_IDLE:.0f} seconds")
+            verb = "took" if self._writing else "gave"
+            raise TimeoutError(f"the stream {verb} nothing for {_LONGEST_IDLE:.0f} seconds")
         time.sleep(self._pause)
         self._idle += self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
     def _ready(self) -> bool:
-        """Whether the operating system takes the stream for ready, within a second."""
+        """Return whether the operating system says, within a second, that the stream is ready."""
         import select  # seldom needed
 
         poll = select.poll()

@@ -1,4 +1,4 @@
-"""Bytes of a source as they are once they are unpacked, block by block, as they are read."""
+"""A source that unpacks the blocks of another as they are read."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dicodec.part10.source import ByteSource
 
 
 class UnpackedSource:
-    """Bytes of a source as they are once blocks of one size have become blocks of another.
+    """Bytes of a source with each block unpacked to a block of another size.
 
     Args:
-        source: where the blocks are.
+        source: the bytes that hold the blocks.
         start: of the first block.
         length: bytes of all blocks; the last one may be cut.
         sizes: of a block, before and after.
-        unpack: turns blocks into what they stand for.
+        unpack: unpacks blocks.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The form that text of each VR must have: a pattern, a length, a hint (PS3.5 table 6.2-1)."""
+"""Check the form of text by VR: a pattern, a length, a hint (PS3.5 table 6.2-1)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dicodec.errors import InvalidOptionError
 
 
 class ValueForm(NamedTuple):
-    """What one value of a text VR may be.
+    """The allowed form of one value of a text VR.
 
     Attributes:
         pattern: the whole value.
-        limit: characters; None where only the length field sets one.
+        limit: characters; None if only the length field sets one.
         hint: the form in words.
     """
 
@@ -101,7 +101,7 @@ def _possible(vr: str, value: str) -> bool:
 
 
 def check_multiplicity(vm: str, count: int, attribute: str) -> None:
-    """Check the number of values against a VM such as "1", "2-2n" or "1-3"; none is always right.
+    """Check the number of values against a VM such as "1", "2-2n" or "1-3"; 0 is always right.
 
     Raises:
         InvalidOptionError: too few or too many.
@@ -116,7 +116,7 @@ def check_multiplicity(vm: str, count: int, attribute: str) -> None:
         right = int(least) <= count <= int(most or least)
     if not right:
         raise InvalidOptionError(
-            f"{count} {'value' if count == 1 else 'values'} where {vm} belong",
+            f"{count} {'value' if count == 1 else 'values'}, but the VM is {vm}",
             attribute=attribute,
             hint="a backslash separates values",
         )

@@ -1,6 +1,6 @@
-"""Values of elements: from bytes for rules and reports, and from what users write to bytes.
+"""Parse the values of elements for rules and reports, and encode values that users write.
 
-PS3.5 6.2, 6.4. Only what somebody asks for is parsed; everything else is moved as it lies.
+PS3.5 6.2, 6.4. Values are parsed only on demand; all others are moved as they are.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def parse_values(
         character_set: Specific Character Set, its values joined by backslashes.
 
     Raises:
-        MalformedFileError: the bytes are no values of this VR.
+        MalformedFileError: the bytes are not values of this VR.
     """
     if not raw:
         return ()
@@ -52,7 +52,7 @@ def parse_values(
     if vr == "AT":
         pairs = _unpack(encoding.order, "H", raw, vr)
         if len(pairs) % 2:
-            raise MalformedFileError(f"{len(raw)} bytes are no values of VR AT")
+            raise MalformedFileError(f"{len(raw)} bytes are not values of VR AT")
         return tuple(int(pairs[i]) << 16 | int(pairs[i + 1]) for i in range(0, len(pairs), 2))
     if vr not in VALUE_FORMS:
         raise MalformedFileError(f"elements of VR {vr} have no values to parse")
@@ -69,7 +69,7 @@ def parse_values(
 def _unpack(order: str, code: str, raw: bytes, vr: str) -> tuple[int | float, ...]:
     count, rest = divmod(len(raw), struct.calcsize(order + code))
     if rest:
-        raise MalformedFileError(f"{len(raw)} bytes are no values of VR {vr}")
+        raise MalformedFileError(f"{len(raw)} bytes are not values of VR {vr}")
     return struct.unpack(f"{order}{count}{code}", raw)
 
 
@@ -79,11 +79,11 @@ def _number(vr: str, text: str) -> int | float:
             return int(text)
         number = float(text)
     except ValueError as cause:
-        raise MalformedFileError(f"{text!r} is no value of VR {vr}") from cause
+        raise MalformedFileError(f"{text!r} is not a value of VR {vr}") from cause
     if vr == "IS" and number.is_integer():  # some writers put 1.0
         return int(number)
     if vr == "IS" or not math.isfinite(number):
-        raise MalformedFileError(f"{text!r} is no value of VR {vr}")
+        raise MalformedFileError(f"{text!r} is not a value of VR {vr}")
     return number
 
 
@@ -91,7 +91,7 @@ def decimal_string(number: float) -> str:
     """Return a number as DS: the nearest to it that 16 characters can write (PS3.5 6.2).
 
     Raises:
-        InvalidOptionError: the number is infinite or none.
+        InvalidOptionError: the number is infinite or NaN.
     """
     if not math.isfinite(number):
         raise InvalidOptionError(f"VR DS cannot hold {number}")
@@ -116,12 +116,12 @@ def encode_user_value(
         text: as the user wrote it; a backslash separates values; "" for an empty value.
         character_set: Specific Character Set of the data set, its values joined by backslashes.
         encoding: of the data set that gets the value.
-        signed: whether Pixel Representation is 1, for the VRs it decides; unknown, the sign of the
-            values does.
+        signed: whether Pixel Representation is 1, for the VRs that it decides; if unknown, the sign
+            of the values decides.
 
     Raises:
-        InvalidOptionError: the attribute is not in the dictionary or is no text and no number, or
-            the text is not of its VR's form, too long, or has letters that the data set lacks.
+        InvalidOptionError: the attribute is not in the dictionary, or is neither text nor numbers;
+            or the text is not of its VR's form, too long, or has letters that the data set lacks.
     """
     entry = entry_of(tag)
     attribute = entry.keyword if entry and entry.keyword else tag_text(tag)

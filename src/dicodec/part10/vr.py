@@ -1,4 +1,4 @@
-"""The table of Value Representations (PS3.5 section 6.2, table 7.1-1 and 7.1-2)."""
+"""Table of Value Representations (PS3.5 section 6.2, tables 7.1-1 and 7.1-2)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class ValueRepresentation(NamedTuple):
-    """What one has to know of a VR to move its values about.
+    """The properties of a VR that the moving of its values needs.
 
     Attributes:
         name: two letters.
@@ -86,5 +86,5 @@ SHORT_FORM_LIMIT = 0xFFFE
 
 
 def states_vr(first: bytes) -> bool:
-    """Whether an element's first bytes have a VR after the tag."""
+    """Return whether an element's first bytes have a VR after the tag."""
     return first[4:6] in SHORT_FORM or first[4:6] in LONG_FORM

@@ -1,7 +1,7 @@
-"""Writing a file: head, elements with edits, and what follows Pixel Data.
+"""Write a file's head, and its elements, with edits, before and after Pixel Data.
 
-Elements that nothing changes are copied as the bytes they were, in runs. Others are re-encoded one
-by one; values too large to hold are moved in pieces.
+Unchanged elements are copied byte for byte, in runs. Others are re-encoded one by one; values too
+large to hold are moved in pieces.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STREAMED_SIZE = 1 << 20
 """Values above this many bytes are moved in pieces."""
 
 _NO_TAG = 1 << 32
-"""Behind all tags."""
+"""A number above all tags."""
 
 _OWN_META = frozenset(
     {
@@ -53,10 +53,10 @@ class Sink(Protocol):
 def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> None:
     """Write preamble, prefix and File Meta Information (PS3.10 7.1).
 
-    The preamble is zeroed: what another format kept there (TIFF) points at bytes that have moved.
+    The preamble is zeroed, because offsets that another format (TIFF) kept there are wrong now.
 
     Args:
-        sink: where it goes.
+        sink: takes the bytes.
         head: the source's; elements that are not the converter's own are carried over.
         stated: values of the UIDs and names that the converter itself states; empty ones are
             left out.
@@ -85,10 +85,10 @@ class ElementWriter:
     Args:
         data_set: the source.
         encoding: of the result.
-        edits: what is changed; Pixel Data itself is not among them.
+        edits: the changes; Pixel Data itself is not among them.
 
     Attributes:
-        oddities: what was carried over although it is not as it should be.
+        oddities: departures from the standard that were carried over.
     """
 
     def __init__(self, data_set: DataSet, encoding: DataSetEncoding, edits: Sequence[Edit]) -> None:
@@ -105,11 +105,11 @@ class ElementWriter:
         self._after = [] if place is None else spans[place + 1 :]
 
     def write_before_pixel_data(self, sink: Sink) -> dict[int, int]:
-        """Write all that comes before Pixel Data, or everything where there is none.
+        """Write all elements before Pixel Data, or all if the data set has none.
 
         Returns:
-            For each attribute that an edit sets, where its element begins, counted from the first
-            byte written here: room that may be patched.
+            For each attribute that an edit sets, the offset of its element from the first byte
+            written here, so that its value can be patched.
         """
         offsets: dict[int, int] = {}
         written = 0
@@ -121,7 +121,7 @@ class ElementWriter:
         return offsets
 
     def write_after_pixel_data(self, sink: Sink) -> None:
-        """Write all that comes after Pixel Data."""
+        """Write all elements after Pixel Data."""
         for _, chunk in self._chunks(self._after, self._edits_between(self._boundary, _NO_TAG)):
             sink.write(chunk)
 
@@ -137,7 +137,7 @@ class ElementWriter:
     ) -> Iterator[tuple[Edit | None, bytes]]:
         """Yield the bytes of elements and edits, merged by tag.
 
-        Elements that need the same treatment and follow each other are taken as one run.
+        Adjacent elements that need the same treatment are taken as one run.
         """
         waiting = deque(edits)
         next_edit = waiting[0].tag if waiting else _NO_TAG
@@ -213,7 +213,7 @@ class ElementWriter:
 
 
 def reencoding_context(data_set: DataSet) -> ReencodingContext:
-    """Return what re-encoding has to know of a data set's top level."""
+    """Return the facts of a data set's top level that re-encoding needs."""
     signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
     return ReencodingContext(signed=signed, limits=data_set.limits)
 
@@ -229,7 +229,7 @@ def swapped_chunks(
     """Yield bytes with each unit of 2, 4 or 8 bytes reversed; 1 leaves them as they are.
 
     Args:
-        source: where the bytes are.
+        source: the bytes.
         start: offset of the first byte.
         end: offset behind the last byte.
         unit: 1, 2, 4 or 8.
