@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from dicodec.errors import MalformedFileError, MissingFrameError
@@ -13,7 +13,7 @@ from dicodec.model.oddity import Oddity
 from dicodec.model.option_table import FILL
 from dicodec.model.salvage import Salvage
 from dicodec.model.transfer_syntax import Storage, TransferSyntax
-from dicodec.part10.data_set import WalkedDataSet
+from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
 from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
@@ -182,5 +182,47 @@ def find_frames(
             syntax.fragments_per_frame,
             (table, lengths) if table and lengths is not None else None,
         )
+        stray = _stray_tables(data_set, frames, filled_table=walked.fragment_lengths[0] > 0)
+        frames = replace(frames, oddities=(*frames.oddities, *stray))
         oddities += frames.oddities
+    if not syntax.encapsulated:
+        oddities += _stray_tables(data_set, None, filled_table=False)
     return Frames(data_set.source, syntax, span, image, fault, frames, walked.missing)
+
+
+def _stray_tables(
+    data_set: DataSet, frames: EncapsulatedFrames | None, *, filled_table: bool
+) -> list[Oddity]:
+    """Return the attributes of encapsulated Pixel Data that do not belong to it (PS3.3 C.7.6.3).
+
+    Args:
+        data_set: the top level.
+        frames: the fragments; None if Pixel Data is native.
+        filled_table: whether the Basic Offset Table has a value.
+    """
+    offsets, lengths, total = map(data_set.find, tags.ENCAPSULATED_ATTRIBUTES)
+    found: list[Oddity] = []
+    table = offsets or lengths
+    if table is not None:
+        reason = ""
+        if frames is None:
+            reason = "and Pixel Data is native"
+        elif filled_table:
+            reason = "beside a Basic Offset Table"
+        elif offsets is None or lengths is None:
+            reason = f"without its {'lengths' if lengths is None else 'offsets'}"
+        if reason:
+            text = f"there is an Extended Offset Table {reason}"
+            found.append(Oddity("stray-offset-table", text, table.start))
+    if total is None:
+        return found
+    if frames is None:
+        text = "there is a length of encapsulated Pixel Data, which is native"
+        return [*found, Oddity("wrong-total-length", text, total.start)]
+    value = data_set.value(tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH) or b""
+    stated = int.from_bytes(value, "little" if data_set.encoding.little_endian else "big")
+    held = sum(frames.lengths)
+    if not held - len(frames.lengths) <= stated <= held:  # a pad byte of each may be left out
+        text = f"Encapsulated Pixel Data Value Total Length is {stated}, the fragments have {held}"
+        found.append(Oddity("wrong-total-length", text, total.start))
+    return found

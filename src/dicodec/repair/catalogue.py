@@ -91,6 +91,14 @@ _ROWS = (
                "an offset that is no fragment's, or a frame that begins or ends within a stream",
                "frames by the streams, or by counting fragments", "the right table",
                "PS3.5 A.4"),
+    OddityKind("stray-offset-table", _HARMLESS,
+               "an Extended Offset Table in a native file, beside a filled Basic Offset Table, or "
+               "half of one", "the Basic Offset Table, or no table",
+               "no such table, or a whole one", "PS3.3 C.7.6.3.1.8"),
+    OddityKind("wrong-total-length", _HARMLESS,
+               "Encapsulated Pixel Data Value Total Length is not the length of the fragments, or "
+               "stands in a native file", "the fragments' own lengths", "no such attribute",
+               "PS3.3 C.7.6.3"),
     OddityKind("wrong-number-of-frames", _WRONG,
                "Number of Frames is not that of the frames in Pixel Data",
                "as many as there are, where each is whole and nothing else says otherwise; else "

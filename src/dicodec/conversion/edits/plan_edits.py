@@ -34,17 +34,12 @@ from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.photometric_edits import PALETTE_TAGS
 from dicodec.rules.targets import also_valid_as
 
-_OFFSET_TABLE_TAGS = (
-    tags.EXTENDED_OFFSET_TABLE,
-    tags.EXTENDED_OFFSET_TABLE_LENGTHS,
-    tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH,
-)
 _NOT_TO_EDIT = frozenset(
     {
         tags.PIXEL_DATA, tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA,
         tags.SAMPLES_PER_PIXEL, tags.PHOTOMETRIC_INTERPRETATION, tags.PLANAR_CONFIGURATION,
         tags.NUMBER_OF_FRAMES, tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.BITS_STORED,
-        tags.HIGH_BIT, tags.PIXEL_REPRESENTATION, *_OFFSET_TABLE_TAGS,
+        tags.HIGH_BIT, tags.PIXEL_REPRESENTATION, *tags.ENCAPSULATED_ATTRIBUTES,
         tags.LOSSY_IMAGE_COMPRESSION, tags.LOSSY_IMAGE_COMPRESSION_RATIO,
         tags.LOSSY_IMAGE_COMPRESSION_METHOD, *PALETTE_TAGS,
     }
@@ -101,8 +96,8 @@ def _pixel_edits(
 ) -> list[Edit]:
     encoding = plan.encoding
     edits: list[Edit] = []
-    if plan.action is not Action.MOVE_VALUE:
-        edits += [RemoveAttribute(tag) for tag in _OFFSET_TABLE_TAGS]
+    if plan.action is not Action.MOVE_VALUE or plan.target.native:
+        edits += [RemoveAttribute(tag) for tag in tags.ENCAPSULATED_ATTRIBUTES]
         if plan.target.encapsulated and pixels.table == "extended":
             room = bytes(8 * pixels.frames)
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE, "OV", room))
