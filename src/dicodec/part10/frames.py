@@ -200,7 +200,10 @@ def _stray_tables(
         frames: the fragments; None if Pixel Data is native.
         filled_table: whether the Basic Offset Table has a value.
     """
-    offsets, lengths, total = map(data_set.find, tags.ENCAPSULATED_ATTRIBUTES)
+    find = data_set.find
+    offsets = find(tags.EXTENDED_OFFSET_TABLE)
+    lengths = find(tags.EXTENDED_OFFSET_TABLE_LENGTHS)
+    total = find(tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH)
     found: list[Oddity] = []
     table = offsets or lengths
     if table is not None:
