@@ -1,4 +1,4 @@
-"""Prints what becomes of every real file in several transfer syntaxes, as a table in Markdown.
+"""Prints the outcomes of converting every real file to several transfer syntaxes, in Markdown.
 
     python tools/corpus_outcomes.py FOLDER > docs/corpus.md
 
@@ -19,7 +19,7 @@ from dicodec.errors import DicodecError
 
 TARGETS = ("explicit-le", "rle", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless")
 
-HEAD = """# What becomes of the files of the test corpus
+HEAD = """# Outcomes of the files of the test corpus
 
 Made by `python tools/corpus_outcomes.py FOLDER`. *exact*: converted, decoded again, and every
 sample is equal to the source's; *as is*: the file was in that transfer syntax already; *no pixels*:

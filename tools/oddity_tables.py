@@ -18,17 +18,17 @@ from dicodec.repair.catalogue import ODDITIES, Severity
 
 ODDITIES_HEAD = """# Oddities
 
-What departs from the standard and is read all the same: how it is recognised, how it is read, and
-what the result of `--standardize` has instead. `dicodec inspect` lists what a file has, by these
-names; `dicodec convert` reports it; `--strict` refuses it. Made by `python tools/oddity_tables.py`
-from `src/dicodec/repair/catalogue.py`.
+Departures from the standard that are read all the same: how each is recognised, how it is read,
+and its replacement in the result of `--standardize`. `dicodec inspect` lists a file's oddities by
+these names; `dicodec convert` reports them; `--strict` refuses them. Made by
+`python tools/oddity_tables.py` from `src/dicodec/repair/catalogue.py`.
 
-A reading that is not the stated one is believed only where what follows proves it: further elements
-with rising tags, an item, a delimiter, or the end of what a right length encloses. The end of a
-file proves nothing, for it may have been cut off. Where no reading is sure, the file is refused.
+A reading that is not the stated one is believed only if the next bytes prove it: further elements
+with rising tags, an item, a delimiter, or the end of an enclosing length that is right. The end of
+a file proves nothing, because it may have been cut off. If no reading is sure, the file is refused.
 
-Without `--standardize` a conversion changes no more than it must: the bytes of an element that can
-be read, and that no edit names, come out as they went in.
+Without `--standardize` a conversion changes no more than it must: if an element can be read, and no
+edit names it, its bytes stay as they are.
 
 | severity | meaning |
 |---|---|
@@ -37,15 +37,15 @@ SEVERITIES = {
     Severity.ALLOWED: "the standard allows it, or did once; `--strict` takes it",
     Severity.HARMLESS: "every reader takes it",
     Severity.WRONG: "there is one sensible reading; some readers fail",
-    Severity.DOUBTFUL: "one reading is assumed where another is possible",
+    Severity.DOUBTFUL: "one reading is assumed, another is possible",
 }
 NONSTANDARD_HEAD = """# Non-standard and broken files of the test corpus
 
-Made by `python tools/oddity_tables.py FOLDER`. *converted* is to `explicit-le` and, where there are
+Made by `python tools/oddity_tables.py FOLDER`. *converted* is to `explicit-le` and, if the file has
 pixels that JPEG-LS holds, to `jpeg-ls`; each result is decoded again and compared with its source,
-every sample and every element. *standardized* names what `--standardize` puts right beside that,
-and after "left:" what it leaves, because its meaning is not known. What the names mean is in
-[oddities.md](oddities.md).
+every sample and every element. *standardized* names the further repairs of
+`--standardize`, and after "left:" the oddities that it leaves, because their meaning is not known.
+[oddities.md](oddities.md) explains the names.
 
 | file | found | converted | standardized | why that is right |
 |---|---|---|---|---|
@@ -56,7 +56,7 @@ MOST_NAMED = 10
 """Oddities of one kind that are listed each; of more it is said that there are more."""
 
 REASONS = {
-    "nonstandard/CR-MONO1-10-chest": "implicit VR little endian is what the first elements show; "
+    "nonstandard/CR-MONO1-10-chest": "the first elements show implicit VR little endian; "
     "the preamble and group 2 follow from the data set. Dates with dots are left: nobody asked for "
     "another text",
     "nonstandard/CTImageStorage_bad_meta.dcm": "the data set's own SOP Instance UID counts; group "
@@ -69,35 +69,35 @@ REASONS = {
     "length holds implicit VR (PS3.5 6.2.2): it is carried over as it is, or becomes the sequence "
     "that it is",
     "nonstandard/OT-PAL-8-face.dcm": "as CR-MONO1-10-chest",
-    "nonstandard/explicit_VR-UN.dcm": "UN is allowed where a writer did not know the VR; the "
+    "nonstandard/explicit_VR-UN.dcm": "UN is allowed if a writer did not know the VR; the "
     "dictionary knows it, and the values fit",
-    "nonstandard/meta_missing_tsyntax.dcm": "implicit VR is what the data set shows. There are no "
+    "nonstandard/meta_missing_tsyntax.dcm": "the data set shows implicit VR. There are no "
     "Rows and Columns, so the value of Pixel Data is moved, not decoded",
     "nonstandard/no-meta-length-test.dcm": "group 2 ends with its last element",
     "nonstandard/no_meta.dcm": "one stray byte comes before an unbroken row of elements in order",
     "nonstandard/no_meta_group_length.dcm": "as no-meta-length-test.dcm",
-    "broken/GH1146.dcm": "Pixel Data is empty where 512 by 512 samples should be: there is nothing "
-    "to convert",
+    "broken/GH1146.dcm": "Pixel Data is empty instead of 512 by 512 samples: there is nothing to "
+    "convert",
     "broken/GH364.dcm": "an item comes without its sequence, and its attributes belong to the "
     "Sequence of Ultrasound Regions only (PS3.3 C.8.5.5): all of them are kept, in that sequence",
     "broken/J2K_pixelrep_mismatch.dcm": "the data set's Pixel Representation counts: values below "
     "zero are those that other decoders find",
     "broken/JPEG2000-embedded-sequence-delimiter.dcm": "the stream says of itself that it has 14 "
-    "million tiles: it is no image any more",
-    "broken/MR_small_padded.dcm": "what follows the last sample is no sample: no result has it in "
-    "its frames",
-    "broken/MR_truncated.dcm": "62 bytes of samples are missing, and nobody knows which values "
-    "they had; `--salvage` says what can be saved",
+    "million tiles: it is not an image any more",
+    "broken/MR_small_padded.dcm": "the bytes behind the last sample are not samples: no result "
+    "has them in its frames",
+    "broken/MR_truncated.dcm": "62 bytes of samples are missing, and their values are unknown; "
+    "`--salvage` saves the rest",
     "broken/SC_rgb_jpeg.dcm": "the data set is in implicit VR, as its elements show; its fragments "
     "are read as they are",
     "broken/badVR.dcm": "Number of Frames is 1A, and the length of Pixel Data leaves one value",
-    "broken/bad_sequence.dcm": "what a UN holds, with VRs or without, its first element shows: it "
-    "is carried over as it is, or becomes the sequence that it is",
+    "broken/bad_sequence.dcm": "the first element of a UN shows whether it holds VRs: it is "
+    "carried over as it is, or becomes the sequence that it is",
     "broken/emri_small_jpeg_2k_lossless_too_short.dcm": "every fragment is whole; only the "
     "delimiter after the last one is missing",
-    "broken/rtplan_truncated.dcm": "the file ends inside a sequence: what is missing cannot be "
-    "told from what was never there",
-    "broken/sample-op.dcm": "the stream counts: it is JPEG Baseline where JPEG Lossless is stated",
+    "broken/rtplan_truncated.dcm": "the file ends inside a sequence, and missing elements may have "
+    "held anything",
+    "broken/sample-op.dcm": "the stream counts: it is JPEG Baseline, but JPEG Lossless is stated",
 }
 
 
@@ -127,7 +127,7 @@ def oddities_page() -> str:
 
 
 def nonstandard_page(folder: Path) -> str:
-    """Return what becomes of the files of a corpus' folders of odd files, as a page."""
+    """Return the outcomes of a corpus' folders of odd files as a page."""
     names = sorted(f"{part}/{path.name}" for part in FOLDERS for path in (folder / part).iterdir())
     lines = []
     for name in names:

@@ -210,7 +210,7 @@ def test_the_report_lists_repairs_and_the_command_tells_them(
     assert "standardized: (0020,4000) has 9 bytes" in capsys.readouterr().err
     assert run(["inspect", str(source)]) == 0
     told = capsys.readouterr().out
-    assert "[odd-length] assumed: as long as it says; --standardize: the pad byte" in told
+    assert "[odd-length] assumed: its stated length; --standardize: the pad byte" in told
 
 
 def test_gdcm_cannot_standardize() -> None:

@@ -1,7 +1,7 @@
 """Raise a Bits Stored that samples are past, because what streams say counts (PS3.5 8.2).
 
-To know it, all frames have to be decoded, and what is above Bits Stored may be no part of samples.
-So it is done only where a file is standardized.
+To know it, all frames have to be decoded, and bits above Bits Stored may not belong to samples.
+So it is done only if a file is standardized.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dicodec.part10.frames import Frames
 from dicodec.repair.image_attributes import Known, corrections, told
 from dicodec.rules.claimed_sizes import check_decoded_size
 
-if TYPE_CHECKING:  # brings NumPy, which few files need here
+if TYPE_CHECKING:  # loads NumPy, which few files need here
     from dicodec.codecs.base import Decoder, Samples
     from dicodec.model.image import ImagePixelDescription
 

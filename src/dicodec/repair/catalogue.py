@@ -1,4 +1,4 @@
-"""Every oddity that is recognised: how grave it is, what is assumed, what is written instead."""
+"""The oddities that are recognised: their severity, their reading, their standard form."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much an oddity matters to whoever reads the file."""
+    """How much an oddity matters to a reader of the file."""
 
     ALLOWED = "allowed"  # the standard allows it, or did
     HARMLESS = "harmless"  # every reader takes it
     WRONG = "wrong"  # there is one sensible reading; some readers fail
-    DOUBTFUL = "doubtful"  # one reading is assumed where another is possible
+    DOUBTFUL = "doubtful"  # one reading is assumed, another is possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class OddityKind:
         severity: how much it matters.
         recognised: how it shows.
         assumed: how it is read.
-        standardized: what the result of `--standardize` has instead.
-        section: of the standard, where it says otherwise.
+        standardized: its replacement in the result of `--standardize`.
+        section: of the standard, which requires something else.
     """
 
     id: str
@@ -37,7 +37,7 @@ class OddityKind:
 
     @property
     def left_alone(self) -> bool:
-        """Whether the result of `--standardize` has it still: its meaning is not known."""
+        """Whether the result of `--standardize` keeps it, because its meaning is not known."""
         return self.standardized == _LEFT
 
 
@@ -58,12 +58,12 @@ _ROWS = (
                "group 2 ends with its last element", "(0002,0000) with the right length",
                "PS3.10 7.1"),
     OddityKind("wrong-file-meta-length", _WRONG,
-               "(0002,0000) says another length than the elements have",
+               "(0002,0000) has another value than the length of the elements",
                "group 2 ends with its last element", "(0002,0000) with the right length",
                "PS3.10 7.1"),
     OddityKind("other-encoding", _WRONG,
-               "the first element shows another VR form or byte order than is stated",
-               "what the element shows", "the encoding of the target", "PS3.10 7.1"),
+               "the first element shows another VR form or byte order than the stated one",
+               "the encoding that the element shows", "the encoding of the target", "PS3.10 7.1"),
     OddityKind("no-transfer-syntax", _WRONG, "Transfer Syntax UID is missing",
                "the encoding that the first element shows", "Transfer Syntax UID", "PS3.10 7.1"),
     OddityKind("missing-attribute", _DOUBTFUL, "an attribute of the Image Pixel Module is missing",
@@ -82,13 +82,13 @@ _ROWS = (
     OddityKind("zero-frames", _WRONG, "Number of Frames is 0", "1 frame", "Number of Frames 1",
                "PS3.3 C.7.6.6.1.1"),
     OddityKind("extended-offset-table-fragments", _WRONG,
-               "an Extended Offset Table where frames have several fragments",
+               "an Extended Offset Table, but frames have several fragments",
                "the table's offsets", "one fragment a frame", "PS3.3 C.7.6.3.1.8"),
     OddityKind("wrong-offset-table-lengths", _HARMLESS,
                "Extended Offset Table Lengths does not fit the fragments",
                "the fragments' own lengths", "the right lengths", "PS3.3 C.7.6.3.1.9"),
     OddityKind("wrong-offset-table", _HARMLESS,
-               "an offset that is no fragment's, or a frame that begins or ends within a stream",
+               "an offset at which no fragment begins, or a frame that begins or ends in a stream",
                "frames by the streams, or by counting fragments", "the right table",
                "PS3.5 A.4"),
     OddityKind("stray-offset-table", _HARMLESS,
@@ -101,8 +101,8 @@ _ROWS = (
                "PS3.3 C.7.6.3"),
     OddityKind("wrong-number-of-frames", _WRONG,
                "Number of Frames is not that of the frames in Pixel Data",
-               "as many as there are, where each is whole and nothing else says otherwise; else "
-               "converting them is refused", "the right number", "PS3.3 C.7.6.6.1.1"),
+               "as many as there are, if each is whole and nothing else contradicts it; if "
+               "not, conversion is refused", "the right number", "PS3.3 C.7.6.6.1.1"),
     OddityKind("pixel-data-truncated", _DOUBTFUL, "the file ends inside Pixel Data",
                "nothing: the frame at fault is named", "nothing", "PS3.5 7.1"),
     OddityKind("explicit-in-un", _WRONG, "a UN of undefined length whose elements state VRs",
@@ -110,9 +110,9 @@ _ROWS = (
                "PS3.5 6.2.2"),
     OddityKind("elements-lost", _DOUBTFUL,
                "the file ends inside an element after Pixel Data",
-               "nothing, but with --salvage: the elements before it", "nothing", "PS3.5 7.1"),
+               "nothing; with --salvage: the elements before it", "nothing", "PS3.5 7.1"),
     OddityKind("salvaged", _DOUBTFUL, "frames are damaged",
-               "nothing, but with --salvage: they are filled or left out", "nothing",
+               "nothing; with --salvage: they are filled or left out", "nothing",
                "PS3.5 8.1, A.4"),
     OddityKind("no-delimiter", _WRONG, "encapsulated Pixel Data ends without its delimiter",
                "it ends with the file", "the delimiter", "PS3.5 A.4"),
@@ -123,14 +123,14 @@ _ROWS = (
     OddityKind("implicit-element", _WRONG, "an element without VR among elements that have one",
                "the VR of the dictionary", "the VR is stated", "PS3.5 7.1"),
     OddityKind("sequence-kept-as-un", _DOUBTFUL,
-               "the dictionary says sequence, and the value is none", "bytes of no known meaning",
-               "UN with the same bytes", "PS3.5 6.2.2"),
+               "the dictionary says sequence, but the value is not one",
+               "bytes of no known meaning", "UN with the same bytes", "PS3.5 6.2.2"),
     OddityKind("encapsulated-outside-explicit-le", _WRONG,
                "encapsulated Pixel Data in a data set of another encoding",
                "fragments as they are", "explicit VR little endian", "PS3.5 A.4"),
     # The structure of the data set
     OddityKind("stray-bytes", _WRONG,
-               "bytes that are no element come first, and then 6 elements in order",
+               "bytes that are not an element come first, and then 6 elements in order",
                "the data set begins behind them", "they are left out", "PS3.10 7.2"),
     OddityKind("misplaced-prefix", _WRONG,
                "the prefix DICM, with group 2 behind it, in the first kilobyte but not at byte 128",
@@ -145,16 +145,16 @@ _ROWS = (
     OddityKind("unknown-sop-instance", _DOUBTFUL,
                "neither group 2 nor the data set has a SOP Class UID or a SOP Instance UID",
                "nothing", _LEFT, "PS3.10 7.1"),
-    OddityKind("explicit-element", _WRONG, "an element states its VR among others that do not",
-               "the VR it states", "the encoding of the target", "PS3.5 7.1"),
+    OddityKind("explicit-element", _WRONG, "an element with a VR among others without",
+               "its VR", "the encoding of the target", "PS3.5 7.1"),
     OddityKind("other-byte-order", _WRONG,
                "an element is in the other byte order than the data set, and others follow it",
                "the element's own byte order", "the encoding of the target", "PS3.5 7.3"),
-    OddityKind("illegal-vr", _WRONG, "two bytes that are no VR where one is stated",
+    OddityKind("illegal-vr", _WRONG, "two bytes in the place of a VR that are not one",
                "the VR of the dictionary if the value fits it, else UN; the length field is that "
                "after which the next element is found", "the VR that was assumed", "PS3.5 6.2"),
     OddityKind("wrong-length-field", _WRONG,
-               "a length of 16 bits where the VR has 32, or of 32 where it has 16",
+               "a length of 16 bits although the VR has 32, or of 32 although it has 16",
                "the one after which the next element is found", "the length field of the VR",
                "PS3.5 7.1.2"),
     OddityKind("wrong-vr", _WRONG, "another VR than the dictionary's, for the same kind of value",
@@ -167,7 +167,7 @@ _ROWS = (
     OddityKind("sequence-as-un", _ALLOWED, "UN for an element that is a sequence",
                "implicit VR little endian inside", "a sequence in the data set's encoding",
                "PS3.5 6.2.2"),
-    OddityKind("odd-length", _WRONG, "a value of an odd number of bytes", "as long as it says",
+    OddityKind("odd-length", _WRONG, "a value of an odd number of bytes", "its stated length",
                "the pad byte of its VR is added", "PS3.5 6.2"),
     OddityKind("uncounted-pad-byte", _WRONG,
                "a value of odd length, and the next element is one byte behind it",
@@ -178,13 +178,15 @@ _ROWS = (
                "text too long for its VR, not of its form, or of too many values",
                "the text as it is", _LEFT, "PS3.5 6.2"),
     OddityKind("undefined-length", _WRONG,
-               "an undefined length where the VR allows none, and items in the value",
+               "an undefined length although the VR allows none, and items in the value",
                "a sequence", "VR SQ", "PS3.5 7.1.1"),
     OddityKind("wrong-sequence-length", _WRONG,
-               "a sequence whose length is not where its items end; a delimiter or an element is",
+               "a sequence whose length does not end with its items; a delimiter or an element "
+               "follows them",
                "it ends with its last item", "the right length", "PS3.5 7.5"),
     OddityKind("wrong-item-length", _WRONG,
-               "an item whose length is not where its elements end; another item or the end is",
+               "an item whose length does not end with its elements; another item or the end "
+               "follows them",
                "it ends with its last element", "the right length", "PS3.5 7.5"),
     OddityKind("no-item-delimiter", _WRONG,
                "an item of undefined length is followed by the next without a delimiter",
@@ -193,16 +195,16 @@ _ROWS = (
                "a sequence of undefined length is followed by an element without a delimiter",
                "it ends there", "the delimiter", "PS3.5 7.5"),
     OddityKind("no-sequence-header", _DOUBTFUL,
-               "an item where an element should be, and its first attribute belongs to one "
+               "an item in the place of an element, and its first attribute belongs to one "
                "sequence only", "that sequence", "the sequence around its items", "PS3.5 7.5"),
     OddityKind("group-length", _ALLOWED, "(gggg,0000) in a data set", "nothing",
-               "it is left out: the results of no conversion have it", "PS3.5 7.2"),
+               "it is left out, as in every result", "PS3.5 7.2"),
     OddityKind("unordered-element", _WRONG, "a tag lower than one before it",
                "as if in its place", "it is in its place", "PS3.5 7.1"),
     OddityKind("duplicate-element", _DOUBTFUL, "a tag for the second time", "the first counts",
                "the first only", "PS3.5 7.1"),
     OddityKind("trailing-garbage", _DOUBTFUL,
-               "bytes that can be no element behind Pixel Data, or one byte over and over",
+               "bytes behind Pixel Data that cannot be an element, or one byte over and over",
                "the data set ends before them", "they are left out", "PS3.10 7.2"),
     OddityKind("bytes-after-deflate", _HARMLESS,
                "more than a pad byte after the end of the deflate stream",
@@ -216,72 +218,72 @@ _ROWS = (
                "behind the end of the fragment before", "that fragment has this byte, too",
                "the right length", "PS3.5 A.4"),
     OddityKind("odd-fragment", _WRONG, "a fragment of Pixel Data has an odd number of bytes",
-               "as long as it says", "a pad byte is added", "PS3.5 A.4"),
-    # What Pixel Data really is
-    OddityKind("not-deflated", _WRONG, "an element where a deflate stream is stated",
+               "its stated length", "a pad byte is added", "PS3.5 A.4"),
+    # The real form of Pixel Data
+    OddityKind("not-deflated", _WRONG, "an element, although a deflate stream is stated",
                "the data set is not deflated", "the encoding of the target", "PS3.5 A.5"),
-    OddityKind("deflated", _WRONG, "a deflate stream with a data set in it, which is not stated",
+    OddityKind("deflated", _WRONG, "a deflate stream with a data set in it that is not stated",
                "the data set that comes out", "the encoding of the target", "PS3.5 A.5"),
     OddityKind("wrapped-deflate", _WRONG, "a zlib or gzip header around the deflate stream",
                "the stream inside", "a raw deflate stream, if any", "PS3.5 A.5"),
     OddityKind("unknown-transfer-syntax", _WRONG,
-               "a Transfer Syntax UID that is in no table, and Pixel Data that shows what it is",
-               "what the streams, or the length of 8-bit samples, show", "that UID",
+               "a Transfer Syntax UID that is in no table, and Pixel Data that shows its own",
+               "the one that the streams, or the length of 8-bit samples, show", "its UID",
                "PS3.6 A"),
     OddityKind("wrong-transfer-syntax", _WRONG,
                "streams of one kind under the UID of another, by their markers",
-               "what the streams show, their loss included", "that UID", "PS3.5 A.4"),
-    OddityKind("encapsulated-under-native", _WRONG, "fragments where a native syntax is stated",
-               "what the streams show", "that UID", "PS3.5 A.4"),
+               "the one that the streams show, their loss included", "its UID", "PS3.5 A.4"),
+    OddityKind("encapsulated-under-native", _WRONG, "fragments under a native syntax",
+               "the one that the streams show", "its UID", "PS3.5 A.4"),
     OddityKind("native-under-compressed", _WRONG,
-               "Pixel Data of defined length, that of its frames, where a compressed syntax is "
-               "stated", "native samples", "the UID of the native syntax", "PS3.5 A.4"),
+               "Pixel Data of defined length, that of its frames, under a compressed syntax",
+               "native samples", "the UID of the native syntax", "PS3.5 A.4"),
     OddityKind("fragments-of-defined-length", _WRONG,
                "a value of defined length that is a Basic Offset Table and items, up to its end",
                "fragments", "Pixel Data of undefined length", "PS3.5 A.4"),
     OddityKind("stream-without-items", _WRONG,
-               "a bare stream as value of Pixel Data, of the image's size; several end where the "
-               "next begins", "one fragment a frame", "fragments", "PS3.5 A.4"),
+               "a bare stream as value of Pixel Data, of the image's size; several follow each "
+               "other", "one fragment a frame", "fragments", "PS3.5 A.4"),
     OddityKind("junk-before-stream", _WRONG,
                "other bytes before SOI or SOC, and a stream of the image's size behind them",
                "the stream begins at its marker", "the stream alone", "PS3.5 8.2"),
     OddityKind("bytes-after-stream", _HARMLESS, "more than a pad byte behind EOI or EOC",
                "the stream ends at its marker", "the stream alone", "PS3.5 A.4"),
     OddityKind("no-end-marker", _DOUBTFUL, "the stream ends without EOI or EOC",
-               "all is there where pixels do not depend on what follows, or each tile-part is "
-               "there; else the frame is refused", "the marker", "PS3.5 8.2"),
+               "all is there if pixels do not depend on the next bytes, or if each tile-part is "
+               "there; if not, the frame is refused", "the marker", "PS3.5 8.2"),
     OddityKind("boxed-codestream", _WRONG, "boxes of a JP2 file around the codestream",
                "the codestream inside", "the codestream alone", "PS3.5 8.2.4"),
     OddityKind("no-huffman-tables", _DOUBTFUL, "a baseline stream without DHT",
-               "the tables of ISO/IEC 10918-1 K.3, where they decode all of the data and no more",
+               "the tables of ISO/IEC 10918-1 K.3, if they decode all of the data and no more",
                "the stream with these tables", "PS3.5 8.2.1"),
     OddityKind("tables-only-stream", _WRONG, "a first fragment with tables and nothing else",
                "they are those of all frames", "each stream with its tables", "PS3.5 8.2.1"),
     OddityKind("wrong-rle-offsets", _WRONG,
                "offsets that count from the end of the header, or segments in another order",
-               "where they then are", "segments in order, offsets from the frame's first byte",
+               "the offsets meant", "segments in order, offsets from the frame's first byte",
                "PS3.5 G.5"),
     OddityKind("spare-rle-segments", _WRONG,
                "more segments in an RLE header than hold the image, or offsets it does not count",
-               "the first ones, where none of the others holds a plane", "those alone",
+               "the first ones, if none of the others holds a plane", "those alone",
                "PS3.5 G.5"),
     OddityKind("unpadded-rle-segments", _HARMLESS, "RLE segments of odd length",
-               "they end where the next begins", "a pad byte behind each", "PS3.5 G.3.1"),
+               "they end with the next", "a pad byte behind each", "PS3.5 G.3.1"),
     OddityKind("wrong-attribute", _DOUBTFUL,
                "an attribute of the Image Pixel Module that all streams, or the length of Pixel "
                "Data, or the bits of all samples, or the transfer syntax, contradict",
-               "what they say",
+               "the value they give",
                "the attribute with that value", "PS3.5 8.2.1"),
     OddityKind("long-pixel-data", _DOUBTFUL, "Pixel Data is longer than its frames",
-               "as many frames as Number of Frames says",
+               "Number of Frames counts",
                "the frames alone; a native result still has the rest", "PS3.5 8.1.1"),
-    OddityKind("packed-samples", _WRONG, "Bits Allocated 12, and Pixel Data as long as that gives",
+    OddityKind("packed-samples", _WRONG, "Bits Allocated 12, and Pixel Data of that length",
                "samples without gaps, the first in the lowest bits", "Bits Allocated 16",
                "PS3.5 8.1.1"),
     OddityKind("misdeclared-character-set", _WRONG,
                "text with bytes that Specific Character Set does not have, and all text is UTF-8",
-               "nothing, but by --charset: UTF-8", _LEFT, "PS3.3 C.12.1.1.2"),
-    # Vendors, and what came before DICOM
+               "nothing; with --charset: UTF-8", _LEFT, "PS3.3 C.12.1.1.2"),
+    # Vendors, and formats before DICOM
     OddityKind("acr-nema", _WRONG, "a Recognition Code (0008,0010)",
                "the attributes it has; none that it lacks", _LEFT, "ACR-NEMA 300"),
     OddityKind("elscint-pixels", _WRONG,

@@ -19,9 +19,9 @@ TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 
 def misdeclared(data_set: DataSet) -> list[Oddity]:
-    """Return an oddity where text is no text of the stated character set, and all of it is UTF-8.
+    """Return an oddity if text is not in the stated character set, and all of it is UTF-8.
 
-    Only where a byte is illegal: UTF-8 read as Latin-1 is nonsense, but legal.
+    Only an illegal byte counts: UTF-8 read as Latin-1 is nonsense, but legal.
     """
     stated = data_set.text(tags.SPECIFIC_CHARACTER_SET)
     first: ElementSpan | None = None
@@ -38,11 +38,11 @@ def misdeclared(data_set: DataSet) -> list[Oddity]:
 
 
 def unreadable(data_set: DataSet, character_set: str, left_out: Container[int]) -> list[int]:
-    """Return the tags of top level elements with text that is none of a character set.
+    """Return the tags of top level elements with text that is not in a character set.
 
     Args:
-        data_set: as it is.
-        character_set: what Specific Character Set would say.
+        data_set: as it is read.
+        character_set: the value of Specific Character Set to check.
         left_out: tags of elements that will not be there, or not as they are.
     """
     found: dict[int, None] = {}
@@ -63,7 +63,7 @@ def _is_text(raw: bytes, character_set: str, vr: str) -> bool:
 def _texts(
     data_set: DataSet, character_set: str, depth: int = 0
 ) -> Iterator[tuple[ElementSpan, bytes, str, str]]:
-    """Yield what is beyond ASCII, in sequences too: span, value, VR and character set.
+    """Yield text beyond ASCII, in sequences too: span, value, VR and character set.
 
     Raises:
         LimitExceededError: sequences are nested deeper than the limit.
@@ -87,13 +87,13 @@ def _texts(
 
 
 def character_set_of(data_set: DataSet, around: str) -> str:
-    """Return the character set of an item, which is that of the data set around it by default."""
+    """Return the character set of an item; its default is that of the data set around it."""
     span = data_set.find(tags.SPECIFIC_CHARACTER_SET)
     return around if span is None else data_set.text(tags.SPECIFIC_CHARACTER_SET)
 
 
 def known_vr(data_set: DataSet, span: ElementSpan) -> str:
-    """Return the VR that an element states, or has by the dictionary; "UN" where nobody knows."""
+    """Return the VR that an element states, or has by the dictionary; "UN" if it is unknown."""
     if span.tag in PIXEL_DATA_TAGS:
         return "OW"
     if span.vr or data_set.encoding_of(span).explicit_vr:

@@ -1,6 +1,6 @@
-"""Find what Photometric Interpretation and Samples per Pixel should say if they contradict.
+"""Find the right Photometric Interpretation and Samples per Pixel if they contradict each other.
 
-PS3.3 C.7.6.3.1.1, C.7.6.3.1.2. Which of the two is right, the streams show, or the length of native
+PS3.3 C.7.6.3.1.1, C.7.6.3.1.2. The streams show which of the two is right, or the length of native
 Pixel Data.
 """
 
@@ -27,15 +27,15 @@ def known_from_colors(
     fits: Callable[[ImagePixelDescription], bool],
     color: str = "RGB",
 ) -> Known:
-    """Return what an image should say of its colors that contradicts itself.
+    """Return the right color attributes of an image whose own contradict each other.
 
     Args:
-        data_set: what it says.
+        data_set: the data set as it is.
         image: as described; `rules.color_space.colors_agree` says that it contradicts itself, or
             the transfer syntax.
         family: codec family of the transfer syntax.
         fits: whether Pixel Data may be that of an image that is described so.
-        color: Photometric Interpretation of three samples for which no other is known.
+        color: Photometric Interpretation of three samples if no other is known.
 
     Raises:
         MalformedFileError: no reading fits, or more than one.
@@ -60,7 +60,7 @@ def known_from_colors(
 def _readings(
     data_set: DataSet, image: ImagePixelDescription, family: str | None, color: str
 ) -> Iterator[ImagePixelDescription]:
-    """Yield what the image may be: with its Samples per Pixel, and with its colors."""
+    """Yield possible images: with its Samples per Pixel, and with its colors."""
     stated, samples = image.photometric_interpretation, image.samples_per_pixel
     named = SAMPLES_PER_PIXEL[stated]
     if samples == 1:

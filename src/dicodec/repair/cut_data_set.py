@@ -1,4 +1,4 @@
-"""A data set that ends inside an element, where all that its pixels need is there."""
+"""A data set that ends inside an element, with everything that its pixels need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a data set is deflated (PS3.5 A.5), whatever its Transfer Syntax UID says."""
+"""Find out whether a data set is deflated (PS3.5 A.5), under any Transfer Syntax UID."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import states_vr
 
 _LOOKED_AT = 1 << 16
-"""Bytes of a stream of which the start is inflated to see what is in it."""
+"""Bytes of a stream whose start is inflated to recognise a data set."""
 
 _ELEMENT = 16
 _WRAPPERS = (
-    # how zlib is told of the wrapper, what it is; the stream of A.5 has none
+    # zlib's window bits for a wrapper, and the wrapper; the stream of A.5 has none
     (-zlib.MAX_WBITS, ""),
     (zlib.MAX_WBITS, "zlib"),
     (zlib.MAX_WBITS + 16, "gzip"),
@@ -24,12 +24,12 @@ _WRAPPERS = (
 def really_deflated(
     source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
 ) -> bool:
-    """Return whether what follows group 2 is a deflate stream with a data set in it.
+    """Return whether a deflate stream with a data set in it follows group 2.
 
     Args:
         source: the file.
-        start: where the data set begins.
-        oddities: what is not as stated is added.
+        start: offset of the data set.
+        oddities: differences from the stated encoding are added.
         stated: whether the Transfer Syntax UID says that it is deflated.
     """
     head = source.read(start, _LOOKED_AT)

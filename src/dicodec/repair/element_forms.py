@@ -1,4 +1,4 @@
-"""What is made of single elements: the readable form changes what it must, the standard form all.
+"""Forms of single elements: the readable form changes as little as it can, the standard form all.
 
 PS3.5 6.2 (VRs and padding), 7.1 (order and even length), 7.2 (group lengths).
 """
@@ -31,11 +31,11 @@ _CREATOR_SIZE = 256
 
 
 class Leaf(NamedTuple):
-    """What becomes of an element that is no sequence.
+    """The new form of an element that is not a sequence.
 
     Attributes:
-        vr: that it gets where VRs are stated.
-        value: its value where that changes, else None.
+        vr: the VR it gets, if VRs are stated.
+        value: its value if that changes, else None.
     """
 
     vr: str
@@ -73,7 +73,7 @@ class ReadableForm:
 
 
 class StandardForm(ReadableForm):
-    """Elements become what a strict reader takes, as far as nothing has to be invented."""
+    """Gives elements the form that a strict reader takes, as far as nothing has to be invented."""
 
     parses_unknown = True
 
@@ -136,7 +136,7 @@ class StandardForm(ReadableForm):
     def _standard_text(
         self, header: ElementHeader, vr: str, level: TreeLevel
     ) -> list[Piece] | None:
-        """Return a text value that is padded as its VR is; None where it is already."""
+        """Return a text value padded as its VR is; None if it is already."""
         value = self._source.read(header.value, header.length + header.padding)
         pad = VALUE_REPRESENTATIONS[vr].padding
         bare = value.rstrip(b"\0 ")

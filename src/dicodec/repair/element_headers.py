@@ -1,8 +1,8 @@
-"""Reading the header of one element where it may be written otherwise than it should be.
+"""Read the header of one element, even if it is not written as it should be.
 
-An element is read in the data set's own encoding wherever that can be. Where it cannot, or where it
-looks odd, the other forms are tried: one is believed only if what follows proves it, that is, if
-further elements, a delimiter or the end are just where it says.
+An element is read in the data set's own encoding if that is possible. If it is not, or looks odd,
+the other forms are tried. A form is believed only if the bytes behind it prove it, that is, if
+further elements, a delimiter or the end are just at the offset that it gives.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _WINDOW = 1 << 16
 _STEPS = 2
 """Headers that must follow to prove a reading that is not the stated one."""
 _UNORDERED_STEPS = 3
-"""The same where their tags do not rise."""
+"""The same number if their tags do not rise."""
 _LEAST_WORK = 10_000
-"""Steps that any source may take, and 16 for each of its bytes: far above what real files need."""
+"""Steps that any source may take, and 16 for each of its bytes: far more than real files need."""
 
 
 class ElementHeader(NamedTuple):
@@ -46,13 +46,13 @@ class ElementHeader(NamedTuple):
 
     Attributes:
         tag: 0xggggeeee.
-        vr: as stated; "" where none is, or none that there is.
+        vr: as stated; "" if none is, or an unknown one.
         start: offset of the tag.
         value: offset of the value.
-        length: bytes of the value; 0 where it is undefined.
+        length: bytes of the value; 0 if it is undefined.
         undefined: whether the length field says FFFFFFFF.
         encoding: that the header is in.
-        oddity: id of what is odd about the header; "" where the plain reader takes it too.
+        oddity: id of the header's oddity; "" if the plain reader takes it too.
         padding: bytes after the value that its length does not count.
     """
 
@@ -84,7 +84,7 @@ class HeaderReader:
     """Reads headers at any offset of a source.
 
     Args:
-        source: where the bytes are. The work that reading may take stays in proportion to its size.
+        source: holds the bytes. The work that reading may take stays in proportion to its size.
     """
 
     def __init__(self, source: ByteSource) -> None:
@@ -95,7 +95,7 @@ class HeaderReader:
         self._work = _LEAST_WORK + 16 * source.size
 
     def bytes_at(self, position: int, length: int) -> bytes:
-        """Return a few bytes; fewer where the source ends."""
+        """Return a few bytes; fewer at the end of the source."""
         index = position - self._base
         if index < 0 or index + length > len(self._window):
             self._window = self._source.read(position, max(length, _WINDOW))
@@ -104,7 +104,7 @@ class HeaderReader:
         return self._window[index : index + length]
 
     def delimiter_at(self, position: int, encoding: DataSetEncoding) -> tuple[int, int]:
-        """Return tag and length of an item or delimiter, or of whatever is there; 0 at the end."""
+        """Return tag and length of an item or delimiter, or of other bytes there; 0 at the end."""
         raw = self.bytes_at(position, 8)
         if len(raw) < 8:
             return 0, 0
@@ -117,17 +117,17 @@ class HeaderReader:
         """Return the header of the element at an offset.
 
         Args:
-            position: where the element begins.
-            end: what it cannot reach beyond.
+            position: offset of the element.
+            end: offset that it cannot reach beyond.
             encoding: that it should be in.
             previous: tag of the element before it; 0 for the first.
 
         Returns:
-            The header. Only what holds items may claim to reach beyond `end`.
+            The header. Only an element that holds items may claim to reach beyond `end`.
 
         Raises:
-            TruncatedFileError: the element ends behind `end` however it is read.
-            MalformedFileError: what is there is no element, or might be more than one.
+            TruncatedFileError: the element ends behind `end` in every reading.
+            MalformedFileError: there is no element, or there might be more than one.
         """
         self._count()
         direct = self._read(position, end, encoding)
@@ -166,9 +166,9 @@ class HeaderReader:
         return self._chain(position, end, (_Reading(encoding),), previous, steps)
 
     def items_end(self, value: int, end: int, encoding: DataSetEncoding) -> int | None:
-        """Return where items end, by their own lengths: at `end`, or at what is no item.
+        """Return the end of items by their own lengths: `end`, or the first that is not an item.
 
-        None where an item has an undefined length: what it holds has to be read.
+        None if an item has an undefined length, because its content has to be read.
         """
         position = value
         while position < end:
@@ -187,7 +187,7 @@ class HeaderReader:
             raise LimitExceededError("repairing the data set takes too many steps")
 
     def _read(self, position: int, end: int, encoding: DataSetEncoding) -> ElementHeader | None:
-        """Read a header as an encoding has it; None where it states no VR that there is."""
+        """Read a header as an encoding has it; None if the VR it states is unknown."""
         raw = self.bytes_at(position, 12)[: end - position]
         if len(raw) < 8:
             return None
@@ -257,7 +257,7 @@ class HeaderReader:
         *,
         ordered: bool = True,
     ) -> bool:
-        """Whether what follows an element shows that its header was read as it was meant.
+        """Whether the bytes behind an element show that its header was read as it was meant.
 
         If its tags need not rise, more elements have to follow, and each of a tag that there is.
         """
@@ -269,7 +269,7 @@ class HeaderReader:
         readings = [_Reading(encoding)]
         if header.encoding != encoding:
             readings.append(_Reading(header.encoding))
-        if header.oddity == "illegal-vr":  # where there is one, there may be more of the kind
+        if header.oddity == "illegal-vr":  # one such element may be followed by another
             letters = self.bytes_at(header.start + 4, 2)
             long_form = header.value - header.start == 12
             readings.append(_Reading(header.encoding, letters, long_form))
@@ -296,7 +296,7 @@ class HeaderReader:
         ordered = previous is not None
         if steps == 0:
             return True
-        if position == end:  # the end of a file may be where it was cut off
+        if position == end:  # the file may have been cut off here
             return end != self._file_end or steps < (_STEPS if ordered else _UNORDERED_STEPS)
         self._count()
         for reading in readings:
@@ -330,10 +330,10 @@ class HeaderReader:
         if end - position < 8:
             return TruncatedFileError("the data set ends inside an element", offset=position)
         if direct is None:
-            return MalformedFileError("what is there is no element", offset=position)
+            return MalformedFileError("there is no element here", offset=position)
         return TruncatedFileError(
-            f"element {tag_text(direct.tag)} claims {direct.length} bytes where "
-            f"{end - direct.value} are left",
+            f"element {tag_text(direct.tag)} has length {direct.length}, but only "
+            f"{end - direct.value} bytes remain",
             offset=position,
             attribute=tag_text(direct.tag),
         )

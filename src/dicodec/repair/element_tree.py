@@ -1,7 +1,7 @@
-"""Reading elements with everything in them tolerantly, and writing anew what has to be.
+"""Read elements with all their content tolerantly, and rewrite those that need it.
 
-One pass over an element, however deep: what is right stays where it lies, what is not becomes new
-bytes around the parts that are. In the readable form just enough is changed for a plain reader to
+One pass over an element, however deep: right parts stay at their offsets, wrong ones become new
+bytes around them. The readable form changes just enough for a plain reader to
 understand every byte; the standard form is what a strict reader takes (forms.py).
 """
 
@@ -44,10 +44,10 @@ class ElementTree:
     """Reads elements of one data set and all that is in them.
 
     Args:
-        source: where the bytes are.
+        source: holds the bytes.
         limits: bounds on depth and count.
-        notes: takes what is odd.
-        form: what is made of single elements.
+        notes: takes the oddities.
+        form: gives single elements their form.
 
     Attributes:
         knows_more: whether, in a target without VRs, a VR was met that would be lost there.
@@ -65,14 +65,14 @@ class ElementTree:
         self._items = ItemReader(source, self._headers, limits, notes, form, self._element)
 
     def element(self, position: int, end: int, place: Place, previous: int = 0) -> Entry:
-        """Read the element at an offset, whatever it holds.
+        """Read the element at an offset, with all its content.
 
-        Where it has VRs that a target without them would lose, it is written with VRs.
+        If it has VRs that a target without them would lose, it is written with VRs.
 
         Args:
-            position: where it begins.
-            end: what it cannot reach beyond.
-            place: where it stands.
+            position: offset of the element.
+            end: offset that it cannot reach beyond.
+            place: the level it belongs to.
             previous: tag of the element before it.
 
         Raises:
@@ -89,7 +89,7 @@ class ElementTree:
         return self._element(position, end, place._replace(target=EXPLICIT_LITTLE), previous)
 
     def orphans(self, position: int, end: int, place: Place, previous: int) -> Entry | None:
-        """Read items whose sequence is missing; None where nobody can know which it is."""
+        """Read items whose sequence is missing; None if the sequence cannot be known."""
         found = self._items.orphans(position, end, place, previous)
         if found is None:
             return None
@@ -112,8 +112,8 @@ class ElementTree:
             return self._defined(header, end, place)
         if header.end > end:
             raise TruncatedFileError(
-                f"element {tag_text(header.tag)} claims {header.length} bytes where "
-                f"{end - header.value} are left",
+                f"element {tag_text(header.tag)} has length {header.length}, but only "
+                f"{end - header.value} bytes remain",
                 offset=position,
                 attribute=tag_text(header.tag),
             )
@@ -157,7 +157,7 @@ class ElementTree:
                 header.start,
             )
         if stated == "" and self._form.parses_unknown and vr_of(header.tag) != "SQ":
-            self.knows_more = True  # that it is a sequence, which no dictionary says
+            self.knows_more = True  # that it is a sequence, which is in no dictionary
         items = self._items.items(
             header, end, place._replace(encoding=header.encoding), bounded=False
         )
@@ -191,8 +191,8 @@ class ElementTree:
         if not bounded:
             self._notes.add(
                 "wrong-sequence-length",
-                f"{tag_text(header.tag)} claims {header.length} bytes, which is not where its "
-                "items end",
+                f"{tag_text(header.tag)} has length {header.length}, which does not end with its "
+                "items",
                 header.start,
             )
         items = self._items.items(header, header.end if bounded else end, inside, bounded=bounded)
@@ -203,7 +203,7 @@ class ElementTree:
         return sequence_entry(header, "SQ", content, items.end, place.target, undefined=False)
 
     def _unknown_sequence(self, header: ElementHeader, place: Place) -> Entry | None:
-        """Return an element of unknown VR that is a sequence as one, None if it is none."""
+        """Return an element of unknown VR that is a sequence as one, None if it is not."""
         end = header.value + header.length
         if header.vr == "" and vr_of(header.tag) is not None:
             return None
@@ -233,16 +233,14 @@ class ElementTree:
         return [SourceRange(self._source, header.value, items.content_end)]
 
     def _fragments(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
-        """Jump over encapsulated Pixel Data that is no frame's of the file, such as an icon's."""
+        """Jump over encapsulated Pixel Data that is not the file's own, such as an icon's."""
         position = header.value
         while True:
             tag, length = self._headers.delimiter_at(position, header.encoding)
             if tag == SEQUENCE_DELIMITER and position + DELIMITER_LENGTH <= end:
                 break
             if tag != ITEM or length == UNDEFINED_LENGTH or position + 8 + length > end:
-                raise MalformedFileError(
-                    "something else where a fragment should be", offset=position
-                )
+                raise MalformedFileError("there is no fragment here", offset=position)
             position += DELIMITER_LENGTH + length
         after = position + DELIMITER_LENGTH
         if not header.oddity and header.encoding == target:

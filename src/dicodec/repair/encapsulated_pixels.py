@@ -1,4 +1,4 @@
-"""Putting encapsulated Pixel Data right: which streams they are, what describes them, how many."""
+"""Repair encapsulated Pixel Data: its transfer syntax, its description, its number of frames."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ENDS = (stream_kinds.END, stream_kinds.END + b"\0")
 
 
 class EncapsulatedRepair:
-    """One file's encapsulated Pixel Data, on its way to be read as what it is."""
+    """One file's encapsulated Pixel Data while it is repaired."""
 
     def __init__(self, file: DicomFile, walked: WalkedDataSet) -> None:
         self._file = file
@@ -60,7 +60,7 @@ class EncapsulatedRepair:
         self._read: list[Oddity] | None = None
 
     def repaired(self) -> DicomFile:
-        """Return the file; the same one where nothing is odd."""
+        """Return the file; the same one if nothing is odd."""
         if len(self._walked.fragment_starts) < 2:
             return self._file
         self._take_tables()
@@ -146,11 +146,11 @@ class EncapsulatedRepair:
         self._syntax = seen
         self._note(
             "wrong-transfer-syntax",
-            f"the streams are {what}, {seen.name}, where {stated.name} is stated",
+            f"the streams are {what}, {seen.name}, but {stated.name} is stated",
         )
 
     def _is_as_stated(self, image: ImagePixelDescription) -> bool:
-        """Whether frames without a signature may be what the transfer syntax says."""
+        """Whether frames without a signature may be in the stated transfer syntax."""
         start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
         size = image.native_frame_size
         if self._syntax.family == "rle":
@@ -170,7 +170,7 @@ class EncapsulatedRepair:
         return False
 
     def _read_again(self) -> None:
-        """Assign fragments and describe the image anew, by what is known now."""
+        """Assign fragments and describe the image anew, by all that is known now."""
         self._read = []
         self._frames = find_frames(
             self._walked, self._frames.span, self._syntax, self._read, self._known
@@ -217,7 +217,7 @@ class EncapsulatedRepair:
         self._frames = replace(self._frames, encapsulated=frames)
 
     def _judge_colors(self, stream: StreamDescription | None) -> bool:
-        """Find out what is right if colors contradict themselves; return whether that is known."""
+        """Correct colors that contradict themselves; return whether the right ones are known."""
         image, family = self._image, self._syntax.family
         if image is None:
             return True
@@ -234,7 +234,7 @@ class EncapsulatedRepair:
         if stream is not None:
             plain = replace(image, photometric_interpretation=color, samples_per_pixel=3)
             color = coded_color_space(plain, stream).photometric_interpretation
-        elif family in stream_kinds.STARTS:  # it cannot be read, which is told when it is decoded
+        elif family in stream_kinds.STARTS:  # it cannot be read; decoding will report it
             return True
         try:
             known = known_from_colors(self._file.data_set, image, family, fits, color)
@@ -299,7 +299,7 @@ class EncapsulatedRepair:
         if image.high_bit < image.bits_stored or self._frames.missing:
             return
         limits = self._file.data_set.limits
-        with suppress(DicodecError):  # which is told when frames are asked for
+        with suppress(DicodecError):  # asking for frames will report it
             words = frame_words(self._source, frames, self._syntax, image, limits)
             if known := known_from_bits(words, image):
                 self._known |= known
@@ -310,14 +310,14 @@ class EncapsulatedRepair:
         if frames is None or image is None or self._syntax.family not in OF_WORDS:
             return
         data_set = self._file.data_set
-        with suppress(DicodecError):  # which is told when frames are asked for
+        with suppress(DicodecError):  # asking for frames will report it
             words = frame_words(self._source, frames, self._syntax, image, data_set.limits)
             if known := known_overlay_position(data_set, image, words):
                 self._known |= known
                 self._read_again()
 
     def _mend(self, stream: StreamDescription | None) -> None:
-        """Find out what is odd about the first frame's stream, and what makes all of them right."""
+        """Find the oddities of the first frame's stream, and the mending of all of them."""
         frames, image = self._frames.encapsulated, self._image
         if frames is None or image is None or self._frames.missing or not len(frames):
             return
@@ -379,9 +379,9 @@ class EncapsulatedRepair:
     def _judge_end(
         self, frames: EncapsulatedFrames, stream: StreamDescription, tables: bytes
     ) -> bool:
-        """Find out whether the first stream, and the last, end where their last fragments do.
+        """Find out whether the first stream, and the last, end with their last fragments.
 
-        Writers err in all frames or, where they stop too early, in the last one.
+        Writers err in all frames or, if they stop too early, in the last one.
         """
         for frame in sorted({0, len(frames) - 1}):
             last = frames.fragments_of(frame)[-1]
@@ -409,7 +409,7 @@ class EncapsulatedRepair:
         if not self._oddities and not self._known and self._first_starts is None:
             return self._file
         kept = list(self._file.oddities)
-        if self._read is not None:  # what was noted by what the file says is noted anew
+        if self._read is not None:  # the notes of the first reading are made anew
             stale: list[Oddity] = []
             given = self._given
             with suppress(MalformedFileError):

@@ -38,20 +38,20 @@ def really_encapsulated(
     span: ElementSpan,
     oddities: list[Oddity],
 ) -> TransferSyntax | None:
-    """Return the transfer syntax that Pixel Data is in, where that is sure.
+    """Return the transfer syntax of Pixel Data, if it is sure.
 
     Args:
-        stated: the UID in group 2; "" where there is none.
-        syntax: its row; None where it is in no table.
+        stated: the UID in group 2; "" if there is none.
+        syntax: its row; None if it is in no table.
         walked: the data set; streams without items are entered as its fragments.
         span: of Pixel Data.
-        oddities: what differs is added.
+        oddities: differences are added.
     """
     image = described_image(walked.data_set, span)
     if span.undefined:
         seen = _of_fragments(syntax, walked, image)
     elif _enter_items(syntax, walked, span, oddities):
-        # What is between items is no stream that anything is said of where it is not known.
+        # If the syntax is unknown, bytes between items are not a stream of any kind.
         return _of_fragments(syntax, walked, image) or syntax
     elif bare_stream(walked, span, image) is not None:
         return as_fragments(syntax, walked, span, image, oddities)
@@ -70,8 +70,8 @@ def _enter_items(
 ) -> bool:
     """Enter the items that a value of defined length consists of as fragments, if it does.
 
-    A Basic Offset Table that fits, a fragment, and nothing but items up to the end are no chance.
-    Where native samples are stated, a stream has to be in the first fragment, too.
+    A Basic Offset Table that fits, a fragment, and nothing but items up to the end are no accident.
+    If native samples are stated, there has to be a stream in the first fragment, too.
     """
     source, limits = walked.data_set.source, walked.data_set.limits
     end = span.value + span.length
@@ -101,7 +101,7 @@ _DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
 def described_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescription | None:
-    """Return what the data set says of its pixels; None where it says too little."""
+    """Return the data set's description of its pixels; None if it is incomplete."""
     try:
         return image_description(data_set, span.tag, [])
     except DicodecError:
@@ -124,12 +124,12 @@ def _told(
     if seen.encapsulated:
         return Oddity(
             "encapsulated-under-native",
-            f"Pixel Data is encapsulated, {seen.name}, where {syntax.name} is stated",
+            f"Pixel Data is encapsulated, {seen.name}, but {syntax.name} is stated",
             span.start,
         )
     return Oddity(
         "native-under-compressed",
-        f"Pixel Data is native where {syntax.name} is stated, and as long as its frames",
+        f"Pixel Data is native and as long as its frames, but {syntax.name} is stated",
         span.start,
     )
 
@@ -176,9 +176,9 @@ def _native(
 def bare_stream(
     walked: WalkedDataSet, span: ElementSpan, image: ImagePixelDescription | None
 ) -> StreamDescription | None:
-    """Return what the stream says that is the value of Pixel Data, without any item around it.
+    """Return the description of the stream that is the value of Pixel Data, without any item.
 
-    None where there is none, or where the value can be native samples as well.
+    None if there is none, or if the value can be native samples as well.
     """
     stream = described_at(walked.data_set.source, span.value, span.length)
     if stream is None or image is None:
@@ -222,7 +222,7 @@ def as_fragments(
 def _pieces(
     walked: WalkedDataSet, span: ElementSpan, stream: StreamDescription, frames: int
 ) -> list[tuple[int, int]]:
-    """Return where each frame's stream begins and ends, in the source."""
+    """Return start and end of each frame's stream, in the source."""
     signature = STARTS.get(stream.kind)
     whole = [(span.value, span.value + span.length)]
     if signature is None or (frames == 1 and span.length > walked.data_set.limits.element_size):

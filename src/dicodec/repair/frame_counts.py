@@ -1,4 +1,4 @@
-"""How many frames encapsulated Pixel Data really holds, where Number of Frames says otherwise."""
+"""Find the real number of frames in encapsulated Pixel Data if Number of Frames differs."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def counted_frames(
     stream: StreamDescription | None,
     stated: int | None,
 ) -> int | None:
-    """Return the number of frames, None where it is not sure which of two numbers is right.
+    """Return the number of frames, None if neither of two numbers is sure.
 
     Every frame has to be a whole stream of the same size, and nothing else may say that there are
-    as many as Number of Frames says. Where it says more, the offset table has to say fewer, too:
+    as many as Number of Frames says. If it says more, the offset table has to say fewer, too:
     else data may be lost.
 
     Args:
         walked: the data set.
         frames: those that the fragments make up.
         syntax: the transfer syntax that they are in.
-        image: what the data set says.
-        stream: what the first frame's stream says, where it says anything.
-        stated: Number of Frames; None where that is no number.
+        image: as the data set describes it.
+        stream: the first frame's stream, if it can be described.
+        stated: Number of Frames; None if that is not a number.
     """
     cut = any(one.id in {"no-delimiter", "pixel-data-truncated"} for one in walked.oddities)
     listed = frames_in_table(walked)
@@ -78,7 +78,7 @@ def _is_whole(
 
 
 def frames_in_table(walked: WalkedDataSet) -> int | None:
-    """Return how many frames the offset table lists, None where there is none."""
+    """Return the number of frames in the offset table, None without one."""
     if walked.fragment_lengths[0]:
         return walked.fragment_lengths[0] // 4
     span = walked.data_set.find(tags.EXTENDED_OFFSET_TABLE)
@@ -86,7 +86,7 @@ def frames_in_table(walked: WalkedDataSet) -> int | None:
 
 
 def frames_in_groups(data_set: DataSet) -> int | None:
-    """Return how many items Per-frame Functional Groups Sequence has, None where it is missing."""
+    """Return the number of items of Per-frame Functional Groups Sequence, None without one."""
     span = data_set.find(_PER_FRAME_GROUPS)
     if span is None:
         return None

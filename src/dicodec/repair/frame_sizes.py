@@ -1,7 +1,7 @@
-"""Whether the size that streams say is that of their pixels, where the data set says another.
+"""Check whether the size that streams state, against the data set, is that of their pixels.
 
-A damaged header of a stream would say another size, too. What the stream says controls decoding
-(PS3.5 8.2.1) only where the stream itself bears it out.
+A damaged header of a stream would state another size, too. The stream controls decoding
+(PS3.5 8.2.1) only if its own data bears its header out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def size_is_sure(
     """Whether every frame has the size of the first, and the first really has that many pixels.
 
     Args:
-        data_set: what it says.
+        data_set: the data set as it is.
         frames: the frames.
         image: as the first stream describes it.
         stream: the first one.
@@ -48,7 +48,7 @@ def size_is_sure(
         decode(first)
     except DicodecError:
         return False
-    if stream.kind in {"jpeg2000", "htj2k"}:  # which says its size twice, as that of its tile
+    if stream.kind in {"jpeg2000", "htj2k"}:  # states its size twice, the second as its tile's
         return len(frames) > 1 or "tile_size" not in stream.details
     if stream.kind == "jpegxl":
         return True

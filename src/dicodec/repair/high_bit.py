@@ -1,4 +1,4 @@
-"""A High Bit that says otherwise than the bits which samples are in (PS3.5 8.1.1)."""
+"""A High Bit that contradicts the bits that samples are in (PS3.5 8.1.1)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _PIECE = 1 << 22
 
 
 def known_from_bits(words: Iterable[NDArray[Any]], image: ImagePixelDescription) -> Known:
-    """Return High Bit as Bits Stored - 1, where it is said to be higher and all samples show it.
+    """Return High Bit as Bits Stored - 1 if it is stated higher and all samples show it.
 
-    They do where bits below the stated place of samples are set, which would be lost, and every
+    They do if bits below the stated position of samples are set, which would be lost, and every
     word, taken from its lowest bit, is a number of Bits Stored. Files with a High Bit above
     Bits Stored - 1 are rare; only theirs are read for it.
 

@@ -1,6 +1,6 @@
-"""What the Image Pixel Module should say, where the streams or the length of the pixels tell it.
+"""Right values for the Image Pixel Module, if the streams or the length of the pixels show them.
 
-PS3.3 C.7.6.3. Each function returns values by tag, empty where nothing is sure.
+PS3.3 C.7.6.3. Each function returns values by tag, empty if nothing is sure.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _MEANT: dict[int | str, str] = {YBR_PARTIAL: "that with chroma for each pixel"}
 
 
 def corrections(known: Known) -> tuple[Edit, ...]:
-    """Return the edits that have a result say what was found."""
+    """Return the edits that write the found values into a result."""
     return tuple(
         SetAttribute(tag, "US", (value,))
         if isinstance(value, int)
         else SetAttribute(tag, "IS" if tag == tags.NUMBER_OF_FRAMES else "CS", value)
         for tag, value in known.items()
-        if value != YBR_PARTIAL  # which only says how the samples are read
+        if value != YBR_PARTIAL  # it is only a way of reading the samples
     )
 
 
@@ -38,9 +38,9 @@ def told(data_set: DataSet, known: Known, by: str) -> list[Oddity]:
     """Return an oddity for each attribute that says something else than was found.
 
     Args:
-        data_set: what it says.
-        known: what was found.
-        by: what tells it, in words.
+        data_set: the data set as it is.
+        known: the values found, by tag.
+        by: their source, in words.
     """
     found = []
     for tag, value in known.items():
@@ -62,9 +62,9 @@ def told(data_set: DataSet, known: Known, by: str) -> list[Oddity]:
 
 
 def known_from_stream(data_set: DataSet, stream: StreamDescription) -> Known:
-    """Return what a stream tells of sizes and bits where the data set says nothing possible.
+    """Return a stream's sizes and bits if the data set's own are impossible.
 
-    What the stream says explicitly controls decoding (PS3.5 8.2.1).
+    The stream's explicit values control decoding (PS3.5 8.2.1).
     """
     known: Known = {}
     for tag, coded in (
@@ -92,11 +92,11 @@ def known_from_stream(data_set: DataSet, stream: StreamDescription) -> Known:
 
 
 def known_from_length(data_set: DataSet, length: int) -> Known:
-    """Return the one attribute that is missing or impossible, where the length leaves one value.
+    """Return the one attribute that is missing or impossible, if the length leaves one value.
 
     Args:
-        data_set: what it says.
-        length: bytes of native Pixel Data, of which the last may be padding.
+        data_set: the data set as it is.
+        length: bytes of native Pixel Data; the last may be padding.
     """
     known = _possible_bits(data_set)
     numbers = {
@@ -153,15 +153,15 @@ def _solved(
 
 
 def known_from_excess(data_set: DataSet, image: ImagePixelDescription, length: int) -> Known:
-    """Return what one attribute should say where native Pixel Data is that much longer.
+    """Return the right value of one attribute if native Pixel Data is that much longer.
 
     YBR_FULL_422 or YBR_PARTIAL_422 that was stored with all of its chroma, frames that nobody
     counted: each fits the length exactly, or is not assumed.
 
     Args:
-        data_set: what it says.
+        data_set: the data set as it is.
         image: as described.
-        length: bytes of Pixel Data, of which the last may be padding.
+        length: bytes of Pixel Data; the last may be padding.
     """
     bits = image.rows * image.columns * image.bits_allocated
     color = image.photometric_interpretation
@@ -183,7 +183,7 @@ def known_from_excess(data_set: DataSet, image: ImagePixelDescription, length: i
 
 
 def _possible_bits(data_set: DataSet) -> Known:
-    """Return Bits Stored where Bits Allocated and High Bit agree that it is another."""
+    """Return Bits Stored if Bits Allocated and High Bit agree on another."""
     allocated, stored, high_bit = _bits(data_set)
     if allocated not in _STORED_SIZES or stored is None or 1 <= stored <= allocated:
         return {}
@@ -214,7 +214,7 @@ def _size(numbers: dict[int, int | None], frames: int) -> int:
 
 
 def stated_frames(data_set: DataSet) -> int | None:
-    """Return Number of Frames, 1 where it is missing, None where it is no number of frames."""
+    """Return Number of Frames, 1 if it is missing, None if it is not a number of frames."""
     text = data_set.text(tags.NUMBER_OF_FRAMES)
     try:
         frames = int(text.partition("\\")[0]) if text else 1

@@ -1,4 +1,4 @@
-"""What the elements of one level say that decides how others are read (PS3.5 7.8.1, A.1)."""
+"""Attributes of one level that decide how others are read (PS3.5 7.8.1, A.1)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class TreeLevel:
     """The top of a data set or an item, as far as it was read.
 
     Args:
-        source: where the elements are.
-        start, end: where they begin, and what they surely do not pass.
-        encoding: that they are in.
+        source: holds the elements.
+        start, end: offset of the first, and one that they surely do not pass.
+        encoding: of the elements.
         parent: the level around it; None for the top.
-        numbers: what is known of the level beforehand.
+        numbers: values of the level that are known beforehand.
 
     Attributes:
         creators: private creators, by group and block.
@@ -65,7 +65,7 @@ class TreeLevel:
     def number(self, tag: int) -> int | None:
         """Return the value of an US element of this level or else of a level around it."""
         if tag not in self._numbers and tag == WAVEFORM_BITS_ALLOCATED:
-            self._numbers[tag] = self._ahead(tag)  # it comes after what depends on it
+            self._numbers[tag] = self._ahead(tag)  # it comes after elements that depend on it
         own = self._numbers.get(tag)
         if own is not None or self._parent is None:
             return own

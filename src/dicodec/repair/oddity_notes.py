@@ -1,4 +1,4 @@
-"""Taking down what is odd: each kind a few times with its place, and how often at last."""
+"""Collects oddities: the first ten of each kind in full, then only a count."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Notes:
         return len(self._oddities), self._counts.copy()
 
     def back_to(self, mark: tuple[int, Counter[str]]) -> None:
-        """Forget what was taken down since a mark: the reading was given up."""
+        """Forget the notes since a mark, because the reading was given up."""
         length, self._counts = mark[0], mark[1].copy()
         del self._oddities[length:]
 
     def found(self) -> tuple[Oddity, ...]:
-        """Return what was taken down."""
+        """Return the oddities."""
         more = [
             Oddity(oddity, f"the same {count - _EACH} more times")
             for oddity, count in self._counts.items()

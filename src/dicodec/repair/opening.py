@@ -55,7 +55,7 @@ class _StandardRepairs(Repairs):
         oddities: list[Oddity],
     ) -> TransferSyntax | None:
         if syntax is not None and syntax.encapsulated == span.undefined:
-            return None  # which stream it is, is judged once everything is read
+            return None  # the kind of stream is judged once everything is read
         from dicodec.repair.encapsulation import really_encapsulated
 
         return really_encapsulated(stated, syntax, walked, span, oddities)
@@ -95,7 +95,7 @@ _SALVAGE = _StandardRepairs(salvage=True)
 def open_tolerantly(
     source: Source, limits: Limits = DEFAULT_LIMITS, *, salvage: bool = False
 ) -> Iterator[DicomFile]:
-    """Open a DICOM file as `open_dicom` does, and repair what can be without inventing anything.
+    """Open a DICOM file as `open_dicom` does, applying every repair that invents nothing.
 
     Args:
         source: a path, a buffer, or a binary stream.
@@ -103,7 +103,7 @@ def open_tolerantly(
         salvage: whether it may end inside an element that follows Pixel Data.
 
     Raises:
-        ReadError: the finer kinds tell what is wrong, with the byte offset.
+        ReadError: the finer kinds name the fault, with the byte offset.
     """
     with open_dicom(source, limits, _SALVAGE if salvage else _REPAIRS) as file:
         yield file

@@ -1,4 +1,4 @@
-"""An overlay that is said to lie in a bit of the samples themselves (PS3.5 8.1.2, retired)."""
+"""An overlay that is stated to lie in a bit of the samples themselves (PS3.5 8.1.2, retired)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def known_overlay_position(
     """Return the bit that an overlay is in, if it cannot be the one that is stated.
 
     It is the one bit beside the samples, and beside other overlays, that is set in any word. If
-    that is none or more than one, nothing is known.
+    If no bit is, or more than one, its position is unknown.
 
     Args:
-        data_set: what it says.
+        data_set: the data set as it is.
         image: as it is described.
         words: of the pixels, with all their bits.
     """

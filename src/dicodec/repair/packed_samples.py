@@ -24,10 +24,10 @@ _PACKED = 12
 
 
 def with_samples_unpacked(file: DicomFile) -> DicomFile | None:
-    """Return a file whose samples take 16 bits each, None where they are not packed in 12.
+    """Return a file whose samples take 16 bits each, None if they are not packed in 12.
 
-    Only where the length of Pixel Data shows that they are, and in little endian: in big endian
-    nothing says which half comes first.
+    The length of Pixel Data has to show that they are, in little endian: in big endian
+    it is unknown which half comes first.
     """
     data_set, span = file.data_set, file.frames.span
     if data_set.number(tags.BITS_ALLOCATED) != _PACKED or not file.syntax.pixels_little_endian:

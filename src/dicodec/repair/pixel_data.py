@@ -1,4 +1,4 @@
-"""Putting Pixel Data right once all of a file is read: streams, frames, and what describes them."""
+"""Repair Pixel Data once all of a file is read: streams, frames, and their description."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _BY_BITS = "by the bits that samples have set"
 
 
 def with_pixel_data_repaired(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
-    """Return a file whose Pixel Data is read as what it is.
+    """Return a file whose Pixel Data is read in its real form.
 
     Args:
-        file: as it was read by what it says.
+        file: as read by its own attributes.
         walked: its data set.
 
     Raises:
@@ -82,10 +82,10 @@ def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) ->
     """Return a native file that is described as is known, of colors that its length bears out.
 
     Args:
-        file: as it was read by what it says.
+        file: as read by its own attributes.
         walked: its data set.
-        known: what attributes should say, by tag.
-        by: what tells it, in words.
+        known: right values of attributes, by tag.
+        by: their source, in words.
     """
     span, data_set = file.frames.span, file.data_set
     told_of = told(data_set, known, by)
@@ -119,7 +119,7 @@ def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) ->
 
 
 def _colors_by_length(data_set: DataSet, frames: Frames, image: ImagePixelDescription) -> Known:
-    """Return what the image should say of its colors by the length that Pixel Data claims.
+    """Return the right color attributes by the length that Pixel Data claims.
 
     Raises:
         MalformedFileError: it tells nothing.
@@ -133,7 +133,7 @@ def _colors_by_length(data_set: DataSet, frames: Frames, image: ImagePixelDescri
 
 
 def _bits_of_words(file: DicomFile, walked: WalkedDataSet, known: Known) -> Known:
-    """Return that all bits are stored where samples of the Bits Stored assumed would lose some."""
+    """Return that all bits are stored if samples of the assumed Bits Stored would lose some."""
     span = file.frames.span
     image = find_frames(walked, span, file.syntax, [], known).image
     big_endian = not file.syntax.pixels_little_endian

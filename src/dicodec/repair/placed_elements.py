@@ -1,4 +1,4 @@
-"""Elements of one level, some where they always were and some written anew."""
+"""Elements of one level, some at their offsets in the source and some rewritten."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class PlacedElements:
         )
 
     def keep(self, span: ElementSpan) -> None:
-        """Take on an element that is right where it lies."""
+        """Take on an element that is right at its offset."""
         self.elements.append(span)
 
     def splice(self, head: bytes, start: int, end: int) -> int:
-        """Put new bytes before a range of the source and return where both begin."""
+        """Put new bytes before a range of the source and return the offsets of both."""
         place = self._size
         self._pieces += [head, SourceRange(self._source, start, end)]
         self._size += len(head) + end - start
         return place
 
     def source(self) -> ByteSource:
-        """Return where all elements lie."""
+        """Return the offsets of all elements."""
         return SplicedSource(self._pieces) if len(self._pieces) > 1 else self._source

@@ -1,4 +1,4 @@
-"""Elements as a result has them: where they lie, or the bytes that take their place."""
+"""Elements of a result: their offsets in the source, or the bytes that replace them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DELIMITER_LENGTH = 8
 
 
 class Place(NamedTuple):
-    """Where elements stand.
+    """The level that elements belong to.
 
     Attributes:
         encoding: that they should be in.
-        target: that they shall be in.
-        level: what the elements before them said.
+        target: the encoding that they shall be in.
+        level: attributes of the elements before them.
         depth: of sequences around them.
     """
 
@@ -35,9 +35,9 @@ class Entry(NamedTuple):
 
     Attributes:
         tag: 0xggggeeee.
-        vr: as it is stated there; "" where none is.
-        start, end: where the element lies in the source.
-        pieces: its bytes where they had to be written anew; None where they are right.
+        vr: as it is stated there; "" if none is.
+        start, end: offsets of the element in the source.
+        pieces: its bytes if they were rewritten; None if they are right.
         header, trailer: bytes before and after the value in `pieces`.
         undefined: whether `pieces` states an undefined length.
     """
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 def leaf_entry(
     header: ElementHeader, vr: str, value: list[Piece], target: DataSetEncoding
 ) -> Entry:
-    """Return an element that is no sequence, written anew."""
+    """Return an element that is not a sequence, rewritten."""
     head = element_header(header.tag, vr, pieces_length(value), target)
     stated = vr if target.explicit_vr else ""
     return Entry(header.tag, stated, header.start, header.end, [head, *value], len(head))
@@ -74,9 +74,9 @@ def sequence_entry(
 
     Args:
         header: as it was read.
-        vr: that it gets where VRs are stated.
+        vr: the VR it gets, if VRs are stated.
         content: its items, without a delimiter.
-        end: where the element ends in the source.
+        end: offset of the element's end in the source.
         target: the encoding of the result.
         undefined: whether it gets an undefined length and a delimiter.
     """
@@ -96,7 +96,7 @@ def sequence_entry(
 
 
 def item_pieces(content: list[Piece], target: DataSetEncoding, *, undefined: bool) -> list[Piece]:
-    """Return a whole item, with a delimiter where it gets an undefined length."""
+    """Return a whole item, with a delimiter if it gets an undefined length."""
     size = UNDEFINED_LENGTH if undefined else pieces_length(content)
     head = item_header(size, target)
     tail = [_delimiter(ITEM_DELIMITER, target)] if undefined else []

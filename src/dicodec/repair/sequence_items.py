@@ -1,6 +1,6 @@
 """Reading the items of a sequence whose lengths and delimiters may be wrong (PS3.5 7.5).
 
-A length is believed where something that can follow is just behind it. Where it is not, an item
+A length is believed if something that can follow is just behind it. If not, an item
 ends before the next item or delimiter, and a sequence before the next element.
 """
 
@@ -29,9 +29,9 @@ class Items(NamedTuple):
     """The items of a sequence.
 
     Attributes:
-        pieces: all of them, without a delimiter; None where they are right as they lie.
-        content_end: where they end in the source.
-        end: where the sequence ends, behind a delimiter.
+        pieces: all of them, without a delimiter; None if they are right at their offsets.
+        content_end: offset of their end in the source.
+        end: offset of the sequence's end, behind a delimiter.
     """
 
     pieces: list[Piece] | None
@@ -43,12 +43,12 @@ class ItemReader:
     """Reads the items of sequences.
 
     Args:
-        source: where the bytes are.
+        source: holds the bytes.
         headers: reads headers there.
         limits: bounds on depth and count.
-        notes: takes what is odd.
-        form: what is made of elements.
-        read_element: reads one element and all that is in it.
+        notes: takes the oddities.
+        form: gives elements their form.
+        read_element: reads one element with all its content.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class ItemReader:
 
         Args:
             header: of the sequence.
-            end: where it surely ends, or what it cannot reach beyond.
-            place: where its items stand.
+            end: its sure end, or an offset that it cannot reach beyond.
+            place: the level of its items.
             bounded: whether it surely ends at `end`.
 
         Raises:
@@ -116,7 +116,7 @@ class ItemReader:
         return Items(parts if changed else None, position, position)
 
     def _check_end(self, header: ElementHeader, position: int, end: int, *, bounded: bool) -> None:
-        """A sequence without a delimiter ends where something else surely begins."""
+        """Check that a sequence without a delimiter ends before something that is not an item."""
         if position == self._cut_off:
             raise TruncatedFileError("a sequence has no delimiter", offset=position)
         tag, _ = self._headers.delimiter_at(position, header.encoding)
@@ -124,9 +124,7 @@ class ItemReader:
         if bounded or not (
             ended or self._headers.follows(position, end, header.encoding, header.tag)
         ):
-            raise MalformedFileError(
-                "something else where an item of a sequence should be", offset=position
-            )
+            raise MalformedFileError("there is no item of a sequence here", offset=position)
         if header.undefined:
             self._note(
                 "no-sequence-delimiter", f"{tag_text(header.tag)} has no delimiter", position
@@ -135,7 +133,7 @@ class ItemReader:
     def _item(
         self, position: int, length: int, end: int, place: Place, *, bounded: bool
     ) -> tuple[list[Piece] | None, int]:
-        """Read an item; return its bytes if they had to be written anew, and where it ends."""
+        """Read an item; return its bytes if they were rewritten, and the offset of its end."""
         value = position + DELIMITER_LENGTH
         level = TreeLevel(self._source, value, end, place.encoding, place.level)
         inside = place._replace(level=level, depth=place.depth + 1)
@@ -155,11 +153,11 @@ class ItemReader:
                 self._note("no-item-delimiter", "an item has no delimiter", stop)
                 right = False
             elif not undefined:
-                # Before another delimiter it might have taken up what follows its sequence.
+                # Before another delimiter it might have taken up elements behind its sequence.
                 next_tag, _ = self._headers.delimiter_at(after, place.encoding)
                 if not bounded and next_tag != ITEM:
                     raise TruncatedFileError(
-                        f"an item claims {length} bytes where {end - value} are left",
+                        f"an item has length {length}, but only {end - value} bytes remain",
                         offset=position,
                     )
                 self._note(
@@ -204,7 +202,7 @@ class ItemReader:
     def _elements_up_to_delimiter(
         self, position: int, end: int, place: Place
     ) -> tuple[list[Entry], int]:
-        """Read the elements up to an item, a delimiter or the end, and return where that is."""
+        """Read the elements up to an item, a delimiter or the end, and return its offset."""
         entries: list[Entry] = []
         previous = 0
         while position < end:
@@ -222,7 +220,7 @@ class ItemReader:
             raise LimitExceededError("an item has too many elements", offset=position)
 
     def _joined(self, entries: Sequence[Entry], start: int, stop: int) -> list[Piece] | None:
-        """Return the bytes of a level; None where they are all right as they lie."""
+        """Return the bytes of a level; None if all are right at their offsets."""
         position = start
         changed = False
         parts: list[Piece] = []
@@ -238,10 +236,10 @@ class ItemReader:
     def orphans(
         self, position: int, end: int, place: Place, previous: int
     ) -> tuple[ElementHeader, Items] | None:
-        """Read items whose sequence is missing, where their first attribute tells which it is.
+        """Read items whose sequence is missing, if their first attribute identifies it.
 
         Returns:
-            The header that the sequence would have, and its items; None where nobody can know it.
+            The header that the sequence would have, and its items; None if it cannot be known.
         """
         first, _ = self._headers.delimiter_at(position + DELIMITER_LENGTH, place.encoding)
         sequence, section = _SEQUENCE_OF_ITEMS.get(first, (0, ""))
@@ -259,4 +257,4 @@ class ItemReader:
 _SEQUENCE_OF_ITEMS = {
     0x00186012: (0x00186011, "PS3.3 C.8.5.5"),  # Region Spatial Format: Sequence of US Regions
 }
-"""Attributes that begin the items of one sequence only: its tag, and where that is said."""
+"""Attributes that begin the items of one sequence only: its tag, and its section."""

@@ -1,6 +1,6 @@
-"""The standard form of a file: what a strict reader takes, as far as nothing has to be invented.
+"""The standard form of a file: that of a strict reader, as far as nothing has to be invented.
 
-What is right already stays where it lies, byte for byte.
+Parts that are right stay at their offsets, byte for byte.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Standardized:
     """A file in its standard form.
 
     Attributes:
-        file: over other bytes than the source's where they had to be written anew.
-        repaired: what was put right, of what the file's own oddities do not say.
-        left: what is odd and was left, because its meaning is not known.
+        file: over bytes that differ from the source's if they had to be rewritten.
+        repaired: corrections that the file's own oddities do not name.
+        left: oddities that were left, because their meaning is not known.
     """
 
     file: DicomFile
@@ -47,7 +47,7 @@ def standard_form(file: DicomFile) -> Standardized:
 
     Raises:
         MalformedFileError, TruncatedFileError: an element has no sure reading.
-        LimitExceededError: there is more of something than the limits allow.
+        LimitExceededError: a number is past its limit.
     """
     form = _StandardFile(file)
     data_set = form.data_set()
@@ -63,13 +63,13 @@ def standard_form(file: DicomFile) -> Standardized:
 
 
 def readable_form(file: DicomFile) -> DicomFile | None:
-    """Return a file whose sequences can be read, too; None where nothing had to be changed.
+    """Return a file whose sequences can be read, too; None if nothing had to be changed.
 
-    Opening reads sequences only where their undefined length leaves no other way.
+    Opening reads sequences only if their undefined length leaves no other way.
 
     Raises:
         MalformedFileError, TruncatedFileError: an element has no sure reading.
-        LimitExceededError: there is more of something than the limits allow.
+        LimitExceededError: a number is past its limit.
     """
     notes = Notes()
     data_set = _in_form(file.data_set, ReadableForm(file.data_set.source, notes), notes)
@@ -79,7 +79,7 @@ def readable_form(file: DicomFile) -> DicomFile | None:
 
 
 def _in_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
-    """Return the elements in a form; the same data set where all of them are right."""
+    """Return the elements in a form; the same data set if all of them are right."""
     source, encoding = given.source, given.encoding
     tree = ElementTree(source, given.limits, notes, form)
     signed = given.number(tags.PIXEL_REPRESENTATION)
@@ -114,12 +114,12 @@ class _StandardFile:
         self._file = file
 
     def data_set(self) -> DataSet:
-        """Return the elements; the same data set where all of them are right."""
+        """Return the elements; the same data set if all of them are right."""
         given = self._file.data_set
         return _in_form(given, StandardForm(given.source, self.notes), self.notes)
 
     def corrections(self) -> tuple[Edit, ...]:
-        """Return what the Image Pixel Module has to say that was only assumed (PS3.3 C.7.6.3)."""
+        """Return the values of the Image Pixel Module that were only assumed (PS3.3 C.7.6.3)."""
         data_set, image = self._file.data_set, self._file.frames.description
         if image is None:
             return ()
@@ -134,7 +134,7 @@ class _StandardFile:
         return tuple(edit for edit in edits if edit.tag not in corrected)
 
     def check_pixel_data(self) -> None:
-        """Note what is wrong with the Pixel Data element; a result's is always written anew."""
+        """Note the faults of the Pixel Data element; a result's is always rewritten."""
         span, image = self._file.frames.span, self._file.frames.description
         if span.vr and image is not None:
             right = "OB" if span.undefined else native_vr(image, span.vr)
@@ -147,10 +147,10 @@ class _StandardFile:
             self.notes.add("odd-length", f"Pixel Data has {span.length} bytes", span.start)
 
     def check_head(self) -> None:
-        """Note what File Meta Information lacks; a result's is always complete (PS3.10 7.1)."""
+        """Note the gaps of File Meta Information; a result's is always complete (PS3.10 7.1)."""
         head, data_set = self._file.head, self._file.data_set
         if not head.elements:
-            return  # which is an oddity of its own
+            return  # it is an oddity of its own
         present = {element.tag for element in head.elements}
         lacking = []
         for tag in _REQUIRED_META:
@@ -169,8 +169,8 @@ class _StandardFile:
             and head.text(tag) != data_set.text(of_data_set)
         ]
         for tag in lacking:
-            what = "is not as in the data set" if tag in present else "is missing"
-            self.notes.add("incomplete-file-meta", f"{tag_text(tag)} {what}")
+            fault = "is not as in the data set" if tag in present else "is missing"
+            self.notes.add("incomplete-file-meta", f"{tag_text(tag)} {fault}")
 
 
 _IN_BOTH = {

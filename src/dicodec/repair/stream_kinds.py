@@ -1,4 +1,4 @@
-"""What a frame's stream is by its own first bytes and markers, and under which UIDs it belongs."""
+"""Recognise a frame's stream by its first bytes and markers, and find its transfer syntaxes."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ STARTS = {
     "jpeg": JPEG_START, "jpeg-ls": JPEG_START,
     "jpeg2000": JPEG_2000_START, "htj2k": JPEG_2000_START,
 }  # fmt: skip
-"""What a stream of a kind, or of a family of transfer syntaxes, begins with."""
+"""The first bytes of a stream of a kind, or of a family of transfer syntaxes."""
 
 END = b"\xff\xd9"
-"""What it ends with: EOI of JPEG and JPEG-LS, EOC of JPEG 2000."""
+"""The last bytes: EOI of JPEG and JPEG-LS, EOC of JPEG 2000."""
 
 CHECK_WHOLE = {
     "jpeg": jpeg.check_whole, "jpeg-ls": jpeg.check_whole,
     "jpeg2000": jpeg2000.check_whole, "htj2k": jpeg2000.check_whole,
 }  # fmt: skip
-"""What finds the end of a stream of a kind."""
+"""Functions that find the end of a stream of a kind."""
 
 
 def described(data: bytes) -> StreamDescription | None:
-    """Return what an image stream says of itself; None where no such stream begins here.
+    """Describe an image stream; None if no such stream begins here.
 
     Raises:
         TruncatedFrameError: the headers go on behind these bytes.
@@ -65,7 +65,7 @@ def described(data: bytes) -> StreamDescription | None:
 
 
 def described_whole(data: bytes) -> StreamDescription | None:
-    """Return what a whole frame's stream says of itself; None where it is none, or cut short."""
+    """Describe a whole frame's stream; None if it is not a stream, or cut short."""
     try:
         return described(data)
     except TruncatedFrameError:
@@ -73,10 +73,10 @@ def described_whole(data: bytes) -> StreamDescription | None:
 
 
 def described_at(source: ByteSource, start: int, length: int) -> StreamDescription | None:
-    """Return what the stream of this place says of itself; None where there is none.
+    """Describe the stream at an offset; None if there is none.
 
     Args:
-        source: where the stream is.
+        source: holds the stream.
         start: of the stream.
         length: of the stream; no more is read than its headers need.
     """
@@ -91,14 +91,14 @@ def described_at(source: ByteSource, start: int, length: int) -> StreamDescripti
 
 
 def headers_of(head: bytes, stream: StreamDescription) -> bytes:
-    """Return the least of a stream's first bytes from which it is described as it is.
+    """Return the least of a stream's first bytes that give the same description.
 
-    Whatever stream begins with them says the same of itself. b"" if they do not suffice, or if what
-    describes such streams looks at more than headers.
+    Any stream that begins with them is described so. b"" if they do not suffice, or if the
+    description of such streams takes more than headers.
 
     Args:
         head: the first bytes of the stream.
-        stream: what it says of itself.
+        stream: its description.
     """
     if stream.kind not in STARTS or described_whole(head) != stream:
         return b""
@@ -114,7 +114,7 @@ def headers_of(head: bytes, stream: StreamDescription) -> bytes:
 def described_after_junk(
     data: bytes, family: str | None, image: ImagePixelDescription
 ) -> StreamDescription | None:
-    """Return the stream that begins within these bytes, where it is of the image's own size.
+    """Return the stream that begins within these bytes, if it is of the image's own size.
 
     Args:
         data: a whole frame, or its first bytes.
@@ -206,11 +206,11 @@ def fits(stream: StreamDescription, syntax: TransferSyntax) -> bool:
 
 
 def syntax_for(stream: StreamDescription, *, lossless: bool) -> TransferSyntax | None:
-    """Return the transfer syntax that a stream belongs under; None where none can be named.
+    """Return the transfer syntax of a stream; None if none can be named.
 
     Args:
-        stream: what the stream says.
-        lossless: whether the file says of the image that nothing was lost. A reversible wavelet
+        stream: its description.
+        lossless: whether the file states that the image lost nothing. A reversible wavelet
             may have been cut to a rate, so the stream alone does not tell.
     """
     exact = lossless and stream.lossless is not False
@@ -273,13 +273,13 @@ def kind_without_signature(
     lengths: Sequence[int],
     image: ImagePixelDescription,
 ) -> str:
-    """Return the transfer syntax of frames that have no signature: "" where more than one fits.
+    """Return the transfer syntax of frames without a signature: "" if more than one fits.
 
     Args:
-        source: where the fragments are.
+        source: holds the fragments.
         starts: of the fragments, without the Basic Offset Table.
         lengths: of the same.
-        image: what the data set says.
+        image: as the data set describes it.
 
     Returns:
         "rle", "encapsulated-uncompressed", "deflated-frame" or "".

@@ -1,7 +1,7 @@
-"""Streams that are not as they should be within their frames, and what makes them so.
+"""Mend streams that are not as they should be within their frames.
 
-What is done to one frame's stream is a function from bytes to bytes; where what is missing may
-have told something about the pixels, the stream is refused.
+A mender of one frame's stream is a function from bytes to bytes. If missing bytes may
+have held something about the pixels, the stream is refused.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dicodec.model.stream import StreamDescription
 from dicodec.repair.stream_kinds import CHECK_WHOLE, END, STARTS
 
 type Mend = Callable[[bytes], bytes]
-"""Makes one frame's stream what it should be.
+"""Makes one frame's stream right.
 
-Raises FrameError where that cannot be done without inventing something.
+Raises FrameError if that cannot be done without inventing something.
 """
 type Decode = Callable[[bytes], bytes]
 """Returns the samples of a stream, as bytes."""
@@ -48,11 +48,11 @@ _ONE_SCAN = frozenset({_BASELINE, "extended sequential DCT"})
 
 @dataclass(frozen=True, slots=True)
 class StreamMender:
-    """Cuts off what is before and after a JPEG or JPEG 2000 stream, and adds what it lacks.
+    """Cuts off bytes before and after a JPEG or JPEG 2000 stream, and adds missing segments.
 
     Attributes:
         kind: of the stream, as in StreamDescription.
-        tables: marker segments that come after SOI where the stream has none of their kind.
+        tables: marker segments that come after SOI if the stream has none of their kind.
         decode: decodes a frame, to find out whether anything is missing.
         assumed: whether the tables are assumed, so that each stream has to prove them.
     """
@@ -87,7 +87,7 @@ class StreamMender:
         start = stream.find(STARTS[self.kind])
         if start < 0:
             return None
-        # A last zero may be the pad byte, or stand where a byte of the stream was cut off.
+        # A last zero may be the pad byte, or replace a byte of the stream that was cut off.
         body = stream[start:].removesuffix(b"\0")
         if body.endswith(b"\xff"):
             return None
@@ -107,8 +107,8 @@ def _has_all_tile_parts(codestream: bytes, decode: Decode) -> bool:  # noqa: ARG
 def _has_all_pixels(stream: bytes, decode: Decode) -> bool:
     """Whether all of a JPEG stream's pixels are there although its EOI is not.
 
-    They are if they stay the same whatever follows. The tails begin with each of the sixteen
-    half bytes, so some of them would have given another code to what is not coded yet.
+    They are if they stay the same before any bytes. The tails begin with each of the sixteen
+    half bytes, so some of them would have given another code to parts that are not coded yet.
     """
     description, _ = CHECK_WHOLE["jpeg"](stream + END)
     sequential = description.process in _ONE_SCAN or description.predictor is not None
@@ -156,12 +156,12 @@ def is_exactly_filled(stream: bytes, decode: Decode, kind: str) -> bool:
         if not _PROOFS[kind](body, decode):
             return False
         if kind == "jpeg-ls":
-            return True  # the decoder itself refuses what is left over
+            return True  # the decoder itself refuses bytes left over
         whole = decode(body + END)
         shorter = body[: -max(8, len(body) // 100)]
         try:
             return decode(shorter + b"\0" * 8 + END) != whole
-        except TruncatedFrameError:  # the decoder itself misses what was cut off
+        except TruncatedFrameError:  # the decoder itself misses the bytes cut off
             return True
     except FrameError:
         return False
@@ -212,7 +212,7 @@ def split_tables(tables: bytes) -> list[tuple[int, bytes]]:
 
 
 def tables_only(stream: bytes) -> bytes:
-    """Return the tables of an abbreviated stream that has nothing else; b"" where it has more.
+    """Return the tables of an abbreviated stream that has nothing else; b"" if it has more.
 
     ISO/IEC 10918-1 B.5: SOI, tables, EOI.
     """
@@ -246,25 +246,25 @@ class RleMender:
         """Return the frame with the same segments.
 
         Raises:
-            FrameError: where the segments are, or which are the image's, is not sure.
+            FrameError: the segments, or their order, are not sure.
         """
         planes = rle.planes(stream, self.planes, self.size)
         return rle.join_segments([bytes(plane) for plane in planes])
 
 
 def rle_oddities(head: bytes, offset: int, planes: int) -> list[Oddity]:
-    """Return what is odd about the header of an RLE frame (PS3.5 G.3, G.5).
+    """Return the oddities of the header of an RLE frame (PS3.5 G.3, G.5).
 
     Args:
         head: the header.
-        offset: where it is.
+        offset: of the header.
         planes: how many segments the frame has to have, and has at least.
     """
     count, offsets = rle.read_header(head)
     used = offsets[:planes]
     found = []
     if count > planes or any(offsets[planes:]):
-        text = f"the RLE header has {max(count, planes)} segments where {planes} hold the image"
+        text = f"the RLE header has {max(count, planes)} segments, but {planes} hold the image"
         if count == planes:
             text = "the RLE header has offsets of segments that it does not count"
         found.append(Oddity("spare-rle-segments", text, offset))

@@ -1,6 +1,6 @@
 """The top level of a data set that a plain reader cannot walk: every byte explained, or none.
 
-A file that was cut off stays an error: what is missing cannot be told from what was never there.
+A file that was cut off stays an error, because missing bytes may have held anything.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ _LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, 0xFFFE})
 _LOW_BYTES = frozenset(group & 0xFF for group in _LATE_GROUPS)
 _ALL_VRS = LONG_FORM | SHORT_FORM
 _SWAPPED_ITEM_GROUP = b"\xff\xfe"
-"""FEFF, which no element has: what follows belongs to a sequence that was not read as one."""
+"""FEFF, which no element has: a sequence that was not read as one goes on here."""
 _MOST_STRAY_BYTES = 256
 _SURE_ELEMENTS = 6
-"""Elements with rising tags that show where a data set begins."""
+"""Elements with rising tags that show the start of a data set."""
 
 
 def walk_tolerantly(
     source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
 ) -> WalkedDataSet | None:
-    """Return a data set of which plain walking failed; None where no reading of it is sure.
+    """Return a data set that plain walking cannot read; None if no reading of it is sure.
 
-    What is right stays at its offset; what had to be written anew lies behind the source's end.
+    Right parts stay at their offsets; rewritten ones lie behind the source's end.
 
     Args:
-        source: where the bytes are.
+        source: holds the bytes.
         start: of the data set.
-        encoding: that it begins in.
-        limits: bounds on what it may claim.
+        encoding: of its first element.
+        limits: bounds on its claims.
 
     Raises:
-        LimitExceededError: there is more of something than the limits allow.
+        LimitExceededError: a number is past its limit.
     """
     walk = _Walk(source, start, encoding, limits)
     try:
@@ -122,7 +122,7 @@ class _Walk:
                 self._take_element()
 
     def walked(self) -> WalkedDataSet:
-        """Return what was found."""
+        """Return the data set."""
         walker = self._pixels or Walker(self._source, self._limits)
         encoding = self._encoding
         if self._states_vrs and not encoding.explicit_vr:
@@ -199,13 +199,13 @@ class _Walk:
         if self._fill(0) and not self._placed.elements:
             return False
         if not self._fill(0):
-            raise MalformedFileError("zeros where an element should be", offset=self._position)
+            raise MalformedFileError("there are zeros instead of an element", offset=self._position)
         self._note("trailing-zeros", "zero bytes after the last element")
         self._position = self._source.size
         return True
 
     def _garbage_to_the_end(self) -> bool:
-        """Whether what is left is fill, or comes after Pixel Data and can be no element."""
+        """Whether the rest is fill, or comes after Pixel Data and cannot be an element."""
         first = self._headers.bytes_at(self._position, 8)
         pixels = self._pixels
         if not self._placed.elements or not (

@@ -20,7 +20,7 @@ _PAPYRUS_GROUP = 0x0041
 
 
 def as_of_vendor(file: DicomFile) -> DicomFile:
-    """Return a file with what its vendor's or its age's ways are put into DICOM's.
+    """Return a file whose vendor's or old conventions are replaced by DICOM's.
 
     Raises:
         ReadError: its way is known, and its pixels cannot be read.
@@ -57,10 +57,10 @@ def _of_acr_nema(file: DicomFile) -> DicomFile:
 def private_element(
     data_set: DataSet, group: int, creator: str, element: int
 ) -> ElementSpan | None:
-    """Return an element of a private block (PS3.5 7.8.1), None where there is none.
+    """Return an element of a private block (PS3.5 7.8.1), None if there is none.
 
     Args:
-        data_set: where to look.
+        data_set: the data set to search.
         group: odd.
         creator: of the block.
         element: the lower byte of the element's number.

@@ -1,4 +1,4 @@
-"""Which VR an element should have, and whether its value could have it (PS3.5 6.2, PS3.6)."""
+"""Find the right VR of an element, and check whether its value could have it (PS3.5 6.2, PS3.6)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _CONTROLS = frozenset(b"\t\n\f\r\x1b")
 
 
 def known_vr(tag: int, first: bytes, level: Level) -> str:
-    """Return the VR that the dictionaries give an element; "UN" where they do not know it.
+    """Return the VR that the dictionaries give an element; "UN" if they do not know it.
 
     Args:
         tag: of the element.
         first: its value, as far as a Private Creator's would go.
-        level: where it stands.
+        level: the level it belongs to.
     """
     header = header_by_tag(tag) or header_by_level(tag, first, level)
     return header.name.decode()
 
 
 def allowed_vrs(tag: int) -> frozenset[str]:
-    """Return the VRs that PS3.6 lets an element have; none where it does not know it."""
+    """Return the VRs that PS3.6 lets an element have; none if it does not know the tag."""
     entry = entry_of(tag)
     return frozenset(entry.vr.split(" or ")) if entry else frozenset()
 
@@ -72,7 +72,7 @@ def value_fits(vr: str, tag: int, length: int, value: bytes, character_set: str)
 
 
 def text_faults(vr: str, tag: int, value: bytes, character_set: str) -> str:
-    """Return in words what is wrong with a text value; "" where nothing is."""
+    """Return the fault of a text value in words; "" if there is none."""
     row = VALUE_REPRESENTATIONS[vr]
     raw = value.rstrip(b"\0") if vr == "UI" else value
     if any(byte < 0x20 and byte not in _CONTROLS for byte in raw):
@@ -87,10 +87,10 @@ def text_faults(vr: str, tag: int, value: bytes, character_set: str) -> str:
         if vr == "PN":
             limit, longest = PERSON_NAME_GROUP_LIMIT, max(map(len, bare.split("=")))
         if limit is not None and longest > limit:
-            return f"has {longest} characters where VR {vr} holds {limit}"
+            return f"has {longest} characters, but VR {vr} holds {limit}"
         if bare and not row.in_character_set and not form.pattern.fullmatch(bare):
             return f"is not of the form of VR {vr}"
-    # A value of no length is allowed whatever the multiplicity (PS3.5 7.4.2, 7.4.4).
+    # A value of no length is allowed with any multiplicity (PS3.5 7.4.2, 7.4.4).
     count = len(values) if text.strip(" ") else 0
     return "" if _multiplicity_fits(tag, count) else "has too many or too few values"
 

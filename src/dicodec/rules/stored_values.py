@@ -83,9 +83,9 @@ def meaning_of(
 def fill_values(image: ImagePixelDescription, padding: float | None) -> tuple[float, ...]:
     """Return the samples of a pixel of a lost frame.
 
-    It is Pixel Padding Value, if there is one; if not, the darkest gray, in MONOCHROME1 is the
-    largest value, and of signed samples the smallest, because 0 would be a density like others.
-    It is black in colors, and index 0 of a palette (PS3.3 C.7.5.1.1.2, C.7.6.3).
+    Pixel Padding Value, if there is one. If not, the darkest gray: the largest value in
+    MONOCHROME1, else the smallest, because 0 of signed samples would be a density like others.
+    Black in colors; index 0 of a palette (PS3.3 C.7.5.1.1.2, C.7.6.3).
 
     Args:
         image: the decoded image.
