@@ -61,7 +61,7 @@ class DicodecError(Exception):
         hint: the way out.
 
     Message and hint name options as calls have them, between backquotes: `overwrite=True`. Other
-    entrances word them with `dicodec.model.option_words`.
+    entrances word them with `dicodec.model.wording`.
     """
 
     code: ClassVar[str] = "error"

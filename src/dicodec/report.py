@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from dicodec.model.oddity import Oddity
-from dicodec.model.salvage import DamagedFrame
+from dicodec.model.findings import DamagedFrame, Oddity
 
 LEFT_ALONE = "left alone"
 """The action of a file that was to be replaced in place and was right already."""

@@ -11,7 +11,6 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom.valuerep import DSfloat
 
 from dicodec.errors import InvalidOptionError, MalformedFileError
 from dicodec.part10.character_set import decode_text, encode_text
@@ -23,7 +22,7 @@ from dicodec.part10.encoding import (
     DataSetEncoding,
 )
 from dicodec.part10.value_forms import check_multiplicity
-from dicodec.part10.values import decimal_string, encode_user_value, parse_values
+from dicodec.part10.values import encode_user_value, parse_values
 
 WITHOUT_NAME = {"chrSQEncoding.dcm", "chrSQEncoding1.dcm"}
 CHARACTER_SET_FILES = sorted(
@@ -184,26 +183,6 @@ def test_parse_values(vr: str, raw: bytes, values: tuple[object, ...]) -> None:
 def test_what_is_no_value_is_malformed(vr: str, raw: bytes) -> None:
     with pytest.raises(MalformedFileError):
         parse_values(vr, raw, EXPLICIT_LITTLE)
-
-
-@given(number=st.floats(allow_nan=False, allow_infinity=False))
-def test_decimal_strings_fit_and_are_as_near_as_pydicoms(number: float) -> None:
-    text = decimal_string(number)
-
-    assert len(text) <= 16
-    theirs = DSfloat(number, auto_format=True)
-    assert abs(float(text) - number) <= abs(float(str(theirs)) - number) * (1 + 1e-12)
-
-
-@pytest.mark.parametrize("number", [0.0, 1.0, -2.5, 0.661468, 100.0, 1e-7])
-def test_short_decimals_keep_their_digits(number: float) -> None:
-    assert float(decimal_string(number)) == number
-
-
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_no_decimal_string_for_what_is_no_number(number: float) -> None:
-    with pytest.raises(InvalidOptionError):
-        decimal_string(number)
 
 
 ACCEPTED = [

@@ -37,7 +37,7 @@ ALLOWED_TO_CHANGE = {
 
 REPAIRED = {
     # an item of the sequence claims more bytes than it has, which in another encoding cannot stay
-    "dicomdir/DICOMDIR-nooffset": {tags.DIRECTORY_RECORD_SEQUENCE},
+    "dicomdir/DICOMDIR-nooffset": {0x00041220},  # Directory Record Sequence
 }
 
 

@@ -13,7 +13,7 @@ from dicodec.batch.sources.cloud_source import CloudObject, open_object
 from dicodec.conversion.output.result_file import Target
 from dicodec.conversion.planning.conversion_plan import Action
 from dicodec.errors import DicodecError, TargetExistsError, kind_of
-from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 from dicodec.report import LEFT_ALONE, ConversionReport

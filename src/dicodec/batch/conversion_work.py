@@ -24,8 +24,8 @@ from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError
-from dicodec.model.lines import json_line
-from dicodec.model.object_url import is_object_url
+from dicodec.model.source_names import is_object_url
+from dicodec.model.wording import json_line
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks

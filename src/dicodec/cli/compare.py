@@ -11,8 +11,8 @@ from dicodec.cli.printing import SOME_FAILED, print_failure, print_line
 from dicodec.comparison.compare import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.limits import limits_of
-from dicodec.model.lines import json_line
 from dicodec.model.option_table import OPTIONS
+from dicodec.model.wording import json_line
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:

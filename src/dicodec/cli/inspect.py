@@ -11,8 +11,8 @@ from dicodec.cli.printing import SOME_FAILED, print_failure
 from dicodec.conversion.inspection import Inspection, inspect
 from dicodec.errors import DicodecError, SourceUnavailableError
 from dicodec.model.limits import limits_of
-from dicodec.model.lines import json_line, one_line
 from dicodec.model.option_table import OPTIONS
+from dicodec.model.wording import json_line, one_line
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State, as_fields
 from dicodec.cli.printing import print_line
 from dicodec.cli.service_arguments import QUEUE, find_broker_url
-from dicodec.model.lines import json_line
+from dicodec.model.wording import json_line
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -149,7 +149,7 @@ def _print_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:
 
     error = InvalidOptionError(wrong.message, hint=f"see {wrong.program} --help")
     if "--json" in given:
-        from dicodec.model.lines import json_line
+        from dicodec.model.wording import json_line
 
         with_data = not {("-o", "-"), ("--output", "-")}.isdisjoint(pairwise(given))
         stream = sys.stderr if with_data else sys.stdout

@@ -13,7 +13,7 @@ from dicodec.cli.convert.output import format_report
 from dicodec.cli.printing import SOME_FAILED, in_switches, print_failure, print_line
 from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.model.lines import json_line
+from dicodec.model.wording import json_line
 from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.repair.opening import open_tolerantly
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dicodec.cli.option_arguments import parse_size
 from dicodec.errors import InvalidOptionError
-from dicodec.model.object_url import is_object_url
 from dicodec.model.option_table import TO
+from dicodec.model.source_names import is_object_url
 
 if TYPE_CHECKING:
     from dicodec.service.jobs.logs import Log

@@ -33,8 +33,8 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute
+from dicodec.model.findings import Oddity
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
-from dicodec.model.oddity import Oddity
 from dicodec.model.option_table import INDEPENDENT
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source

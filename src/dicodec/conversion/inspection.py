@@ -12,9 +12,9 @@ from dicodec.conversion.planning.all_frames import FrameSurvey, survey_frames
 from dicodec.conversion.planning.plan_conversion import plan_conversion
 from dicodec.errors import DicodecError, ReadError
 from dicodec.model import tags
+from dicodec.model.findings import Oddity
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import writable
 from dicodec.options import ConversionOptions

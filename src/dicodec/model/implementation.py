@@ -1,4 +1,4 @@
-"""Identity of this program: its version, and the identifiers that results carry."""
+"""Identity of this program, in a file of its own because the build reads the version here."""
 
 VERSION = "0.1.0"
 

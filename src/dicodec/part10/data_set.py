@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dicodec.errors import LimitExceededError, TruncatedFileError
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.oddity import Oddity
 from dicodec.part10.elements import ElementSpan, items_state_vrs, walk_elements, walk_items
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,

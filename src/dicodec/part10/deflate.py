@@ -6,8 +6,8 @@ import zlib
 from typing import BinaryIO
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import Limits
-from dicodec.model.oddity import Oddity
 from dicodec.part10.source import (
     SPOOL_SIZE,
     ByteSource,

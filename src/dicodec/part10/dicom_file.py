@@ -17,8 +17,8 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import (
     EXPLICIT_BE,
     EXPLICIT_LE,

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model import tags
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.oddity import Oddity
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -27,7 +28,7 @@ from dicodec.part10.vr import LONG_FORM, SHORT_FORM, states_vr
 ITEM = 0xFFFEE000
 ITEM_DELIMITER = 0xFFFEE00D
 SEQUENCE_DELIMITER = 0xFFFEE0DD
-PIXEL_DATA_TAGS = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009})
+PIXEL_DATA_TAGS = frozenset({tags.PIXEL_DATA, tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA})
 """Pixel Data, Float Pixel Data, Double Float Pixel Data."""
 
 _FILE_META_GROUP = 0x0002
@@ -262,7 +263,7 @@ class Walker:
         self, tag: int, vr: str, value: int, end: int, encoding: DataSetEncoding, depth: int
     ) -> tuple[int, int]:
         """Return the ends of the content of an element of undefined length, and of the element."""
-        if tag == 0x7FE00010 and depth == 0:
+        if tag == tags.PIXEL_DATA and depth == 0:
             return self._fragments_end(value, end, encoding)
         if vr == "UN" and self._explicit_inside(value):
             self._note("explicit-in-un", f"{tag_text(tag)} is UN and holds explicit VRs", value)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from dicodec.errors import LimitExceededError, MalformedFileError, NotDicomError, TruncatedFileError
 from dicodec.model import tags
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.oddity import Oddity
 from dicodec.model.stream import JP2_START, JPEG_2000_START, JPEG_START
 from dicodec.part10.dictionary import vr_of
 from dicodec.part10.elements import ElementSpan, Walker

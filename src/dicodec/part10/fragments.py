@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from dicodec.errors import MalformedFileError, MissingFrameError
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 from dicodec.model.stream import (
     JP2_START,
     JPEG_2000_START,

@@ -8,10 +8,9 @@ from itertools import count
 
 from dicodec.errors import MalformedFileError, MissingFrameError
 from dicodec.model import tags
+from dicodec.model.findings import Oddity, Salvage
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.oddity import Oddity
 from dicodec.model.option_table import FILL
-from dicodec.model.salvage import Salvage
 from dicodec.model.transfer_syntax import Storage, TransferSyntax
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import ElementSpan

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
+from dicodec.model.findings import Oddity
 from dicodec.model.image import PHOTOMETRIC_INTERPRETATIONS, ImagePixelDescription
-from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.embedded_overlays import embedded_overlays, is_within_samples
 
 _REQUIRED = (
     ("Rows", tags.ROWS),
@@ -230,3 +229,27 @@ def _number_of_frames(data_set: DataSet | _Known, oddities: list[Oddity]) -> int
     if frames == 0:
         oddities.append(Oddity("zero-frames", "NumberOfFrames is 0; taken as 1"))
     return max(frames, 1)
+
+
+def embedded_overlays(
+    number: Callable[[int], int | None], find: Callable[[int], object | None]
+) -> Iterator[tuple[int, int]]:
+    """Yield the group of each overlay without data of its own, and its bit position.
+
+    Args:
+        number: returns the number that a data set has under a tag.
+        find: returns an element of the data set, or None.
+    """
+    for group in tags.OVERLAY_GROUPS:
+        high = group << 16
+        allocated = number(high | tags.OVERLAY_BITS_ALLOCATED)
+        if allocated is None or find(high | tags.OVERLAY_DATA) is not None:
+            continue
+        position = number(high | tags.OVERLAY_BIT_POSITION) or 0
+        if allocated != 1 or position:
+            yield group, position
+
+
+def is_within_samples(position: int, bits_stored: int, high_bit: int) -> bool:
+    """Return whether a bit, counted from the lowest of a word, belongs to the sample."""
+    return high_bit - bits_stored < position <= high_bit

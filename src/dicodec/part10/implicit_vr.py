@@ -12,15 +12,13 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from dicodec.model import tags
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.oddity import Oddity
 from dicodec.part10.dictionary import private_vr, vr_of
 from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding, tag_bytes
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
-
-WAVEFORM_BITS_ALLOCATED = 0x54001004
 
 _WAVEFORM_GROUP = 0x5400
 _WORDS = {"OB or OW": "OW", "US or OW": "OW", "US or SS or OW": "OW"}
@@ -159,7 +157,7 @@ def header_by_level(tag: int, value: bytes, level: Level) -> VrHeader:
     if vr == "US or SS":
         vr = "SS" if level.number(tags.PIXEL_REPRESENTATION) == 1 else "US"
     elif vr == "OB or OW" and tag >> 16 == _WAVEFORM_GROUP:
-        vr = "OB" if level.number(WAVEFORM_BITS_ALLOCATED) == 8 else "OW"
+        vr = "OB" if level.number(tags.WAVEFORM_BITS_ALLOCATED) == 8 else "OW"
     elif vr in _WORDS:
         vr = _WORDS[vr]
     return HEADERS[vr.encode()] if vr else UN

@@ -13,7 +13,7 @@ from typing import Any
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,

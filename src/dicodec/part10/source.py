@@ -8,7 +8,8 @@ import os
 import stat
 import sys
 from collections.abc import Buffer, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, TypeGuard, cast, runtime_checkable
 
@@ -352,3 +353,25 @@ def read_chunks(source: ByteSource, start: int, end: int, size: int = COPY_SIZE)
             raise ReadError("the source became shorter while it was read", offset=start)
         yield chunk
         start += len(chunk)
+
+
+@contextmanager
+def named_file(source: ByteSource, path: str | None) -> Iterator[str]:
+    """Yield the path of a source; of a temporary copy if it has none.
+
+    Raises:
+        DiskFullError: the disk has no room for the copy.
+        ReadError: the source cannot be read, or the copy not be written.
+    """
+    if path is not None:
+        yield path
+        return
+    import tempfile  # most sources have a name, and it takes milliseconds to load
+
+    with tempfile.TemporaryDirectory(prefix="dicodec-") as folder:
+        copy = Path(folder) / "copy.dcm"
+        with copy.open("wb") as file:
+            for chunk in read_chunks(source, 0, source.size):
+                write_spool(file, [chunk])
+            write_spool(file, [], flush=True)
+        yield str(copy)

@@ -87,20 +87,6 @@ def _number(vr: str, text: str) -> int | float:
     return number
 
 
-def decimal_string(number: float) -> str:
-    """Return a number as DS: the nearest to it that 16 characters can write (PS3.5 6.2).
-
-    Raises:
-        InvalidOptionError: the number is infinite or NaN.
-    """
-    if not math.isfinite(number):
-        raise InvalidOptionError(f"VR DS cannot hold {number}")
-    text = repr(number)
-    text = text.removesuffix(".0")
-    candidates = (f"{number:.{digits}g}" for digits in range(17, 0, -1))
-    return text if len(text) <= 16 else next(one for one in candidates if len(one) <= 16)
-
-
 def encode_user_value(
     tag: int,
     text: str,

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 
 from dicodec.errors import LimitExceededError
 from dicodec.model import tags
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 from dicodec.part10.character_set import decode_surely
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import vr_of

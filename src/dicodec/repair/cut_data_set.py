@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dicodec.errors import TruncatedFileError
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import Limits
-from dicodec.model.oddity import Oddity
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker
 from dicodec.part10.encoding import DataSetEncoding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 from dicodec.part10.file_meta import begins_data_set
 from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import states_vr

@@ -11,8 +11,8 @@ from dicodec.codecs.streams import rle
 from dicodec.codecs.table import decoder_for
 from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
+from dicodec.model.findings import Oddity
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
-from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, by_name
 from dicodec.part10.data_set import WalkedDataSet

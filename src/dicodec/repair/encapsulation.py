@@ -6,8 +6,8 @@ from itertools import islice
 
 from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
+from dicodec.model.findings import Oddity
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import (
     EXPLICIT_BE,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
+from dicodec.model.findings import Oddity
 from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescription
-from dicodec.model.oddity import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import keyword_of

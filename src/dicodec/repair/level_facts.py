@@ -8,11 +8,11 @@ from dicodec.errors import ReadError
 from dicodec.model import tags
 from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import DataSetEncoding
-from dicodec.part10.implicit_vr import WAVEFORM_BITS_ALLOCATED, Level
+from dicodec.part10.implicit_vr import Level
 from dicodec.part10.source import ByteSource
 from dicodec.repair.element_headers import ElementHeader
 
-_NUMBERS = frozenset({tags.PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED})
+_NUMBERS = frozenset({tags.PIXEL_REPRESENTATION, tags.WAVEFORM_BITS_ALLOCATED})
 
 
 class TreeLevel:
@@ -64,7 +64,7 @@ class TreeLevel:
 
     def number(self, tag: int) -> int | None:
         """Return the value of an US element of this level or else of a level around it."""
-        if tag not in self._numbers and tag == WAVEFORM_BITS_ALLOCATED:
+        if tag not in self._numbers and tag == tags.WAVEFORM_BITS_ALLOCATED:
             self._numbers[tag] = self._ahead(tag)  # it comes after elements that depend on it
         own = self._numbers.get(tag)
         if own is not None or self._parent is None:

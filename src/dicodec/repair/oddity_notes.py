@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 
 _EACH = 10
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile, Repairs, Source, open_dicom

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.overlays import OVERLAY_BIT_POSITION
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.embedded_overlays import embedded_overlays, is_within_samples
+from dicodec.part10.image_attributes import embedded_overlays, is_within_samples
 from dicodec.repair.image_attributes import Known
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def known_overlay_position(
             found |= _all_bits(some) & ~samples & ~image.overlay_bits
     if found.bit_count() != 1:
         return {}
-    return {misplaced[0] << 16 | OVERLAY_BIT_POSITION: found.bit_length() - 1}
+    return {misplaced[0] << 16 | tags.OVERLAY_BIT_POSITION: found.bit_length() - 1}
 
 
 def _all_bits(words: NDArray[Any]) -> int:

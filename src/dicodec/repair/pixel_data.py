@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
+from dicodec.model.findings import Oddity
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile

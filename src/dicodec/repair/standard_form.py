@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import keyword_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dicodec.codecs.streams import jpeg2000, rle
 from dicodec.codecs.streams.jpeg_markers import DHT, DQT, SOI, SOS, find_start, walk
 from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 from dicodec.model.stream import StreamDescription
 from dicodec.repair.stream_kinds import CHECK_WHOLE, END, STARTS
 

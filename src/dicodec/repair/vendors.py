@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dicodec.errors import MalformedFileError, UnsupportedSourceError
 from dicodec.model import tags
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.elements import ElementSpan, Walker

@@ -7,7 +7,6 @@ from enum import Enum, auto
 
 from dicodec.model import tags
 from dicodec.model.image import MONOCHROME
-from dicodec.model.overlays import IMAGE_FRAME_ORIGIN, OVERLAY_BIT_POSITION, OVERLAY_GROUPS
 from dicodec.rules.per_frame_attributes import PER_FRAME
 from dicodec.rules.photometric_edits import ROI_MEAN, ROI_STANDARD_DEVIATION
 
@@ -65,7 +64,7 @@ _ROWS = (
     (0x00283010, Circumstance.INVERTED, "stored values inverted"),  # VOI LUT Sequence
     *(
         (group << 16 | ROI_MEAN, Circumstance.INVERTED, "stored values inverted")
-        for group in OVERLAY_GROUPS
+        for group in tags.OVERLAY_GROUPS
     ),
     # PALETTE COLOR against RGB (C.7.6.3.1.5, C.7.6.3.1.6)
     (tags.SAMPLES_PER_PIXEL, Circumstance.PALETTE, "palette applied"),
@@ -97,8 +96,8 @@ _ROWS = (
             0x00281101, 0x00281200, 0x00409096,
             0x00281040, 0x00281041,  # Pixel Intensity Relationship, its Sign
             0x00541001, 0x00541006,  # Units, SUV Type
-            *(group << 16 | ROI_MEAN for group in OVERLAY_GROUPS),
-            *(group << 16 | ROI_STANDARD_DEVIATION for group in OVERLAY_GROUPS),
+            *(group << 16 | ROI_MEAN for group in tags.OVERLAY_GROUPS),
+            *(group << 16 | ROI_STANDARD_DEVIATION for group in tags.OVERLAY_GROUPS),
         )
     ),
     # a salvaged result is another image; frames may be missing from it
@@ -106,7 +105,7 @@ _ROWS = (
         (tag, Circumstance.SALVAGED, "salvaged")
         for tag in (
             tags.IMAGE_COMMENTS, tags.NUMBER_OF_FRAMES, *PER_FRAME,
-            *(group << 16 | IMAGE_FRAME_ORIGIN for group in OVERLAY_GROUPS),
+            *(group << 16 | tags.IMAGE_FRAME_ORIGIN for group in tags.OVERLAY_GROUPS),
             tags.SOP_INSTANCE_UID, tags.IMAGE_TYPE, tags.DERIVATION_DESCRIPTION,
             tags.DERIVATION_CODE_SEQUENCE, tags.SOURCE_IMAGE_SEQUENCE,
             tags.REFERENCED_SERIES_SEQUENCE,
@@ -121,7 +120,7 @@ _ROWS = (
         for tag in (
             tags.SAMPLES_PER_PIXEL, tags.ROWS, tags.COLUMNS, tags.NUMBER_OF_FRAMES,
             tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION,
-            *(group << 16 | OVERLAY_BIT_POSITION for group in OVERLAY_GROUPS),
+            *(group << 16 | tags.OVERLAY_BIT_POSITION for group in tags.OVERLAY_GROUPS),
         )
     ),
 )  # fmt: skip

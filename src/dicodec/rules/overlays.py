@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
+from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.overlays import (
-    IMAGE_FRAME_ORIGIN,
-    NUMBER_OF_FRAMES_IN_OVERLAY,
-    OVERLAY_BIT_POSITION,
-    OVERLAY_BITS_ALLOCATED,
-    OVERLAY_COLUMNS,
-    OVERLAY_DATA,
-    OVERLAY_ORIGIN,
-    OVERLAY_ROWS,
-)
 
 
 def overlay_edits(
@@ -29,17 +20,19 @@ def overlay_edits(
     """
     high = group << 16
     edits: list[Edit] = [
-        SetAttribute(high | OVERLAY_ROWS, "US", (image.rows,)),
-        SetAttribute(high | OVERLAY_COLUMNS, "US", (image.columns,)),
-        SetAttribute(high | OVERLAY_BITS_ALLOCATED, "US", (1,)),
-        SetAttribute(high | OVERLAY_BIT_POSITION, "US", (0,)),
-        SetAttribute(high | OVERLAY_DATA, "OW", data),
+        SetAttribute(high | tags.OVERLAY_ROWS, "US", (image.rows,)),
+        SetAttribute(high | tags.OVERLAY_COLUMNS, "US", (image.columns,)),
+        SetAttribute(high | tags.OVERLAY_BITS_ALLOCATED, "US", (1,)),
+        SetAttribute(high | tags.OVERLAY_BIT_POSITION, "US", (0,)),
+        SetAttribute(high | tags.OVERLAY_DATA, "OW", data),
     ]
     if not has_origin:
-        edits.append(SetAttribute(high | OVERLAY_ORIGIN, "SS", (1, 1)))
+        edits.append(SetAttribute(high | tags.OVERLAY_ORIGIN, "SS", (1, 1)))
     if image.number_of_frames > 1:
         edits += [
-            SetAttribute(high | NUMBER_OF_FRAMES_IN_OVERLAY, "IS", str(image.number_of_frames)),
-            SetAttribute(high | IMAGE_FRAME_ORIGIN, "US", (1,)),
+            SetAttribute(
+                high | tags.NUMBER_OF_FRAMES_IN_OVERLAY, "IS", str(image.number_of_frames)
+            ),
+            SetAttribute(high | tags.IMAGE_FRAME_ORIGIN, "US", (1,)),
         ]
     return tuple(edits)

@@ -14,8 +14,8 @@ from dicodec.batch.sources.archives import list_members, open_member
 from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.errors import DicodecError, ReadError
-from dicodec.model.archive_names import is_archive
 from dicodec.model.limits import DEFAULT_LIMITS
+from dicodec.model.source_names import is_archive
 from helpers.archives import make_archive
 from helpers.made import IMAGE_KINDS
 

@@ -48,7 +48,7 @@ from dicodec.errors import (
     WriteError,
 )
 from dicodec.model.limits import DEFAULT_LIMITS
-from dicodec.model.object_url import ObjectUrl, is_object_url, parse_object_url
+from dicodec.model.source_names import ObjectUrl, is_object_url, parse_object_url
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.source import OpenSource
 from dicodec.report import LEFT_ALONE

@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from dicodec.errors import DicodecError, kind_of
-from dicodec.model.lines import json_line
-from dicodec.model.option_words import as_switch, reworded
+from dicodec.model.wording import as_switch, json_line, reworded
 
 LEDGER_NAME = ".dicodec-ledger.sqlite"
 """Default name of a ledger, in the output folder, or beside the sources if they are replaced."""

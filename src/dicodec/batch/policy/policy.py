@@ -20,8 +20,8 @@ from dicodec.batch.policy.conditions import ValueTest, check_keys, format_value,
 from dicodec.batch.policy.facts import FACTS, FoundValue, read_attribute
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.errors import InvalidOptionError
-from dicodec.model.option_words import as_key, reworded
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, by_name
+from dicodec.model.wording import as_key, reworded
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of, tag_of

@@ -26,7 +26,7 @@ from dicodec.errors import (
     TargetUnavailableError,
     WriteError,
 )
-from dicodec.model.object_url import ObjectUrl
+from dicodec.model.source_names import ObjectUrl
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

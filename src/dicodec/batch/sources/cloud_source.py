@@ -15,7 +15,7 @@ from typing import Self
 
 from dicodec.batch.sources.cloud import fetch, read_facts
 from dicodec.errors import ReadError, SourceUnavailableError
-from dicodec.model.object_url import ObjectUrl
+from dicodec.model.source_names import ObjectUrl
 from dicodec.part10.source import SPOOL_SIZE, write_spool
 
 BLOCK_SIZE = 256 << 10

@@ -11,9 +11,8 @@ from dicodec.batch.sources.folders import BACKUP, FoundFile, PassedOver, WalkOpt
 from dicodec.batch.sources.references import SourceReference, refer_to_file, refer_to_object
 from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.model.archive_names import ARCHIVE_SUFFIXES, is_archive
 from dicodec.model.limits import Limits
-from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.model.source_names import ARCHIVE_SUFFIXES, is_archive, is_object_url, parse_object_url
 
 
 @dataclass(frozen=True, slots=True)

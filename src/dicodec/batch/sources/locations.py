@@ -7,7 +7,7 @@ from hashlib import blake2s
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.errors import DicodecError
-from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.model.source_names import is_object_url, parse_object_url
 
 if TYPE_CHECKING:
     from dicodec.batch.sources.cloud import ObjectFacts

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dicodec.batch.sources.references import SourceReference
-from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.model.source_names import is_object_url, parse_object_url
 
 if TYPE_CHECKING:
     from dicodec.part10.dicom_file import Source

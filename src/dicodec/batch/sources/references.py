@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dicodec.batch.sources.locations import derive_version, make_absolute
 from dicodec.errors import SourceUnavailableError
-from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.model.source_names import is_object_url, parse_object_url
 
 if TYPE_CHECKING:
     from dicodec.batch.sources.cloud import ObjectFacts

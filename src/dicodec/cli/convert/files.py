@@ -29,8 +29,8 @@ from dicodec.errors import (
     UnsupportedTargetError,
     WriteError,
 )
-from dicodec.model.object_url import is_object_url
 from dicodec.model.option_table import INDEPENDENT
+from dicodec.model.source_names import is_object_url
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 

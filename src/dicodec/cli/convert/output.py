@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from dicodec.cli.printing import print_failure, print_line
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
-from dicodec.model.lines import json_line
+from dicodec.model.wording import json_line
 
 if TYPE_CHECKING:
     from dicodec.report import ConversionReport

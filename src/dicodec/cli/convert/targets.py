@@ -8,8 +8,7 @@ from pathlib import Path
 
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import InvalidOptionError, WriteError
-from dicodec.model.archive_names import is_archive
-from dicodec.model.object_url import is_object_url
+from dicodec.model.source_names import is_archive, is_object_url
 
 
 def holds_many(source: str) -> bool:

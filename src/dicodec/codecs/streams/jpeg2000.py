@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 
 from dicodec.codecs.streams.boxes import walk_boxes
 from dicodec.codecs.streams.jpeg_markers import Buffer
-from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
+from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.stream import JP2_START, JPEG_2000_START, StreamDescription
 
-CAP, SIZ, COD, TLM, PLT, QCD, SOT, EOC = (
-    0xFF50, 0xFF51, 0xFF52, 0xFF55, 0xFF58, 0xFF5C, 0xFF90, 0xFFD9,
-)  # fmt: skip
+CAP, SIZ, COD, TLM, SOT, EOC = 0xFF50, 0xFF51, 0xFF52, 0xFF55, 0xFF90, 0xFFD9
 MCT_PART_2 = frozenset({0xFF74, 0xFF75, 0xFF77})  # MCT, MCC, MCO of ISO/IEC 15444-2
 PROGRESSIONS = {0: "LRCP", 1: "RLCP", 2: "RPCL", 3: "PCRL", 4: "CPRL"}
 CAPABILITY_PART_15 = 1 << (32 - 15)
@@ -136,15 +134,6 @@ def announced_tile_parts(stream: Buffer) -> bool:
             return False
         at += length
     return seen == announced
-
-
-def is_codestream(stream: Buffer) -> bool:
-    """Return whether this is a JPEG 2000 codestream, bare or in boxes."""
-    try:
-        find_codestream(bytes(stream[: 1 << 16]))
-    except FrameError:
-        return False
-    return True
 
 
 def _main_header(data: bytes, start: int) -> _Facts:

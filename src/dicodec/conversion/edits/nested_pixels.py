@@ -14,8 +14,8 @@ from dicodec.codecs.table import decoder_for
 from dicodec.errors import DicodecError, ReadError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetSequence
+from dicodec.model.findings import Oddity
 from dicodec.model.limits import Limits
-from dicodec.model.oddity import Oddity
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import item_header

@@ -6,9 +6,8 @@ from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
 from dicodec.errors import ConversionError, DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute, SetSequence
+from dicodec.model.findings import Salvage
 from dicodec.model.option_table import DROP
-from dicodec.model.overlays import IMAGE_FRAME_ORIGIN, NUMBER_OF_FRAMES_IN_OVERLAY, OVERLAY_GROUPS
-from dicodec.model.salvage import Salvage
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import entry_of, keyword_of
 from dicodec.part10.encoding import DataSetEncoding, tag_text
@@ -118,8 +117,8 @@ def _overlay_origins(data_set: DataSet, whole: list[int]) -> list[Edit]:
         ConversionError: the frame of an overlay is left out.
     """
     edits: list[Edit] = []
-    for group in OVERLAY_GROUPS:
-        tag = group << 16 | IMAGE_FRAME_ORIGIN
+    for group in tags.OVERLAY_GROUPS:
+        tag = group << 16 | tags.IMAGE_FRAME_ORIGIN
         origin = data_set.number(tag)
         if origin is None:
             continue
@@ -146,9 +145,9 @@ def _check_order(data_set: DataSet, whole: list[int]) -> None:
     organization = data_set.text(_DIMENSION_ORGANIZATION_TYPE)
     if organization in ORDERED_ORGANIZATIONS and not (together and organization == "3D"):
         raise _refusal(_DIMENSION_ORGANIZATION_TYPE)
-    for group in OVERLAY_GROUPS:
-        if data_set.find(group << 16 | NUMBER_OF_FRAMES_IN_OVERLAY) is not None:
-            raise _refusal(group << 16 | NUMBER_OF_FRAMES_IN_OVERLAY)
+    for group in tags.OVERLAY_GROUPS:
+        if data_set.find(group << 16 | tags.NUMBER_OF_FRAMES_IN_OVERLAY) is not None:
+            raise _refusal(group << 16 | tags.NUMBER_OF_FRAMES_IN_OVERLAY)
 
 
 def _refusal(tag: int) -> ConversionError:

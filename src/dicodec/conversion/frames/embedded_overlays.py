@@ -5,10 +5,10 @@ from __future__ import annotations
 from dicodec.conversion.frames.first_pass import embedded_overlay_edits
 from dicodec.conversion.frames.window import available_cores
 from dicodec.conversion.planning.conversion_plan import EmbeddedOverlay
+from dicodec.model import tags
 from dicodec.model.edits import Edit
-from dicodec.model.overlays import OVERLAY_GROUPS
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.embedded_overlays import embedded_overlays
+from dicodec.part10.image_attributes import embedded_overlays
 
 
 class FreedOverlays:
@@ -28,7 +28,7 @@ class FreedOverlays:
         Raises:
             ReadError: a frame cannot be decoded.
         """
-        if tag >> 16 not in OVERLAY_GROUPS:
+        if tag >> 16 not in tags.OVERLAY_GROUPS:
             return None
         if self._edits is None:
             self._edits = {edit.tag: edit for edit in self._all()}

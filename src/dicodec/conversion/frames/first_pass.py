@@ -18,9 +18,9 @@ from dicodec.conversion.planning.conversion_plan import (
     PixelPlan,
 )
 from dicodec.errors import TruncatedFrameError
+from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.overlays import OVERLAY_ORIGIN
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes
@@ -169,4 +169,4 @@ def embedded_overlay_edits(
 
 
 def _has_origin(file: DicomFile, overlay: EmbeddedOverlay) -> bool:
-    return file.data_set.find(overlay.group << 16 | OVERLAY_ORIGIN) is not None
+    return file.data_set.find(overlay.group << 16 | tags.OVERLAY_ORIGIN) is not None

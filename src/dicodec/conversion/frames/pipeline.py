@@ -14,7 +14,7 @@ from dicodec.conversion.planning.conversion_plan import Action, Conversion, Pixe
 from dicodec.conversion.planning.pixel_planner import swap_unit_between
 from dicodec.model import implementation, tags
 from dicodec.model.edits import SetAttribute
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
 from dicodec.part10.deflating import DeflatingWriter
 from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.encoding import UNDEFINED_LENGTH

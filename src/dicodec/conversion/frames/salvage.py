@@ -13,10 +13,9 @@ from dicodec.errors import (
     FrameError,
     LimitExceededError,
 )
+from dicodec.model.findings import DamagedFrame, Oddity, Salvage
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.oddity import Oddity
 from dicodec.model.option_table import DROP
-from dicodec.model.salvage import DamagedFrame, Salvage
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames

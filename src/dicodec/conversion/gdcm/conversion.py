@@ -26,7 +26,7 @@ from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
-from dicodec.part10.named_file import named_file
+from dicodec.part10.source import named_file
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import statistics_edits
 from dicodec.rules.lossy import ratio_text

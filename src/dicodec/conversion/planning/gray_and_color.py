@@ -9,7 +9,6 @@ from dataclasses import replace
 from dicodec.errors import MalformedFileError, UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.overlays import OVERLAY_GROUPS
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import vr_of
 from dicodec.part10.elements import ElementSpan
@@ -240,5 +239,5 @@ def _is_sequence(span: ElementSpan) -> bool:
 
 
 def _roi_means(data_set: DataSet) -> tuple[tuple[int, str], ...]:
-    found = ((group << 16 | rules.ROI_MEAN) for group in OVERLAY_GROUPS)
+    found = ((group << 16 | rules.ROI_MEAN) for group in tags.OVERLAY_GROUPS)
     return tuple((tag, text) for tag in found if (text := data_set.text(tag)))

@@ -25,7 +25,7 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.embedded_overlays import embedded_overlays, is_within_samples
+from dicodec.part10.image_attributes import embedded_overlays, is_within_samples
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.iod_limits import iod_departures, is_allowed

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from dicodec.errors import InvalidOptionError, PathNotAllowedError
-from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.model.source_names import is_object_url, parse_object_url
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.references import refer_to_file
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, RequestError
-from dicodec.model.object_url import is_object_url, parse_object_url
-from dicodec.model.option_words import as_field, reworded
+from dicodec.model.source_names import is_object_url, parse_object_url
+from dicodec.model.wording import as_field, reworded
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.repair.opening import open_tolerantly

@@ -9,7 +9,7 @@ from dicodec.conversion.edits.plan_edits import check_user_edits
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model import option_table
 from dicodec.model.option_table import REQUEST, TO, Number, Text, Texts, TextsByName, options_of
-from dicodec.model.option_words import as_field, reworded
+from dicodec.model.wording import as_field, reworded
 from dicodec.options import UNDECIDED, ConversionOptions, target_names
 from dicodec.rules.targets import target_syntax
 

@@ -16,7 +16,7 @@ from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.errors import DicodecError
 from dicodec.model.limits import DEFAULT_LIMITS
-from dicodec.model.object_url import is_object_url
+from dicodec.model.source_names import is_object_url
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import NewJob
 

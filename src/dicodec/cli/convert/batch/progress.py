@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from dicodec.batch.ledger.summary import Summary
 from dicodec.cli.convert.batch.report import format_duration
-from dicodec.model.lines import one_line
+from dicodec.model.wording import one_line
 
 _REFRESH_SECONDS = 0.2
 

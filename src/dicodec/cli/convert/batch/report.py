@@ -16,8 +16,8 @@ from dicodec.batch.run import ReportOutcome
 from dicodec.cli.convert.output import ReportFile, format_reason, format_report
 from dicodec.cli.printing import print_line
 from dicodec.errors import DicodecError
-from dicodec.model.lines import json_line
-from dicodec.model.oddity import Oddity
+from dicodec.model.findings import Oddity
+from dicodec.model.wording import json_line
 from dicodec.report import ConversionReport
 
 

@@ -29,8 +29,7 @@ from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
-from dicodec.model.archive_names import is_archive
-from dicodec.model.object_url import is_object_url, parse_object_url
+from dicodec.model.source_names import is_archive, is_object_url, parse_object_url
 from dicodec.service.ending_signals import find_ending_signals
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
 from dicodec.errors import RequestError
-from dicodec.model.object_url import is_object_url
+from dicodec.model.source_names import is_object_url
 from dicodec.service.jobs.execution_work import choose_target
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import Job, JobFilter, JobState

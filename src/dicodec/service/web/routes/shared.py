@@ -11,7 +11,7 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
-from dicodec.model.lines import json_line
+from dicodec.model.wording import json_line
 from dicodec.service.jobs.store.tables import Job
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.schemas import ErrorAnswer

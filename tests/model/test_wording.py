@@ -16,7 +16,7 @@ from dicodec.batch.policy.policy import load_policy
 from dicodec.cli.main import run
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError, TargetExistsError
 from dicodec.model.option_table import OPTIONS, REQUEST, Choice, Flag
-from dicodec.model.option_words import as_field, as_key, as_switch, worded
+from dicodec.model.wording import as_field, as_key, as_switch, worded
 from dicodec.service.jobs.messages import Request
 from helpers.made import IMAGE_KINDS
 

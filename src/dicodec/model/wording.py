@@ -1,4 +1,4 @@
-"""Word options as an entrance names them: errors name them as calls do.
+"""Wording for people and programs: text in one line, and options as an entrance names them.
 
 An error's text has an option between backquotes, as in Python: `overwrite=True`, or `quality`. That
 is how a call shows it. The command says --overwrite, a request "overwrite": true; --lossy is
@@ -7,8 +7,10 @@ lossy = true in a rule of a policy. Each entrance words the errors that pass thr
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 from dicodec.errors import DicodecError
 from dicodec.model.option_table import OPTIONS, REQUEST, RULE, TO, Flag, Option
@@ -61,3 +63,22 @@ def as_key(option: Option, value: str) -> str:
 
 
 _JSON = {"True": "true", "False": "false"}
+
+
+_ENDS_OR_MOVES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that end a line, or that a terminal reads as a command."""
+
+
+def one_line(text: str) -> str:
+    r"""Return a text for people, its control characters written as in Python: `\n`, `\x1b`."""
+    return _ENDS_OR_MOVES.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def json_line(fields: Any) -> str:
+    r"""Return JSON in one line that can be encoded in UTF-8.
+
+    Bytes of a name that are not text are surrogates in Python; JSON has `\udcff` for them, so a
+    reader gets the name back.
+    """
+    text = json.dumps(fields, ensure_ascii=False)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Salvage: the frames saved of a damaged file and the frames lost, as a value."""
+"""Findings about a file: departures from the standard, and damaged frames with their treatment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,21 @@ from dicodec.model.option_table import FILL
 
 _MOST_RUNS = 24
 """Runs of frame numbers that are named, because a Derivation Description has 1024 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """One departure from the standard.
+
+    Attributes:
+        id: stable, for programs: lower case words joined by hyphens.
+        text: for people: the finding, and the assumption made.
+        offset: byte offset in the source, if it applies.
+    """
+
+    id: str
+    text: str
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

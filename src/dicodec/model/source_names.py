@@ -1,4 +1,4 @@
-"""Names of objects in object storage: s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY."""
+"""Names of sources: objects (s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY) and archives."""
 
 from __future__ import annotations
 
@@ -59,3 +59,13 @@ def parse_object_url(name: str) -> ObjectUrl:
     if key and ("" in parts or {".", ".."} & set(parts)):
         raise InvalidOptionError(f"{name!r} has a part that is empty, . or ..")
     return ObjectUrl(scheme.lower(), bucket, key)
+
+
+ARCHIVE_SUFFIXES = (
+    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst",
+)  # fmt: skip
+
+
+def is_archive(path: str) -> bool:
+    """Return whether a source's name is that of an archive."""
+    return path.lower().endswith(ARCHIVE_SUFFIXES)
