@@ -159,7 +159,7 @@ class Repairs:
         stated: str,
         syntax: TransferSyntax | None,
         walked: WalkedDataSet,
-        span: ElementSpan,
+        span: ElementSpan | None,
         oddities: list[Oddity],
     ) -> TransferSyntax | None:
         """Return the transfer syntax that Pixel Data is really in, by its bytes, if it is certain.
@@ -168,7 +168,7 @@ class Repairs:
             stated: the UID in group 2; "" if it has none.
             syntax: its row; None if the table has none.
             walked: the data set.
-            span: of Pixel Data.
+            span: of Pixel Data; None if there is none.
             oddities: differences are added.
         """
         return None
@@ -211,6 +211,8 @@ class _Opening:
         self._oddities = list(self._head.oddities)
         self._stated = self._head.text(tags.TRANSFER_SYNTAX_UID)
         self._syntax = by_uid(self._stated)
+        if self._syntax is None and self._stated:
+            self._strip_uid()
 
     def file(self, stack: ExitStack) -> DicomFile:
         """Return the file; sources that have to be closed after it go on the stack."""
@@ -229,6 +231,14 @@ class _Opening:
             tuple(self._oddities),
         )
         return self._repairs.whole(file, walked)
+
+    def _strip_uid(self) -> None:
+        """Leave out what no UID has around it, if that makes it one of the table (PS3.5 9.1)."""
+        bare = "".join(char for char in self._stated if char.isdigit() or char == ".")
+        if bare == self._stated.strip() and (syntax := by_uid(bare)) is not None:
+            text = f"the Transfer Syntax UID is {self._stated!r}"
+            self._oddities.append(Oddity("blank-in-uid", text))
+            self._stated, self._syntax = bare, syntax
 
     def _inflate(self, stack: ExitStack) -> tuple[ByteSource, int]:
         """Return the bytes that hold the data set, and its offset in them."""
@@ -306,14 +316,16 @@ class _Opening:
             UnknownTransferSyntaxError: it is not in the table, or is missing, and nothing shows it.
         """
         stated, encoding = self._syntax, walked.data_set.encoding
-        if span is not None:
-            seen = self._repairs.syntax(self._stated, stated, walked, span, self._oddities)
-            if seen is not None:
-                return seen
+        seen = self._repairs.syntax(self._stated, stated, walked, span, self._oddities)
+        if seen is not None:
+            return seen
         if self._stated and stated is None:
+            form = "encapsulated" if span is not None and span.undefined else "native"
             raise UnknownTransferSyntaxError(
                 f"the transfer syntax {self._stated!r} is unknown",
                 attribute="TransferSyntaxUID",
+                hint=f"the data set looks like {encoding}, Pixel Data is {form}; if you know its "
+                "form, state a standard transfer syntax in a copy of the file",
             )
         if stated is None or (stated.native and span is not None and span.undefined):
             return _native_syntax(encoding, span, stated, self._oddities)

@@ -226,9 +226,13 @@ _ROWS = (
                "the data set that comes out", "the encoding of the target", "PS3.5 A.5"),
     OddityKind("wrapped-deflate", _WRONG, "a zlib or gzip header around the deflate stream",
                "the stream inside", "a raw deflate stream, if any", "PS3.5 A.5"),
+    OddityKind("blank-in-uid", _WRONG, "blanks or line ends around a Transfer Syntax UID",
+               "the UID without them", "the UID", "PS3.5 9.1"),
     OddityKind("unknown-transfer-syntax", _WRONG,
-               "a Transfer Syntax UID that is in no table, and Pixel Data that shows its own",
-               "the one that the streams, or the length of 8-bit samples, show", "its UID",
+               "a Transfer Syntax UID that is in no table, and Pixel Data that shows its form, or "
+               "no Pixel Data",
+               "the form that the streams show, or the length of samples that are of 8 bits or in "
+               "explicit VR", "that UID",
                "PS3.6 A"),
     OddityKind("wrong-transfer-syntax", _WRONG,
                "streams of one kind under the UID of another, by their markers",

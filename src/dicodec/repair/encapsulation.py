@@ -18,7 +18,7 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
-from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_bytes
+from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_bytes
 from dicodec.part10.image_attributes import image_description
 from dicodec.repair.stream_kinds import (
     CHECK_WHOLE,
@@ -60,6 +60,30 @@ def really_encapsulated(
     if seen is not None:
         oddities.append(_told(stated, syntax, seen, span))
     return seen
+
+
+def syntax_without_pixels(
+    stated: str, encoding: DataSetEncoding, oddities: list[Oddity]
+) -> TransferSyntax:
+    """Return the transfer syntax of a data set without pixels under an unknown UID.
+
+    The data set was walked to its end, so its encoding is proven, and there is nothing else.
+
+    Args:
+        stated: the UID in group 2.
+        encoding: of the data set.
+        oddities: the finding is added.
+    """
+    seen = _syntax_of(encoding)
+    text = f"the transfer syntax {stated} is unknown; the data set is {seen.name}"
+    oddities.append(Oddity("unknown-transfer-syntax", text))
+    return seen
+
+
+def _syntax_of(encoding: DataSetEncoding) -> TransferSyntax:
+    if not encoding.explicit_vr:
+        return IMPLICIT_LE
+    return EXPLICIT_LE if encoding.little_endian else EXPLICIT_BE
 
 
 def _enter_items(
@@ -165,12 +189,9 @@ def _native(
     size = image.native_size
     if span.length not in {size, size + size % 2}:
         return None
-    if syntax is None and image.bits_allocated > 8:
-        return None  # a private syntax may have another byte order
-    encoding = data_set.encoding
-    if not encoding.explicit_vr:
-        return IMPLICIT_LE
-    return EXPLICIT_LE if encoding.little_endian else EXPLICIT_BE
+    if syntax is None and image.bits_allocated > 8 and not data_set.encoding.explicit_vr:
+        return None  # GE's private syntax has implicit VR, and samples in the other byte order
+    return _syntax_of(data_set.encoding)
 
 
 def bare_stream(

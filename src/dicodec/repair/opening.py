@@ -51,9 +51,15 @@ class _StandardRepairs(Repairs):
         stated: str,
         syntax: TransferSyntax | None,
         walked: WalkedDataSet,
-        span: ElementSpan,
+        span: ElementSpan | None,
         oddities: list[Oddity],
     ) -> TransferSyntax | None:
+        if span is None:
+            if syntax is not None or not stated:
+                return None
+            from dicodec.repair.encapsulation import syntax_without_pixels
+
+            return syntax_without_pixels(stated, walked.data_set.encoding, oddities)
         if syntax is not None and syntax.encapsulated == span.undefined:
             return None  # the kind of stream is judged once everything is read
         from dicodec.repair.encapsulation import really_encapsulated
