@@ -69,9 +69,9 @@ def test_a_data_set_without_pixels_needs_no_known_syntax() -> None:
     data = convert_bytes(IMAGE_KINDS["gray-8"].make()[0], to="implicit-le")
     dataset = pydicom.dcmread(io.BytesIO(data))
     del dataset.PixelData
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = (
-        "1.2.840.10008.5.1.4.1.1.88.11"
-    )
+    text = pydicom.uid.UID("1.2.840.10008.5.1.4.1.1.88.11")
+    dataset.SOPClassUID = text
+    dataset.file_meta.MediaStorageSOPClassUID = text
     out = io.BytesIO()
     dataset.save_as(out)
     odd = stating(out.getvalue(), PHILIPS)
