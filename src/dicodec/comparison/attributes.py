@@ -12,6 +12,7 @@ from dicodec.conversion.frames.embedded_overlays import FreedOverlays
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
+from dicodec.model.transfer_syntax import EXPLICIT_LE
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import keyword_of
@@ -133,11 +134,9 @@ class _NestedPixels:
         """Return the edit that makes a sequence's pixels native; None if it has none."""
         if self._edits is None:
             self._edits = {}
-            syntax = self._file.syntax
-            if syntax.encapsulated and syntax.reads:
-                with suppress(DicodecError):
-                    edits = nested_pixel_edits(self._file.data_set, syntax, EXPLICIT_LITTLE)
-                    self._edits = {edit.tag: edit for edit in edits}
+            with suppress(DicodecError):
+                edits = nested_pixel_edits(self._file, EXPLICIT_LE, EXPLICIT_LITTLE, [])
+                self._edits = {edit.tag: edit for edit in edits}
         return self._edits.get(tag)
 
     def native(self, tag: int) -> Element | None:

@@ -278,7 +278,7 @@ class _Attempt:
         file, options = self._file, self._request.options
         workers = options.workers or available_cores()
         plan = complete_plan(file, plan_conversion(file, options), workers)
-        edits = plan_edits(file, plan, options)
+        edits = plan_edits(file, plan, options, self._report.warnings)
         conversion = Conversion(
             file=file,
             path=self._request.path,
@@ -298,6 +298,10 @@ class _Attempt:
         report.action = plan.action.value
         report.decisions += plan.decisions
         report.warnings += plan.warnings
+        if report.oddities:
+            from dicodec.repair.catalogue import warnings_of
+
+            report.warnings += warnings_of(report.oddities)
         if plan.pixels is not None:
             report.frames = plan.pixels.frames
             report.lossy = plan.pixels.lossy or bool(plan.pixels.derived)

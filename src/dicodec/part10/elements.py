@@ -15,6 +15,7 @@ from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFile
 from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.part10.dictionary import vr_of
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -32,6 +33,9 @@ PIXEL_DATA_TAGS = frozenset({tags.PIXEL_DATA, tags.FLOAT_PIXEL_DATA, tags.DOUBLE
 """Pixel Data, Float Pixel Data, Double Float Pixel Data."""
 
 _FILE_META_GROUP = 0x0002
+_SEQUENCES = frozenset({"SQ", "UN", ""})
+"""VRs that may have an undefined length (PS3.5 7.1.1), Pixel Data apart; "" if none is stated."""
+
 _WINDOW = 1 << 16
 _ZEROS = bytes(8)
 
@@ -134,6 +138,7 @@ class Walker:
         most = self._limits.elements
         position = start
         count = 0
+        span: ElementSpan | None = None
         while position < end:
             window = self._window  # nested elements and items have moved it
             index = position - self._base
@@ -155,6 +160,8 @@ class Walker:
             if group == 0xFFFE:
                 if tag == ITEM_DELIMITER and depth:
                     return
+                if tag == SEQUENCE_DELIMITER and span is not None and _may_be_short(span, position):
+                    raise MalformedFileError("a sequence is longer than it says", offset=position)
                 self._skip_delimiter(tag, position)
                 position += 8
                 continue
@@ -265,12 +272,26 @@ class Walker:
         """Return the ends of the content of an element of undefined length, and of the element."""
         if tag == tags.PIXEL_DATA and depth == 0:
             return self._fragments_end(value, end, encoding)
+        if vr not in _SEQUENCES and tag != tags.PIXEL_DATA:
+            raise MalformedFileError(
+                f"an element of VR {vr} has an undefined length",
+                offset=value,
+                attribute=tag_text(tag),
+            )
         if vr == "UN" and self._explicit_inside(value):
             self._note("explicit-in-un", f"{tag_text(tag)} is UN and holds explicit VRs", value)
             encoding = EXPLICIT_LITTLE
-        for _ in self.items(value, end, encoding, depth=depth, undefined=True):
-            pass
+        # That the items of a known sequence hold elements need not be proved.
+        doubtful = tag != tags.PIXEL_DATA and (vr == "UN" or (vr == "" and vr_of(tag) != "SQ"))
+        for item in self.items(value, end, encoding, depth=depth, undefined=True):
+            if doubtful and not item.undefined:
+                self._check_elements(item, encoding, depth)
         return self.items_end, self.items_end + 8
+
+    def _check_elements(self, item: ItemSpan, encoding: DataSetEncoding, depth: int) -> None:
+        """Raise an error if an item holds something else than elements, such as a fragment."""
+        for _ in self.elements(item.value, item.end, encoding, depth=depth + 1):
+            pass
 
     def _fragments_end(self, value: int, end: int, encoding: DataSetEncoding) -> tuple[int, int]:
         """Jump over the fragments of Pixel Data; a missing delimiter or a cut one is noted."""
@@ -373,6 +394,11 @@ class Walker:
 def items_state_vrs(items: bytes) -> bool:
     """Whether the first element of the first item states a VR, in little endian."""
     return items[:4] == b"\xfe\xff\x00\xe0" and states_vr(items[8:14])
+
+
+def _may_be_short(span: ElementSpan, position: int) -> bool:
+    """Whether a delimiter at an offset may belong to what an element of defined length holds."""
+    return span.end == position and not span.undefined and span.vr in _SEQUENCES
 
 
 def _unknown_form(letters: bytes, tag: int, position: int) -> tuple[str, bool]:

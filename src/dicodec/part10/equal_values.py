@@ -178,10 +178,17 @@ def items_of(element: Element) -> list[ItemSpan] | None:
     if element.span.vr not in {"SQ", *_UNKNOWN}:
         return None
     span = element.span
-    if not span.undefined and element.source.read(span.end - 8, 8) == _DELIMITER:
-        span = span._replace(undefined=True)  # some writers delimit defined lengths too
+    items = _walked_items(element, span)
+    if items is None and element.source.read(span.end - 8, 8) == _DELIMITER:
+        # Some writers put a delimiter behind the items of a defined length, too.
+        return _walked_items(element, span._replace(undefined=True))
+    return items
+
+
+def _walked_items(element: Element, span: ElementSpan) -> list[ItemSpan] | None:
+    encoding = _inner_encoding(element)
     try:
-        return list(walk_items(element.source, span, _inner_encoding(element), depth=element.depth))
+        return list(walk_items(element.source, span, encoding, depth=element.depth))
     except DicodecError:
         return None
 

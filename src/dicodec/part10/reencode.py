@@ -291,7 +291,7 @@ class _Reencoder:
             return self._items(value, end, level, out, depth, undefined=True)
         if tag == tags.PIXEL_DATA and not self._source.explicit_vr:
             header = HEADERS[b"OB"]
-        if header.name in _FRAGMENTED and (self._source.explicit_vr or tag == tags.PIXEL_DATA):
+        if tag == tags.PIXEL_DATA and header.name in _FRAGMENTED:
             if self._target != EXPLICIT_LITTLE:
                 self._note(
                     "encapsulated-outside-explicit-le",

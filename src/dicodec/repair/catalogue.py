@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from dicodec.model.findings import Oddity
 
 
 class Severity(StrEnum):
@@ -26,6 +29,7 @@ class OddityKind:
         assumed: how it is read.
         standardized: its replacement in the result of `--standardize`.
         section: of the standard, which requires something else.
+        warned: whether the report of a conversion warns of it.
     """
 
     id: str
@@ -34,6 +38,7 @@ class OddityKind:
     assumed: str
     standardized: str
     section: str
+    warned: bool = False
 
     @property
     def left_alone(self) -> bool:
@@ -180,6 +185,11 @@ _ROWS = (
     OddityKind("undefined-length", _WRONG,
                "an undefined length although the VR allows none, and items in the value",
                "a sequence", "VR SQ", "PS3.5 7.1.1"),
+    OddityKind("fragments-outside-pixel-data", _DOUBTFUL,
+               "an undefined length and fragments in another element than Pixel Data",
+               "bytes, all that lies before the delimiter",
+               "a value of defined length with the same bytes, in every result", "PS3.5 A.4",
+               warned=True),
     OddityKind("wrong-sequence-length", _WRONG,
                "a sequence whose length does not end with its items; a delimiter or an element "
                "follows them",
@@ -299,3 +309,10 @@ _ROWS = (
 
 ODDITIES = {row.id: row for row in _ROWS}
 """By id."""
+
+
+def warnings_of(oddities: Iterable[Oddity]) -> list[str]:
+    """Return what the report of a conversion warns of, among the oddities of its source."""
+    return [
+        f"{one.text}: {ODDITIES[one.id].assumed}" for one in oddities if ODDITIES[one.id].warned
+    ]

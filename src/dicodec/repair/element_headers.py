@@ -165,6 +165,13 @@ class HeaderReader:
         """Whether elements with rising tags, a delimiter or the end are at an offset."""
         return self._chain(position, end, (_Reading(encoding),), previous, steps)
 
+    def elements_follow(self, position: int, end: int, encoding: DataSetEncoding) -> bool:
+        """Whether elements are at an offset, with rising tags or, if more of them are, without."""
+        readings = (_Reading(encoding),)
+        return self._chain(position, end, readings, 0, _STEPS) or self._chain(
+            position, end, readings, None, _UNORDERED_STEPS
+        )
+
     def items_end(self, value: int, end: int, encoding: DataSetEncoding) -> int | None:
         """Return the end of items by their own lengths: `end`, or the first that is not an item.
 

@@ -11,6 +11,7 @@ from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFile
 from dicodec.model import tags
 from dicodec.model.limits import Limits
 from dicodec.part10.dictionary import vr_of
+from dicodec.part10.edit_bytes import element_header
 from dicodec.part10.elements import ITEM, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
@@ -105,8 +106,10 @@ class ElementTree:
             self._notes.add(header.oddity, text, position)
             self.knows_more |= header.oddity == "explicit-element"
         if header.undefined:
-            if self._fragmented(header):
+            if header.tag == tags.PIXEL_DATA:
                 return self._fragments(header, end, place.target)
+            if self._holds_fragments(header):
+                return self._kept_as_bytes(header, end, place.target)
             return self._undefined(header, end, place)
         if header.vr == "SQ" or (header.vr == "" and self._sequence_by_tag(header)):
             return self._defined(header, end, place)
@@ -188,6 +191,18 @@ class ElementTree:
     def _defined(self, header: ElementHeader, end: int, place: Place) -> Entry:
         inside = place._replace(encoding=header.encoding)
         bounded = self._bounded(header, end)
+        mark = self._notes.mark()
+        try:
+            items = self._items.items(
+                header, header.end if bounded else end, inside, bounded=bounded
+            )
+        except (MalformedFileError, TruncatedFileError):
+            if not bounded or header.end >= end:
+                raise
+            # What it holds may be longer than it says: delimiters or fragments were not counted.
+            self._notes.back_to(mark)
+            bounded = False
+            items = self._items.items(header, end, inside, bounded=False)
         if not bounded:
             self._notes.add(
                 "wrong-sequence-length",
@@ -195,7 +210,6 @@ class ElementTree:
                 "items",
                 header.start,
             )
-        items = self._items.items(header, header.end if bounded else end, inside, bounded=bounded)
         right = bounded and header.encoding == place.target and not header.oddity
         if right and items.pieces is None:
             return Entry(header.tag, header.vr, header.start, items.end, None)
@@ -234,39 +248,70 @@ class ElementTree:
 
     def _fragments(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
         """Jump over encapsulated Pixel Data that is not the file's own, such as an icon's."""
-        position = header.value
-        while True:
-            tag, length = self._headers.delimiter_at(position, header.encoding)
-            if tag == SEQUENCE_DELIMITER and position + DELIMITER_LENGTH <= end:
-                break
-            if tag != ITEM or length == UNDEFINED_LENGTH or position + 8 + length > end:
-                raise MalformedFileError("there is no fragment here", offset=position)
-            position += DELIMITER_LENGTH + length
+        position = self._fragments_end(header.value, end, header.encoding)
         after = position + DELIMITER_LENGTH
         if not header.oddity and header.encoding == target:
             return Entry(header.tag, header.vr, header.start, after, None)
         content: list[Piece] = [SourceRange(self._source, header.value, position)]
         return sequence_entry(header, "OB", content, after, target, undefined=True)
 
-    def _fragmented(self, header: ElementHeader) -> bool:
-        """Whether an element of undefined length holds fragments, not items of elements."""
-        if header.tag == tags.PIXEL_DATA:
-            return True
-        return header.vr in {"OB", "OW"} and not self._holds_elements(header)
+    def _kept_as_bytes(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
+        """Return fragments that are not of Pixel Data as a value that readers can pass over.
 
-    def _holds_elements(self, header: ElementHeader) -> bool:
-        """Whether the first item that is not empty begins with an element."""
+        The value is all that lies before the delimiter, the fragments' headers included.
+        """
+        self._notes.add(
+            "fragments-outside-pixel-data",
+            f"{tag_text(header.tag)} holds fragments, which only Pixel Data may hold",
+            header.start,
+        )
+        position = self._fragments_end(header.value, end, self._encoding_of_items(header))
+        value: list[Piece] = [SourceRange(self._source, header.value, position)]
+        vr = "OB" if header.vr.startswith("O") else "UN"
+        head = element_header(header.tag, vr, position - header.value, target)
+        return Entry(
+            header.tag,
+            vr if target.explicit_vr else "",
+            header.start,
+            position + DELIMITER_LENGTH,
+            [head, *value],
+            len(head),
+        )
+
+    def _fragments_end(self, position: int, end: int, encoding: DataSetEncoding) -> int:
+        """Return where the delimiter behind fragments is."""
+        while True:
+            tag, length = self._headers.delimiter_at(position, encoding)
+            if tag == SEQUENCE_DELIMITER and position + DELIMITER_LENGTH <= end:
+                return position
+            if tag != ITEM or length == UNDEFINED_LENGTH or position + 8 + length > end:
+                raise MalformedFileError(
+                    "something else where a fragment should be", offset=position
+                )
+            position += DELIMITER_LENGTH + length
+
+    def _holds_fragments(self, header: ElementHeader) -> bool:
+        """Whether an element of undefined length holds fragments, not items of elements.
+
+        Items without bytes are fragments where the VR is that of bytes.
+        """
+        if header.vr == "SQ" or (header.vr == "" and vr_of(header.tag) == "SQ"):
+            return False
+        encoding = self._encoding_of_items(header)
         position = header.value
         while True:
-            tag, length = self._headers.delimiter_at(position, header.encoding)
+            tag, length = self._headers.delimiter_at(position, encoding)
             if tag != ITEM:
-                return False
+                return header.vr.startswith("O")
             if length:
                 value = position + DELIMITER_LENGTH
-                return length == UNDEFINED_LENGTH or self._headers.follows(
-                    value, value + length, header.encoding, 0
+                return length != UNDEFINED_LENGTH and not self._headers.elements_follow(
+                    value, value + length, encoding
                 )
             position += DELIMITER_LENGTH
+
+    def _encoding_of_items(self, header: ElementHeader) -> DataSetEncoding:
+        return self._encoding_inside(header.value) if header.vr == "UN" else header.encoding
 
     def _bounded(self, header: ElementHeader, end: int) -> bool:
         """Whether the length of a sequence is right: its items end there, or an element begins."""

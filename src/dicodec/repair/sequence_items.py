@@ -63,6 +63,7 @@ class ItemReader:
         self._source = source
         self._headers = headers
         self._limits = limits
+        self._notes = notes
         self._note = notes.add
         self._form = form
         self._read_element = read_element
@@ -117,7 +118,8 @@ class ItemReader:
 
     def _check_end(self, header: ElementHeader, position: int, end: int, *, bounded: bool) -> None:
         """Check that a sequence without a delimiter ends before something that is not an item."""
-        if position == self._cut_off:
+        longer = not header.undefined and header.end < position  # so it does not claim to go on
+        if position == self._cut_off and not longer:
             raise TruncatedFileError("a sequence has no delimiter", offset=position)
         tag, _ = self._headers.delimiter_at(position, header.encoding)
         ended = position == end or tag == ITEM_DELIMITER
@@ -140,8 +142,13 @@ class ItemReader:
         undefined = length == UNDEFINED_LENGTH
         stop = value + length
         right = True
-        if not undefined and self._ends_at(stop, end, place.encoding, bounded=bounded):
-            entries, after = self._elements(value, stop, inside), stop
+        whole = None if undefined else self._whole(value, stop, end, inside, bounded=bounded)
+        if whole is not None:
+            entries, after = whole
+            right = after == stop
+            if not right:
+                self._note_length(position, length, after - value)
+            stop = after
         else:
             entries, stop = self._elements_up_to_delimiter(value, end, inside)
             closed = self._headers.delimiter_at(stop, place.encoding)[0] == ITEM_DELIMITER
@@ -160,11 +167,7 @@ class ItemReader:
                         f"an item has length {length}, but only {end - value} bytes remain",
                         offset=position,
                     )
-                self._note(
-                    "wrong-item-length",
-                    f"an item claims {length} bytes and has {stop - value}",
-                    position,
-                )
+                self._note_length(position, length, stop - value)
                 right = False
         content = self._joined(entries, value, stop)
         if content is None:
@@ -172,6 +175,62 @@ class ItemReader:
                 return None, after
             content = [SourceRange(self._source, value, stop)]
         return item_pieces(content, place.target, undefined=undefined), after
+
+    def _whole(
+        self, value: int, stop: int, end: int, place: Place, *, bounded: bool
+    ) -> tuple[list[Entry], int] | None:
+        """Read the elements of an item by its stated length, or by the fragments at its end.
+
+        Returns:
+            The elements and where the item ends; None if its length tells neither.
+        """
+        mark = self._notes.mark()
+        failed: MalformedFileError | TruncatedFileError | None = None
+        if self._ends_at(stop, end, place.encoding, bounded=bounded):
+            try:
+                return self._elements(value, stop, place), stop
+            except (MalformedFileError, TruncatedFileError) as error:
+                failed = error
+                self._notes.back_to(mark)
+        try:
+            found = self._elements_past(value, stop, end, place) if stop < end else None
+        except (MalformedFileError, TruncatedFileError):
+            found = None
+        if found is None:
+            self._notes.back_to(mark)
+            if failed is not None:
+                raise failed
+        return found
+
+    def _elements_past(
+        self, value: int, stop: int, end: int, place: Place
+    ) -> tuple[list[Entry], int] | None:
+        """Read the elements of an item that is longer than it says: its last one ends behind it.
+
+        So it is where a writer did not count delimiters, or the items that are fragments. Only what
+        ends with a delimiter of its own is believed.
+        """
+        entries: list[Entry] = []
+        previous, position = 0, value
+        while position < stop:
+            self._check_count(entries, position)
+            entry = self._read_element(position, end, place, previous)
+            entries.append(entry)
+            previous, position = entry.tag, entry.end
+        last, _ = self._headers.delimiter_at(position - DELIMITER_LENGTH, place.encoding)
+        follows, _ = self._headers.delimiter_at(position, place.encoding)
+        sure = (
+            position == end
+            or follows in DELIMITERS
+            or self._headers.follows(position, end, place.encoding, 0)
+        )
+        if position == stop or last != SEQUENCE_DELIMITER or not sure:
+            return None
+        return entries, position
+
+    def _note_length(self, position: int, claimed: int, found: int) -> None:
+        text = f"an item claims {claimed} bytes and has {found}"
+        self._notes.add("wrong-item-length", text, position)
 
     def _ends_at(self, stop: int, end: int, encoding: DataSetEncoding, *, bounded: bool) -> bool:
         """Whether an item's stated end is one: another item, a delimiter or the end is there."""

@@ -37,7 +37,7 @@ def verify(source: bytes, result: bytes, **options: Any) -> Verification:
     settings = ConversionOptions(**options)
     with open_dicom(source) as file:
         plan = plan_conversion(file, settings)
-        edits = plan_edits(file, plan, settings)
+        edits = plan_edits(file, plan, settings, [])
         return verify_result(conversion(file, plan, edits, settings), result)
 
 

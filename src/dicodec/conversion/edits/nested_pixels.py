@@ -1,80 +1,144 @@
-"""Pixel Data inside sequences, such as icons: never left encapsulated where that is not true.
+"""Pixel Data inside sequences, such as icons: native wherever its streams are not the result's own.
 
 The transfer syntax of a file is that of nested Pixel Data too (PS3.5 A.4), which may also be
-native. So where the outer frames are stored anew, nested ones that are encapsulated become native.
+native. Encoders do not always keep to that, so what a nested stream is, its own markers say.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Container
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from dicodec.codecs.table import decoder_for
-from dicodec.errors import DicodecError, ReadError
+from dicodec.errors import (
+    DicodecError,
+    MalformedFileError,
+    MissingFrameError,
+    TruncatedFileError,
+)
 from dicodec.model import tags
-from dicodec.model.edits import Edit, SetSequence
-from dicodec.model.findings import Oddity
+from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
+from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits
-from dicodec.model.transfer_syntax import TransferSyntax
+from dicodec.model.transfer_syntax import TransferSyntax, by_name
 from dicodec.part10.data_set import DataSet
+from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.dictionary import vr_of
 from dicodec.part10.edit_bytes import item_header
-from dicodec.part10.elements import Walker, walk_elements, walk_items
-from dicodec.part10.encoding import DataSetEncoding, tag_bytes, tag_text
-from dicodec.part10.fragments import assign_fragments
+from dicodec.part10.elements import (
+    ITEM,
+    PIXEL_DATA_TAGS,
+    ElementSpan,
+    Walker,
+    items_state_vrs,
+    walk_elements,
+    walk_items,
+)
+from dicodec.part10.encoding import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    DataSetEncoding,
+    tag_bytes,
+    tag_text,
+)
+from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
 from dicodec.part10.image_attributes import image_description, image_pixel_values
 from dicodec.part10.pixel_writer import NativeWriter
-from dicodec.part10.reencode import reencode_elements
+from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import BytesSource
 from dicodec.part10.writer import ElementWriter, reencoding_context
+from dicodec.repair.standard_form import readable_form
+from dicodec.repair.stream_kinds import described_at, fits, kind_without_signature, syntax_for
 from dicodec.rules.claimed_sizes import check_decoded_size
+from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.image_edits import image_edits, native_vr
 
 
 def nested_pixel_edits(
-    data_set: DataSet,
-    syntax: TransferSyntax,
+    file: DicomFile,
+    target: TransferSyntax,
     encoding: DataSetEncoding,
+    warnings: list[str],
     left_out: Container[int] = (),
 ) -> list[Edit]:
-    """Return the edits that make nested encapsulated Pixel Data native.
+    """Return the edits that make nested Pixel Data native where its streams do not belong.
+
+    What cannot be decoded stays as it is in an encapsulated result, and is left out of a native
+    one, where nobody could read what comes behind it.
 
     Args:
-        data_set: the source's top level.
-        syntax: of the source.
+        file: the source.
+        target: transfer syntax of the result.
         encoding: of the result.
+        warnings: nested Pixel Data that cannot be decoded is named here, by the path to it.
         left_out: tags of elements that the result does not have.
 
     Raises:
-        ReadError: nested Pixel Data cannot be decoded; the sequence is named.
+        MalformedFileError, TruncatedFileError: a sequence cannot be read as it is, and can be put
+            right.
+        LimitExceededError: a sequence is nested too deep, or has too many elements.
     """
     edits: list[Edit] = []
+    data_set = file.data_set
     for span in data_set.elements:
-        if span.vr not in {"SQ", ""} or span.length < 8 or span.tag in left_out:
+        # Most elements are left here, and most sequences hold no Pixel Data: calls take time.
+        if span.length < _LEAST_SIZE or (span.vr and span.vr != "SQ") or span.tag in left_out:
             continue
-        if span.tag in _PIXEL_DATA or (span.vr == "" and not span.undefined):
+        if span.vr == "" and not _is_sequence(span):
             continue
-        source_encoding = data_set.encoding_of(span)
         raw = data_set.raw(span)
-        if tag_bytes(tags.PIXEL_DATA, source_encoding) not in raw:
+        pixel_data = _PIXEL_DATA[data_set.encoding.little_endian]
+        if pixel_data not in raw and _UNDEFINED_BYTES.search(raw) is None:
             continue
+        nested = _NestedPixels(
+            data_set.encoding_of(span), file.syntax, target, data_set.limits, warnings
+        )
         try:
-            items = _native_items(raw, source_encoding, syntax, data_set.limits)
-        except DicodecError as error:
-            raise ReadError(
-                f"nested Pixel Data cannot be made native: {error.message}",
-                attribute=tag_text(span.tag),
-                hint=f'`remove_attributes=["{tag_text(span.tag)}"]` leaves it out',
-            ) from error
-        if items is not None:
-            element = _sequence(raw, items, source_encoding)
-            edits.append(
-                SetSequence(span.tag, encoded_items(element, source_encoding, encoding, data_set))
+            _check_for_fragments(raw, nested.encoding, data_set.limits)
+            items = nested.items(raw, tag_text(span.tag))
+        except (MalformedFileError, TruncatedFileError) as error:
+            if _can_be_put_right(file):
+                raise
+            warnings.append(
+                f"{tag_text(span.tag)} is not looked into for Pixel Data, because it cannot be "
+                f"read: {error.message}"
             )
+            continue
+        if items is None:
+            continue
+        if not items and _is_icon(span.tag):
+            edits.append(RemoveAttribute(span.tag))
+            continue
+        element = _sequence(raw, items, nested.encoding)
+        edits.append(
+            SetSequence(span.tag, encoded_items(element, nested.encoding, encoding, data_set))
+        )
     return edits
 
 
-_PIXEL_DATA = frozenset({tags.PIXEL_DATA, tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA})
+def _can_be_put_right(file: DicomFile) -> bool:
+    try:
+        return readable_form(file) is not None
+    except (MalformedFileError, TruncatedFileError):
+        return False
+
+
+_PIXEL_DATA = {
+    order.little_endian: tag_bytes(tags.PIXEL_DATA, order)
+    for order in (EXPLICIT_LITTLE, EXPLICIT_BIG)
+}
+_LEAST_SIZE = 24
+"""Bytes of an item with Pixel Data of undefined length: three headers without a VR."""
+
+
+def _is_sequence(span: ElementSpan) -> bool:
+    if span.length < _LEAST_SIZE or span.tag in PIXEL_DATA_TAGS:
+        return False
+    return span.vr == "SQ" or (span.vr == "" and (span.undefined or vr_of(span.tag) == "SQ"))
 
 
 def encoded_items(
@@ -94,6 +158,38 @@ def encoded_items(
     return tuple(raw[item.start : item.end] for item in walk_items(sequence, span, target))
 
 
+_UNDEFINED_BYTES = re.compile(rb"[OU][A-Z]\0\0\xff\xff\xff\xff")
+"""VR and length of an element of bytes that has no end of its own; Pixel Data alone may."""
+
+
+def _check_for_fragments(raw: bytes, encoding: DataSetEncoding, limits: Limits) -> None:
+    """Look into a sequence that would be copied as it lies, if it may hold stray fragments.
+
+    Raises:
+        MalformedFileError: it does, or cannot be read.
+    """
+    pixel_data = _PIXEL_DATA[encoding.little_endian]
+    if encoding.explicit_vr and any(
+        raw[match.start() - 4 : match.start()] != pixel_data
+        for match in _UNDEFINED_BYTES.finditer(raw)
+    ):
+        source = BytesSource(raw)
+        (span,) = walk_elements(source, 0, len(raw), encoding, limits=limits)
+        _walk_within(source, span, encoding, limits, 0)
+
+
+def _walk_within(
+    source: BytesSource, span: ElementSpan, encoding: DataSetEncoding, limits: Limits, depth: int
+) -> None:
+    for item in walk_items(source, span, encoding, depth=depth, limits=limits):
+        end = item.value + item.length
+        for inner in walk_elements(
+            source, item.value, end, encoding, depth=depth + 1, limits=limits
+        ):
+            if inner.vr == "SQ" and inner.length:
+                _walk_within(source, inner, encoding, limits, depth + 1)
+
+
 def _sequence(raw: bytes, items: list[bytes], encoding: DataSetEncoding) -> bytes:
     """Return a sequence element of defined length with the tag of another."""
     content = b"".join(items)
@@ -102,87 +198,239 @@ def _sequence(raw: bytes, items: list[bytes], encoding: DataSetEncoding) -> byte
     return head + length + content
 
 
-def _native_items(
-    raw: bytes, encoding: DataSetEncoding, syntax: TransferSyntax, limits: Limits
-) -> list[bytes] | None:
-    """Return a sequence's items with native Pixel Data; None where they have it already."""
-    source = BytesSource(raw)
-    (span,) = walk_elements(source, 0, len(raw), encoding, limits=limits)
-    if span.length == 0:
-        return None
-    items: list[bytes] = []
-    changed = False
-    for item in walk_items(source, span, encoding, limits=limits):
-        content = raw[item.value : item.value + item.length]
-        native = _native_item(content, encoding, syntax, limits)
-        changed = changed or native is not None
-        content = content if native is None else native
-        items.append(item_header(len(content), encoding) + content)
-    return items if changed else None
+@dataclass(frozen=True, slots=True)
+class _NestedPixels:
+    """Makes the Pixel Data native that lies in one sequence, however deep.
 
+    Attributes:
+        encoding: of the elements.
+        source, target: transfer syntaxes of the file and of the result.
+        limits: bounds on what is walked and decoded.
+        warnings: takes what cannot be decoded.
+    """
 
-def _native_item(
-    content: bytes, encoding: DataSetEncoding, syntax: TransferSyntax, limits: Limits
-) -> bytes | None:
-    """Return an item's elements with native Pixel Data; None where nothing has to change."""
-    source = BytesSource(content)
-    walker = Walker(source, limits)
-    data_set = DataSet(source, encoding, list(walker.elements(0, len(content), encoding)), limits)
-    edits: list[Edit] = []
-    for span in data_set.elements:
-        if span.vr == "SQ" and span.length:
-            items = _native_items(data_set.raw(span), encoding, syntax, limits)
+    encoding: DataSetEncoding
+    source: TransferSyntax
+    target: TransferSyntax
+    limits: Limits
+    warnings: list[str]
+
+    def items(self, raw: bytes, path: str) -> list[bytes] | None:
+        """Return a sequence's items as the result has them; None if they are right as they lie.
+
+        An icon whose pixels have to be left out is left out as a whole.
+        """
+        source = BytesSource(raw)
+        (span,) = walk_elements(source, 0, len(raw), self.encoding, limits=self.limits)
+        items: list[bytes] = []
+        changed = False
+        for number, item in enumerate(
+            walk_items(source, span, self.encoding, limits=self.limits) if span.length else ()
+        ):
+            content = raw[item.value : item.value + item.length]
+            new = self._item(content, f"{path}[{number}]", icon=_is_icon(span.tag))
+            changed = changed or new is not None
+            if new == b"" and _is_icon(span.tag):
+                continue
+            content = content if new is None else new
+            items.append(item_header(len(content), self.encoding) + content)
+        return items if changed else None
+
+    def _item(self, content: bytes, path: str, *, icon: bool) -> bytes | None:
+        """Return an item's elements; None if nothing has to change, b"" if it is left out."""
+        source = BytesSource(content)
+        walker = Walker(source, self.limits)
+        spans = list(walker.elements(0, len(content), self.encoding))
+        data_set = DataSet(source, self.encoding, spans, self.limits)
+        edits: list[Edit] = []
+        for span in spans:
+            if not _is_sequence(span):
+                continue
+            items = self.items(data_set.raw(span), f"{path}.{tag_text(span.tag)}")
             if items is not None:
-                edits.append(SetSequence(span.tag, tuple(items)))
-    pixel_data = data_set.find(tags.PIXEL_DATA)
-    if pixel_data is not None and pixel_data.undefined:
-        return _with_native_pixels(data_set, walker, syntax, edits)
-    if not edits:
+                left_out = not items and _is_icon(span.tag)
+                edits.append(
+                    RemoveAttribute(span.tag) if left_out else SetSequence(span.tag, tuple(items))
+                )
+        pixel_data = data_set.find(tags.PIXEL_DATA)
+        if pixel_data is None:
+            return _written(data_set, edits, b"") if edits else None
+        element: bytes | None = data_set.raw(pixel_data)
+        nested = _Fragments(data_set, pixel_data, walker)
+        if nested.present:
+            try:
+                made = self._native(nested)
+            except DicodecError as error:
+                element = self._undecoded(nested, path, error)
+            else:
+                if made is not None:
+                    element, image = made
+                    edits += image_edits(image_pixel_values(data_set), image)
+        if element == data_set.raw(pixel_data) and not edits:
+            return None
+        if element is None and icon:
+            return b""
+        return _written(data_set, edits, element or b"")
+
+    def _undecoded(self, nested: _Fragments, path: str, error: DicodecError) -> bytes | None:
+        """Return Pixel Data that cannot be decoded as it is, or None where it cannot stay."""
+        path = f"{path}.{tag_text(tags.PIXEL_DATA)}"
+        if self.target.encapsulated and nested.sound:
+            self.warnings.append(
+                f"{path} is kept as it is, because it cannot be made native: {error.message}"
+            )
+            return nested.data_set.raw(nested.span)
+        self.warnings.append(
+            f"{path} is left out, because it cannot be made native: {error.message}"
+        )
         return None
+
+    def _native(self, nested: _Fragments) -> tuple[bytes, ImagePixelDescription] | None:
+        """Return native Pixel Data and its description; None if the result takes it as it is.
+
+        Raises:
+            DicodecError: it cannot be decoded.
+        """
+        from dicodec.codecs.native import NativeEncoder  # NumPy comes along
+
+        data_set = nested.data_set
+        stated = image_description(data_set, tags.PIXEL_DATA, [])
+        frames = nested.frames(stated)
+        syntax = self._syntax_of(frames, data_set, stated)
+        stream = decoder_for(syntax).describe(frames.read(data_set.source, 0))
+        if nested.sound and self._belongs(syntax, frames, data_set):
+            return None
+        coded = coded_color_space(stated, stream).photometric_interpretation
+        stated = replace(stated, photometric_interpretation=coded)
+        decoder = decoder_for(syntax)
+        check_decoded_size(stated, frames.total_length(), data_set.limits)
+        decoded = decoder.decoded_description(stream, stated)
+        encoder = NativeEncoder()
+        result = encoder.encoded_description(decoded)
+        value = b"".join(
+            encoder.encode(decoder.decode(frames.read(data_set.source, frame), stated), decoded)
+            for frame in range(stated.number_of_frames)
+        )
+        vr = native_vr(result, "")
+        if vr == "OW" and not self.encoding.little_endian:
+            value = swap_bytes(value, 2)
+        out = io.BytesIO()
+        pixels = NativeWriter(out, tags.PIXEL_DATA, vr, len(value), self.encoding)
+        pixels.write(value)
+        pixels.finish()
+        return out.getvalue(), result
+
+    def _syntax_of(
+        self, frames: EncapsulatedFrames, data_set: DataSet, image: ImagePixelDescription
+    ) -> TransferSyntax:
+        """Return the transfer syntax that nested streams are in, by their own bytes.
+
+        Raises:
+            MissingFrameError: there is not one byte of them.
+            MalformedFileError: nothing shows what they are.
+        """
+        if not sum(frames.lengths):
+            raise MissingFrameError("it is empty")
+        stream = described_at(data_set.source, frames.starts[0], frames.lengths[0])
+        if stream is not None:
+            found = syntax_for(stream, lossless=True)
+        else:
+            name = kind_without_signature(data_set.source, frames.starts, frames.lengths, image)
+            found = by_name(name) or (self.source if self.source.encapsulated else None)
+        if found is None:
+            raise MalformedFileError("its fragments are no image stream that is known")
+        return found
+
+    def _belongs(
+        self, syntax: TransferSyntax, frames: EncapsulatedFrames, data_set: DataSet
+    ) -> bool:
+        """Whether streams are valid under the transfer syntax of the file, and of the result."""
+        stream = described_at(data_set.source, frames.starts[0], frames.lengths[0])
+        return all(
+            syntax == one or (stream is not None and fits(stream, one))
+            for one in (self.source, self.target)
+        )
+
+
+def _is_icon(tag: int) -> bool:
+    return tag == tags.ICON_IMAGE_SEQUENCE
+
+
+def _written(data_set: DataSet, edits: list[Edit], pixel_data: bytes) -> bytes:
+    """Return the elements of an item with edits, and with other Pixel Data."""
     out = io.BytesIO()
-    writer = ElementWriter(data_set, encoding, edits)
-    writer.write_before_pixel_data(out)
-    if pixel_data is not None:
-        out.write(data_set.raw(pixel_data))
-    writer.write_after_pixel_data(out)
-    return out.getvalue()
-
-
-def _with_native_pixels(
-    data_set: DataSet,
-    walker: Walker,
-    syntax: TransferSyntax,
-    edits: list[Edit],
-) -> bytes:
-    from dicodec.codecs.native import NativeEncoder  # NumPy comes along
-
-    oddities: list[Oddity] = []
-    stated = image_description(data_set, tags.PIXEL_DATA, oddities)
-    frames = assign_fragments(
-        data_set.source,
-        walker.fragment_starts,
-        walker.fragment_lengths,
-        stated.number_of_frames,
-        syntax.fragments_per_frame,
-        None,
-    )
-    decoder = decoder_for(syntax)
-    check_decoded_size(stated, frames.total_length(), data_set.limits)
-    decoded = decoder.decoded_description(decoder.describe(frames.read(data_set.source, 0)), stated)
-    encoder = NativeEncoder()
-    result = encoder.encoded_description(decoded)
-    value = b"".join(
-        encoder.encode(decoder.decode(frames.read(data_set.source, frame), stated), decoded)
-        for frame in range(stated.number_of_frames)
-    )
-    out = io.BytesIO()
-    edits = [*edits, *image_edits(image_pixel_values(data_set), result)]
     writer = ElementWriter(data_set, data_set.encoding, edits)
     writer.write_before_pixel_data(out)
-    pixels = NativeWriter(
-        out, tags.PIXEL_DATA, native_vr(result, ""), len(value), data_set.encoding
-    )
-    pixels.write(value)
-    pixels.finish()
+    out.write(pixel_data)
     writer.write_after_pixel_data(out)
     return out.getvalue()
+
+
+class _Fragments:
+    """Pixel Data of an item, and the fragments that are in it.
+
+    Args:
+        data_set: the item.
+        span: its Pixel Data.
+        walker: that walked the item.
+
+    Attributes:
+        present: whether there are fragments, or a stream without items.
+        sound: whether a reader can tell where they end.
+    """
+
+    def __init__(self, data_set: DataSet, span: ElementSpan, walker: Walker) -> None:
+        self.data_set = data_set
+        self.span = span
+        self.sound = span.undefined and not walker.oddities
+        self._starts, self._lengths = walker.fragment_starts, walker.fragment_lengths
+        if not span.undefined:
+            self._enter_value()
+        elif self._starts and self._stream_at(0):  # there is no Basic Offset Table before it
+            self._starts.insert(0, self._starts[0])
+            self._lengths.insert(0, 0)
+            self.sound = False
+        self.present = span.undefined or bool(self._starts)
+
+    def frames(self, image: ImagePixelDescription) -> EncapsulatedFrames:
+        """Return which fragments make up each frame.
+
+        Raises:
+            MalformedFileError: they cannot be told apart, or there are none.
+        """
+        if len(self._starts) < 2:
+            raise MissingFrameError("it is empty")
+        return assign_fragments(
+            self.data_set.source, self._starts, self._lengths, image.number_of_frames, 0, None
+        )
+
+    def _enter_value(self) -> None:
+        """Enter the fragments, or the stream, that a value of defined length consists of."""
+        source, start = self.data_set.source, self.span.value
+        length = self.span.length
+        if items_state_vrs(source.read(start, 16)):
+            return
+        if source.read(start, 4) != tag_bytes(ITEM, EXPLICIT_LITTLE):
+            if described_at(source, start, length) is not None and not self._as_long_as_native():
+                self._starts.extend([start, start])
+                self._lengths.extend([0, length])
+            return
+        items = Walker(source, self.data_set.limits).items(start, start + length, EXPLICIT_LITTLE)
+        try:
+            found = list(islice(items, self.data_set.limits.fragments))
+        except (MalformedFileError, TruncatedFileError):
+            return
+        if len(found) > 1 and not any(item.undefined for item in found):
+            self._starts.extend(item.value for item in found)
+            self._lengths.extend(item.length for item in found)
+
+    def _as_long_as_native(self) -> bool:
+        try:
+            size = image_description(self.data_set, tags.PIXEL_DATA, []).native_size
+        except DicodecError:
+            return True
+        return self.span.length in {size, size + size % 2}
+
+    def _stream_at(self, index: int) -> bool:
+        place = self._starts[index], self._lengths[index]
+        return described_at(self.data_set.source, *place) is not None

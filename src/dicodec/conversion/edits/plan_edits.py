@@ -32,7 +32,6 @@ from dicodec.part10.values import encode_user_value
 from dicodec.repair.character_sets import UTF_8, unreadable
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.photometric_edits import PALETTE_TAGS
-from dicodec.rules.targets import also_valid_as
 
 _NOT_TO_EDIT = frozenset(
     {
@@ -48,7 +47,7 @@ _NOT_TO_EDIT = frozenset(
 
 
 def plan_edits(
-    file: DicomFile, plan: ConversionPlan, options: ConversionOptions
+    file: DicomFile, plan: ConversionPlan, options: ConversionOptions, warnings: list[str]
 ) -> tuple[Edit, ...]:
     """Return the edits of a conversion; of two for one attribute the later one counts.
 
@@ -56,6 +55,7 @@ def plan_edits(
         file: the source.
         plan: what is done with the pixels.
         options: what the caller asked for.
+        warnings: what the user should know of the edits is added.
 
     Raises:
         InvalidOptionError: an attribute to be set does not exist, cannot hold the text, or is one
@@ -66,9 +66,8 @@ def plan_edits(
     if plan.pixels is not None:
         edits += _pixel_edits(file, plan, plan.pixels, options)
     wanted = user_edits(file.data_set, options, encoding)
-    if _stored_anew(plan):
-        left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
-        edits += nested_pixel_edits(file.data_set, plan.source, encoding, left_out)
+    left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
+    edits += nested_pixel_edits(file, plan.target, encoding, warnings, left_out)
     if options.charset is not None:
         from dicodec.conversion.edits.text_encoding import utf_8_edits
 
@@ -76,16 +75,6 @@ def plan_edits(
         edits = utf_8_edits(file.data_set, options.charset, edits, encoding, own)
     edits += wanted
     return tuple({edit.tag: edit for edit in edits}.values())
-
-
-def _stored_anew(plan: ConversionPlan) -> bool:
-    """Whether streams of the source's transfer syntax do not belong in the result."""
-    return (
-        plan.source.encapsulated
-        and plan.source.reads
-        and plan.source != plan.target
-        and not also_valid_as(plan.source, plan.target)
-    )
 
 
 def _pixel_edits(

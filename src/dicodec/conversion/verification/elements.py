@@ -128,7 +128,8 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
         present = source.data_set.find(edit.tag) is not None
         if edit.tag in permitted or edit.tag in asked or edit.tag >> 16 in overlays:
             continue
-        if isinstance(edit, SetSequence) and present:  # nested pixels; never made up
+        # Nested pixels made native, or left out; never made up.
+        if present and (isinstance(edit, SetSequence) or edit.tag == tags.ICON_IMAGE_SEQUENCE):
             continue
         if present or not isinstance(edit, RemoveAttribute):
             raise VerificationError(
