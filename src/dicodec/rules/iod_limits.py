@@ -111,10 +111,7 @@ def is_allowed(sop_class: str, image: ImagePixelDescription, target: str) -> boo
         target: short name of the transfer syntax.
     """
     limit = _limit(sop_class)
-    color = image.photometric_interpretation
-    if limit is None or color in limit.photometric:
-        return True
-    return limit.ybr_full_in_rle and (color, target) == ("YBR_FULL", "rle")
+    return limit is None or _allows(limit, image, target)
 
 
 def iod_departures(
@@ -136,8 +133,8 @@ def iod_departures(
         return ()
     before, after = source.photometric_interpretation, result.photometric_interpretation
     found = []
-    new = after != before or is_allowed(sop_class, source, syntaxes[0])
-    if new and not is_allowed(sop_class, result, syntaxes[1]):
+    new = after != before or _allows(limit, source, syntaxes[0])
+    if new and not _allows(limit, result, syntaxes[1]):
         found.append(f"Photometric Interpretation {after}")
     bits = result.bits_allocated
     if bits not in limit.bits_allocated and bits != source.bits_allocated:
@@ -151,6 +148,12 @@ def iod_departures(
 def is_image_class(sop_class_uid: str) -> bool:
     """Whether instances of a SOP Class always have pixels."""
     return sop_class_uid.removeprefix(_ROOT) in _IMAGES and sop_class_uid.startswith(_ROOT)
+
+
+def _allows(limit: IodLimit, image: ImagePixelDescription, target: str) -> bool:
+    color = image.photometric_interpretation
+    in_rle = limit.ybr_full_in_rle and (color, target) == ("YBR_FULL", "rle")
+    return in_rle or color in limit.photometric
 
 
 def _limit(sop_class: str) -> IodLimit | None:

@@ -111,7 +111,8 @@ def _pixel_edits(
         edits += rescaled_edits(file.data_set, options, encoding, derived, history)
     else:
         edits += untold_edits(file.data_set, history)
-    edits += frame_type_edits(file.data_set, edits, encoding)
+    if pixels.lossy or derived:
+        edits += frame_type_edits(file.data_set, edits, encoding)
     changed = any(step.rounds or step.bits is not None for step in pixels.steps)
     if pixels.lossy or changed or salvage is not None:
         edits += statistics_edits()

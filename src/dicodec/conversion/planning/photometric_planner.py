@@ -177,7 +177,7 @@ class PhotometricPlanner:
             if stored not in {"auto", result.photometric_interpretation}:
                 other = other or self._other_than(stored, result)
                 continue
-            if not as_rgb and self._rounds_unasked(steps, decoded):
+            if steps and not as_rgb and self._rounds_unasked(steps, decoded):
                 rounding = rounding or self._rounding(coded, prepared)
                 continue
             self._note_steps(steps, decoded, result)

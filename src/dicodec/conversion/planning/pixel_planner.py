@@ -343,7 +343,7 @@ class PixelPlanner:
             bound=getattr(encoder, "near", None) if lossy else 0,
             edits=colors.edits_of(steps, decoded),
             overlays=colors.embedded_overlays(stream, self._file.number),
-            derived="; ".join(one.text for one in steps if one.rounds and one.bits is not None),
+            derived="; ".join([one.text for one in steps if one.rounds and one.bits is not None]),
             own_steps=own_steps,
         )
         return self._plan_of(Action.TRANSCODE, pixels)
