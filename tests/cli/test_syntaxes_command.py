@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dicodec.cli.main import run
-from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, by_uid
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_uid
 
 
 def test_every_syntax_is_a_row_of_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,7 +16,7 @@ def test_every_syntax_is_a_row_of_json(capsys: pytest.CaptureFixture[str]) -> No
     rows = json.loads(capsys.readouterr().out)
     assert [row["uid"] for row in rows] == [syntax.uid for syntax in TRANSFER_SYNTAXES]
     for row in rows:
-        syntax = by_uid(row["uid"])
+        syntax = find_by_uid(row["uid"])
         assert syntax is not None
         assert (row["read"], row["write"]) == (syntax.reads, syntax.writes)
         assert row["bits"] or row["why_not"] or not row["write"]

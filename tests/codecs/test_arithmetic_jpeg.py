@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from dicodec import convert_bytes
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.errors import UnsupportedSourceError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.transfer_syntax import by_uid
+from dicodec.model.transfer_syntax import find_by_uid
 from helpers.codec_images import Samples
 from helpers.made import make_file
 from helpers.samples import native_samples
@@ -38,20 +38,20 @@ IMAGE = ImagePixelDescription(8, 8, 1, "MONOCHROME2", 8, 8, 7, 0)
     ("suffix", "stream"), [("52", SEQUENTIAL), ("54", PROGRESSIVE), ("56", PROGRESSIVE)]
 )
 def test_arithmetic_dct_streams_are_decoded(suffix: str, stream: str) -> None:
-    syntax = by_uid(f"1.2.840.10008.1.2.4.{suffix}")
+    syntax = find_by_uid(f"1.2.840.10008.1.2.4.{suffix}")
     assert syntax is not None
 
-    samples = decoder_for(syntax).decode(base64.b64decode(stream), IMAGE)
+    samples = find_decoder(syntax).decode(base64.b64decode(stream), IMAGE)
 
     assert np.array_equal(samples, SLOPE)
 
 
 def test_arithmetic_lossless_streams_are_not() -> None:
-    syntax = by_uid("1.2.840.10008.1.2.4.58")
+    syntax = find_by_uid("1.2.840.10008.1.2.4.58")
     assert syntax is not None
 
     with pytest.raises(UnsupportedSourceError, match="arithmetic"):
-        decoder_for(syntax)
+        find_decoder(syntax)
 
 
 def changed(samples: Samples, place: tuple[Any, ...]) -> Samples:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dicodec.codecs.table import decoder_for, encoder_for
+from dicodec.codecs.table import find_decoder, find_encoder
 from dicodec.errors import InvalidOptionError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
@@ -17,24 +17,24 @@ from helpers.codec_images import syntax_named
 @pytest.mark.parametrize("syntax", TRANSFER_SYNTAXES, ids=lambda syntax: syntax.name)
 def test_every_syntax_is_served_or_says_why_not(syntax: TransferSyntax) -> None:
     if syntax.reads:
-        assert callable(decoder_for(syntax).describe)
+        assert callable(find_decoder(syntax).describe)
     else:
         with pytest.raises(UnsupportedSourceError, match="not decoded"):
-            decoder_for(syntax)
+            find_decoder(syntax)
     if syntax.writes and syntax.name != "jpegxl-jpeg":
-        assert callable(encoder_for(syntax).encode)
+        assert callable(find_encoder(syntax).encode)
     else:
         with pytest.raises(UnsupportedTargetError):
-            encoder_for(syntax)
+            find_encoder(syntax)
 
 
 def test_codecs_are_values() -> None:
     for name in ("jpeg", "htj2k", "jpegxl"):
         syntax = syntax_named(name)
         chosen = EncoderSettings(quality=70)
-        assert encoder_for(syntax, chosen) == encoder_for(syntax, chosen)
-        assert encoder_for(syntax, chosen) != encoder_for(syntax)
-        assert decoder_for(syntax) == decoder_for(syntax)
+        assert find_encoder(syntax, chosen) == find_encoder(syntax, chosen)
+        assert find_encoder(syntax, chosen) != find_encoder(syntax)
+        assert find_decoder(syntax) == find_decoder(syntax)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_codecs_are_values() -> None:
 )
 def test_settings_without_meaning(name: str, chosen: EncoderSettings) -> None:
     with pytest.raises(InvalidOptionError):
-        encoder_for(syntax_named(name), chosen)
+        find_encoder(syntax_named(name), chosen)
 
 
 def test_the_table_imports_neither_numpy_nor_codecs() -> None:

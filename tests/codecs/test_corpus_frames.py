@@ -11,10 +11,10 @@ import pytest
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.native import NativeDecoder
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.errors import FrameError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.transfer_syntax import by_uid
+from dicodec.model.transfer_syntax import find_by_uid
 
 pydicom: Any = import_module("pydicom")
 pytestmark = pytest.mark.filterwarnings("ignore")  # pydicom's, on odd files
@@ -38,9 +38,9 @@ def _frames(path: Path) -> tuple[str, list[Samples]]:
         int(dataset.get("PlanarConfiguration", 0) or 0),
         int(dataset.get("NumberOfFrames", 1) or 1),
     )
-    syntax = by_uid(dataset.file_meta.TransferSyntaxUID)
+    syntax = find_by_uid(dataset.file_meta.TransferSyntaxUID)
     assert syntax is not None
-    decoder = decoder_for(syntax)
+    decoder = find_decoder(syntax)
     if syntax.encapsulated:
         streams = list(
             pydicom.encaps.generate_frames(
@@ -65,7 +65,7 @@ def test_every_compressed_file_decodes_to_its_pair(
 ) -> None:
     compared = 0
     for row in manifest:
-        syntax = by_uid(row["transfer_syntax_uid"])
+        syntax = find_by_uid(row["transfer_syntax_uid"])
         if syntax is None or not syntax.encapsulated or not syntax.reads or not row["rows"]:
             continue
         if row["file"] in DAMAGED:

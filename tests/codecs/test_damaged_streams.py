@@ -10,7 +10,7 @@ import pytest
 from dicodec.codecs.base import Decoder
 from dicodec.codecs.jpeg_repacking import repack_jpeg, unpack_jpeg
 from dicodec.codecs.jpegxl import JpegXlDecoder
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.errors import CorruptFrameError, DicodecError, FrameError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
@@ -130,7 +130,7 @@ def test_a_stream_of_another_kind_is_refused() -> None:
     jpeg_ls = _example("jpeg-ls")[0]
     for name in ("jpeg-lossless", "jpeg2000-lossless", "jpegxl-lossless"):
         with pytest.raises(FrameError):
-            decoder_for(syntax_named(name)).describe(jpeg_ls)
+            find_decoder(syntax_named(name)).describe(jpeg_ls)
 
 
 def test_a_missing_end_of_jpeg_ls_is_found_at_once() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dicodec.codecs.jpeg import JpegDecoder
 from dicodec.codecs.jpeg_lossless_end import ends_with_last_samples
-from dicodec.codecs.jpeg_lossless_size import bits_needed, huffman_codes
+from dicodec.codecs.jpeg_lossless_size import count_bits, parse_huffman_codes
 from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, walk
 from dicodec.model.image import ImagePixelDescription
 from helpers.codec_images import lossless_jpeg
@@ -58,7 +58,7 @@ def proved(stream: bytes, bits: int, predictor: int) -> bool:
     samples = np.asarray(imagecodecs.jpeg8_decode(stream))
     segments = {one.marker: one for one in walk(stream, 0)}
     table = segments[DHT]
-    codes = huffman_codes(stream[table.start + 1 : table.end])
+    codes = parse_huffman_codes(stream[table.start + 1 : table.end])
     assert codes is not None
     data = memoryview(stream)[segments[SOS].end : segments[EOI].start - 2]
     return ends_with_last_samples(samples, bits, predictor, codes, data)
@@ -121,13 +121,13 @@ def test_bits_are_counted_only_where_the_end_proves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted: list[int] = []
-    count = bits_needed
+    count = count_bits
 
     def noted(samples: Pixels, *given: Any) -> int:
         counted.append(samples.size)
         return count(samples, *given)
 
-    monkeypatch.setattr("dicodec.codecs.jpeg_completeness.bits_needed", noted)
+    monkeypatch.setattr("dicodec.codecs.jpeg_completeness.count_bits", noted)
     image = ImagePixelDescription(ROWS, COLUMNS, 1, "MONOCHROME2", 16, 12, 11, 0)
     for kind, often in (("noise", 0), ("flat end", 0), ("flat", 1), ("stripes", 1)):
         counted.clear()

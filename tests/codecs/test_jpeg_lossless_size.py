@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicodec.codecs import jpeg
-from dicodec.codecs.jpeg_lossless_size import bits_needed, huffman_codes
+from dicodec.codecs.jpeg_lossless_size import count_bits, parse_huffman_codes
 from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, walk
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
@@ -106,17 +106,17 @@ def test_bits_are_counted_as_the_encoder_wrote_them(
     pixels = pixels.astype(np.uint8 if bits <= 8 else np.uint16)
     stream = lossless_jpeg(pixels, bits, predictor)
     (table,) = (one for one in walk(stream, 0) if one.marker == DHT)
-    codes = huffman_codes(stream[table.start + 1 : table.end])
+    codes = parse_huffman_codes(stream[table.start + 1 : table.end])
     assert codes is not None
     start, end = scan_of(stream)
     there = 8 * (end - start - stream.count(b"\xff\0", start, end))
-    assert 0 <= there - bits_needed(pixels, bits, predictor, codes) < 8
+    assert 0 <= there - count_bits(pixels, bits, predictor, codes) < 8
 
 
 @pytest.mark.parametrize("table", [b"", bytes(15), bytes([1] + [0] * 15), b"\xff" * 40])
 def test_malformed_tables_have_no_codes(table: bytes) -> None:
-    assert huffman_codes(table) is None
+    assert parse_huffman_codes(table) is None
 
 
 def test_a_category_without_a_code_takes_more_than_any() -> None:
-    assert bits_needed(np.zeros((2, 2), np.uint8), 8, 1, {0: "0"}) == 255 + 3
+    assert count_bits(np.zeros((2, 2), np.uint8), 8, 1, {0: "0"}) == 255 + 3

@@ -46,11 +46,11 @@ def with_extra_fields(stream: bytes, orientation: int = 1, more: str = "000") ->
             they bring.
     """
     reader = BitReader(stream, 2)
-    jpegxl._size(reader)
+    jpegxl._read_size(reader)
     start = reader._at
-    assert [reader.flag(), reader.flag()] == [False, False], "there are no extra fields"
+    assert [reader.read_flag(), reader.read_flag()] == [False, False], "there are no extra fields"
     reader._at = start + 1
-    assert jpegxl._metadata(reader, jpegxl._Facts())
+    assert jpegxl._read_metadata(reader, jpegxl._Facts())
     end = reader._at
     bits = "".join(f"{byte:08b}"[::-1] for byte in stream[2:])
     tone_mapping, extensions = "1", bits[end - 2 : end]

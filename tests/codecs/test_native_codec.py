@@ -43,17 +43,17 @@ def test_the_first_bit_is_the_lowest() -> None:
 def test_signs_are_drawn_from_the_highest_stored_bit() -> None:
     words = np.array([0x0FFF, 0x0800, 0x07FF, 0xF7FF], "<u2")
 
-    assert bits.sign_extended(words, 12, "<i2").tolist() == [-1, -2048, 2047, 2047]
-    assert bits.sign_extended(np.array([0xFFFF], "<u2"), 16, "<i2").tolist() == [-1]
-    assert bits.sign_extended(np.array([3, 1], "u1"), 2, "<i2").tolist() == [-1, 1]
+    assert bits.extend_sign(words, 12, "<i2").tolist() == [-1, -2048, 2047, 2047]
+    assert bits.extend_sign(np.array([0xFFFF], "<u2"), 16, "<i2").tolist() == [-1]
+    assert bits.extend_sign(np.array([3, 1], "u1"), 2, "<i2").tolist() == [-1, 1]
 
 
 def test_masks_show_codecs_the_coded_bits_alone() -> None:
     samples = np.array([-1, -2048, 2047], "<i2")
 
-    assert bits.masked(samples, 12).tolist() == [0x0FFF, 0x0800, 0x07FF]
-    assert bits.masked(samples, 16).tolist() == [0xFFFF, 0xF800, 0x07FF]
-    assert bits.masked(np.array([-1], "<i2"), 8).dtype == np.uint8
+    assert bits.mask(samples, 12).tolist() == [0x0FFF, 0x0800, 0x07FF]
+    assert bits.mask(samples, 16).tolist() == [0xFFFF, 0xF800, 0x07FF]
+    assert bits.mask(np.array([-1], "<i2"), 8).dtype == np.uint8
 
 
 @pytest.mark.parametrize("kind", ["8/6", "16/12", "16/12 signed", "32/25 signed"])

@@ -11,9 +11,9 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.transfer_syntax import by_uid
+from dicodec.model.transfer_syntax import find_by_uid
 from helpers.codec_images import ACCEPTED, KINDS, codec_for, describe_image, fill
 
 pydicom: Any = import_module("pydicom")
@@ -100,9 +100,9 @@ def _decoded(path: Path) -> Iterator[np.ndarray]:
         dataset.get("PlanarConfiguration", 0) or 0,
         int(dataset.get("NumberOfFrames", 1) or 1),
     )
-    syntax = by_uid(dataset.file_meta.TransferSyntaxUID)
+    syntax = find_by_uid(dataset.file_meta.TransferSyntaxUID)
     assert syntax is not None
-    decoder = decoder_for(syntax)
+    decoder = find_decoder(syntax)
     if syntax.encapsulated:
         for stream in pydicom.encaps.generate_frames(
             dataset.PixelData, number_of_frames=image.number_of_frames

@@ -9,7 +9,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from dicodec.codecs.htj2k import decompositions
+from dicodec.codecs.htj2k import count_decompositions
 from dicodec.codecs.streams import jpeg, jpeg2000, jpegxl, rle
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
@@ -193,11 +193,11 @@ def test_htj2k_has_what_rpcl_options_demand() -> None:
 
 
 def test_decomposition_levels() -> None:
-    assert decompositions(512, 512) is None
-    assert decompositions(2048, 2048) is None
-    assert decompositions(2049, 2048) == 6
-    assert decompositions(40_000, 30_000) == 10
-    assert decompositions(1, 60_000) is None
+    assert count_decompositions(512, 512) is None
+    assert count_decompositions(2048, 2048) is None
+    assert count_decompositions(2049, 2048) == 6
+    assert count_decompositions(40_000, 30_000) == 10
+    assert count_decompositions(1, 60_000) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 24), (37, 41), (300, 400), (256, 256),

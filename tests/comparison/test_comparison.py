@@ -58,15 +58,15 @@ def test_ssim_and_psnr_have_known_values() -> None:
     peak_signal_noise_ratio.
     """
     one, two = pattern()
-    assert metrics.ssim(one, two, 255) == pytest.approx(0.9874881889861217, abs=1e-12)
-    assert metrics.sample_errors(one, two).psnr(255) == pytest.approx(34.806419009523054)
+    assert metrics.measure_ssim(one, two, 255) == pytest.approx(0.9874881889861217, abs=1e-12)
+    assert metrics.measure_errors(one, two).find_psnr(255) == pytest.approx(34.806419009523054)
 
     rows, columns = np.mgrid[0:40, 0:37]
     deep = (rows * columns % 4096).astype(np.uint16)
     other = np.clip(deep.astype(int) + ((rows + columns) % 31) * 10 - 150, 0, 4095)
     other = other.astype(np.uint16)
-    assert metrics.ssim(deep, other, 4095) == pytest.approx(0.8295535967635967, abs=1e-12)
-    assert metrics.sample_errors(deep, other).psnr(4095) == pytest.approx(33.686676258236986)
+    assert metrics.measure_ssim(deep, other, 4095) == pytest.approx(0.8295535967635967, abs=1e-12)
+    assert metrics.measure_errors(deep, other).find_psnr(4095) == pytest.approx(33.686676258236986)
 
 
 def test_ssim_of_flat_frames_is_what_the_formula_gives() -> None:
@@ -75,7 +75,7 @@ def test_ssim_of_flat_frames_is_what_the_formula_gives() -> None:
 
     expected = (2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)
 
-    assert metrics.ssim(one, two, 255) == pytest.approx(expected)
+    assert metrics.measure_ssim(one, two, 255) == pytest.approx(expected)
 
 
 def ssim_by_definition(one: np.ndarray[Any, Any], two: np.ndarray[Any, Any], span: float) -> float:
@@ -107,23 +107,23 @@ FRAME_SHAPES = st.tuples(st.integers(11, 15), st.integers(11, 15))
 def test_ssim_is_that_of_the_paper(data: st.DataObject, shape: tuple[int, int]) -> None:
     one, two = (data.draw(npst.arrays(np.uint16, shape)) for _ in range(2))
 
-    found = metrics.ssim(one, two, 65535)
+    found = metrics.measure_ssim(one, two, 65535)
 
     assert found == pytest.approx(ssim_by_definition(one, two, 65535), abs=1e-9)
     assert found is not None
     assert found <= 1 + 1e-12
-    assert found == pytest.approx(metrics.ssim(two, one, 65535))
-    assert metrics.ssim(one, one, 65535) == pytest.approx(1)
+    assert found == pytest.approx(metrics.measure_ssim(two, one, 65535))
+    assert metrics.measure_ssim(one, one, 65535) == pytest.approx(1)
 
 
 def test_bands_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = pattern()
-    whole = metrics.ssim(one, two, 255), metrics.sample_errors(one, two)
+    whole = metrics.measure_ssim(one, two, 255), metrics.measure_errors(one, two)
 
     monkeypatch.setattr(metrics, "_BAND_SAMPLES", 40)
 
-    assert metrics.ssim(one, two, 255) == pytest.approx(whole[0], abs=1e-12)
-    assert metrics.sample_errors(one, two) == whole[1]
+    assert metrics.measure_ssim(one, two, 255) == pytest.approx(whole[0], abs=1e-12)
+    assert metrics.measure_errors(one, two) == whole[1]
 
 
 def test_ssim_of_color_is_the_mean_of_its_components() -> None:
@@ -131,17 +131,19 @@ def test_ssim_of_color_is_the_mean_of_its_components() -> None:
     planes = [(one, two), (two, one.T[:37].T), (one, one)]
     color = [np.stack([pair[side] for pair in planes], axis=-1) for side in (0, 1)]
 
-    each = [metrics.ssim(*pair, 255) for pair in planes]
+    each = [metrics.measure_ssim(*pair, 255) for pair in planes]
 
     assert None not in each
-    assert metrics.ssim(color[0], color[1], 255) == pytest.approx(sum(filter(None, each)) / 3)
+    assert metrics.measure_ssim(color[0], color[1], 255) == pytest.approx(
+        sum(filter(None, each)) / 3
+    )
 
 
 def test_ssim_needs_a_window_and_a_range() -> None:
     one, two = pattern()
 
-    assert metrics.ssim(one[:10], two[:10], 255) is None
-    assert metrics.ssim(one, two, 0) is None
+    assert metrics.measure_ssim(one[:10], two[:10], 255) is None
+    assert metrics.measure_ssim(one, two, 0) is None
 
 
 DTYPES = st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
@@ -152,7 +154,7 @@ def test_errors_are_those_of_exact_arithmetic(data: st.DataObject, dtype: str) -
     one, two = (data.draw(npst.arrays(dtype, (3, 4))) for _ in range(2))
     errors = [abs(int(a) - int(b)) for a, b in zip(one.flat, two.flat, strict=True)]
 
-    found = metrics.sample_errors(one, two)
+    found = metrics.measure_errors(one, two)
 
     assert found.samples == 12
     assert found.differing == sum(error > 0 for error in errors)
@@ -164,17 +166,17 @@ def test_errors_are_those_of_exact_arithmetic(data: st.DataObject, dtype: str) -
 def test_errors_between_types_are_those_of_the_values() -> None:
     one, two = np.array([[200, 3]], np.uint8), np.array([[-100, 3]], np.int16)
 
-    assert metrics.sample_errors(one, two).largest == 300
+    assert metrics.measure_errors(one, two).largest == 300
 
 
 def test_a_number_against_none_is_infinitely_far() -> None:
     one = np.array([[1.0, np.nan, np.inf, -0.0]])
     two = np.array([[1.5, np.nan, np.inf, 0.0]])
 
-    assert metrics.sample_errors(one, two).largest == 0.5
-    assert metrics.sample_errors(one, two).differing == 1
-    assert metrics.sample_errors(one, one[:, ::-1]).largest == math.inf
-    assert metrics.sample_errors(one, one[:, ::-1]).psnr(1) is None
+    assert metrics.measure_errors(one, two).largest == 0.5
+    assert metrics.measure_errors(one, two).differing == 1
+    assert metrics.measure_errors(one, one[:, ::-1]).largest == math.inf
+    assert metrics.measure_errors(one, one[:, ::-1]).find_psnr(1) is None
 
 
 # --- files that are made

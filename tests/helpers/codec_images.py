@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dicodec.codecs.base import Decoder, Encoder
-from dicodec.codecs.table import decoder_for, encoder_for
+from dicodec.codecs.table import find_decoder, find_encoder
 from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.transfer_syntax import TransferSyntax, by_name
+from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 
 Samples = NDArray[Any]
 
@@ -94,13 +94,13 @@ PATTERNS = ("lowest", "highest", "noise", "ramp", "checkers", "runs", "extremes"
 
 
 def syntax_named(name: str) -> TransferSyntax:
-    syntax = by_name(name)
+    syntax = find_by_name(name)
     assert syntax is not None
     return syntax
 
 
 def codec_for(name: str, settings: EncoderSettings = DEFAULT_SETTINGS) -> tuple[Encoder, Decoder]:
-    return encoder_for(syntax_named(name), settings), decoder_for(syntax_named(name))
+    return find_encoder(syntax_named(name), settings), find_decoder(syntax_named(name))
 
 
 def fill(image: ImagePixelDescription, pattern: str, seed: int = 0) -> Samples:

@@ -28,9 +28,9 @@ from dicodec.model.option_table import (
     Text,
     Texts,
     TextsByName,
-    options_of,
+    select_options,
 )
-from dicodec.model.transfer_syntax import by_name
+from dicodec.model.transfer_syntax import find_by_name
 from dicodec.options import ConversionOptions, ConversionSettings
 from dicodec.service.jobs.request_fields import OPTION_FIELDS
 
@@ -95,15 +95,15 @@ def test_what_encoders_get_are_their_settings() -> None:
     of_encoders = {name for name, option in OPTIONS.items() if option.targets}
     assert of_encoders <= {one.name for one in fields(EncoderSettings)}
     for name in of_encoders:
-        assert all(by_name(target) is not None for target in OPTIONS[name].targets)
+        assert all(find_by_name(target) is not None for target in OPTIONS[name].targets)
 
 
 def test_each_entrance_takes_its_options() -> None:
-    assert {*OPTION_FIELDS} == {*options_of(REQUEST)}
-    assert {*options_of(PAGE)} <= {*options_of(REQUEST)}
-    assert {*KEYS} == {"keep", "to", *(option.key for option in options_of(RULE).values())}
-    assert {*OPTIONS} - {*options_of(REQUEST)} == {"backup", "limits", "timeout", "workers"}
-    assert {*OPTIONS} - {*options_of(RULE)} == {"backup", "limits", "overwrite", "workers"}
+    assert {*OPTION_FIELDS} == {*select_options(REQUEST)}
+    assert {*select_options(PAGE)} <= {*select_options(REQUEST)}
+    assert {*KEYS} == {"keep", "to", *(option.key for option in select_options(RULE).values())}
+    assert {*OPTIONS} - {*select_options(REQUEST)} == {"backup", "limits", "timeout", "workers"}
+    assert {*OPTIONS} - {*select_options(RULE)} == {"backup", "limits", "overwrite", "workers"}
 
 
 def test_the_page_of_the_command_has_the_table() -> None:

@@ -16,7 +16,7 @@ from dicodec.batch.policy.policy import load_policy
 from dicodec.cli.main import run
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError, TargetExistsError
 from dicodec.model.option_table import OPTIONS, REQUEST, Choice, Flag
-from dicodec.model.wording import as_field, as_key, as_switch, worded
+from dicodec.model.wording import as_field, as_key, as_switch, reword_text
 from dicodec.service.jobs.messages import Request
 from helpers.made import IMAGE_KINDS
 
@@ -45,9 +45,9 @@ SOURCE_FILES = sorted(Path(dicodec.__path__[0]).rglob("*.py"))
     ],
 )  # fmt: skip
 def test_each_entrance_has_its_words(text: str, switch: str, field: str, key: str) -> None:
-    assert worded(text, as_switch) == switch
-    assert worded(text, as_field) == field
-    assert worded(text, as_key) == key
+    assert reword_text(text, as_switch) == switch
+    assert reword_text(text, as_field) == field
+    assert reword_text(text, as_key) == key
 
 
 def test_a_call_speaks_of_parameters_and_the_command_of_switches(
@@ -139,7 +139,7 @@ def test_what_errors_name_is_an_option_with_a_value_that_it_takes() -> None:
 def test_an_error_is_worded_once() -> None:
     error: DicodecError = InvalidOptionError("`ratio` is 0", hint="`lossy=True`")
     for _ in range(2):
-        error.reword(lambda text: worded(text, as_switch))
+        error.reword(lambda text: reword_text(text, as_switch))
         assert str(error) == "--ratio is 0; --lossy"
     with pytest.raises(InvalidOptionError) as raised:
         convert(CONTENT, io.BytesIO(), to="rle", qualty=3)  # type: ignore[call-arg]

@@ -16,7 +16,7 @@ from dicodec import convert, convert_bytes
 from dicodec.conversion.planning import pixel_planner
 from dicodec.errors import ConversionError
 from dicodec.model import tags
-from dicodec.model.transfer_syntax import by_name
+from dicodec.model.transfer_syntax import find_by_name
 from dicodec.options import ConversionOptions
 from dicodec.part10 import pixel_writer
 from dicodec.part10.dicom_file import open_dicom
@@ -182,7 +182,7 @@ def test_an_extended_offset_table_leaves_with_the_streams_it_describes() -> None
 
 def test_frames_that_may_pass_32_bits_get_an_extended_offset_table() -> None:
     # The plan goes by what a header claims; the frames themselves need not be there to ask it.
-    rle = by_name("rle")
+    rle = find_by_name("rle")
     assert rle is not None
     tables = []
     for frames in (50_000, 70_000):  # of 64 KiB each

@@ -15,7 +15,7 @@ from pydicom.pixels.processing import apply_color_lut
 
 from dicodec.errors import MalformedFileError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.pixels.palette import Palette, color_table, palette, palette_steps
+from dicodec.pixels.palette import Palette, make_color_table, make_palette, make_palette_steps
 
 NAMES = ("red", "green", "blue")
 
@@ -43,7 +43,7 @@ def read(
     segmented: bool = False,
 ) -> Palette:
     tables = [
-        color_table(
+        make_color_table(
             name,
             (entries & 0xFFFF, first, bits),
             struct.unpack(f"<{len(one) // 2}H", one[: len(one) // 2 * 2]),
@@ -52,7 +52,7 @@ def read(
         )
         for name, one in zip(NAMES, data, strict=True)
     ]
-    return palette(tables, bits)
+    return make_palette(tables, bits)
 
 
 def theirs(
@@ -95,7 +95,7 @@ def test_tables_color_as_pydicom_does(
     values = data.draw(st.lists(st.integers(0, highest), min_size=6, max_size=6))
     samples = np.array(values, np.uint16).reshape(2, 3)
     found = read(tables, entries, first, bits)
-    step = palette_steps(found)[0]
+    step = make_palette_steps(found)[0]
 
     colors = step.apply(samples, image_of(samples))
 
@@ -105,7 +105,7 @@ def test_tables_color_as_pydicom_does(
     elif bits == 16 and found.reducible:
         expected = expected >> 8
     assert np.array_equal(colors, expected)
-    assert step.described(image_of(samples)).bits_stored == (8 if colors.itemsize == 1 else 16)
+    assert step.describe(image_of(samples)).bits_stored == (8 if colors.itemsize == 1 else 16)
     assert not step.rounds
 
 
@@ -113,7 +113,7 @@ def test_sixteen_bits_are_exact_first_and_halved_where_a_target_has_eight() -> N
     table = struct.pack("<4H", 0, 0x1234, 0x80FF, 0xFFFF)
     samples = np.array([[0, 1], [2, 3]], np.uint8)
 
-    exact, halved = palette_steps(read((table, table, table), 4))
+    exact, halved = make_palette_steps(read((table, table, table), 4))
 
     assert exact.apply(samples, image_of(samples))[..., 0].tolist() == [
         [0, 0x1234],
@@ -127,7 +127,7 @@ def test_sixteen_bits_are_exact_first_and_halved_where_a_target_has_eight() -> N
 @pytest.mark.parametrize("factor", [256, 257])
 def test_eight_bits_scaled_to_sixteen_are_eight(factor: int) -> None:
     table = struct.pack("<3H", *(value * factor for value in (3, 200, 255)))
-    (step,) = palette_steps(read((table, table, table), 3))
+    (step,) = make_palette_steps(read((table, table, table), 3))
     samples = np.array([[0, 1, 2]], np.uint8)
 
     assert step.bits == 8
@@ -153,7 +153,7 @@ def test_eight_bit_entries_in_words_of_sixteen() -> None:
 
 def test_samples_outside_the_table_get_its_ends() -> None:
     table = bytes([10, 20, 30, 40])
-    (step,) = palette_steps(read((table, table, table), 4, first=100, bits=8))
+    (step,) = make_palette_steps(read((table, table, table), 4, first=100, bits=8))
     samples = np.array([[0, 100, 101], [103, 104, 255]], np.uint8)
 
     assert step.apply(samples, image_of(samples))[..., 2].tolist() == [[10, 10, 20], [40, 40, 40]]
@@ -161,13 +161,13 @@ def test_samples_outside_the_table_get_its_ends() -> None:
 
 def test_a_negative_first_mapped_value() -> None:
     table = bytes([10, 20, 30, 40])
-    (step,) = palette_steps(read((table, table, table), 4, first=-2, bits=8))
+    (step,) = make_palette_steps(read((table, table, table), 4, first=-2, bits=8))
     samples = np.array([[-100, -2, -1], [0, 1, 100]], np.int16)
 
     colors = step.apply(samples, image_of(samples))
     assert colors[..., 0].tolist() == [[10, 10, 20], [30, 40, 40]]
     assert np.array_equal(colors, theirs(samples, (table, table, table), 4, -2, 8))
-    assert step.described(image_of(samples)).pixel_representation == 0
+    assert step.describe(image_of(samples)).pixel_representation == 0
 
 
 def test_a_table_of_all_values() -> None:
@@ -194,7 +194,7 @@ def test_segments_expand_as_pydicom_has_them(bits: int) -> None:
     found = read((data, data, data), 10, bits=bits, segmented=True)
     samples = np.arange(10, dtype=np.uint8).reshape(2, 5)
 
-    colors = palette_steps(found)[0].apply(samples, image_of(samples)).astype(int)
+    colors = make_palette_steps(found)[0].apply(samples, image_of(samples)).astype(int)
 
     expected = theirs(samples, (data, data, data), 10, 0, bits, segmented=True).astype(int)
     assert np.abs(colors - expected).max() <= 1  # halves are rounded up, by pydicom to even

@@ -15,12 +15,12 @@ from pydicom.pixels.processing import convert_color_space
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.pixels.color import (
-    halved_chroma,
+    halve_chroma,
     rgb_to_ybr_full,
     ybr_full_to_rgb,
     ybr_partial_to_rgb,
 )
-from dicodec.pixels.photometric import STEPS, PhotometricStep, route
+from dicodec.pixels.photometric import STEPS, PhotometricStep, find_routes
 
 
 def described(
@@ -135,13 +135,13 @@ def test_video_range_is_the_inverse_of_the_standards_matrix(samples: NDArray[Any
 
 @given(COLORS_8)
 def test_chroma_halved_is_that_of_the_first_pixel_of_each_pair(samples: NDArray[Any]) -> None:
-    halved = halved_chroma(samples)
+    halved = halve_chroma(samples)
 
     assert np.array_equal(halved[..., 0], samples[..., 0])
     for column in range(samples.shape[1]):
         first = column - column % 2
         assert np.array_equal(halved[:, column, 1:], samples[:, first, 1:])
-    assert np.array_equal(halved_chroma(halved), halved)
+    assert np.array_equal(halve_chroma(halved), halved)
 
 
 @given(st.data(), st.integers(1, 32), st.booleans())
@@ -157,7 +157,7 @@ def test_gray_levels_are_counted_from_the_other_end(
 
     assert inverted.dtype == samples.dtype
     assert np.array_equal(inverted.astype(object), low + high - samples.astype(object))
-    assert np.array_equal(back.apply(inverted, invert.described(image)), samples)
+    assert np.array_equal(back.apply(inverted, invert.describe(image)), samples)
 
 
 def test_floating_point_samples_are_not_inverted() -> None:
@@ -184,7 +184,7 @@ def test_floating_point_samples_are_not_inverted() -> None:
     ],
 )
 def test_routes(stated: str, wanted: str, first: tuple[str, ...], ends: list[str]) -> None:
-    ways = list(route(described(stated), wanted))
+    ways = list(find_routes(described(stated), wanted))
 
     assert tuple(one.target for one in ways[0][0]) == first
     assert [image.photometric_interpretation for _, image in ways] == ends
@@ -202,4 +202,4 @@ def test_routes(stated: str, wanted: str, first: tuple[str, ...], ends: list[str
 )
 def test_where_no_step_leads(stated: str, wanted: str) -> None:
     with pytest.raises(UnsupportedImageError, match=f"{stated} cannot be converted to {wanted}"):
-        next(iter(route(described(stated), wanted)))
+        next(iter(find_routes(described(stated), wanted)))

@@ -49,7 +49,7 @@ def test_whatever_follows_any_segment(kind: str) -> None:
     streams = []
     for stream in frames_of(right(kind, "rle")):
         offsets, body, at = [], b"", 64
-        for start, end in rle.segments(stream):
+        for start, end in rle.find_segments(stream):
             offsets.append(at)
             part = stream[start:end] + b"\x20\x41\x33\x7f"
             body, at = body + part, at + len(part)
@@ -81,7 +81,7 @@ def test_spare_rle_segments(kind: str, spare: str) -> None:
     content = right(kind, "rle")
     streams = []
     for stream in frames_of(content):
-        last = rle.segments(stream)[-1][0]
+        last = rle.find_segments(stream)[-1][0]
         offset = {"zero": 0, "the last": last, "behind": len(stream) + 2}.get(spare, len(stream))
         more = b"\xfe\0\0\0" if spare in {"empty", "short"} else b""
         streams.append(with_spare(stream, [offset], counted=True, more=more))

@@ -11,9 +11,9 @@ import pytest
 from dicodec import convert_bytes, inspect
 from dicodec.codecs.base import Decoder
 from dicodec.codecs.streams import jpeg2000, rle
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.errors import FrameError, MalformedFileError
-from dicodec.model.transfer_syntax import by_name
+from dicodec.model.transfer_syntax import find_by_name
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.repair import streams
 from dicodec.repair.streams import HUFFMAN
@@ -43,9 +43,9 @@ ENDED = [
 
 
 def codec_for(name: str) -> Decoder:
-    syntax = by_name(name)
+    syntax = find_by_name(name)
     assert syntax is not None
-    return decoder_for(syntax)
+    return find_decoder(syntax)
 
 
 def bare(stream: bytes) -> bytes:
@@ -271,7 +271,9 @@ def test_a_frame_of_no_bytes_is_no_other_frame() -> None:
 
 def laid_out(stream: bytes, order: list[int], pad: int, base: int) -> bytes:
     """Return an RLE frame with its segments in another order, unpadded or otherwise odd."""
-    parts = [stream[start:end].rstrip(b"\0") + b"\0" * pad for start, end in rle.segments(stream)]
+    parts = [
+        stream[start:end].rstrip(b"\0") + b"\0" * pad for start, end in rle.find_segments(stream)
+    ]
     offsets = [0] * len(parts)
     body = b""
     for index in order:
@@ -284,7 +286,7 @@ def laid_out(stream: bytes, order: list[int], pad: int, base: int) -> bytes:
 def test_rle_segments_that_lie_elsewhere(kind: str) -> None:
     content = right(kind, "rle")
     stored = frames_of(content)
-    count = len(rle.segments(stored[0]))
+    count = len(rle.find_segments(stored[0]))
     forward, backward = list(range(count)), list(reversed(range(count)))
 
     for order, base in ((forward, 0), (backward, 64), (backward, 0)):
@@ -299,7 +301,7 @@ def test_rle_segments_of_odd_length() -> None:
     for pad in (0, 1, 3):
         stream = laid_out(frames_of(compressed)[0], [0, 1], pad, 64)
         wrong = with_streams(compressed, [stream])
-        odd = rle.segments(stream)[1][0] % 2
+        odd = rle.find_segments(stream)[1][0] % 2
         assert ("unpadded-rle-segments" in found(wrong)) == bool(odd)
         assert same(samples_of(wrong), samples)
 
@@ -316,5 +318,7 @@ def test_a_codestream_says_how_many_tile_parts_it_has() -> None:
     stream = bare(frames_of(right("gray-12-in-16", "htj2k-lossless"))[0])
     at = stream.index(b"\xff\x90")
 
-    assert jpeg2000.announced_tile_parts(stream)
-    assert not jpeg2000.announced_tile_parts(stream[: at + 11] + b"\x63" + stream[at + 12 :])
+    assert jpeg2000.has_all_announced_tile_parts(stream)
+    assert not jpeg2000.has_all_announced_tile_parts(
+        stream[: at + 11] + b"\x63" + stream[at + 12 :]
+    )

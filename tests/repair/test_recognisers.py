@@ -11,7 +11,7 @@ from dicodec import convert_bytes, inspect
 from dicodec.errors import DicodecError, FrameError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
-from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, by_name
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_name
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import EXPLICIT_LITTLE
 from dicodec.part10.source import BytesSource
@@ -122,7 +122,7 @@ def test_any_length_of_a_data_set_without_attributes_says_nothing(length: int, d
 def test_flipped_bytes_of_a_header_are_named_or_refused_but_never_raise_else() -> None:
     for syntax in ("jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless", "rle",
                    "jpegxl-lossless"):  # fmt: skip
-        row = by_name(syntax)
+        row = find_by_name(syntax)
         assert row is not None
         content = right("gray-8", syntax)
         stream = frames_of(content)[0]

@@ -14,7 +14,7 @@ from dicodec.errors import (
     MalformedFileError,
     UnknownTransferSyntaxError,
 )
-from dicodec.model.transfer_syntax import by_name
+from dicodec.model.transfer_syntax import find_by_name
 from helpers.made import IMAGE_KINDS, make_file
 from helpers.odd_files import (
     PIXEL_DATA,
@@ -56,7 +56,7 @@ MAY_HOLD = {
 
 
 def uid_of(name: str) -> str:
-    syntax = by_name(name)
+    syntax = find_by_name(name)
     assert syntax is not None
     return syntax.uid
 
@@ -101,7 +101,7 @@ def test_a_right_uid_is_not_doubted() -> None:
     for kind, syntax in CASES:
         assert found(right(kind, syntax)) == []
     for syntax, stated in MAY_HOLD:
-        if (by := by_name(stated)) and by.reads:
+        if (by := find_by_name(stated)) and by.reads:
             assert found(relabelled(right("gray-8", syntax), by.uid)) == []
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from dicodec.codecs.table import encoder_for
+from dicodec.codecs.table import find_encoder
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss, by_name, writable
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss, find_by_name, list_writable
 from dicodec.rules.capabilities import capability
 from dicodec.rules.targets import _ALSO_VALID_AS, also_valid_as
 
 
 def test_streams_stay_within_their_family() -> None:
     for name, others in _ALSO_VALID_AS.items():
-        source = by_name(name)
+        source = find_by_name(name)
         assert source is not None
         for other in others:
-            target = by_name(other)
+            target = find_by_name(other)
             assert target is not None
             assert target.family in {source.family, "jpeg-ls", "htj2k"}
             assert also_valid_as(source, target)
@@ -32,9 +32,9 @@ def test_no_lossy_stream_is_taken_for_a_lossless_one() -> None:
                 assert source.loss is Loss.NEVER
 
 
-@pytest.mark.parametrize("name", [syntax.name for syntax in writable()])
+@pytest.mark.parametrize("name", [syntax.name for syntax in list_writable()])
 def test_every_target_says_what_it_holds_and_where_that_stands(name: str) -> None:
-    syntax = by_name(name)
+    syntax = find_by_name(name)
     assert syntax is not None
     held = capability(syntax)
     assert held is not None
@@ -44,14 +44,14 @@ def test_every_target_says_what_it_holds_and_where_that_stands(name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", [one.name for one in writable() if one.name != "jpegxl-jpeg" and not one.native]
+    "name", [one.name for one in list_writable() if one.name != "jpegxl-jpeg" and not one.native]
 )
 def test_the_bits_that_are_shown_are_those_that_encoders_take(name: str) -> None:
-    syntax = by_name(name)
+    syntax = find_by_name(name)
     assert syntax is not None
     held = capability(syntax)
     assert held is not None
-    encoder = encoder_for(syntax, EncoderSettings(near=1 if name == "jpeg-ls-near" else None))
+    encoder = find_encoder(syntax, EncoderSettings(near=1 if name == "jpeg-ls-near" else None))
     for part in held.bits.split(", "):
         allocated, _, stored = part.partition("/")
         lowest, _, highest = (stored or f"1-{allocated}").partition("-")

@@ -15,7 +15,7 @@ import pytest
 from dicodec import compare, convert, convert_bytes, inspect
 from dicodec.cli.main import run
 from dicodec.errors import DicodecError, InvalidOptionError, LimitExceededError
-from dicodec.model.limits import DEFAULT_LIMITS, Limits, limits_of
+from dicodec.model.limits import DEFAULT_LIMITS, Limits, parse_limits
 from dicodec.part10.source import BytesSource
 from helpers import hostile_files as hostile
 from helpers.made import IMAGE_KINDS, make_file
@@ -25,15 +25,17 @@ FRAMES, _ = IMAGE_KINDS["multi-frame"].make()
 
 
 def test_limits_are_read_from_text() -> None:
-    assert limits_of([]) == DEFAULT_LIMITS
-    found = limits_of(["frame_size=512M", "nesting-depth = 16", "frames=1k", "element_size=2GiB"])
+    assert parse_limits([]) == DEFAULT_LIMITS
+    found = parse_limits(
+        ["frame_size=512M", "nesting-depth = 16", "frames=1k", "element_size=2GiB"]
+    )
     assert found == Limits(
         frame_size=512 << 20, nesting_depth=16, frames=1024, element_size=2 << 30
     )
     for wrong in ("frames", "frames=", "frames=-1", "frames=0", "frames=many", "depth=3",
                   "frames=1X", "nesting_depth=5000", "=1"):  # fmt: skip
         with pytest.raises(InvalidOptionError):
-            limits_of([wrong])
+            parse_limits([wrong])
 
 
 def test_every_limit_is_documented() -> None:

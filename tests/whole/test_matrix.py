@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dicodec import convert, convert_bytes
 from dicodec.errors import LossyNotAllowedError, SampleRangeError, UnsupportedImageError
-from dicodec.model.transfer_syntax import by_name
+from dicodec.model.transfer_syntax import find_by_name
 from helpers.made import IMAGE_KINDS, ImageKind, Samples
 from helpers.matrix import ALL, LOSSLESS, LOSSY, LOWEST_PSNR, NATIVE, NEAR, holds
 from helpers.samples import colors, native_samples, psnr
@@ -185,7 +185,7 @@ def test_one_worker_or_many_give_the_same_bytes(syntax: str, tmp_path: Path) -> 
 
 
 def test_the_table_of_the_matrix_is_the_table_of_the_package() -> None:
-    names = {syntax.name for name in ALL if (syntax := by_name(name)) is not None}
-    from dicodec.model.transfer_syntax import writable
+    names = {syntax.name for name in ALL if (syntax := find_by_name(name)) is not None}
+    from dicodec.model.transfer_syntax import list_writable
 
-    assert names == {syntax.name for syntax in writable()}
+    assert names == {syntax.name for syntax in list_writable()}

@@ -14,7 +14,7 @@ import pytest
 
 from dicodec import TransferSyntax, convert, convert_async, convert_bytes, convert_dataset
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
-from dicodec.model.transfer_syntax import by_name
+from dicodec.model.transfer_syntax import find_by_name
 from helpers.made import IMAGE_KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_mypy_finds_what_is_misspelt_and_mistyped(tmp_path: Path) -> None:
 
 
 def test_a_target_is_a_name_or_a_transfer_syntax_or_several() -> None:
-    rle = by_name("rle")
+    rle = find_by_name("rle")
     assert isinstance(rle, TransferSyntax)
     expected = convert_bytes(CONTENT, to="rle")
     for to in (rle, [rle], ("rle", rle), "rle,jpeg-ls", ["rle , jpeg-ls"]):

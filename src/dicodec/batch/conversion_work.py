@@ -25,7 +25,7 @@ from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError
 from dicodec.model.source_names import is_object_url
-from dicodec.model.wording import json_line
+from dicodec.model.wording import dump_json_line
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
@@ -97,7 +97,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
     version = None if written is None else read_version(written)
     return FileOutcome(
         state=State.LEFT_ALONE if report.action == LEFT_ALONE else State.DONE,
-        json=json_line(report.as_dict()),
+        json=dump_json_line(report.as_dict()),
         target=item.target,
         source_size=report.source_size,
         target_size=version.size if version else report.target_size,

@@ -10,9 +10,9 @@ from dicodec.cli.option_arguments import add_option
 from dicodec.cli.printing import SOME_FAILED, print_failure, print_line
 from dicodec.comparison.compare import Comparison, compare
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.model.limits import limits_of
+from dicodec.model.limits import parse_limits
 from dicodec.model.option_table import OPTIONS
-from dicodec.model.wording import json_line
+from dicodec.model.wording import dump_json_line
 from dicodec.part10.dicom_file import Source
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             picture=arguments.picture,
             frame=arguments.frame,
             workers=arguments.workers,
-            limits=limits_of(arguments.limits),
+            limits=parse_limits(arguments.limits),
         )
     except InvalidOptionError:
         raise
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_failure(error, as_json=arguments.json)
         return SOME_FAILED
     if arguments.json:
-        print(json_line(found.as_dict()))
+        print(dump_json_line(found.as_dict()))
     elif not arguments.quiet:
         for line in _lines(found, verbose=arguments.verbose):
             print_line(line, sys.stdout)

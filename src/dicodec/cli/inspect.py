@@ -10,9 +10,9 @@ from dicodec.cli.option_arguments import add_option
 from dicodec.cli.printing import SOME_FAILED, print_failure
 from dicodec.conversion.inspection import Inspection, inspect
 from dicodec.errors import DicodecError, SourceUnavailableError
-from dicodec.model.limits import limits_of
+from dicodec.model.limits import parse_limits
 from dicodec.model.option_table import OPTIONS
-from dicodec.model.wording import json_line, one_line
+from dicodec.model.wording import dump_json_line, write_on_one_line
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand, and return the exit status."""
-    limits = limits_of(arguments.limits)
+    limits = parse_limits(arguments.limits)
     failed = False
     for name in arguments.source:
         try:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_failure(error, as_json=arguments.json)
             continue
         if arguments.json:
-            print(json_line(found.as_dict()))
+            print(dump_json_line(found.as_dict()))
         else:
             _print(found)
     return SOME_FAILED if failed else 0
@@ -57,7 +57,7 @@ def _print(found: Inspection) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
 
     def show(line: str, style: str | None = None) -> None:
-        console.print(one_line(line), style=style)
+        console.print(write_on_one_line(line), style=style)
 
     show(found.source or "standard input", "bold")
     for name, value in _fact_rows(found):

@@ -14,7 +14,7 @@ from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State, as_fields
 from dicodec.cli.printing import print_line
 from dicodec.cli.service_arguments import QUEUE, find_broker_url
-from dicodec.model.wording import json_line
+from dicodec.model.wording import dump_json_line
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -95,7 +95,7 @@ def _print_json(ledger: Ledger, arguments: argparse.Namespace) -> None:
         if text is not None:
             with suppress(ValueError):
                 fields["report"] = json.loads(text)
-        print(json_line(fields))
+        print(dump_json_line(fields))
 
 
 _PRINTERS = {"text": _print_text, "csv": _print_csv, "json": _print_json}

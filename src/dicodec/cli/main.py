@@ -149,11 +149,11 @@ def _print_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:
 
     error = InvalidOptionError(wrong.message, hint=f"see {wrong.program} --help")
     if "--json" in given:
-        from dicodec.model.wording import json_line
+        from dicodec.model.wording import dump_json_line
 
         with_data = not {("-o", "-"), ("--output", "-")}.isdisjoint(pairwise(given))
         stream = sys.stderr if with_data else sys.stdout
-        print(json_line({"error": error.as_dict()}), file=stream)
+        print(dump_json_line({"error": error.as_dict()}), file=stream)
     else:
         print_line(f"{wrong.program}: error: {error} [{error.code}]", sys.stderr)
 

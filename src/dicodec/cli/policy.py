@@ -13,7 +13,7 @@ from dicodec.cli.convert.output import format_report
 from dicodec.cli.printing import SOME_FAILED, in_switches, print_failure, print_line
 from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.model.wording import json_line
+from dicodec.model.wording import dump_json_line
 from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.repair.opening import open_tolerantly
 
@@ -50,7 +50,7 @@ def _check(arguments: argparse.Namespace) -> int:
             print_failure(error, as_json=arguments.json)
             continue
         if arguments.json:
-            print(json_line(found))
+            print(dump_json_line(found))
         else:
             for line in _format_choice(found):
                 print_line(line, sys.stdout)
@@ -112,7 +112,7 @@ def _list(arguments: argparse.Namespace) -> int:
     for policy in policies:
         if arguments.json:
             fields = {"name": policy.name, "description": policy.description, "basis": policy.basis}
-            print(json_line(fields))
+            print(dump_json_line(fields))
         else:
             print(f"{policy.name:<14}{policy.description}")
     return 0

@@ -41,21 +41,21 @@ def print_failure(error: DicodecError, *, as_json: bool, data_on_stdout: bool = 
     if not as_json:
         print_error(error)
         return
-    from dicodec.model.wording import json_line
+    from dicodec.model.wording import dump_json_line
 
     stream = sys.stderr if data_on_stdout else sys.stdout
-    print(json_line({"error": in_switches(error).as_dict()}), file=stream)
+    print(dump_json_line({"error": in_switches(error).as_dict()}), file=stream)
 
 
 def in_switches[Error: DicodecError](error: Error) -> Error:
     """Name options as switches in an error's message and hint, and return the error."""
-    from dicodec.model.wording import as_switch, reworded
+    from dicodec.model.wording import as_switch, reword_error
 
-    return reworded(error, as_switch)
+    return reword_error(error, as_switch)
 
 
 def print_line(text: str, stream: TextIO) -> None:
     """Print one line for people; line feeds and other control characters in it are escaped."""
-    from dicodec.model.wording import one_line
+    from dicodec.model.wording import write_on_one_line
 
-    print(one_line(text), file=stream)
+    print(write_on_one_line(text), file=stream)

@@ -48,7 +48,7 @@ def encoding(kind: str) -> Iterator[None]:
         raise EncodeError(f"the {kind} encoder failed: {cause}") from cause
 
 
-def first_exact(
+def encode_exactly(
     attempts: Iterable[Callable[[], bytes]],
     samples: Samples,
     decode: Callable[[bytes], Samples],
@@ -149,36 +149,36 @@ def bring_to_image(
         )
     precision = stream.precision or image.bits_stored
     if image.overlay_bits and precision > image.bits_stored and stream.lossless:
-        samples = _freed_of_overlays(samples, precision, image)
+        samples = _remove_overlays(samples, precision, image)
     if image.signed and samples.dtype.kind == "u":
-        samples = _signed(samples, precision, image)
+        samples = _read_signed(samples, precision, image)
     elif not image.signed and samples.dtype.kind == "i":
-        samples = bits.masked(samples, precision)
-    if precision > image.bits_stored and (found := bits.outside_range(samples, image)):
-        samples = _clipped(samples, found, stream, image, notes)
+        samples = bits.mask(samples, precision)
+    if precision > image.bits_stored and (found := bits.find_outside_range(samples, image)):
+        samples = _clip(samples, found, stream, image, notes)
     return np.ascontiguousarray(samples, dtype=image.dtype)
 
 
-def _freed_of_overlays(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:
+def _remove_overlays(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:
     """Return samples without the overlays above them, which the encoder coded like the rest.
 
     If the other bits of a sample are more than its sign, samples come back as they were, to be
     found past Bits Stored.
     """
     width = np.dtype(image.dtype).itemsize
-    words = bits.masked(samples, precision).astype(f"<u{width}", copy=False)
+    words = bits.mask(samples, precision).astype(f"<u{width}", copy=False)
     above = (1 << precision) - (1 << image.bits_stored)
     kept: Samples = words & words.dtype.type((1 << precision) - 1 & ~(image.overlay_bits & above))
     if not image.signed:
         return kept
-    extended = bits.sign_extended(words, image.bits_stored, image.dtype)
+    extended = bits.extend_sign(words, image.bits_stored, image.dtype)
     unused = words.dtype.type(above & ~image.overlay_bits)
     rest = kept & unused
     signs = extended.view(words.dtype) & unused
     return extended if ((rest == 0) | (rest == signs)).all() else kept
 
 
-def _clipped(
+def _clip(
     samples: Samples,
     found: tuple[int, int],
     stream: StreamDescription,
@@ -207,21 +207,21 @@ def _clipped(
     return clipped
 
 
-def _signed(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:
+def _read_signed(samples: Samples, precision: int, image: ImagePixelDescription) -> Samples:
     """Read unsigned samples as two's complement of the width that their values show.
 
     A 12-bit image coded with 16 bits holds -1 as 0xFFFF or, its unused bits masked, as 0x0FFF.
     """
     stored = min(image.bits_stored, precision)
-    extended = bits.sign_extended(samples, precision, image.dtype)
-    if precision > stored and bits.outside_range(extended, image):
+    extended = bits.extend_sign(samples, precision, image.dtype)
+    if precision > stored and bits.find_outside_range(extended, image):
         largest = int(samples.max())
         if largest < 1 << stored:
-            return bits.sign_extended(samples, stored, image.dtype)
+            return bits.extend_sign(samples, stored, image.dtype)
     return extended
 
 
-def plain_description(
+def describe_plain(
     image: ImagePixelDescription, photometric_interpretation: str | None = None
 ) -> ImagePixelDescription:
     """Return the image with samples by pixel in the lowest bits, as every decoder gives them.

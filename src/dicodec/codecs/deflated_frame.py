@@ -56,7 +56,7 @@ class DeflatedFrameDecoder:
         try:
             native = imagecodecs.deflate_decode(stream, raw=True, out=size + size % 2)
         except Exception as cause:
-            raise _why(stream, size) from cause
+            raise _explain_failure(stream, size) from cause
         if len(native) < size:
             raise FrameMismatchError(f"the frame inflates to {len(native)} of {size} bytes")
         return _NATIVE_DECODER.decode(native, image, notes)
@@ -83,7 +83,9 @@ class DeflatedFrameEncoder:
             return bytes(imagecodecs.deflate_encode(native, self.level, raw=True))
 
 
-def _why(stream: Buffer, size: int) -> CorruptFrameError | TruncatedFrameError | FrameMismatchError:
+def _explain_failure(
+    stream: Buffer, size: int
+) -> CorruptFrameError | TruncatedFrameError | FrameMismatchError:
     """Return the kind of damage: truncated, corrupt or oversized; libdeflate does not tell."""
     inflater = zlib.decompressobj(wbits=-15)
     try:

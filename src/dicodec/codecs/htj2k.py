@@ -9,12 +9,12 @@ import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.checks import check_encodable, encoding, first_exact
+from dicodec.codecs.checks import check_encodable, encode_exactly, encoding
 from dicodec.codecs.jpeg2000 import (
     LOSSY_BITS,
     decoder,
-    described_with_transform,
-    rate_of,
+    describe_with_transform,
+    make_rate,
 )
 from dicodec.codecs.rate import Rate
 from dicodec.errors import UnsupportedImageError
@@ -66,13 +66,13 @@ class Htj2kEncoder:
                 f"HTJ2K cannot hold Bits Allocated {image.bits_allocated}",
                 attribute="BitsAllocated",
             )
-        levels = decompositions(image.rows, image.columns) or DEFAULT_DECOMPOSITIONS
+        levels = count_decompositions(image.rows, image.columns) or DEFAULT_DECOMPOSITIONS
         if self.small_resolution and max(image.rows, image.columns) > SMALLEST_RESOLUTION << levels:
             raise UnsupportedImageError(
                 f"HTJ2K with RPCL options cannot hold {image.rows} x {image.columns} pixels: no "
                 f"resolution would be of {SMALLEST_RESOLUTION} pixels or less"
             )
-        return described_with_transform(image, lossless=self.lossless, mct=self._mct(image))
+        return describe_with_transform(image, lossless=self.lossless, mct=self._uses_mct(image))
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
@@ -83,10 +83,10 @@ class Htj2kEncoder:
         if self.lossless:
             return self._encode(samples, image, None)
         return self.rate.encode(
-            lambda psnr: self._encode(samples, image, step_for(psnr)), samples, image
+            lambda psnr: self._encode(samples, image, find_step(psnr)), samples, image
         )
 
-    def _mct(self, image: ImagePixelDescription) -> bool:
+    def _uses_mct(self, image: ImagePixelDescription) -> bool:
         return self.mct and image.photometric_interpretation == "RGB"
 
     def _encode_bits(self, samples: Samples, image: ImagePixelDescription) -> bytes:
@@ -98,17 +98,17 @@ class Htj2kEncoder:
             partial(self._encode, samples, replace(image, bits_stored=precision), None)
             for precision in (1, 2)
         ]
-        return first_exact(attempts, samples, _decode, "HTJ2K")
+        return encode_exactly(attempts, samples, _decode, "HTJ2K")
 
     def _encode(self, samples: Samples, image: ImagePixelDescription, step: float | None) -> bytes:
         with encoding("HTJ2K"):
             stream = imagecodecs.htj2k_encode(
-                bits.narrowed(samples, image.bits_stored),
+                bits.narrow(samples, image.bits_stored),
                 step,
-                rgb=self._mct(image),
+                rgb=self._uses_mct(image),
                 planar=False,
                 bitspersample=image.bits_stored,
-                resolutions=decompositions(image.rows, image.columns),
+                resolutions=count_decompositions(image.rows, image.columns),
                 reversible=self.lossless,
                 tlm=True,
                 tilepart="RESOLUTIONS",
@@ -121,7 +121,7 @@ def _decode(stream: bytes) -> Samples:
     return np.asarray(imagecodecs.htj2k_decode(stream, planar=False))
 
 
-def decompositions(rows: int, columns: int) -> int | None:
+def count_decompositions(rows: int, columns: int) -> int | None:
     """Return the decomposition levels that an image needs, None if the usual five are enough.
 
     Enough to bring the longer side to 64 pixels, if the shorter has pixels to be halved. A number
@@ -136,7 +136,7 @@ def decompositions(rows: int, columns: int) -> int | None:
     return levels if levels > DEFAULT_DECOMPOSITIONS else None
 
 
-def step_for(psnr: float) -> float:
+def find_step(psnr: float) -> float:
     """Return the quantization step, as a share of the range, that gives about a PSNR.
 
     Measured: step 0.001 gives 69 dB, 0.002 62 dB, 0.005 53 to 55 dB.
@@ -149,5 +149,5 @@ def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Htj2kEncoder:
     """Return the encoder of .201, .202 or .203."""
     mct = settings.photometric != "RGB"
     if syntax.name == "htj2k":
-        return Htj2kEncoder(lossless=False, mct=mct, rate=rate_of(settings))
+        return Htj2kEncoder(lossless=False, mct=mct, rate=make_rate(settings))
     return Htj2kEncoder(small_resolution=syntax.name == "htj2k-rpcl", mct=mct)

@@ -14,7 +14,7 @@ from dicodec.codecs.checks import (
     check_length,
     check_size,
     decoding,
-    plain_description,
+    describe_plain,
 )
 from dicodec.codecs.jpeg_completeness import decode_complete
 from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
@@ -48,15 +48,15 @@ class JpegDecoder:
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Describe the stream by its headers: see `Decoder`."""
-        return _of_jpeg(headers.describe(stream))
+        return _check_kind(headers.describe(stream))
 
     def decoded_description(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
         if self.to_rgb and stream.components == 3 and stream.predictor is None:
-            return plain_description(image, "RGB")
-        return plain_description(image)
+            return describe_plain(image, "RGB")
+        return describe_plain(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
@@ -64,7 +64,7 @@ class JpegDecoder:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         description, whole = headers.check_whole(stream)
-        check_size(_of_jpeg(description), image)
+        check_size(_check_kind(description), image)
         if description.predictor is None and description.precision not in _DCT_PRECISIONS:
             raise UnsupportedSourceError(
                 f"JPEG with a DCT of {description.precision} bits; it has 8 or 12 "
@@ -91,7 +91,7 @@ class JpegDecoder:
         return bring_to_image(samples, description, image, notes)
 
 
-def _of_jpeg(description: StreamDescription) -> StreamDescription:
+def _check_kind(description: StreamDescription) -> StreamDescription:
     if description.kind != "jpeg":
         raise CorruptFrameError(f"this is a {description.kind} stream, not JPEG")
     return description

@@ -15,9 +15,9 @@ from dicodec.codecs.checks import (
     check_encodable,
     check_size,
     decoding,
+    describe_plain,
+    encode_exactly,
     encoding,
-    first_exact,
-    plain_description,
 )
 from dicodec.codecs.rate import Rate
 from dicodec.codecs.sample_notes import SampleNotes
@@ -78,8 +78,8 @@ class Jpeg2000Decoder:
         if stream.subsampled and pi not in {"YBR_FULL", "YBR_FULL_422"}:
             raise UnsupportedSourceError(f"JPEG 2000 with subsampled components in {pi}")
         if stream.component_transform or stream.subsampled or pi in {"YBR_RCT", "YBR_ICT"}:
-            return plain_description(image, "RGB")
-        return plain_description(image)
+            return describe_plain(image, "RGB")
+        return describe_plain(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
@@ -130,7 +130,7 @@ class Jpeg2000Encoder:
                 f"JPEG 2000 cannot hold Bits Allocated {image.bits_allocated}",
                 attribute="BitsAllocated",
             )
-        return described_with_transform(image, lossless=self.lossless, mct=self._mct(image))
+        return describe_with_transform(image, lossless=self.lossless, mct=self._uses_mct(image))
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
@@ -142,7 +142,7 @@ class Jpeg2000Encoder:
             lambda psnr: self._encode(samples, image, psnr, None), samples, image
         )
 
-    def _mct(self, image: ImagePixelDescription) -> bool:
+    def _uses_mct(self, image: ImagePixelDescription) -> bool:
         return (
             self.mct
             and image.photometric_interpretation == "RGB"
@@ -150,7 +150,7 @@ class Jpeg2000Encoder:
         )
 
     def _encode_exactly(self, samples: Samples, image: ImagePixelDescription) -> bytes:
-        mct = self._mct(image)
+        mct = self._uses_mct(image)
         without_wavelet = partial(self._encode, samples, image, None, 1)
         if image.bits_stored > EXACT_BITS - mct:
             return without_wavelet()
@@ -159,7 +159,7 @@ class Jpeg2000Encoder:
             return encode()
         # OpenJPEG loses samples if their chroma overflows, and fails with some noise of 1-bit RGB.
         # Without a wavelet nothing grows.
-        return first_exact((encode, without_wavelet), samples, self._decode, "JPEG 2000")
+        return encode_exactly((encode, without_wavelet), samples, self._decode, "JPEG 2000")
 
     def _decode(self, stream: bytes) -> Samples:
         decoded = imagecodecs.jpeg2k_decode(stream, planar=False, numthreads=self.threads)
@@ -174,7 +174,7 @@ class Jpeg2000Encoder:
     ) -> bytes:
         with encoding("JPEG 2000"):
             stream = imagecodecs.jpeg2k_encode(
-                bits.narrowed(samples, image.bits_stored),
+                bits.narrow(samples, image.bits_stored),
                 # The level is a PSNR; whole decibels are fine enough.
                 None if psnr is None else round(psnr),
                 codecformat="J2K",
@@ -182,7 +182,7 @@ class Jpeg2000Encoder:
                 bitspersample=image.bits_stored,
                 resolutions=resolutions,
                 reversible=self.lossless,
-                mct=self._mct(image),
+                mct=self._uses_mct(image),
                 numthreads=self.threads,
             )
         return bytes(stream)
@@ -207,7 +207,7 @@ def _chroma_may_overflow(samples: Samples, bits_stored: int) -> bool:
     return False
 
 
-def described_with_transform(
+def describe_with_transform(
     image: ImagePixelDescription, *, lossless: bool, mct: bool
 ) -> ImagePixelDescription:
     """Describe an image coded by JPEG 2000 or HTJ2K: RGB becomes YBR_RCT or YBR_ICT by MCT."""
@@ -222,7 +222,7 @@ def described_with_transform(
     )
 
 
-def rate_of(settings: EncoderSettings) -> Rate:
+def make_rate(settings: EncoderSettings) -> Rate:
     """Return the goal that the settings set for a lossy stream."""
     if settings.quality is None:
         return Rate(settings.ratio, settings.psnr)
@@ -278,5 +278,5 @@ def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Jpeg2000Encode
     if syntax.name == "jpeg2000-lossless":
         return Jpeg2000Encoder(mct=mct)
     if syntax.name == "jpeg2000":
-        return Jpeg2000Encoder(lossless=False, mct=mct, rate=rate_of(settings))
+        return Jpeg2000Encoder(lossless=False, mct=mct, rate=make_rate(settings))
     raise UnsupportedTargetError(f"{syntax.title} is not written: {syntax.why_not}")

@@ -20,7 +20,7 @@ import numpy as np
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_end import ends_with_last_samples
-from dicodec.codecs.jpeg_lossless_size import bits_needed, huffman_codes
+from dicodec.codecs.jpeg_lossless_size import count_bits, parse_huffman_codes
 from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, Segment, walk
 from dicodec.errors import TruncatedFrameError
 from dicodec.model.stream import StreamDescription
@@ -52,7 +52,7 @@ def decode_complete(whole: memoryview, description: StreamDescription, decode: D
         return samples
     if _ends_suspiciously(samples, description) and not _has_all_bits(samples, stream, description):
         for filler in _FILLERS:
-            if not np.array_equal(decode(_lengthened(stream, filler)), samples):
+            if not np.array_equal(decode(_lengthen(stream, filler)), samples):
                 raise TruncatedFrameError("the JPEG stream's data ends before its last pixel")
     return samples
 
@@ -83,10 +83,10 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
         return False
     segments = [*walk(stream, 0)]
     tables = [stream[one.start + 1 : one.end] for one in segments if one.marker == DHT]
-    codes = huffman_codes(tables[0]) if len(tables) == 1 else None
+    codes = parse_huffman_codes(tables[0]) if len(tables) == 1 else None
     if codes is None:
         return False
-    ((start, end),) = _scans(segments)
+    ((start, end),) = _find_scans(segments)
     while stream[end - 1] == 0xFF:  # may belong to the marker behind it, so it is not data
         end -= 1
     precision, predictor = description.precision or 0, description.predictor or 0
@@ -94,14 +94,14 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
     if ends_with_last_samples(samples, precision, predictor, codes, data):
         return True
     stuffed = stream.count(b"\xff\0", start, end)
-    return bits_needed(samples, precision, predictor, codes) <= 8 * (len(data) - stuffed)
+    return count_bits(samples, precision, predictor, codes) <= 8 * (len(data) - stuffed)
 
 
-def _lengthened(stream: bytes, filler: bytes) -> bytes:
+def _lengthen(stream: bytes, filler: bytes) -> bytes:
     """Return a stream with filler behind each of its scans."""
     parts: list[bytes] = []
     done = 0
-    for _, end in _scans(walk(stream, 0)):
+    for _, end in _find_scans(walk(stream, 0)):
         parts.append(stream[done:end])
         if stream[end - 1] == 0xFF:  # the data's last byte, not the first one of a marker
             parts.append(b"\0")
@@ -110,7 +110,7 @@ def _lengthened(stream: bytes, filler: bytes) -> bytes:
     return b"".join([*parts, stream[done:]])
 
 
-def _scans(segments: Iterable[Segment]) -> Iterator[tuple[int, int]]:
+def _find_scans(segments: Iterable[Segment]) -> Iterator[tuple[int, int]]:
     """Yield begin and end of the entropy-coded data of each scan of a whole stream."""
     start = 0
     for segment in segments:

@@ -57,7 +57,7 @@ class BaselineEncoder:
                     attribute="PhotometricInterpretation",
                 )
             coded = wanted
-        return _as_stored(image, 8, coded)
+        return _describe_stored(image, 8, coded)
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
@@ -69,7 +69,7 @@ class BaselineEncoder:
             outcolorspace = "RGB" if encoded.photometric_interpretation == "RGB" else "YCBCR"
         with encoding("JPEG"):
             stream = imagecodecs.jpeg8_encode(
-                bits.narrowed(samples, 8),
+                bits.narrow(samples, 8),
                 self.quality,
                 colorspace=colorspace,
                 outcolorspace=outcolorspace,
@@ -96,7 +96,7 @@ class ExtendedEncoder:
         check_encodable(
             image, "JPEG extended", bits_stored=(2, 12), photometric=MONOCHROME, signed=False
         )
-        return _as_stored(image, 8 if image.bits_stored <= 8 else 12)
+        return _describe_stored(image, 8 if image.bits_stored <= 8 else 12)
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
@@ -105,7 +105,7 @@ class ExtendedEncoder:
         with encoding("JPEG"):
             stream = bytearray(
                 imagecodecs.jpeg8_encode(
-                    bits.narrowed(samples, precision),
+                    bits.narrow(samples, precision),
                     self.quality,
                     colorspace="GRAYSCALE",
                     outcolorspace="GRAYSCALE",
@@ -157,7 +157,7 @@ class LosslessEncoder:
             colorspace = "RGB" if is_rgb else "UNKNOWN"
         with encoding("JPEG lossless"):
             stream = imagecodecs.jpeg8_encode(
-                bits.masked(samples, precision),
+                bits.mask(samples, precision),
                 lossless=True,
                 predictor=self.predictor,
                 bitspersample=precision,
@@ -172,7 +172,7 @@ def _check_quality(quality: int) -> None:
         raise InvalidOptionError(f"quality is 1 to 100, not {quality}")
 
 
-def _as_stored(
+def _describe_stored(
     image: ImagePixelDescription, bits_stored: int, photometric: str | None = None
 ) -> ImagePixelDescription:
     """Describe a lossy JPEG image: decoded samples may take all of the process's precision."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.jpeg_lossless_size import LARGEST_CATEGORY, differences
+from dicodec.codecs.jpeg_lossless_size import LARGEST_CATEGORY, compute_differences
 
 _CODED = 64
 """Number of samples coded anew, before those that repeat the last one."""
@@ -43,29 +43,29 @@ def ends_with_last_samples(
     those of `first` among them. If others behind them were made up, the bits of `first` would stand
     a second time in the scan, nearer to its end. They do not.
     """
-    found = _last_differences(samples, precision, predictor)
+    found = _find_last_differences(samples, precision, predictor)
     if found is None:
         return False
     coded, repeated = found
-    written = {difference: _bits(difference, codes) for difference in set(coded)}
+    written = {difference: _encode_difference(difference, codes) for difference in set(coded)}
     if len(set(coded[1 - _LAST :])) < 2 or "" in written.values():
         return False
     bits = [written[difference] for difference in coded]
     first = "".join(bits[:-_LAST])
     all_bits = first + "".join(bits[-_LAST:]) + codes.get(0, "") * repeated
-    end = _last_bits(data, len(all_bits) + _PAD)
+    end = _read_last_bits(data, len(all_bits) + _PAD)
     at = end.find(first)
     return at >= 0 and end.startswith(all_bits, at) and end.find(first, at + 1) < 0
 
 
-def _last_differences(
+def _find_last_differences(
     samples: Samples, precision: int, predictor: int
 ) -> tuple[list[int], int] | None:
     """Return the last differences up to one that is not 0, and the number of zeros after it."""
     rows = 1
     while rows < len(samples):
         # The row above serves predictions only; as the first row it is predicted otherwise.
-        tail = differences(samples[-rows - 1 :], precision, predictor)[1:].reshape(-1)
+        tail = compute_differences(samples[-rows - 1 :], precision, predictor)[1:].reshape(-1)
         different = np.flatnonzero(tail)
         if different.size and (end := int(different[-1]) + 1) >= _CODED:
             return tail[end - _CODED : end].tolist(), tail.size - end
@@ -75,7 +75,7 @@ def _last_differences(
     return None
 
 
-def _bits(difference: int, codes: Mapping[int, str]) -> str:
+def _encode_difference(difference: int, codes: Mapping[int, str]) -> str:
     """Return the code of a difference, and the bits that follow it (H.1.2.2); "" without a code."""
     category = abs(difference).bit_length()
     code = codes.get(category, "")
@@ -85,7 +85,7 @@ def _bits(difference: int, codes: Mapping[int, str]) -> str:
     return f"{code}{value:0{category}b}"
 
 
-def _last_bits(data: memoryview, count: int) -> str:
+def _read_last_bits(data: memoryview, count: int) -> str:
     """Return the last bits of entropy-coded data, without stuffing, or all if there are fewer."""
     size = count // 8 + 1
     # Half of the bytes are stuffing at most. A pair torn at the start is not among the last bits.

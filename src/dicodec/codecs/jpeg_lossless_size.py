@@ -33,7 +33,7 @@ _PREDICTIONS: dict[int, Callable[[_Numbers, _Numbers, _Numbers], _Numbers]] = {
 """By selection value (Table H.1); 1 is the sample to the left, and has a shorter way."""
 
 
-def huffman_codes(table: bytes) -> dict[int, str] | None:
+def parse_huffman_codes(table: bytes) -> dict[int, str] | None:
     """Return each category's code as ones and zeros, from a table as DHT gives it (B.2.4.2, C.2).
 
     Args:
@@ -59,7 +59,7 @@ def huffman_codes(table: bytes) -> dict[int, str] | None:
     return codes
 
 
-def bits_needed(samples: Samples, precision: int, predictor: int, codes: Mapping[int, str]) -> int:
+def count_bits(samples: Samples, precision: int, predictor: int, codes: Mapping[int, str]) -> int:
     """Return the bits of entropy-coded data that samples take, without stuffing and padding.
 
     Args:
@@ -69,15 +69,15 @@ def bits_needed(samples: Samples, precision: int, predictor: int, codes: Mapping
         codes: of the categories; one table for all components. A difference of another category
             takes more than any code.
     """
-    numbers = differences(samples, precision, predictor).astype(np.float32)
+    numbers = compute_differences(samples, precision, predictor).astype(np.float32)
     # A number's exponent tells its bits, and bytes are looked up faster than words. The sign is
     # the ninth bit then, and is dropped.
     exponents = (numbers.view(np.uint32) >> 23).astype(np.uint8)
-    sizes = exponents.tobytes().translate(_sizes_by_exponent(codes))
+    sizes = exponents.tobytes().translate(_list_sizes(codes))
     return int(np.frombuffer(sizes, np.uint8).sum(dtype=np.uint64))
 
 
-def _sizes_by_exponent(codes: Mapping[int, str]) -> bytes:
+def _list_sizes(codes: Mapping[int, str]) -> bytes:
     """Return the bits of a sample, by the exponent of its difference as a 32-bit float."""
     sizes = bytearray(b"\xff" * 256)
     for category, code in codes.items():
@@ -86,7 +86,7 @@ def _sizes_by_exponent(codes: Mapping[int, str]) -> bytes:
     return bytes(sizes)
 
 
-def differences(samples: Samples, precision: int, predictor: int) -> NDArray[np.int16]:
+def compute_differences(samples: Samples, precision: int, predictor: int) -> NDArray[np.int16]:
     """Return the differences from the predictions, modulo 2^16 (H.1.2.1)."""
     words: NDArray[Any] = samples.astype(np.uint16, copy=False)
     found = np.empty(words.shape, np.uint16)

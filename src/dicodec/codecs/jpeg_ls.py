@@ -14,8 +14,8 @@ from dicodec.codecs.checks import (
     check_encodable,
     check_size,
     decoding,
+    describe_plain,
     encoding,
-    plain_description,
 )
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
@@ -41,15 +41,15 @@ class JpegLsDecoder:
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Describe the stream by its headers: see `Decoder`."""
-        return _of_jpeg_ls(headers.describe(stream))
+        return _check_kind(headers.describe(stream))
 
     def decoded_description(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
         if stream.component_transform:
-            return plain_description(image, "RGB")
-        return plain_description(image)
+            return describe_plain(image, "RGB")
+        return describe_plain(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
@@ -58,7 +58,7 @@ class JpegLsDecoder:
         check_decodable(image)
         # CharLS would search a stream without EOI for seconds.
         description, whole = headers.check_whole(stream)
-        check_size(_of_jpeg_ls(description), image)
+        check_size(_check_kind(description), image)
         if description.subsampled:
             raise UnsupportedSourceError("JPEG-LS with subsampled components (PS3.5 8.2.3)")
         with decoding("JPEG-LS"):
@@ -107,7 +107,7 @@ class JpegLsEncoder:
         if self.near and image.signed:
             self._check_ends(samples, image)
         precision = max(image.bits_stored, 2)
-        coded = bits.masked(samples, precision)
+        coded = bits.mask(samples, precision)
         with encoding("JPEG-LS"):
             try:
                 return self._encode(coded, precision, None)
@@ -136,7 +136,7 @@ class JpegLsEncoder:
             )
 
 
-def _of_jpeg_ls(description: StreamDescription) -> StreamDescription:
+def _check_kind(description: StreamDescription) -> StreamDescription:
     if description.kind != "jpeg-ls":
         raise CorruptFrameError(f"this is a {description.kind} stream, not JPEG-LS")
     return description

@@ -64,11 +64,11 @@ def repack_jpeg(stream: Buffer, image: ImagePixelDescription) -> bytes:
     description, whole = jpeg_headers.check_whole(stream)
     check_repackable(description, image)
     original = bytes(whole)
-    disguised, applied = _disguised(original)
+    disguised, applied = _disguise(original)
     with encoding("JPEG XL"):
         packed = bytes(imagecodecs.jpegxl_encode_jpeg(disguised, numthreads=1))
         if applied:
-            packed = _undisguised(packed, applied)
+            packed = _undisguise(packed, applied)
         again = bytes(imagecodecs.jpegxl_decode_jpeg(packed, numthreads=1))
     if again != original:
         raise EncodeError("the JPEG stream would not come back bit by bit from JPEG XL")
@@ -88,12 +88,12 @@ def unpack_jpeg(stream: Buffer) -> bytes:
     try:
         original = bytes(imagecodecs.jpegxl_decode_jpeg(stream, numthreads=1))
     except Exception as cause:
-        raise explained(cause) from cause
+        raise explain_refusal(cause) from cause
     jpeg_headers.check_whole(original)
     return original
 
 
-def explained(cause: Exception) -> CorruptFrameError | TruncatedFrameError:
+def explain_refusal(cause: Exception) -> CorruptFrameError | TruncatedFrameError:
     """Return an error that explains why libjxl refused a stream."""
     if "NEED_MORE_INPUT" in str(cause):
         return TruncatedFrameError("the JPEG XL stream ends too early")
@@ -135,7 +135,7 @@ def check_repackable(stream: StreamDescription, image: ImagePixelDescription) ->
         )
 
 
-def _disguised(original: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+def _disguise(original: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Return a JPEG stream in which libjxl finds nothing to apply, of the same length.
 
     Returns:
@@ -152,7 +152,7 @@ def _disguised(original: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     return bytes(stream), applied
 
 
-def _undisguised(packed: bytes, applied: list[tuple[bytes, bytes]]) -> bytes:
+def _undisguise(packed: bytes, applied: list[tuple[bytes, bytes]]) -> bytes:
     """Return a JPEG XL container whose JPEG has the segments of the original again.
 
     libjxl keeps segments that it does not know, in the part of the reconstruction box that is
@@ -204,7 +204,7 @@ def _check_shown(packed: bytes, original: bytes, image: ImagePixelDescription) -
             f"{image.photometric_interpretation} of {'x'.join(map(str, expected.shape))}",
             hint=_WAY_OUT,
         )
-    if (difference := _color_difference(expected, found)) > COLOR_TOLERANCE:
+    if (difference := _measure_color_difference(expected, found)) > COLOR_TOLERANCE:
         raise EncodeError(
             f"decoders of JPEG XL would show other colors than the JPEG stream's, {difference:.0f} "
             "levels off on average",
@@ -212,7 +212,7 @@ def _check_shown(packed: bytes, original: bytes, image: ImagePixelDescription) -
         )
 
 
-def _color_difference(expected: Samples, found: Samples) -> float:
+def _measure_color_difference(expected: Samples, found: Samples) -> float:
     """Return by how many levels the means of blocks differ on average."""
     sums = expected.astype(np.int32) - found
     for axis in (0, 1):

@@ -15,12 +15,12 @@ from dicodec.codecs.checks import (
     check_decodable,
     check_encodable,
     check_size,
+    describe_plain,
+    encode_exactly,
     encoding,
-    first_exact,
-    plain_description,
 )
 from dicodec.codecs.jpeg import JpegDecoder
-from dicodec.codecs.jpeg_repacking import explained, unpack_jpeg
+from dicodec.codecs.jpeg_repacking import explain_refusal, unpack_jpeg
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as jpeg_headers
 from dicodec.codecs.streams import jpegxl as headers
@@ -78,8 +78,8 @@ class JpegXlDecoder:
             return _JPEG.decoded_description(stream, image)
         pi = image.photometric_interpretation
         if image.samples_per_pixel == 3 and (stream.component_transform or pi == "XYB"):
-            return plain_description(image, "RGB")
-        return plain_description(image)
+            return describe_plain(image, "RGB")
+        return describe_plain(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
@@ -98,7 +98,7 @@ class JpegXlDecoder:
             # The first image asked for, libjxl does not run through the stream to count them.
             samples = imagecodecs.jpegxl_decode(stream, 0, numthreads=self.threads)
         except Exception as cause:
-            raise explained(cause) from cause
+            raise explain_refusal(cause) from cause
         return bring_to_image(samples, description, image, notes)
 
 
@@ -129,13 +129,13 @@ class JpegXlLosslessEncoder:
         """Return the stream of one frame: see `Encoder`."""
         self.encoded_description(image)
         bits.check_range(samples, image)
-        coded = bits.masked(samples, image.bits_stored)
+        coded = bits.mask(samples, image.bits_stored)
         encode = partial(self._encode, coded, image.bits_stored)
         if self.effort > FAULTY_EFFORT:
             return encode(self.effort)
         efforts = (self.effort, self.effort + 1)
         attempts = [partial(encode, effort) for effort in efforts]
-        return first_exact(attempts, coded, self._decode, "JPEG XL")
+        return encode_exactly(attempts, coded, self._decode, "JPEG XL")
 
     def _encode(self, coded: Samples, precision: int, effort: int) -> bytes:
         with encoding("JPEG XL"):
@@ -203,7 +203,7 @@ class JpegXlLossyEncoder:
         bits.check_range(samples, image)
         with encoding("JPEG XL"):
             stream = imagecodecs.jpegxl_encode(
-                bits.narrowed(samples, image.bits_stored),
+                bits.narrow(samples, image.bits_stored),
                 effort=self.effort,
                 distance=self.distance,
                 lossless=False,

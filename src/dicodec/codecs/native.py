@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.checks import check_decodable, plain_description
+from dicodec.codecs.checks import check_decodable, describe_plain
 from dicodec.codecs.sample_notes import SampleNotes
-from dicodec.codecs.subsampled import is_subsampled, subsampled, upsampled
+from dicodec.codecs.subsampled import is_subsampled, subsample, upsample
 from dicodec.errors import (
     FrameMismatchError,
     TruncatedFrameError,
@@ -23,7 +23,7 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 
 
-def samples_of_words(
+def extract_samples(
     words: Samples, image: ImagePixelDescription, notes: SampleNotes | None = None
 ) -> Samples:
     """Return the samples that containers of Bits Allocated hold, given as unsigned words.
@@ -49,16 +49,18 @@ def samples_of_words(
         words = words >> words.dtype.type(shift)
     if notes is not None and image.bits_stored < 8 * words.itemsize:
         overlays = image.overlay_bits >> shift
-        if count := bits.words_with_more(words, image.bits_stored, overlays, signed=image.signed):
+        if count := bits.count_words_with_more(
+            words, image.bits_stored, overlays, signed=image.signed
+        ):
             notes.note_masked(count)
     if image.signed:
-        return bits.sign_extended(words, image.bits_stored, image.dtype)
+        return bits.extend_sign(words, image.bits_stored, image.dtype)
     if image.bits_stored < 8 * words.itemsize:
         words = words & words.dtype.type((1 << image.bits_stored) - 1)
     return words
 
 
-def decoded_native(image: ImagePixelDescription) -> ImagePixelDescription:
+def describe_decoded(image: ImagePixelDescription) -> ImagePixelDescription:
     """Describe a native frame's samples once decoded.
 
     Raises:
@@ -70,7 +72,7 @@ def decoded_native(image: ImagePixelDescription) -> ImagePixelDescription:
             "native YBR_PARTIAL_420 has no defined order of samples",
             attribute="PhotometricInterpretation",
         )
-    return plain_description(image)
+    return describe_plain(image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,14 @@ class NativeDecoder:
         image: ImagePixelDescription,
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
-        return decoded_native(image)
+        return describe_decoded(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
     ) -> Samples:
         """Return the frame's samples; a view of `stream` if nothing has to change."""
         check_decodable(image)
-        decoded_native(image)
+        describe_decoded(image)
         first_bit = self.first_bit if image.bits_allocated == 1 else 0
         needed = (first_bit + image.native_frame_bits + 7) // 8
         if len(stream) < needed:
@@ -118,17 +120,17 @@ class NativeDecoder:
             )
         if image.bits_allocated == 1:
             samples = bits.unpack(stream, image.samples_per_frame, first_bit)
-            return _by_pixel(samples, image)
+            return _order_by_pixel(samples, image)
         size = image.bits_allocated // 8
         words = np.frombuffer(
             stream,
             f"{'>' if self.big_endian else '<'}u{size}",
             image.native_frame_bits // 8 // size,
         ).astype(f"<u{size}", copy=False)
-        samples = samples_of_words(words, image, notes)
+        samples = extract_samples(words, image, notes)
         if is_subsampled(image):
-            return upsampled(samples, image)
-        return _by_pixel(samples, image)
+            return upsample(samples, image)
+        return _order_by_pixel(samples, image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +182,12 @@ class NativeEncoder:
         if image.bits_allocated == 1:
             return bits.pack(samples, self.first_bit)
         if is_subsampled(image):
-            samples = subsampled(samples)
+            samples = subsample(samples)
         ordered = samples.dtype.newbyteorder(">" if self.big_endian else "<")
         return samples.astype(ordered, copy=False).reshape(-1).view(np.uint8).data
 
 
-def _by_pixel(samples: Samples, image: ImagePixelDescription) -> Samples:
+def _order_by_pixel(samples: Samples, image: ImagePixelDescription) -> Samples:
     if image.samples_per_pixel > 1 and image.planar_configuration == 1:
         planes = samples.reshape(image.samples_per_pixel, image.rows, image.columns)
         return np.ascontiguousarray(np.moveaxis(planes, 0, -1))

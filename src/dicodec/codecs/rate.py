@@ -49,7 +49,7 @@ class Rate:
         """Return the stream that `encode_at`, given a PSNR by Bits Stored, makes for this rate."""
         if self.ratio is not None:
             native = samples.size * image.bits_allocated / 8
-            return _largest_below(encode_at, int(native / self.ratio))
+            return _find_largest_below(encode_at, int(native / self.ratio))
         if self.psnr is not None:
             return encode_at(self.psnr)
         peak = float((1 << image.bits_stored) - 1)
@@ -58,7 +58,7 @@ class Rate:
         return encode_at(min(max(wanted, LOWEST_PSNR), HIGHEST_PSNR))
 
 
-def _largest_below(encode_at: Callable[[float], bytes], size: int) -> bytes:
+def _find_largest_below(encode_at: Callable[[float], bytes], size: int) -> bytes:
     """Search for the PSNR whose stream is the largest of at most `size` bytes.
 
     The library takes no rate. 6 dB are about one bit of each sample, so that halving the interval

@@ -13,10 +13,10 @@ from dicodec.codecs.checks import (
     check_decodable,
     check_length,
     decoding,
+    describe_plain,
     encoding,
-    plain_description,
 )
-from dicodec.codecs.native import samples_of_words
+from dicodec.codecs.native import extract_samples
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import rle as headers
 from dicodec.errors import (
@@ -52,7 +52,7 @@ class RleDecoder:
 
         A segment holds a whole plane, so chroma has all its columns, even if 4:2:2 is claimed.
         """
-        return plain_description(image)
+        return describe_plain(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
@@ -65,7 +65,7 @@ class RleDecoder:
         needed = size * image.samples_per_pixel
         pixels = image.rows * image.columns
         plane_size = (pixels + 7) // 8 if image.bits_allocated == 1 else pixels
-        segments = headers.planes(stream, needed, plane_size)
+        segments = headers.find_planes(stream, needed, plane_size)
         if image.bits_allocated == 1:
             packed = np.empty((image.samples_per_pixel, plane_size), np.uint8)
             for plane, segment in zip(packed, segments, strict=True):
@@ -76,8 +76,8 @@ class RleDecoder:
             words = np.empty(pixels, np.uint8)
             _unpack(segments[0], words)
         else:
-            words = _interleaved(segments, pixels, image.samples_per_pixel, size)
-        return samples_of_words(words, image, notes).reshape(image.shape)
+            words = _interleave(segments, pixels, image.samples_per_pixel, size)
+        return extract_samples(words, image, notes).reshape(image.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +111,12 @@ class RleEncoder:
         with encoding("RLE"):
             segments = [
                 bytes(imagecodecs.packbits_encode(plane, axis=1))
-                for plane in _planes(samples, image)
+                for plane in _split_planes(samples, image)
             ]
         return headers.join_segments(segments)
 
 
-def _planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:
+def _split_planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:
     """Return the byte planes in the order of the segments: most significant byte first (G.2)."""
     if image.bits_allocated == 1:
         packed = np.frombuffer(bits.pack(samples), np.uint8)
@@ -135,7 +135,7 @@ def _planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:
     ]
 
 
-def _interleaved(segments: Sequence[memoryview], pixels: int, samples: int, size: int) -> Samples:
+def _interleave(segments: Sequence[memoryview], pixels: int, samples: int, size: int) -> Samples:
     """Decode the segments and put their bytes together, little endian and by pixel."""
     words = np.empty((pixels, samples, size), np.uint8)
     plane = np.empty(pixels, np.uint8)
@@ -151,7 +151,7 @@ def _unpack(segment: memoryview, plane: Samples) -> None:
         count = len(imagecodecs.packbits_decode(segment, out=memoryview(plane)))
     except RuntimeError:
         count = plane.size
-        runs = segment[: headers.end_of_runs(segment, plane.size)]
+        runs = segment[: headers.find_end_of_runs(segment, plane.size)]
         longer = bytearray(plane.size + _LONGEST_RUN)  # the last run may be longer than it should
         with decoding("RLE"):
             imagecodecs.packbits_decode(runs, out=longer)

@@ -30,7 +30,7 @@ class SampleNotes:
             self._lowest = min(self._lowest, lowest)
             self._highest = max(self._highest, highest)
 
-    def warnings(self, image: ImagePixelDescription) -> list[str]:
+    def list_warnings(self, image: ImagePixelDescription) -> list[str]:
         """Return the warnings for the user."""
         told = []
         if self.masked:

@@ -15,7 +15,7 @@ def is_subsampled(image: ImagePixelDescription) -> bool:
     return image.photometric_interpretation in _HALVED and image.samples_per_pixel == 3
 
 
-def upsampled(words: Samples, image: ImagePixelDescription) -> Samples:
+def upsample(words: Samples, image: ImagePixelDescription) -> Samples:
     """Return the samples by pixel of a YBR_FULL_422 or YBR_PARTIAL_422 frame, in their range.
 
     Two pixels are stored as Y1 Y2 Cb Cr, their chroma sited on the first; both get it. In a row
@@ -36,7 +36,7 @@ def upsampled(words: Samples, image: ImagePixelDescription) -> Samples:
     return np.ascontiguousarray(full)
 
 
-def subsampled(samples: Samples) -> Samples:
+def subsample(samples: Samples) -> Samples:
     """Return a frame in the order Y1 Y2 Cb Cr; the chroma of each second pixel is left out.
 
     Args:

@@ -27,7 +27,7 @@ FAMILIES = {
 }
 
 
-def decoder_for(syntax: TransferSyntax) -> Decoder:
+def find_decoder(syntax: TransferSyntax) -> Decoder:
     """Return the decoder of a transfer syntax.
 
     Raises:
@@ -38,7 +38,7 @@ def decoder_for(syntax: TransferSyntax) -> Decoder:
     return cast("Decoder", import_module(FAMILIES[syntax.family]).decoder(syntax))
 
 
-def encoder_for(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SETTINGS) -> Encoder:
+def find_encoder(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SETTINGS) -> Encoder:
     """Return the encoder of a transfer syntax.
 
     Raises:

@@ -13,8 +13,8 @@ from dicodec.errors import DicodecError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.pixels.palette import PALETTE_COLOR, palette_steps
-from dicodec.pixels.photometric import STEPS, Route, apply_steps, route
+from dicodec.pixels.palette import PALETTE_COLOR, make_palette_steps
+from dicodec.pixels.photometric import STEPS, Route, apply_steps, find_routes
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
@@ -57,7 +57,7 @@ class Side:
         """Description of the samples that `common` returns."""
         image = self.image
         for step in self.steps:
-            image = step.described(image)
+            image = step.describe(image)
         return image
 
     def routes(self, wanted: str) -> list[Route]:
@@ -69,8 +69,8 @@ class Side:
         """
         steps: Route = STEPS
         if self.image.photometric_interpretation == PALETTE_COLOR:
-            steps = (*STEPS, *palette_steps(read_palette(self.data_set, self.image)))
-        return [way for way, _ in route(self.image, wanted, steps)]
+            steps = (*STEPS, *make_palette_steps(read_palette(self.data_set, self.image)))
+        return [way for way, _ in find_routes(self.image, wanted, steps)]
 
 
 def open_side(file: DicomFile, name: str | None) -> Side:

@@ -111,7 +111,7 @@ def render(shown: PreparedFrame, span: tuple[float, float] | None = None) -> _Pi
     samples, image = np.ascontiguousarray(shown.samples[::step, ::step]), shown.image
     image = replace(image, rows=samples.shape[0], columns=samples.shape[1])
     for one in shown.steps:
-        samples, image = one.apply(samples, image), one.described(image)
+        samples, image = one.apply(samples, image), one.describe(image)
     if image.samples_per_pixel == 3:
         low, high = image.sample_range
         return _bytes((samples.astype(np.float64) - low) / (high - low))
@@ -137,7 +137,7 @@ def _brightness(values: _Floats, shown: PreparedFrame, span: tuple[float, float]
     if rescaling.window is None or not shown.image.monochrome:
         low, high = span
         return (values - low) / (high - low) if high > low else np.zeros_like(values)
-    return rescaling.window.levels(values * rescaling.slope + rescaling.intercept)
+    return rescaling.window.find_levels(values * rescaling.slope + rescaling.intercept)
 
 
 def _amplified(errors: NDArray[Any]) -> _Picture:

@@ -153,7 +153,7 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
         photometric_interpretation=pair.one.compared.photometric_interpretation,
         largest_error=worst.largest_error,
         mean_absolute_error=total.mean,
-        psnr=_rounded(total.psnr(value_range), 4),
+        psnr=_rounded(total.find_psnr(value_range), 4),
         ssim=_rounded((math.fsum(similar) + same) / (len(similar) + same), 6) if similar else None,
         worst_frame=worst.frame if worst.differing_samples else None,
         frames=tuple(frames),
@@ -162,7 +162,7 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
 
 def _measuring(pair: Pair) -> Callable[[int], _Measured]:
     """Return the function that decodes a frame of both files and measures."""
-    from dicodec.pixels.metrics import sample_errors, ssim
+    from dicodec.pixels.metrics import measure_errors, measure_ssim
 
     whole_range = None
     if not (pair.one.image.floating or pair.two.image.floating):
@@ -172,9 +172,9 @@ def _measuring(pair: Pair) -> Callable[[int], _Measured]:
     def measure(frame: int) -> _Measured:
         one = pair.one.common(pair.one.read(frame))
         two = pair.two.common(pair.two.read(frame))
-        errors = sample_errors(one, two)
+        errors = measure_errors(one, two)
         value_range = _range(one) if whole_range is None else whole_range
-        similarity = ssim(one, two, value_range) if errors.differing else None
+        similarity = measure_ssim(one, two, value_range) if errors.differing else None
         return _Measured(errors, value_range, similarity)
 
     return measure
@@ -196,7 +196,7 @@ def _frame_comparison(frame: int, measured: _Measured, tolerance: float) -> Fram
         differing_samples=errors.differing,
         largest_error=int(errors.largest) if errors.largest.is_integer() else errors.largest,
         mean_absolute_error=errors.mean,
-        psnr=_rounded(errors.psnr(measured.value_range), 4),
+        psnr=_rounded(errors.find_psnr(measured.value_range), 4),
         ssim=_rounded(measured.ssim, 6),
     )
 

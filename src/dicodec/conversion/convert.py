@@ -353,7 +353,7 @@ class _Attempt:
         """
         if conversion.plan.pixels is None:
             return
-        warnings = notes.warnings(conversion.plan.pixels.coded)
+        warnings = notes.list_warnings(conversion.plan.pixels.coded)
         if notes.masked and (conversion.options.strict or self._request.in_place):
             raise ContradictionError(
                 warnings[0],

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.conversion.planning.all_frames import FrameSurvey, survey_frames
 from dicodec.conversion.planning.plan_conversion import plan_conversion
 from dicodec.errors import DicodecError, ReadError
@@ -16,7 +16,7 @@ from dicodec.model.findings import Oddity
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.stream import StreamDescription
-from dicodec.model.transfer_syntax import writable
+from dicodec.model.transfer_syntax import list_writable
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.repair.catalogue import ODDITIES
@@ -154,7 +154,7 @@ def _inspected(file: DicomFile, name: str | None) -> Inspection:
     )
     _add_oddities(found, file)
     survey = _add_pixels(found, file) if file.frames.present else None
-    found.targets = [_possible(file, syntax.name, survey) for syntax in writable()]
+    found.targets = [_possible(file, syntax.name, survey) for syntax in list_writable()]
     return found
 
 
@@ -192,7 +192,7 @@ def _add_pixels(found: Inspection, file: DicomFile) -> FrameSurvey | None:
         found.problems.append(f"the frames are not decoded: {file.syntax.why_not}")
         return None
     try:
-        found.stream = decoder_for(file.syntax).describe(frames.read(0))
+        found.stream = find_decoder(file.syntax).describe(frames.read(0))
     except DicodecError as error:
         found.problems.append(f"frame 0: {error}")
         return None
@@ -204,7 +204,7 @@ def _add_pixels(found: Inspection, file: DicomFile) -> FrameSurvey | None:
     if color.reason:
         found.coded_as = color.photometric_interpretation
         found.problems.append(f"taken as {color.photometric_interpretation}: {color.reason}")
-    survey = survey_frames(frames, decoder_for(file.syntax), found.stream)
+    survey = survey_frames(frames, find_decoder(file.syntax), found.stream)
     found.problems += [
         f"frame {frame} decodes to {other}, and frame 0 does not"
         for frame, other in islice(survey.colors.items(), 1)

@@ -65,14 +65,14 @@ class Salvage:
             done = "filled with padding" if self.mode == FILL else "left out"
             parts.append(
                 f"{len(numbers)} of {self.number_of_frames} frames could not be read and were "
-                f"{done} (counted from 1: {_runs(numbers)})"
+                f"{done} (counted from 1: {_join_runs(numbers)})"
             )
         if self.end_lost:
             parts.append("the end of the file is lost")
         return "Salvaged from a damaged file: " + "; ".join(parts)
 
 
-def _runs(numbers: list[int]) -> str:
+def _join_runs(numbers: list[int]) -> str:
     """Return rising numbers as text, those that follow each other as one run: 3, 7-9."""
     runs: list[tuple[int, int]] = []
     for number in numbers:

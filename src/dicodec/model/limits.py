@@ -49,7 +49,7 @@ _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _VALUE = re.compile(r"(\d{1,18})([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
-def limits_of(settings: Iterable[str]) -> Limits:
+def parse_limits(settings: Iterable[str]) -> Limits:
     """Return the default limits with some of them set.
 
     Args:

@@ -358,6 +358,6 @@ OPTIONS: Mapping[str, Option] = {row.name: row for row in _ROWS}
 """All options, by name, in the order of `--help`."""
 
 
-def options_of(entrance: str) -> dict[str, Option]:
+def select_options(entrance: str) -> dict[str, Option]:
     """Return the options that an entrance takes, by name: REQUEST, RULE or PAGE."""
     return {name: option for name, option in OPTIONS.items() if entrance in option.taken_by}

@@ -23,13 +23,13 @@ _INSIDE = re.compile(r"""\w+\((.*)\)|\{["'](.*)["']: ["'](.*)["']\}|\[?["'](.*?)
 """The contents of a value: of Limits(...), {"keyword": "text"}, ["text"] or "text"; else all."""
 
 
-def reworded[Error: DicodecError](error: Error, wording: Wording) -> Error:
+def reword_error[Error: DicodecError](error: Error, wording: Wording) -> Error:
     """Word the options in an error's message and hint for an entrance, and return the error."""
-    error.reword(lambda text: worded(text, wording))
+    error.reword(lambda text: reword_text(text, wording))
     return error
 
 
-def worded(text: str, wording: Wording) -> str:
+def reword_text(text: str, wording: Wording) -> str:
     """Return a text with its options in other words; names of other things stay as they are."""
 
     def replaced(match: re.Match[str]) -> str:
@@ -69,12 +69,12 @@ _ENDS_OR_MOVES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that end a line, or that a terminal reads as a command."""
 
 
-def one_line(text: str) -> str:
+def write_on_one_line(text: str) -> str:
     r"""Return a text for people, its control characters written as in Python: `\n`, `\x1b`."""
     return _ENDS_OR_MOVES.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
-def json_line(fields: Any) -> str:
+def dump_json_line(fields: Any) -> str:
     r"""Return JSON in one line that can be encoded in UTF-8.
 
     Bytes of a name that are not text are surrogates in Python; JSON has `\udcff` for them, so a

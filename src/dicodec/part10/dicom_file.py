@@ -24,7 +24,7 @@ from dicodec.model.transfer_syntax import (
     EXPLICIT_LE,
     IMPLICIT_LE,
     TransferSyntax,
-    by_uid,
+    find_by_uid,
 )
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.deflate import inflate_data_set
@@ -210,7 +210,7 @@ class _Opening:
         self._head = read_head(given, limits)
         self._oddities = list(self._head.oddities)
         self._stated = self._head.text(tags.TRANSFER_SYNTAX_UID)
-        self._syntax = by_uid(self._stated)
+        self._syntax = find_by_uid(self._stated)
         if self._syntax is None and self._stated:
             self._strip_uid()
 
@@ -235,7 +235,7 @@ class _Opening:
     def _strip_uid(self) -> None:
         """Leave out what no UID has around it, if that makes it one of the table (PS3.5 9.1)."""
         bare = "".join(char for char in self._stated if char.isdigit() or char == ".")
-        if bare == self._stated.strip() and (syntax := by_uid(bare)) is not None:
+        if bare == self._stated.strip() and (syntax := find_by_uid(bare)) is not None:
             text = f"the Transfer Syntax UID is {self._stated!r}"
             self._oddities.append(Oddity("blank-in-uid", text))
             self._stated, self._syntax = bare, syntax

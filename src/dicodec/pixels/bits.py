@@ -39,12 +39,12 @@ def pack(samples: Array, first_bit: int = 0) -> bytes:
     return np.packbits(bits, bitorder="little").tobytes()
 
 
-def coded_size(bits: int) -> int:
+def find_coded_size(bits: int) -> int:
     """Return the bytes of the smallest NumPy integer of at least `bits` bits."""
     return next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
 
 
-def masked(samples: Array, bits: int) -> Array:
+def mask(samples: Array, bits: int) -> Array:
     """Return the lowest `bits` bits of each sample, unsigned, in the smallest integer they fit.
 
     Codecs that know no sign see signed samples so: with 12 bits, -1 (0xFFFF in 16 bits) becomes
@@ -53,15 +53,15 @@ def masked(samples: Array, bits: int) -> Array:
     unsigned = samples.view(f"u{samples.itemsize}") if samples.dtype.kind == "i" else samples
     if samples.dtype.kind == "i" and bits < 8 * samples.itemsize:
         unsigned = unsigned & unsigned.dtype.type((1 << bits) - 1)
-    return unsigned.astype(f"<u{coded_size(bits)}", copy=False)
+    return unsigned.astype(f"<u{find_coded_size(bits)}", copy=False)
 
 
-def narrowed(samples: Array, bits: int) -> Array:
+def narrow(samples: Array, bits: int) -> Array:
     """Return samples in the smallest integer of at least `bits` bits, their sign kept."""
-    return samples.astype(f"<{samples.dtype.kind}{coded_size(bits)}", copy=False)
+    return samples.astype(f"<{samples.dtype.kind}{find_coded_size(bits)}", copy=False)
 
 
-def sign_extended(samples: Array, bits: int, dtype: str) -> Array:
+def extend_sign(samples: Array, bits: int, dtype: str) -> Array:
     """Return the lowest `bits` bits of unsigned samples read as two's complement.
 
     With 12 bits 0x0FFF becomes -1: shifted to the top of the container, 0xFFF0, then back with the
@@ -79,7 +79,7 @@ def sign_extended(samples: Array, bits: int, dtype: str) -> Array:
     return raised
 
 
-def words_with_more(words: Array, stored: int, overlay_bits: int, *, signed: bool) -> int:
+def count_words_with_more(words: Array, stored: int, overlay_bits: int, *, signed: bool) -> int:
     """Return how many words have bits set above a sample's that are neither sign nor overlay.
 
     Args:
@@ -99,7 +99,7 @@ def words_with_more(words: Array, stored: int, overlay_bits: int, *, signed: boo
     return int(np.count_nonzero((above != 0) & ((above != unused) | ~negative)))
 
 
-def outside_range(samples: Array, image: ImagePixelDescription) -> tuple[int, int] | None:
+def find_outside_range(samples: Array, image: ImagePixelDescription) -> tuple[int, int] | None:
     """Return the smallest and largest sample if either is outside Bits Stored, else None."""
     if image.floating or not samples.size:
         return None
@@ -119,7 +119,7 @@ def check_range(samples: Array, image: ImagePixelDescription) -> None:
     Raises:
         SampleRangeError: a sample is outside.
     """
-    if found := outside_range(samples, image):
+    if found := find_outside_range(samples, image):
         low, high = image.sample_range
         raise SampleRangeError(
             f"samples reach from {found[0]} to {found[1]}, but Bits Stored {image.bits_stored} "

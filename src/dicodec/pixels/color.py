@@ -16,7 +16,7 @@ _SCALE = 16
 _HALF = 1 << (_SCALE - 1)
 
 
-def _fixed(coefficient: float) -> int:
+def _to_fixed_point(coefficient: float) -> int:
     return int(coefficient * (1 << _SCALE) + 0.5)
 
 
@@ -32,14 +32,16 @@ def ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
         bits_stored: 8 to 32; chroma is centered at 2^(bits_stored - 1).
     """
     if bits_stored > _FIXED_POINT_BITS:
-        return _fine_ybr_full_to_rgb(samples, bits_stored)
+        return _ybr_full_to_rgb_in_floats(samples, bits_stored)
     middle = 1 << (bits_stored - 1)
     wide: NDArray[np.int64] = samples.astype(np.int64)
     y, cb, cr = wide[..., 0], wide[..., 1] - middle, wide[..., 2] - middle
     rgb = np.empty_like(wide)
-    rgb[..., 0] = y + ((_fixed(1.402) * cr + _HALF) >> _SCALE)
-    rgb[..., 1] = y + ((-_fixed(0.344136286) * cb - _fixed(0.714136286) * cr + _HALF) >> _SCALE)
-    rgb[..., 2] = y + ((_fixed(1.772) * cb + _HALF) >> _SCALE)
+    rgb[..., 0] = y + ((_to_fixed_point(1.402) * cr + _HALF) >> _SCALE)
+    rgb[..., 1] = y + (
+        (-_to_fixed_point(0.344136286) * cb - _to_fixed_point(0.714136286) * cr + _HALF) >> _SCALE
+    )
+    rgb[..., 2] = y + ((_to_fixed_point(1.772) * cb + _HALF) >> _SCALE)
     np.clip(rgb, 0, (1 << bits_stored) - 1, out=rgb)
     return rgb.astype(samples.dtype)
 
@@ -52,26 +54,37 @@ def rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
         bits_stored: 8 to 32.
     """
     if bits_stored > _FIXED_POINT_BITS:
-        return _fine_rgb_to_ybr_full(samples, bits_stored)
+        return _rgb_to_ybr_full_in_floats(samples, bits_stored)
     middle = (1 << (bits_stored - 1)) << _SCALE
     wide: NDArray[np.int64] = samples.astype(np.int64)
     red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
     ybr = np.empty_like(wide)
-    ybr[..., 0] = _fixed(0.299) * red + _fixed(0.587) * green + _fixed(0.114) * blue + _HALF
+    ybr[..., 0] = (
+        _to_fixed_point(0.299) * red
+        + _to_fixed_point(0.587) * green
+        + _to_fixed_point(0.114) * blue
+        + _HALF
+    )
     # IJG: the offset of chroma is rounded down, so that 2^bits_stored is never reached.
     chroma = middle + _HALF - 1
     ybr[..., 1] = (
-        -_fixed(0.168735892) * red - _fixed(0.331264108) * green + _fixed(0.5) * blue + chroma
+        -_to_fixed_point(0.168735892) * red
+        - _to_fixed_point(0.331264108) * green
+        + _to_fixed_point(0.5) * blue
+        + chroma
     )
     ybr[..., 2] = (
-        _fixed(0.5) * red - _fixed(0.418687589) * green - _fixed(0.081312411) * blue + chroma
+        _to_fixed_point(0.5) * red
+        - _to_fixed_point(0.418687589) * green
+        - _to_fixed_point(0.081312411) * blue
+        + chroma
     )
     ybr >>= _SCALE
     np.clip(ybr, 0, (1 << bits_stored) - 1, out=ybr)
     return ybr.astype(samples.dtype)
 
 
-def _fine_ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
+def _ybr_full_to_rgb_in_floats(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     """Return the result of `ybr_full_to_rgb`, computed in floating point."""
     wide: NDArray[np.float64] = samples.astype(np.float64)
     y, cb, cr = wide[..., 0], *(wide[..., plane] - 2.0 ** (bits_stored - 1) for plane in (1, 2))
@@ -79,24 +92,24 @@ def _fine_ybr_full_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[An
     rgb[..., 0] = y + _RED * cr
     rgb[..., 1] = y - (0.114 * _BLUE * cb + 0.299 * _RED * cr) / 0.587
     rgb[..., 2] = y + _BLUE * cb
-    return _rounded(rgb, bits_stored, samples)
+    return _round(rgb, bits_stored, samples)
 
 
-def _fine_rgb_to_ybr_full(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
+def _rgb_to_ybr_full_in_floats(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     """Return the result of `rgb_to_ybr_full`, computed in floating point."""
     wide: NDArray[np.float64] = samples.astype(np.float64)
     ybr = np.empty_like(wide)
     ybr[..., 0] = wide @ np.array([0.299, 0.587, 0.114])
     ybr[..., 1] = (wide[..., 2] - ybr[..., 0]) / _BLUE + 2.0 ** (bits_stored - 1)
     ybr[..., 2] = (wide[..., 0] - ybr[..., 0]) / _RED + 2.0 ** (bits_stored - 1)
-    return _rounded(ybr, bits_stored, samples)
+    return _round(ybr, bits_stored, samples)
 
 
 _RED, _BLUE = 1.402, 1.772
 """2 - 2 x 0.299 and 2 - 2 x 0.114 (ITU-R BT.601)."""
 
 
-def _rounded(values: NDArray[np.float64], bits_stored: int, samples: NDArray[Any]) -> NDArray[Any]:
+def _round(values: NDArray[np.float64], bits_stored: int, samples: NDArray[Any]) -> NDArray[Any]:
     """Return values rounded to nearest and clamped, in the type of samples."""
     return np.clip(np.rint(values), 0, (1 << bits_stored) - 1).astype(samples.dtype)
 
@@ -123,7 +136,7 @@ def ybr_partial_to_rgb(samples: NDArray[Any], bits_stored: int) -> NDArray[Any]:
     return np.clip(np.rint(rgb), 0, top).astype(samples.dtype)
 
 
-def halved_chroma(samples: NDArray[Any]) -> NDArray[Any]:
+def halve_chroma(samples: NDArray[Any]) -> NDArray[Any]:
     """Return samples in which two neighbors in a row share the first one's Cb and Cr.
 
     YBR_FULL_422 has them sampled there (PS3.3 C.7.6.3.1.2). Samples that were stored so before do

@@ -32,7 +32,7 @@ class Window:
     width: float
     function: str = "LINEAR"
 
-    def levels(self, values: NDArray[Any]) -> NDArray[Any]:
+    def find_levels(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return values from 0 to 1."""
         import numpy as np
 
@@ -77,27 +77,27 @@ class Rescaling:
         assert self.window is not None, "found before frames are converted"
         low, high = image.sample_range
         if image.bits_stored > _TABLE_BITS:
-            return self._levels(samples, image)
-        table = self._levels(np.arange(low, high + 1), image)
+            return self._find_levels(samples, image)
+        table = self._find_levels(np.arange(low, high + 1), image)
         levels: NDArray[Any] = table[samples.astype(np.int64) - low]
         return levels
 
-    def _levels(self, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
+    def _find_levels(self, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
         import numpy as np
 
         assert self.window is not None
-        levels = self.window.levels(samples.astype(np.float64) * self.slope + self.intercept)
+        levels = self.window.find_levels(samples.astype(np.float64) * self.slope + self.intercept)
         if image.photometric_interpretation == "MONOCHROME1":
             levels = 1 - levels
         return np.rint(levels * _TOP).astype(np.uint8)
 
-    def extent(self, samples: NDArray[Any]) -> StoredRange | None:
+    def find_extent(self, samples: NDArray[Any]) -> StoredRange | None:
         """Return the smallest and the largest stored value of a frame; None if all is padding."""
         if self.padding is not None:
             samples = samples[(samples < self.padding.low) | (samples > self.padding.high)]
         return StoredRange(int(samples.min()), int(samples.max())) if samples.size else None
 
-    def whole_range(self, extent: StoredRange) -> Rescaling:
+    def with_whole_range(self, extent: StoredRange) -> Rescaling:
         """Return a copy with a window from the smallest to the largest value of all frames."""
         ends = sorted(self.slope * value + self.intercept for value in extent)
         width = ends[1] - ends[0] or 1.0
@@ -116,11 +116,11 @@ class Rescaling:
             reach = np.linspace(-1, 1, 1 << 10) * self.window.width
             within = (self.window.center + reach - self.intercept) / self.slope
             samples = np.rint(np.clip([*within, *np.linspace(low, high, 1 << 10)], low, high))
-        levels = self.window.levels(samples.astype(np.float64) * self.slope + self.intercept)
+        levels = self.window.find_levels(samples.astype(np.float64) * self.slope + self.intercept)
         return len(np.unique(np.rint(levels * _TOP))) > _BLACK_AND_WHITE
 
 
-def rescaling_step(source: str, rescaling: Rescaling) -> PhotometricStep:
+def make_rescaling_step(source: str, rescaling: Rescaling) -> PhotometricStep:
     """Return the step from MONOCHROME1 or MONOCHROME2 to MONOCHROME2 of 8 bits."""
     window = rescaling.window
     if window is None:
@@ -131,7 +131,7 @@ def rescaling_step(source: str, rescaling: Rescaling) -> PhotometricStep:
     return PhotometricStep(source, "MONOCHROME2", rounds=True, apply=rescaling, bits=8, how=how)
 
 
-def _upper_bits(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
+def _take_upper_bits(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
     """Return colors of 8 bits, scaled so that the largest stays the largest.
 
     Chroma, and luma with it, keeps its upper bits, so that gray pixels stay gray.
@@ -147,8 +147,13 @@ def _upper_bits(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[
     return scaled.astype(np.uint8)
 
 
-def narrowing_step(source: str) -> PhotometricStep:
+def make_narrowing_step(source: str) -> PhotometricStep:
     """Return the step from colors of more than 8 bits to 8."""
     return PhotometricStep(
-        source, source, rounds=True, apply=_upper_bits, bits=8, how="scaled from the whole range"
+        source,
+        source,
+        rounds=True,
+        apply=_take_upper_bits,
+        bits=8,
+        how="scaled from the whole range",
     )

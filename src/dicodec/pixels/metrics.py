@@ -55,14 +55,14 @@ class SampleErrors:
         """Mean absolute error."""
         return self.total / self.samples if self.samples else 0.0
 
-    def psnr(self, peak: float) -> float | None:
+    def find_psnr(self, peak: float) -> float | None:
         """Return the peak signal-to-noise ratio in dB; None if it has no finite value."""
         if not self.squares or not math.isfinite(self.squares) or not peak:
             return None
         return 10 * math.log10(peak * peak * self.samples / self.squares)
 
 
-def sample_errors(one: NDArray[Any], two: NDArray[Any]) -> SampleErrors:
+def measure_errors(one: NDArray[Any], two: NDArray[Any]) -> SampleErrors:
     """Return the differences between the samples of two frames of the same shape.
 
     Values are compared, of any type; NaN equals NaN.
@@ -71,14 +71,14 @@ def sample_errors(one: NDArray[Any], two: NDArray[Any]) -> SampleErrors:
     if whole and np.array_equal(one, two):
         return SampleErrors(samples=one.size)
     found = SampleErrors()
-    for rows in _bands(one.shape, 0):
+    for rows in _split_rows(one.shape, 0):
         first, second = one[rows], two[rows]
         if whole and max(first.itemsize, second.itemsize) < 8:
             errors = np.abs(first.astype(np.int64) - second.astype(np.int64)).astype(np.float64)
         elif whole:
-            errors = _wide_errors(first, second)
+            errors = _measure_wide_errors(first, second)
         else:
-            errors = _float_errors(first, second)
+            errors = _measure_float_errors(first, second)
         largest = float(errors.max())
         found += SampleErrors(
             errors.size,
@@ -90,16 +90,16 @@ def sample_errors(one: NDArray[Any], two: NDArray[Any]) -> SampleErrors:
     return found
 
 
-def _wide_errors(one: NDArray[Any], two: NDArray[Any]) -> _Floats:
+def _measure_wide_errors(one: NDArray[Any], two: NDArray[Any]) -> _Floats:
     """Subtract the smaller from the larger, because 64-bit integers have no wider type."""
     larger, smaller = np.maximum(one, two), np.minimum(one, two)
     if larger.dtype.kind == "f":  # signed beside unsigned
-        return _float_errors(one, two)
+        return _measure_float_errors(one, two)
     errors: _Floats = (larger.view(np.uint64) - smaller.view(np.uint64)).astype(np.float64)
     return errors
 
 
-def _float_errors(one: NDArray[Any], two: NDArray[Any]) -> _Floats:
+def _measure_float_errors(one: NDArray[Any], two: NDArray[Any]) -> _Floats:
     first: _Floats = one.astype(np.float64)
     second: _Floats = two.astype(np.float64)
     same = (first == second) | (np.isnan(first) & np.isnan(second))
@@ -110,7 +110,7 @@ def _float_errors(one: NDArray[Any], two: NDArray[Any]) -> _Floats:
     return errors
 
 
-def ssim(one: NDArray[Any], two: NDArray[Any], value_range: float) -> float | None:
+def measure_ssim(one: NDArray[Any], two: NDArray[Any], value_range: float) -> float | None:
     """Return the mean structural similarity of two frames of the same shape.
 
     Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to
@@ -132,9 +132,9 @@ def ssim(one: NDArray[Any], two: NDArray[Any], value_range: float) -> float | No
     planes_one = one.reshape(*one.shape[:2], -1)
     planes_two = two.reshape(planes_one.shape)
     total, count = 0.0, 0
-    for rows in _bands(one.shape, SSIM_WINDOW - 1):
+    for rows in _split_rows(one.shape, SSIM_WINDOW - 1):
         for plane in range(planes_one.shape[2]):
-            similar = _similarity(
+            similar = _measure_similarity(
                 planes_one[rows, :, plane].astype(np.float64),
                 planes_two[rows, :, plane].astype(np.float64),
                 value_range,
@@ -145,30 +145,30 @@ def ssim(one: NDArray[Any], two: NDArray[Any], value_range: float) -> float | No
     return mean if math.isfinite(mean) else None
 
 
-def _similarity(one: _Floats, two: _Floats, value_range: float) -> _Floats:
+def _measure_similarity(one: _Floats, two: _Floats, value_range: float) -> _Floats:
     c1, c2 = (_K1 * value_range) ** 2, (_K2 * value_range) ** 2
     with np.errstate(invalid="ignore", over="ignore"):
-        mean_one, mean_two = _smoothed(one), _smoothed(two)
+        mean_one, mean_two = _smooth(one), _smooth(two)
         product = mean_one * mean_two
         squares = mean_one * mean_one + mean_two * mean_two
-        covariance = _smoothed(one * two) - product
-        variances = _smoothed(one * one + two * two) - squares
+        covariance = _smooth(one * two) - product
+        variances = _smooth(one * one + two * two) - squares
         similar: _Floats = ((2 * product + c1) * (2 * covariance + c2)) / (
             (squares + c1) * (variances + c2)
         )
     return similar
 
 
-def _weights() -> list[float]:
+def _make_weights() -> list[float]:
     middle = SSIM_WINDOW // 2
     raw = [math.exp(-((i - middle) ** 2) / (2 * _SIGMA**2)) for i in range(SSIM_WINDOW)]
     return [weight / sum(raw) for weight in raw]
 
 
-_WEIGHTS = _weights()
+_WEIGHTS = _make_weights()
 
 
-def _smoothed(plane: _Floats) -> _Floats:
+def _smooth(plane: _Floats) -> _Floats:
     """Return the weighted means of all windows that lie within a plane."""
     rows, columns = (size - SSIM_WINDOW + 1 for size in plane.shape)
     across: _Floats = np.zeros((plane.shape[0], columns))
@@ -180,7 +180,7 @@ def _smoothed(plane: _Floats) -> _Floats:
     return both
 
 
-def _bands(shape: tuple[int, ...], overlap: int) -> Iterator[slice]:
+def _split_rows(shape: tuple[int, ...], overlap: int) -> Iterator[slice]:
     """Yield slices of rows; each takes up `overlap` rows of the one before."""
     row_samples = math.prod(shape[1:])
     step = max(_BAND_SAMPLES // max(row_samples, 1), overlap, 1)

@@ -46,7 +46,7 @@ class Palette:
     bits: int
     notes: tuple[str, ...] = ()
 
-    def reduced(self) -> Palette:
+    def reduce(self) -> Palette:
         """Return the tables with the upper 8 of 16 bits."""
         red, green, blue = (
             ColorTable(table.first_mapped, tuple(entry >> 8 for entry in table.entries))
@@ -66,7 +66,7 @@ class Palette:
         )
 
 
-def color_table(
+def make_color_table(
     color: str,
     descriptor: tuple[int, int, int],
     words: Sequence[int],
@@ -91,7 +91,7 @@ def color_table(
     numbers: Sequence[int]
     if segmented:
         wide = bits > 8
-        numbers = _expanded(words if wide else data, color, 2 if wide else 1)
+        numbers = _expand(words if wide else data, color, 2 if wide else 1)
     else:
         packed = len(data) in {entries, entries + 1}  # a byte each, and one to fill a word
         wide = len(data) >= 2 * entries or (bits > 8 and not packed)
@@ -105,11 +105,11 @@ def color_table(
     return table, 16 if (wide and bits > 8) or max(table.entries) > 0xFF else 8, note
 
 
-def palette(tables: Sequence[tuple[ColorTable, int, str]], bits_said: int) -> Palette:
+def make_palette(tables: Sequence[tuple[ColorTable, int, str]], bits_said: int) -> Palette:
     """Put three tables together; entries in the lower bytes only have 8 bits in any case.
 
     Args:
-        tables: as `color_table` returns them: red, green, blue.
+        tables: as `make_color_table` returns them: red, green, blue.
         bits_said: bits of an entry as the descriptors say.
     """
     notes = [note for _, _, note in tables if note]
@@ -129,21 +129,21 @@ def palette(tables: Sequence[tuple[ColorTable, int, str]], bits_said: int) -> Pa
     return Palette((red, green, blue), bits, tuple(notes))
 
 
-def palette_steps(tables: Palette) -> tuple[PhotometricStep, ...]:
+def make_palette_steps(tables: Palette) -> tuple[PhotometricStep, ...]:
     """Return the steps from PALETTE COLOR to RGB, the exact one first."""
     if tables.bits == 8:
-        return (_step(tables, rounds=False, how=""),)
+        return (_make_step(tables, rounds=False, how=""),)
     if tables.reducible:
         how = "the tables' 16 bits hold no more"
-        return (_step(tables.reduced(), rounds=False, how=how),)
+        return (_make_step(tables.reduce(), rounds=False, how=how),)
     how = "the upper half of the tables' 16 bits"
     return (
-        _step(tables, rounds=False, how=""),
-        _step(tables.reduced(), rounds=True, how=how),
+        _make_step(tables, rounds=False, how=""),
+        _make_step(tables.reduce(), rounds=True, how=how),
     )
 
 
-def _step(tables: Palette, *, rounds: bool, how: str) -> PhotometricStep:
+def _make_step(tables: Palette, *, rounds: bool, how: str) -> PhotometricStep:
     return PhotometricStep(PALETTE_COLOR, "RGB", rounds, _Lookup(tables), tables.bits, how)
 
 
@@ -165,12 +165,12 @@ class _Lookup:
         return colors
 
 
-def _line(start: int, end: int, count: int) -> list[int]:
+def _interpolate(start: int, end: int, count: int) -> list[int]:
     """Return `count` entries after `start` on a straight line to `end`, rounded to nearest."""
     return [start + (2 * (end - start) * n + count) // (2 * count) for n in range(1, count + 1)]
 
 
-def _expanded(numbers: Sequence[int], color: str, size: int) -> list[int]:
+def _expand(numbers: Sequence[int], color: str, size: int) -> list[int]:
     """Return the entries that segments stand for (C.7.9.2); a number has `size` bytes."""
     expansion = _Expansion(numbers, color, size)
     expansion.run(0, None, nested=False)
@@ -192,39 +192,39 @@ class _Expansion:
             opcode, count = self._numbers[place], self._numbers[place + 1]
             place += 2
             if opcode == 0:
-                self._take(self._slice(place, count))
+                self._take(self._read(place, count))
                 place += count
             elif opcode == 1 and self.entries:
-                self._take(_line(self.entries[-1], self._slice(place, 1)[0], count))
+                self._take(_interpolate(self.entries[-1], self._read(place, 1)[0], count))
                 place += 1
             elif opcode == 2 and not nested:
-                place = self._indirect(place, count)
+                place = self._repeat(place, count)
             else:
-                raise self._malformed(f"a segment of kind {opcode} at {place - 2}")
+                raise self._make_error(f"a segment of kind {opcode} at {place - 2}")
             segments = None if segments is None else segments - 1
         if segments:
-            raise self._malformed("an indirect segment that reaches past the end")
+            raise self._make_error("an indirect segment that reaches past the end")
 
-    def _indirect(self, place: int, count: int) -> int:
+    def _repeat(self, place: int, count: int) -> int:
         """Expand earlier segments again; the offset counts bytes, its lower part comes first."""
-        parts = self._slice(place, 4 // self._size)
+        parts = self._read(place, 4 // self._size)
         offset = sum(part << 8 * self._size * n for n, part in enumerate(parts))
         if count:
             self.run(offset // self._size, count, nested=True)
         return place + len(parts)
 
-    def _slice(self, place: int, count: int) -> Sequence[int]:
+    def _read(self, place: int, count: int) -> Sequence[int]:
         found = self._numbers[place : place + count]
         if len(found) < count:
-            raise self._malformed("a segment that is cut short")
+            raise self._make_error("a segment that is cut short")
         return found
 
     def _take(self, entries: Sequence[int]) -> None:
         self.entries += entries
         if len(self.entries) > _ALL_ENTRIES:
-            raise self._malformed("more entries than a table can have")
+            raise self._make_error("more entries than a table can have")
 
-    def _malformed(self, fault: str) -> MalformedFileError:
+    def _make_error(self, fault: str) -> MalformedFileError:
         return MalformedFileError(
             f"the segmented {self._color} Palette Color Lookup Table has {fault}"
         )

@@ -34,7 +34,7 @@ class PhotometricStep:
     bits: int | None = None
     how: str = ""
 
-    def described(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Return the description after the step."""
         after = replace(
             image,
@@ -77,13 +77,13 @@ def _ybr_partial_to_rgb(samples: NDArray[Any], image: ImagePixelDescription) -> 
     return ybr_partial_to_rgb(samples, image.bits_stored)
 
 
-def _halved_chroma(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:  # noqa: ARG001
-    from dicodec.pixels.color import halved_chroma
+def _halve_chroma(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:  # noqa: ARG001
+    from dicodec.pixels.color import halve_chroma
 
-    return halved_chroma(samples)
+    return halve_chroma(samples)
 
 
-def _inverted(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
+def _invert(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
     """Return gray levels counted from the other end of Bits Stored: exact, and its own reverse."""
     if image.floating:
         raise UnsupportedImageError("floating point samples have no largest value to invert from")
@@ -94,7 +94,7 @@ def _inverted(samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[An
 
 HALVED_CHROMA = {
     target: PhotometricStep(
-        source, target, rounds=True, apply=_halved_chroma, how="chroma columns are halved"
+        source, target, rounds=True, apply=_halve_chroma, how="chroma columns are halved"
     )
     for source, target in (("YBR_FULL", "YBR_FULL_422"), (YBR_PARTIAL, "YBR_PARTIAL_422"))
 }
@@ -105,10 +105,10 @@ STEPS = (
     PhotometricStep(YBR_PARTIAL, "RGB", rounds=True, apply=_ybr_partial_to_rgb),
     *HALVED_CHROMA.values(),
     PhotometricStep(
-        "MONOCHROME1", "MONOCHROME2", rounds=False, apply=_inverted, how="samples are inverted"
+        "MONOCHROME1", "MONOCHROME2", rounds=False, apply=_invert, how="samples are inverted"
     ),
     PhotometricStep(
-        "MONOCHROME2", "MONOCHROME1", rounds=False, apply=_inverted, how="samples are inverted"
+        "MONOCHROME2", "MONOCHROME1", rounds=False, apply=_invert, how="samples are inverted"
     ),
 )
 
@@ -118,11 +118,11 @@ type Route = tuple[PhotometricStep, ...]
 def apply_steps(steps: Route, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
     """Return the samples of a frame after some steps, of which the first starts from `image`."""
     for step in steps:
-        samples, image = step.apply(samples, image), step.described(image)
+        samples, image = step.apply(samples, image), step.describe(image)
     return samples
 
 
-def route(
+def find_routes(
     decoded: ImagePixelDescription, wanted: str, steps: Route = STEPS
 ) -> Iterator[tuple[Route, ImagePixelDescription]]:
     """Yield ways to present decoded samples to an encoder, the preferred one first.
@@ -144,7 +144,7 @@ def route(
     else:
         ends = {wanted, "YBR_FULL", "RGB"} if wanted == "YBR_FULL_422" else {wanted}
     found = False
-    for way, image in _ways(decoded, steps):
+    for way, image in _find_all_routes(decoded, steps):
         if image.photometric_interpretation in ends:
             found = True
             yield way, image
@@ -155,7 +155,7 @@ def route(
         )
 
 
-def _ways(
+def _find_all_routes(
     decoded: ImagePixelDescription, steps: Route
 ) -> Iterator[tuple[Route, ImagePixelDescription]]:
     """Yield all routes that pass no Photometric Interpretation twice, the shortest first."""
@@ -164,7 +164,7 @@ def _ways(
         yield way, image
         passed = {decoded.photometric_interpretation, *(step.target for step in way)}
         waiting += [
-            ((*way, step), step.described(image))
+            ((*way, step), step.describe(image))
             for step in steps
             if step.source == image.photometric_interpretation and step.target not in passed
         ]

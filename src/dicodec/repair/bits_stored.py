@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.errors import DicodecError, FrameMismatchError
 from dicodec.model import tags
 from dicodec.part10.dicom_file import DicomFile
@@ -31,7 +31,7 @@ def with_bits_of_samples(file: DicomFile) -> DicomFile:
     image = frames.description
     if image is None or frames.encapsulated is None or not file.syntax.reads:
         return file
-    decoder = decoder_for(file.syntax)
+    decoder = find_decoder(file.syntax)
     try:
         stream = decoder.describe(frames.read(frames.first_whole))
         if stream.precision is None or stream.precision <= image.bits_stored or image.overlay_bits:

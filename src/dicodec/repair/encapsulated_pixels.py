@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dicodec.codecs.streams import rle
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
-from dicodec.model.transfer_syntax import TransferSyntax, by_name
+from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames
@@ -132,7 +132,7 @@ class EncapsulatedRepair:
                 lossless = stream_kinds.says_lossless(stated, text)
                 seen = stream_kinds.syntax_for(stream, lossless=lossless)
         elif self._image is not None and not self._is_as_stated(self._image):
-            seen = by_name(
+            seen = find_by_name(
                 stream_kinds.kind_without_signature(
                     self._source,
                     self._walked.fragment_starts[1:],
@@ -267,7 +267,7 @@ class EncapsulatedRepair:
         return size_is_sure(self._file.data_set, frames, image, stream, self._decoder(image))
 
     def _decoder(self, image: ImagePixelDescription) -> streams.Decode:
-        decoder = decoder_for(self._syntax)
+        decoder = find_decoder(self._syntax)
         return lambda stream: decoder.decode(stream, image).tobytes()
 
     def _count_frames(self, stream: StreamDescription | None) -> None:

@@ -14,7 +14,7 @@ from dicodec.model.transfer_syntax import (
     EXPLICIT_LE,
     IMPLICIT_LE,
     TransferSyntax,
-    by_name,
+    find_by_name,
 )
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
@@ -170,7 +170,7 @@ def _of_fragments(
         return syntax_for(stream, lossless=_says_lossless(syntax, walked.data_set))
     if image is None:
         return None
-    return by_name(kind_without_signature(source, starts, lengths, image))
+    return find_by_name(kind_without_signature(source, starts, lengths, image))
 
 
 def _says_lossless(syntax: TransferSyntax | None, data_set: DataSet) -> bool:

@@ -191,8 +191,8 @@ def is_whole_rle(stream: bytes, image: ImagePixelDescription) -> bool:
     pixels = image.rows * image.columns
     size = (pixels + 7) // 8 if image.bits_allocated == 1 else pixels
     try:
-        for plane in rle.planes(stream, planes_of(image), size):
-            rle.end_of_runs(plane, size)
+        for plane in rle.find_planes(stream, planes_of(image), size):
+            rle.find_end_of_runs(plane, size)
     except FrameError:
         return False
     return True

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits
@@ -53,10 +53,10 @@ def known_from_bits(words: Iterable[NDArray[Any]], image: ImagePixelDescription)
 
 def holds_words(words: Iterable[NDArray[Any]], image: ImagePixelDescription) -> bool:
     """Whether all words hold no more than a sample of Bits Stored, its sign above it aside."""
-    from dicodec.pixels.bits import words_with_more
+    from dicodec.pixels.bits import count_words_with_more
 
     return not any(
-        words_with_more(
+        count_words_with_more(
             some.astype(f"<u{some.dtype.itemsize}"), image.bits_stored, 0, signed=image.signed
         )
         for some in words
@@ -87,7 +87,7 @@ def frame_words(
     Raises:
         DicodecError: a frame cannot be decoded, or is too large.
     """
-    decoder = decoder_for(syntax)
+    decoder = find_decoder(syntax)
     whole = replace(image, bits_stored=image.bits_allocated, high_bit=image.bits_allocated - 1)
     for frame in range(len(frames)):
         stream = frames.read(source, frame)

@@ -16,7 +16,7 @@ from dicodec.model.stream import (
     JPEG_XL_START,
     StreamDescription,
 )
-from dicodec.model.transfer_syntax import Loss, TransferSyntax, by_name
+from dicodec.model.transfer_syntax import Loss, TransferSyntax, find_by_name
 from dicodec.part10.source import ByteSource
 
 HEAD_SIZE = 2048
@@ -229,7 +229,7 @@ def syntax_for(stream: StreamDescription, *, lossless: bool) -> TransferSyntax |
         name = "jpegxl-jpeg"
     else:
         name = f"{stream.kind}-lossless" if exact else stream.kind
-    return by_name(name)
+    return find_by_name(name)
 
 
 def says_lossless(syntax: TransferSyntax | None, lossy_image_compression: str) -> bool:

@@ -101,7 +101,7 @@ class StreamMender:
 def _has_all_tile_parts(codestream: bytes, decode: Decode) -> bool:  # noqa: ARG001
     """Whether each tile-part that a codestream announces is there (ISO/IEC 15444-1 A.4.2)."""
     jpeg2000.check_whole(codestream + END)
-    return jpeg2000.announced_tile_parts(codestream + END)
+    return jpeg2000.has_all_announced_tile_parts(codestream + END)
 
 
 def _has_all_pixels(stream: bytes, decode: Decode) -> bool:
@@ -248,7 +248,7 @@ class RleMender:
         Raises:
             FrameError: the segments, or their order, are not sure.
         """
-        planes = rle.planes(stream, self.planes, self.size)
+        planes = rle.find_planes(stream, self.planes, self.size)
         return rle.join_segments([bytes(plane) for plane in planes])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.option_table import OPTIONS, Option
-from dicodec.model.transfer_syntax import Storage, TransferSyntax, by_name, writable
+from dicodec.model.transfer_syntax import Storage, TransferSyntax, find_by_name, list_writable
 from dicodec.options import ConversionOptions
 
 _OF_ENCODERS = tuple(option for option in OPTIONS.values() if option.targets)
@@ -44,7 +44,7 @@ def target_syntax(name: str) -> TransferSyntax:
     Raises:
         UnsupportedTargetError: no such name, or one that is never written; the hint lists names.
     """
-    syntax = by_name(name)
+    syntax = find_by_name(name)
     if syntax is None:
         raise UnsupportedTargetError(
             f"there is no transfer syntax {name!r}", hint=f"there are {_writable_names()}"
@@ -58,7 +58,7 @@ def target_syntax(name: str) -> TransferSyntax:
 
 
 def _writable_names() -> str:
-    return ", ".join(syntax.name for syntax in writable())
+    return ", ".join(syntax.name for syntax in list_writable())
 
 
 def also_valid_as(source: TransferSyntax, target: TransferSyntax) -> bool:

@@ -16,7 +16,7 @@ from dicodec.batch.policy.facts import FACTS
 from dicodec.batch.policy.options import KEYS
 from dicodec.batch.policy.policy import NO_RULE, Policy, list_profiles, load_policy, parse_policy
 from dicodec.errors import InvalidOptionError
-from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, writable
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, list_writable
 from dicodec.part10.dicom_file import open_dicom
 from helpers.data_set_bytes import element, file_of, item, sequence
 from helpers.made import IMAGE_KINDS, make_file
@@ -327,7 +327,7 @@ def test_profiles_know_what_to_do_with_every_kind(name: str, kind: str) -> None:
 def test_the_web_gets_what_it_decodes() -> None:
     found = load_policy("web")
     content = IMAGE_KINDS["gray-8"].make()[0]
-    for syntax in writable():
+    for syntax in list_writable():
         if syntax.name == "jpegxl-jpeg":
             source = convert_bytes(convert_bytes(content, to="jpeg", lossy=True), to=syntax.name)
         else:

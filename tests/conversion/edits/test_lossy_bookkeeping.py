@@ -15,7 +15,7 @@ import pydicom
 import pytest
 
 from dicodec import convert, convert_bytes
-from dicodec.model.transfer_syntax import by_name
+from dicodec.model.transfer_syntax import find_by_name
 from helpers.data_set_bytes import element, item, sequence
 from helpers.made import Element, make_file
 from helpers.odd_files import frames_of
@@ -102,7 +102,7 @@ def test_a_compression_behind_those_that_are_told_is_appended(flag: str, syntax:
 def test_every_stream_says_its_own_method(target: str, method: str, other: str) -> None:
     plain, _ = make_file(48, 64, 1, 8, 8, pixels=PIXELS)
     (stream,) = frames_of(convert_bytes(plain, to=target, lossy=True))
-    syntax = by_name(target)
+    syntax = find_by_name(target)
     assert syntax is not None
     for said, expected in ((method, [method]), (other, [other, method])):
         coded, _ = make_file(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dicodec import convert, convert_bytes
 from dicodec.errors import ContradictionError
-from dicodec.model.transfer_syntax import by_name
+from dicodec.model.transfer_syntax import find_by_name
 from dicodec.pixels import bits
 from helpers.made import IMAGE_KINDS, make_file
 from helpers.real_files import real_files
@@ -60,7 +60,7 @@ def _in_rle(native: bytes, samples: Any, coded: Any) -> bytes:
     planes = [plane + b"\0" * (len(plane) % 2) for plane in planes]
     offsets = np.zeros(16, "<u4")
     offsets[:3] = 2, 64, 64 + len(planes[0])
-    rle = by_name("rle")
+    rle = find_by_name("rle")
     assert rle is not None
     rows, columns = samples.shape
     with_signs = native.find(b"US\2\0\1\0", native.find(b"\x28\0\3\1")) > 0
@@ -123,5 +123,5 @@ def test_words_with_more_are_counted(
         above = {value >> bit & 1 for bit in range(stored, 16) if not overlays >> bit & 1}
         negative = signed and value >> stored - 1 & 1
         expected += above not in ({0}, set()) and not (negative and above == {1})
-    found = bits.words_with_more(np.array(values, "<u2"), stored, overlays, signed=signed)
+    found = bits.count_words_with_more(np.array(values, "<u2"), stored, overlays, signed=signed)
     assert found == expected

@@ -15,7 +15,7 @@ from dicodec.conversion.gdcm import (
 )
 from dicodec.errors import EngineCrashedError, EngineError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax, by_name
+from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax, find_by_name
 from helpers import made
 from helpers.witnesses import WitnessResult, available, read_with, require, same_samples
 
@@ -34,7 +34,7 @@ REFUSED = {
 
 
 def syntax_of(name: str) -> TransferSyntax:
-    syntax = by_name(name)
+    syntax = find_by_name(name)
     assert syntax is not None
     return syntax
 
@@ -185,7 +185,7 @@ def test_each_fault_is_one(
 
 
 def test_known_names() -> None:
-    assert all(by_name(name) for name in GDCM_SOURCES | set(GDCM_TARGETS))
+    assert all(find_by_name(name) for name in GDCM_SOURCES | set(GDCM_TARGETS))
     jpegxl = syntax_of("jpegxl-lossless")
     assert reason_against(jpegxl, EXPLICIT_LE, None, lossless=True) is not None
     assert reason_against(EXPLICIT_LE, jpegxl, None, lossless=True) is not None

@@ -13,7 +13,7 @@ import pytest
 
 from dicodec.conversion.gdcm import GDCM_TARGETS, GdcmSettings, convert_file, engine
 from dicodec.errors import EngineCrashedError, EngineError
-from dicodec.model.transfer_syntax import TransferSyntax, by_name
+from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from helpers import made
 from helpers.witnesses import read_with, same_samples
 
@@ -22,7 +22,7 @@ AS_GDCM_LIKES = GdcmSettings()
 
 
 def syntax_of(name: str) -> TransferSyntax:
-    syntax = by_name(name)
+    syntax = find_by_name(name)
     assert syntax is not None
     return syntax
 

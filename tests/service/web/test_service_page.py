@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dicodec import convert_bytes, inspect
-from dicodec.model.option_table import PAGE, options_of
+from dicodec.model.option_table import PAGE, select_options
 from helpers.installed import program
 from helpers.made import make_file
 from helpers.service_process import RunningService, running
@@ -98,7 +98,7 @@ def test_the_form_has_the_options_that_the_target_takes(page: Page, tmp_path: Pa
     page.locator("[name=set_attributes]").fill("PatientID=A\nPatientName=B^C\n")
     page.locator("[name=remove_attributes]").fill("StudyID")
     names = page.locator("#convert-form [name]").evaluate_all("all => all.map((one) => one.name)")
-    assert {*names} == {"to", *options_of(PAGE)}
+    assert {*names} == {"to", *select_options(PAGE)}
     source = tmp_path / "near.dcm"
     source.write_bytes(FILE)
     page.locator("#files").set_input_files(source)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from dicodec.errors import DicodecError, kind_of
-from dicodec.model.wording import as_switch, json_line, reworded
+from dicodec.model.wording import as_switch, dump_json_line, reword_error
 
 LEDGER_NAME = ".dicodec-ledger.sqlite"
 """Default name of a ledger, in the output folder, or beside the sources if they are replaced."""
@@ -131,10 +131,10 @@ class FileOutcome:
     @classmethod
     def of_error(cls, error: DicodecError, attempts: int = 1) -> Self:
         """Return the outcome of a source that failed; the ledger has the words of the command."""
-        reworded(error, as_switch)
+        reword_error(error, as_switch)
         return cls(
             state=State.FAILED,
-            json=json_line({"error": error.as_dict()}),
+            json=dump_json_line({"error": error.as_dict()}),
             attempts=attempts,
             error_code=error.code,
             error_kind=kind_of(error),
@@ -146,7 +146,7 @@ class FileOutcome:
         """Return the outcome of a source that is skipped."""
         return cls(
             state=State.SKIPPED,
-            json=json_line({"skipped": {"path": name, "reason": reason}}),
+            json=dump_json_line({"skipped": {"path": name, "reason": reason}}),
             error_code=reason,
         )
 

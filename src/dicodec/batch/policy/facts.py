@@ -83,10 +83,10 @@ def _read_lossy(file: DicomFile) -> tuple[FactValue, ...]:
         return (file.syntax.loss is Loss.ALWAYS,)
     if file.frames.encapsulated is None:
         return ()
-    from dicodec.codecs.table import decoder_for
+    from dicodec.codecs.table import find_decoder
 
     try:
-        lossless = decoder_for(file.syntax).describe(file.frames.read(0)).lossless
+        lossless = find_decoder(file.syntax).describe(file.frames.read(0)).lossless
     except DicodecError:  # the conversion will report it
         return ()
     return () if lossless is None else (not lossless,)

@@ -8,11 +8,11 @@ from typing import Any
 from dicodec.batch.policy.conditions import check_keys
 from dicodec.conversion.edits.plan_edits import check_user_edits
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
-from dicodec.model.option_table import OPTIONS, RULE, TO, Texts, TextsByName, options_of
+from dicodec.model.option_table import OPTIONS, RULE, TO, Texts, TextsByName, select_options
 from dicodec.options import ConversionOptions
 from dicodec.rules.targets import target_syntax
 
-_OPTIONS = {option.key: option for option in (TO, *options_of(RULE).values())}
+_OPTIONS = {option.key: option for option in (TO, *select_options(RULE).values())}
 
 KEYS = ("keep", *_OPTIONS)
 """All keys of a rule beside its name and its conditions."""

@@ -20,8 +20,8 @@ from dicodec.batch.policy.conditions import ValueTest, check_keys, format_value,
 from dicodec.batch.policy.facts import FACTS, FoundValue, read_attribute
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.errors import InvalidOptionError
-from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, by_name
-from dicodec.model.wording import as_key, reworded
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_name
+from dicodec.model.wording import as_key, reword_error
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import keyword_of, tag_of
@@ -249,7 +249,7 @@ def _parse_rule(given: dict[str, Any], number: int) -> Rule:
             {key: value for key, value in given.items() if key not in {"name", "when"}}
         )
     except InvalidOptionError as error:
-        reworded(error, as_key)
+        reword_error(error, as_key)
         error.with_context(_describe_rule(number, name))
         raise
     return Rule(name, conditions, changes)
@@ -300,7 +300,7 @@ def _parse_syntax(text: str) -> str:
     """
     if set(text) & set("*?["):
         return text
-    syntax = by_name(text)
+    syntax = find_by_name(text)
     if syntax is None:
         like = get_close_matches(text.lower(), [each.name for each in TRANSFER_SYNTAXES], n=1)
         raise InvalidOptionError(

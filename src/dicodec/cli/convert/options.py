@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from dicodec.errors import InvalidOptionError
-from dicodec.model.limits import limits_of
+from dicodec.model.limits import parse_limits
 from dicodec.model.option_table import OPTIONS
 from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.rules.targets import check_quality, target_syntax
@@ -26,7 +26,7 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
         raise InvalidOptionError("--salvage makes another image, which replaces none in place")
     given = {name: getattr(arguments, name) for name in OPTIONS}
     given["set_attributes"] = [_pair(text) for text in arguments.set_attributes]
-    given["limits"] = limits_of(arguments.limits)
+    given["limits"] = parse_limits(arguments.limits)
     if arguments.in_place:  # an original is replaced only by a verified result
         given |= {"overwrite": True, "verify": arguments.verify or True}
     options = ConversionOptions.of(UNDECIDED if arguments.to is None else arguments.to, **given)

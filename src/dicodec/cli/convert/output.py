@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from dicodec.cli.printing import print_failure, print_line
 from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
-from dicodec.model.wording import json_line
+from dicodec.model.wording import dump_json_line
 
 if TYPE_CHECKING:
     from dicodec.report import ConversionReport
@@ -47,7 +47,7 @@ class ReportFile:
     def write(self, entry: dict[str, object]) -> None:
         """Append one object as a line; see `write_line`."""
         if self._file is not None:
-            self.write_line(json_line(entry))
+            self.write_line(dump_json_line(entry))
 
     def write_line(self, text: str) -> None:
         """Append a line, unless an earlier one could not be written."""
@@ -98,7 +98,7 @@ def print_report(
         print_line(f"dicodec: {report.source or '-'}: {report.salvaged} [salvaged]", sys.stderr)
     if arguments.json:
         stream = sys.stderr if arguments.output == "-" else sys.stdout
-        print(json_line(entry), file=stream)
+        print(dump_json_line(entry), file=stream)
         return
     if not arguments.quiet:
         for line in format_report(report, verbose=arguments.verbose):
@@ -112,7 +112,7 @@ def print_skipped(
     entry: dict[str, object] = {"skipped": {"path": path, "reason": reason}}
     reports.write(entry)
     if arguments.json:
-        print(json_line(entry), file=sys.stdout)
+        print(dump_json_line(entry), file=sys.stdout)
     elif not arguments.quiet:
         print_line(f"{path}: skipped: {format_reason(reason)}", sys.stderr)
 

@@ -14,7 +14,7 @@ class BitReader:
         self._value = int.from_bytes(self._data, "little")
         self._at = 0
 
-    def bits(self, count: int) -> int:
+    def read_bits(self, count: int) -> int:
         """Return the next `count` bits.
 
         Raises:
@@ -26,32 +26,32 @@ class BitReader:
         self._at += count
         return value
 
-    def flag(self) -> bool:
+    def read_flag(self) -> bool:
         """Return the next bit."""
-        return self.bits(1) == 1
+        return self.read_bits(1) == 1
 
-    def u32(self, *choices: tuple[int, int]) -> int:
+    def read_u32(self, *choices: tuple[int, int]) -> int:
         """Return a U32 field: two bits choose among (offset, number of bits)."""
-        offset, count = choices[self.bits(2)]
-        return offset + self.bits(count)
+        offset, count = choices[self.read_bits(2)]
+        return offset + self.read_bits(count)
 
-    def u64(self) -> int:
+    def read_u64(self) -> int:
         """Return a U64 field."""
-        selector = self.bits(2)
+        selector = self.read_bits(2)
         if selector < 3:
             offset, count = ((0, 0), (1, 4), (17, 8))[selector]
-            return offset + self.bits(count)
-        value, shift = self.bits(12), 12
-        while self.flag():
+            return offset + self.read_bits(count)
+        value, shift = self.read_bits(12), 12
+        while self.read_flag():
             if shift == 60:
-                return value | self.bits(4) << shift
-            value |= self.bits(8) << shift
+                return value | self.read_bits(4) << shift
+            value |= self.read_bits(8) << shift
             shift += 8
         return value
 
-    def enum(self) -> int:
+    def read_enum(self) -> int:
         """Return an Enum field."""
-        return self.u32((0, 0), (1, 0), (2, 4), (18, 6))
+        return self.read_u32((0, 0), (1, 0), (2, 4), (18, 6))
 
     def align(self) -> None:
         """Go to the next byte boundary."""

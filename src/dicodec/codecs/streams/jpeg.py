@@ -95,7 +95,7 @@ def describe(stream: Buffer) -> StreamDescription:
         # Lines may be given after the first scan only: B.2.5
         if facts.says_all and (facts.rows or segment.marker == DNL):
             break
-    return _description(facts, start)
+    return _make_description(facts, start)
 
 
 def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
@@ -112,7 +112,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     for segment in walk(data, start):
         _note(facts, data, segment)
         end = segment.end
-    return _description(facts, start), memoryview(data)[start:end]
+    return _make_description(facts, start), memoryview(data)[start:end]
 
 
 def _note(facts: _Facts, data: bytes, segment: Segment) -> None:
@@ -168,7 +168,7 @@ def _note_oversize(facts: _Facts, body: bytes) -> None:
         facts.columns = int.from_bytes(body[2 + size :])
 
 
-def _description(facts: _Facts, start: int) -> StreamDescription:
+def _make_description(facts: _Facts, start: int) -> StreamDescription:
     if not facts.scans:
         raise TruncatedFrameError("the JPEG stream ends before its first scan")
     details: dict[str, str | int] = {"scans": len(facts.scans)}

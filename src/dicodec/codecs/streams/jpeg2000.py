@@ -69,7 +69,7 @@ def describe(stream: Buffer) -> StreamDescription:
     """
     data = bytes(stream)
     start, _ = find_codestream(data)
-    return _description(_main_header(data, start), start, data.startswith(JP2_START))
+    return _make_description(_read_main_header(data, start), start, data.startswith(JP2_START))
 
 
 def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
@@ -81,7 +81,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     """
     data = bytes(stream)
     start, limit = find_codestream(data)
-    facts = _main_header(data, start)
+    facts = _read_main_header(data, start)
     at = facts.end
     tiles: set[int] = set()
     while True:
@@ -111,11 +111,11 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
         at += length
     if len(tiles) < facts.tiles:
         raise TruncatedFrameError(f"{facts.tiles - len(tiles)} tiles are missing", offset=at)
-    description = _description(facts, start, data.startswith(JP2_START))
+    description = _make_description(facts, start, data.startswith(JP2_START))
     return description, memoryview(data)[start : at + 2]
 
 
-def announced_tile_parts(stream: Buffer) -> bool:
+def has_all_announced_tile_parts(stream: Buffer) -> bool:
     """Return whether each tile states its number of tile-parts, and all of them are there.
 
     Args:
@@ -123,7 +123,7 @@ def announced_tile_parts(stream: Buffer) -> bool:
     """
     data = bytes(stream)
     start, _ = find_codestream(data)
-    at = _main_header(data, start).end
+    at = _read_main_header(data, start).end
     seen: dict[int, int] = {}
     announced: dict[int, int] = {}
     while int.from_bytes(data[at : at + 2]) == SOT:
@@ -136,7 +136,7 @@ def announced_tile_parts(stream: Buffer) -> bool:
     return seen == announced
 
 
-def _main_header(data: bytes, start: int) -> _Facts:
+def _read_main_header(data: bytes, start: int) -> _Facts:
     """Read marker segments from SOC up to the first SOT."""
     facts = _Facts()
     at = start + 2
@@ -199,7 +199,7 @@ def _note_size(facts: _Facts, body: bytes) -> None:
         facts.details["image_offset"] = f"{x0},{y0}"
 
 
-def _description(facts: _Facts, start: int, boxed: bool) -> StreamDescription:
+def _make_description(facts: _Facts, start: int, boxed: bool) -> StreamDescription:
     # SGcod: progression, layers (2 bytes), MCT; SPcod: levels, code-block size (2), style, wavelet
     style = facts.style
     high_throughput = bool(facts.capabilities & CAPABILITY_PART_15 or style[7] & HT_CODE_BLOCKS)

@@ -46,17 +46,17 @@ def describe(stream: Buffer) -> StreamDescription:
         CorruptFrameError: this is not a JPEG XL stream.
     """
     data = bytes(stream)
-    codestream, reconstructs = _codestream(data)
-    facts = _headers(BitReader(codestream, 2))
-    return _description(facts, reconstructs)
+    codestream, reconstructs = _find_codestream(data)
+    facts = _read_headers(BitReader(codestream, 2))
+    return _make_description(facts, reconstructs)
 
 
 def can_rebuild_jpeg(stream: Buffer) -> bool:
     """Return whether the stream holds the data to rebuild a JPEG file bit by bit."""
-    return _codestream(bytes(stream))[1]
+    return _find_codestream(bytes(stream))[1]
 
 
-def _codestream(data: bytes) -> tuple[bytes, bool]:
+def _find_codestream(data: bytes) -> tuple[bytes, bool]:
     """Return the codestream's start and whether there is a JPEG reconstruction box (jbrd)."""
     if data.startswith(JPEG_XL_START):
         return data, False
@@ -80,136 +80,136 @@ def _codestream(data: bytes) -> tuple[bytes, bool]:
     return codestream, reconstructs
 
 
-def _headers(bits: BitReader) -> _Facts:
+def _read_headers(bits: BitReader) -> _Facts:
     facts = _Facts()
-    facts.rows, facts.columns = _size(bits)
-    if not bits.flag():  # all_default of ImageMetadata, D.3.1
-        understood = _metadata(bits, facts)
+    facts.rows, facts.columns = _read_size(bits)
+    if not bits.read_flag():  # all_default of ImageMetadata, D.3.1
+        understood = _read_metadata(bits, facts)
         if not understood:
             return facts
-    if not bits.flag():  # default_m: custom upsampling or opsin matrix, which we do not follow
+    if not bits.read_flag():  # default_m: custom upsampling or opsin matrix, which we do not follow
         return facts
     bits.align()
-    _frame_header(bits, facts)
+    _read_frame_header(bits, facts)
     return facts
 
 
-def _size(bits: BitReader) -> tuple[int, int]:
+def _read_size(bits: BitReader) -> tuple[int, int]:
     """Read SizeHeader (D.2): rows and columns."""
-    small = bits.flag()
+    small = bits.read_flag()
 
     def length() -> int:
         if small:
-            return 8 * (bits.bits(5) + 1)
-        return 1 + bits.u32((0, 9), (0, 13), (0, 18), (0, 30))
+            return 8 * (bits.read_bits(5) + 1)
+        return 1 + bits.read_u32((0, 9), (0, 13), (0, 18), (0, 30))
 
     rows = length()
-    ratio = bits.bits(3)
+    ratio = bits.read_bits(3)
     if not ratio:
         return rows, length()
     numerator, denominator = ASPECT_RATIOS[ratio]
     return rows, rows * numerator // denominator
 
 
-def _metadata(bits: BitReader, facts: _Facts) -> bool:
+def _read_metadata(bits: BitReader, facts: _Facts) -> bool:
     """Read ImageMetadata (D.3); return whether it was followed to its end."""
-    extra_fields = bits.flag()
+    extra_fields = bits.read_flag()
     preview = False
     if extra_fields:
-        facts.orientation = 1 + bits.bits(3)
-        if bits.flag():
-            _size(bits)  # intrinsic size
-        preview = bits.flag()
+        facts.orientation = 1 + bits.read_bits(3)
+        if bits.read_flag():
+            _read_size(bits)  # intrinsic size
+        preview = bits.read_flag()
         if preview:
             _skip_preview(bits)
-        facts.animation = bits.flag()
+        facts.animation = bits.read_flag()
         if facts.animation:
             _skip_animation(bits)
-    facts.floating, facts.precision = _bit_depth(bits)
-    bits.flag()  # modular_16bit_buffers
-    facts.extra_channels = bits.u32((0, 0), (1, 0), (2, 4), (1, 12))
+    facts.floating, facts.precision = _read_bit_depth(bits)
+    bits.read_flag()  # modular_16bit_buffers
+    facts.extra_channels = bits.read_u32((0, 0), (1, 0), (2, 4), (1, 12))
     for _ in range(facts.extra_channels):
-        if not bits.flag():  # d_alpha: an extra channel that is not plain 8-bit alpha
+        if not bits.read_flag():  # d_alpha: an extra channel that is not plain 8-bit alpha
             return False
-    facts.xyb = bits.flag()
-    colour_space, icc = _colour_encoding(bits)
+    facts.xyb = bits.read_flag()
+    colour_space, icc = _read_colour_encoding(bits)
     facts.components = 1 if colour_space == GREY else 3
     facts.icc = icc
     if icc or preview:  # the profile is entropy-coded; the preview is a frame before the image's
         return False
-    if extra_fields and not bits.flag():  # ToneMapping
-        bits.bits(16 + 16 + 1 + 16)
-    return bits.u64() == 0  # extensions
+    if extra_fields and not bits.read_flag():  # ToneMapping
+        bits.read_bits(16 + 16 + 1 + 16)
+    return bits.read_u64() == 0  # extensions
 
 
 def _skip_preview(bits: BitReader) -> None:
     """Read PreviewHeader (D.3.3)."""
-    eighths = bits.flag()
+    eighths = bits.read_flag()
 
     def length() -> None:
-        bits.u32(*(_EIGHTHS if eighths else _LENGTHS))
+        bits.read_u32(*(_EIGHTHS if eighths else _LENGTHS))
 
     length()
-    if not bits.bits(3):  # ratio
+    if not bits.read_bits(3):  # ratio
         length()
 
 
 def _skip_animation(bits: BitReader) -> None:
     """Read AnimationHeader (D.3.3): ticks, loops, time codes."""
-    bits.u32((100, 0), (1000, 0), (1, 10), (1, 30))
-    bits.u32((1, 0), (1001, 0), (1, 8), (1, 10))
-    bits.u32((0, 0), (0, 3), (0, 16), (0, 32))
-    bits.flag()
+    bits.read_u32((100, 0), (1000, 0), (1, 10), (1, 30))
+    bits.read_u32((1, 0), (1001, 0), (1, 8), (1, 10))
+    bits.read_u32((0, 0), (0, 3), (0, 16), (0, 32))
+    bits.read_flag()
 
 
-def _bit_depth(bits: BitReader) -> tuple[bool, int]:
+def _read_bit_depth(bits: BitReader) -> tuple[bool, int]:
     """Read BitDepth (D.3.4): whether samples are floating, and their bits."""
-    if not bits.flag():
-        return False, bits.u32((8, 0), (10, 0), (12, 0), (1, 6))
-    depth = bits.u32((32, 0), (16, 0), (24, 0), (1, 6))
-    bits.bits(4)
+    if not bits.read_flag():
+        return False, bits.read_u32((8, 0), (10, 0), (12, 0), (1, 6))
+    depth = bits.read_u32((32, 0), (16, 0), (24, 0), (1, 6))
+    bits.read_bits(4)
     return True, depth
 
 
-def _colour_encoding(bits: BitReader) -> tuple[int, bool]:
+def _read_colour_encoding(bits: BitReader) -> tuple[int, bool]:
     """Read ColourEncoding (E.2): the colour space, and whether an ICC profile follows."""
-    if bits.flag():
+    if bits.read_flag():
         return 0, False
-    icc = bits.flag()
-    colour_space = bits.enum()
+    icc = bits.read_flag()
+    colour_space = bits.read_enum()
     if icc:
         return colour_space, True
     if colour_space != XYB:
-        if bits.enum() == 2:  # custom white point
+        if bits.read_enum() == 2:  # custom white point
             _skip_xy(bits, 1)
-        if colour_space != GREY and bits.enum() == 2:  # custom primaries
+        if colour_space != GREY and bits.read_enum() == 2:  # custom primaries
             _skip_xy(bits, 3)
-        if bits.flag():  # gamma
-            bits.bits(24)
+        if bits.read_flag():  # gamma
+            bits.read_bits(24)
         else:
-            bits.enum()
-    bits.enum()  # rendering intent
+            bits.read_enum()
+    bits.read_enum()  # rendering intent
     return colour_space, False
 
 
 def _skip_xy(bits: BitReader, count: int) -> None:
     for _ in range(2 * count):
-        bits.u32((0, 19), (524288, 19), (1048576, 20), (2097152, 21))
+        bits.read_u32((0, 19), (524288, 19), (1048576, 20), (2097152, 21))
 
 
-def _frame_header(bits: BitReader, facts: _Facts) -> None:
+def _read_frame_header(bits: BitReader, facts: _Facts) -> None:
     """Read the start of FrameHeader (F.2): the coding mode, and whether samples are YCbCr."""
-    if bits.flag():  # all_default
+    if bits.read_flag():  # all_default
         facts.var_dct = True
         return
-    bits.bits(2)  # frame_type
-    facts.var_dct = not bits.flag()
-    bits.u64()  # flags
+    bits.read_bits(2)  # frame_type
+    facts.var_dct = not bits.read_flag()
+    bits.read_u64()  # flags
     if not facts.xyb:
-        facts.ycbcr = bits.flag()
+        facts.ycbcr = bits.read_flag()
 
 
-def _description(facts: _Facts, reconstructs: bool) -> StreamDescription:
+def _make_description(facts: _Facts, reconstructs: bool) -> StreamDescription:
     mode = {None: "unknown mode", True: "VarDCT", False: "Modular"}[facts.var_dct]
     if facts.xyb:
         mode += ", XYB"

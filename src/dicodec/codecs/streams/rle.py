@@ -34,7 +34,7 @@ def join_segments(segments: Sequence[bytes]) -> bytes:
     return struct.pack("<16I", len(padded), *starts, *unused) + b"".join(padded)
 
 
-def segments(stream: Buffer, needed: int = MAX_SEGMENTS) -> list[tuple[int, int]]:
+def find_segments(stream: Buffer, needed: int = MAX_SEGMENTS) -> list[tuple[int, int]]:
     """Return the start and end of each RLE segment.
 
     Args:
@@ -69,7 +69,7 @@ def segments(stream: Buffer, needed: int = MAX_SEGMENTS) -> list[tuple[int, int]
     return [(start, ends[start]) for start in starts]
 
 
-def planes(stream: Buffer, needed: int, size: int) -> list[memoryview]:
+def find_planes(stream: Buffer, needed: int, size: int) -> list[memoryview]:
     """Return the segments of an image's planes, each with any bytes that follow its runs.
 
     Surplus segments may not hold a plane, because a frame with more planes is of another image. If
@@ -82,23 +82,23 @@ def planes(stream: Buffer, needed: int, size: int) -> list[memoryview]:
         size: bytes of a plane.
 
     Raises:
-        TruncatedFrameError, CorruptFrameError: as `segments`.
+        TruncatedFrameError, CorruptFrameError: as `find_segments`.
         FrameMismatchError: there are too few or too many planes.
     """
     view = memoryview(stream)
-    found = [view[start:end] for start, end in segments(stream, needed)]
+    found = [view[start:end] for start, end in find_segments(stream, needed)]
     spare = found[needed:]
     if len(found) < needed or (spare and any(_holds_plane(one, size) for one in spare)):
         raise FrameMismatchError(
             f"the RLE frame has {len(found)} segments, the image needs {needed}"
         )
     relative = 0 in struct.unpack_from(f"<{needed}I", stream, 4)
-    if relative and any(any(one[end_of_runs(one, size) :]) for one in found[:needed]):
+    if relative and any(any(one[find_end_of_runs(one, size) :]) for one in found[:needed]):
         raise CorruptFrameError("the offsets of the RLE segments make no sense")
     return found[:needed]
 
 
-def end_of_runs(segment: Buffer, size: int) -> int:
+def find_end_of_runs(segment: Buffer, size: int) -> int:
     """Return the end of the run that completes a plane of a size (PS3.5 G.3.1).
 
     Raises:
@@ -125,7 +125,7 @@ def end_of_runs(segment: Buffer, size: int) -> int:
 
 def _holds_plane(segment: Buffer, size: int) -> bool:
     try:
-        end_of_runs(segment, size)
+        find_end_of_runs(segment, size)
     except TruncatedFrameError:
         return False
     return True
@@ -135,9 +135,9 @@ def describe(stream: Buffer) -> StreamDescription:
     """Describe the stream by its RLE header: the number of segments.
 
     Raises:
-        TruncatedFrameError, CorruptFrameError: as `segments`.
+        TruncatedFrameError, CorruptFrameError: as `find_segments`.
     """
-    segments(stream, needed=1)
+    find_segments(stream, needed=1)
     count, _ = read_header(stream)
     return StreamDescription(
         kind="rle", process="PackBits of byte planes", lossless=True, details={"segments": count}

@@ -13,7 +13,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.errors import (
     DicodecError,
     MalformedFileError,
@@ -24,7 +24,7 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits
-from dicodec.model.transfer_syntax import TransferSyntax, by_name
+from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import vr_of
@@ -297,12 +297,12 @@ class _NestedPixels:
         stated = image_description(data_set, tags.PIXEL_DATA, [])
         frames = nested.frames(stated)
         syntax = self._syntax_of(frames, data_set, stated)
-        stream = decoder_for(syntax).describe(frames.read(data_set.source, 0))
+        stream = find_decoder(syntax).describe(frames.read(data_set.source, 0))
         if nested.sound and self._belongs(syntax, frames, data_set):
             return None
         coded = coded_color_space(stated, stream).photometric_interpretation
         stated = replace(stated, photometric_interpretation=coded)
-        decoder = decoder_for(syntax)
+        decoder = find_decoder(syntax)
         check_decoded_size(stated, frames.total_length(), data_set.limits)
         decoded = decoder.decoded_description(stream, stated)
         encoder = NativeEncoder()
@@ -336,7 +336,7 @@ class _NestedPixels:
             found = syntax_for(stream, lossless=True)
         else:
             name = kind_without_signature(data_set.source, frames.starts, frames.lengths, image)
-            found = by_name(name) or (self.source if self.source.encapsulated else None)
+            found = find_by_name(name) or (self.source if self.source.encapsulated else None)
         if found is None:
             raise MalformedFileError("its fragments are no image stream that is known")
         return found

@@ -97,7 +97,9 @@ def _with_window(file: DicomFile, pixels: PixelPlan, workers: int) -> PixelPlan:
     rescaling = first.apply
 
     def extent(frame: int) -> StoredRange | None:
-        return None if frame in filled else rescaling.extent(decoder.decode(frame, pixels.coded))
+        return (
+            None if frame in filled else rescaling.find_extent(decoder.decode(frame, pixels.coded))
+        )
 
     size = size_in_flight(pixels.decoded)
     with closing(map_frames(extent, pixels.frames, workers, size)) as found:
@@ -105,7 +107,7 @@ def _with_window(file: DicomFile, pixels: PixelPlan, workers: int) -> PixelPlan:
     whole = StoredRange(
         min((one.low for one in extents), default=0), max((one.high for one in extents), default=0)
     )
-    return replace(pixels, steps=(replace(first, apply=rescaling.whole_range(whole)), *others))
+    return replace(pixels, steps=(replace(first, apply=rescaling.with_whole_range(whole)), *others))
 
 
 def embedded_overlay_edits(

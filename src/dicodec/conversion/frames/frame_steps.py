@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dicodec.codecs.table import decoder_for, with_threads
+from dicodec.codecs.table import find_decoder, with_threads
 from dicodec.conversion.planning.all_frames import bring_together, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.errors import DicodecError, TruncatedFrameError
@@ -103,7 +103,7 @@ class FrameDecoder:
         self._frames = file.frames
         self._image = file.frames.image
         self._limits = file.data_set.limits
-        self._codec = with_threads(decoder_for(file.syntax), threads)
+        self._codec = with_threads(find_decoder(file.syntax), threads)
         check_frame_count(self._image.number_of_frames, self._limits)
 
     def describe(self, frame: int) -> StreamDescription:

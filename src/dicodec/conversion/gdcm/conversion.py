@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from dicodec.codecs.table import decoder_for
+from dicodec.codecs.table import find_decoder
 from dicodec.conversion.edits.frame_types import frame_type_edits
 from dicodec.conversion.edits.lossy_compression import lossy_edits
 from dicodec.conversion.edits.plan_edits import user_edits
@@ -172,7 +172,7 @@ def _check_stream(made: DicomFile, frame: int) -> None:
     if made.frames.encapsulated is None:
         return
     image = made.frames.image
-    stream = decoder_for(made.syntax).describe(made.frames.read(frame))
+    stream = find_decoder(made.syntax).describe(made.frames.read(frame))
     color = coded_color_space(image, stream)
     if color.reason:
         raise EngineError(f"GDCM's result contradicts itself: {color.reason}", frame=frame)

@@ -11,7 +11,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.frames import Frames
-from dicodec.pixels.photometric import Route, route
+from dicodec.pixels.photometric import Route, find_routes
 from dicodec.repair.stream_kinds import HEAD_SIZE, described_at, fits, headers_of
 from dicodec.rules.color_space import coded_color_space
 
@@ -126,7 +126,9 @@ def bring_together(
     ways: dict[str, Route] = {}
     for color in dict.fromkeys((first, *colors.values())):
         try:
-            ways[color] = next(route(replace(decoded, photometric_interpretation=color), common))[0]
+            ways[color] = next(
+                find_routes(replace(decoded, photometric_interpretation=color), common)
+            )[0]
         except UnsupportedImageError as error:
             frame = next(iter(colors))
             raise FrameMismatchError(

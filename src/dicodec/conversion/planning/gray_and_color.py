@@ -14,7 +14,7 @@ from dicodec.part10.dictionary import vr_of
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.encoding import tag_bytes
 from dicodec.pixels.gray import VOI_FUNCTIONS, Rescaling, Window
-from dicodec.pixels.palette import Palette, color_table, palette
+from dicodec.pixels.palette import Palette, make_color_table, make_palette
 from dicodec.rules import photometric_edits as rules
 
 _SINGLE = (
@@ -134,7 +134,7 @@ def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:
             first -= 1 << 16
         said = max(said, bits)
         tables.append(
-            color_table(
+            make_color_table(
                 color,
                 (entries, first, bits),
                 data,
@@ -142,7 +142,7 @@ def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:
                 segmented=segmented,
             )
         )
-    return palette(tables, said)
+    return make_palette(tables, said)
 
 
 def _words(data_set: DataSet, tag: int) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.pixels import palette
-from dicodec.pixels.gray import narrowing_step, rescaling_step
+from dicodec.pixels.gray import make_narrowing_step, make_rescaling_step
 from dicodec.pixels.photometric import PhotometricStep
 from dicodec.rules.photometric_edits import (
     MODALITY_LUT_SEQUENCE,
@@ -47,7 +47,7 @@ def palette_steps(
     if tables.notes and options.strict:
         raise ContradictionError(tables.notes[0])
     decisions += tables.notes
-    steps = palette.palette_steps(tables)
+    steps = palette.make_palette_steps(tables)
     return steps[-1:] if options.rescale_to_8bit else steps
 
 
@@ -66,14 +66,14 @@ def rescaling(
     if options.photometric == "MONOCHROME1":
         raise UnsupportedImageError("what is rescaled to 8 bits becomes MONOCHROME2")
     if not decoded.monochrome:
-        return narrowing_step(stated)
+        return make_narrowing_step(stated)
     gray = gray_attributes(data_set)
     check_rescaling(gray)
     if MODALITY_LUT_SEQUENCE in gray.present:
         warnings.append(
             f"a Modality LUT of {gray.modality} is not for display (PS3.3 C.8.7.1.1.2): it leaves"
         )
-    return rescaling_step(stated, read_rescaling(gray, decoded, warnings))
+    return make_rescaling_step(stated, read_rescaling(gray, decoded, warnings))
 
 
 def edits_of(
@@ -91,5 +91,5 @@ def edits_of(
             edits += inversion_edits(
                 gray_attributes(data_set), voi_tables(data_set, image), image, step.target
             )
-        image = step.described(image)
+        image = step.describe(image)
     return tuple(edits)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from dicodec.codecs.table import encoder_for
+from dicodec.codecs.table import find_encoder
 from dicodec.conversion.planning.all_frames import CommonColors, FrameSurvey, bring_together
 from dicodec.conversion.planning.conversion_plan import EmbeddedOverlay
 from dicodec.errors import (
@@ -26,7 +26,7 @@ from dicodec.model.transfer_syntax import (
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.image_attributes import embedded_overlays, is_within_samples
-from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, route
+from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, find_routes
 from dicodec.rules.color_space import coded_color_space
 from dicodec.rules.iod_limits import iod_departures, is_allowed
 from dicodec.rules.stream_contradictions import stream_contradictions
@@ -161,13 +161,13 @@ class PhotometricPlanner:
         wanted = self._options.photometric
         as_rgb = lossy and self._iod_asks_for_rgb(decoded)
         settings = encoder_settings(self._options, self._wanted_in_stream(coded))
-        encoder = encoder_for(self._target, settings)
+        encoder = find_encoder(self._target, settings)
         stored = coded.photometric_interpretation if wanted == "keep" else wanted
         failure: UnsupportedImageError | None = None
         other: UnsupportedImageError | None = None
         rounding: UnsupportedImageError | None = None
         ways = self._ways(coded, decoded)
-        for steps, prepared in chain(route(decoded, "RGB") if as_rgb else (), ways):
+        for steps, prepared in chain(find_routes(decoded, "RGB") if as_rgb else (), ways):
             try:
                 result = encoder.encoded_description(prepared)
             except UnsupportedImageError as error:
@@ -213,7 +213,7 @@ class PhotometricPlanner:
             and self._source.family in _PLAIN_FAMILIES
             and wanted in {"auto", "keep", as_it_was.target}
         ):
-            yield (as_it_was,), as_it_was.described(decoded)
+            yield (as_it_was,), as_it_was.describe(decoded)
         if (
             decoded.photometric_interpretation == "YBR_FULL"
             and wanted == "auto"
@@ -221,14 +221,14 @@ class PhotometricPlanner:
             and self._target.loss is not Loss.NEVER
         ):
             # YBR_ICT is what all readers know there; rounding is less than what is lost anyway.
-            yield from route(decoded, "RGB")
+            yield from find_routes(decoded, "RGB")
         steps: tuple[PhotometricStep, ...] = STEPS
         if decoded.photometric_interpretation == "PALETTE COLOR" and wanted != "keep":
             if wanted == "auto":
                 yield (), decoded  # where it fits, nobody needs to look at the tables
             steps = (*STEPS, *self._palette_steps(decoded))
         try:
-            yield from route(decoded, wanted, steps)
+            yield from find_routes(decoded, wanted, steps)
         except UnsupportedImageError as error:
             error.with_hint(self._way_out(decoded))
             raise

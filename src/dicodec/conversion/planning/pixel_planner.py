@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dicodec.codecs.table import decoder_for, encoder_for
+from dicodec.codecs.table import find_decoder, find_encoder
 from dicodec.conversion.planning.all_frames import FrameSurvey, all_belong_under, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.errors import (
@@ -207,7 +207,7 @@ class PixelPlanner:
         source, target = self._source, self._target
         return also_valid_as(source, target) or (
             may_be_valid_as(source, target)
-            and all_belong_under(target, self._frames, decoder_for(source))
+            and all_belong_under(target, self._frames, find_decoder(source))
         )
 
     def _warn_of_wide_samples(self) -> None:
@@ -238,7 +238,7 @@ class PixelPlanner:
         if self._source.native and not self._source.pixels_little_endian:
             return None
         stated = self._stated
-        decoder = decoder_for(self._source)
+        decoder = find_decoder(self._source)
         stream = self._first_stream()
         if coded_color_space(stated, stream).reason:
             return None
@@ -246,7 +246,7 @@ class PixelPlanner:
         in_stream = stated.photometric_interpretation
         settings = EncoderSettings(near=0, photometric="RGB" if in_stream == "RGB" else None)
         try:
-            encoder = encoder_for(self._target, settings)
+            encoder = find_encoder(self._target, settings)
             made = encoder.encoded_description(decoded)
         except ConversionError:
             return None
@@ -311,7 +311,7 @@ class PixelPlanner:
             self._check_values_may_change()
             self._warn_of_padding()
         colors = self._photometric_planner()
-        decoder = decoder_for(self._source)
+        decoder = find_decoder(self._source)
         stream = self._first_stream()
         coded = colors.coded(stream)
         decoded = decoder.decoded_description(stream, coded)
@@ -325,7 +325,7 @@ class PixelPlanner:
             coded = replace(coded, photometric_interpretation=decoded.photometric_interpretation)
         first = colors.rescaling(decoded) if self._rescales() else ()
         encoder, steps, prepared, result = colors.way_in(
-            coded, first[0].described(decoded) if first else decoded, lossy=survey.all_lossy
+            coded, first[0].describe(decoded) if first else decoded, lossy=survey.all_lossy
         )
         steps = (*first, *steps)
         pixels = PixelPlan(
@@ -422,7 +422,7 @@ class PixelPlanner:
         return self._first
 
     def _described_first(self) -> StreamDescription:
-        decoder = decoder_for(self._source)
+        decoder = find_decoder(self._source)
         if self._frames.encapsulated is None:
             return decoder.describe(b"")
         first = self._frames.first_whole
@@ -435,7 +435,7 @@ class PixelPlanner:
     def _survey(self) -> FrameSurvey:
         """Return what the streams of all frames say; they are looked at once."""
         if self._seen is None:
-            decoder = decoder_for(self._source)
+            decoder = find_decoder(self._source)
             self._seen = survey_frames(self._frames, decoder, self._first_stream())
         return self._seen
 

@@ -26,7 +26,7 @@ from dicodec.conversion.verification.elements import (
 from dicodec.errors import DicodecError, VerificationError
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
-from dicodec.pixels.photometric import apply_steps, route
+from dicodec.pixels.photometric import apply_steps, find_routes
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
@@ -272,7 +272,7 @@ def _sample_comparison(
 ) -> Callable[[int], _Difference]:
     """Return the function that compares a frame's samples, in the wanted interpretation."""
     found, decoded = decoded_frames(made, threads)
-    steps, _ = next(iter(route(decoded, wanted.photometric_interpretation)))
+    steps, _ = next(iter(find_routes(decoded, wanted.photometric_interpretation)))
 
     def compare(frame: int) -> _Difference:
         return _difference(expected(frame), apply_steps(steps, found(frame), decoded))

@@ -16,7 +16,7 @@ from dicodec.batch.sources.references import refer_to_file
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model.source_names import is_object_url, parse_object_url
-from dicodec.model.wording import as_field, reworded
+from dicodec.model.wording import as_field, reword_error
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.repair.opening import open_tolerantly
@@ -92,7 +92,7 @@ def carry_out(options: JobOptions, task: Task, context: WorkContext) -> Conversi
     try:
         return _carry_out(options, task, context)
     except DicodecError as error:
-        reworded(error, as_field)
+        reword_error(error, as_field)
         raise
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from dicodec.conversion.edits.plan_edits import check_user_edits
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model import option_table
-from dicodec.model.option_table import REQUEST, TO, Number, Text, Texts, TextsByName, options_of
-from dicodec.model.wording import as_field, reworded
+from dicodec.model.option_table import REQUEST, TO, Number, Text, Texts, TextsByName, select_options
+from dicodec.model.wording import as_field, reword_error
 from dicodec.options import UNDECIDED, ConversionOptions, target_names
 from dicodec.rules.targets import target_syntax
 
@@ -67,7 +67,7 @@ REQUEST_FIELDS: Mapping[str, Field] = {
 REQUIRED = ("id", "source")
 
 OPTION_FIELDS: Mapping[str, Field] = {
-    name: Field(option.kind, option.about) for name, option in options_of(REQUEST).items()
+    name: Field(option.kind, option.about) for name, option in select_options(REQUEST).items()
 }
 """Options of a conversion that a message may set; the others are the operator's."""
 
@@ -109,7 +109,7 @@ def check_options(to: tuple[str, ...], given: Mapping[str, Any]) -> None:
     try:
         check_user_edits(build_options(to, given))
     except DicodecError as cause:
-        reworded(cause, as_field)
+        reword_error(cause, as_field)
         raise RequestError(cause.message, field="options", hint=cause.hint) from cause
 
 

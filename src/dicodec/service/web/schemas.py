@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from dicodec.model.option_table import PAGE, TextsByName, options_of
+from dicodec.model.option_table import PAGE, TextsByName, select_options
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES
 from dicodec.service.jobs.request_fields import OPTION_FIELDS, REQUEST_FIELDS, Field
 from dicodec.service.jobs.schema import Schema, field_schema, object_schema
@@ -231,5 +231,5 @@ def option_answers() -> list[OptionAnswer]:
             placeholder=option.metavar,
             targets=list(option.targets),
         )
-        for name, option in options_of(PAGE).items()
+        for name, option in select_options(PAGE).items()
     ]

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from dicodec.batch.ledger.summary import Summary
 from dicodec.cli.convert.batch.report import format_duration
-from dicodec.model.wording import one_line
+from dicodec.model.wording import write_on_one_line
 
 _REFRESH_SECONDS = 0.2
 
@@ -61,7 +61,7 @@ class ProgressLine:
 
     def print(self, line: str) -> None:
         """Print a line above the progress."""
-        self._console.print(one_line(line), markup=False)
+        self._console.print(write_on_one_line(line), markup=False)
 
 
 def format_progress(summary: Summary, total: int | None) -> str:

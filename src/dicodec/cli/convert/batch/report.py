@@ -17,7 +17,7 @@ from dicodec.cli.convert.output import ReportFile, format_reason, format_report
 from dicodec.cli.printing import print_line
 from dicodec.errors import DicodecError
 from dicodec.model.findings import Oddity
-from dicodec.model.wording import json_line
+from dicodec.model.wording import dump_json_line
 from dicodec.report import ConversionReport
 
 
@@ -73,7 +73,7 @@ class BatchReport:
 
     def finish(self, summary: Summary) -> None:
         """Print the summary."""
-        text = json_line({"summary": summary.as_dict()})
+        text = dump_json_line({"summary": summary.as_dict()})
         self._reports.write_line(text)
         if self._arguments.json:
             print(text, file=sys.stdout, flush=True)

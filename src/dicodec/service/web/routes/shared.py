@@ -11,7 +11,7 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
-from dicodec.model.wording import json_line
+from dicodec.model.wording import dump_json_line
 from dicodec.service.jobs.store.tables import Job
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.schemas import ErrorAnswer
@@ -43,7 +43,7 @@ class JsonAnswer(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """Return the body."""
-        return json_line(content).encode()
+        return dump_json_line(content).encode()
 
 
 def describe_refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
