@@ -479,7 +479,7 @@ def test_a_report_that_cannot_be_written_hides_nothing(
     first, second, error = capsys.readouterr().err.splitlines()
     assert first.startswith("source.dcm: explicit-le -> rle")
     assert second.startswith("other.dcm: explicit-le -> rle")
-    assert error == "dicodec: /dev/full: no room is left where the output goes [disk-full]"
+    assert error == "dicodec: /dev/full: the target's file system is full [disk-full]"
 
     assert quietly("convert", folder, *arguments, "--overwrite", "--jobs", "1") == 1
     lines = capsys.readouterr().err.splitlines()

@@ -554,5 +554,5 @@ def test_an_overlay_in_bits_that_a_stream_does_not_have_is_told() -> None:
 
     after, report = run(data, to="explicit-le")
 
-    assert "which the pixels do not have" in report.warnings[0]
+    assert "but the pixels do not have it" in report.warnings[0]
     assert after[0x6000, 0x0102].value == 13

@@ -40,7 +40,7 @@ def convert(
 
     Raises:
         ReadError: the source cannot be read or understood.
-        ConversionError: it cannot become what was asked for.
+        ConversionError: it cannot be converted as requested.
         WriteError: the result cannot be put in its place. In all three cases nothing is written,
             and the source is untouched.
     """

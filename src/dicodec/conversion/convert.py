@@ -92,13 +92,13 @@ def convert_with(
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What the caller asks for.
+    """The request of the caller.
 
     Attributes:
         path: of the source; None if it is not a file.
         target, options, progress, placement: see `convert_with`.
         target_path: of the target; None if it is not a file.
-        original: what is known of the source if the result replaces it; None if it does not.
+        original: the source's state if the result replaces it; None if it does not.
     """
 
     path: str | None
@@ -140,7 +140,7 @@ def _check_target(source: Source, target: Target | None, options: ConversionOpti
     in_place = replaced is not None and _is_file(source, replaced)
     if in_place and options.salvage is not None:
         raise InvalidOptionError(
-            "a damaged file is not replaced by what was saved of it",
+            "a damaged file is not replaced by its salvaged result",
             hint="give the result a place of its own",
         )
     return in_place
@@ -170,7 +170,7 @@ def _states_one_of(path: str, names: tuple[str, ...]) -> bool:
     try:
         with OpenSource(path) as source:
             return read_head(source).text(tags.TRANSFER_SYNTAX_UID) in acceptable
-    except DicodecError:  # opening it as a source will say what is wrong
+    except DicodecError:  # opening it as a source will report the fault
         return False
 
 
@@ -349,7 +349,7 @@ class _Attempt:
         """Warn of samples that came out otherwise than they were described.
 
         Raises:
-            ContradictionError: bits that are no part of a sample are lost, and may not be.
+            ContradictionError: bits outside of samples are lost, and may not be.
         """
         if conversion.plan.pixels is None:
             return
@@ -416,7 +416,7 @@ class _Attempt:
 
 
 def _is_right_already(conversion: Conversion) -> bool:
-    """Whether the source is, byte for byte, what was asked for."""
+    """Whether the source is, byte for byte, the result asked for."""
     file, plan = conversion.file, conversion.plan
     effective = [
         edit
@@ -434,7 +434,7 @@ def _in_data_sets(image: ImagePixelDescription) -> str:
 
 
 def _changes(file: DicomFile, edits: tuple[Edit, ...]) -> list[str]:
-    """Return what edits do to a data set, one line each."""
+    """Describe the changes of edits to a data set, one line each."""
     changes: list[str] = []
     for edit in edits:
         name = keyword_of(edit.tag) or tag_text(edit.tag)

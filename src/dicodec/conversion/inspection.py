@@ -1,4 +1,4 @@
-"""Saying what a file is, how its pixels are coded, and what it can become."""
+"""Describe a file: its attributes, the coding of its pixels, and its possible targets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PossibleTarget:
     Attributes:
         name: short name.
         possible: whether a conversion can be planned.
-        action: what would be done with the pixels; "" where it is not possible.
+        action: planned for the pixels; "" if it is not possible.
         lossy: whether information would be lost.
         reason: why it is not possible.
     """
@@ -50,15 +50,15 @@ class PossibleTarget:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One departure from the standard, and what becomes of it.
+    """One departure from the standard, and its repair.
 
     Attributes:
         id: of the catalogue, docs/oddities.md.
-        text: what was found, and what is assumed of it.
-        offset: byte offset in the source, where it applies.
+        text: the finding, and the assumption.
+        offset: byte offset in the source, if it has one.
         severity: "allowed", "harmless", "wrong" or "doubtful".
         assumed: how such a thing is read.
-        standardized: what the result of `--standardize` has instead.
+        standardized: its replacement in the result of `--standardize`.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Finding:
 
 @dataclass(slots=True, kw_only=True)
 class Inspection:
-    """What a file is.
+    """The description of a file.
 
     Attributes:
         source: as the caller named it; None for buffers.
@@ -82,15 +82,15 @@ class Inspection:
         stated_transfer_syntax: the UID in File Meta Information.
         sop_class_uid, sop_instance_uid, modality: as the data set says.
         elements: top level elements of the data set.
-        image: the Image Pixel Module; None where there are no pixels or it cannot be read.
+        image: the Image Pixel Module; None without pixels or if it cannot be read.
         pixel_data_vr: as stated; "" in implicit VR.
         pixel_data_length: bytes of the value of Pixel Data.
         fragments: items of encapsulated Pixel Data after the Basic Offset Table; 0 if native.
         offset_table: "none", "empty", "basic" or "extended".
-        stream: what the first frame's stream says of itself.
-        coded_as: Photometric Interpretation that the stream really has, where that was decided.
+        stream: description of the first frame's stream.
+        coded_as: the stream's real Photometric Interpretation, if that was decided.
         oddities: departures from the standard, in sequences too.
-        problems: what would stop a conversion, in words.
+        problems: reasons why a conversion is refused, in words.
         targets: every transfer syntax that can be written, and whether this file can become it.
     """
 
@@ -125,7 +125,7 @@ def inspect(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
 
     Args:
         source: a path, a buffer, or a binary stream.
-        limits: bounds on what the file may claim.
+        limits: bounds on the file's claims.
 
     Raises:
         ReadError: the file cannot be read at all.
@@ -176,7 +176,7 @@ def _finding(oddity: Oddity) -> Finding:
 
 
 def _add_pixels(found: Inspection, file: DicomFile) -> FrameSurvey | None:
-    """Add what is known of the pixels; return what the streams of all frames say."""
+    """Add the facts of the pixels; return the survey of all frames' streams."""
     frames = file.frames
     found.pixel_data_vr = frames.span.vr
     found.pixel_data_length = frames.span.length

@@ -18,13 +18,13 @@ _DERIVED = "DERIVED"
 def frame_type_edits(
     data_set: DataSet, edits: Iterable[Edit], encoding: DataSetEncoding
 ) -> list[Edit]:
-    """Return the edits by which frames are derived, too, where the image becomes that.
+    """Return the edits that derive the frames, too, if the image becomes derived.
 
-    Image Type says of all frames what Frame Type says of each, shared by them or frame by frame.
+    Image Type holds for all frames; Frame Type for each, shared by them or frame by frame.
 
     Args:
         data_set: the source's.
-        edits: what is changed anyway; of frames that are left out nothing is said.
+        edits: changes made anyway; frames that are left out get none.
         encoding: of the result.
 
     Raises:
@@ -72,7 +72,7 @@ def derived_groups(
 
 
 def _derived(item: DataSet) -> list[Edit]:
-    """Return the edits of an item in which a Frame Type is another, at any depth."""
+    """Return the edits of an item in which a Frame Type changes, at any depth."""
     edits: list[Edit] = []
     for span in item.elements:
         if span.tag == tags.FRAME_TYPE:

@@ -1,6 +1,6 @@
 """The record of lossy compression, and of being another image, for one data set.
 
-The rules are in `rules/lossy.py`; here they meet what the data set says (PS3.3 C.7.6.1.1.5,
+The rules are in `rules/lossy.py`; here they are applied to a data set (PS3.3 C.7.6.1.1.5,
 C.12.2).
 """
 
@@ -37,7 +37,7 @@ from dicodec.rules.lossy import (
 _LISTING = (*tags.FUNCTIONAL_GROUPS, tags.REFERENCED_SERIES_SEQUENCE)
 
 _OF_A_SERIES = (tags.REFERENCED_INSTANCE_SEQUENCE, tags.SERIES_INSTANCE_UID)
-"""What an item of Referenced Series Sequence has (PS3.3 C.12.2)."""
+"""The attributes of an item of Referenced Series Sequence (PS3.3 C.12.2)."""
 
 
 class History(NamedTuple):
@@ -54,13 +54,13 @@ class History(NamedTuple):
 
 
 def history_of(file: DicomFile, pixels: PixelPlan) -> History:
-    """Return what a data set records, completed by what the streams that are decoded show."""
+    """Return the history that a data set records, completed by the streams that are decoded."""
     data_set = file.data_set
     told = _told(data_set)
     frames = file.frames.encapsulated
     if not pixels.source_lossy or frames is None:
         return told
-    assert pixels.stream is not None, "what is decoded has been looked at"
+    assert pixels.stream is not None, "streams to decode have been looked at"
     method = STREAM_METHODS.get(pixels.stream.kind, "")
     ratio = ratio_text(pixels.decoded.native_size, frames.total_length()).strip()
     recorded = data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01"
@@ -69,9 +69,9 @@ def history_of(file: DicomFile, pixels: PixelPlan) -> History:
         if told.ratios or len(told.methods) > 1:
             return told._replace(untold=not recorded)
         return History(told.methods, [ratio], untold=True)
-    if not recorded or is_defined_method(last):  # what is recorded was done before
+    if not recorded or is_defined_method(last):  # the recorded one came before
         return History(*in_step(told.methods, told.ratios, method, ratio), untold=True)
-    if not told.methods and len(told.ratios) <= 1:  # one compression, of which not all is said
+    if not told.methods and len(told.ratios) <= 1:  # one compression, not all of it recorded
         return History([method], told.ratios or [ratio], untold=True)
     return told
 
@@ -84,7 +84,7 @@ def _told(data_set: DataSet) -> History:
 
 
 def untold_edits(data_set: DataSet, history: History) -> tuple[Edit, ...]:
-    """Return the edits that say what a data set left unsaid (PS3.3 C.7.6.1.1.5)."""
+    """Return the edits that complete a data set's record (PS3.3 C.7.6.1.1.5)."""
     if not history.untold:
         return ()
     told = _told(data_set)
@@ -113,8 +113,8 @@ def lossy_edits(
         target: the transfer syntax whose encoder lost information.
         options: whether the SOP Instance UID is kept.
         ratio: the compression ratio, or room for it.
-        history: the compressions before; if not given, what the data set records.
-        description: what was done, for people; the transfer syntax if not given.
+        history: the compressions before; if not given, those that the data set records.
+        description: of the conversion, for people; the transfer syntax if not given.
     """
     before = history or _told(data_set)
     edits = record_compression(target.lossy_method or "", before.methods, before.ratios, ratio)
@@ -183,7 +183,7 @@ def _listed_by_series(
     """Return the items of Referenced Series Sequence, with a reference to the source among them.
 
     All that is referenced is listed once more, by series, in multi-frame images with functional
-    groups (A.32 to A.80), and where there is such a list already (C.12.2): one item a series.
+    groups (A.32 to A.80), and if there is such a list already (C.12.2): one item a series.
     """
     series = data_set.text(tags.SERIES_INSTANCE_UID)
     if not series or not any(data_set.find(tag) is not None for tag in _LISTING):
@@ -199,7 +199,7 @@ def _listed_by_series(
             continue
         if own is None:
             own, place = item, len(listed)
-        elif len(item.elements) > len(_OF_A_SERIES):  # there is more than what can be joined
+        elif len(item.elements) > len(_OF_A_SERIES):  # it holds more than can be joined
             listed.append(raw)
             continue
         instances += encode_items(item, tags.REFERENCED_INSTANCE_SEQUENCE, encoding)

@@ -23,11 +23,11 @@ from dicodec.rules.photometric_edits import (
 def mirrored_table_edits(
     data_set: DataSet, pixels: PixelPlan, encoding: DataSetEncoding
 ) -> tuple[Edit, ...]:
-    """Return the edit of VOI LUT Sequence where stored values are inverted; none else.
+    """Return the edit of VOI LUT Sequence if stored values are inverted; none if they are not.
 
     Args:
         data_set: the source's.
-        pixels: what is done with the frames.
+        pixels: the plan of the frames.
         encoding: of the result.
     """
     inverts = [one for one in pixels.steps if {one.source, one.target} == MONOCHROME]

@@ -1,7 +1,7 @@
-"""Pixel Data inside sequences, such as icons: native wherever its streams are not the result's own.
+"""Pixel Data inside sequences, such as icons: native if its streams are not the result's own.
 
 The transfer syntax of a file is that of nested Pixel Data too (PS3.5 A.4), which may also be
-native. Encoders do not always keep to that, so what a nested stream is, its own markers say.
+native. Encoders do not always keep to that, so the markers of a nested stream decide.
 """
 
 from __future__ import annotations
@@ -205,8 +205,8 @@ class _NestedPixels:
     Attributes:
         encoding: of the elements.
         source, target: transfer syntaxes of the file and of the result.
-        limits: bounds on what is walked and decoded.
-        warnings: takes what cannot be decoded.
+        limits: bounds on walking and decoding.
+        warnings: takes streams that cannot be decoded.
     """
 
     encoding: DataSetEncoding
@@ -216,7 +216,7 @@ class _NestedPixels:
     warnings: list[str]
 
     def items(self, raw: bytes, path: str) -> list[bytes] | None:
-        """Return a sequence's items as the result has them; None if they are right as they lie.
+        """Return a sequence's items for the result; None if they are right already.
 
         An icon whose pixels have to be left out is left out as a whole.
         """
@@ -273,7 +273,7 @@ class _NestedPixels:
         return _written(data_set, edits, element or b"")
 
     def _undecoded(self, nested: _Fragments, path: str, error: DicodecError) -> bytes | None:
-        """Return Pixel Data that cannot be decoded as it is, or None where it cannot stay."""
+        """Return Pixel Data that cannot be decoded as it is, or None if it cannot stay."""
         path = f"{path}.{tag_text(tags.PIXEL_DATA)}"
         if self.target.encapsulated and nested.sound:
             self.warnings.append(
@@ -327,7 +327,7 @@ class _NestedPixels:
 
         Raises:
             MissingFrameError: there is not one byte of them.
-            MalformedFileError: nothing shows what they are.
+            MalformedFileError: nothing shows their kind.
         """
         if not sum(frames.lengths):
             raise MissingFrameError("it is empty")
@@ -338,7 +338,7 @@ class _NestedPixels:
             name = kind_without_signature(data_set.source, frames.starts, frames.lengths, image)
             found = find_by_name(name) or (self.source if self.source.encapsulated else None)
         if found is None:
-            raise MalformedFileError("its fragments are no image stream that is known")
+            raise MalformedFileError("its fragments are not a known image stream")
         return found
 
     def _belongs(
@@ -393,7 +393,7 @@ class _Fragments:
         self.present = span.undefined or bool(self._starts)
 
     def frames(self, image: ImagePixelDescription) -> EncapsulatedFrames:
-        """Return which fragments make up each frame.
+        """Return the fragments of each frame.
 
         Raises:
             MalformedFileError: they cannot be told apart, or there are none.

@@ -43,7 +43,7 @@ _NOT_TO_EDIT = frozenset(
         tags.LOSSY_IMAGE_COMPRESSION_METHOD, *PALETTE_TAGS,
     }
 )  # fmt: skip
-"""What describes the pixels, and what was lost of them; a user cannot set or remove it."""
+"""Attributes that describe the pixels and their losses; a user cannot set or remove them."""
 
 
 def plan_edits(
@@ -53,9 +53,9 @@ def plan_edits(
 
     Args:
         file: the source.
-        plan: what is done with the pixels.
-        options: what the caller asked for.
-        warnings: what the user should know of the edits is added.
+        plan: the plan of the pixels.
+        options: the caller's options.
+        warnings: takes warnings of the edits.
 
     Raises:
         InvalidOptionError: an attribute to be set does not exist, cannot hold the text, or is one
@@ -147,7 +147,7 @@ def user_edits(
 def _check_text(
     data_set: DataSet, options: ConversionOptions, removed: list[Edit], wanted: Mapping[int, str]
 ) -> None:
-    """Check that text which stays as it is can be read by what is said of its character set.
+    """Check that text which stays as it is can be read in the character set of the result.
 
     Raises:
         InvalidOptionError: Specific Character Set is set or removed, and it cannot.
@@ -159,7 +159,7 @@ def _check_text(
     if lost := unreadable(data_set, stated, changed):
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         raise InvalidOptionError(
-            f"the text of {tag_text(lost[0])}{more} is none of "
+            f"the text of {tag_text(lost[0])}{more} is not in "
             + (stated or "the default repertoire"),
             attribute="SpecificCharacterSet",
             hint='`charset="utf-8"` re-encodes all text',
@@ -167,10 +167,10 @@ def _check_text(
 
 
 def check_user_edits(options: ConversionOptions) -> None:
-    """Find out before any file is opened what no file could take.
+    """Refuse edits that no file could take, before any file is opened.
 
     Raises:
-        InvalidOptionError: see `plan_edits`. Which characters a value may have, and whether it
+        InvalidOptionError: see `plan_edits`. The characters that a value may have, and whether it
             may be negative, is a file's own matter, and is not judged here.
     """
     if options.charset is not None:
@@ -192,7 +192,7 @@ _INSTANCE = {
     tags.SOP_CLASS_UID: "SOPClassUID",
     tags.SOP_INSTANCE_UID: "SOPInstanceUID",
 }
-"""What File Meta Information has to repeat (PS3.10 7.1)."""
+"""The values that File Meta Information has to repeat (PS3.10 7.1)."""
 
 
 def _check_instance_is_named(options: ConversionOptions) -> None:
@@ -227,7 +227,7 @@ def editable_tag(name: str) -> int:
     """
     tag = tag_of(name)
     group = tag >> 16
-    # Group Lengths are retired; groups 0 to 7 and FFFE are no elements of a data set.
+    # Group Lengths are retired; groups 0 to 7 and FFFE are not elements of a data set.
     structural = not tag & 0xFFFF or group < _FIRST_GROUP or group == _DELIMITERS
     if tag in _NOT_TO_EDIT or structural:
         raise InvalidOptionError(

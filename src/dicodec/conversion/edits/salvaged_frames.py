@@ -1,4 +1,4 @@
-"""What the result of a salvage says of itself, and of its frames, in its attributes."""
+"""Edits that mark the result of a salvage, and describe its frames, in its attributes."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _REFERENCED_FRAME_NUMBER = 0x00081160
 def salvage_edits(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding) -> list[Edit]:
     """Return the edits that mark a result as salvaged, and that leave frames out of it.
 
-    Derivation Description is not among them: what else was done is told there, too.
+    Derivation Description is not among them: it describes the whole conversion.
 
     Args:
         data_set: the source.
-        salvage: what becomes of it.
+        salvage: the plan of the salvage.
         encoding: of the result.
 
     Raises:
-        ConversionError: what the data set says of single frames cannot surely be said of those
+        ConversionError: the data set's statements on single frames cannot surely be made of those
             that are left; or Image Comments has no room.
     """
     before = data_set.text(tags.IMAGE_COMMENTS)
@@ -86,7 +86,7 @@ def _without_frames(data_set: DataSet, salvage: Salvage, encoding: DataSetEncodi
 def _items_of_frames(
     data_set: DataSet, tag: int, whole: list[int], encoding: DataSetEncoding
 ) -> list[Edit]:
-    """Return what becomes of a sequence whose items name frames: numbers follow, items may go."""
+    """Return the edits of a sequence whose items name frames: numbers follow, items may go."""
     before = encode_items(data_set, tag, encoding)
     after: list[bytes] = []
     for raw in before:
@@ -131,7 +131,7 @@ def _overlay_origins(data_set: DataSet, whole: list[int]) -> list[Edit]:
 
 
 def _check_order(data_set: DataSet, whole: list[int]) -> None:
-    """Check what says how frames follow each other.
+    """Check the attributes for the order of frames.
 
     Raises:
         ConversionError: the frames that are left would not follow each other so.
@@ -152,7 +152,7 @@ def _check_order(data_set: DataSet, whole: list[int]) -> None:
 
 def _refusal(tag: int) -> ConversionError:
     return ConversionError(
-        "frames cannot be left out: it is not sure what this attribute would say of the others",
+        "frames cannot be left out: the value of this attribute for the others is not sure",
         attribute=keyword_of(tag) or tag_text(tag),
         hint='`salvage="fill"` keeps their places',
     )

@@ -1,7 +1,7 @@
 """Having all text of a result in UTF-8 (PS3.3 C.12.1.1.2), on request.
 
-Text is re-encoded only where every byte of it is one of its character set's: else the element is
-named, and nothing is written.
+Text is re-encoded only if every byte of it is in its character set. If one is not, the error names
+the element, and nothing is written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dicodec.repair.character_sets import TEXT, UTF_8, character_set_of, known_v
 
 
 def declared_character_set(charset: str) -> str | None:
-    """Return the character set that the option says text is in; None for what the file says.
+    """Return the character set that the option declares for text; None for the file's own.
 
     Args:
         charset: "utf-8", or defined terms of Specific Character Set and ":utf-8".
@@ -43,7 +43,7 @@ def declared_character_set(charset: str) -> str | None:
         return None
     if not is_character_set(declared):
         raise InvalidOptionError(
-            f"{declared!r} is no defined term of Specific Character Set",
+            f"{declared!r} is not a defined term of Specific Character Set",
             hint="such as ISO_IR 100, ISO_IR 144, GB18030 or ISO 2022 IR 6\\ISO 2022 IR 87",
         )
     return declared
@@ -61,9 +61,9 @@ def utf_8_edits(
     Args:
         data_set: the source.
         charset: see `declared_character_set`.
-        edits: what is changed anyway; their text is in the source's character set.
+        edits: changes made anyway; their text is in the source's character set.
         encoding: of the result.
-        left_out: tags of elements of which the result has nothing.
+        left_out: tags of elements that the result does not have.
 
     Raises:
         InvalidOptionError: there is no such character set.
@@ -109,13 +109,13 @@ _STATED = SetAttribute(tags.SPECIFIC_CHARACTER_SET, "CS", UTF_8)
 
 @dataclass(frozen=True, slots=True)
 class _ToUtf8:
-    """Re-encodes what is in one data set, or in an item of it.
+    """Re-encodes the elements of one data set, or of an item of it.
 
     Attributes:
         character_set: of its text.
-        declared: that of all text, whatever is stated; None for what is stated.
+        declared: that of all text, over the stated one; None for the stated one.
         encoding: of the elements.
-        limits: bounds on what is walked.
+        limits: bounds on walking.
     """
 
     character_set: str
@@ -124,7 +124,7 @@ class _ToUtf8:
     limits: Limits
 
     def value(self, raw: bytes, tag: int, vr: str) -> bytes | None:
-        """Return a value in UTF-8, unpadded; None where it is already."""
+        """Return a value in UTF-8, unpadded; None if it is already."""
         try:
             text = decode_surely(raw, self.character_set, vr)
         except ValueError as cause:
@@ -132,7 +132,7 @@ class _ToUtf8:
             raise MalformedFileError(
                 f"the text is not of the character set {name}",
                 attribute=tag_text(tag),
-                hint='`charset="FROM:utf-8"` says what it is',
+                hint='`charset="FROM:utf-8"` names the right one',
             ) from cause
         new = text.encode()
         return None if new == raw else new.rstrip(b" ") if len(new) % 2 else new
@@ -148,7 +148,7 @@ class _ToUtf8:
         return edit
 
     def item(self, item: bytes) -> bytes:
-        """Return a whole item with its text in UTF-8; the same bytes where it has none."""
+        """Return a whole item with its text in UTF-8; the same bytes if it has none."""
         walker = Walker(BytesSource(item), self.limits)
         (span,) = walker.items(0, len(item), self.encoding)
         content = item[span.value : span.value + span.length]

@@ -23,7 +23,7 @@ class FreedOverlays:
         self._edits: dict[int, Edit] | None = None
 
     def edit(self, tag: int) -> Edit | None:
-        """Return what an element of an embedded overlay becomes; None where it is another's.
+        """Return the new form of an element of an embedded overlay; None if it is another's.
 
         Raises:
             ReadError: a frame cannot be decoded.

@@ -1,4 +1,4 @@
-"""What has to be known of all frames before the header is written: overlays, range of values.
+"""Find the facts of all frames that the header needs: overlays, range of values.
 
 Few files need it. Of each frame a bit a pixel is kept, or two numbers.
 """
@@ -28,11 +28,11 @@ from dicodec.rules.overlays import overlay_edits
 
 
 def complete_plan(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionPlan:
-    """Return the plan with what it lacks as long as no frame is read.
+    """Return the plan, completed by facts that take reading all frames.
 
     Args:
         file: the open source.
-        plan: what is done.
+        plan: the plan so far.
         workers: threads for frames.
 
     Raises:
@@ -56,11 +56,11 @@ def complete_plan(file: DicomFile, plan: ConversionPlan, workers: int) -> Conver
 
 
 _UNREAD = frozenset({Action.MOVE_VALUE, Action.MOVE_FRAMES})
-"""Ways on which no codec looks at the frames."""
+"""Actions in which no codec looks at the frames."""
 
 
 def _check_end(file: DicomFile) -> None:
-    """Find out whether the last frame has all its fragments, where nothing says that it has.
+    """Find out whether the last frame has all its fragments, if nothing states that it has.
 
     Raises:
         ReadError: it has not, or nobody can tell.
@@ -70,7 +70,7 @@ def _check_end(file: DicomFile) -> None:
     last = file.frames.image.number_of_frames - 1
     if not file.syntax.reads:
         raise TruncatedFrameError(
-            "the file ends where another fragment or the delimiter of Pixel Data should be",
+            "the file ends before another fragment or the delimiter of Pixel Data",
             frame=last,
             offset=file.source.size,
         )
@@ -88,7 +88,7 @@ def _lacks_window(pixels: PixelPlan) -> bool:
 
 
 def _with_window(file: DicomFile, pixels: PixelPlan, workers: int) -> PixelPlan:
-    """Let the window reach from the smallest to the largest sample that is no padding."""
+    """Let the window reach from the smallest to the largest sample that is not padding."""
     from dicodec.pixels.gray import Rescaling, StoredRange
 
     decoder, filled = FrameDecoder(file), file.frames.filled

@@ -1,4 +1,4 @@
-"""What is done to one frame: read, decode, change its photometric interpretation, encode."""
+"""The steps of one frame: read, decode, change its photometric interpretation, encode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dicodec.pixels.photometric import Route, apply_steps
 from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import coded_color_space
 
-if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
+if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Buffer, Samples
     from dicodec.codecs.sample_notes import SampleNotes
     from dicodec.model.stream import StreamDescription
@@ -34,7 +34,7 @@ def frame_work(
 ) -> FrameWork:
     """Return the function that turns a frame's number into the bytes that are stored for it.
 
-    Its errors name the frame and where in the file it lies. What is decoded is told to `notes`.
+    Its errors name the frame and its offset in the file. Decoding reports to `notes`.
     Codecs that can use them have `threads` for each frame.
     """
     pixels = plan.pixels
@@ -87,7 +87,7 @@ def _repacked(stream: bytes, stated: ImagePixelDescription) -> bytes:
 
 
 class FrameDecoder:
-    """Decodes any frame of a file; its errors name the frame and where in the file it lies.
+    """Decodes any frame of a file; its errors name the frame and its offset in the file.
 
     Args:
         file: the open file.
@@ -107,7 +107,7 @@ class FrameDecoder:
         check_frame_count(self._image.number_of_frames, self._limits)
 
     def describe(self, frame: int) -> StreamDescription:
-        """Return what a frame's stream says of itself.
+        """Describe a frame's stream.
 
         Raises:
             FrameError: its headers cannot be read.
@@ -120,7 +120,7 @@ class FrameDecoder:
             raise
 
     def describe_first(self) -> StreamDescription:
-        """Return what the stream of the first whole frame says of itself.
+        """Describe the stream of the first whole frame.
 
         Raises:
             ReadError: its headers cannot be read.
@@ -137,14 +137,14 @@ class FrameDecoder:
     def bring_together(
         self, stream: StreamDescription, coded: ImagePixelDescription
     ) -> tuple[ImagePixelDescription, Mapping[int, Route]]:
-        """Return what frames are decoded to, and the steps of those that decode to other colors.
+        """Return the image that frames are decoded to, and the steps of those with other colors.
 
         Args:
             stream: of the first whole frame.
             coded: the image as that stream has it.
 
         Raises:
-            FrameMismatchError: a frame cannot be brought to what the others are in.
+            FrameMismatchError: a frame cannot be brought to the form of the others.
         """
         decoded = self._codec.decoded_description(stream, coded)
         colors = survey_frames(self._frames, self._codec, stream).colors
@@ -160,7 +160,7 @@ class FrameDecoder:
         Args:
             frame: its number, from 0.
             coded: the image as its frames are coded.
-            notes: takes what had to be done to samples that do not fit Bits Stored.
+            notes: takes corrections of samples that do not fit Bits Stored.
 
         Raises:
             ReadError: the frame cannot be decoded.
@@ -178,13 +178,13 @@ class FrameDecoder:
 
 
 def decoded_frames(file: DicomFile, threads: int = 1) -> tuple[SampleReader, ImagePixelDescription]:
-    """Return the function that decodes any frame of a file, and what it returns.
+    """Return the function that decodes any frame of a file, and the image of its samples.
 
     Frames of different color space are brought to one Photometric Interpretation.
 
     Raises:
-        ReadError: the first frame's headers cannot be read, or a frame cannot be brought to what
-            the others are in.
+        ReadError: the first frame's headers cannot be read, or a frame cannot be brought to the
+            form of the others.
     """
     decoder = FrameDecoder(file, threads)
     stream = decoder.describe_first()
@@ -220,12 +220,12 @@ def sample_reader(
 
 def _exactly(frame: bytes, size: int) -> bytes:
     if len(frame) < size:
-        raise TruncatedFrameError(f"the frame has {len(frame)} bytes where {size} are needed")
+        raise TruncatedFrameError(f"the frame has {len(frame)} bytes, but {size} are needed")
     return frame[:size]
 
 
 def located[Result](work: Callable[[int], Result], file: DicomFile) -> Callable[[int], Result]:
-    """Name the frame, and where in the file it lies, in every error that has not named it."""
+    """Name the frame, and its offset in the file, in every error that has not named it."""
 
     def with_location(frame: int) -> Result:
         try:

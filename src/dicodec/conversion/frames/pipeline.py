@@ -1,4 +1,4 @@
-"""Carrying a plan out: head, frames through a window of threads, and what follows, into a file."""
+"""Carry out a plan: head, frames through a window of threads, and the rest, into a file."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_fil
 from dicodec.rules.image_edits import native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
 
-if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
+if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Buffer
     from dicodec.codecs.sample_notes import SampleNotes
 
 _REUSED_SIZE = 16 << 20
 
 type Progress = Callable[[int, int], None]
-"""Is told, behind each frame, how many frames are written, and how many there will be."""
+"""Receives, behind each frame, how many frames are written, and how many there will be."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineResult:
-    """What came out.
+    """The measures of a result.
 
     Attributes:
         encoded_size: bytes of all frames in the result, padding included; None if native.
         native_size: bytes that the same frames take native.
-        oddities: what was carried over although it is not as it should be.
+        oddities: faults that were carried over.
     """
 
     encoded_size: int | None
@@ -59,13 +59,13 @@ def run_plan(
     """Write the result of a conversion.
 
     Args:
-        conversion: what to do.
+        conversion: the conversion to carry out.
         out: an empty seekable file.
-        progress: see `Progress`; frames that are moved as one are not told of.
-        notes: takes what was done to samples that do not fit Bits Stored.
+        progress: see `Progress`; frames that are moved as one are not reported.
+        notes: takes corrections of samples that do not fit Bits Stored.
 
     Raises:
-        DicodecError: the frame at fault is named. What was written until then is of no use.
+        DicodecError: the frame at fault is named. The bytes written until then are of no use.
     """
     _keep_freed_memory()
     return _Writer(conversion, out, progress, notes).write()
@@ -116,7 +116,7 @@ class _Writer:
         return replace(result, oddities=tuple(self._elements.oddities))
 
     def _write_data_set(self, sink: Sink, start: int) -> PipelineResult:
-        """Write all elements; `start` is where the sink stands in the file."""
+        """Write all elements; `start` is the sink's position in the file."""
         offsets = self._elements.write_before_pixel_data(sink)
         rooms = {tag: start + offset for tag, offset in offsets.items()}
         result = PipelineResult(None, 0)
@@ -126,7 +126,7 @@ class _Writer:
         return result
 
     def _stated_meta(self) -> dict[int, str]:
-        """Return what File Meta Information says of this result (PS3.10 7.1)."""
+        """Return the values of File Meta Information for this result (PS3.10 7.1)."""
         return {
             tags.MEDIA_STORAGE_SOP_CLASS_UID: self._uid(
                 tags.SOP_CLASS_UID, tags.MEDIA_STORAGE_SOP_CLASS_UID
@@ -156,7 +156,7 @@ class _Writer:
         frame_size = size_in_flight(pixels.decoded)
         threads = threads_for_each(pixels.frames, self._workers, frame_size)
         work = frame_work(self._file, self._plan, self._notes, threads)
-        # Closed even where writing fails: no thread may read from a source that is closed already.
+        # Closed even if writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = streams if self._progress is None else _told(streams, pixels, self._progress)
             if self._plan.target.encapsulated:
@@ -199,7 +199,7 @@ class _Writer:
         return PipelineResult(fragments.encoded_size, native_size)
 
     def _patch_ratio(self, rooms: dict[int, int], ratio: str) -> None:
-        """Put the measured ratio where room was left: the last value of the element."""
+        """Put the measured ratio into the room left for it: the last value of the element."""
         tag = tags.LOSSY_IMAGE_COMPRESSION_RATIO
         edit = next(
             edit for edit in self._edits if isinstance(edit, SetAttribute) and edit.tag == tag
@@ -226,7 +226,7 @@ class _Writer:
         vr = span.vr or "OW"
         if self._plan.pixels is not None:
             image = self._plan.pixels.stated
-            # Without VRs Pixel Data is OW (PS3.5 A.1), which tells in big endian.
+            # Without VRs Pixel Data is OW (PS3.5 A.1), which matters in big endian.
             stated_vr = span.vr or ("" if self._plan.source.pixels_little_endian else "OW")
             unit = swap_unit_between(self._plan.source, self._plan.target, image, stated_vr)
             vr = native_vr(image, stated_vr)
@@ -240,7 +240,7 @@ class _Writer:
 
 
 def _told(streams: Iterator[Buffer], pixels: PixelPlan, progress: Progress) -> Iterator[Buffer]:
-    """Yield what is given, and tell how far it is."""
+    """Yield all items, and report progress."""
     for done, stream in enumerate(streams, 1):
         yield stream
         progress(done, pixels.frames)

@@ -1,4 +1,4 @@
-"""Which frames of a damaged file are whole, and the file with the others filled or left out."""
+"""Find the whole frames of a damaged file, and make the file with the others filled or left out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def salvage_frames(file: DicomFile, mode: str, workers: int) -> DicomFile:
         return file
     stated = frames.description.number_of_frames
     if frames.encapsulated is not None and len(frames.encapsulated) > stated:
-        return file  # which of them count is not known
+        return file  # it is not known which of them count
     lost = frames.missing > 0 or any(one.id == ELEMENTS_LOST for one in file.oddities)
     damage = _damage(file, workers)
     if not damage and not lost:
@@ -89,7 +89,7 @@ def _frames_there(frames: Frames) -> int:
     """Return how many frames have any bytes, or all of them if native."""
     if frames.native is not None:
         return frames.native.whole
-    assert frames.encapsulated is not None, "there is a description"
+    assert frames.encapsulated is not None, "the image is described"
     return min(len(frames.encapsulated), frames.image.number_of_frames)
 
 
@@ -128,7 +128,7 @@ def _without(frames: Frames, salvage: Salvage) -> Frames:
     given = frames.encapsulated
     if given is None:  # the damaged ones are the last ones
         left = replace(frames, description=image)
-        assert left.native is not None, "there is a description"
+        assert left.native is not None, "the image is described"
         return replace(left, span=left.span._replace(length=left.native.expected_length))
     starts, lengths, firsts = array("Q"), array("Q"), array("Q")
     for frame in whole:

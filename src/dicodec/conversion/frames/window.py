@@ -1,4 +1,4 @@
-"""A bounded, ordered window of threads: the sink pulls, and memory is what is in flight."""
+"""A bounded, ordered window of threads: the sink pulls, and memory is bounded by the window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dicodec.model.image import ImagePixelDescription
 
-if TYPE_CHECKING:  # imported where threads are started: it takes 10 ms, and one frame needs none
+if TYPE_CHECKING:  # imported when threads are started: it takes 10 ms, and one frame needs none
     from concurrent.futures import Executor, Future
 
 FRAMES_IN_FLIGHT_PER_WORKER = 2
@@ -28,7 +28,7 @@ def available_cores() -> int:
 
 
 def threads_for_each(frames: int, workers: int, frame_size: int) -> int:
-    """Return how many threads are left to a frame where fewer frames than workers are in flight.
+    """Return the number of threads for a frame if fewer frames than workers are in flight.
 
     Args:
         frames: as `map_frames` is given them.
@@ -52,7 +52,7 @@ def map_frames[Result](
     """Yield work(frame) for every frame in order, at most a window of them at once.
 
     One worker runs in the caller's thread. The first failing frame, in frame order, raises here;
-    frames behind it are cancelled. Close it where not all frames are taken.
+    frames behind it are cancelled. Close it if not all frames are taken.
 
     Args:
         work: turns a frame's number, from 0, into its result; called from several threads.

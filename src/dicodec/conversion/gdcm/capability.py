@@ -1,7 +1,7 @@
-"""What GDCM can convert, and what it is known to get wrong: tables, measured with GDCM 3.2.6.
+"""The conversions that GDCM can do, and its known faults: tables, measured with GDCM 3.2.6.
 
 A fault stands here when GDCM reports success and the result is wrong, or when it ends its process.
-What it refuses by itself is left to it. Every row has its test in tests/gdcm_engine.
+Its own refusals are left to it. Every row has its test in tests/gdcm_engine.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class GdcmFault:
 
     Attributes:
         syntaxes: short names of the source or target it happens with.
-        applies: which images it happens to.
-        what: what happens, to follow "GDCM".
-        lossy_only: it happens only where samples may change.
+        applies: the images it happens to.
+        what: the fault, to follow "GDCM".
+        lossy_only: it happens only if samples may change.
     """
 
     syntaxes: frozenset[str]
@@ -71,7 +71,7 @@ READING_FAULTS = (
     GdcmFault(
         frozenset({"rle", "deflated"}),
         lambda image: image.bits_allocated == 32 and image.bits_stored < 32,
-        "clears bits of 32-bit samples of which fewer are stored",
+        "clears bits of 32-bit samples that store fewer bits",
     ),
     GdcmFault(
         frozenset({"explicit-be"}),
@@ -81,7 +81,7 @@ READING_FAULTS = (
     GdcmFault(
         frozenset({"deflated"}) | _COMPRESSED - _JPEG_2000,
         lambda image: image.bits_allocated == 8 and image.bits_stored < 8,
-        "aborts where fewer than 8 bits are stored",
+        "aborts if fewer than 8 bits are stored",
     ),
     GdcmFault(
         _COMPRESSED - _JPEG_2000,
@@ -152,7 +152,7 @@ def reason_against(
     *,
     lossless: bool,
 ) -> str | None:
-    """Say why GDCM must not be given a conversion; None where nothing is known against it.
+    """Say why GDCM must not be given a conversion; None if nothing is known against it.
 
     Args:
         source: the transfer syntax to read.

@@ -2,7 +2,7 @@
 
 Run by path or with `python -m dicodec.conversion.gdcm.child`; it needs no other module of this
 package. The request is one JSON object on standard input, the answer one on standard output;
-whatever GDCM prints goes to standard error. A missing answer means that GDCM ended the process.
+GDCM's own output goes to standard error. A missing answer means that GDCM ended the process.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ FAILED = "failed"
 
 
 class GdcmRefusal(Exception):  # noqa: N818
-    """GDCM said no at one of its steps.
+    """GDCM refused at one of its steps.
 
     Attributes:
-        step: which one, for the parent's words.
+        step: its name, for the parent's words.
     """
 
     def __init__(self, step: str) -> None:
@@ -97,7 +97,7 @@ def nameable(path: str, flags: int) -> str:
 
 
 def codec_for(gdcm: Any, request: dict[str, Any]) -> Any:
-    """Return a codec with the settings asked for; None where GDCM's own choice is right."""
+    """Return a codec with the settings asked for; None if GDCM's own choice is right."""
     family, lossless = request["family"], request["lossless"]
     if lossless:
         return None

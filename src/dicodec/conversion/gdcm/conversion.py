@@ -34,14 +34,14 @@ from dicodec.rules.lossy import ratio_text
 
 @dataclass(frozen=True, slots=True)
 class GdcmResult:
-    """What GDCM's conversion came to.
+    """The outcome of GDCM's conversion.
 
     Attributes:
         result: sizes of the frames.
         verification: how far the samples are from the source's.
-        edits: what was changed after GDCM.
+        edits: changes made after GDCM.
         lossy: whether information was lost.
-        words: what GDCM printed.
+        words: GDCM's output.
         photometric_interpretation: of the result, as its header says; None without pixels.
     """
 
@@ -57,11 +57,11 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
     """Carry a conversion out with GDCM in place of our own codecs.
 
     Args:
-        conversion: what our own planning allows; GDCM gets none that we would refuse.
+        conversion: the planned one; GDCM gets none that we would refuse.
         out: an empty seekable file for the result.
 
     Raises:
-        EngineError: GDCM cannot, refuses or is not installed; or what it wrote contradicts itself
+        EngineError: GDCM cannot, refuses or is not installed; or its result contradicts itself
             or the source.
         EngineCrashedError: its process ended.
     """
@@ -88,7 +88,7 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
             raise
         except DicodecError as error:
             raise EngineError(
-                f"what GDCM wrote cannot be used: {error.message}",
+                f"GDCM's result cannot be used: {error.message}",
                 frame=error.frame,
                 attribute=error.attribute,
             ) from error
@@ -104,7 +104,7 @@ _HINT = '`engine="auto"` does not use GDCM'
 
 
 def check_may(conversion: Conversion) -> None:
-    """Check that GDCM can do what is planned, and is not known to do it wrong.
+    """Check that GDCM can carry out the plan, and has no known fault with it.
 
     Raises:
         UnsupportedImageError, EngineError: it cannot, or is.
@@ -136,11 +136,11 @@ def check_may(conversion: Conversion) -> None:
 
 
 def _check_result(conversion: Conversion, made: DicomFile) -> Verification:
-    """Hold what GDCM wrote against its own header and against the source."""
+    """Compare GDCM's result with its own header and with the source."""
     plan = conversion.plan
     if made.stated_syntax != plan.target.uid or made.syntax != plan.target:
         raise EngineError(
-            f"GDCM wrote {made.syntax.name} where {plan.target.name} was asked for",
+            f"GDCM wrote {made.syntax.name} instead of {plan.target.name}",
             attribute="TransferSyntaxUID",
         )
     if plan.pixels is None:
@@ -168,7 +168,7 @@ def _check_same_image(stated: ImagePixelDescription, image: ImagePixelDescriptio
 
 
 def _check_stream(made: DicomFile, frame: int) -> None:
-    """A stream must be what the header beside it says (PS3.5 8.2)."""
+    """Check that a stream is described by the header beside it (PS3.5 8.2)."""
     if made.frames.encapsulated is None:
         return
     image = made.frames.image
@@ -178,7 +178,7 @@ def _check_stream(made: DicomFile, frame: int) -> None:
         raise EngineError(f"GDCM's result contradicts itself: {color.reason}", frame=frame)
     if stream.precision is not None and stream.precision < image.bits_stored:
         raise EngineError(
-            f"GDCM's result has {stream.precision} bits where Bits Stored is {image.bits_stored}",
+            f"GDCM's result has {stream.precision} bits, but Bits Stored is {image.bits_stored}",
             frame=frame,
             attribute="BitsStored",
         )

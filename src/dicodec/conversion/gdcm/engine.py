@@ -1,7 +1,7 @@
-"""Runs GDCM in a process of its own, one for each file; what becomes of it is an error of ours.
+"""Run GDCM in a process of its own, one for each file, and turn its failures into our errors.
 
 GDCM ends its process on some input, valid input among it, and cannot be interrupted; so it is never
-loaded here. What it wrote is not trusted either: the caller checks the result.
+loaded here. Its result is not trusted either: the caller checks it.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class GdcmSettings:
 
 @dataclass(frozen=True, slots=True)
 class GdcmOutcome:
-    """What a conversion by GDCM leaves to tell, beside the file.
+    """Facts of a conversion by GDCM, beside the file.
 
     Attributes:
         version: of GDCM.
-        words: what GDCM printed, often nothing.
+        words: GDCM's output, often nothing.
         seconds: how long it took, starting the process included.
     """
 
@@ -76,12 +76,12 @@ def convert_file(
 
     Attributes are as GDCM leaves them. It records no loss of its own encoding and keeps the SOP
     Instance UID. It follows JPEG 2000 streams in Bits Stored, expands segmented palettes, drops
-    Number of Frames where it is 1, invents Study and Series Instance UIDs where there are none, and
+    Number of Frames if it is 1, invents missing Study and Series Instance UIDs, and
     may change the SOP Class of secondary captures. After an error part of a file may be left.
 
     Args:
         source: path of the file to read.
-        target: path of the file to write; what is there is overwritten.
+        target: path of the file to write; a file there is overwritten.
         syntax: one of GDCM_TARGETS.
         settings: how to encode.
         timeout: seconds until the process is killed.
@@ -135,7 +135,7 @@ def _carried_out(
     started = time.perf_counter()
     with tempfile.TemporaryFile() as printed:
         try:
-            # -P: modules are looked for where this program's are, never beside the script.
+            # -P: modules are taken from this program's folders, never from beside the script.
             run = subprocess.run(
                 [sys.executable, "-P", _CHILD],
                 input=json.dumps(request).encode("ascii"),
@@ -189,7 +189,7 @@ def _end(status: int) -> str:
 
 
 def _last_words(printed: BinaryIO) -> str:
-    """Return the end of what GDCM printed, on one line."""
+    """Return the end of GDCM's output, on one line."""
     size = printed.seek(0, 2)
     printed.seek(max(0, size - _WORDS_KEPT))
     return " ".join(printed.read().decode(errors="replace").split())

@@ -1,7 +1,7 @@
 """Verification by somebody else: GDCM decodes the result, and the source, in a process of its own.
 
 A fault that our encoder and our decoder share is not seen by our decoder. GDCM shares no code with
-either. Where GDCM cannot decode the result, or is known to decode it wrongly, that is an error:
+either. If GDCM cannot decode the result, or is known to decode it wrongly, that is an error:
 nobody gets a weaker verification than was asked for.
 """
 
@@ -38,7 +38,7 @@ def verify_independently(conversion: Conversion, out: BinaryIO) -> str:
         out: the result, flushed.
 
     Returns:
-        Who decoded what: "GDCM 3.2.6: the result and the source".
+        The decoder and the files it decoded: "GDCM 3.2.6: the result and the source".
 
     Raises:
         NoWitnessError: GDCM cannot decode the result.
@@ -59,7 +59,7 @@ def verify_independently(conversion: Conversion, out: BinaryIO) -> str:
 
 
 class _Witness(NamedTuple):
-    """What GDCM decoded: a native file of its own.
+    """GDCM's decoded samples: a native file of its own.
 
     Attributes:
         file: the file, open.
@@ -89,7 +89,7 @@ def _decoded(file: DicomFile, path: str | None, options: ConversionOptions) -> I
                 decoded = stack.enter_context(open_dicom(written, options.limits))
             except DicodecError as error:
                 raise NoWitnessError(
-                    f"what GDCM decoded cannot be read: {error.message}", hint=_HINT
+                    f"the file that GDCM decoded cannot be read: {error.message}", hint=_HINT
                 ) from error
             if not decoded.frames.present:
                 raise NoWitnessError("GDCM decoded no pixels", hint=_HINT)
@@ -109,8 +109,8 @@ def _compare_result(
 def _is_source_witnessed(conversion: Conversion, pixels: PixelPlan) -> bool:
     """Have GDCM decode the source too; return whether it could.
 
-    A source that is not standard is read by what we make of it, which GDCM knows nothing of. Of a
-    lossy stream nobody knows the one right decoding, above all where it passes Bits Stored.
+    A source that is not standard is read with our repairs, which GDCM does not have. Of a
+    lossy stream the one right decoding is unknown, above all if it passes Bits Stored.
 
     Raises:
         VerificationError: GDCM finds other samples in it than we do; the frame is named.
@@ -142,7 +142,7 @@ def _check_same_shape(expected: ImagePixelDescription, found: ImagePixelDescript
 
 @contextmanager
 def _as_gdcm_has_it(what: str) -> Iterator[None]:
-    """Say of every difference that it is GDCM who finds it."""
+    """Add to every difference that GDCM found it."""
     try:
         yield
     except VerificationError as error:
@@ -151,13 +151,13 @@ def _as_gdcm_has_it(what: str) -> Iterator[None]:
         ) from error
     except DicodecError as error:
         raise NoWitnessError(
-            f"what GDCM decodes of {what} cannot be compared: {error.message}",
+            f"GDCM's samples of {what} cannot be compared: {error.message}",
             frame=error.frame,
             hint=_HINT,
         ) from error
 
 
 def _name(out: BinaryIO) -> str | None:
-    """Return the path of an open file, None where it has no name or never had one."""
+    """Return the path of an open file, None if it has no name or never had one."""
     name = getattr(out, "name", None)
     return str(name) if isinstance(name, str | Path) else None

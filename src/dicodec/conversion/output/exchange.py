@@ -15,7 +15,7 @@ _NOT_POSSIBLE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 
 def exchange_names(one: Path, two: Path) -> bool:
-    """Give each of two files the other one's name; there is no moment at which a name is missing.
+    """Give each of two files the other one's name; at no moment is a name missing.
 
     Returns:
         False if the system or the file system cannot do it; then nothing has changed.
@@ -37,7 +37,7 @@ def exchange_names(one: Path, two: Path) -> bool:
 
 @cache
 def _renameat2() -> Any:
-    """Return the function of the C library; None where it has none."""
+    """Return the function of the C library; None if it has none."""
     function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if function is not None:
         text, number = ctypes.c_char_p, ctypes.c_int

@@ -1,8 +1,8 @@
-"""The list of kept originals: which files of a folder `--backup` has kept.
+"""The list of kept originals: the files of a folder that `--backup` has kept.
 
 It is the file `.dicodec-kept` beside them, with a line for each as sha256sum(1) writes it: digest
 and name. So it works on any file system, moves with its folder, and `sha256sum -c .dicodec-kept`
-shows whether the originals are what they were.
+shows whether the originals are unchanged.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def kept_names(folder: str | Path) -> KeptNames:
     """Return the names of the originals that are kept in a folder.
 
     Raises:
-        OSError: there is a list, and it cannot be read.
+        OSError: the list cannot be read.
     """
     path = os.path.join(folder, LIST_NAME)  # noqa: PTH118 - it is hot
     try:
@@ -131,7 +131,7 @@ def _line(name: str, digest: str) -> bytes:
 
 
 def _name(line: bytes) -> bytes | None:
-    """Return the name in a line; None of one that is none, as after a power cut."""
+    """Return the name in a line; None if it is damaged, as after a power cut."""
     escaped = line.startswith(b"\\")
     text = line[1:] if escaped else line
     if len(text) <= _DIGEST_LENGTH + 3 or not text.endswith(b"\n"):

@@ -1,7 +1,7 @@
 """Originals: files that a result replaces, and that nobody may have changed meanwhile.
 
 A writer can set a file's times back, write through memory that it has mapped, and write at the same
-tick of the clock as somebody else. So what is compared is the content, by its digest, and the last
+tick of the clock as somebody else. So the content is compared, by its digest, and the last
 comparison comes when the file has no name any more by which a writer could open it.
 """
 
@@ -22,7 +22,7 @@ class Original:
     """A file that is to be replaced, as it was before anything of it was used.
 
     Attributes:
-        status: what the operating system knew of it.
+        status: size, times and file number, from the operating system.
         digest: SHA-256 of its content, in hexadecimal.
     """
 
@@ -30,7 +30,7 @@ class Original:
     digest: str
 
     def check(self, path: Path) -> None:
-        """Make sure that a file still is what it was, and that nobody can be changing it now.
+        """Check that a file is unchanged, and that nobody can be changing it now.
 
         Args:
             path: a name of the file.
@@ -54,7 +54,7 @@ class Original:
             os.close(descriptor)
 
     def check_same(self, path: Path) -> None:
-        """Make sure of what costs nothing: that a file has the size and the times that it had.
+        """Check at no cost that a file has the size and the times that it had.
 
         Raises:
             SourceChangedError: it was written to, or removed, or another file has its name.
@@ -68,7 +68,7 @@ class Original:
 
 
 def read_original(path: Path) -> Original:
-    """Return what is to be known of a file that will be replaced; all of it is read.
+    """Return the state of a file that will be replaced; all of it is read.
 
     Raises:
         SourceUnavailableError: it cannot be read.
@@ -94,23 +94,23 @@ def replace_original(part: Path, target: Path, original: Original) -> None:
     """Give a result the name of its original, unless that was changed until the very moment.
 
     The two exchange their names; then the original, which has none by which it could be opened, is
-    compared once more. If it is not what was read, they exchange their names again. Without such an
+    compared once more. If it has changed, they exchange their names again. Without such an
     exchange, as on network file systems, a hard link keeps the original meanwhile; without links
     too, the comparison comes just before the rename.
 
     Args:
         part: the result, in its part file.
         target: the original.
-        original: what is known of it since before it was read.
+        original: its state since before it was read.
 
     Raises:
-        SourceChangedError: it is another now; its name means what somebody else made of it.
+        SourceChangedError: it has changed; its name keeps the new file.
         OSError: the operating system refused.
     """
     from dicodec.conversion.output import exchange  # ctypes takes milliseconds to load
 
     original.check_same(target)
-    # Who finds a part file that is not locked takes it for a leftover.
+    # A part file that is not locked would be taken for a leftover.
     descriptor = _locked(target)
     try:
         if exchange.exchange_names(part, target):
@@ -136,14 +136,14 @@ def replace_original(part: Path, target: Path, original: Original) -> None:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove what a process left that was killed just after its result had taken a file's name."""
+    """Remove the leftover of a process killed just after its result had taken a file's name."""
     target = target.resolve()
     for aside in (part_name(target.name), _second(target.name)):
         remove_leftover(target.with_name(aside))
 
 
 def is_open_for_writing(descriptor: int, folder: Path) -> bool:
-    """Whether a process of this machine can write to an open file; False where that is not known.
+    """Whether a process of this machine can write to an open file; False if that is unknown.
 
     A lease for reading is refused then (fcntl(2)), memory that is mapped for writing counts too.
     Only a file's owner may ask for one, and network file systems refuse it for reasons of their
@@ -193,7 +193,7 @@ def _opened(path: Path) -> int:
 
 
 def _locked(target: Path) -> int:
-    """Open a file and keep others from taking it for a leftover, whatever its name."""
+    """Open a file and keep others from taking it for a leftover under any name."""
     descriptor = _opened(target)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -206,7 +206,7 @@ def _locked(target: Path) -> int:
 
 
 def _second_name(target: Path) -> Path | None:
-    """Give a file another name beside its own; return None where it cannot have two."""
+    """Give a file another name beside its own; return None if it cannot have two."""
     aside = target.with_name(_second(target.name))
     try:
         os.link(target, aside)

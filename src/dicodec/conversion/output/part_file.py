@@ -1,6 +1,6 @@
 """The file that a result is written to before it takes its name: beside the target, locked, marked.
 
-Its name says whose result it is part of and that it is one: `.NAME.dicodec-part`. Whoever writes it
+Its name is that of its result with a suffix: `.NAME.dicodec-part`. The process that writes it
 holds a lock on it, which ends with the process, however that ends. So a part file that is not
 locked is a leftover of a process that was killed, and the next one that wants the name removes it.
 """
@@ -73,7 +73,7 @@ def remove_leftover(path: Path) -> bool:
 
 
 def part_name(name: str) -> str:
-    """Return the name of the part file of a file; shortened where names may not be so long."""
+    """Return the name of the part file of a file; shortened if names may not be so long."""
     whole = f".{name}{PART_SUFFIX}"
     if len(os.fsencode(whole)) <= _LONGEST_NAME:
         return whole
@@ -84,7 +84,7 @@ def part_name(name: str) -> str:
 
 
 def _created(target: Path, mode: int) -> tuple[Path, int]:
-    """Create and lock a part file; under another name where a process is writing it just now."""
+    """Create and lock a part file; under another name if a process is writing it just now."""
     path = target.with_name(part_name(target.name))
     while True:
         try:
@@ -109,7 +109,7 @@ def _created(target: Path, mode: int) -> tuple[Path, int]:
 
 
 def _locked(path: Path, descriptor: int) -> bool:
-    """Lock a new part file; False where it was taken for a leftover before it was locked."""
+    """Lock a new part file; False if it was taken for a leftover before it was locked."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,8 @@
 """Results that take their places together: all are synced, then renamed, then their folders synced.
 
-A file system keeps a journal, and to sync a file is to wait until what stands there is on the disk.
+A file system keeps a journal, and to sync a file is to wait until its content is on the disk.
 For results that wait together that is twice, not twice for each. Each keeps its guarantees: it is
-synced before it takes its target's name, and what goes wrong with one is its own error.
+synced before it takes its target's name, and a failure with one is its own error.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class WrittenResult:
     """A result that is whole, in its part file, and has not taken its target's name.
 
     Attributes:
-        target: what the part file is renamed to.
+        target: the name that the part file gets.
         part: the part file.
         descriptor: of the part file.
         overwrite: whether a file that is there may be replaced.
         backup: suffix of the name under which the file that is replaced is kept; None for none.
-        original: what is known of the file to be replaced since before it was read as the source;
+        original: the state of the file to be replaced since before it was read as the source;
             None if the source is another.
         cleaning: removes the part file, if it is still there, and closes the descriptor.
     """
@@ -58,7 +58,7 @@ class WrittenResult:
     def enter_backup(self) -> None:
         """Enter the file that is about to be replaced in the list of kept originals."""
         assert self.backup is not None
-        check_backup(self.target, self.backup)  # what has its name is not an original of ours
+        check_backup(self.target, self.backup)  # a file of its name is not an original of ours
         original = self.original or read_original(self.target)
         enter_kept_original(backup_path(self.target, self.backup), original.digest)
 
@@ -89,7 +89,7 @@ class WrittenResult:
 
 
 class Placement:
-    """Results that wait to take their places together. What still waits at the end is removed.
+    """Results that wait to take their places together. Those left at the end are removed.
 
     Use it from one thread.
     """
@@ -116,13 +116,13 @@ class Placement:
         """Have a result wait for its place; meanwhile it is on its way to the disk."""
         self._waiting.append(result)
         if hasattr(os, "posix_fadvise"):
-            # Linux begins to write what has changed, and waits for nothing. So what all of them
-            # change stands in the journal before the first is synced.
+            # Linux begins to write the changes, and waits for nothing. So the changes of all
+            # are in the journal before the first is synced.
             with suppress(OSError):
                 os.posix_fadvise(result.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def part_of_last(self) -> Path:
-        """Return where the result is meanwhile that was added last."""
+        """Return the path of the result that was added last, until it has its place."""
         return self._waiting[-1].part
 
     def give_up(self, start: int) -> None:
@@ -144,7 +144,7 @@ def place(results: Sequence[WrittenResult]) -> list[DicodecError | None]:
     """Put results in their places, and wait until that is on the disk.
 
     Returns:
-        For each why it could not be done, or None. Its target is what it was then, unless the last
+        For each the error, or None. After an error its target is as it was, unless the last
         step failed, which is to sync the folder.
     """
     errors: list[DicodecError | None] = [None] * len(results)

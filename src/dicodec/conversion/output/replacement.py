@@ -1,4 +1,4 @@
-"""What a careful user expects where a file is replaced by another: whose it is, and the old one.
+"""Keep the properties of a file that is replaced by another: owner, permissions, the old content.
 
 The new file gets the owner, the permission bits and the extended attributes of the old one, among
 them access control lists. With a backup the old file keeps its content under a second name, which
@@ -27,10 +27,10 @@ def take_over(new: Path, old: Path, known: os.stat_result) -> list[str]:
     Args:
         new: the file that will replace the other.
         old: the file that will be replaced.
-        known: what is known of it.
+        known: its state.
 
     Returns:
-        What could not be kept, in words.
+        Losses, in words.
 
     Raises:
         OSError: the permission bits cannot be set.
@@ -51,7 +51,7 @@ def take_over(new: Path, old: Path, known: os.stat_result) -> list[str]:
 
 
 def _copy_extended_attributes(old: Path, new: Path) -> list[str]:
-    """Copy what can be copied, and return the names of what cannot."""
+    """Copy extended attributes, and return the names of those that cannot be copied."""
     if not hasattr(os, "listxattr"):
         return []
     try:
@@ -72,7 +72,7 @@ def _copy_extended_attributes(old: Path, new: Path) -> list[str]:
 
 
 def backup_path(target: Path, suffix: str) -> Path:
-    """Return where a file is kept that is replaced."""
+    """Return the path at which a replaced file is kept."""
     return target.with_name(target.name + suffix)
 
 
@@ -94,7 +94,7 @@ def check_backup(target: Path, suffix: str) -> None:
 def keep_backup(target: Path, suffix: str) -> None:
     """Give a file that is about to be replaced its second name.
 
-    The file itself gets it where the file system has hard links, else a copy does. A backup that
+    The file itself gets it if the file system has hard links, else a copy does. A backup that
     holds the same bytes already, as after a process was killed, is right.
 
     Raises:

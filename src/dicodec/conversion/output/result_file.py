@@ -26,7 +26,7 @@ from dicodec.conversion.output.write_errors import translated_writes
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 
 type Target = str | os.PathLike[str] | BinaryIO
-"""What a caller may name as a target: a path, or a binary stream that bytes are written to."""
+"""A target of a caller: a path, or a binary stream that bytes are written to."""
 
 _NEW_FILE_MODE = 0o666
 _PRIVATE_MODE = 0o600
@@ -46,24 +46,24 @@ def atomic_output(
 ) -> Iterator[Path]:
     """Yield the path of a new, empty file that becomes `target` when the block succeeds.
 
-    Until then `target` is what it was, whenever the process may be killed; what a killed process
-    left is removed by the next one that writes the same target. A file that is replaced gives its
-    owner, permission bits and extended attributes to the new one. Where `target` is a symbolic
+    Until then `target` stays as it was, even if the process is killed; the next process that
+    writes the same target removes the leftovers of a killed one. A file that is replaced gives
+    its owner, permission bits and extended attributes to the new one. If `target` is a symbolic
     link to a file, that file is replaced and the link stays.
 
     Args:
-        target: where the result goes.
+        target: path of the result.
         overwrite: whether a file that is there may be replaced.
         backup: suffix of the name under which a file that is replaced is kept.
-        original: what is known of the file to be replaced since before it was read as the source.
-        notes: what the user should know of a replacement is added.
+        original: the state of the file to be replaced since before it was read as the source.
+        notes: warnings of a replacement are added.
         placement: takes the result over, which gets its place later, with others.
 
     Raises:
         TargetExistsError: the target is there and may not be replaced; or the backup is.
         TargetUnavailableError: the folder is missing or may not be written to.
         DiskFullError: no room is left.
-        SourceChangedError: the file to be replaced is not what was read any more.
+        SourceChangedError: the file to be replaced has changed since it was read.
     """
     replaced = check_target(target, overwrite=overwrite)
     if replaced is not None:
@@ -74,7 +74,7 @@ def atomic_output(
             check_backup(target, backup)
         if notes is not None and replaced.st_nlink > 1:
             notes.append(_OTHER_NAMES.format(replaced.st_nlink - 1))
-    # Nobody who may not read the file that is replaced may read the new one while it is written.
+    # The new file may be read, while it is written, only by those who may read the replaced one.
     mode = _NEW_FILE_MODE if replaced is None else _PRIVATE_MODE
     with translated_writes(), ExitStack() as stack:
         part, descriptor = stack.enter_context(part_file(target, mode))
@@ -101,10 +101,10 @@ def atomic_output(
 
 
 def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
-    """Say now, before any work, what would fail at the end; see `atomic_output`.
+    """Report now, before any work, failures that would come at the end; see `atomic_output`.
 
     Returns:
-        What is known of the file that will be replaced; None where there is none.
+        The state of the file that will be replaced; None if there is none.
 
     Raises:
         TargetExistsError: the target is there and may not be replaced.
@@ -141,10 +141,10 @@ def check_place(
     makes_folders: bool = False,
     in_place: bool = False,
 ) -> None:
-    """Say what would keep a result from its place, without writing anything; see `atomic_output`.
+    """Report everything that would keep a result from its place, writing nothing.
 
     Args:
-        target: where it would go.
+        target: path of the result.
         overwrite: whether a file that is there may be replaced.
         backup: suffix of the name under which a file that is replaced would be kept.
         makes_folders: whether folders that are missing would be made.
@@ -152,7 +152,7 @@ def check_place(
 
     Raises:
         TargetExistsError: the target is there and may not be replaced; or the backup is.
-        TargetUnavailableError: the target is no file, or nothing can be written there.
+        TargetUnavailableError: the target is not a file, or nothing can be written there.
     """
     try:
         replaced = check_target(target, overwrite=overwrite)
@@ -179,8 +179,8 @@ def _check_folder(folder: Path, makes_folders: bool) -> None:
 class _EarlyFile(io.FileIO):
     """A file whose bytes begin to go to the disk while more are written, so that syncing is short.
 
-    Linux begins to write a range it is told will not be needed, and waits for nothing; what is
-    patched later is written once more when the file is synced.
+    Linux begins to write a range that will not be needed again, and waits for nothing; bytes
+    patched later are written once more when the file is synced.
     """
 
     _behind = 0
@@ -201,7 +201,7 @@ def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file for writing and patching; errors come as ours."""
     with translated_writes():
         file = io.BufferedRandom(_EarlyFile(path, "r+"), 1 << 20)
-    with translated_writes(), file:  # closing writes what is still held, and may fail too
+    with translated_writes(), file:  # closing writes the rest, and may fail too
         yield file
 
 
@@ -217,7 +217,7 @@ def result_file(
 ) -> Iterator[BinaryIO]:
     """Yield a seekable file whose content becomes the target when the block succeeds.
 
-    A path is written by `atomic_output`, which the other arguments are for; a stream gets the
+    A path is written by `atomic_output`, which takes the other arguments; a stream gets the
     result once it is whole, see `copy_to_stream`.
 
     Raises:

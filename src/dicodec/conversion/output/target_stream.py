@@ -29,7 +29,7 @@ def copy_to_stream(content: BinaryIO, target: BinaryIO) -> None:
     """Write all that follows in `content` to a stream, and flush it if it can be.
 
     A stream may take fewer bytes than it is given: a pipe that does not block, a socket, a file
-    without a buffer. What its `write` returns is heeded, and it is waited for.
+    without a buffer. The number that its `write` returns is heeded, and it is waited for.
 
     Args:
         content: a file of ours.

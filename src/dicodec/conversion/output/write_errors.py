@@ -1,4 +1,4 @@
-"""What the operating system says while something is written, as our errors."""
+"""Translate the operating system's errors of writing into ours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def translated_writes() -> Iterator[None]:
-    """Turn what the operating system says while writing into our errors.
+    """Turn the operating system's errors of writing into our errors.
 
     The errors of reading never come here as OSError: sources translate their own.
     """
@@ -31,11 +31,11 @@ def translated_writes() -> Iterator[None]:
         yield
     except OSError as cause:
         if cause.errno in _FULL:
-            raise DiskFullError("no room is left where the output goes") from cause
+            raise DiskFullError("the target's file system is full") from cause
         if text := _UNAVAILABLE.get(cause.errno or 0):
             raise TargetUnavailableError(text) from cause
         raise WriteError(f"cannot write: {cause.strerror or cause}") from cause
-    except ValueError as cause:  # a NUL in a path, which each version of Python words otherwise
+    except ValueError as cause:  # a NUL in a path: its message differs between versions of Python
         if "embedded null" not in str(cause):
             raise
         raise TargetUnavailableError("the target's name holds a NUL") from cause

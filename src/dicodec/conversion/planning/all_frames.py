@@ -15,7 +15,7 @@ from dicodec.pixels.photometric import Route, find_routes
 from dicodec.repair.stream_kinds import HEAD_SIZE, described_at, fits, headers_of
 from dicodec.rules.color_space import coded_color_space
 
-if TYPE_CHECKING:  # brings NumPy, which frames that are only moved do not need
+if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Decoder
 
 _TELLING = frozenset({"jpeg", "jpeg-ls", "jpeg2000", "htj2k", "jpegxl"})
@@ -24,10 +24,10 @@ _TELLING = frozenset({"jpeg", "jpeg-ls", "jpeg2000", "htj2k", "jpegxl"})
 
 @dataclass(frozen=True, slots=True)
 class FrameSurvey:
-    """What the streams of all frames say.
+    """The descriptions of all frames' streams.
 
     Attributes:
-        stream: what the first one says, lossy if that of any frame is.
+        stream: the first one's description, lossy if any frame is.
         colors: the Photometric Interpretation that a frame decodes to, by the frame's number; only
             frames that decode to another one than the first.
         all_lossy: whether each stream that was looked at is lossy.
@@ -51,16 +51,16 @@ class CommonColors(NamedTuple):
 
 
 def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) -> FrameSurvey:
-    """Return what the streams of all frames say of loss and of colors.
+    """Describe the loss and the colors of all frames' streams.
 
-    Each stream says for itself whether it is lossy, whatever the transfer syntax allows, and with
-    three components, which color space it is in (PS3.5 8.2.1, 8.2.4). If the first one is lossy and
+    Each stream states whether it is lossy, under any transfer syntax, and with
+    three components, its color space (PS3.5 8.2.1, 8.2.4). If the first one is lossy and
     gray, the others are not looked at.
 
     Args:
         frames: those of the file.
         decoder: of their transfer syntax.
-        first: what the stream of the first readable frame says.
+        first: description of the first readable frame's stream.
     """
     alone = FrameSurvey(first, all_lossy=first.lossless is False)
     stored, image = frames.encapsulated, frames.image
@@ -77,7 +77,7 @@ def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) ->
     streams = _Streams(frames, decoder)
     for frame in range(len(stored)):
         stream = streams.described(frame)
-        if stream is None:  # its own error comes when it is decoded
+        if stream is None:  # decoding it will report its own error
             continue
         any_lossy = any_lossy or stream.lossless is False
         all_lossy = all_lossy and stream.lossless is False
@@ -113,13 +113,13 @@ def bring_together(
     """Return how frames of different color space come to one Photometric Interpretation.
 
     Args:
-        decoded: what the first frame decodes to.
+        decoded: the image that the first frame decodes to.
         colors: see `FrameSurvey`.
         frames: how many there are.
         wanted: the Photometric Interpretation of the result, or "auto".
 
     Raises:
-        FrameMismatchError: a frame cannot be brought to what the others are in.
+        FrameMismatchError: a frame cannot be brought to the form of the others.
     """
     common = "YBR_FULL" if wanted.startswith("YBR_FULL") else "RGB"
     first = decoded.photometric_interpretation
@@ -132,7 +132,7 @@ def bring_together(
         except UnsupportedImageError as error:
             frame = next(iter(colors))
             raise FrameMismatchError(
-                f"the frame decodes to {colors[frame]} where the first one does to {first}",
+                f"the frame decodes to {colors[frame]}, but the first one to {first}",
                 frame=frame,
                 attribute="PhotometricInterpretation",
             ) from error
@@ -141,7 +141,7 @@ def bring_together(
 
 
 class _Streams:
-    """What the streams of frames say; headers that are those of the first are parsed once.
+    """Describes the streams of frames; headers equal to the first one's are parsed once.
 
     Args:
         frames: those of the file, encapsulated.
@@ -160,7 +160,7 @@ class _Streams:
         self._inside: StreamDescription | None = None
 
     def described(self, frame: int) -> StreamDescription | None:
-        """Return what a frame's stream says; None if it is lost, and filled, or cannot be read."""
+        """Describe a frame's stream; None if it is lost, and filled, or cannot be read."""
         fragments = self._stored.fragments_of(frame)
         if not fragments:
             return None
@@ -180,9 +180,9 @@ class _Streams:
         return self._decoded(frame)  # headers over two fragments, or a stream to be mended
 
     def _rebuilt(self, frame: int, around: StreamDescription) -> StreamDescription | None:
-        """Return what a JPEG stream in JPEG XL says.
+        """Describe a JPEG stream in JPEG XL.
 
-        It has to be rebuilt for that, so it is taken for what the one before it is, if JPEG XL says
+        It has to be rebuilt for that, so it is taken to be like the one before it if JPEG XL states
         the same of both, their color space included.
         """
         if around != self._around or "color" not in around.details:

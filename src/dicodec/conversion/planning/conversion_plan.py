@@ -14,14 +14,14 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.encoding import DataSetEncoding
 
-if TYPE_CHECKING:  # what plans that only move bytes do not need; the codecs bring NumPy
+if TYPE_CHECKING:  # plans that only move bytes do not need it; the codecs load NumPy
     from dicodec.codecs.base import Encoder
     from dicodec.model.stream import StreamDescription
     from dicodec.pixels.photometric import PhotometricStep, Route
 
 
 class Action(StrEnum):
-    """What is done with the pixels."""
+    """The action on the pixels."""
 
     NONE = "none"  # there are none
     COPY_FILE = "copied"  # the file is right as it is
@@ -46,26 +46,26 @@ class EmbeddedOverlay(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelPlan:
-    """What happens to the frames.
+    """The plan of the frames.
 
     Attributes:
         stated: the image as the data set describes it.
-        coded: the image as its frames really are; differs where the data set is wrong.
-        decoded: what the decoder returns.
-        prepared: what the encoder is given.
-        result: what will be stored.
+        coded: the image as its frames really are; differs if the data set is wrong.
+        decoded: the image that the decoder returns.
+        prepared: the image that the encoder is given.
+        result: the image that will be stored.
         encoder: of frames that are decoded, or filled.
         steps: changes of photometric interpretation between them.
-        stream: what the first frame's stream says; None where it was not read.
+        stream: description of the first frame's stream; None if it was not read.
         lossy: whether this conversion loses information.
         source_lossy: whether the source's streams have lost information; None if unknown.
         table: offset table of an encapsulated result: "basic", "extended" or "empty".
-        bound: largest error of a sample that is promised; None where none is.
+        bound: largest error of a sample that is promised; None if none is.
         edits: attributes that follow from the steps.
         overlays: those that are taken out of Pixel Data.
         derived: in words, why the result is another image although nothing lossy encoded it.
-        own_steps: by a frame's number, what brings its samples to `decoded` before the steps that
-            all frames take; frames that are in it already are left out.
+        own_steps: by a frame's number, steps that bring its samples to `decoded` before the steps
+            that all frames take; frames that are in it already are left out.
     """
 
     stated: ImagePixelDescription
@@ -106,7 +106,7 @@ class PixelPlan:
         Args:
             image: as the data set describes it.
             table: offset table of an encapsulated result.
-            stream: what the first frame's stream says, if it was read.
+            stream: description of the first frame's stream, if it was read.
         """
         return replace(cls.moved(image, table), stream=stream)
 
@@ -122,10 +122,10 @@ class ConversionPlan:
 
     Attributes:
         source, target: transfer syntaxes.
-        action: what is done with the pixels.
-        pixels: None where the data set has no frames that can be told apart.
-        decisions: what was decided about the image, and why, for people.
-        warnings: what the user should know.
+        action: on the pixels.
+        pixels: None if the data set has no frames that can be told apart.
+        decisions: about the image, each with its reason, for people.
+        warnings: for the user.
     """
 
     source: TransferSyntax
@@ -147,10 +147,10 @@ class Conversion:
 
     Attributes:
         file: the open source.
-        path: where it is; None if it is not a file.
-        plan: what is done with the pixels.
+        path: of the file; None if it is not a file.
+        plan: the plan of the pixels.
         edits: the attributes that change; all others stay as they are.
-        options: what the caller asked for.
+        options: the caller's options.
         workers: threads for frames; the result does not depend on their number.
     """
 

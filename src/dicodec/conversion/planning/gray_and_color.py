@@ -1,4 +1,4 @@
-"""Reading what a data set says of how its stored values become gray levels or colors."""
+"""Read a data set's mappings from stored values to gray levels or colors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLORS = (
 
 
 def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
-    """Return what lies between stored values and gray levels.
+    """Return the steps between stored values and gray levels.
 
     Raises:
         MalformedFileError, TruncatedFileError: a sequence cannot be read.
@@ -65,19 +65,19 @@ def rescaling(
     If there is none, the window is missing: it is to reach over all samples.
 
     Args:
-        gray: what the data set says.
+        gray: the data set's attributes.
         image: whose samples are rescaled.
-        warnings: what is not used of the data set is added.
+        warnings: unused attributes of the data set are added.
 
     Raises:
-        UnsupportedImageError: a number is none.
+        UnsupportedImageError: a number is not one.
     """
     slope = float(rules.number(gray.slope or "1", "RescaleSlope"))
     intercept = float(rules.number(gray.intercept or "0", "RescaleIntercept"))
     padding = rules.padding_range(gray, image)
     if not slope:
         warnings.append(
-            "Rescale Slope is 0, which makes one value of all: rescaling and windows are not used"
+            "Rescale Slope is 0, which makes all values equal: rescaling and windows are not used"
         )
         return Rescaling(padding=padding)
     plain = Rescaling(slope, intercept, padding=padding)
@@ -97,7 +97,7 @@ def rescaling(
             if shown.shows_levels(image):
                 if below:
                     warnings.append(
-                        f"Window Width {width:g} is below 1, for which LINEAR is not defined: "
+                        f"Window Width {width:g} is below 1, but LINEAR needs at least 1: "
                         "LINEAR_EXACT is taken"
                     )
                 return shown
@@ -148,7 +148,7 @@ def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:
 def _words(data_set: DataSet, tag: int) -> tuple[int, ...]:
     """Return a value as 16-bit numbers; a last odd byte gets a zero.
 
-    Bytes of OB are in pairs of which the first is the lower one, in any byte order (PS3.5 7.3).
+    Bytes of OB are in pairs with the lower one first, in any byte order (PS3.5 7.3).
     """
     value = data_set.value(tag) or b""
     value += b"\0" * (len(value) % 2)
@@ -207,7 +207,7 @@ def voi_tables(data_set: DataSet, image: ImagePixelDescription) -> tuple[rules.L
 
 
 def _nested(data_set: DataSet) -> dict[int, int]:
-    """Return what sequences say of stored values, and in which one of the top level it is first.
+    """Return the attributes of stored values in sequences, and the top level sequence of the first.
 
     Icons are images of their own.
     """

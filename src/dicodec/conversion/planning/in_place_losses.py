@@ -1,4 +1,4 @@
-"""What a planned conversion leaves out or makes untrue, which may not be lost with an original."""
+"""Find losses of a planned conversion that may not happen to an original that is replaced."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _DIRECTORY_RECORDS = 0x00041220
 
 
 def moved_records(file: DicomFile, plan: ConversionPlan) -> str:
-    """Return in words what becomes of a DICOMDIR's offsets; "" where nothing moves or is none.
+    """Return in words the fate of a DICOMDIR's offsets; "" if none move.
 
     They are counted from the first byte of the file (PS3.3 F.3.2.2), and are not computed anew.
     """
     if plan.action is Action.COPY_FILE or file.data_set.find(_DIRECTORY_RECORDS) is None:
         return ""
     return (
-        "a DICOMDIR says at which byte its records are, and they move: its offsets are those of "
+        "a DICOMDIR holds the byte offsets of its records, and they move: its offsets are those of "
         "the source, and readers that follow them fail"
     )
 
 
 def check_nothing_left_out(file: DicomFile, plan: ConversionPlan) -> None:
-    """Check that nothing is lost where the source is replaced.
+    """Check that nothing is lost if the source is replaced.
 
     Raises:
         UnsupportedImageError: it is a DICOMDIR whose records would move.

@@ -57,14 +57,14 @@ def rescaling(
     options: ConversionOptions,
     warnings: list[str],
 ) -> PhotometricStep:
-    """Return the step to 8 bits; what it does not use of the data set is added to the warnings.
+    """Return the step to 8 bits; unused attributes of the data set are added to the warnings.
 
     Raises:
-        UnsupportedImageError: what the data set says of its gray levels cannot be applied.
+        UnsupportedImageError: the data set's gray levels cannot be applied.
     """
     stated = decoded.photometric_interpretation
     if options.photometric == "MONOCHROME1":
-        raise UnsupportedImageError("what is rescaled to 8 bits becomes MONOCHROME2")
+        raise UnsupportedImageError("a result rescaled to 8 bits is MONOCHROME2")
     if not decoded.monochrome:
         return make_narrowing_step(stated)
     gray = gray_attributes(data_set)

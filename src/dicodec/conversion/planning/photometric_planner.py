@@ -32,14 +32,14 @@ from dicodec.rules.iod_limits import iod_departures, is_allowed
 from dicodec.rules.stream_contradictions import stream_contradictions
 from dicodec.rules.targets import encoder_settings
 
-if TYPE_CHECKING:  # brings NumPy, which plans that only move bytes do not need
+if TYPE_CHECKING:  # loads NumPy, which plans that only move bytes do not need
     from dicodec.codecs.base import Encoder
 
 
 _CHROMA_AS_IT_WAS = {
     target: replace(step, rounds=False, how="") for target, step in HALVED_CHROMA.items()
 }
-"""For chroma that was stored halved: leaves out again what decoding repeated."""
+"""For chroma that was stored halved: leaves out the samples that decoding repeated."""
 
 _PLAIN_FAMILIES = frozenset({"native", "encapsulated-uncompressed", "deflated-frame"})
 _TRANSFORMING = frozenset({"jpeg2000", "htj2k"})
@@ -57,8 +57,8 @@ class PhotometricPlanner:
         data_set: the source's.
         stated: the image as the data set describes it.
         source, target: transfer syntaxes.
-        options: what the caller asks.
-        decisions, warnings: what is decided, and what the user should know, is added to these.
+        options: the caller's options.
+        decisions, warnings: take decisions about the image, and warnings to the user.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class PhotometricPlanner:
         self._warnings = warnings
 
     def coded(self, stream: StreamDescription) -> ImagePixelDescription:
-        """Return the image as its frames really are, by what the first stream says.
+        """Return the image as its frames really are, by the first stream.
 
         Raises:
             ContradictionError: data set and stream contradict each other, and that is not allowed.
-            FrameMismatchError: they contradict each other in what cannot be put right.
+            FrameMismatchError: they contradict each other beyond repair.
         """
         for contradiction in stream_contradictions(self._stated, stream):
             attribute, reason, reading = contradiction
@@ -109,13 +109,13 @@ class PhotometricPlanner:
 
         Raises:
             ContradictionError: they differ, and that is not allowed.
-            FrameMismatchError: a frame cannot be brought to what the others are in.
+            FrameMismatchError: a frame cannot be brought to the form of the others.
             UnsupportedImageError: samples would be rounded without need.
         """
         wanted = self._options.photometric
         frame, color = next(iter(survey.colors.items()))
         first = decoded.photometric_interpretation
-        text = f"the frame decodes to {color} where the first one does to {first}"
+        text = f"the frame decodes to {color}, but the first one to {first}"
         if self._options.strict:
             raise ContradictionError(text, attribute="PhotometricInterpretation", frame=frame)
         exact = self._target.loss is Loss.NEVER and not survey.all_lossy
@@ -151,7 +151,7 @@ class PhotometricPlanner:
     def way_in(
         self, coded: ImagePixelDescription, decoded: ImagePixelDescription, *, lossy: bool
     ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:
-        """Return encoder, photometric steps, what it is given and what is stored: the first fit.
+        """Return encoder, photometric steps, its image and the stored one: the first fit.
 
         Args:
             coded: as the frames are coded.
@@ -205,7 +205,7 @@ class PhotometricPlanner:
     def _ways(
         self, coded: ImagePixelDescription, decoded: ImagePixelDescription
     ) -> Iterator[tuple[tuple[PhotometricStep, ...], ImagePixelDescription]]:
-        """Yield the steps that may lead to what the encoder is given, the preferred ones first."""
+        """Yield the steps that may lead to the encoder's image, the preferred ones first."""
         wanted = self._options.photometric
         as_it_was = _CHROMA_AS_IT_WAS.get(coded.photometric_interpretation)
         if (
@@ -220,12 +220,12 @@ class PhotometricPlanner:
             and self._target.family in _TRANSFORMING
             and self._target.loss is not Loss.NEVER
         ):
-            # YBR_ICT is what all readers know there; rounding is less than what is lost anyway.
+            # All readers know YBR_ICT there; rounding is less than the loss that comes anyway.
             yield from find_routes(decoded, "RGB")
         steps: tuple[PhotometricStep, ...] = STEPS
         if decoded.photometric_interpretation == "PALETTE COLOR" and wanted != "keep":
             if wanted == "auto":
-                yield (), decoded  # where it fits, nobody needs to look at the tables
+                yield (), decoded  # if it fits, nobody needs to look at the tables
             steps = (*STEPS, *self._palette_steps(decoded))
         try:
             yield from find_routes(decoded, wanted, steps)
@@ -238,8 +238,8 @@ class PhotometricPlanner:
     ) -> bool:
         """Whether steps round samples for a target that loses nothing, and nobody asked for it.
 
-        What compressed samples of YBR_PARTIAL_422 become where no codec is used is read out of
-        them: there is nothing else that they could be stored as.
+        Compressed samples of YBR_PARTIAL_422 that no codec takes are stored as the image that is
+        read out of them, because there is no other way to store them.
         """
         if self._options.photometric != "auto" or self._target.loss is not Loss.NEVER:
             return False
@@ -256,7 +256,7 @@ class PhotometricPlanner:
         full = before.startswith("YBR_FULL")
         others = "; jpeg2000-lossless, jpeg-ls and rle hold it as it is" if full else ""
         return UnsupportedImageError(
-            f"{self._target.name} would hold {before} as {after} only, which rounds samples",
+            f"{self._target.name} could hold {before} only as {after}, which rounds samples",
             attribute="PhotometricInterpretation",
             hint=f'`photometric="{after}"` allows it{others}',
         )
@@ -308,7 +308,7 @@ class PhotometricPlanner:
         )
 
     def _way_out(self, decoded: ImagePixelDescription) -> str | None:
-        """Return a hint for what a target cannot hold."""
+        """Return a hint for an image that a target cannot hold."""
         if decoded.photometric_interpretation in _RETIRED_COLORS:
             return "native transfer syntaxes hold it as it is"
         narrow = self._target.name in {"jpeg", "jpeg-extended"}
@@ -359,7 +359,7 @@ class PhotometricPlanner:
         """Return the overlays that lie in bits of Pixel Data, to be kept apart from now on.
 
         Args:
-            stream: what the first stream says.
+            stream: description of the first stream.
             number: returns the number under a tag, as far as it is known better than stated.
 
         Raises:
@@ -380,8 +380,8 @@ class PhotometricPlanner:
                 continue
             if position >= (stream.precision or image.bits_allocated):
                 self._warnings.append(
-                    f"the overlay ({group:04X},xxxx) should lie in bit {position}, which the "
-                    "pixels do not have"
+                    f"the overlay ({group:04X},xxxx) should lie in bit {position}, but the "
+                    "pixels do not have it"
                 )
                 continue
             self._decisions.append(

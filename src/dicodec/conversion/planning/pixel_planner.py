@@ -1,4 +1,4 @@
-"""Deciding what happens to the frames of one file for one target."""
+"""Plan the frames of one file for one target."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class PixelPlanner:
             )
 
     def _check_strictly(self) -> None:
-        """Look at the stream even where its bytes only move."""
+        """Look at the stream even if its bytes only move."""
         if self._options.strict and self._source.encapsulated and self._source.reads:
             self._photometric_planner().coded(self._first_stream())
             self._check_one_color(ContradictionError)
@@ -181,7 +181,7 @@ class PixelPlanner:
         return self._plan_of(action, PixelPlan.moved(self._stated, self._table()))
 
     def _moving_action(self) -> Action | None:
-        """Return the way in which the bytes of frames stay as they are; None if there is none."""
+        """Return the plan in which the bytes of frames stay as they are; None if there is none."""
         source, target, stated = self._source, self._target, self._stated
         if not self._keeps_photometric() or self._rescales():
             return None
@@ -233,7 +233,7 @@ class PixelPlanner:
     def _move_and_fill(self) -> ConversionPlan | None:
         """Return the way of frames that stay as they are, and of others that are made anew.
 
-        None if what the encoder makes would not be described as the frames that stay are.
+        None if the encoder's result would not be described as the frames that stay are.
         """
         if self._source.native and not self._source.pixels_little_endian:
             return None
@@ -376,7 +376,7 @@ class PixelPlanner:
             self._warnings.append(f"passed over, as {self._target.name} does not take it: {names}")
 
     def _photometric_planner(self) -> PhotometricPlanner:
-        # Imported here: what only moves bytes starts a tenth sooner without it.
+        # Imported here: a plan that only moves bytes starts a tenth sooner without it.
         from dicodec.conversion.planning.photometric_planner import PhotometricPlanner
 
         return PhotometricPlanner(
@@ -416,7 +416,7 @@ class PixelPlanner:
         )
 
     def _first_stream(self) -> StreamDescription:
-        """Return what the stream of the first whole frame says; it is read once."""
+        """Describe the stream of the first whole frame; it is read once."""
         if self._first is None:
             self._first = self._described_first()
         return self._first
@@ -433,7 +433,7 @@ class PixelPlanner:
             raise
 
     def _survey(self) -> FrameSurvey:
-        """Return what the streams of all frames say; they are looked at once."""
+        """Describe the streams of all frames; they are looked at once."""
         if self._seen is None:
             decoder = find_decoder(self._source)
             self._seen = survey_frames(self._frames, decoder, self._first_stream())
@@ -447,13 +447,13 @@ class PixelPlanner:
         """
         for frame, color in self._survey().colors.items():
             raise kind(
-                f"the frame decodes to {color} where the first one does not",
+                f"the frame decodes to {color}, but the first one does not",
                 frame=frame,
                 attribute="PhotometricInterpretation",
             )
 
     def _table(self) -> str:
-        """Return which offset table an encapsulated result gets.
+        """Choose the offset table of an encapsulated result.
 
         A Basic Offset Table, unless the frames may pass 32 bits: their encoded size is not known
         yet, so the native size, with an eighth for streams that grow, is taken for it.

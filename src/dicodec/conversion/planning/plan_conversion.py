@@ -1,7 +1,7 @@
-"""Deciding what a conversion does: header and options in, a plan or a ConversionError out.
+"""Plan a conversion: header and options in, a plan or a ConversionError out.
 
 Nothing is written here and no pixel is touched; of the frames only the first one's headers are
-read. Whatever the pipeline does stands in the plan, so a dry run shows all of it.
+read. Everything the pipeline does is in the plan, so a dry run shows all of it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def plan_conversion(
 
     Args:
         file: the open source.
-        options: what the caller asks.
-        survey: what the streams of all frames say, if it is known already.
+        options: the caller's options.
+        survey: descriptions of all frames' streams, if they are known already.
 
     Raises:
         UnsupportedTargetError: no such transfer syntax, or one that is never written.
-        ConversionError: the file cannot become what was asked for; of several acceptable transfer
+        ConversionError: the file cannot be converted as requested; of several acceptable transfer
             syntaxes the first one's reason is given.
-        ReadError: what the first frame says cannot be read.
+        ReadError: the first frame's headers cannot be read.
     """
     targets = tuple(target_syntax(name) for name in options.to)
     if options.strict and file.oddities:
@@ -95,7 +95,7 @@ def _plan_for(
 
 
 def _check_complete(file: DicomFile) -> None:
-    """Check what is moved without a look at it; frames that are looked at show it themselves."""
+    """Check frames that are moved without a look at them; others show their faults themselves."""
     if missing := file.frames.missing:
         raise TruncatedFileError(
             f"the file ends {missing} bytes before its Pixel Data does",
@@ -104,7 +104,7 @@ def _check_complete(file: DicomFile) -> None:
         )
     if any(one.id == "no-delimiter" for one in file.oddities):
         raise TruncatedFileError(
-            "the file ends where another fragment or the delimiter of Pixel Data should be",
+            "the file ends before another fragment or the delimiter of Pixel Data",
             attribute="PixelData",
             offset=file.source.size,
         )
@@ -119,7 +119,7 @@ def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionP
         text = "the data set is one of an image and has no Pixel Data"
         if file.syntax.encapsulated:
             raise TruncatedFileError(
-                f"{text}, which {file.syntax.name} says is encapsulated: the file was cut off",
+                f"{text}, and {file.syntax.name} is encapsulated: the file was cut off",
                 attribute="PixelData",
                 offset=file.source.size,
             )
@@ -144,7 +144,7 @@ def _is_image(data_set: DataSet) -> bool:
 
 
 _IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
-"""What no data set without pixels needs (PS3.3 C.7.6.3)."""
+"""Attributes that no data set without pixels needs (PS3.3 C.7.6.3)."""
 
 
 def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:

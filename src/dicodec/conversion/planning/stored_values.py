@@ -1,4 +1,4 @@
-"""Read what stored values stand for, and refuse what would take it away from them."""
+"""Read the meaning of stored values, and refuse conversions that would destroy it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEEP_PALETTE = (
 
 
 def read_meaning(data_set: DataSet, photometric: str) -> Meaning | None:
-    """Return what the stored values of an image stand for, or None if they are gray or color.
+    """Return the meaning of an image's stored values, or None if they are gray or color.
 
     Args:
         data_set: of the image.
@@ -60,14 +60,14 @@ def check_values_may_change(
     Args:
         data_set: of the image.
         photometric: Photometric Interpretation.
-        how: what changes them, in words: "jpeg2000 is lossy".
+        how: the cause of their change, in words: "jpeg2000 is lossy".
         lossless_kin: short name of a transfer syntax that does not.
 
     Returns:
         A warning if they are quantities; "" else.
 
     Raises:
-        LossyNotAllowedError: they are labels, of which others would come.
+        LossyNotAllowedError: they are labels, and others would replace them.
     """
     meaning = read_meaning(data_set, photometric)
     if meaning is None:

@@ -35,7 +35,7 @@ def check_copy(source: DicomFile, made: DicomFile) -> None:
 
 
 def check_head(conversion: Conversion, made: DicomFile) -> None:
-    """Raise VerificationError unless the result is what its head says, and standard."""
+    """Raise VerificationError unless the result agrees with its head and the standard."""
     source, target = conversion.file, conversion.plan.target
     if made.stated_syntax != target.uid or made.syntax != target:
         raise VerificationError(
@@ -66,7 +66,7 @@ _MAY_REMAIN = frozenset(
         "wrong-high-bit", "zero-frames",
     }
 )  # fmt: skip
-"""Oddities of a source that lie in what is carried over; all others end with a conversion."""
+"""Oddities of a source in parts that are carried over; all others end with a conversion."""
 
 _IN_BOTH = (
     (tags.MEDIA_STORAGE_SOP_CLASS_UID, tags.SOP_CLASS_UID),
@@ -86,8 +86,8 @@ def check_elements(conversion: Conversion, made: DicomFile) -> None:
     lost.subtract(span.tag for span in found)
     for tag, count in sorted(lost.items()):
         if count:
-            what = "was lost" if count > 0 else "appeared"
-            raise VerificationError(f"an element {what}", attribute=tag_text(tag))
+            change = "was lost" if count > 0 else "appeared"
+            raise VerificationError(f"an element {change}", attribute=tag_text(tag))
     context = reencoding_context(source.data_set)
     for span, other in zip(kept, found, strict=True):
         if span.tag != other.tag:
@@ -145,7 +145,7 @@ def _lossy_methods(data_set: DataSet) -> int:
 
 
 def _samples(image: ImagePixelDescription) -> ImagePixelDescription:
-    """Return a description without what conversions change as they like."""
+    """Return a description without the attributes that conversions are free to change."""
     return replace(image, photometric_interpretation="", planar_configuration=0)
 
 

@@ -58,11 +58,11 @@ class _Difference:
 
 
 def verify_result(conversion: Conversion, result: Source) -> Verification:
-    """Compare a result with what was decided about it.
+    """Compare a result with its plan.
 
     Args:
         conversion: the one that made it.
-        result: where the result is.
+        result: path or content of the result.
 
     Raises:
         VerificationError: something differs; the frame or attribute is named.
@@ -110,7 +110,7 @@ def _check_frames(conversion: Conversion, made: DicomFile, pixels: PixelPlan) ->
         compare = _repacked_comparison(jpeg, packed)
     else:
         if pixels.stated.photometric_interpretation == YBR_PARTIAL and same_bytes:
-            # The result says what the source says, and is read by its length as the source is.
+            # The result has the source's attributes, and is read by its length as the source is.
             made = replace(made, frames=replace(made.frames, description=source.frames.image))
         return verify_samples(conversion, made, pixels.bound)
     return _compared(compare, pixels.result, pixels.frames, 0, conversion.workers)
@@ -121,7 +121,7 @@ def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -
 
     Args:
         conversion: the one that made it; it has a plan for frames.
-        made: the open result, or what somebody else decoded of it.
+        made: the open result, or another decoder's samples of it.
         bound: largest error of a sample that is promised; None if none is.
 
     Raises:
@@ -141,7 +141,7 @@ def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -
 
 
 def verify_same_samples(one: DicomFile, two: DicomFile, bound: int, workers: int) -> Verification:
-    """Compare what the frames of two files decode to, in the first one's interpretation.
+    """Compare the samples that two files' frames decode to, in the first one's interpretation.
 
     Raises:
         VerificationError: a sample differs by more than `bound`; the frame is named.
@@ -218,7 +218,7 @@ def _byte_comparison(
     """Return the function that compares a frame's bytes, but for a pad byte, and decodes them.
 
     Bytes that are equal decode to the same samples, so decoding one of them stands for both. It
-    shows that the frames begin and end where streams do, which bytes alone do not.
+    shows that the frames begin and end with their streams, which bytes alone do not.
 
     Args:
         source: the open source.
