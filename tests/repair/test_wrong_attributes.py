@@ -19,7 +19,15 @@ from dicodec.errors import (
     MalformedFileError,
 )
 from dicodec.model import tags
-from helpers.made import IMAGE_KINDS, Samples, make_file
+from helpers.made import (
+    DEFLATED,
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    IMAGE_KINDS,
+    IMPLICIT_LE,
+    Samples,
+    make_file,
+)
 from helpers.odd_files import (
     found,
     frames_of,
@@ -148,7 +156,7 @@ def test_a_damaged_header_of_a_stream_changes_no_size(
         ("rgb-8-frames", "jpeg"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("stated", [b"", b"1", b"2", b"9", b"many"])
+@pytest.mark.parametrize("stated", [b"", b"0", b"1", b"2", b"9", b"many"])
 def test_frames_are_counted(kind: str, syntax: str, stated: bytes) -> None:
     wrong = with_frames(right(kind, syntax), stated)
 
@@ -343,6 +351,46 @@ def test_more_pixels_than_described_are_described_where_one_reading_fits() -> No
         assert same(samples_of(wrong), expected), keyword
         with pytest.raises(ContradictionError):
             convert_bytes(wrong, to="rle", strict=True)
+
+
+@pytest.mark.parametrize("to", ["implicit-le", "explicit-be", "deflated", "rle", "deflated-frame"])
+@pytest.mark.parametrize("source", [EXPLICIT_LE, IMPLICIT_LE, EXPLICIT_BE, DEFLATED])
+@pytest.mark.parametrize("stated", [b"0", b"00", b""])
+@pytest.mark.parametrize("kind", ["multi-frame", "odd-size-frames", "one-bit-frames"])
+def test_native_frames_that_are_said_to_be_none_are_counted(
+    tmp_path: Path, kind: str, stated: bytes, source: str, to: str
+) -> None:
+    wrong, samples = IMAGE_KINDS[kind].make(
+        transfer_syntax=source, extra=[(tags.NUMBER_OF_FRAMES, "IS", stated)]
+    )
+    path = tmp_path / "x.dcm"
+    path.write_bytes(wrong)
+
+    report = convert(path, path, to=to, overwrite=True)
+
+    assert (report.frames, report.verified) == (len(samples), True)
+    result = convert_bytes(path.read_bytes(), to="explicit-le")
+    assert pydicom.dcmread(io.BytesIO(result)).NumberOfFrames == len(samples)
+    assert same(native_samples(result), samples)
+    with pytest.raises(ContradictionError):
+        convert_bytes(wrong, to=to, strict=True)
+
+
+@pytest.mark.parametrize("stated", ["0", ""])
+def test_frames_of_floating_point_samples_are_counted_too(stated: str) -> None:
+    dataset = pydicom.dcmread(io.BytesIO(IMAGE_KINDS["gray-32"].make()[0]))
+    values = np.arange(3 * dataset.Rows * dataset.Columns, dtype="<f4")
+    for keyword in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
+        del dataset[keyword]
+    dataset.FloatPixelData = values.tobytes()
+    dataset.NumberOfFrames = stated
+    out = io.BytesIO()
+    dataset.save_as(out)
+
+    result = pydicom.dcmread(io.BytesIO(convert_bytes(out.getvalue(), to="deflated", verify=True)))
+
+    assert result.NumberOfFrames == 3
+    assert result.FloatPixelData == values.tobytes()
 
 
 def test_pixels_behind_the_last_frame_are_not_lost_in_place(tmp_path: Path) -> None:

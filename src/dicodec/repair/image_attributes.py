@@ -174,7 +174,7 @@ def known_from_excess(data_set: DataSet, image: ImagePixelDescription, length: i
     if all_chroma is not None:
         full = fits(3, image.number_of_frames)
         return {tags.PHOTOMETRIC_INTERPRETATION: all_chroma} if full else {}
-    if data_set.text(tags.NUMBER_OF_FRAMES):
+    if data_set.text(tags.NUMBER_OF_FRAMES) and stated_frames(data_set) != 0:
         return {}
     frames = 8 * length // max(bits * image.samples_per_pixel, 1)
     if frames > 1 and fits(image.samples_per_pixel, frames):

@@ -52,8 +52,11 @@ def with_pixel_data_repaired(file: DicomFile, walked: WalkedDataSet) -> DicomFil
 def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     frames, data_set = file.frames, file.data_set
     span, image = frames.span, frames.description
-    if frames.missing or span.tag != tags.PIXEL_DATA:
+    if frames.missing:
         return _described(file, walked, {}, "")
+    if span.tag != tags.PIXEL_DATA:
+        known = known_from_excess(data_set, image, span.length) if image is not None else {}
+        return _described(file, walked, known, _BY_LENGTH)
     oddities: list[Oddity] = []
     syntax = as_fragments(file.syntax, walked, span, image, oddities)
     if syntax is not None:
