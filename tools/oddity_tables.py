@@ -76,8 +76,8 @@ REASONS = {
     "nonstandard/no-meta-length-test.dcm": "group 2 ends with its last element",
     "nonstandard/no_meta.dcm": "one stray byte comes before an unbroken row of elements in order",
     "nonstandard/no_meta_group_length.dcm": "as no-meta-length-test.dcm",
-    "broken/GH1146.dcm": "Pixel Data is empty instead of 512 by 512 samples: there is nothing to "
-    "convert",
+    "broken/GH1146.dcm": "Pixel Data is empty instead of 512 by 512 samples: a header without "
+    "frames, moved as one",
     "broken/GH364.dcm": "an item comes without its sequence, and its attributes belong to the "
     "Sequence of Ultrasound Regions only (PS3.3 C.8.5.5): all of them are kept, in that sequence",
     "broken/J2K_pixelrep_mismatch.dcm": "the data set's Pixel Representation counts: values below "

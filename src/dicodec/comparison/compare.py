@@ -181,7 +181,7 @@ def _compare_pixels(
         only = "A" if one.frames.present else "B"
         return PixelComparison(equal=False, differences=(f"only {only} has pixels",)), None
     if why := find_undecodable(one.frames) or find_undecodable(two.frames):
-        return compare_values(one.frames, two.frames, why), None
+        return compare_values(one, two, why), None
     pair = make_pair(open_side(one, names[0]), open_side(two, names[1]))
     return compare_frames(pair, tolerance, workers), pair
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.comparison.image_pair import Pair
 from dicodec.conversion.frames.window import map_frames, size_in_flight
+from dicodec.conversion.planning.moved_value import moved_value
+from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
-from dicodec.part10.source import read_chunks
+from dicodec.part10.writer import swapped_chunks
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
@@ -75,39 +77,46 @@ class PixelComparison:
 
 def find_undecodable(frames: Frames) -> str:
     """Return why frames in Pixel Data cannot be separated; "" if they can."""
+    if frames.empty:
+        return "there are none"
     if frames.description is None:
         return f"the image is not described: {frames.fault}"
     syntax = frames.syntax
     if not syntax.reads or (frames.span.undefined and frames.encapsulated is None):
         return f"{syntax.name} is not decoded"
+    if frames.native is not None and frames.excess < 0 and not frames.missing:
+        return "it is shorter than its frames"
     return ""
 
 
-def compare_values(one: Frames, two: Frames, why: str) -> PixelComparison:
+def compare_values(one: DicomFile, two: DicomFile, why: str) -> PixelComparison:
     """Compare Pixel Data that cannot be decoded, byte for byte.
 
     Args:
-        one: of the first file.
-        two: of the second.
+        one: the first file.
+        two: the second.
         why: what stands in the way of decoding.
     """
-    span, other_span = one.span, two.span
-    same_form = one.syntax == two.syntax or (
-        one.syntax.native
-        and two.syntax.native
-        and one.syntax.pixels_little_endian == two.syntax.pixels_little_endian
-    )
-    same = same_form and span.length == other_span.length
-    if same:
-        chunks = zip(
-            read_chunks(one.source, span.value, span.value + span.length),
-            read_chunks(two.source, other_span.value, other_span.value + span.length),
-            strict=False,
-        )
-        same = all(first == second for first, second in chunks)
-    if same:
+    if (one.frames.empty and two.frames.empty) or _has_same_value(one, two):
         return PixelComparison(equal=True, notes=(f"compared as bytes: {why}",))
     return PixelComparison(equal=False, differences=(f"the bytes of Pixel Data differ, and {why}",))
+
+
+def _has_same_value(one: DicomFile, two: DicomFile) -> bool:
+    """Whether two files have the same Pixel Data, in whatever byte order."""
+    first, second = one.frames, two.frames
+    moved = moved_value(one, two.syntax) if one.syntax.native and two.syntax.native else None
+    if moved is None and one.syntax != two.syntax:
+        return False
+    start, end = first.span.value, first.span.value + first.span.length
+    if second.span.length - first.span.length not in {0, first.span.length % 2}:
+        return False
+    place = second.span.value
+    for chunk in swapped_chunks(first.source, start, end, moved.swap_unit if moved else 1):
+        if second.source.read(place, len(chunk)) != chunk:
+            return False
+        place += len(chunk)
+    return True
 
 
 class _Measured(NamedTuple):

@@ -33,11 +33,13 @@ class DamagedFrame:
         frame: its number, from 0.
         reason: why it cannot be decoded.
         offset: byte offset in the file, if it is known.
+        kept: number of its samples, from the first, that are there and are kept.
     """
 
     frame: int
     reason: str
     offset: int | None = None
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,11 @@ class Salvage:
                 f"{len(numbers)} of {self.number_of_frames} frames could not be read and were "
                 f"{done} (counted from 1: {_join_runs(numbers)})"
             )
+            parts += [
+                f"the first {one.kept} samples of frame {one.frame + 1} are kept"
+                for one in self.frames
+                if one.kept
+            ]
         if self.end_lost:
             parts.append("the end of the file is lost")
         return "Salvaged from a damaged file: " + "; ".join(parts)

@@ -19,6 +19,8 @@ from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.source import ByteSource
 
+_DELIMITER_LENGTH = 8
+
 _NO_ELEMENT = ElementSpan(0, "", 0, 0, 0, 0, undefined=False)
 
 
@@ -36,6 +38,7 @@ class Frames:
         encapsulated: the fragments of each frame; None if Pixel Data is native or a video.
         missing: bytes that Pixel Data claims but that the file does not have.
         salvage: the treatment of the damaged frames, if one was decided.
+        empty: whether Pixel Data is there without a byte: a header that was kept without pixels.
         native: the frames if they are not encapsulated; None also without a description.
     """
 
@@ -47,6 +50,7 @@ class Frames:
     encapsulated: EncapsulatedFrames | None = None
     missing: int = 0
     salvage: Salvage | None = None
+    empty: bool = False
     native: NativeFrames | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -87,6 +91,13 @@ class Frames:
         if self.salvage is None or self.salvage.mode != FILL:
             return frozenset()
         return frozenset(one.frame for one in self.salvage.frames)
+
+    @property
+    def begun(self) -> tuple[int, ...]:
+        """The frames among those that are filled of which the first samples are there."""
+        if self.salvage is None or self.native is None:
+            return ()
+        return tuple(one.frame for one in self.salvage.frames if one.kept)
 
     @property
     def first_whole(self) -> int:
@@ -135,6 +146,16 @@ class Frames:
         return None
 
 
+def _has_no_bytes(walked: WalkedDataSet, span: ElementSpan) -> bool:
+    """Whether Pixel Data has no value and no fragment with one, in a file that is not cut off."""
+    if walked.missing or any(walked.fragment_lengths[1:]):
+        return False
+    if not span.undefined:
+        return span.length == 0
+    closed = span.end - span.value - span.length == _DELIMITER_LENGTH
+    return closed and (span.length == 0 or bool(walked.fragment_lengths))
+
+
 def find_frames(
     walked: WalkedDataSet,
     span: ElementSpan | None,
@@ -163,6 +184,8 @@ def find_frames(
     except MalformedFileError as error:
         fault = error
     frames = None
+    if _has_no_bytes(walked, span):
+        return Frames(data_set.source, syntax, span, image, fault, empty=True)
     if not span.undefined and not walked.fragment_starts:
         if syntax.encapsulated:
             raise MalformedFileError(

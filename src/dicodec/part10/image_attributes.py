@@ -98,6 +98,7 @@ def _described(
         raise MalformedFileError(
             f"BitsAllocated is {bits_allocated}; only 1, 8, 16, 32 and 64 can be read",
             attribute="BitsAllocated",
+            hint="native transfer syntaxes keep the samples as they are",
         )
     samples = _or_assumed(data_set, tags.SAMPLES_PER_PIXEL, "SamplesPerPixel", 1, oddities)
     if samples not in {1, 3, 4}:

@@ -64,6 +64,31 @@ class NativeFrames:
             data = words[start - first : end - first]
         return bits_from(data, frame * bits % 8, bits)
 
+    def read_start(self, source: ByteSource, frame: int) -> tuple[bytes, int]:
+        """Return the samples that are there of a frame that Pixel Data ends inside.
+
+        Returns:
+            Whole samples, or whole groups of those that share their chroma, from bit 0 on; and how
+            many bits they take.
+        """
+        image = self.image
+        start = frame * image.native_frame_bits
+        length = self.span.length - (self.span.length % 2 if self.swapped_words else 0)
+        group = (
+            1 if image.native_frame_bits == image.samples_per_frame * image.bits_allocated else 4
+        )
+        unit = image.bits_allocated * group
+        bits = max(8 * length - start, 0) // unit * unit
+        first, end = start // 8, (start + bits + 7) // 8
+        if not self.swapped_words:
+            data = source.read(self.span.value + first, end - first)
+        else:
+            words = source.read(
+                self.span.value + (first & ~1), self._stored_length(end) - (first & ~1)
+            )
+            data = swap_bytes(words, 2)[first % 2 : first % 2 + end - first]
+        return bits_from(data, start % 8, bits), bits
+
     def _stored_length(self, length: int) -> int:
         """Return the bytes of the value that the first `length` bytes of frames take.
 

@@ -103,6 +103,11 @@ def swap_bytes(value: bytes, unit: int) -> bytes:
     if unit == 1:
         return value
     whole = len(value) - len(value) % unit
+    if unit not in _SWAP_CODES:
+        swapped = bytearray(value)
+        for place in range(unit):
+            swapped[place:whole:unit] = value[unit - 1 - place : whole : unit]
+        return bytes(swapped)
     numbers = array(_SWAP_CODES[unit], value[:whole])
     numbers.byteswap()
     return numbers.tobytes() + value[whole:]

@@ -20,7 +20,7 @@ from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead
 from dicodec.part10.implicit_vr import ReencodingContext, header_by_tag
 from dicodec.part10.reencode import reencode_elements, swap_bytes
-from dicodec.part10.source import ByteSource, read_chunks
+from dicodec.part10.source import COPY_SIZE, ByteSource, read_chunks
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 
 _STREAMED_SIZE = 1 << 20
@@ -226,16 +226,16 @@ def _vr_by_tag(tag: int) -> str | None:
 def swapped_chunks(
     source: ByteSource, start: int, end: int, unit: int, padding: int = 0
 ) -> Iterator[bytes]:
-    """Yield bytes with each unit of 2, 4 or 8 bytes reversed; 1 leaves them as they are.
+    """Yield bytes with each unit of some bytes reversed; 1 leaves them as they are.
 
     Args:
         source: the bytes.
         start: offset of the first byte.
         end: offset behind the last byte.
-        unit: 1, 2, 4 or 8.
+        unit: 1 to 8.
         padding: zeros that are added before the last unit is reversed.
     """
     position = start
-    for chunk in read_chunks(source, start, end):
+    for chunk in read_chunks(source, start, end, COPY_SIZE - COPY_SIZE % unit):
         position += len(chunk)
         yield swap_bytes(chunk + bytes(padding) if position == end else chunk, unit)

@@ -291,6 +291,11 @@ _ROWS = (
     OddityKind("long-pixel-data", _DOUBTFUL, "Pixel Data is longer than its frames",
                "Number of Frames counts",
                "the frames alone; a native result still has the rest", "PS3.5 8.1.1"),
+    OddityKind("short-pixel-data", _DOUBTFUL,
+               "Pixel Data is shorter than its frames, by less than a row, in a file that is not "
+               "cut off",
+               "its bytes, moved to native transfer syntaxes; otherwise an error, but with "
+               "--salvage", "nothing", "PS3.5 8.1.1"),
     OddityKind("packed-samples", _WRONG, "Bits Allocated 12, and Pixel Data of that length",
                "samples without gaps, the first in the lowest bits", "Bits Allocated 16",
                "PS3.5 8.1.1"),

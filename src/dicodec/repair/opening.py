@@ -71,7 +71,7 @@ class _StandardRepairs(Repairs):
             from dicodec.repair.vendors import as_of_vendor
 
             file = as_of_vendor(file)
-        if not file.frames.present:
+        if not file.frames.present or file.frames.empty:
             return file
         judged = any(one.id in _JUDGED for one in file.oddities)
         if _is_as_described(file.frames) and not judged:

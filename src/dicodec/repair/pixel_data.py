@@ -108,8 +108,8 @@ def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) ->
         told_of += told(data_set, overlays, _BY_BITS)
         known = {**known, **overlays}
     if not known:
-        too_long = _too_long(frames)
-        return replace(file, oddities=(*file.oddities, *too_long)) if too_long else file
+        length = _other_length(frames)
+        return replace(file, oddities=(*file.oddities, *length)) if length else file
     stale: list[Oddity] = []
     find_frames(walked, span, file.syntax, stale)
     anew: list[Oddity] = []
@@ -152,9 +152,19 @@ def _is_undescribed(file: DicomFile) -> bool:
     return file.frames.description is None or samples is None
 
 
-def _too_long(frames: Frames) -> list[Oddity]:
+def _other_length(frames: Frames) -> list[Oddity]:
+    """Return that Pixel Data has another length than its frames, though the file is not cut off."""
     image = frames.description
-    if image is None or (excess := frames.excess) <= 1:
+    if image is None or frames.missing:
+        return []
+    excess = frames.excess
+    row = image.native_frame_bits // 8 // image.rows
+    if excess < 0:
+        if -excess >= row:  # more than what a writer forgets
+            return []
+        text = f"Pixel Data is {-excess} bytes shorter than its {image.number_of_frames} frames"
+        return [Oddity("short-pixel-data", text, frames.span.start)]
+    if excess <= 1:
         return []
     size = image.native_frame_bits // 8
     whole = f", {excess // size} whole frames" if size and excess // size else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dicodec.codecs.base import Samples
+from dicodec.codecs.table import find_decoder
 from dicodec.conversion.planning.conversion_plan import PixelPlan
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
@@ -16,17 +18,48 @@ _FLOATING = {32: (0x00280122, "FL"), 64: (0x00280123, "FD")}
 """Float and Double Float Pixel Padding Value (PS3.3 C.7.6.24, C.7.6.25)."""
 
 
-def encoded_fill(file: DicomFile, pixels: PixelPlan) -> bytes:
+def encode_fill(file: DicomFile, pixels: PixelPlan) -> bytes:
     """Return the frame as the result stores it: one value, through the steps of the others.
 
     Raises:
         EncodeError: the codec library refused.
     """
+    return _encode(_filling(file, pixels), pixels)
+
+
+def encode_start(file: DicomFile, pixels: PixelPlan, frame: int) -> bytes:
+    """Return a native frame as the result stores it of which the first samples alone are there.
+
+    Args:
+        file: the source.
+        pixels: what is done with its frames.
+        frame: its number, from 0.
+
+    Raises:
+        ReadError: it cannot be read.
+        EncodeError: the codec library refused.
+    """
+    native = file.frames.native
+    assert native is not None, "only native frames have samples that can be counted"
+    start, bits = native.read_start(file.frames.source, frame)
+    size = (pixels.coded.native_frame_bits + 7) // 8
+    decoder = find_decoder(file.syntax)
+    given = decoder.decode(start.ljust(size, b"\0"), pixels.coded)
+    every_bit = ((1 << bits) - 1).to_bytes(size, "little")
+    there = decoder.decode(every_bit, pixels.coded) != 0
+    return _encode(np.where(there, given, _filling(file, pixels)), pixels)
+
+
+def _filling(file: DicomFile, pixels: PixelPlan) -> Samples:
     image = pixels.decoded
     values = fill_values(image, _padding(file, image))
     samples = np.empty(image.shape, image.dtype)
     samples[...] = values if image.samples_per_pixel > 1 else values[0]
-    samples = apply_steps(pixels.steps, samples, image)
+    return samples
+
+
+def _encode(samples: Samples, pixels: PixelPlan) -> bytes:
+    samples = apply_steps(pixels.steps, samples, pixels.decoded)
     assert pixels.encoder is not None, "a plan that fills frames names its encoder"
     return bytes(pixels.encoder.encode(samples, pixels.prepared))
 

@@ -43,10 +43,11 @@ def frame_work(
     filled = file.frames.filled
     if not filled:
         return work
-    from dicodec.conversion.frames.fill_frames import encoded_fill
+    from dicodec.conversion.frames.fill_frames import encode_fill, encode_start
 
-    fill = encoded_fill(file, pixels)
-    return lambda frame: fill if frame in filled else work(frame)
+    fill = encode_fill(file, pixels)
+    starts = {one: encode_start(file, pixels, one) for one in file.frames.begun}
+    return lambda frame: starts.get(frame, fill) if frame in filled else work(frame)
 
 
 def _frame_work(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from dicodec.conversion.frames.frame_steps import frame_work
 from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
 from dicodec.conversion.planning.conversion_plan import Action, Conversion, PixelPlan
-from dicodec.conversion.planning.pixel_planner import swap_unit_between
+from dicodec.conversion.planning.moved_value import moved_value
 from dicodec.model import implementation, tags
 from dicodec.model.edits import SetAttribute
 from dicodec.model.findings import Oddity
@@ -215,6 +215,11 @@ class _Writer:
     def _move_value(self, sink: Sink) -> None:
         """Copy the value of Pixel Data in pieces, in another byte order if need be."""
         span, source = self._file.frames.span, self._file.frames.source
+        if span.undefined and not self._plan.target.encapsulated:  # it has not a byte
+            image = self._file.frames.description
+            vr = "OB" if image is None else native_vr(image, "")
+            NativeWriter(sink, span.tag, vr, 0, self._encoding).finish()
+            return
         if span.undefined:
             end = span.value + span.length
             sink.write(element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))
@@ -222,14 +227,9 @@ class _Writer:
                 sink.write(chunk)
             sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
             return
-        unit = 1
-        vr = span.vr or "OW"
-        if self._plan.pixels is not None:
-            image = self._plan.pixels.stated
-            # Without VRs Pixel Data is OW (PS3.5 A.1), which matters in big endian.
-            stated_vr = span.vr or ("" if self._plan.source.pixels_little_endian else "OW")
-            unit = swap_unit_between(self._plan.source, self._plan.target, image, stated_vr)
-            vr = native_vr(image, stated_vr)
+        moved = moved_value(self._file, self._plan.target)
+        assert moved is not None, "what cannot be moved is not planned to be"
+        vr, unit = moved
         # The pad byte of a last word changes places with the sample before it.
         padding = span.length % 2 if unit == 2 and self._plan.source.pixels_little_endian else 0
         writer = NativeWriter(sink, span.tag, vr, span.length + padding, self._encoding)

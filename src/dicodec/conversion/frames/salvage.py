@@ -15,7 +15,7 @@ from dicodec.errors import (
 )
 from dicodec.model.findings import DamagedFrame, Oddity, Salvage
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.option_table import DROP
+from dicodec.model.option_table import DROP, FILL
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames
@@ -42,7 +42,7 @@ def salvage_frames(file: DicomFile, mode: str, workers: int) -> DicomFile:
         UnsupportedSourceError: the frames are in an encoding that is not decoded exactly.
     """
     frames = file.frames
-    if frames.description is None:
+    if frames.description is None or frames.empty:
         return file
     storage = file.syntax.storage
     if storage in {Storage.VIDEO, Storage.ELSEWHERE} or not file.syntax.reads:
@@ -52,9 +52,11 @@ def salvage_frames(file: DicomFile, mode: str, workers: int) -> DicomFile:
         return file  # it is not known which of them count
     lost = frames.missing > 0 or any(one.id == ELEMENTS_LOST for one in file.oddities)
     damage = _damage(file, workers)
+    if mode == FILL:
+        damage = [_keep_start(frames, one) for one in damage]
     if not damage and not lost:
         return file
-    if len(damage) == stated:
+    if len(damage) == stated and not any(one.kept for one in damage):
         first = damage[0]
         raise FrameError(
             f"no frame is whole: {first.reason}", frame=first.frame, offset=first.offset
@@ -83,6 +85,14 @@ def _damage(file: DicomFile, workers: int) -> list[DamagedFrame]:
         DamagedFrame(frame, f"Pixel Data holds {there} whole frames", end)
         for frame in range(there, image.number_of_frames)
     ]
+
+
+def _keep_start(frames: Frames, damaged: DamagedFrame) -> DamagedFrame:
+    """Return a frame with the number of its samples that are there, if it is native."""
+    if frames.native is None:
+        return damaged
+    _, bits = frames.native.read_start(frames.source, damaged.frame)
+    return replace(damaged, kept=bits // frames.image.bits_allocated)
 
 
 def _frames_there(frames: Frames) -> int:

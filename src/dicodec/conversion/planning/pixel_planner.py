@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dicodec.codecs.table import find_decoder, find_encoder
 from dicodec.conversion.planning.all_frames import FrameSurvey, all_belong_under, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
+from dicodec.conversion.planning.moved_value import moved_value, warn_of_wide_samples
 from dicodec.errors import (
     ContradictionError,
     ConversionError,
@@ -34,7 +35,6 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import coded_color_space
-from dicodec.rules.image_edits import pixel_swap_unit
 from dicodec.rules.targets import also_valid_as, idle_settings, may_be_valid_as, may_lose
 
 if TYPE_CHECKING:
@@ -150,17 +150,31 @@ class PixelPlanner:
         native = self._frames.native
         assert native is not None, "frames are native or encapsulated"
         excess = self._frames.excess
-        if excess < 0:
+        if excess < 0 and self._may_move_short():
+            self._warnings.append(
+                f"Pixel Data is {-excess} bytes shorter than its frames; it is moved as it is"
+            )
+        elif excess < 0:
             try:
                 self._frames.read(native.whole)
             except TruncatedFrameError as error:
-                error.with_hint(_SALVAGE_HINT if native.whole else None)
+                begun = native.whole or native.read_start(self._frames.source, 0)[1]
+                error.with_hint(_SALVAGE_HINT if native.whole else _FILL_HINT if begun else None)
                 raise
         elif excess > 1:
             self._warnings.append(
                 f"Pixel Data is {excess} bytes longer than its frames; the excess is "
                 + ("kept" if self._target.native and self._source.native else "left out")
             )
+
+    def _may_move_short(self) -> bool:
+        """Whether a value that is a little too short loses nothing by moving."""
+        short = any(one.id == "short-pixel-data" for one in self._file.oddities)
+        if not short or not (self._source.native and self._target.native):
+            return False
+        moved = moved_value(self._file, self._target)
+        whole = moved is not None and self._frames.span.length % moved.swap_unit == 0
+        return whole and self._keeps_photometric() and not self._rescales()
 
     def _check_native_size(self, plan: ConversionPlan) -> None:
         assert plan.pixels is not None, "frames are planned"
@@ -214,10 +228,7 @@ class PixelPlanner:
         """PS3.5 7.3 swaps OW by 16-bit word; readers disagree on samples that are wider."""
         wide = self._stated.bits_allocated > 16 and not self._stated.floating
         if wide and not (self._source.pixels_little_endian and self._target.pixels_little_endian):
-            self._warnings.append(
-                f"big endian samples of {self._stated.bits_allocated} bits are taken with their "
-                "most significant byte first; some readers exchange 16-bit words only"
-            )
+            self._warnings.append(warn_of_wide_samples(self._stated.bits_allocated))
 
     def _recompresses(self) -> bool:
         """Whether the caller asks for a loss that mere relabelling would not bring."""
@@ -235,7 +246,8 @@ class PixelPlanner:
 
         None if the encoder's result would not be described as the frames that stay are.
         """
-        if self._source.native and not self._source.pixels_little_endian:
+        little = self._source.pixels_little_endian and self._target.pixels_little_endian
+        if self._source.native and not little:
             return None
         stated = self._stated
         decoder = find_decoder(self._source)
@@ -470,6 +482,7 @@ class PixelPlanner:
 
 
 _PALETTE, _BYTE = "PALETTE COLOR", 8
+_FILL_HINT = '`salvage="fill"` saves the samples that are there'
 _SALVAGE_HINT = '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
 
 _LOSSLESS_KIN = {
@@ -480,12 +493,3 @@ _LOSSLESS_KIN = {
     "jpegxl": "jpegxl-lossless",
     "htj2k": "htj2k-lossless",
 }
-
-
-def swap_unit_between(
-    source: TransferSyntax, target: TransferSyntax, image: ImagePixelDescription, vr: str
-) -> int:
-    """Return the unit in which native Pixel Data changes its bytes' order; 1 for not at all."""
-    if source.pixels_little_endian == target.pixels_little_endian:
-        return 1
-    return pixel_swap_unit(image, vr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dicodec.conversion.planning.all_frames import FrameSurvey
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
+from dicodec.conversion.planning.moved_value import moved_value, warn_of_wide_samples
 from dicodec.conversion.planning.pixel_planner import PixelPlanner
 from dicodec.errors import (
     ContradictionError,
@@ -79,7 +80,7 @@ def _plan_for(
     survey: FrameSurvey | None,
 ) -> ConversionPlan:
     source = file.syntax
-    if not file.frames.present:
+    if not file.frames.present or (file.frames.empty and source.storage is not Storage.VIDEO):
         return _plan_without_pixels(file, target)
     if source.storage is Storage.ELSEWHERE or source.storage is Storage.VIDEO:
         if source == target:
@@ -90,7 +91,8 @@ def _plan_for(
         raise UnsupportedTargetError(f"{target.title} is not written: {target.why_not}")
     if _moves_unread(file, target):
         _check_complete(file)
-        return ConversionPlan(source, target, Action.MOVE_VALUE, None)
+        warnings = _warn_of_unread_samples(file, target)
+        return ConversionPlan(source, target, Action.MOVE_VALUE, None, warnings=warnings)
     return PixelPlanner(file, target, options, survey).plan()
 
 
@@ -115,14 +117,10 @@ def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionP
     if file.syntax.storage is Storage.ELSEWHERE and file.syntax != target:
         raise UnsupportedSourceError(f"{file.syntax.title}: {file.syntax.why_not}")
     warnings: tuple[str, ...] = ()
-    if file.syntax.storage is not Storage.ELSEWHERE and _is_image(file.data_set):
+    if file.frames.present:
+        warnings = ("Pixel Data has no bytes: there are no frames",)
+    elif file.syntax.storage is not Storage.ELSEWHERE and _is_image(file.data_set):
         text = "the data set is one of an image and has no Pixel Data"
-        if file.syntax.encapsulated:
-            raise TruncatedFileError(
-                f"{text}, and {file.syntax.name} is encapsulated: the file was cut off",
-                attribute="PixelData",
-                offset=file.source.size,
-            )
         warnings = (f"{text}: it was left out, or the file was cut off",)
     if file.syntax == target or target.native:
         return ConversionPlan(file.syntax, target, Action.NONE, None, warnings=warnings)
@@ -153,6 +151,11 @@ def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:
         file.frames.description is None
         and file.syntax.native
         and target.native
-        and file.syntax.pixels_little_endian
-        and target.pixels_little_endian
+        and moved_value(file, target) is not None
     )
+
+
+def _warn_of_unread_samples(file: DicomFile, target: TransferSyntax) -> tuple[str, ...]:
+    if file.syntax.pixels_little_endian == target.pixels_little_endian:
+        return ()
+    return (warn_of_wide_samples(file.data_set.number(tags.BITS_ALLOCATED) or 0),)

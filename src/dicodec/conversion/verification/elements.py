@@ -21,7 +21,7 @@ from dicodec.part10.image_attributes import unsaid_attributes
 from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import ByteSource, read_chunks
-from dicodec.part10.writer import reencoding_context
+from dicodec.part10.writer import reencoding_context, swapped_chunks
 from dicodec.rules.allowed_changes import Circumstance, allowed_changes, lossy_methods
 
 _HELD_SIZE = 1 << 24
@@ -197,15 +197,27 @@ def _check_element(
         raise VerificationError("an element was changed", attribute=tag_text(span.tag))
 
 
-def check_value(source: Frames, made: Frames) -> None:
-    """Pixel Data that nobody describes was moved as it is; at most a pad byte was added."""
+def check_value(source: Frames, made: Frames, swapped_unit: int = 1) -> None:
+    """Check that Pixel Data was moved as a value; at most a pad byte was added.
+
+    Args:
+        source: as it was.
+        made: as it is now.
+        swapped_unit: bytes whose order has changed; 1 for none.
+
+    Raises:
+        VerificationError: it differs.
+    """
+    if source.empty and made.empty:
+        return
     span, other = source.span, made.span
-    padding = other.length - span.length
-    if padding not in {0, span.length % 2} or not _same_bytes(
-        source.source, (span.value, span.value + span.length),
-        made.source, (other.value, other.value + span.length),
-    ):  # fmt: skip
-        raise VerificationError("the value of Pixel Data differs", attribute="PixelData")
+    if other.length - span.length not in {0, span.length % 2}:
+        raise VerificationError("the length of Pixel Data differs", attribute="PixelData")
+    place = 0
+    for chunk in swapped_chunks(source.source, span.value, span.value + span.length, swapped_unit):
+        if made.source.read(other.value + place, len(chunk)) != chunk:
+            raise VerificationError("the value of Pixel Data differs", attribute="PixelData")
+        place += len(chunk)
 
 
 def _same_bytes(
