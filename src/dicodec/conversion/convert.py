@@ -298,10 +298,7 @@ class _Attempt:
         report.action = plan.action.value
         report.decisions += plan.decisions
         report.warnings += plan.warnings
-        if report.oddities:
-            from dicodec.repair.catalogue import warnings_of
-
-            report.warnings += warnings_of(report.oddities)
+        self._add_oddities(())
         if plan.pixels is not None:
             report.frames = plan.pixels.frames
             report.lossy = plan.pixels.lossy or bool(plan.pixels.derived)
@@ -312,6 +309,16 @@ class _Attempt:
         report.changes = _changes(conversion.file, conversion.edits)
         if moved := moved_records(conversion.file, plan):
             report.warnings.append(moved)
+
+    def _add_oddities(self, found: tuple[Oddity, ...]) -> None:
+        """Add oddities to those of the source, and warn of the graver ones of all."""
+        report = self._report
+        report.oddities = tuple(dict.fromkeys((*report.oddities, *found)))
+        if report.oddities:
+            from dicodec.repair.catalogue import warnings_of
+
+            known = set(report.warnings)
+            report.warnings += [text for text in warnings_of(report.oddities) if text not in known]
 
     @contextmanager
     def _result_file(self, target: Target) -> Iterator[BinaryIO]:
@@ -336,7 +343,7 @@ class _Attempt:
         notes = SampleNotes()
         result = run_plan(conversion, out, self._request.progress, notes)
         self._warn_of_samples(notes, conversion)
-        report.oddities = tuple(dict.fromkeys((*report.oddities, *result.oddities)))
+        self._add_oddities(result.oddities)
         self._measure(result, out, started)
         if conversion.options.verify:
             started = time.perf_counter()

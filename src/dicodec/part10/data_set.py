@@ -17,9 +17,12 @@ from dicodec.part10.encoding import (
     DataSetEncoding,
     tag_text,
 )
+from dicodec.part10.other_kinds import stated_number, stated_text
 from dicodec.part10.source import ByteSource
+from dicodec.part10.values import NUMBER_CODES
 
-_NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i"}
+_NUMBER_FORMATS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "": "H"}
+_LONGEST_NUMBER = 256
 
 
 class DataSet:
@@ -64,22 +67,38 @@ class DataSet:
     def text(self, tag: int) -> str:
         """Return a value without padding, "" if absent; bytes above ASCII come as Latin-1.
 
-        So they do not change if the text, or more text around it, is written again.
+        So they do not change if the text, or more text around it, is written again. Numbers that
+        are stated as such are written as text.
         """
-        value = self.value(tag)
-        return "" if value is None else value.strip(b"\0 ").decode("latin-1")
+        span = self._by_tag.get(tag)
+        if span is None:
+            return ""
+        value = self._read(span.value, span.length, tag)
+        if span.vr in NUMBER_CODES:
+            return stated_text(span.vr, value, self.encoding)
+        return value.strip(b"\0 ").decode("latin-1")
 
     def number(self, tag: int) -> int | None:
-        """Return the first value of an US, SS, UL or SL element; None if absent or empty."""
+        """Return the first value of an element as a whole number; None if it is not one.
+
+        It is read by the VR that is stated, by US if none is; None also if it is absent or empty.
+        """
         span = self._by_tag.get(tag)
-        if span is None or span.length < 2:
+        if span is None or not span.length:
             return None
-        code = _NUMBER_FORMATS.get(span.vr, "H")
+        code = _NUMBER_FORMATS.get(span.vr)
+        if code is None or span.length < 2:
+            value = self._read(span.value, min(span.length, _LONGEST_NUMBER), tag)
+            return stated_number(span.vr, value, self.encoding)
         value = self._read(span.value, struct.calcsize(code), tag)
         if len(value) < struct.calcsize(code):
             return None
         number: int = struct.unpack(self.encoding.order + code, value)[0]
         return number
+
+    def encoding_of_value(self, span: ElementSpan) -> DataSetEncoding:
+        """Return the encoding of a value; that of UN is little endian everywhere (PS3.5 6.2.2)."""
+        return IMPLICIT_LITTLE if span.vr == "UN" else self.encoding_of(span)
 
     def has_value(self, tag: int) -> bool:
         """Return whether an element is there and has a value of any length, or an item."""

@@ -6,6 +6,7 @@ Elements come re-encoded to explicit VR little endian. Inside of UN, which keeps
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from dicodec.errors import DicodecError, MalformedFileError
@@ -27,6 +28,7 @@ from dicodec.part10.encoding import (
     tag_bytes,
     tag_text,
 )
+from dicodec.part10.other_kinds import converted_value, is_of_another_kind
 from dicodec.part10.source import ByteSource, BytesSource
 from dicodec.part10.values import NUMBER_CODES, parse_values
 from dicodec.part10.vr import VALUE_REPRESENTATIONS, states_vr
@@ -101,6 +103,8 @@ def difference(one: Element, two: Element) -> Difference | None:
     if "SQ" in {one.span.vr, two.span.vr} or one.span.undefined or two.span.undefined:
         return _sequences(one, two)
     vr = one.span.vr if one.span.vr not in _UNKNOWN else two.span.vr
+    if is_of_another_kind(one.span.vr, two.span.vr) and _same_numbers(one, two):
+        return Difference("", "VR", one.span.vr, two.span.vr)
     if not _same_value(vr, one, two):
         if vr in _UNKNOWN and one.value[:4] == two.value[:4] == _ITEM_TAG:
             return _sequences(one, two)
@@ -139,6 +143,17 @@ def _same_value(vr: str, one: Element, two: Element) -> bool:
         for raw, side in ((first, one), (second, two))
     )
     return next(texts) == next(texts)
+
+
+def _same_numbers(one: Element, two: Element) -> bool:
+    """Whether the values of two VRs are the same once either is converted to the other's."""
+    for first, second in ((one, two), (two, one)):
+        vrs = first.span.vr, second.span.vr
+        with suppress(MalformedFileError):
+            made = converted_value(first.value, *vrs, EXPLICIT_LITTLE, EXPLICIT_LITTLE)
+            if same_bytes(second.span.vr, made, second.value):
+                return True
+    return False
 
 
 def _sequences(one: Element, two: Element) -> Difference | None:

@@ -6,7 +6,6 @@ taken from the data set around it.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -17,6 +16,7 @@ from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.part10.dictionary import private_vr, vr_of
 from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding, tag_bytes
+from dicodec.part10.other_kinds import stated_number
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 
@@ -92,9 +92,9 @@ class Occurrences:
             return None
         walker = Walker(BytesSource(self._buffer), self._limits)
         for span in walker.elements(start, end, self._encoding, depth=1):
-            if span.tag == tag and span.length >= 2:
-                code = self._encoding.order + "H"
-                return int(struct.unpack_from(code, self._buffer, span.value)[0])
+            if span.tag == tag and span.length:
+                value = self._buffer[span.value : span.value + span.length]
+                return stated_number(span.vr, value, self._encoding)
         return None
 
 

@@ -38,6 +38,7 @@ from dicodec.part10.implicit_vr import (
     header_by_level,
     header_by_tag,
 )
+from dicodec.part10.other_kinds import converted_value, is_of_another_kind
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import SHORT_FORM_LIMIT
 
@@ -154,6 +155,7 @@ class _Reencoder:
         explicit = self._source.explicit_vr
         to_explicit = self._target.explicit_vr
         drops_group_lengths = explicit != to_explicit
+        loses_vrs = explicit and not to_explicit
         swaps = self._source.little_endian != self._target.little_endian
         if depth > self._context.limits.nesting_depth:
             raise LimitExceededError(
@@ -213,8 +215,13 @@ class _Reencoder:
                     content = self._without_vrs(tag, content, value, level, depth)
                 if length > SHORT_FORM_LIMIT and not explicit and not header.long_form:
                     header = UN
-                if swaps and header.swap_unit > 1:
-                    content = swap_bytes(content, header.swap_unit)
+                unit = header.swap_unit
+                if loses_vrs and (known := header_by_tag(tag)) is not header:
+                    made = self._in_known_vr(tag, header, known, content, value, level)
+                    if made is not None:
+                        content, unit = made, 1
+                if swaps and unit > 1:
+                    content = swap_bytes(content, unit)
             if to_explicit:
                 out.append(self._header(tag, header, reserved, len(content)))
             else:  # as _header does; without that call a header takes a tenth less
@@ -232,6 +239,35 @@ class _Reencoder:
         else:
             packed = self._pack_short(tag >> 16, tag & 0xFFFF, header.name, length)
         return packed
+
+    def _in_known_vr(
+        self,
+        tag: int,
+        stated: VrHeader,
+        known: VrHeader | None,
+        content: bytes,
+        value: int,
+        level: Level,
+    ) -> bytes | None:
+        """Return a value as one of the VR that readers take it for, if that is of another kind.
+
+        None if the bytes can stay: they are of the same kind, nobody knows the VR, or the value
+        cannot be converted, which is noted.
+        """
+        if tag & 0x10000 or not content:
+            return None
+        known = known or header_by_level(tag, content, level)
+        names = stated.name.decode(), known.name.decode()
+        if not is_of_another_kind(*names):
+            return None
+        text = f"{tag_text(tag)} is stated as {names[0]}, and the dictionary has {names[1]}"
+        try:
+            made = converted_value(content, *names, self._source, self._target)
+        except MalformedFileError as error:
+            self._note("unconverted-value", f"{text}: {error.message}", value)
+            return None
+        self._note("value-of-another-kind", text, value)
+        return made
 
     def _without_vrs(self, tag: int, content: bytes, value: int, level: Level, depth: int) -> bytes:
         """Return a value without VRs in it, if it holds items although its VR is not SQ.

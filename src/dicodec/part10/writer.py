@@ -191,7 +191,8 @@ class ElementWriter:
             swaps = encoding.little_endian != self._encoding.little_endian
             unit = row.swap_unit if row and swaps else 1
             if row and not row.long_form:
-                vr = "UN"  # PS3.5 6.2.2: too long for a 16-bit length field
+                # PS3.5 6.2.2: too long for a 16-bit length field, and then in little endian.
+                vr, unit = "UN", 1
             yield element_header(span.tag, vr, span.length, self._encoding)
             yield from swapped_chunks(
                 self._data_set.source, span.value, span.value + span.length, unit

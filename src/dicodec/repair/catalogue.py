@@ -167,6 +167,16 @@ _ROWS = (
     OddityKind("other-vr", _DOUBTFUL,
                "another VR than the dictionary's, which the value does not fit",
                "the VR that is stated", _LEFT, "PS3.6 6"),
+    OddityKind("value-of-another-kind", _WRONG,
+               "another VR than the dictionary's, for another kind of value that it can hold: a "
+               "number as text, text as a number",
+               "the value, by the VR that is stated; it is converted if VRs leave",
+               "the dictionary's VR, and the value in it", "PS3.6 6"),
+    OddityKind("unconverted-value", _DOUBTFUL,
+               "VRs leave, and a value of another VR than the dictionary's that the dictionary's "
+               "cannot hold",
+               "its bytes are kept, and readers will take them for another value", _LEFT,
+               "PS3.6 6", warned=True),
     OddityKind("known-un", _ALLOWED, "UN for an element whose VR the dictionary knows",
                "bytes", "the dictionary's VR, if the value fits it", "PS3.5 6.2.2"),
     OddityKind("sequence-as-un", _ALLOWED, "UN for an element that is a sequence",

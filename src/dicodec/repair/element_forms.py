@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from dicodec.errors import MalformedFileError
 from dicodec.part10.encoding import tag_text
+from dicodec.part10.other_kinds import converted_value, is_of_another_kind
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
@@ -79,6 +81,9 @@ class StandardForm(ReadableForm):
 
     def leaf(self, header: ElementHeader, level: TreeLevel) -> Leaf:
         """Return VR and value of an element: the dictionary's VR, even length, right padding."""
+        converted = self._converted(header, level)
+        if converted is not None:
+            return converted
         vr = self._standard_vr(header, level)
         row = VALUE_REPRESENTATIONS[vr]
         if row.text and header.length <= CHECKED_SIZE:
@@ -110,6 +115,27 @@ class StandardForm(ReadableForm):
                 kept[entry.tag] = entry
                 previous = max(previous, entry.tag)
         return sorted(kept.values(), key=lambda entry: entry.tag)
+
+    def _converted(self, header: ElementHeader, level: TreeLevel) -> Leaf | None:
+        """Return a value of another kind than the dictionary's VR as one of that, if it can be."""
+        if header.vr in {"", "UN"} or header.tag & 0x10000 or header.length > CHECKED_SIZE:
+            return None
+        if header.vr in allowed_vrs(header.tag):
+            return None
+        value = self._source.read(header.value, header.length)
+        known = known_vr(header.tag, value, level)
+        if not value or not is_of_another_kind(header.vr, known):
+            return None
+        encoding = header.encoding
+        try:
+            made = converted_value(value, header.vr, known, encoding, encoding)
+        except MalformedFileError:
+            return None
+        if not value_fits(known, header.tag, len(made), made, level.character_set):
+            return None
+        text = f"is stated as {header.vr}, and the dictionary has {known}"
+        self._note("value-of-another-kind", text, header)
+        return Leaf(known, [made])
 
     def _standard_vr(self, header: ElementHeader, level: TreeLevel) -> str:
         if header.vr == "":

@@ -135,10 +135,11 @@ class ElementTree:
         if right and (vr == header.vr or not target.explicit_vr):
             return Entry(header.tag, header.vr, header.start, header.end, None)
         value = mended or [SourceRange(self._source, header.value, header.end)]
-        if header.encoding.little_endian != target.little_endian:
-            value = [self._swapped(value, vr)]
         if pieces_length(value) > SHORT_FORM_LIMIT and not VALUE_REPRESENTATIONS[vr].long_form:
             vr = "UN"  # PS3.5 6.2.2: too long for a 16-bit length field
+        # UN is in little endian everywhere (6.2.2), also if its VR becomes known here.
+        if (header.encoding.little_endian or header.vr == "UN") != target.little_endian:
+            value = [self._swapped(value, vr)]
         return leaf_entry(header, vr, value, target)
 
     def _swapped(self, value: list[Piece], vr: str) -> bytes:

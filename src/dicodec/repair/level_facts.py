@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-
 from dicodec.errors import ReadError
 from dicodec.model import tags
 from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.implicit_vr import Level
+from dicodec.part10.other_kinds import stated_number
 from dicodec.part10.source import ByteSource
 from dicodec.repair.element_headers import ElementHeader
 
@@ -57,8 +56,8 @@ class TreeLevel:
         tag = header.tag
         if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
             self.creators.setdefault(tag, first.strip(b" \0").decode("latin-1"))
-        elif tag in _NUMBERS and len(first) >= 2:
-            self._numbers[tag] = struct.unpack_from(header.encoding.order + "H", first)[0]
+        elif tag in _NUMBERS:
+            self._numbers[tag] = stated_number(header.vr, first, header.encoding)
         elif tag == tags.SPECIFIC_CHARACTER_SET:
             self.character_set = first.strip(b" \0").decode("latin-1")
 
@@ -74,9 +73,9 @@ class TreeLevel:
     def _ahead(self, tag: int) -> int | None:
         try:
             for span in walk_elements(self._source, *self._range, self._encoding, depth=1):
-                if span.tag == tag and span.length >= 2:
-                    value = self._source.read(span.value, 2)
-                    return int(struct.unpack(self._encoding.order + "H", value)[0])
+                if span.tag == tag and span.length:
+                    value = self._source.read(span.value, span.length)
+                    return stated_number(span.vr, value, self._encoding)
         except ReadError:
             pass
         return None

@@ -90,6 +90,8 @@ def _is_as_described(frames: Frames) -> bool:
     image = frames.description
     if image is None or frames.native is None or image.high_bit >= image.bits_stored:
         return False
+    if frames.span.vr == "UN" and not frames.syntax.little_endian:
+        return False
     return frames.excess in {0, 1} and colors_agree(image, frames.syntax.family)
 
 

@@ -25,6 +25,7 @@ from dicodec.repair.image_attributes import (
 )
 from dicodec.repair.overlay_positions import known_overlay_position
 from dicodec.repair.packed_samples import with_samples_unpacked
+from dicodec.repair.unknown_words import with_words_in_order
 from dicodec.rules.color_space import colors_agree
 
 _BY_LENGTH = "by the length of Pixel Data"
@@ -50,6 +51,9 @@ def with_pixel_data_repaired(file: DicomFile, walked: WalkedDataSet) -> DicomFil
 
 
 def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+    in_order = with_words_in_order(file, walked)
+    if in_order is not None:
+        file, walked = in_order
     frames, data_set = file.frames, file.data_set
     span, image = frames.span, frames.description
     if frames.missing:

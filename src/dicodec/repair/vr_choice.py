@@ -6,6 +6,7 @@ from dicodec.errors import InvalidOptionError
 from dicodec.part10.character_set import decode_text
 from dicodec.part10.dictionary import entry_of
 from dicodec.part10.implicit_vr import Level, header_by_level, header_by_tag
+from dicodec.part10.other_kinds import is_of_another_kind
 from dicodec.part10.value_forms import (
     PERSON_NAME_GROUP_LIMIT,
     VALUE_FORMS,
@@ -42,7 +43,7 @@ def allowed_vrs(tag: int) -> frozenset[str]:
 def same_kind(one: str, other: str) -> bool:
     """Whether two VRs hold the same kind of value: text, or binary in units of one size."""
     first, second = VALUE_REPRESENTATIONS[one], VALUE_REPRESENTATIONS[other]
-    if "SQ" in {one, other} or "UN" in {one, other}:
+    if "SQ" in {one, other} or "UN" in {one, other} or is_of_another_kind(one, other):
         return False
     if first.text or second.text:
         return first.text and second.text

@@ -160,7 +160,7 @@ def read_attribute(file: DicomFile, tag: int) -> tuple[FoundValue, ...]:
         return (OpaqueValue.BYTES,)
     raw = file.data_set.value(tag) or b""
     character_set = file.data_set.text(tags.SPECIFIC_CHARACTER_SET)
-    encoding = file.data_set.encoding_of(span)
+    encoding = file.data_set.encoding_of_value(span)
     try:
         values = parse_values(vr, raw, encoding, character_set)
     except MalformedFileError:
