@@ -14,7 +14,7 @@ from dicodec import convert_bytes, inspect
 from dicodec.errors import ContradictionError, DicodecError
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import states_vr
-from dicodec.repair.deflated_data_sets import really_deflated
+from dicodec.repair.deflated_data_sets import detect_deflate
 from helpers.data_set_bytes import data_set_of, element, file_of
 from helpers.made import DEFLATED, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, make_file
 from helpers.odd_files import found, reported, same, samples_of
@@ -87,6 +87,6 @@ def test_a_stream_that_is_cut_is_refused() -> None:
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_judged(data: bytes, stated: bool) -> None:
     oddities: list[object] = []
-    deflated = really_deflated(BytesSource(data), 0, oddities, stated=stated)  # type: ignore[arg-type]
+    deflated = detect_deflate(BytesSource(data), 0, oddities, stated=stated)  # type: ignore[arg-type]
     assert deflated in {True, False}
     assert deflated == stated or oddities

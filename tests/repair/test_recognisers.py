@@ -17,7 +17,7 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import EXPLICIT_LITTLE
 from dicodec.part10.source import BytesSource
 from dicodec.repair import stream_kinds, streams
-from dicodec.repair.image_attributes import known_from_length, known_from_stream
+from dicodec.repair.image_attributes import deduce_from_length, deduce_from_stream
 from helpers.odd_files import frames_of, relabelled, right, with_streams, with_value
 
 IMAGE = ImagePixelDescription(48, 64, 1, "MONOCHROME2", 8, 8, 7, 0)
@@ -35,11 +35,11 @@ SYNTAXES = st.sampled_from(
 @given(NOISE)
 def test_any_bytes_are_one_kind_of_stream_or_none(data: bytes) -> None:
     try:
-        stream = stream_kinds.described(data)
+        stream = stream_kinds.describe_stream(data)
     except TruncatedFrameError:
         stream = None
-    assert stream_kinds.described_whole(data) == stream
-    assert stream_kinds.described_at(BytesSource(data), 0, len(data)) == stream
+    assert stream_kinds.describe_whole_stream(data) == stream
+    assert stream_kinds.describe_stream_at(BytesSource(data), 0, len(data)) == stream
     if stream is not None:
         for lossless in (True, False):
             seen = stream_kinds.syntax_for(stream, lossless=lossless)
@@ -48,7 +48,7 @@ def test_any_bytes_are_one_kind_of_stream_or_none(data: bytes) -> None:
 
 @given(NOISE, st.sampled_from(["jpeg", "jpeg-ls", "jpeg2000", "htj2k", "rle", None]))
 def test_any_bytes_are_looked_through_for_a_stream(data: bytes, family: str | None) -> None:
-    found = stream_kinds.described_after_junk(data, family, IMAGE)
+    found = stream_kinds.describe_stream_after_junk(data, family, IMAGE)
     assert found is None or (found.rows, found.columns) == (48, 64)
 
 
@@ -67,7 +67,7 @@ def test_any_fragments_have_one_kind_or_none(fragments: list[bytes]) -> None:
 def test_any_bytes_are_searched_for_tables(data: bytes) -> None:
     tables = streams.tables_only(data)
     assert b"".join(one for _, one in streams.split_tables(tables)) == tables
-    streams.with_tables(data, tables)
+    streams.add_tables(data, tables)
 
 
 @given(NOISE, st.sampled_from(["jpeg", "jpeg-ls", "jpeg2000", "htj2k"]))
@@ -116,9 +116,9 @@ def test_noise_as_the_value_never_becomes_pixels(data: bytes, uid: str) -> None:
 def test_any_length_of_a_data_set_without_attributes_says_nothing(length: int, data: bytes) -> None:
     data_set = DataSet(BytesSource(data), EXPLICIT_LITTLE, [])
 
-    assert known_from_length(data_set, length) == {}
+    assert deduce_from_length(data_set, length) == {}
     stream = StreamDescription("jpeg", "baseline sequential DCT", 5, 7, 1, 8)
-    known = known_from_stream(data_set, stream)
+    known = deduce_from_stream(data_set, stream)
     assert list(known.values()) == [5, 7, 1, 8, 8]
 
 

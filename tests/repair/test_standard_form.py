@@ -19,7 +19,7 @@ from dicodec.model import tags
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.repair.catalogue import ODDITIES, Severity
 from dicodec.repair.opening import open_tolerantly
-from dicodec.repair.standard_form import standard_form
+from dicodec.repair.standard_form import make_standard
 from helpers import header_witnesses
 from helpers.data_set_bytes import data_set_of, element
 from helpers.made import IMAGE_KINDS, IMPLICIT_LE, make_file
@@ -134,7 +134,7 @@ def test_a_right_file_is_left_byte_for_byte() -> None:
         report = convert(content, out, to="explicit-le", standardize=True)
         assert (report.action, out.getvalue()) == ("copied", content)
     with open_tolerantly(whole()) as file:
-        found = standard_form(file)
+        found = make_standard(file)
         assert (found.file, found.repaired, found.left) == (file, (), ())
     assert standard(whole(IMPLICIT_LE), "implicit-le") == whole(IMPLICIT_LE)
 
@@ -275,7 +275,7 @@ def test_large_values_stay_where_they_are() -> None:
     content = with_part(0x00211001, element(0x00211001, "OB", big[:-1]))
 
     with open_tolerantly(content) as file:
-        found = standard_form(file).file.data_set
+        found = make_standard(file).file.data_set
         assert found.source.size < file.data_set.source.size + len(big) + 100
         span = found.find(0x00211001)
         assert span is not None

@@ -18,7 +18,7 @@ from dicodec.part10.encoding import EXPLICIT_LITTLE, UNDEFINED_LENGTH
 from dicodec.part10.source import BytesSource
 from dicodec.part10.spliced_source import SourceRange, SplicedSource, joined_pieces
 from dicodec.repair.opening import open_tolerantly
-from dicodec.repair.standard_form import standard_form
+from dicodec.repair.standard_form import make_standard
 from dicodec.repair.tolerant_walk import walk_tolerantly
 from helpers import header_witnesses
 from helpers.data_set_bytes import (
@@ -277,7 +277,7 @@ def test_the_standard_form_of_real_files_has_a_right_structure(name: str, tmp_pa
     of_content = OF_CONTENT.get(FILES[name].name, ())
     assert [fault for fault in faults if not fault.startswith(of_content)] == []
     with open_tolerantly(result) as file:
-        assert standard_form(file).repaired == ()
+        assert make_standard(file).repaired == ()
 
 
 GROUP_1 = ("dcmdump: W: DcmItem: Invalid Element (0001", "dciodvfy: Tags out of order")

@@ -8,7 +8,7 @@ import pytest
 
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
-from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.color_space import decide_color_space
 
 FULL = ((1, 1), (1, 1), (1, 1))
 HALF = ((2, 1), (1, 1), (1, 1))
@@ -19,7 +19,7 @@ NUMBERED = (1, 2, 3)
 def decide(stated: str, kind: str = "jpeg", samples: int = 3, **stream: Any) -> tuple[str, bool]:
     image = ImagePixelDescription(8, 8, samples, stated, 8, 8, 7, 0)
     facts = {"subsampling": FULL, "component_ids": NUMBERED, **stream}
-    decided = coded_color_space(image, StreamDescription(kind, "process", **facts))
+    decided = decide_color_space(image, StreamDescription(kind, "process", **facts))
     return decided.photometric_interpretation, bool(decided.reason)
 
 

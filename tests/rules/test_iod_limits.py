@@ -15,7 +15,7 @@ from dicodec import compare, convert, convert_bytes
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.rules.iod_limits import _ROWS as ROWS
-from dicodec.rules.iod_limits import iod_departures
+from dicodec.rules.iod_limits import find_iod_departures
 from helpers.made import make_file
 from helpers.samples import native_samples
 from helpers.witnesses import iod_errors
@@ -46,7 +46,7 @@ def test_rows(
 ) -> None:
     result = replace(source, **changes)
 
-    assert len(iod_departures(sop_class, source, result, ("explicit-le", target))) == found
+    assert len(find_iod_departures(sop_class, source, result, ("explicit-le", target))) == found
 
 
 def test_a_ct_of_8_bits_is_made_and_warned_of() -> None:

@@ -12,10 +12,10 @@ from dicodec.rules.lossy import (
     RATIO_LENGTH,
     RATIO_TO_FOLLOW,
     Identity,
-    derived_image,
+    derive_image,
+    format_ratio,
     is_defined_method,
     is_same_method,
-    ratio_text,
     record_compression,
 )
 
@@ -44,7 +44,7 @@ def test_records_are_appended_and_kept_in_step(methods: list[str], ratios: list[
      (10**15, 1, "1000000000000000")],
 )  # fmt: skip
 def test_ratios_fill_the_room_reserved_for_them(native: int, encoded: int, text: str) -> None:
-    found = ratio_text(native, encoded)
+    found = format_ratio(native, encoded)
 
     assert len(found) == RATIO_LENGTH == len(RATIO_TO_FOLLOW)
     assert found.rstrip() == text
@@ -54,7 +54,7 @@ def test_ratios_fill_the_room_reserved_for_them(native: int, encoded: int, text:
 def derived(image_type: str = "ORIGINAL\\PRIMARY", earlier: str = "", uid: str | None = "1.2.9",
             sources: tuple[bytes, ...] = ()) -> dict[int, Edit]:  # fmt: skip
     source = Identity(image_type, earlier, "1.2.3", "1.2.4")
-    edits = derived_image(source, "lossy compression: X", uid, earlier_sources=sources)
+    edits = derive_image(source, "lossy compression: X", uid, earlier_sources=sources)
     assert not any(isinstance(edit, RemoveAttribute) for edit in edits)
     return {edit.tag: edit for edit in edits}
 
@@ -111,7 +111,7 @@ def test_a_source_without_a_uid_is_not_referred_to() -> None:
     source = Identity("ORIGINAL\\PRIMARY", "", "1.2.3", "")
     edits = {
         edit.tag
-        for edit in derived_image(source, "lossy compression: X", "1.2.9", listed=(b"an item",))
+        for edit in derive_image(source, "lossy compression: X", "1.2.9", listed=(b"an item",))
     }
 
     assert tags.SOP_INSTANCE_UID in edits
@@ -120,7 +120,7 @@ def test_a_source_without_a_uid_is_not_referred_to() -> None:
 
 def test_references_are_listed_by_series_where_they_have_to_be() -> None:
     source = Identity("ORIGINAL\\PRIMARY", "", "1.2.3", "1.2.4")
-    edits = derived_image(source, "X", "1.2.9", listed=(b"an item",))
+    edits = derive_image(source, "X", "1.2.9", listed=(b"an item",))
 
     assert SetSequence(tags.REFERENCED_SERIES_SEQUENCE, (b"an item",)) in edits
 

@@ -9,7 +9,7 @@ from dicodec.errors import UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss, find_by_name, list_writable
-from dicodec.rules.capabilities import capability
+from dicodec.rules.capabilities import find_capability
 from dicodec.rules.targets import _ALSO_VALID_AS, also_valid_as
 
 
@@ -36,7 +36,7 @@ def test_no_lossy_stream_is_taken_for_a_lossless_one() -> None:
 def test_every_target_says_what_it_holds_and_where_that_stands(name: str) -> None:
     syntax = find_by_name(name)
     assert syntax is not None
-    held = capability(syntax)
+    held = find_capability(syntax)
     assert held is not None
     assert held.photometric_interpretations
     assert held.bits
@@ -49,7 +49,7 @@ def test_every_target_says_what_it_holds_and_where_that_stands(name: str) -> Non
 def test_the_bits_that_are_shown_are_those_that_encoders_take(name: str) -> None:
     syntax = find_by_name(name)
     assert syntax is not None
-    held = capability(syntax)
+    held = find_capability(syntax)
     assert held is not None
     encoder = find_encoder(syntax, EncoderSettings(near=1 if name == "jpeg-ls-near" else None))
     for part in held.bits.split(", "):

@@ -22,7 +22,7 @@ from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
-from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError
 from dicodec.model.source_names import is_object_url
 from dicodec.model.wording import dump_json_line
@@ -216,7 +216,7 @@ def _adjust(options: ConversionOptions, threads: int, *, overwrite: bool) -> Con
 
 
 def _make_folder(folder: str) -> None:
-    with translated_writes():
+    with translate_write_errors():
         Path(folder).mkdir(parents=True, exist_ok=True)
 
 

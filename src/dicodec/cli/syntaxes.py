@@ -6,7 +6,7 @@ import argparse
 import json
 
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
-from dicodec.rules.capabilities import capability
+from dicodec.rules.capabilities import find_capability
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _make_row(syntax: TransferSyntax) -> dict[str, str | bool]:
-    held = capability(syntax)
+    held = find_capability(syntax)
     return {
         "name": syntax.name,
         "uid": syntax.uid,

@@ -18,7 +18,7 @@ from dicodec.cli.service_arguments import (
     parse_policies,
     parse_submit_options,
 )
-from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError
 from dicodec.service.ending_signals import find_ending_signals
 
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidOptionError("the results cannot go to the folder that is watched")
     requests = parse_submit_options(arguments, options.output)
     known = {} if arguments.policy is None else _find_policy(arguments.policy)
-    with translated_writes():
+    with translate_write_errors():
         Path(options.output).mkdir(parents=True, exist_ok=True)
     stopping = threading.Event()
     before = {

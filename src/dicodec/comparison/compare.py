@@ -20,7 +20,7 @@ from dicodec.comparison.pixels import (
 )
 from dicodec.conversion.frames.window import available_cores
 from dicodec.conversion.output.result_file import atomic_output
-from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.part10.dicom_file import DicomFile, Source
@@ -159,10 +159,10 @@ def _open(stack: ExitStack, source: Source, name: str | None, limits: Limits) ->
 
 def _readable(file: DicomFile) -> DicomFile:
     """Return a file whose sequences can be compared, as a conversion would write them anew."""
-    from dicodec.repair.standard_form import readable_form
+    from dicodec.repair.standard_form import make_readable
 
     try:
-        return readable_form(file) or file
+        return make_readable(file) or file
     except DicodecError:
         return file  # what cannot be read is compared as bytes
 
@@ -212,7 +212,7 @@ def _draw(
         with np.errstate(invalid="ignore", over="ignore"):
             errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
     content = picture_of((prepare(pair.one, samples[0]), prepare(pair.two, samples[1])), errors)
-    with atomic_output(picture, overwrite=True) as temporary, translated_writes():
+    with atomic_output(picture, overwrite=True) as temporary, translate_write_errors():
         temporary.write_bytes(content)
     return frame
 

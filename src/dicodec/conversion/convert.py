@@ -21,7 +21,10 @@ from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target, check_target, result_file
 from dicodec.conversion.output.target_stream import check_stream
 from dicodec.conversion.planning.conversion_plan import Action, Conversion
-from dicodec.conversion.planning.in_place_losses import check_nothing_left_out, moved_records
+from dicodec.conversion.planning.in_place_losses import (
+    check_nothing_left_out,
+    describe_moved_records,
+)
 from dicodec.conversion.planning.plan_conversion import plan_conversion
 from dicodec.errors import (
     ContradictionError,
@@ -189,25 +192,25 @@ def _prepare(file: DicomFile, options: ConversionOptions) -> _Opened:
 def _examine(file: DicomFile) -> DicomFile:
     """Return a file with the oddities that opening it did not come upon."""
     from dicodec.repair.catalogue import ODDITIES, Severity
-    from dicodec.repair.character_sets import misdeclared
-    from dicodec.repair.standard_form import standard_form
+    from dicodec.repair.character_sets import find_misdeclared_text
+    from dicodec.repair.standard_form import make_standard
 
-    standard = standard_form(file)
+    standard = make_standard(file)
     found = [
         oddity
         for oddity in (*standard.repaired, *standard.left)
         if ODDITIES[oddity.id].severity is not Severity.ALLOWED
     ]
-    found += misdeclared(standard.file.data_set)
+    found += find_misdeclared_text(standard.file.data_set)
     return replace(file, oddities=(*file.oddities, *found))
 
 
 def _standardize(file: DicomFile) -> _Opened:
-    from dicodec.repair.bits_stored import with_bits_of_samples
-    from dicodec.repair.standard_form import standard_form
+    from dicodec.repair.bits_stored import raise_bits_stored
+    from dicodec.repair.standard_form import make_standard
 
-    standard = standard_form(file)
-    return _Opened(with_bits_of_samples(standard.file), standard.repaired, standard.left)
+    standard = make_standard(file)
+    return _Opened(raise_bits_stored(standard.file), standard.repaired, standard.left)
 
 
 def _make_readable(file: DicomFile, error: DicodecError) -> DicomFile:
@@ -216,10 +219,10 @@ def _make_readable(file: DicomFile, error: DicodecError) -> DicomFile:
     Raises:
         DicodecError: the error that reading them brought: no reading is sure.
     """
-    from dicodec.repair.standard_form import readable_form
+    from dicodec.repair.standard_form import make_readable
 
     try:
-        readable = readable_form(file)
+        readable = make_readable(file)
     except (MalformedFileError, TruncatedFileError):
         readable = None
     if readable is None:
@@ -307,7 +310,7 @@ class _Attempt:
                 _in_data_sets(plan.pixels.result),
             )
         report.changes = _changes(conversion.file, conversion.edits)
-        if moved := moved_records(conversion.file, plan):
+        if moved := describe_moved_records(conversion.file, plan):
             report.warnings.append(moved)
 
     def _add_oddities(self, found: tuple[Oddity, ...]) -> None:

@@ -20,10 +20,10 @@ from dicodec.model.transfer_syntax import list_writable
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.repair.catalogue import ODDITIES
-from dicodec.repair.character_sets import misdeclared
+from dicodec.repair.character_sets import find_misdeclared_text
 from dicodec.repair.opening import open_tolerantly
-from dicodec.repair.standard_form import standard_form
-from dicodec.rules.color_space import coded_color_space
+from dicodec.repair.standard_form import make_standard
+from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.stream_contradictions import stream_contradictions
 
 _MODALITY = 0x00080060
@@ -133,13 +133,13 @@ def inspect(source: Source, limits: Limits = DEFAULT_LIMITS) -> Inspection:
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else None
     try:
         with open_tolerantly(source, limits) as file:
-            return _inspected(file, name)
+            return _inspect(file, name)
     except DicodecError as error:
         error.with_location(path=name)
         raise
 
 
-def _inspected(file: DicomFile, name: str | None) -> Inspection:
+def _inspect(file: DicomFile, name: str | None) -> Inspection:
     found = Inspection(
         source=name,
         size=file.source.size,
@@ -161,8 +161,12 @@ def _inspected(file: DicomFile, name: str | None) -> Inspection:
 def _add_oddities(found: Inspection, file: DicomFile) -> None:
     oddities = file.oddities
     try:
-        standard = standard_form(file)
-        oddities += (*standard.repaired, *standard.left, *misdeclared(standard.file.data_set))
+        standard = make_standard(file)
+        oddities += (
+            *standard.repaired,
+            *standard.left,
+            *find_misdeclared_text(standard.file.data_set),
+        )
     except ReadError as error:
         found.problems.append(f"it cannot be standardized: {error}")
     found.oddities = tuple(_finding(oddity) for oddity in oddities)
@@ -200,7 +204,7 @@ def _add_pixels(found: Inspection, file: DicomFile) -> FrameSurvey | None:
         f"{one.reason}: {one.reading}" if one.reading else one.reason
         for one in stream_contradictions(found.image, found.stream)
     ]
-    color = coded_color_space(found.image, found.stream)
+    color = decide_color_space(found.image, found.stream)
     if color.reason:
         found.coded_as = color.photometric_interpretation
         found.problems.append(f"taken as {color.photometric_interpretation}: {color.reason}")

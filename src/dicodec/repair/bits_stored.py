@@ -14,7 +14,7 @@ from dicodec.errors import DicodecError, FrameMismatchError
 from dicodec.model import tags
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
-from dicodec.repair.image_attributes import Known, corrections, told
+from dicodec.repair.image_attributes import Known, corrections, describe_corrections
 from dicodec.rules.claimed_sizes import check_decoded_size
 
 if TYPE_CHECKING:  # loads NumPy, which few files need here
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # loads NumPy, which few files need here
     from dicodec.model.image import ImagePixelDescription
 
 
-def with_bits_of_samples(file: DicomFile) -> DicomFile:
+def raise_bits_stored(file: DicomFile) -> DicomFile:
     """Return a file whose Bits Stored holds all samples, if it did not.
 
     A frame that cannot be decoded leaves the file as it is: its own error comes when it has to be.
@@ -51,7 +51,10 @@ def with_bits_of_samples(file: DicomFile) -> DicomFile:
     return replace(
         file,
         frames=replace(frames, description=described),
-        oddities=(*file.oddities, *told(file.data_set, known, "by the samples in the streams")),
+        oddities=(
+            *file.oddities,
+            *describe_corrections(file.data_set, known, "by the samples in the streams"),
+        ),
         corrections=(*file.corrections, *corrections(known)),
     )
 

@@ -18,7 +18,7 @@ TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """Value representations whose characters Specific Character Set tells (PS3.5 6.1.2.3)."""
 
 
-def misdeclared(data_set: DataSet) -> list[Oddity]:
+def find_misdeclared_text(data_set: DataSet) -> list[Oddity]:
     """Return an oddity if text is not in the stated character set, and all of it is UTF-8.
 
     Only an illegal byte counts: UTF-8 read as Latin-1 is nonsense, but legal.
@@ -37,7 +37,9 @@ def misdeclared(data_set: DataSet) -> list[Oddity]:
     return [Oddity("misdeclared-character-set", text, first.start)]
 
 
-def unreadable(data_set: DataSet, character_set: str, left_out: Container[int]) -> list[int]:
+def find_unreadable_text(
+    data_set: DataSet, character_set: str, left_out: Container[int]
+) -> list[int]:
     """Return the tags of top level elements with text that is not in a character set.
 
     Args:

@@ -20,7 +20,7 @@ _PALETTES = ((0x00281201, 0x00281221), (0x00281202, 0x00281222), (0x00281203, 0x
 """Data of red, green and blue Palette Color Lookup Tables, plain or segmented."""
 
 
-def known_from_colors(
+def deduce_from_colors(
     data_set: DataSet,
     image: ImagePixelDescription,
     family: str | None,

@@ -21,9 +21,7 @@ _WRAPPERS = (
 )
 
 
-def really_deflated(
-    source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
-) -> bool:
+def detect_deflate(source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool) -> bool:
     """Return whether a deflate stream with a data set in it follows group 2.
 
     Args:
@@ -34,7 +32,7 @@ def really_deflated(
     """
     head = source.read(start, _LOOKED_AT)
     for window_bits, wrapper in _WRAPPERS:
-        if not begins_data_set(_inflated(head, window_bits)):
+        if not begins_data_set(_inflate(head, window_bits)):
             continue
         if not stated:
             oddities.append(
@@ -57,7 +55,7 @@ def really_deflated(
     return stated
 
 
-def _inflated(head: bytes, window_bits: int) -> bytes:
+def _inflate(head: bytes, window_bits: int) -> bytes:
     try:
         return zlib.decompressobj(window_bits).decompress(head, _ELEMENT)
     except zlib.error:

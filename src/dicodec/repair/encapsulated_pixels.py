@@ -20,23 +20,23 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.frames import find_frames
 from dicodec.repair import stream_kinds, streams
-from dicodec.repair.colors import known_from_colors
+from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
 from dicodec.repair.deflated_frames import DeflateMender, wrapper_of
 from dicodec.repair.frame_boundaries import find_boundaries, is_whole_rle
-from dicodec.repair.frame_counts import counted_frames, frames_in_groups, frames_in_table
+from dicodec.repair.frame_counts import count_frames, frames_in_groups, frames_in_table
 from dicodec.repair.frame_sizes import size_is_sure
-from dicodec.repair.high_bit import OF_WORDS, frame_words, known_from_bits
+from dicodec.repair.high_bit import OF_WORDS, deduce_from_bits, frame_words
 from dicodec.repair.image_attributes import (
     Known,
     corrections,
-    known_from_stream,
+    deduce_from_stream,
+    describe_corrections,
     stated_frames,
-    told,
 )
-from dicodec.repair.overlay_positions import known_overlay_position
+from dicodec.repair.overlay_positions import deduce_overlay_position
 from dicodec.repair.streams import HUFFMAN
-from dicodec.rules.color_space import coded_color_space, colors_agree
+from dicodec.rules.color_space import colors_agree, decide_color_space
 
 _BY_STREAM = "by its streams"
 _SIZES = frozenset({tags.ROWS, tags.COLUMNS, tags.SAMPLES_PER_PIXEL})
@@ -70,7 +70,7 @@ class EncapsulatedRepair:
         stream = self._first_stream()
         self._judge_syntax(stream)
         if stream is not None:
-            self._known |= known_from_stream(self._file.data_set, stream)
+            self._known |= deduce_from_stream(self._file.data_set, stream)
         if stated_frames(self._file.data_set) is None:
             self._known[tags.NUMBER_OF_FRAMES] = str(len(self._walked.fragment_starts) - 1)
         if self._known or self._oddities:
@@ -109,16 +109,16 @@ class EncapsulatedRepair:
 
     def _first_stream(self) -> StreamDescription | None:
         start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
-        stream = stream_kinds.described_at(self._source, start, length)
+        stream = stream_kinds.describe_stream_at(self._source, start, length)
         frames, image = self._frames.encapsulated, self._image
         if stream is not None or frames is None or image is None:
             return stream
         first = frames.fragments_of(0)
         if len(first) > 1 or self._syntax.family in stream_kinds.STARTS:
             data = frames.stored(self._source, 0)
-            stream = stream_kinds.described_whole(data)
+            stream = stream_kinds.describe_whole_stream(data)
             if stream is None:
-                stream = stream_kinds.described_after_junk(data, self._syntax.family, image)
+                stream = stream_kinds.describe_stream_after_junk(data, self._syntax.family, image)
                 if stream is not None:
                     self._note("junk-before-stream", "the first stream begins after other bytes")
         return stream
@@ -233,11 +233,11 @@ class EncapsulatedRepair:
 
         if stream is not None:
             plain = replace(image, photometric_interpretation=color, samples_per_pixel=3)
-            color = coded_color_space(plain, stream).photometric_interpretation
+            color = decide_color_space(plain, stream).photometric_interpretation
         elif family in stream_kinds.STARTS:  # it cannot be read; decoding will report it
             return True
         try:
-            known = known_from_colors(self._file.data_set, image, family, fits, color)
+            known = deduce_from_colors(self._file.data_set, image, family, fits, color)
         except MalformedFileError as error:
             self._frames = replace(self._frames, description=None, fault=error, encapsulated=None)
             return False
@@ -285,7 +285,7 @@ class EncapsulatedRepair:
         if len(frames) == image.number_of_frames and not unstated:
             return
         stated = None if unstated else image.number_of_frames
-        count = counted_frames(self._walked, frames, self._syntax, image, stream, stated)
+        count = count_frames(self._walked, frames, self._syntax, image, stream, stated)
         if count is not None:
             self._known[tags.NUMBER_OF_FRAMES] = str(count)
             self._read_again()  # the offset table may be right after all
@@ -301,7 +301,7 @@ class EncapsulatedRepair:
         limits = self._file.data_set.limits
         with suppress(DicodecError):  # asking for frames will report it
             words = frame_words(self._source, frames, self._syntax, image, limits)
-            if known := known_from_bits(words, image):
+            if known := deduce_from_bits(words, image):
                 self._known |= known
                 self._read_again()
 
@@ -312,7 +312,7 @@ class EncapsulatedRepair:
         data_set = self._file.data_set
         with suppress(DicodecError):  # asking for frames will report it
             words = frame_words(self._source, frames, self._syntax, image, data_set.limits)
-            if known := known_overlay_position(data_set, image, words):
+            if known := deduce_overlay_position(data_set, image, words):
                 self._known |= known
                 self._read_again()
 
@@ -331,7 +331,7 @@ class EncapsulatedRepair:
             head = self._source.read(frames.starts[0], rle.HEADER_SIZE)
             if stream_kinds.may_be_rle_header(head, frames.frame_length(0), image):
                 planes = stream_kinds.planes_of(image)
-                found = streams.rle_oddities(head, frames.starts[0], planes)
+                found = streams.find_rle_oddities(head, frames.starts[0], planes)
                 self._oddities += found
                 size = (image.rows * image.columns * min(image.bits_allocated, 8) + 7) // 8
                 mend = streams.RleMender(planes, size) if found else None
@@ -389,7 +389,7 @@ class EncapsulatedRepair:
             end = frames.starts[last] + frames.lengths[last]
             if self._source.read(end - tail, tail).endswith(_ENDS):
                 continue
-            data = streams.with_tables(frames.stored(self._source, frame), tables)
+            data = streams.add_tables(frames.stored(self._source, frame), tables)
             try:
                 _, view = stream_kinds.CHECK_WHOLE[stream.kind](data)
             except FrameError:
@@ -415,7 +415,7 @@ class EncapsulatedRepair:
             with suppress(MalformedFileError):
                 find_frames(given, self._frames.span, self._file.syntax, stale)
             kept = [one for one in kept if one not in stale] + self._read
-        found = told(self._file.data_set, self._known, _BY_STREAM)
+        found = describe_corrections(self._file.data_set, self._known, _BY_STREAM)
         return replace(
             self._file,
             syntax=self._syntax,

@@ -24,14 +24,14 @@ from dicodec.repair.stream_kinds import (
     CHECK_WHOLE,
     END,
     STARTS,
-    described_at,
+    describe_stream_at,
     kind_without_signature,
     says_lossless,
     syntax_for,
 )
 
 
-def really_encapsulated(
+def recognise_syntax(
     stated: str,
     syntax: TransferSyntax | None,
     walked: WalkedDataSet,
@@ -47,7 +47,7 @@ def really_encapsulated(
         span: of Pixel Data.
         oddities: differences are added.
     """
-    image = described_image(walked.data_set, span)
+    image = describe_image(walked.data_set, span)
     if span.undefined:
         seen = _of_fragments(syntax, walked, image)
     elif _enter_items(syntax, walked, span, oddities):
@@ -58,7 +58,7 @@ def really_encapsulated(
     else:
         seen = _native(stated, syntax, walked.data_set, span, image)
     if seen is not None:
-        oddities.append(_told(stated, syntax, seen, span))
+        oddities.append(_describe_difference(stated, syntax, seen, span))
     return seen
 
 
@@ -112,7 +112,7 @@ def _enter_items(
     if table.length % 4:
         return False
     native = syntax is None or syntax.native
-    if native and described_at(source, fragments[0].value, fragments[0].length) is None:
+    if native and describe_stream_at(source, fragments[0].value, fragments[0].length) is None:
         return False
     walked.fragment_starts.extend(item.value for item in items)
     walked.fragment_lengths.extend(item.length for item in items)
@@ -124,7 +124,7 @@ def _enter_items(
 _DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
-def described_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescription | None:
+def describe_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescription | None:
     """Return the data set's description of its pixels; None if it is incomplete."""
     try:
         return image_description(data_set, span.tag, [])
@@ -132,7 +132,7 @@ def described_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescripti
         return None
 
 
-def _told(
+def _describe_difference(
     stated: str, syntax: TransferSyntax | None, seen: TransferSyntax, span: ElementSpan
 ) -> Oddity:
     if not stated:
@@ -165,7 +165,7 @@ def _of_fragments(
     source = walked.data_set.source
     if not starts:
         return None
-    stream = described_at(source, starts[0], lengths[0])
+    stream = describe_stream_at(source, starts[0], lengths[0])
     if stream is not None:
         return syntax_for(stream, lossless=_says_lossless(syntax, walked.data_set))
     if image is None:
@@ -201,7 +201,7 @@ def bare_stream(
 
     None if there is none, or if the value can be native samples as well.
     """
-    stream = described_at(walked.data_set.source, span.value, span.length)
+    stream = describe_stream_at(walked.data_set.source, span.value, span.length)
     if stream is None or image is None:
         return stream
     size = image.native_size

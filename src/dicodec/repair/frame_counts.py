@@ -11,12 +11,12 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import Walker
 from dicodec.part10.fragments import EncapsulatedFrames
-from dicodec.repair.stream_kinds import CHECK_WHOLE, described, inflates_to, is_rle_header
+from dicodec.repair.stream_kinds import CHECK_WHOLE, describe_stream, inflates_to, is_rle_header
 
 _PER_FRAME_GROUPS = 0x52009230
 
 
-def counted_frames(
+def count_frames(
     walked: WalkedDataSet,
     frames: EncapsulatedFrames,
     syntax: TransferSyntax,
@@ -69,7 +69,7 @@ def _is_whole(
         return syntax.family == "deflated-frame" and inflates_to(data, size)
     try:
         check_whole = CHECK_WHOLE.get(first.kind)
-        stream = check_whole(data)[0] if check_whole else described(data)
+        stream = check_whole(data)[0] if check_whole else describe_stream(data)
     except DicodecError:
         return False
     return stream is not None and (stream.kind, stream.rows, stream.columns) == (

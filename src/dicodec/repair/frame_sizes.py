@@ -12,7 +12,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.fragments import EncapsulatedFrames
-from dicodec.repair.stream_kinds import described_whole
+from dicodec.repair.stream_kinds import describe_whole_stream
 from dicodec.repair.streams import Decode, is_exactly_filled
 
 
@@ -41,7 +41,7 @@ def size_is_sure(
     size = (stream.kind, stream.rows, stream.columns, stream.components)
     try:
         for frame in range(len(frames)):
-            one = described_whole(frames.stored(source, frame))
+            one = describe_whole_stream(frames.stored(source, frame))
             if one is None or (one.kind, one.rows, one.columns, one.components) != size:
                 return False
         first = frames.stored(source, 0)

@@ -26,7 +26,7 @@ OF_WORDS = frozenset({"rle", "deflated-frame", "encapsulated-uncompressed"})
 _PIECE = 1 << 22
 
 
-def known_from_bits(words: Iterable[NDArray[Any]], image: ImagePixelDescription) -> Known:
+def deduce_from_bits(words: Iterable[NDArray[Any]], image: ImagePixelDescription) -> Known:
     """Return High Bit as Bits Stored - 1 if it is stated higher and all samples show it.
 
     They do if bits below the stated position of samples are set, which would be lost, and every

@@ -34,7 +34,7 @@ def corrections(known: Known) -> tuple[Edit, ...]:
     )
 
 
-def told(data_set: DataSet, known: Known, by: str) -> list[Oddity]:
+def describe_corrections(data_set: DataSet, known: Known, by: str) -> list[Oddity]:
     """Return an oddity for each attribute that says something else than was found.
 
     Args:
@@ -61,7 +61,7 @@ def told(data_set: DataSet, known: Known, by: str) -> list[Oddity]:
     return found
 
 
-def known_from_stream(data_set: DataSet, stream: StreamDescription) -> Known:
+def deduce_from_stream(data_set: DataSet, stream: StreamDescription) -> Known:
     """Return a stream's sizes and bits if the data set's own are impossible.
 
     The stream's explicit values control decoding (PS3.5 8.2.1).
@@ -91,7 +91,7 @@ def known_from_stream(data_set: DataSet, stream: StreamDescription) -> Known:
     return known
 
 
-def known_from_length(data_set: DataSet, length: int) -> Known:
+def deduce_from_length(data_set: DataSet, length: int) -> Known:
     """Return the one attribute that is missing or impossible, if the length leaves one value.
 
     Args:
@@ -152,7 +152,7 @@ def _solved(
     return {**known, tag: str(value) if tag == tags.NUMBER_OF_FRAMES else value}
 
 
-def known_from_excess(data_set: DataSet, image: ImagePixelDescription, length: int) -> Known:
+def deduce_from_excess(data_set: DataSet, image: ImagePixelDescription, length: int) -> Known:
     """Return the right value of one attribute if native Pixel Data is that much longer.
 
     YBR_FULL_422 or YBR_PARTIAL_422 that was stored with all of its chroma, frames that nobody

@@ -30,9 +30,9 @@ class _StandardRepairs(Repairs):
     def deflated(
         self, source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
     ) -> bool:
-        from dicodec.repair.deflated_data_sets import really_deflated
+        from dicodec.repair.deflated_data_sets import detect_deflate
 
-        return really_deflated(source, start, oddities, stated=stated)
+        return detect_deflate(source, start, oddities, stated=stated)
 
     def walk(
         self, source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
@@ -62,23 +62,23 @@ class _StandardRepairs(Repairs):
             return syntax_without_pixels(stated, walked.data_set.encoding, oddities)
         if syntax is not None and syntax.encapsulated == span.undefined:
             return None  # the kind of stream is judged once everything is read
-        from dicodec.repair.encapsulation import really_encapsulated
+        from dicodec.repair.encapsulation import recognise_syntax
 
-        return really_encapsulated(stated, syntax, walked, span, oddities)
+        return recognise_syntax(stated, syntax, walked, span, oddities)
 
     def whole(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         if file.oddities or not file.frames.present:
-            from dicodec.repair.vendors import as_of_vendor
+            from dicodec.repair.vendors import translate_vendor_file
 
-            file = as_of_vendor(file)
+            file = translate_vendor_file(file)
         if not file.frames.present or file.frames.empty:
             return file
         judged = any(one.id in _JUDGED for one in file.oddities)
         if _is_as_described(file.frames) and not judged:
             return file
-        from dicodec.repair.pixel_data import with_pixel_data_repaired
+        from dicodec.repair.pixel_data import repair_pixel_data
 
-        return with_pixel_data_repaired(file, walked)
+        return repair_pixel_data(file, walked)
 
 
 _JUDGED = frozenset({"missing-attribute", "overlay-in-samples"})

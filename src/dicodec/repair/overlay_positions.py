@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def known_overlay_position(
+def deduce_overlay_position(
     data_set: DataSet, image: ImagePixelDescription, words: Iterable[NDArray[Any]]
 ) -> Known:
     """Return the bit that an overlay is in, if it cannot be the one that is stated.

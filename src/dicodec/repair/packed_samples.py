@@ -23,7 +23,7 @@ from dicodec.repair.image_attributes import Known, corrections
 _PACKED = 12
 
 
-def with_samples_unpacked(file: DicomFile) -> DicomFile | None:
+def unpack_samples(file: DicomFile) -> DicomFile | None:
     """Return a file whose samples take 16 bits each, None if they are not packed in 12.
 
     The length of Pixel Data has to show that they are, in little endian: in big endian
@@ -45,7 +45,7 @@ def with_samples_unpacked(file: DicomFile) -> DicomFile | None:
         return None
     if length == whole or span.length not in {length, length + length % 2}:
         return None
-    unpacked = UnpackedSource(data_set.source, span.value, length, (3, 4), _unpacked)
+    unpacked = UnpackedSource(data_set.source, span.value, length, (3, 4), _unpack)
     start = data_set.source.size
     source = SplicedSource(
         (SourceRange(data_set.source, 0, start), SourceRange(unpacked, 0, unpacked.size))
@@ -66,7 +66,7 @@ def with_samples_unpacked(file: DicomFile) -> DicomFile | None:
     )
 
 
-def _unpacked(packed: bytes) -> bytes:
+def _unpack(packed: bytes) -> bytes:
     """Return two bytes for each 12 bits; of a last half block one sample is left."""
     import numpy as np
 

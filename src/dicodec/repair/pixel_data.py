@@ -12,19 +12,19 @@ from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames, find_frames
-from dicodec.repair.colors import known_from_colors
+from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import as_fragments
-from dicodec.repair.high_bit import holds_words, known_from_bits, native_words
+from dicodec.repair.high_bit import deduce_from_bits, holds_words, native_words
 from dicodec.repair.image_attributes import (
     Known,
     corrections,
-    known_from_excess,
-    known_from_length,
-    told,
+    deduce_from_excess,
+    deduce_from_length,
+    describe_corrections,
 )
-from dicodec.repair.overlay_positions import known_overlay_position
-from dicodec.repair.packed_samples import with_samples_unpacked
+from dicodec.repair.overlay_positions import deduce_overlay_position
+from dicodec.repair.packed_samples import unpack_samples
 from dicodec.repair.unknown_words import with_words_in_order
 from dicodec.rules.color_space import colors_agree
 
@@ -32,7 +32,7 @@ _BY_LENGTH = "by the length of Pixel Data"
 _BY_BITS = "by the bits that samples have set"
 
 
-def with_pixel_data_repaired(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+def repair_pixel_data(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     """Return a file whose Pixel Data is read in its real form.
 
     Args:
@@ -59,7 +59,7 @@ def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     if frames.missing:
         return _described(file, walked, {}, "")
     if span.tag != tags.PIXEL_DATA:
-        known = known_from_excess(data_set, image, span.length) if image is not None else {}
+        known = deduce_from_excess(data_set, image, span.length) if image is not None else {}
         return _described(file, walked, known, _BY_LENGTH)
     oddities: list[Oddity] = []
     syntax = as_fragments(file.syntax, walked, span, image, oddities)
@@ -67,21 +67,21 @@ def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         found = find_frames(walked, span, syntax, oddities)
         bare = replace(file, syntax=syntax, frames=found, oddities=(*file.oddities, *oddities))
         return EncapsulatedRepair(bare, walked).repaired()
-    unpacked = with_samples_unpacked(file)
+    unpacked = unpack_samples(file)
     if unpacked is not None:
         return unpacked
     by = _BY_LENGTH
-    known = known_from_length(data_set, span.length) if _is_undescribed(file) else {}
+    known = deduce_from_length(data_set, span.length) if _is_undescribed(file) else {}
     if not known and image is not None and image.high_bit >= image.bits_stored:
         big_endian = not file.syntax.pixels_little_endian
         words = native_words(data_set.source, span, image, big_endian=big_endian)
-        known = known_from_bits(words, image)
+        known = deduce_from_bits(words, image)
         by = _BY_BITS
     if tags.BITS_STORED in known:
         known |= _bits_of_words(file, walked, known)
     agrees = image is not None and colors_agree(image, file.syntax.family)
     if not known and image is not None and agrees and frames.excess > 1:
-        known = known_from_excess(data_set, image, span.length)
+        known = deduce_from_excess(data_set, image, span.length)
     return _described(file, walked, known, by)
 
 
@@ -95,7 +95,7 @@ def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) ->
         by: their source, in words.
     """
     span, data_set = file.frames.span, file.data_set
-    told_of = told(data_set, known, by)
+    told_of = describe_corrections(data_set, known, by)
     frames = find_frames(walked, span, file.syntax, [], known) if known else file.frames
     image = frames.description
     if image is not None and not colors_agree(image, file.syntax.family):
@@ -103,13 +103,13 @@ def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) ->
             colors = _colors_by_length(data_set, frames, image)
         except MalformedFileError as error:
             return replace(file, frames=replace(frames, description=None, fault=error))
-        told_of += told(data_set, colors, _BY_LENGTH)
+        told_of += describe_corrections(data_set, colors, _BY_LENGTH)
         known = {**known, **colors}
     if image is not None and not frames.missing:
         big_endian = not file.syntax.pixels_little_endian
         words = native_words(data_set.source, span, image, big_endian=big_endian)
-        overlays = known_overlay_position(data_set, image, words)
-        told_of += told(data_set, overlays, _BY_BITS)
+        overlays = deduce_overlay_position(data_set, image, words)
+        told_of += describe_corrections(data_set, overlays, _BY_BITS)
         known = {**known, **overlays}
     if not known:
         length = _other_length(frames)
@@ -136,7 +136,7 @@ def _colors_by_length(data_set: DataSet, frames: Frames, image: ImagePixelDescri
     def fits(one: ImagePixelDescription) -> bool:
         return length in {one.native_size, one.native_size + one.native_size % 2}
 
-    return known_from_colors(data_set, image, frames.syntax.family, fits)
+    return deduce_from_colors(data_set, image, frames.syntax.family, fits)
 
 
 def _bits_of_words(file: DicomFile, walked: WalkedDataSet, known: Known) -> Known:

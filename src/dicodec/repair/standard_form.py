@@ -42,7 +42,7 @@ class Standardized:
     left: tuple[Oddity, ...]
 
 
-def standard_form(file: DicomFile) -> Standardized:
+def make_standard(file: DicomFile) -> Standardized:
     """Bring a file to its standard form.
 
     Raises:
@@ -62,7 +62,7 @@ def standard_form(file: DicomFile) -> Standardized:
     return Standardized(file, repaired, left)
 
 
-def readable_form(file: DicomFile) -> DicomFile | None:
+def make_readable(file: DicomFile) -> DicomFile | None:
     """Return a file whose sequences can be read, too; None if nothing had to be changed.
 
     Opening reads sequences only if their undefined length leaves no other way.

@@ -47,7 +47,7 @@ CHECK_WHOLE = {
 """Functions that find the end of a stream of a kind."""
 
 
-def described(data: bytes) -> StreamDescription | None:
+def describe_stream(data: bytes) -> StreamDescription | None:
     """Describe an image stream; None if no such stream begins here.
 
     Raises:
@@ -64,15 +64,15 @@ def described(data: bytes) -> StreamDescription | None:
     return None
 
 
-def described_whole(data: bytes) -> StreamDescription | None:
+def describe_whole_stream(data: bytes) -> StreamDescription | None:
     """Describe a whole frame's stream; None if it is not a stream, or cut short."""
     try:
-        return described(data)
+        return describe_stream(data)
     except TruncatedFrameError:
         return None
 
 
-def described_at(source: ByteSource, start: int, length: int) -> StreamDescription | None:
+def describe_stream_at(source: ByteSource, start: int, length: int) -> StreamDescription | None:
     """Describe the stream at an offset; None if there is none.
 
     Args:
@@ -83,7 +83,7 @@ def described_at(source: ByteSource, start: int, length: int) -> StreamDescripti
     size = min(length, HEAD_SIZE)
     while True:
         try:
-            return described(source.read(start, size))
+            return describe_stream(source.read(start, size))
         except TruncatedFrameError:
             if size >= length:
                 return None
@@ -100,18 +100,18 @@ def headers_of(head: bytes, stream: StreamDescription) -> bytes:
         head: the first bytes of the stream.
         stream: its description.
     """
-    if stream.kind not in STARTS or described_whole(head) != stream:
+    if stream.kind not in STARTS or describe_whole_stream(head) != stream:
         return b""
     short, enough = 0, len(head)
     while enough - short > 1:
         middle = (short + enough) // 2
         short, enough = (
-            (short, middle) if described_whole(head[:middle]) == stream else (middle, enough)
+            (short, middle) if describe_whole_stream(head[:middle]) == stream else (middle, enough)
         )
     return head[:enough]
 
 
-def described_after_junk(
+def describe_stream_after_junk(
     data: bytes, family: str | None, image: ImagePixelDescription
 ) -> StreamDescription | None:
     """Return the stream that begins within these bytes, if it is of the image's own size.
@@ -125,7 +125,7 @@ def described_after_junk(
     start = data.find(signature) if signature else -1
     if start <= 0:
         return None
-    stream = described_whole(data[start:])
+    stream = describe_whole_stream(data[start:])
     return stream if stream and (stream.rows, stream.columns) == image.shape[:2] else None
 
 

@@ -70,7 +70,7 @@ class StreamMender:
             CorruptFrameError: the data is not of the tables that are assumed.
         """
         if self.tables:
-            stream = with_tables(stream, self.tables)
+            stream = add_tables(stream, self.tables)
             if self.assumed and not is_exactly_filled(stream, self.decode, self.kind):
                 raise CorruptFrameError(
                     "the JPEG stream has no Huffman tables, and is not of the usual ones"
@@ -167,7 +167,7 @@ def is_exactly_filled(stream: bytes, decode: Decode, kind: str) -> bool:
         return False
 
 
-def with_tables(stream: bytes, tables: bytes) -> bytes:
+def add_tables(stream: bytes, tables: bytes) -> bytes:
     """Return a JPEG stream with tables of which it has none (ISO/IEC 10918-1 B.5).
 
     Args:
@@ -252,7 +252,7 @@ class RleMender:
         return rle.join_segments([bytes(plane) for plane in planes])
 
 
-def rle_oddities(head: bytes, offset: int, planes: int) -> list[Oddity]:
+def find_rle_oddities(head: bytes, offset: int, planes: int) -> list[Oddity]:
     """Return the oddities of the header of an RLE frame (PS3.5 G.3, G.5).
 
     Args:

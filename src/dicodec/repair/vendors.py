@@ -19,7 +19,7 @@ _ELSCINT_GROUP = 0x07A1
 _PAPYRUS_GROUP = 0x0041
 
 
-def as_of_vendor(file: DicomFile) -> DicomFile:
+def translate_vendor_file(file: DicomFile) -> DicomFile:
     """Return a file whose vendor's or old conventions are replaced by DICOM's.
 
     Raises:
@@ -145,13 +145,11 @@ def _of_papyrus(file: DicomFile) -> DicomFile:
     oddities = [
         Oddity("papyrus", "the image of a Papyrus 3 file, in its private sequence", span.start)
     ]
-    from dicodec.repair.encapsulation import really_encapsulated
+    from dicodec.repair.encapsulation import recognise_syntax
 
     syntax = file.syntax
     if found[0].undefined:
-        syntax = (
-            really_encapsulated(file.stated_syntax, syntax, walked, found[0], oddities) or syntax
-        )
+        syntax = recognise_syntax(file.stated_syntax, syntax, walked, found[0], oddities) or syntax
     frames = find_frames(walked, found[0], syntax, oddities)
     return replace(
         file,

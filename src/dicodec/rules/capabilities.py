@@ -57,6 +57,6 @@ _BY_NAME = {
 _BY_NAME["jpeg-lossless-p14"] = _BY_NAME["jpeg-lossless"]
 
 
-def capability(syntax: TransferSyntax) -> Capability | None:
+def find_capability(syntax: TransferSyntax) -> Capability | None:
     """Return the images that a transfer syntax can hold; None if it is not a target."""
     return _BY_NAME.get(syntax.name) or _BY_FAMILY.get(syntax.family or "")

@@ -55,7 +55,7 @@ def exists_in(photometric_interpretation: str, family: str | None) -> bool:
     return families is None or family in families
 
 
-def coded_color_space(image: ImagePixelDescription, stream: StreamDescription) -> ColorSpace:
+def decide_color_space(image: ImagePixelDescription, stream: StreamDescription) -> ColorSpace:
     """Decide the Photometric Interpretation of the samples in a stream."""
     stated = image.photometric_interpretation
     if image.samples_per_pixel != 3:

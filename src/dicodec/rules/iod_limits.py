@@ -114,7 +114,7 @@ def is_allowed(sop_class: str, image: ImagePixelDescription, target: str) -> boo
     return limit is None or _allows(limit, image, target)
 
 
-def iod_departures(
+def find_iod_departures(
     sop_class: str,
     source: ImagePixelDescription,
     result: ImagePixelDescription,

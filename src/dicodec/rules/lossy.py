@@ -43,7 +43,7 @@ def is_defined_method(method: str) -> bool:
     return method in STREAM_METHODS.values() or method in VIDEO_METHODS
 
 
-def ratio_text(native_size: int, encoded_size: int) -> str:
+def format_ratio(native_size: int, encoded_size: int) -> str:
     """Return a measured compression ratio as a DS value, padded to the room reserved for it.
 
     PS3.3 C.7.6.1.1.5.2: the ratio is approximate; four decimals are more than it means.
@@ -52,7 +52,7 @@ def ratio_text(native_size: int, encoded_size: int) -> str:
     return f"{ratio:.4f}"[:RATIO_LENGTH].ljust(RATIO_LENGTH)
 
 
-def in_step(
+def append_compression(
     methods: Sequence[str], ratios: Sequence[str], method: str, ratio: str
 ) -> tuple[list[str], list[str]]:
     """Return methods and ratios with one more of each, the n-th of one with the n-th of the other.
@@ -71,7 +71,7 @@ def record_compression(
     method: str, earlier_methods: Sequence[str], earlier_ratios: Sequence[str], ratio: str
 ) -> tuple[Edit, ...]:
     """Record one more lossy compression; earlier records stay (C.7.6.1.1.5.2)."""
-    return record_history(*in_step(earlier_methods, earlier_ratios, method, ratio))
+    return record_history(*append_compression(earlier_methods, earlier_ratios, method, ratio))
 
 
 def record_history(methods: Sequence[str], ratios: Sequence[str]) -> tuple[Edit, ...]:
@@ -134,7 +134,7 @@ class Identity(NamedTuple):
         )
 
 
-def derived_image(
+def derive_image(
     source: Identity,
     description: str,
     new_instance_uid: str | None,

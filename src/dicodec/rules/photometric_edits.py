@@ -146,7 +146,7 @@ class LookUpTable(NamedTuple):
     bits: int
 
 
-def mirrored_table(
+def mirror_table(
     table: LookUpTable, gray: GrayAttributes, image: ImagePixelDescription
 ) -> LookUpTable:
     """Return the table that shows inverted samples as they were shown before.
@@ -214,7 +214,7 @@ def inversion_edits(
             hint="keep the Photometric Interpretation; viewers show either",
         )
     for table in voi_tables:
-        mirrored_table(table, gray, image)
+        mirror_table(table, gray, image)
     edits: list[Edit] = []
     if gray.window_centers:
         middle = _middle(gray, image)

@@ -50,7 +50,7 @@ class Meaning(NamedTuple):
     labels: bool
 
 
-def meaning_of(
+def find_meaning(
     sop_class: str, segmentation_type: str, photometric: str, present: Collection[int]
 ) -> Meaning | None:
     """Return the meaning of stored values, or None if they are gray levels or colors.
@@ -80,7 +80,7 @@ def meaning_of(
     return None
 
 
-def fill_values(image: ImagePixelDescription, padding: float | None) -> tuple[float, ...]:
+def choose_fill_values(image: ImagePixelDescription, padding: float | None) -> tuple[float, ...]:
     """Return the samples of a pixel of a lost frame.
 
     Pixel Padding Value, if there is one. If not, the darkest gray: the largest value in

@@ -27,7 +27,7 @@ from dicodec.options import ConversionSettings
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.report import ConversionReport
 from dicodec.rules.per_frame_attributes import PerFrame, values_of_frames
-from dicodec.rules.stored_values import fill_values
+from dicodec.rules.stored_values import choose_fill_values
 from helpers.data_set_bytes import element, item, sequence
 from helpers.made import IMAGE_KINDS, make_file
 from helpers.real_files import real_files
@@ -252,7 +252,7 @@ def test_the_last_fragments_of_a_frame_are_missing() -> None:
 def test_what_stands_for_nothing(kind: str, padding: int | None, expected: tuple[int, ...]) -> None:
     with open_dicom(IMAGE_KINDS[kind].make()[0]) as file:
         assert file.frames.present
-        assert fill_values(file.frames.image, padding) == expected
+        assert choose_fill_values(file.frames.image, padding) == expected
 
 
 @pytest.mark.parametrize("signed", [False, True])

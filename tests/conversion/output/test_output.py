@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from dicodec import convert, convert_bytes
-from dicodec.conversion.output.result_file import atomic_output, check_target, opened_for_writing
+from dicodec.conversion.output.result_file import atomic_output, check_target, open_for_writing
 from dicodec.errors import (
     CorruptFrameError,
     DicodecError,
@@ -356,7 +356,7 @@ def test_what_fails_on_closing_is_an_error_of_writing(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def write() -> None:
-        with opened_for_writing(path) as out:
+        with open_for_writing(path) as out:
             out.write(bytes(10_000))  # held in memory until the file is closed
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
 
@@ -461,7 +461,7 @@ def test_what_is_written_is_on_its_way_to_the_disk_before_it_is_synced(
     parts = [bytes([number]) * (3 << 20) for number in range(7)]
     path = tmp_path / "target"
     path.touch()
-    with opened_for_writing(path) as out:
+    with open_for_writing(path) as out:
         for part in parts:
             out.write(part)
         out.seek(5)
@@ -484,6 +484,6 @@ def test_a_system_that_takes_no_advice_will_do(
         monkeypatch.delattr(os, "posix_fadvise")
     path = tmp_path / "target"
     path.touch()
-    with opened_for_writing(path) as out:
+    with open_for_writing(path) as out:
         out.write(bytes(9 << 20))
     assert path.stat().st_size == 9 << 20

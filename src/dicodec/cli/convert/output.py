@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
 from dicodec.cli.printing import print_failure, print_line
-from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
 from dicodec.model.wording import dump_json_line
 
@@ -54,7 +54,7 @@ class ReportFile:
         if self._file is None or self.error is not None:
             return
         try:
-            with translated_writes():
+            with translate_write_errors():
                 print(text, file=self._file, flush=True)
         except WriteError as error:
             self.error = error.with_location(path=self._path)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError, WriteError
 from dicodec.model.source_names import is_archive, is_object_url
 
@@ -54,7 +54,7 @@ def make_folder(folder: str) -> None:
         WriteError: the folder cannot be made.
     """
     try:
-        with translated_writes():
+        with translate_write_errors():
             Path(folder).mkdir(parents=True, exist_ok=True)
     except WriteError as error:
         error.with_location(path=folder)

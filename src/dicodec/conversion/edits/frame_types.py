@@ -66,12 +66,12 @@ def derived_groups(
     after: list[bytes] = []
     for raw in before:
         item = parse_item(raw, encoding)
-        edits = _derived(item)
+        edits = _derive(item)
         after.append(edit_item(item, edits) if edits else raw)
     return SetSequence(group, tuple(after)) if after != [*before] else None
 
 
-def _derived(item: DataSet) -> list[Edit]:
+def _derive(item: DataSet) -> list[Edit]:
     """Return the edits of an item in which a Frame Type changes, at any depth."""
     edits: list[Edit] = []
     for span in item.elements:
@@ -81,7 +81,7 @@ def _derived(item: DataSet) -> list[Edit]:
                 value = "\\".join((_DERIVED, *others))
                 edits.append(SetAttribute(span.tag, "CS", value))
         elif _is_sequence(span):
-            inner = [(one, _derived(one)) for one in item.items(span.tag)]
+            inner = [(one, _derive(one)) for one in item.items(span.tag)]
             if any(changes for _, changes in inner):
                 items = tuple(edit_item(one, changes) for one, changes in inner)
                 edits.append(SetSequence(span.tag, items))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from dicodec.conversion.edits.nested_pixels import encoded_items
+from dicodec.conversion.edits.nested_pixels import encode_native_items
 from dicodec.model.edits import Edit
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import item_header
@@ -32,7 +32,7 @@ def encode_items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tupl
     span = data_set.find(tag)
     if span is None or not span.length:
         return ()
-    return encoded_items(data_set.raw(span), data_set.encoding_of(span), encoding, data_set)
+    return encode_native_items(data_set.raw(span), data_set.encoding_of(span), encoding, data_set)
 
 
 def parse_item(item: bytes, encoding: DataSetEncoding) -> DataSet:

@@ -25,11 +25,11 @@ from dicodec.rules.lossy import (
     STREAM_METHODS,
     Derivation,
     Identity,
-    derived_image,
-    in_step,
+    append_compression,
+    derive_image,
+    format_ratio,
     is_defined_method,
     is_same_method,
-    ratio_text,
     record_compression,
     record_history,
 )
@@ -53,16 +53,16 @@ class History(NamedTuple):
     untold: bool = False
 
 
-def history_of(file: DicomFile, pixels: PixelPlan) -> History:
+def complete_history(file: DicomFile, pixels: PixelPlan) -> History:
     """Return the history that a data set records, completed by the streams that are decoded."""
     data_set = file.data_set
-    told = _told(data_set)
+    told = _read_history(data_set)
     frames = file.frames.encapsulated
     if not pixels.source_lossy or frames is None:
         return told
     assert pixels.stream is not None, "streams to decode have been looked at"
     method = STREAM_METHODS.get(pixels.stream.kind, "")
-    ratio = ratio_text(pixels.decoded.native_size, frames.total_length()).strip()
+    ratio = format_ratio(pixels.decoded.native_size, frames.total_length()).strip()
     recorded = data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01"
     last = told.methods[-1] if told.methods else ""
     if is_same_method(last, method):
@@ -70,24 +70,24 @@ def history_of(file: DicomFile, pixels: PixelPlan) -> History:
             return told._replace(untold=not recorded)
         return History(told.methods, [ratio], untold=True)
     if not recorded or is_defined_method(last):  # the recorded one came before
-        return History(*in_step(told.methods, told.ratios, method, ratio), untold=True)
+        return History(*append_compression(told.methods, told.ratios, method, ratio), untold=True)
     if not told.methods and len(told.ratios) <= 1:  # one compression, not all of it recorded
         return History([method], told.ratios or [ratio], untold=True)
     return told
 
 
-def _told(data_set: DataSet) -> History:
+def _read_history(data_set: DataSet) -> History:
     return History(
         _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_METHOD),
         _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_RATIO),
     )
 
 
-def untold_edits(data_set: DataSet, history: History) -> tuple[Edit, ...]:
+def complete_record(data_set: DataSet, history: History) -> tuple[Edit, ...]:
     """Return the edits that complete a data set's record (PS3.3 C.7.6.1.1.5)."""
     if not history.untold:
         return ()
-    told = _told(data_set)
+    told = _read_history(data_set)
     said = {
         tags.LOSSY_IMAGE_COMPRESSION: data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
         tags.LOSSY_IMAGE_COMPRESSION_METHOD: told.methods == history.methods,
@@ -116,11 +116,11 @@ def lossy_edits(
         history: the compressions before; if not given, those that the data set records.
         description: of the conversion, for people; the transfer syntax if not given.
     """
-    before = history or _told(data_set)
+    before = history or _read_history(data_set)
     edits = record_compression(target.lossy_method or "", before.methods, before.ratios, ratio)
     description = description or f"lossy compression: {target.title}"
     encoding = DataSetEncoding.of(target)
-    return [*edits, *_derived(data_set, options, encoding, description, LOSSY_COMPRESSION)]
+    return [*edits, *_derive(data_set, options, encoding, description, LOSSY_COMPRESSION)]
 
 
 def rescaled_edits(
@@ -134,11 +134,11 @@ def rescaled_edits(
 
     No compression did that, so none is recorded (C.7.6.1.1.5); the image is a derived one.
     """
-    derived = _derived(data_set, options, encoding, description, PROCESSING)
-    return [*untold_edits(data_set, history), *derived]
+    derived = _derive(data_set, options, encoding, description, PROCESSING)
+    return [*complete_record(data_set, history), *derived]
 
 
-def _derived(
+def _derive(
     data_set: DataSet,
     options: ConversionOptions,
     encoding: DataSetEncoding,
@@ -151,7 +151,7 @@ def _derived(
         data_set.text(tags.SOP_CLASS_UID),
         data_set.text(tags.SOP_INSTANCE_UID),
     )
-    return derived_image(
+    return derive_image(
         source,
         description,
         None if options.keep_uid else new_uid(),

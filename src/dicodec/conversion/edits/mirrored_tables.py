@@ -16,7 +16,7 @@ from dicodec.rules.photometric_edits import (
     LUT_DESCRIPTOR,
     VOI_LUT_SEQUENCE,
     LookUpTable,
-    mirrored_table,
+    mirror_table,
 )
 
 
@@ -38,7 +38,7 @@ def mirrored_table_edits(
     items = []
     for raw in encode_items(data_set, VOI_LUT_SEQUENCE, encoding):
         item = parse_item(raw, encoding)
-        table = mirrored_table(read_table(item, image), gray, image)
+        table = mirror_table(read_table(item, image), gray, image)
         items.append(edit_item(item, _edits(item, table)))
     return (SetSequence(VOI_LUT_SEQUENCE, tuple(items)),)
 

@@ -51,10 +51,10 @@ from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import BytesSource
 from dicodec.part10.writer import ElementWriter, reencoding_context
-from dicodec.repair.standard_form import readable_form
-from dicodec.repair.stream_kinds import described_at, fits, kind_without_signature, syntax_for
+from dicodec.repair.standard_form import make_readable
+from dicodec.repair.stream_kinds import describe_stream_at, fits, kind_without_signature, syntax_for
 from dicodec.rules.claimed_sizes import check_decoded_size
-from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.image_edits import image_edits, native_vr
 
 
@@ -115,14 +115,14 @@ def nested_pixel_edits(
             continue
         element = _sequence(raw, items, nested.encoding)
         edits.append(
-            SetSequence(span.tag, encoded_items(element, nested.encoding, encoding, data_set))
+            SetSequence(span.tag, encode_native_items(element, nested.encoding, encoding, data_set))
         )
     return edits
 
 
 def _can_be_put_right(file: DicomFile) -> bool:
     try:
-        return readable_form(file) is not None
+        return make_readable(file) is not None
     except (MalformedFileError, TruncatedFileError):
         return False
 
@@ -141,7 +141,7 @@ def _is_sequence(span: ElementSpan) -> bool:
     return span.vr == "SQ" or (span.vr == "" and (span.undefined or vr_of(span.tag) == "SQ"))
 
 
-def encoded_items(
+def encode_native_items(
     raw: bytes, source: DataSetEncoding, target: DataSetEncoding, data_set: DataSet
 ) -> tuple[bytes, ...]:
     """Return the items of a sequence, each whole, in another encoding.
@@ -300,7 +300,7 @@ class _NestedPixels:
         stream = find_decoder(syntax).describe(frames.read(data_set.source, 0))
         if nested.sound and self._belongs(syntax, frames, data_set):
             return None
-        coded = coded_color_space(stated, stream).photometric_interpretation
+        coded = decide_color_space(stated, stream).photometric_interpretation
         stated = replace(stated, photometric_interpretation=coded)
         decoder = find_decoder(syntax)
         check_decoded_size(stated, frames.total_length(), data_set.limits)
@@ -331,7 +331,7 @@ class _NestedPixels:
         """
         if not sum(frames.lengths):
             raise MissingFrameError("it is empty")
-        stream = described_at(data_set.source, frames.starts[0], frames.lengths[0])
+        stream = describe_stream_at(data_set.source, frames.starts[0], frames.lengths[0])
         if stream is not None:
             found = syntax_for(stream, lossless=True)
         else:
@@ -345,7 +345,7 @@ class _NestedPixels:
         self, syntax: TransferSyntax, frames: EncapsulatedFrames, data_set: DataSet
     ) -> bool:
         """Whether streams are valid under the transfer syntax of the file, and of the result."""
-        stream = described_at(data_set.source, frames.starts[0], frames.lengths[0])
+        stream = describe_stream_at(data_set.source, frames.starts[0], frames.lengths[0])
         return all(
             syntax == one or (stream is not None and fits(stream, one))
             for one in (self.source, self.target)
@@ -411,7 +411,10 @@ class _Fragments:
         if items_state_vrs(source.read(start, 16)):
             return
         if source.read(start, 4) != tag_bytes(ITEM, EXPLICIT_LITTLE):
-            if described_at(source, start, length) is not None and not self._as_long_as_native():
+            if (
+                describe_stream_at(source, start, length) is not None
+                and not self._as_long_as_native()
+            ):
                 self._starts.extend([start, start])
                 self._lengths.extend([0, length])
             return
@@ -433,4 +436,4 @@ class _Fragments:
 
     def _stream_at(self, index: int) -> bool:
         place = self._starts[index], self._lengths[index]
-        return described_at(self.data_set.source, *place) is not None
+        return describe_stream_at(self.data_set.source, *place) is not None

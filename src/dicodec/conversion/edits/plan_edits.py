@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from dicodec.conversion.edits.frame_types import frame_type_edits
 from dicodec.conversion.edits.lossy_compression import (
-    history_of,
+    complete_history,
+    complete_record,
     lossy_edits,
     rescaled_edits,
-    untold_edits,
 )
 from dicodec.conversion.edits.nested_pixels import nested_pixel_edits
 from dicodec.conversion.edits.salvaged_frames import salvage_edits
@@ -29,7 +29,7 @@ from dicodec.part10.dictionary import tag_of
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
 from dicodec.part10.image_attributes import image_pixel_values
 from dicodec.part10.values import encode_user_value
-from dicodec.repair.character_sets import UTF_8, unreadable
+from dicodec.repair.character_sets import UTF_8, find_unreadable_text
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.photometric_edits import PALETTE_TAGS
 
@@ -98,7 +98,7 @@ def _pixel_edits(
         from dicodec.conversion.edits.mirrored_tables import mirrored_table_edits
 
         edits += mirrored_table_edits(file.data_set, pixels, encoding)
-    history = history_of(file, pixels)
+    history = complete_history(file, pixels)
     salvage = file.frames.salvage
     derived = pixels.derived
     if salvage is not None:
@@ -110,7 +110,7 @@ def _pixel_edits(
     elif derived:
         edits += rescaled_edits(file.data_set, options, encoding, derived, history)
     else:
-        edits += untold_edits(file.data_set, history)
+        edits += complete_record(file.data_set, history)
     if pixels.lossy or derived:
         edits += frame_type_edits(file.data_set, edits, encoding)
     changed = any(step.rounds or step.bits is not None for step in pixels.steps)
@@ -156,7 +156,7 @@ def _check_text(
     if tags.SPECIFIC_CHARACTER_SET not in changed or options.charset is not None:
         return
     stated = wanted.get(tags.SPECIFIC_CHARACTER_SET, "")
-    if lost := unreadable(data_set, stated, changed):
+    if lost := find_unreadable_text(data_set, stated, changed):
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         raise InvalidOptionError(
             f"the text of {tag_text(lost[0])}{more} is not in "

@@ -10,7 +10,7 @@ import io
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
-from dicodec.conversion.edits.nested_pixels import encoded_items
+from dicodec.conversion.edits.nested_pixels import encode_native_items
 from dicodec.errors import InvalidOptionError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
@@ -22,7 +22,13 @@ from dicodec.part10.elements import PIXEL_DATA_TAGS, Walker
 from dicodec.part10.encoding import DataSetEncoding, tag_text
 from dicodec.part10.source import BytesSource
 from dicodec.part10.writer import ElementWriter
-from dicodec.repair.character_sets import TEXT, UTF_8, character_set_of, known_vr, misdeclared
+from dicodec.repair.character_sets import (
+    TEXT,
+    UTF_8,
+    character_set_of,
+    find_misdeclared_text,
+    known_vr,
+)
 
 
 def declared_character_set(charset: str) -> str | None:
@@ -70,7 +76,7 @@ def utf_8_edits(
         MalformedFileError: text is not of its character set; the element is named.
     """
     declared = declared_character_set(charset)
-    if declared is None and misdeclared(data_set):
+    if declared is None and find_misdeclared_text(data_set):
         declared = UTF_8
     stated = data_set.text(tags.SPECIFIC_CHARACTER_SET)
     to_utf_8 = _ToUtf8(declared or stated, declared, encoding, data_set.limits)
@@ -85,7 +91,7 @@ def utf_8_edits(
                 changed[span.tag] = SetAttribute(span.tag, vr, value)
         elif vr == "SQ":
             raw, source = data_set.raw(span), data_set.encoding_of(span)
-            items = encoded_items(raw, source, encoding, data_set)
+            items = encode_native_items(raw, source, encoding, data_set)
             new = tuple(map(to_utf_8.item, items))
             if new != items:
                 changed[span.tag] = SetSequence(span.tag, new)
@@ -172,7 +178,9 @@ class _ToUtf8:
                 if value is not None:
                     edits.append(SetAttribute(span.tag, vr, value))
             elif vr == "SQ" and span.length:
-                items = encoded_items(data_set.raw(span), self.encoding, self.encoding, data_set)
+                items = encode_native_items(
+                    data_set.raw(span), self.encoding, self.encoding, data_set
+                )
                 new = tuple(map(inner.item, items))
                 if new != items:
                     edits.append(SetSequence(span.tag, new))

@@ -12,7 +12,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.values import parse_values
 from dicodec.pixels.photometric import apply_steps
-from dicodec.rules.stored_values import fill_values
+from dicodec.rules.stored_values import choose_fill_values
 
 _FLOATING = {32: (0x00280122, "FL"), 64: (0x00280123, "FD")}
 """Float and Double Float Pixel Padding Value (PS3.3 C.7.6.24, C.7.6.25)."""
@@ -52,7 +52,7 @@ def encode_start(file: DicomFile, pixels: PixelPlan, frame: int) -> bytes:
 
 def _filling(file: DicomFile, pixels: PixelPlan) -> Samples:
     image = pixels.decoded
-    values = fill_values(image, _padding(file, image))
+    values = choose_fill_values(image, _padding(file, image))
     samples = np.empty(image.shape, image.dtype)
     samples[...] = values if image.samples_per_pixel > 1 else values[0]
     return samples

@@ -14,7 +14,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.pixels.photometric import Route, apply_steps
 from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
-from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.color_space import decide_color_space
 
 if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Buffer, Samples
@@ -39,7 +39,7 @@ def frame_work(
     """
     pixels = plan.pixels
     assert pixels is not None, "frames are worked on by a plan"
-    work = located(_frame_work(file, plan, pixels, notes, threads), file)
+    work = add_locations(_frame_work(file, plan, pixels, notes, threads), file)
     filled = file.frames.filled
     if not filled:
         return work
@@ -83,7 +83,7 @@ def _repacked(stream: bytes, stated: ImagePixelDescription) -> bytes:
     from dicodec.codecs.jpeg_repacking import repack_jpeg
     from dicodec.codecs.streams import jpeg
 
-    color = coded_color_space(stated, jpeg.describe(stream)).photometric_interpretation
+    color = decide_color_space(stated, jpeg.describe(stream)).photometric_interpretation
     return repack_jpeg(stream, replace(stated, photometric_interpretation=color))
 
 
@@ -132,7 +132,7 @@ class FrameDecoder:
 
     def coded_image(self, stream: StreamDescription) -> ImagePixelDescription:
         """Return the image with the Photometric Interpretation that a stream really has."""
-        color = coded_color_space(self._image, stream)
+        color = decide_color_space(self._image, stream)
         return replace(self._image, photometric_interpretation=color.photometric_interpretation)
 
     def bring_together(
@@ -196,7 +196,7 @@ def decoded_frames(file: DicomFile, threads: int = 1) -> tuple[SampleReader, Ima
         samples = decoder.decode(frame, coded)
         return apply_steps(own_steps.get(frame, ()), samples, decoded)
 
-    return located(decode, file), decoded
+    return add_locations(decode, file), decoded
 
 
 def sample_reader(
@@ -225,7 +225,9 @@ def _exactly(frame: bytes, size: int) -> bytes:
     return frame[:size]
 
 
-def located[Result](work: Callable[[int], Result], file: DicomFile) -> Callable[[int], Result]:
+def add_locations[Result](
+    work: Callable[[int], Result], file: DicomFile
+) -> Callable[[int], Result]:
     """Name the frame, and its offset in the file, in every error that has not named it."""
 
     def with_location(frame: int) -> Result:

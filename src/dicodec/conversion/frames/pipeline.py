@@ -23,7 +23,7 @@ from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
 from dicodec.part10.source import read_chunks
 from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
 from dicodec.rules.image_edits import native_vr
-from dicodec.rules.lossy import RATIO_LENGTH, ratio_text
+from dicodec.rules.lossy import RATIO_LENGTH, format_ratio
 
 if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Buffer
@@ -106,7 +106,7 @@ class _Writer:
             for chunk in read_chunks(self._file.source, 0, self._file.source.size):
                 self._out.write(chunk)
             return PipelineResult(None, 0)
-        write_file_meta(self._out, self._file.head, self._stated_meta())
+        write_file_meta(self._out, self._file.head, self._make_file_meta())
         if not self._plan.target.deflated:
             result = self._write_data_set(self._out, self._out.tell())
         else:
@@ -125,7 +125,7 @@ class _Writer:
         self._elements.write_after_pixel_data(sink)
         return result
 
-    def _stated_meta(self) -> dict[int, str]:
+    def _make_file_meta(self) -> dict[int, str]:
         """Return the values of File Meta Information for this result (PS3.10 7.1)."""
         return {
             tags.MEDIA_STORAGE_SOP_CLASS_UID: self._uid(
@@ -158,7 +158,11 @@ class _Writer:
         work = frame_work(self._file, self._plan, self._notes, threads)
         # Closed even if writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
-            told = streams if self._progress is None else _told(streams, pixels, self._progress)
+            told = (
+                streams
+                if self._progress is None
+                else _report_progress(streams, pixels, self._progress)
+            )
             if self._plan.target.encapsulated:
                 return self._write_fragments(pixels, told, rooms)
             return self._write_native(sink, pixels, told)
@@ -195,7 +199,7 @@ class _Writer:
         fragments.finish()
         native_size = pixels.prepared.native_size
         if pixels.lossy:
-            self._patch_ratio(rooms, ratio_text(native_size, fragments.encoded_size))
+            self._patch_ratio(rooms, format_ratio(native_size, fragments.encoded_size))
         return PipelineResult(fragments.encoded_size, native_size)
 
     def _patch_ratio(self, rooms: dict[int, int], ratio: str) -> None:
@@ -239,7 +243,9 @@ class _Writer:
         writer.finish()
 
 
-def _told(streams: Iterator[Buffer], pixels: PixelPlan, progress: Progress) -> Iterator[Buffer]:
+def _report_progress(
+    streams: Iterator[Buffer], pixels: PixelPlan, progress: Progress
+) -> Iterator[Buffer]:
     """Yield all items, and report progress."""
     for done, stream in enumerate(streams, 1):
         yield stream

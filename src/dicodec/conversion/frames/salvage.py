@@ -108,14 +108,14 @@ def _undecodable(file: DicomFile, frames: int, workers: int) -> list[DamagedFram
     decoder = FrameDecoder(file)
     coded = _coded(file, decoder, frames)
 
-    def judged(frame: int) -> DamagedFrame | None:
+    def judge(frame: int) -> DamagedFrame | None:
         try:
             decoder.decode(frame, coded)
         except FrameError as error:
             return DamagedFrame(frame, error.message, error.offset)
         return None
 
-    with closing(map_frames(judged, frames, workers, size_in_flight(coded))) as found:
+    with closing(map_frames(judge, frames, workers, size_in_flight(coded))) as found:
         return [one for one in found if one is not None]
 
 
@@ -147,7 +147,7 @@ def _without(frames: Frames, salvage: Salvage) -> Frames:
             starts.append(given.starts[index])
             lengths.append(given.lengths[index])
     firsts.append(len(starts))
-    marked = _marked(given, starts, lengths, firsts, salvage)
+    marked = _mark(given, starts, lengths, firsts, salvage)
     return replace(frames, description=image, encapsulated=marked)
 
 
@@ -158,11 +158,11 @@ def _with_room(frames: Frames, salvage: Salvage) -> Frames:
         return frames
     missing = max(salvage.number_of_frames - len(given), 0)
     firsts = given.first_fragments + array("Q", [given.first_fragments[-1]]) * missing
-    marked = _marked(given, given.starts, given.lengths, firsts, salvage)
+    marked = _mark(given, given.starts, given.lengths, firsts, salvage)
     return replace(frames, encapsulated=marked)
 
 
-def _marked(
+def _mark(
     frames: EncapsulatedFrames,
     starts: array[int],
     lengths: array[int],

@@ -27,9 +27,9 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.source import named_file
-from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.image_edits import statistics_edits
-from dicodec.rules.lossy import ratio_text
+from dicodec.rules.lossy import format_ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _check_stream(made: DicomFile, frame: int) -> None:
         return
     image = made.frames.image
     stream = find_decoder(made.syntax).describe(made.frames.read(frame))
-    color = coded_color_space(image, stream)
+    color = decide_color_space(image, stream)
     if color.reason:
         raise EngineError(f"GDCM's result contradicts itself: {color.reason}", frame=frame)
     if stream.precision is not None and stream.precision < image.bits_stored:
@@ -190,7 +190,7 @@ def _edits(conversion: Conversion, made: DicomFile) -> tuple[Edit, ...]:
     pixels = plan.pixels
     streams = made.frames.encapsulated
     if pixels is not None and pixels.lossy and streams is not None:
-        ratio = ratio_text(pixels.stated.native_size, streams.total_length()).strip()
+        ratio = format_ratio(pixels.stated.native_size, streams.total_length()).strip()
         edits += lossy_edits(conversion.file.data_set, plan.target, options, ratio)
         edits += statistics_edits()
         edits += frame_type_edits(conversion.file.data_set, edits, plan.encoding)

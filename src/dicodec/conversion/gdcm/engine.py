@@ -99,7 +99,7 @@ def convert_file(
         "decode": False,
         **asdict(settings),
     }
-    return _carried_out(request, syntax, timeout)
+    return _run_child(request, syntax, timeout)
 
 
 def decode_file(source: str, target: str, *, timeout: float | None = None) -> GdcmOutcome:
@@ -125,10 +125,10 @@ def decode_file(source: str, target: str, *, timeout: float | None = None) -> Gd
         "decode": True,
         **asdict(GdcmSettings()),
     }
-    return _carried_out(request, EXPLICIT_LE, timeout)
+    return _run_child(request, EXPLICIT_LE, timeout)
 
 
-def _carried_out(
+def _run_child(
     request: dict[str, object], syntax: TransferSyntax, timeout: float | None
 ) -> GdcmOutcome:
     source = str(request["source"])
@@ -146,15 +146,15 @@ def _carried_out(
             )
         except subprocess.TimeoutExpired as cause:
             raise EngineError(
-                f"GDCM took more than {timeout:g} s and was stopped{_quoted(_last_words(printed))}",
+                f"GDCM took more than {timeout:g} s and was stopped{_quote(_last_words(printed))}",
                 path=source,
             ) from cause
         words = _last_words(printed)
     if run.returncode != 0 or not run.stdout:
-        raise EngineCrashedError(_end(run.returncode) + _quoted(words), path=source)
+        raise EngineCrashedError(_end(run.returncode) + _quote(words), path=source)
     answer = json.loads(run.stdout)
     if answer["step"] is not None:
-        raise _refused(answer["step"], syntax, answer.get("words") or words, source)
+        raise _make_refusal(answer["step"], syntax, answer.get("words") or words, source)
     return GdcmOutcome(answer["version"], words, time.perf_counter() - started)
 
 
@@ -167,14 +167,14 @@ _REFUSALS = {
 }
 
 
-def _refused(step: str, syntax: TransferSyntax, words: str, source: str) -> EngineError:
+def _make_refusal(step: str, syntax: TransferSyntax, words: str, source: str) -> EngineError:
     if step == child.NOT_INSTALLED:
         return EngineError(
-            f"GDCM cannot be loaded{_quoted(words)}",
+            f"GDCM cannot be loaded{_quote(words)}",
             path=source,
             hint="pip install 'dicodec[gdcm]'",
         )
-    return EngineError(_REFUSALS[step].format(syntax=syntax.name) + _quoted(words), path=source)
+    return EngineError(_REFUSALS[step].format(syntax=syntax.name) + _quote(words), path=source)
 
 
 def _end(status: int) -> str:
@@ -195,5 +195,5 @@ def _last_words(printed: BinaryIO) -> str:
     return " ".join(printed.read().decode(errors="replace").split())
 
 
-def _quoted(words: str) -> str:
+def _quote(words: str) -> str:
     return f": {words}" if words else ""

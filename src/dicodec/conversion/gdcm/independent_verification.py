@@ -48,7 +48,7 @@ def verify_independently(conversion: Conversion, out: BinaryIO) -> str:
     assert pixels is not None, "there are frames to decode"
     if reason := reason_against(conversion.plan.target, EXPLICIT_LE, pixels.result, lossless=True):
         raise NoWitnessError(f"independent verification is not possible: {reason}", hint=_HINT)
-    with open_dicom(out, options.limits) as made, _decoded(made, _name(out), options) as witness:
+    with open_dicom(out, options.limits) as made, _decode(made, _name(out), options) as witness:
         _check_same_shape(pixels.result, witness.file.frames.image)
         with _as_gdcm_has_it("the result"):
             _compare_result(conversion, made, witness.file, pixels.bound)
@@ -71,7 +71,7 @@ class _Witness(NamedTuple):
 
 
 @contextmanager
-def _decoded(file: DicomFile, path: str | None, options: ConversionOptions) -> Iterator[_Witness]:
+def _decode(file: DicomFile, path: str | None, options: ConversionOptions) -> Iterator[_Witness]:
     with (
         tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
         named_file(file.source, path) as name,
@@ -121,7 +121,7 @@ def _is_source_witnessed(conversion: Conversion, pixels: PixelPlan) -> bool:
     if reason_against(file.syntax, EXPLICIT_LE, pixels.stated, lossless=True):
         return False
     try:
-        with _decoded(file, conversion.path, conversion.options) as witness:
+        with _decode(file, conversion.path, conversion.options) as witness:
             _check_same_shape(pixels.stated, witness.file.frames.image)
             with _as_gdcm_has_it("the source"):
                 verify_same_samples(file, witness.file, 0, conversion.workers)

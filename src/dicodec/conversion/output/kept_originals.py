@@ -55,7 +55,7 @@ def enter_kept_original(kept: Path, digest: str) -> None:
         TargetUnavailableError: the list may not be written to, or is not a file.
         OSError: it cannot be written.
     """
-    descriptor = _opened(kept.with_name(LIST_NAME), os.O_CREAT | os.O_RDWR | os.O_APPEND)
+    descriptor = _open(kept.with_name(LIST_NAME), os.O_CREAT | os.O_RDWR | os.O_APPEND)
     try:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -70,7 +70,7 @@ def enter_kept_original(kept: Path, digest: str) -> None:
 
 def sync_list(folder: Path) -> None:
     """Wait until a folder's list is on the disk."""
-    descriptor = _opened(folder / LIST_NAME, os.O_RDONLY)
+    descriptor = _open(folder / LIST_NAME, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -99,20 +99,20 @@ def is_kept_original(path: str | Path) -> bool:
     return name in kept_names(folder or ".")
 
 
-def _opened(path: Path, flags: int) -> int:
+def _open(path: Path, flags: int) -> int:
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except OSError as cause:
         if cause.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}:
             raise
-        raise _unavailable(path) from cause
+        raise _make_unavailable(path) from cause
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _unavailable(path)
+        raise _make_unavailable(path)
     return descriptor
 
 
-def _unavailable(path: Path) -> TargetUnavailableError:
+def _make_unavailable(path: Path) -> TargetUnavailableError:
     return TargetUnavailableError(
         "the list of kept originals may not be written to, or is not a file", path=str(path)
     )

@@ -39,7 +39,7 @@ class Original:
             SourceChangedError: another file has its name, or a process has it open for writing, or
                 its content is another.
         """
-        descriptor = _opened(path)
+        descriptor = _open(path)
         try:
             if not os.path.samestat(os.fstat(descriptor), self.status):
                 raise _changed()
@@ -62,7 +62,7 @@ class Original:
         try:
             now = path.stat()
         except FileNotFoundError:
-            raise _removed() from None
+            raise _remove() from None
         if identity(now) != identity(self.status):
             raise _changed()
 
@@ -111,7 +111,7 @@ def replace_original(part: Path, target: Path, original: Original) -> None:
 
     original.check_same(target)
     # A part file that is not locked would be taken for a leftover.
-    descriptor = _locked(target)
+    descriptor = _lock(target)
     try:
         if exchange.exchange_names(part, target):
             aside: Path | None = part
@@ -185,16 +185,16 @@ def _gives_leases(folder: Path) -> bool:
         return False
 
 
-def _opened(path: Path) -> int:
+def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise _removed() from None
+        raise _remove() from None
 
 
-def _locked(target: Path) -> int:
+def _lock(target: Path) -> int:
     """Open a file and keep others from taking it for a leftover under any name."""
-    descriptor = _opened(target)
+    descriptor = _open(target)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -234,5 +234,5 @@ def _changed() -> SourceChangedError:
     return SourceChangedError("the source changed while it was read")
 
 
-def _removed() -> SourceChangedError:
+def _remove() -> SourceChangedError:
     return SourceChangedError("the source was removed while it was read")

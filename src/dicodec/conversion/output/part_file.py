@@ -35,7 +35,7 @@ def part_file(target: Path, mode: int) -> Iterator[tuple[Path, int]]:
     Raises:
         OSError: it cannot be created.
     """
-    path, descriptor = _created(target, mode)
+    path, descriptor = _create(target, mode)
     try:
         yield path, descriptor
     finally:
@@ -83,7 +83,7 @@ def part_name(name: str) -> str:
     return f".{start}.{blake2s(os.fsencode(name), digest_size=8).hexdigest()}{PART_SUFFIX}"
 
 
-def _created(target: Path, mode: int) -> tuple[Path, int]:
+def _create(target: Path, mode: int) -> tuple[Path, int]:
     """Create and lock a part file; under another name if a process is writing it just now."""
     path = target.with_name(part_name(target.name))
     while True:
@@ -98,7 +98,7 @@ def _created(target: Path, mode: int) -> tuple[Path, int]:
             remove_leftover(path)
             raise
         try:
-            if _locked(path, descriptor):
+            if _lock(path, descriptor):
                 return path, descriptor
         except BaseException:
             os.close(descriptor)
@@ -108,7 +108,7 @@ def _created(target: Path, mode: int) -> tuple[Path, int]:
         os.close(descriptor)
 
 
-def _locked(path: Path, descriptor: int) -> bool:
+def _lock(path: Path, descriptor: int) -> bool:
     """Lock a new part file; False if it was taken for a leftover before it was locked."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -24,7 +24,7 @@ from dicodec.conversion.output.replacement import (
     keep_backup,
     release_backup,
 )
-from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, SourceChangedError, TargetExistsError, kind_of
 
 
@@ -154,7 +154,7 @@ def place(results: Sequence[WrittenResult]) -> list[DicodecError | None]:
         for number in numbers:
             if errors[number] is None:
                 try:
-                    with translated_writes():
+                    with translate_write_errors():
                         step(results[number])
                 except DicodecError as error:
                     errors[number] = error

@@ -22,7 +22,7 @@ from dicodec.conversion.output.part_file import part_file
 from dicodec.conversion.output.placement import Placement, WrittenResult, place
 from dicodec.conversion.output.replacement import check_backup, take_over
 from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
-from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 
 type Target = str | os.PathLike[str] | BinaryIO
@@ -76,7 +76,7 @@ def atomic_output(
             notes.append(_OTHER_NAMES.format(replaced.st_nlink - 1))
     # The new file may be read, while it is written, only by those who may read the replaced one.
     mode = _NEW_FILE_MODE if replaced is None else _PRIVATE_MODE
-    with translated_writes(), ExitStack() as stack:
+    with translate_write_errors(), ExitStack() as stack:
         part, descriptor = stack.enter_context(part_file(target, mode))
         yield part
         if replaced is not None:
@@ -110,7 +110,7 @@ def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
         TargetExistsError: the target is there and may not be replaced.
         TargetUnavailableError: the target is a folder, a device or a pipe, or nothing can be there.
     """
-    with translated_writes():
+    with translate_write_errors():
         try:
             found = target.stat()
         except FileNotFoundError:
@@ -160,7 +160,7 @@ def check_place(
             _check_not_kept(target.resolve())
         if replaced is not None and backup is not None:
             check_backup(target.resolve(), backup)
-        with translated_writes():
+        with translate_write_errors():
             _check_folder((target if replaced is None else target.resolve()).parent, makes_folders)
     except WriteError as error:
         error.with_location(path=str(target))
@@ -197,11 +197,11 @@ class _EarlyFile(io.FileIO):
 
 
 @contextmanager
-def opened_for_writing(path: Path) -> Iterator[BinaryIO]:
+def open_for_writing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file for writing and patching; errors come as ours."""
-    with translated_writes():
+    with translate_write_errors():
         file = io.BufferedRandom(_EarlyFile(path, "r+"), 1 << 20)
-    with translated_writes(), file:  # closing writes the rest, and may fail too
+    with translate_write_errors(), file:  # closing writes the rest, and may fail too
         yield file
 
 
@@ -233,7 +233,7 @@ def result_file(
                 notes=notes,
                 placement=placement,
             ) as part,
-            opened_for_writing(part) as out,
+            open_for_writing(part) as out,
         ):
             yield out
         return
@@ -248,7 +248,7 @@ def result_file(
         return
     import tempfile  # it takes milliseconds to load, and most targets are files
 
-    with translated_writes(), tempfile.TemporaryFile(prefix="dicodec-") as spool:
+    with translate_write_errors(), tempfile.TemporaryFile(prefix="dicodec-") as spool:
         yield spool
         spool.seek(0)
         copy_to_stream(spool, target)

@@ -37,7 +37,7 @@ def copy_to_stream(content: BinaryIO, target: BinaryIO) -> None:
 
     Raises:
         WriteError: the stream does not take all of the bytes.
-        OSError: as the stream has it; see `translated_writes`.
+        OSError: as the stream has it; see `translate_write_errors`.
     """
     sink = _Sink(target)
     while chunk := content.read(COPY_SIZE):
@@ -64,7 +64,7 @@ class _Sink:
 
     def write(self, chunk: bytes) -> None:
         while chunk:
-            taken = self._taken(chunk)
+            taken = self._take(chunk)
             chunk = chunk[taken:]
             if not taken:
                 self._wait()
@@ -81,7 +81,7 @@ class _Sink:
             else:
                 return
 
-    def _taken(self, chunk: bytes) -> int:
+    def _take(self, chunk: bytes) -> int:
         """Return how many bytes the stream took."""
         try:
             taken: object = self._stream.write(chunk)

@@ -22,7 +22,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def translated_writes() -> Iterator[None]:
+def translate_write_errors() -> Iterator[None]:
     """Turn the operating system's errors of writing into our errors.
 
     The errors of reading never come here as OSError: sources translate their own.

@@ -12,8 +12,8 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.frames import Frames
 from dicodec.pixels.photometric import Route, find_routes
-from dicodec.repair.stream_kinds import HEAD_SIZE, described_at, fits, headers_of
-from dicodec.rules.color_space import coded_color_space
+from dicodec.repair.stream_kinds import HEAD_SIZE, describe_stream_at, fits, headers_of
+from dicodec.rules.color_space import decide_color_space
 
 if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
     from dicodec.codecs.base import Decoder
@@ -169,27 +169,27 @@ class _Streams:
         size = len(self._headers)
         if self._headers and size <= length and self._source.read(start, size) == self._headers:
             return self._known
-        stream = described_at(self._source, start, length)
+        stream = describe_stream_at(self._source, start, length)
         if stream is not None and stream.details.get("jpeg_reconstruction"):
-            return self._rebuilt(frame, stream)
+            return self._rebuild(frame, stream)
         if stream is not None and self._known is None:
             self._headers = headers_of(self._source.read(start, min(length, HEAD_SIZE)), stream)
             self._known = stream
         if stream is not None:
             return stream
-        return self._decoded(frame)  # headers over two fragments, or a stream to be mended
+        return self._decode_frame(frame)  # headers over two fragments, or a stream to be mended
 
-    def _rebuilt(self, frame: int, around: StreamDescription) -> StreamDescription | None:
+    def _rebuild(self, frame: int, around: StreamDescription) -> StreamDescription | None:
         """Describe a JPEG stream in JPEG XL.
 
         It has to be rebuilt for that, so it is taken to be like the one before it if JPEG XL states
         the same of both, their color space included.
         """
         if around != self._around or "color" not in around.details:
-            self._around, self._inside = around, self._decoded(frame)
+            self._around, self._inside = around, self._decode_frame(frame)
         return self._inside
 
-    def _decoded(self, frame: int) -> StreamDescription | None:
+    def _decode_frame(self, frame: int) -> StreamDescription | None:
         try:
             return self._decoder.describe(self._frames.read(frame))
         except DicodecError:
@@ -199,6 +199,6 @@ class _Streams:
 def _decoded_color(
     image: ImagePixelDescription, decoder: Decoder, stream: StreamDescription
 ) -> str:
-    coded = coded_color_space(image, stream).photometric_interpretation
+    coded = decide_color_space(image, stream).photometric_interpretation
     described = replace(image, photometric_interpretation=coded)
     return decoder.decoded_description(stream, described).photometric_interpretation

@@ -10,7 +10,7 @@ from dicodec.part10.source import read_chunks
 _DIRECTORY_RECORDS = 0x00041220
 
 
-def moved_records(file: DicomFile, plan: ConversionPlan) -> str:
+def describe_moved_records(file: DicomFile, plan: ConversionPlan) -> str:
     """Return in words the fate of a DICOMDIR's offsets; "" if none move.
 
     They are counted from the first byte of the file (PS3.3 F.3.2.2), and are not computed anew.
@@ -30,7 +30,7 @@ def check_nothing_left_out(file: DicomFile, plan: ConversionPlan) -> None:
         UnsupportedImageError: it is a DICOMDIR whose records would move.
         ContradictionError: bytes behind the frames would be lost, and they are more than zeros.
     """
-    if moved := moved_records(file, plan):
+    if moved := describe_moved_records(file, plan):
         raise UnsupportedImageError(moved, hint="tools that write file-sets make it anew")
     kept = plan.action in {Action.MOVE_VALUE, Action.COPY_FILE}
     frames = file.frames

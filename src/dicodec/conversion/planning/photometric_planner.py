@@ -27,8 +27,8 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.image_attributes import embedded_overlays, is_within_samples
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, find_routes
-from dicodec.rules.color_space import coded_color_space
-from dicodec.rules.iod_limits import iod_departures, is_allowed
+from dicodec.rules.color_space import decide_color_space
+from dicodec.rules.iod_limits import find_iod_departures, is_allowed
 from dicodec.rules.stream_contradictions import stream_contradictions
 from dicodec.rules.targets import encoder_settings
 
@@ -93,7 +93,7 @@ class PhotometricPlanner:
             if not reading:
                 raise FrameMismatchError(reason, attribute=attribute, frame=0)
             self._decisions.append(f"{reason}: {reading}")
-        color = coded_color_space(self._stated, stream)
+        color = decide_color_space(self._stated, stream)
         if not color.reason:
             return self._stated
         if self._options.strict:
@@ -333,7 +333,7 @@ class PhotometricPlanner:
                 self._warnings.append(f"{step.text}: samples are rounded")
             if step.source == "PALETTE COLOR" and self._data_set.find(_ALPHA_TABLE) is not None:
                 self._warnings.append("the palette's alpha table is left out")
-        self._warnings += iod_departures(
+        self._warnings += find_iod_departures(
             self._data_set.text(tags.SOP_CLASS_UID),
             self._stated,
             result,

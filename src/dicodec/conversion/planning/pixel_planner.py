@@ -34,7 +34,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.rules.claimed_sizes import check_frame_count
-from dicodec.rules.color_space import coded_color_space
+from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.targets import also_valid_as, idle_settings, may_be_valid_as, may_lose
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class PixelPlanner:
         stated = self._stated
         decoder = find_decoder(self._source)
         stream = self._first_stream()
-        if coded_color_space(stated, stream).reason:
+        if decide_color_space(stated, stream).reason:
             return None
         decoded = decoder.decoded_description(stream, stated)
         in_stream = stated.photometric_interpretation
@@ -285,7 +285,7 @@ class PixelPlanner:
                 )
             from dicodec.codecs.jpeg_repacking import check_repackable  # it brings NumPy
 
-            color = coded_color_space(self._stated, stream).photometric_interpretation
+            color = decide_color_space(self._stated, stream).photometric_interpretation
             check_repackable(stream, replace(self._stated, photometric_interpretation=color))
             if not self._keeps_photometric():
                 raise UnsupportedImageError(
@@ -430,10 +430,10 @@ class PixelPlanner:
     def _first_stream(self) -> StreamDescription:
         """Describe the stream of the first whole frame; it is read once."""
         if self._first is None:
-            self._first = self._described_first()
+            self._first = self._describe_first()
         return self._first
 
-    def _described_first(self) -> StreamDescription:
+    def _describe_first(self) -> StreamDescription:
         decoder = find_decoder(self._source)
         if self._frames.encapsulated is None:
             return decoder.describe(b"")

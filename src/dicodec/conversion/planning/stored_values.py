@@ -10,7 +10,7 @@ from dicodec.rules.stored_values import (
     MEANINGFUL_TAGS,
     SEGMENTATION_TYPE,
     Meaning,
-    meaning_of,
+    find_meaning,
 )
 
 _KEEP_PALETTE = (
@@ -29,7 +29,7 @@ def read_meaning(data_set: DataSet, photometric: str) -> Meaning | None:
     Raises:
         MalformedFileError, TruncatedFileError: functional groups cannot be read.
     """
-    return meaning_of(
+    return find_meaning(
         data_set.text(tags.SOP_CLASS_UID),
         data_set.text(SEGMENTATION_TYPE).upper(),
         photometric,

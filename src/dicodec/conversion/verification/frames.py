@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from dicodec.conversion.frames.frame_steps import (
     FrameReader,
     SampleReader,
+    add_locations,
     decoded_frames,
-    located,
     sample_reader,
 )
 from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
@@ -117,7 +117,7 @@ def _check_frames(conversion: Conversion, made: DicomFile, pixels: PixelPlan) ->
             # The result has the source's attributes, and is read by its length as the source is.
             made = replace(made, frames=replace(made.frames, description=source.frames.image))
         return verify_samples(conversion, made, pixels.bound)
-    return _compared(compare, pixels.result, pixels.frames, 0, conversion.workers)
+    return _compare(compare, pixels.result, pixels.frames, 0, conversion.workers)
 
 
 def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -> Verification:
@@ -136,12 +136,12 @@ def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -
     assert pixels is not None, "there are frames to compare"
     threads = threads_for_each(pixels.frames, workers, _frame_size(pixels.result))
     if conversion.plan.action is Action.TRANSCODE:
-        expected = located(sample_reader(source, pixels, threads=threads), source)
+        expected = add_locations(sample_reader(source, pixels, threads=threads), source)
         wanted = pixels.prepared
     else:
         expected, wanted = decoded_frames(source, threads)
     compare = _of_whole_frames(_sample_comparison(expected, wanted, made, threads), source)
-    return _compared(compare, pixels.result, pixels.frames, bound, workers)
+    return _compare(compare, pixels.result, pixels.frames, bound, workers)
 
 
 def verify_same_samples(one: DicomFile, two: DicomFile, bound: int, workers: int) -> Verification:
@@ -156,10 +156,10 @@ def verify_same_samples(one: DicomFile, two: DicomFile, bound: int, workers: int
     threads = threads_for_each(frames, workers, _frame_size(image))
     expected, wanted = decoded_frames(one, threads)
     compare = _sample_comparison(expected, wanted, two, threads)
-    return _compared(compare, image, frames, bound, workers)
+    return _compare(compare, image, frames, bound, workers)
 
 
-def _compared(
+def _compare(
     compare: Callable[[int], _Difference],
     image: ImagePixelDescription,
     frames: int,

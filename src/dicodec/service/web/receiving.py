@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from dicodec.conversion.output.write_errors import translated_writes
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.service.web.error_answers import Refusal
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def receive_file(request: Request, path: Path, limit: int, *, sync: bool) 
     if stated.isdigit() and int(stated) > limit + _FIELDS * _FIELD_SIZE:
         raise _refuse_size(limit)
     received = Received()
-    with translated_writes():
+    with translate_write_errors():
         out = path.open("xb", buffering=0)
     with out:
         kind, _, _ = request.headers.get("content-type", "").partition(";")
@@ -89,7 +89,7 @@ def _refuse_size(limit: int) -> Refusal:
 
 
 def _write(out: BinaryIO, data: bytes, *, sync: bool = False) -> None:
-    with translated_writes():
+    with translate_write_errors():
         view = memoryview(data)
         while view:
             view = view[out.write(view) :]
