@@ -33,7 +33,7 @@ from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
 
 if TYPE_CHECKING:  # workers load policies only if a batch has one
-    from dicodec.batch.policy.policy import Policy
+    from dicodec.batch.policy.policy import Choice, Policy
 
 _PROGRESS_SECONDS = 0.5
 """How often a conversion reports its progress."""
@@ -83,14 +83,15 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
             item = replace(item, overwrite=True)
         source_digest = _digest_source(reference) if work.digests else None
         with open_source(reference) as named, _open_twice(named, work) as source:
-            options, rule = _choose(work, source, context.threads, overwrite=item.overwrite)
+            options = _adjust(work.options, context.threads, overwrite=item.overwrite)
+            choice = _choose(work, source, options)
             waiting = len(context.placement)
-            report = _convert(work, source, item, options, context)
+            report = _convert(work, source, item, options, choice, context)
     except DicodecError as error:
         error.with_path(reference.name, instead_of=reference.spool)
         raise
     report.source = reference.name
-    report.rule = rule or ""
+    report.rule = rule = "" if choice is None else choice.rule
     written = None if report.dry_run else item.target
     if len(context.placement) > waiting:
         written = str(context.placement.part_of_last())
@@ -104,7 +105,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
         target_modified=version.modified if version else None,
         source_digest=report.replaced_digest or source_digest,
         target_digest=_digest_file(written) if work.digests and written else None,
-        rule=rule,
+        rule=rule or None,
         action=report.action,
         error_code=SALVAGED if report.salvaged else None,
         error_text=report.salvaged or None,
@@ -116,23 +117,28 @@ def _convert(
     work: WorkOptions,
     source: Source,
     item: Item,
-    options: ConversionOptions | None,
+    options: ConversionOptions,
+    choice: Choice | None,
     context: WorkContext,
 ) -> ConversionReport:
-    """Convert a source, or keep it as it is if there are no options."""
+    """Convert a source, by a policy's choice if there is one."""
 
     def convert(
         opened: Source, target: Target | None, chosen: ConversionOptions
     ) -> ConversionReport:
         placement = None if is_object_url(item.target) else context.placement
-        if options is not None:
-            return convert_with(opened, target, chosen, _report_progress(context), placement)
-        from dicodec.batch.policy.convert import keep_file
+        progress = _report_progress(context)
+        if choice is None:
+            return convert_with(opened, target, chosen, progress, placement)
+        from dicodec.batch.policy.convert import convert_by_choice
 
-        return keep_file(opened, target, chosen, placement, in_place=in_place)
+        adjusted = choice if choice.options is None else replace(choice, options=chosen)
+        return convert_by_choice(
+            opened, target, adjusted, chosen, placement, progress, in_place=in_place
+        )
 
     in_place = work.in_place and not is_object_url(item.target)
-    chosen = options or _adjust(work.options, context.threads, overwrite=item.overwrite)
+    chosen = options if choice is None or choice.options is None else choice.options
     if work.dry_run:
         if item.target is not None and not is_object_url(item.target):
             check_place(
@@ -176,15 +182,8 @@ def _first_bytes(source: Source) -> bytes:
     return bytes(cast("BinaryIO", source).read(SNIFFED))
 
 
-def _choose(
-    work: WorkOptions, source: Source, threads: int, *, overwrite: bool
-) -> tuple[ConversionOptions | None, str | None]:
-    """Return the options for a source, None to keep it as it is; and the policy's rule."""
-    options = _adjust(work.options, threads, overwrite=overwrite)
-    if work.policy is None:
-        return options, None
-    choice = _load_policy(work.policy).choose(source, options)
-    return choice.options, choice.rule
+def _choose(work: WorkOptions, source: Source, options: ConversionOptions) -> Choice | None:
+    return None if work.policy is None else _load_policy(work.policy).choose(source, options)
 
 
 @contextmanager

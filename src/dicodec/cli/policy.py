@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dicodec.batch.policy.convert import convert_by_choice
 from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles, load_policy
 from dicodec.cli.convert.output import format_report
 from dicodec.cli.printing import SOME_FAILED, in_switches, print_failure, print_line
-from dicodec.conversion.convert import convert_with
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.wording import dump_json_line
 from dicodec.options import UNDECIDED, ConversionOptions
@@ -80,7 +80,7 @@ def _explain(path: str, policy: Policy) -> dict[str, Any]:
     }
     if choice.options is not None:
         try:
-            report = convert_with(path, None, choice.options)
+            report = convert_by_choice(path, None, choice, choice.options, in_place=False)
         except DicodecError as error:
             found["error"] = in_switches(error).as_dict()
             found["lines"] = [str(error)]

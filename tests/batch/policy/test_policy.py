@@ -6,6 +6,7 @@ import io
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,8 @@ from dicodec.batch.policy.convert import convert_by_policy
 from dicodec.batch.policy.facts import FACTS
 from dicodec.batch.policy.options import KEYS
 from dicodec.batch.policy.policy import NO_RULE, Policy, list_profiles, load_policy, parse_policy
-from dicodec.errors import InvalidOptionError
+from dicodec.cli.main import run
+from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, list_writable
 from dicodec.part10.dicom_file import open_dicom
 from helpers.data_set_bytes import element, file_of, item, sequence
@@ -403,3 +405,61 @@ def test_the_examples_of_the_reference_are_policies() -> None:
     assert blocks
     for block in blocks:
         assert policy(block).rules
+
+
+def uncompressible() -> dict[str, bytes]:
+    """Return images that no compressed transfer syntax takes, or that are not decoded."""
+    pixels = np.zeros((1, 4, 4, 4), np.uint8)
+    wide = [(0x00280100, "US", b"\x18\0"), (0x7FE00010, "OB", bytes(48))]
+    quads = [(0x7FE00010, "OB", bytes(24))]
+    part_2 = make_file(
+        4, 4, transfer_syntax="1.2.840.10008.1.2.4.92", streams=[[b"\xff\x4f\xff\x51"]]
+    )
+    return {
+        "ARGB": make_file(4, 4, 4, 8, 8, photometric="ARGB", pixels=pixels)[0],
+        "24 bits": make_file(4, 4, extra=wide)[0],
+        "YBR_PARTIAL_420": make_file(4, 4, 3, 8, 8, photometric="YBR_PARTIAL_420", extra=quads)[0],
+        "hierarchical": make_file(
+            4, 4, transfer_syntax="1.2.840.10008.1.2.4.65", streams=[[b"\0\0"]]
+        )[0],
+        "JPIP": part_2[0].replace(b"1.2.4.92", b"1.2.4.94"),
+    }
+
+
+@pytest.mark.parametrize("name", uncompressible())
+@pytest.mark.parametrize("profile", ["archive", "fast-archive"])
+def test_archives_keep_what_they_cannot_compress(profile: str, name: str, tmp_path: Path) -> None:
+    source = tmp_path / "folder" / "x.dcm"
+    source.parent.mkdir()
+    source.write_bytes(content := uncompressible()[name])
+    chosen = load_policy(profile)
+
+    out = io.BytesIO()
+    report = convert_by_policy(content, out, BASE, policy=chosen, in_place=False)
+    assert out.getvalue() == content
+    assert report.action == "copied"
+    options = ["--policy", profile, "--jobs", "1"]
+    assert run(["convert", str(source.parent), "-o", str(tmp_path / "out"), *options]) == 0
+    assert (tmp_path / "out" / "x.dcm").read_bytes() == content
+    assert run(["convert", str(source), "-o", str(tmp_path / "one.dcm"), "--policy", profile]) == 0
+    assert (tmp_path / "one.dcm").read_bytes() == content
+    assert run(["convert", str(source.parent), "--in-place", *options]) == 0
+    assert source.read_bytes() == content
+    assert run(["policy", "check", str(source), "--policy", profile]) == 0
+
+
+def test_what_is_kept_otherwise_is_told_and_damage_is_not_kept() -> None:
+    rule = '[[rule]]\nto = "jpeg-ls"\nkeep = "otherwise"\n'
+    report = convert_by_policy(
+        uncompressible()["ARGB"], None, BASE, policy=policy(rule), in_place=False
+    )
+    (warning,) = report.warnings
+    assert "kept as it is, because it cannot be converted" in warning
+    with pytest.raises(DicodecError):
+        convert_by_policy(GRAY[:-10], None, BASE, policy=policy(rule), in_place=False)
+    plain = policy('[[rule]]\nto = "jpeg-ls"\n')
+    with pytest.raises(DicodecError):
+        convert_by_policy(uncompressible()["ARGB"], None, BASE, policy=plain, in_place=False)
+    for wrong in ('to = "rle"\nkeep = "always"', 'keep = "otherwise"'):
+        with pytest.raises(InvalidOptionError):
+            policy(f"[[rule]]\n{wrong}\n")

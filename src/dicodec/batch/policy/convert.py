@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import time
 
-from dicodec.batch.policy.policy import Policy, open_once
+from dicodec.batch.policy.policy import Choice, Policy, open_once
 from dicodec.conversion.convert import convert_with
+from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target, result_file
 from dicodec.conversion.planning.conversion_plan import Action
-from dicodec.errors import DicodecError
+from dicodec.errors import (
+    DicodecError,
+    EncodeError,
+    SampleRangeError,
+    UnsupportedImageError,
+    UnsupportedSourceError,
+)
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import read_chunks
@@ -41,16 +48,53 @@ def convert_by_policy(
     try:
         with open_once(source) as opened:
             choice = policy.choose(opened, base)
-            if choice.options is None:
-                report = keep_file(opened, target, base, in_place=in_place)
-            else:
-                report = convert_with(opened, target, choice.options)
+            report = convert_by_choice(opened, target, choice, base, in_place=in_place)
     except DicodecError as error:
         if isinstance(source, str | os.PathLike):
             error.with_location(path=os.fspath(source))
         raise
     report.rule = choice.rule
     return report
+
+
+def convert_by_choice(
+    source: Source,
+    target: Target | None,
+    choice: Choice,
+    base: ConversionOptions,
+    placement: Placement | None = None,
+    progress: Progress | None = None,
+    *,
+    in_place: bool,
+) -> ConversionReport:
+    """Convert a file as a policy has chosen, or keep it.
+
+    Args:
+        source: the file; it may be read twice.
+        target: path or stream for the result; None to plan only.
+        choice: the policy's choice for it.
+        base: options of the run, for files that are kept.
+        placement: puts the result in place later; None to do it at once.
+        progress: see `convert_with`.
+        in_place: whether the target is the source.
+
+    Raises:
+        DicodecError: see `dicodec.convert`.
+    """
+    if choice.options is None:
+        return keep_file(source, target, base, placement, in_place=in_place)
+    try:
+        return convert_with(source, target, choice.options, progress, placement)
+    except _NOT_HELD as error:
+        if not choice.keeps_rest:
+            raise
+        report = keep_file(source, target, choice.options, placement, in_place=in_place)
+        report.warnings.append(f"kept as it is, because it cannot be converted: {error.message}")
+        return report
+
+
+_NOT_HELD = (UnsupportedSourceError, UnsupportedImageError, SampleRangeError, EncodeError)
+"""Errors of images that targets cannot hold, and of sources that are not decoded."""
 
 
 def keep_file(

@@ -14,6 +14,9 @@ from dicodec.rules.targets import target_syntax
 
 _OPTIONS = {option.key: option for option in (TO, *select_options(RULE).values())}
 
+OTHERWISE = "otherwise"
+"""The value of `keep` beside `to`: files that cannot be converted so are kept."""
+
 KEYS = ("keep", *_OPTIONS)
 """All keys of a rule beside its name and its conditions."""
 
@@ -24,9 +27,11 @@ class OptionChanges:
 
     Attributes:
         values: by name of the option; what it sets and removes is added to the run's.
+        keeps_rest: whether a file that cannot be converted so is kept as it is.
     """
 
     values: tuple[tuple[str, Any], ...]
+    keeps_rest: bool = False
 
     def applied(self, base: ConversionOptions) -> ConversionOptions:
         """Return the options of a conversion by this rule."""
@@ -44,23 +49,25 @@ def parse_options(given: dict[str, Any]) -> OptionChanges | None:
         InvalidOptionError: there is no such key, or a value has no meaning.
     """
     check_keys(given, KEYS, "there is no key")
-    if "keep" in given:
+    keep = given.get("keep")
+    if keep is not None and keep is not True and keep != OTHERWISE:
+        raise InvalidOptionError(f'keep is {keep!r}; it is true, "{OTHERWISE}", or not there')
+    if keep is True:
         others = [key for key in given if key != "keep"]
-        if given["keep"] is not True:
-            raise InvalidOptionError(f"keep is {given['keep']!r}; it is true, or not there")
         if others:
             raise InvalidOptionError(f"keep leaves a file as it is, so {others[0]} has no effect")
         return None
     if "to" not in given:
         raise InvalidOptionError("there is neither to nor keep = true")
-    names = {_OPTIONS[key].name: value for key, value in given.items()}
+    names = {_OPTIONS[key].name: value for key, value in given.items() if key != "keep"}
     options = ConversionOptions.of(**names)
     check_user_edits(options)
     return OptionChanges(
         (
             ("to", _targets(options.to)),
             *((name, getattr(options, name)) for name in names if name != "to"),
-        )
+        ),
+        keeps_rest=keep == OTHERWISE,
     )
 
 

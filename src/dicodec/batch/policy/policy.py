@@ -1,7 +1,8 @@
 """Policies: choose the conversion of each file by the first rule that matches it.
 
 A policy is a TOML file of rules, or a profile that comes with the package. A rule has conditions
-(`when`), and either acceptable transfer syntaxes (`to`) with options, or `keep = true`.
+(`when`), and either acceptable transfer syntaxes (`to`) with options, or `keep = true`; with `to`,
+`keep = "otherwise"` keeps the files that cannot be converted.
 """
 
 from __future__ import annotations
@@ -79,10 +80,12 @@ class Choice:
     Attributes:
         options: options of its conversion; None to keep it as it is.
         rule: name of the rule that matched.
+        keeps_rest: whether it is kept as it is if it cannot be converted so.
     """
 
     options: ConversionOptions | None
     rule: str
+    keeps_rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,9 @@ class Policy:
         """Choose the conversion of an open file."""
         for rule in self.rules:
             if all(condition.test.holds(condition.values(file)) for condition in rule.conditions):
-                options = None if rule.changes is None else rule.changes.applied(base)
-                return Choice(options, rule.name)
+                if rule.changes is None:
+                    return Choice(None, rule.name)
+                return Choice(rule.changes.applied(base), rule.name, rule.changes.keeps_rest)
         return Choice(None, NO_RULE)
 
     def explain(self, file: DicomFile) -> tuple[Reason, ...]:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from dicodec.conversion.planning.all_frames import FrameSurvey
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
-from dicodec.conversion.planning.moved_value import moved_value, warn_of_wide_samples
+from dicodec.conversion.planning.moved_value import (
+    moved_value,
+    unread_sample_size,
+    warn_of_wide_samples,
+)
 from dicodec.conversion.planning.pixel_planner import PixelPlanner
 from dicodec.errors import (
     ContradictionError,
     ConversionError,
     TruncatedFileError,
+    UnsupportedImageError,
     UnsupportedSourceError,
     UnsupportedTargetError,
 )
@@ -93,6 +98,10 @@ def _plan_for(
         _check_complete(file)
         warnings = _warn_of_unread_samples(file, target)
         return ConversionPlan(source, target, Action.MOVE_VALUE, None, warnings=warnings)
+    if file.frames.description is None and source.native and unread_sample_size(file):
+        fault = file.frames.fault
+        assert fault is not None, "it has pixels"
+        raise UnsupportedImageError(fault.message, attribute=fault.attribute, hint=fault.hint)
     return PixelPlanner(file, target, options, survey).plan()
 
 
