@@ -232,8 +232,8 @@ _ROWS = (
     ),
     Option(
         "lossy", Flag(), "allow a result that loses information",
-        "A setting of how much may be lost is permission too, for the targets that take it. One "
-        "that no target takes is wrong usage",
+        "A quality setting is permission too, for the targets that take it. If no target takes "
+        "it, that is wrong usage",
         default=False,
     ),
     Option(
@@ -258,14 +258,14 @@ _ROWS = (
         "rescale_to_8bit", Flag(),
         "map more than 8 bits to 8, by rescaling and window; makes a derived, lossy image",
         "Gray levels go by Rescale Slope and Intercept and the first window, or from the smallest "
-        "to the largest value if there is none; see [photometric.md](photometric.md). That a "
-        "lossy target may lose more has to be said beside it",
+        "to the largest value if there is none; see [photometric.md](photometric.md). A lossy "
+        "target needs its own permission",
         default=False,
     ),
     Option(
         "set_attributes", TextsByName(), "set an attribute of the result; may be repeated",
-        "By keyword or tag; a backslash separates values. What describes the pixels, and what was "
-        "lost of them, cannot be set, and the UIDs that name the instance cannot be empty. Another "
+        "By keyword or tag; a backslash separates values. You cannot set the description of the "
+        "pixels, nor the record of their losses, nor an empty UID of the instance. Another "
         "Specific Character Set is refused if text that stays would not be in it: `--charset` "
         "re-encodes",
         default=(), metavar="KEYWORD=VALUE", short="set",
@@ -277,7 +277,7 @@ _ROWS = (
     ),
     Option(
         "keep_uid", Flag(), "keep the SOP Instance UID of a lossy result, which is another image",
-        "It gets a new one otherwise",
+        "Otherwise it gets a new one",
         default=False,
     ),
     Option(
@@ -299,17 +299,17 @@ _ROWS = (
     ),
     Option(
         "charset", Text(),
-        "have all text in UTF-8, from the character set stated, or from FROM",
-        "Text of sequences too; Specific Character Set says so. FROM is for a source that states a "
+        "write all text in UTF-8, read by the stated character set or by FROM",
+        "Text of sequences too; Specific Character Set follows. FROM is for a source that states a "
         "wrong one: defined terms such as `ISO_IR 100` or `GB18030`. Text with a byte that the "
         "character set does not have is an error that names the attribute",
         metavar="[FROM:]utf-8",
     ),
     Option(
         "standardize", Flag(),
-        "write what a strict reader takes, if the source does not have it",
-        "As far as nothing has to be invented: [oddities.md](oddities.md) says it of each oddity. "
-        "Without it, whatever no edit names comes out byte for byte as it was",
+        "bring the data set to the form that a strict reader takes",
+        "As far as nothing has to be invented: see [oddities.md](oddities.md) for each oddity. "
+        "Without it, every element without an edit comes out byte for byte as it was",
         default=False,
     ),
     Option(
@@ -322,16 +322,16 @@ _ROWS = (
     ),
     Option(
         "limits", Bounds(),
-        "bound what a file may claim, such as frame_size=512M; may be repeated",
+        "bound a claim of a file, such as frame_size=512M; may be repeated",
         "See [limits.md](limits.md)",
         metavar="NAME=VALUE", short="limit", taken_by=(),
     ),
-    Option("strict", Flag(), "refuse what departs from the standard",
-           "A source that contradicts itself, too", default=False),
+    Option("strict", Flag(), "refuse a source that departs from the standard",
+           "Or that contradicts itself", default=False),
     Option(
         "engine",
         Choice({"auto": "our own codecs", "gdcm": "GDCM, in a process of its own"}),
-        "program whose codecs are used",
+        "program that decodes and encodes",
         default="auto", metavar="ENGINE",
     ),
     Option(
@@ -344,7 +344,7 @@ _ROWS = (
         "The result does not depend on it",
         metavar="N", taken_by=(),
     ),
-    Option("overwrite", Flag(), "replace a target that is there", default=False,
+    Option("overwrite", Flag(), "replace a target that exists", default=False,
            taken_by=(REQUEST,)),
     Option(
         "backup", Text(),
