@@ -62,7 +62,7 @@ def frames_of(content: bytes) -> list[bytes]:
         assert file.frames.present
         frames = file.frames.encapsulated
         assert frames is not None
-        return [frames.stored(file.data_set.source, frame) for frame in range(len(frames))]
+        return [frames.read_stored(file.data_set.source, frame) for frame in range(len(frames))]
 
 
 def with_streams(content: bytes, streams: list[bytes], *, offset_table: bool = False) -> bytes:

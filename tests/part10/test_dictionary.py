@@ -11,17 +11,17 @@ from pydicom._private_dict import private_dictionaries
 from pydicom.datadict import get_private_entry
 
 from dicodec.errors import InvalidOptionError
-from dicodec.part10.dictionary import entry_of, keyword_of, private_vr, tag_of, vr_of
+from dicodec.part10.dictionary import find_entry, find_keyword, find_private_vr, find_vr, parse_tag
 
 
 def test_every_standard_element_is_as_in_pydicom() -> None:
     for tag, (vr, vm, _, _, keyword) in DicomDictionary.items():
         if vr == "NONE":
-            assert entry_of(tag) is None
+            assert find_entry(tag) is None
             continue
-        assert entry_of(tag) == (vr, vm, keyword)
+        assert find_entry(tag) == (vr, vm, keyword)
         if keyword:
-            assert tag_of(keyword) == tag
+            assert parse_tag(keyword) == tag
 
 
 @pytest.mark.parametrize("digits", ["0", "2", "E"])
@@ -30,7 +30,7 @@ def test_every_repeating_element_is_as_in_pydicom(digits: str) -> None:
         tag = int(mask.replace("x", digits), 16)
         if tag in DicomDictionary or tag & 0xFFFF == 0:  # a Group Length
             continue
-        assert entry_of(tag) == (vr, vm, keyword)
+        assert find_entry(tag) == (vr, vm, keyword)
 
 
 def test_every_private_element_is_as_in_pydicom() -> None:
@@ -41,7 +41,7 @@ def test_every_private_element_is_as_in_pydicom() -> None:
                 vr = get_private_entry(tag, creator)[0]
             except KeyError:  # a pattern that pydicom never matches either
                 continue
-            assert private_vr(creator, tag) == {"OB_OW": "OB or OW"}.get(vr, vr)
+            assert find_private_vr(creator, tag) == {"OB_OW": "OB or OW"}.get(vr, vr)
 
 
 @pytest.mark.parametrize(
@@ -67,34 +67,34 @@ def test_every_private_element_is_as_in_pydicom() -> None:
     ],
 )
 def test_vr_of(tag: int, vr: str | None) -> None:
-    assert vr_of(tag) == vr
+    assert find_vr(tag) == vr
 
 
 def test_private_vr_of_an_unknown_creator_or_element_is_none() -> None:
-    assert private_vr("NOBODY", 0x00091010) is None
-    assert private_vr("", 0x00091010) is None
-    assert private_vr("a]\n[SIEMENS CSA HEADER", 0x00291008) is None
-    assert private_vr("SIEMENS CSA HEADER", 0x002910FF) is None
-    assert private_vr("SIEMENS CSA HEADER", 0x0029AB08) == "CS"
+    assert find_private_vr("NOBODY", 0x00091010) is None
+    assert find_private_vr("", 0x00091010) is None
+    assert find_private_vr("a]\n[SIEMENS CSA HEADER", 0x00291008) is None
+    assert find_private_vr("SIEMENS CSA HEADER", 0x002910FF) is None
+    assert find_private_vr("SIEMENS CSA HEADER", 0x0029AB08) == "CS"
 
 
 @pytest.mark.parametrize(
     "text", ["PatientID", "00100020", "(0010,0020)", "0010,0020", " (0010, 0020) "]
 )
 def test_tag_of_takes_keywords_and_tags(text: str) -> None:
-    assert tag_of(text) == 0x00100020
-    assert keyword_of(tag_of(text)) == "PatientID"
+    assert parse_tag(text) == 0x00100020
+    assert find_keyword(parse_tag(text)) == "PatientID"
 
 
 @pytest.mark.parametrize("text", ["", "-", "001000", "PatientsID?", "1234567890", "OverlayData"])
 def test_tag_of_refuses_what_names_no_attribute(text: str) -> None:
     with pytest.raises(InvalidOptionError):
-        tag_of(text)
+        parse_tag(text)
 
 
 def test_tag_of_names_the_keyword_that_was_meant() -> None:
     with pytest.raises(InvalidOptionError, match="did you mean PatientID"):
-        tag_of("patient_id")
+        parse_tag("patient_id")
 
 
 def test_importing_the_dictionary_loads_no_data() -> None:
@@ -102,7 +102,7 @@ def test_importing_the_dictionary_loads_no_data() -> None:
         "import sys, dicodec.part10.dictionary as d\n"
         "name = 'dicodec.part10._dictionary_data'\n"
         "assert name not in sys.modules\n"
-        "d.vr_of(0x00100020)\n"
+        "d.find_vr(0x00100020)\n"
         "assert name in sys.modules\n"
         "assert 'pydicom' not in sys.modules\n"
     )

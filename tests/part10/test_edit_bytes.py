@@ -11,7 +11,7 @@ from pydicom.filereader import read_dataset
 
 from dicodec.errors import ConversionError
 from dicodec.model.edits import SetAttribute, SetSequence
-from dicodec.part10.edit_bytes import element_bytes
+from dicodec.part10.edit_bytes import encode_element
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 from helpers.data_set_bytes import element, item, sequence
@@ -46,7 +46,7 @@ def as_read(content: bytes, encoding: DataSetEncoding) -> Dataset:
 def test_values_are_read_as_they_were_meant(
     edit: SetAttribute, expected: Any, encoding: DataSetEncoding
 ) -> None:
-    data_set = as_read(element_bytes(edit, encoding), encoding)
+    data_set = as_read(encode_element(edit, encoding), encoding)
 
     (found,) = data_set
     assert found.tag == edit.tag
@@ -58,14 +58,14 @@ def test_odd_values_get_the_padding_of_their_vr(vr: str) -> None:
     padding = b" " if VALUE_REPRESENTATIONS[vr].padding == b" " else b"\0"
     edit = SetAttribute(0x00091001, vr, b"abc")
 
-    assert element_bytes(edit, EXPLICIT_LITTLE) == element(0x00091001, vr, b"abc" + padding)
+    assert encode_element(edit, EXPLICIT_LITTLE) == element(0x00091001, vr, b"abc" + padding)
 
 
 def test_bytes_above_ascii_are_written_as_they_were_read() -> None:
     latin = "M\u00fcller  ".encode("latin-1")
     edit = SetAttribute(0x00100010, "PN", latin.decode("latin-1"))
 
-    assert element_bytes(edit, EXPLICIT_LITTLE).endswith(latin)
+    assert encode_element(edit, EXPLICIT_LITTLE).endswith(latin)
 
 
 @ENCODINGS
@@ -74,7 +74,7 @@ def test_sequences_have_items_of_defined_length(encoding: DataSetEncoding) -> No
     ready = item(element(0x00080100, "SH", b"121320", encoding), encoding)
     edit = SetSequence(0x00089215, (code, ready, (SetSequence(0x00089215, ()),)))
 
-    content = element_bytes(edit, encoding)
+    content = encode_element(edit, encoding)
 
     plain = b"".join(
         element(tag, "SH", value, encoding)
@@ -90,10 +90,10 @@ def test_sequences_have_items_of_defined_length(encoding: DataSetEncoding) -> No
 
 def test_values_too_long_for_their_vr_are_refused() -> None:
     longest = SetAttribute(0x00100020, "LO", "x" * 0xFFFE)
-    assert len(element_bytes(longest, EXPLICIT_LITTLE)) == 8 + 0xFFFE
+    assert len(encode_element(longest, EXPLICIT_LITTLE)) == 8 + 0xFFFE
     too_long = SetAttribute(0x00100020, "LO", "x" * 0xFFFF)
 
     with pytest.raises(ConversionError, match="too many for the VR LO") as raised:
-        element_bytes(too_long, EXPLICIT_LITTLE)
+        encode_element(too_long, EXPLICIT_LITTLE)
     assert raised.value.attribute == "(0010,0020)"
-    assert len(element_bytes(too_long, IMPLICIT_LITTLE)) == 8 + 0x10000
+    assert len(encode_element(too_long, IMPLICIT_LITTLE)) == 8 + 0x10000

@@ -25,8 +25,8 @@ from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.fragments import (
     EncapsulatedFrames,
     assign_fragments,
-    basic_offset_table,
-    extended_offsets,
+    make_basic_offset_table,
+    make_offsets,
 )
 from dicodec.part10.frames import Frames
 from dicodec.part10.source import BytesSource
@@ -215,11 +215,11 @@ def test_any_tables_give_frames_of_all_fragments_or_are_refused(
 
 @given(st.lists(st.integers(0, 1 << 33).map(lambda half: 2 * half), max_size=8))
 def test_offset_tables_count_item_headers(lengths: list[int]) -> None:
-    offsets = extended_offsets(lengths)
+    offsets = make_offsets(lengths)
 
     assert offsets == [sum(lengths[:frame]) + 8 * frame for frame in range(len(lengths))]
     fits = not offsets or offsets[-1] <= 0xFFFFFFFF
-    table = basic_offset_table(lengths)
+    table = make_basic_offset_table(lengths)
     assert table == (struct.pack(f"<{len(offsets)}I", *offsets) if fits else None)
 
 

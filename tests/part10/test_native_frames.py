@@ -16,7 +16,7 @@ from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.elements import ElementSpan
-from dicodec.part10.native_frames import BitJoiner, NativeFrames, bits_from
+from dicodec.part10.native_frames import BitJoiner, NativeFrames, shift_bits
 from dicodec.part10.source import BytesSource
 from helpers.data_set_bytes import data_set_of
 from helpers.made import (
@@ -72,14 +72,14 @@ def test_bits_of_frames_are_found_and_joined_again(
         assert len(alone) == (pixels + 7) // 8
         found = np.unpackbits(np.frombuffer(alone, "u1"), bitorder="little")
         assert found.tolist() == bits[frame] + [0] * (-pixels % 8)
-        joined += joiner.joined(alone)
-    assert joined + joiner.rest() == value
+        joined += joiner.join(alone)
+    assert joined + joiner.finish() == value
 
 
 def test_bytes_pass_through_unchanged() -> None:
-    assert bits_from(b"abc", 0, 24) == b"abc"
+    assert shift_bits(b"abc", 0, 24) == b"abc"
     joiner = BitJoiner(24)
-    assert joiner.joined(b"abc") + joiner.rest() == b"abc"
+    assert joiner.join(b"abc") + joiner.finish() == b"abc"
 
 
 @given(st.integers(1, 9), st.integers(1, 4))

@@ -33,7 +33,7 @@ from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     DataSetEncoding,
-    tag_bytes,
+    encode_tag,
 )
 from dicodec.part10.file_meta import guess_encoding, read_head
 from dicodec.part10.implicit_vr import ReencodingContext
@@ -76,7 +76,7 @@ def serialize_element(element: Element, encoding: DataSetEncoding) -> bytes:
         whole = length - length % unit
         swapped = [value[i : i + unit][::-1] for i in range(0, whole, unit)]
         value = b"".join(swapped) + value[whole:]
-    header = tag_bytes(element.tag, encoding)
+    header = encode_tag(element.tag, encoding)
     if encoding.explicit_vr:
         header += element.vr.encode()
         if row.long_form:
@@ -96,7 +96,7 @@ def serialize_item(
 
 
 def delimiter(tag: int, length: int, encoding: DataSetEncoding) -> bytes:
-    return tag_bytes(tag, encoding) + struct.pack(encoding.order + "I", length)
+    return encode_tag(tag, encoding) + struct.pack(encoding.order + "I", length)
 
 
 # Elements whose VR the dictionary leaves no choice about; no Group Lengths, which come and go.
@@ -287,7 +287,7 @@ def test_what_the_dictionary_leaves_open(tag: int, vr: str) -> None:
     made = reencode(raw, IMPLICIT_LITTLE, EXPLICIT_BIG)
 
     value = b"\2\1" if vr == "OW" else b"\1\2"
-    assert made == tag_bytes(tag, EXPLICIT_BIG) + vr.encode() + b"\0\0\0\0\0\2" + value
+    assert made == encode_tag(tag, EXPLICIT_BIG) + vr.encode() + b"\0\0\0\0\0\2" + value
 
 
 @pytest.mark.parametrize(("bits", "vr"), [(8, "OB"), (16, "OW")])
@@ -342,8 +342,8 @@ def test_a_value_too_long_for_its_vr_becomes_un(length: int, vr: bytes) -> None:
 
 def test_a_long_binary_value_that_becomes_un_stays_little_endian() -> None:
     raw = serialize((Element(0x00280301, "US", b"\1\0" * 40000),), IMPLICIT_LITTLE)
-    long = tag_bytes(0x00041220, IMPLICIT_LITTLE)  # any tag of another VR would do
-    raw = tag_bytes(0x00280106, IMPLICIT_LITTLE) + raw[len(long) :]
+    long = encode_tag(0x00041220, IMPLICIT_LITTLE)  # any tag of another VR would do
+    raw = encode_tag(0x00280106, IMPLICIT_LITTLE) + raw[len(long) :]
 
     made = reencode(raw, IMPLICIT_LITTLE, EXPLICIT_BIG)
 
@@ -354,11 +354,11 @@ def test_a_long_binary_value_that_becomes_un_stays_little_endian() -> None:
 def test_an_unknown_sequence_of_undefined_length_stays_implicit_inside_un() -> None:
     content = serialize_item(True, (us(0x00280106, 1),), IMPLICIT_LITTLE)
     content += delimiter(0xFFFEE0DD, 0, IMPLICIT_LITTLE)
-    raw = tag_bytes(0x00091001, IMPLICIT_LITTLE) + b"\xff" * 4 + content
+    raw = encode_tag(0x00091001, IMPLICIT_LITTLE) + b"\xff" * 4 + content
 
     for target in (EXPLICIT_LITTLE, EXPLICIT_BIG):
         made = reencode(raw, IMPLICIT_LITTLE, target)
-        assert made == tag_bytes(0x00091001, target) + b"UN\0\0" + b"\xff" * 4 + content
+        assert made == encode_tag(0x00091001, target) + b"UN\0\0" + b"\xff" * 4 + content
         assert reencode(made, target, IMPLICIT_LITTLE) == raw
 
 
@@ -368,11 +368,11 @@ def test_explicit_vrs_inside_un_leave_when_all_leave() -> None:
     explicit += delimiter(0xFFFEE0DD, 0, EXPLICIT_LITTLE)
     implicit = serialize_item(True, inside, IMPLICIT_LITTLE)
     implicit += delimiter(0xFFFEE0DD, 0, IMPLICIT_LITTLE)
-    raw = tag_bytes(0x00091001, EXPLICIT_LITTLE) + b"UN\0\0" + b"\xff" * 4 + explicit
+    raw = encode_tag(0x00091001, EXPLICIT_LITTLE) + b"UN\0\0" + b"\xff" * 4 + explicit
 
     made = reencode(raw, EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 
-    assert made == tag_bytes(0x00091001, IMPLICIT_LITTLE) + b"\xff" * 4 + implicit
+    assert made == encode_tag(0x00091001, IMPLICIT_LITTLE) + b"\xff" * 4 + implicit
 
 
 def test_group_lengths_leave_where_vrs_come_or_go() -> None:
@@ -403,9 +403,9 @@ def test_an_encapsulated_icon_keeps_its_fragments_and_is_noted() -> None:
     def icon(encoding: DataSetEncoding, header: bytes) -> bytes:
         fragments = delimiter(0xFFFEE000, 0, encoding) + delimiter(0xFFFEE000, 2, encoding)
         fragments += b"\xff\xd8" + delimiter(0xFFFEE0DD, 0, encoding)
-        pixels = tag_bytes(0x7FE00010, encoding) + header + fragments
+        pixels = encode_tag(0x7FE00010, encoding) + header + fragments
         item = delimiter(0xFFFEE000, len(pixels), encoding) + pixels
-        start = tag_bytes(0x00880200, encoding)
+        start = encode_tag(0x00880200, encoding)
         if encoding.explicit_vr:
             start += b"SQ\0\0"
         return start + struct.pack(encoding.order + "I", len(item)) + item
@@ -423,17 +423,17 @@ def test_an_encapsulated_icon_keeps_its_fragments_and_is_noted() -> None:
 
 
 def test_reserved_bytes_are_carried_over() -> None:
-    raw = tag_bytes(0x00091001, EXPLICIT_LITTLE) + b"OB\1\2\3\0\0\0abc"
+    raw = encode_tag(0x00091001, EXPLICIT_LITTLE) + b"OB\1\2\3\0\0\0abc"
 
     big = reencode(raw, EXPLICIT_LITTLE, EXPLICIT_BIG)
 
-    assert big == tag_bytes(0x00091001, EXPLICIT_BIG) + b"OB\1\2\0\0\0\3abc"
+    assert big == encode_tag(0x00091001, EXPLICIT_BIG) + b"OB\1\2\0\0\0\3abc"
     assert reencode(big, EXPLICIT_BIG, EXPLICIT_LITTLE) == raw
 
 
 @pytest.mark.parametrize("target", [IMPLICIT_LITTLE, EXPLICIT_BIG])
 def test_a_vr_that_is_none_is_never_written_anew(target: DataSetEncoding) -> None:
-    raw = tag_bytes(0x00091001, EXPLICIT_LITTLE) + b"ZZ\0\0\3\0\0\0abc"
+    raw = encode_tag(0x00091001, EXPLICIT_LITTLE) + b"ZZ\0\0\3\0\0\0abc"
 
     with pytest.raises(MalformedFileError) as raised:
         reencode_elements(raw, EXPLICIT_LITTLE, target, ReencodingContext(), offset=100)
@@ -447,7 +447,7 @@ def test_the_same_encoding_changes_nothing_and_reads_nothing() -> None:
 def test_an_implicit_island_is_malformed_where_it_starts() -> None:
     item = serialize((us(0x00280002, 1),), EXPLICIT_LITTLE)
     item += serialize((us(0x00280010, 1),), IMPLICIT_LITTLE)
-    raw = tag_bytes(0x00880200, EXPLICIT_LITTLE) + b"SQ\0\0" + struct.pack("<I", len(item) + 8)
+    raw = encode_tag(0x00880200, EXPLICIT_LITTLE) + b"SQ\0\0" + struct.pack("<I", len(item) + 8)
     raw += delimiter(0xFFFEE000, len(item), EXPLICIT_LITTLE) + item
 
     with pytest.raises(MalformedFileError) as caught:
@@ -458,7 +458,7 @@ def test_an_implicit_island_is_malformed_where_it_starts() -> None:
 
 
 def nested(depth: int, encoding: DataSetEncoding) -> bytes:
-    start = tag_bytes(0x00082112, encoding) + (b"SQ\0\0" if encoding.explicit_vr else b"")
+    start = encode_tag(0x00082112, encoding) + (b"SQ\0\0" if encoding.explicit_vr else b"")
     start += b"\xff" * 4 + delimiter(0xFFFEE000, UNDEFINED, encoding)
     end = delimiter(0xFFFEE00D, 0, encoding) + delimiter(0xFFFEE0DD, 0, encoding)
     return start * depth + end * depth

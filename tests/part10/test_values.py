@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dicodec.errors import InvalidOptionError, MalformedFileError
 from dicodec.part10.character_set import decode_text, encode_text
-from dicodec.part10.dictionary import tag_of
+from dicodec.part10.dictionary import parse_tag
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -142,7 +142,7 @@ def test_a_backslash_byte_inside_kanji_is_no_separator() -> None:
 )
 def test_letters_that_the_data_set_lacks_are_refused(character_set: str, text: str) -> None:
     with pytest.raises(InvalidOptionError, match="has no") as caught:
-        encode_user_value(tag_of("PatientID"), f"a{text}", character_set, EXPLICIT_LITTLE)
+        encode_user_value(parse_tag("PatientID"), f"a{text}", character_set, EXPLICIT_LITTLE)
 
     assert caught.value.attribute == "PatientID"
 
@@ -204,19 +204,26 @@ ACCEPTED = [
 
 @pytest.mark.parametrize(("keyword", "text", "vr", "value"), ACCEPTED)
 def test_user_values(keyword: str, text: str, vr: str, value: bytes) -> None:
-    assert encode_user_value(tag_of(keyword), text, "", EXPLICIT_LITTLE) == (vr, value)
+    assert encode_user_value(parse_tag(keyword), text, "", EXPLICIT_LITTLE) == (vr, value)
 
 
 @pytest.mark.parametrize(
     ("tag", "text", "encoding", "signed", "vr", "value"),
     [
-        (tag_of("Rows"), "512", EXPLICIT_LITTLE, None, "US", b"\0\2"),
-        (tag_of("Rows"), "512", IMPLICIT_LITTLE, None, "US", b"\0\2"),
-        (tag_of("Rows"), "512", EXPLICIT_BIG, None, "US", b"\2\0"),
-        (tag_of("PixelPaddingValue"), "1", EXPLICIT_LITTLE, None, "US", b"\1\0"),
-        (tag_of("PixelPaddingValue"), "-1", EXPLICIT_LITTLE, None, "SS", b"\xff\xff"),
-        (tag_of("PixelPaddingValue"), "1", EXPLICIT_LITTLE, True, "SS", b"\1\0"),
-        (tag_of("FrameIncrementPointer"), "FrameTime", EXPLICIT_BIG, None, "AT", b"\0\x18\x10\x63"),
+        (parse_tag("Rows"), "512", EXPLICIT_LITTLE, None, "US", b"\0\2"),
+        (parse_tag("Rows"), "512", IMPLICIT_LITTLE, None, "US", b"\0\2"),
+        (parse_tag("Rows"), "512", EXPLICIT_BIG, None, "US", b"\2\0"),
+        (parse_tag("PixelPaddingValue"), "1", EXPLICIT_LITTLE, None, "US", b"\1\0"),
+        (parse_tag("PixelPaddingValue"), "-1", EXPLICIT_LITTLE, None, "SS", b"\xff\xff"),
+        (parse_tag("PixelPaddingValue"), "1", EXPLICIT_LITTLE, True, "SS", b"\1\0"),
+        (
+            parse_tag("FrameIncrementPointer"),
+            "FrameTime",
+            EXPLICIT_BIG,
+            None,
+            "AT",
+            b"\0\x18\x10\x63",
+        ),
         (0x60020010, "3", EXPLICIT_LITTLE, None, "US", b"\3\0"),
     ],
 )
@@ -269,7 +276,7 @@ def test_user_values_of_binary_numbers(
 )
 def test_what_a_strict_reader_would_reject_is_refused(name: str, text: str, hint: str) -> None:
     with pytest.raises(InvalidOptionError, match=re.escape(hint)) as caught:
-        encode_user_value(tag_of(name), text, "", EXPLICIT_LITTLE)
+        encode_user_value(parse_tag(name), text, "", EXPLICIT_LITTLE)
 
     assert caught.value.attribute
 

@@ -16,7 +16,7 @@ from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.encoding import EXPLICIT_LITTLE, UNDEFINED_LENGTH
 from dicodec.part10.source import BytesSource
-from dicodec.part10.spliced_source import SourceRange, SplicedSource, joined_pieces
+from dicodec.part10.spliced_source import SourceRange, SplicedSource, join_pieces
 from dicodec.repair.opening import open_tolerantly
 from dicodec.repair.standard_form import make_standard
 from dicodec.repair.tolerant_walk import walk_tolerantly
@@ -70,7 +70,7 @@ def test_a_spliced_source_reads_as_its_pieces_do(pieces: list[bytes | tuple[int,
         piece if isinstance(piece, bytes) else base[min(piece) : max(piece)] for piece in pieces
     )
 
-    for spliced in (SplicedSource(made), SplicedSource(joined_pieces(made))):
+    for spliced in (SplicedSource(made), SplicedSource(join_pieces(made))):
         assert spliced.size == len(expected)
         for offset in range(len(expected) + 2):
             for length in (0, 1, 7, len(expected)):

@@ -12,7 +12,7 @@ from dicodec.model import tags
 from dicodec.options import ConversionOptions
 from dicodec.part10.character_set import decode_text
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dictionary import tag_of, vr_of
+from dicodec.part10.dictionary import find_vr, parse_tag
 
 NOTHING = "unknown"
 """Text for an attribute that is absent or empty."""
@@ -68,7 +68,7 @@ def parse_layout(text: str) -> Layout:
             continue
         if form or conversion or not name:
             raise InvalidOptionError(f"the layout {text!r} has more in braces than a keyword")
-        components[-1].append(("", tag_of(name)))
+        components[-1].append(("", parse_tag(name)))
     kept = [[piece for piece in pieces if piece != ("", None)] for pieces in components]
     if not all(kept) or any(pieces in ([(".", None)], [("..", None)]) for pieces in kept):
         raise InvalidOptionError(
@@ -84,8 +84,8 @@ def parse_layout(text: str) -> Layout:
 
 @lru_cache(maxsize=4)
 def _override(options: ConversionOptions) -> dict[int, str]:
-    removed = dict.fromkeys((tag_of(name) for name in options.remove_attributes), "")
-    return removed | {tag_of(name): value for name, value in options.set_attributes}
+    removed = dict.fromkeys((parse_tag(name) for name in options.remove_attributes), "")
+    return removed | {parse_tag(name): value for name, value in options.set_attributes}
 
 
 def _format_value(data_set: DataSet, tag: int, overridden: dict[int, str]) -> str:
@@ -93,7 +93,7 @@ def _format_value(data_set: DataSet, tag: int, overridden: dict[int, str]) -> st
         text = overridden[tag]
     elif data_set.find(tag) is None:
         text = ""
-    elif vr_of(tag) in {"US", "SS", "UL", "SL"}:
+    elif find_vr(tag) in {"US", "SS", "UL", "SL"}:
         number = data_set.number(tag)
         text = "" if number is None else str(number)
     else:

@@ -15,26 +15,26 @@ from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.transfer_syntax import EXPLICIT_LE
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.dictionary import keyword_of
-from dicodec.part10.edit_bytes import element_bytes
+from dicodec.part10.dictionary import find_keyword
+from dicodec.part10.edit_bytes import encode_element
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
-from dicodec.part10.encoding import EXPLICIT_LITTLE, tag_text
+from dicodec.part10.encoding import EXPLICIT_LITTLE, format_tag
 from dicodec.part10.equal_values import (
     Difference,
     Element,
-    difference,
-    only_element,
+    find_difference,
+    parse_element,
     same_bytes,
     same_vr,
-    shortened,
-    shown,
+    shorten,
+    show,
 )
-from dicodec.part10.image_attributes import unsaid_attributes
+from dicodec.part10.image_attributes import find_missing_attributes
 from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import read_chunks
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
-from dicodec.part10.writer import reencoding_context, swapped_chunks
+from dicodec.part10.writer import make_reencoding_context, swap_chunks
 from dicodec.rules.allowed_changes import allowed_changes, lossy_methods
 
 _HELD_SIZE = 1 << 24
@@ -91,12 +91,12 @@ def compare_attributes(
     )
     for file in files:  # what the image is, is compared with its pixels
         permitted |= {edit.tag: "put right" for edit in file.corrections}
-        permitted |= dict.fromkeys(unsaid_attributes(file.data_set), "as it was taken")
+        permitted |= dict.fromkeys(find_missing_attributes(file.data_set), "as it was taken")
     permitted |= dict.fromkeys(allow, "as asked for")
     found = [
         _change(tag, change, "File Meta Information") for tag, change in _meta_differences(*files)
     ]
-    contexts = reencoding_context(one.data_set), reencoding_context(two.data_set)
+    contexts = make_reencoding_context(one.data_set), make_reencoding_context(two.data_set)
     nested = _NestedPixels(one), _NestedPixels(two)
     overlays = FreedOverlays(one), FreedOverlays(two)
     for tag in sorted({span.tag for file in files for span in file.data_set.elements}):
@@ -144,17 +144,17 @@ class _NestedPixels:
         data_set = self._file.data_set
         edit = self.edit(tag)
         if isinstance(edit, SetSequence):
-            raw = element_bytes(edit, EXPLICIT_LITTLE)
-            return only_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET))
+            raw = encode_element(edit, EXPLICIT_LITTLE)
+            return parse_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET))
         span = data_set.find(tag)
-        return None if span is None else _element(data_set, span, reencoding_context(data_set))
+        return None if span is None else _element(data_set, span, make_reencoding_context(data_set))
 
 
 def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixels]) -> bool:
     if not any(side.edit(tag) is not None for side in nested):
         return False
     one, two = (side.native(tag) for side in nested)
-    return one is not None and two is not None and difference(one, two) is None
+    return one is not None and two is not None and find_difference(one, two) is None
 
 
 def _same_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
@@ -166,12 +166,12 @@ def _same_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
         edit = derived_groups(data_set, tag, EXPLICIT_LITTLE)
         span = data_set.find(tag)
         if edit is not None:
-            raw = element_bytes(edit, EXPLICIT_LITTLE)
-            elements.append(only_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET)))
+            raw = encode_element(edit, EXPLICIT_LITTLE)
+            elements.append(parse_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET)))
         elif span is not None:
-            elements.append(_element(data_set, span, reencoding_context(data_set)))
+            elements.append(_element(data_set, span, make_reencoding_context(data_set)))
     one, two = elements if len(elements) == len(data_sets) else (None, None)
-    return one is not None and two is not None and difference(one, two) is None
+    return one is not None and two is not None and find_difference(one, two) is None
 
 
 def _same_once_freed(
@@ -185,9 +185,9 @@ def _same_once_freed(
     span = other.find(tag)
     if span is None or not isinstance(edit, SetAttribute):
         return False
-    freed = only_element(element_bytes(edit, EXPLICIT_LITTLE), "")
-    stored = _element(other, span, reencoding_context(other))
-    return freed is not None and stored is not None and difference(freed, stored) is None
+    freed = parse_element(encode_element(edit, EXPLICIT_LITTLE), "")
+    stored = _element(other, span, make_reencoding_context(other))
+    return freed is not None and stored is not None and find_difference(freed, stored) is None
 
 
 def _lossy_methods(data_set: DataSet) -> int:
@@ -201,8 +201,8 @@ def _change(tag: int, found: Difference, reason: str) -> AttributeChange:
     kinds = {"value": "changed", "items": "changed"}
     what = found.what if not found.where else "changed"
     return AttributeChange(
-        tag_text(tag),
-        keyword_of(tag),
+        format_tag(tag),
+        find_keyword(tag),
         kinds.get(what, what),
         found.a,
         found.b,
@@ -227,7 +227,7 @@ def _meta_text(vr: str, value: bytes) -> str:
     row = VALUE_REPRESENTATIONS.get(vr)
     if row is None or not row.text:
         return f"{len(value)} bytes"
-    return shortened(f'"{value.rstrip(b" \0").decode("latin-1")}"')
+    return shorten(f'"{value.rstrip(b" \0").decode("latin-1")}"')
 
 
 def _compared(
@@ -254,7 +254,7 @@ def _compared(
         if raw[0] == raw[1] or not one.tag & 0xFFFF:
             return None
         return Difference("", "value", f"{len(raw[0])} bytes", f"{len(raw[1])} bytes")
-    found = difference(first, second)
+    found = find_difference(first, second)
     if found is None and first.span.vr != second.span.vr:
         return Difference("", "VR", first.span.vr, second.span.vr)
     return found
@@ -270,8 +270,8 @@ def _element(data_set: DataSet, span: ElementSpan, context: ReencodingContext) -
         return None
     raw = data_set.raw(span)
     try:
-        anew = reencode_elements(raw, data_set.encoding_of(span), EXPLICIT_LITTLE, context)
-        return only_element(anew, data_set.text(tags.SPECIFIC_CHARACTER_SET)) if anew else None
+        anew = reencode_elements(raw, data_set.find_encoding(span), EXPLICIT_LITTLE, context)
+        return parse_element(anew, data_set.text(tags.SPECIFIC_CHARACTER_SET)) if anew else None
     except DicodecError:
         return None
 
@@ -279,7 +279,7 @@ def _element(data_set: DataSet, span: ElementSpan, context: ReencodingContext) -
 def _text(span: ElementSpan | None, element: Element | None) -> str:
     if span is None:
         return ""
-    return f"{span.length} bytes" if element is None else shown(element, element.span.vr)
+    return f"{span.length} bytes" if element is None else show(element, element.span.vr)
 
 
 def _large_difference(
@@ -293,7 +293,7 @@ def _large_difference(
         chunks.append(
             read_chunks(data_set.source, *range_)
             if unit == 1
-            else swapped_chunks(data_set.source, *range_, unit)
+            else swap_chunks(data_set.source, *range_, unit)
         )
     same = spans[0].length == spans[1].length and all(
         first == second for first, second in zip(*chunks, strict=True)

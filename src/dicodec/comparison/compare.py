@@ -24,7 +24,7 @@ from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.part10.dicom_file import DicomFile, Source
-from dicodec.part10.dictionary import tag_of
+from dicodec.part10.dictionary import parse_tag
 from dicodec.repair.opening import open_tolerantly
 
 
@@ -146,7 +146,7 @@ def _check_options(
         raise InvalidOptionError(f"a picture is a PNG, and {os.fspath(picture)!r} has another name")
     if frame is not None and (picture is None or frame < 0):
         raise InvalidOptionError("a frame, from 0, is chosen for a picture")
-    return frozenset(tag_of(name) for name in allow)
+    return frozenset(parse_tag(name) for name in allow)
 
 
 def _open(stack: ExitStack, source: Source, name: str | None, limits: Limits) -> DicomFile:

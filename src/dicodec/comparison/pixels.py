@@ -12,7 +12,7 @@ from dicodec.conversion.frames.window import map_frames, size_in_flight
 from dicodec.conversion.planning.moved_value import moved_value
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
-from dicodec.part10.writer import swapped_chunks
+from dicodec.part10.writer import swap_chunks
 
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
@@ -112,7 +112,7 @@ def _has_same_value(one: DicomFile, two: DicomFile) -> bool:
     if second.span.length - first.span.length not in {0, first.span.length % 2}:
         return False
     place = second.span.value
-    for chunk in swapped_chunks(first.source, start, end, moved.swap_unit if moved else 1):
+    for chunk in swap_chunks(first.source, start, end, moved.swap_unit if moved else 1):
         if second.source.read(place, len(chunk)) != chunk:
             return False
         place += len(chunk)

@@ -41,8 +41,8 @@ from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.option_table import INDEPENDENT
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
-from dicodec.part10.dictionary import keyword_of
-from dicodec.part10.encoding import tag_text
+from dicodec.part10.dictionary import find_keyword
+from dicodec.part10.encoding import format_tag
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import FileSource, OpenSource
 from dicodec.repair.opening import open_tolerantly
@@ -447,7 +447,7 @@ def _changes(file: DicomFile, edits: tuple[Edit, ...]) -> list[str]:
     """Describe the changes of edits to a data set, one line each."""
     changes: list[str] = []
     for edit in edits:
-        name = keyword_of(edit.tag) or tag_text(edit.tag)
+        name = find_keyword(edit.tag) or format_tag(edit.tag)
         present = file.data_set.find(edit.tag) is not None
         if not isinstance(edit, RemoveAttribute):
             changes.append(f"{name} {'changed' if present else 'added'}")

@@ -105,12 +105,12 @@ def decode_text(raw: bytes, character_set: str, vr: str = "LO") -> str:
     """
     if b"\x1b" not in raw and raw.isascii():
         return raw.decode("ascii")
-    repertoire = _repertoire(character_set)
+    repertoire = _parse_character_set(character_set)
     if repertoire.whole:
         return raw.decode(repertoire.whole, "replace")
     if b"\x1b" not in raw and repertoire.upper is None and not repertoire.others:
         return raw.decode("latin-1")
-    return _decode_extended(raw, repertoire, _delimiters(vr))
+    return _decode_extended(raw, repertoire, _find_delimiters(vr))
 
 
 def is_character_set(character_set: str) -> bool:
@@ -137,11 +137,11 @@ def decode_surely(raw: bytes, character_set: str, vr: str = "LO") -> str:
     """
     if b"\x1b" not in raw and raw.isascii():
         return raw.decode("ascii")
-    repertoire = _repertoire(character_set)
+    repertoire = _parse_character_set(character_set)
     if repertoire.whole:
         text = raw.decode(repertoire.whole)
     else:
-        text = _decode_extended(raw, repertoire, _delimiters(vr), strictly=True)
+        text = _decode_extended(raw, repertoire, _find_delimiters(vr), strictly=True)
     if any(one in "\x1b\ufffd" or "\x7f" <= one < "\xa0" for one in text):
         raise ValueError("bytes that the character set does not have")
     return text
@@ -160,16 +160,16 @@ def encode_text(text: str, character_set: str, vr: str = "LO") -> bytes:
     """
     if text.isascii():
         return text.encode("ascii")
-    repertoire = _repertoire(character_set)
+    repertoire = _parse_character_set(character_set)
     if not repertoire.whole:
-        return _encode_extended(text, repertoire, _delimiters(vr), character_set)
+        return _encode_extended(text, repertoire, _find_delimiters(vr), character_set)
     try:
         return text.encode(repertoire.whole)
     except UnicodeEncodeError as cause:
-        raise _lacking(text[cause.start], character_set) from cause
+        raise _make_error(text[cause.start], character_set) from cause
 
 
-def _repertoire(character_set: str) -> _Repertoire:
+def _parse_character_set(character_set: str) -> _Repertoire:
     terms = [term.strip(" \0").upper() for term in character_set.split("\\")]
     for term in terms:
         if term in _WHOLE:
@@ -182,7 +182,7 @@ def _repertoire(character_set: str) -> _Repertoire:
     return _Repertoire(None, lower, upper, tuple(one for one in sets if one is not upper))
 
 
-def _delimiters(vr: str) -> str:
+def _find_delimiters(vr: str) -> str:
     if vr == "PN":
         return "\\^=" + _CONTROLS
     return _CONTROLS if vr in _NOT_MULTI_VALUED else "\\" + _CONTROLS
@@ -244,7 +244,7 @@ def _encode_extended(
             if row and code:
                 break
         else:
-            raise _lacking(character, character_set)
+            raise _make_error(character, character_set)
         if row is not upper and row is not lower:
             out += row.escape
             if row.upper:
@@ -257,7 +257,7 @@ def _encode_extended(
     return bytes(out)
 
 
-def _lacking(character: str, character_set: str) -> InvalidOptionError:
+def _make_error(character: str, character_set: str) -> InvalidOptionError:
     name = f"character set {character_set}" if character_set.strip("\\ ") else "default repertoire"
     return InvalidOptionError(
         f"the data set's {name} has no {character!r}",

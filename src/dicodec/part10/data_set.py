@@ -15,7 +15,7 @@ from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     DataSetEncoding,
-    tag_text,
+    format_tag,
 )
 from dicodec.part10.other_kinds import stated_number, stated_text
 from dicodec.part10.source import ByteSource
@@ -98,7 +98,7 @@ class DataSet:
 
     def encoding_of_value(self, span: ElementSpan) -> DataSetEncoding:
         """Return the encoding of a value; that of UN is little endian everywhere (PS3.5 6.2.2)."""
-        return IMPLICIT_LITTLE if span.vr == "UN" else self.encoding_of(span)
+        return IMPLICIT_LITTLE if span.vr == "UN" else self.find_encoding(span)
 
     def has_value(self, tag: int) -> bool:
         """Return whether an element is there and has a value of any length, or an item."""
@@ -120,7 +120,7 @@ class DataSet:
         span = self._by_tag.get(tag)
         if span is None or not span.length:
             return
-        encoding = self.encoding_of(span)
+        encoding = self.find_encoding(span)
         if span.vr == "UN":
             stated = items_state_vrs(self.source.read(span.value, 16))
             encoding = EXPLICIT_LITTLE if stated else IMPLICIT_LITTLE
@@ -131,16 +131,16 @@ class DataSet:
             )
             yield DataSet(self.source, encoding, list(elements), self.limits)
 
-    def encoding_of(self, span: ElementSpan) -> DataSetEncoding:
+    def find_encoding(self, span: ElementSpan) -> DataSetEncoding:
         """Return the encoding of one element, because one without VR may stand among others."""
         return self.encoding if span.vr or not self.encoding.explicit_vr else IMPLICIT_LITTLE
 
     def _read(self, offset: int, length: int, tag: int) -> bytes:
         if length > self.limits.element_size:
             raise LimitExceededError(
-                f"element {tag_text(tag)} has {length} bytes, more than may be held in memory",
+                f"element {format_tag(tag)} has {length} bytes, more than may be held in memory",
                 offset=offset,
-                attribute=tag_text(tag),
+                attribute=format_tag(tag),
             )
         value = self.source.read(offset, length)
         if len(value) < length:

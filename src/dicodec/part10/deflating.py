@@ -54,7 +54,7 @@ class DeflatingWriter:
         """Write the rest, and one NUL if the stream's length is odd."""
         while self._waiting:
             self._put(self._waiting.popleft().result())
-        self._put(_deflated(bytes(self._block), self._before, last=True))
+        self._put(_deflate_block(bytes(self._block), self._before, last=True))
         if self._written % 2:
             self._put(b"\0")
 
@@ -69,7 +69,7 @@ class DeflatingWriter:
         self._before = block[-_DISTANCE:]
         self._block.clear()
         if self._workers == 1:
-            self._put(_deflated(block, before, last=False))
+            self._put(_deflate_block(block, before, last=False))
             return
         if self._pool is None:
             from concurrent.futures import ThreadPoolExecutor
@@ -77,13 +77,13 @@ class DeflatingWriter:
             self._pool = ThreadPoolExecutor(self._workers, "dicodec-deflate")
         if len(self._waiting) == 2 * self._workers:
             self._put(self._waiting.popleft().result())
-        self._waiting.append(self._pool.submit(_deflated, block, before, last=False))
+        self._waiting.append(self._pool.submit(_deflate_block, block, before, last=False))
 
     def _put(self, data: bytes) -> None:
         self._out.write(data)
         self._written += len(data)
 
 
-def _deflated(block: bytes, before: bytes, *, last: bool) -> bytes:
+def _deflate_block(block: bytes, before: bytes, *, last: bool) -> bytes:
     deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, zdict=before)
     return deflater.compress(block) + deflater.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)

@@ -33,14 +33,14 @@ from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     DataSetEncoding,
-    tag_text,
+    format_tag,
 )
 from dicodec.part10.file_meta import (
     FileHead,
     begins_data_set,
+    find_encoding,
     guess_encoding,
     read_head,
-    seen_encoding,
 )
 from dicodec.part10.frames import Frames, find_frames
 from dicodec.part10.source import ByteSource, OpenSource
@@ -106,7 +106,7 @@ class DicomFile:
         source = self.frames.source
         # Bytes written by a repair lie behind the unchanged ones.
         spliced = isinstance(source, SplicedSource) and not self.syntax.deflated
-        offset = self.frames.offset(frame, within)
+        offset = self.frames.find_offset(frame, within)
         if offset is None or not (source is self.source or spliced):
             return None
         return offset if offset <= self.source.size else None
@@ -130,7 +130,7 @@ class Repairs:
     `dicodec.repair` has them.
     """
 
-    def deflated(
+    def is_deflated(
         self,
         source: ByteSource,
         start: int,
@@ -154,7 +154,7 @@ class Repairs:
         """Return the repaired data set after walking it failed; None if it cannot be repaired."""
         return None
 
-    def syntax(
+    def find_syntax(
         self,
         stated: str,
         syntax: TransferSyntax | None,
@@ -173,7 +173,7 @@ class Repairs:
         """
         return None
 
-    def whole(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+    def complete(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         """Return a file with the repairs that need all of it to be read first."""
         return file
 
@@ -197,7 +197,7 @@ def open_dicom(
     """
     with ExitStack() as stack:
         given = stack.enter_context(OpenSource(source))
-        yield _Opening(given, limits, repairs).file(stack)
+        yield _Opening(given, limits, repairs).open(stack)
 
 
 class _Opening:
@@ -214,11 +214,11 @@ class _Opening:
         if self._syntax is None and self._stated:
             self._strip_uid()
 
-    def file(self, stack: ExitStack) -> DicomFile:
+    def open(self, stack: ExitStack) -> DicomFile:
         """Return the file; sources that have to be closed after it go on the stack."""
         source, start = self._inflate(stack)
         walked = self._walk(source, start)
-        span = _pixel_data_span(walked.data_set)
+        span = _find_pixel_data(walked.data_set)
         syntax = self._find_syntax(walked, span)
         frames = find_frames(walked, span, syntax, self._oddities)
         file = DicomFile(
@@ -230,7 +230,7 @@ class _Opening:
             frames,
             tuple(self._oddities),
         )
-        return self._repairs.whole(file, walked)
+        return self._repairs.complete(file, walked)
 
     def _strip_uid(self) -> None:
         """Leave out what no UID has around it, if that makes it one of the table (PS3.5 9.1)."""
@@ -245,7 +245,7 @@ class _Opening:
         given, start = self._given, self._head.data_set_start
         deflated = self._syntax is not None and self._syntax.deflated
         if deflated or not begins_data_set(given.read(start, _FIRST_ELEMENT)):
-            deflated = self._repairs.deflated(given, start, self._oddities, stated=deflated)
+            deflated = self._repairs.is_deflated(given, start, self._oddities, stated=deflated)
         if not deflated:
             return given, start
         inflated = inflate_data_set(given, start, self._limits, self._oddities)
@@ -281,7 +281,7 @@ class _Opening:
                 return guessed or stated
         else:
             stated = DataSetEncoding.of(self._syntax)
-        seen = seen_encoding(first, stated)
+        seen = find_encoding(first, stated)
         if seen != stated and self._syntax is not None:
             text = f"the data set is in {seen}, but {stated} is stated"
             self._oddities.append(Oddity("other-encoding", text, start))
@@ -316,7 +316,7 @@ class _Opening:
             UnknownTransferSyntaxError: it is not in the table, or is missing, and nothing shows it.
         """
         stated, encoding = self._syntax, walked.data_set.encoding
-        seen = self._repairs.syntax(self._stated, stated, walked, span, self._oddities)
+        seen = self._repairs.find_syntax(self._stated, stated, walked, span, self._oddities)
         if seen is not None:
             return seen
         if self._stated and stated is None:
@@ -328,7 +328,7 @@ class _Opening:
                 "form, state a standard transfer syntax in a copy of the file",
             )
         if stated is None or (stated.native and span is not None and span.undefined):
-            return _native_syntax(encoding, span, stated, self._oddities)
+            return _assume_native_syntax(encoding, span, stated, self._oddities)
         if stated.native and encoding.little_endian != stated.little_endian:
             # Samples follow the byte order of the elements, even if another is stated.
             return _SYNTAX_OF_ENCODING.get(encoding, IMPLICIT_LE)
@@ -357,7 +357,7 @@ def _walk_plainly(
     )
 
 
-def _native_syntax(
+def _assume_native_syntax(
     encoding: DataSetEncoding,
     span: ElementSpan | None,
     stated: TransferSyntax | None,
@@ -377,12 +377,12 @@ def _native_syntax(
     return syntax
 
 
-def _pixel_data_span(data_set: DataSet) -> ElementSpan | None:
+def _find_pixel_data(data_set: DataSet) -> ElementSpan | None:
     spans = [span for span in data_set.elements if span.tag in PIXEL_DATA_TAGS]
     if len(spans) > 1:
         raise MalformedFileError(
             "the data set has more than one of Pixel Data, Float and Double Float Pixel Data",
-            attribute=tag_text(spans[1].tag),
+            attribute=format_tag(spans[1].tag),
             offset=spans[1].start,
         )
     return spans[0] if spans else None

@@ -32,14 +32,14 @@ class DictionaryEntry(NamedTuple):
 
 
 @cache
-def _element_lines() -> list[str]:
+def _load_elements() -> list[str]:
     from dicodec.part10._dictionary_data import ELEMENTS
 
     return ELEMENTS.splitlines()
 
 
 @cache
-def _repeating() -> list[tuple[int, int, DictionaryEntry]]:
+def _load_repeating() -> list[tuple[int, int, DictionaryEntry]]:
     from dicodec.part10._dictionary_data import REPEATING
 
     rows = []
@@ -51,13 +51,13 @@ def _repeating() -> list[tuple[int, int, DictionaryEntry]]:
 
 
 @lru_cache(maxsize=1 << 14)
-def entry_of(tag: int) -> DictionaryEntry | None:
+def find_entry(tag: int) -> DictionaryEntry | None:
     """Return the entry of a standard element, repeating groups included; None if there is none.
 
     Group Length (gggg,0000) of any group is UL (PS3.5 7.2), a Private Creator (gggg,0010-00FF) of
     an odd group is LO (PS3.5 7.8.1).
     """
-    lines = _element_lines()
+    lines = _load_elements()
     key = f"{tag:08X}"
     index = bisect_left(lines, key)
     if index < len(lines) and lines[index].startswith(key):
@@ -68,35 +68,35 @@ def entry_of(tag: int) -> DictionaryEntry | None:
         return DictionaryEntry("UL", "1", "")
     if tag & 0x10000:
         return DictionaryEntry("LO", "1", "") if 0x10 <= number <= 0xFF else None
-    for mask, value, entry in _repeating():
+    for mask, value, entry in _load_repeating():
         if tag & mask == value:
             return entry
     return None
 
 
-def vr_of(tag: int) -> str | None:
+def find_vr(tag: int) -> str | None:
     """Return the VR of a standard element, "US or SS" and the like as such; None if unknown."""
-    entry = entry_of(tag)
+    entry = find_entry(tag)
     return entry.vr if entry else None
 
 
-def keyword_of(tag: int) -> str:
+def find_keyword(tag: int) -> str:
     """Return the keyword of a standard element, "" if it has none."""
-    entry = entry_of(tag)
+    entry = find_entry(tag)
     return entry.keyword if entry else ""
 
 
 @cache
-def _tags_by_keyword() -> dict[str, int]:
+def _index_keywords() -> dict[str, int]:
     tags = {}
-    for line in _element_lines():
+    for line in _load_elements():
         tag, _, _, keyword = line.split("\t")
         tags[keyword] = int(tag, 16)
     del tags["-"]
     return tags
 
 
-def tag_of(text: str) -> int:
+def parse_tag(text: str) -> int:
     """Return the tag that a keyword or a tag as text names.
 
     Args:
@@ -107,18 +107,18 @@ def tag_of(text: str) -> int:
         InvalidOptionError: the text is neither a known keyword nor a tag.
     """
     text = text.strip()
-    tag = _tags_by_keyword().get(text)
+    tag = _index_keywords().get(text)
     if tag is not None:
         return tag
     if match := _TAG_TEXT.fullmatch(text):
         return int(match[1] + match[2], 16)
-    raise InvalidOptionError(f"there is no attribute {text!r}", hint=_keyword_hint(text))
+    raise InvalidOptionError(f"there is no attribute {text!r}", hint=_suggest_keyword(text))
 
 
-def _keyword_hint(text: str) -> str:
+def _suggest_keyword(text: str) -> str:
     from difflib import get_close_matches
 
-    keywords = _tags_by_keyword()
+    keywords = _index_keywords()
     lower = text.lower().replace(" ", "").replace("_", "")
     like = [keyword for keyword in keywords if keyword.lower() == lower]
     like = like or get_close_matches(text, keywords, n=1, cutoff=0.8)
@@ -126,7 +126,7 @@ def _keyword_hint(text: str) -> str:
 
 
 @lru_cache(maxsize=1 << 10)
-def _private_elements(creator: str) -> dict[str, str]:
+def _load_private_elements(creator: str) -> dict[str, str]:
     from dicodec.part10._dictionary_data import PRIVATE
 
     if not creator or "\n" in creator:
@@ -145,14 +145,14 @@ def _private_elements(creator: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1 << 14)
-def private_vr(creator: str, tag: int) -> str | None:
+def find_private_vr(creator: str, tag: int) -> str | None:
     """Return the VR of a private element, None if unknown (PS3.5 7.8.1).
 
     Args:
         creator: the value of the Private Creator element that reserved the block of this element.
         tag: with the block as it is in the data set.
     """
-    elements = _private_elements(creator)
+    elements = _load_private_elements(creator)
     if not elements:
         return None
     text = f"{tag:08X}"

@@ -7,31 +7,31 @@ import struct
 from dicodec.errors import ConversionError
 from dicodec.model.edits import Item, SetAttribute, SetSequence
 from dicodec.part10.elements import ITEM
-from dicodec.part10.encoding import DataSetEncoding, tag_bytes, tag_text
+from dicodec.part10.encoding import DataSetEncoding, encode_tag, format_tag
 from dicodec.part10.values import NUMBER_CODES
 from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS
 
 
-def element_bytes(edit: SetAttribute | SetSequence, encoding: DataSetEncoding) -> bytes:
+def encode_element(edit: SetAttribute | SetSequence, encoding: DataSetEncoding) -> bytes:
     """Return the whole element, header and padded value; sequences have defined length.
 
     Raises:
         ConversionError: the value is longer than its VR allows.
     """
     if isinstance(edit, SetSequence):
-        items = b"".join(_item_bytes(item, encoding) for item in edit.items)
-        return element_header(edit.tag, "SQ", len(items), encoding) + items
-    value = _value_bytes(edit, encoding)
-    return element_header(edit.tag, edit.vr, len(value), encoding) + value
+        items = b"".join(_encode_item(item, encoding) for item in edit.items)
+        return encode_element_header(edit.tag, "SQ", len(items), encoding) + items
+    value = _encode_value(edit, encoding)
+    return encode_element_header(edit.tag, edit.vr, len(value), encoding) + value
 
 
-def element_header(tag: int, vr: str, length: int, encoding: DataSetEncoding) -> bytes:
+def encode_element_header(tag: int, vr: str, length: int, encoding: DataSetEncoding) -> bytes:
     """Return tag, VR and length as the encoding writes them.
 
     Raises:
         ConversionError: a 16-bit length field cannot state the length.
     """
-    head = tag_bytes(tag, encoding)
+    head = encode_tag(tag, encoding)
     if not encoding.explicit_vr:
         return head + struct.pack(encoding.order + "I", length)
     row = VALUE_REPRESENTATIONS.get(vr)
@@ -39,17 +39,17 @@ def element_header(tag: int, vr: str, length: int, encoding: DataSetEncoding) ->
         return head + vr.encode() + struct.pack(encoding.order + "HI", 0, length)
     if length > SHORT_FORM_LIMIT:
         raise ConversionError(
-            f"{length} bytes are too many for the VR {vr}", attribute=tag_text(tag)
+            f"{length} bytes are too many for the VR {vr}", attribute=format_tag(tag)
         )
     return head + vr.encode() + struct.pack(encoding.order + "H", length)
 
 
-def item_header(length: int, encoding: DataSetEncoding) -> bytes:
+def encode_item_header(length: int, encoding: DataSetEncoding) -> bytes:
     """Return the tag and the length of an item, or of a fragment (PS3.5 7.5)."""
     return struct.pack(encoding.order + "HHI", ITEM >> 16, ITEM & 0xFFFF, length)
 
 
-def _value_bytes(edit: SetAttribute, encoding: DataSetEncoding) -> bytes:
+def _encode_value(edit: SetAttribute, encoding: DataSetEncoding) -> bytes:
     if isinstance(edit.value, bytes):
         encoded = edit.value
     elif isinstance(edit.value, str):
@@ -63,8 +63,8 @@ def _value_bytes(edit: SetAttribute, encoding: DataSetEncoding) -> bytes:
     return encoded
 
 
-def _item_bytes(item: Item | bytes, encoding: DataSetEncoding) -> bytes:
+def _encode_item(item: Item | bytes, encoding: DataSetEncoding) -> bytes:
     if isinstance(item, bytes):
         return item
-    elements = b"".join(element_bytes(edit, encoding) for edit in item)
-    return item_header(len(elements), encoding) + elements
+    elements = b"".join(encode_element(edit, encoding) for edit in item)
+    return encode_item_header(len(elements), encoding) + elements

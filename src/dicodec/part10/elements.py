@@ -15,13 +15,13 @@ from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFile
 from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.part10.dictionary import vr_of
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
-    tag_text,
+    format_tag,
 )
 from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.vr import LONG_FORM, SHORT_FORM, states_vr
@@ -172,7 +172,7 @@ class Walker:
             vr = ""
             value = position + 8
             if explicit:
-                vr, long_form = _FORMS.get(letters) or _unknown_form(letters, tag, position)
+                vr, long_form = _FORMS.get(letters) or _guess_form(letters, tag, position)
                 if long_form:
                     if len(window) - index < 12:
                         raise TruncatedFileError(
@@ -188,7 +188,9 @@ class Walker:
                 inner = encoding if vr not in {"UN", ""} else IMPLICIT_LITTLE
                 if not explicit:
                     inner = encoding
-                content_end, position_after = self._undefined(tag, vr, value, end, inner, depth)
+                content_end, position_after = self._find_undefined_end(
+                    tag, vr, value, end, inner, depth
+                )
                 span = ElementSpan(
                     tag, vr, position, value, content_end - value, position_after, True
                 )
@@ -197,10 +199,10 @@ class Walker:
                 if after > end:
                     if depth or tag not in PIXEL_DATA_TAGS:
                         raise TruncatedFileError(
-                            f"element {tag_text(tag)} has length {length}, but only "
+                            f"element {format_tag(tag)} has length {length}, but only "
                             f"{end - value} bytes remain",
                             offset=position,
-                            attribute=tag_text(tag),
+                            attribute=format_tag(tag),
                         )
                     self._note("pixel-data-truncated", "Pixel Data is cut short", position)
                     self.missing = after - end
@@ -231,17 +233,17 @@ class Walker:
         position = start
         self.items_end = start
         while position < end:
-            tag, length = self._item_header(position, encoding)
+            tag, length = self._read_item_header(position, encoding)
             if tag == SEQUENCE_DELIMITER and undefined:
                 self.items_end = position
                 return
             if tag != ITEM:
                 raise MalformedFileError(
-                    f"expected an item of a sequence, found {tag_text(tag)}", offset=position
+                    f"expected an item of a sequence, found {format_tag(tag)}", offset=position
                 )
             value = position + 8
             if length == UNDEFINED_LENGTH:
-                content_end = self._element_end(value, end, encoding, depth)
+                content_end = self._find_element_end(value, end, encoding, depth)
                 item = ItemSpan(position, value, content_end - value, content_end + 8, True)
             else:
                 if value + length > end:
@@ -256,33 +258,33 @@ class Walker:
             raise TruncatedFileError("a sequence has no delimiter", offset=position)
         self.items_end = position
 
-    def _element_end(self, start: int, end: int, encoding: DataSetEncoding, depth: int) -> int:
+    def _find_element_end(self, start: int, end: int, encoding: DataSetEncoding, depth: int) -> int:
         """Return the offset of the Item Delimitation Item of an item of undefined length."""
         position = start
         for span in self.elements(start, end, encoding, depth=depth + 1):
             position = span.end
-        tag, _ = self._item_header(position, encoding)
+        tag, _ = self._read_item_header(position, encoding)
         if tag != ITEM_DELIMITER:
             raise TruncatedFileError("an item has no delimiter", offset=position)
         return position
 
-    def _undefined(
+    def _find_undefined_end(
         self, tag: int, vr: str, value: int, end: int, encoding: DataSetEncoding, depth: int
     ) -> tuple[int, int]:
         """Return the ends of the content of an element of undefined length, and of the element."""
         if tag == tags.PIXEL_DATA and depth == 0:
-            return self._fragments_end(value, end, encoding)
+            return self._find_fragments_end(value, end, encoding)
         if vr not in _SEQUENCES and tag != tags.PIXEL_DATA:
             raise MalformedFileError(
                 f"an element of VR {vr} has an undefined length",
                 offset=value,
-                attribute=tag_text(tag),
+                attribute=format_tag(tag),
             )
         if vr == "UN" and self._explicit_inside(value):
-            self._note("explicit-in-un", f"{tag_text(tag)} is UN and holds explicit VRs", value)
+            self._note("explicit-in-un", f"{format_tag(tag)} is UN and holds explicit VRs", value)
             encoding = EXPLICIT_LITTLE
         # That the items of a known sequence hold elements need not be proved.
-        doubtful = tag != tags.PIXEL_DATA and (vr == "UN" or (vr == "" and vr_of(tag) != "SQ"))
+        doubtful = tag != tags.PIXEL_DATA and (vr == "UN" or (vr == "" and find_vr(tag) != "SQ"))
         for item in self.items(value, end, encoding, depth=depth, undefined=True):
             if doubtful and not item.undefined:
                 self._check_elements(item, encoding, depth)
@@ -293,20 +295,23 @@ class Walker:
         for _ in self.elements(item.value, item.end, encoding, depth=depth + 1):
             pass
 
-    def _fragments_end(self, value: int, end: int, encoding: DataSetEncoding) -> tuple[int, int]:
+    def _find_fragments_end(
+        self, value: int, end: int, encoding: DataSetEncoding
+    ) -> tuple[int, int]:
         """Jump over the fragments of Pixel Data; a missing delimiter or a cut one is noted."""
         position = value
         last_length = _WINDOW
         while position < end:
             if end - position < 8:
                 break
-            tag, length = self._item_header(position, encoding, far=last_length >= _WINDOW)
+            tag, length = self._read_item_header(position, encoding, far=last_length >= _WINDOW)
             if tag == SEQUENCE_DELIMITER:
                 return position, position + 8
             if tag != ITEM or length == UNDEFINED_LENGTH:
                 if not self._is_short(position, end, encoding):
                     raise MalformedFileError(
-                        f"expected a fragment of Pixel Data, found {tag_text(tag)}", offset=position
+                        f"expected a fragment of Pixel Data, found {format_tag(tag)}",
+                        offset=position,
                     )
                 self.fragment_lengths[-1] += 1
                 position += 1
@@ -344,7 +349,7 @@ class Walker:
         """Whether the first element of the first item states a VR."""
         return items_state_vrs(self._source.read(value, 16))
 
-    def _item_header(
+    def _read_item_header(
         self, position: int, encoding: DataSetEncoding, *, far: bool = False
     ) -> tuple[int, int]:
         index = position - self._base
@@ -367,7 +372,7 @@ class Walker:
 
     def _skip_delimiter(self, tag: int, position: int) -> None:
         if tag not in {ITEM_DELIMITER, SEQUENCE_DELIMITER}:
-            raise MalformedFileError(f"{tag_text(tag)} outside of a sequence", offset=position)
+            raise MalformedFileError(f"{format_tag(tag)} outside of a sequence", offset=position)
         self._note("stray-delimiter", "a delimiter outside of a sequence", position)
 
     def _only_zeros(self, position: int, end: int) -> bool:
@@ -381,10 +386,10 @@ class Walker:
     def _implicit_island(self, tag: int, length: int, value: int, end: int, position: int) -> None:
         if length != UNDEFINED_LENGTH and value + length > end:
             raise MalformedFileError(
-                f"element {tag_text(tag)} has no value representation", offset=position
+                f"element {format_tag(tag)} has no value representation", offset=position
             )
         self._note(
-            "implicit-element", f"{tag_text(tag)} has no VR among elements that have", position
+            "implicit-element", f"{format_tag(tag)} has no VR among elements that have", position
         )
 
     def _note(self, oddity: str, text: str, offset: int) -> None:
@@ -401,7 +406,7 @@ def _may_be_short(span: ElementSpan, position: int) -> bool:
     return span.end == position and not span.undefined and span.vr in _SEQUENCES
 
 
-def _unknown_form(letters: bytes, tag: int, position: int) -> tuple[str, bool]:
+def _guess_form(letters: bytes, tag: int, position: int) -> tuple[str, bool]:
     """Return the form of an element whose VR is unknown, as in _FORMS: a length without VR.
 
     Raises:

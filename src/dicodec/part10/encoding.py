@@ -36,11 +36,11 @@ IMPLICIT_LITTLE = DataSetEncoding(explicit_vr=False, little_endian=True)
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
-def tag_bytes(tag: int, encoding: DataSetEncoding) -> bytes:
+def encode_tag(tag: int, encoding: DataSetEncoding) -> bytes:
     """Return the four bytes of a tag, group first (PS3.5 7.1.1)."""
     return struct.pack(encoding.order + "HH", tag >> 16, tag & 0xFFFF)
 
 
-def tag_text(tag: int) -> str:
+def format_tag(tag: int) -> str:
     """Return a tag as the standard prints it: (gggg,eeee)."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

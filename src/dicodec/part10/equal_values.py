@@ -12,7 +12,7 @@ from typing import NamedTuple
 from dicodec.errors import DicodecError, MalformedFileError
 from dicodec.model import tags
 from dicodec.part10.character_set import decode_text
-from dicodec.part10.dictionary import keyword_of, vr_of
+from dicodec.part10.dictionary import find_keyword, find_vr
 from dicodec.part10.elements import (
     ITEM,
     SEQUENCE_DELIMITER,
@@ -25,8 +25,8 @@ from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     DataSetEncoding,
-    tag_bytes,
-    tag_text,
+    encode_tag,
+    format_tag,
 )
 from dicodec.part10.other_kinds import converted_value, is_of_another_kind
 from dicodec.part10.source import ByteSource, BytesSource
@@ -38,8 +38,8 @@ _LEAD = 12
 """Characters shown before the first that differs in two long texts."""
 
 _UNKNOWN = frozenset({"", "UN"})
-_ITEM_TAG = tag_bytes(ITEM, EXPLICIT_LITTLE)
-_DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
+_ITEM_TAG = encode_tag(ITEM, EXPLICIT_LITTLE)
+_DELIMITER = encode_tag(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
 class Element(NamedTuple):
@@ -80,7 +80,7 @@ class Difference(NamedTuple):
     b: str
 
 
-def only_element(raw: bytes, character_set: str = "") -> Element:
+def parse_element(raw: bytes, character_set: str = "") -> Element:
     """Return the one element that bytes in explicit VR little endian hold.
 
     Raises:
@@ -93,22 +93,22 @@ def only_element(raw: bytes, character_set: str = "") -> Element:
     return Element(source, EXPLICIT_LITTLE, spans[0], character_set)
 
 
-def attribute_name(tag: int) -> str:
+def name_attribute(tag: int) -> str:
     """Return the keyword of an attribute, or its tag if it has none."""
-    return keyword_of(tag) or tag_text(tag)
+    return find_keyword(tag) or format_tag(tag)
 
 
-def difference(one: Element, two: Element) -> Difference | None:
+def find_difference(one: Element, two: Element) -> Difference | None:
     """Return the first difference in meaning between two elements of the same tag, or None."""
     if "SQ" in {one.span.vr, two.span.vr} or one.span.undefined or two.span.undefined:
-        return _sequences(one, two)
+        return _compare_sequences(one, two)
     vr = one.span.vr if one.span.vr not in _UNKNOWN else two.span.vr
     if is_of_another_kind(one.span.vr, two.span.vr) and _same_numbers(one, two):
         return Difference("", "VR", one.span.vr, two.span.vr)
     if not _same_value(vr, one, two):
         if vr in _UNKNOWN and one.value[:4] == two.value[:4] == _ITEM_TAG:
-            return _sequences(one, two)
-        return Difference("", "value", *_shown_apart(one, two, vr))
+            return _compare_sequences(one, two)
+        return Difference("", "value", *_show_apart(one, two, vr))
     if not same_vr(one.span.tag, one.span.vr, two.span.vr):
         return Difference("", "VR", one.span.vr, two.span.vr)
     return None
@@ -118,7 +118,7 @@ def same_vr(tag: int, one: str, two: str) -> bool:
     """Return whether two VRs agree, or one is not stated, or the dictionary leaves the choice."""
     if one == two or one in _UNKNOWN or two in _UNKNOWN:
         return True
-    return {one, two} <= set((vr_of(tag) or "").split(" or "))
+    return {one, two} <= set((find_vr(tag) or "").split(" or "))
 
 
 def same_bytes(vr: str, one: bytes, two: bytes) -> bool:
@@ -156,39 +156,41 @@ def _same_numbers(one: Element, two: Element) -> bool:
     return False
 
 
-def _sequences(one: Element, two: Element) -> Difference | None:
-    items, others = items_of(one), items_of(two)
+def _compare_sequences(one: Element, two: Element) -> Difference | None:
+    items, others = find_items(one), find_items(two)
     if items is None or others is None:
         if same_bytes("", one.value, two.value):
             return None
-        return Difference("", "value", shown(one, one.span.vr), shown(two, two.span.vr))
+        return Difference("", "value", show(one, one.span.vr), show(two, two.span.vr))
     if len(items) != len(others):
-        return Difference("", "items", shown(one, "SQ"), shown(two, "SQ"))
+        return Difference("", "items", show(one, "SQ"), show(two, "SQ"))
     for number, (item, other) in enumerate(zip(items, others, strict=True)):
-        found = _items(one, item, two, other)
+        found = _compare_items(one, item, two, other)
         if found is not None:
             return found._replace(where=f"[{number}]{found.where}")
     return None
 
 
-def _items(one: Element, item: ItemSpan, two: Element, other: ItemSpan) -> Difference | None:
-    first, second = _level(one, item), _level(two, other)
+def _compare_items(
+    one: Element, item: ItemSpan, two: Element, other: ItemSpan
+) -> Difference | None:
+    first, second = _index_elements(one, item), _index_elements(two, other)
     for tag in sorted(first.keys() | second.keys()):
         a, b = first.get(tag), second.get(tag)
         if a is None or b is None:
             present = a or b
             assert present is not None, "one of them has the tag"
-            text = shown(present, present.span.vr)
+            text = show(present, present.span.vr)
             what = "only in A" if a else "only in B"
             found: Difference | None = Difference("", what, text if a else "", text if b else "")
         else:
-            found = difference(a, b)
+            found = find_difference(a, b)
         if found is not None:
-            return found._replace(where=f".{attribute_name(tag)}{found.where}")
+            return found._replace(where=f".{name_attribute(tag)}{found.where}")
     return None
 
 
-def items_of(element: Element) -> list[ItemSpan] | None:
+def find_items(element: Element) -> list[ItemSpan] | None:
     """Return the items of a sequence, stated as such or as UN; None if it does not hold items."""
     if element.span.vr not in {"SQ", *_UNKNOWN}:
         return None
@@ -201,23 +203,23 @@ def items_of(element: Element) -> list[ItemSpan] | None:
 
 
 def _walked_items(element: Element, span: ElementSpan) -> list[ItemSpan] | None:
-    encoding = _inner_encoding(element)
+    encoding = _find_inner_encoding(element)
     try:
         return list(walk_items(element.source, span, encoding, depth=element.depth))
     except DicodecError:
         return None
 
 
-def _inner_encoding(element: Element) -> DataSetEncoding:
+def _find_inner_encoding(element: Element) -> DataSetEncoding:
     if element.span.vr not in _UNKNOWN:
         return element.encoding
     first = element.source.read(element.span.value + 8, 6)
     return EXPLICIT_LITTLE if states_vr(first) else IMPLICIT_LITTLE
 
 
-def _level(element: Element, item: ItemSpan) -> dict[int, Element]:
+def _index_elements(element: Element, item: ItemSpan) -> dict[int, Element]:
     """Return the elements of an item by tag, group lengths left out; of duplicates the first."""
-    encoding = _inner_encoding(element)
+    encoding = _find_inner_encoding(element)
     depth = element.depth + 1
     character_set = element.character_set
     found: dict[int, Element] = {}
@@ -231,10 +233,10 @@ def _level(element: Element, item: ItemSpan) -> dict[int, Element]:
     return found
 
 
-def shown(element: Element, vr: str) -> str:
+def show(element: Element, vr: str) -> str:
     """Return a value for people, on one short line."""
     if vr == "SQ":
-        items = items_of(element)
+        items = find_items(element)
         if items is not None:
             return f"{len(items)} item{'' if len(items) == 1 else 's'}"
     row = VALUE_REPRESENTATIONS.get(vr)
@@ -243,35 +245,34 @@ def shown(element: Element, vr: str) -> str:
         return "empty"
     if row is not None and row.text:
         text = decode_text(raw, element.character_set, vr).rstrip(" \0")
-        return shortened(f'"{text}"')
+        return shorten(f'"{text}"')
     if vr in NUMBER_CODES or vr == "AT":
         try:
             values = parse_values(vr, raw, EXPLICIT_LITTLE)
         except MalformedFileError:
             values = ()
         if values:
-            texts = (tag_text(int(one)) if vr == "AT" else f"{one}" for one in values)
-            return shortened("\\".join(texts))
-    return f"{element.span.length} bytes: {shortened(raw[:12].hex(' '), 36)}"
+            texts = (format_tag(int(one)) if vr == "AT" else f"{one}" for one in values)
+            return shorten("\\".join(texts))
+    return f"{element.span.length} bytes: {shorten(raw[:12].hex(' '), 36)}"
 
 
-def _shown_apart(one: Element, two: Element, vr: str) -> tuple[str, str]:
+def _show_apart(one: Element, two: Element, vr: str) -> tuple[str, str]:
     """Return two values for people; of long text, the part around the first difference."""
     row = VALUE_REPRESENTATIONS.get(vr)
     if row is None or not row.text or max(one.span.length, two.span.length) < _LONGEST_SHOWN:
-        return shown(one, vr), shown(two, vr)
+        return show(one, vr), show(two, vr)
     texts = [decode_text(side.value, side.character_set, vr).rstrip(" \0") for side in (one, two)]
     pairs = enumerate(zip(*texts, strict=False))
     same = next((i for i, (a, b) in pairs if a != b), min(map(len, texts)))
     start = same - _LEAD if same > _LONGEST_SHOWN - _LEAD else 0
     first, second = (
-        shortened(f'{"..." if start else ""}"{text[start:]}"') if text else "empty"
-        for text in texts
+        shorten(f'{"..." if start else ""}"{text[start:]}"') if text else "empty" for text in texts
     )
     return first, second
 
 
-def shortened(text: str, length: int = _LONGEST_SHOWN) -> str:
+def shorten(text: str, length: int = _LONGEST_SHOWN) -> str:
     """Return text that a terminal can show: without control characters, cut if it is long."""
     clean = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")

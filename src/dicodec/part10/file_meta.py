@@ -11,14 +11,14 @@ from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.stream import JP2_START, JPEG_2000_START, JPEG_START
-from dicodec.part10.dictionary import vr_of
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import ElementSpan, Walker
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     DataSetEncoding,
-    tag_text,
+    format_tag,
 )
 from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS, states_vr
@@ -84,14 +84,14 @@ def read_head(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> FileHead:
         start = 0
         oddities.append(Oddity("no-preamble", "no preamble and no prefix DICM"))
     else:
-        start = _start_behind_stray_bytes(source, first, oddities)
-    elements, end = _group_2(source, start, oddities, limits)
+        start = _find_start_behind_stray_bytes(source, first, oddities)
+    elements, end = _read_group_2(source, start, oddities, limits)
     if not elements:
         oddities.append(Oddity("no-file-meta", "no File Meta Information", start))
     return FileHead(has_preamble, elements, end, tuple(oddities))
 
 
-def _start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: list[Oddity]) -> int:
+def _find_start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: list[Oddity]) -> int:
     """Return the certain start of a file whose first bytes are not DICOM.
 
     Raises:
@@ -109,7 +109,7 @@ def _start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: list[O
             oddities.append(Oddity("no-preamble", "no preamble and no prefix DICM"))
             oddities.append(Oddity("stray-bytes", f"{stray} bytes before the first element", 0))
             return stray
-    raise NotDicomError(_what_it_is(first))
+    raise NotDicomError(_name_format(first))
 
 
 def _begins_surely(source: ByteSource, start: int, encoding: DataSetEncoding) -> bool:
@@ -127,7 +127,7 @@ def _begins_surely(source: ByteSource, start: int, encoding: DataSetEncoding) ->
     return True
 
 
-def _group_2(
+def _read_group_2(
     source: ByteSource, start: int, oddities: list[Oddity], limits: Limits
 ) -> tuple[tuple[MetaElement, ...], int]:
     head = source.read(start, 6)
@@ -143,12 +143,12 @@ def _group_2(
     elements: list[MetaElement] = []
     position = start
     stated_end: int | None = None
-    for span in _spans_of_group_2(source, start, encoding):
+    for span in _walk_group_2(source, start, encoding):
         if span.length > limits.element_size:
             raise LimitExceededError(
-                f"element {tag_text(span.tag)} has {span.length} bytes, more than may be held in "
+                f"element {format_tag(span.tag)} has {span.length} bytes, more than may be held in "
                 "memory",
-                attribute=tag_text(span.tag),
+                attribute=format_tag(span.tag),
                 offset=span.start,
             )
         value = source.read(span.value, span.length)
@@ -156,8 +156,8 @@ def _group_2(
             stated_end = span.end + int(struct.unpack(encoding.order + "I", value)[0])
         else:
             if not encoding.little_endian:
-                value = _in_little_endian(value, span.vr)
-            elements.append(MetaElement(span.tag, span.vr or vr_of(span.tag) or "UN", value))
+                value = _to_little_endian(value, span.vr)
+            elements.append(MetaElement(span.tag, span.vr or find_vr(span.tag) or "UN", value))
         position = span.end
     if stated_end is None:
         oddities.append(Oddity("no-file-meta-length", "(0002,0000) is missing", start))
@@ -169,9 +169,7 @@ def _group_2(
     return tuple(elements), position
 
 
-def _spans_of_group_2(
-    source: ByteSource, start: int, encoding: DataSetEncoding
-) -> list[ElementSpan]:
+def _walk_group_2(source: ByteSource, start: int, encoding: DataSetEncoding) -> list[ElementSpan]:
     # Elements are walked one at a time, because those after group 2 may be in another encoding.
     spans: list[ElementSpan] = []
     position = start
@@ -191,7 +189,7 @@ def _spans_of_group_2(
     return spans
 
 
-def _in_little_endian(value: bytes, vr: str) -> bytes:
+def _to_little_endian(value: bytes, vr: str) -> bytes:
     row = VALUE_REPRESENTATIONS.get(vr)
     unit = row.swap_unit if row else 1
     return b"".join(value[i : i + unit][::-1] for i in range(0, len(value), unit))
@@ -214,7 +212,7 @@ def guess_encoding(first: bytes) -> DataSetEncoding | None:
     return None
 
 
-def seen_encoding(first: bytes, stated: DataSetEncoding) -> DataSetEncoding:
+def find_encoding(first: bytes, stated: DataSetEncoding) -> DataSetEncoding:
     """Return the encoding of a data set that follows group 2: the stated one, if it fits.
 
     Stated VRs are plain to see. The other byte order is assumed only if it turns a group that no
@@ -252,7 +250,7 @@ _OTHER_FORMATS = (
 )
 
 
-def _what_it_is(first: bytes) -> str:
+def _name_format(first: bytes) -> str:
     for magic, name in _OTHER_FORMATS:
         if first.startswith(magic):
             return f"not a DICOM file but {name}"

@@ -53,13 +53,13 @@ class EncapsulatedFrames:
     def __len__(self) -> int:
         return len(self.first_fragments) - 1
 
-    def fragments_of(self, frame: int) -> range:
+    def find_fragments(self, frame: int) -> range:
         """Return the indices of a frame's fragments."""
         return range(self.first_fragments[frame], self.first_fragments[frame + 1])
 
     def frame_length(self, frame: int) -> int:
         """Return the bytes of a frame, all fragments together, padding included."""
-        return sum(self.lengths[index] for index in self.fragments_of(frame))
+        return sum(self.lengths[index] for index in self.find_fragments(frame))
 
     def total_length(self) -> int:
         """Return the bytes of all fragments that belong to frames."""
@@ -73,10 +73,10 @@ class EncapsulatedFrames:
             MissingFrameError: the file does not have the frame.
             FrameError: its stream cannot be mended.
         """
-        stream = self.stored(source, frame)
+        stream = self.read_stored(source, frame)
         return stream if self.mend is None else self.mend(stream)
 
-    def stored(self, source: ByteSource, frame: int) -> bytes:
+    def read_stored(self, source: ByteSource, frame: int) -> bytes:
         """Return one frame's stream as it is, its fragments joined.
 
         Raises:
@@ -122,15 +122,15 @@ def assign_fragments(
     oddities: list[Oddity] = []
     firsts = None
     if table:
-        firsts = _by_offsets(_offsets("I", table), starts, number_of_frames)
+        firsts = _assign_by_offsets(_parse_offsets("I", table), starts, number_of_frames)
     elif extended:
-        firsts = _by_offsets(_offsets("Q", extended[0]), starts, number_of_frames)
+        firsts = _assign_by_offsets(_parse_offsets("Q", extended[0]), starts, number_of_frames)
         if firsts is not None and firsts != list(range(len(starts))):
             oddities.append(
                 Oddity("extended-offset-table-fragments", "an Extended Offset Table comes with "
                        "several fragments a frame")
             )  # fmt: skip
-        elif firsts is not None and not _lengths_fit(_offsets("Q", extended[1]), lengths):
+        elif firsts is not None and not _lengths_fit(_parse_offsets("Q", extended[1]), lengths):
             oddities.append(
                 Oddity("wrong-offset-table-lengths", "Extended Offset Table Lengths does not fit "
                        "the fragments")
@@ -141,9 +141,9 @@ def assign_fragments(
         )
     if 0 in lengths:
         oddities.append(Oddity("empty-fragment", "a fragment has no bytes"))
-        starts, lengths, firsts = _without_empty(starts, lengths, firsts, number_of_frames)
+        starts, lengths, firsts = _drop_empty(starts, lengths, firsts, number_of_frames)
     if firsts is None:
-        firsts = _by_counting(source, starts, lengths, number_of_frames, fragments_per_frame)
+        firsts = _assign_by_counting(source, starts, lengths, number_of_frames, fragments_per_frame)
     told_apart = firsts is not None
     if firsts is None:
         firsts = list(range(len(starts)))
@@ -156,12 +156,12 @@ def assign_fragments(
     return EncapsulatedFrames(starts, lengths, bounds, kind, tuple(oddities), told_apart=told_apart)
 
 
-def _offsets(code: str, table: bytes) -> list[int]:
+def _parse_offsets(code: str, table: bytes) -> list[int]:
     size = struct.calcsize("<" + code)
     return list(struct.unpack(f"<{len(table) // size}{code}", table[: len(table) // size * size]))
 
 
-def _by_offsets(
+def _assign_by_offsets(
     offsets: Sequence[int], starts: Sequence[int], number_of_frames: int
 ) -> list[int] | None:
     """Return each frame's first fragment, or None if the table contradicts the fragments.
@@ -183,7 +183,7 @@ def _by_offsets(
     return firsts
 
 
-def _without_empty(
+def _drop_empty(
     starts: array[int], lengths: array[int], firsts: list[int] | None, number_of_frames: int
 ) -> tuple[array[int], array[int], list[int] | None]:
     """Leave out fragments without bytes, unless a frame has no others."""
@@ -210,7 +210,7 @@ def _lengths_fit(stated: Sequence[int], lengths: Sequence[int]) -> bool:
     )
 
 
-def _by_counting(
+def _assign_by_counting(
     source: ByteSource,
     starts: Sequence[int],
     lengths: Sequence[int],
@@ -220,7 +220,7 @@ def _by_counting(
     count = len(starts)
     if count == number_of_frames:
         return list(range(count))
-    firsts = _by_markers(source, starts, lengths)
+    firsts = _find_stream_starts(source, starts, lengths)
     if len(firsts) == number_of_frames:
         return firsts
     if len(firsts) > 1 and (len(firsts) == count or _end_before(source, starts, lengths, firsts)):
@@ -232,7 +232,9 @@ def _by_counting(
     return None
 
 
-def _by_markers(source: ByteSource, starts: Sequence[int], lengths: Sequence[int]) -> list[int]:
+def _find_stream_starts(
+    source: ByteSource, starts: Sequence[int], lengths: Sequence[int]
+) -> list[int]:
     """Return the fragments that begin as streams do; the first one always counts."""
     longest = max(map(len, _STREAM_STARTS))
     return [
@@ -254,19 +256,19 @@ def _end_before(
     return True
 
 
-def basic_offset_table(frame_lengths: Sequence[int]) -> bytes | None:
+def make_basic_offset_table(frame_lengths: Sequence[int]) -> bytes | None:
     """Return the value of a Basic Offset Table, or None if 32 bits do not suffice.
 
     Args:
         frame_lengths: even length of each frame's only fragment, without its item header.
     """
-    offsets = extended_offsets(frame_lengths)
+    offsets = make_offsets(frame_lengths)
     if offsets and offsets[-1] > 0xFFFFFFFF:
         return None
     return struct.pack(f"<{len(offsets)}I", *offsets)
 
 
-def extended_offsets(frame_lengths: Sequence[int]) -> list[int]:
+def make_offsets(frame_lengths: Sequence[int]) -> list[int]:
     """Return the offset of each frame's item tag from the first fragment's item tag."""
     offsets: list[int] = []
     position = 0

@@ -15,7 +15,7 @@ from dicodec.model.transfer_syntax import Storage, TransferSyntax
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
-from dicodec.part10.image_attributes import NOTHING_KNOWN, image_description
+from dicodec.part10.image_attributes import NOTHING_KNOWN, parse_image_description
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.source import ByteSource
 
@@ -120,7 +120,7 @@ class Frames:
             raise self.fault or MissingFrameError("the data set has no frames", frame=frame)
         return self.native.read(self.source, frame)
 
-    def offset(self, frame: int, within: int = 0) -> int | None:
+    def find_offset(self, frame: int, within: int = 0) -> int | None:
         """Return the offset in `source` of a byte of a frame; None if the frame is missing.
 
         If the stream had to be mended, the offset of its start.
@@ -135,10 +135,10 @@ class Frames:
                 return None
             start = frame * self.description.native_frame_bits // 8
             return None if start > self.span.length else self.span.value + start + within
-        if frame >= len(frames) or not frames.fragments_of(frame):
+        if frame >= len(frames) or not frames.find_fragments(frame):
             return None
         left = 0 if frames.mend is not None else within
-        parts = frames.fragments_of(frame)
+        parts = frames.find_fragments(frame)
         for index in parts:
             if left < frames.lengths[index] or index == parts[-1]:
                 return frames.starts[index] + min(left, frames.lengths[index])
@@ -180,7 +180,7 @@ def find_frames(
         return Frames(data_set.source, syntax)
     image = fault = None
     try:
-        image = image_description(data_set, span.tag, oddities, known)
+        image = parse_image_description(data_set, span.tag, oddities, known)
     except MalformedFileError as error:
         fault = error
     frames = None

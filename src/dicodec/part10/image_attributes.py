@@ -32,7 +32,7 @@ _FLOATING = {tags.FLOAT_PIXEL_DATA: 32, tags.DOUBLE_FLOAT_PIXEL_DATA: 64}
 NOTHING_KNOWN: Mapping[int, int | str] = MappingProxyType({})
 
 
-class _Known:
+class _CorrectedDataSet:
     """A data set's attributes, with the right values of some."""
 
     def __init__(self, data_set: DataSet, known: Mapping[int, int | str]) -> None:
@@ -49,20 +49,20 @@ class _Known:
         return self._data_set.text(tag) if known is None else str(known)
 
 
-def image_pixel_values(data_set: DataSet) -> dict[int, int | str | None]:
+def read_stated_attributes(data_set: DataSet) -> dict[int, int | str | None]:
     """Return the stated attributes of samples, by tag; None or "" if the data set lacks one."""
     said: dict[int, int | str | None] = {tag: data_set.number(tag) for tag in _SAMPLE_NUMBERS}
     return said | {tags.PHOTOMETRIC_INTERPRETATION: data_set.text(tags.PHOTOMETRIC_INTERPRETATION)}
 
 
-def unsaid_attributes(data_set: DataSet) -> frozenset[int]:
+def find_missing_attributes(data_set: DataSet) -> frozenset[int]:
     """Return the attributes of samples that the data set lacks, for which values are assumed."""
     return frozenset(
-        tag for tag, said in image_pixel_values(data_set).items() if said in {None, ""}
+        tag for tag, said in read_stated_attributes(data_set).items() if said in {None, ""}
     )
 
 
-def image_description(
+def parse_image_description(
     data_set: DataSet,
     pixel_data_tag: int,
     oddities: list[Oddity],
@@ -79,11 +79,13 @@ def image_description(
     Raises:
         MalformedFileError: an attribute is missing or has a value that leaves no sure reading.
     """
-    return _described(_Known(data_set, known) if known else data_set, pixel_data_tag, oddities)
+    return _describe(
+        _CorrectedDataSet(data_set, known) if known else data_set, pixel_data_tag, oddities
+    )
 
 
-def _described(
-    data_set: DataSet | _Known, pixel_data_tag: int, oddities: list[Oddity]
+def _describe(
+    data_set: DataSet | _CorrectedDataSet, pixel_data_tag: int, oddities: list[Oddity]
 ) -> ImagePixelDescription:
     numbers = {keyword: data_set.number(tag) for keyword, tag in _REQUIRED}
     if pixel_data_tag in _FLOATING:
@@ -100,24 +102,26 @@ def _described(
             attribute="BitsAllocated",
             hint="native transfer syntaxes keep the samples as they are",
         )
-    samples = _or_assumed(data_set, tags.SAMPLES_PER_PIXEL, "SamplesPerPixel", 1, oddities)
+    samples = _read_or_assume(data_set, tags.SAMPLES_PER_PIXEL, "SamplesPerPixel", 1, oddities)
     if samples not in {1, 3, 4}:
         raise MalformedFileError(
             f"SamplesPerPixel is {samples}; only 1 and 3 can be read", attribute="SamplesPerPixel"
         )
-    bits_stored = _or_assumed(data_set, tags.BITS_STORED, "BitsStored", bits_allocated, oddities)
+    bits_stored = _read_or_assume(
+        data_set, tags.BITS_STORED, "BitsStored", bits_allocated, oddities
+    )
     if not 1 <= bits_stored <= bits_allocated:
         raise MalformedFileError(
             f"BitsStored is {bits_stored}, but BitsAllocated is {bits_allocated}",
             attribute="BitsStored",
         )
-    high_bit = _or_assumed(data_set, tags.HIGH_BIT, "HighBit", bits_stored - 1, oddities)
+    high_bit = _read_or_assume(data_set, tags.HIGH_BIT, "HighBit", bits_stored - 1, oddities)
     if not bits_stored - 1 <= high_bit < bits_allocated:
         oddities.append(
             Oddity("wrong-high-bit", f"HighBit is {high_bit}; taken as {bits_stored - 1}")
         )
         high_bit = bits_stored - 1
-    representation = _or_assumed(
+    representation = _read_or_assume(
         data_set, tags.PIXEL_REPRESENTATION, "PixelRepresentation", 0, oddities
     )
     if representation not in {0, 1}:
@@ -128,23 +132,23 @@ def _described(
         rows=numbers["Rows"] or 0,
         columns=numbers["Columns"] or 0,
         samples_per_pixel=samples,
-        photometric_interpretation=_photometric_interpretation(data_set, samples, oddities),
+        photometric_interpretation=_read_photometric_interpretation(data_set, samples, oddities),
         bits_allocated=bits_allocated,
         bits_stored=bits_stored,
         high_bit=high_bit,
         pixel_representation=representation,
-        planar_configuration=_planar_configuration(data_set, samples, oddities),
-        number_of_frames=_number_of_frames(data_set, oddities),
+        planar_configuration=_read_planar_configuration(data_set, samples, oddities),
+        number_of_frames=_read_number_of_frames(data_set, oddities),
         floating=pixel_data_tag in _FLOATING,
         lossy=data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
-        overlay_bits=_overlay_bits(
+        overlay_bits=_find_overlay_bits(
             data_set, samples, bits_allocated, bits_stored, high_bit, oddities
         ),
     )
 
 
-def _overlay_bits(
-    data_set: DataSet | _Known,
+def _find_overlay_bits(
+    data_set: DataSet | _CorrectedDataSet,
     samples: int,
     allocated: int,
     stored: int,
@@ -154,7 +158,7 @@ def _overlay_bits(
     if samples != 1 or stored == allocated:
         return 0
     found = 0
-    for group, position in embedded_overlays(data_set.number, data_set.find):
+    for group, position in find_embedded_overlays(data_set.number, data_set.find):
         if is_within_samples(position, stored, high_bit):
             text = f"the overlay ({group:04X},xxxx) should lie in bit {position}, a sample's own"
             oddities.append(Oddity("overlay-in-samples", text))
@@ -163,8 +167,12 @@ def _overlay_bits(
     return found
 
 
-def _or_assumed(
-    data_set: DataSet | _Known, tag: int, keyword: str, assumed: int, oddities: list[Oddity]
+def _read_or_assume(
+    data_set: DataSet | _CorrectedDataSet,
+    tag: int,
+    keyword: str,
+    assumed: int,
+    oddities: list[Oddity],
 ) -> int:
     value = data_set.number(tag)
     if value is not None:
@@ -178,12 +186,12 @@ _ABSENT_FOR_FLOATING = frozenset({tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_RE
 """Attributes that PS3.3 C.7.6.24 leaves out of images with Float Pixel Data."""
 
 
-def _photometric_interpretation(
-    data_set: DataSet | _Known, samples: int, oddities: list[Oddity]
+def _read_photometric_interpretation(
+    data_set: DataSet | _CorrectedDataSet, samples: int, oddities: list[Oddity]
 ) -> str:
     stated = data_set.text(tags.PHOTOMETRIC_INTERPRETATION)
     if stated:
-        meant = _SPELLINGS.get(_plain(stated), stated)
+        meant = _SPELLINGS.get(_simplify(stated), stated)
         if meant != stated:
             oddities.append(
                 Oddity("misspelt-photometric-interpretation", f"{stated!r} is taken as {meant}")
@@ -196,16 +204,18 @@ def _photometric_interpretation(
     return assumed
 
 
-def _plain(value: str) -> str:
+def _simplify(value: str) -> str:
     """Return a value in upper case without separators, which old encoders wrote differently."""
     return _SEPARATORS.sub("", value).upper()
 
 
 _SEPARATORS = re.compile(r"[ _-]")
-_SPELLINGS = {_plain(value): value for value in PHOTOMETRIC_INTERPRETATIONS}
+_SPELLINGS = {_simplify(value): value for value in PHOTOMETRIC_INTERPRETATIONS}
 
 
-def _planar_configuration(data_set: DataSet | _Known, samples: int, oddities: list[Oddity]) -> int:
+def _read_planar_configuration(
+    data_set: DataSet | _CorrectedDataSet, samples: int, oddities: list[Oddity]
+) -> int:
     value = data_set.number(tags.PLANAR_CONFIGURATION)
     if samples == 1:
         return 0
@@ -215,7 +225,7 @@ def _planar_configuration(data_set: DataSet | _Known, samples: int, oddities: li
     return value
 
 
-def _number_of_frames(data_set: DataSet | _Known, oddities: list[Oddity]) -> int:
+def _read_number_of_frames(data_set: DataSet | _CorrectedDataSet, oddities: list[Oddity]) -> int:
     stated = data_set.text(tags.NUMBER_OF_FRAMES)
     if not stated:
         return 1
@@ -232,7 +242,7 @@ def _number_of_frames(data_set: DataSet | _Known, oddities: list[Oddity]) -> int
     return max(frames, 1)
 
 
-def embedded_overlays(
+def find_embedded_overlays(
     number: Callable[[int], int | None], find: Callable[[int], object | None]
 ) -> Iterator[tuple[int, int]]:
     """Yield the group of each overlay without data of its own, and its bit position.

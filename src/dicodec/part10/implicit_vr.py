@@ -13,9 +13,9 @@ from typing import NamedTuple, Protocol
 from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.part10.dictionary import private_vr, vr_of
+from dicodec.part10.dictionary import find_private_vr, find_vr
 from dicodec.part10.elements import Walker
-from dicodec.part10.encoding import DataSetEncoding, tag_bytes
+from dicodec.part10.encoding import DataSetEncoding, encode_tag
 from dicodec.part10.other_kinds import stated_number
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
@@ -86,7 +86,7 @@ class Occurrences:
         """Return the value of an US element of the level at `start`, None if it has none."""
         place = self._next.get(tag, -1)
         if place < start:
-            place = self._buffer.find(tag_bytes(tag, self._encoding), start)
+            place = self._buffer.find(encode_tag(tag, self._encoding), start)
             self._next[tag] = place = len(self._buffer) if place < 0 else place
         if place >= end:
             return None
@@ -126,17 +126,17 @@ class ItemLevel:
 
 
 @lru_cache(maxsize=1 << 14)
-def header_by_tag(tag: int) -> VrHeader | None:
+def find_header_by_tag(tag: int) -> VrHeader | None:
     """Return the VR of an element whose tag alone decides it, else None; UN if unknown."""
     if tag & 0x10000:  # an odd group: private
         return HEADERS[b"UL"] if tag & 0xFFFF == 0 else None
-    vr = vr_of(tag)
+    vr = find_vr(tag)
     if vr is None:
         return UN
     return HEADERS.get(vr.encode())
 
 
-def header_by_level(tag: int, value: bytes, level: Level) -> VrHeader:
+def find_header_by_level(tag: int, value: bytes, level: Level) -> VrHeader:
     """Return the VR of an element whose tag alone does not decide it; creators are remembered.
 
     Args:
@@ -151,9 +151,9 @@ def header_by_level(tag: int, value: bytes, level: Level) -> VrHeader:
             level.creators[tag] = value.strip(b" \0").decode("latin-1")
             return HEADERS[b"LO"]
         creator = level.creators.get(tag & 0xFFFF0000 | number >> 8, "")
-        vr = private_vr(creator, tag) if number >= 0x1000 else None
+        vr = find_private_vr(creator, tag) if number >= 0x1000 else None
     else:
-        vr = vr_of(tag)
+        vr = find_vr(tag)
     if vr == "US or SS":
         vr = "SS" if level.number(tags.PIXEL_REPRESENTATION) == 1 else "US"
     elif vr == "OB or OW" and tag >> 16 == _WAVEFORM_GROUP:

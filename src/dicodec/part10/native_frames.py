@@ -62,7 +62,7 @@ class NativeFrames:
             first = start & ~1
             words = swap_bytes(source.read(self.span.value + first, stored_end - first), 2)
             data = words[start - first : end - first]
-        return bits_from(data, frame * bits % 8, bits)
+        return shift_bits(data, frame * bits % 8, bits)
 
     def read_start(self, source: ByteSource, frame: int) -> tuple[bytes, int]:
         """Return the samples that are there of a frame that Pixel Data ends inside.
@@ -87,7 +87,7 @@ class NativeFrames:
                 self.span.value + (first & ~1), self._stored_length(end) - (first & ~1)
             )
             data = swap_bytes(words, 2)[first % 2 : first % 2 + end - first]
-        return bits_from(data, start % 8, bits), bits
+        return shift_bits(data, start % 8, bits), bits
 
     def _stored_length(self, length: int) -> int:
         """Return the bytes of the value that the first `length` bytes of frames take.
@@ -98,7 +98,7 @@ class NativeFrames:
         return length + (length % 2 if self.swapped_words else 0)
 
 
-def bits_from(data: bytes, first_bit: int, count: int) -> bytes:
+def shift_bits(data: bytes, first_bit: int, count: int) -> bytes:
     """Return `count` bits that begin at `first_bit` as bytes that begin with them.
 
     The first sample is the lowest bit of a byte (PS3.5 8.1.1), so the bits of a frame are those of
@@ -118,7 +118,7 @@ class BitJoiner:
         self._carried = 0
         self._carried_bits = 0
 
-    def joined[Frame: bytes | bytearray | memoryview](self, frame: Frame) -> Frame | bytes:
+    def join[Frame: bytes | bytearray | memoryview](self, frame: Frame) -> Frame | bytes:
         """Add a frame and return the whole bytes that there are now."""
         if self._frame_bits % 8 == 0:
             return frame
@@ -129,6 +129,6 @@ class BitJoiner:
         self._carried = number >> 8 * whole
         return (number & (1 << 8 * whole) - 1).to_bytes(whole, "little")
 
-    def rest(self) -> bytes:
+    def finish(self) -> bytes:
         """Return the last byte, if it is partly filled."""
         return bytes([self._carried]) if self._carried_bits else b""

@@ -11,21 +11,21 @@ from typing import BinaryIO
 
 from dicodec.errors import ConversionError
 from dicodec.model import tags
-from dicodec.part10.edit_bytes import element_header, item_header
+from dicodec.part10.edit_bytes import encode_element_header, encode_item_header
 from dicodec.part10.elements import SEQUENCE_DELIMITER
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
-    tag_bytes,
+    encode_tag,
 )
-from dicodec.part10.fragments import basic_offset_table, extended_offsets
+from dicodec.part10.fragments import make_basic_offset_table, make_offsets
 from dicodec.part10.writer import Sink
 
 NATIVE_LIMIT = 0xFFFFFFFE
 """Largest length of native Pixel Data: a 32-bit field, of which FFFFFFFF means undefined."""
 
-_DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
+_DELIMITER = encode_tag(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
 class NativeWriter:
@@ -36,7 +36,7 @@ class NativeWriter:
     ) -> None:
         self._sink = sink
         self._padding = length % 2
-        sink.write(element_header(tag, vr, length + self._padding, encoding))
+        sink.write(encode_element_header(tag, vr, length + self._padding, encoding))
 
     def write(self, samples: bytes | bytearray | memoryview) -> None:
         """Write the next samples, in frame order."""
@@ -70,8 +70,8 @@ class EncapsulatedWriter:
         self._extended_room = extended_room
         self._lengths = array("Q")
         room = 4 * number_of_frames if table == "basic" else 0
-        out.write(element_header(tags.PIXEL_DATA, "OB", UNDEFINED_LENGTH, EXPLICIT_LITTLE))
-        out.write(item_header(room, EXPLICIT_LITTLE))
+        out.write(encode_element_header(tags.PIXEL_DATA, "OB", UNDEFINED_LENGTH, EXPLICIT_LITTLE))
+        out.write(encode_item_header(room, EXPLICIT_LITTLE))
         self._basic_room = out.tell()
         out.write(bytes(room))
 
@@ -88,7 +88,7 @@ class EncapsulatedWriter:
             raise ConversionError(
                 "a frame's stream is too long for one fragment", frame=len(self._lengths)
             )
-        self._out.write(item_header(length, EXPLICIT_LITTLE))
+        self._out.write(encode_item_header(length, EXPLICIT_LITTLE))
         self._out.write(stream)
         if padding:
             self._out.write(b"\0")
@@ -102,7 +102,7 @@ class EncapsulatedWriter:
         """
         self._out.write(_DELIMITER)
         if self._table == "basic":
-            value = basic_offset_table(self._lengths)
+            value = make_basic_offset_table(self._lengths)
             if value is None:
                 raise ConversionError(
                     "the frames are too large for a Basic Offset Table",
@@ -111,7 +111,7 @@ class EncapsulatedWriter:
                 )
             patch(self._out, self._basic_room, value)
         elif self._extended_room is not None:
-            offsets = extended_offsets(self._lengths)
+            offsets = make_offsets(self._lengths)
             count = len(offsets)
             patch(self._out, self._extended_room[0], struct.pack(f"<{count}Q", *offsets))
             patch(self._out, self._extended_room[1], struct.pack(f"<{count}Q", *self._lengths))

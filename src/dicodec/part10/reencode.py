@@ -25,7 +25,7 @@ from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
-    tag_text,
+    format_tag,
 )
 from dicodec.part10.implicit_vr import (
     HEADERS,
@@ -35,8 +35,8 @@ from dicodec.part10.implicit_vr import (
     Occurrences,
     ReencodingContext,
     VrHeader,
-    header_by_level,
-    header_by_tag,
+    find_header_by_level,
+    find_header_by_tag,
 )
 from dicodec.part10.other_kinds import converted_value, is_of_another_kind
 from dicodec.part10.source import BytesSource
@@ -114,13 +114,13 @@ def swap_bytes(value: bytes, unit: int) -> bytes:
     return numbers.tobytes() + value[whole:]
 
 
-def _structs(order: str) -> tuple[Callable[..., Any], ...]:
+def _make_structs(order: str) -> tuple[Callable[..., Any], ...]:
     reading = (struct.Struct(order + form).unpack_from for form in ("HH2sH", "HHI", "I"))
     writing = (struct.Struct(order + form).pack for form in ("HHI", "HH2sH", "HH2s2sI"))
     return (*reading, *writing)
 
 
-_STRUCTS = {True: _structs("<"), False: _structs(">")}
+_STRUCTS = {True: _make_structs("<"), False: _make_structs(">")}
 
 
 class _Reencoder:
@@ -163,7 +163,7 @@ class _Reencoder:
             )
         while position < end:
             if end - position < 8:
-                raise self._truncated(position, "the data set ends inside an element")
+                raise self._make_truncated_error(position, "the data set ends inside an element")
             if explicit:
                 group, number, letters, length = read_explicit(buffer, position)
             else:
@@ -180,26 +180,30 @@ class _Reencoder:
             if explicit:
                 known = HEADERS.get(letters)
                 if known is None:
-                    raise self._no_vr(letters, tag, position)
+                    raise self._make_vr_error(letters, tag, position)
                 header = known
                 if header.long_form:
                     if end - position < 12:
-                        raise self._truncated(position, "the data set ends inside an element")
+                        raise self._make_truncated_error(
+                            position, "the data set ends inside an element"
+                        )
                     reserved = buffer[position + 6 : value]
                     (length,) = self._read_length(buffer, value)
                     value += 4
             else:
-                found = header_by_tag(tag)
+                found = find_header_by_tag(tag)
                 if found is None:
                     first = buffer[value : min(value + length, value + _LONGEST_CREATOR)]
-                    found = header_by_level(tag, first, level)
+                    found = find_header_by_level(tag, first, level)
                 header = found
             if length == UNDEFINED_LENGTH:
-                position = self._undefined(tag, header, reserved, position, end, level, out, depth)
+                position = self._append_undefined(
+                    tag, header, reserved, position, end, level, out, depth
+                )
                 continue
             after = value + length
             if after > end:
-                raise self._truncated(
+                raise self._make_truncated_error(
                     position,
                     f"element has length {length}, but only {end - value} bytes remain",
                     tag,
@@ -208,29 +212,31 @@ class _Reencoder:
                 position = after
                 continue
             if header.name == _SEQUENCE:
-                header, content = self._defined_sequence(tag, header, value, after, level, depth)
+                header, content = self._reencode_defined_sequence(
+                    tag, header, value, after, level, depth
+                )
             else:
                 content = buffer[value:after]
                 if header.name in _MAY_HOLD_ITEMS and not to_explicit:
-                    content = self._without_vrs(tag, content, value, level, depth)
+                    content = self._drop_vrs(tag, content, value, level, depth)
                 if length > SHORT_FORM_LIMIT and not explicit and not header.long_form:
                     header = UN
                 unit = header.swap_unit
-                if loses_vrs and (known := header_by_tag(tag)) is not header:
+                if loses_vrs and (known := find_header_by_tag(tag)) is not header:
                     made = self._in_known_vr(tag, header, known, content, value, level)
                     if made is not None:
                         content, unit = made, 1
                 if swaps and unit > 1:
                     content = swap_bytes(content, unit)
             if to_explicit:
-                out.append(self._header(tag, header, reserved, len(content)))
+                out.append(self._pack_header(tag, header, reserved, len(content)))
             else:  # as _header does; without that call a header takes a tenth less
                 out.append(pack_implicit(group, number, len(content)))
             out.append(content)
             position = after
         return position
 
-    def _header(self, tag: int, header: VrHeader, reserved: bytes, length: int) -> bytes:
+    def _pack_header(self, tag: int, header: VrHeader, reserved: bytes, length: int) -> bytes:
         packed: bytes
         if not self._target.explicit_vr:
             packed = self._pack_implicit(tag >> 16, tag & 0xFFFF, length)
@@ -256,11 +262,11 @@ class _Reencoder:
         """
         if tag & 0x10000 or not content:
             return None
-        known = known or header_by_level(tag, content, level)
+        known = known or find_header_by_level(tag, content, level)
         names = stated.name.decode(), known.name.decode()
         if not is_of_another_kind(*names):
             return None
-        text = f"{tag_text(tag)} is stated as {names[0]}, and the dictionary has {names[1]}"
+        text = f"{format_tag(tag)} is stated as {names[0]}, and the dictionary has {names[1]}"
         try:
             made = converted_value(content, *names, self._source, self._target)
         except MalformedFileError as error:
@@ -269,36 +275,38 @@ class _Reencoder:
         self._note("value-of-another-kind", text, value)
         return made
 
-    def _without_vrs(self, tag: int, content: bytes, value: int, level: Level, depth: int) -> bytes:
+    def _drop_vrs(self, tag: int, content: bytes, value: int, level: Level, depth: int) -> bytes:
         """Return a value without VRs in it, if it holds items although its VR is not SQ.
 
         If VRs are not stated, readers know a sequence by its tag, and read implicit VR in it (PS3.5
         6.2.2, A.1).
         """
-        header = header_by_tag(tag)
+        header = find_header_by_tag(tag)
         if header is None or header.name != _SEQUENCE or not items_state_vrs(content):
             return content
         try:
-            return self._of_explicit_items(content, value, level, depth)
+            return self._reencode_explicit_items(content, value, level, depth)
         except (MalformedFileError, TruncatedFileError):
-            self._note("sequence-kept-as-un", f"{tag_text(tag)} cannot be read as items", value)
+            self._note("sequence-kept-as-un", f"{format_tag(tag)} cannot be read as items", value)
             return content
 
-    def _of_explicit_items(self, content: bytes, value: int, level: Level, depth: int) -> bytes:
+    def _reencode_explicit_items(
+        self, content: bytes, value: int, level: Level, depth: int
+    ) -> bytes:
         offset = self._offset + value
         inner = _Reencoder(content, EXPLICIT_LITTLE, self._target, self._context, offset)
         parts: list[bytes] = []
-        inner._items(0, len(content), level, parts, depth, undefined=False)
+        inner._append_items(0, len(content), level, parts, depth, undefined=False)
         return b"".join(parts)
 
-    def _defined_sequence(
+    def _reencode_defined_sequence(
         self, tag: int, header: VrHeader, value: int, end: int, level: Level, depth: int
     ) -> tuple[VrHeader, bytes]:
         oddities = self._context.oddities
         noted = len(oddities)
         out: list[bytes] = []
         try:
-            self._items(value, end, level, out, depth, undefined=False)
+            self._append_items(value, end, level, out, depth, undefined=False)
         except (MalformedFileError, TruncatedFileError):
             if self._source.explicit_vr:
                 raise
@@ -306,15 +314,15 @@ class _Reencoder:
             content = self._buffer[value:end]
             with suppress(MalformedFileError, TruncatedFileError):
                 if items_state_vrs(content):
-                    return header, self._of_explicit_items(content, value, level, depth)
+                    return header, self._reencode_explicit_items(content, value, level, depth)
             del oddities[noted:]
             self._note(
-                "sequence-kept-as-un", f"{tag_text(tag)} should be a sequence but is not", value
+                "sequence-kept-as-un", f"{format_tag(tag)} should be a sequence but is not", value
             )
             return UN, content
         return header, b"".join(out)
 
-    def _undefined(
+    def _append_undefined(
         self,
         tag: int,
         header: VrHeader,
@@ -328,24 +336,24 @@ class _Reencoder:
         """Append an element of undefined length; return the offset of its end."""
         value = position + (12 if self._source.explicit_vr else 8)
         if header.name == _SEQUENCE:
-            out.append(self._header(tag, header, reserved, UNDEFINED_LENGTH))
-            return self._items(value, end, level, out, depth, undefined=True)
+            out.append(self._pack_header(tag, header, reserved, UNDEFINED_LENGTH))
+            return self._append_items(value, end, level, out, depth, undefined=True)
         if tag == tags.PIXEL_DATA and not self._source.explicit_vr:
             header = HEADERS[b"OB"]
         if tag == tags.PIXEL_DATA and header.name in _FRAGMENTED:
             if self._target != EXPLICIT_LITTLE:
                 self._note(
                     "encapsulated-outside-explicit-le",
-                    f"{tag_text(tag)} is encapsulated in a data set of {self._target}",
+                    f"{format_tag(tag)} is encapsulated in a data set of {self._target}",
                     position,
                 )
-            out.append(self._header(tag, header, reserved, UNDEFINED_LENGTH))
-            return self._fragments(value, end, out)
+            out.append(self._pack_header(tag, header, reserved, UNDEFINED_LENGTH))
+            return self._append_fragments(value, end, out)
         if self._source.explicit_vr and header.name != UN.name:
             raise MalformedFileError(
                 f"an element of VR {header.name.decode()} has an undefined length",
                 offset=self._offset + position,
-                attribute=tag_text(tag),
+                attribute=format_tag(tag),
             )
         # PS3.5 6.2.2: the content is a sequence in implicit VR little endian, and stays it.
         walker = Walker(BytesSource(self._buffer), self._context.limits)
@@ -363,13 +371,13 @@ class _Reencoder:
                 content, EXPLICIT_LITTLE, self._target, self._context, self._offset + value
             )
             parts: list[bytes] = []
-            inner._items(0, len(content), level, parts, depth, undefined=True)
+            inner._append_items(0, len(content), level, parts, depth, undefined=True)
             content = b"".join(parts)
-        out.append(self._header(tag, UN, reserved, UNDEFINED_LENGTH))
+        out.append(self._pack_header(tag, UN, reserved, UNDEFINED_LENGTH))
         out.append(content)
         return span.end
 
-    def _items(
+    def _append_items(
         self,
         position: int,
         end: int,
@@ -384,19 +392,19 @@ class _Reencoder:
             self._occurrences = Occurrences(self._buffer, self._source, self._context.limits)
         occurrences = self._occurrences
         while position < end:
-            tag, length = self._item_header(position, end)
+            tag, length = self._read_item_header(position, end)
             value = position + 8
             if tag == SEQUENCE_DELIMITER and (undefined or value == end):
                 out.append(self._pack_implicit(tag >> 16, tag & 0xFFFF, length))
                 return value
             if tag != ITEM:
                 raise MalformedFileError(
-                    f"expected an item of a sequence, found {tag_text(tag)}",
+                    f"expected an item of a sequence, found {format_tag(tag)}",
                     offset=self._offset + position,
                 )
             item_end = end if length == UNDEFINED_LENGTH else value + length
             if item_end > end:
-                raise self._truncated(
+                raise self._make_truncated_error(
                     position, f"an item has length {length}, but only {end - value} bytes remain"
                 )
             parts: list[bytes] = []
@@ -404,13 +412,13 @@ class _Reencoder:
             stopped = self.elements(value, item_end, item, parts, depth + 1)
             delimiter = b""
             if stopped < item_end:
-                delimiter_length = self._item_header(stopped, item_end)[1]
+                delimiter_length = self._read_item_header(stopped, item_end)[1]
                 delimiter = self._pack_implicit(
                     ITEM_DELIMITER >> 16, ITEM_DELIMITER & 0xFFFF, delimiter_length
                 )
                 stopped += 8
             if length == UNDEFINED_LENGTH and not delimiter:
-                raise self._truncated(stopped, "an item has no delimiter")
+                raise self._make_truncated_error(stopped, "an item has no delimiter")
             if length != UNDEFINED_LENGTH:
                 if stopped != item_end:
                     raise MalformedFileError(
@@ -422,52 +430,54 @@ class _Reencoder:
             out.append(delimiter)
             position = stopped
         if undefined:
-            raise self._truncated(position, "a sequence has no delimiter")
+            raise self._make_truncated_error(position, "a sequence has no delimiter")
         return position
 
-    def _fragments(self, position: int, end: int, out: list[bytes]) -> int:
+    def _append_fragments(self, position: int, end: int, out: list[bytes]) -> int:
         """Append the fragments of encapsulated Pixel Data as they are; return the offset after."""
         while position < end:
-            tag, length = self._item_header(position, end)
+            tag, length = self._read_item_header(position, end)
             value = position + 8
             if tag == SEQUENCE_DELIMITER:
                 out.append(self._pack_implicit(tag >> 16, tag & 0xFFFF, length))
                 return value
             if tag != ITEM or length == UNDEFINED_LENGTH or value + length > end:
                 raise MalformedFileError(
-                    f"expected a fragment of Pixel Data, found {tag_text(tag)}",
+                    f"expected a fragment of Pixel Data, found {format_tag(tag)}",
                     offset=self._offset + position,
                 )
             out.append(self._pack_implicit(tag >> 16, tag & 0xFFFF, length))
             out.append(self._buffer[value : value + length])
             position = value + length
-        raise self._truncated(position, "encapsulated Pixel Data has no delimiter")
+        raise self._make_truncated_error(position, "encapsulated Pixel Data has no delimiter")
 
-    def _item_header(self, position: int, end: int) -> tuple[int, int]:
+    def _read_item_header(self, position: int, end: int) -> tuple[int, int]:
         if end - position < 8:
-            raise self._truncated(position, "the data set ends inside a sequence")
+            raise self._make_truncated_error(position, "the data set ends inside a sequence")
         group, number, length = self._read_implicit(self._buffer, position)
         return group << 16 | number, length
 
-    def _no_vr(self, letters: bytes, tag: int, position: int) -> MalformedFileError:
+    def _make_vr_error(self, letters: bytes, tag: int, position: int) -> MalformedFileError:
         return MalformedFileError(
             f"an element has {letters!r} in place of a VR, which the others state",
             offset=self._offset + position,
-            attribute=tag_text(tag),
+            attribute=format_tag(tag),
         )
 
     def _skip_stray(self, tag: int, position: int) -> None:
         if tag != SEQUENCE_DELIMITER:
             raise MalformedFileError(
-                f"{tag_text(tag)} outside of a sequence", offset=self._offset + position
+                f"{format_tag(tag)} outside of a sequence", offset=self._offset + position
             )
         self._note("stray-delimiter", "a Sequence Delimitation Item outside a sequence", position)
 
-    def _truncated(self, position: int, text: str, tag: int | None = None) -> TruncatedFileError:
+    def _make_truncated_error(
+        self, position: int, text: str, tag: int | None = None
+    ) -> TruncatedFileError:
         return TruncatedFileError(
             text,
             offset=self._offset + position,
-            attribute=None if tag is None else tag_text(tag),
+            attribute=None if tag is None else format_tag(tag),
         )
 
     def _note(self, oddity: str, text: str, position: int) -> None:

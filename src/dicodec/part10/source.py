@@ -155,10 +155,10 @@ class OpenSource:
     def __enter__(self) -> ByteSource:
         given = self._given
         if isinstance(given, bytes | bytearray | memoryview):
-            self._opened = _of_buffer(given)
+            self._opened = _wrap_buffer(given)
         elif isinstance(given, str | os.PathLike):
             file = _open_path(os.fspath(given))
-            if _regular(file):
+            if _is_regular(file):
                 self._opened = FileSource(file)
             else:  # a named pipe or a device
                 with file:
@@ -168,15 +168,15 @@ class OpenSource:
                 raise EmptyFileError("the source is empty")
             return given
         elif isinstance(given, io.TextIOBase):
-            raise _unusable(given)
+            raise _make_unusable_error(given)
         elif not callable(getattr(given, "read", None)):
             if not isinstance(given, Buffer):
-                raise _unusable(given)
-            self._opened = _of_buffer(given)
+                raise _make_unusable_error(given)
+            self._opened = _wrap_buffer(given)
         else:
             stream = cast("BinaryIO", given)
             _check_readable(stream)
-            regular = _regular(stream)
+            regular = _is_regular(stream)
             self._opened = FileSource(stream, owned=False) if regular else _spool(stream)
         if self._opened.size == 0:
             self._opened.close()
@@ -198,13 +198,13 @@ def is_byte_source(given: object) -> TypeGuard[ByteSource]:
     return isinstance(given, ByteSource) and not hasattr(given, "tell")
 
 
-def _unusable(given: object) -> SourceUnavailableError:
+def _make_unusable_error(given: object) -> SourceUnavailableError:
     return SourceUnavailableError(
         f"a {type(given).__name__} is not a path, a buffer or a binary stream"
     )
 
 
-def _of_buffer(given: Buffer) -> BytesSource:
+def _wrap_buffer(given: Buffer) -> BytesSource:
     try:
         return BytesSource(given)
     except (BufferError, NotImplementedError, TypeError, ValueError) as cause:
@@ -246,7 +246,7 @@ def _open_path(path: str) -> BinaryIO:
     return file
 
 
-def _regular(stream: BinaryIO) -> bool:
+def _is_regular(stream: BinaryIO) -> bool:
     """Return whether a stream reads a regular file from its start, with nothing in between."""
     raw = getattr(stream, "raw", stream)
     if not isinstance(raw, io.FileIO):  # gzip streams too have the descriptor of a file
@@ -258,7 +258,7 @@ def _regular(stream: BinaryIO) -> bool:
 
 
 def _spool(stream: BinaryIO) -> BytesSource | FileSource:
-    first = b"".join(_parts(stream, SPOOL_SIZE))
+    first = b"".join(_read_parts(stream, SPOOL_SIZE))
     if len(first) < SPOOL_SIZE:
         return BytesSource(first)
     import tempfile  # most sources are files, and it takes milliseconds to load
@@ -266,7 +266,7 @@ def _spool(stream: BinaryIO) -> BytesSource | FileSource:
     spool = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115 - the source closes it
     try:
         write_spool(spool, [first])
-        for part in _parts(stream):
+        for part in _read_parts(stream):
             write_spool(spool, [part])
         write_spool(spool, [], flush=True)
     except BaseException:
@@ -275,13 +275,13 @@ def _spool(stream: BinaryIO) -> BytesSource | FileSource:
     return FileSource(spool)
 
 
-def _parts(stream: BinaryIO, limit: int = sys.maxsize) -> Iterator[bytes]:
+def _read_parts(stream: BinaryIO, limit: int = sys.maxsize) -> Iterator[bytes]:
     """Yield the bytes of a stream, up to about a limit; wait if it has none yet."""
     missing = limit
     waiting: StreamWaiting | None = None
     try:
         while missing > 0:
-            part = _part(stream, min(missing, COPY_SIZE))
+            part = _read_part(stream, min(missing, COPY_SIZE))
             if part is None:
                 waiting = waiting or StreamWaiting(stream, writing=False)
                 waiting.wait()
@@ -296,7 +296,7 @@ def _parts(stream: BinaryIO, limit: int = sys.maxsize) -> Iterator[bytes]:
         raise ReadError(f"cannot read the stream: {cause.strerror or cause}") from cause
 
 
-def _part(stream: BinaryIO, size: int) -> bytes | None:
+def _read_part(stream: BinaryIO, size: int) -> bytes | None:
     """Return the next bytes of a stream; b"" at its end, None if it has none yet.
 
     Raises:
@@ -356,7 +356,7 @@ def read_chunks(source: ByteSource, start: int, end: int, size: int = COPY_SIZE)
 
 
 @contextmanager
-def named_file(source: ByteSource, path: str | None) -> Iterator[str]:
+def provide_path(source: ByteSource, path: str | None) -> Iterator[str]:
     """Yield the path of a source; of a temporary copy if it has none.
 
     Raises:

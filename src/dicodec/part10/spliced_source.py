@@ -35,8 +35,8 @@ class SplicedSource:
     """
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
-        self._pieces: Sequence[Piece] = [piece for piece in pieces if piece_length(piece)]
-        ends = list(accumulate(map(piece_length, self._pieces)))
+        self._pieces: Sequence[Piece] = [piece for piece in pieces if measure_piece(piece)]
+        ends = list(accumulate(map(measure_piece, self._pieces)))
         self.size = ends[-1] if ends else 0
         self._starts = [0, *ends]
 
@@ -57,7 +57,7 @@ class SplicedSource:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def piece_length(piece: Piece) -> int:
+def measure_piece(piece: Piece) -> int:
     """Return the bytes of a piece."""
     return len(piece) if isinstance(piece, bytes) else piece.end - piece.start
 
@@ -68,7 +68,7 @@ def _read(piece: Piece, offset: int, length: int) -> bytes:
     return piece.source.read(piece.start + offset, length)
 
 
-def joined_pieces(pieces: Iterable[Piece]) -> list[Piece]:
+def join_pieces(pieces: Iterable[Piece]) -> list[Piece]:
     """Return the same bytes in fewer pieces, with neighbors joined."""
     joined: list[Piece] = []
     new: list[bytes] = []

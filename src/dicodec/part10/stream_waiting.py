@@ -25,7 +25,7 @@ class StreamWaiting:
 
     def __init__(self, stream: object, *, writing: bool) -> None:
         self._writing = writing
-        self._descriptor = _descriptor(stream)
+        self._descriptor = _find_descriptor(stream)
         self.progressed()
 
     def progressed(self) -> None:
@@ -39,7 +39,7 @@ class StreamWaiting:
         Raises:
             TimeoutError: it was ready for a minute, but gave or took no bytes.
         """
-        if self._descriptor is not None and not self._ready():
+        if self._descriptor is not None and not self._is_ready():
             return
         if self._idle >= _LONGEST_IDLE:
             verb = "took" if self._writing else "gave"
@@ -48,7 +48,7 @@ class StreamWaiting:
         self._idle += self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
-    def _ready(self) -> bool:
+    def _is_ready(self) -> bool:
         """Return whether the operating system says, within a second, that the stream is ready."""
         import select  # seldom needed
 
@@ -57,7 +57,7 @@ class StreamWaiting:
         return bool(poll.poll(1000 * _POLL_SECONDS))
 
 
-def _descriptor(stream: object) -> int | None:
+def _find_descriptor(stream: object) -> int | None:
     try:
         number = stream.fileno()  # type: ignore[attr-defined]
     except (AttributeError, OSError, ValueError):

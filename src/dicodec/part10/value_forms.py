@@ -30,32 +30,32 @@ _YEAR_MONTH_DAY = r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
 _GROUP = r"[^\x00-\x1f\x7f\\^=]*(\^[^\x00-\x1f\x7f\\^=]*){0,4}"
 
 
-def _form(pattern: str, limit: int | None, hint: str) -> ValueForm:
+def _make_form(pattern: str, limit: int | None, hint: str) -> ValueForm:
     return ValueForm(re.compile(pattern, re.ASCII), limit, hint)
 
 
 # fmt: off
 VALUE_FORMS = {
-    "AE": _form(r"[\x20-\x5b\x5d-\x7e]*", 16, "ASCII characters"),
-    "AS": _form(r"\d{3}[DWMY]", 4, "three digits and one of D, W, M, Y, such as 045Y"),
-    "CS": _form(r"[A-Z0-9 _]*", 16, "upper case letters, digits, spaces and underscores"),
-    "DA": _form(_YEAR_MONTH_DAY, 8, "a date as YYYYMMDD"),
-    "DS": _form(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?", 16, "a decimal number"),
-    "DT": _form(rf"\d{{4}}((0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])({_TIME})?)?)?([+-]\d{{4}})?", 26,
-                "a date and time as YYYYMMDDHHMMSS.FFFFFF&ZZXX"),
-    "IS": _form(r"[+-]?\d+", 12, "a whole number"),
-    "LO": _form(_CHARACTERS, 64, "text without control characters"),
-    "LT": _form(_PARAGRAPHS, 10240, "text without control characters but tab and line ends"),
-    "PN": _form(rf"{_GROUP}(={_GROUP}){{0,2}}", None,
+    "AE": _make_form(r"[\x20-\x5b\x5d-\x7e]*", 16, "ASCII characters"),
+    "AS": _make_form(r"\d{3}[DWMY]", 4, "three digits and one of D, W, M, Y, such as 045Y"),
+    "CS": _make_form(r"[A-Z0-9 _]*", 16, "upper case letters, digits, spaces and underscores"),
+    "DA": _make_form(_YEAR_MONTH_DAY, 8, "a date as YYYYMMDD"),
+    "DS": _make_form(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?", 16, "a decimal number"),
+    "DT": _make_form(rf"\d{{4}}((0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])({_TIME})?)?)?([+-]\d{{4}})?",
+                26, "a date and time as YYYYMMDDHHMMSS.FFFFFF&ZZXX"),
+    "IS": _make_form(r"[+-]?\d+", 12, "a whole number"),
+    "LO": _make_form(_CHARACTERS, 64, "text without control characters"),
+    "LT": _make_form(_PARAGRAPHS, 10240, "text without control characters but tab and line ends"),
+    "PN": _make_form(rf"{_GROUP}(={_GROUP}){{0,2}}", None,
                 "Family^Given^Middle^Prefix^Suffix, in up to three groups joined by ="),
-    "SH": _form(_CHARACTERS, 16, "text without control characters"),
-    "ST": _form(_PARAGRAPHS, 1024, "text without control characters but tab and line ends"),
-    "TM": _form(_TIME, 14, "a time as HHMMSS.FFFFFF"),
-    "UC": _form(_CHARACTERS, None, "text without control characters"),
-    "UI": _form(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))*", 64,
+    "SH": _make_form(_CHARACTERS, 16, "text without control characters"),
+    "ST": _make_form(_PARAGRAPHS, 1024, "text without control characters but tab and line ends"),
+    "TM": _make_form(_TIME, 14, "a time as HHMMSS.FFFFFF"),
+    "UC": _make_form(_CHARACTERS, None, "text without control characters"),
+    "UI": _make_form(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))*", 64,
                 "numbers without leading zeros, joined by dots"),
-    "UR": _form(r"[!#-;=?-\[\]_a-z~%]*", None, "a URI without spaces"),
-    "UT": _form(_PARAGRAPHS, None, "text without control characters but tab and line ends"),
+    "UR": _make_form(r"[!#-;=?-\[\]_a-z~%]*", None, "a URI without spaces"),
+    "UT": _make_form(_PARAGRAPHS, None, "text without control characters but tab and line ends"),
 }
 # fmt: on
 PERSON_NAME_GROUP_LIMIT = 64
@@ -80,14 +80,14 @@ def check_value(vr: str, value: str, attribute: str) -> None:
         raise InvalidOptionError(
             f"{longest} characters are too many: VR {vr} holds {limit}", attribute=attribute
         )
-    if not formed or not _possible(vr, value):
+    if not formed or not _is_possible(vr, value):
         hint = f"VR {vr} takes {form.hint}"
         if vr == "CS" and form.pattern.fullmatch(value.upper()):
             hint += f": did you mean {value.upper()}?"
         raise InvalidOptionError(f"{value!r} is not a value", attribute=attribute, hint=hint)
 
 
-def _possible(vr: str, value: str) -> bool:
+def _is_possible(vr: str, value: str) -> bool:
     if vr == "IS":
         return -(1 << 31) <= int(value) < 1 << 31
     if vr == "AE":

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from dicodec.errors import InvalidOptionError, MalformedFileError
 from dicodec.part10.character_set import decode_text, encode_text
-from dicodec.part10.dictionary import entry_of, tag_of
-from dicodec.part10.encoding import DataSetEncoding, tag_text
+from dicodec.part10.dictionary import find_entry, parse_tag
+from dicodec.part10.encoding import DataSetEncoding, format_tag
 from dicodec.part10.value_forms import VALUE_FORMS, WHOLE_TEXT, check_multiplicity, check_value
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 
@@ -62,7 +62,7 @@ def parse_values(
         return (text.rstrip(" \0"),)
     texts = [one.strip(" \0") if vr != "UC" else one.rstrip(" \0") for one in text.split("\\")]
     if vr in {"DS", "IS"}:
-        return tuple(_number(vr, one) for one in texts if one)
+        return tuple(_parse_number(vr, one) for one in texts if one)
     return tuple(texts)
 
 
@@ -73,7 +73,7 @@ def _unpack(order: str, code: str, raw: bytes, vr: str) -> tuple[int | float, ..
     return struct.unpack(f"{order}{count}{code}", raw)
 
 
-def _number(vr: str, text: str) -> int | float:
+def _parse_number(vr: str, text: str) -> int | float:
     try:
         if vr == "IS" and _WHOLE_NUMBER.fullmatch(text):
             return int(text)
@@ -109,8 +109,8 @@ def encode_user_value(
         InvalidOptionError: the attribute is not in the dictionary, or is neither text nor numbers;
             or the text is not of its VR's form, too long, or has letters that the data set lacks.
     """
-    entry = entry_of(tag)
-    attribute = entry.keyword if entry and entry.keyword else tag_text(tag)
+    entry = find_entry(tag)
+    attribute = entry.keyword if entry and entry.keyword else format_tag(tag)
     if entry is None or tag & 0x10000 or not tag & 0xFFFF:
         raise InvalidOptionError(
             "is not in the data dictionary and cannot be set",
@@ -150,7 +150,7 @@ def encode_user_value(
 
 def _encode_tags(values: Sequence[str], attribute: str, encoding: DataSetEncoding) -> bytes:
     try:
-        tags = [tag_of(value) for value in values]
+        tags = [parse_tag(value) for value in values]
     except InvalidOptionError as error:
         error.with_location(attribute=attribute)
         raise

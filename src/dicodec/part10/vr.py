@@ -26,51 +26,53 @@ class ValueRepresentation(NamedTuple):
     in_character_set: bool = False
 
 
-def _text(name: str, *, long_form: bool = False, in_set: bool = False) -> ValueRepresentation:
+def _make_text_row(
+    name: str, *, long_form: bool = False, in_set: bool = False
+) -> ValueRepresentation:
     return ValueRepresentation(name, long_form, 1, b" ", text=True, in_character_set=in_set)
 
 
-def _binary(name: str, unit: int, *, long_form: bool = False) -> ValueRepresentation:
+def _make_binary_row(name: str, unit: int, *, long_form: bool = False) -> ValueRepresentation:
     return ValueRepresentation(name, long_form, unit, b"\0")
 
 
 VALUE_REPRESENTATIONS: dict[str, ValueRepresentation] = {
     row.name: row
     for row in (
-        _text("AE"),
-        _text("AS"),
-        _binary("AT", 2),
-        _text("CS"),
-        _text("DA"),
-        _text("DS"),
-        _text("DT"),
-        _binary("FL", 4),
-        _binary("FD", 8),
-        _text("IS"),
-        _text("LO", in_set=True),
-        _text("LT", in_set=True),
-        _binary("OB", 1, long_form=True),
-        _binary("OD", 8, long_form=True),
-        _binary("OF", 4, long_form=True),
-        _binary("OL", 4, long_form=True),
-        _binary("OV", 8, long_form=True),
-        _binary("OW", 2, long_form=True),
-        _text("PN", in_set=True),
-        _text("SH", in_set=True),
-        _binary("SL", 4),
-        _binary("SQ", 1, long_form=True),
-        _binary("SS", 2),
-        _text("ST", in_set=True),
-        _binary("SV", 8, long_form=True),
-        _text("TM"),
-        _text("UC", long_form=True, in_set=True),
+        _make_text_row("AE"),
+        _make_text_row("AS"),
+        _make_binary_row("AT", 2),
+        _make_text_row("CS"),
+        _make_text_row("DA"),
+        _make_text_row("DS"),
+        _make_text_row("DT"),
+        _make_binary_row("FL", 4),
+        _make_binary_row("FD", 8),
+        _make_text_row("IS"),
+        _make_text_row("LO", in_set=True),
+        _make_text_row("LT", in_set=True),
+        _make_binary_row("OB", 1, long_form=True),
+        _make_binary_row("OD", 8, long_form=True),
+        _make_binary_row("OF", 4, long_form=True),
+        _make_binary_row("OL", 4, long_form=True),
+        _make_binary_row("OV", 8, long_form=True),
+        _make_binary_row("OW", 2, long_form=True),
+        _make_text_row("PN", in_set=True),
+        _make_text_row("SH", in_set=True),
+        _make_binary_row("SL", 4),
+        _make_binary_row("SQ", 1, long_form=True),
+        _make_binary_row("SS", 2),
+        _make_text_row("ST", in_set=True),
+        _make_binary_row("SV", 8, long_form=True),
+        _make_text_row("TM"),
+        _make_text_row("UC", long_form=True, in_set=True),
         ValueRepresentation("UI", False, 1, b"\0", text=True),
-        _binary("UL", 4),
-        _binary("UN", 1, long_form=True),
-        _text("UR", long_form=True),
-        _binary("US", 2),
-        _text("UT", long_form=True, in_set=True),
-        _binary("UV", 8, long_form=True),
+        _make_binary_row("UL", 4),
+        _make_binary_row("UN", 1, long_form=True),
+        _make_text_row("UR", long_form=True),
+        _make_binary_row("US", 2),
+        _make_text_row("UT", long_form=True, in_set=True),
+        _make_binary_row("UV", 8, long_form=True),
     )
 }
 

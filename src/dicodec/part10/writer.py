@@ -14,11 +14,11 @@ from dicodec.errors import LimitExceededError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.edit_bytes import element_bytes, element_header
+from dicodec.part10.edit_bytes import encode_element, encode_element_header
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, walk_elements
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead
-from dicodec.part10.implicit_vr import ReencodingContext, header_by_tag
+from dicodec.part10.implicit_vr import ReencodingContext, find_header_by_tag
 from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import COPY_SIZE, ByteSource, read_chunks
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
@@ -64,19 +64,19 @@ def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> No
     elements: dict[int, bytes] = {}
     for element in head.elements:
         if element.tag not in _OWN_META:
-            elements[element.tag] = element_bytes(
+            elements[element.tag] = encode_element(
                 SetAttribute(element.tag, element.vr, element.value), EXPLICIT_LITTLE
             )
-    elements[tags.FILE_META_VERSION] = element_bytes(
+    elements[tags.FILE_META_VERSION] = encode_element(
         SetAttribute(tags.FILE_META_VERSION, "OB", b"\0\1"), EXPLICIT_LITTLE
     )
     for tag, value in stated.items():
         vr = "SH" if tag == tags.IMPLEMENTATION_VERSION_NAME else "UI"
         if value:
-            elements[tag] = element_bytes(SetAttribute(tag, vr, value), EXPLICIT_LITTLE)
+            elements[tag] = encode_element(SetAttribute(tag, vr, value), EXPLICIT_LITTLE)
     group = b"".join(elements[tag] for tag in sorted(elements))
     length = SetAttribute(tags.FILE_META_GROUP_LENGTH, "UL", (len(group),))
-    sink.write(bytes(PREAMBLE_LENGTH) + b"DICM" + element_bytes(length, EXPLICIT_LITTLE) + group)
+    sink.write(bytes(PREAMBLE_LENGTH) + b"DICM" + encode_element(length, EXPLICIT_LITTLE) + group)
 
 
 class ElementWriter:
@@ -95,7 +95,7 @@ class ElementWriter:
         self._data_set = data_set
         self._encoding = encoding
         self._edits = {edit.tag: edit for edit in edits}
-        self._context = reencoding_context(data_set)
+        self._context = make_reencoding_context(data_set)
         self.oddities = self._context.oddities
         # Group lengths outside group 2 are retired (PS3.5 7.2) and would no longer be true.
         spans = [span for span in data_set.elements if span.tag & 0xFFFF]
@@ -113,7 +113,7 @@ class ElementWriter:
         """
         offsets: dict[int, int] = {}
         written = 0
-        for edit, chunk in self._chunks(self._before, self._edits_between(0, self._boundary)):
+        for edit, chunk in self._merge_chunks(self._before, self._edits_between(0, self._boundary)):
             if edit is not None:
                 offsets[edit.tag] = written
             sink.write(chunk)
@@ -122,7 +122,9 @@ class ElementWriter:
 
     def write_after_pixel_data(self, sink: Sink) -> None:
         """Write all elements after Pixel Data."""
-        for _, chunk in self._chunks(self._after, self._edits_between(self._boundary, _NO_TAG)):
+        for _, chunk in self._merge_chunks(
+            self._after, self._edits_between(self._boundary, _NO_TAG)
+        ):
             sink.write(chunk)
 
     @property
@@ -132,7 +134,7 @@ class ElementWriter:
     def _edits_between(self, first: int, end: int) -> list[Edit]:
         return [edit for tag, edit in sorted(self._edits.items()) if first <= tag < end]
 
-    def _chunks(
+    def _merge_chunks(
         self, spans: Sequence[ElementSpan], edits: list[Edit]
     ) -> Iterator[tuple[Edit | None, bytes]]:
         """Yield the bytes of elements and edits, merged by tag.
@@ -141,29 +143,31 @@ class ElementWriter:
         """
         waiting = deque(edits)
         next_edit = waiting[0].tag if waiting else _NO_TAG
-        encoding_of = self._data_set.encoding_of
+        find_encoding = self._data_set.find_encoding
         start, end, encoding = 0, 0, self._encoding
         for span in spans:
-            tag, of_span = span.tag, encoding_of(span)
+            tag, of_span = span.tag, find_encoding(span)
             edited = tag in self._edits
             if not edited and tag < next_edit and span.start == end and of_span == encoding:
                 end = span.end
                 continue
-            yield from self._run(start, end, encoding)
+            yield from self._encode_run(start, end, encoding)
             while waiting and waiting[0].tag <= tag:
-                yield from self._edited(waiting.popleft())
+                yield from self._encode_edit(waiting.popleft())
             next_edit = waiting[0].tag if waiting else _NO_TAG
             end, encoding = span.end, of_span
             start = end if edited else span.start
-        yield from self._run(start, end, encoding)
+        yield from self._encode_run(start, end, encoding)
         for edit in waiting:
-            yield from self._edited(edit)
+            yield from self._encode_edit(edit)
 
-    def _edited(self, edit: Edit) -> Iterator[tuple[Edit, bytes]]:
+    def _encode_edit(self, edit: Edit) -> Iterator[tuple[Edit, bytes]]:
         if isinstance(edit, SetAttribute | SetSequence):
-            yield edit, element_bytes(edit, self._encoding)
+            yield edit, encode_element(edit, self._encoding)
 
-    def _run(self, start: int, end: int, encoding: DataSetEncoding) -> Iterator[tuple[None, bytes]]:
+    def _encode_run(
+        self, start: int, end: int, encoding: DataSetEncoding
+    ) -> Iterator[tuple[None, bytes]]:
         """Yield the bytes of elements that follow each other, in one encoding."""
         if start == end:
             return
@@ -171,21 +175,21 @@ class ElementWriter:
             for chunk in read_chunks(self._data_set.source, start, end):
                 yield None, chunk
         elif end - start > _STREAMED_SIZE:
-            for chunk in self._long_run(start, end, encoding):
+            for chunk in self._encode_long_run(start, end, encoding):
                 yield None, chunk
         else:
-            yield None, self._reencoded(start, end, encoding)
+            yield None, self._reencode(start, end, encoding)
 
-    def _long_run(self, start: int, end: int, encoding: DataSetEncoding) -> Iterator[bytes]:
+    def _encode_long_run(self, start: int, end: int, encoding: DataSetEncoding) -> Iterator[bytes]:
         """Re-encode element by element; large values go through in pieces."""
         for span in walk_elements(
             self._data_set.source, start, end, encoding, limits=self._data_set.limits
         ):
             vr = None
             if span.length > _STREAMED_SIZE and not span.undefined:
-                vr = span.vr or _vr_by_tag(span.tag)
+                vr = span.vr or _find_vr_by_tag(span.tag)
             if vr is None or vr == "SQ":
-                yield self._reencoded(span.start, span.end, encoding)
+                yield self._reencode(span.start, span.end, encoding)
                 continue
             row = VALUE_REPRESENTATIONS.get(vr)
             swaps = encoding.little_endian != self._encoding.little_endian
@@ -193,12 +197,12 @@ class ElementWriter:
             if row and not row.long_form:
                 # PS3.5 6.2.2: too long for a 16-bit length field, and then in little endian.
                 vr, unit = "UN", 1
-            yield element_header(span.tag, vr, span.length, self._encoding)
-            yield from swapped_chunks(
+            yield encode_element_header(span.tag, vr, span.length, self._encoding)
+            yield from swap_chunks(
                 self._data_set.source, span.value, span.value + span.length, unit
             )
 
-    def _reencoded(self, start: int, end: int, encoding: DataSetEncoding) -> bytes:
+    def _reencode(self, start: int, end: int, encoding: DataSetEncoding) -> bytes:
         size = end - start
         if size > self._data_set.limits.element_size:
             raise LimitExceededError(
@@ -213,18 +217,18 @@ class ElementWriter:
         )
 
 
-def reencoding_context(data_set: DataSet) -> ReencodingContext:
+def make_reencoding_context(data_set: DataSet) -> ReencodingContext:
     """Return the facts of a data set's top level that re-encoding needs."""
     signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
     return ReencodingContext(signed=signed, limits=data_set.limits)
 
 
-def _vr_by_tag(tag: int) -> str | None:
-    header = header_by_tag(tag)
+def _find_vr_by_tag(tag: int) -> str | None:
+    header = find_header_by_tag(tag)
     return None if header is None else header.name.decode()
 
 
-def swapped_chunks(
+def swap_chunks(
     source: ByteSource, start: int, end: int, unit: int, padding: int = 0
 ) -> Iterator[bytes]:
     """Yield bytes with each unit of some bytes reversed; 1 leaves them as they are.

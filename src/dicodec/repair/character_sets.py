@@ -9,9 +9,9 @@ from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.part10.character_set import decode_surely
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dictionary import vr_of
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker, walk_items
-from dicodec.part10.encoding import tag_text
+from dicodec.part10.encoding import format_tag
 
 UTF_8 = "ISO_IR 192"
 TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -33,7 +33,7 @@ def find_misdeclared_text(data_set: DataSet) -> list[Oddity]:
     if first is None:
         return []
     name = f"of {stated}" if stated else "of the default repertoire, and no other is stated"
-    text = f"the text of {tag_text(first.tag)} is not {name}; all text is UTF-8"
+    text = f"the text of {format_tag(first.tag)} is not {name}; all text is UTF-8"
     return [Oddity("misdeclared-character-set", text, first.start)]
 
 
@@ -80,7 +80,7 @@ def _texts(
             if not raw.isascii() or b"\x1b" in raw:
                 yield span, raw, vr, character_set
         elif vr == "SQ" and span.length:
-            encoding = data_set.encoding_of(span)
+            encoding = data_set.find_encoding(span)
             for item in walk_items(data_set.source, span, encoding, limits=data_set.limits):
                 end = item.value + item.length
                 spans = list(walker.elements(item.value, end, encoding, depth=1))
@@ -98,6 +98,6 @@ def known_vr(data_set: DataSet, span: ElementSpan) -> str:
     """Return the VR that an element states, or has by the dictionary; "UN" if it is unknown."""
     if span.tag in PIXEL_DATA_TAGS:
         return "OW"
-    if span.vr or data_set.encoding_of(span).explicit_vr:
+    if span.vr or data_set.find_encoding(span).explicit_vr:
         return span.vr
-    return vr_of(span.tag) or "UN"
+    return find_vr(span.tag) or "UN"

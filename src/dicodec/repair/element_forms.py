@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.errors import MalformedFileError
-from dicodec.part10.encoding import tag_text
+from dicodec.part10.encoding import format_tag
 from dicodec.part10.other_kinds import converted_value, is_of_another_kind
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange
@@ -101,16 +101,16 @@ class StandardForm(ReadableForm):
         for entry in entries:
             if entry.tag & 0xFFFF == 0:
                 self._notes.add(
-                    "group-length", f"{tag_text(entry.tag)} is a group length", entry.start
+                    "group-length", f"{format_tag(entry.tag)} is a group length", entry.start
                 )
             elif entry.tag in kept:
                 self._notes.add(
-                    "duplicate-element", f"{tag_text(entry.tag)} is there again", entry.start
+                    "duplicate-element", f"{format_tag(entry.tag)} is there again", entry.start
                 )
             else:
                 if entry.tag < previous:
                     self._notes.add(
-                        "unordered-element", f"{tag_text(entry.tag)} is out of order", entry.start
+                        "unordered-element", f"{format_tag(entry.tag)} is out of order", entry.start
                     )
                 kept[entry.tag] = entry
                 previous = max(previous, entry.tag)
@@ -181,4 +181,4 @@ class StandardForm(ReadableForm):
         return None if right == value else [right]
 
     def _note(self, oddity: str, text: str, header: ElementHeader) -> None:
-        self._notes.add(oddity, f"{tag_text(header.tag)} {text}", header.start)
+        self._notes.add(oddity, f"{format_tag(header.tag)} {text}", header.start)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
-from dicodec.part10.dictionary import vr_of
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
@@ -25,7 +25,7 @@ from dicodec.part10.encoding import (
     IMPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
-    tag_text,
+    format_tag,
 )
 from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
@@ -339,10 +339,10 @@ class HeaderReader:
         if direct is None:
             return MalformedFileError("there is no element here", offset=position)
         return TruncatedFileError(
-            f"element {tag_text(direct.tag)} has length {direct.length}, but only "
+            f"element {format_tag(direct.tag)} has length {direct.length}, but only "
             f"{end - direct.value} bytes remain",
             offset=position,
-            attribute=tag_text(direct.tag),
+            attribute=format_tag(direct.tag),
         )
 
 
@@ -376,4 +376,4 @@ def _capitals(letters: bytes) -> bool:
 
 def _known(tag: int) -> bool:
     """Whether a tag can be an element's: in the dictionary, or private."""
-    return bool(tag & 0x10000) or vr_of(tag) is not None
+    return bool(tag & 0x10000) or find_vr(tag) is not None

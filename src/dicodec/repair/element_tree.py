@@ -10,15 +10,15 @@ from __future__ import annotations
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.limits import Limits
-from dicodec.part10.dictionary import vr_of
-from dicodec.part10.edit_bytes import element_header
+from dicodec.part10.dictionary import find_vr
+from dicodec.part10.edit_bytes import encode_element_header
 from dicodec.part10.elements import ITEM, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
-    tag_text,
+    format_tag,
 )
 from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.source import ByteSource
@@ -102,7 +102,7 @@ class ElementTree:
     def _element(self, position: int, end: int, place: Place, previous: int) -> Entry:
         header = self._headers.at(position, end, place.encoding, previous)
         if header.oddity:
-            text = _TEXTS[header.oddity].format(tag_text(header.tag))
+            text = _TEXTS[header.oddity].format(format_tag(header.tag))
             self._notes.add(header.oddity, text, position)
             self.knows_more |= header.oddity == "explicit-element"
         if header.undefined:
@@ -115,10 +115,10 @@ class ElementTree:
             return self._defined(header, end, place)
         if header.end > end:
             raise TruncatedFileError(
-                f"element {tag_text(header.tag)} has length {header.length}, but only "
+                f"element {format_tag(header.tag)} has length {header.length}, but only "
                 f"{end - header.value} bytes remain",
                 offset=position,
-                attribute=tag_text(header.tag),
+                attribute=format_tag(header.tag),
             )
         if self._form.parses_unknown and header.vr in {"UN", ""}:
             entry = self._unknown_sequence(header, place)
@@ -157,10 +157,10 @@ class ElementTree:
         if stated not in {"SQ", ""}:
             self._notes.add(
                 "undefined-length",
-                f"{tag_text(header.tag)} is {stated} and has an undefined length",
+                f"{format_tag(header.tag)} is {stated} and has an undefined length",
                 header.start,
             )
-        if stated == "" and self._form.parses_unknown and vr_of(header.tag) != "SQ":
+        if stated == "" and self._form.parses_unknown and find_vr(header.tag) != "SQ":
             self.knows_more = True  # that it is a sequence, which is in no dictionary
         items = self._items.items(
             header, end, place._replace(encoding=header.encoding), bounded=False
@@ -207,7 +207,7 @@ class ElementTree:
         if not bounded:
             self._notes.add(
                 "wrong-sequence-length",
-                f"{tag_text(header.tag)} has length {header.length}, which does not end with its "
+                f"{format_tag(header.tag)} has length {header.length}, which does not end with its "
                 "items",
                 header.start,
             )
@@ -220,7 +220,7 @@ class ElementTree:
     def _unknown_sequence(self, header: ElementHeader, place: Place) -> Entry | None:
         """Return an element of unknown VR that is a sequence as one, None if it is not."""
         end = header.value + header.length
-        if header.vr == "" and vr_of(header.tag) is not None:
+        if header.vr == "" and find_vr(header.tag) is not None:
             return None
         if (
             not header.length
@@ -263,13 +263,13 @@ class ElementTree:
         """
         self._notes.add(
             "fragments-outside-pixel-data",
-            f"{tag_text(header.tag)} holds fragments, which only Pixel Data may hold",
+            f"{format_tag(header.tag)} holds fragments, which only Pixel Data may hold",
             header.start,
         )
         position = self._fragments_end(header.value, end, self._encoding_of_items(header))
         value: list[Piece] = [SourceRange(self._source, header.value, position)]
         vr = "OB" if header.vr.startswith("O") else "UN"
-        head = element_header(header.tag, vr, position - header.value, target)
+        head = encode_element_header(header.tag, vr, position - header.value, target)
         return Entry(
             header.tag,
             vr if target.explicit_vr else "",
@@ -296,7 +296,7 @@ class ElementTree:
 
         Items without bytes are fragments where the VR is that of bytes.
         """
-        if header.vr == "SQ" or (header.vr == "" and vr_of(header.tag) == "SQ"):
+        if header.vr == "SQ" or (header.vr == "" and find_vr(header.tag) == "SQ"):
             return False
         encoding = self._encoding_of_items(header)
         position = header.value
@@ -330,7 +330,7 @@ class ElementTree:
 
     def _sequence_by_tag(self, header: ElementHeader) -> bool:
         """Whether an element that states no VR is a sequence."""
-        return vr_of(header.tag) == "SQ" and (
+        return find_vr(header.tag) == "SQ" and (
             not header.length
             or self._headers.delimiter_at(header.value, header.encoding)[0] in DELIMITERS
         )
@@ -341,7 +341,7 @@ class ElementTree:
         return EXPLICIT_LITTLE if states_vr(first) else IMPLICIT_LITTLE
 
     def _note_unknown_sequence(self, header: ElementHeader) -> None:
-        text = f"{tag_text(header.tag)} is a sequence and stated as UN"
+        text = f"{format_tag(header.tag)} is a sequence and stated as UN"
         self._notes.add("sequence-as-un", text, header.start)
 
 

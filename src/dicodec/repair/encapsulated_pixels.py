@@ -113,9 +113,9 @@ class EncapsulatedRepair:
         frames, image = self._frames.encapsulated, self._image
         if stream is not None or frames is None or image is None:
             return stream
-        first = frames.fragments_of(0)
+        first = frames.find_fragments(0)
         if len(first) > 1 or self._syntax.family in stream_kinds.STARTS:
-            data = frames.stored(self._source, 0)
+            data = frames.read_stored(self._source, 0)
             stream = stream_kinds.describe_whole_stream(data)
             if stream is None:
                 stream = stream_kinds.describe_stream_after_junk(data, self._syntax.family, image)
@@ -372,8 +372,8 @@ class EncapsulatedRepair:
         return streams.StreamMender(stream.kind, tables, self._decoder(image), proven)
 
     def _head(self, frames: EncapsulatedFrames) -> bytes:
-        if len(frames.fragments_of(0)) > 1:
-            return frames.stored(self._source, 0)
+        if len(frames.find_fragments(0)) > 1:
+            return frames.read_stored(self._source, 0)
         return self._source.read(frames.starts[0], min(frames.lengths[0], stream_kinds.HEAD_SIZE))
 
     def _judge_end(
@@ -384,12 +384,12 @@ class EncapsulatedRepair:
         Writers err in all frames or, if they stop too early, in the last one.
         """
         for frame in sorted({0, len(frames) - 1}):
-            last = frames.fragments_of(frame)[-1]
+            last = frames.find_fragments(frame)[-1]
             tail = min(frames.lengths[last], 3)
             end = frames.starts[last] + frames.lengths[last]
             if self._source.read(end - tail, tail).endswith(_ENDS):
                 continue
-            data = streams.add_tables(frames.stored(self._source, frame), tables)
+            data = streams.add_tables(frames.read_stored(self._source, frame), tables)
             try:
                 _, view = stream_kinds.CHECK_WHOLE[stream.kind](data)
             except FrameError:

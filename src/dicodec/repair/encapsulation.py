@@ -18,8 +18,8 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
-from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_bytes
-from dicodec.part10.image_attributes import image_description
+from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, encode_tag
+from dicodec.part10.image_attributes import parse_image_description
 from dicodec.repair.stream_kinds import (
     CHECK_WHOLE,
     END,
@@ -121,13 +121,13 @@ def _enter_items(
     return True
 
 
-_DELIMITER = tag_bytes(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
+_DELIMITER = encode_tag(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
 
 
 def describe_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescription | None:
     """Return the data set's description of its pixels; None if it is incomplete."""
     try:
-        return image_description(data_set, span.tag, [])
+        return parse_image_description(data_set, span.tag, [])
     except DicodecError:
         return None
 

@@ -91,7 +91,7 @@ def frames_in_groups(data_set: DataSet) -> int | None:
     if span is None:
         return None
     items = Walker(data_set.source, data_set.limits).items(
-        span.value, span.value + span.length, data_set.encoding_of(span)
+        span.value, span.value + span.length, data_set.find_encoding(span)
     )
     try:
         return sum(1 for _ in items)

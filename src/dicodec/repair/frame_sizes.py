@@ -41,10 +41,10 @@ def size_is_sure(
     size = (stream.kind, stream.rows, stream.columns, stream.components)
     try:
         for frame in range(len(frames)):
-            one = describe_whole_stream(frames.stored(source, frame))
+            one = describe_whole_stream(frames.read_stored(source, frame))
             if one is None or (one.kind, one.rows, one.columns, one.components) != size:
                 return False
-        first = frames.stored(source, 0)
+        first = frames.read_stored(source, 0)
         decode(first)
     except DicodecError:
         return False

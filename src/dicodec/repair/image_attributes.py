@@ -11,7 +11,7 @@ from dicodec.model.findings import Oddity
 from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dictionary import keyword_of
+from dicodec.part10.dictionary import find_keyword
 from dicodec.rules.color_space import exists_in
 
 type Known = dict[int, int | str]
@@ -44,7 +44,7 @@ def describe_corrections(data_set: DataSet, known: Known, by: str) -> list[Oddit
     """
     found = []
     for tag, value in known.items():
-        keyword = keyword_of(tag)
+        keyword = find_keyword(tag)
         span = data_set.find(tag)
         if span is None or not span.length:
             text = f"{keyword} is missing; {by} it is {value}"

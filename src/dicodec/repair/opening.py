@@ -27,7 +27,7 @@ class _StandardRepairs(Repairs):
     def __init__(self, *, salvage: bool = False) -> None:
         self._salvage = salvage
 
-    def deflated(
+    def is_deflated(
         self, source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
     ) -> bool:
         from dicodec.repair.deflated_data_sets import detect_deflate
@@ -46,7 +46,7 @@ class _StandardRepairs(Repairs):
             return walk_to_the_cut(source, start, encoding, limits)
         return walked
 
-    def syntax(
+    def find_syntax(
         self,
         stated: str,
         syntax: TransferSyntax | None,
@@ -66,7 +66,7 @@ class _StandardRepairs(Repairs):
 
         return recognise_syntax(stated, syntax, walked, span, oddities)
 
-    def whole(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+    def complete(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         if file.oddities or not file.frames.present:
             from dicodec.repair.vendors import translate_vendor_file
 

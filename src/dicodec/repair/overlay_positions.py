@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.image_attributes import embedded_overlays, is_within_samples
+from dicodec.part10.image_attributes import find_embedded_overlays, is_within_samples
 from dicodec.repair.image_attributes import Known
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def deduce_overlay_position(
     """
     misplaced = [
         group
-        for group, position in embedded_overlays(data_set.number, data_set.find)
+        for group, position in find_embedded_overlays(data_set.number, data_set.find)
         if is_within_samples(position, image.bits_stored, image.high_bit)
     ]
     if len(misplaced) != 1:

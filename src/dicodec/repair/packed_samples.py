@@ -15,7 +15,7 @@ from dicodec.model.findings import Oddity
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import find_frames
-from dicodec.part10.image_attributes import image_description
+from dicodec.part10.image_attributes import parse_image_description
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
 from dicodec.part10.unpacked_source import UnpackedSource
 from dicodec.repair.image_attributes import Known, corrections
@@ -34,7 +34,7 @@ def unpack_samples(file: DicomFile) -> DicomFile | None:
         return None
     known: Known = {tags.BITS_ALLOCATED: 16}
     try:
-        image = image_description(data_set, span.tag, [], known)
+        image = parse_image_description(data_set, span.tag, [], known)
     except DicodecError:
         return None
     samples = image.samples_per_frame * image.number_of_frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.source import ByteSource
-from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource, piece_length
+from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource, measure_piece
 from dicodec.repair.placed_values import Entry
 
 
@@ -20,7 +20,7 @@ class PlacedElements:
     def add(self, entry: Entry) -> None:
         """Give an element that was written anew its place."""
         assert entry.pieces is not None
-        size = sum(map(piece_length, entry.pieces))
+        size = sum(map(measure_piece, entry.pieces))
         start = self._size
         value, end = start + entry.header, start + size
         self._pieces += entry.pieces

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dicodec.part10.edit_bytes import element_header, item_header
+from dicodec.part10.edit_bytes import encode_element_header, encode_item_header
 from dicodec.part10.elements import ITEM_DELIMITER, SEQUENCE_DELIMITER
-from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, tag_bytes
-from dicodec.part10.spliced_source import Piece, piece_length
+from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, encode_tag
+from dicodec.part10.spliced_source import Piece, measure_piece
 from dicodec.repair.element_headers import ElementHeader
 from dicodec.repair.level_facts import TreeLevel
 
@@ -56,7 +56,7 @@ def leaf_entry(
     header: ElementHeader, vr: str, value: list[Piece], target: DataSetEncoding
 ) -> Entry:
     """Return an element that is not a sequence, rewritten."""
-    head = element_header(header.tag, vr, pieces_length(value), target)
+    head = encode_element_header(header.tag, vr, pieces_length(value), target)
     stated = vr if target.explicit_vr else ""
     return Entry(header.tag, stated, header.start, header.end, [head, *value], len(head))
 
@@ -81,7 +81,7 @@ def sequence_entry(
         undefined: whether it gets an undefined length and a delimiter.
     """
     size = UNDEFINED_LENGTH if undefined else pieces_length(content)
-    head = element_header(header.tag, vr, size, target)
+    head = encode_element_header(header.tag, vr, size, target)
     tail = [_delimiter(SEQUENCE_DELIMITER, target)] if undefined else []
     return Entry(
         header.tag,
@@ -98,15 +98,15 @@ def sequence_entry(
 def item_pieces(content: list[Piece], target: DataSetEncoding, *, undefined: bool) -> list[Piece]:
     """Return a whole item, with a delimiter if it gets an undefined length."""
     size = UNDEFINED_LENGTH if undefined else pieces_length(content)
-    head = item_header(size, target)
+    head = encode_item_header(size, target)
     tail = [_delimiter(ITEM_DELIMITER, target)] if undefined else []
     return [head, *content, *tail]
 
 
 def pieces_length(pieces: list[Piece]) -> int:
     """Return the bytes of all pieces."""
-    return sum(map(piece_length, pieces))
+    return sum(map(measure_piece, pieces))
 
 
 def _delimiter(tag: int, encoding: DataSetEncoding) -> bytes:
-    return tag_bytes(tag, encoding) + bytes(4)
+    return encode_tag(tag, encoding) + bytes(4)

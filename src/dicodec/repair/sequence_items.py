@@ -12,9 +12,9 @@ from typing import NamedTuple
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.limits import Limits
 from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
-from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, tag_text
+from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, format_tag
 from dicodec.part10.source import ByteSource
-from dicodec.part10.spliced_source import Piece, SourceRange, joined_pieces
+from dicodec.part10.spliced_source import Piece, SourceRange, join_pieces
 from dicodec.repair.element_forms import ReadableForm
 from dicodec.repair.element_headers import DELIMITERS, ElementHeader, HeaderReader
 from dicodec.repair.level_facts import TreeLevel
@@ -129,7 +129,7 @@ class ItemReader:
             raise MalformedFileError("there is no item of a sequence here", offset=position)
         if header.undefined:
             self._note(
-                "no-sequence-delimiter", f"{tag_text(header.tag)} has no delimiter", position
+                "no-sequence-delimiter", f"{format_tag(header.tag)} has no delimiter", position
             )
 
     def _item(
@@ -290,7 +290,7 @@ class ItemReader:
                 parts.append(SourceRange(self._source, entry.start, entry.end))
             else:
                 parts += entry.pieces
-        return joined_pieces(parts) if changed or position != stop else None
+        return join_pieces(parts) if changed or position != stop else None
 
     def orphans(
         self, position: int, end: int, place: Place, previous: int
@@ -304,7 +304,7 @@ class ItemReader:
         sequence, section = _SEQUENCE_OF_ITEMS.get(first, (0, ""))
         if not previous < sequence:
             return None
-        text = f"items without their sequence: {tag_text(sequence)} by {section}"
+        text = f"items without their sequence: {format_tag(sequence)} by {section}"
         self._note("no-sequence-header", text, position)
         header = ElementHeader(sequence, "", position, position, 0, False, place.encoding)
         items = self.items(header, end, place, bounded=False)

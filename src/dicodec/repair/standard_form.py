@@ -12,10 +12,10 @@ from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.findings import Oddity
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.dictionary import keyword_of
+from dicodec.part10.dictionary import find_keyword
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
-from dicodec.part10.encoding import tag_text
-from dicodec.part10.image_attributes import image_pixel_values
+from dicodec.part10.encoding import format_tag
+from dicodec.part10.image_attributes import read_stated_attributes
 from dicodec.repair.catalogue import ODDITIES
 from dicodec.repair.element_forms import ReadableForm, StandardForm
 from dicodec.repair.element_tree import ElementTree
@@ -93,7 +93,7 @@ def _in_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
         if span.tag in PIXEL_DATA_TAGS:
             entries.append(Entry(span.tag, span.vr, span.start, span.end, None))
         else:
-            at = place._replace(encoding=given.encoding_of(span))
+            at = place._replace(encoding=given.find_encoding(span))
             entries.append(tree.element(span.start, span.end, at))
     placed = PlacedElements(source)
     for entry in form.ordered(entries):
@@ -123,7 +123,7 @@ class _StandardFile:
         data_set, image = self._file.data_set, self._file.frames.description
         if image is None:
             return ()
-        edits = image_edits(image_pixel_values(data_set), image)
+        edits = image_edits(read_stated_attributes(data_set), image)
         sizes = ((tags.ROWS, image.rows), (tags.COLUMNS, image.columns))
         edits += tuple(
             SetAttribute(tag, "US", (size,)) for tag, size in sizes if data_set.number(tag) != size
@@ -158,7 +158,7 @@ class _StandardFile:
             if tag in present:
                 continue
             if of_data_set is not None and not data_set.text(of_data_set):
-                self.notes.add("unknown-sop-instance", f"{keyword_of(tag)} is nowhere")
+                self.notes.add("unknown-sop-instance", f"{find_keyword(tag)} is nowhere")
             else:
                 lacking.append(tag)
         lacking += [
@@ -170,7 +170,7 @@ class _StandardFile:
         ]
         for tag in lacking:
             fault = "is not as in the data set" if tag in present else "is missing"
-            self.notes.add("incomplete-file-meta", f"{tag_text(tag)} {fault}")
+            self.notes.add("incomplete-file-meta", f"{format_tag(tag)} {fault}")
 
 
 _IN_BOTH = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.limits import Limits
 from dicodec.part10.data_set import DataSet, WalkedDataSet
-from dicodec.part10.edit_bytes import element_header
+from dicodec.part10.edit_bytes import encode_element_header
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
@@ -178,7 +178,7 @@ class _Walk:
             self._states_vrs |= bool(header.vr)
         if header.oddity in {"illegal-vr", "wrong-length-field"}:
             length = UNDEFINED_LENGTH if header.undefined else header.length
-            head = element_header(header.tag, header.vr or "OW", length, header.encoding)
+            head = encode_element_header(header.tag, header.vr or "OW", length, header.encoding)
             start = self._placed.splice(head, header.value, self._source.size)
             source, moved = self._placed.source(), start + len(head) - header.value
         walker = self._pixels = Walker(source, self._limits)

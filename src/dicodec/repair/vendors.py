@@ -120,7 +120,7 @@ def _of_papyrus(file: DicomFile) -> DicomFile:
     if span is None:
         return file
     data_set = file.data_set
-    encoding = data_set.encoding_of(span)
+    encoding = data_set.find_encoding(span)
     walker = Walker(data_set.source, data_set.limits)
     try:
         items = list(walker.items(span.value, span.value + span.length, encoding, undefined=False))

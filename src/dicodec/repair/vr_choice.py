@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dicodec.errors import InvalidOptionError
 from dicodec.part10.character_set import decode_text
-from dicodec.part10.dictionary import entry_of
-from dicodec.part10.implicit_vr import Level, header_by_level, header_by_tag
+from dicodec.part10.dictionary import find_entry
+from dicodec.part10.implicit_vr import Level, find_header_by_level, find_header_by_tag
 from dicodec.part10.other_kinds import is_of_another_kind
 from dicodec.part10.value_forms import (
     PERSON_NAME_GROUP_LIMIT,
@@ -30,13 +30,13 @@ def known_vr(tag: int, first: bytes, level: Level) -> str:
         first: its value, as far as a Private Creator's would go.
         level: the level it belongs to.
     """
-    header = header_by_tag(tag) or header_by_level(tag, first, level)
+    header = find_header_by_tag(tag) or find_header_by_level(tag, first, level)
     return header.name.decode()
 
 
 def allowed_vrs(tag: int) -> frozenset[str]:
     """Return the VRs that PS3.6 lets an element have; none if it does not know the tag."""
-    entry = entry_of(tag)
+    entry = find_entry(tag)
     return frozenset(entry.vr.split(" or ")) if entry else frozenset()
 
 
@@ -97,7 +97,7 @@ def text_faults(vr: str, tag: int, value: bytes, character_set: str) -> str:
 
 
 def _multiplicity_fits(tag: int, count: int) -> bool:
-    entry = entry_of(tag)
+    entry = find_entry(tag)
     if entry is None or not count:
         return True
     try:

@@ -13,7 +13,7 @@ from dicodec.errors import UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.image import ImagePixelDescription
-from dicodec.part10.dictionary import keyword_of
+from dicodec.part10.dictionary import find_keyword
 from dicodec.pixels.gray import StoredRange
 
 if TYPE_CHECKING:  # it takes milliseconds to load, and few images need it
@@ -287,7 +287,7 @@ def _refuse(gray: GrayAttributes, in_the_way: dict[int, str], why: str) -> None:
         if tag in in_the_way:
             raise UnsupportedImageError(f"there is a {in_the_way[tag]}, which {why}")
     for tag in sorted(gray.nested):
-        where, each = f"{keyword_of(gray.nested[tag])}", ""
+        where, each = f"{find_keyword(gray.nested[tag])}", ""
         if gray.nested[tag] in tags.FUNCTIONAL_GROUPS:
             where, each = "functional groups", " for each frame"
         raise UnsupportedImageError(f"there is a {NESTED[tag]} in {where}, which {why}{each}")

@@ -70,7 +70,7 @@ def with_frame_damaged(data: bytes, frame: int) -> bytes:
     with open_dicom(data) as file:
         assert file.frames.present
         assert file.frames.encapsulated is not None
-        index = file.frames.encapsulated.fragments_of(frame)[0]
+        index = file.frames.encapsulated.find_fragments(frame)[0]
         start = file.frames.encapsulated.starts[index]
         length = file.frames.encapsulated.lengths[index]
     half = length // 4 * 2

@@ -11,7 +11,7 @@ from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import Loss
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.dictionary import vr_of
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.values import NUMBER_CODES, parse_values
 
 type FactValue = str | int | float | bool
@@ -151,7 +151,7 @@ def read_attribute(file: DicomFile, tag: int) -> tuple[FoundValue, ...]:
     span = file.data_set.find(tag)
     if span is None or not span.length:
         return ()
-    vr = span.vr if span.vr not in {"", "UN"} else (vr_of(tag) or "")
+    vr = span.vr if span.vr not in {"", "UN"} else (find_vr(tag) or "")
     if vr == "SQ" or span.undefined:
         return (OpaqueValue.ITEMS,)
     if vr == "US or SS":

@@ -25,8 +25,8 @@ from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_name
 from dicodec.model.wording import as_key, reword_error
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
-from dicodec.part10.dictionary import keyword_of, tag_of
-from dicodec.part10.encoding import tag_text
+from dicodec.part10.dictionary import find_keyword, parse_tag
+from dicodec.part10.encoding import format_tag
 from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
 
@@ -288,8 +288,8 @@ def _parse_conditions(given: Any) -> tuple[Condition, ...]:
     if not isinstance(attributes, dict):
         raise InvalidOptionError("attributes is a table of keywords or tags")
     for keyword, value in attributes.items():
-        tag = tag_of(keyword)
-        name = keyword_of(tag) or tag_text(tag)
+        tag = parse_tag(keyword)
+        name = find_keyword(tag) or format_tag(tag)
         conditions.append(
             Condition(name, tag, parse_test(value, None, where=f"attributes.{keyword}"))
         )

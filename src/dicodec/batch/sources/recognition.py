@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from dicodec.part10.dictionary import vr_of
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.file_meta import PREAMBLE_LENGTH, guess_encoding
 from dicodec.part10.vr import LONG_FORM
@@ -47,7 +47,7 @@ def _begins_data_set(first: bytes, encoding: DataSetEncoding) -> bool:
             break
         group, element = struct.unpack_from(encoding.order + "HH", first, position)
         tag = group << 16 | element
-        if tag <= previous or not (vr_of(tag) or element == 0 or group % 2):
+        if tag <= previous or not (find_vr(tag) or element == 0 or group % 2):
             return False
         position, previous = _find_end(first, position, encoding), tag
     return previous >= 0

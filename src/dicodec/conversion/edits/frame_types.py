@@ -8,9 +8,9 @@ from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dictionary import vr_of
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import ElementSpan
-from dicodec.part10.encoding import DataSetEncoding, tag_bytes
+from dicodec.part10.encoding import DataSetEncoding, encode_tag
 
 _DERIVED = "DERIVED"
 
@@ -58,7 +58,7 @@ def derived_groups(
         items: the items of the result, if they are known already.
     """
     span = data_set.find(group)
-    if span is None or tag_bytes(tags.FRAME_TYPE, data_set.encoding_of(span)) not in (
+    if span is None or encode_tag(tags.FRAME_TYPE, data_set.find_encoding(span)) not in (
         data_set.raw(span)
     ):
         return None
@@ -89,4 +89,4 @@ def _derive(item: DataSet) -> list[Edit]:
 
 
 def _is_sequence(span: ElementSpan) -> bool:
-    return span.vr == "SQ" or (not span.vr and vr_of(span.tag) == "SQ")
+    return span.vr == "SQ" or (not span.vr and find_vr(span.tag) == "SQ")

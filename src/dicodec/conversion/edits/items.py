@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dicodec.conversion.edits.nested_pixels import encode_native_items
 from dicodec.model.edits import Edit
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.edit_bytes import item_header
+from dicodec.part10.edit_bytes import encode_item_header
 from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
 from dicodec.part10.source import BytesSource
@@ -32,7 +32,7 @@ def encode_items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tupl
     span = data_set.find(tag)
     if span is None or not span.length:
         return ()
-    return encode_native_items(data_set.raw(span), data_set.encoding_of(span), encoding, data_set)
+    return encode_native_items(data_set.raw(span), data_set.find_encoding(span), encoding, data_set)
 
 
 def parse_item(item: bytes, encoding: DataSetEncoding) -> DataSet:
@@ -49,4 +49,4 @@ def edit_item(item: DataSet, edits: Sequence[Edit]) -> bytes:
     out = io.BytesIO()
     ElementWriter(item, item.encoding, edits).write_before_pixel_data(out)
     content = out.getvalue()
-    return item_header(len(content), item.encoding) + content
+    return encode_item_header(len(content), item.encoding) + content

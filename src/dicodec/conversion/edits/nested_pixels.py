@@ -27,8 +27,8 @@ from dicodec.model.limits import Limits
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.dictionary import vr_of
-from dicodec.part10.edit_bytes import item_header
+from dicodec.part10.dictionary import find_vr
+from dicodec.part10.edit_bytes import encode_item_header
 from dicodec.part10.elements import (
     ITEM,
     PIXEL_DATA_TAGS,
@@ -42,15 +42,15 @@ from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     DataSetEncoding,
-    tag_bytes,
-    tag_text,
+    encode_tag,
+    format_tag,
 )
 from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
-from dicodec.part10.image_attributes import image_description, image_pixel_values
+from dicodec.part10.image_attributes import parse_image_description, read_stated_attributes
 from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import BytesSource
-from dicodec.part10.writer import ElementWriter, reencoding_context
+from dicodec.part10.writer import ElementWriter, make_reencoding_context
 from dicodec.repair.standard_form import make_readable
 from dicodec.repair.stream_kinds import describe_stream_at, fits, kind_without_signature, syntax_for
 from dicodec.rules.claimed_sizes import check_decoded_size
@@ -95,16 +95,16 @@ def nested_pixel_edits(
         if pixel_data not in raw and _UNDEFINED_BYTES.search(raw) is None:
             continue
         nested = _NestedPixels(
-            data_set.encoding_of(span), file.syntax, target, data_set.limits, warnings
+            data_set.find_encoding(span), file.syntax, target, data_set.limits, warnings
         )
         try:
             _check_for_fragments(raw, nested.encoding, data_set.limits)
-            items = nested.items(raw, tag_text(span.tag))
+            items = nested.items(raw, format_tag(span.tag))
         except (MalformedFileError, TruncatedFileError) as error:
             if _can_be_put_right(file):
                 raise
             warnings.append(
-                f"{tag_text(span.tag)} is not looked into for Pixel Data, because it cannot be "
+                f"{format_tag(span.tag)} is not looked into for Pixel Data, because it cannot be "
                 f"read: {error.message}"
             )
             continue
@@ -128,7 +128,7 @@ def _can_be_put_right(file: DicomFile) -> bool:
 
 
 _PIXEL_DATA = {
-    order.little_endian: tag_bytes(tags.PIXEL_DATA, order)
+    order.little_endian: encode_tag(tags.PIXEL_DATA, order)
     for order in (EXPLICIT_LITTLE, EXPLICIT_BIG)
 }
 _LEAST_SIZE = 24
@@ -138,7 +138,7 @@ _LEAST_SIZE = 24
 def _is_sequence(span: ElementSpan) -> bool:
     if span.length < _LEAST_SIZE or span.tag in PIXEL_DATA_TAGS:
         return False
-    return span.vr == "SQ" or (span.vr == "" and (span.undefined or vr_of(span.tag) == "SQ"))
+    return span.vr == "SQ" or (span.vr == "" and (span.undefined or find_vr(span.tag) == "SQ"))
 
 
 def encode_native_items(
@@ -152,7 +152,7 @@ def encode_native_items(
         target: the encoding of the result.
         data_set: the top level around it.
     """
-    raw = reencode_elements(raw, source, target, reencoding_context(data_set))
+    raw = reencode_elements(raw, source, target, make_reencoding_context(data_set))
     sequence = BytesSource(raw)
     (span,) = walk_elements(sequence, 0, len(raw), target)
     return tuple(raw[item.start : item.end] for item in walk_items(sequence, span, target))
@@ -233,7 +233,7 @@ class _NestedPixels:
             if new == b"" and _is_icon(span.tag):
                 continue
             content = content if new is None else new
-            items.append(item_header(len(content), self.encoding) + content)
+            items.append(encode_item_header(len(content), self.encoding) + content)
         return items if changed else None
 
     def _item(self, content: bytes, path: str, *, icon: bool) -> bytes | None:
@@ -246,7 +246,7 @@ class _NestedPixels:
         for span in spans:
             if not _is_sequence(span):
                 continue
-            items = self.items(data_set.raw(span), f"{path}.{tag_text(span.tag)}")
+            items = self.items(data_set.raw(span), f"{path}.{format_tag(span.tag)}")
             if items is not None:
                 left_out = not items and _is_icon(span.tag)
                 edits.append(
@@ -265,7 +265,7 @@ class _NestedPixels:
             else:
                 if made is not None:
                     element, image = made
-                    edits += image_edits(image_pixel_values(data_set), image)
+                    edits += image_edits(read_stated_attributes(data_set), image)
         if element == data_set.raw(pixel_data) and not edits:
             return None
         if element is None and icon:
@@ -274,7 +274,7 @@ class _NestedPixels:
 
     def _undecoded(self, nested: _Fragments, path: str, error: DicodecError) -> bytes | None:
         """Return Pixel Data that cannot be decoded as it is, or None if it cannot stay."""
-        path = f"{path}.{tag_text(tags.PIXEL_DATA)}"
+        path = f"{path}.{format_tag(tags.PIXEL_DATA)}"
         if self.target.encapsulated and nested.sound:
             self.warnings.append(
                 f"{path} is kept as it is, because it cannot be made native: {error.message}"
@@ -294,7 +294,7 @@ class _NestedPixels:
         from dicodec.codecs.native import NativeEncoder  # NumPy comes along
 
         data_set = nested.data_set
-        stated = image_description(data_set, tags.PIXEL_DATA, [])
+        stated = parse_image_description(data_set, tags.PIXEL_DATA, [])
         frames = nested.frames(stated)
         syntax = self._syntax_of(frames, data_set, stated)
         stream = find_decoder(syntax).describe(frames.read(data_set.source, 0))
@@ -410,7 +410,7 @@ class _Fragments:
         length = self.span.length
         if items_state_vrs(source.read(start, 16)):
             return
-        if source.read(start, 4) != tag_bytes(ITEM, EXPLICIT_LITTLE):
+        if source.read(start, 4) != encode_tag(ITEM, EXPLICIT_LITTLE):
             if (
                 describe_stream_at(source, start, length) is not None
                 and not self._as_long_as_native()
@@ -429,7 +429,7 @@ class _Fragments:
 
     def _as_long_as_native(self) -> bool:
         try:
-            size = image_description(self.data_set, tags.PIXEL_DATA, []).native_size
+            size = parse_image_description(self.data_set, tags.PIXEL_DATA, []).native_size
         except DicodecError:
             return True
         return self.span.length in {size, size + size % 2}

@@ -25,9 +25,9 @@ from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.dictionary import tag_of
-from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, tag_text
-from dicodec.part10.image_attributes import image_pixel_values
+from dicodec.part10.dictionary import parse_tag
+from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, format_tag
+from dicodec.part10.image_attributes import read_stated_attributes
 from dicodec.part10.values import encode_user_value
 from dicodec.repair.character_sets import UTF_8, find_unreadable_text
 from dicodec.rules.image_edits import image_edits, statistics_edits
@@ -92,7 +92,7 @@ def _pixel_edits(
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE, "OV", room))
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
     if plan.action is Action.TRANSCODE or pixels.stated != pixels.result:
-        edits += image_edits(image_pixel_values(file.data_set), pixels.result)
+        edits += image_edits(read_stated_attributes(file.data_set), pixels.result)
     edits += pixels.edits
     if pixels.steps:
         from dicodec.conversion.edits.mirrored_tables import mirrored_table_edits
@@ -159,7 +159,7 @@ def _check_text(
     if lost := find_unreadable_text(data_set, stated, changed):
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         raise InvalidOptionError(
-            f"the text of {tag_text(lost[0])}{more} is not in "
+            f"the text of {format_tag(lost[0])}{more} is not in "
             + (stated or "the default repertoire"),
             attribute="SpecificCharacterSet",
             hint='`charset="utf-8"` re-encodes all text',
@@ -225,14 +225,14 @@ def editable_tag(name: str) -> int:
     Raises:
         InvalidOptionError: no such attribute, or one that is not the user's to change.
     """
-    tag = tag_of(name)
+    tag = parse_tag(name)
     group = tag >> 16
     # Group Lengths are retired; groups 0 to 7 and FFFE are not elements of a data set.
     structural = not tag & 0xFFFF or group < _FIRST_GROUP or group == _DELIMITERS
     if tag in _NOT_TO_EDIT or structural:
         raise InvalidOptionError(
             "follows from the pixels or the transfer syntax and cannot be set or removed",
-            attribute=name if name.isalpha() else tag_text(tag),
+            attribute=name if name.isalpha() else format_tag(tag),
         )
     return tag
 

@@ -9,8 +9,8 @@ from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute, SetSequence
 from dicodec.model.findings import Salvage
 from dicodec.model.option_table import DROP
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dictionary import entry_of, keyword_of
-from dicodec.part10.encoding import DataSetEncoding, tag_text
+from dicodec.part10.dictionary import find_entry, find_keyword
+from dicodec.part10.encoding import DataSetEncoding, format_tag
 from dicodec.part10.values import NUMBER_CODES, parse_values
 from dicodec.rules.per_frame_attributes import (
     ORDERED_ORGANIZATIONS,
@@ -153,7 +153,7 @@ def _check_order(data_set: DataSet, whole: list[int]) -> None:
 def _refusal(tag: int) -> ConversionError:
     return ConversionError(
         "frames cannot be left out: the value of this attribute for the others is not sure",
-        attribute=keyword_of(tag) or tag_text(tag),
+        attribute=find_keyword(tag) or format_tag(tag),
         hint='`salvage="fill"` keeps their places',
     )
 
@@ -177,6 +177,6 @@ def _with_values(tag: int, values: list[str]) -> SetAttribute:
 
 
 def _vr(tag: int) -> str:
-    entry = entry_of(tag)
+    entry = find_entry(tag)
     assert entry is not None, "the table names attributes of the dictionary"
     return entry.vr

@@ -17,9 +17,9 @@ from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import Limits
 from dicodec.part10.character_set import decode_surely, is_character_set
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.edit_bytes import item_header
+from dicodec.part10.edit_bytes import encode_item_header
 from dicodec.part10.elements import PIXEL_DATA_TAGS, Walker
-from dicodec.part10.encoding import DataSetEncoding, tag_text
+from dicodec.part10.encoding import DataSetEncoding, format_tag
 from dicodec.part10.source import BytesSource
 from dicodec.part10.writer import ElementWriter
 from dicodec.repair.character_sets import (
@@ -90,7 +90,7 @@ def utf_8_edits(
             if value is not None:
                 changed[span.tag] = SetAttribute(span.tag, vr, value)
         elif vr == "SQ":
-            raw, source = data_set.raw(span), data_set.encoding_of(span)
+            raw, source = data_set.raw(span), data_set.find_encoding(span)
             items = encode_native_items(raw, source, encoding, data_set)
             new = tuple(map(to_utf_8.item, items))
             if new != items:
@@ -137,7 +137,7 @@ class _ToUtf8:
             name = self.character_set or "the default repertoire"
             raise MalformedFileError(
                 f"the text is not of the character set {name}",
-                attribute=tag_text(tag),
+                attribute=format_tag(tag),
                 hint='`charset="FROM:utf-8"` names the right one',
             ) from cause
         new = text.encode()
@@ -161,7 +161,7 @@ class _ToUtf8:
         new = self._content(content)
         if new == content:
             return item
-        return item_header(len(new), self.encoding) + new
+        return encode_item_header(len(new), self.encoding) + new
 
     def _content(self, content: bytes) -> bytes:
         source = BytesSource(content)

@@ -8,7 +8,7 @@ from dicodec.conversion.planning.conversion_plan import EmbeddedOverlay
 from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.image_attributes import embedded_overlays
+from dicodec.part10.image_attributes import find_embedded_overlays
 
 
 class FreedOverlays:
@@ -40,7 +40,7 @@ class FreedOverlays:
             return []
         overlays = [
             EmbeddedOverlay(group, bit)
-            for group, bit in embedded_overlays(file.number, file.data_set.find)
+            for group, bit in find_embedded_overlays(file.number, file.data_set.find)
             if image.overlay_bits >> bit & 1
         ]
         if not overlays:

@@ -159,10 +159,10 @@ def embedded_overlay_edits(
     ) as frames:
         for one in frames:
             for parts, joiner, plane in zip(found, joiners, one, strict=True):
-                parts.append(joiner.joined(plane))
+                parts.append(joiner.join(plane))
     edits: list[Edit] = []
     for overlay, parts, joiner in zip(overlays, found, joiners, strict=True):
-        data = b"".join([*parts, joiner.rest()])
+        data = b"".join([*parts, joiner.finish()])
         data += b"\0" * (len(data) % 2)
         if not little_endian:
             data = swap_bytes(data, 2)

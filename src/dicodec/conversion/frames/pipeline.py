@@ -16,12 +16,12 @@ from dicodec.model import implementation, tags
 from dicodec.model.edits import SetAttribute
 from dicodec.model.findings import Oddity
 from dicodec.part10.deflating import DeflatingWriter
-from dicodec.part10.edit_bytes import element_header
+from dicodec.part10.edit_bytes import encode_element_header
 from dicodec.part10.encoding import UNDEFINED_LENGTH
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
 from dicodec.part10.source import read_chunks
-from dicodec.part10.writer import ElementWriter, Sink, swapped_chunks, write_file_meta
+from dicodec.part10.writer import ElementWriter, Sink, swap_chunks, write_file_meta
 from dicodec.rules.image_edits import native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, format_ratio
 
@@ -175,8 +175,8 @@ class _Writer:
         writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
         joiner = BitJoiner(pixels.result.native_frame_bits)
         for samples in frames:
-            writer.write(joiner.joined(samples))
-        writer.write(joiner.rest())
+            writer.write(joiner.join(samples))
+        writer.write(joiner.finish())
         writer.finish()
         return PipelineResult(None, native_size)
 
@@ -188,7 +188,7 @@ class _Writer:
     ) -> PipelineResult:
         room = None
         if pixels.table == "extended":
-            header = len(element_header(tags.EXTENDED_OFFSET_TABLE, "OV", 0, self._encoding))
+            header = len(encode_element_header(tags.EXTENDED_OFFSET_TABLE, "OV", 0, self._encoding))
             room = (
                 rooms[tags.EXTENDED_OFFSET_TABLE] + header,
                 rooms[tags.EXTENDED_OFFSET_TABLE_LENGTHS] + header,
@@ -208,7 +208,7 @@ class _Writer:
         edit = next(
             edit for edit in self._edits if isinstance(edit, SetAttribute) and edit.tag == tag
         )
-        header = len(element_header(tag, "DS", 0, self._encoding))
+        header = len(encode_element_header(tag, "DS", 0, self._encoding))
         assert isinstance(edit.value, str)
         patch(
             self._out,
@@ -226,7 +226,7 @@ class _Writer:
             return
         if span.undefined:
             end = span.value + span.length
-            sink.write(element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))
+            sink.write(encode_element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))
             for chunk in read_chunks(source, span.value, end):
                 sink.write(chunk)
             sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
@@ -238,7 +238,7 @@ class _Writer:
         padding = span.length % 2 if unit == 2 and self._plan.source.pixels_little_endian else 0
         writer = NativeWriter(sink, span.tag, vr, span.length + padding, self._encoding)
         end = span.value + span.length
-        for chunk in swapped_chunks(source, span.value, end, unit, padding):
+        for chunk in swap_chunks(source, span.value, end, unit, padding):
             writer.write(chunk)
         writer.finish()
 

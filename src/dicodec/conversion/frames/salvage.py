@@ -143,7 +143,7 @@ def _without(frames: Frames, salvage: Salvage) -> Frames:
     starts, lengths, firsts = array("Q"), array("Q"), array("Q")
     for frame in whole:
         firsts.append(len(starts))
-        for index in given.fragments_of(frame):
+        for index in given.find_fragments(frame):
             starts.append(given.starts[index])
             lengths.append(given.lengths[index])
     firsts.append(len(starts))

@@ -26,7 +26,7 @@ from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
-from dicodec.part10.source import named_file
+from dicodec.part10.source import provide_path
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.image_edits import statistics_edits
 from dicodec.rules.lossy import format_ratio
@@ -73,7 +73,7 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
         conversion = replace(conversion, plan=plan)
     check_may(conversion)
     with (
-        named_file(conversion.file.source, conversion.path) as source,
+        provide_path(conversion.file.source, conversion.path) as source,
         tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
     ):
         written = str(Path(folder) / "result.dcm")

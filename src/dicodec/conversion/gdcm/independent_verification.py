@@ -21,7 +21,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
-from dicodec.part10.source import named_file
+from dicodec.part10.source import provide_path
 
 _DECODERS_APART = 2
 """How far the samples of two right decoders of one lossy stream may be apart: each is allowed to be
@@ -74,7 +74,7 @@ class _Witness(NamedTuple):
 def _decode(file: DicomFile, path: str | None, options: ConversionOptions) -> Iterator[_Witness]:
     with (
         tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
-        named_file(file.source, path) as name,
+        provide_path(file.source, path) as name,
     ):
         written = str(Path(folder) / "decoded.dcm")
         try:

@@ -161,7 +161,7 @@ class _Streams:
 
     def described(self, frame: int) -> StreamDescription | None:
         """Describe a frame's stream; None if it is lost, and filled, or cannot be read."""
-        fragments = self._stored.fragments_of(frame)
+        fragments = self._stored.find_fragments(frame)
         if not fragments:
             return None
         start = self._stored.starts[fragments[0]]

@@ -10,9 +10,9 @@ from dicodec.errors import MalformedFileError, UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dictionary import vr_of
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import ElementSpan
-from dicodec.part10.encoding import tag_bytes
+from dicodec.part10.encoding import encode_tag
 from dicodec.pixels.gray import VOI_FUNCTIONS, Rescaling, Window
 from dicodec.pixels.palette import Palette, make_color_table, make_palette
 from dicodec.rules import photometric_edits as rules
@@ -215,8 +215,8 @@ def _nested(data_set: DataSet) -> dict[int, int]:
     for span in data_set.elements:
         if not _is_sequence(span) or span.tag in {tags.ICON_IMAGE_SEQUENCE, *_SINGLE}:
             continue
-        raw, encoding = data_set.raw(span), data_set.encoding_of(span)
-        wanted = {tag for tag in rules.NESTED if tag_bytes(tag, encoding) in raw}
+        raw, encoding = data_set.raw(span), data_set.find_encoding(span)
+        wanted = {tag for tag in rules.NESTED if encode_tag(tag, encoding) in raw}
         if wanted:
             for tag in _in_items(data_set, span.tag, wanted):
                 found.setdefault(tag, span.tag)
@@ -234,7 +234,7 @@ def _in_items(data_set: DataSet, sequence: int, wanted: set[int]) -> Iterator[in
 
 def _is_sequence(span: ElementSpan) -> bool:
     if span.vr in {"", "UN"}:
-        return vr_of(span.tag) == "SQ"
+        return find_vr(span.tag) == "SQ"
     return span.vr == "SQ"
 
 

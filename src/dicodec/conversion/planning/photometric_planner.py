@@ -25,7 +25,7 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.image_attributes import embedded_overlays, is_within_samples
+from dicodec.part10.image_attributes import find_embedded_overlays, is_within_samples
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, find_routes
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.iod_limits import find_iod_departures, is_allowed
@@ -353,7 +353,7 @@ class PhotometricPlanner:
         if transforms and result.photometric_interpretation == "RGB" == self._options.photometric:
             self._decisions.append("RGB is coded without a component transform, as asked for")
 
-    def embedded_overlays(
+    def find_embedded_overlays(
         self, stream: StreamDescription, number: Callable[[int], int | None]
     ) -> tuple[EmbeddedOverlay, ...]:
         """Return the overlays that lie in bits of Pixel Data, to be kept apart from now on.
@@ -369,7 +369,7 @@ class PhotometricPlanner:
         found: list[EmbeddedOverlay] = []
         if image.samples_per_pixel != 1:
             return ()
-        for group, position in embedded_overlays(number, self._data_set.find):
+        for group, position in find_embedded_overlays(number, self._data_set.find):
             if is_within_samples(position, image.bits_stored, image.high_bit):
                 text = (
                     f"the overlay ({group:04X},xxxx) should lie in bit {position}, a sample's own"

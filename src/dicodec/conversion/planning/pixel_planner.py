@@ -354,7 +354,7 @@ class PixelPlanner:
             table=self._table(),
             bound=getattr(encoder, "near", None) if lossy else 0,
             edits=colors.edits_of(steps, decoded),
-            overlays=colors.embedded_overlays(stream, self._file.number),
+            overlays=colors.find_embedded_overlays(stream, self._file.number),
             derived="; ".join([one.text for one in steps if one.rounds and one.bits is not None]),
             own_steps=own_steps,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dicodec.errors import LossyNotAllowedError, UnsupportedImageError
 from dicodec.model import tags
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.encoding import tag_bytes
+from dicodec.part10.encoding import encode_tag
 from dicodec.rules.stored_values import (
     MEANINGFUL_TAGS,
     SEGMENTATION_TYPE,
@@ -90,8 +90,8 @@ def _present_in_groups(data_set: DataSet) -> frozenset[int]:
         span = data_set.find(group)
         if span is None or not span.length:
             continue
-        raw, encoding = data_set.raw(span), data_set.encoding_of(span)
-        if any(tag_bytes(tag, encoding) in raw for tag in MEANINGFUL_TAGS):
+        raw, encoding = data_set.raw(span), data_set.find_encoding(span)
+        if any(encode_tag(tag, encoding) in raw for tag in MEANINGFUL_TAGS):
             for item in data_set.items(group):
                 found |= _present(item)
     return found

@@ -13,15 +13,15 @@ from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.edit_bytes import element_bytes
+from dicodec.part10.edit_bytes import encode_element
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
-from dicodec.part10.encoding import tag_text
+from dicodec.part10.encoding import format_tag
 from dicodec.part10.frames import Frames
-from dicodec.part10.image_attributes import unsaid_attributes
+from dicodec.part10.image_attributes import find_missing_attributes
 from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import ByteSource, read_chunks
-from dicodec.part10.writer import reencoding_context, swapped_chunks
+from dicodec.part10.writer import make_reencoding_context, swap_chunks
 from dicodec.rules.allowed_changes import Circumstance, allowed_changes, lossy_methods
 
 _HELD_SIZE = 1 << 24
@@ -55,7 +55,7 @@ def check_head(conversion: Conversion, made: DicomFile) -> None:
         if uid and made.head.text(meta_tag) != uid:
             raise VerificationError(
                 "File Meta Information names another image than the data set",
-                attribute=tag_text(meta_tag),
+                attribute=format_tag(meta_tag),
             )
 
 
@@ -87,11 +87,13 @@ def check_elements(conversion: Conversion, made: DicomFile) -> None:
     for tag, count in sorted(lost.items()):
         if count:
             change = "was lost" if count > 0 else "appeared"
-            raise VerificationError(f"an element {change}", attribute=tag_text(tag))
-    context = reencoding_context(source.data_set)
+            raise VerificationError(f"an element {change}", attribute=format_tag(tag))
+    context = make_reencoding_context(source.data_set)
     for span, other in zip(kept, found, strict=True):
         if span.tag != other.tag:
-            raise VerificationError("an element is out of its place", attribute=tag_text(other.tag))
+            raise VerificationError(
+                "an element is out of its place", attribute=format_tag(other.tag)
+            )
         if span.tag not in PIXEL_DATA_TAGS:
             _check_element(source, span, made, other, context)
     for edit in edits.values():
@@ -122,7 +124,7 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
         (one.text(color), two.text(color)), (_lossy_methods(one), _lossy_methods(two)), further
     )
     if pixels is not None:
-        permitted |= dict.fromkeys(unsaid_attributes(one), "as it was taken")
+        permitted |= dict.fromkeys(find_missing_attributes(one), "as it was taken")
     overlays = {overlay.group for overlay in pixels.overlays} if pixels is not None else set()
     for edit in conversion.edits:
         present = source.data_set.find(edit.tag) is not None
@@ -133,7 +135,7 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
             continue
         if present or not isinstance(edit, RemoveAttribute):
             raise VerificationError(
-                "an attribute was changed without reason", attribute=tag_text(edit.tag)
+                "an attribute was changed without reason", attribute=format_tag(edit.tag)
             )
 
 
@@ -164,12 +166,12 @@ def _check_edit(made: DicomFile, edit: Edit) -> None:
     if isinstance(edit, RemoveAttribute):
         right = not spans
     else:
-        expected = element_bytes(edit, made.data_set.encoding)
+        expected = encode_element(edit, made.data_set.encoding)
         right = [made.data_set.raw(span) for span in spans] == [expected] or (
             edit.tag in _PATCHED and [span.end - span.start for span in spans] == [len(expected)]
         )
     if not right:
-        raise VerificationError("an edit was not made", attribute=tag_text(edit.tag))
+        raise VerificationError("an edit was not made", attribute=format_tag(edit.tag))
 
 
 def _check_element(
@@ -179,7 +181,7 @@ def _check_element(
     other: ElementSpan,
     context: ReencodingContext,
 ) -> None:
-    encoding = source.data_set.encoding_of(span)
+    encoding = source.data_set.find_encoding(span)
     same = True
     if encoding == made.data_set.encoding:
         same = _same_bytes(
@@ -194,7 +196,7 @@ def _check_element(
     elif not span.undefined and span.vr != "SQ" and not other.undefined:
         same = span.length == other.length or other.vr == "SQ"
     if not same:
-        raise VerificationError("an element was changed", attribute=tag_text(span.tag))
+        raise VerificationError("an element was changed", attribute=format_tag(span.tag))
 
 
 def check_value(source: Frames, made: Frames, swapped_unit: int = 1) -> None:
@@ -214,7 +216,7 @@ def check_value(source: Frames, made: Frames, swapped_unit: int = 1) -> None:
     if other.length - span.length not in {0, span.length % 2}:
         raise VerificationError("the length of Pixel Data differs", attribute="PixelData")
     place = 0
-    for chunk in swapped_chunks(source.source, span.value, span.value + span.length, swapped_unit):
+    for chunk in swap_chunks(source.source, span.value, span.value + span.length, swapped_unit):
         if made.source.read(other.value + place, len(chunk)) != chunk:
             raise VerificationError("the value of Pixel Data differs", attribute="PixelData")
         place += len(chunk)
