@@ -1,4 +1,4 @@
-"""Raise a Bits Stored that samples are past, because what streams say counts (PS3.5 8.2).
+"""Raise a Bits Stored that samples are past, because the streams count (PS3.5 8.2).
 
 To know it, all frames have to be decoded, and bits above Bits Stored may not belong to samples.
 So it is done only if a file is standardized.

@@ -327,7 +327,7 @@ ODDITIES = {row.id: row for row in _ROWS}
 
 
 def warnings_of(oddities: Iterable[Oddity]) -> list[str]:
-    """Return what the report of a conversion warns of, among the oddities of its source."""
+    """Return the oddities of a source that the report of a conversion warns of."""
     return [
         f"{one.text}: {ODDITIES[one.id].assumed}" for one in oddities if ODDITIES[one.id].warned
     ]

@@ -200,7 +200,7 @@ class ElementTree:
         except (MalformedFileError, TruncatedFileError):
             if not bounded or header.end >= end:
                 raise
-            # What it holds may be longer than it says: delimiters or fragments were not counted.
+            # Its content may be longer than its length: delimiters or fragments were not counted.
             self._notes.back_to(mark)
             bounded = False
             items = self._items.items(header, end, inside, bounded=False)
@@ -280,7 +280,7 @@ class ElementTree:
         )
 
     def _fragments_end(self, position: int, end: int, encoding: DataSetEncoding) -> int:
-        """Return where the delimiter behind fragments is."""
+        """Return the offset of the delimiter behind fragments."""
         while True:
             tag, length = self._headers.delimiter_at(position, encoding)
             if tag == SEQUENCE_DELIMITER and position + DELIMITER_LENGTH <= end:
@@ -294,7 +294,7 @@ class ElementTree:
     def _holds_fragments(self, header: ElementHeader) -> bool:
         """Whether an element of undefined length holds fragments, not items of elements.
 
-        Items without bytes are fragments where the VR is that of bytes.
+        Items without bytes are fragments if the VR is that of bytes.
         """
         if header.vr == "SQ" or (header.vr == "" and find_vr(header.tag) == "SQ"):
             return False

@@ -180,7 +180,7 @@ class EncapsulatedRepair:
             self._put_boundaries(self._first_starts)
 
     def _judge_boundaries(self) -> None:
-        """Find out whether streams begin and end where the frames do, as far as that shows."""
+        """Find out whether streams begin and end with the frames, as far as that shows."""
         frames, image = self._frames.encapsulated, self._image
         if frames is None or image is None or len(frames.starts) < 2:
             return

@@ -107,7 +107,7 @@ def open_tolerantly(
 
     Args:
         source: a path, a buffer, or a binary stream.
-        limits: bounds on what the file may claim.
+        limits: bounds on the file's claims.
         salvage: whether it may end inside an element that follows Pixel Data.
 
     Raises:

@@ -65,7 +65,7 @@ def nested_pixel_edits(
     warnings: list[str],
     left_out: Container[int] = (),
 ) -> list[Edit]:
-    """Return the edits that make nested Pixel Data native where its streams do not belong.
+    """Return the edits that make nested Pixel Data native if its streams do not belong.
 
     What cannot be decoded stays as it is in an encapsulated result, and is left out of a native
     one, where nobody could read what comes behind it.
@@ -376,7 +376,7 @@ class _Fragments:
 
     Attributes:
         present: whether there are fragments, or a stream without items.
-        sound: whether a reader can tell where they end.
+        sound: whether a reader can find their end.
     """
 
     def __init__(self, data_set: DataSet, span: ElementSpan, walker: Walker) -> None:

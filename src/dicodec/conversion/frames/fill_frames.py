@@ -32,7 +32,7 @@ def encode_start(file: DicomFile, pixels: PixelPlan, frame: int) -> bytes:
 
     Args:
         file: the source.
-        pixels: what is done with its frames.
+        pixels: the plan of its frames.
         frame: its number, from 0.
 
     Raises:

@@ -86,7 +86,7 @@ def read_original(path: Path) -> Original:
 
 
 def identity(status: os.stat_result) -> tuple[int, int, int, int]:
-    """Return what usually changes when a file is written to, or replaced by another."""
+    """Return the facts that usually change when a file is written to, or replaced by another."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
