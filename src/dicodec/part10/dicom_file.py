@@ -233,7 +233,7 @@ class _Opening:
         return self._repairs.complete(file, walked)
 
     def _strip_uid(self) -> None:
-        """Leave out what no UID has around it, if that makes it one of the table (PS3.5 9.1)."""
+        """Strip characters that no UID has around it, if the table then has it (PS3.5 9.1)."""
         bare = "".join(char for char in self._stated if char.isdigit() or char == ".")
         if bare == self._stated.strip() and (syntax := find_by_uid(bare)) is not None:
             text = f"the Transfer Syntax UID is {self._stated!r}"

@@ -402,7 +402,7 @@ def items_state_vrs(items: bytes) -> bool:
 
 
 def _may_be_short(span: ElementSpan, position: int) -> bool:
-    """Whether a delimiter at an offset may belong to what an element of defined length holds."""
+    """Return whether a delimiter at an offset may be inside an element of defined length."""
     return span.end == position and not span.undefined and span.vr in _SEQUENCES
 
 

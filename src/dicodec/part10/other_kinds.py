@@ -1,7 +1,7 @@
 """Read and convert values whose stated VR is of another kind than the dictionary's.
 
-Some writers state FD for what the dictionary has as DS, or IS for US. The value is what its own VR
-says. Where VRs leave, readers take it for what the dictionary says, so that it has to be converted.
+Some writers state FD if the dictionary has DS, or IS if it has US. The stated VR decides the value.
+says. If VRs leave, readers go by the dictionary, so the value has to be converted.
 """
 
 from __future__ import annotations
