@@ -213,3 +213,19 @@ def test_fragments_that_are_cut_off_are_never_taken_for_whole(cut: int) -> None:
 
     with pytest.raises(DicodecError):
         convert_bytes(content[: end - cut], to="rle")
+
+
+def test_an_icon_behind_much_else_is_found_without_holding_it_all() -> None:
+    filler = [
+        item(element(0x00081155, "UI", b"1.2.840.10008.5.1.4.1.1.7.1%05d" % n))
+        for n in range(30000)
+    ]
+    icon = sequence(ICON, item(encapsulated_icon("jpeg")))
+    last = item(element(0x00081155, "UI", b"1.2.3\0") + icon)
+    content = with_elements(host("explicit-le")[0], sequence(0x00081140, *filler, last))
+
+    result, _ = converted(content, "rle")
+
+    assert read(result).ReferencedImageSequence[-1].IconImageSequence[0].PixelData == icon_samples(
+        "jpeg"
+    )

@@ -49,7 +49,7 @@ from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
 from dicodec.part10.image_attributes import parse_image_description, read_stated_attributes
 from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements, swap_bytes
-from dicodec.part10.source import BytesSource
+from dicodec.part10.source import BytesSource, read_chunks
 from dicodec.part10.writer import ElementWriter, make_reencoding_context
 from dicodec.repair.standard_form import make_readable
 from dicodec.repair.stream_kinds import describe_stream_at, fits, kind_without_signature, syntax_for
@@ -84,13 +84,15 @@ def nested_pixel_edits(
     """
     edits: list[Edit] = []
     data_set = file.data_set
+    held_size = min(_HELD_SIZE, data_set.limits.element_size)
     for span in data_set.elements:
         # Most elements are left here, and most sequences hold no Pixel Data: calls take time.
         if span.length < _LEAST_SIZE or (span.vr and span.vr != "SQ") or span.tag in left_out:
             continue
         if span.vr == "" and not _is_sequence(span):
             continue
-        raw = data_set.raw(span)
+        short = span.end - span.start < held_size
+        raw = data_set.raw(span) if short else _read_if_suspicious(data_set, span)
         pixel_data = _PIXEL_DATA[data_set.encoding.little_endian]
         if pixel_data not in raw and _UNDEFINED_BYTES.search(raw) is None:
             continue
@@ -120,6 +122,18 @@ def nested_pixel_edits(
     return edits
 
 
+def _read_if_suspicious(data_set: DataSet, span: ElementSpan) -> bytes:
+    """Return a long sequence if it may hold what is looked for, else nothing of it."""
+    pixel_data = _PIXEL_DATA[data_set.encoding.little_endian]
+    tail = b""
+    for chunk in read_chunks(data_set.source, span.value, span.value + span.length):
+        part = tail + chunk
+        if pixel_data in part or _UNDEFINED_BYTES.search(part):
+            return data_set.raw(span)
+        tail = chunk[-_OVERLAP:]
+    return b""
+
+
 def _can_be_put_right(file: DicomFile) -> bool:
     try:
         return make_readable(file) is not None
@@ -131,6 +145,9 @@ _PIXEL_DATA = {
     order.little_endian: encode_tag(tags.PIXEL_DATA, order)
     for order in (EXPLICIT_LITTLE, EXPLICIT_BIG)
 }
+_HELD_SIZE = 1 << 20
+"""Longer sequences are looked through in pieces."""
+_OVERLAP = 16
 _LEAST_SIZE = 24
 """Bytes of an item with Pixel Data of undefined length: three headers without a VR."""
 
