@@ -1,7 +1,7 @@
 """Read and convert values whose stated VR is of another kind than the dictionary's.
 
 Some writers state FD if the dictionary has DS, or IS if it has US. The stated VR decides the value.
-says. If VRs leave, readers go by the dictionary, so the value has to be converted.
+If VRs leave, readers go by the dictionary, so the value has to be converted.
 """
 
 from __future__ import annotations
