@@ -24,7 +24,7 @@ from dicodec.cli import arguments as command_arguments
 from dicodec.cli.main import run
 from dicodec.conversion import convert as conversion
 from dicodec.conversion.frames import pipeline
-from helpers.data_set_bytes import element, file_of
+from helpers.data_set_bytes import element
 from helpers.made import IMAGE_KINDS, make_file
 
 CONTENT = IMAGE_KINDS["multi-frame"].make()[0]
@@ -339,7 +339,7 @@ def nothing(folder: Path) -> None:
 
 SIGNED = IMAGE_KINDS["signed-16"].make()[0]
 VIDEO = make_file(8, 8, frames=2, transfer_syntax="1.2.840.10008.1.2.4.100", streams=[[b"mpeg"]])[0]
-UNKNOWN = file_of(element(0x00080060, "CS", b"CT"), "1.2.3.4")
+UNKNOWN = make_file(8, 8, transfer_syntax="1.2.3.4", streams=[[b"none"]])[0]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 TO_RLE = ("source.dcm", "--to", "rle", "-o", "out.dcm")
 
