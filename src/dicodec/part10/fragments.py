@@ -25,6 +25,8 @@ from dicodec.model.stream import (
 from dicodec.part10.source import ByteSource
 
 _STREAM_STARTS = (JPEG_START, JPEG_2000_START, JP2_START, JPEG_XL_START, JPEG_XL_BOXES_START)
+LONGEST_START = max(map(len, _STREAM_STARTS))
+"""Bytes that the longest marker of a stream's start takes."""
 _STREAM_ENDS = (b"\xff\xd9", b"\xff\xd9\0")  # EOI or EOC, and a pad byte
 _ITEM_HEADER = 8
 
@@ -156,6 +158,11 @@ def assign_fragments(
     return EncapsulatedFrames(starts, lengths, bounds, kind, tuple(oddities), told_apart=told_apart)
 
 
+def begins_stream(head: bytes) -> bool:
+    """Return whether a fragment that begins with these LONGEST_START bytes begins a stream."""
+    return head.startswith(_STREAM_STARTS)
+
+
 def _parse_offsets(code: str, table: bytes) -> list[int]:
     size = struct.calcsize("<" + code)
     return list(struct.unpack(f"<{len(table) // size}{code}", table[: len(table) // size * size]))
@@ -236,11 +243,10 @@ def _find_stream_starts(
     source: ByteSource, starts: Sequence[int], lengths: Sequence[int]
 ) -> list[int]:
     """Return the fragments that begin as streams do; the first one always counts."""
-    longest = max(map(len, _STREAM_STARTS))
     return [
         index
         for index, start in enumerate(starts)
-        if index == 0 or source.read(start, min(longest, lengths[index])).startswith(_STREAM_STARTS)
+        if index == 0 or begins_stream(source.read(start, min(LONGEST_START, lengths[index])))
     ]
 
 

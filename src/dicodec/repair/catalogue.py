@@ -265,6 +265,9 @@ _ROWS = (
     OddityKind("fragments-of-defined-length", _WRONG,
                "a value of defined length that is a Basic Offset Table and items, up to its end",
                "fragments", "Pixel Data of undefined length", "PS3.5 A.4"),
+    OddityKind("no-offset-table-item", _WRONG,
+               "a first item that is a frame's stream by its markers, its structure or its size",
+               "a fragment of the first frame", "an offset table before it", "PS3.5 A.4"),
     OddityKind("stream-without-items", _WRONG,
                "a bare stream as value of Pixel Data, of the image's size; several follow each "
                "other", "one fragment a frame", "fragments", "PS3.5 A.4"),

@@ -19,6 +19,7 @@ from dicodec.model.transfer_syntax import (
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, encode_tag
+from dicodec.part10.fragments import LONGEST_START, begins_stream
 from dicodec.part10.image_attributes import parse_image_description
 from dicodec.repair.stream_kinds import (
     CHECK_WHOLE,
@@ -49,6 +50,8 @@ def recognise_syntax(
     """
     image = describe_image(walked.data_set, span)
     if span.undefined:
+        if (missing := enter_missing_table(walked, span, image)) is not None:
+            oddities.append(missing)
         seen = _of_fragments(syntax, walked, image)
     elif _enter_items(syntax, walked, span, oddities):
         # If the syntax is unknown, bytes between items are not a stream of any kind.
@@ -84,6 +87,36 @@ def _syntax_of(encoding: DataSetEncoding) -> TransferSyntax:
     if not encoding.explicit_vr:
         return IMPLICIT_LE
     return EXPLICIT_LE if encoding.little_endian else EXPLICIT_BE
+
+
+def enter_missing_table(
+    walked: WalkedDataSet, span: ElementSpan, image: ImagePixelDescription | None
+) -> Oddity | None:
+    """Enter an empty Basic Offset Table if the first item is a fragment of a frame.
+
+    A stream's markers, an RLE header, a frame that inflates to its native size, or as many items of
+    that size as there are frames are no accident: a table's first offset is 0, and it has 4 bytes a
+    frame.
+
+    Args:
+        walked: the data set; the table is entered before its fragments.
+        span: of Pixel Data.
+        image: its description; None if it is incomplete.
+
+    Returns:
+        The oddity; None if the first item may be a table.
+    """
+    starts, lengths = walked.fragment_starts, walked.fragment_lengths
+    if not starts or not lengths[0]:
+        return None
+    source = walked.data_set.source
+    marked = begins_stream(source.read(starts[0], min(lengths[0], LONGEST_START)))
+    if not marked and (image is None or not kind_without_signature(source, starts, lengths, image)):
+        return None
+    starts.insert(0, span.value)
+    lengths.insert(0, 0)
+    text = "Pixel Data has no item of an offset table: the first item is a fragment of a frame"
+    return Oddity("no-offset-table-item", text, span.start)
 
 
 def _enter_items(

@@ -71,7 +71,7 @@ class _StandardRepairs(Repairs):
             from dicodec.repair.vendors import translate_vendor_file
 
             file = translate_vendor_file(file)
-        if not file.frames.present or file.frames.empty:
+        if not file.frames.present or (file.frames.empty and not any(walked.fragment_lengths)):
             return file
         judged = any(one.id in _JUDGED for one in file.oddities)
         if _is_as_described(file.frames) and not judged:

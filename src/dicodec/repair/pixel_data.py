@@ -14,7 +14,7 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames, find_frames
 from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
-from dicodec.repair.encapsulation import as_fragments
+from dicodec.repair.encapsulation import as_fragments, enter_missing_table
 from dicodec.repair.high_bit import deduce_from_bits, holds_words, native_words
 from dicodec.repair.image_attributes import (
     Known,
@@ -46,8 +46,20 @@ def repair_pixel_data(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     if not frames.present or file.syntax.storage in {Storage.VIDEO, Storage.ELSEWHERE}:
         return file
     if frames.span.undefined or walked.fragment_starts:
+        missing = enter_missing_table(walked, frames.span, frames.description)
+        if missing is not None:
+            oddities = [missing]
+            frames = find_frames(walked, frames.span, file.syntax, oddities)
+            file = replace(file, frames=frames, oddities=(*_without_tables(file), *oddities))
         return EncapsulatedRepair(file, walked).repaired()
     return _native(file, walked)
+
+
+def _without_tables(file: DicomFile) -> list[Oddity]:
+    """Return the oddities but those that were found in frames with a fragment for a table."""
+    encapsulated = file.frames.encapsulated
+    wrong = () if encapsulated is None else encapsulated.oddities
+    return [one for one in file.oddities if one not in wrong]
 
 
 def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:

@@ -203,7 +203,7 @@ class PixelPlanner:
             right_table = self._frames.encapsulated is None or (
                 self._frames.span.undefined
                 and not self._frames.encapsulated.oddities
-                and all(one.id != "short-fragment" for one in self._file.oddities)
+                and all(one.id not in _OF_ITEMS for one in self._file.oddities)
                 and self._options.offset_table == "auto"
             )
             return Action.MOVE_VALUE if right_table else Action.MOVE_FRAMES
@@ -484,6 +484,9 @@ class PixelPlanner:
 _PALETTE, _BYTE = "PALETTE COLOR", 8
 _FILL_HINT = '`salvage="fill"` saves the samples that are there'
 _SALVAGE_HINT = '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
+
+_OF_ITEMS = frozenset({"short-fragment", "no-offset-table-item"})
+"""Oddities of the items that hold the fragments: they are written anew."""
 
 _LOSSLESS_KIN = {
     "jpeg": "jpeg-lossless",

@@ -1,0 +1,93 @@
+"""Fragments without the item of a Basic Offset Table before them."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+
+import pytest
+
+from dicodec import convert, convert_bytes
+from dicodec.errors import ContradictionError
+from helpers.odd_files import (
+    PIXEL_DATA,
+    check_streams,
+    found,
+    frames_of,
+    relabelled,
+    right,
+    right_samples,
+    same,
+    samples_of,
+    with_streams,
+)
+
+FAMILIES = (
+    "rle", "jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless",
+    "jpegxl-lossless", "deflated-frame", "encapsulated-uncompressed",
+)  # fmt: skip
+
+
+def without_table(content: bytes) -> bytes:
+    """Return the file without the item of its empty offset table."""
+    start = content.index(PIXEL_DATA) + 12
+    assert content[start : start + 8] == b"\xfe\xff\x00\xe0\0\0\0\0"
+    return content[:start] + content[start + 8 :]
+
+
+def wrong(kind: str, syntax: str) -> bytes:
+    content = right(kind, syntax)
+    return without_table(with_streams(content, frames_of(content)))
+
+
+@pytest.mark.parametrize("kind", ["odd-size", "odd-size-frames"])
+@pytest.mark.parametrize("syntax", FAMILIES)
+def test_the_first_item_is_a_fragment(kind: str, syntax: str) -> None:
+    check_streams(wrong(kind, syntax), "no-offset-table-item", kind, syntax)
+
+
+@pytest.mark.parametrize("syntax", ["jpeg-lossless", "jpeg2000-lossless"])
+def test_a_frame_in_two_fragments(syntax: str) -> None:
+    content = right("odd-size-frames", syntax)
+    pieces = [part for one in frames_of(content) for part in (one[:20], one[20:])]
+    content = without_table(with_streams(content, pieces))
+    assert "no-offset-table-item" in found(content)
+    assert same(samples_of(content), right_samples("odd-size-frames", syntax))
+
+
+@pytest.mark.parametrize("syntax", ["jpeg-lossless", "rle"])
+def test_in_place(syntax: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(wrong("odd-size", syntax))
+    convert(path, path, to=syntax, overwrite=True, set_attributes={"PatientID": "1"})
+    assert found(path.read_bytes()) == []
+    assert same(samples_of(path.read_bytes()), right_samples("odd-size", syntax))
+
+
+def test_under_a_native_syntax() -> None:
+    content = relabelled(wrong("odd-size", "jpeg-lossless"), "1.2.840.10008.1.2.1")
+    assert {"no-offset-table-item", "encapsulated-under-native"} <= set(found(content))
+    assert same(samples_of(content), right_samples("odd-size", "jpeg-lossless"))
+
+
+def test_a_wrong_table_is_no_fragment() -> None:
+    """A table of offsets that fit nothing stays a table."""
+    content = right("odd-size-frames", "jpeg-lossless")
+    table = struct.pack("<3I", 0, 2, 4)
+    start = content.index(PIXEL_DATA) + 12
+    length = struct.unpack_from("<I", content, start + 4)[0]
+    content = content[: start + 4] + struct.pack("<I", 12) + table + content[start + 8 + length :]
+    assert found(content) == ["wrong-offset-table"]
+    assert same(samples_of(content), right_samples("odd-size-frames", "jpeg-lossless"))
+
+
+def test_strict_refuses_it() -> None:
+    with pytest.raises(ContradictionError):
+        convert(wrong("odd-size", "rle"), io.BytesIO(), to="explicit-le", strict=True)
+
+
+def test_a_header_without_pixels_is_still_moved() -> None:
+    """An empty table and no fragment hold no frame."""
+    content = with_streams(right("odd-size", "rle"), [])
+    assert convert_bytes(content, to="explicit-le")
