@@ -35,8 +35,9 @@ format: $(SETUP_TEST) ## put the code into shape
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-fuzz: setup-test ## damage N files (3000) in many ways: each must give a result or an error
+fuzz: setup-test ## damage N real files (3000) and judge N made ones (2000) by other readers
 	$(BIN)/python tools/fuzz.py --cases $(or $(N),3000) --seconds $(if $(N),3600,120)
+	$(BIN)/python tools/fuzz_differential.py --cases $(or $(N),2000) --seconds $(if $(N),36000,300)
 
 bench: setup-test $(SETUP_BENCH) bench/node_modules ## speed and memory, beside the peers (half an hour)
 	$(BIN)/python bench/run.py $(ARGS)

@@ -38,7 +38,7 @@ def test_a_finding_is_kept_and_told(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "took more than 0.001 s" in done.stdout
     assert "--seed 7 --only 0" in done.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"7-0.dcm", "7-1.dcm"}
+    assert {path.name for path in tmp_path.iterdir()} == {"fuzz-7-0.dcm", "fuzz-7-1.dcm"}
 
 
 def test_an_rle_frame_takes_no_memory_for_what_it_cannot_hold() -> None:

@@ -1,0 +1,1 @@
+"""The parts of the differential fuzzer, fuzz_differential.py."""
