@@ -36,6 +36,7 @@ class ConversionReport:
         source_size, target_size: bytes.
         replaced_digest: SHA-256, in hexadecimal, of the file that the result replaced in place;
             empty if it replaced none.
+        instance_uids: SOP Instance UIDs of the source and the result, if they differ.
         seconds: wall time, by stage: "open", "plan", "convert", "verify", "total".
         verified: whether the result was decoded again and compared.
         witness: the other decoder and the files it decoded: "GDCM 3.2.6: the result and the
@@ -66,6 +67,7 @@ class ConversionReport:
     source_size: int = 0
     target_size: int = 0
     replaced_digest: str = ""
+    instance_uids: tuple[str, str] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     verified: bool = False
     witness: str = ""

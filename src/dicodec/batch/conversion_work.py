@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger.tables import SALVAGED, FileOutcome, State
 from dicodec.batch.pool.worker_process import WorkContext
-from dicodec.batch.sources.locations import read_version
+from dicodec.batch.sources.locations import FileVersion, read_version
 from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.batch.sources.references import SourceReference
@@ -85,6 +85,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
         with open_source(reference) as named, _open_twice(named, work) as source:
             options = _adjust(work.options, context.threads, overwrite=item.overwrite)
             choice = _choose(work, source, options)
+            references = _find_references(source, options) if work.references else None
             waiting = len(context.placement)
             report = _convert(work, source, item, options, choice, context)
     except DicodecError as error:
@@ -110,7 +111,55 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
         error_code=SALVAGED if report.salvaged else None,
         error_text=report.salvaged or None,
         seconds=report.seconds.get("total"),
+        instance_uids=report.instance_uids,
+        references=references,
     )
+
+
+def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion:
+    """Have the references of a result follow new SOP Instance UIDs; a work of the pool.
+
+    Returns:
+        The version that the result has now.
+
+    Raises:
+        DicodecError: see `dicodec.convert`.
+    """
+    place, limits = item.reference.path, work.options.limits
+    try:
+        with open_source(item.reference) as source:
+            with open_tolerantly(source, limits) as file:
+                syntax = file.syntax.name
+            options = ConversionOptions(
+                to=(syntax,), overwrite=True, verify=True, workers=context.threads, limits=limits
+            )
+            waiting = len(context.placement)
+            if is_object_url(place):
+                from dicodec.batch.cloud_conversion import convert_objects
+
+                convert = partial(convert_with, references=dict(item.uids))
+                convert_objects(source, place, options, convert)
+            else:
+                convert_with(
+                    source, place, options, None, context.placement, references=dict(item.uids)
+                )
+    except DicodecError as error:
+        error.with_location(path=place)
+        raise
+    written = context.placement.part_of_last() if len(context.placement) > waiting else place
+    version = read_version(str(written))
+    assert version is not None, "it was just written"
+    return version
+
+
+def _find_references(source: Source, options: ConversionOptions) -> tuple[str, ...]:
+    from dicodec.conversion.edits.references import find_references
+
+    try:
+        with open_tolerantly(source, options.limits) as file:
+            return tuple(sorted(find_references(file.data_set)))
+    except DicodecError:  # the conversion will say what is wrong
+        return ()
 
 
 def _convert(
@@ -188,8 +237,8 @@ def _choose(work: WorkOptions, source: Source, options: ConversionOptions) -> Ch
 
 @contextmanager
 def _open_twice(source: Source, work: WorkOptions) -> Iterator[Source]:
-    """Yield a source that can be read twice if a policy reads it first."""
-    if work.policy is None:
+    """Yield a source that can be read twice if a policy, or who looks for references, reads it."""
+    if work.policy is None and not work.references:
         yield source
         return
     from dicodec.batch.policy.policy import open_once

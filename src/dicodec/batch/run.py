@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.resume import digest_options
@@ -18,7 +19,7 @@ from dicodec.batch.pool.worker_process import WorkOfModule
 from dicodec.batch.scheduling import BatchOptions, BatchSource, Scheduler
 from dicodec.batch.sources.folders import PassedOver
 from dicodec.batch.sources.listing import ListedSource
-from dicodec.batch.sources.references import release
+from dicodec.batch.sources.references import SourceReference, release
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError
 
@@ -40,6 +41,7 @@ _REPORT_SECONDS = 0.5
 
 _WORK = "dicodec.batch.conversion_work"
 _NAME, _CONVERT = WorkOfModule(_WORK, "name_item"), WorkOfModule(_WORK, "convert_item")
+_MAP = WorkOfModule(_WORK, "map_item")
 
 type ReportOutcome = Callable[[State, str], None]
 """Called for each source that ended, in the order of listing: its state, and its JSON."""
@@ -72,6 +74,7 @@ class Batch:
         self.summary = Summary(ledger=ledger.path)
         self._work = work
         self._output = options.output or ""
+        self._maps = options.map_references
         self._ledger = ledger
         self._pool = pool
         self._report = report
@@ -79,6 +82,8 @@ class Batch:
         same = {run for run, other in ledger.read_run_options().items() if other == digest}
         self._scheduler = Scheduler(sources, work, options, ledger, same, self.summary)
         ledger.start(digest, arguments)
+        if work.references:
+            ledger.keep_references()
         self._started_sources = 0
         self._reported = 0
         self._reported_at = self._started = time.monotonic()
@@ -112,9 +117,50 @@ class Batch:
             self.summary.seconds = time.monotonic() - self._started
             show_progress(self.summary)
         self._report_ended(last=True)
+        if self._work.references and not self.summary.interrupted:
+            if self._maps and not self._work.dry_run:
+                self._map_references(interruptions, show_progress)
+            self.summary.stale_references = self._ledger.count_stale_references()
         if not self.summary.interrupted:
             self._ledger.finish()
         return self.summary
+
+    def _map_references(
+        self, interruptions: Callable[[], int], show_progress: Callable[[Summary], None]
+    ) -> None:
+        """Have references between results follow new SOP Instance UIDs, once all have theirs."""
+        stale = self._ledger.read_stale_references()
+        in_work: dict[int, dict[str, str]] = {}
+        over = False
+        while in_work or not over:
+            if interruptions():
+                self.summary.interrupted = over = True
+                self._pool.discard()
+                return
+            while not over and self._pool.room >= 0:
+                group = [*islice(stale, _GROUP_ITEMS)]
+                over = len(group) < _GROUP_ITEMS
+                if not group:
+                    break
+                in_work |= {number: uids for number, _, _, uids in group}
+                items = [
+                    Item(SourceReference(target, 0, 0), target, uids=tuple(uids.items()))
+                    for _, _, target, uids in group
+                ]
+                keys = [number for number, *_ in group]
+                self._pool.submit(ItemGroup(_MAP, self._work, items, keys))
+            for event in self._pool.wait(_WAIT_SECONDS if self._pool.busy else 0):
+                if not isinstance(event, ItemOutcome):
+                    continue
+                uids = in_work.pop(event.key)
+                if event.error is None:
+                    self._ledger.enter_mapped(event.key, event.result, uids)
+                    self.summary.mapped_references += 1
+                else:
+                    outcome = FileOutcome.of_error(event.error, event.attempts)
+                    self.summary.count(outcome)
+                    self._report(outcome.state, outcome.json)
+            show_progress(self.summary)
 
     def _submit(self) -> None:
         while not self._scheduler.over and self._pool.room >= 0:  # one group waits; see `files_for`

@@ -31,11 +31,13 @@ class BatchOptions:
             without one.
         resume: whether to leave out sources that the ledger has as done.
         skip_existing: whether to skip a source whose target exists; otherwise that is an error.
+        map_references: whether references between results follow new SOP Instance UIDs.
     """
 
     output: str | None = None
     resume: bool = False
     skip_existing: bool = False
+    map_references: bool = False
 
 
 @dataclass(slots=True)

@@ -19,6 +19,8 @@ class WorkOptions:
         in_place: whether results replace their sources.
         dry_run: whether nothing is written.
         digests: whether the ledger gets digests of sources and results.
+        references: whether the ledger gets references between instances, because some may get new
+            SOP Instance UIDs.
     """
 
     options: ConversionOptions
@@ -27,6 +29,7 @@ class WorkOptions:
     in_place: bool = False
     dry_run: bool = False
     digests: bool = False
+    references: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,10 @@ class Item:
             folder.
         overwrite: whether the target may be replaced although the options do not allow it, because
             an earlier run wrote it.
+        uids: (old, new) SOP Instance UIDs of the instances that its references are mapped to.
     """
 
     reference: SourceReference
     target: str | None
     overwrite: bool = False
+    uids: tuple[tuple[str, str], ...] = ()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from dicodec.codecs.sample_notes import SampleNotes
@@ -35,7 +36,7 @@ from dicodec.errors import (
     kind_of,
 )
 from dicodec.model import tags
-from dicodec.model.edits import Edit, RemoveAttribute
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.findings import Oddity
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.option_table import INDEPENDENT
@@ -49,6 +50,8 @@ from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.rules.targets import target_syntax
 
+_NO_REFERENCES: Mapping[str, str] = MappingProxyType({})
+
 
 def convert_with(
     source: Source,
@@ -56,6 +59,7 @@ def convert_with(
     options: ConversionOptions,
     progress: Progress | None = None,
     placement: Placement | None = None,
+    references: Mapping[str, str] = _NO_REFERENCES,
 ) -> ConversionReport:
     """Convert one DICOM file as `calls.convert` does, with options that are already a value.
 
@@ -65,6 +69,7 @@ def convert_with(
         options: as there.
         progress: is called with the frames written and the frames to write, behind each frame.
         placement: takes the result over, if the target is a path, to put it in its place later.
+        references: new SOP Instance UIDs by old ones; references to the old ones follow.
     """
     started = time.perf_counter()
     path, target_path = _path_of(source), _path_of(target)
@@ -74,10 +79,12 @@ def convert_with(
             assert target_path is not None
             if not options.verify:
                 options = replace(options, verify=True)  # before an original goes
-            if (report := _leave_alone(source, target_path, options)) is not None:
+            if (report := _leave_alone(source, target_path, options, references)) is not None:
                 return report
             original = read_original(Path(target_path))
-        request = _Request(path, target, target_path, options, progress, placement, original)
+        request = _Request(
+            path, target, target_path, options, progress, placement, original, references
+        )
         with open_tolerantly(source, options.limits, salvage=options.salvage is not None) as file:
             opened = _prepare(file, options)
             seconds = time.perf_counter() - started
@@ -102,6 +109,7 @@ class _Request:
         target, options, progress, placement: see `convert_with`.
         target_path: of the target; None if it is not a file.
         original: the source's state if the result replaces it; None if it does not.
+        references: see `convert_with`.
     """
 
     path: str | None
@@ -111,6 +119,7 @@ class _Request:
     progress: Progress | None
     placement: Placement | None
     original: Original | None
+    references: Mapping[str, str]
 
     @property
     def in_place(self) -> bool:
@@ -150,7 +159,10 @@ def _check_target(source: Source, target: Target | None, options: ConversionOpti
 
 
 def _leave_alone(
-    source: Source, target_path: str, options: ConversionOptions
+    source: Source,
+    target_path: str,
+    options: ConversionOptions,
+    references: Mapping[str, str],
 ) -> ConversionReport | None:
     """Return the report of a source that is right already; None if it is to be replaced.
 
@@ -158,7 +170,7 @@ def _leave_alone(
     """
     if not _states_one_of(target_path, options.to):
         return None
-    report = convert_with(source, None, options)
+    report = convert_with(source, None, options, references=references)
     if report.action != Action.COPY_FILE:
         return None
     remove_leftovers(Path(target_path))
@@ -282,6 +294,12 @@ class _Attempt:
         workers = options.workers or available_cores()
         plan = complete_plan(file, plan_conversion(file, options), workers)
         edits = plan_edits(file, plan, options, self._report.warnings)
+        referring: list[Edit] = []
+        if references := self._request.references:
+            from dicodec.conversion.edits.references import map_references
+
+            referring = map_references(file.data_set, references, plan.encoding)
+            edits = tuple({edit.tag: edit for edit in (*edits, *referring)}.values())
         conversion = Conversion(
             file=file,
             path=self._request.path,
@@ -289,6 +307,7 @@ class _Attempt:
             edits=edits,
             options=options,
             workers=workers,
+            referring=frozenset(edit.tag for edit in referring),
         )
         if not self._report.repairs and _is_right_already(conversion):
             return replace(conversion, plan=replace(plan, action=Action.COPY_FILE))
@@ -310,6 +329,7 @@ class _Attempt:
                 _in_data_sets(plan.pixels.result),
             )
         report.changes = _changes(conversion.file, conversion.edits)
+        report.instance_uids = _find_instance_uids(conversion.file, conversion.edits)
         if moved := describe_moved_records(conversion.file, plan):
             report.warnings.append(moved)
 
@@ -382,6 +402,7 @@ class _Attempt:
         self._measure(done.result, out, started)
         report.verified = pixels is not None
         report.changes = _changes(conversion.file, done.edits)
+        report.instance_uids = _find_instance_uids(conversion.file, done.edits)
         report.action = Action.TRANSCODE.value if pixels is not None else Action.NONE.value
         report.lossy = done.lossy
         if pixels is not None and done.photometric_interpretation is not None:
@@ -441,6 +462,17 @@ def _in_data_sets(image: ImagePixelDescription) -> str:
     """Return the Photometric Interpretation by the name that data sets have for it."""
     name = image.photometric_interpretation
     return "YBR_PARTIAL_422" if name == YBR_PARTIAL else name
+
+
+def _find_instance_uids(file: DicomFile, edits: tuple[Edit, ...]) -> tuple[str, str] | None:
+    """Return the SOP Instance UIDs before and after; None if they are the same."""
+    for edit in edits:
+        if isinstance(edit, SetAttribute) and edit.tag == tags.SOP_INSTANCE_UID:
+            value = edit.value
+            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+            before, after = file.data_set.text(edit.tag), text.strip("\0 ")
+            return (before, after) if before != after else None
+    return None
 
 
 def _changes(file: DicomFile, edits: tuple[Edit, ...]) -> list[str]:

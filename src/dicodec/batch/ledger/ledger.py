@@ -11,8 +11,9 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -27,6 +28,8 @@ from dicodec.batch.ledger.tables import (
     BEGIN,
     COLUMNS,
     END,
+    OUTCOME_COLUMNS,
+    REFERENCE_SCHEMA,
     SCHEMA,
     VERSION,
     FileOutcome,
@@ -59,6 +62,9 @@ class Ledger:
         self._lock: IO[bytes] | None = None
         self._outcomes: list[tuple[Any, ...]] = []
         self._reports: list[tuple[str, Any]] = []
+        self._forgotten: list[tuple[Any]] = []
+        self._references: list[tuple[str, Any]] = []
+        self._renewed: list[tuple[str, str, Any]] = []
         self._committed = time.monotonic()
         self.run = 0
         if path and writing:
@@ -139,10 +145,16 @@ class Ledger:
 
     def end(self, source: str, outcome: FileOutcome) -> None:
         """Enter the outcome of a source; it is written soon, with others."""
-        values = [getattr(outcome, name) for name in FileOutcome.__slots__ if name != "json"]
+        values = [getattr(outcome, name) for name in OUTCOME_COLUMNS]
         values = [encode_text(value) if isinstance(value, str) else value for value in values]
         self._outcomes.append((*values, time.time(), encode_text(source)))
         self._reports.append((outcome.json, encode_text(source)))
+        if outcome.references is not None:
+            key = encode_text(source)
+            self._forgotten.append((key,))
+            self._references += [(uid, key) for uid in outcome.references]
+            if outcome.instance_uids is not None:
+                self._renewed.append((*outcome.instance_uids, key))
         held = len(self._outcomes)
         if held >= _COMMIT_ENTRIES or time.monotonic() - self._committed > _COMMIT_SECONDS:
             self.flush()
@@ -162,6 +174,7 @@ class Ledger:
                     " SELECT id, ? FROM file WHERE source = ?",
                     self._reports,
                 )
+            self._write_references()
             execute(BEGIN, begun)
             self._connection.execute("COMMIT")
         except sqlite3.Error as cause:
@@ -169,9 +182,85 @@ class Ledger:
         finally:
             if self._connection.in_transaction:  # the next one could not begin
                 self._connection.rollback()
-        self._outcomes.clear()
-        self._reports.clear()
+        for held in (
+            self._outcomes,
+            self._reports,
+            self._forgotten,
+            self._references,
+            self._renewed,
+        ):
+            held.clear()
         self._committed = time.monotonic()
+
+    def _write_references(self) -> None:
+        execute = self._connection.executemany
+        if not self._forgotten:
+            return
+        for table in ("renewed", "reference"):
+            execute(
+                f"DELETE FROM {table} WHERE file = (SELECT id FROM file WHERE source = ?)",
+                self._forgotten,
+            )
+        execute(
+            "INSERT OR IGNORE INTO reference (file, uid) SELECT id, ? FROM file WHERE source = ?",
+            self._references,
+        )
+        execute(
+            "INSERT INTO renewed (file, old, new) SELECT id, ?, ? FROM file WHERE source = ?",
+            self._renewed,
+        )
+
+    def keep_references(self) -> None:
+        """Make the tables for references, if this ledger has none."""
+        self._connection.executescript(REFERENCE_SCHEMA)
+
+    def read_stale_references(self) -> Iterator[tuple[int, str, str, dict[str, str]]]:
+        """Yield (id, source, target, new UIDs by old ones) of results that refer to old UIDs.
+
+        An old UID that has become two new ones, because two sources had it, is left out.
+        """
+        self.flush()
+        self._connection.executescript("DROP TABLE IF EXISTS temp.stale")
+        self._connection.execute(  # what is entered meanwhile changes nothing here
+            "CREATE TEMP TABLE stale AS"
+            " SELECT file.id AS file, source, target, uid, min(new) AS new FROM reference"
+            " JOIN renewed ON renewed.old = reference.uid AND renewed.file <> reference.file"
+            " JOIN file ON file.id = reference.file"
+            " WHERE state IN ('done', 'left alone') AND target IS NOT NULL"
+            " GROUP BY file.id, uid HAVING count(DISTINCT new) = 1 ORDER BY file.id"
+        )
+        rows = self._connection.execute("SELECT * FROM temp.stale ORDER BY rowid")
+        for (number, source, target), group in groupby(rows, key=lambda row: row[:3]):
+            uids = {old: new for *_, old, new in group}
+            yield number, decode_value(source), decode_value(target), uids
+
+    def count_stale_references(self) -> int:
+        """Return how many results refer to instances of this ledger that have new UIDs."""
+        self.flush()
+        count: int = self._connection.execute(
+            "SELECT count(DISTINCT reference.file) FROM reference"
+            " JOIN renewed ON renewed.old = reference.uid AND renewed.file <> reference.file"
+            " JOIN file ON file.id = reference.file WHERE state IN ('done', 'left alone')"
+        ).fetchone()[0]
+        return count
+
+    def enter_mapped(self, number: int, version: tuple[int, int], uids: Mapping[str, str]) -> None:
+        """Enter that the references of a result were mapped.
+
+        Args:
+            number: id of the source.
+            version: size of the result and the time of its last change.
+            uids: new UIDs by old ones.
+        """
+        execute = self._connection.execute
+        execute(
+            "UPDATE file SET target_size = ?, target_modified = ? WHERE id = ?", (*version, number)
+        )
+        for old, new in uids.items():
+            execute(
+                "UPDATE OR REPLACE reference SET uid = ? WHERE file = ? AND uid = ?",
+                (new, number, old),
+            )
 
     def give_back(self, sources: Iterable[str]) -> None:
         """Enter sources as pending: their conversion was not started, or was abandoned."""

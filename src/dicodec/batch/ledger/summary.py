@@ -25,6 +25,9 @@ class Summary:
         salvaged: converted sources that were damaged.
         skipped: number of skipped sources by reason.
         failed: number of failed sources by error code.
+        stale_references: results that refer to instances of the batch by SOP Instance UIDs that
+            these have no longer.
+        mapped_references: results whose references were mapped to the new UIDs.
         bytes_before, bytes_after: sizes of the sources and results of all converted or already
             right files.
         seconds: duration of the run.
@@ -40,6 +43,8 @@ class Summary:
     salvaged: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    stale_references: int = 0
+    mapped_references: int = 0
     bytes_before: int = 0
     bytes_after: int = 0
     seconds: float = 0

@@ -13,6 +13,14 @@ LEDGER_NAME = ".dicodec-ledger.sqlite"
 """Default name of a ledger, in the output folder, or beside the sources if they are replaced."""
 
 APPLICATION, VERSION = 0x64694C31, 1
+REFERENCE_SCHEMA = """
+CREATE TABLE IF NOT EXISTS renewed (file INTEGER PRIMARY KEY, old TEXT NOT NULL, new TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS by_old ON renewed (old);
+CREATE TABLE IF NOT EXISTS reference (file INTEGER NOT NULL, uid TEXT NOT NULL,
+    PRIMARY KEY (file, uid)) WITHOUT ROWID;
+"""
+"""Tables of runs whose results may get new SOP Instance UIDs: which did, and who refers to what."""
+
 SCHEMA = f"""
 CREATE TABLE run (
     number INTEGER PRIMARY KEY,
@@ -110,6 +118,8 @@ class FileOutcome:
 
     Attributes:
         json: report or error of the source, as one line of JSON.
+        instance_uids: SOP Instance UIDs of source and result, if they differ.
+        references: UIDs of the instances that it refers to; None if nobody looked.
     """
 
     state: State
@@ -127,6 +137,8 @@ class FileOutcome:
     error_kind: str | None = None
     error_text: str | None = None
     seconds: float | None = None
+    instance_uids: tuple[str, str] | None = None
+    references: tuple[str, ...] | None = None
 
     @classmethod
     def of_error(cls, error: DicodecError, attempts: int = 1) -> Self:
@@ -151,6 +163,11 @@ class FileOutcome:
         )
 
 
+OUTCOME_COLUMNS = tuple(
+    name for name in FileOutcome.__slots__ if name not in {"json", "instance_uids", "references"}
+)
+"""Fields of an outcome that are columns of the table `file`."""
+
 BEGIN = """
 INSERT INTO file (source, target, state, run, position, source_size, source_modified)
 VALUES (?, ?, 'running', ?, ?, ?, ?)
@@ -166,8 +183,7 @@ END = (
             "target": "target = ifnull(?, target)",
             "source_size": "source_size = ifnull(?, source_size)",
         }.get(name, f"{name} = ?")
-        for name in FileOutcome.__slots__
-        if name != "json"
+        for name in OUTCOME_COLUMNS
     )
     + ", finished = ? WHERE source = ?"
 )

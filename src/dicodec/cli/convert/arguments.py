@@ -58,6 +58,11 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true",
         help="go on with an earlier run: leave out files that its ledger has as done")  # fmt: skip
     add(
+        "--map-references",
+        action="store_true",
+        help="have references between results follow the new SOP Instance UIDs of lossy ones",
+    )
+    add(
         "--digests",
         action="store_true",
         help="write SHA-256 digests of sources and results to the ledger",

@@ -30,6 +30,7 @@ def _is_batch(arguments: argparse.Namespace) -> bool:
         len(sources) > _MANY
         or arguments.resume
         or arguments.digests
+        or arguments.map_references
         or any(setting is not None for setting in asked)
         or any(holds_many(path) for path in sources)
     )

@@ -208,10 +208,10 @@ def _check_instance_is_named(options: ConversionOptions) -> None:
 
 
 def user_tags(conversion: Conversion) -> frozenset[int]:
-    """Return the attributes that the caller sets, removes, or has in another character set."""
+    """Return the attributes that the caller sets, removes, maps, or has in another charset."""
     options = conversion.options
     names = *options.remove_attributes, *(name for name, _ in options.set_attributes)
-    tags_of_user = frozenset(map(editable_tag, names))
+    tags_of_user = frozenset(map(editable_tag, names)) | conversion.referring
     if options.charset is None:
         return tags_of_user
     from dicodec.conversion.edits.text_encoding import text_tags

@@ -152,6 +152,7 @@ class Conversion:
         edits: the attributes that change; all others stay as they are.
         options: the caller's options.
         workers: threads for frames; the result does not depend on their number.
+        referring: attributes whose references are mapped to other instances.
     """
 
     file: DicomFile
@@ -160,3 +161,4 @@ class Conversion:
     edits: tuple[Edit, ...]
     options: ConversionOptions
     workers: int
+    referring: frozenset[int] = frozenset()

@@ -101,6 +101,13 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
         )
     if summary.salvaged:
         lines.append(f"  damaged, and salvaged: {summary.salvaged}")
+    if summary.mapped_references:
+        lines.append(f"  references mapped to new UIDs: {summary.mapped_references} results")
+    if summary.stale_references:
+        lines.append(
+            f"  warning: {summary.stale_references} results refer to images that have new UIDs "
+            "now; --map-references maps them, with --resume also those that are done"
+        )
     if summary.given_back:
         lines.append(f"  listed, and not done: {summary.given_back}")
     lines += [

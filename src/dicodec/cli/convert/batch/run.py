@@ -30,6 +30,7 @@ from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.source_names import is_archive, is_object_url, parse_object_url
+from dicodec.options import ConversionOptions
 from dicodec.service.ending_signals import find_ending_signals
 
 if TYPE_CHECKING:
@@ -88,15 +89,25 @@ def _parse_work_options(arguments: argparse.Namespace) -> WorkOptions:
         from dicodec.batch.policy.policy import load_policy
 
         load_policy(arguments.policy)  # an error in it is reported once, here
+    options = parse_options(arguments)
     return WorkOptions(
-        options=parse_options(arguments),
+        options=options,
         policy=arguments.policy,
         # A dry run may have no output.
         layout=None if arguments.output is None else arguments.layout,
         in_place=arguments.in_place,
         dry_run=arguments.dry_run,
         digests=arguments.digests,
+        references=_may_renew_uids(options, arguments),
     )
+
+
+def _may_renew_uids(options: ConversionOptions, arguments: argparse.Namespace) -> bool:
+    """Whether results may be other images, with new SOP Instance UIDs."""
+    lossy = options.lossy or options.rescale_to_8bit or options.salvage is not None
+    settings = (options.quality, options.near, options.ratio, options.psnr)
+    asked = lossy or any(setting is not None for setting in settings)
+    return not options.keep_uid and (asked or arguments.policy is not None)
 
 
 def _parse_sources(arguments: argparse.Namespace, result: str | None) -> list[NamedSource]:
@@ -125,18 +136,21 @@ def _find_output(arguments: argparse.Namespace) -> tuple[str | None, str | None]
 def _parse_batch_options(
     arguments: argparse.Namespace, sources: list[NamedSource], folder: str | None, *, named: bool
 ) -> BatchOptions:
+    settings = {
+        name: getattr(arguments, name) for name in ("resume", "skip_existing", "map_references")
+    }
     if folder is None:
-        return BatchOptions(None, arguments.resume, arguments.skip_existing)
+        return BatchOptions(None, **settings)
     if is_object_url(folder):
         parse_object_url(folder)
-        return BatchOptions(folder, arguments.resume, arguments.skip_existing)
+        return BatchOptions(folder, **settings)
     if any(_is_same(root.path, folder) for root in sources):
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
     if named and not os.path.isdir(folder):  # noqa: PTH112 - it never raises
         raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
     if not arguments.dry_run:
         make_folder(folder)
-    return BatchOptions(make_absolute(folder), arguments.resume, arguments.skip_existing)
+    return BatchOptions(make_absolute(folder), **settings)
 
 
 def _is_same(path: str, other: str) -> bool:
