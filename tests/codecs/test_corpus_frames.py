@@ -37,6 +37,7 @@ def _frames(path: Path) -> tuple[str, list[Samples]]:
         int(dataset.PixelRepresentation),
         int(dataset.get("PlanarConfiguration", 0) or 0),
         int(dataset.get("NumberOfFrames", 1) or 1),
+        lossy=dataset.get("LossyImageCompression") == "01",
     )
     syntax = find_by_uid(dataset.file_meta.TransferSyntaxUID)
     assert syntax is not None

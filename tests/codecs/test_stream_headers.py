@@ -29,14 +29,14 @@ FACTS = [
     ("jpeg-extended", "8", "extended sequential DCT", 8, False),
     ("jpeg-extended", "16/10", "extended sequential DCT", 12, False),
     ("jpeg-lossless", "16/10", "lossless, selection value 1", 10, True),
-    ("jpeg-ls", "16/12 signed", "JPEG-LS lossless", 12, True),
+    ("jpeg-ls", "16/12 signed", "JPEG-LS lossless", 16, True),
     ("jpeg-ls-near", "16/12", "JPEG-LS near-lossless, NEAR 2", 12, False),
     ("jpeg2000-lossless", "16/12 signed", "5-3 reversible", 12, True),
     ("jpeg2000", "16/12", "9-7 irreversible", 12, False),
     ("htj2k-lossless", "32", "5-3 reversible", 32, True),
     ("htj2k", "8", "9-7 irreversible", 8, False),
-    ("jpegxl-lossless", "16/10", "Modular", 10, None),
-    ("jpegxl", "16/12", "VarDCT, XYB", 12, False),
+    ("jpegxl-lossless", "16/10", "Modular", 16, None),
+    ("jpegxl", "16/12", "VarDCT, XYB", 16, False),
     ("jpegxl", "rgb 8", "VarDCT, XYB", 8, False),
 ]
 # fmt: on

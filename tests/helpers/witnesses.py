@@ -61,12 +61,14 @@ class WitnessResult:
         detail: the witness's own words.
         facts: what the witness reads in the header, named as in ImagePixelDescription, and
             transfer_syntax.
+        given: the samples with the bits above Bits Stored as the witness gives them.
     """
 
     samples: Samples | None
     outcome: Outcome
     detail: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    given: Samples | None = None
 
 
 WITNESSES = ("pydicom", "gdcm", "dcmtk")
@@ -124,8 +126,9 @@ class _Server:
             answer = self._ask({"path": str(path.resolve()), "samples": str(target)})
             if answer["outcome"] != Outcome.READ:
                 return WitnessResult(None, Outcome(answer["outcome"]), answer["detail"])
-            samples = canonical(np.load(target), answer["facts"])
-        return WitnessResult(samples, Outcome.READ, "", answer["facts"])
+            given = np.load(target)
+        samples = canonical(given, answer["facts"])
+        return WitnessResult(samples, Outcome.READ, "", answer["facts"], given)
 
     def _ask(self, request: dict[str, str]) -> dict[str, Any]:
         process = self._running()
@@ -241,7 +244,9 @@ def _read_with_dcmtk(path: Path) -> WitnessResult:
             return WitnessResult(None, Outcome.REFUSED, words)
         result = _server("pydicom").read(target)
     facts = {**result.facts, "transfer_syntax": syntax}
-    return WitnessResult(result.samples, result.outcome, result.detail or words, facts)
+    return WitnessResult(
+        result.samples, result.outcome, result.detail or words, facts, result.given
+    )
 
 
 def _transfer_syntax(path: Path) -> str:

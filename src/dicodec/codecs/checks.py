@@ -48,6 +48,20 @@ def encoding(kind: str) -> Iterator[None]:
         raise EncodeError(f"the {kind} encoder failed: {cause}") from cause
 
 
+def predictive_precision(image: ImagePixelDescription) -> int:
+    """Return the precision that lossless JPEG and JPEG-LS code samples with so that all read them.
+
+    Signed samples take the whole word, their sign extended: GDCM, DCMTK and dicom-rs do not extend
+    it, and show 4095 for -1 of 12 bits. A precision of 8 or less is of samples in a byte each for
+    GDCM and dicom-rs (JPEG-LS) or shown scaled (lossless JPEG), so two bytes have 9 at least; and
+    GDCM, DCMTK (JPEG-LS) and dicom-rs (lossless JPEG) take none below 8. Others have the precision
+    of Bits Stored, with which JPEG-LS is smallest: 8-bit samples with 16 take 3 % more.
+    """
+    if image.signed:
+        return image.bits_allocated
+    return max(image.bits_stored, 8 if image.bits_allocated == 8 else 9)
+
+
 def encode_exactly(
     attempts: Iterable[Callable[[], bytes]],
     samples: Samples,

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 import imagecodecs
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.checks import check_containers, check_encodable, encoding
+from dicodec.codecs.checks import (
+    check_containers,
+    check_encodable,
+    encoding,
+    predictive_precision,
+)
 from dicodec.errors import InvalidOptionError, UnsupportedImageError
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.pixels import bits
@@ -121,7 +126,7 @@ class ExtendedEncoder:
 
 @dataclass(frozen=True, slots=True)
 class LosslessEncoder:
-    """Process 14 (.57; .70 with selection value 1): lossless, 2 to 16 bits.
+    """Process 14 (.57; .70 with selection value 1): lossless; see `predictive_precision`.
 
     Attributes:
         predictor: selection value, 1 to 7.
@@ -148,7 +153,7 @@ class LosslessEncoder:
         """Return the stream of one frame: see `Encoder`."""
         self.encoded_description(image)
         bits.check_range(samples, image)
-        precision = max(image.bits_stored, 2)
+        precision = predictive_precision(image)
         if image.samples_per_pixel == 1:
             colorspace = "GRAYSCALE"
         else:

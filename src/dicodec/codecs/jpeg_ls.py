@@ -16,6 +16,7 @@ from dicodec.codecs.checks import (
     decoding,
     describe_plain,
     encoding,
+    predictive_precision,
 )
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
@@ -68,11 +69,11 @@ class JpegLsDecoder:
 
 @dataclass(frozen=True, slots=True)
 class JpegLsEncoder:
-    """Writes JPEG-LS with Bits Stored as the precision.
+    """Writes JPEG-LS; for the precision see `predictive_precision`.
 
-    JPEG-LS knows no sign: signed samples are coded as the bits of their two's complement. With
-    NEAR, a coded sample may move by that much, which is harmless except at the ends of the signed
-    range, because 32767 + 1 would be -32768: such samples are refused.
+    JPEG-LS knows no sign: signed samples are coded as the words of their two's complement. With
+    NEAR, a coded sample may move by that much, which is harmless everywhere but at the ends of the
+    signed range, where 32767 + 1 would be -32768: such samples are refused.
 
     Attributes:
         near: 0 for lossless; else the largest error of a sample.
@@ -106,7 +107,10 @@ class JpegLsEncoder:
         bits.check_range(samples, image)
         if self.near and image.signed:
             self._check_ends(samples, image)
-        precision = max(image.bits_stored, 2)
+        precision = predictive_precision(image)
+        if self.near and not image.signed:
+            # Samples may move past Bits Stored where the stream has more bits.
+            precision = max(image.bits_stored, 2)
         coded = bits.mask(samples, precision)
         with encoding("JPEG-LS"):
             try:

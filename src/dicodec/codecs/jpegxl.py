@@ -41,6 +41,9 @@ from dicodec.pixels import bits
 # effort 1 from its palette of colors.
 LOSSLESS_EFFORT, LOSSY_EFFORT = 1, 5
 FAULTY_EFFORT = 1
+# By what the distance shrinks for each bit that samples do not use; libjxl takes none below 0.01.
+DARKER = 0.73
+LEAST_DISTANCE = 0.01
 
 _JPEG = JpegDecoder()
 
@@ -104,9 +107,11 @@ class JpegXlDecoder:
 
 @dataclass(frozen=True, slots=True)
 class JpegXlLosslessEncoder:
-    """Writes Modular JPEG XL without a color transform (.110), with Bits Stored as the precision.
+    """Writes Modular JPEG XL without a color transform (.110), the precision being Bits Allocated.
 
-    JPEG XL knows no sign: signed samples are coded as the bits of their two's complement.
+    dicom-rs and pydcm ask decoders for samples of 8 or 16 bits, which libjxl and jxl-oxide scale
+    from any other precision: 31 of 12 bits would be 496. A CT takes 1 % more with 16 bits than
+    with 12. JPEG XL knows no sign: signed samples are coded as the words of their two's complement.
 
     Attributes:
         effort: 1 (fast) to 9.
@@ -129,8 +134,8 @@ class JpegXlLosslessEncoder:
         """Return the stream of one frame: see `Encoder`."""
         self.encoded_description(image)
         bits.check_range(samples, image)
-        coded = bits.mask(samples, image.bits_stored)
-        encode = partial(self._encode, coded, image.bits_stored)
+        coded = bits.mask(samples, image.bits_allocated)
+        encode = partial(self._encode, coded, image.bits_allocated)
         if self.effort > FAULTY_EFFORT:
             return encode(self.effort)
         efforts = (self.effort, self.effort + 1)
@@ -156,6 +161,13 @@ class JpegXlLosslessEncoder:
 @dataclass(frozen=True, slots=True)
 class JpegXlLossyEncoder:
     """Writes VarDCT JPEG XL (.112); color is coded as XYB.
+
+    The result has 8 or 16 bits stored: dicom-rs and pydcm ask decoders for so many, and get samples
+    of any other precision scaled. Values stay as they are, so those of 12 bits are dark for the
+    model of vision that decides what may be lost. Where they are, they are coded as linear light,
+    in which dark samples weigh more, and at a smaller distance, so that the error is that of a
+    stream of 12 bits: within 20 %, measured with 10 to 14 bits at qualities 30 to 95. Above, the
+    least distance that libjxl takes ends it, at a mean error of 0.1 to 0.4 % of the range.
 
     Attributes:
         quality: 1 to 100; see `distance`.
@@ -190,27 +202,31 @@ class JpegXlLossyEncoder:
         )
         check_containers(image, "JPEG XL")
         color = image.samples_per_pixel == 3
+        bits_stored = 8 if image.bits_stored <= 8 else 16
         return replace(
             image,
             photometric_interpretation="XYB" if color else image.photometric_interpretation,
             planar_configuration=0,
-            high_bit=image.bits_stored - 1,
+            bits_allocated=bits_stored,
+            bits_stored=bits_stored,
+            high_bit=bits_stored - 1,
         )
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        self.encoded_description(image)
+        precision = self.encoded_description(image).bits_stored
         bits.check_range(samples, image)
+        unused = precision - image.bits_stored
         with encoding("JPEG XL"):
             stream = imagecodecs.jpegxl_encode(
-                bits.narrow(samples, image.bits_stored),
+                bits.narrow(samples, precision),
                 effort=self.effort,
-                distance=self.distance,
+                distance=max(self.distance * DARKER**unused, LEAST_DISTANCE),
                 lossless=False,
-                bitspersample=image.bits_stored,
+                bitspersample=precision,
                 planar=False,
                 # 16-bit samples would pass for linear light, and dark ones lose their detail.
-                transfer="SRGB",
+                transfer="LINEAR" if unused else "SRGB",
                 numthreads=self.threads,
             )
         return bytes(stream)

@@ -58,8 +58,7 @@ def stream_contradictions(
                 f"their {precision or stored} bits are read as {_SIGN[image.signed]}",
             )
         )
-    least = 2 if stream.kind in {"jpeg", "jpeg-ls"} else 1  # ISO/IEC 10918-1, 14495-1
-    if precision is not None and precision != max(stored, least):
+    if precision is not None and not _holds(stream, precision, stored):
         found.append(
             Contradiction(
                 "BitsStored",
@@ -70,3 +69,15 @@ def stream_contradictions(
             )
         )
     return tuple(found)
+
+
+def _holds(stream: StreamDescription, precision: int, stored: int) -> bool:
+    """Whether a precision is one that samples of Bits Stored are coded with.
+
+    What JPEG-LS and the lossless processes of JPEG and JPEG XL give back are the words that were
+    coded, whatever the precision, and readers need whole ones. JPEG 2000 and the DCT are of their
+    precision (PS3.5 8.2.1, 8.2.4).
+    """
+    lossless = stream.kind in {"jpeg", "jpegxl"} and stream.lossless is not False
+    words = lossless or stream.kind == "jpeg-ls"
+    return precision == stored or (words and precision > stored)

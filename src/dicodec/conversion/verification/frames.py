@@ -141,7 +141,7 @@ def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -
     else:
         expected, wanted = decoded_frames(source, threads)
     compare = _of_whole_frames(_sample_comparison(expected, wanted, made, threads), source)
-    return _compare(compare, pixels.result, pixels.frames, bound, workers)
+    return _compare(compare, wanted, pixels.frames, bound, workers)
 
 
 def verify_same_samples(one: DicomFile, two: DicomFile, bound: int, workers: int) -> Verification:
