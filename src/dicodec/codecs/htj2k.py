@@ -17,11 +17,13 @@ from dicodec.codecs.jpeg2000 import (
     make_rate,
 )
 from dicodec.codecs.rate import Rate
+from dicodec.codecs.sample_notes import PSNR_TOLERANCE
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
+from dicodec.pixels.metrics import measure_errors
 
 __all__ = ["Htj2kEncoder", "decoder", "encoder"]
 
@@ -29,6 +31,8 @@ SMALLEST_RESOLUTION = 64  # pixels, PS3.5 10.18.1
 DEFAULT_DECOMPOSITIONS = 5
 # Below the first OpenJPH runs out of bits, above the second nothing is left of the image.
 FINEST_STEP, COARSEST_STEP = 0.0001, 0.5
+
+_RETRIES = 3
 
 _PHOTOMETRIC = MONOCHROME | {"RGB", "YBR_FULL"}
 
@@ -45,8 +49,8 @@ class Htj2kEncoder:
         small_resolution: refuse an image whose smallest resolution would have a side of more than
             64 pixels, as .202 demands; others are long and thin.
         mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
-        rate: the goal of a lossy stream. OpenJPH takes only a step size: PSNR is within a
-            few decibels.
+        rate: what a lossy stream has to reach. OpenJPH takes only a step size, which is within a
+            few decibels of a PSNR; one that is asked for is measured.
     """
 
     lossless: bool = True
@@ -82,9 +86,24 @@ class Htj2kEncoder:
             return self._encode_bits(samples, image)
         if self.lossless:
             return self._encode(samples, image, None)
-        return self.rate.encode(
-            lambda psnr: self._encode(samples, image, find_step(psnr)), samples, image
-        )
+        return self.rate.encode(lambda psnr: self._encode_at(psnr, samples, image), samples, image)
+
+    def _encode_at(self, psnr: float, samples: Samples, image: ImagePixelDescription) -> bytes:
+        """Encode with the step for a PSNR, and, where that is asked for, a finer one if need be."""
+        stream = self._encode(samples, image, find_step(psnr))
+        if self.rate.ratio is not None or self.rate.psnr is None:
+            return stream
+        finer = psnr
+        for _ in range(_RETRIES):
+            with encoding("HTJ2K"):
+                # OpenJPH wraps lossy samples that leave the range, OpenJPEG clamps them.
+                decoded = np.asarray(imagecodecs.jpeg2k_decode(stream, planar=False))
+            reached = measure_errors(samples, decoded).find_psnr((1 << image.bits_stored) - 1)
+            if reached is None or reached >= psnr - PSNR_TOLERANCE:
+                break
+            finer += psnr - reached
+            stream = self._encode(samples, image, find_step(finer))
+        return stream
 
     def _uses_mct(self, image: ImagePixelDescription) -> bool:
         return self.mct and image.photometric_interpretation == "RGB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -172,11 +173,13 @@ class Jpeg2000Encoder:
         psnr: float | None,
         resolutions: int | None,
     ) -> bytes:
+        level: Any = psnr  # a PSNR, which need not be whole, whatever the type says
+        if psnr is not None and self.rate.ratio is None:
+            level = round(psnr)
         with encoding("JPEG 2000"):
             stream = imagecodecs.jpeg2k_encode(
                 bits.narrow(samples, image.bits_stored),
-                # The level is a PSNR; whole decibels are fine enough.
-                None if psnr is None else round(psnr),
+                level,
                 codecformat="J2K",
                 planar=False,
                 bitspersample=image.bits_stored,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from threading import Lock
 
 from dicodec.model.image import ImagePixelDescription
+
+RATIO_TOLERANCE = 0.1
+"""Share of the compression ratio that was asked for by which a result may miss it in silence."""
+PSNR_TOLERANCE = 1.0
+"""dB by which a frame may miss, in silence, the PSNR that was asked for."""
 
 
 class SampleNotes:
@@ -17,6 +23,7 @@ class SampleNotes:
         self.clipped = 0
         """Samples that a lossy process had brought past Bits Stored, and that were clipped."""
         self._lowest = self._highest = 0
+        self._least_psnr = math.inf
 
     def note_masked(self, count: int) -> None:
         """Note samples whose words had more bits set than the sample's."""
@@ -29,6 +36,18 @@ class SampleNotes:
             self.clipped += count
             self._lowest = min(self._lowest, lowest)
             self._highest = max(self._highest, highest)
+
+    def note_psnr(self, reached: float) -> None:
+        """Note the PSNR in dB that a lossy frame has."""
+        with self._lock:
+            self._least_psnr = min(self._least_psnr, reached)
+
+    def list_missed_psnr(self, asked: float | None) -> list[str]:
+        """Return what the user should know if a frame misses the PSNR that was asked for."""
+        if asked is None or self._least_psnr >= asked - PSNR_TOLERANCE:
+            return []
+        reached = f"the PSNR of a frame is {self._least_psnr:.1f} dB"
+        return [f"{reached}, and {asked:g} dB was asked for: the encoder reaches no more"]
 
     def list_warnings(self, image: ImagePixelDescription) -> list[str]:
         """Return the warnings for the user."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from dicodec.codecs.sample_notes import SampleNotes
+from dicodec.codecs.sample_notes import RATIO_TOLERANCE, SampleNotes
 from dicodec.conversion.edits.plan_edits import plan_edits
 from dicodec.conversion.frames.first_pass import complete_plan
 from dicodec.conversion.frames.pipeline import PipelineResult, Progress, run_plan
@@ -48,7 +48,7 @@ from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import FileSource, OpenSource
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
-from dicodec.rules.targets import target_syntax
+from dicodec.rules.targets import takes, target_syntax
 
 _NO_REFERENCES: Mapping[str, str] = MappingProxyType({})
 
@@ -366,6 +366,7 @@ class _Attempt:
         notes = SampleNotes()
         result = run_plan(conversion, out, self._request.progress, notes)
         self._warn_of_samples(notes, conversion)
+        self._warn_of_missed_rate(notes, conversion, result)
         self._add_oddities(result.oddities)
         self._measure(result, out, started)
         if conversion.options.verify:
@@ -392,6 +393,22 @@ class _Attempt:
                 "file of its own, the result has the samples alone",
             )
         self._report.warnings += warnings
+
+    def _warn_of_missed_rate(
+        self, notes: SampleNotes, conversion: Conversion, result: PipelineResult
+    ) -> None:
+        """Warn if the result is not as large, or as near its source, as the caller asked for."""
+        pixels, asked = conversion.plan.pixels, conversion.options.ratio
+        if pixels is not None:
+            self._report.warnings += notes.list_missed_psnr(pixels.psnr)
+        if asked is None or not result.encoded_size or not takes(conversion.plan.target, "ratio"):
+            return
+        ratio = result.native_size / result.encoded_size
+        if abs(ratio / asked - 1) > RATIO_TOLERANCE:
+            self._report.warnings.append(
+                f"the compression ratio is {ratio:.1f}, and {asked:g} was asked for: the encoder "
+                "comes no nearer"
+            )
 
     def _write_by_gdcm(self, conversion: Conversion, out: BinaryIO) -> None:
         from dicodec.conversion.gdcm.conversion import convert_by_gdcm

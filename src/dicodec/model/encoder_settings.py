@@ -14,7 +14,7 @@ class EncoderSettings:
             distance of 1; for lossy JPEG 2000 and HTJ2K a PSNR of 30 dB + quality / 4 over the
             range of values that a frame really has.
         near: JPEG-LS NEAR, the largest error of a sample, 0 to 255, default 2.
-        ratio: lossy JPEG 2000 and HTJ2K: native size by compressed size, reached or passed if
+        ratio: lossy JPEG 2000 and HTJ2K: native size by compressed size, reached within a tenth if
             the codec can. Comes before `psnr`, and that before `quality`.
         psnr: lossy JPEG 2000 and HTJ2K: decibels; the peak is the range of Bits Stored.
         photometric: Photometric Interpretation wanted inside the stream: "RGB" keeps RGB if

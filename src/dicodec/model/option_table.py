@@ -246,12 +246,12 @@ _ROWS = (
     ),
     Option(
         "ratio", Number(1, 1000, whole=False), "compression ratio to reach",
-        "HTJ2K comes as near as it can",
+        "A result that misses it by more than a tenth has a warning",
         metavar="R", targets=_BY_RATE, permits_loss=True,
     ),
     Option(
         "psnr", Number(20, 110, whole=False), "peak signal-to-noise ratio to reach, in dB",
-        "Not beside `--ratio`",
+        "Not beside `--ratio`. A result that misses it by more than 1 dB has a warning",
         metavar="DB", targets=_BY_RATE, permits_loss=True,
     ),
     Option(

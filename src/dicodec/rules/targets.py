@@ -71,6 +71,11 @@ def may_be_valid_as(source: TransferSyntax, target: TransferSyntax) -> bool:
     return target.name in _MAY_BE_VALID_AS.get(source.name, set())
 
 
+def takes(target: TransferSyntax, setting: str) -> bool:
+    """Whether an option says how much may be lost in a target."""
+    return setting in QUALITY_SETTINGS.get(target.name, ())
+
+
 def may_lose(options: ConversionOptions, target: TransferSyntax) -> bool:
     """Whether the caller permits loss in a target: in words, or by a setting that it takes."""
     settings = QUALITY_SETTINGS.get(target.name, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -76,7 +77,24 @@ def _frame_work(
     def transcode(frame: int) -> Buffer:
         return encoder.encode(decode(frame), pixels.prepared)
 
-    return transcode
+    def transcode_and_measure(frame: int) -> Buffer:
+        samples = decode(frame)
+        stream = encoder.encode(samples, pixels.prepared)
+        assert notes is not None, "somebody asked"
+        notes.note_psnr(_psnr(samples, codec.decode(stream, pixels.result), pixels.prepared))
+        return stream
+
+    if pixels.psnr is None or notes is None:
+        return transcode
+    codec = with_threads(find_decoder(plan.target), threads)
+    return transcode_and_measure
+
+
+def _psnr(samples: Samples, decoded: Samples, image: ImagePixelDescription) -> float:
+    from dicodec.pixels.metrics import measure_errors
+
+    reached = measure_errors(samples, decoded).find_psnr((1 << image.bits_stored) - 1)
+    return math.inf if reached is None else reached
 
 
 def _repacked(stream: bytes, stated: ImagePixelDescription) -> bytes:

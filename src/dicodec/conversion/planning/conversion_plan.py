@@ -66,6 +66,7 @@ class PixelPlan:
         derived: in words, why the result is another image although nothing lossy encoded it.
         own_steps: by a frame's number, steps that bring its samples to `decoded` before the steps
             that all frames take; frames that are in it already are left out.
+        psnr: the goal of each lossy frame, in dB; None if the caller asked for none.
     """
 
     stated: ImagePixelDescription
@@ -84,6 +85,7 @@ class PixelPlan:
     overlays: tuple[EmbeddedOverlay, ...] = ()
     derived: str = ""
     own_steps: Mapping[int, Route] = field(default_factory=dict)
+    psnr: float | None = None
 
     @classmethod
     def moved(cls, image: ImagePixelDescription, table: str) -> PixelPlan:

@@ -35,7 +35,13 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import decide_color_space
-from dicodec.rules.targets import also_valid_as, idle_settings, may_be_valid_as, may_lose
+from dicodec.rules.targets import (
+    also_valid_as,
+    idle_settings,
+    may_be_valid_as,
+    may_lose,
+    takes,
+)
 
 if TYPE_CHECKING:
     from dicodec.conversion.planning.photometric_planner import PhotometricPlanner
@@ -357,6 +363,7 @@ class PixelPlanner:
             overlays=colors.find_embedded_overlays(stream, self._file.number),
             derived="; ".join([one.text for one in steps if one.rounds and one.bits is not None]),
             own_steps=own_steps,
+            psnr=self._options.psnr if takes(self._target, "psnr") else None,
         )
         return self._plan_of(Action.TRANSCODE, pixels)
 
