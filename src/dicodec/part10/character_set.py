@@ -206,6 +206,8 @@ def _decode_extended(
             else:
                 lower = invoked
             continue
+        if lower.width == 2 and chr(byte) in delimiters and _ends_run(raw, position, lower):
+            lower = repertoire.lower
         row = upper if byte >= 0x80 else lower
         width = 1 if byte <= 0x20 or row is None else row.width
         code = raw[position : position + width]
@@ -222,6 +224,21 @@ def _decode_extended(
         else:
             text.append(row.decode(code))
     return "".join(text)
+
+
+def _ends_run(raw: bytes, position: int, row: _Set) -> bool:
+    """Whether a delimiter among characters of two bytes is one, and not half of a character.
+
+    Text returns to the initial set before a delimiter (PS3.5 6.1.2.5.3); some writers of Japanese
+    names do not. The byte is a delimiter if the characters that it would begin are not all ones.
+    """
+    end = position
+    while end < len(raw) and 0x20 < raw[end] < 0x80:
+        end += 1
+    run = raw[position:end]
+    return len(run) % 2 == 1 or any(
+        row.decode(run[at : at + 2]) == "\ufffd" for at in range(0, len(run), 2)
+    )
 
 
 def _encode_extended(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
 
-from dicodec.errors import LimitExceededError
+from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.part10.character_set import decode_surely
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dictionary import find_vr
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker, walk_items
+from dicodec.part10.dictionary import find_private_vr, find_vr
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import format_tag
 
 UTF_8 = "ISO_IR 192"
@@ -25,10 +26,12 @@ def find_misdeclared_text(data_set: DataSet) -> list[Oddity]:
     """
     stated = data_set.text(tags.SPECIFIC_CHARACTER_SET)
     first: ElementSpan | None = None
-    for span, raw, vr, character_set in _texts(data_set, stated):
+    for span, raw, vr, own in _texts(data_set):
+        if vr == _UNKNOWN:
+            continue
         if not _is_text(raw, UTF_8, vr):
             return []
-        if first is None and not _is_text(raw, character_set, vr):
+        if first is None and not _is_text(raw, stated if own is None else own, vr):
             first = span
     if first is None:
         return []
@@ -37,21 +40,46 @@ def find_misdeclared_text(data_set: DataSet) -> list[Oddity]:
     return [Oddity("misdeclared-character-set", text, first.start)]
 
 
-def find_unreadable_text(
+@dataclass(slots=True)
+class TextUnderCharacterSet:
+    """The text of a data set that another Specific Character Set would be wrong for.
+
+    Attributes:
+        unreadable: tags of top level elements with bytes that it does not have.
+        changed: tags of top level elements that would read otherwise.
+        unknown: tags of private elements that may hold text; nobody knows their VR.
+    """
+
+    unreadable: list[int] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    unknown: list[int] = field(default_factory=list)
+
+
+def judge_character_set(
     data_set: DataSet, character_set: str, left_out: Container[int]
-) -> list[int]:
-    """Return the tags of top level elements with text that is not in a character set.
+) -> TextUnderCharacterSet:
+    """Return the text that would be lost or changed under another character set.
 
     Args:
         data_set: as it is read.
-        character_set: the value of Specific Character Set to check.
+        character_set: the new value of Specific Character Set.
         left_out: tags of elements that will not be there, or not as they are.
     """
-    found: dict[int, None] = {}
-    for span, raw, vr, stated in _texts(data_set, character_set):
-        if span.tag not in left_out and not _is_text(raw, stated, vr):
-            found[span.tag] = None
-    return [*found]
+    found = TextUnderCharacterSet()
+    stated = data_set.text(tags.SPECIFIC_CHARACTER_SET)
+    for span, raw, vr, own in _texts(data_set):
+        if span.tag in left_out or own is not None or stated == character_set:
+            continue
+        if vr == _UNKNOWN:
+            if looks_like_text(raw, stated):
+                found.unknown.append(span.tag)
+        elif not _is_text(raw, character_set, vr):
+            found.unreadable.append(span.tag)
+        elif _is_text(raw, stated, vr) and decode_surely(raw, stated, vr) != decode_surely(
+            raw, character_set, vr
+        ):
+            found.changed.append(span.tag)
+    return found
 
 
 def _is_text(raw: bytes, character_set: str, vr: str) -> bool:
@@ -63,29 +91,55 @@ def _is_text(raw: bytes, character_set: str, vr: str) -> bool:
 
 
 def _texts(
-    data_set: DataSet, character_set: str, depth: int = 0
-) -> Iterator[tuple[ElementSpan, bytes, str, str]]:
-    """Yield text beyond ASCII, in sequences too: span, value, VR and character set.
+    data_set: DataSet, own: str | None = None, depth: int = 0
+) -> Iterator[tuple[ElementSpan, bytes, str, str | None]]:
+    """Yield text beyond ASCII, in sequences too: top level span, value, VR and character set.
+
+    The VR is "UN" for a private element that nobody knows. The character set is None if it is that
+    of the top level, which no item around the text replaces.
 
     Raises:
         LimitExceededError: sequences are nested deeper than the limit.
     """
     if depth > data_set.limits.nesting_depth:
         raise LimitExceededError("sequences are nested too deep")
-    walker = Walker(data_set.source, data_set.limits)
-    for span in data_set.elements:
-        vr = known_vr(data_set, span)
-        if vr in TEXT and span.length:
+    for span, vr in find_vrs(data_set):
+        if vr == "SQ":
+            for inner in _items(data_set, span):
+                stated = inner.find(tags.SPECIFIC_CHARACTER_SET) is not None
+                inner_set = inner.text(tags.SPECIFIC_CHARACTER_SET) if stated else own
+                for _, raw, inner_vr, text_set in _texts(inner, inner_set, depth + 1):
+                    yield span, raw, inner_vr, text_set
+        elif vr in TEXT or (vr == _UNKNOWN and may_be_text(span)):
             raw = data_set.value(span.tag) or b""
             if not raw.isascii() or b"\x1b" in raw:
-                yield span, raw, vr, character_set
-        elif vr == "SQ" and span.length:
-            encoding = data_set.find_encoding(span)
-            for item in walk_items(data_set.source, span, encoding, limits=data_set.limits):
-                end = item.value + item.length
-                spans = list(walker.elements(item.value, end, encoding, depth=1))
-                inner = DataSet(data_set.source, encoding, spans, data_set.limits)
-                yield from _texts(inner, character_set_of(inner, character_set), depth + 1)
+                yield span, raw, vr, own
+
+
+def _items(data_set: DataSet, span: ElementSpan) -> Iterator[DataSet]:
+    """Yield the items of a sequence; none if what is stated as UN is not one."""
+    try:
+        yield from data_set.items(span.tag)
+    except (MalformedFileError, TruncatedFileError):
+        if span.vr != _UNKNOWN:
+            raise
+
+
+def may_be_text(span: ElementSpan) -> bool:
+    """Whether a private element of unknown VR is short enough for text that people read."""
+    return bool(span.tag & 0x10000) and not span.undefined and span.length <= _LONGEST_UNKNOWN_TEXT
+
+
+def looks_like_text(raw: bytes, character_set: str) -> bool:
+    """Whether bytes beyond ASCII can be text that somebody wrote in a character set."""
+    bare = raw.rstrip(b"\0 ")
+    controls = any(byte < 0x20 and byte not in _CONTROLS_OF_TEXT for byte in bare)
+    return len(bare) > 1 and not controls and _is_text(bare, character_set, "UT")
+
+
+_UNKNOWN = "UN"
+_LONGEST_UNKNOWN_TEXT = 1 << 16
+_CONTROLS_OF_TEXT = frozenset(b"\t\n\f\r\x1b")
 
 
 def character_set_of(data_set: DataSet, around: str) -> str:
@@ -94,10 +148,23 @@ def character_set_of(data_set: DataSet, around: str) -> str:
     return around if span is None else data_set.text(tags.SPECIFIC_CHARACTER_SET)
 
 
-def known_vr(data_set: DataSet, span: ElementSpan) -> str:
-    """Return the VR that an element states, or has by the dictionary; "UN" if it is unknown."""
-    if span.tag in PIXEL_DATA_TAGS:
-        return "OW"
-    if span.vr or data_set.find_encoding(span).explicit_vr:
-        return span.vr
-    return find_vr(span.tag) or "UN"
+def find_vrs(data_set: DataSet) -> Iterator[tuple[ElementSpan, str]]:
+    """Yield each element with the VR that it states, or has by the dictionaries; "UN" if unknown.
+
+    The dictionaries also decide for elements that are stated as UN.
+    """
+    creators: dict[int, str] = {}
+    for span in data_set.elements:
+        tag = span.tag
+        if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
+            creators[tag] = data_set.text(tag)
+        vr: str | None = span.vr
+        if tag in PIXEL_DATA_TAGS:
+            vr = "OW"
+        elif span.vr in {"", _UNKNOWN}:
+            private = tag & 0x10000
+            creator = creators.get(tag & 0xFFFF0000 | (tag & 0xFFFF) >> 8, "")
+            vr = find_private_vr(creator, tag) if private else find_vr(tag)
+            if private and tag in creators:
+                vr = "LO"
+        yield span, vr or _UNKNOWN

@@ -29,7 +29,7 @@ from dicodec.part10.dictionary import parse_tag
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, format_tag
 from dicodec.part10.image_attributes import read_stated_attributes
 from dicodec.part10.values import encode_user_value
-from dicodec.repair.character_sets import UTF_8, find_unreadable_text
+from dicodec.repair.character_sets import UTF_8, judge_character_set
 from dicodec.rules.image_edits import image_edits, statistics_edits
 from dicodec.rules.photometric_edits import PALETTE_TAGS
 
@@ -65,14 +65,14 @@ def plan_edits(
     edits: list[Edit] = [*file.corrections]
     if plan.pixels is not None:
         edits += _pixel_edits(file, plan, plan.pixels, options)
-    wanted = user_edits(file.data_set, options, encoding)
+    wanted = user_edits(file.data_set, options, encoding, warnings)
     left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
     edits += nested_pixel_edits(file, plan.target, encoding, warnings, left_out)
     if options.charset is not None:
         from dicodec.conversion.edits.text_encoding import utf_8_edits
 
         own = {edit.tag for edit in wanted}
-        edits = utf_8_edits(file.data_set, options.charset, edits, encoding, own)
+        edits = utf_8_edits(file.data_set, options.charset, edits, encoding, warnings, own)
     edits += wanted
     return tuple({edit.tag: edit for edit in edits}.values())
 
@@ -120,9 +120,15 @@ def _pixel_edits(
 
 
 def user_edits(
-    data_set: DataSet, options: ConversionOptions, encoding: DataSetEncoding
+    data_set: DataSet, options: ConversionOptions, encoding: DataSetEncoding, warnings: list[str]
 ) -> list[Edit]:
     """Return the edits that the caller asks for.
+
+    Args:
+        data_set: the source.
+        options: the caller's options.
+        encoding: of the result.
+        warnings: takes warnings of the edits.
 
     Raises:
         InvalidOptionError: an attribute does not exist, cannot hold the text, or follows from the
@@ -136,7 +142,7 @@ def user_edits(
     )
     if options.charset is not None:
         character_set = UTF_8
-    _check_text(data_set, options, edits, wanted)
+    _check_text(data_set, options, edits, wanted, warnings)
     signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
     for tag, text in wanted.items():
         vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
@@ -145,25 +151,41 @@ def user_edits(
 
 
 def _check_text(
-    data_set: DataSet, options: ConversionOptions, removed: list[Edit], wanted: Mapping[int, str]
+    data_set: DataSet,
+    options: ConversionOptions,
+    removed: list[Edit],
+    wanted: Mapping[int, str],
+    warnings: list[str],
 ) -> None:
-    """Check that text which stays as it is can be read in the character set of the result.
+    """Check that text which stays as it is reads the same in the character set of the result.
+
+    Text that the stated character set does not have may be put right by another one.
 
     Raises:
-        InvalidOptionError: Specific Character Set is set or removed, and it cannot.
+        InvalidOptionError: Specific Character Set is set or removed, and text would be lost.
     """
     changed = {edit.tag for edit in removed} | wanted.keys()
     if tags.SPECIFIC_CHARACTER_SET not in changed or options.charset is not None:
         return
     stated = wanted.get(tags.SPECIFIC_CHARACTER_SET, "")
-    if lost := find_unreadable_text(data_set, stated, changed):
-        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        raise InvalidOptionError(
-            f"the text of {format_tag(lost[0])}{more} is not in "
-            + (stated or "the default repertoire"),
-            attribute="SpecificCharacterSet",
-            hint='`charset="utf-8"` re-encodes all text',
-        )
+    judged = judge_character_set(data_set, stated, changed)
+    name = stated or "the default repertoire"
+    for lost, what in (
+        (judged.unreadable, f"is not in {name}"),
+        (judged.changed, f"would read otherwise in {name}"),
+    ):
+        if lost:
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            raise InvalidOptionError(
+                f"the text of {format_tag(lost[0])}{more} {what}",
+                attribute="SpecificCharacterSet",
+                hint='`charset="utf-8"` re-encodes all text, `charset="FROM:utf-8"` if its stated '
+                "character set is wrong",
+            )
+    if judged.unknown:
+        from dicodec.conversion.edits.text_encoding import unknown_text_warning
+
+        warnings.append(unknown_text_warning([*map(format_tag, judged.unknown)]))
 
 
 def check_user_edits(options: ConversionOptions) -> None:

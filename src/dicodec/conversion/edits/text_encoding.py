@@ -7,27 +7,35 @@ the element, and nothing is written.
 from __future__ import annotations
 
 import io
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from dicodec.conversion.edits.nested_pixels import encode_native_items
-from dicodec.errors import InvalidOptionError, MalformedFileError
+from dicodec.errors import InvalidOptionError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import Limits
 from dicodec.part10.character_set import decode_surely, is_character_set
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.edit_bytes import encode_item_header
-from dicodec.part10.elements import PIXEL_DATA_TAGS, Walker
-from dicodec.part10.encoding import DataSetEncoding, format_tag
+from dicodec.part10.edit_bytes import encode_element_header, encode_item_header
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker, items_state_vrs
+from dicodec.part10.encoding import (
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    DataSetEncoding,
+    format_tag,
+)
 from dicodec.part10.source import BytesSource
+from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS
 from dicodec.part10.writer import ElementWriter
 from dicodec.repair.character_sets import (
     TEXT,
     UTF_8,
     character_set_of,
     find_misdeclared_text,
-    known_vr,
+    find_vrs,
+    looks_like_text,
+    may_be_text,
 )
 
 
@@ -60,15 +68,19 @@ def utf_8_edits(
     charset: str,
     edits: Iterable[Edit],
     encoding: DataSetEncoding,
+    warnings: list[str],
     left_out: Container[int] = (),
 ) -> list[Edit]:
     """Return edits that have all text in UTF-8, those that were decided already among them.
+
+    Text stated as UN gets the VR that the dictionaries have for it, and so does a sequence.
 
     Args:
         data_set: the source.
         charset: see `declared_character_set`.
         edits: changes made anyway; their text is in the source's character set.
         encoding: of the result.
+        warnings: private elements that may hold text, and whose VR nobody knows, are named here.
         left_out: tags of elements that the result does not have.
 
     Raises:
@@ -79,25 +91,33 @@ def utf_8_edits(
     if declared is None and find_misdeclared_text(data_set):
         declared = UTF_8
     stated = data_set.text(tags.SPECIFIC_CHARACTER_SET)
-    to_utf_8 = _ToUtf8(declared or stated, declared, encoding, data_set.limits)
+    unknown: list[str] = []
+    to_utf_8 = _ToUtf8(declared or stated, declared, encoding, data_set.limits, unknown)
     changed = {edit.tag: to_utf_8.edit(edit) for edit in edits}
-    for span in data_set.elements:
-        vr = known_vr(data_set, span)
-        if span.tag in changed or span.tag in left_out or not span.length:
-            continue
-        if vr in TEXT:
-            value = to_utf_8.value(data_set.value(span.tag) or b"", span.tag, vr)
-            if value is not None:
-                changed[span.tag] = SetAttribute(span.tag, vr, value)
-        elif vr == "SQ":
-            raw, source = data_set.raw(span), data_set.find_encoding(span)
-            items = encode_native_items(raw, source, encoding, data_set)
-            new = tuple(map(to_utf_8.item, items))
-            if new != items:
-                changed[span.tag] = SetSequence(span.tag, new)
+    for edit in to_utf_8.edits(data_set, {*changed, *_present(data_set, left_out)}):
+        changed[edit.tag] = edit
     if stated != UTF_8:
         changed[tags.SPECIFIC_CHARACTER_SET] = _STATED
+    if unknown:
+        warnings.append(unknown_text_warning(unknown))
     return list(changed.values())
+
+
+def unknown_text_warning(places: list[str]) -> str:
+    """Return the warning that private elements may hold text that is not re-encoded.
+
+    Args:
+        places: their tags, by path.
+    """
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return (
+        f"{places[0]}{more} may hold text in the former character set, because the VR of private "
+        "elements is not known; the bytes are kept"
+    )
+
+
+def _present(data_set: DataSet, tags_in_question: Container[int]) -> list[int]:
+    return [span.tag for span in data_set.elements if span.tag in tags_in_question]
 
 
 def text_tags(edits: Iterable[Edit]) -> set[int]:
@@ -106,7 +126,7 @@ def text_tags(edits: Iterable[Edit]) -> set[int]:
         edit.tag
         for edit in edits
         if isinstance(edit, SetAttribute)
-        and (edit.vr in TEXT or edit.tag == tags.SPECIFIC_CHARACTER_SET)
+        and (edit.vr in {*TEXT, "UN"} or edit.tag == tags.SPECIFIC_CHARACTER_SET)
     }
 
 
@@ -120,14 +140,71 @@ class _ToUtf8:
     Attributes:
         character_set: of its text.
         declared: that of all text, over the stated one; None for the stated one.
-        encoding: of the elements.
+        encoding: of the elements of the result.
         limits: bounds on walking.
+        unknown: takes the paths of private elements that may hold text.
+        path: to the item, with a dot at its end.
     """
 
     character_set: str
     declared: str | None
     encoding: DataSetEncoding
     limits: Limits
+    unknown: list[str]
+    path: str = ""
+
+    def edits(self, data_set: DataSet, left_out: Container[int]) -> Iterator[Edit]:
+        """Yield the edits that have the text of one level, and below it, in UTF-8.
+
+        Args:
+            data_set: the level, in any encoding.
+            left_out: tags of elements to leave as they are.
+        """
+        for span, vr in find_vrs(data_set):
+            if span.tag in left_out or not span.length:
+                continue
+            if vr in TEXT:
+                value = self.value(data_set.value(span.tag) or b"", span.tag, vr)
+                if value is not None:
+                    yield self._set(span.tag, vr, value)
+            elif vr == "SQ":
+                items = self._items(data_set, span)
+                new = tuple(
+                    self._in_item(span.tag, number).item(item) for number, item in enumerate(items)
+                )
+                if new != items:
+                    yield SetSequence(span.tag, new)
+            elif vr == "UN" and may_be_text(span):
+                raw = data_set.value(span.tag) or b""
+                if not raw.isascii() and looks_like_text(raw, self.character_set):
+                    self.unknown.append(f"{self.path}{format_tag(span.tag)}")
+
+    def _set(self, tag: int, vr: str, value: bytes) -> SetAttribute:
+        """Return an edit of text; what is too long for its VR's length field becomes UN."""
+        row = VALUE_REPRESENTATIONS[vr]
+        if self.encoding.explicit_vr and not row.long_form and len(value) > SHORT_FORM_LIMIT:
+            vr, value = "UN", value + row.padding * (len(value) % 2)  # PS3.5 6.2.2
+        return SetAttribute(tag, vr, value)
+
+    def _in_item(self, tag: int, number: int) -> _ToUtf8:
+        return replace(self, path=f"{self.path}{format_tag(tag)}[{number}].")
+
+    def _items(self, data_set: DataSet, span: ElementSpan) -> tuple[bytes, ...]:
+        """Return the items of a sequence in the encoding of the result; none of UN that is not one.
+
+        Raises:
+            MalformedFileError, TruncatedFileError: a sequence that is stated as such is not one.
+        """
+        if span.vr != "UN":
+            encoding = data_set.find_encoding(span)
+            return encode_native_items(data_set.raw(span), encoding, self.encoding, data_set)
+        content = data_set.source.read(span.value, span.length)
+        inner = EXPLICIT_LITTLE if items_state_vrs(content) else IMPLICIT_LITTLE
+        raw = encode_element_header(span.tag, "SQ", len(content), inner) + content
+        try:
+            return encode_native_items(raw, inner, self.encoding, data_set)
+        except (MalformedFileError, TruncatedFileError):
+            return ()
 
     def value(self, raw: bytes, tag: int, vr: str) -> bytes | None:
         """Return a value in UTF-8, unpadded; None if it is already."""
@@ -137,7 +214,7 @@ class _ToUtf8:
             name = self.character_set or "the default repertoire"
             raise MalformedFileError(
                 f"the text is not of the character set {name}",
-                attribute=format_tag(tag),
+                attribute=f"{self.path}{format_tag(tag)}",
                 hint='`charset="FROM:utf-8"` names the right one',
             ) from cause
         new = text.encode()
@@ -146,8 +223,11 @@ class _ToUtf8:
     def edit(self, edit: Edit) -> Edit:
         """Return an edit whose text is in UTF-8; bytes of attributes are so already."""
         if isinstance(edit, SetSequence):
-            items = (self.item(one) if isinstance(one, bytes) else one for one in edit.items)
-            return replace(edit, items=tuple(items))
+            items = tuple(
+                self._in_item(edit.tag, number).item(one) if isinstance(one, bytes) else one
+                for number, one in enumerate(edit.items)
+            )
+            return replace(edit, items=items)
         if isinstance(edit, SetAttribute) and edit.vr in TEXT and isinstance(edit.value, str):
             new = self.value(edit.value.encode("latin-1"), edit.tag, edit.vr)
             return edit if new is None else replace(edit, value=new)
@@ -170,22 +250,9 @@ class _ToUtf8:
         data_set = DataSet(source, self.encoding, spans, self.limits)
         stated = character_set_of(data_set, self.character_set)
         inner = replace(self, character_set=self.declared or stated)
-        edits: list[Edit] = []
-        for span in spans:
-            vr = known_vr(data_set, span)
-            if vr in TEXT and span.length:
-                value = inner.value(data_set.value(span.tag) or b"", span.tag, vr)
-                if value is not None:
-                    edits.append(SetAttribute(span.tag, vr, value))
-            elif vr == "SQ" and span.length:
-                items = encode_native_items(
-                    data_set.raw(span), self.encoding, self.encoding, data_set
-                )
-                new = tuple(map(inner.item, items))
-                if new != items:
-                    edits.append(SetSequence(span.tag, new))
-            elif span.tag == tags.SPECIFIC_CHARACTER_SET and stated != UTF_8:
-                edits.append(_STATED)
+        edits = [*inner.edits(data_set, {tags.SPECIFIC_CHARACTER_SET})]
+        if data_set.find(tags.SPECIFIC_CHARACTER_SET) is not None and stated != UTF_8:
+            edits.append(_STATED)
         if not edits:
             return content
         out = io.BytesIO()

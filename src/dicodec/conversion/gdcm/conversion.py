@@ -194,7 +194,7 @@ def _edits(conversion: Conversion, made: DicomFile) -> tuple[Edit, ...]:
         edits += lossy_edits(conversion.file.data_set, plan.target, options, ratio)
         edits += statistics_edits()
         edits += frame_type_edits(conversion.file.data_set, edits, plan.encoding)
-    edits += user_edits(made.data_set, options, plan.encoding)
+    edits += user_edits(made.data_set, options, plan.encoding, [])  # they warned of the source
     return tuple({edit.tag: edit for edit in edits}.values())
 
 
