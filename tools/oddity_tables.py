@@ -10,6 +10,7 @@ import argparse
 import io
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from dicodec import convert, inspect
@@ -168,7 +169,7 @@ def _standardized(content: bytes) -> str:
     return f"{repaired}; left: {_counted(left)}" if left else repaired
 
 
-def _counted(ids: list[str]) -> str:
+def _counted(ids: Sequence[str]) -> str:
     counts = Counter(ids)
     named = [
         name if count == 1 else f"{name} ({count if count <= MOST_NAMED else 'more'})"

@@ -6,7 +6,7 @@ import zlib
 from typing import BinaryIO
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import Limits
 from dicodec.part10.source import (
     SPOOL_SIZE,
@@ -58,7 +58,7 @@ def inflate_data_set(
         end -= len(inflater.unused_data)
         if source.size - end > 1 or source.read(end, 1).strip(b"\0"):
             text = f"{source.size - end} bytes after the deflated data set"
-            oddities.append(Oddity("bytes-after-deflate", text, end))
+            oddities.append(Oddity(OddityId.BYTES_AFTER_DEFLATE, text, end))
         return spool.as_source()
     except zlib.error as cause:
         spool.abandon()

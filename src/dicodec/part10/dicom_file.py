@@ -17,7 +17,7 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.transfer_syntax import (
     EXPLICIT_BE,
@@ -237,7 +237,7 @@ class _Opening:
         bare = "".join(char for char in self._stated if char.isdigit() or char == ".")
         if bare == self._stated.strip() and (syntax := find_by_uid(bare)) is not None:
             text = f"the Transfer Syntax UID is {self._stated!r}"
-            self._oddities.append(Oddity("blank-in-uid", text))
+            self._oddities.append(Oddity(OddityId.BLANK_IN_UID, text))
             self._stated, self._syntax = bare, syntax
 
     def _inflate(self, stack: ExitStack) -> tuple[ByteSource, int]:
@@ -261,7 +261,7 @@ class _Opening:
         encoding = self._find_encoding(source.read(start, _FIRST_ELEMENT), start)
         walked = self._walk_or_repair(source, start, encoding)
         if walked.data_set.encoding != encoding:  # the first bytes were misleading
-            self._oddities = [one for one in self._oddities if one.id != "other-encoding"]
+            self._oddities = [one for one in self._oddities if one.id != OddityId.OTHER_ENCODING]
         self._oddities += walked.oddities
         if walked.data_set.elements:
             return walked
@@ -284,7 +284,7 @@ class _Opening:
         seen = find_encoding(first, stated)
         if seen != stated and self._syntax is not None:
             text = f"the data set is in {seen}, but {stated} is stated"
-            self._oddities.append(Oddity("other-encoding", text, start))
+            self._oddities.append(Oddity(OddityId.OTHER_ENCODING, text, start))
         return seen
 
     def _walk_or_repair(
@@ -372,7 +372,9 @@ def _assume_native_syntax(
         )
     syntax = _SYNTAX_OF_ENCODING.get(encoding, IMPLICIT_LE)
     oddities.append(
-        Oddity("no-transfer-syntax", f"no Transfer Syntax UID; the data set is {syntax.name}")
+        Oddity(
+            OddityId.NO_TRANSFER_SYNTAX, f"no Transfer Syntax UID; the data set is {syntax.name}"
+        )
     )
     return syntax
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.encoding import (
@@ -204,7 +204,7 @@ class Walker:
                             offset=position,
                             attribute=format_tag(tag),
                         )
-                    self._note("pixel-data-truncated", "Pixel Data is cut short", position)
+                    self._note(OddityId.PIXEL_DATA_TRUNCATED, "Pixel Data is cut short", position)
                     self.missing = after - end
                     after = end
                 # As ElementSpan(...), in less than half the time.
@@ -281,7 +281,9 @@ class Walker:
                 attribute=format_tag(tag),
             )
         if vr == "UN" and self._explicit_inside(value):
-            self._note("explicit-in-un", f"{format_tag(tag)} is UN and holds explicit VRs", value)
+            self._note(
+                OddityId.EXPLICIT_IN_UN, f"{format_tag(tag)} is UN and holds explicit VRs", value
+            )
             encoding = EXPLICIT_LITTLE
         # That the items of a known sequence hold elements need not be proved.
         doubtful = tag != tags.PIXEL_DATA and (vr == "UN" or (vr == "" and find_vr(tag) != "SQ"))
@@ -325,9 +327,9 @@ class Walker:
             position += length
         self.missing = max(position - end, 0)
         if self.missing:
-            self._note("pixel-data-truncated", "the last fragment is cut short", end)
+            self._note(OddityId.PIXEL_DATA_TRUNCATED, "the last fragment is cut short", end)
         else:
-            self._note("no-delimiter", "Pixel Data ends without its delimiter", position)
+            self._note(OddityId.NO_DELIMITER, "Pixel Data ends without its delimiter", position)
         return min(position, end), end  # a part of the delimiter does not count
 
     def _is_short(self, position: int, end: int, encoding: DataSetEncoding) -> bool:
@@ -340,9 +342,9 @@ class Walker:
         follows = tag == ITEM and position + 9 + length <= end
         if not follows and (tag != SEQUENCE_DELIMITER or length):
             return False
-        if all(one.id != "short-fragment" for one in self.oddities):
+        if all(one.id != OddityId.SHORT_FRAGMENT for one in self.oddities):
             text = "a fragment has a byte more than it says"
-            self._note("short-fragment", text, position)
+            self._note(OddityId.SHORT_FRAGMENT, text, position)
         return True
 
     def _explicit_inside(self, value: int) -> bool:
@@ -373,14 +375,14 @@ class Walker:
     def _skip_delimiter(self, tag: int, position: int) -> None:
         if tag not in {ITEM_DELIMITER, SEQUENCE_DELIMITER}:
             raise MalformedFileError(f"{format_tag(tag)} outside of a sequence", offset=position)
-        self._note("stray-delimiter", "a delimiter outside of a sequence", position)
+        self._note(OddityId.STRAY_DELIMITER, "a delimiter outside of a sequence", position)
 
     def _only_zeros(self, position: int, end: int) -> bool:
         """Whether nothing but zeros follows, as in files that fill the blocks of a medium."""
         chunks = read_chunks(self._source, position, end)
         if any(chunk.count(0) < len(chunk) for chunk in chunks):
             return False
-        self._note("trailing-zeros", "zero bytes after the last element", position)
+        self._note(OddityId.TRAILING_ZEROS, "zero bytes after the last element", position)
         return True
 
     def _implicit_island(self, tag: int, length: int, value: int, end: int, position: int) -> None:
@@ -389,10 +391,12 @@ class Walker:
                 f"element {format_tag(tag)} has no value representation", offset=position
             )
         self._note(
-            "implicit-element", f"{format_tag(tag)} has no VR among elements that have", position
+            OddityId.IMPLICIT_ELEMENT,
+            f"{format_tag(tag)} has no VR among elements that have",
+            position,
         )
 
-    def _note(self, oddity: str, text: str, offset: int) -> None:
+    def _note(self, oddity: OddityId, text: str, offset: int) -> None:
         self.oddities.append(Oddity(oddity, text, offset))
 
 

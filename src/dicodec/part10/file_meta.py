@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dicodec.errors import LimitExceededError, MalformedFileError, NotDicomError, TruncatedFileError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.stream import JP2_START, JPEG_2000_START, JPEG_START
 from dicodec.part10.dictionary import find_vr
@@ -79,15 +79,15 @@ def read_head(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> FileHead:
         start = PREAMBLE_LENGTH + 4
     elif first[:4] == _PREFIX:
         start = 4
-        oddities.append(Oddity("no-preamble", "the prefix DICM comes without its preamble"))
+        oddities.append(Oddity(OddityId.NO_PREAMBLE, "the prefix DICM comes without its preamble"))
     elif guess_encoding(first) is not None:
         start = 0
-        oddities.append(Oddity("no-preamble", "no preamble and no prefix DICM"))
+        oddities.append(Oddity(OddityId.NO_PREAMBLE, "no preamble and no prefix DICM"))
     else:
         start = _find_start_behind_stray_bytes(source, first, oddities)
     elements, end = _read_group_2(source, start, oddities, limits)
     if not elements:
-        oddities.append(Oddity("no-file-meta", "no File Meta Information", start))
+        oddities.append(Oddity(OddityId.NO_FILE_META, "no File Meta Information", start))
     return FileHead(has_preamble, elements, end, tuple(oddities))
 
 
@@ -101,13 +101,15 @@ def _find_start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: l
     place = raw.find(_PREFIX_AND_GROUP)
     if place >= 0:
         text = f"the prefix DICM is at byte {place}, not at byte {PREAMBLE_LENGTH}"
-        oddities.append(Oddity("misplaced-prefix", text, place))
+        oddities.append(Oddity(OddityId.MISPLACED_PREFIX, text, place))
         return place + len(_PREFIX)
     for stray in range(1, _MOST_STRAY_BYTES):
         encoding = guess_encoding(raw[stray : stray + 16])
         if encoding is not None and _begins_surely(source, stray, encoding):
-            oddities.append(Oddity("no-preamble", "no preamble and no prefix DICM"))
-            oddities.append(Oddity("stray-bytes", f"{stray} bytes before the first element", 0))
+            oddities.append(Oddity(OddityId.NO_PREAMBLE, "no preamble and no prefix DICM"))
+            oddities.append(
+                Oddity(OddityId.STRAY_BYTES, f"{stray} bytes before the first element", 0)
+            )
             return stray
     raise NotDicomError(_name_format(first))
 
@@ -134,12 +136,12 @@ def _read_group_2(
     encoding = EXPLICIT_LITTLE
     if head[:2] == b"\x00\x02" and states_vr(head):
         encoding = EXPLICIT_BIG
-        oddities.append(Oddity("big-endian-file-meta", "group 2 is in big endian", start))
+        oddities.append(Oddity(OddityId.BIG_ENDIAN_FILE_META, "group 2 is in big endian", start))
     elif head[:2] != b"\x02\x00":
         return (), start
     elif not states_vr(head):
         encoding = IMPLICIT_LITTLE
-        oddities.append(Oddity("implicit-file-meta", "group 2 is in implicit VR", start))
+        oddities.append(Oddity(OddityId.IMPLICIT_FILE_META, "group 2 is in implicit VR", start))
     elements: list[MetaElement] = []
     position = start
     stated_end: int | None = None
@@ -160,12 +162,16 @@ def _read_group_2(
             elements.append(MetaElement(span.tag, span.vr or find_vr(span.tag) or "UN", value))
         position = span.end
     if stated_end is None:
-        oddities.append(Oddity("no-file-meta-length", "(0002,0000) is missing", start))
+        oddities.append(Oddity(OddityId.NO_FILE_META_LENGTH, "(0002,0000) is missing", start))
     elif stated_end != position:
         oddities.append(
-            Oddity("wrong-file-meta-length", f"group 2 ends {position - stated_end:+d} bytes "
-                   "from the end that (0002,0000) states", start)
-        )  # fmt: skip
+            Oddity(
+                OddityId.WRONG_FILE_META_LENGTH,
+                f"group 2 ends {position - stated_end:+d} bytes "
+                "from the end that (0002,0000) states",
+                start,
+            )
+        )
     return tuple(elements), position
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from dicodec.errors import MalformedFileError, MissingFrameError
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.stream import (
     JP2_START,
     JPEG_2000_START,
@@ -129,20 +129,26 @@ def assign_fragments(
         firsts = _assign_by_offsets(_parse_offsets("Q", extended[0]), starts, number_of_frames)
         if firsts is not None and firsts != list(range(len(starts))):
             oddities.append(
-                Oddity("extended-offset-table-fragments", "an Extended Offset Table comes with "
-                       "several fragments a frame")
-            )  # fmt: skip
+                Oddity(
+                    OddityId.EXTENDED_OFFSET_TABLE_FRAGMENTS,
+                    "an Extended Offset Table comes with several fragments a frame",
+                )
+            )
         elif firsts is not None and not _lengths_fit(_parse_offsets("Q", extended[1]), lengths):
             oddities.append(
-                Oddity("wrong-offset-table-lengths", "Extended Offset Table Lengths does not fit "
-                       "the fragments")
-            )  # fmt: skip
+                Oddity(
+                    OddityId.WRONG_OFFSET_TABLE_LENGTHS,
+                    "Extended Offset Table Lengths does not fit the fragments",
+                )
+            )
     if firsts is None and kind != "empty":
         oddities.append(
-            Oddity("wrong-offset-table", f"the {kind} offset table does not fit the fragments")
+            Oddity(
+                OddityId.WRONG_OFFSET_TABLE, f"the {kind} offset table does not fit the fragments"
+            )
         )
     if 0 in lengths:
-        oddities.append(Oddity("empty-fragment", "a fragment has no bytes"))
+        oddities.append(Oddity(OddityId.EMPTY_FRAGMENT, "a fragment has no bytes"))
         starts, lengths, firsts = _drop_empty(starts, lengths, firsts, number_of_frames)
     if firsts is None:
         firsts = _assign_by_counting(source, starts, lengths, number_of_frames, fragments_per_frame)
@@ -151,9 +157,11 @@ def assign_fragments(
         firsts = list(range(len(starts)))
     if len(firsts) != number_of_frames:
         oddities.append(
-            Oddity("wrong-number-of-frames", f"NumberOfFrames is {number_of_frames}, Pixel Data "
-                   f"holds {len(firsts)}")
-        )  # fmt: skip
+            Oddity(
+                OddityId.WRONG_NUMBER_OF_FRAMES,
+                f"NumberOfFrames is {number_of_frames}, Pixel Data holds {len(firsts)}",
+            )
+        )
     bounds = array("Q", [*firsts, len(starts)])
     return EncapsulatedFrames(starts, lengths, bounds, kind, tuple(oddities), told_apart=told_apart)
 

@@ -8,7 +8,7 @@ from itertools import count
 
 from dicodec.errors import MalformedFileError, MissingFrameError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity, Salvage
+from dicodec.model.findings import Oddity, OddityId, Salvage
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.option_table import FILL
 from dicodec.model.transfer_syntax import Storage, TransferSyntax
@@ -238,16 +238,16 @@ def _stray_tables(
             reason = f"without its {'lengths' if lengths is None else 'offsets'}"
         if reason:
             text = f"there is an Extended Offset Table {reason}"
-            found.append(Oddity("stray-offset-table", text, table.start))
+            found.append(Oddity(OddityId.STRAY_OFFSET_TABLE, text, table.start))
     if total is None:
         return found
     if frames is None:
         text = "there is a length of encapsulated Pixel Data, which is native"
-        return [*found, Oddity("wrong-total-length", text, total.start)]
+        return [*found, Oddity(OddityId.WRONG_TOTAL_LENGTH, text, total.start)]
     value = data_set.value(tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH) or b""
     stated = int.from_bytes(value, "little" if data_set.encoding.little_endian else "big")
     held = sum(frames.lengths)
     if not held - len(frames.lengths) <= stated <= held:  # a pad byte of each may be left out
         text = f"Encapsulated Pixel Data Value Total Length is {stated}, the fragments have {held}"
-        found.append(Oddity("wrong-total-length", text, total.start))
+        found.append(Oddity(OddityId.WRONG_TOTAL_LENGTH, text, total.start))
     return found

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import PHOTOMETRIC_INTERPRETATIONS, ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 
@@ -118,7 +118,7 @@ def _describe(
     high_bit = _read_or_assume(data_set, tags.HIGH_BIT, "HighBit", bits_stored - 1, oddities)
     if not bits_stored - 1 <= high_bit < bits_allocated:
         oddities.append(
-            Oddity("wrong-high-bit", f"HighBit is {high_bit}; taken as {bits_stored - 1}")
+            Oddity(OddityId.WRONG_HIGH_BIT, f"HighBit is {high_bit}; taken as {bits_stored - 1}")
         )
         high_bit = bits_stored - 1
     representation = _read_or_assume(
@@ -161,7 +161,7 @@ def _find_overlay_bits(
     for group, position in find_embedded_overlays(data_set.number, data_set.find):
         if is_within_samples(position, stored, high_bit):
             text = f"the overlay ({group:04X},xxxx) should lie in bit {position}, a sample's own"
-            oddities.append(Oddity("overlay-in-samples", text))
+            oddities.append(Oddity(OddityId.OVERLAY_IN_SAMPLES, text))
         elif position < allocated:
             found |= 1 << position
     return found
@@ -178,7 +178,9 @@ def _read_or_assume(
     if value is not None:
         return value
     if tag not in _ABSENT_FOR_FLOATING or data_set.find(tags.PIXEL_DATA):
-        oddities.append(Oddity("missing-attribute", f"{keyword} is missing; taken as {assumed}"))
+        oddities.append(
+            Oddity(OddityId.MISSING_ATTRIBUTE, f"{keyword} is missing; taken as {assumed}")
+        )
     return assumed
 
 
@@ -194,12 +196,16 @@ def _read_photometric_interpretation(
         meant = _SPELLINGS.get(_simplify(stated), stated)
         if meant != stated:
             oddities.append(
-                Oddity("misspelt-photometric-interpretation", f"{stated!r} is taken as {meant}")
+                Oddity(
+                    OddityId.MISSPELT_PHOTOMETRIC_INTERPRETATION, f"{stated!r} is taken as {meant}"
+                )
             )
         return meant
     assumed = "MONOCHROME2" if samples == 1 else "RGB"
     oddities.append(
-        Oddity("missing-attribute", f"PhotometricInterpretation is missing; taken as {assumed}")
+        Oddity(
+            OddityId.MISSING_ATTRIBUTE, f"PhotometricInterpretation is missing; taken as {assumed}"
+        )
     )
     return assumed
 
@@ -220,7 +226,9 @@ def _read_planar_configuration(
     if samples == 1:
         return 0
     if value not in {0, 1}:
-        oddities.append(Oddity("missing-attribute", "PlanarConfiguration is missing; taken as 0"))
+        oddities.append(
+            Oddity(OddityId.MISSING_ATTRIBUTE, "PlanarConfiguration is missing; taken as 0")
+        )
         return 0
     return value
 
@@ -238,7 +246,7 @@ def _read_number_of_frames(data_set: DataSet | _CorrectedDataSet, oddities: list
     if frames < 0:
         raise MalformedFileError(f"NumberOfFrames is {frames}", attribute="NumberOfFrames")
     if frames == 0:
-        oddities.append(Oddity("zero-frames", "NumberOfFrames is 0; taken as 1"))
+        oddities.append(Oddity(OddityId.ZERO_FRAMES, "NumberOfFrames is 0; taken as 1"))
     return max(frames, 1)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
@@ -270,9 +270,9 @@ class _Reencoder:
         try:
             made = converted_value(content, *names, self._source, self._target)
         except MalformedFileError as error:
-            self._note("unconverted-value", f"{text}: {error.message}", value)
+            self._note(OddityId.UNCONVERTED_VALUE, f"{text}: {error.message}", value)
             return None
-        self._note("value-of-another-kind", text, value)
+        self._note(OddityId.VALUE_OF_ANOTHER_KIND, text, value)
         return made
 
     def _drop_vrs(self, tag: int, content: bytes, value: int, level: Level, depth: int) -> bytes:
@@ -287,7 +287,9 @@ class _Reencoder:
         try:
             return self._reencode_explicit_items(content, value, level, depth)
         except (MalformedFileError, TruncatedFileError):
-            self._note("sequence-kept-as-un", f"{format_tag(tag)} cannot be read as items", value)
+            self._note(
+                OddityId.SEQUENCE_KEPT_AS_UN, f"{format_tag(tag)} cannot be read as items", value
+            )
             return content
 
     def _reencode_explicit_items(
@@ -317,7 +319,9 @@ class _Reencoder:
                     return header, self._reencode_explicit_items(content, value, level, depth)
             del oddities[noted:]
             self._note(
-                "sequence-kept-as-un", f"{format_tag(tag)} should be a sequence but is not", value
+                OddityId.SEQUENCE_KEPT_AS_UN,
+                f"{format_tag(tag)} should be a sequence but is not",
+                value,
             )
             return UN, content
         return header, b"".join(out)
@@ -343,7 +347,7 @@ class _Reencoder:
         if tag == tags.PIXEL_DATA and header.name in _FRAGMENTED:
             if self._target != EXPLICIT_LITTLE:
                 self._note(
-                    "encapsulated-outside-explicit-le",
+                    OddityId.ENCAPSULATED_OUTSIDE_EXPLICIT_LE,
                     f"{format_tag(tag)} is encapsulated in a data set of {self._target}",
                     position,
                 )
@@ -364,7 +368,7 @@ class _Reencoder:
             raise
         content = self._buffer[value : span.end]
         states_vrs = any(
-            note.id == "explicit-in-un" and note.offset == value for note in walker.oddities
+            note.id == OddityId.EXPLICIT_IN_UN and note.offset == value for note in walker.oddities
         )
         if states_vrs and not self._target.explicit_vr:
             inner = _Reencoder(
@@ -469,7 +473,9 @@ class _Reencoder:
             raise MalformedFileError(
                 f"{format_tag(tag)} outside of a sequence", offset=self._offset + position
             )
-        self._note("stray-delimiter", "a Sequence Delimitation Item outside a sequence", position)
+        self._note(
+            OddityId.STRAY_DELIMITER, "a Sequence Delimitation Item outside a sequence", position
+        )
 
     def _make_truncated_error(
         self, position: int, text: str, tag: int | None = None
@@ -480,7 +486,7 @@ class _Reencoder:
             attribute=None if tag is None else format_tag(tag),
         )
 
-    def _note(self, oddity: str, text: str, position: int) -> None:
+    def _note(self, oddity: OddityId, text: str, position: int) -> None:
         self._context.oddities.append(Oddity(oddity, text, self._offset + position))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.part10.character_set import decode_surely
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_private_vr, find_vr
@@ -37,7 +37,7 @@ def find_misdeclared_text(data_set: DataSet) -> list[Oddity]:
         return []
     name = f"of {stated}" if stated else "of the default repertoire, and no other is stated"
     text = f"the text of {format_tag(first.tag)} is not {name}; all text is UTF-8"
-    return [Oddity("misdeclared-character-set", text, first.start)]
+    return [Oddity(OddityId.MISDECLARED_CHARACTER_SET, text, first.start)]
 
 
 @dataclass(slots=True)

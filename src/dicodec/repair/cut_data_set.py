@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicodec.errors import TruncatedFileError
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import Limits
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker
@@ -27,7 +27,7 @@ def walk_to_the_cut(
         if not elements or all(span.tag not in PIXEL_DATA_TAGS for span in elements):
             return None
         text = f"the file ends after Pixel Data: {error.message}; what follows is lost"
-        walker.oddities.append(Oddity("elements-lost", text, error.offset))
+        walker.oddities.append(Oddity(OddityId.ELEMENTS_LOST, text, error.offset))
     return WalkedDataSet(
         DataSet(source, encoding, elements, limits),
         walker.fragment_starts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.part10.file_meta import begins_data_set
 from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import states_vr
@@ -36,20 +36,29 @@ def detect_deflate(source: ByteSource, start: int, oddities: list[Oddity], *, st
             continue
         if not stated:
             oddities.append(
-                Oddity("deflated", "the data set is deflated, although that is not stated", start)
+                Oddity(
+                    OddityId.DEFLATED,
+                    "the data set is deflated, although that is not stated",
+                    start,
+                )
             )
         if wrapper:
             oddities.append(
                 Oddity(
-                    "wrapped-deflate", f"the deflate stream has the header of a {wrapper} stream",
+                    OddityId.WRAPPED_DEFLATE,
+                    f"the deflate stream has the header of a {wrapper} stream",
                     start,
                 )
-            )  # fmt: skip
+            )
         return True
     # Only now: one deflate stream in 2,000 has the letters of a VR where an element has them.
     if stated and states_vr(head[:_ELEMENT]):
         oddities.append(
-            Oddity("not-deflated", "the data set is not deflated, although that is stated", start)
+            Oddity(
+                OddityId.NOT_DEFLATED,
+                "the data set is not deflated, although that is stated",
+                start,
+            )
         )
         return False
     return stated

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.errors import MalformedFileError
+from dicodec.model.findings import OddityId
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.other_kinds import converted_value, is_of_another_kind
 from dicodec.part10.source import ByteSource
@@ -90,7 +91,7 @@ class StandardForm(ReadableForm):
             return Leaf(vr, self._standard_text(header, vr, level))
         if header.length % 2 == 0 or header.padding:
             return Leaf(vr, None)
-        self._note("odd-length", f"has {header.length} bytes", header)
+        self._note(OddityId.ODD_LENGTH, f"has {header.length} bytes", header)
         end = header.value + header.length
         return Leaf(vr, [SourceRange(self._source, header.value, end), row.padding])
 
@@ -101,16 +102,20 @@ class StandardForm(ReadableForm):
         for entry in entries:
             if entry.tag & 0xFFFF == 0:
                 self._notes.add(
-                    "group-length", f"{format_tag(entry.tag)} is a group length", entry.start
+                    OddityId.GROUP_LENGTH, f"{format_tag(entry.tag)} is a group length", entry.start
                 )
             elif entry.tag in kept:
                 self._notes.add(
-                    "duplicate-element", f"{format_tag(entry.tag)} is there again", entry.start
+                    OddityId.DUPLICATE_ELEMENT,
+                    f"{format_tag(entry.tag)} is there again",
+                    entry.start,
                 )
             else:
                 if entry.tag < previous:
                     self._notes.add(
-                        "unordered-element", f"{format_tag(entry.tag)} is out of order", entry.start
+                        OddityId.UNORDERED_ELEMENT,
+                        f"{format_tag(entry.tag)} is out of order",
+                        entry.start,
                     )
                 kept[entry.tag] = entry
                 previous = max(previous, entry.tag)
@@ -134,7 +139,7 @@ class StandardForm(ReadableForm):
         if not value_fits(known, header.tag, len(made), made, level.character_set):
             return None
         text = f"is stated as {header.vr}, and the dictionary has {known}"
-        self._note("value-of-another-kind", text, header)
+        self._note(OddityId.VALUE_OF_ANOTHER_KIND, text, header)
         return Leaf(known, [made])
 
     def _standard_vr(self, header: ElementHeader, level: TreeLevel) -> str:
@@ -151,12 +156,14 @@ class StandardForm(ReadableForm):
         if header.vr == "UN":
             if not fits:
                 return "UN"
-            self._note("known-un", f"is stated as UN and is {known}", header)
+            self._note(OddityId.KNOWN_UN, f"is stated as UN and is {known}", header)
             return known
         if fits and same_kind(header.vr, known):
-            self._note("wrong-vr", f"is stated as {header.vr} and is {known}", header)
+            self._note(OddityId.WRONG_VR, f"is stated as {header.vr} and is {known}", header)
             return known
-        self._note("other-vr", f"is stated as {header.vr}, and the dictionary has {known}", header)
+        self._note(
+            OddityId.OTHER_VR, f"is stated as {header.vr}, and the dictionary has {known}", header
+        )
         return header.vr
 
     def _standard_text(
@@ -169,16 +176,16 @@ class StandardForm(ReadableForm):
         tail = value[len(bare) :]
         right = value
         if (b"\0" in tail) if vr != "UI" else tail not in {b"", b"\0"}:
-            self._note("wrong-padding", f"is not padded as {vr} is", header)
+            self._note(OddityId.WRONG_PADDING, f"is not padded as {vr} is", header)
             right = bare
         elif len(value) % 2:
-            self._note("odd-length", f"has {len(value)} bytes", header)
+            self._note(OddityId.ODD_LENGTH, f"has {len(value)} bytes", header)
         fault = text_faults(vr, header.tag, bare, level.character_set)
         if fault:
-            self._note("illegal-value", fault, header)
+            self._note(OddityId.ILLEGAL_VALUE, fault, header)
         if len(right) % 2:
             right += pad
         return None if right == value else [right]
 
-    def _note(self, oddity: str, text: str, header: ElementHeader) -> None:
+    def _note(self, oddity: OddityId, text: str, header: ElementHeader) -> None:
         self._notes.add(oddity, f"{format_tag(header.tag)} {text}", header.start)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model.findings import OddityId
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import (
     ITEM,
@@ -52,7 +53,7 @@ class ElementHeader(NamedTuple):
         length: bytes of the value; 0 if it is undefined.
         undefined: whether the length field says FFFFFFFF.
         encoding: that the header is in.
-        oddity: id of the header's oddity; "" if the plain reader takes it too.
+        oddity: the header's oddity; None if the plain reader takes it too.
         padding: bytes after the value that its length does not count.
     """
 
@@ -63,7 +64,7 @@ class ElementHeader(NamedTuple):
     length: int
     undefined: bool
     encoding: DataSetEncoding
-    oddity: str = ""
+    oddity: OddityId | None = None
     padding: int = 0
 
     @property
@@ -135,7 +136,9 @@ class HeaderReader:
             if not self._suspicious(direct, previous) or self._proved(direct, end, encoding):
                 return direct
             if direct.length % 2 and self._proved(
-                padded := direct._replace(padding=1, oddity="uncounted-pad-byte"), end, encoding
+                padded := direct._replace(padding=1, oddity=OddityId.UNCOUNTED_PAD_BYTE),
+                end,
+                encoding,
             ):
                 return padded
         others = [
@@ -246,15 +249,15 @@ class HeaderReader:
             other = EXPLICIT_BIG if stated.little_endian else EXPLICIT_LITTLE
             swapped = self._read(position, end, other)
             if swapped is not None:
-                yield swapped._replace(oddity="other-byte-order")
+                yield swapped._replace(oddity=OddityId.OTHER_BYTE_ORDER)
         elif encoding.explicit_vr:
             for long_form in (True, False) if letters.isalpha() else (False, True):
                 if not long_form or raw[11:]:
                     header = self._explicit(raw, "", position, stated, long_form=long_form)
-                    yield header._replace(oddity="illegal-vr")
+                    yield header._replace(oddity=OddityId.ILLEGAL_VR)
         implicit = self._read(position, end, IMPLICIT_LITTLE)
         if implicit is not None and encoding.explicit_vr:
-            yield implicit._replace(oddity="implicit-element")
+            yield implicit._replace(oddity=OddityId.IMPLICIT_ELEMENT)
 
     def _proved(
         self,
@@ -270,13 +273,13 @@ class HeaderReader:
         """
         if header.undefined:
             return self.delimiter_at(header.value, header.encoding)[0] in {ITEM, SEQUENCE_DELIMITER}
-        last = header.tag in PIXEL_DATA_TAGS or header.oddity == "illegal-vr"
+        last = header.tag in PIXEL_DATA_TAGS or header.oddity == OddityId.ILLEGAL_VR
         if last and header.length and header.end == end:
             return True  # no other length would end with the file
         readings = [_Reading(encoding)]
         if header.encoding != encoding:
             readings.append(_Reading(header.encoding))
-        if header.oddity == "illegal-vr":  # one such element may be followed by another
+        if header.oddity == OddityId.ILLEGAL_VR:  # one such element may be followed by another
             letters = self.bytes_at(header.start + 4, 2)
             long_form = header.value - header.start == 12
             readings.append(_Reading(header.encoding, letters, long_form))
@@ -355,11 +358,11 @@ def _header(
     )
 
 
-def _oddity(header: ElementHeader, encoding: DataSetEncoding, *, wrong: bool) -> str:
+def _oddity(header: ElementHeader, encoding: DataSetEncoding, *, wrong: bool) -> OddityId | None:
     if not encoding.explicit_vr:
-        return "explicit-element"
+        return OddityId.EXPLICIT_ELEMENT
     size = header.value - header.start
-    return "wrong-length-field" if (size == 12) == wrong else ""
+    return OddityId.WRONG_LENGTH_FIELD if (size == 12) == wrong else None
 
 
 def _fits(header: ElementHeader, end: int) -> bool:

@@ -7,8 +7,11 @@ understand every byte; the standard form is what a strict reader takes (forms.py
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
+from dicodec.model.findings import OddityId
 from dicodec.model.limits import Limits
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.edit_bytes import encode_element_header
@@ -104,7 +107,7 @@ class ElementTree:
         if header.oddity:
             text = _TEXTS[header.oddity].format(format_tag(header.tag))
             self._notes.add(header.oddity, text, position)
-            self.knows_more |= header.oddity == "explicit-element"
+            self.knows_more |= header.oddity == OddityId.EXPLICIT_ELEMENT
         if header.undefined:
             if header.tag == tags.PIXEL_DATA:
                 return self._fragments(header, end, place.target)
@@ -156,7 +159,7 @@ class ElementTree:
             return self._unknown_undefined(header, end, place)
         if stated not in {"SQ", ""}:
             self._notes.add(
-                "undefined-length",
+                OddityId.UNDEFINED_LENGTH,
                 f"{format_tag(header.tag)} is {stated} and has an undefined length",
                 header.start,
             )
@@ -206,7 +209,7 @@ class ElementTree:
             items = self._items.items(header, end, inside, bounded=False)
         if not bounded:
             self._notes.add(
-                "wrong-sequence-length",
+                OddityId.WRONG_SEQUENCE_LENGTH,
                 f"{format_tag(header.tag)} has length {header.length}, which does not end with its "
                 "items",
                 header.start,
@@ -262,7 +265,7 @@ class ElementTree:
         The value is all that lies before the delimiter, the fragments' headers included.
         """
         self._notes.add(
-            "fragments-outside-pixel-data",
+            OddityId.FRAGMENTS_OUTSIDE_PIXEL_DATA,
             f"{format_tag(header.tag)} holds fragments, which only Pixel Data may hold",
             header.start,
         )
@@ -342,14 +345,14 @@ class ElementTree:
 
     def _note_unknown_sequence(self, header: ElementHeader) -> None:
         text = f"{format_tag(header.tag)} is a sequence and stated as UN"
-        self._notes.add("sequence-as-un", text, header.start)
+        self._notes.add(OddityId.SEQUENCE_AS_UN, text, header.start)
 
 
-_TEXTS = {
-    "explicit-element": "{} states its VR among elements that do not",
-    "implicit-element": "{} has no VR among elements that have",
-    "illegal-vr": "{} has a VR that there is not",
-    "wrong-length-field": "{} has a length field of another size than its VR's",
-    "other-byte-order": "{} is in the other byte order",
-    "uncounted-pad-byte": "{} is followed by a pad byte that its length does not count",
+_TEXTS: Mapping[str, str] = {
+    OddityId.EXPLICIT_ELEMENT: "{} states its VR among elements that do not",
+    OddityId.IMPLICIT_ELEMENT: "{} has no VR among elements that have",
+    OddityId.ILLEGAL_VR: "{} has a VR that there is not",
+    OddityId.WRONG_LENGTH_FIELD: "{} has a length field of another size than its VR's",
+    OddityId.OTHER_BYTE_ORDER: "{} is in the other byte order",
+    OddityId.UNCOUNTED_PAD_BYTE: "{} is followed by a pad byte that its length does not count",
 }

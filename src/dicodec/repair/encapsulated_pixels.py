@@ -11,7 +11,7 @@ from dicodec.codecs.streams import rle
 from dicodec.codecs.table import find_decoder
 from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
@@ -104,7 +104,7 @@ class EncapsulatedRepair:
                 fragment_lengths=lengths[:1] + lengths[2:],
             )
             text = "the first fragment is a stream of tables only; they are those of all frames"
-            self._note("tables-only-stream", text)
+            self._note(OddityId.TABLES_ONLY_STREAM, text)
             self._read_again()
 
     def _first_stream(self) -> StreamDescription | None:
@@ -120,7 +120,9 @@ class EncapsulatedRepair:
             if stream is None:
                 stream = stream_kinds.describe_stream_after_junk(data, self._syntax.family, image)
                 if stream is not None:
-                    self._note("junk-before-stream", "the first stream begins after other bytes")
+                    self._note(
+                        OddityId.JUNK_BEFORE_STREAM, "the first stream begins after other bytes"
+                    )
         return stream
 
     def _judge_syntax(self, stream: StreamDescription | None) -> None:
@@ -145,7 +147,7 @@ class EncapsulatedRepair:
         what = f"{stream.process} {stream.kind}" if stream is not None else seen.title
         self._syntax = seen
         self._note(
-            "wrong-transfer-syntax",
+            OddityId.WRONG_TRANSFER_SYNTAX,
             f"the streams are {what}, {seen.name}, but {stated.name} is stated",
         )
 
@@ -206,12 +208,12 @@ class EncapsulatedRepair:
         firsts = [bisect_left(frames.starts, start) for start in first_starts]
         bounds = array("Q", [*firsts, len(frames.starts)])
         oddities = list(frames.oddities)
-        believed = all(one.id != "wrong-offset-table" for one in oddities)
+        believed = all(one.id != OddityId.WRONG_OFFSET_TABLE for one in oddities)
         if bounds != frames.first_fragments and frames.offset_table != "empty" and believed:
             text = f"the {frames.offset_table} offset table splits or joins streams"
-            oddities.append(Oddity("wrong-offset-table", text, self._frames.span.start))
+            oddities.append(Oddity(OddityId.WRONG_OFFSET_TABLE, text, self._frames.span.start))
         if len(firsts) == image.number_of_frames:
-            oddities = [one for one in oddities if one.id != "wrong-number-of-frames"]
+            oddities = [one for one in oddities if one.id != OddityId.WRONG_NUMBER_OF_FRAMES]
         self._read = [one for one in self._read if one not in frames.oddities] + oddities
         frames = replace(frames, first_fragments=bounds, oddities=tuple(oddities), told_apart=True)
         self._frames = replace(self._frames, encapsulated=frames)
@@ -323,8 +325,8 @@ class EncapsulatedRepair:
             return
         mend: streams.Mend | None = None
         known = {one.id for one in self._file.oddities}
-        if "odd-fragment" not in known and any(length & 1 for length in frames.lengths):
-            self._note("odd-fragment", "a fragment has an odd length")
+        if OddityId.ODD_FRAGMENT not in known and any(length & 1 for length in frames.lengths):
+            self._note(OddityId.ODD_FRAGMENT, "a fragment has an odd length")
         if stream is not None and stream.kind in stream_kinds.CHECK_WHOLE:
             mend = self._mender(frames, image, stream)
         elif self._syntax.family == "rle":
@@ -346,7 +348,9 @@ class EncapsulatedRepair:
     ) -> streams.Mend | None:
         for start in frames.starts:
             if wrapper := wrapper_of(self._source.read(start, DEFLATE_HEAD_SIZE)):
-                self._note("wrapped-deflate", f"a frame has the header of a {wrapper} stream")
+                self._note(
+                    OddityId.WRAPPED_DEFLATE, f"a frame has the header of a {wrapper} stream"
+                )
                 return DeflateMender((image.native_frame_bits + 7) // 8)
         return None
 
@@ -357,13 +361,13 @@ class EncapsulatedRepair:
         if not tables and streams.lacks_huffman_tables(self._head(frames), stream):
             tables, proven = HUFFMAN, True
             self._note(
-                "no-huffman-tables",
+                OddityId.NO_HUFFMAN_TABLES,
                 "the streams have no Huffman tables; those of ISO/IEC 10918-1 Annex K are taken",
             )
-        junk = any(one.id == "junk-before-stream" for one in self._oddities)
+        junk = any(one.id == OddityId.JUNK_BEFORE_STREAM for one in self._oddities)
         odd = bool(tables) or junk
         if stream.details.get("boxed"):
-            self._note("boxed-codestream", "the codestream is in boxes of a JP2 file")
+            self._note(OddityId.BOXED_CODESTREAM, "the codestream is in boxes of a JP2 file")
             odd = True
         else:
             odd = self._judge_end(frames, stream, tables) or odd
@@ -393,16 +397,16 @@ class EncapsulatedRepair:
             try:
                 _, view = stream_kinds.CHECK_WHOLE[stream.kind](data)
             except FrameError:
-                self._note("no-end-marker", f"the stream of frame {frame} has no end marker")
+                self._note(OddityId.NO_END_MARKER, f"the stream of frame {frame} has no end marker")
                 return True
             rest = len(data) - data.find(stream_kinds.STARTS[stream.kind]) - len(view)
             if rest > 1:  # or else a pad byte, though not of the value it should have
                 text = f"{rest} bytes come after the end of the stream of frame {frame}"
-                self._note("bytes-after-stream", text)
+                self._note(OddityId.BYTES_AFTER_STREAM, text)
                 return True
         return False
 
-    def _note(self, identity: str, text: str) -> None:
+    def _note(self, identity: OddityId, text: str) -> None:
         self._oddities.append(Oddity(identity, text, self._walked.fragment_starts[1]))
 
     def _result(self) -> DicomFile:

@@ -6,7 +6,7 @@ from itertools import islice
 
 from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import (
@@ -79,7 +79,7 @@ def syntax_without_pixels(
     """
     seen = _syntax_of(encoding)
     text = f"the transfer syntax {stated} is unknown; the data set is {seen.name}"
-    oddities.append(Oddity("unknown-transfer-syntax", text))
+    oddities.append(Oddity(OddityId.UNKNOWN_TRANSFER_SYNTAX, text))
     return seen
 
 
@@ -116,7 +116,7 @@ def enter_missing_table(
     starts.insert(0, span.value)
     lengths.insert(0, 0)
     text = "Pixel Data has no item of an offset table: the first item is a fragment of a frame"
-    return Oddity("no-offset-table-item", text, span.start)
+    return Oddity(OddityId.NO_OFFSET_TABLE_ITEM, text, span.start)
 
 
 def _enter_items(
@@ -150,7 +150,7 @@ def _enter_items(
     walked.fragment_starts.extend(item.value for item in items)
     walked.fragment_lengths.extend(item.length for item in items)
     text = f"Pixel Data has a defined length and holds {len(fragments)} fragment(s)"
-    oddities.append(Oddity("fragments-of-defined-length", text, span.start))
+    oddities.append(Oddity(OddityId.FRAGMENTS_OF_DEFINED_LENGTH, text, span.start))
     return True
 
 
@@ -170,22 +170,24 @@ def _describe_difference(
 ) -> Oddity:
     if not stated:
         return Oddity(
-            "no-transfer-syntax", f"no Transfer Syntax UID; Pixel Data is {seen.name}", span.start
+            OddityId.NO_TRANSFER_SYNTAX,
+            f"no Transfer Syntax UID; Pixel Data is {seen.name}",
+            span.start,
         )
     if syntax is None:
         return Oddity(
-            "unknown-transfer-syntax",
+            OddityId.UNKNOWN_TRANSFER_SYNTAX,
             f"the transfer syntax {stated} is in no table; Pixel Data is {seen.name}",
             span.start,
         )
     if seen.encapsulated:
         return Oddity(
-            "encapsulated-under-native",
+            OddityId.ENCAPSULATED_UNDER_NATIVE,
             f"Pixel Data is encapsulated, {seen.name}, but {syntax.name} is stated",
             span.start,
         )
     return Oddity(
-        "native-under-compressed",
+        OddityId.NATIVE_UNDER_COMPRESSED,
         f"Pixel Data is native and as long as its frames, but {syntax.name} is stated",
         span.start,
     )
@@ -265,7 +267,7 @@ def as_fragments(
     walked.fragment_lengths.extend([0, *(end - start for start, end in frames)])
     oddities.append(
         Oddity(
-            "stream-without-items",
+            OddityId.STREAM_WITHOUT_ITEMS,
             f"Pixel Data is a bare {stream.kind} stream, without items, of {len(frames)} frames",
             span.start,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dicodec.codecs.streams import rle
 from dicodec.errors import DicodecError
 from dicodec.model import tags
+from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
@@ -38,7 +39,9 @@ def count_frames(
         stream: the first frame's stream, if it can be described.
         stated: Number of Frames; None if that is not a number.
     """
-    cut = any(one.id in {"no-delimiter", "pixel-data-truncated"} for one in walked.oddities)
+    cut = any(
+        one.id in {OddityId.NO_DELIMITER, OddityId.PIXEL_DATA_TRUNCATED} for one in walked.oddities
+    )
     listed = frames_in_table(walked)
     if cut:
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.stream import StreamDescription
 from dicodec.part10.data_set import DataSet
@@ -48,10 +48,14 @@ def describe_corrections(data_set: DataSet, known: Known, by: str) -> list[Oddit
         span = data_set.find(tag)
         if span is None or not span.length:
             text = f"{keyword} is missing; {by} it is {value}"
-            found.append(Oddity("missing-attribute", text))
+            found.append(Oddity(OddityId.MISSING_ATTRIBUTE, text))
             continue
         stated = data_set.text(tag) if isinstance(value, str) else data_set.number(tag)
-        identity = "wrong-number-of-frames" if tag == tags.NUMBER_OF_FRAMES else "wrong-attribute"
+        identity = (
+            OddityId.WRONG_NUMBER_OF_FRAMES
+            if tag == tags.NUMBER_OF_FRAMES
+            else OddityId.WRONG_ATTRIBUTE
+        )
         meant = _MEANT.get(value, value)
         foreign = tag == tags.PHOTOMETRIC_INTERPRETATION and not exists_in(str(stated), None)
         cause = "in this transfer syntax" if foreign and meant != "MONOCHROME2" else by

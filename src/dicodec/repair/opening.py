@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import WalkedDataSet
@@ -81,7 +81,7 @@ class _StandardRepairs(Repairs):
         return repair_pixel_data(file, walked)
 
 
-_JUDGED = frozenset({"missing-attribute", "overlay-in-samples"})
+_JUDGED = frozenset({OddityId.MISSING_ATTRIBUTE, OddityId.OVERLAY_IN_SAMPLES})
 """Oddities of a description that the pixels may tell more of."""
 
 

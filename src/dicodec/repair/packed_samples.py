@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from dicodec.errors import DicodecError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import find_frames
@@ -61,7 +61,7 @@ def unpack_samples(file: DicomFile) -> DicomFile | None:
         file,
         data_set=made,
         frames=find_frames(walked, moved, file.syntax, [], known),
-        oddities=(*file.oddities, Oddity("packed-samples", text, span.start)),
+        oddities=(*file.oddities, Oddity(OddityId.PACKED_SAMPLES, text, span.start)),
         corrections=(*file.corrections, *corrections(known)),
     )
 

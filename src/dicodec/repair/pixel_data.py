@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.data_set import DataSet, WalkedDataSet
@@ -179,14 +179,14 @@ def _other_length(frames: Frames) -> list[Oddity]:
         if -excess >= row:  # more than what a writer forgets
             return []
         text = f"Pixel Data is {-excess} bytes shorter than its {image.number_of_frames} frames"
-        return [Oddity("short-pixel-data", text, frames.span.start)]
+        return [Oddity(OddityId.SHORT_PIXEL_DATA, text, frames.span.start)]
     if excess <= 1:
         return []
     size = image.native_frame_bits // 8
     whole = f", {excess // size} whole frames" if size and excess // size else ""
     return [
         Oddity(
-            "long-pixel-data",
+            OddityId.LONG_PIXEL_DATA,
             f"Pixel Data is {excess} bytes longer than its {image.number_of_frames} frames{whole}",
             frames.span.start,
         )

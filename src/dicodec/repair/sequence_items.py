@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model.findings import OddityId
 from dicodec.model.limits import Limits
 from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, format_tag
@@ -103,7 +104,7 @@ class ItemReader:
             if tag == SEQUENCE_DELIMITER and not bounded:
                 return Items(parts if changed else None, position, position + DELIMITER_LENGTH)
             if tag in {ITEM_DELIMITER, SEQUENCE_DELIMITER} and (bounded or not place.depth):
-                self._note("stray-delimiter", "a delimiter between items", position)
+                self._note(OddityId.STRAY_DELIMITER, "a delimiter between items", position)
                 changed = True
                 position += DELIMITER_LENGTH
                 continue
@@ -129,7 +130,9 @@ class ItemReader:
             raise MalformedFileError("there is no item of a sequence here", offset=position)
         if header.undefined:
             self._note(
-                "no-sequence-delimiter", f"{format_tag(header.tag)} has no delimiter", position
+                OddityId.NO_SEQUENCE_DELIMITER,
+                f"{format_tag(header.tag)} has no delimiter",
+                position,
             )
 
     def _item(
@@ -157,7 +160,7 @@ class ItemReader:
             if undefined and not closed:
                 if stop == self._cut_off:
                     raise TruncatedFileError("an item has no delimiter", offset=stop)
-                self._note("no-item-delimiter", "an item has no delimiter", stop)
+                self._note(OddityId.NO_ITEM_DELIMITER, "an item has no delimiter", stop)
                 right = False
             elif not undefined:
                 # Before another delimiter it might have taken up elements behind its sequence.
@@ -230,7 +233,7 @@ class ItemReader:
 
     def _note_length(self, position: int, claimed: int, found: int) -> None:
         text = f"an item claims {claimed} bytes and has {found}"
-        self._notes.add("wrong-item-length", text, position)
+        self._notes.add(OddityId.WRONG_ITEM_LENGTH, text, position)
 
     def _ends_at(self, stop: int, end: int, encoding: DataSetEncoding, *, bounded: bool) -> bool:
         """Whether an item's stated end is one: another item, a delimiter or the end is there."""
@@ -250,7 +253,7 @@ class ItemReader:
             if tag == ITEM and position + DELIMITER_LENGTH <= end:
                 raise MalformedFileError("an item outside of a sequence", offset=position)
             if tag in DELIMITERS and position + DELIMITER_LENGTH <= end:
-                self._note("stray-delimiter", "a delimiter outside of a sequence", position)
+                self._note(OddityId.STRAY_DELIMITER, "a delimiter outside of a sequence", position)
                 position += DELIMITER_LENGTH
                 continue
             entry = self._read_element(position, end, place, previous)
@@ -305,7 +308,7 @@ class ItemReader:
         if not previous < sequence:
             return None
         text = f"items without their sequence: {format_tag(sequence)} by {section}"
-        self._note("no-sequence-header", text, position)
+        self._note(OddityId.NO_SEQUENCE_HEADER, text, position)
         header = ElementHeader(sequence, "", position, position, 0, False, place.encoding)
         items = self.items(header, end, place, bounded=False)
         if items.pieces is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword
@@ -140,11 +140,11 @@ class _StandardFile:
             right = "OB" if span.undefined else native_vr(image, span.vr)
             if span.vr != right:
                 self.notes.add(
-                    "wrong-pixel-data-vr", f"Pixel Data is {span.vr} and should be {right}",
+                    OddityId.WRONG_PIXEL_DATA_VR, f"Pixel Data is {span.vr} and should be {right}",
                     span.start,
                 )  # fmt: skip
         if not span.undefined and span.length % 2:
-            self.notes.add("odd-length", f"Pixel Data has {span.length} bytes", span.start)
+            self.notes.add(OddityId.ODD_LENGTH, f"Pixel Data has {span.length} bytes", span.start)
 
     def check_head(self) -> None:
         """Note the gaps of File Meta Information; a result's is always complete (PS3.10 7.1)."""
@@ -158,7 +158,7 @@ class _StandardFile:
             if tag in present:
                 continue
             if of_data_set is not None and not data_set.text(of_data_set):
-                self.notes.add("unknown-sop-instance", f"{find_keyword(tag)} is nowhere")
+                self.notes.add(OddityId.UNKNOWN_SOP_INSTANCE, f"{find_keyword(tag)} is nowhere")
             else:
                 lacking.append(tag)
         lacking += [
@@ -170,7 +170,7 @@ class _StandardFile:
         ]
         for tag in lacking:
             fault = "is not as in the data set" if tag in present else "is missing"
-            self.notes.add("incomplete-file-meta", f"{format_tag(tag)} {fault}")
+            self.notes.add(OddityId.INCOMPLETE_FILE_META, f"{format_tag(tag)} {fault}")
 
 
 _IN_BOTH = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dicodec.codecs.streams import jpeg2000, rle
 from dicodec.codecs.streams.jpeg_markers import DHT, DQT, SOI, SOS, find_start, walk
 from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.stream import StreamDescription
 from dicodec.repair.stream_kinds import CHECK_WHOLE, END, STARTS
 
@@ -267,15 +267,15 @@ def find_rle_oddities(head: bytes, offset: int, planes: int) -> list[Oddity]:
         text = f"the RLE header has {max(count, planes)} segments, but {planes} hold the image"
         if count == planes:
             text = "the RLE header has offsets of segments that it does not count"
-        found.append(Oddity("spare-rle-segments", text, offset))
+        found.append(Oddity(OddityId.SPARE_RLE_SEGMENTS, text, offset))
     if min(used) == 0:
         text = "the offsets of the RLE segments count from the end of the header"
-        found.append(Oddity("wrong-rle-offsets", text, offset))
+        found.append(Oddity(OddityId.WRONG_RLE_OFFSETS, text, offset))
     elif used != sorted(used):
         text = "the RLE segments do not lie in the order of their offsets"
-        found.append(Oddity("wrong-rle-offsets", text, offset))
+        found.append(Oddity(OddityId.WRONG_RLE_OFFSETS, text, offset))
     if any(one % 2 for one in used):
-        found.append(Oddity("unpadded-rle-segments", "RLE segments of odd length", offset))
+        found.append(Oddity(OddityId.UNPADDED_RLE_SEGMENTS, "RLE segments of odd length", offset))
     return found
 
 

@@ -6,6 +6,7 @@ A file that was cut off stays an error, because missing bytes may have held anyt
 from __future__ import annotations
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model.findings import OddityId
 from dicodec.model.limits import Limits
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.edit_bytes import encode_element_header
@@ -110,7 +111,7 @@ class _Walk:
                 return
             tag, _ = self._headers.delimiter_at(self._position, self._encoding)
             if tag in {ITEM_DELIMITER, SEQUENCE_DELIMITER}:
-                self._note("stray-delimiter", "a delimiter outside of a sequence")
+                self._note(OddityId.STRAY_DELIMITER, "a delimiter outside of a sequence")
                 self._position += 8
             elif tag == ITEM:
                 self._take_orphans()
@@ -176,7 +177,7 @@ class _Walk:
         if header.oddity:
             self._note(header.oddity, f"Pixel Data: {header.oddity}")
             self._states_vrs |= bool(header.vr)
-        if header.oddity in {"illegal-vr", "wrong-length-field"}:
+        if header.oddity in {OddityId.ILLEGAL_VR, OddityId.WRONG_LENGTH_FIELD}:
             length = UNDEFINED_LENGTH if header.undefined else header.length
             head = encode_element_header(header.tag, header.vr or "OW", length, header.encoding)
             start = self._placed.splice(head, header.value, self._source.size)
@@ -200,7 +201,7 @@ class _Walk:
             return False
         if not self._fill(0):
             raise MalformedFileError("there are zeros instead of an element", offset=self._position)
-        self._note("trailing-zeros", "zero bytes after the last element")
+        self._note(OddityId.TRAILING_ZEROS, "zero bytes after the last element")
         self._position = self._source.size
         return True
 
@@ -214,7 +215,7 @@ class _Walk:
         ):
             return False
         size = self._source.size - self._position
-        self._note("trailing-garbage", f"{size} bytes after the last element that are none")
+        self._note(OddityId.TRAILING_GARBAGE, f"{size} bytes after the last element that are none")
         self._position = self._source.size
         return True
 
@@ -245,10 +246,10 @@ class _Walk:
             ):
                 if encoding != self._encoding:
                     raise _OtherEncodingError(encoding)
-                self._note("stray-bytes", f"{stray} bytes before the data set")
+                self._note(OddityId.STRAY_BYTES, f"{stray} bytes before the data set")
                 self._position += stray
                 return True
         return False
 
-    def _note(self, oddity: str, text: str) -> None:
+    def _note(self, oddity: OddityId, text: str) -> None:
         self._notes.add(oddity, text, self._position)

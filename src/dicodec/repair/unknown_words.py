@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import find_frames
@@ -40,6 +40,6 @@ def with_words_in_order(
     made = DataSet(source, data_set.encoding, elements, data_set.limits)
     anew = replace(walked, data_set=made)
     text = "Pixel Data is UN, and so in little endian in a file in big endian"
-    oddity = Oddity("wrong-pixel-data-vr", text, span.start)
+    oddity = Oddity(OddityId.WRONG_PIXEL_DATA_VR, text, span.start)
     frames = find_frames(anew, moved, file.syntax, [])
     return replace(file, data_set=made, frames=frames, oddities=(*file.oddities, oddity)), anew

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dicodec.errors import MalformedFileError, UnsupportedSourceError
 from dicodec.model import tags
-from dicodec.model.findings import Oddity
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.elements import ElementSpan, Walker
@@ -51,7 +51,7 @@ def _of_acr_nema(file: DicomFile) -> DicomFile:
     text = f"a file of {code}, from before DICOM"
     if lacking:
         text += f": it has no {' and no '.join(lacking)}"
-    return replace(file, oddities=(*file.oddities, Oddity("acr-nema", text)))
+    return replace(file, oddities=(*file.oddities, Oddity(OddityId.ACR_NEMA, text)))
 
 
 def private_element(
@@ -106,7 +106,7 @@ def _of_elscint(file: DicomFile) -> DicomFile:
         file,
         data_set=made,
         frames=find_frames(walked, span, file.syntax, []),
-        oddities=(*file.oddities, *oddities, Oddity("elscint-pixels", text, pixels.start)),
+        oddities=(*file.oddities, *oddities, Oddity(OddityId.ELSCINT_PIXELS, text, pixels.start)),
     )
 
 
@@ -143,7 +143,9 @@ def _of_papyrus(file: DicomFile) -> DicomFile:
         made, walker.fragment_starts, walker.fragment_lengths, walker.missing, ()
     )
     oddities = [
-        Oddity("papyrus", "the image of a Papyrus 3 file, in its private sequence", span.start)
+        Oddity(
+            OddityId.PAPYRUS, "the image of a Papyrus 3 file, in its private sequence", span.start
+        )
     ]
     from dicodec.repair.encapsulation import recognise_syntax
 

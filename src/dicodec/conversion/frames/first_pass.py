@@ -20,6 +20,7 @@ from dicodec.conversion.planning.conversion_plan import (
 from dicodec.errors import TruncatedFrameError
 from dicodec.model import tags
 from dicodec.model.edits import Edit
+from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.native_frames import BitJoiner
@@ -65,7 +66,9 @@ def _check_end(file: DicomFile) -> None:
     Raises:
         ReadError: it has not, or nobody can tell.
     """
-    if file.frames.salvage is not None or all(one.id != "no-delimiter" for one in file.oddities):
+    if file.frames.salvage is not None or all(
+        one.id != OddityId.NO_DELIMITER for one in file.oddities
+    ):
         return
     last = file.frames.image.number_of_frames - 1
     if not file.syntax.reads:

@@ -13,7 +13,7 @@ from dicodec.errors import (
     FrameError,
     LimitExceededError,
 )
-from dicodec.model.findings import DamagedFrame, Oddity, Salvage
+from dicodec.model.findings import DamagedFrame, Oddity, OddityId, Salvage
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.option_table import DROP, FILL
 from dicodec.model.transfer_syntax import Storage
@@ -21,7 +21,7 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.frames import Frames
 
-ELEMENTS_LOST = "elements-lost"
+ELEMENTS_LOST = OddityId.ELEMENTS_LOST
 """The oddity of a file that ends inside an element after Pixel Data."""
 
 _MOST_DAMAGED = 100_000
@@ -66,7 +66,7 @@ def salvage_frames(file: DicomFile, mode: str, workers: int) -> DicomFile:
     return replace(
         file,
         frames=replace(shortened(frames, salvage), missing=0, salvage=salvage),
-        oddities=(*file.oddities, Oddity("salvaged", salvage.text, frames.span.start)),
+        oddities=(*file.oddities, Oddity(OddityId.SALVAGED, salvage.text, frames.span.start)),
     )
 
 
@@ -170,7 +170,7 @@ def _mark(
     salvage: Salvage,
 ) -> EncapsulatedFrames:
     """Return frames whose Pixel Data cannot be copied as it is."""
-    oddity = Oddity("salvaged", salvage.text)
+    oddity = Oddity(OddityId.SALVAGED, salvage.text)
     return replace(
         frames,
         starts=starts,

@@ -25,6 +25,7 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import (
     Loss,
@@ -175,7 +176,7 @@ class PixelPlanner:
 
     def _may_move_short(self) -> bool:
         """Whether a value that is a little too short loses nothing by moving."""
-        short = any(one.id == "short-pixel-data" for one in self._file.oddities)
+        short = any(one.id == OddityId.SHORT_PIXEL_DATA for one in self._file.oddities)
         if not short or not (self._source.native and self._target.native):
             return False
         moved = moved_value(self._file, self._target)
@@ -492,7 +493,7 @@ _PALETTE, _BYTE = "PALETTE COLOR", 8
 _FILL_HINT = '`salvage="fill"` saves the samples that are there'
 _SALVAGE_HINT = '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
 
-_OF_ITEMS = frozenset({"short-fragment", "no-offset-table-item"})
+_OF_ITEMS = frozenset({OddityId.SHORT_FRAGMENT, OddityId.NO_OFFSET_TABLE_ITEM})
 """Oddities of the items that hold the fragments: they are written anew."""
 
 _LOSSLESS_KIN = {

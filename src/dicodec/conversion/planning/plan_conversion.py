@@ -23,6 +23,7 @@ from dicodec.errors import (
     UnsupportedTargetError,
 )
 from dicodec.model import tags
+from dicodec.model.findings import OddityId
 from dicodec.model.transfer_syntax import (
     EXPLICIT_LE,
     Storage,
@@ -113,7 +114,7 @@ def _check_complete(file: DicomFile) -> None:
             attribute="PixelData",
             offset=file.source.size,
         )
-    if any(one.id == "no-delimiter" for one in file.oddities):
+    if any(one.id == OddityId.NO_DELIMITER for one in file.oddities):
         raise TruncatedFileError(
             "the file ends before another fragment or the delimiter of Pixel Data",
             attribute="PixelData",

@@ -10,6 +10,7 @@ from dicodec.conversion.planning.conversion_plan import Conversion
 from dicodec.errors import VerificationError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
+from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
@@ -61,11 +62,15 @@ def check_head(conversion: Conversion, made: DicomFile) -> None:
 
 _MAY_REMAIN = frozenset(
     {
-        "explicit-in-un", "implicit-element", "missing-attribute", "overlay-in-samples",
-        "stray-delimiter",
-        "wrong-high-bit", "zero-frames",
+        OddityId.EXPLICIT_IN_UN,
+        OddityId.IMPLICIT_ELEMENT,
+        OddityId.MISSING_ATTRIBUTE,
+        OddityId.OVERLAY_IN_SAMPLES,
+        OddityId.STRAY_DELIMITER,
+        OddityId.WRONG_HIGH_BIT,
+        OddityId.ZERO_FRAMES,
     }
-)  # fmt: skip
+)
 """Oddities of a source in parts that are carried over; all others end with a conversion."""
 
 _IN_BOTH = (
