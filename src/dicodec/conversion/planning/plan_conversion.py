@@ -99,9 +99,8 @@ def _plan_for(
         _check_complete(file)
         warnings = _warn_of_unread_samples(file, target)
         return ConversionPlan(source, target, Action.MOVE_VALUE, None, warnings=warnings)
-    if file.frames.description is None and source.native and unread_sample_size(file):
-        fault = file.frames.fault
-        assert fault is not None, "it has pixels"
+    fault = file.frames.fault
+    if fault is not None and fault.attribute == "BitsAllocated" and unread_sample_size(file):
         raise UnsupportedImageError(fault.message, attribute=fault.attribute, hint=fault.hint)
     return PixelPlanner(file, target, options, survey).plan()
 
