@@ -56,9 +56,9 @@ def test_version_and_time_are_told(image: Path, tmp_path: Path) -> None:
 def test_gdcm_stays_out_of_this_process(image: Path, tmp_path: Path) -> None:
     code = (
         "import sys, dicodec.conversion.gdcm as g\n"
-        "from dicodec.model.transfer_syntax import by_name\n"
+        "from dicodec.model.transfer_syntax import find_by_name\n"
         f"source, target = {str(image)!r}, {str(tmp_path / 'o')!r}\n"
-        "g.convert_file(source, target, by_name('rle'), g.GdcmSettings())\n"
+        "g.convert_file(source, target, find_by_name('rle'), g.GdcmSettings())\n"
         "sys.exit('gdcm' in sys.modules or '_gdcm' in sys.modules)"
     )
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", code]) == 0
