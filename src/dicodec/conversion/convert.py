@@ -444,6 +444,7 @@ class _Attempt:
         report, plan = self._report, conversion.plan
         found = verify_result(conversion, out)
         report.verified = True
+        self._add_oddities(found.oddities)
         if report.lossy:
             report.largest_error, report.psnr = found.largest_error, found.psnr
         if found.undecoded:

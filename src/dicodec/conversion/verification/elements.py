@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from dicodec.conversion.edits.plan_edits import user_tags
 from dicodec.conversion.planning.conversion_plan import Conversion
+from dicodec.conversion.verification.strict_walk import find_faults
 from dicodec.errors import VerificationError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
-from dicodec.model.findings import OddityId
+from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
@@ -23,6 +24,7 @@ from dicodec.part10.implicit_vr import ReencodingContext
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.writer import make_reencoding_context, swap_chunks
+from dicodec.repair.oddity_notes import Notes
 from dicodec.rules.allowed_changes import Circumstance, allowed_changes, lossy_methods
 
 _HELD_SIZE = 1 << 24
@@ -234,3 +236,59 @@ def _same_bytes(
         return False
     chunks = zip(read_chunks(one, *range_one), read_chunks(two, *range_two), strict=True)
     return all(first == second for first, second in chunks)
+
+
+def check_strictly(conversion: Conversion, made: DicomFile) -> tuple[Oddity, ...]:
+    """Walk a result by strict rules, which forgive nothing that was forgiven in its source.
+
+    Elements that were copied as they are may be as odd as in the source, and are then named. What
+    was written anew may only carry over what no reader stumbles over.
+
+    Returns:
+        The oddities that the result has of its source.
+
+    Raises:
+        VerificationError: something that was written departs from the standard.
+    """
+    source, syntax = conversion.file, made.syntax
+    start = 0 if syntax.deflated else made.head.data_set_start
+    faults = find_faults(
+        made.data_set.source,
+        start,
+        conversion.plan.encoding,
+        [span.start for span in made.data_set.elements],
+        encapsulated=syntax.encapsulated,
+    )
+    if not faults:
+        return ()
+    edited = {edit.tag for edit in conversion.edits}
+    copied = {
+        span.tag
+        for span in source.data_set.elements
+        if span.tag not in edited and source.data_set.find_encoding(span) == made.data_set.encoding
+    }
+    notes = Notes()
+    for fault in faults:
+        text = f"{fault.path} {fault.text}"
+        if fault.tag not in copied and fault.id not in _CARRIED_OVER:
+            raise VerificationError(
+                f"the result is not standard: {text}",
+                attribute=format_tag(fault.tag),
+                offset=fault.offset,
+            )
+        notes.add(fault.id, text)
+    return notes.found()
+
+
+_CARRIED_OVER = frozenset(
+    {
+        OddityId.DUPLICATE_ELEMENT,
+        OddityId.EXPLICIT_IN_UN,
+        OddityId.GROUP_LENGTH,
+        OddityId.ODD_LENGTH,
+        OddityId.SEQUENCE_KEPT_AS_UN,
+        OddityId.STRAY_DELIMITER,
+        OddityId.UNORDERED_ELEMENT,
+    }
+)
+"""Oddities of a source that its elements keep in another encoding."""

@@ -22,9 +22,11 @@ from dicodec.conversion.verification.elements import (
     check_copy,
     check_elements,
     check_head,
+    check_strictly,
     check_value,
 )
 from dicodec.errors import DicodecError, VerificationError
+from dicodec.model.findings import Oddity
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.pixels.photometric import apply_steps, find_routes
@@ -42,12 +44,14 @@ class Verification:
         largest_error: of any sample; 0 for a lossless conversion.
         psnr: peak signal-to-noise ratio in dB; None if the samples are equal.
         undecoded: frames with equal bytes that no decoder takes, in the source neither.
+        oddities: of the source, which elements that were copied still have.
     """
 
     frames: int = 0
     largest_error: int = 0
     psnr: float | None = None
     undecoded: tuple[int, ...] = ()
+    oddities: tuple[Oddity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,14 @@ def verify_result(conversion: Conversion, result: Source) -> Verification:
             check_head(conversion, made)
             check_elements(conversion, made)
             check_allowed(conversion, made)
+            carried = check_strictly(conversion, made)
             native = source.frames.native
             short = native is not None and native.whole < len(native) and not source.frames.filled
             if plan.pixels is None or short:  # there are no frames to decode, or not all of them
                 moved = moved_value(source, plan.target)
                 check_value(source.frames, made.frames, moved.swap_unit if moved else 1)
-                return Verification()
-            return _check_frames(conversion, made, plan.pixels)
+                return Verification(oddities=carried)
+            return replace(_check_frames(conversion, made, plan.pixels), oddities=carried)
     except VerificationError:
         raise
     except DicodecError as error:
