@@ -159,7 +159,7 @@ class PixelPlanner:
         excess = self._frames.excess
         if excess < 0 and self._may_move_short():
             self._warnings.append(
-                f"Pixel Data is {-excess} bytes shorter than its frames; it is moved as it is"
+                f"Pixel Data is shorter than its frames, by {-excess} bytes; it is moved as it is"
             )
         elif excess < 0:
             try:
