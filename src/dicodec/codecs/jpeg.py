@@ -20,6 +20,7 @@ from dicodec.codecs.jpeg_completeness import decode_complete
 from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
+from dicodec.codecs.streams.jpeg_plain import make_plain
 from dicodec.errors import CorruptFrameError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
@@ -87,7 +88,7 @@ class JpegDecoder:
                 decoded = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=wanted)
             return np.asarray(decoded)
 
-        samples = decode_complete(whole, description, decode)
+        samples = decode_complete(make_plain(whole, description), description, decode)
         return bring_to_image(samples, description, image, notes)
 
 

@@ -90,6 +90,8 @@ class Jpeg2000Decoder:
         description, codestream = headers.check_whole(stream)
         check_size(description, image)
         _check_supported(description)
+        if description.details.get("bare_markers"):
+            codestream = headers.remove_bare_markers(codestream)
         with decoding("JPEG 2000"):
             if description.kind == "htj2k" and description.lossless:
                 samples = imagecodecs.htj2k_decode(codestream, planar=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import imagecodecs
+import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
@@ -20,6 +21,13 @@ from dicodec.codecs.checks import (
 )
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
+from dicodec.codecs.streams.jpeg_ls_presets import (
+    FEWEST_BITS,
+    insert_preset,
+    make_dcmtk_preset,
+    make_preset,
+)
+from dicodec.codecs.streams.jpeg_plain import MappingTables, make_plain, read_mapping_tables
 from dicodec.errors import (
     CorruptFrameError,
     InvalidOptionError,
@@ -38,7 +46,12 @@ DEFAULT_NEAR = 2
 
 @dataclass(frozen=True, slots=True)
 class JpegLsDecoder:
-    """Reads JPEG-LS of 2 to 16 bits in all interleave modes."""
+    """Reads JPEG-LS of 2 to 16 bits in all interleave modes.
+
+    DCMTK codes fewer than 8 bits with other thresholds than the standard has, and does not state
+    them. Such streams are decoded both ways, which is an error for one of them; a stream that is
+    sound in both ways, and gives different samples, is refused.
+    """
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Describe the stream by its headers: see `Decoder`."""
@@ -62,9 +75,58 @@ class JpegLsDecoder:
         check_size(_check_kind(description), image)
         if description.subsampled:
             raise UnsupportedSourceError("JPEG-LS with subsampled components (PS3.5 8.2.3)")
-        with decoding("JPEG-LS"):
-            samples = imagecodecs.jpegls_decode(whole)
+        samples = _decode(make_plain(whole, description), description)
+        if description.details.get("mapped"):
+            samples = _map(samples, read_mapping_tables(whole))
         return bring_to_image(samples, description, image, notes)
+
+
+def _decode(stream: memoryview, description: StreamDescription) -> Samples:
+    coded, near = description.details.get("coded_bits", description.precision), description.near
+    if int(coded or 0) >= FEWEST_BITS or description.details.get("preset"):
+        with decoding("JPEG-LS"):
+            return np.asarray(imagecodecs.jpegls_decode(stream))
+    preset = make_dcmtk_preset(int(coded or 0), near or 0)
+    readings: list[Samples] = []
+    error: CorruptFrameError | None = None
+    for reading in (bytes(stream), insert_preset(bytes(stream), preset)):
+        try:
+            with decoding("JPEG-LS"):
+                readings.append(np.asarray(imagecodecs.jpegls_decode(reading)))
+        except CorruptFrameError as found:
+            error = error or found
+    if not readings:
+        assert error is not None, "it was tried"
+        raise error
+    if not np.array_equal(readings[0], readings[-1]):
+        raise CorruptFrameError(
+            f"the JPEG-LS stream of {coded} bits gives other samples with the thresholds of the "
+            "standard than with those of DCMTK, and does not say which it was coded with",
+            hint="coded anew with 8 bits, it is read by all",
+        )
+    return readings[0]
+
+
+def _map(samples: Samples, tables: MappingTables) -> Samples:
+    """Replace samples by the entries of their components' mapping tables."""
+    widths = {tables.widths.get(number, 0) for number in tables.by_component}
+    if len(widths) > 1 or not widths <= {1, 2}:
+        raise UnsupportedSourceError(
+            "JPEG-LS with mapping tables, but not of one or two bytes for all components"
+        )
+    kind = np.dtype(f">u{widths.pop()}")
+    components = samples.reshape(*samples.shape[:2], -1)
+    mapped = np.empty(components.shape, kind.newbyteorder("="))
+    for component, number in enumerate(tables.by_component):
+        entries = np.frombuffer(tables.entries[number], kind)
+        indices = components[..., component]
+        if int(indices.max()) >= entries.size:
+            raise CorruptFrameError(
+                f"the JPEG-LS mapping table {number} has {entries.size} entries, and a sample is "
+                f"{int(indices.max())}"
+            )
+        mapped[..., component] = entries[indices]
+    return mapped.reshape(samples.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +185,14 @@ class JpegLsEncoder:
             return self._encode(coded, precision, 5 * coded.nbytes + 4096)
 
     def _encode(self, coded: Samples, precision: int, room: int | None) -> bytes:
-        return bytes(
+        stream = bytes(
             imagecodecs.jpegls_encode(
                 coded, self.near, bitspersample=precision, spiff=False, out=room
             )
         )
+        # Stated, although it is the standard's: DCMTK assumes another one.
+        few = precision < FEWEST_BITS
+        return insert_preset(stream, make_preset(precision, self.near)) if few else stream
 
     def _check_ends(self, samples: Samples, image: ImagePixelDescription) -> None:
         low, high = image.sample_range

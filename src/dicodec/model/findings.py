@@ -101,6 +101,7 @@ class OddityId(StrEnum):
     WRONG_PIXEL_DATA_VR = "wrong-pixel-data-vr"
     WRONG_RLE_OFFSETS = "wrong-rle-offsets"
     WRONG_SEQUENCE_LENGTH = "wrong-sequence-length"
+    WRONG_SPECTRAL_END = "wrong-spectral-end"
     WRONG_TOTAL_LENGTH = "wrong-total-length"
     WRONG_TRANSFER_SYNTAX = "wrong-transfer-syntax"
     WRONG_VR = "wrong-vr"

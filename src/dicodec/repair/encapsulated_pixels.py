@@ -364,8 +364,15 @@ class EncapsulatedRepair:
                 OddityId.NO_HUFFMAN_TABLES,
                 "the streams have no Huffman tables; those of ISO/IEC 10918-1 Annex K are taken",
             )
+        if end := stream.details.get("spectral_end"):
+            self._note(
+                OddityId.WRONG_SPECTRAL_END,
+                f"the scans of lossless JPEG end at {end} of a spectrum that they do not have",
+            )
+        if stream.details.get("junk_before_start") and stream.kind in stream_kinds.STARTS:
+            self._note(OddityId.JUNK_BEFORE_STREAM, "the first stream begins after other bytes")
         junk = any(one.id == OddityId.JUNK_BEFORE_STREAM for one in self._oddities)
-        odd = bool(tables) or junk
+        odd = bool(tables) or junk or bool(end)
         if stream.details.get("boxed"):
             self._note(OddityId.BOXED_CODESTREAM, "the codestream is in boxes of a JP2 file")
             odd = True

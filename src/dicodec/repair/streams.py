@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dicodec.codecs.streams import jpeg2000, rle
 from dicodec.codecs.streams.jpeg_markers import DHT, DQT, SOI, SOS, find_start, walk
+from dicodec.codecs.streams.jpeg_plain import make_plain
 from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.stream import StreamDescription
@@ -76,7 +77,10 @@ class StreamMender:
                     "the JPEG stream has no Huffman tables, and is not of the usual ones"
                 )
         try:
-            return bytes(CHECK_WHOLE[self.kind](stream)[1])
+            description, whole = CHECK_WHOLE[self.kind](stream)
+            if description.details.get("spectral_end"):
+                whole = make_plain(whole, description)
+            return bytes(whole)
         except TruncatedFrameError:
             ended = self._ended(stream)
             if ended is None:

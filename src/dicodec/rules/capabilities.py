@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 
 
@@ -60,3 +61,20 @@ _BY_NAME["jpeg-lossless-p14"] = _BY_NAME["jpeg-lossless"]
 def find_capability(syntax: TransferSyntax) -> Capability | None:
     """Return the images that a transfer syntax can hold; None if it is not a target."""
     return _BY_NAME.get(syntax.name) or _BY_FAMILY.get(syntax.family or "")
+
+
+_READ_BY_OTHERS = 28
+"""Bits of HTJ2K: OpenJPEG decodes no more, so GDCM, pydicom and Orthanc do not."""
+
+
+def warn_of_readers(syntax: TransferSyntax, image: ImagePixelDescription) -> list[str]:
+    """Return a warning if most other readers do not take such a result.
+
+    Args:
+        syntax: of the result.
+        image: as it is stored.
+    """
+    if syntax.family != "htj2k" or image.bits_stored <= _READ_BY_OTHERS:
+        return []
+    reached = f"those that use OpenJPEG end at {_READ_BY_OTHERS}"
+    return [f"few readers decode {syntax.name} of {image.bits_stored} bits: {reached}"]

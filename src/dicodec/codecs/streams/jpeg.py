@@ -66,6 +66,10 @@ class _Facts:
     restart_interval: int = 0
     mapping_tables: int = 0
     color_transform: int = 0
+    lines_apart: bool = False
+    preset: bool = False
+    mapped: bool = False
+    mapping_width: int = 0
     scans: list[_Scan] = field(default_factory=list)
 
     @property
@@ -126,8 +130,12 @@ def _note(facts: _Facts, data: bytes, segment: Segment) -> None:
         if len(body) < 4 or len(body) != 4 + 2 * body[0]:
             raise CorruptFrameError("malformed JPEG scan header", offset=segment.start)
         facts.scans.append(_Scan(body[0], *body[-3:]))
-    elif marker == DNL and len(body) == 2 and not facts.rows:
-        facts.rows = int.from_bytes(body)
+        facts.mapped = facts.mapped or (facts.sof == SOF55 and any(body[2:-3:2]))
+    elif marker == DNL and 2 <= len(body) <= 4:
+        facts.lines_apart = True
+        facts.rows = facts.rows or int.from_bytes(body)
+    elif marker == LSE and body[:1] == b"\1":
+        facts.preset = True
     elif marker == DRI and 2 <= len(body) <= 4:
         facts.restart_interval = int.from_bytes(body)
     elif marker == 0xE0 and body.startswith(b"JFIF\0"):
@@ -138,6 +146,7 @@ def _note(facts: _Facts, data: bytes, segment: Segment) -> None:
         facts.color_transform = body[4]  # a JPEG-LS extension of Hewlett-Packard
     elif marker == LSE and body[:1] in {b"\2", b"\3"}:
         facts.mapping_tables += 1
+        facts.mapping_width = body[2] if len(body) > 2 else 0
     elif marker == LSE and body[:1] == b"\4":
         _note_oversize(facts, body)
     elif marker == EOI and not facts.scans:
@@ -176,6 +185,8 @@ def _make_description(facts: _Facts, start: int) -> StreamDescription:
         details["junk_before_start"] = start
     if facts.restart_interval:
         details["restart_interval"] = facts.restart_interval
+    if facts.lines_apart:
+        details["lines_apart"] = 1
     near = predictor = None
     process = PROCESSES[facts.sof]
     lossless = facts.sof in LOSSLESS_PROCESSES or facts.sof == SOF55
@@ -188,6 +199,12 @@ def _make_description(facts: _Facts, start: int) -> StreamDescription:
         details["interleave"] = INTERLEAVE_MODES.get(facts.scans[0].last, "unknown")
         if facts.mapping_tables:
             details["mapping_tables"] = facts.mapping_tables
+        if facts.mapped:
+            details["mapped"] = 1
+            details["coded_bits"] = facts.precision
+            facts.precision = 8 * facts.mapping_width  # of what the decoded samples stand for
+        if facts.preset:
+            details["preset"] = 1
         if facts.color_transform:
             details["color_transform"] = facts.color_transform
         process += " lossless" if lossless else f" near-lossless, NEAR {near}"
@@ -195,6 +212,8 @@ def _make_description(facts: _Facts, start: int) -> StreamDescription:
         predictors = sorted({scan.first for scan in facts.scans})
         predictor = predictors[-1]
         lossless = not point_transform
+        if end := max(scan.last for scan in facts.scans):
+            details["spectral_end"] = end
         process += f", selection value {', '.join(map(str, predictors))}"
     return StreamDescription(
         kind="jpeg-ls" if facts.sof == SOF55 else "jpeg",

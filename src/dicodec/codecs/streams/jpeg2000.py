@@ -15,6 +15,10 @@ MCT_PART_2 = frozenset({0xFF74, 0xFF75, 0xFF77})  # MCT, MCC, MCO of ISO/IEC 154
 PROGRESSIONS = {0: "LRCP", 1: "RLCP", 2: "RPCL", 3: "PCRL", 4: "CPRL"}
 CAPABILITY_PART_15 = 1 << (32 - 15)
 HT_CODE_BLOCKS = 0x40
+BARE_MARKERS = range(0xFF30, 0xFF40)
+"""Reserved for markers without a segment (Table A.1); none has a meaning."""
+SOD = 0xFF93
+_SOT_LENGTH = 12
 MAX_TILES = 65535  # Isot has 16 bits, A.4.2
 
 
@@ -31,6 +35,7 @@ class _Facts:
     style: bytes = b""  # SGcod and SPcod
     tlm: bool = False
     part_2: bool = False
+    bare_markers: int = 0
     end: int = 0  # of the main header
     details: dict[str, str | int] = field(default_factory=dict)
 
@@ -108,11 +113,57 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
             raise CorruptFrameError("a tile-part is smaller than its header", offset=at)
         if at + length > len(data):
             raise TruncatedFrameError("the JPEG 2000 stream ends in a tile-part", offset=at)
+        facts.bare_markers += len(_find_bare_markers(data, at + _SOT_LENGTH, at + length))
         at += length
     if len(tiles) < facts.tiles:
         raise TruncatedFrameError(f"{facts.tiles - len(tiles)} tiles are missing", offset=at)
     description = _make_description(facts, start, data.startswith(JP2_START))
     return description, memoryview(data)[start : at + 2]
+
+
+def remove_bare_markers(codestream: memoryview) -> memoryview:
+    """Return a codestream without markers that have no segment, and no meaning (A.1.4).
+
+    OpenJPEG refuses them in the headers of tile-parts. Psot follows.
+
+    Args:
+        codestream: from SOC to EOC, as `check_whole` returns it.
+    """
+    data = bytes(codestream)
+    end_of_header = _read_main_header(data, 0).end
+    parts = [_cut(data, 0, end_of_header, _find_bare_markers(data, 2, end_of_header))]
+    at = end_of_header
+    while int.from_bytes(data[at : at + 2]) == SOT:
+        stated = int.from_bytes(data[at + 6 : at + 10])
+        end = at + stated if stated else len(data) - 2
+        bare = _find_bare_markers(data, at + _SOT_LENGTH, end)
+        length = stated - 2 * len(bare) if stated else 0
+        part = _cut(data, at, end, bare)
+        parts.append(part[:6] + length.to_bytes(4) + part[10:])
+        at = end
+    return memoryview(b"".join([*parts, data[at:]]))
+
+
+def _find_bare_markers(data: bytes, at: int, end: int) -> list[int]:
+    """Return the places of markers without a segment, up to SOD or `end`."""
+    found = []
+    while at + 2 <= end:
+        marker = int.from_bytes(data[at : at + 2])
+        if marker in BARE_MARKERS:
+            found.append(at)
+            at += 2
+        elif marker == SOD or marker < 0xFF00:
+            break
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return found
+
+
+def _cut(data: bytes, start: int, end: int, markers: list[int]) -> bytes:
+    """Return a part of the data without the markers at some places."""
+    borders = [start, *(place for marker in markers for place in (marker, marker + 2)), end]
+    pairs = zip(borders[::2], borders[1::2], strict=True)
+    return b"".join(data[first:last] for first, last in pairs)
 
 
 def has_all_announced_tile_parts(stream: Buffer) -> bool:
@@ -146,6 +197,10 @@ def _read_main_header(data: bytes, start: int) -> _Facts:
         marker = int.from_bytes(data[at : at + 2])
         if marker == SOT:
             break
+        if marker in BARE_MARKERS:
+            facts.bare_markers += 1
+            at += 2
+            continue
         length = int.from_bytes(data[at + 2 : at + 4])
         if marker < 0xFF00 or length < 2 or marker == EOC:
             raise CorruptFrameError("expected a marker segment", offset=at)
@@ -218,6 +273,8 @@ def _make_description(facts: _Facts, start: int, boxed: bool) -> StreamDescripti
         details["junk_before_start"] = start
     if facts.part_2:
         details["part_2"] = 1
+    if facts.bare_markers:
+        details["bare_markers"] = facts.bare_markers
     if len(set(facts.depths)) > 1:
         details["mixed_depths"] = 1
     wavelet = "5-3 reversible" if reversible else "9-7 irreversible"

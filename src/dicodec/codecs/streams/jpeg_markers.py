@@ -22,6 +22,8 @@ STANDALONE = frozenset({0x01, SOI, *range(0xD0, 0xD8)})
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _AFTER_LS_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 _FILL = re.compile(rb"\xff+")
+_START = b"\xff\xd8"
+_MORE_STARTS = re.compile(rb"\xff\xd8(?:\xff+\xd8)+")
 
 # Restart markers within entropy-coded data aside, real streams have a few dozen.
 MAX_MARKERS = 65536
@@ -43,7 +45,7 @@ class Segment:
 
 
 def find_start(data: bytes) -> int:
-    """Return the offset of the SOI marker: 0, or more if junk precedes it.
+    """Return the offset of the SOI marker: 0, or more if junk or other SOI markers precede it.
 
     Raises:
         CorruptFrameError: the data has none.
@@ -53,7 +55,8 @@ def find_start(data: bytes) -> int:
         if len(data) < 3:
             raise TruncatedFrameError("the JPEG stream ends before its first marker")
         raise CorruptFrameError("no SOI marker: not a JPEG stream", offset=0)
-    return start
+    again = _MORE_STARTS.match(data, start)
+    return start if again is None else again.end() - len(_START)
 
 
 def walk(data: bytes, start: int) -> Iterator[Segment]:

@@ -27,6 +27,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.image_attributes import find_embedded_overlays, is_within_samples
 from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, find_routes
+from dicodec.rules.capabilities import warn_of_readers
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.iod_limits import find_iod_departures, is_allowed
 from dicodec.rules.stream_contradictions import stream_contradictions
@@ -339,6 +340,7 @@ class PhotometricPlanner:
             result,
             (self._source.name, self._target.name),
         )
+        self._warnings += warn_of_readers(self._target, result)
         lossy = self._target.loss is not Loss.NEVER
         if lossy and decoded.monochrome and self._data_set.find(_COLOR_TABLE) is not None:
             self._warnings.append(
