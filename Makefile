@@ -10,7 +10,7 @@ SETUP_TEST := .venv/.setup-test-done
 SETUP_BENCH := .venv/.setup-bench-done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test witnesses demo test check format fuzz bench lock clean
+.PHONY: help setup setup-test witnesses demo test coverage check format fuzz bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -22,8 +22,12 @@ setup-test: $(SETUP_TEST) witnesses ## the same with what the tests need
 demo: $(SETUP_DEMO) ## convert real files and show that their pixels stay the same
 	$(BIN)/python tools/demo.py
 
-test: setup-test check ## all checks and all tests
+test: setup-test check ## all checks and all tests, and the branches that some rooms' tests take
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python tools/branch_coverage.py
+
+coverage: $(SETUP_TEST) ## the branches that some rooms' own tests take, held to a floor
+	$(BIN)/python tools/branch_coverage.py
 
 check: $(SETUP_TEST) ## style, types, import contracts
 	$(BIN)/python -m ruff check .

@@ -19,6 +19,7 @@ from helpers.installed import CORPUS, end_without, summary_of
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples every time where a change is judged; new ones where it is made.
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.register_profile("few", settings.get_profile("ci"), max_examples=10)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
