@@ -29,6 +29,9 @@ FLOORS = {
 TESTS = (
     "tests/part10",
     "tests/conversion/planning",
+    "tests/conversion/frames/test_mixed_streams.py",
+    "tests/whole/test_photometric_gray.py",
+    "tests/whole/test_rescaling.py",
     "tests/conversion/verification",
     "tests/conversion/output",
     "tests/conversion/test_conversion.py",

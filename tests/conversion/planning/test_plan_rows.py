@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,7 +14,10 @@ from dicodec.errors import DicodecError
 from dicodec.options import ConversionOptions
 from dicodec.repair.opening import open_tolerantly
 from helpers.data_set_bytes import element, file_of
-from helpers.made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS, make_file
+
+US = struct.Struct("<H").pack
+PIXEL_DATA = struct.pack("<HH", 0x7FE0, 0x0010)
 
 
 class Planned(NamedTuple):
@@ -76,6 +80,17 @@ def source(name: str, syntaxes: str) -> bytes:
     for syntax in syntaxes.split(">")[1:]:
         content = convert_bytes(content, to=syntax, lossy=True)
     return content
+
+
+FLOATS = file_of(
+    b"".join(
+        element(tag, "US", US(value))
+        for tag, value in (
+            (0x00280002, 1), (0x00280010, 2), (0x00280011, 3), (0x00280100, 32),
+        )
+    )
+    + element(0x7FE00008, "OF", bytes(24))
+)  # fmt: skip
 
 
 def options_of(text: str) -> dict[str, Any]:
@@ -236,3 +251,92 @@ def test_a_data_set_without_pixels_stays_native() -> None:
 def test_a_table_has_no_row_twice() -> None:
     asked = [tuple(row[:4]) for row in rows()]
     assert len(set(asked)) == len(asked) > 90
+
+
+def restated(name: str, through: str, **changes: Any) -> bytes:
+    """Return an encapsulated file whose data set says something else than its streams."""
+    with open_tolerantly(source(name, f"le>{through}")) as file:
+        count = file.frames.image.number_of_frames
+        frames = [[file.frames.read(frame)] for frame in range(count)]
+        uid = file.syntax.uid
+    fields = {"rows": 12, "columns": 10, **changes}
+    return IMAGE_KINDS[name].make(transfer_syntax=uid, streams=frames, **fields)[0]
+
+
+VIDEO = "1.2.840.10008.1.2.4.102"
+FILM = make_file(12, 10, 3, 8, 8, photometric="RGB", transfer_syntax=VIDEO, streams=[[b"film"]])[0]
+REFUSED = {
+    "cut": (source("multi-frame", "le>rle")[:-20], "explicit-le", {}, "truncated-frame"),
+    "cut, moved": (source("multi-frame", "le>rle")[:-20], "rle", {}, "truncated-frame"),
+    "cut, native": (source("gray-8", "le")[:-20], "implicit-le", {}, "truncated-frame"),
+    "cut, undescribed": (source("no size", "le")[:-20], "implicit-le", {}, "truncated-file"),
+    "precision": (
+        restated("gray-12-in-16", "jpeg-ls", bits_stored=10), "rle", {"strict": True},
+        "contradiction",
+    ),
+    "precision, moved": (
+        restated("gray-12-in-16", "jpeg-ls", bits_stored=10), "jpeg-ls", {"strict": True},
+        "contradiction",
+    ),
+    "sign": (
+        restated("gray-16", "jpeg2000-lossless", signed=True), "rle", {"strict": True},
+        "contradiction",
+    ),
+    "color": (
+        restated("rgb-8", "jpeg2000-lossless", photometric="RGB"), "rle", {"strict": True},
+        "contradiction",
+    ),
+    "video": (FILM, "explicit-le", {}, "unsupported-source"),
+    "cut video": (FILM[:-10], VIDEO, {}, "truncated-file"),
+    "floats": (
+        FLOATS, "rle", {}, "unsupported-image",
+    ),
+    "no pixels, encapsulated": (
+        source("gray-8", "le>rle")[: source("gray-8", "le>rle").index(PIXEL_DATA)], "rle", {},
+        "truncated-file",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_right_is_refused_before_anything_is_written(name: str) -> None:
+    content, to, options, code = REFUSED[name]
+    with pytest.raises(DicodecError) as raised:
+        planned(content, to, **options)
+    assert raised.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("content", "to", "expected", "note"),
+    [
+        (source("no size", "le"), "implicit-le", ("moved", "", 0), ""),
+        (FILM, VIDEO, ("moved", "", 0), ""),
+        (
+            restated("gray-12-in-16", "jpeg-ls", bits_stored=10),
+            "rle",
+            ("transcoded", "MONOCHROME2", 10),
+            "samples have 12 bits",
+        ),
+        (
+            restated("gray-16", "jpeg2000-lossless", signed=True),
+            "rle",
+            ("transcoded", "MONOCHROME2", 16),
+            "unsigned",
+        ),
+        (
+            restated("rgb-8", "jpeg2000-lossless", photometric="RGB"),
+            "rle",
+            ("transcoded", "RGB", 8),
+            "taken as YBR_RCT",
+        ),
+    ],
+    ids=["undescribed", "video", "precision", "sign", "color"],
+)
+def test_what_streams_say_decides(
+    content: bytes, to: str, expected: tuple[str, str, int], note: str
+) -> None:
+    found = planned(content, to)
+
+    assert (found.action, found.photometric, found.bits) == expected
+    assert all(note in text for text in found.notes), found.notes
+    assert bool(note) == bool(found.notes)
