@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.option_table import OPTIONS, Option
-from dicodec.model.transfer_syntax import Storage, TransferSyntax, find_by_name, list_writable
+from dicodec.model.transfer_syntax import TransferSyntax, find_by_name, list_writable
 from dicodec.options import ConversionOptions
 
 _OF_ENCODERS = tuple(option for option in OPTIONS.values() if option.targets)
@@ -41,20 +41,27 @@ _MAY_BE_VALID_AS = {
 def target_syntax(name: str) -> TransferSyntax:
     """Return the transfer syntax that a user names as a target.
 
+    One that is not encoded here is a target for files that are in it: their attributes are edited.
+
     Raises:
-        UnsupportedTargetError: no such name, or one that is never written; the hint lists names.
+        UnsupportedTargetError: no such name, or one that no result has; the hint lists names.
     """
     syntax = find_by_name(name)
     if syntax is None:
         raise UnsupportedTargetError(
             f"there is no transfer syntax {name!r}", hint=f"there are {_writable_names()}"
         )
-    if not syntax.writes and syntax.storage is not Storage.VIDEO:
-        raise UnsupportedTargetError(
-            f"{syntax.name} ({syntax.title}) is not written: {syntax.why_not}",
-            hint=f"possible are {_writable_names()}",
-        )
+    if not syntax.writes and syntax.native:
+        raise refuse_target(syntax)
     return syntax
+
+
+def refuse_target(syntax: TransferSyntax) -> UnsupportedTargetError:
+    """Return the error that a transfer syntax is not written."""
+    return UnsupportedTargetError(
+        f"{syntax.name} ({syntax.title}) is not written: {syntax.why_not}",
+        hint=f"possible are {_writable_names()}",
+    )
 
 
 def _writable_names() -> str:

@@ -20,7 +20,6 @@ from dicodec.errors import (
     TruncatedFileError,
     UnsupportedImageError,
     UnsupportedSourceError,
-    UnsupportedTargetError,
 )
 from dicodec.model import tags
 from dicodec.model.findings import OddityId
@@ -33,7 +32,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.rules.iod_limits import is_image_class
-from dicodec.rules.targets import target_syntax
+from dicodec.rules.targets import refuse_target, target_syntax
 
 
 def plan_conversion(
@@ -86,15 +85,15 @@ def _plan_for(
     survey: FrameSurvey | None,
 ) -> ConversionPlan:
     source = file.syntax
+    if not target.writes and source != target:
+        raise refuse_target(target)
     if not file.frames.present or (file.frames.empty and source.storage is not Storage.VIDEO):
         return _plan_without_pixels(file, target)
-    if source.storage is Storage.ELSEWHERE or source.storage is Storage.VIDEO:
-        if source == target:
-            _check_complete(file)
-            return ConversionPlan(source, target, Action.MOVE_VALUE, None)
+    if source == target and not target.writes and _may_stay(file, options):
+        _check_complete(file)
+        return ConversionPlan(source, target, Action.MOVE_VALUE, None)
+    if not target.writes or source.storage in {Storage.ELSEWHERE, Storage.VIDEO}:
         raise UnsupportedSourceError(f"{source.title}: {source.why_not}")
-    if target.storage is Storage.VIDEO:
-        raise UnsupportedTargetError(f"{target.title} is not written: {target.why_not}")
     if _moves_unread(file, target):
         _check_complete(file)
         warnings = _warn_of_unread_samples(file, target)
