@@ -20,6 +20,7 @@ class OddityId(StrEnum):
     BOXED_CODESTREAM = "boxed-codestream"
     BYTES_AFTER_DEFLATE = "bytes-after-deflate"
     BYTES_AFTER_STREAM = "bytes-after-stream"
+    CUT_LENGTH = "cut-length"
     DEFLATED = "deflated"
     DUPLICATE_ELEMENT = "duplicate-element"
     ELEMENTS_LOST = "elements-lost"

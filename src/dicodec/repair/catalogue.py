@@ -163,6 +163,10 @@ _ROWS = (
                "a length of 16 bits although the VR has 32, or of 32 although it has 16",
                "the one after which the next element is found", "the length field of the VR",
                "PS3.5 7.1.2"),
+    OddityKind(Id.CUT_LENGTH, _WRONG,
+               "a 16-bit length that leads to no element, and several elements a multiple of "
+               "65,536 bytes further on", "the value ends there", "UN with the whole value",
+               "PS3.5 7.1.2"),
     OddityKind(Id.WRONG_VR, _WRONG, "another VR than the dictionary's, for the same kind of value",
                "the VR that is stated", "the dictionary's", "PS3.6 6"),
     OddityKind(Id.OTHER_VR, _DOUBTFUL,

@@ -38,6 +38,7 @@ _STEPS = 2
 """Headers that must follow to prove a reading that is not the stated one."""
 _UNORDERED_STEPS = 3
 """The same number if their tags do not rise."""
+_LONGEST_CUT_VALUE = 1 << 24
 _LEAST_WORK = 10_000
 """Steps that any source may take, and 16 for each of its bytes: far more than real files need."""
 
@@ -133,7 +134,8 @@ class HeaderReader:
         self._count()
         direct = self._read(position, end, encoding)
         if direct is not None and _fits(direct, end):
-            if not self._suspicious(direct, previous) or self._proved(direct, end, encoding):
+            doubtful = self._suspicious(direct, previous) or self._stops_short(direct, end)
+            if not doubtful or self._proved(direct, end, encoding):
                 return direct
             if direct.length % 2 and self._proved(
                 padded := direct._replace(padding=1, oddity=OddityId.UNCOUNTED_PAD_BYTE),
@@ -152,6 +154,10 @@ class HeaderReader:
                     return other
             if direct is not None:
                 break  # in its own encoding it can be read, if nothing proves another reading
+        if direct is not None and self._stops_short(direct, end):
+            longer = self._longer(direct, end, encoding)
+            if longer is not None:
+                return longer
         if direct is not None and (_fits(direct, end) or self._begins_with_item(direct, end)):
             return direct
         raise self._unreadable(direct, position, end)
@@ -230,6 +236,29 @@ class HeaderReader:
             return raw[4:6].decode("latin-1") in VALUE_REPRESENTATIONS
         # A length field of the other size would show zeros there, or something else.
         return (header.value - header.start == 12) == (raw[6:8] != b"\0\0")
+
+    def _stops_short(self, header: ElementHeader, end: int) -> bool:
+        """Whether nothing that has a VR, and no delimiter, is where a 16-bit length leads."""
+        if not header.encoding.explicit_vr or header.value - header.start != 8:
+            return False
+        if end - header.end < 8 or self.delimiter_at(header.end, header.encoding)[0] in DELIMITERS:
+            return False
+        return self._read(header.end, end, header.encoding) is None
+
+    def _longer(
+        self, header: ElementHeader, end: int, encoding: DataSetEncoding
+    ) -> ElementHeader | None:
+        """Return an element with the upper half of its length, which 16 bits cannot hold.
+
+        Some writers leave it out. The length is believed that several elements, in order, follow.
+        """
+        for length in range(header.length + 0x10000, end - header.value + 1, 0x10000):
+            if length > _LONGEST_CUT_VALUE:
+                break
+            longer = header._replace(length=length, oddity=OddityId.CUT_LENGTH)
+            if self._chain(longer.end, end, (_Reading(encoding),), header.tag, _STEPS):
+                return longer
+        return None
 
     def _other_readings(
         self, position: int, end: int, encoding: DataSetEncoding

@@ -354,5 +354,6 @@ _TEXTS: Mapping[str, str] = {
     OddityId.ILLEGAL_VR: "{} has a VR that there is not",
     OddityId.WRONG_LENGTH_FIELD: "{} has a length field of another size than its VR's",
     OddityId.OTHER_BYTE_ORDER: "{} is in the other byte order",
+    OddityId.CUT_LENGTH: "{} is longer than 65,535 bytes, and its length lacks the upper 16 bits",
     OddityId.UNCOUNTED_PAD_BYTE: "{} is followed by a pad byte that its length does not count",
 }
