@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dicodec.comparison.image_pair import Side
 from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
+from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import EXPLICIT_LITTLE
@@ -27,8 +28,12 @@ LARGEST_SIDE = 2048
 _SEPARATOR = (90, 140, 255)
 _SEPARATOR_WIDTH = 4
 
-_RESCALE_INTERCEPT, _RESCALE_SLOPE = 0x00281052, 0x00281053
-_WINDOW_CENTER, _WINDOW_WIDTH, _VOI_LUT_FUNCTION = 0x00281050, 0x00281051, 0x00281056
+_RESCALE_INTERCEPT, _RESCALE_SLOPE = tags.RESCALE_INTERCEPT, tags.RESCALE_SLOPE
+_WINDOW_CENTER, _WINDOW_WIDTH, _VOI_LUT_FUNCTION = (
+    tags.WINDOW_CENTER,
+    tags.WINDOW_WIDTH,
+    tags.VOI_LUT_FUNCTION,
+)
 
 
 @dataclass(frozen=True, slots=True)

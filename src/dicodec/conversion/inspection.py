@@ -26,8 +26,6 @@ from dicodec.repair.standard_form import make_standard
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.stream_contradictions import stream_contradictions
 
-_MODALITY = 0x00080060
-
 
 @dataclass(frozen=True, slots=True)
 class PossibleTarget:
@@ -149,7 +147,7 @@ def _inspect(file: DicomFile, name: str | None) -> Inspection:
         stated_transfer_syntax=file.stated_syntax,
         sop_class_uid=file.data_set.text(tags.SOP_CLASS_UID),
         sop_instance_uid=file.data_set.text(tags.SOP_INSTANCE_UID),
-        modality=file.data_set.text(_MODALITY),
+        modality=file.data_set.text(tags.MODALITY),
         elements=len(file.data_set.elements),
     )
     _add_oddities(found, file)

@@ -16,7 +16,17 @@ from dicodec.part10.data_set import DataSet
 from dicodec.repair.image_attributes import Known
 from dicodec.rules.color_space import exists_in
 
-_PALETTES = ((0x00281201, 0x00281221), (0x00281202, 0x00281222), (0x00281203, 0x00281223))
+_PALETTES = (
+    (tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA, tags.SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA),
+    (
+        tags.GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        tags.SEGMENTED_GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    ),
+    (
+        tags.BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        tags.SEGMENTED_BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    ),
+)
 """Data of red, green and blue Palette Color Lookup Tables, plain or segmented."""
 
 

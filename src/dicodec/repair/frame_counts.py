@@ -14,8 +14,6 @@ from dicodec.part10.elements import Walker
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.repair.stream_kinds import CHECK_WHOLE, describe_stream, inflates_to, is_rle_header
 
-_PER_FRAME_GROUPS = 0x52009230
-
 
 def count_frames(
     walked: WalkedDataSet,
@@ -90,7 +88,7 @@ def frames_in_table(walked: WalkedDataSet) -> int | None:
 
 def frames_in_groups(data_set: DataSet) -> int | None:
     """Return the number of items of Per-frame Functional Groups Sequence, None without one."""
-    span = data_set.find(_PER_FRAME_GROUPS)
+    span = data_set.find(tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
     if span is None:
         return None
     items = Walker(data_set.source, data_set.limits).items(

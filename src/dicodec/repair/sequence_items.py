@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
+from dicodec.model import tags
 from dicodec.model.findings import OddityId
 from dicodec.model.limits import Limits
 from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
@@ -317,6 +318,9 @@ class ItemReader:
 
 
 _SEQUENCE_OF_ITEMS = {
-    0x00186012: (0x00186011, "PS3.3 C.8.5.5"),  # Region Spatial Format: Sequence of US Regions
+    tags.REGION_SPATIAL_FORMAT: (
+        tags.SEQUENCE_OF_ULTRASOUND_REGIONS,
+        "PS3.3 C.8.5.5",
+    ),  # Region Spatial Format: Sequence of US Regions
 }
 """Attributes that begin the items of one sequence only: its tag, and its section."""

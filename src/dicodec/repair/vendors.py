@@ -14,7 +14,6 @@ from dicodec.part10.elements import ElementSpan, Walker
 from dicodec.part10.frames import find_frames
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
 
-_RECOGNITION_CODE = 0x00080010
 _ELSCINT_GROUP = 0x07A1
 _PAPYRUS_GROUP = 0x0041
 
@@ -25,7 +24,7 @@ def translate_vendor_file(file: DicomFile) -> DicomFile:
     Raises:
         ReadError: its way is known, and its pixels cannot be read.
     """
-    if file.data_set.find(_RECOGNITION_CODE) is not None:
+    if file.data_set.find(tags.RECOGNITION_CODE) is not None:
         file = _of_acr_nema(file)
     if file.frames.present:
         return file
@@ -39,7 +38,7 @@ def translate_vendor_file(file: DicomFile) -> DicomFile:
 
 def _of_acr_nema(file: DicomFile) -> DicomFile:
     """Name a file of ACR-NEMA 300: its Recognition Code says so."""
-    code = file.data_set.text(_RECOGNITION_CODE)
+    code = file.data_set.text(tags.RECOGNITION_CODE)
     if not code.upper().startswith("ACR-NEMA"):
         return file
     lacking = [

@@ -56,12 +56,12 @@ _ROWS = (
     (tags.SMALLEST_PIXEL_VALUE_IN_SERIES, Circumstance.NEW_VALUES, "sample values changed"),
     (tags.LARGEST_PIXEL_VALUE_IN_SERIES, Circumstance.NEW_VALUES, "sample values changed"),
     # MONOCHROME1 against MONOCHROME2: attributes in stored values follow them
-    (0x00280120, Circumstance.INVERTED, "stored values inverted"),  # Pixel Padding Value
-    (0x00280121, Circumstance.INVERTED, "stored values inverted"),  # Pixel Padding Range Limit
-    (0x00281050, Circumstance.INVERTED, "stored values inverted"),  # Window Center
-    (0x00281041, Circumstance.INVERTED, "stored values inverted"),  # its Relationship Sign
-    (0x20500020, Circumstance.INVERTED, "stored values inverted"),  # Presentation LUT Shape
-    (0x00283010, Circumstance.INVERTED, "stored values inverted"),  # VOI LUT Sequence
+    (tags.PIXEL_PADDING_VALUE, Circumstance.INVERTED, "stored values inverted"),
+    (tags.PIXEL_PADDING_RANGE_LIMIT, Circumstance.INVERTED, "stored values inverted"),
+    (tags.WINDOW_CENTER, Circumstance.INVERTED, "stored values inverted"),  # Window Center
+    (tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN, Circumstance.INVERTED, "stored values inverted"),
+    (tags.PRESENTATION_LUT_SHAPE, Circumstance.INVERTED, "stored values inverted"),
+    (tags.VOI_LUT_SEQUENCE, Circumstance.INVERTED, "stored values inverted"),  # VOI LUT Sequence
     *(
         (group << 16 | ROI_MEAN, Circumstance.INVERTED, "stored values inverted")
         for group in tags.OVERLAY_GROUPS
@@ -74,28 +74,55 @@ _ROWS = (
     *(
         (0x00281000 + element, Circumstance.PALETTE, "palette applied")
         for element in (
-            0x101, 0x102, 0x103, 0x104, 0x199, 0x201, 0x202, 0x203, 0x204,
-            0x221, 0x222, 0x223, 0x224,
+            0x101,
+            0x102,
+            0x103,
+            0x104,
+            0x199,
+            0x201,
+            0x202,
+            0x203,
+            0x204,
+            0x221,
+            0x222,
+            0x223,
+            0x224,
         )
     ),
-    (0x00280120, Circumstance.PALETTE, "palette applied"),  # Pixel Padding Value: an index
-    (0x00280121, Circumstance.PALETTE, "palette applied"),  # Pixel Padding Range Limit
+    (tags.PIXEL_PADDING_VALUE, Circumstance.PALETTE, "palette applied"),
+    (tags.PIXEL_PADDING_RANGE_LIMIT, Circumstance.PALETTE, "palette applied"),
     # gray levels mapped to 8 bits: attributes of the old values go (C.11.1, C.11.2)
     *(
         (tag, Circumstance.RESCALED, "rescaled to 8 bits")
         for tag in (
-            tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION,
-            tags.SOP_INSTANCE_UID, tags.IMAGE_TYPE, tags.DERIVATION_DESCRIPTION,
-            tags.DERIVATION_CODE_SEQUENCE, tags.SOURCE_IMAGE_SEQUENCE,
+            tags.BITS_ALLOCATED,
+            tags.BITS_STORED,
+            tags.HIGH_BIT,
+            tags.PIXEL_REPRESENTATION,
+            tags.SOP_INSTANCE_UID,
+            tags.IMAGE_TYPE,
+            tags.DERIVATION_DESCRIPTION,
+            tags.DERIVATION_CODE_SEQUENCE,
+            tags.SOURCE_IMAGE_SEQUENCE,
             tags.REFERENCED_SERIES_SEQUENCE,
-            tags.SMALLEST_IMAGE_PIXEL_VALUE, tags.LARGEST_IMAGE_PIXEL_VALUE,
-            tags.SMALLEST_PIXEL_VALUE_IN_SERIES, tags.LARGEST_PIXEL_VALUE_IN_SERIES,
-            0x00280120, 0x00280121,  # Pixel Padding Value, Pixel Padding Range Limit
-            *range(0x00281050, 0x00281057),  # window, rescaling, VOI LUT Function
-            0x00283000, 0x00283010, 0x20500010, 0x20500020,  # look-up tables
-            0x00281101, 0x00281200, 0x00409096,
-            0x00281040, 0x00281041,  # Pixel Intensity Relationship, its Sign
-            0x00541001, 0x00541006,  # Units, SUV Type
+            tags.SMALLEST_IMAGE_PIXEL_VALUE,
+            tags.LARGEST_IMAGE_PIXEL_VALUE,
+            tags.SMALLEST_PIXEL_VALUE_IN_SERIES,
+            tags.LARGEST_PIXEL_VALUE_IN_SERIES,
+            tags.PIXEL_PADDING_VALUE,
+            tags.PIXEL_PADDING_RANGE_LIMIT,
+            *range(tags.WINDOW_CENTER, 0x00281057),  # window, rescaling, VOI LUT Function
+            tags.MODALITY_LUT_SEQUENCE,
+            tags.VOI_LUT_SEQUENCE,
+            tags.PRESENTATION_LUT_SEQUENCE,
+            tags.PRESENTATION_LUT_SHAPE,
+            tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+            tags.GRAY_LOOKUP_TABLE_DATA,
+            tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE,
+            tags.PIXEL_INTENSITY_RELATIONSHIP,
+            tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN,
+            tags.UNITS,
+            tags.SUV_TYPE,  # Units, SUV Type
             *(group << 16 | ROI_MEAN for group in tags.OVERLAY_GROUPS),
             *(group << 16 | ROI_STANDARD_DEVIATION for group in tags.OVERLAY_GROUPS),
         )
@@ -104,13 +131,20 @@ _ROWS = (
     *(
         (tag, Circumstance.SALVAGED, "salvaged")
         for tag in (
-            tags.IMAGE_COMMENTS, tags.NUMBER_OF_FRAMES, *PER_FRAME,
+            tags.IMAGE_COMMENTS,
+            tags.NUMBER_OF_FRAMES,
+            *PER_FRAME,
             *(group << 16 | tags.IMAGE_FRAME_ORIGIN for group in tags.OVERLAY_GROUPS),
-            tags.SOP_INSTANCE_UID, tags.IMAGE_TYPE, tags.DERIVATION_DESCRIPTION,
-            tags.DERIVATION_CODE_SEQUENCE, tags.SOURCE_IMAGE_SEQUENCE,
+            tags.SOP_INSTANCE_UID,
+            tags.IMAGE_TYPE,
+            tags.DERIVATION_DESCRIPTION,
+            tags.DERIVATION_CODE_SEQUENCE,
+            tags.SOURCE_IMAGE_SEQUENCE,
             tags.REFERENCED_SERIES_SEQUENCE,
-            tags.SMALLEST_IMAGE_PIXEL_VALUE, tags.LARGEST_IMAGE_PIXEL_VALUE,
-            tags.SMALLEST_PIXEL_VALUE_IN_SERIES, tags.LARGEST_PIXEL_VALUE_IN_SERIES,
+            tags.SMALLEST_IMAGE_PIXEL_VALUE,
+            tags.LARGEST_IMAGE_PIXEL_VALUE,
+            tags.SMALLEST_PIXEL_VALUE_IN_SERIES,
+            tags.LARGEST_PIXEL_VALUE_IN_SERIES,
         )
     ),
     # the data set contradicted its streams, which are right; or the target's streams have more
@@ -118,12 +152,18 @@ _ROWS = (
     *(
         (tag, Circumstance.CORRECTED, "as the streams say")
         for tag in (
-            tags.SAMPLES_PER_PIXEL, tags.ROWS, tags.COLUMNS, tags.NUMBER_OF_FRAMES,
-            tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION,
+            tags.SAMPLES_PER_PIXEL,
+            tags.ROWS,
+            tags.COLUMNS,
+            tags.NUMBER_OF_FRAMES,
+            tags.BITS_ALLOCATED,
+            tags.BITS_STORED,
+            tags.HIGH_BIT,
+            tags.PIXEL_REPRESENTATION,
             *(group << 16 | tags.OVERLAY_BIT_POSITION for group in tags.OVERLAY_GROUPS),
         )
     ),
-)  # fmt: skip
+)
 
 
 def allowed_changes(

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from itertools import pairwise
 
+from dicodec.model import tags
+
 
 class PerFrame(Enum):
     """How an attribute depends on frames."""
@@ -25,40 +27,59 @@ class PerFrame(Enum):
 
 
 PER_FRAME: Mapping[int, PerFrame] = {
-    0x00181063: PerFrame.PERIOD,  # Frame Time
-    0x00181065: PerFrame.INCREMENTS,  # Frame Time Vector
-    0x3004000C: PerFrame.OFFSETS,  # Grid Frame Offset Vector
-    0x00181135: PerFrame.OFFSETS,  # Table Vertical Increment
-    0x00181136: PerFrame.OFFSETS,  # Table Lateral Increment
-    0x00181137: PerFrame.OFFSETS,  # Table Longitudinal Increment
-    0x00181066: PerFrame.FIRST,  # Frame Delay
-    0x00186060: PerFrame.FIRST,  # R Wave Time Vector
-    0x30020030: PerFrame.ITEMS,  # Exposure Sequence of RT Image
+    tags.FRAME_TIME: PerFrame.PERIOD,  # Frame Time
+    tags.FRAME_TIME_VECTOR: PerFrame.INCREMENTS,  # Frame Time Vector
+    tags.GRID_FRAME_OFFSET_VECTOR: PerFrame.OFFSETS,  # Grid Frame Offset Vector
+    tags.TABLE_VERTICAL_INCREMENT: PerFrame.OFFSETS,  # Table Vertical Increment
+    tags.TABLE_LATERAL_INCREMENT: PerFrame.OFFSETS,  # Table Lateral Increment
+    tags.TABLE_LONGITUDINAL_INCREMENT: PerFrame.OFFSETS,  # Table Longitudinal Increment
+    tags.FRAME_DELAY: PerFrame.FIRST,  # Frame Delay
+    tags.R_WAVE_TIME_VECTOR: PerFrame.FIRST,  # R Wave Time Vector
+    tags.EXPOSURE_SEQUENCE: PerFrame.ITEMS,  # Exposure Sequence of RT Image
     **dict.fromkeys(
         (
-            0x00540010, 0x00540020, 0x00540030, 0x00540050, 0x00540060, 0x00540070, 0x00540080,
-            0x00540090, 0x00540100,  # vectors of NM, Energy Window Vector to Time Slice Vector
-            0x00182001, 0x00182002, 0x00182003, 0x00182004, 0x00182005, 0x00182006,  # and of SC
+            tags.ENERGY_WINDOW_VECTOR,
+            tags.DETECTOR_VECTOR,
+            tags.PHASE_VECTOR,
+            tags.ROTATION_VECTOR,
+            tags.RR_INTERVAL_VECTOR,
+            tags.TIME_SLOT_VECTOR,
+            tags.SLICE_VECTOR,
+            tags.ANGULAR_VIEW_VECTOR,
+            tags.TIME_SLICE_VECTOR,
+            tags.PAGE_NUMBER_VECTOR,
+            tags.FRAME_LABEL_VECTOR,
+            tags.FRAME_PRIMARY_ANGLE_VECTOR,
+            tags.FRAME_SECONDARY_ANGLE_VECTOR,
+            tags.SLICE_LOCATION_VECTOR,
+            tags.DISPLAY_WINDOW_LABEL_VECTOR,
         ),
         PerFrame.VALUES,
     ),
     **dict.fromkeys(
         (
-            0x00082142, 0x00082143,  # Start Trim, Stop Trim
-            0x00181520, 0x00181521,  # Positioner Primary and Secondary Angle Increment
-            0x00183103, 0x00183104,  # IVUS Pullback Start and Stop Frame Number
-            0x00209161,  # Concatenation UID: the parts count each other's frames
-            0x00220031,  # Ophthalmic Frame Location Sequence
-            0x00286010, 0x00286020, 0x00286022,  # Representative Frame Number, Frames of Interest
-            0x00286023,  # Frame of Interest Type
-            0x00286040,  # R Wave Pointer
-            0x00286100,  # Mask Subtraction Sequence
-            0x00540032, 0x00540052,  # Phase and Rotation Information: how many frames each has
-            0x00540081, 0x00540101,  # Number of Slices and of Time Slices, a frame each
+            tags.START_TRIM,
+            tags.STOP_TRIM,  # Start Trim, Stop Trim
+            tags.POSITIONER_PRIMARY_ANGLE_INCREMENT,
+            tags.POSITIONER_SECONDARY_ANGLE_INCREMENT,
+            tags.IVUS_PULLBACK_START_FRAME_NUMBER,
+            tags.IVUS_PULLBACK_STOP_FRAME_NUMBER,
+            tags.CONCATENATION_UID,  # Concatenation UID: the parts count each other's frames
+            tags.OPHTHALMIC_FRAME_LOCATION_SEQUENCE,  # Ophthalmic Frame Location Sequence
+            tags.REPRESENTATIVE_FRAME_NUMBER,
+            tags.FRAME_NUMBERS_OF_INTEREST,
+            tags.FRAME_OF_INTEREST_DESCRIPTION,
+            tags.FRAME_OF_INTEREST_TYPE,  # Frame of Interest Type
+            tags.R_WAVE_POINTER,  # R Wave Pointer
+            tags.MASK_SUBTRACTION_SEQUENCE,  # Mask Subtraction Sequence
+            tags.PHASE_INFORMATION_SEQUENCE,
+            tags.ROTATION_INFORMATION_SEQUENCE,
+            tags.NUMBER_OF_SLICES,
+            tags.NUMBER_OF_TIME_SLICES,
         ),
         PerFrame.NUMBERS,
     ),
-}  # fmt: skip
+}
 
 ORDERED_ORGANIZATIONS = frozenset({"3D", "3D_TEMPORAL", "TILED_FULL"})
 """Dimension Organization Types in which the order of frames alone gives their positions."""

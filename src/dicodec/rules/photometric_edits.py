@@ -19,64 +19,55 @@ from dicodec.pixels.gray import StoredRange
 if TYPE_CHECKING:  # it takes milliseconds to load, and few images need it
     from decimal import Decimal
 
-WINDOW_CENTER = 0x00281050
-WINDOW_WIDTH = 0x00281051
-RESCALE_INTERCEPT = 0x00281052
-RESCALE_SLOPE = 0x00281053
-RESCALE_TYPE = 0x00281054
-WINDOW_EXPLANATION = 0x00281055
-VOI_LUT_FUNCTION = 0x00281056
-PIXEL_PADDING_VALUE = 0x00280120
-PIXEL_PADDING_RANGE_LIMIT = 0x00280121
-PIXEL_INTENSITY_RELATIONSHIP_SIGN = 0x00281041
-PRESENTATION_LUT_SHAPE = 0x20500020
-UNITS = 0x00541001
-SUV_TYPE = 0x00541006
-MODALITY = 0x00080060
 
-MODALITY_LUT_SEQUENCE = 0x00283000
-VOI_LUT_SEQUENCE = 0x00283010
-LUT_DESCRIPTOR = 0x00283002
-LUT_DATA = 0x00283006
-PIXEL_INTENSITY_RELATIONSHIP = 0x00281040
 ROI_MEAN = 0x1302
 ROI_STANDARD_DEVIATION = 0x1303
 """Of an overlay group (C.9.2): of the samples within it."""
 
 IN_THE_WAY_OF_INVERSION = {
-    MODALITY_LUT_SEQUENCE: "Modality LUT Sequence",
-    0x20500010: "Presentation LUT Sequence",
-    0x00283110: "Softcopy VOI LUT Sequence",
-    0x00281230: "Stored Value Color Range Sequence",
-    0x00289422: "Pixel Intensity Relationship LUT Sequence",
-    0x00409096: "Real World Value Mapping Sequence",
-    0x00603000: "Histogram Sequence",
-    0x00281101: "Palette Color Lookup Table",  # supplemental, for some of the stored values
-    0x00281200: "Gray Lookup Table Data",
-    0x3004000E: "Dose Grid Scaling",  # RT Dose: stored values are doses
-    0x00620002: "Segment Sequence",  # Segmentation: stored values are memberships
-    0x00221450: "Pixel Value Mapping to Coded Concept Sequence",
+    tags.MODALITY_LUT_SEQUENCE: "Modality LUT Sequence",
+    tags.PRESENTATION_LUT_SEQUENCE: "Presentation LUT Sequence",
+    tags.SOFTCOPY_VOI_LUT_SEQUENCE: "Softcopy VOI LUT Sequence",
+    tags.STORED_VALUE_COLOR_RANGE_SEQUENCE: "Stored Value Color Range Sequence",
+    tags.PIXEL_INTENSITY_RELATIONSHIP_LUT_SEQUENCE: "Pixel Intensity Relationship LUT Sequence",
+    tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE: "Real World Value Mapping Sequence",
+    tags.HISTOGRAM_SEQUENCE: "Histogram Sequence",
+    tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR: "Palette Color Lookup Table",
+    tags.GRAY_LOOKUP_TABLE_DATA: "Gray Lookup Table Data",
+    tags.DOSE_GRID_SCALING: "Dose Grid Scaling",  # RT Dose: stored values are doses
+    tags.SEGMENT_SEQUENCE: "Segment Sequence",  # Segmentation: stored values are memberships
+    tags.PIXEL_VALUE_MAPPING_TO_CODED_CONCEPT_SEQUENCE: (
+        "Pixel Value Mapping to Coded Concept Sequence"
+    ),
 }
 """Attributes in stored values, or of mappings from them, that cannot simply be mirrored."""
 
 IN_THE_WAY_OF_RESCALING = {
-    VOI_LUT_SEQUENCE: "VOI LUT Sequence",
+    tags.VOI_LUT_SEQUENCE: "VOI LUT Sequence",
     **{
         tag: name
         for tag, name in IN_THE_WAY_OF_INVERSION.items()
-        if tag not in {0x00409096, 0x00603000}  # these leave
+        if tag
+        not in {tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE, tags.HISTOGRAM_SEQUENCE}  # these leave
     },
 }
 
 NESTED = {
-    0x00289132: "Frame VOI LUT Sequence",
-    0x00289145: "Pixel Value Transformation Sequence",
-    0x00409096: "Real World Value Mapping Sequence",
-    0x00289422: "Pixel Intensity Relationship LUT Sequence",
-    PIXEL_INTENSITY_RELATIONSHIP_SIGN: "Pixel Intensity Relationship Sign",
-    0x00281230: "Stored Value Color Range Sequence",
-    0x00283110: "Softcopy VOI LUT Sequence",
-    **dict.fromkeys((0x00281101, 0x00281201, 0x00281221), "Palette Color Lookup Table"),
+    tags.FRAME_VOI_LUT_SEQUENCE: "Frame VOI LUT Sequence",
+    tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE: "Pixel Value Transformation Sequence",
+    tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE: "Real World Value Mapping Sequence",
+    tags.PIXEL_INTENSITY_RELATIONSHIP_LUT_SEQUENCE: "Pixel Intensity Relationship LUT Sequence",
+    tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN: "Pixel Intensity Relationship Sign",
+    tags.STORED_VALUE_COLOR_RANGE_SEQUENCE: "Stored Value Color Range Sequence",
+    tags.SOFTCOPY_VOI_LUT_SEQUENCE: "Softcopy VOI LUT Sequence",
+    **dict.fromkeys(
+        (
+            tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+            tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+            tags.SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        ),
+        "Palette Color Lookup Table",
+    ),
 }
 """Sequences about stored values: functional groups, optical paths, enhanced palettes."""
 
@@ -87,13 +78,19 @@ _WITH_UNITS = {"CT": "Hounsfield units", "PT": "activity"}
 _UNSPECIFIED = frozenset({"", "US", "UNSPECIFIED"})
 
 PALETTE_TAGS = (
-    *range(0x00281101, 0x00281105), 0x00281199, *range(0x00281201, 0x00281205),
-    *range(0x00281221, 0x00281225),
-)  # fmt: skip
-_OF_STORED_VALUES = (PIXEL_PADDING_VALUE, PIXEL_PADDING_RANGE_LIMIT)
+    *range(tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, 0x00281105),
+    tags.PALETTE_COLOR_LOOKUP_TABLE_UID,
+    *range(tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA, 0x00281205),
+    *range(tags.SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA, 0x00281225),
+)
+_OF_STORED_VALUES = (tags.PIXEL_PADDING_VALUE, tags.PIXEL_PADDING_RANGE_LIMIT)
 _NOT_OF_8_BITS = (
-    *_OF_STORED_VALUES, WINDOW_EXPLANATION, VOI_LUT_FUNCTION, 0x00409096, 0x00603000,
-)  # fmt: skip
+    *_OF_STORED_VALUES,
+    tags.WINDOW_CENTER_WIDTH_EXPLANATION,
+    tags.VOI_LUT_FUNCTION,
+    tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE,
+    tags.HISTOGRAM_SEQUENCE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,15 +218,15 @@ def inversion_edits(
         # C.11.2.1.2.1: LINEAR is symmetric about center - 0.5, the other functions about center.
         middle += gray.voi_function in {"", "LINEAR"}
         centers = [_text(middle - number(one, "WindowCenter")) for one in gray.window_centers]
-        edits.append(SetAttribute(WINDOW_CENTER, "DS", "\\".join(centers)))
+        edits.append(SetAttribute(tags.WINDOW_CENTER, "DS", "\\".join(centers)))
     edits += _mirrored(gray, image)
     edits += _mirrored_means(gray, image)
     if gray.relationship_sign in {1, 0xFFFF}:
         sign = -1 if gray.relationship_sign == 1 else 1
-        edits.append(SetAttribute(PIXEL_INTENSITY_RELATIONSHIP_SIGN, "SS", (sign,)))
+        edits.append(SetAttribute(tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN, "SS", (sign,)))
     if gray.presentation_shape in {"IDENTITY", "INVERSE"}:
         shape = "INVERSE" if target == "MONOCHROME1" else "IDENTITY"
-        edits.append(SetAttribute(PRESENTATION_LUT_SHAPE, "CS", shape))
+        edits.append(SetAttribute(tags.PRESENTATION_LUT_SHAPE, "CS", shape))
     elif gray.presentation_shape:
         raise UnsupportedImageError(
             f"Presentation LUT Shape {gray.presentation_shape} has no inverse",
@@ -247,26 +244,26 @@ def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
     """Return the edits that follow when window and rescaling are applied: 8 bits, MONOCHROME2."""
     edits: list[Edit] = [
         *(RemoveAttribute(tag) for tag in _NOT_OF_8_BITS),
-        SetAttribute(WINDOW_CENTER, "DS", "128"),
-        SetAttribute(WINDOW_WIDTH, "DS", "256"),
+        SetAttribute(tags.WINDOW_CENTER, "DS", "128"),
+        SetAttribute(tags.WINDOW_WIDTH, "DS", "256"),
     ]
     for mean, _ in gray.roi_means:
         edits += [RemoveAttribute(mean), RemoveAttribute(mean - ROI_MEAN + ROI_STANDARD_DEVIATION)]
-    if MODALITY_LUT_SEQUENCE in gray.present:  # C.8.7.1.1.2: it is for values that are gone
-        edits.append(RemoveAttribute(MODALITY_LUT_SEQUENCE))
-        edits.append(SetAttribute(PIXEL_INTENSITY_RELATIONSHIP, "CS", "DISP"))
+    if tags.MODALITY_LUT_SEQUENCE in gray.present:  # C.8.7.1.1.2: it is for values that are gone
+        edits.append(RemoveAttribute(tags.MODALITY_LUT_SEQUENCE))
+        edits.append(SetAttribute(tags.PIXEL_INTENSITY_RELATIONSHIP, "CS", "DISP"))
     if gray.slope or gray.intercept:
         edits += [
-            SetAttribute(RESCALE_SLOPE, "DS", "1"),
-            SetAttribute(RESCALE_INTERCEPT, "DS", "0"),
-            SetAttribute(RESCALE_TYPE, "LO", "US"),
+            SetAttribute(tags.RESCALE_SLOPE, "DS", "1"),
+            SetAttribute(tags.RESCALE_INTERCEPT, "DS", "0"),
+            SetAttribute(tags.RESCALE_TYPE, "LO", "US"),
         ]
     if gray.has_units:  # C.8.9.1.1.3
-        edits += [SetAttribute(UNITS, "CS", "NONE"), RemoveAttribute(SUV_TYPE)]
+        edits += [SetAttribute(tags.UNITS, "CS", "NONE"), RemoveAttribute(tags.SUV_TYPE)]
     if gray.presentation_shape:
-        edits.append(SetAttribute(PRESENTATION_LUT_SHAPE, "CS", "IDENTITY"))
+        edits.append(SetAttribute(tags.PRESENTATION_LUT_SHAPE, "CS", "IDENTITY"))
     if gray.relationship_sign is not None:
-        edits.append(RemoveAttribute(PIXEL_INTENSITY_RELATIONSHIP_SIGN))
+        edits.append(RemoveAttribute(tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN))
     return tuple(edits)
 
 
@@ -278,7 +275,9 @@ def check_rescaling(gray: GrayAttributes) -> None:
     """
     in_the_way = IN_THE_WAY_OF_RESCALING
     if not gray.modality_lut_is_for_display:
-        in_the_way = {tag: name for tag, name in in_the_way.items() if tag != MODALITY_LUT_SEQUENCE}
+        in_the_way = {
+            tag: name for tag, name in in_the_way.items() if tag != tags.MODALITY_LUT_SEQUENCE
+        }
     _refuse(gray, in_the_way, "is not applied")
 
 
@@ -324,10 +323,10 @@ def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
     if padding is not None and limit is not None:
         # The part of the range that samples can have; no sample is in another.
         if max(padding, limit) >= low and min(padding, limit) <= high:
-            put(PIXEL_PADDING_VALUE, min(max(padding, low), high))
-            put(PIXEL_PADDING_RANGE_LIMIT, min(max(limit, low), high))
+            put(tags.PIXEL_PADDING_VALUE, min(max(padding, low), high))
+            put(tags.PIXEL_PADDING_RANGE_LIMIT, min(max(limit, low), high))
     elif padding is not None and low <= padding <= high:
-        put(PIXEL_PADDING_VALUE, padding)
+        put(tags.PIXEL_PADDING_VALUE, padding)
     smallest, largest = _stored(gray.smallest, image), _stored(gray.largest, image)
     for tag, value in (
         (tags.SMALLEST_IMAGE_PIXEL_VALUE, largest),

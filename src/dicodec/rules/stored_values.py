@@ -9,20 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
+from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
-
-DOSE_GRID_SCALING = 0x3004000E
-PIXEL_VALUE_MAPPING_TO_CODED_CONCEPT_SEQUENCE = 0x00221450
-REAL_WORLD_VALUE_MAPPING_SEQUENCE = 0x00409096
-SEGMENTATION_TYPE = 0x00620001
-SEGMENT_SEQUENCE = 0x00620002
 
 MEANINGFUL_TAGS = frozenset(
     {
-        DOSE_GRID_SCALING,
-        PIXEL_VALUE_MAPPING_TO_CODED_CONCEPT_SEQUENCE,
-        REAL_WORLD_VALUE_MAPPING_SEQUENCE,
-        SEGMENT_SEQUENCE,
+        tags.DOSE_GRID_SCALING,
+        tags.PIXEL_VALUE_MAPPING_TO_CODED_CONCEPT_SEQUENCE,
+        tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE,
+        tags.SEGMENT_SEQUENCE,
     }
 )
 """Attributes that give stored values a meaning."""
@@ -63,18 +58,18 @@ def find_meaning(
             functional groups.
     """
     kind = sop_class.removeprefix(_ROOT) if sop_class.startswith(_ROOT) else ""
-    if kind in _SEGMENTATIONS or SEGMENT_SEQUENCE in present:
+    if kind in _SEGMENTATIONS or tags.SEGMENT_SEQUENCE in present:
         if segmentation_type == "FRACTIONAL":
             return Meaning("fractions of segments (Segmentation Type FRACTIONAL)", labels=False)
         says = f"Segmentation Type {segmentation_type}" if segmentation_type else "Segment Sequence"
         return Meaning(f"labels of segments ({says})", labels=True)
-    if PIXEL_VALUE_MAPPING_TO_CODED_CONCEPT_SEQUENCE in present:
+    if tags.PIXEL_VALUE_MAPPING_TO_CODED_CONCEPT_SEQUENCE in present:
         return Meaning("codes (Pixel Value Mapping to Coded Concept Sequence)", labels=True)
     if kind in _QUANTITIES:
         return Meaning(f"the quantities of {_QUANTITIES[kind]}", labels=False)
-    if DOSE_GRID_SCALING in present:
+    if tags.DOSE_GRID_SCALING in present:
         return Meaning("doses (Dose Grid Scaling)", labels=False)
-    if REAL_WORLD_VALUE_MAPPING_SEQUENCE in present:
+    if tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE in present:
         labels = photometric == "PALETTE COLOR"
         return Meaning("real world values (Real World Value Mapping Sequence)", labels=labels)
     return None

@@ -50,9 +50,6 @@ class Fact:
     meaning: str
 
 
-_MODALITY = 0x00080060
-
-
 def _find_image(file: DicomFile) -> ImagePixelDescription | None:
     return file.frames.description
 
@@ -103,7 +100,7 @@ FACTS: dict[str, Fact] = {
         lambda file: (file.syntax.storage.value,),
         "native, encapsulated, encapsulated video, or elsewhere",
     ),
-    "modality": Fact(FactKind.TEXT, _read_text(_MODALITY), "Modality"),
+    "modality": Fact(FactKind.TEXT, _read_text(tags.MODALITY), "Modality"),
     "sop_class": Fact(FactKind.TEXT, _read_text(tags.SOP_CLASS_UID), "SOP Class UID"),
     "pixels": Fact(FactKind.FLAG, lambda file: (file.frames.present,), "whether there are any"),
     "photometric_interpretation": Fact(

@@ -7,14 +7,12 @@ import struct
 from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
 from dicodec.conversion.planning.conversion_plan import PixelPlan
 from dicodec.conversion.planning.gray_and_color import gray_attributes, read_table
+from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.image import MONOCHROME
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.rules.photometric_edits import (
-    LUT_DATA,
-    LUT_DESCRIPTOR,
-    VOI_LUT_SEQUENCE,
     LookUpTable,
     mirror_table,
 )
@@ -31,21 +29,21 @@ def mirrored_table_edits(
         encoding: of the result.
     """
     inverts = [one for one in pixels.steps if {one.source, one.target} == MONOCHROME]
-    if not inverts or not data_set.has_value(VOI_LUT_SEQUENCE):
+    if not inverts or not data_set.has_value(tags.VOI_LUT_SEQUENCE):
         return ()
     image = pixels.decoded
     gray = gray_attributes(data_set)
     items = []
-    for raw in encode_items(data_set, VOI_LUT_SEQUENCE, encoding):
+    for raw in encode_items(data_set, tags.VOI_LUT_SEQUENCE, encoding):
         item = parse_item(raw, encoding)
         table = mirror_table(read_table(item, image), gray, image)
         items.append(edit_item(item, _edits(item, table)))
-    return (SetSequence(VOI_LUT_SEQUENCE, tuple(items)),)
+    return (SetSequence(tags.VOI_LUT_SEQUENCE, tuple(items)),)
 
 
 def _edits(item: DataSet, table: LookUpTable) -> tuple[Edit, ...]:
     order, count = item.encoding.order, len(table.entries)
-    descriptor, data = item.find(LUT_DESCRIPTOR), item.find(LUT_DATA)
+    descriptor, data = item.find(tags.LUT_DESCRIPTOR), item.find(tags.LUT_DATA)
     assert descriptor is not None
     assert data is not None
     vr = "SS" if table.first < 0 else descriptor.vr or "US"
@@ -57,6 +55,6 @@ def _edits(item: DataSet, table: LookUpTable) -> tuple[Edit, ...]:
     if data.vr in {"OB", "UN"}:  # bytes in pairs, in any byte order
         order = "<"
     return (
-        SetAttribute(LUT_DESCRIPTOR, vr, struct.pack(f"{item.encoding.order}3H", *numbers)),
-        SetAttribute(LUT_DATA, data.vr or "OW", struct.pack(f"{order}{len(words)}H", *words)),
+        SetAttribute(tags.LUT_DESCRIPTOR, vr, struct.pack(f"{item.encoding.order}3H", *numbers)),
+        SetAttribute(tags.LUT_DATA, data.vr or "OW", struct.pack(f"{order}{len(words)}H", *words)),
     )

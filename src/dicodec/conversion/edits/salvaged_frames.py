@@ -23,10 +23,6 @@ from dicodec.rules.per_frame_attributes import (
 _LONGEST_COMMENTS = 10240
 """Characters of an LT value."""
 
-_DIMENSION_ORGANIZATION_TYPE = 0x00209311
-_FRAME_DIMENSION_POINTER = 0x0028000A
-_REFERENCED_FRAME_NUMBER = 0x00081160
-
 
 def salvage_edits(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding) -> list[Edit]:
     """Return the edits that mark a result as salvaged, and that leave frames out of it.
@@ -91,11 +87,11 @@ def _items_of_frames(
     after: list[bytes] = []
     for raw in before:
         item = parse_item(raw, encoding)
-        if not item.has_value(_REFERENCED_FRAME_NUMBER):
+        if not item.has_value(tags.REFERENCED_FRAME_NUMBER):
             after.append(raw)
             continue
         try:
-            texts = item.text(_REFERENCED_FRAME_NUMBER).split("\\")
+            texts = item.text(tags.REFERENCED_FRAME_NUMBER).split("\\")
             numbers = [int(text) for text in texts]
         except ValueError as error:
             raise _refusal(tag) from error
@@ -104,7 +100,7 @@ def _items_of_frames(
             after.append(raw)
         elif left:
             value = "\\".join(map(str, left))
-            after.append(edit_item(item, [SetAttribute(_REFERENCED_FRAME_NUMBER, "IS", value)]))
+            after.append(edit_item(item, [SetAttribute(tags.REFERENCED_FRAME_NUMBER, "IS", value)]))
     if after == [*before]:
         return []
     return [SetSequence(tag, tuple(after)) if after else RemoveAttribute(tag)]
@@ -136,15 +132,15 @@ def _check_order(data_set: DataSet, whole: list[int]) -> None:
     Raises:
         ConversionError: the frames that are left would not follow each other so.
     """
-    for pointer in (tags.FRAME_INCREMENT_POINTER, _FRAME_DIMENSION_POINTER):
+    for pointer in (tags.FRAME_INCREMENT_POINTER, tags.FRAME_DIMENSION_POINTER):
         for target in parse_values("AT", data_set.value(pointer) or b"", data_set.encoding):
             known = target in PER_FRAME or target == tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
             if not known:
                 raise _refusal(int(target))
     together = whole[-1] + 1 == len(whole)
-    organization = data_set.text(_DIMENSION_ORGANIZATION_TYPE)
+    organization = data_set.text(tags.DIMENSION_ORGANIZATION_TYPE)
     if organization in ORDERED_ORGANIZATIONS and not (together and organization == "3D"):
-        raise _refusal(_DIMENSION_ORGANIZATION_TYPE)
+        raise _refusal(tags.DIMENSION_ORGANIZATION_TYPE)
     for group in tags.OVERLAY_GROUPS:
         if data_set.find(group << 16 | tags.NUMBER_OF_FRAMES_IN_OVERLAY) is not None:
             raise _refusal(group << 16 | tags.NUMBER_OF_FRAMES_IN_OVERLAY)

@@ -14,7 +14,10 @@ from dicodec.part10.values import parse_values
 from dicodec.pixels.photometric import apply_steps
 from dicodec.rules.stored_values import choose_fill_values
 
-_FLOATING = {32: (0x00280122, "FL"), 64: (0x00280123, "FD")}
+_FLOATING = {
+    32: (tags.FLOAT_PIXEL_PADDING_VALUE, "FL"),
+    64: (tags.DOUBLE_FLOAT_PIXEL_PADDING_VALUE, "FD"),
+}
 """Float and Double Float Pixel Padding Value (PS3.3 C.7.6.24, C.7.6.25)."""
 
 

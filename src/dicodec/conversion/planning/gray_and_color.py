@@ -23,9 +23,24 @@ _SINGLE = (
 )
 _COLORS = (
     # name, descriptor, data, segmented data
-    ("red", 0x00281101, 0x00281201, 0x00281221),
-    ("green", 0x00281102, 0x00281202, 0x00281222),
-    ("blue", 0x00281103, 0x00281203, 0x00281223),
+    (
+        "red",
+        tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+        tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        tags.SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    ),
+    (
+        "green",
+        tags.GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+        tags.GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        tags.SEGMENTED_GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    ),
+    (
+        "blue",
+        tags.BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+        tags.BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        tags.SEGMENTED_BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    ),
 )
 
 
@@ -36,21 +51,21 @@ def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
         MalformedFileError, TruncatedFileError: a sequence cannot be read.
     """
     return rules.GrayAttributes(
-        modality=data_set.text(rules.MODALITY).upper(),
-        window_centers=_values(data_set, rules.WINDOW_CENTER),
-        window_widths=_values(data_set, rules.WINDOW_WIDTH),
-        voi_function=data_set.text(rules.VOI_LUT_FUNCTION).upper(),
-        slope=_first(data_set, rules.RESCALE_SLOPE),
-        intercept=_first(data_set, rules.RESCALE_INTERCEPT),
-        rescale_type=data_set.text(rules.RESCALE_TYPE),
-        padding=_word(data_set, rules.PIXEL_PADDING_VALUE),
-        padding_limit=_word(data_set, rules.PIXEL_PADDING_RANGE_LIMIT),
+        modality=data_set.text(tags.MODALITY).upper(),
+        window_centers=_values(data_set, tags.WINDOW_CENTER),
+        window_widths=_values(data_set, tags.WINDOW_WIDTH),
+        voi_function=data_set.text(tags.VOI_LUT_FUNCTION).upper(),
+        slope=_first(data_set, tags.RESCALE_SLOPE),
+        intercept=_first(data_set, tags.RESCALE_INTERCEPT),
+        rescale_type=data_set.text(tags.RESCALE_TYPE),
+        padding=_word(data_set, tags.PIXEL_PADDING_VALUE),
+        padding_limit=_word(data_set, tags.PIXEL_PADDING_RANGE_LIMIT),
         smallest=_word(data_set, tags.SMALLEST_IMAGE_PIXEL_VALUE),
         largest=_word(data_set, tags.LARGEST_IMAGE_PIXEL_VALUE),
-        relationship_sign=_word(data_set, rules.PIXEL_INTENSITY_RELATIONSHIP_SIGN),
-        presentation_shape=data_set.text(rules.PRESENTATION_LUT_SHAPE).upper(),
-        has_units=data_set.find(rules.UNITS) is not None,
-        relationship=data_set.text(rules.PIXEL_INTENSITY_RELATIONSHIP).upper(),
+        relationship_sign=_word(data_set, tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN),
+        presentation_shape=data_set.text(tags.PRESENTATION_LUT_SHAPE).upper(),
+        has_units=data_set.find(tags.UNITS) is not None,
+        relationship=data_set.text(tags.PIXEL_INTENSITY_RELATIONSHIP).upper(),
         roi_means=_roi_means(data_set),
         present=frozenset(tag for tag in _SINGLE if data_set.find(tag) is not None),
         nested=_nested(data_set),
@@ -182,12 +197,12 @@ def read_table(item: DataSet, image: ImagePixelDescription) -> rules.LookUpTable
     Raises:
         UnsupportedImageError: it makes no sense.
     """
-    descriptor = _words(item, rules.LUT_DESCRIPTOR)
-    words = _words(item, rules.LUT_DATA)
+    descriptor = _words(item, tags.LUT_DESCRIPTOR)
+    words = _words(item, tags.LUT_DATA)
     if len(descriptor) < 3:
         raise UnsupportedImageError("a LUT Descriptor is missing", attribute="LUTDescriptor")
     count, first, bits = descriptor[0] or 1 << 16, descriptor[1], descriptor[2]
-    span = item.find(rules.LUT_DESCRIPTOR)
+    span = item.find(tags.LUT_DESCRIPTOR)
     signed = span is not None and (span.vr == "SS" or (not span.vr and image.signed))
     if signed and first >= 1 << 15:
         first -= 1 << 16
@@ -203,7 +218,7 @@ def voi_tables(data_set: DataSet, image: ImagePixelDescription) -> tuple[rules.L
     Raises:
         UnsupportedImageError: one makes no sense.
     """
-    return tuple(read_table(item, image) for item in data_set.items(rules.VOI_LUT_SEQUENCE))
+    return tuple(read_table(item, image) for item in data_set.items(tags.VOI_LUT_SEQUENCE))
 
 
 def _nested(data_set: DataSet) -> dict[int, int]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
 from dicodec.errors import ContradictionError, UnsupportedImageError
+from dicodec.model import tags
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.source import read_chunks
-
-_DIRECTORY_RECORDS = 0x00041220
 
 
 def describe_moved_records(file: DicomFile, plan: ConversionPlan) -> str:
@@ -15,7 +14,10 @@ def describe_moved_records(file: DicomFile, plan: ConversionPlan) -> str:
 
     They are counted from the first byte of the file (PS3.3 F.3.2.2), and are not computed anew.
     """
-    if plan.action is Action.COPY_FILE or file.data_set.find(_DIRECTORY_RECORDS) is None:
+    if (
+        plan.action is Action.COPY_FILE
+        or file.data_set.find(tags.DIRECTORY_RECORD_SEQUENCE) is None
+    ):
         return ""
     return (
         "a DICOMDIR holds the byte offsets of its records, and they move: its offsets are those of "

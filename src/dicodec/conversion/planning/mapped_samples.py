@@ -13,6 +13,7 @@ from dicodec.conversion.planning.gray_and_color import (
 from dicodec.conversion.planning.gray_and_color import rescaling as read_rescaling
 from dicodec.conversion.planning.stored_values import check_palette_may_leave
 from dicodec.errors import ContradictionError, UnsupportedImageError
+from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
@@ -21,7 +22,6 @@ from dicodec.pixels import palette
 from dicodec.pixels.gray import make_narrowing_step, make_rescaling_step
 from dicodec.pixels.photometric import PhotometricStep
 from dicodec.rules.photometric_edits import (
-    MODALITY_LUT_SEQUENCE,
     check_rescaling,
     inversion_edits,
     palette_edits,
@@ -69,7 +69,7 @@ def rescaling(
         return make_narrowing_step(stated)
     gray = gray_attributes(data_set)
     check_rescaling(gray)
-    if MODALITY_LUT_SEQUENCE in gray.present:
+    if tags.MODALITY_LUT_SEQUENCE in gray.present:
         warnings.append(
             f"a Modality LUT of {gray.modality} is not for display (PS3.3 C.8.7.1.1.2): it leaves"
         )

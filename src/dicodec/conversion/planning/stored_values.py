@@ -8,7 +8,6 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import encode_tag
 from dicodec.rules.stored_values import (
     MEANINGFUL_TAGS,
-    SEGMENTATION_TYPE,
     Meaning,
     find_meaning,
 )
@@ -31,7 +30,7 @@ def read_meaning(data_set: DataSet, photometric: str) -> Meaning | None:
     """
     return find_meaning(
         data_set.text(tags.SOP_CLASS_UID),
-        data_set.text(SEGMENTATION_TYPE).upper(),
+        data_set.text(tags.SEGMENTATION_TYPE).upper(),
         photometric,
         _present(data_set) | _present_in_groups(data_set),
     )
