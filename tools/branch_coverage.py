@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "src/dicodec/"
 
 FLOORS = {
-    "part10/": 84,
-    "conversion/planning/": 78,
-    "conversion/verification/": 89,
-    "conversion/output/": 69,
+    "part10/": 85,
+    "conversion/planning/": 84,
+    "conversion/verification/": 90,
+    "conversion/output/": 78,
     "service/worker/settlement.py": 90,
 }
 """Percent of the branches: what was measured, rounded down. Whoever lowers one says why."""

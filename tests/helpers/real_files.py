@@ -39,7 +39,6 @@ OUTCOMES: dict[str, dict[str, str]] = {
     ),
     "bitdepth/parametric_map_float.dcm": _FLOATING,
     # damaged: refused rather than guessed at
-    "broken/GH1146.dcm": {"*": "truncated-frame"},  # Pixel Data is empty
     "broken/JPEG2000-embedded-sequence-delimiter.dcm": {"*": "corrupt-frame"},
     "broken/MR_truncated.dcm": {"*": "truncated-frame"},  # 62 bytes are missing
     "broken/rtplan_truncated.dcm": {"*": "truncated-file"},
