@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.part10.elements import ElementSpan, items_state_vrs, walk_elements, walk_items
+from dicodec.part10.elements import ElementSpan, Walker, items_state_vrs
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -124,11 +124,10 @@ class DataSet:
         if span.vr == "UN":
             stated = items_state_vrs(self.source.read(span.value, 16))
             encoding = EXPLICIT_LITTLE if stated else IMPLICIT_LITTLE
-        for item in walk_items(self.source, span, encoding, limits=self.limits):
-            end = item.value + item.length
-            elements = walk_elements(
-                self.source, item.value, end, encoding, depth=1, limits=self.limits
-            )
+        walker = Walker(self.source, self.limits)  # one window over all items
+        end = span.end if span.undefined else span.value + span.length
+        for item in walker.items(span.value, end, encoding, undefined=span.undefined):
+            elements = walker.elements(item.value, item.value + item.length, encoding, depth=1)
             yield DataSet(self.source, encoding, list(elements), self.limits)
 
     def find_encoding(self, span: ElementSpan) -> DataSetEncoding:

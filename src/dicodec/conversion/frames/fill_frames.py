@@ -12,6 +12,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.values import parse_values
 from dicodec.pixels.photometric import apply_steps
+from dicodec.rules.claimed_sizes import check_decoded_size
 from dicodec.rules.stored_values import choose_fill_values
 
 _FLOATING = {
@@ -26,6 +27,7 @@ def encode_fill(file: DicomFile, pixels: PixelPlan) -> bytes:
 
     Raises:
         EncodeError: the codec library refused.
+        LimitExceededError: the file is too small for a frame of that size.
     """
     return _encode(_filling(file, pixels), pixels)
 
@@ -44,17 +46,19 @@ def encode_start(file: DicomFile, pixels: PixelPlan, frame: int) -> bytes:
     """
     native = file.frames.native
     assert native is not None, "only native frames have samples that can be counted"
+    filling = _filling(file, pixels)  # whose size is checked first
     start, bits = native.read_start(file.frames.source, frame)
     size = (pixels.coded.native_frame_bits + 7) // 8
     decoder = find_decoder(file.syntax)
     given = decoder.decode(start.ljust(size, b"\0"), pixels.coded)
     every_bit = ((1 << bits) - 1).to_bytes(size, "little")
     there = decoder.decode(every_bit, pixels.coded) != 0
-    return _encode(np.where(there, given, _filling(file, pixels)), pixels)
+    return _encode(np.where(there, given, filling), pixels)
 
 
 def _filling(file: DicomFile, pixels: PixelPlan) -> Samples:
     image = pixels.decoded
+    check_decoded_size(image, file.frames.span.length, file.data_set.limits)
     values = choose_fill_values(image, _padding(file, image))
     samples = np.empty(image.shape, image.dtype)
     samples[...] = values if image.samples_per_pixel > 1 else values[0]
