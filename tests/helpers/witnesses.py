@@ -89,7 +89,7 @@ def require(name: str) -> None:
 
 def read_with(name: str, path: str | Path) -> WitnessResult:
     """Read a file with the witness "pydicom", "gdcm" or "dcmtk"."""
-    if name == "dcmtk" and name not in available():
+    if name not in {"pydicom", "gdcm"} and name not in available():
         return WitnessResult(None, Outcome.ABSENT, f"{name} is not installed")
     return _read_with_dcmtk(Path(path)) if name == "dcmtk" else _server(name).read(Path(path))
 
