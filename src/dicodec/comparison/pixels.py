@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,12 +147,11 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
     count = min(image.number_of_frames for image in images)
     size = sum(map(size_in_flight, images))
     total, frames, value_range = SampleErrors(), list[FrameComparison](), 0.0
-    for frame, measured in enumerate(
-        map_frames(_measuring(pair), count, workers, size + _BAND_MEMORY)
-    ):
-        total += measured.errors
-        value_range = max(value_range, measured.value_range)
-        frames.append(_frame_comparison(frame, measured, tolerance))
+    with closing(map_frames(_measuring(pair), count, workers, size + _BAND_MEMORY)) as measurements:
+        for frame, measured in enumerate(measurements):
+            total += measured.errors
+            value_range = max(value_range, measured.value_range)
+            frames.append(_frame_comparison(frame, measured, tolerance))
     worst = max(frames, key=lambda one: (one.largest_error, one.mean_absolute_error, -one.frame))
     similar = [one.ssim for one in frames if one.ssim is not None]
     same = sum(not one.differing_samples for one in frames)

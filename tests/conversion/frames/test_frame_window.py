@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -15,6 +16,7 @@ from dicodec.conversion.frames.window import (
     map_frames,
     threads_for_each,
 )
+from helpers.corpus import ROOT
 
 
 class Gauge:
@@ -115,3 +117,17 @@ def test_threads_that_are_left_to_a_frame(
     frames: int, workers: int, size: int, threads: int
 ) -> None:
     assert threads_for_each(frames, workers, size) == threads
+
+
+def test_whoever_maps_frames_closes_them() -> None:
+    """The garbage collector would end their threads in any thread, which may wait for itself."""
+    calls = [
+        (path.name, text[max(at - 40, 0) : at])
+        for path in (ROOT / "src").rglob("*.py")
+        if path.name != "window.py"
+        for text in [path.read_text(encoding="utf-8")]
+        for at in [match.start() for match in re.finditer(r"\bmap_frames\(", text)]
+    ]
+
+    assert len(calls) >= 6
+    assert all(re.search(r"closing\(\s*$", before) for _, before in calls), calls

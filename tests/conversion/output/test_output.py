@@ -234,7 +234,7 @@ def test_names_may_be_as_long_as_names_may_be(tmp_path: Path, name: str) -> None
 
 AS_NOBODY = """
 import os, sys
-import dicodec, dicodec.conversion.convert, dicodec.codecs.rle, imagecodecs, numpy
+import dicodec, dicodec.conversion.calls, dicodec.codecs.rle, imagecodecs, numpy
 source, target = sys.argv[1:]
 if os.getuid() == 0:  # root may write everywhere; nobody may not
     os.setgroups([]); os.setgid(65534); os.setuid(65534)

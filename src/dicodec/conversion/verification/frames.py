@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -173,20 +174,21 @@ def _compare(
 ) -> Verification:
     total = _Difference()
     undecoded: list[int] = []
-    compared = map_frames(compare, frames, workers, _frame_size(image))
-    for frame, difference in enumerate(compared):
-        if bound is not None and difference.largest > bound:
-            raise VerificationError(
-                f"samples differ by up to {difference.largest}, and {bound} was promised",
-                frame=frame,
+    # Closed at a difference, too: threads that the garbage collector ends may wait for themselves.
+    with closing(map_frames(compare, frames, workers, _frame_size(image))) as compared:
+        for frame, difference in enumerate(compared):
+            if bound is not None and difference.largest > bound:
+                raise VerificationError(
+                    f"samples differ by up to {difference.largest}, and {bound} was promised",
+                    frame=frame,
+                )
+            if difference.undecoded:
+                undecoded.append(frame)
+            total = _Difference(
+                max(total.largest, difference.largest),
+                total.squares + difference.squares,
+                total.samples + difference.samples,
             )
-        if difference.undecoded:
-            undecoded.append(frame)
-        total = _Difference(
-            max(total.largest, difference.largest),
-            total.squares + difference.squares,
-            total.samples + difference.samples,
-        )
     psnr = _psnr(total, image.bits_stored)
     return Verification(frames, total.largest, psnr, tuple(undecoded))
 
