@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
@@ -217,6 +217,8 @@ def test_the_switch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["convert", str(source), "--to", IMPLICIT, "--charset", "nonsense", "-o", "-"]) == 2
 
 
+@example(b"\x1b$@!!", "")
+@example(b"\x1b$@!!", "nonsense")
 @given(st.binary(max_size=60), st.sampled_from(
     ["", "ISO_IR 100", "ISO_IR 13", "ISO_IR 192", "GB18030", "ISO 2022 IR 13\\ISO 2022 IR 87",
      "\\ISO 2022 IR 149", "nonsense"]))  # fmt: skip

@@ -144,6 +144,8 @@ def decode_surely(raw: bytes, character_set: str, vr: str = "LO") -> str:
         text = _decode_extended(raw, repertoire, _find_delimiters(vr), strictly=True)
     if any(one in "\x1b\ufffd" or "\x7f" <= one < "\xa0" for one in text):
         raise ValueError("bytes that the character set does not have")
+    if not text.isascii() and not is_character_set(character_set):
+        raise ValueError("code extensions, and no character set that has them")
     return text
 
 
