@@ -70,7 +70,7 @@ class ConversionOptions:
         charset: "utf-8" to have all text of the result in UTF-8, from the character set that the
             source states; "ISO_IR 100:utf-8" from another, if it states a wrong one.
         standardize: bring the data set to the form that a strict reader takes, as far as nothing
-            has to be invented; else what no edit names stays byte for byte as it is.
+            has to be invented; else elements that no edit names stay byte for byte as they are.
         salvage: "fill" or "drop": of a damaged source, convert the frames that are whole, and fill
             the others with padding or leave them out. The result is marked, and another image.
         strict: refuse a source that departs from the standard or contradicts itself.
@@ -115,8 +115,8 @@ class ConversionOptions:
 
         Args:
             to: acceptable transfer syntaxes, the first preferred.
-            **settings: fields of ConversionOptions; `set_attributes` may be a mapping, and what
-                has several texts any iterable.
+            **settings: fields of ConversionOptions; `set_attributes` may be a mapping, and an
+                option of several texts any iterable.
 
         Raises:
             InvalidOptionError: there is no such option, or a value has no meaning.
@@ -127,7 +127,7 @@ class ConversionOptions:
         return cls(to=target_names(to), **values)
 
     def __post_init__(self) -> None:
-        """Check types and ranges, and what cannot be asked for together.
+        """Check types and ranges, and refuse options that exclude each other.
 
         Raises:
             InvalidOptionError: a value has no meaning.
@@ -176,7 +176,7 @@ class ConversionOptions:
 
 
 def target_names(to: Targets) -> tuple[str, ...]:
-    """Return acceptable transfer syntaxes by their names; what is no such thing stays as it is."""
+    """Return acceptable transfer syntaxes by their names; any other value stays as it is."""
     parts = (to,) if isinstance(to, str | TransferSyntax) else to
     if not isinstance(parts, Iterable):
         return (parts,)

@@ -158,7 +158,7 @@ def _find_references(source: Source, options: ConversionOptions) -> tuple[str, .
     try:
         with open_tolerantly(source, options.limits) as file:
             return tuple(sorted(find_references(file.data_set)))
-    except DicodecError:  # the conversion will say what is wrong
+    except DicodecError:  # the conversion will report the fault
         return ()
 
 

@@ -1,4 +1,4 @@
-"""Schedule the sources of a batch: choose what happens to each one, and form groups of them."""
+"""Schedule the sources of a batch: convert, skip or refuse each one, and form groups of them."""
 
 from __future__ import annotations
 

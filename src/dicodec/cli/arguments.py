@@ -31,12 +31,14 @@ SUBCOMMANDS = {
         "dicodec.cli.convert.command", "convert files to another transfer syntax"
     ),
     "compare": Subcommand("dicodec.cli.compare", "say how far two files are apart"),
-    "inspect": Subcommand("dicodec.cli.inspect", "say what a file is and what it can become"),
-    "syntaxes": Subcommand("dicodec.cli.syntaxes", "list transfer syntaxes and what they can hold"),
+    "inspect": Subcommand("dicodec.cli.inspect", "describe files and the targets they can have"),
+    "syntaxes": Subcommand("dicodec.cli.syntaxes", "list transfer syntaxes and their images"),
     "jobs": Subcommand(
         "dicodec.cli.jobs", "show the ledger of a batch; send dead letters of a broker back"
     ),
-    "policy": Subcommand("dicodec.cli.policy", "say what a policy does with files, and why"),
+    "policy": Subcommand(
+        "dicodec.cli.policy", "print the rule of a policy that files meet, and why"
+    ),
     "serve": Subcommand("dicodec.cli.serve", "serve a page and an HTTP interface to a queue"),
     "submit": Subcommand("dicodec.cli.submit", "put files into a queue to be converted"),
     "watch": Subcommand("dicodec.cli.watch", "convert files that appear in a folder"),

@@ -1,4 +1,4 @@
-"""`dicodec inspect`: print what files are and can become, for people or as JSON."""
+"""`dicodec inspect`: describe files and the targets they can have, for people or as JSON."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def add_option(command: argparse.ArgumentParser, option: Option) -> None:
     given: dict[str, Any] = {"dest": option.name, "default": option.default}
     match option.kind:
         case Flag(words):
-            # What takes words can be said to be off, too: --no-verify.
+            # A flag that takes words can be turned off, too: --no-verify.
             action = argparse.BooleanOptionalAction if words else "store_true"
             command.add_argument(option.switch, action=action, help=_help(option), **given)
             for word in words:

@@ -1,4 +1,4 @@
-"""`dicodec policy`: print what a policy does with files and why, and the profiles."""
+"""`dicodec policy`: print the rule of a policy that each file meets and why, and the profiles."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def read_token(path: str | None) -> str | None:
 
 @contextmanager
 def require_packages(extra: str, packages: str) -> Iterator[None]:
-    """Turn a failed import within the block into an error that says what to install.
+    """Turn a failed import within the block into an error that names the package to install.
 
     Raises:
         InvalidOptionError: an import fails.

@@ -49,8 +49,8 @@ class Htj2kEncoder:
         small_resolution: refuse an image whose smallest resolution would have a side of more than
             64 pixels, as .202 demands; others are long and thin.
         mct: whether RGB is transformed, which gives YBR_RCT or YBR_ICT.
-        rate: what a lossy stream has to reach. OpenJPH takes only a step size, which is within a
-            few decibels of a PSNR; one that is asked for is measured.
+        rate: size or quality that a lossy stream has to reach. OpenJPH takes only a step size,
+            which is within a few decibels of a PSNR; one that is asked for is measured.
     """
 
     lossless: bool = True
@@ -89,7 +89,7 @@ class Htj2kEncoder:
         return self.rate.encode(lambda psnr: self._encode_at(psnr, samples, image), samples, image)
 
     def _encode_at(self, psnr: float, samples: Samples, image: ImagePixelDescription) -> bytes:
-        """Encode with the step for a PSNR, and, where that is asked for, a finer one if need be."""
+        """Encode with the step for a PSNR, and with a finer one if the PSNR is missed."""
         stream = self._encode(samples, image, find_step(psnr))
         if self.rate.ratio is not None or self.rate.psnr is None:
             return stream

@@ -134,8 +134,8 @@ class JpegLsEncoder:
     """Writes JPEG-LS; for the precision see `predictive_precision`.
 
     JPEG-LS knows no sign: signed samples are coded as the words of their two's complement. With
-    NEAR, a coded sample may move by that much, which is harmless everywhere but at the ends of the
-    signed range, where 32767 + 1 would be -32768: such samples are refused.
+    NEAR, a coded sample may move by that much, which is harmless but at the ends of the signed
+    range, because 32767 + 1 would be -32768: such samples are refused.
 
     Attributes:
         near: 0 for lossless; else the largest error of a sample.
@@ -171,7 +171,7 @@ class JpegLsEncoder:
             self._check_ends(samples, image)
         precision = predictive_precision(image)
         if self.near and not image.signed:
-            # Samples may move past Bits Stored where the stream has more bits.
+            # Samples may move past Bits Stored if the stream has more bits.
             precision = max(image.bits_stored, 2)
         coded = bits.mask(samples, precision)
         with encoding("JPEG-LS"):

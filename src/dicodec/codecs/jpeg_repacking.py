@@ -48,8 +48,8 @@ def repack_jpeg(stream: Buffer, image: ImagePixelDescription) -> bytes:
     """Return a JPEG stream as JPEG XL (.111) from which the same bytes can be rebuilt.
 
     Decoders of JPEG XL and of JPEG show the same: orientation and ICC profile that the JPEG stream
-    carries are kept among its bytes, but not where they would be applied. Junk before
-    the SOI marker and padding behind the EOI marker are left out.
+    carries are kept among its bytes, but not in the boxes that a decoder applies. Junk before the
+    SOI marker and padding behind the EOI marker are left out.
 
     Args:
         stream: of one frame.

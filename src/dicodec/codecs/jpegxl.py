@@ -41,7 +41,7 @@ from dicodec.pixels import bits
 # effort 1 from its palette of colors.
 LOSSLESS_EFFORT, LOSSY_EFFORT = 1, 5
 FAULTY_EFFORT = 1
-# By what the distance shrinks for each bit that samples do not use; libjxl takes none below 0.01.
+# Factor of the distance for each bit that samples do not use; libjxl takes none below 0.01.
 DARKER = 0.73
 LEAST_DISTANCE = 0.01
 
@@ -164,8 +164,8 @@ class JpegXlLossyEncoder:
 
     The result has 8 or 16 bits stored: dicom-rs and pydcm ask decoders for so many, and get samples
     of any other precision scaled. Values stay as they are, so those of 12 bits are dark for the
-    model of vision that decides what may be lost. Where they are, they are coded as linear light,
-    in which dark samples weigh more, and at a smaller distance, so that the error is that of a
+    model of vision that chooses the loss. Such samples are coded as linear light, in which dark
+    samples weigh more, and at a smaller distance, so that the error is that of a
     stream of 12 bits: within 20 %, measured with 10 to 14 bits at qualities 30 to 95. Above, the
     least distance that libjxl takes ends it, at a mean error of 0.1 to 0.4 % of the range.
 

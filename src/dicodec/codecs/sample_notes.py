@@ -43,7 +43,7 @@ class SampleNotes:
             self._least_psnr = min(self._least_psnr, reached)
 
     def list_missed_psnr(self, asked: float | None) -> list[str]:
-        """Return what the user should know if a frame misses the PSNR that was asked for."""
+        """Return a warning for the user if a frame misses the PSNR that was asked for."""
         if asked is None or self._least_psnr >= asked - PSNR_TOLERANCE:
             return []
         reached = f"the PSNR of a frame is {self._least_psnr:.1f} dB"

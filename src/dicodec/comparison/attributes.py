@@ -70,7 +70,7 @@ def compare_attributes(
 ) -> tuple[AttributeChange, ...]:
     """Return the attributes of File Meta Information and data set that differ, by rising tag.
 
-    Elements are compared by what they mean; sequences as a whole, down to the first difference.
+    Elements are compared by their meaning; sequences as a whole, down to the first difference.
     Pixel Data is not compared here, but for its VR.
 
     Args:
@@ -89,7 +89,7 @@ def compare_attributes(
         ),
         (_lossy_methods(one.data_set), _lossy_methods(two.data_set)),
     )
-    for file in files:  # what the image is, is compared with its pixels
+    for file in files:  # attributes of the image are compared with its pixels
         permitted |= {edit.tag: "put right" for edit in file.corrections}
         permitted |= dict.fromkeys(find_missing_attributes(file.data_set), "as it was taken")
     permitted |= dict.fromkeys(allow, "as asked for")

@@ -164,7 +164,7 @@ def _readable(file: DicomFile) -> DicomFile:
     try:
         return make_readable(file) or file
     except DicodecError:
-        return file  # what cannot be read is compared as bytes
+        return file  # data that cannot be read is compared as bytes
 
 
 def _compare_pixels(
@@ -174,7 +174,7 @@ def _compare_pixels(
     tolerance: float,
     workers: int,
 ) -> tuple[PixelComparison | None, Pair | None]:
-    """Return how far the pixels are apart, and both images where frames can be decoded."""
+    """Return how far the pixels are apart, and both images if frames can be decoded."""
     if not one.frames.present and not two.frames.present:
         return None, None
     if one.frames.present != two.frames.present:

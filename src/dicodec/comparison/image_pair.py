@@ -65,7 +65,7 @@ class Side:
 
         Raises:
             UnsupportedImageError: there is none.
-            MalformedFileError: there is no palette where one is needed, or it makes no sense.
+            MalformedFileError: a palette is needed and absent, or makes no sense.
         """
         steps: Route = STEPS
         if self.image.photometric_interpretation == PALETTE_COLOR:

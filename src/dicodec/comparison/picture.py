@@ -88,12 +88,12 @@ def picture_of(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any] 
     """Return a PNG: the first frame, the second, and their difference, with lines between.
 
     Gray values go through the window, or from the smallest to the largest value of the first frame
-    where there is none; MONOCHROME1 is inverted. Colors become RGB. In the difference the largest
+    if there is none; MONOCHROME1 is inverted. Colors become RGB. In the difference the largest
     error is white.
 
     Args:
         shown: both frames.
-        errors: absolute differences of the samples; None where the frames cannot be compared.
+        errors: absolute differences of the samples; None if the frames cannot be compared.
     """
     import imagecodecs
 
@@ -109,7 +109,7 @@ def render(shown: PreparedFrame, span: tuple[float, float] | None = None) -> _Pi
 
     Args:
         shown: the frame.
-        span: the values that are black and white where there is no window; if not given, the
+        span: the values that are black and white if there is no window; if not given, the
             smallest and largest.
     """
     step = _step(shown.samples)

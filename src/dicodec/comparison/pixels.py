@@ -96,7 +96,7 @@ def compare_values(one: DicomFile, two: DicomFile, why: str) -> PixelComparison:
     Args:
         one: the first file.
         two: the second.
-        why: what stands in the way of decoding.
+        why: reason for which it cannot be decoded.
     """
     if (one.frames.empty and two.frames.empty) or _has_same_value(one, two):
         return PixelComparison(equal=True, notes=(f"compared as bytes: {why}",))

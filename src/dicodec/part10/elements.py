@@ -333,7 +333,7 @@ class Walker:
         return min(position, end), end  # a part of the delimiter does not count
 
     def _is_short(self, position: int, end: int, encoding: DataSetEncoding) -> bool:
-        """Return whether the fragment before is a byte longer than stated, by what follows it."""
+        """Return whether the fragment before is a byte longer than stated, by the next item."""
         header = self._source.read(position + 1, 8)
         if len(self.fragment_starts) < 2 or position + 9 > end or len(header) < 8:
             return False

@@ -117,7 +117,7 @@ def _texts(
 
 
 def _items(data_set: DataSet, span: ElementSpan) -> Iterator[DataSet]:
-    """Yield the items of a sequence; none if what is stated as UN is not one."""
+    """Yield the items of a sequence; none if an element stated as UN is not a sequence."""
     try:
         yield from data_set.items(span.tag)
     except (MalformedFileError, TruncatedFileError):

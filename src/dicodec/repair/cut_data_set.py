@@ -26,7 +26,7 @@ def walk_to_the_cut(
     except TruncatedFileError as error:
         if not elements or all(span.tag not in PIXEL_DATA_TAGS for span in elements):
             return None
-        text = f"the file ends after Pixel Data: {error.message}; what follows is lost"
+        text = f"the file ends after Pixel Data: {error.message}; all elements behind it are lost"
         walker.oddities.append(Oddity(OddityId.ELEMENTS_LOST, text, error.offset))
     return WalkedDataSet(
         DataSet(source, encoding, elements, limits),

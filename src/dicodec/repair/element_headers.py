@@ -238,7 +238,7 @@ class HeaderReader:
         return (header.value - header.start == 12) == (raw[6:8] != b"\0\0")
 
     def _stops_short(self, header: ElementHeader, end: int) -> bool:
-        """Whether nothing that has a VR, and no delimiter, is where a 16-bit length leads."""
+        """Whether a 16-bit length leads to bytes that are neither a VR nor a delimiter."""
         if not header.encoding.explicit_vr or header.value - header.start != 8:
             return False
         if end - header.end < 8 or self.delimiter_at(header.end, header.encoding)[0] in DELIMITERS:

@@ -1,8 +1,8 @@
 """Read elements with all their content tolerantly, and rewrite those that need it.
 
 One pass over an element, however deep: right parts stay at their offsets, wrong ones become new
-bytes around them. The readable form changes just enough for a plain reader to
-understand every byte; the standard form is what a strict reader takes (forms.py).
+bytes around them. The readable form changes just enough for a plain reader to understand every
+byte; the standard form is the one that a strict reader takes (element_forms.py).
 """
 
 from __future__ import annotations
@@ -290,7 +290,7 @@ class ElementTree:
                 return position
             if tag != ITEM or length == UNDEFINED_LENGTH or position + 8 + length > end:
                 raise MalformedFileError(
-                    "something else where a fragment should be", offset=position
+                    "something else stands in the place of a fragment", offset=position
                 )
             position += DELIMITER_LENGTH + length
 

@@ -176,7 +176,7 @@ def _other_length(frames: Frames) -> list[Oddity]:
     excess = frames.excess
     row = image.native_frame_bits // 8 // image.rows
     if excess < 0:
-        if -excess >= row:  # more than what a writer forgets
+        if -excess >= row:  # more than a writer forgets
             return []
         text = f"Pixel Data is {-excess} bytes shorter than its {image.number_of_frames} frames"
         return [Oddity(OddityId.SHORT_PIXEL_DATA, text, frames.span.start)]

@@ -186,7 +186,7 @@ class ItemReader:
         """Read the elements of an item by its stated length, or by the fragments at its end.
 
         Returns:
-            The elements and where the item ends; None if its length tells neither.
+            The elements and the end of the item; None if its length tells neither.
         """
         mark = self._notes.mark()
         failed: MalformedFileError | TruncatedFileError | None = None
@@ -211,8 +211,8 @@ class ItemReader:
     ) -> tuple[list[Entry], int] | None:
         """Read the elements of an item that is longer than it says: its last one ends behind it.
 
-        So it is where a writer did not count delimiters, or the items that are fragments. Only what
-        ends with a delimiter of its own is believed.
+        Some writers do not count delimiters, or the items that are fragments. An item is believed
+        only if it ends with a delimiter of its own.
         """
         entries: list[Entry] = []
         previous, position = 0, value

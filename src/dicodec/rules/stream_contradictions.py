@@ -74,8 +74,8 @@ def stream_contradictions(
 def _holds(stream: StreamDescription, precision: int, stored: int) -> bool:
     """Whether a precision is one that samples of Bits Stored are coded with.
 
-    What JPEG-LS and the lossless processes of JPEG and JPEG XL give back are the words that were
-    coded, whatever the precision, and readers need whole ones. JPEG 2000 and the DCT are of their
+    JPEG-LS and the lossless processes of JPEG and JPEG XL give back the words that were coded,
+    whatever the precision, and readers need whole ones. JPEG 2000 and the DCT are of their
     precision (PS3.5 8.2.1, 8.2.4).
     """
     lossless = stream.kind in {"jpeg", "jpegxl"} and stream.lossless is not False

@@ -1,8 +1,8 @@
 """The ledger of a batch: one SQLite file with the state of each source.
 
-A source is `running` before its work begins, so what a killed run was doing is known. Its outcome
-is written soon after it ends, many outcomes at a time. Sources are in the order in which a run
-found them, whatever order they were converted in.
+A source is `running` before its work begins, so the ledger names the sources that a killed run had
+begun. Its outcome is written soon after it ends, many outcomes at a time. Sources are in the order
+in which a run found them, whatever order they were converted in.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ class Ledger:
         """
         self.flush()
         self._connection.executescript("DROP TABLE IF EXISTS temp.stale")
-        self._connection.execute(  # what is entered meanwhile changes nothing here
+        self._connection.execute(  # entries made meanwhile change nothing here
             "CREATE TEMP TABLE stale AS"
             " SELECT file.id AS file, source, target, uid, min(new) AS new FROM reference"
             " JOIN renewed ON renewed.old = reference.uid AND renewed.file <> reference.file"
@@ -314,7 +314,7 @@ class Ledger:
         """Yield (position, entry, json) of this run's ended sources, in order.
 
         Args:
-            position: where to begin, from 0.
+            position: of the first source, from 0.
             past_pending: whether to go on after a source that has not ended, instead of stopping.
         """
         rows = self._connection.execute(

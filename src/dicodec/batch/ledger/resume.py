@@ -1,4 +1,4 @@
-"""Decide, from the ledger, what a resumed run does with a source."""
+"""Decide, from the ledger, whether a resumed run converts, skips or takes over a source."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def open_database(
 ) -> sqlite3.Connection:
     """Open a database, in autocommit mode.
 
-    What was committed survives a killed process; a power cut may lose the last moments.
+    Committed rows survive a killed process; a power cut may lose the last moments.
 
     Args:
         path: its file; "" for a temporary database.

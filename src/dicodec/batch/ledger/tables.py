@@ -19,7 +19,7 @@ CREATE INDEX IF NOT EXISTS by_old ON renewed (old);
 CREATE TABLE IF NOT EXISTS reference (file INTEGER NOT NULL, uid TEXT NOT NULL,
     PRIMARY KEY (file, uid)) WITHOUT ROWID;
 """
-"""Tables of runs whose results may get new SOP Instance UIDs: which did, and who refers to what."""
+"""Tables of runs whose results may get new SOP Instance UIDs: the new UIDs, and all references."""
 
 SCHEMA = f"""
 CREATE TABLE run (

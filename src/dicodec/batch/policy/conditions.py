@@ -48,7 +48,7 @@ class ValueTest:
         return not asks or any(self.holds_for(value) for value in values)
 
     def holds_for(self, value: FoundValue) -> bool:
-        """Whether the test holds for one value; no part holds for what cannot be compared."""
+        """Whether the test holds for one value; no part holds for an opaque value."""
         if isinstance(value, OpaqueValue):
             return False
         return (

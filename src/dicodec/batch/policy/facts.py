@@ -1,4 +1,4 @@
-"""Facts: a table of what the rules of a policy can ask about a file."""
+"""Facts: a table of the properties of a file that the rules of a policy can ask for."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def read_attribute(file: DicomFile, tag: int) -> tuple[FoundValue, ...]:
 
     Returns:
         Text without padding, or numbers; an OpaqueValue for a sequence with items, for bytes, tags,
-        and what cannot be read; nothing if the attribute is absent or empty.
+        and values that cannot be read; nothing if the attribute is absent or empty.
     """
     span = file.data_set.find(tag)
     if span is None or not span.length:

@@ -1,4 +1,4 @@
-"""What a rule of a policy asks for: the options of a conversion, as TOML gives them."""
+"""Parse the options of a conversion that a rule of a policy sets, as TOML gives them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ KEYS = ("keep", *_OPTIONS)
 
 @dataclass(frozen=True, slots=True)
 class OptionChanges:
-    """What a rule changes of the options of the run.
+    """Changes that a rule makes to the options of the run.
 
     Attributes:
-        values: by name of the option; what it sets and removes is added to the run's.
+        values: by name of the option; attributes to set or to remove are added to the run's.
         keeps_rest: whether a file that cannot be converted so is kept as it is.
     """
 
@@ -43,7 +43,7 @@ class OptionChanges:
 
 
 def parse_options(given: dict[str, Any]) -> OptionChanges | None:
-    """Return what a rule asks for; None where it keeps files as they are.
+    """Return the changes that a rule makes; None if it keeps files as they are.
 
     Raises:
         InvalidOptionError: there is no such key, or a value has no meaning.

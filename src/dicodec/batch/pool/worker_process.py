@@ -102,7 +102,7 @@ class GroupMessage:
 
 def main(descriptor: int) -> None:
     """Serve the pool at the other end of a socket until it is closed; then end this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool decides what an interruption means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool answers an interruption
     signal.signal(signal.SIGTERM, _leave)
     connection = Connection(descriptor)
     threading.Thread(target=_watch, args=(descriptor,), daemon=True).start()

@@ -148,7 +148,7 @@ def _plan(
     policy: Policy | None,
     arguments: argparse.Namespace,
 ) -> ConversionReport:
-    """Plan what `_convert` does, and check whether the target can take the result."""
+    """Plan the conversion that `_convert` does, and check whether the target can take it."""
     if isinstance(target, str) and is_object_url(target):
         if not options.overwrite and _is_there(target):
             raise TargetExistsError.at(target)

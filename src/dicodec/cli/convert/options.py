@@ -43,7 +43,7 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
         check_user_edits(options)
         removed = {editable_tag(name) for name in options.remove_attributes}
         for name, _ in options.set_attributes:
-            if editable_tag(name) in removed:  # a policy may remove what the command sets
+            if editable_tag(name) in removed:  # a policy may remove one that the command sets
                 raise InvalidOptionError("is to be set and to be removed", attribute=name)
     return options
 

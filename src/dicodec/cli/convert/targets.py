@@ -1,4 +1,4 @@
-"""Choose where `dicodec convert` puts results: at OUTPUT itself, or below it by their names."""
+"""Choose the paths of the results of `dicodec convert`: OUTPUT itself, or names below it."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def _make_description(facts: _Facts, start: int) -> StreamDescription:
         if facts.mapped:
             details["mapped"] = 1
             details["coded_bits"] = facts.precision
-            facts.precision = 8 * facts.mapping_width  # of what the decoded samples stand for
+            facts.precision = 8 * facts.mapping_width  # of the values of decoded samples
         if facts.preset:
             details["preset"] = 1
         if facts.color_transform:

@@ -1,4 +1,4 @@
-"""Thresholds of JPEG-LS contexts, stated in a stream where readers and writers assume others."""
+"""Thresholds of JPEG-LS contexts, stated in a stream if readers and writers assume others."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def make_plain(stream: memoryview, description: StreamDescription) -> memoryview
 
     Args:
         stream: from SOI to EOI.
-        description: what it says.
+        description: of this stream.
     """
     if not description.details.keys() & _UNUSUAL:
         return stream

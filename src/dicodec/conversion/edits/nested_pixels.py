@@ -67,8 +67,8 @@ def nested_pixel_edits(
 ) -> list[Edit]:
     """Return the edits that make nested Pixel Data native if its streams do not belong.
 
-    What cannot be decoded stays as it is in an encapsulated result, and is left out of a native
-    one, where nobody could read what comes behind it.
+    Nested Pixel Data that cannot be decoded stays as it is in an encapsulated result, and is left
+    out of a native one, because nobody could read the elements behind it.
 
     Args:
         file: the source.
@@ -123,7 +123,7 @@ def nested_pixel_edits(
 
 
 def _read_if_suspicious(data_set: DataSet, span: ElementSpan) -> bytes:
-    """Return a long sequence if it may hold what is looked for, else nothing of it."""
+    """Return a long sequence if it may hold Pixel Data or undefined lengths, else nothing."""
     pixel_data = _PIXEL_DATA[data_set.encoding.little_endian]
     tail = b""
     for chunk in read_chunks(data_set.source, span.value, span.value + span.length):

@@ -36,7 +36,7 @@ def map_references(
 ) -> list[Edit]:
     """Return the edits that have references lead to other instances.
 
-    An instance is never made to refer to itself: what it was derived from stays what it was.
+    An instance is never made to refer to itself: the one it was derived from stays its source.
 
     Args:
         data_set: the top level.

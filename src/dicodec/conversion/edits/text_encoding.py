@@ -180,7 +180,7 @@ class _ToUtf8:
                     self.unknown.append(f"{self.path}{format_tag(span.tag)}")
 
     def _set(self, tag: int, vr: str, value: bytes) -> SetAttribute:
-        """Return an edit of text; what is too long for its VR's length field becomes UN."""
+        """Return an edit of text; a value too long for its VR's length field becomes UN."""
         row = VALUE_REPRESENTATIONS[vr]
         if self.encoding.explicit_vr and not row.long_form and len(value) > SHORT_FORM_LIMIT:
             vr, value = "UN", value + row.padding * (len(value) % 2)  # PS3.5 6.2.2

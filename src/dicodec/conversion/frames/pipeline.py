@@ -232,7 +232,7 @@ class _Writer:
             sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
             return
         moved = moved_value(self._file, self._plan.target)
-        assert moved is not None, "what cannot be moved is not planned to be"
+        assert moved is not None, "the plan moves only frames that can be moved"
         vr, unit = moved
         # The pad byte of a last word changes places with the sample before it.
         padding = span.length % 2 if unit == 2 and self._plan.source.pixels_little_endian else 0

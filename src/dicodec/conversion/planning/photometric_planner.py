@@ -193,8 +193,8 @@ class PhotometricPlanner:
     def _iod_asks_for_rgb(self, decoded: ImagePixelDescription) -> bool:
         """Whether the class of the image has RGB, and not the YBR_FULL that would be its default.
 
-        Readers of such classes do not expect it: what lossy streams decode to is brought to RGB,
-        which rounds less than was lost.
+        Readers of such classes do not expect it: samples of lossy streams are brought to RGB, which
+        rounds less than was lost.
         """
         if decoded.photometric_interpretation != "YBR_FULL" or self._options.photometric != "auto":
             return False

@@ -241,8 +241,8 @@ def _same_bytes(
 def check_strictly(conversion: Conversion, made: DicomFile) -> tuple[Oddity, ...]:
     """Walk a result by strict rules, which forgive nothing that was forgiven in its source.
 
-    Elements that were copied as they are may be as odd as in the source, and are then named. What
-    was written anew may only carry over what no reader stumbles over.
+    Elements that were copied as they are may be as odd as in the source, and are then named. Those
+    written anew may carry over only oddities that no reader stumbles over.
 
     Returns:
         The oddities that the result has of its source.

@@ -1,7 +1,7 @@
 """Walk a result once more by the rules of PS3.5 7 alone, which forgive nothing.
 
-A parser of its own: the one that reads sources is tolerant, and what it forgives it would not find
-in what was written by its own lights. It goes into every sequence, of defined length too.
+A parser of its own: the one that reads sources is tolerant, and would not find in a result the
+faults that it forgives in a source. It goes into every sequence, of defined length too.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Fault(NamedTuple):
 
 
 class _BrokenError(Exception):
-    """Where an element cannot be walked any further."""
+    """An element cannot be walked any further."""
 
 
 class _Place(NamedTuple):
@@ -199,7 +199,7 @@ class _Walk:
         encoding: DataSetEncoding,
         place: _Place,
     ) -> None:
-        """Walk a sequence of defined length; what is wrong in it does not touch what follows."""
+        """Walk a sequence of defined length; a fault inside does not touch the elements behind."""
         with suppress(_BrokenError):
             self._items(tag, value, end, encoding, place)
 

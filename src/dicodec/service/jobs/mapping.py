@@ -145,7 +145,7 @@ def _parse(given: Mapping[str, Any], values: Mapping[str, str]) -> MessageMappin
         _check_keys(parts[key], tuple(REQUEST_FIELDS), f"{key}: a request has no field")
     for name in ("id", "source"):
         if name not in {*parts["fields"], *parts["constants"]}:
-            raise InvalidOptionError(f"nothing says what {name} is", hint=f"fields.{name}")
+            raise InvalidOptionError(f"no row of the mapping gives {name}", hint=f"fields.{name}")
     only = {}
     for name, patterns in parts["only"].items():
         listed = [patterns] if isinstance(patterns, str) else patterns

@@ -53,7 +53,7 @@ class Field(NamedTuple):
 
 
 REQUEST_FIELDS: Mapping[str, Field] = {
-    "id": Field(Text(_NAME), "of the job: what is sent twice is done once"),
+    "id": Field(Text(_NAME), "of the job: a request sent twice is done once"),
     "source": Field(FilePath(), "path of the file to convert"),
     "target": Field(FilePath(), "path of the result"),
     "target_folder": Field(FilePath(), "folder for the result, under the source's file name"),
@@ -61,7 +61,7 @@ REQUEST_FIELDS: Mapping[str, Field] = {
     "policy": Field(Text(_PATH), "name of a policy, or path of its file"),
     "options": Field(Options(), "of the conversion"),
     "tenant": Field(Text(_NAME), "for whom"),
-    "trace_id": Field(Text(_NAME), "by which other systems know what this belongs to"),
+    "trace_id": Field(Text(_NAME), "by which other systems recognise the job"),
     "priority": Field(Number(0, 9), "9 is the most urgent"),
 }
 REQUIRED = ("id", "source")

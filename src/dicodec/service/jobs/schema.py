@@ -26,7 +26,7 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 _ERROR = {
     "type": "object",
-    "description": "what went wrong; programs go by its code, see docs/command.md",
+    "description": "the error; programs go by its code, see docs/command.md",
     "properties": {
         "code": {"type": "string"},
         "kind": {"enum": ["reading", "converting", "writing", "unknown"]},
@@ -40,8 +40,8 @@ _ERROR = {
     "required": ["code", "kind", "message"],
 }
 _EVENT: dict[str, dict[str, Any]] = {
-    "kind": {"enum": [str(kind) for kind in EventKind], "description": "what happened"},
-    "job": {"type": "string", "description": "id of the job; empty where there is no request"},
+    "kind": {"enum": [str(kind) for kind in EventKind], "description": "kind of the event"},
+    "job": {"type": "string", "description": "id of the job; empty if there is no request"},
     "time": {"type": "number", "description": "seconds since 1970"},
     "attempt": {"type": "integer", "minimum": 0, "description": "from 1; 0 before the first"},
     "tenant": {"type": "string"},
@@ -50,7 +50,7 @@ _EVENT: dict[str, dict[str, Any]] = {
     "frames": {"type": "integer", "minimum": 0},
     "error": _ERROR,
     "not_before": {"type": "number", "description": "when the next attempt is due"},
-    "report": {"type": "object", "description": "what was done, in short"},
+    "report": {"type": "object", "description": "the report, in short"},
 }
 _EVENT_REQUIRED = ["kind", "job", "time", "attempt"]
 
@@ -125,7 +125,7 @@ def asyncapi() -> dict[str, Any]:
                 "request": {"contentType": "application/json", "payload": request_schema()},
                 "event": {"contentType": "application/json", "payload": event_schema()},
                 "deadLetter": {
-                    "summary": "The message as it came, byte for byte, with what went wrong.",
+                    "summary": "The message as it came, byte for byte, with the error.",
                     "headers": headers,
                 },
             }

@@ -60,7 +60,7 @@ class ConcurrencyLimit:
 
     Args:
         count: activities at once.
-        what: name of the activities, for people.
+        what: the activities, for people.
     """
 
     def __init__(self, count: int, what: str) -> None:

@@ -1,4 +1,4 @@
-"""What the service answers, as OpenAPI describes it; and the table of request fields as schemas."""
+"""Answers of the service, as OpenAPI describes them; and the table of request fields as schemas."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class JobAnswer(BaseModel):
 
 
 class JobDetails(JobAnswer):
-    """A job, with what was asked for, and what became of each attempt."""
+    """A job, with its request and the outcome of each attempt."""
 
     request: dict[str, Any]
     report: dict[str, Any] | None
@@ -66,14 +66,14 @@ class JobDetails(JobAnswer):
 
 
 class JobList(BaseModel):
-    """Jobs, the latest first; `next` is the `before` of what follows."""
+    """Jobs, the latest first; `next` is the `before` of the next page."""
 
     jobs: list[JobAnswer]
     next: int | None
 
 
 class Accepted(BaseModel):
-    """A job that is in the queue; `new` is false where its id was known."""
+    """A job that is in the queue; `new` is false if its id was known."""
 
     job: JobAnswer
     new: bool
@@ -103,7 +103,7 @@ class Tallied(BaseModel):
 
 
 class SlotAnswer(BaseModel):
-    """What came to an end in some seconds."""
+    """Jobs that came to an end within some seconds."""
 
     done: int
     failed: int
@@ -126,7 +126,7 @@ class Status(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether all is well, and what is not: part and error code."""
+    """Whether the service is ready, and its problems: part and error code."""
 
     ready: bool
     problems: dict[str, str]
@@ -142,7 +142,7 @@ class SyntaxAnswer(BaseModel):
 
 
 class OptionAnswer(BaseModel):
-    """An option of a conversion; `value` is the JSON Schema of what it takes.
+    """An option of a conversion; `value` is the JSON Schema of its values.
 
     `targets` names the transfer syntaxes that take it; none if it does not concern encoding.
     """

@@ -140,7 +140,7 @@ async def _fetch_letters(broker: Broker) -> list[Delivery]:
 
 @asynccontextmanager
 async def _open(broker: Broker) -> AsyncIterator[None]:
-    # The raised error has what the clients would print about a broken connection.
+    # The raised error says all that the clients would print about a broken connection.
     silence = logging.NullHandler()
     logging.getLogger().addHandler(silence)
     try:

@@ -2,7 +2,7 @@
 
 A message is acknowledged last: after the result is in place, after the copy for another attempt or
 the dead letter is sent. If a worker ends in between, the broker delivers the message again, and
-the job store has what is left to do.
+the job store names the steps that are left.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def _find_ledger(
         first = sources[0].path
         if is_object_url(first):
             raise InvalidOptionError(
-                "a ledger cannot be in object storage", hint="--ledger FILE says where it is"
+                "a ledger cannot be in object storage", hint="--ledger FILE names a local file"
             )
         place = first if os.path.isdir(first) else str(Path(first).parent)  # noqa: PTH112
     return str(Path(place) / LEDGER_NAME)

@@ -12,7 +12,7 @@ export function addFields(options, inSight, others) {
   }
 }
 
-// Hides what a target does not take; what is hidden is not asked for.
+// Hides options that a target does not take; hidden options are not sent.
 export function showFor(form, target) {
   for (const label of form.querySelectorAll("label[data-targets]")) {
     label.hidden = !label.dataset.targets.split(" ").includes(target);
