@@ -17,6 +17,7 @@ from pydicom.encaps import generate_frames
 
 from dicodec import convert, convert_bytes, inspect
 from dicodec.errors import DicodecError, MissingFrameError
+from dicodec.repair.opening import open_tolerantly
 from helpers.made import IMAGE_KINDS
 from helpers.samples import native_samples
 
@@ -182,3 +183,17 @@ def test_any_cut_and_table(syntax: str, pieces: int, table: str, counted: bool) 
     result = convert_bytes(wrong, to="explicit-le", verify=True)
 
     assert np.array_equal(native_samples(result), coded(syntax)[2])
+
+
+@pytest.mark.parametrize("syntax", ["jpeg-ls", "jpeg2000-lossless"])
+def test_frames_that_begin_alike_are_told_when_boundaries_are_judged(syntax: str) -> None:
+    """So the survey of all frames need not read their headers again."""
+    file, streams, _ = coded(syntax)
+    other = coded("htj2k-lossless" if syntax == "jpeg2000-lossless" else "jpeg-lossless")[1]
+    for last, alike in ((streams[-1], True), (other[-1], False)):
+        dataset = pydicom.dcmread(io.BytesIO(file))
+        parts = [one + b"\0" * (len(one) % 2) for one in (*streams[:-1], last)]
+        dataset.PixelData = items(b"", *parts)
+        with open_tolerantly(written(dataset)) as opened:
+            assert opened.frames.encapsulated is not None
+            assert opened.frames.encapsulated.alike is alike

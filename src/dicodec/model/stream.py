@@ -20,6 +20,19 @@ JPEG_XL_START = b"\xff\x0a"
 JPEG_XL_BOXES_START = b"\0\0\0\x0cJXL \r\n\x87\n"
 """First bytes of JPEG XL in boxes."""
 
+STREAM_STARTS: Mapping[str, tuple[bytes, ...]] = {
+    "jpeg": (JPEG_START,), "jpeg-ls": (JPEG_START,),
+    "jpeg2000": (JPEG_2000_START, JP2_START), "htj2k": (JPEG_2000_START, JP2_START),
+    "jpegxl": (JPEG_XL_START, JPEG_XL_BOXES_START),
+}  # fmt: skip
+"""First bytes by kind of stream, which is the family of its transfer syntaxes: bare, in boxes."""
+
+STREAM_END = b"\xff\xd9"
+"""Last bytes: EOI of JPEG and JPEG-LS, EOC of JPEG 2000."""
+
+PADDED_ENDS = (STREAM_END, STREAM_END + b"\0")
+"""Last bytes of a fragment that such a stream ends in."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamDescription:

@@ -15,19 +15,12 @@ from itertools import pairwise
 
 from dicodec.errors import MalformedFileError, MissingFrameError
 from dicodec.model.findings import Oddity, OddityId
-from dicodec.model.stream import (
-    JP2_START,
-    JPEG_2000_START,
-    JPEG_START,
-    JPEG_XL_BOXES_START,
-    JPEG_XL_START,
-)
+from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
 from dicodec.part10.source import ByteSource
 
-_STREAM_STARTS = (JPEG_START, JPEG_2000_START, JP2_START, JPEG_XL_START, JPEG_XL_BOXES_START)
-LONGEST_START = max(map(len, _STREAM_STARTS))
+_STARTS = tuple({start for starts in STREAM_STARTS.values() for start in starts})
+LONGEST_START = max(map(len, _STARTS))
 """Bytes that the longest marker of a stream's start takes."""
-_STREAM_ENDS = (b"\xff\xd9", b"\xff\xd9\0")  # EOI or EOC, and a pad byte
 _ITEM_HEADER = 8
 
 
@@ -41,6 +34,7 @@ class EncapsulatedFrames:
         offset_table: the file's: "empty", "basic" or "extended".
         oddities: its departures from the standard.
         told_apart: whether fragments could be assigned to frames; else each is taken for one.
+        alike: whether all frames' streams surely begin with the headers of the first one.
         mend: repairs a frame's stream, if the streams themselves are odd.
     """
 
@@ -51,6 +45,7 @@ class EncapsulatedFrames:
     oddities: tuple[Oddity, ...]
     mend: Callable[[bytes], bytes] | None = None
     told_apart: bool = True
+    alike: bool = False
 
     def __len__(self) -> int:
         return len(self.first_fragments) - 1
@@ -168,7 +163,7 @@ def assign_fragments(
 
 def begins_stream(head: bytes) -> bool:
     """Return whether a fragment that begins with these LONGEST_START bytes begins a stream."""
-    return head.startswith(_STREAM_STARTS)
+    return head.startswith(_STARTS)
 
 
 def _parse_offsets(code: str, table: bytes) -> list[int]:
@@ -265,7 +260,7 @@ def _end_before(
     for first in firsts[1:]:
         length = lengths[first - 1]
         tail = source.read(starts[first - 1] + max(length - 3, 0), min(length, 3))
-        if not tail.endswith(_STREAM_ENDS):
+        if not tail.endswith(PADDED_ENDS):
             return False
     return True
 

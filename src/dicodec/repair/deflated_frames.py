@@ -1,11 +1,16 @@
-"""Take zlib and gzip headers off deflated frames (PS3.5 A.4.13: raw deflate, RFC 1951)."""
+"""Deflated frames (PS3.5 A.4.13: raw deflate, RFC 1951): whole ones, and those in a wrapper."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
 
-from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError
+from dicodec.errors import (
+    CorruptFrameError,
+    FrameError,
+    FrameMismatchError,
+    TruncatedFrameError,
+)
 
 HEAD_SIZE = 3
 _ZLIB_HEADER, _ZLIB_TRAILER, _GZIP_TRAILER = 2, 4, 8
@@ -14,6 +19,59 @@ _GZIP_FIXED = 10
 _HEADER_CHECK, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 """Flags of a gzip header (RFC 1952 2.3.1)."""
 _PIECE = 1 << 20
+
+
+class DeflatedFrame:
+    """One deflate stream that is fed in fragments; no more than a piece of it is inflated at once.
+
+    Args:
+        size: bytes of the native frame.
+        window_bits: as zlib takes them: of a raw stream, or of one in a wrapper.
+    """
+
+    def __init__(self, size: int, window_bits: int = -zlib.MAX_WBITS) -> None:
+        self._size = size
+        self._inflater = zlib.decompressobj(window_bits)
+        self._inflated = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream has ended and held the whole frame."""
+        whole = self._inflated in {self._size, self._size + self._size % 2}
+        return self._inflater.eof and whole
+
+    def takes(self, data: bytes) -> bool:
+        """Inflate a fragment; return False if it is not of such a frame."""
+        if self._inflater.eof:
+            return False
+        try:
+            self.inflate(data)
+        except FrameError:
+            return False
+        return True
+
+    def inflate(self, data: bytes) -> int | None:
+        """Inflate a part of the stream; return how many bytes come behind its end, None before it.
+
+        Raises:
+            CorruptFrameError: the stream is damaged.
+            FrameMismatchError: it holds more than a frame.
+        """
+        try:
+            while data and not self._inflater.eof:
+                self._inflated += len(self._inflater.decompress(data, _PIECE))
+                if self._inflated > self._size + 1:
+                    raise FrameMismatchError(f"the frame inflates to more than {self._size} bytes")
+                data = self._inflater.unconsumed_tail
+        except zlib.error as cause:
+            raise CorruptFrameError(f"the deflated frame is damaged: {cause}") from cause
+        return len(self._inflater.unused_data) if self._inflater.eof else None
+
+
+def inflates_to(data: bytes, size: int) -> bool:
+    """Whether a raw deflate stream holds exactly one native frame."""
+    frame = DeflatedFrame(size)
+    return frame.takes(data) and frame.ended
 
 
 def wrapper_of(head: bytes) -> str:
@@ -48,22 +106,13 @@ class DeflateMender:
         wrapper = wrapper_of(stream[:HEAD_SIZE])
         if not wrapper:
             return stream
-        inflater = zlib.decompressobj(zlib.MAX_WBITS + (16 if wrapper == "gzip" else 0))
-        inflated, data = 0, stream
-        try:
-            while not inflater.eof:
-                piece = inflater.decompress(data, _PIECE)
-                inflated += len(piece)
-                if inflated > self.size + 1:
-                    raise FrameMismatchError(f"the frame inflates to more than {self.size} bytes")
-                data = inflater.unconsumed_tail
-                if not piece and not data and not inflater.eof:
-                    raise TruncatedFrameError("the deflated frame ends before its last block")
-        except zlib.error as cause:
-            raise CorruptFrameError(f"the deflated frame is damaged: {cause}") from cause
+        frame = DeflatedFrame(self.size, zlib.MAX_WBITS + (16 if wrapper == "gzip" else 0))
+        rest = frame.inflate(stream)
+        if rest is None:
+            raise TruncatedFrameError("the deflated frame ends before its last block")
         start = _ZLIB_HEADER if wrapper == "zlib" else _gzip_header(stream)
         trailer = _ZLIB_TRAILER if wrapper == "zlib" else _GZIP_TRAILER
-        return stream[start : len(stream) - len(inflater.unused_data) - trailer]
+        return stream[start : len(stream) - rest - trailer]
 
 
 def _gzip_header(stream: bytes) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
-from dicodec.model.stream import StreamDescription
+from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS, StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
@@ -22,8 +21,8 @@ from dicodec.part10.frames import find_frames
 from dicodec.repair import stream_kinds, streams
 from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
-from dicodec.repair.deflated_frames import DeflateMender, wrapper_of
-from dicodec.repair.frame_boundaries import find_boundaries, is_whole_rle
+from dicodec.repair.deflated_frames import DeflateMender, inflates_to, wrapper_of
+from dicodec.repair.frame_boundaries import is_whole_rle, judge_boundaries
 from dicodec.repair.frame_counts import count_frames, frames_in_groups, frames_in_table
 from dicodec.repair.frame_sizes import size_is_sure
 from dicodec.repair.high_bit import OF_WORDS, deduce_from_bits, frame_words
@@ -41,7 +40,6 @@ from dicodec.rules.color_space import colors_agree, decide_color_space
 _BY_STREAM = "by its streams"
 _SIZES = frozenset({tags.ROWS, tags.COLUMNS, tags.SAMPLES_PER_PIXEL})
 _OF_NATIVE_FRAMES = frozenset({"encapsulated-uncompressed", "deflated-frame"})
-_ENDS = (stream_kinds.END, stream_kinds.END + b"\0")
 
 
 class EncapsulatedRepair:
@@ -56,17 +54,14 @@ class EncapsulatedRepair:
         self._oddities: list[Oddity] = []
         self._known: Known = {}
         self._tables = b""
-        self._first_starts: list[int] | None = None
         self._read: list[Oddity] | None = None
 
     def repaired(self) -> DicomFile:
-        """Return the file; the same one if nothing is odd."""
+        """Return the file with its frames."""
         if len(self._walked.fragment_starts) < 2:
             return self._file
         self._take_tables()
-        marked = self._syntax.family in stream_kinds.STARTS
-        if marked:  # other streams are told apart by the image, which is judged further down
-            self._judge_boundaries()
+        self._judge_boundaries()
         stream = self._first_stream()
         self._judge_syntax(stream)
         if stream is not None:
@@ -77,8 +72,6 @@ class EncapsulatedRepair:
             self._read_again()
         if not self._judge_colors(stream):
             return replace(self._file, frames=self._frames)
-        if not marked or self._syntax != self._file.syntax:
-            self._judge_boundaries()
         if stream is not None and self._contradicted() and not self._size_is_sure(stream):
             return self._file
         self._count_frames(stream)
@@ -105,7 +98,7 @@ class EncapsulatedRepair:
             )
             text = "the first fragment is a stream of tables only; they are those of all frames"
             self._note(OddityId.TABLES_ONLY_STREAM, text)
-            self._read_again()
+            self._assign()
 
     def _first_stream(self) -> StreamDescription | None:
         start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
@@ -114,7 +107,7 @@ class EncapsulatedRepair:
         if stream is not None or frames is None or image is None:
             return stream
         first = frames.find_fragments(0)
-        if len(first) > 1 or self._syntax.family in stream_kinds.STARTS:
+        if len(first) > 1 or self._syntax.family in stream_kinds.CHECK_WHOLE:
             data = frames.read_stored(self._source, 0)
             stream = stream_kinds.describe_whole_stream(data)
             if stream is None:
@@ -166,57 +159,62 @@ class EncapsulatedRepair:
             return length in {size, size + size % 2}
         if self._syntax.family == "deflated-frame":
             data = self._source.read(start, length)
-            return bool(wrapper_of(data[:DEFLATE_HEAD_SIZE])) or stream_kinds.inflates_to(
-                data, size
-            )
+            return bool(wrapper_of(data[:DEFLATE_HEAD_SIZE])) or inflates_to(data, size)
         return False
 
     def _read_again(self) -> None:
         """Assign fragments and describe the image anew, by all that is known now."""
+        self._assign()
+        self._judge_boundaries()
+
+    def _assign(self) -> None:
         self._read = []
         self._frames = find_frames(
             self._walked, self._frames.span, self._syntax, self._read, self._known
         )
 
-        if self._first_starts is not None:
-            self._put_boundaries(self._first_starts)
-
     def _judge_boundaries(self) -> None:
-        """Find out whether streams begin and end with the frames, as far as that shows."""
-        frames, image = self._frames.encapsulated, self._image
-        if frames is None or image is None or len(frames.starts) < 2:
-            return
-        found = find_boundaries(self._source, frames, self._syntax.family, image)
+        """Have frames begin and end where streams do, as far as that shows."""
+        found = self._told_by_streams()
         if found is None:
             return
+        image = self._frames.image
         stated = image.number_of_frames
         # A writer may have counted fragments; any other number that is too large tells of lost
         # frames.
-        wrong = stated < len(found) or stated == len(frames.starts)
+        wrong = stated < len(found) or stated == len(found.starts)
         if len(found) == frames_in_table(self._walked) or (
             wrong and stated != frames_in_groups(self._file.data_set)
         ):
             self._known[tags.NUMBER_OF_FRAMES] = str(len(found))
-        self._first_starts = [frames.starts[index] for index in found]
-        self._read_again()
+        self._assign()
+        if (found := self._told_by_streams()) is not None:
+            self._put(found)
 
-    def _put_boundaries(self, first_starts: list[int]) -> None:
-        """Have frames begin at some fragments, whatever the offset table says."""
+    def _told_by_streams(self) -> EncapsulatedFrames | None:
+        """Return the frames if the streams say that they begin in other fragments."""
         frames, image = self._frames.encapsulated, self._image
-        if frames is None or image is None or self._read is None:
-            return
-        firsts = [bisect_left(frames.starts, start) for start in first_starts]
-        bounds = array("Q", [*firsts, len(frames.starts)])
-        oddities = list(frames.oddities)
-        believed = all(one.id != OddityId.WRONG_OFFSET_TABLE for one in oddities)
-        if bounds != frames.first_fragments and frames.offset_table != "empty" and believed:
-            text = f"the {frames.offset_table} offset table splits or joins streams"
+        if frames is None or image is None or len(frames.starts) < 2:
+            return None
+        found = judge_boundaries(self._source, frames, self._syntax.family, image)
+        if found.first_fragments != frames.first_fragments:
+            return found
+        self._frames = replace(self._frames, encapsulated=found)
+        return None
+
+    def _put(self, found: EncapsulatedFrames) -> None:
+        """Have frames begin in other fragments than the offset table says, and say so."""
+        given = found.oddities
+        oddities = list(given)
+        believed = all(one.id != OddityId.WRONG_OFFSET_TABLE for one in given)
+        if found.offset_table != "empty" and believed:
+            text = f"the {found.offset_table} offset table splits or joins streams"
             oddities.append(Oddity(OddityId.WRONG_OFFSET_TABLE, text, self._frames.span.start))
-        if len(firsts) == image.number_of_frames:
+        if len(found) == self._frames.image.number_of_frames:
             oddities = [one for one in oddities if one.id != OddityId.WRONG_NUMBER_OF_FRAMES]
-        self._read = [one for one in self._read if one not in frames.oddities] + oddities
-        frames = replace(frames, first_fragments=bounds, oddities=tuple(oddities), told_apart=True)
-        self._frames = replace(self._frames, encapsulated=frames)
+        self._read = [one for one in self._read or () if one not in given] + oddities
+        found = replace(found, oddities=tuple(oddities))
+        self._frames = replace(self._frames, encapsulated=found)
 
     def _judge_colors(self, stream: StreamDescription | None) -> bool:
         """Correct colors that contradict themselves; return whether the right ones are known."""
@@ -236,7 +234,7 @@ class EncapsulatedRepair:
         if stream is not None:
             plain = replace(image, photometric_interpretation=color, samples_per_pixel=3)
             color = decide_color_space(plain, stream).photometric_interpretation
-        elif family in stream_kinds.STARTS:  # it cannot be read; decoding will report it
+        elif family in stream_kinds.CHECK_WHOLE:  # it cannot be read; decoding will report it
             return True
         try:
             known = deduce_from_colors(self._file.data_set, image, family, fits, color)
@@ -276,14 +274,10 @@ class EncapsulatedRepair:
         frames, image = self._frames.encapsulated, self._image
         if frames is None or image is None:
             return
-        if (
-            self._first_starts is None
-            and self._syntax.fragments_per_frame == 1
-            and len(frames) < len(frames.starts)
-        ):
+        unstated = tags.NUMBER_OF_FRAMES in self._known
+        if self._syntax.fragments_per_frame == 1 and len(frames) == 1 and not unstated:
             ends = array("Q", range(len(frames.starts) + 1))
             frames = replace(frames, first_fragments=ends)
-        unstated = tags.NUMBER_OF_FRAMES in self._known
         if len(frames) == image.number_of_frames and not unstated:
             return
         stated = None if unstated else image.number_of_frames
@@ -369,7 +363,7 @@ class EncapsulatedRepair:
                 OddityId.WRONG_SPECTRAL_END,
                 f"the scans of lossless JPEG end at {end} of a spectrum that they do not have",
             )
-        if stream.details.get("junk_before_start") and stream.kind in stream_kinds.STARTS:
+        if stream.details.get("junk_before_start") and stream.kind in stream_kinds.CHECK_WHOLE:
             self._note(OddityId.JUNK_BEFORE_STREAM, "the first stream begins after other bytes")
         junk = any(one.id == OddityId.JUNK_BEFORE_STREAM for one in self._oddities)
         odd = bool(tables) or junk or bool(end)
@@ -398,7 +392,7 @@ class EncapsulatedRepair:
             last = frames.find_fragments(frame)[-1]
             tail = min(frames.lengths[last], 3)
             end = frames.starts[last] + frames.lengths[last]
-            if self._source.read(end - tail, tail).endswith(_ENDS):
+            if self._source.read(end - tail, tail).endswith(PADDED_ENDS):
                 continue
             data = streams.add_tables(frames.read_stored(self._source, frame), tables)
             try:
@@ -406,7 +400,7 @@ class EncapsulatedRepair:
             except FrameError:
                 self._note(OddityId.NO_END_MARKER, f"the stream of frame {frame} has no end marker")
                 return True
-            rest = len(data) - data.find(stream_kinds.STARTS[stream.kind]) - len(view)
+            rest = len(data) - data.find(STREAM_STARTS[stream.kind][0]) - len(view)
             if rest > 1:  # or else a pad byte, though not of the value it should have
                 text = f"{rest} bytes come after the end of the stream of frame {frame}"
                 self._note(OddityId.BYTES_AFTER_STREAM, text)
@@ -417,8 +411,8 @@ class EncapsulatedRepair:
         self._oddities.append(Oddity(identity, text, self._walked.fragment_starts[1]))
 
     def _result(self) -> DicomFile:
-        if not self._oddities and not self._known and self._first_starts is None:
-            return self._file
+        if self._read is None and not self._oddities:
+            return replace(self._file, frames=self._frames)
         kept = list(self._file.oddities)
         if self._read is not None:  # the notes of the first reading are made anew
             stale: list[Oddity] = []

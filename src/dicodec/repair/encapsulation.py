@@ -8,7 +8,7 @@ from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.stream import StreamDescription
+from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS, StreamDescription
 from dicodec.model.transfer_syntax import (
     EXPLICIT_BE,
     EXPLICIT_LE,
@@ -23,8 +23,6 @@ from dicodec.part10.fragments import LONGEST_START, begins_stream
 from dicodec.part10.image_attributes import parse_image_description
 from dicodec.repair.stream_kinds import (
     CHECK_WHOLE,
-    END,
-    STARTS,
     describe_stream_at,
     kind_without_signature,
     says_lossless,
@@ -279,7 +277,7 @@ def _pieces(
     walked: WalkedDataSet, span: ElementSpan, stream: StreamDescription, frames: int
 ) -> list[tuple[int, int]]:
     """Return start and end of each frame's stream, in the source."""
-    signature = STARTS.get(stream.kind)
+    signature = STREAM_STARTS[stream.kind][0] if stream.kind in CHECK_WHOLE else None
     whole = [(span.value, span.value + span.length)]
     if signature is None or (frames == 1 and span.length > walked.data_set.limits.element_size):
         if frames == 1:
@@ -291,7 +289,7 @@ def _pieces(
     begins = [0]
     at = data.find(signature, 1)
     while at >= 0:
-        if data.endswith((END, END + b"\0"), 0, at):
+        if data.endswith(PADDED_ENDS, 0, at):
             begins.append(at)
         at = data.find(signature, at + 1)
     if len(begins) == 1 and frames == 1:

@@ -7,101 +7,113 @@ markers, RLE frames by header and segments, others by their size (PS3.5 A.4).
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 
 from dicodec.codecs.streams import rle
 from dicodec.errors import FrameError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.stream import (
-    JP2_START,
-    JPEG_2000_START,
-    JPEG_START,
-    JPEG_XL_BOXES_START,
-    JPEG_XL_START,
-)
+from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.source import ByteSource
-from dicodec.repair.stream_kinds import END, is_rle_header, planes_of
+from dicodec.repair.deflated_frames import DeflatedFrame
+from dicodec.repair.stream_kinds import (
+    HEAD_SIZE,
+    describe_stream_at,
+    headers_of,
+    is_rle_header,
+    planes_of,
+)
 
-_CODESTREAMS = (JPEG_2000_START, JP2_START)
-_SIGNATURES: dict[str, tuple[bytes, ...]] = {
-    "jpeg": (JPEG_START,),
-    "jpeg-ls": (JPEG_START,),
-    "jpeg2000": _CODESTREAMS,
-    "htj2k": _CODESTREAMS,
-    "jpegxl": (JPEG_XL_START, JPEG_XL_BOXES_START),
-}
-"""The first bytes of a stream, by the family of its transfer syntax."""
-
-_LONGEST_SIGNATURE = max(len(one) for group in _SIGNATURES.values() for one in group)
-_ENDS = (END, END + b"\0")
-_PIECE = 1 << 20
+_TAIL = max(map(len, PADDED_ENDS))
 
 
-def find_boundaries(
+def judge_boundaries(
     source: ByteSource,
     frames: EncapsulatedFrames,
     family: str | None,
     image: ImagePixelDescription,
-) -> list[int] | None:
-    """Return each frame's first fragment if the streams say otherwise than `frames` does.
+) -> EncapsulatedFrames:
+    """Return frames that begin in other fragments if the streams say so, else the same ones.
 
     Args:
         source: the bytes that the fragments are in.
         frames: the fragments, and their assignment by table or by counting.
         family: of the transfer syntax that the streams are in.
         image: as it is described.
-
-    Returns:
-        None if the assignment is right, or if the streams do not show a better one.
     """
     given = list(frames.first_fragments[:-1])
-    if len(given) == len(frames.starts) and _all_begin(source, frames, family, image):
-        return None
-    fragments = _Fragments(source, frames.starts, frames.lengths)
-    found: list[int] | None
+    if len(given) == len(frames.starts):
+        begin, alike = _begin_streams(source, frames, family, image)
+        if begin:
+            return replace(frames, alike=alike) if alike else frames
+    found = _find_boundaries(
+        _Fragments(source, frames.starts, frames.lengths), given, family, image
+    )
+    if found is None or found == given:
+        return frames
+    bounds = array("Q", [*found, len(frames.starts)])
+    return replace(frames, first_fragments=bounds, told_apart=True)
+
+
+def _begin_streams(
+    source: ByteSource,
+    frames: EncapsulatedFrames,
+    family: str | None,
+    image: ImagePixelDescription,
+) -> tuple[bool, bool]:
+    """Return whether each fragment begins as a stream does, and with the headers of the first.
+
+    The usual case, found out in few calls.
+    """
+    starts = STREAM_STARTS.get(family or "", ())
+    if family == "rle":
+        starts = (planes_of(image).to_bytes(4, "little"),)
+    if not starts:
+        return False, False
+    headers = _headers_of_first(source, frames) if family != "rle" else b""
+    size = max(len(headers), *map(len, starts))
+    alike = bool(headers)
+    for start, length in zip(frames.starts, frames.lengths, strict=True):
+        head = source.read(start, size)
+        if not head.startswith(starts):
+            return False, False
+        alike = alike and length >= size and head.startswith(headers)
+    return True, alike
+
+
+def _headers_of_first(source: ByteSource, frames: EncapsulatedFrames) -> bytes:
+    start, length = frames.starts[0], frames.lengths[0]
+    stream = describe_stream_at(source, start, length)
+    return b"" if stream is None else headers_of(source.read(start, min(length, HEAD_SIZE)), stream)
+
+
+def _find_boundaries(
+    fragments: _Fragments, given: list[int], family: str | None, image: ImagePixelDescription
+) -> list[int] | None:
+    """Return each frame's first fragment by the streams; None if they do not show it."""
     if family == "jpegxl":
-        found = _of_jpeg_xl(fragments, image.number_of_frames)
-    elif family in _SIGNATURES:
-        signatures = _SIGNATURES[family]
-        found = _by_streams(
+        return _of_jpeg_xl(fragments, image.number_of_frames)
+    if family is not None and (starts := STREAM_STARTS.get(family)):
+        return _by_streams(
             fragments,
             given,
-            lambda index: fragments.head(index, _LONGEST_SIGNATURE).startswith(signatures),
-            lambda _, index: fragments.tail(index).endswith(_ENDS),
+            lambda index: fragments.begins(index, starts),
+            lambda _, index: fragments.tail(index).endswith(PADDED_ENDS),
         )
-    elif family == "rle":
-        found = _by_streams(
+    if family == "rle":
+        return _by_streams(
             fragments,
             given,
             lambda index: _begins_rle(fragments, index, image),
             lambda first, index: is_whole_rle(fragments.joined(first, index), image),
         )
-    elif family == "encapsulated-uncompressed":
-        found = _by_size(fragments, image.native_frame_size)
-    elif family == "deflated-frame":
-        found = _by_inflating(fragments, given, image.native_frame_size)
-    else:
-        return None
-    return None if found == given else found
-
-
-def _all_begin(
-    source: ByteSource,
-    frames: EncapsulatedFrames,
-    family: str | None,
-    image: ImagePixelDescription,
-) -> bool:
-    """Whether each fragment begins as a stream does: the usual case, found out in few calls."""
-    starts = _SIGNATURES.get(family or "", ())
-    if family == "rle":
-        starts = (planes_of(image).to_bytes(4, "little"),)
-    if not starts:
-        return False
-    size = max(map(len, starts))
-    return all(source.read(start, size).startswith(starts) for start in frames.starts)
+    if family == "encapsulated-uncompressed":
+        return _by_size(fragments, image.native_frame_size)
+    if family == "deflated-frame":
+        return _by_inflating(fragments, given, image.native_frame_size)
+    return None
 
 
 class _Fragments:
@@ -124,11 +136,15 @@ class _Fragments:
             head += self._source.read(self.starts[index], left)
         return head
 
+    def begins(self, index: int, starts: tuple[bytes, ...]) -> bool:
+        """Whether one of some starts is at the start of a fragment."""
+        return self.head(index, max(map(len, starts))).startswith(starts)
+
     def tail(self, index: int) -> bytes:
         """Return the last three bytes before a fragment."""
         tail = b""
-        while len(tail) < len(END) + 1 and (index := index - 1) >= 0:
-            size = min(len(END) + 1 - len(tail), self.lengths[index])
+        while len(tail) < _TAIL and (index := index - 1) >= 0:
+            size = min(_TAIL - len(tail), self.lengths[index])
             tail = self._source.read(self.starts[index] + self.lengths[index] - size, size) + tail
         return tail
 
@@ -173,12 +189,8 @@ def _of_jpeg_xl(fragments: _Fragments, number_of_frames: int) -> list[int] | Non
 
     Such a stream has no marker at its end, and its first two bytes may stand in any data.
     """
-    signatures = _SIGNATURES["jpegxl"]
-    found = [
-        index
-        for index in range(len(fragments))
-        if fragments.head(index, _LONGEST_SIGNATURE).startswith(signatures)
-    ]
+    starts = STREAM_STARTS["jpegxl"]
+    found = [index for index in range(len(fragments)) if fragments.begins(index, starts)]
     return found if len(found) == number_of_frames and found[:1] == [0] else None
 
 
@@ -222,51 +234,18 @@ def _by_inflating(fragments: _Fragments, given: list[int], size: int) -> list[in
     ):
         return given
     found = [0]
-    frame = _DeflatedFrame(size)
+    frame = DeflatedFrame(size)
     for index in range(len(fragments)):
         if frame.ended:
             found.append(index)
-            frame = _DeflatedFrame(size)
+            frame = DeflatedFrame(size)
         if not frame.takes(fragments.joined(index, index + 1)):
             return None
     return found if frame.ended else None
 
 
 def _is_whole_deflated(fragments: _Fragments, first: int, end: int, size: int) -> bool:
-    frame = _DeflatedFrame(size)
+    frame = DeflatedFrame(size)
     return all(frame.takes(fragments.joined(one, one + 1)) for one in range(first, end)) and (
         frame.ended
     )
-
-
-class _DeflatedFrame:
-    """One deflate stream that is fed in fragments; no more than a piece of it is inflated at once.
-
-    Args:
-        size: bytes of the native frame (PS3.5 A.4.13).
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._inflated = 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether the stream has ended and held the whole frame."""
-        whole = self._inflated in {self._size, self._size + self._size % 2}
-        return self._inflater.eof and whole
-
-    def takes(self, data: bytes) -> bool:
-        """Inflate a fragment; return False if it is not of such a frame."""
-        if self._inflater.eof:
-            return False
-        try:
-            while data and not self._inflater.eof:
-                self._inflated += len(self._inflater.decompress(data, _PIECE))
-                if self._inflated > self._size + 1:
-                    return False
-                data = self._inflater.unconsumed_tail
-        except zlib.error:
-            return False
-        return True

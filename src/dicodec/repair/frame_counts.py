@@ -12,7 +12,8 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import Walker
 from dicodec.part10.fragments import EncapsulatedFrames
-from dicodec.repair.stream_kinds import CHECK_WHOLE, describe_stream, inflates_to, is_rle_header
+from dicodec.repair.deflated_frames import inflates_to
+from dicodec.repair.stream_kinds import CHECK_WHOLE, describe_stream, is_rle_header
 
 
 def count_frames(

@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dicodec.codecs.streams import jpeg, jpeg2000, jpegxl, rle
 from dicodec.errors import FrameError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.stream import (
-    JP2_START,
-    JPEG_2000_START,
-    JPEG_START,
-    JPEG_XL_BOXES_START,
-    JPEG_XL_START,
-    StreamDescription,
-)
+from dicodec.model.stream import STREAM_STARTS, StreamDescription
 from dicodec.model.transfer_syntax import Loss, TransferSyntax, find_by_name
 from dicodec.part10.source import ByteSource
+from dicodec.repair.deflated_frames import inflates_to
 
 HEAD_SIZE = 2048
 """Bytes that the headers of nearly every stream lie in."""
 
-_SIGNATURES: tuple[tuple[bytes, Callable[[bytes], StreamDescription]], ...] = (
-    (JPEG_START, jpeg.describe),
-    (JPEG_2000_START, jpeg2000.describe),
-    (JP2_START, jpeg2000.describe),
-    (JPEG_XL_START, jpegxl.describe),
-    (JPEG_XL_BOXES_START, jpegxl.describe),
-)
-_PIECE = 1 << 20
-
-STARTS = {
-    "jpeg": JPEG_START, "jpeg-ls": JPEG_START,
-    "jpeg2000": JPEG_2000_START, "htj2k": JPEG_2000_START,
+_DESCRIBERS: Mapping[str, Callable[[bytes], StreamDescription]] = {
+    "jpeg": jpeg.describe, "jpeg2000": jpeg2000.describe, "jpegxl": jpegxl.describe,
 }  # fmt: skip
-"""The first bytes of a stream of a kind, or of a family of transfer syntaxes."""
-
-END = b"\xff\xd9"
-"""The last bytes: EOI of JPEG and JPEG-LS, EOC of JPEG 2000."""
+"""Functions that describe a stream, by one of the kinds that begin alike."""
 
 CHECK_WHOLE = {
     "jpeg": jpeg.check_whole, "jpeg-ls": jpeg.check_whole,
     "jpeg2000": jpeg2000.check_whole, "htj2k": jpeg2000.check_whole,
 }  # fmt: skip
-"""Functions that find the end of a stream of a kind."""
+"""Functions that find the end of a stream, by its kind: those that end with a marker."""
 
 
 def describe_stream(data: bytes) -> StreamDescription | None:
@@ -53,8 +33,8 @@ def describe_stream(data: bytes) -> StreamDescription | None:
     Raises:
         TruncatedFrameError: the headers go on behind these bytes.
     """
-    for signature, describe in _SIGNATURES:
-        if data.startswith(signature):
+    for kind, describe in _DESCRIBERS.items():
+        if data.startswith(STREAM_STARTS[kind]):
             try:
                 return describe(data)
             except TruncatedFrameError:
@@ -100,7 +80,7 @@ def headers_of(head: bytes, stream: StreamDescription) -> bytes:
         head: the first bytes of the stream.
         stream: its description.
     """
-    if stream.kind not in STARTS or describe_whole_stream(head) != stream:
+    if stream.kind not in CHECK_WHOLE or describe_whole_stream(head) != stream:
         return b""
     short, enough = 0, len(head)
     while enough - short > 1:
@@ -121,8 +101,7 @@ def describe_stream_after_junk(
         family: of the transfer syntax that is stated.
         image: as the data set describes it.
     """
-    signature = STARTS.get(family or "")
-    start = data.find(signature) if signature else -1
+    start = data.find(STREAM_STARTS[family][0]) if family in CHECK_WHOLE else -1
     if start <= 0:
         return None
     stream = describe_whole_stream(data[start:])
@@ -295,22 +274,3 @@ def kind_without_signature(
     elif inflates_to(source.read(starts[0], min(lengths[0], 2 * size + 64)), size):
         found.append("deflated-frame")
     return found[0] if len(found) == 1 else ""
-
-
-def inflates_to(data: bytes, size: int) -> bool:
-    """Whether a raw deflate stream holds exactly one native frame (PS3.5 A.4.13).
-
-    No more than a piece of it is held at a time.
-    """
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = 0
-    try:
-        while not inflater.eof and inflated <= size + 1:
-            piece = inflater.decompress(data, _PIECE)
-            data = inflater.unconsumed_tail
-            inflated += len(piece)
-            if not piece and not data:
-                break
-    except zlib.error:
-        return False
-    return inflated in {size, size + size % 2} and inflater.eof

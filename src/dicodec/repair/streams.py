@@ -15,8 +15,8 @@ from dicodec.codecs.streams.jpeg_markers import DHT, DQT, SOI, SOS, find_start, 
 from dicodec.codecs.streams.jpeg_plain import make_plain
 from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
 from dicodec.model.findings import Oddity, OddityId
-from dicodec.model.stream import StreamDescription
-from dicodec.repair.stream_kinds import CHECK_WHOLE, END, STARTS
+from dicodec.model.stream import STREAM_END, STREAM_STARTS, StreamDescription
+from dicodec.repair.stream_kinds import CHECK_WHOLE
 
 type Mend = Callable[[bytes], bytes]
 """Makes one frame's stream right.
@@ -88,7 +88,7 @@ class StreamMender:
             return ended
 
     def _ended(self, stream: bytes) -> bytes | None:
-        start = stream.find(STARTS[self.kind])
+        start = stream.find(STREAM_STARTS[self.kind][0])
         if start < 0:
             return None
         # A last zero may be the pad byte, or replace a byte of the stream that was cut off.
@@ -97,15 +97,15 @@ class StreamMender:
             return None
         proof = _PROOFS[self.kind]
         try:
-            return body + END if proof(body, self.decode) else None
+            return body + STREAM_END if proof(body, self.decode) else None
         except FrameError:
             return None
 
 
 def _has_all_tile_parts(codestream: bytes, decode: Decode) -> bool:  # noqa: ARG001
     """Whether each tile-part that a codestream announces is there (ISO/IEC 15444-1 A.4.2)."""
-    jpeg2000.check_whole(codestream + END)
-    return jpeg2000.has_all_announced_tile_parts(codestream + END)
+    jpeg2000.check_whole(codestream + STREAM_END)
+    return jpeg2000.has_all_announced_tile_parts(codestream + STREAM_END)
 
 
 def _has_all_pixels(stream: bytes, decode: Decode) -> bool:
@@ -114,11 +114,11 @@ def _has_all_pixels(stream: bytes, decode: Decode) -> bool:
     They are if they stay the same before any bytes. The tails begin with each of the sixteen
     half bytes, so some of them would have given another code to parts that are not coded yet.
     """
-    description, _ = CHECK_WHOLE["jpeg"](stream + END)
+    description, _ = CHECK_WHOLE["jpeg"](stream + STREAM_END)
     sequential = description.process in _ONE_SCAN or description.predictor is not None
     if not sequential or description.details.get("scans") != 1:
         return False
-    return len({decode(stream + tail + END) for tail in _TAILS}) == 1
+    return len({decode(stream + tail + STREAM_END) for tail in _TAILS}) == 1
 
 
 def _has_all_ls_pixels(stream: bytes, decode: Decode) -> bool:
@@ -127,10 +127,10 @@ def _has_all_ls_pixels(stream: bytes, decode: Decode) -> bool:
     The decoder takes bits that are missing for zeros, and refuses bits that are left over unless
     they are zeros. So pixels that another byte would give are those of a stream that was cut.
     """
-    expected = decode(stream + END)
+    expected = decode(stream + STREAM_END)
     for last in _LAST_BYTES:
         try:
-            if decode(stream + last + END) != expected:
+            if decode(stream + last + STREAM_END) != expected:
                 return False
         except FrameError:
             continue
@@ -156,15 +156,15 @@ def is_exactly_filled(stream: bytes, decode: Decode, kind: str) -> bool:
     """
     try:
         _, view = CHECK_WHOLE[kind](stream)
-        body = bytes(view)[: -len(END)].rstrip(b"\xff")
+        body = bytes(view)[: -len(STREAM_END)].rstrip(b"\xff")
         if not _PROOFS[kind](body, decode):
             return False
         if kind == "jpeg-ls":
             return True  # the decoder itself refuses bytes left over
-        whole = decode(body + END)
+        whole = decode(body + STREAM_END)
         shorter = body[: -max(8, len(body) // 100)]
         try:
-            return decode(shorter + b"\0" * 8 + END) != whole
+            return decode(shorter + b"\0" * 8 + STREAM_END) != whole
         except TruncatedFrameError:  # the decoder itself misses the bytes cut off
             return True
     except FrameError:

@@ -69,7 +69,7 @@ def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) ->
     telling = first.kind in _TELLING
     may_differ = telling and first.lossless is not False
     colored = telling and first.components == 3
-    if not may_differ and not colored:
+    if stored.alike or not (may_differ or colored):
         return alone
     color = _decoded_color(image, decoder, first)
     colors: dict[int, str] = {}
@@ -166,8 +166,7 @@ class _Streams:
             return None
         start = self._stored.starts[fragments[0]]
         length = self._stored.lengths[fragments[0]]
-        size = len(self._headers)
-        if self._headers and size <= length and self._source.read(start, size) == self._headers:
+        if self._known is not None and self._begins_alike(start, length):
             return self._known
         stream = describe_stream_at(self._source, start, length)
         if stream is not None and stream.details.get("jpeg_reconstruction"):
@@ -178,6 +177,12 @@ class _Streams:
         if stream is not None:
             return stream
         return self._decode_frame(frame)  # headers over two fragments, or a stream to be mended
+
+    def _begins_alike(self, start: int, length: int) -> bool:
+        if self._stored.alike:
+            return True
+        size = len(self._headers)
+        return 0 < size <= length and self._source.read(start, size) == self._headers
 
     def _rebuild(self, frame: int, around: StreamDescription) -> StreamDescription | None:
         """Describe a JPEG stream in JPEG XL.
