@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pydicom
 import pytest
 
 from dicodec import convert, convert_bytes
@@ -31,7 +30,6 @@ from dicodec.errors import (
     InvalidOptionError,
     SourceChangedError,
     TargetExistsError,
-    UnsupportedImageError,
     WriteError,
 )
 from dicodec.report import ConversionReport
@@ -521,16 +519,3 @@ def test_backups_are_not_converted_themselves(
     assert "originals kept by --backup" in capsys.readouterr().err
     kept = {path.name: path.read_bytes() for path in folder.glob("a.dcm*")}
     assert kept == expected
-
-
-def test_a_dicomdir_is_told_of_its_offsets_and_not_replaced(tmp_path: Path) -> None:
-    source = Path(pydicom.__file__).parent / "data" / "test_files" / "dicomdirtests" / "DICOMDIR"
-    copy = tmp_path / "DICOMDIR"
-    copy.write_bytes(source.read_bytes())
-    report = convert(copy, tmp_path / "out", to="implicit-le")
-    assert any("holds the byte offsets of its records" in one for one in report.warnings)
-    assert not convert(copy, tmp_path / "same", to="explicit-le").warnings  # byte for byte
-    for engine in ("auto", "gdcm"):
-        with pytest.raises(UnsupportedImageError, match="records"):
-            convert(copy, copy, to="implicit-le", overwrite=True, engine=engine)
-    assert copy.read_bytes() == source.read_bytes()

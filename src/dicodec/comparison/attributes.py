@@ -16,6 +16,7 @@ from dicodec.model.transfer_syntax import EXPLICIT_LE
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword
+from dicodec.part10.directory_records import DIRECTORY_TAGS, clear_offsets, read_links
 from dicodec.part10.edit_bytes import encode_element
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import EXPLICIT_LITTLE, format_tag
@@ -115,6 +116,8 @@ def compare_attributes(
             reason = reason or "the VR is unknown, or a choice"
         elif change.where and _same_with_native_pixels(tag, nested):
             reason = reason or "nested pixels, the same once decoded"
+        elif tag in DIRECTORY_TAGS and _same_records(files, tag, contexts):
+            reason = reason or "the same directory records, at other offsets"
         elif tags.IMAGE_TYPE in permitted and _same_once_derived((one.data_set, two.data_set), tag):
             reason = reason or permitted[tags.IMAGE_TYPE]
         elif _same_once_freed((one.data_set, two.data_set), tag, overlays):
@@ -155,6 +158,30 @@ def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixel
         return False
     one, two = (side.native(tag) for side in nested)
     return one is not None and two is not None and find_difference(one, two) is None
+
+
+def _same_records(
+    files: tuple[DicomFile, DicomFile], tag: int, contexts: tuple[ReencodingContext, ...]
+) -> bool:
+    """Whether two DICOMDIRs differ in nothing but where their records lie."""
+    elements: list[Element | None] = []
+    try:
+        one, two = (read_links(file) for file in files)
+        for file, context in zip(files, contexts, strict=True):
+            data_set = file.data_set
+            span = data_set.find(tag)
+            if span is None:
+                return False
+            raw = reencode_elements(
+                data_set.raw(span), data_set.find_encoding(span), EXPLICIT_LITTLE, context
+            )
+            character_set = data_set.text(tags.SPECIFIC_CHARACTER_SET)
+            elements.append(parse_element(clear_offsets(raw, EXPLICIT_LITTLE), character_set))
+    except DicodecError:
+        return False
+    first, second = elements
+    same = first is not None and second is not None and find_difference(first, second) is None
+    return same and one == two
 
 
 def _same_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:

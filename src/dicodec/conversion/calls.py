@@ -7,13 +7,19 @@ dependency.
 from __future__ import annotations
 
 import io
-from collections.abc import Buffer
+from collections.abc import Buffer, Collection
 from typing import TYPE_CHECKING, Unpack
 
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.result_file import Target
 from dicodec.options import ConversionOptions, ConversionSettings, Targets
-from dicodec.part10.dicom_file import Source
+from dicodec.part10.dicom_file import Source, open_dicom
+from dicodec.part10.directory_records import (
+    RECORD_OFFSETS,
+    ROOT_OFFSETS,
+    link_records,
+    write_offsets,
+)
 from dicodec.report import ConversionReport
 from dicodec.rules.targets import check_quality
 
@@ -86,4 +92,30 @@ def convert_dataset(
 
     written = io.BytesIO()
     dataset.save_as(written, enforce_file_format=True)
+    if "DirectoryRecordSequence" in dataset:
+        _restate_offsets(dataset, written)
     return dcmread(io.BytesIO(convert_bytes(written.getvalue(), to=to, **options)))
+
+
+def _restate_offsets(dataset: Dataset, written: io.BytesIO) -> None:
+    """Have the records of a DICOMDIR that pydicom has written name each other where they now lie.
+
+    pydicom keeps the offsets of the file that it read. Records that were not read from one, or
+    offsets that name none of them, are left to the conversion, which will say so.
+    """
+    records = [
+        (getattr(record, "seq_item_tell", -1), _list_offsets(record, RECORD_OFFSETS))
+        for record in dataset.DirectoryRecordSequence
+    ]
+    links = link_records(_list_offsets(dataset, ROOT_OFFSETS), records)
+    if links is not None:
+        with open_dicom(written.getvalue()) as made:
+            write_offsets(written, made, links)
+
+
+def _list_offsets(holder: Dataset, wanted: Collection[int]) -> list[tuple[int, int]]:
+    return [
+        (int(tag), int(holder[tag].value))
+        for tag in sorted(holder.keys())
+        if tag in wanted and holder[tag].value is not None
+    ]

@@ -22,10 +22,7 @@ from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target, check_target, result_file
 from dicodec.conversion.output.target_stream import check_stream
 from dicodec.conversion.planning.conversion_plan import Action, Conversion
-from dicodec.conversion.planning.in_place_losses import (
-    check_nothing_left_out,
-    describe_moved_records,
-)
+from dicodec.conversion.planning.in_place_losses import check_nothing_left_out
 from dicodec.conversion.planning.plan_conversion import plan_conversion
 from dicodec.errors import (
     ContradictionError,
@@ -43,6 +40,7 @@ from dicodec.model.option_table import INDEPENDENT
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import find_keyword
+from dicodec.part10.directory_records import is_directory, read_links
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import FileSource, OpenSource
@@ -133,11 +131,13 @@ class _Opened:
 
     Attributes:
         file: salvaged or in its standard form, if the caller asks for that.
+        given: as it was opened.
         repairs: oddities that the standard form put right.
         left: oddities that it left.
     """
 
     file: DicomFile
+    given: DicomFile
     repairs: tuple[Oddity, ...] = ()
     left: tuple[Oddity, ...] = ()
 
@@ -192,7 +192,7 @@ def _states_one_of(path: str, names: tuple[str, ...]) -> bool:
 def _prepare(file: DicomFile, options: ConversionOptions) -> _Opened:
     if options.strict:
         file = _examine(file)
-    opened = _standardize(file) if options.standardize else _Opened(file)
+    opened = _standardize(file) if options.standardize else _Opened(file, file)
     if options.salvage is None:
         return opened
     from dicodec.conversion.frames.salvage import salvage_frames
@@ -222,7 +222,7 @@ def _standardize(file: DicomFile) -> _Opened:
     from dicodec.repair.standard_form import make_standard
 
     standard = make_standard(file)
-    return _Opened(raise_bits_stored(standard.file), standard.repaired, standard.left)
+    return _Opened(raise_bits_stored(standard.file), file, standard.repaired, standard.left)
 
 
 def _make_readable(file: DicomFile, error: DicodecError) -> DicomFile:
@@ -248,6 +248,7 @@ class _Attempt:
     def __init__(self, request: _Request, opened: _Opened, seconds: float) -> None:
         self._request = request
         self._file = opened.file
+        self._given = opened.given
         self._report = ConversionReport(
             source=request.path,
             target=request.target_path,
@@ -311,6 +312,8 @@ class _Attempt:
         )
         if not self._report.repairs and _is_right_already(conversion):
             return replace(conversion, plan=replace(plan, action=Action.COPY_FILE))
+        if is_directory(file.data_set):
+            return replace(conversion, links=read_links(self._given))
         return conversion
 
     def _describe(self, conversion: Conversion) -> None:
@@ -330,8 +333,6 @@ class _Attempt:
             )
         report.changes = _changes(conversion.file, conversion.edits)
         report.instance_uids = _find_instance_uids(conversion.file, conversion.edits)
-        if moved := describe_moved_records(conversion.file, plan):
-            report.warnings.append(moved)
 
     def _add_oddities(self, found: tuple[Oddity, ...]) -> None:
         """Add oddities to those of the source, and warn of the graver ones of all."""

@@ -19,6 +19,7 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import list_writable
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
+from dicodec.part10.directory_records import is_directory, read_links
 from dicodec.repair.catalogue import ODDITIES
 from dicodec.repair.character_sets import find_misdeclared_text
 from dicodec.repair.opening import open_tolerantly
@@ -151,6 +152,8 @@ def _inspect(file: DicomFile, name: str | None) -> Inspection:
         elements=len(file.data_set.elements),
     )
     _add_oddities(found, file)
+    if is_directory(file.data_set):
+        _add_directory(found, file)
     survey = _add_pixels(found, file) if file.frames.present else None
     found.targets = [_possible(file, syntax.name, survey) for syntax in list_writable()]
     return found
@@ -168,6 +171,14 @@ def _add_oddities(found: Inspection, file: DicomFile) -> None:
     except ReadError as error:
         found.problems.append(f"it cannot be standardized: {error}")
     found.oddities = tuple(_finding(oddity) for oddity in oddities)
+
+
+def _add_directory(found: Inspection, file: DicomFile) -> None:
+    """Add why the records of a DICOMDIR cannot be written anew."""
+    try:
+        read_links(file)
+    except DicodecError as error:
+        found.problems.append(str(error))
 
 
 def _finding(oddity: Oddity) -> Finding:

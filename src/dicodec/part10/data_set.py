@@ -120,10 +120,7 @@ class DataSet:
         span = self._by_tag.get(tag)
         if span is None or not span.length:
             return
-        encoding = self.find_encoding(span)
-        if span.vr == "UN":
-            stated = items_state_vrs(self.source.read(span.value, 16))
-            encoding = EXPLICIT_LITTLE if stated else IMPLICIT_LITTLE
+        encoding = self.find_encoding_of_items(span)
         walker = Walker(self.source, self.limits)  # one window over all items
         end = span.end if span.undefined else span.value + span.length
         for item in walker.items(span.value, end, encoding, undefined=span.undefined):
@@ -133,6 +130,13 @@ class DataSet:
     def find_encoding(self, span: ElementSpan) -> DataSetEncoding:
         """Return the encoding of one element, because one without VR may stand among others."""
         return self.encoding if span.vr or not self.encoding.explicit_vr else IMPLICIT_LITTLE
+
+    def find_encoding_of_items(self, span: ElementSpan) -> DataSetEncoding:
+        """Return the encoding of a sequence's items; in UN it is implicit VR little endian."""
+        if span.vr != "UN":
+            return self.find_encoding(span)
+        stated = items_state_vrs(self.source.read(span.value, 16))
+        return EXPLICIT_LITTLE if stated else IMPLICIT_LITTLE
 
     def _read(self, offset: int, length: int, tag: int) -> bytes:
         if length > self.limits.element_size:

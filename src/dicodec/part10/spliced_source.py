@@ -56,6 +56,26 @@ class SplicedSource:
             index += 1
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def find_piece(self, offset: int) -> tuple[Piece, int] | None:
+        """Return the piece that has a byte, and the byte's offset in it; None behind the end."""
+        if not 0 <= offset < self.size:
+            return None
+        index = bisect_right(self._starts, offset) - 1
+        return self._pieces[index], offset - self._starts[index]
+
+
+def find_origin(source: ByteSource, offset: int, original: ByteSource) -> int | None:
+    """Return where a byte of a source lies in the one it was made of; None if it is a new one."""
+    while source is not original:
+        found = source.find_piece(offset) if isinstance(source, SplicedSource) else None
+        if found is None:
+            return None
+        piece, within = found
+        if isinstance(piece, bytes):
+            return None
+        source, offset = piece.source, piece.start + within
+    return offset
+
 
 def measure_piece(piece: Piece) -> int:
     """Return the bytes of a piece."""

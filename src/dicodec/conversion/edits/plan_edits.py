@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from dicodec.conversion.edits.frame_types import frame_type_edits
 from dicodec.conversion.edits.lossy_compression import (
@@ -26,6 +26,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import parse_tag
+from dicodec.part10.directory_records import DIRECTORY_TAGS, is_directory
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, format_tag
 from dicodec.part10.image_attributes import read_stated_attributes
 from dicodec.part10.values import encode_user_value
@@ -41,9 +42,13 @@ _NOT_TO_EDIT = frozenset(
         tags.HIGH_BIT, tags.PIXEL_REPRESENTATION, *tags.ENCAPSULATED_ATTRIBUTES,
         tags.LOSSY_IMAGE_COMPRESSION, tags.LOSSY_IMAGE_COMPRESSION_RATIO,
         tags.LOSSY_IMAGE_COMPRESSION_METHOD, *PALETTE_TAGS,
+        *DIRECTORY_TAGS,
     }
 )  # fmt: skip
-"""Attributes that describe the pixels and their losses; a user cannot set or remove them."""
+"""Attributes that describe the pixels and their losses, or say where the records of a DICOMDIR lie.
+
+A user cannot set or remove them.
+"""
 
 
 def plan_edits(
@@ -142,12 +147,24 @@ def user_edits(
     )
     if options.charset is not None:
         character_set = UTF_8
+    _check_directory(data_set, [*wanted, *(edit.tag for edit in edits)])
     _check_text(data_set, options, edits, wanted, warnings)
     signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
     for tag, text in wanted.items():
         vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
         edits.append(SetAttribute(tag, vr, value))
     return edits
+
+
+def _check_directory(data_set: DataSet, edited: Iterable[int]) -> None:
+    """Raise InvalidOptionError if an attribute of a DICOMDIR would be set in another file."""
+    if is_directory(data_set):
+        return
+    for tag in edited:
+        if tag >> 16 == _DIRECTORY:
+            raise InvalidOptionError(
+                "belongs to a DICOMDIR, and the file is not one", attribute=format_tag(tag)
+            )
 
 
 def _check_text(
@@ -249,15 +266,19 @@ def editable_tag(name: str) -> int:
     """
     tag = parse_tag(name)
     group = tag >> 16
-    # Group Lengths are retired; groups 0 to 7 and FFFE are not elements of a data set.
-    structural = not tag & 0xFFFF or group < _FIRST_GROUP or group == _DELIMITERS
+    # Group Lengths are retired; groups 0 to 7 and FFFE are not elements of a data set, but for
+    # group 4 in a DICOMDIR.
+    outside = (group < _FIRST_GROUP and group != _DIRECTORY) or group == _DELIMITERS
+    structural = not tag & 0xFFFF or outside
     if tag in _NOT_TO_EDIT or structural:
         raise InvalidOptionError(
-            "follows from the pixels or the transfer syntax and cannot be set or removed",
+            "follows from the pixels, the records or the transfer syntax, and cannot be set or "
+            "removed",
             attribute=name if name.isalpha() else format_tag(tag),
         )
     return tag
 
 
 _FIRST_GROUP = 0x0008
+_DIRECTORY = 0x0004
 _DELIMITERS = 0xFFFE

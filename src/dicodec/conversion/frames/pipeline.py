@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from dicodec.model import implementation, tags
 from dicodec.model.edits import SetAttribute
 from dicodec.model.findings import Oddity
 from dicodec.part10.deflating import DeflatingWriter
+from dicodec.part10.dicom_file import open_dicom
+from dicodec.part10.directory_records import write_offsets
 from dicodec.part10.edit_bytes import encode_element_header
 from dicodec.part10.encoding import UNDEFINED_LENGTH
 from dicodec.part10.native_frames import BitJoiner
@@ -95,6 +98,7 @@ class _Writer:
         self._plan = conversion.plan
         self._edits = conversion.edits
         self._workers = conversion.workers
+        self._links = conversion.links
         self._out = out
         self._progress = progress
         self._notes = notes
@@ -113,7 +117,17 @@ class _Writer:
             with closing(DeflatingWriter(self._out, self._workers)) as deflating:
                 result = self._write_data_set(deflating, 0)
                 deflating.finish()
+        if self._links:
+            self._state_record_offsets()
         return replace(result, oddities=tuple(self._elements.oddities))
+
+    def _state_record_offsets(self) -> None:
+        """Have the records of a DICOMDIR name each other where they now lie."""
+        self._out.flush()
+        self._out.seek(0)
+        with open_dicom(self._out, self._file.data_set.limits) as made:
+            write_offsets(self._out, made, self._links)
+        self._out.seek(0, io.SEEK_END)
 
     def _write_data_set(self, sink: Sink, start: int) -> PipelineResult:
         """Write all elements; `start` is the sink's position in the file."""

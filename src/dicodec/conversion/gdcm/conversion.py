@@ -26,6 +26,7 @@ from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
+from dicodec.part10.directory_records import is_directory
 from dicodec.part10.source import provide_path
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.image_edits import statistics_edits
@@ -126,6 +127,8 @@ def check_may(conversion: Conversion) -> None:
             "GDCM is not used to take overlays out of Pixel Data or to rescale to 8 bits",
             hint=_HINT,
         )
+    if is_directory(file.data_set):
+        raise UnsupportedImageError("GDCM is not used to write a DICOMDIR", hint=_HINT)
     native = file.frames.native
     if native is not None and file.frames.excess not in {0, native.expected_length % 2}:
         raise EngineError(

@@ -12,6 +12,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.directory_records import RecordLink
 from dicodec.part10.encoding import DataSetEncoding
 
 if TYPE_CHECKING:  # plans that only move bytes do not need it; the codecs load NumPy
@@ -155,6 +156,7 @@ class Conversion:
         options: the caller's options.
         workers: threads for frames; the result does not depend on their number.
         referring: attributes whose references are mapped to other instances.
+        links: the relations between the records of a DICOMDIR, which the result states anew.
     """
 
     file: DicomFile
@@ -164,3 +166,4 @@ class Conversion:
     options: ConversionOptions
     workers: int
     referring: frozenset[int] = frozenset()
+    links: tuple[RecordLink, ...] = ()

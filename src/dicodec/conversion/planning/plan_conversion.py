@@ -31,6 +31,7 @@ from dicodec.model.transfer_syntax import (
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.directory_records import is_directory
 from dicodec.rules.iod_limits import is_image_class
 from dicodec.rules.targets import refuse_target, target_syntax
 
@@ -130,6 +131,10 @@ def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionP
     elif file.syntax.storage is not Storage.ELSEWHERE and _is_image(file.data_set):
         text = "the data set is one of an image and has no Pixel Data"
         warnings = (f"{text}: it was left out, or the file was cut off",)
+    if is_directory(file.data_set):
+        _check_directory_target(file, target)
+        if target.native and target != EXPLICIT_LE:
+            warnings = (f"a DICOMDIR in {target.name}: the standard has it in explicit-le only",)
     if file.syntax == target or target.native:
         return ConversionPlan(file.syntax, target, Action.NONE, None, warnings=warnings)
     return ConversionPlan(
@@ -142,6 +147,15 @@ def _plan_without_pixels(file: DicomFile, target: TransferSyntax) -> ConversionP
             f"there are no pixels to store as {target.name}: the result is {EXPLICIT_LE.name}",
         ),
     )
+
+
+def _check_directory_target(file: DicomFile, target: TransferSyntax) -> None:
+    """Refuse to deflate a DICOMDIR: its offsets are those of bytes in the file (PS3.10 8.6)."""
+    if target.deflated and file.syntax != target:
+        raise UnsupportedImageError(
+            "a DICOMDIR names its records by byte offsets in the file, and a deflated one has none",
+            hint='`to="explicit-le"` is what the standard has for a DICOMDIR',
+        )
 
 
 def _is_image(data_set: DataSet) -> bool:

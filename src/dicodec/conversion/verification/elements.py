@@ -8,13 +8,14 @@ from dataclasses import replace
 from dicodec.conversion.edits.plan_edits import user_tags
 from dicodec.conversion.planning.conversion_plan import Conversion
 from dicodec.conversion.verification.strict_walk import find_faults
-from dicodec.errors import VerificationError
+from dicodec.errors import ContradictionError, VerificationError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.directory_records import ROOT_OFFSETS, clear_offsets, read_links
 from dicodec.part10.edit_bytes import encode_element
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
 from dicodec.part10.encoding import format_tag
@@ -101,10 +102,34 @@ def check_elements(conversion: Conversion, made: DicomFile) -> None:
             raise VerificationError(
                 "an element is out of its place", attribute=format_tag(other.tag)
             )
-        if span.tag not in PIXEL_DATA_TAGS:
+        if span.tag == tags.DIRECTORY_RECORD_SEQUENCE and conversion.links:
+            _check_records(source, span, made, other, context)
+        elif span.tag not in PIXEL_DATA_TAGS and not (
+            conversion.links and span.tag in ROOT_OFFSETS
+        ):
             _check_element(source, span, made, other, context)
     for edit in edits.values():
         _check_edit(made, edit)
+
+
+def check_directory(conversion: Conversion, made: DicomFile) -> None:
+    """Check that the records of a DICOMDIR name each other as they did.
+
+    Raises:
+        VerificationError: an offset names another record than before, or none.
+    """
+    if not conversion.links:
+        return
+    try:
+        links = read_links(made)
+    except ContradictionError as error:
+        raise VerificationError(error.message, attribute=error.attribute) from error
+    for before, after in zip(conversion.links, links, strict=True):
+        if before != after:
+            raise VerificationError(
+                f"directory record {before.owner} names another record than before",
+                attribute=format_tag(before.tag),
+            )
 
 
 def check_allowed(conversion: Conversion, made: DicomFile) -> None:
@@ -174,7 +199,12 @@ def _check_edit(made: DicomFile, edit: Edit) -> None:
         right = not spans
     else:
         expected = encode_element(edit, made.data_set.encoding)
-        right = [made.data_set.raw(span) for span in spans] == [expected] or (
+        found = [made.data_set.raw(span) for span in spans]
+        if edit.tag == tags.DIRECTORY_RECORD_SEQUENCE:
+            expected, *found = (
+                clear_offsets(raw, made.data_set.encoding) for raw in (expected, *found)
+            )
+        right = found == [expected] or (
             edit.tag in _PATCHED and [span.end - span.start for span in spans] == [len(expected)]
         )
     if not right:
@@ -203,6 +233,21 @@ def _check_element(
     elif not span.undefined and span.vr != "SQ" and not other.undefined:
         same = span.length == other.length or other.vr == "SQ"
     if not same:
+        raise VerificationError("an element was changed", attribute=format_tag(span.tag))
+
+
+def _check_records(
+    source: DicomFile,
+    span: ElementSpan,
+    made: DicomFile,
+    other: ElementSpan,
+    context: ReencodingContext,
+) -> None:
+    """Compare the records of a DICOMDIR, but for the offsets by which they name each other."""
+    encoding = made.data_set.encoding
+    expected = source.data_set.raw(span)
+    expected = reencode_elements(expected, source.data_set.find_encoding(span), encoding, context)
+    if clear_offsets(expected, encoding) != clear_offsets(made.data_set.raw(other), encoding):
         raise VerificationError("an element was changed", attribute=format_tag(span.tag))
 
 

@@ -21,6 +21,7 @@ from dicodec.conversion.planning.moved_value import moved_value
 from dicodec.conversion.verification.elements import (
     check_allowed,
     check_copy,
+    check_directory,
     check_elements,
     check_head,
     check_strictly,
@@ -81,6 +82,7 @@ def verify_result(conversion: Conversion, result: Source) -> Verification:
                 return Verification(0 if plan.pixels is None else plan.pixels.frames)
             check_head(conversion, made)
             check_elements(conversion, made)
+            check_directory(conversion, made)
             check_allowed(conversion, made)
             carried = check_strictly(conversion, made)
             native = source.frames.native
