@@ -287,9 +287,14 @@ def test_real_directories_are_read_by_pydicom_and_dcmtk(name: str, tmp_path: Pat
     assert dumped.stdout.count("DirectoryRecordType") == len(after.DirectoryRecordSequence)
 
 
-def _of_file_set(directory: pydicom.Dataset) -> list[tuple[str, ...]]:
+def _of_file_set(directory: pydicom.Dataset) -> list[tuple[str, str, str]]:
     found = FileSet(directory)
-    assert len(list(found)) == len(
-        [one for one in directory.DirectoryRecordSequence if one.DirectoryRecordType == "IMAGE"]
-    )
-    return [(one.PatientID, one.StudyInstanceUID, one.SOPInstanceUID) for one in found]
+    instances = [
+        (str(one.PatientID), str(one.StudyInstanceUID), str(one.SOPInstanceUID)) for one in found
+    ]
+    found._stage[
+        "t"
+    ].cleanup()  # pydicom leaves its folder to the garbage collector, with a warning
+    kinds = [one.DirectoryRecordType for one in directory.DirectoryRecordSequence]
+    assert len(instances) == kinds.count("IMAGE")
+    return instances
