@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Self, TypedDict, Unpack
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.option_table import INDEPENDENT, OPTIONS, TO, Option, Texts, TextsByName
+from dicodec.model.records import dataclass, field
 from dicodec.model.transfer_syntax import TransferSyntax
 
 UNDECIDED = ("explicit-le",)

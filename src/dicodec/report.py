@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dicodec.model.findings import DamagedFrame, Oddity
+from dicodec.model.records import asdict, dataclass, field, fields
 
 LEFT_ALONE = "left alone"
 """The action of a file that was to be replaced in place and was right already."""

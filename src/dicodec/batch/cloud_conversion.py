@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from dicodec.batch.sources.cloud import copy_object, exists, is_kept_object, upload
@@ -13,6 +12,7 @@ from dicodec.batch.sources.cloud_source import CloudObject, open_object
 from dicodec.conversion.output.result_file import Target
 from dicodec.conversion.planning.conversion_plan import Action
 from dicodec.errors import DicodecError, TargetExistsError, kind_of
+from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source

@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -24,6 +23,7 @@ from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError
+from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url
 from dicodec.model.wording import dump_json_line
 from dicodec.options import ConversionOptions

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
 from functools import lru_cache
 
 from dicodec.batch.sources.safe_names import make_safe_component
 from dicodec.errors import InvalidOptionError
 from dicodec.model import tags
+from dicodec.model.records import dataclass
 from dicodec.options import ConversionOptions
 from dicodec.part10.character_set import decode_text
 from dicodec.part10.data_set import DataSet

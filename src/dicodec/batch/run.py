@@ -6,7 +6,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 
 from dicodec.batch.ledger.ledger import Ledger
@@ -22,6 +21,7 @@ from dicodec.batch.sources.listing import ListedSource
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError
+from dicodec.model.records import replace
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
 """Time, sources and bytes of a group at most."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.resume import LOST, EarlierState, find_earlier_state
@@ -17,6 +16,7 @@ from dicodec.batch.sources.locations import is_there, make_absolute, read_versio
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.batch.work_item import WorkOptions
 from dicodec.errors import DicodecError, TargetExistsError
+from dicodec.model.records import dataclass
 
 _TURN_SECONDS = 0.1
 """How long listing may keep the caller from other work."""

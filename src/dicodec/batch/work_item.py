@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dicodec.batch.sources.references import SourceReference
+from dicodec.model.records import dataclass
 from dicodec.options import ConversionOptions
 
 

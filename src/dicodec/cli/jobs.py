@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from dicodec.batch.ledger.ledger import Ledger
-from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State, as_fields
+from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State
 from dicodec.cli.printing import print_line
 from dicodec.cli.service_arguments import QUEUE, find_broker_url
+from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
 
 
@@ -86,12 +87,12 @@ def _print_csv(ledger: Ledger, arguments: argparse.Namespace) -> None:
     writer = csv.DictWriter(sys.stdout, LedgerEntry.__slots__, lineterminator="\n")
     writer.writeheader()
     for entry, _ in _read_entries(ledger, arguments):
-        writer.writerow(as_fields(entry))
+        writer.writerow(asdict(entry))
 
 
 def _print_json(ledger: Ledger, arguments: argparse.Namespace) -> None:
     for entry, text in _read_entries(ledger, arguments):
-        fields = as_fields(entry)
+        fields = asdict(entry)
         if text is not None:
             with suppress(ValueError):
                 fields["report"] = json.loads(text)

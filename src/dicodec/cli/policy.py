@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles,
 from dicodec.cli.convert.output import format_report
 from dicodec.cli.printing import SOME_FAILED, in_switches, print_failure, print_line
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
 from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.repair.opening import open_tolerantly

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from dicodec.cli.service_arguments import (
@@ -18,6 +17,7 @@ from dicodec.cli.service_arguments import (
     parse_root,
 )
 from dicodec.errors import InvalidOptionError
+from dicodec.model.records import replace
 
 _PREFETCH_EACH = 32
 """Messages taken ahead for each process."""

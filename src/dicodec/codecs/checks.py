@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.model.stream import StreamDescription
 from dicodec.pixels import bits
 

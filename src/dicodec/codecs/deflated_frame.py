@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 
 import imagecodecs
 
@@ -14,6 +13,7 @@ from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import partial
 
 import imagecodecs
@@ -21,6 +20,7 @@ from dicodec.codecs.sample_notes import PSNR_TOLERANCE
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.records import dataclass, field, replace
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 from dicodec.pixels.metrics import measure_errors

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import imagecodecs
 import numpy as np
 
@@ -24,6 +22,7 @@ from dicodec.codecs.streams.jpeg_plain import make_plain
 from dicodec.errors import CorruptFrameError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 

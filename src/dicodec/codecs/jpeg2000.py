@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +25,7 @@ from dicodec.codecs.streams import jpeg2000 as headers
 from dicodec.errors import UnsupportedImageError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.records import dataclass, field, replace
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import Loss, TransferSyntax
 from dicodec.pixels import bits

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import imagecodecs
 
 from dicodec.codecs.base import Samples
@@ -15,6 +13,7 @@ from dicodec.codecs.checks import (
 )
 from dicodec.errors import InvalidOptionError, UnsupportedImageError
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.records import dataclass, replace
 from dicodec.pixels import bits
 
 _YBR = frozenset({"YBR_FULL", "YBR_FULL_422"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import imagecodecs
 import numpy as np
 
@@ -21,6 +19,7 @@ from dicodec.errors import (
     UnsupportedImageError,
 )
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.model.stream import StreamDescription
 
 COLOR_TOLERANCE = 8

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
@@ -18,6 +16,7 @@ from dicodec.errors import (
 )
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
+from dicodec.model.records import dataclass, replace
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits

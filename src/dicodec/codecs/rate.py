@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.sample_notes import RATIO_TOLERANCE
 from dicodec.errors import InvalidOptionError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass
 
 LOWEST_PSNR, HIGHEST_PSNR = 20.0, 110.0
 DEFAULT_QUALITY = 90

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from dicodec.errors import UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
+from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import TransferSyntax
 
 if TYPE_CHECKING:  # the interface names NumPy's types, and NumPy takes 80 ms to import

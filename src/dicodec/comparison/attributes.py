@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from dicodec.conversion.edits.frame_types import derived_groups
 from dicodec.conversion.edits.nested_pixels import nested_pixel_edits
@@ -12,6 +11,7 @@ from dicodec.conversion.frames.embedded_overlays import FreedOverlays
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
+from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import EXPLICIT_LE
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile

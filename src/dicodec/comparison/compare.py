@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from dicodec.conversion.output.result_file import atomic_output
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.records import asdict, dataclass
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import parse_tag
 from dicodec.repair.opening import open_tolerantly

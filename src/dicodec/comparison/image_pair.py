@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +10,7 @@ from dicodec.conversion.planning.gray_and_color import read_palette
 from dicodec.conversion.planning.stored_values import read_meaning
 from dicodec.errors import DicodecError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass, replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.pixels.palette import PALETTE_COLOR, make_palette_steps

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from dicodec.comparison.image_pair import Side
 from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass, replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import EXPLICIT_LITTLE
 from dicodec.part10.values import parse_values

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.comparison.image_pair import Pair
 from dicodec.conversion.frames.window import map_frames, size_in_flight
 from dicodec.conversion.planning.moved_value import moved_value
+from dicodec.model.records import dataclass
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
 from dicodec.part10.writer import swap_chunks

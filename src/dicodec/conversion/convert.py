@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
@@ -37,6 +36,7 @@ from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.findings import Oddity
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.option_table import INDEPENDENT
+from dicodec.model.records import dataclass, replace
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import find_keyword

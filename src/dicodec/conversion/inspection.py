@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -15,6 +14,7 @@ from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.records import asdict, dataclass, field
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import list_writable
 from dicodec.options import ConversionOptions

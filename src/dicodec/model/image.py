@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dicodec.model.records import dataclass
 
 MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2"})
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.records import dataclass, fields, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dicodec.errors import InvalidOptionError
+from dicodec.model.records import dataclass
 
 SCHEMES = ("s3", "gs", "az")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from dicodec.model.records import dataclass, field
 
 JPEG_START = b"\xff\xd8\xff"
 """First bytes of JPEG and JPEG-LS streams: SOI and the next marker."""

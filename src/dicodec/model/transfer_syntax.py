@@ -7,8 +7,9 @@ header never fails because a codec is missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from dicodec.model.records import dataclass
 
 
 class Storage(StrEnum):

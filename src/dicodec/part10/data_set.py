@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.records import dataclass
 from dicodec.part10.elements import ElementSpan, Walker, items_state_vrs
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Buffer, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from dicodec.errors import (
@@ -19,6 +18,7 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import (
     EXPLICIT_BE,
     EXPLICIT_LE,

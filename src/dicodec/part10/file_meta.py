@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import struct
-from dataclasses import dataclass
 
 from dicodec.errors import LimitExceededError, MalformedFileError, NotDicomError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.records import dataclass
 from dicodec.model.stream import JP2_START, JPEG_2000_START, JPEG_START
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import ElementSpan, Walker

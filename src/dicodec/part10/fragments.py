@@ -10,11 +10,11 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from dicodec.errors import MalformedFileError, MissingFrameError
 from dicodec.model.findings import Oddity, OddityId
+from dicodec.model.records import dataclass
 from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
 from dicodec.part10.source import ByteSource
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from itertools import count
 
 from dicodec.errors import MalformedFileError, MissingFrameError
@@ -11,6 +10,7 @@ from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId, Salvage
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.option_table import FILL
+from dicodec.model.records import dataclass, field, replace
 from dicodec.model.transfer_syntax import Storage, TransferSyntax
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import ElementSpan

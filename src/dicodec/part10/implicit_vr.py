@@ -6,13 +6,13 @@ taken from the data set around it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.records import dataclass, field
 from dicodec.part10.dictionary import find_private_vr, find_vr
 from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding, encode_tag

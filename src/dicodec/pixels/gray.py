@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass, replace
 from dicodec.pixels.photometric import PhotometricStep
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dicodec.model.records import dataclass
 
 SSIM_WINDOW = 11
 """Rows and columns of the window over which structural similarity is measured."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import MalformedFileError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass
 from dicodec.pixels.photometric import PhotometricStep
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.image import SAMPLES_PER_PIXEL, YBR_PARTIAL, ImagePixelDescription
+from dicodec.model.records import dataclass, replace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

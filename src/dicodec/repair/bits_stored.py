@@ -6,12 +6,12 @@ So it is done only if a file is standardized.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import find_decoder
 from dicodec.errors import DicodecError, FrameMismatchError
 from dicodec.model import tags
+from dicodec.model.records import replace
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
 from dicodec.repair.image_attributes import Known, corrections, describe_corrections

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from dicodec.model.findings import Oddity
 from dicodec.model.findings import OddityId as Id
+from dicodec.model.records import dataclass
 
 
 class Severity(StrEnum):

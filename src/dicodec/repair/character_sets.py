@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
+from dicodec.model.records import dataclass, field
 from dicodec.part10.character_set import decode_surely
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_private_vr, find_vr

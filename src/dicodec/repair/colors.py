@@ -7,11 +7,11 @@ Pixel Data.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from dicodec.errors import MalformedFileError
 from dicodec.model import tags
 from dicodec.model.image import SAMPLES_PER_PIXEL, WITH_ALL_CHROMA, ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.part10.data_set import DataSet
 from dicodec.repair.image_attributes import Known
 from dicodec.rules.color_space import exists_in

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 
 from dicodec.errors import (
     CorruptFrameError,
@@ -11,6 +10,7 @@ from dicodec.errors import (
     FrameMismatchError,
     TruncatedFrameError,
 )
+from dicodec.model.records import dataclass
 
 HEAD_SIZE = 3
 _ZLIB_HEADER, _ZLIB_TRAILER, _GZIP_TRAILER = 2, 4, 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from contextlib import suppress
-from dataclasses import replace
 
 from dicodec.codecs.streams import rle
 from dicodec.codecs.table import find_decoder
@@ -12,6 +11,7 @@ from dicodec.errors import DicodecError, FrameError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS, StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import WalkedDataSet

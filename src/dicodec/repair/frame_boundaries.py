@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from dataclasses import replace
 
 from dicodec.codecs.streams import rle
 from dicodec.errors import FrameError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.source import ByteSource

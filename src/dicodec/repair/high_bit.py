@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dicodec.codecs.table import find_decoder
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits
+from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.fragments import EncapsulatedFrames

@@ -7,11 +7,11 @@ first sample is in the lowest 12 bits of the first three bytes, little endian.
 from __future__ import annotations
 
 from array import array
-from dataclasses import replace
 
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
+from dicodec.model.records import replace
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import find_frames

@@ -5,11 +5,10 @@ Parts that are right stay at their offsets, byte for byte.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.findings import Oddity, OddityId
+from dicodec.model.records import dataclass, replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dicodec.codecs.streams import jpeg2000, rle
 from dicodec.codecs.streams.jpeg_markers import DHT, DQT, SOI, SOS, find_start, walk
 from dicodec.codecs.streams.jpeg_plain import make_plain
 from dicodec.errors import CorruptFrameError, FrameError, TruncatedFrameError
 from dicodec.model.findings import Oddity, OddityId
+from dicodec.model.records import dataclass
 from dicodec.model.stream import STREAM_END, STREAM_STARTS, StreamDescription
 from dicodec.repair.stream_kinds import CHECK_WHOLE
 

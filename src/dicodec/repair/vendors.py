@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import replace
 
 from dicodec.errors import MalformedFileError, UnsupportedSourceError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
+from dicodec.model.records import replace
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.elements import ElementSpan, Walker

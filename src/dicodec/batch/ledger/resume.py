@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +11,7 @@ from dicodec.batch.sources.locations import read_version, resolve_links
 from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import WorkOptions
 from dicodec.model.implementation import VERSION
+from dicodec.model.records import fields
 
 PASSING_CAUSES = frozenset(
     {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
+from dicodec.model.records import dataclass
 
 _BUSY_SECONDS = 30
 """How long a statement waits for other connections."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 from dicodec.batch.ledger.tables import SALVAGED, FileOutcome, State
+from dicodec.model.records import dataclass, field
 from dicodec.report import LEFT_ALONE
 
 _RIGHT_ALREADY = {"copied", LEFT_ALONE}

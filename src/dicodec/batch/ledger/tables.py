@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
 from dicodec.errors import DicodecError, kind_of
+from dicodec.model.records import dataclass
 from dicodec.model.wording import as_switch, dump_json_line, reword_error
 
 LEDGER_NAME = ".dicodec-ledger.sqlite"
@@ -187,8 +187,3 @@ END = (
     )
     + ", finished = ? WHERE source = ?"
 )
-
-
-def as_fields(entry: LedgerEntry) -> dict[str, Any]:
-    """Return an entry as (column, value) for CSV and JSON."""
-    return dict(zip(LedgerEntry.__slots__, astuple(entry), strict=True))

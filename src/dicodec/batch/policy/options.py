@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from dicodec.batch.policy.conditions import check_keys
 from dicodec.conversion.edits.plan_edits import check_user_edits
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
 from dicodec.model.option_table import OPTIONS, RULE, TO, Texts, TextsByName, select_options
+from dicodec.model.records import dataclass, replace
 from dicodec.options import ConversionOptions
 from dicodec.rules.targets import target_syntax
 

@@ -11,7 +11,6 @@ import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +20,7 @@ from dicodec.batch.policy.conditions import ValueTest, check_keys, format_value,
 from dicodec.batch.policy.facts import FACTS, FoundValue, read_attribute
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.errors import InvalidOptionError
+from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_name
 from dicodec.model.wording import as_key, reword_error
 from dicodec.options import ConversionOptions

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Self
 
@@ -24,6 +23,7 @@ from dicodec.errors import (
     TimeoutExceededError,
     WorkerCrashedError,
 )
+from dicodec.model.records import dataclass, field, replace
 
 _WATCH_SECONDS = 0.1
 """How often the pool checks the time and memory of workers, if these are bounded."""

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from importlib import import_module
 from multiprocessing.connection import Connection
@@ -23,6 +22,7 @@ from typing import Any
 
 from dicodec.conversion.output.placement import Placement
 from dicodec.errors import DicodecError, InternalError, MemoryExceededError
+from dicodec.model.records import dataclass
 
 _LONGEST_WAIT = 0.3
 """Seconds of work after which results are put in place without waiting for others."""

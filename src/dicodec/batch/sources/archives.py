@@ -15,7 +15,6 @@ import zipfile
 import zlib
 from collections.abc import Buffer, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from lzma import LZMAError
 from pathlib import Path
@@ -31,6 +30,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.records import replace
 from dicodec.part10.source import COPY_SIZE, write_spool
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")

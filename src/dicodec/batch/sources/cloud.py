@@ -10,7 +10,6 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +25,7 @@ from dicodec.errors import (
     TargetUnavailableError,
     WriteError,
 )
+from dicodec.model.records import dataclass
 from dicodec.model.source_names import ObjectUrl
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from dicodec.batch.ledger.tables import LEDGER_NAME
@@ -16,6 +15,7 @@ from dicodec.batch.sources.references import SourceReference
 from dicodec.conversion.output.kept_originals import LIST_NAME, is_kept_original, kept_names
 from dicodec.conversion.output.part_file import is_part_file
 from dicodec.errors import SourceUnavailableError
+from dicodec.model.records import dataclass
 
 HIDDEN, LINK, LOOP, SPECIAL, OUTPUT = "hidden", "symbolic-link", "link-loop", "special", "output"
 BACKUP = "backup"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dicodec.batch.sources.folders import BACKUP, FoundFile, PassedOver, WalkOptions, walk
@@ -12,6 +11,7 @@ from dicodec.batch.sources.references import SourceReference, refer_to_file, ref
 from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.limits import Limits
+from dicodec.model.records import dataclass
 from dicodec.model.source_names import ARCHIVE_SUFFIXES, is_archive, is_object_url, parse_object_url
 
 

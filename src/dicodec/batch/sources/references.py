@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dicodec.batch.sources.locations import derive_version, make_absolute
 from dicodec.errors import SourceUnavailableError
+from dicodec.model.records import dataclass, replace
 from dicodec.model.source_names import is_object_url, parse_object_url
 
 if TYPE_CHECKING:

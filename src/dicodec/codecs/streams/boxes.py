@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

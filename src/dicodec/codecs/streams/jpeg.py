@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dicodec.codecs.streams.jpeg_markers import (
@@ -19,6 +18,7 @@ from dicodec.codecs.streams.jpeg_markers import (
     walk,
 )  # fmt: skip
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.records import dataclass, field
 from dicodec.model.stream import StreamDescription
 
 # ISO/IEC 10918-1 Table B.1

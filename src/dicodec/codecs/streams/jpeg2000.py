@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 from dicodec.codecs.streams.boxes import walk_boxes
 from dicodec.codecs.streams.jpeg_markers import Buffer
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.records import dataclass, field
 from dicodec.model.stream import JP2_START, JPEG_2000_START, StreamDescription
 
 CAP, SIZ, COD, TLM, SOT, EOC = 0xFF50, 0xFF51, 0xFF52, 0xFF55, 0xFF90, 0xFFD9

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.records import dataclass
 from dicodec.model.stream import JPEG_START
 
 type Buffer = bytes | bytearray | memoryview

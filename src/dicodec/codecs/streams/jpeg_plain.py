@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from dicodec.codecs.streams.jpeg_markers import (
     DNL,
     LSE,
@@ -13,6 +11,7 @@ from dicodec.codecs.streams.jpeg_markers import (
     walk,
 )
 from dicodec.errors import CorruptFrameError
+from dicodec.model.records import dataclass, field
 from dicodec.model.stream import StreamDescription
 
 _HEAD = 4

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dicodec.codecs.streams.bit_reader import BitReader
 from dicodec.codecs.streams.boxes import walk_boxes
 from dicodec.codecs.streams.jpeg_markers import Buffer
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.model.records import dataclass
 from dicodec.model.stream import JPEG_XL_BOXES_START, JPEG_XL_START, StreamDescription
 
 # Table D.2: width as a share of the height

@@ -10,7 +10,6 @@ import io
 import re
 import struct
 from collections.abc import Container
-from dataclasses import dataclass, replace
 from itertools import islice
 
 from dicodec.codecs.table import find_decoder
@@ -24,6 +23,7 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits
+from dicodec.model.records import dataclass, replace
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, replace
 
 from dicodec.conversion.edits.nested_pixels import encode_native_items
 from dicodec.errors import InvalidOptionError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import Limits
+from dicodec.model.records import dataclass, replace
 from dicodec.part10.character_set import decode_surely, is_character_set
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import encode_element_header, encode_item_header

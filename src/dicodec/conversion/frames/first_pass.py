@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 
 from dicodec.conversion.frames.frame_steps import FrameDecoder, decoded_frames
 from dicodec.conversion.frames.window import map_frames, size_in_flight
@@ -22,6 +21,7 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +15,7 @@ from dicodec.conversion.planning.moved_value import moved_value
 from dicodec.model import implementation, tags
 from dicodec.model.edits import SetAttribute
 from dicodec.model.findings import Oddity
+from dicodec.model.records import dataclass, replace
 from dicodec.part10.deflating import DeflatingWriter
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.directory_records import write_offsets

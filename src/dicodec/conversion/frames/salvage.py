@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from contextlib import closing
-from dataclasses import replace
 
 from dicodec.conversion.frames.frame_steps import FrameDecoder
 from dicodec.conversion.frames.window import map_frames, size_in_flight
@@ -16,6 +15,7 @@ from dicodec.errors import (
 from dicodec.model.findings import DamagedFrame, Oddity, OddityId, Salvage
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.option_table import DROP, FILL
+from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.fragments import EncapsulatedFrames

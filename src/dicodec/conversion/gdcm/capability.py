@@ -7,9 +7,9 @@ Its own refusals are left to it. Every row has its test in tests/gdcm_engine.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import TransferSyntax
 
 GDCM_SOURCES = frozenset(

@@ -8,7 +8,6 @@ Only then are the caller's edits applied and the result handed on.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +23,7 @@ from dicodec.conversion.verification.frames import Verification, verify_samples
 from dicodec.errors import DicodecError, EngineError, UnsupportedImageError
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass, replace
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.directory_records import is_directory

@@ -12,12 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from dicodec.conversion.gdcm import child
 from dicodec.errors import EngineCrashedError, EngineError
+from dicodec.model.records import asdict, dataclass
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax
 
 _CHILD = Path(__file__).with_name("child.py")

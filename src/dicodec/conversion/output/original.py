@@ -10,11 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 
 from dicodec.conversion.output.part_file import part_name, remove_leftover
 from dicodec.errors import SourceChangedError, SourceUnavailableError
+from dicodec.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

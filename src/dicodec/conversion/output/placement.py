@@ -11,7 +11,6 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +25,7 @@ from dicodec.conversion.output.replacement import (
 )
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, SourceChangedError, TargetExistsError, kind_of
+from dicodec.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ import os
 import stat
 from collections.abc import Buffer, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +23,7 @@ from dicodec.conversion.output.replacement import check_backup, take_over
 from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
+from dicodec.model.records import replace
 
 type Target = str | os.PathLike[str] | BinaryIO
 """A target of a caller: a path, or a binary stream that bytes are written to."""

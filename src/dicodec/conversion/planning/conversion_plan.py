@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import dataclass, field, replace
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 
 from dicodec.errors import MalformedFileError, UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import ElementSpan

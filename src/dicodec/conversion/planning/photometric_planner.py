@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from dicodec.errors import (
 from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import (
     Loss,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import find_decoder, find_encoder
@@ -27,6 +26,7 @@ from dicodec.model import tags
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import (
     Loss,
     TransferSyntax,

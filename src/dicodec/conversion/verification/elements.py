@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from dicodec.conversion.edits.plan_edits import user_tags
 from dicodec.conversion.planning.conversion_plan import Conversion
@@ -13,6 +12,7 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import ROOT_OFFSETS, clear_offsets, read_links

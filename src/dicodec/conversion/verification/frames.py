@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dicodec.conversion.frames.frame_steps import (
@@ -30,6 +29,7 @@ from dicodec.conversion.verification.elements import (
 from dicodec.errors import DicodecError, VerificationError
 from dicodec.model.findings import Oddity
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
+from dicodec.model.records import dataclass, replace
 from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.pixels.photometric import apply_steps, find_routes
 

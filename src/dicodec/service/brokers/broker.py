@@ -11,9 +11,10 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Self
+
+from dicodec.model.records import dataclass, field
 
 RETRY_TIERS = (1, 5, 20, 80, 320, 1280)
 """Delays in seconds, for brokers with a queue for each delay. A message waits in the first queue

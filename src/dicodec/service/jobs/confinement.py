@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Self
 
 from dicodec.errors import InvalidOptionError, PathNotAllowedError
+from dicodec.model.records import dataclass
 from dicodec.model.source_names import is_object_url, parse_object_url
 
 

@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any, Self
 
 from dicodec.batch.pool.grouping import Grouping
@@ -25,6 +24,7 @@ from dicodec.batch.pool.pool import (
 )
 from dicodec.batch.pool.worker_process import Work
 from dicodec.errors import DicodecError, InternalError
+from dicodec.model.records import dataclass
 from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task, carry_out
 
 _GROUP_SECONDS, _GROUP_JOBS, _NEWEST_WEIGHT = 0.2, 32, 0.1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from dicodec.batch.conversion_work import convert_item
@@ -15,6 +14,7 @@ from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.references import refer_to_file
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, RequestError
+from dicodec.model.records import dataclass, field
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.model.wording import as_field, reword_error
 from dicodec.options import ConversionOptions

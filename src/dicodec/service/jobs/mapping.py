@@ -9,13 +9,13 @@ from __future__ import annotations
 import string
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from dicodec.batch.sources.safe_names import make_safe_component
 from dicodec.errors import InvalidOptionError, RequestError
+from dicodec.model.records import dataclass, field
 from dicodec.service.jobs.messages import Request, parse_json_object
 from dicodec.service.jobs.request_fields import REQUEST_FIELDS
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
+from dicodec.model.records import dataclass, field, fields
 from dicodec.service.jobs.request_fields import check_fields, check_options, checked_syntaxes
 
 LARGEST_REQUEST = 1 << 20

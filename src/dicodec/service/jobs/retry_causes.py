@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 from dicodec.batch.ledger.resume import PASSING_CAUSES
+from dicodec.model.records import dataclass
 
 
 def is_passing(code: str) -> bool:

@@ -7,12 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from dicodec.batch.pool.grouping import files_for, share_evenly
 from dicodec.errors import DicodecError, InternalError, WorkerCrashedError
+from dicodec.model.records import dataclass
 from dicodec.service.jobs.execution import Executor, make_grouping
 from dicodec.service.jobs.execution_work import ConversionResult, Task
 from dicodec.service.jobs.logs import Log

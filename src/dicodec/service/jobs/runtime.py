@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
+from dicodec.model.records import dataclass, field
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import JobOptions
 from dicodec.service.jobs.retry_causes import RetryPolicy

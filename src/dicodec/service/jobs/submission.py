@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.errors import DicodecError
 from dicodec.model.limits import DEFAULT_LIMITS
+from dicodec.model.records import dataclass, field
 from dicodec.model.source_names import is_object_url
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import NewJob

@@ -15,11 +15,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
 from dicodec.conversion.output.original import is_open_for_writing
+from dicodec.model.records import dataclass
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from dicodec.model.records import dataclass, field
 from dicodec.service.jobs.runtime import ExecutionOptions
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dicodec.batch.pool.worker_process import WorkContext
 from dicodec.comparison.image_pair import open_side
 from dicodec.errors import UnsupportedSourceError
 from dicodec.model.limits import DEFAULT_LIMITS
+from dicodec.model.records import dataclass
 from dicodec.repair.opening import open_tolerantly
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from dicodec.conversion.output.write_errors import translate_write_errors
+from dicodec.model.records import dataclass, field
 from dicodec.service.web.error_answers import Refusal
 
 if TYPE_CHECKING:

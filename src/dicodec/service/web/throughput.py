@@ -6,7 +6,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from dicodec.model.records import dataclass
 
 SLOT_SECONDS, SLOTS = 5, 60
 """Seconds of an interval, and number of intervals."""

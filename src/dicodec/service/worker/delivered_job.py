@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 from dicodec.errors import DicodecError, InternalError
+from dicodec.model.records import dataclass
 from dicodec.service.brokers.broker import Delivery
 from dicodec.service.jobs.execution_work import ConversionResult
 from dicodec.service.jobs.messages import Request

@@ -7,10 +7,10 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import batched
 
 from dicodec.errors import TargetUnavailableError
+from dicodec.model.records import replace
 from dicodec.service.brokers.broker import (
     Broker,
     BrokerOptions,

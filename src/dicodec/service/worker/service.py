@@ -7,12 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from dicodec.batch.pool.grouping import files_for, share_evenly
 from dicodec.errors import DicodecError, RequestError, WorkerCrashedError
+from dicodec.model.records import dataclass, field
 from dicodec.service.brokers.broker import Broker, Delivery, Outgoing
 from dicodec.service.brokers.connection import Connection
 from dicodec.service.jobs.execution import Executor, make_grouping

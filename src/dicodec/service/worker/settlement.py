@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from dicodec.errors import DicodecError
+from dicodec.model.records import dataclass
 from dicodec.service.brokers.broker import NOT_BEFORE, Delivery, Outgoing, Queue
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.outcomes import report_error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from dicodec.model.records import dataclass
 
 APPLICATION = 0x64694A31
 VERSION = 1

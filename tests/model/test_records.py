@@ -1,0 +1,147 @@
+"""Data classes of the package are those of the standard library in everything but their price."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import importlib
+import inspect
+import pickle
+import pkgutil
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dicodec
+from dicodec.model import record_classes
+from dicodec.model.limits import Limits
+from dicodec.model.records import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A frozen one, at the top of a module, so that it can be pickled."""
+
+    row: int
+    column: int = 0
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Count:
+    """One whose fields can change."""
+
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed(Point):
+    """One that adds a field to another."""
+
+    depth: int = 1
+    volume: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "volume", self.row * self.column * self.depth)
+
+
+_VALUES = st.one_of(st.integers(), st.text(max_size=3), st.none(), st.tuples(st.integers()))
+_NAMES = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=5)
+
+
+def _make_both(names: list[str], defaults: list[Any], **options: Any) -> tuple[Any, Any]:
+    """Return the class that each decorator makes: the last fields have the defaults."""
+    made = []
+    for decorate in (record_classes.dataclass, dataclasses.dataclass):
+        first = len(names) - len(defaults)
+        contents: dict[str, Any] = {"__annotations__": dict.fromkeys(names, "object")}
+        contents |= dict(zip(names[first:], defaults, strict=True))
+        made.append(decorate(slots=True, **options)(type("Made", (), contents)))
+    return made[0], made[1]
+
+
+@given(_NAMES, st.data(), st.booleans(), st.booleans())
+def test_instances_are_as_the_standard_librarys(
+    names: list[str], data: st.DataObject, frozen: bool, kw_only: bool
+) -> None:
+    defaults = data.draw(st.lists(_VALUES, max_size=len(names)))
+    ours, standard = _make_both(names, defaults, frozen=frozen, kw_only=kw_only)
+    values = {name: data.draw(_VALUES) for name in names[: len(names) - len(defaults)]}
+    changed = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(names, _VALUES)))
+    mine, theirs = ours(**values), standard(**values)
+    assert repr(mine) == repr(theirs)
+    assert dataclasses.asdict(mine) == dataclasses.asdict(theirs) == record_classes.asdict(mine)
+    assert ours.__match_args__ == standard.__match_args__
+    assert (
+        inspect.signature(ours).parameters.keys() == inspect.signature(standard).parameters.keys()
+    )
+    for copied in (replace(mine, **changed), dataclasses.replace(mine, **changed)):
+        assert repr(copied) == repr(dataclasses.replace(theirs, **changed))
+        assert (copied == mine) is (dataclasses.replace(theirs, **changed) == theirs)
+    assert mine == ours(**values)
+    assert mine != theirs
+    assert (ours.__hash__ is None) is (standard.__hash__ is None)
+    if frozen:
+        assert hash(mine) == hash(ours(**values))
+
+
+@pytest.mark.parametrize("arguments", [(), (1, 2, [], 3)])
+def test_wrong_arguments_are_a_type_error(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError, match="__init__"):
+        Point(*arguments)
+    with pytest.raises(TypeError, match="unexpected"):
+        replace(Point(1), depth=2)  # type: ignore[call-arg]
+
+
+def test_a_frozen_instance_refuses_changes() -> None:
+    point = Point(1)
+    with pytest.raises(dataclasses.FrozenInstanceError, match="row"):
+        point.row = 2  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError, match="row"):
+        del point.row
+
+
+def test_instances_survive_pickling_and_copying() -> None:
+    for one in (Point(1, names=["a"]), Placed(2, 3), Count(4)):
+        assert pickle.loads(pickle.dumps(one)) == one
+        assert copy.deepcopy(one) == one
+
+
+def test_each_instance_has_its_own_list() -> None:
+    assert Point(1).names is not Point(1).names
+    with pytest.raises(ValueError, match="factory"):
+        record_classes.dataclass()(type("Shared", (), {"__annotations__": {"a": "list"}, "a": []}))
+
+
+def test_a_class_that_adds_fields_has_those_of_both() -> None:
+    placed = Placed(2, 3, depth=4)
+    assert placed.volume == 24
+    assert replace(placed, column=5).volume == 40
+    assert [one.name for one in dataclasses.fields(placed)] == [
+        "row", "column", "names", "depth", "volume",
+    ]  # fmt: skip
+
+
+def test_slots_refuse_other_names() -> None:
+    with pytest.raises(AttributeError):
+        Count().other = 1  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="slots"):
+        record_classes.dataclass(slots=False)
+
+
+def test_the_standard_library_knows_public_classes() -> None:
+    assert dataclasses.is_dataclass(Limits)
+    assert "frames" in {one.name for one in dataclasses.fields(Limits)}
+    assert "frames" in inspect.signature(Limits).parameters
+
+
+def test_no_module_decorates_with_the_standard_librarys() -> None:
+    """Each class would cost a millisecond at every start."""
+    for module in pkgutil.walk_packages(dicodec.__path__, "dicodec."):
+        if module.name == "dicodec.conversion.gdcm.child":
+            continue
+        for made in vars(importlib.import_module(module.name)).values():
+            if isinstance(made, type) and made.__module__ == module.name:
+                assert "__dataclass_params__" not in vars(made), made
