@@ -154,7 +154,7 @@ def _check_directory_target(file: DicomFile, target: TransferSyntax) -> None:
     if target.deflated and file.syntax != target:
         raise UnsupportedImageError(
             "a DICOMDIR names its records by byte offsets in the file, and a deflated one has none",
-            hint='`to="explicit-le"` is what the standard has for a DICOMDIR',
+            hint="choose explicit-le, the one syntax that the standard has for a DICOMDIR",
         )
 
 
