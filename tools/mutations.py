@@ -83,8 +83,8 @@ def _add_nested(found: Anatomy, source: ByteSource, span: ElementSpan, depth: in
         return
     walker = Walker(source)
     end = span.end if span.undefined else span.value + span.length
-    for item in walker.items(span.value, end, found.encoding, undefined=span.undefined):
-        inner = Walker(source).elements(
+    for item in walker.walk_items(span.value, end, found.encoding, undefined=span.undefined):
+        inner = Walker(source).walk_elements(
             item.value, item.value + item.length, found.encoding, depth=depth
         )
         for one in inner:

@@ -49,7 +49,7 @@ def _frames(path: Path) -> tuple[str, list[Samples]]:
             )
         )
         decoded = [decoder.decode(stream, image) for stream in streams]
-        described = decoder.decoded_description(decoder.describe(streams[0]), image)
+        described = decoder.describe_decoded(decoder.describe(streams[0]), image)
         return described.photometric_interpretation, decoded
     native = NativeDecoder(big_endian=not syntax.little_endian)
     size = image.native_frame_bits

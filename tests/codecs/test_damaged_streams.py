@@ -38,7 +38,7 @@ def _example(name: str) -> tuple[bytes, ImagePixelDescription, Decoder, Samples]
     noise = np.random.default_rng(1).integers(0, 20, image.shape)
     samples = (smooth(image) + noise).astype(image.dtype)
     encoder, decoder = codec_for(name, EncoderSettings(quality=90))
-    stored = encoder.encoded_description(image)
+    stored = encoder.describe_encoded(image)
     stream = bytes(encoder.encode(samples, image))
     return stream, stored, decoder, decoder.decode(stream, stored)
 

@@ -29,22 +29,22 @@ def _largest_error(first: Samples, second: Samples) -> int:
 @pytest.mark.parametrize("subsampling", ["444", "422", "420"])
 def test_rgb_becomes_ycbcr_inside(subsampling: str) -> None:
     encoder, decoder = codec_for("jpeg", EncoderSettings(quality=98, subsampling=subsampling))
-    stored = encoder.encoded_description(RGB)
+    stored = encoder.describe_encoded(RGB)
     stream = encoder.encode(smooth(RGB), RGB)
     described = decoder.describe(stream)
 
     assert stored.photometric_interpretation == "YBR_FULL_422"
-    decoded = decoder.decoded_description(described, stored)
+    decoded = decoder.describe_decoded(described, stored)
     assert decoded.photometric_interpretation == "YBR_FULL"
     assert _largest_error(decoder.decode(stream, stored), _ybr_full(smooth(RGB))) <= 6
     to_rgb = JpegDecoder(to_rgb=True)
-    assert to_rgb.decoded_description(described, stored).photometric_interpretation == "RGB"
+    assert to_rgb.describe_decoded(described, stored).photometric_interpretation == "RGB"
     assert _largest_error(to_rgb.decode(stream, stored), smooth(RGB)) <= 8
 
 
 def test_rgb_can_be_kept() -> None:
     encoder, decoder = codec_for("jpeg", EncoderSettings(quality=98, photometric="RGB"))
-    stored = encoder.encoded_description(RGB)
+    stored = encoder.describe_encoded(RGB)
     stream = encoder.encode(smooth(RGB), RGB)
 
     assert stored.photometric_interpretation == "RGB"
@@ -54,13 +54,13 @@ def test_rgb_can_be_kept() -> None:
 def test_ybr_full_goes_in_as_it_is() -> None:
     image = describe_image(**KINDS["ybr 8"], rows=48, columns=51)
     encoder, decoder = codec_for("jpeg", EncoderSettings(quality=98, subsampling="444"))
-    stored = encoder.encoded_description(image)
+    stored = encoder.describe_encoded(image)
     decoded = decoder.decode(encoder.encode(smooth(image), image), stored)
 
     assert stored.photometric_interpretation == "YBR_FULL_422"
     assert _largest_error(decoded, smooth(image)) <= 6
     with pytest.raises(UnsupportedImageError):
-        codec_for("jpeg", EncoderSettings(photometric="RGB"))[0].encoded_description(image)
+        codec_for("jpeg", EncoderSettings(photometric="RGB"))[0].describe_encoded(image)
 
 
 @pytest.mark.parametrize("lie", [JFIF, ADOBE_YCC, JFIF + ADOBE_YCC])
@@ -78,7 +78,7 @@ def test_markers_that_lie_change_no_sample(lie: bytes) -> None:
         for component in range(3):
             renamed[scan + 5 + 2 * component] = component + 1
 
-        stored = encoder.encoded_description(RGB)
+        stored = encoder.describe_encoded(RGB)
         assert np.array_equal(
             decoder.decode(bytes(renamed), stored), decoder.decode(stream, stored)
         )

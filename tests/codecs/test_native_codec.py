@@ -76,8 +76,8 @@ def test_planes_become_pixels() -> None:
 
     assert decoded[0, 0].tolist() == [0, 4, 8]
     assert decoded[1, 1].tolist() == [3, 7, 11]
-    assert DECODER.decoded_description(NOTHING, image).planar_configuration == 0
-    assert NativeEncoder().encoded_description(image).planar_configuration == 0
+    assert DECODER.describe_decoded(NOTHING, image).planar_configuration == 0
+    assert NativeEncoder().describe_encoded(image).planar_configuration == 0
 
 
 def test_big_endian_samples() -> None:
@@ -96,7 +96,7 @@ def test_a_high_bit_above_bits_stored() -> None:
     assert DECODER.decode(stream, image).tolist() == [[0x123, 0xFFF]]
     signed = replace(image, pixel_representation=1)
     assert DECODER.decode(stream, signed).tolist() == [[0x123, -1]]
-    assert DECODER.decoded_description(NOTHING, image).high_bit == 11
+    assert DECODER.describe_decoded(NOTHING, image).high_bit == 11
 
 
 def test_bits_below_the_samples_are_overlays_or_an_error() -> None:
@@ -151,7 +151,7 @@ def test_chroma_of_422_belongs_to_both_pixels() -> None:
     decoded = DECODER.decode(bytes([1, 2, 100, 200, 3, 4, 101, 201]), image)
 
     assert decoded.tolist() == [[[1, 100, 200], [2, 100, 200], [3, 101, 201], [4, 101, 201]]]
-    assert DECODER.decoded_description(NOTHING, image).photometric_interpretation == "YBR_FULL"
+    assert DECODER.describe_decoded(NOTHING, image).photometric_interpretation == "YBR_FULL"
 
 
 def test_422_of_an_odd_width() -> None:
@@ -168,10 +168,10 @@ def test_the_video_range_is_kept() -> None:
     decoded = DECODER.decode(bytes([16, 235, 128, 128, 16, 16, 16, 240]), image)
 
     assert decoded.tolist() == [[[16, 128, 128], [235, 128, 128], [16, 16, 240], [16, 16, 240]]]
-    described = DECODER.decoded_description(NOTHING, image)
+    described = DECODER.describe_decoded(NOTHING, image)
     assert described.photometric_interpretation == "YBR_PARTIAL"
     with pytest.raises(UnsupportedImageError, match="chroma for each pixel"):
-        NativeEncoder().encoded_description(described)
+        NativeEncoder().describe_encoded(described)
 
 
 @pytest.mark.parametrize("pi", ["YBR_FULL_422", "YBR_PARTIAL_422"])
@@ -185,12 +185,12 @@ def test_what_has_no_order_of_samples_is_refused() -> None:
     with pytest.raises(UnsupportedSourceError):
         DECODER.decode(bytes(100), _subsampled("YBR_PARTIAL_420", 4))
     with pytest.raises(UnsupportedImageError):
-        NativeEncoder().encoded_description(_subsampled("YBR_PARTIAL_420", 4))
+        NativeEncoder().describe_encoded(_subsampled("YBR_PARTIAL_420", 4))
 
 
 def test_422_of_an_odd_width_is_not_written() -> None:
     with pytest.raises(UnsupportedImageError, match="even number of columns") as caught:
-        NativeEncoder().encoded_description(_subsampled("YBR_FULL_422", 3))
+        NativeEncoder().describe_encoded(_subsampled("YBR_FULL_422", 3))
 
     assert caught.value.hint
 

@@ -62,7 +62,7 @@ def coded(kind: str, carried: bytes = b"", seed: int = 0, **chosen: str) -> tupl
     encoder, decoder = codec_for("jpeg", EncoderSettings(**chosen))  # type: ignore[arg-type]
     samples = np.roll(smooth(image), seed, 0)
     stream = bytes(encoder.encode(samples, image))
-    stored = encoder.encoded_description(image)
+    stored = encoder.describe_encoded(image)
     return stream[:2] + carried + stream[2:], decoder.decode(stream, stored)
 
 
@@ -83,7 +83,7 @@ def block_means(samples: Samples) -> Samples:
 def test_the_same_bytes_and_samples_come_back(kind: str, subsampling: str) -> None:
     image = describe_image(**KINDS[kind], rows=64, columns=75)
     encoder, decoder = codec_for("jpeg", EncoderSettings(subsampling=subsampling))
-    stored = encoder.encoded_description(image)
+    stored = encoder.describe_encoded(image)
     stream = encoder.encode(smooth(image), image)
     packed = repack_jpeg(b"junk" + bytes(stream) + b"\0", stored)
 
@@ -92,8 +92,8 @@ def test_the_same_bytes_and_samples_come_back(kind: str, subsampling: str) -> No
     described = JpegXlDecoder().describe(packed)
     assert described.lossless is False
     assert described.details["jpeg_reconstruction"] == 1
-    expected = decoder.decoded_description(decoder.describe(stream), stored)
-    assert JpegXlDecoder().decoded_description(described, stored) == expected
+    expected = decoder.describe_decoded(decoder.describe(stream), stored)
+    assert JpegXlDecoder().describe_decoded(described, stored) == expected
     assert np.array_equal(JpegXlDecoder().decode(packed, stored), decoder.decode(stream, stored))
 
 
@@ -113,7 +113,7 @@ def test_rgb_components_stay_rgb() -> None:
 def test_libjxl_shows_what_libjpeg_does(carried: str, kind: str) -> None:
     stream, _ = coded(kind, CARRIED[carried])
     image = describe_image(**KINDS[kind], rows=ROWS, columns=COLUMNS)
-    image = codec_for("jpeg")[0].encoded_description(image)
+    image = codec_for("jpeg")[0].describe_encoded(image)
     packed = repack_jpeg(stream, image)
 
     assert unpack_jpeg(packed) == stream
@@ -204,7 +204,7 @@ def test_what_libjxl_would_take_for_other_colors_is_refused() -> None:
 def test_colors_that_come_out_otherwise_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     stream, _ = coded("rgb 8")
     image = describe_image(**KINDS["rgb 8"], rows=ROWS, columns=COLUMNS)
-    image = codec_for("jpeg")[0].encoded_description(image)
+    image = codec_for("jpeg")[0].describe_encoded(image)
     decode = imagecodecs.jpegxl_decode
     monkeypatch.setattr(imagecodecs, "jpegxl_decode", lambda *a, **n: decode(*a, **n)[..., ::-1])
     with pytest.raises(EncodeError, match="other colors"):

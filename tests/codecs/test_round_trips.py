@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dicodec.codecs.checks import predictive_precision
+from dicodec.codecs.checks import choose_predictive_precision
 from dicodec.errors import DicodecError, SampleRangeError, UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
@@ -36,7 +36,7 @@ def test_an_encoder_takes_the_kinds_it_should_and_no_others(name: str) -> None:
     messages = []
     for kind, fields in KINDS.items():
         try:
-            encoder.encoded_description(describe_image(**fields))
+            encoder.describe_encoded(describe_image(**fields))
         except UnsupportedImageError as refusal:
             messages.append(refusal.message)
         else:
@@ -71,7 +71,7 @@ def test_every_predictor_of_lossless_jpeg(predictor: int) -> None:
         encoder, decoder = codec_for("jpeg-lossless-p14", chosen)
         described = decoder.describe(encoder.encode(fill(image, "noise"), image))
         assert described.predictor == predictor
-        assert described.precision == predictive_precision(image)
+        assert described.precision == choose_predictive_precision(image)
 
 
 @pytest.mark.parametrize("effort", [1, 3, 7])
@@ -87,7 +87,7 @@ def test_every_effort_of_lossless_jpeg_xl(effort: int) -> None:
 def test_rgb_is_kept_as_it_is_on_request(name: str) -> None:
     image = describe_image(**KINDS["rgb 16/12"])
     encoder, decoder = codec_for(name, EncoderSettings(photometric="RGB"))
-    stored = encoder.encoded_description(image)
+    stored = encoder.describe_encoded(image)
     stream = encoder.encode(fill(image, "noise"), image)
 
     assert stored.photometric_interpretation == "RGB"
@@ -132,7 +132,7 @@ def test_jpeg_ls_keeps_within_near(data: st.DataObject, near: int) -> None:
         return
 
     assert decoder.describe(stream).near == near
-    decoded = decoder.decode(stream, encoder.encoded_description(image))
+    decoded = decoder.decode(stream, encoder.describe_encoded(image))
     assert _largest_error(decoded, samples) <= near
 
 
@@ -151,7 +151,7 @@ def test_lossy_codecs_stay_near(name: str) -> None:
         image = describe_image(**KINDS[kind], rows=48, columns=50)
         samples = smooth(image)
         encoder, decoder = codec_for(name, LOSSY[name])
-        stored = encoder.encoded_description(image)
+        stored = encoder.describe_encoded(image)
         stream = encoder.encode(samples, image)
         described = decoder.describe(stream)
         decoded = decoder.decode(stream, stored)
@@ -159,7 +159,7 @@ def test_lossy_codecs_stay_near(name: str) -> None:
         assert described.lossless is False
         assert stored.sample_range[0] <= decoded.min()
         assert decoded.max() <= stored.sample_range[1]
-        if "YBR" in decoder.decoded_description(described, stored).photometric_interpretation:
+        if "YBR" in decoder.describe_decoded(described, stored).photometric_interpretation:
             continue  # RGB became YCbCr inside, which is compared in test_jpeg_color
         low, high = image.sample_range
         assert _largest_error(decoded, samples) <= 0.04 * (high - low), kind
@@ -172,7 +172,7 @@ def test_lossy_codecs_never_leave_bits_stored(name: str, data: st.DataObject) ->
     """An error past the end of the range must be clamped, never wrapped."""
     image, samples = data.draw(frames(ACCEPTED[name]))
     encoder, decoder = codec_for(name, EncoderSettings(quality=30))
-    stored = encoder.encoded_description(image)
+    stored = encoder.describe_encoded(image)
     decoded = decoder.decode(encoder.encode(samples, image), stored)
 
     low, high = stored.sample_range
@@ -216,7 +216,7 @@ def _assert_exact(
     name: str, chosen: EncoderSettings, image: ImagePixelDescription, samples: Samples
 ) -> None:
     encoder, decoder = codec_for(name, chosen)
-    stored = encoder.encoded_description(image)
+    stored = encoder.describe_encoded(image)
     stream = encoder.encode(samples, image)
     try:
         described = decoder.describe(stream)
@@ -228,7 +228,7 @@ def _assert_exact(
     assert decoded.dtype == np.dtype(image.dtype)
     assert decoded.shape == image.shape
     assert np.array_equal(decoded, samples), f"{image} {described}"
-    assert decoder.decoded_description(described, stored) == image
+    assert decoder.describe_decoded(described, stored) == image
     assert described.lossless is not False
 
 

@@ -28,7 +28,7 @@ def test_what_comes_out_does_not_depend_on_threads(name: str, threads: int) -> N
     for kind in ACCEPTED[name]:
         image = describe_image(**KINDS[kind], rows=300, columns=280)
         samples = smooth(image)
-        stored = encoder.encoded_description(image)
+        stored = encoder.describe_encoded(image)
         stream = encoder.encode(samples, image)
         assert quicker_encoder.encode(samples, image) == stream
         back = decoder.decode(stream, stored)

@@ -25,7 +25,7 @@ def test_a_stream_that_nobody_decodes(
 ) -> None:
     image = describe_image(**KINDS[kind], rows=40, columns=36)
     encoder, decoder = codec_for(name, EncoderSettings())
-    stored = encoder.encoded_description(image)
+    stored = encoder.describe_encoded(image)
     stream = bytes(encoder.encode(smooth(image), image))
     at = stream.index(marker) + place
 

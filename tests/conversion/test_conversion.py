@@ -102,7 +102,7 @@ def test_a_report_says_what_was_done(tmp_path: Path) -> None:
     with open_dicom(target) as file:
         assert file.frames.present
         assert file.frames.encapsulated is not None
-        size = file.frames.encapsulated.total_length()
+        size = file.frames.encapsulated.measure_all()
     assert report.compression_ratio == round(SAMPLES.size * 2 / size, 4)
     assert json.loads(json.dumps(report.as_dict()))["frames"] == 5
 

@@ -81,7 +81,7 @@ def parts() -> Parts:
     """Return the elements of the right file; one sequence gets an undefined length."""
     content = right_file()
     with open_dicom(content) as file:
-        found = {span.tag: file.data_set.raw(span) for span in file.data_set.elements}
+        found = {span.tag: file.data_set.read_raw(span) for span in file.data_set.elements}
     found[SOURCES] = sequence(SOURCES, *OPEN_ITEMS, undefined=True)
     return dict(sorted(found.items()))
 

@@ -46,7 +46,7 @@ def samples_of(content: bytes, **options: Any) -> Samples:
 def relabelled(content: bytes, uid: str) -> bytes:
     """Return the file under another Transfer Syntax UID; "" leaves it out."""
     head = read_head(BytesSource(content))
-    uids = [head.text(tag) for tag in (0x00020002, 0x00020003)]
+    uids = [head.read_text(tag) for tag in (0x00020002, 0x00020003)]
     made = file_head(uid or "1.2", *uids)
     if not uid:
         element = struct.pack("<HH2sH", 2, 0x10, b"UI", 4) + b"1.2\0"

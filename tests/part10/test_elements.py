@@ -42,7 +42,7 @@ def walk(data: bytes, encoding: DataSetEncoding = EXPLICIT_LITTLE) -> list[Eleme
 
 def oddities(data: bytes, encoding: DataSetEncoding = EXPLICIT_LITTLE) -> list[str]:
     walker = Walker(BytesSource(data))
-    for _ in walker.elements(0, len(data), encoding):
+    for _ in walker.walk_elements(0, len(data), encoding):
         pass
     return [oddity.id for oddity in walker.oddities]
 

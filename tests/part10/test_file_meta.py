@@ -88,7 +88,7 @@ def test_what_is_odd_is_read_and_noted(content: bytes, expected: set[str]) -> No
     assert oddity_ids(content) == expected
     with open_dicom(content) as file:
         assert file.syntax.uid == EXPLICIT_LE
-        assert file.data_set.text(tags.SOP_CLASS_UID) == "1.2.840.10008.5.1.4.1.1.7"
+        assert file.data_set.read_text(tags.SOP_CLASS_UID) == "1.2.840.10008.5.1.4.1.1.7"
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE])
@@ -126,9 +126,9 @@ def test_the_encoding_that_is_there_counts_not_the_stated_one(real: str, stated:
 def test_values_of_group_2_are_read_without_padding() -> None:
     head = head_of(with_head(group_2()))
 
-    assert head.text(tags.MEDIA_STORAGE_SOP_INSTANCE_UID) == UID
-    assert head.text(0x00020016) == "MODALITY"
-    assert head.text(0x00020017) == ""
+    assert head.read_text(tags.MEDIA_STORAGE_SOP_INSTANCE_UID) == UID
+    assert head.read_text(0x00020016) == "MODALITY"
+    assert head.read_text(0x00020017) == ""
     assert head.data_set_start == 132 + len(group_2())
 
 
@@ -259,7 +259,7 @@ def test_uids_that_are_none_are_carried_as_they_are(uid: bytes) -> None:
     result = convert_bytes(content, to="rle")
 
     with open_dicom(result) as file:
-        assert file.data_set.value(tags.SOP_INSTANCE_UID) == uid
+        assert file.data_set.read_value(tags.SOP_INSTANCE_UID) == uid
         found = [one for one in file.head.elements if one.tag == 0x00020003]
         assert found[0].value == uid
 

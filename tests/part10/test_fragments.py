@@ -83,8 +83,8 @@ def test_a_right_basic_offset_table_tells_the_frames(per_frame: int) -> None:
 
     assert frames == [b"aabb", b"ccccdd", b"ee"]
     assert (found.offset_table, ids(found)) == ("basic", [])
-    assert [found.frame_length(frame) for frame in range(3)] == [4, 6, 2]
-    assert found.total_length() == 12
+    assert [found.measure_frame(frame) for frame in range(3)] == [4, 6, 2]
+    assert found.measure_all() == 12
 
 
 def test_an_extended_offset_table_tells_the_frames() -> None:
@@ -251,7 +251,7 @@ def native_samples(content: bytes, shape: tuple[int, ...]) -> Samples:
     native = convert_bytes(content, to="explicit-le")
     with open_dicom(native) as file:
         assert file.frames.present
-        value = file.data_set.value(file.frames.span.tag)
+        value = file.data_set.read_value(file.frames.span.tag)
     return np.frombuffer(value or b"", "u1").reshape(shape)
 
 

@@ -109,7 +109,7 @@ def test_a_frame_that_the_value_ends_in_is_named(length: int, frame: int) -> Non
 def pixel_value(content: bytes) -> bytes:
     with open_dicom(content) as file:
         assert file.frames.present
-        return file.data_set.value(0x7FE00010) or b""
+        return file.data_set.read_value(0x7FE00010) or b""
 
 
 def samples_in(content: bytes, shape: tuple[int, ...]) -> Samples:

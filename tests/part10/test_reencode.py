@@ -505,7 +505,7 @@ def head_elements(path: Path) -> tuple[list[tuple[ElementSpan, bytes]], DataSetE
     """
     source = BytesSource(path.read_bytes())
     head = read_head(source)
-    uid = head.text(0x00020010)
+    uid = head.read_text(0x00020010)
     if uid == "1.2.840.10008.1.2.1.99":
         return [], EXPLICIT_LITTLE
     encoding = {

@@ -234,7 +234,7 @@ def test_every_form_of_source_is_read(
         assert file.source.size == len(CONTENT)
         assert file.source.read(0, len(CONTENT) + 1) == CONTENT
         assert file.source.read(200, 10) == CONTENT[200:210]
-        assert file.data_set.text(0x00080060) == "OT"
+        assert file.data_set.read_text(0x00080060) == "OT"
 
 
 @pytest.mark.parametrize("form", FORMS)

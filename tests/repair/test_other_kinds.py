@@ -15,7 +15,7 @@ from dicodec import compare, convert, convert_bytes
 from dicodec.conversion.calls import convert as call
 from dicodec.errors import MalformedFileError
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from dicodec.part10.other_kinds import converted_value, is_of_another_kind, stated_number
+from dicodec.part10.other_kinds import convert_value, is_of_another_kind, read_stated_number
 from helpers.data_set_bytes import data_set_of, element, item, sequence
 from helpers.icons import with_elements
 from helpers.made import EXPLICIT_BE, IMAGE_KINDS, make_file
@@ -170,17 +170,17 @@ def test_kinds_and_numbers() -> None:
     assert not is_of_another_kind("UN", "DS")
     assert is_of_another_kind("FL", "UL")
     assert is_of_another_kind("UL", "US")
-    assert stated_number("IS", b" 7 ", EXPLICIT_LITTLE) == 7
-    assert stated_number("DS", b"7.5", EXPLICIT_LITTLE) is None
-    assert stated_number("DS", b"", EXPLICIT_LITTLE) is None
-    assert stated_number("UN", b"\1\0", EXPLICIT_BIG) == 1
-    assert stated_number("", b"\1\0", IMPLICIT_LITTLE) == 1
-    assert stated_number("LO", b"one", EXPLICIT_LITTLE) is None
+    assert read_stated_number("IS", b" 7 ", EXPLICIT_LITTLE) == 7
+    assert read_stated_number("DS", b"7.5", EXPLICIT_LITTLE) is None
+    assert read_stated_number("DS", b"", EXPLICIT_LITTLE) is None
+    assert read_stated_number("UN", b"\1\0", EXPLICIT_BIG) == 1
+    assert read_stated_number("", b"\1\0", IMPLICIT_LITTLE) == 1
+    assert read_stated_number("LO", b"one", EXPLICIT_LITTLE) is None
     for order in ORDERS:
-        made = converted_value(b"1\\-2", "IS", "SS", EXPLICIT_LITTLE, order)
+        made = convert_value(b"1\\-2", "IS", "SS", EXPLICIT_LITTLE, order)
         assert made == struct.pack(order.order + "2h", 1, -2)
     with pytest.raises(MalformedFileError):
-        converted_value(b"-1", "IS", "US", EXPLICIT_LITTLE, EXPLICIT_LITTLE)
+        convert_value(b"-1", "IS", "US", EXPLICIT_LITTLE, EXPLICIT_LITTLE)
 
 
 # UN in big endian holds little endian (PS3.5 6.2.2).

@@ -143,10 +143,10 @@ def test_without_standardize_what_no_edit_names_stays_as_it_is() -> None:
     for name in ("group lengths", "out of order", "twice", "odd length", "another VR"):
         content = CASES[name].make()
         with open_dicom(content) as file:
-            before = [file.data_set.raw(span) for span in file.data_set.elements]
+            before = [file.data_set.read_raw(span) for span in file.data_set.elements]
         assert convert_bytes(content, to="explicit-le") == content
         with open_dicom(convert_bytes(content, to="rle")) as file:
-            after = [file.data_set.raw(span) for span in file.data_set.elements]
+            after = [file.data_set.read_raw(span) for span in file.data_set.elements]
         kept = [raw for raw in before if raw[2:4] != b"\0\0" and raw[:2] != b"\xe0\x7f"]
         assert [raw for raw in after if raw[:2] != b"\xe0\x7f"] == kept
 
@@ -181,7 +181,7 @@ def test_image_pixel_attributes_that_were_assumed_are_written() -> None:
         assert span is not None
         zero = content[: span.start] + frames + content[span.start :]
     with open_dicom(standard(zero)) as file:
-        assert file.data_set.text(tags.NUMBER_OF_FRAMES) == "1"
+        assert file.data_set.read_text(tags.NUMBER_OF_FRAMES) == "1"
     assert np.array_equal(native_samples(standard(zero)), samples)
 
 
@@ -191,7 +191,7 @@ def test_file_meta_information_is_completed_from_the_data_set() -> None:
 
     assert ids_of(other) == {"incomplete-file-meta"}
     with open_dicom(standard(other)) as file:
-        assert file.head.text(tags.MEDIA_STORAGE_SOP_CLASS_UID) == "1.2.840.10008.5.1.4.1.1.7"
+        assert file.head.read_text(tags.MEDIA_STORAGE_SOP_CLASS_UID) == "1.2.840.10008.5.1.4.1.1.7"
     assert convert_bytes(other, to="explicit-le") == other
 
 
@@ -255,10 +255,10 @@ def test_standardizing_loses_nothing(
     with open_dicom(standard(content)) as file:
         data_set = file.data_set
         if in_item:
-            raw = data_set.raw(next(one for one in data_set.elements if one.tag == IMAGES))
+            raw = data_set.read_raw(next(one for one in data_set.elements if one.tag == IMAGES))
         else:
             spans = [one for one in data_set.elements if one.tag >> 16 == 9]
-            raw = b"".join(data_set.raw(span) for span in spans)
+            raw = b"".join(data_set.read_raw(span) for span in spans)
     expected = creator + b"".join(
         element(tag, vr, padded(vr, value)) for tag, (vr, value) in sorted(first.items())
     )
@@ -279,4 +279,4 @@ def test_large_values_stay_where_they_are() -> None:
         assert found.source.size < file.data_set.source.size + len(big) + 100
         span = found.find(0x00211001)
         assert span is not None
-        assert found.raw(span)[12:-1] == big[:-1]
+        assert found.read_raw(span)[12:-1] == big[:-1]

@@ -99,7 +99,7 @@ def test_a_wrong_file_that_is_cut_is_refused_or_loses_nothing(name: str) -> None
     content = CASES[name].make()
     start = len(content) - len(data_set_of(content))
     with open_tolerantly(content) as file:
-        given = [(span.tag, file.data_set.raw(span)) for span in file.data_set.elements]
+        given = [(span.tag, file.data_set.read_raw(span)) for span in file.data_set.elements]
 
     for length in range(start, len(content), 3):
         if opens_plainly(content[:length]):
@@ -107,7 +107,7 @@ def test_a_wrong_file_that_is_cut_is_refused_or_loses_nothing(name: str) -> None
         try:
             with open_tolerantly(content[:length]) as file:
                 spans = file.data_set.elements
-                found = [(span.tag, file.data_set.raw(span)) for span in spans]
+                found = [(span.tag, file.data_set.read_raw(span)) for span in spans]
         except DicodecError:
             continue
         last = len(found) - 1

@@ -10,7 +10,12 @@ import pytest
 from dicodec.model import tags
 from dicodec.model.edits import RemoveAttribute, SetAttribute
 from dicodec.model.image import ImagePixelDescription
-from dicodec.rules.image_edits import image_edits, native_vr, pixel_swap_unit, statistics_edits
+from dicodec.rules.image_edits import (
+    choose_native_vr,
+    choose_swap_unit,
+    make_image_edits,
+    make_statistics_edits,
+)
 
 GRAY = ImagePixelDescription(4, 4, 1, "MONOCHROME2", 16, 12, 11, 0)
 COLOR = ImagePixelDescription(4, 4, 3, "RGB", 8, 8, 7, 0, 1)
@@ -33,14 +38,14 @@ def said(image: ImagePixelDescription) -> dict[int, int | str | None]:
 
 @pytest.mark.parametrize("image", [GRAY, COLOR])
 def test_what_stays_is_not_edited(image: ImagePixelDescription) -> None:
-    assert image_edits(said(image), image) == ()
+    assert make_image_edits(said(image), image) == ()
 
 
 @pytest.mark.parametrize("image", [GRAY, COLOR])
 def test_what_was_assumed_is_written(image: ImagePixelDescription) -> None:
     everything = said(image)
     for tag, value in everything.items():
-        edits = image_edits({**everything, tag: None}, image)
+        edits = make_image_edits({**everything, tag: None}, image)
         assert [edit.tag for edit in edits] == ([] if value is None else [tag])
 
 
@@ -48,7 +53,7 @@ def test_floating_samples_have_no_bits_to_write() -> None:
     image = replace(GRAY, bits_allocated=32, bits_stored=32, high_bit=31, floating=True)
     lacking = dict.fromkeys((tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_REPRESENTATION))
 
-    assert image_edits({**said(image), **lacking}, image) == ()
+    assert make_image_edits({**said(image), **lacking}, image) == ()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ def test_floating_samples_have_no_bits_to_write() -> None:
 def test_what_changes_is_edited(
     image: ImagePixelDescription, changes: dict[str, Any], expected: dict[int, Any]
 ) -> None:
-    edits = image_edits(said(image), replace(image, **changes))
+    edits = make_image_edits(said(image), replace(image, **changes))
 
     assert {edit.tag: (edit.vr, edit.value) for edit in edits if isinstance(edit, SetAttribute)} \
         == expected  # fmt: skip
@@ -79,7 +84,7 @@ def test_what_changes_is_edited(
 
 
 def test_statistics_of_samples_leave_with_them() -> None:
-    edits = statistics_edits()
+    edits = make_statistics_edits()
 
     assert all(isinstance(edit, RemoveAttribute) for edit in edits)
     assert {edit.tag for edit in edits} == {0x00280106, 0x00280107, 0x00280108, 0x00280109}
@@ -96,15 +101,15 @@ def test_statistics_of_samples_leave_with_them() -> None:
 def test_native_pixel_data_has_the_vr_of_its_bits(bits: int, stated: str, vr: str) -> None:
     image = replace(GRAY, bits_allocated=bits, bits_stored=bits)
 
-    assert native_vr(image, stated) == vr
+    assert choose_native_vr(image, stated) == vr
 
 
 @pytest.mark.parametrize(("bits", "vr"), [(32, "OF"), (64, "OD")])
 def test_floating_point_has_a_vr_of_its_own(bits: int, vr: str) -> None:
     image = replace(GRAY, bits_allocated=bits, floating=True)
 
-    assert native_vr(image, "OW") == vr
-    assert pixel_swap_unit(image, vr) == bits // 8
+    assert choose_native_vr(image, "OW") == vr
+    assert choose_swap_unit(image, vr) == bits // 8
 
 
 @pytest.mark.parametrize(
@@ -113,4 +118,4 @@ def test_floating_point_has_a_vr_of_its_own(bits: int, vr: str) -> None:
      (16, "OB", 2), (32, "OW", 4), (64, "OW", 8)],
 )  # fmt: skip
 def test_bytes_change_order_by_sample_or_by_word(bits: int, vr: str, unit: int) -> None:
-    assert pixel_swap_unit(replace(GRAY, bits_allocated=bits), vr) == unit
+    assert choose_swap_unit(replace(GRAY, bits_allocated=bits), vr) == unit

@@ -17,7 +17,7 @@ from dicodec import convert, convert_bytes, inspect
 from dicodec.errors import ContradictionError, FrameMismatchError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
-from dicodec.rules.stream_contradictions import stream_contradictions
+from dicodec.rules.stream_contradictions import find_contradictions
 from helpers.corpus import find_corpus, read_manifest
 from helpers.made import IMAGE_KINDS, make_file
 from helpers.matrix import ALL, holds
@@ -47,7 +47,7 @@ RAMP = np.arange(48, dtype="<u2").reshape(6, 8) * 70  # up to 3290
 def test_each_attribute(stream: dict[str, Any], attributes: list[str]) -> None:
     image = ImagePixelDescription(6, 8, 1, "MONOCHROME2", 16, 12, 11, 0)
 
-    found = stream_contradictions(image, StreamDescription("jpeg2000", "process", **stream))
+    found = find_contradictions(image, StreamDescription("jpeg2000", "process", **stream))
 
     assert [one.attribute for one in found] == attributes
     sizes = {"Rows", "Columns", "SamplesPerPixel"}
@@ -60,7 +60,7 @@ def test_lossless_processes_may_code_whole_words(kind: str, lossless: bool | Non
     image = ImagePixelDescription(6, 8, 1, "MONOCHROME2", 16, 12, 11, 1)
     for precision, contradicts in ((11, True), (12, False), (13, False), (16, False)):
         stream = StreamDescription(kind, "process", precision=precision, lossless=lossless)
-        found = [one.attribute for one in stream_contradictions(image, stream)]
+        found = [one.attribute for one in find_contradictions(image, stream)]
         lossy = lossless is False and kind != "jpeg-ls"
         wrong = contradicts or (precision > 12 and lossy)
         assert found == (["BitsStored"] if wrong else [])

@@ -10,7 +10,7 @@ from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss, find_by_name, list_writable
 from dicodec.rules.capabilities import find_capability
-from dicodec.rules.targets import _ALSO_VALID_AS, also_valid_as
+from dicodec.rules.targets import _ALSO_VALID_AS, is_also_valid_as
 
 
 def test_streams_stay_within_their_family() -> None:
@@ -21,14 +21,14 @@ def test_streams_stay_within_their_family() -> None:
             target = find_by_name(other)
             assert target is not None
             assert target.family in {source.family, "jpeg-ls", "htj2k"}
-            assert also_valid_as(source, target)
-            assert not also_valid_as(target, source)
+            assert is_also_valid_as(source, target)
+            assert not is_also_valid_as(target, source)
 
 
 def test_no_lossy_stream_is_taken_for_a_lossless_one() -> None:
     for source in TRANSFER_SYNTAXES:
         for target in TRANSFER_SYNTAXES:
-            if also_valid_as(source, target) and target.loss is Loss.NEVER:
+            if is_also_valid_as(source, target) and target.loss is Loss.NEVER:
                 assert source.loss is Loss.NEVER
 
 
@@ -61,7 +61,7 @@ def test_the_bits_that_are_shown_are_those_that_encoders_take(name: str) -> None
                 64, 64, 1, "MONOCHROME2", int(allocated), bits, bits - 1, 0
             )
             if bits in taken:
-                encoder.encoded_description(image)
+                encoder.describe_encoded(image)
             else:
                 with pytest.raises(UnsupportedImageError):
-                    encoder.encoded_description(image)
+                    encoder.describe_encoded(image)

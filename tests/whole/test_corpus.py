@@ -50,7 +50,7 @@ def contents(path: Path) -> bytes:
 def elements(data: bytes) -> dict[int, bytes]:
     """Return each top level element's bytes."""
     with open_dicom(data) as file:
-        return {span.tag: file.data_set.raw(span) for span in file.data_set.elements}
+        return {span.tag: file.data_set.read_raw(span) for span in file.data_set.elements}
 
 
 @pytest.mark.parametrize("name", FILES)

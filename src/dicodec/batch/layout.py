@@ -94,9 +94,9 @@ def _format_value(data_set: DataSet, tag: int, overridden: dict[int, str]) -> st
     elif data_set.find(tag) is None:
         text = ""
     elif find_vr(tag) in {"US", "SS", "UL", "SL"}:
-        number = data_set.number(tag)
+        number = data_set.read_number(tag)
         text = "" if number is None else str(number)
     else:
-        named = data_set.text(tags.SPECIFIC_CHARACTER_SET)
-        text = decode_text(data_set.value(tag) or b"", named).strip("\0 ")
+        named = data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
+        text = decode_text(data_set.read_value(tag) or b"", named).strip("\0 ")
     return text or NOTHING

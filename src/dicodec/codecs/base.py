@@ -58,7 +58,7 @@ class Decoder(Protocol):
         """
         ...
 
-    def decoded_description(
+    def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns; pure.
@@ -79,7 +79,7 @@ class Decoder(Protocol):
 class Encoder(Protocol):
     """Turns samples into one frame's stream; an immutable value whose fields are its settings."""
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored; pure, so that the header can be written first.
 
         Raises:

@@ -25,7 +25,7 @@ from dicodec.pixels import bits
 
 
 @contextmanager
-def decoding(kind: str) -> Iterator[None]:
+def translate_decoding_errors(kind: str) -> Iterator[None]:
     """Turn any error that a codec library raises while decoding into CorruptFrameError."""
     try:
         yield
@@ -38,7 +38,7 @@ def decoding(kind: str) -> Iterator[None]:
 
 
 @contextmanager
-def encoding(kind: str) -> Iterator[None]:
+def translate_encoding_errors(kind: str) -> Iterator[None]:
     """Turn any error that a codec library raises while encoding into EncodeError."""
     try:
         yield
@@ -48,7 +48,7 @@ def encoding(kind: str) -> Iterator[None]:
         raise EncodeError(f"the {kind} encoder failed: {cause}") from cause
 
 
-def predictive_precision(image: ImagePixelDescription) -> int:
+def choose_predictive_precision(image: ImagePixelDescription) -> int:
     """Return the precision that lossless JPEG and JPEG-LS code samples with so that all read them.
 
     Signed samples take the whole word, their sign extended: GDCM, DCMTK and dicom-rs do not extend
@@ -88,7 +88,7 @@ def encode_exactly(
         except EncodeError as error:
             failure = error
             continue
-        with encoding(kind):
+        with translate_encoding_errors(kind):
             if np.array_equal(decode(stream), samples):
                 return stream
     raise failure

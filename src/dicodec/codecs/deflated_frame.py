@@ -7,7 +7,7 @@ import zlib
 import imagecodecs
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.checks import check_length, encoding
+from dicodec.codecs.checks import check_length, translate_encoding_errors
 from dicodec.codecs.native import NativeDecoder, NativeEncoder
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError
@@ -36,11 +36,11 @@ class DeflatedFrameDecoder:
             raise CorruptFrameError("the frame does not begin with a deflate block")
         return StreamDescription(kind="deflate", process="raw deflate", lossless=True)
 
-    def decoded_description(
+    def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
-        return _NATIVE_DECODER.decoded_description(stream, image)
+        return _NATIVE_DECODER.describe_decoded(stream, image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
@@ -72,14 +72,14 @@ class DeflatedFrameEncoder:
 
     level: int = 6
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`. Any native image will do."""
-        return _NATIVE_ENCODER.encoded_description(image)
+        return _NATIVE_ENCODER.describe_encoded(image)
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return one deflated frame: see `Encoder`."""
         native = _NATIVE_ENCODER.encode(samples, image)
-        with encoding("deflate"):
+        with translate_encoding_errors("deflate"):
             return bytes(imagecodecs.deflate_encode(native, self.level, raw=True))
 
 
@@ -99,11 +99,11 @@ def _explain_failure(
     return CorruptFrameError("the deflated frame is damaged")
 
 
-def decoder(syntax: TransferSyntax) -> DeflatedFrameDecoder:  # noqa: ARG001
+def make_decoder(syntax: TransferSyntax) -> DeflatedFrameDecoder:  # noqa: ARG001
     """Return the decoder of .8.1."""
     return DeflatedFrameDecoder()
 
 
-def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> DeflatedFrameEncoder:  # noqa: ARG001
+def make_encoder(syntax: TransferSyntax, settings: EncoderSettings) -> DeflatedFrameEncoder:  # noqa: ARG001
     """Return the encoder of .8.1."""
     return DeflatedFrameEncoder()

@@ -8,11 +8,11 @@ import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Samples
-from dicodec.codecs.checks import check_encodable, encode_exactly, encoding
+from dicodec.codecs.checks import check_encodable, encode_exactly, translate_encoding_errors
 from dicodec.codecs.jpeg2000 import (
     LOSSY_BITS,
-    decoder,
     describe_with_transform,
+    make_decoder,
     make_rate,
 )
 from dicodec.codecs.rate import Rate
@@ -25,7 +25,7 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 from dicodec.pixels.metrics import measure_errors
 
-__all__ = ["Htj2kEncoder", "decoder", "encoder"]
+__all__ = ["Htj2kEncoder", "make_decoder", "make_encoder"]
 
 SMALLEST_RESOLUTION = 64  # pixels, PS3.5 10.18.1
 DEFAULT_DECOMPOSITIONS = 5
@@ -58,7 +58,7 @@ class Htj2kEncoder:
     mct: bool = True
     rate: Rate = field(default_factory=Rate)
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
         photometric = _PHOTOMETRIC | {"PALETTE COLOR"} if self.lossless else _PHOTOMETRIC
         allowed = (1, 32) if self.lossless else (2, LOSSY_BITS)
@@ -80,7 +80,7 @@ class Htj2kEncoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        self.encoded_description(image)
+        self.describe_encoded(image)
         bits.check_range(samples, image)
         if self.lossless and image.bits_stored == 1:
             return self._encode_bits(samples, image)
@@ -95,7 +95,7 @@ class Htj2kEncoder:
             return stream
         finer = psnr
         for _ in range(_RETRIES):
-            with encoding("HTJ2K"):
+            with translate_encoding_errors("HTJ2K"):
                 # OpenJPH wraps lossy samples that leave the range, OpenJPEG clamps them.
                 decoded = np.asarray(imagecodecs.jpeg2k_decode(stream, planar=False))
             reached = measure_errors(samples, decoded).find_psnr((1 << image.bits_stored) - 1)
@@ -120,7 +120,7 @@ class Htj2kEncoder:
         return encode_exactly(attempts, samples, _decode, "HTJ2K")
 
     def _encode(self, samples: Samples, image: ImagePixelDescription, step: float | None) -> bytes:
-        with encoding("HTJ2K"):
+        with translate_encoding_errors("HTJ2K"):
             stream = imagecodecs.htj2k_encode(
                 bits.narrow(samples, image.bits_stored),
                 step,
@@ -164,7 +164,7 @@ def find_step(psnr: float) -> float:
     return min(max(step, FINEST_STEP), COARSEST_STEP)
 
 
-def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Htj2kEncoder:
+def make_encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Htj2kEncoder:
     """Return the encoder of .201, .202 or .203."""
     mct = settings.photometric != "RGB"
     if syntax.name == "htj2k":

@@ -11,8 +11,8 @@ from dicodec.codecs.checks import (
     check_decodable,
     check_length,
     check_size,
-    decoding,
     describe_plain,
+    translate_decoding_errors,
 )
 from dicodec.codecs.jpeg_completeness import decode_complete
 from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
@@ -50,7 +50,7 @@ class JpegDecoder:
         """Describe the stream by its headers: see `Decoder`."""
         return _check_kind(headers.describe(stream))
 
-    def decoded_description(
+    def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
@@ -83,7 +83,7 @@ class JpegDecoder:
             coded = wanted = "CMYK"
 
         def decode(data: Buffer) -> Samples:
-            with decoding("JPEG"):
+            with translate_decoding_errors("JPEG"):
                 decoded = imagecodecs.jpeg8_decode(data, colorspace=coded, outcolorspace=wanted)
             return np.asarray(decoded)
 
@@ -97,12 +97,12 @@ def _check_kind(description: StreamDescription) -> StreamDescription:
     return description
 
 
-def decoder(syntax: TransferSyntax) -> JpegDecoder:  # noqa: ARG001
+def make_decoder(syntax: TransferSyntax) -> JpegDecoder:  # noqa: ARG001
     """Return the decoder of any JPEG syntax: the stream says which process it is."""
     return JpegDecoder()
 
 
-def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Encoder:
+def make_encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Encoder:
     """Return the encoder of .50, .51, .57 or .70.
 
     Raises:

@@ -14,10 +14,10 @@ from dicodec.codecs.checks import (
     check_decodable,
     check_encodable,
     check_size,
-    decoding,
     describe_plain,
     encode_exactly,
-    encoding,
+    translate_decoding_errors,
+    translate_encoding_errors,
 )
 from dicodec.codecs.rate import Rate
 from dicodec.codecs.sample_notes import SampleNotes
@@ -70,7 +70,7 @@ class Jpeg2000Decoder:
         """Describe the codestream by its main header: see `Decoder`."""
         return headers.describe(stream)
 
-    def decoded_description(
+    def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
@@ -92,7 +92,7 @@ class Jpeg2000Decoder:
         _check_supported(description)
         if description.details.get("bare_markers"):
             codestream = headers.remove_bare_markers(codestream)
-        with decoding("JPEG 2000"):
+        with translate_decoding_errors("JPEG 2000"):
             if description.kind == "htj2k" and description.lossless:
                 samples = imagecodecs.htj2k_decode(codestream, planar=False)
             else:
@@ -121,7 +121,7 @@ class Jpeg2000Encoder:
     rate: Rate = field(default_factory=Rate)
     threads: int = 1
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
         photometric = _PHOTOMETRIC | {"PALETTE COLOR"} if self.lossless else _PHOTOMETRIC
         limit = EXACT_BITS_WITHOUT_WAVELET if self.lossless else LOSSY_BITS
@@ -137,7 +137,7 @@ class Jpeg2000Encoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        self.encoded_description(image)
+        self.describe_encoded(image)
         bits.check_range(samples, image)
         if self.lossless:
             return self._encode_exactly(samples, image)
@@ -178,7 +178,7 @@ class Jpeg2000Encoder:
         level: Any = psnr  # a PSNR, which need not be whole, whatever the type says
         if psnr is not None and self.rate.ratio is None:
             level = round(psnr)
-        with encoding("JPEG 2000"):
+        with translate_encoding_errors("JPEG 2000"):
             stream = imagecodecs.jpeg2k_encode(
                 bits.narrow(samples, image.bits_stored),
                 level,
@@ -268,12 +268,12 @@ def _check_subsampled(description: StreamDescription) -> None:
         )
 
 
-def decoder(syntax: TransferSyntax) -> Jpeg2000Decoder:
+def make_decoder(syntax: TransferSyntax) -> Jpeg2000Decoder:
     """Return the decoder of any JPEG 2000 or HTJ2K syntax."""
     return Jpeg2000Decoder(may_be_lossy=syntax.loss is not Loss.NEVER)
 
 
-def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Jpeg2000Encoder:
+def make_encoder(syntax: TransferSyntax, settings: EncoderSettings) -> Jpeg2000Encoder:
     """Return the encoder of .90 or .91.
 
     Raises:

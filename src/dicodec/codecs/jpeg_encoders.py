@@ -8,8 +8,8 @@ from dicodec.codecs.base import Samples
 from dicodec.codecs.checks import (
     check_containers,
     check_encodable,
-    encoding,
-    predictive_precision,
+    choose_predictive_precision,
+    translate_encoding_errors,
 )
 from dicodec.errors import InvalidOptionError, UnsupportedImageError
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
@@ -42,7 +42,7 @@ class BaselineEncoder:
                 f'subsampling is "444", "422" or "420", not {self.subsampling}'
             )
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`. 8 bits are always stored."""
         check_encodable(
             image,
@@ -65,13 +65,13 @@ class BaselineEncoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        encoded = self.encoded_description(image)
+        encoded = self.describe_encoded(image)
         bits.check_range(samples, image)
         colorspace = outcolorspace = "GRAYSCALE"
         if image.samples_per_pixel == 3:
             colorspace = "RGB" if image.photometric_interpretation == "RGB" else "YCBCR"
             outcolorspace = "RGB" if encoded.photometric_interpretation == "RGB" else "YCBCR"
-        with encoding("JPEG"):
+        with translate_encoding_errors("JPEG"):
             stream = imagecodecs.jpeg8_encode(
                 bits.narrow(samples, 8),
                 self.quality,
@@ -95,7 +95,7 @@ class ExtendedEncoder:
     def __post_init__(self) -> None:
         _check_quality(self.quality)
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`. 9 to 11 bits become 12."""
         check_encodable(
             image, "JPEG extended", bits_stored=(2, 12), photometric=MONOCHROME, signed=False
@@ -104,9 +104,9 @@ class ExtendedEncoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        precision = self.encoded_description(image).bits_stored
+        precision = self.describe_encoded(image).bits_stored
         bits.check_range(samples, image)
-        with encoding("JPEG"):
+        with translate_encoding_errors("JPEG"):
             stream = bytearray(
                 imagecodecs.jpeg8_encode(
                     bits.narrow(samples, precision),
@@ -125,7 +125,7 @@ class ExtendedEncoder:
 
 @dataclass(frozen=True, slots=True)
 class LosslessEncoder:
-    """Process 14 (.57; .70 with selection value 1): lossless; see `predictive_precision`.
+    """Process 14 (.57; .70 with selection value 1): lossless; see `choose_predictive_precision`.
 
     Attributes:
         predictor: selection value, 1 to 7.
@@ -137,7 +137,7 @@ class LosslessEncoder:
         if not 1 <= self.predictor <= 7:
             raise InvalidOptionError(f"the predictor is 1 to 7, not {self.predictor}")
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
         check_encodable(
             image,
@@ -150,16 +150,16 @@ class LosslessEncoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        self.encoded_description(image)
+        self.describe_encoded(image)
         bits.check_range(samples, image)
-        precision = predictive_precision(image)
+        precision = choose_predictive_precision(image)
         if image.samples_per_pixel == 1:
             colorspace = "GRAYSCALE"
         else:
             # "YCBCR" would do for YBR_FULL, but libjpeg-turbo 3.2 then codes other samples.
             is_rgb = image.photometric_interpretation == "RGB"
             colorspace = "RGB" if is_rgb else "UNKNOWN"
-        with encoding("JPEG lossless"):
+        with translate_encoding_errors("JPEG lossless"):
             stream = imagecodecs.jpeg8_encode(
                 bits.mask(samples, precision),
                 lossless=True,

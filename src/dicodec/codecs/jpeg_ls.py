@@ -12,10 +12,10 @@ from dicodec.codecs.checks import (
     check_decodable,
     check_encodable,
     check_size,
-    decoding,
+    choose_predictive_precision,
     describe_plain,
-    encoding,
-    predictive_precision,
+    translate_decoding_errors,
+    translate_encoding_errors,
 )
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
@@ -56,7 +56,7 @@ class JpegLsDecoder:
         """Describe the stream by its headers: see `Decoder`."""
         return _check_kind(headers.describe(stream))
 
-    def decoded_description(
+    def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
@@ -83,14 +83,14 @@ class JpegLsDecoder:
 def _decode(stream: memoryview, description: StreamDescription) -> Samples:
     coded, near = description.details.get("coded_bits", description.precision), description.near
     if int(coded or 0) >= FEWEST_BITS or description.details.get("preset"):
-        with decoding("JPEG-LS"):
+        with translate_decoding_errors("JPEG-LS"):
             return np.asarray(imagecodecs.jpegls_decode(stream))
     preset = make_dcmtk_preset(int(coded or 0), near or 0)
     readings: list[Samples] = []
     error: CorruptFrameError | None = None
     for reading in (bytes(stream), insert_preset(bytes(stream), preset)):
         try:
-            with decoding("JPEG-LS"):
+            with translate_decoding_errors("JPEG-LS"):
                 readings.append(np.asarray(imagecodecs.jpegls_decode(reading)))
         except CorruptFrameError as found:
             error = error or found
@@ -130,7 +130,7 @@ def _map(samples: Samples, tables: MappingTables) -> Samples:
 
 @dataclass(frozen=True, slots=True)
 class JpegLsEncoder:
-    """Writes JPEG-LS; for the precision see `predictive_precision`.
+    """Writes JPEG-LS; for the precision see `choose_predictive_precision`.
 
     JPEG-LS knows no sign: signed samples are coded as the words of their two's complement. With
     NEAR, a coded sample may move by that much, which is harmless but at the ends of the signed
@@ -146,7 +146,7 @@ class JpegLsEncoder:
         if not 0 <= self.near <= 255:
             raise InvalidOptionError(f"near is 0 to 255, not {self.near}")
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
         photometric = MONOCHROME | {"RGB", "YBR_FULL"}
         if not self.near:
@@ -164,16 +164,16 @@ class JpegLsEncoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        self.encoded_description(image)
+        self.describe_encoded(image)
         bits.check_range(samples, image)
         if self.near and image.signed:
             self._check_ends(samples, image)
-        precision = predictive_precision(image)
+        precision = choose_predictive_precision(image)
         if self.near and not image.signed:
             # Samples may move past Bits Stored if the stream has more bits.
             precision = max(image.bits_stored, 2)
         coded = bits.mask(samples, precision)
-        with encoding("JPEG-LS"):
+        with translate_encoding_errors("JPEG-LS"):
             try:
                 return self._encode(coded, precision, None)
             except imagecodecs.JpeglsError as error:
@@ -210,12 +210,12 @@ def _check_kind(description: StreamDescription) -> StreamDescription:
     return description
 
 
-def decoder(syntax: TransferSyntax) -> JpegLsDecoder:  # noqa: ARG001
+def make_decoder(syntax: TransferSyntax) -> JpegLsDecoder:  # noqa: ARG001
     """Return the decoder of .80 and .81."""
     return JpegLsDecoder()
 
 
-def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> JpegLsEncoder:
+def make_encoder(syntax: TransferSyntax, settings: EncoderSettings) -> JpegLsEncoder:
     """Return the encoder of .80 or .81."""
     if syntax.name == "jpeg-ls":
         return JpegLsEncoder()

@@ -6,7 +6,7 @@ import imagecodecs
 import numpy as np
 
 from dicodec.codecs.base import Buffer, Samples
-from dicodec.codecs.checks import encoding
+from dicodec.codecs.checks import translate_encoding_errors
 from dicodec.codecs.jpeg import JpegDecoder
 from dicodec.codecs.streams import jpeg as jpeg_headers
 from dicodec.codecs.streams import jpegxl as headers
@@ -64,7 +64,7 @@ def repack_jpeg(stream: Buffer, image: ImagePixelDescription) -> bytes:
     check_repackable(description, image)
     original = bytes(whole)
     disguised, applied = _disguise(original)
-    with encoding("JPEG XL"):
+    with translate_encoding_errors("JPEG XL"):
         packed = bytes(imagecodecs.jpegxl_encode_jpeg(disguised, numthreads=1))
         if applied:
             packed = _undisguise(packed, applied)
@@ -191,7 +191,7 @@ def _check_shown(packed: bytes, original: bytes, image: ImagePixelDescription) -
     color = image.samples_per_pixel == 3
     ycbcr = color and image.photometric_interpretation != "RGB"
     expected = JpegDecoder(to_rgb=ycbcr).decode(original, replace(image, pixel_representation=0))
-    with encoding("JPEG XL"):
+    with translate_encoding_errors("JPEG XL"):
         found = np.asarray(imagecodecs.jpegxl_decode(packed, 0, numthreads=1))
     if found.ndim == 3 and found.shape[2] == 1:
         found = found[:, :, 0]

@@ -16,7 +16,7 @@ from dicodec.codecs.checks import (
     check_size,
     describe_plain,
     encode_exactly,
-    encoding,
+    translate_encoding_errors,
 )
 from dicodec.codecs.jpeg import JpegDecoder
 from dicodec.codecs.jpeg_repacking import explain_refusal, unpack_jpeg
@@ -73,12 +73,12 @@ class JpegXlDecoder:
             details["jpegxl_color"] = color
         return replace(rebuilt, details=details)
 
-    def decoded_description(
+    def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
         if stream.kind == "jpeg":
-            return _JPEG.decoded_description(stream, image)
+            return _JPEG.describe_decoded(stream, image)
         pi = image.photometric_interpretation
         if image.samples_per_pixel == 3 and (stream.component_transform or pi == "XYB"):
             return describe_plain(image, "RGB")
@@ -124,7 +124,7 @@ class JpegXlLosslessEncoder:
     def __post_init__(self) -> None:
         _check_effort(self.effort)
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
         check_encodable(image, "JPEG XL", bits_stored=(1, 16), photometric=MONOCHROME | {"RGB"})
         check_containers(image, "JPEG XL")
@@ -132,7 +132,7 @@ class JpegXlLosslessEncoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        self.encoded_description(image)
+        self.describe_encoded(image)
         bits.check_range(samples, image)
         coded = bits.mask(samples, image.bits_allocated)
         encode = partial(self._encode, coded, image.bits_allocated)
@@ -143,7 +143,7 @@ class JpegXlLosslessEncoder:
         return encode_exactly(attempts, coded, self._decode, "JPEG XL")
 
     def _encode(self, coded: Samples, precision: int, effort: int) -> bytes:
-        with encoding("JPEG XL"):
+        with translate_encoding_errors("JPEG XL"):
             stream = imagecodecs.jpegxl_encode(
                 coded,
                 effort=effort,
@@ -191,7 +191,7 @@ class JpegXlLossyEncoder:
             return 0.1 + (100 - self.quality) * 0.09
         return 53 / 3000 * self.quality**2 - 23 / 20 * self.quality + 25
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
         check_encodable(
             image,
@@ -214,10 +214,10 @@ class JpegXlLossyEncoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return the stream of one frame: see `Encoder`."""
-        precision = self.encoded_description(image).bits_stored
+        precision = self.describe_encoded(image).bits_stored
         bits.check_range(samples, image)
         unused = precision - image.bits_stored
-        with encoding("JPEG XL"):
+        with translate_encoding_errors("JPEG XL"):
             stream = imagecodecs.jpegxl_encode(
                 bits.narrow(samples, precision),
                 effort=self.effort,
@@ -237,12 +237,12 @@ def _check_effort(effort: int) -> None:
         raise InvalidOptionError(f"effort is 1 to 9, not {effort}")
 
 
-def decoder(syntax: TransferSyntax) -> JpegXlDecoder:  # noqa: ARG001
+def make_decoder(syntax: TransferSyntax) -> JpegXlDecoder:  # noqa: ARG001
     """Return the decoder of any JPEG XL syntax."""
     return JpegXlDecoder()
 
 
-def encoder(
+def make_encoder(
     syntax: TransferSyntax, settings: EncoderSettings
 ) -> JpegXlLosslessEncoder | JpegXlLossyEncoder:
     """Return the encoder of .110 or .112.

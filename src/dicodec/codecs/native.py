@@ -59,7 +59,7 @@ def extract_samples(
     return words
 
 
-def describe_decoded(image: ImagePixelDescription) -> ImagePixelDescription:
+def describe_samples(image: ImagePixelDescription) -> ImagePixelDescription:
     """Describe a native frame's samples once decoded.
 
     Raises:
@@ -91,20 +91,20 @@ class NativeDecoder:
         """Describe the stream as native samples, which say nothing about themselves."""
         return StreamDescription(kind="native", process="uncompressed", lossless=True)
 
-    def decoded_description(
+    def describe_decoded(
         self,
         stream: StreamDescription,  # noqa: ARG002
         image: ImagePixelDescription,
     ) -> ImagePixelDescription:
         """Describe the samples that `decode` returns: see `Decoder`."""
-        return describe_decoded(image)
+        return describe_samples(image)
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
     ) -> Samples:
         """Return the frame's samples; a view of `stream` if nothing has to change."""
         check_decodable(image)
-        describe_decoded(image)
+        describe_samples(image)
         first_bit = self.first_bit if image.bits_allocated == 1 else 0
         needed = (first_bit + image.native_frame_bits + 7) // 8
         if len(stream) < needed:
@@ -145,7 +145,7 @@ class NativeEncoder:
     big_endian: bool = False
     first_bit: int = 0
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
         if image.photometric_interpretation == YBR_PARTIAL:
             raise UnsupportedImageError(
@@ -176,7 +176,7 @@ class NativeEncoder:
 
         They are those of `samples` themselves if nothing has to change.
         """
-        self.encoded_description(image)
+        self.describe_encoded(image)
         bits.check_range(samples, image)
         if image.bits_allocated == 1:
             return bits.pack(samples, self.first_bit)
@@ -198,11 +198,11 @@ def _is_big_endian(syntax: TransferSyntax) -> bool:
     return not syntax.little_endian or syntax.name == "ge-private"
 
 
-def decoder(syntax: TransferSyntax) -> NativeDecoder:
+def make_decoder(syntax: TransferSyntax) -> NativeDecoder:
     """Return the decoder of a native syntax."""
     return NativeDecoder(big_endian=_is_big_endian(syntax))
 
 
-def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> NativeEncoder:  # noqa: ARG001
+def make_encoder(syntax: TransferSyntax, settings: EncoderSettings) -> NativeEncoder:  # noqa: ARG001
     """Return the encoder of a native syntax."""
     return NativeEncoder(big_endian=_is_big_endian(syntax))

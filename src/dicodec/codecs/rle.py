@@ -11,9 +11,9 @@ from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
     check_decodable,
     check_length,
-    decoding,
     describe_plain,
-    encoding,
+    translate_decoding_errors,
+    translate_encoding_errors,
 )
 from dicodec.codecs.native import extract_samples
 from dicodec.codecs.sample_notes import SampleNotes
@@ -43,7 +43,7 @@ class RleDecoder:
         """Describe the stream by its RLE header: see `Decoder`."""
         return headers.describe(stream)
 
-    def decoded_description(
+    def describe_decoded(
         self,
         stream: StreamDescription,  # noqa: ARG002
         image: ImagePixelDescription,
@@ -84,7 +84,7 @@ class RleDecoder:
 class RleEncoder:
     """Writes RLE frames; runs end with the row (G.3.1), segments are of even length."""
 
-    def encoded_description(self, image: ImagePixelDescription) -> ImagePixelDescription:
+    def describe_encoded(self, image: ImagePixelDescription) -> ImagePixelDescription:
         """Describe the image as it will be stored: see `Encoder`."""
         if image.floating:
             raise UnsupportedImageError("RLE cannot hold floating point pixels")
@@ -106,9 +106,9 @@ class RleEncoder:
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
         """Return one RLE frame: see `Encoder`."""
-        self.encoded_description(image)
+        self.describe_encoded(image)
         bits.check_range(samples, image)
-        with encoding("RLE"):
+        with translate_encoding_errors("RLE"):
             segments = [
                 bytes(imagecodecs.packbits_encode(plane, axis=1))
                 for plane in _split_planes(samples, image)
@@ -153,18 +153,18 @@ def _unpack(segment: memoryview, plane: Samples) -> None:
         count = plane.size
         runs = segment[: headers.find_end_of_runs(segment, plane.size)]
         longer = bytearray(plane.size + _LONGEST_RUN)  # the last run may be longer than it should
-        with decoding("RLE"):
+        with translate_decoding_errors("RLE"):
             imagecodecs.packbits_decode(runs, out=longer)
         plane[:] = np.frombuffer(longer, np.uint8, plane.size)
     if count < plane.size:
         raise TruncatedFrameError(f"an RLE segment holds {count} of {plane.size} bytes")
 
 
-def decoder(syntax: TransferSyntax) -> RleDecoder:  # noqa: ARG001
+def make_decoder(syntax: TransferSyntax) -> RleDecoder:  # noqa: ARG001
     """Return the decoder of .5."""
     return RleDecoder()
 
 
-def encoder(syntax: TransferSyntax, settings: EncoderSettings) -> RleEncoder:  # noqa: ARG001
+def make_encoder(syntax: TransferSyntax, settings: EncoderSettings) -> RleEncoder:  # noqa: ARG001
     """Return the encoder of .5."""
     return RleEncoder()

@@ -13,7 +13,7 @@ from dicodec.model.transfer_syntax import TransferSyntax
 if TYPE_CHECKING:  # the interface names NumPy's types, and NumPy takes 80 ms to import
     from dicodec.codecs.base import Decoder, Encoder
 
-# By TransferSyntax.family; each module has functions `decoder` and `encoder`.
+# By TransferSyntax.family; each module has functions `make_decoder` and `make_encoder`.
 FAMILIES = {
     "native": "dicodec.codecs.native",
     "encapsulated-uncompressed": "dicodec.codecs.native",  # a native frame in one fragment, A.4.11
@@ -35,7 +35,7 @@ def find_decoder(syntax: TransferSyntax) -> Decoder:
     """
     if not syntax.reads or syntax.family is None:
         raise UnsupportedSourceError(f"{syntax.title} is not decoded: {syntax.why_not}")
-    return cast("Decoder", import_module(FAMILIES[syntax.family]).decoder(syntax))
+    return cast("Decoder", import_module(FAMILIES[syntax.family]).make_decoder(syntax))
 
 
 def find_encoder(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SETTINGS) -> Encoder:
@@ -47,7 +47,7 @@ def find_encoder(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SET
     """
     if not syntax.writes or syntax.family is None:
         raise UnsupportedTargetError(f"{syntax.title} is not written: {syntax.why_not}")
-    return cast("Encoder", import_module(FAMILIES[syntax.family]).encoder(syntax, settings))
+    return cast("Encoder", import_module(FAMILIES[syntax.family]).make_encoder(syntax, settings))
 
 
 def with_threads[Codec: Decoder | Encoder](codec: Codec, threads: int) -> Codec:

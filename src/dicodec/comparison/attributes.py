@@ -23,12 +23,12 @@ from dicodec.part10.encoding import EXPLICIT_LITTLE, format_tag
 from dicodec.part10.equal_values import (
     Difference,
     Element,
+    bytes_agree,
     find_difference,
     parse_element,
-    same_bytes,
-    same_vr,
     shorten,
     show,
+    vrs_agree,
 )
 from dicodec.part10.image_attributes import find_missing_attributes
 from dicodec.part10.implicit_vr import ReencodingContext
@@ -36,7 +36,7 @@ from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import read_chunks
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 from dicodec.part10.writer import make_reencoding_context, swap_chunks
-from dicodec.rules.allowed_changes import allowed_changes, lossy_methods
+from dicodec.rules.allowed_changes import count_lossy_methods, list_allowed_changes
 
 _HELD_SIZE = 1 << 24
 """Values above this many bytes are compared in pieces, as bytes."""
@@ -83,10 +83,10 @@ def compare_attributes(
         ReadError: an element cannot be read.
     """
     files = one, two
-    permitted = allowed_changes(
+    permitted = list_allowed_changes(
         (
-            one.data_set.text(tags.PHOTOMETRIC_INTERPRETATION),
-            two.data_set.text(tags.PHOTOMETRIC_INTERPRETATION),
+            one.data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION),
+            two.data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION),
         ),
         (_lossy_methods(one.data_set), _lossy_methods(two.data_set)),
     )
@@ -112,7 +112,7 @@ def compare_attributes(
             tag in PIXEL_DATA_TAGS or "" in {span.vr for span in spans if span}
         ):
             reason = reason or "follows from the transfer syntax"
-        elif change.what == "VR" and same_vr(tag, change.a, change.b):
+        elif change.what == "VR" and vrs_agree(tag, change.a, change.b):
             reason = reason or "the VR is unknown, or a choice"
         elif change.where and _same_with_native_pixels(tag, nested):
             reason = reason or "nested pixels, the same once decoded"
@@ -148,7 +148,7 @@ class _NestedPixels:
         edit = self.edit(tag)
         if isinstance(edit, SetSequence):
             raw = encode_element(edit, EXPLICIT_LITTLE)
-            return parse_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET))
+            return parse_element(raw, data_set.read_text(tags.SPECIFIC_CHARACTER_SET))
         span = data_set.find(tag)
         return None if span is None else _element(data_set, span, make_reencoding_context(data_set))
 
@@ -173,9 +173,9 @@ def _same_records(
             if span is None:
                 return False
             raw = reencode_elements(
-                data_set.raw(span), data_set.find_encoding(span), EXPLICIT_LITTLE, context
+                data_set.read_raw(span), data_set.find_encoding(span), EXPLICIT_LITTLE, context
             )
-            character_set = data_set.text(tags.SPECIFIC_CHARACTER_SET)
+            character_set = data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
             elements.append(parse_element(clear_offsets(raw, EXPLICIT_LITTLE), character_set))
     except DicodecError:
         return False
@@ -194,7 +194,7 @@ def _same_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
         span = data_set.find(tag)
         if edit is not None:
             raw = encode_element(edit, EXPLICIT_LITTLE)
-            elements.append(parse_element(raw, data_set.text(tags.SPECIFIC_CHARACTER_SET)))
+            elements.append(parse_element(raw, data_set.read_text(tags.SPECIFIC_CHARACTER_SET)))
         elif span is not None:
             elements.append(_element(data_set, span, make_reencoding_context(data_set)))
     one, two = elements if len(elements) == len(data_sets) else (None, None)
@@ -218,9 +218,9 @@ def _same_once_freed(
 
 
 def _lossy_methods(data_set: DataSet) -> int:
-    return lossy_methods(
-        data_set.text(tags.LOSSY_IMAGE_COMPRESSION),
-        data_set.text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+    return count_lossy_methods(
+        data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION),
+        data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
     )
 
 
@@ -246,7 +246,7 @@ def _meta_differences(one: DicomFile, two: DicomFile) -> Iterator[tuple[int, Dif
         texts = [_meta_text(element.vr, element.value) if element else "" for element in (a, b)]
         if a is None or b is None:
             yield tag, Difference("", "only in A" if a else "only in B", *texts)
-        elif not same_bytes(a.vr, a.value, b.value):
+        elif not bytes_agree(a.vr, a.value, b.value):
             yield tag, Difference("", "value", *texts)
 
 
@@ -277,7 +277,9 @@ def _compared(
         texts = [_text(span, element) for span, element in zip(spans, elements, strict=True)]
         return Difference("", "only in B" if one is None else "only in A", *texts)
     if first is None or second is None:  # a group length, or nothing that can be read anew
-        raw = [data_set.raw(span) for data_set, span in zip(data_sets, (one, two), strict=True)]
+        raw = [
+            data_set.read_raw(span) for data_set, span in zip(data_sets, (one, two), strict=True)
+        ]
         if raw[0] == raw[1] or not one.tag & 0xFFFF:
             return None
         return Difference("", "value", f"{len(raw[0])} bytes", f"{len(raw[1])} bytes")
@@ -295,10 +297,12 @@ def _element(data_set: DataSet, span: ElementSpan, context: ReencodingContext) -
     """Return an element in explicit VR little endian; None if it cannot be converted."""
     if span.tag in PIXEL_DATA_TAGS or _large(span):
         return None
-    raw = data_set.raw(span)
+    raw = data_set.read_raw(span)
     try:
         anew = reencode_elements(raw, data_set.find_encoding(span), EXPLICIT_LITTLE, context)
-        return parse_element(anew, data_set.text(tags.SPECIFIC_CHARACTER_SET)) if anew else None
+        return (
+            parse_element(anew, data_set.read_text(tags.SPECIFIC_CHARACTER_SET)) if anew else None
+        )
     except DicodecError:
         return None
 
@@ -327,6 +331,6 @@ def _large_difference(
     )
     if not same:
         return Difference("", "value", *(f"{span.length} bytes" for span in spans))
-    if not same_vr(spans[0].tag, spans[0].vr, spans[1].vr):
+    if not vrs_agree(spans[0].tag, spans[0].vr, spans[1].vr):
         return Difference("", "VR", spans[0].vr, spans[1].vr)
     return None

@@ -70,7 +70,7 @@ def _rescaling(data_set: DataSet) -> Rescaling:
     width = _first_number(data_set, _WINDOW_WIDTH)
     if center is None or width is None or width < 1:
         return Rescaling(slope, intercept)
-    function = data_set.text(_VOI_LUT_FUNCTION)
+    function = data_set.read_text(_VOI_LUT_FUNCTION)
     if function not in {"LINEAR_EXACT", "SIGMOID"}:
         function = "LINEAR"
     return Rescaling(slope, intercept, Window(center, width, function))
@@ -78,7 +78,7 @@ def _rescaling(data_set: DataSet) -> Rescaling:
 
 def _first_number(data_set: DataSet, tag: int) -> float | None:
     try:
-        values = parse_values("DS", data_set.value(tag) or b"", EXPLICIT_LITTLE)
+        values = parse_values("DS", data_set.read_value(tag) or b"", EXPLICIT_LITTLE)
     except DicodecError:
         return None
     return float(values[0]) if values else None

@@ -46,7 +46,7 @@ from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import FileSource, OpenSource
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
-from dicodec.rules.targets import takes, target_syntax
+from dicodec.rules.targets import find_target_syntax, takes
 
 _NO_REFERENCES: Mapping[str, str] = MappingProxyType({})
 
@@ -181,10 +181,10 @@ def _leave_alone(
 
 def _states_one_of(path: str, names: tuple[str, ...]) -> bool:
     """Whether a file's File Meta Information names one of some transfer syntaxes."""
-    acceptable = {target_syntax(name).uid for name in names}
+    acceptable = {find_target_syntax(name).uid for name in names}
     try:
         with OpenSource(path) as source:
-            return read_head(source).text(tags.TRANSFER_SYNTAX_UID) in acceptable
+            return read_head(source).read_text(tags.TRANSFER_SYNTAX_UID) in acceptable
     except DicodecError:  # opening it as a source will report the fault
         return False
 
@@ -489,7 +489,7 @@ def _find_instance_uids(file: DicomFile, edits: tuple[Edit, ...]) -> tuple[str, 
         if isinstance(edit, SetAttribute) and edit.tag == tags.SOP_INSTANCE_UID:
             value = edit.value
             text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-            before, after = file.data_set.text(edit.tag), text.strip("\0 ")
+            before, after = file.data_set.read_text(edit.tag), text.strip("\0 ")
             return (before, after) if before != after else None
     return None
 

@@ -25,7 +25,7 @@ from dicodec.repair.character_sets import find_misdeclared_text
 from dicodec.repair.opening import open_tolerantly
 from dicodec.repair.standard_form import make_standard
 from dicodec.rules.color_space import decide_color_space
-from dicodec.rules.stream_contradictions import stream_contradictions
+from dicodec.rules.stream_contradictions import find_contradictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,9 @@ def _inspect(file: DicomFile, name: str | None) -> Inspection:
         transfer_syntax=file.syntax.name,
         transfer_syntax_title=file.syntax.title,
         stated_transfer_syntax=file.stated_syntax,
-        sop_class_uid=file.data_set.text(tags.SOP_CLASS_UID),
-        sop_instance_uid=file.data_set.text(tags.SOP_INSTANCE_UID),
-        modality=file.data_set.text(tags.MODALITY),
+        sop_class_uid=file.data_set.read_text(tags.SOP_CLASS_UID),
+        sop_instance_uid=file.data_set.read_text(tags.SOP_INSTANCE_UID),
+        modality=file.data_set.read_text(tags.MODALITY),
         elements=len(file.data_set.elements),
     )
     _add_oddities(found, file)
@@ -211,7 +211,7 @@ def _add_pixels(found: Inspection, file: DicomFile) -> FrameSurvey | None:
         return None
     found.problems += [
         f"{one.reason}: {one.reading}" if one.reading else one.reason
-        for one in stream_contradictions(found.image, found.stream)
+        for one in find_contradictions(found.image, found.stream)
     ]
     color = decide_color_space(found.image, found.stream)
     if color.reason:

@@ -17,7 +17,7 @@ from dicodec.part10.encoding import (
     DataSetEncoding,
     format_tag,
 )
-from dicodec.part10.other_kinds import stated_number, stated_text
+from dicodec.part10.other_kinds import read_stated_number, read_stated_text
 from dicodec.part10.source import ByteSource
 from dicodec.part10.values import NUMBER_CODES
 
@@ -51,7 +51,7 @@ class DataSet:
         """Return the span of an element, or None if it is absent."""
         return self._by_tag.get(tag)
 
-    def raw(self, span: ElementSpan) -> bytes:
+    def read_raw(self, span: ElementSpan) -> bytes:
         """Return all bytes of an element, header and delimiter included.
 
         Raises:
@@ -59,12 +59,12 @@ class DataSet:
         """
         return self._read(span.start, span.end - span.start, span.tag)
 
-    def value(self, tag: int) -> bytes | None:
+    def read_value(self, tag: int) -> bytes | None:
         """Return the bytes of an element's value, or None if it is absent."""
         span = self._by_tag.get(tag)
         return None if span is None else self._read(span.value, span.length, tag)
 
-    def text(self, tag: int) -> str:
+    def read_text(self, tag: int) -> str:
         """Return a value without padding, "" if absent; bytes above ASCII come as Latin-1.
 
         So they do not change if the text, or more text around it, is written again. Numbers that
@@ -75,10 +75,10 @@ class DataSet:
             return ""
         value = self._read(span.value, span.length, tag)
         if span.vr in NUMBER_CODES:
-            return stated_text(span.vr, value, self.encoding)
+            return read_stated_text(span.vr, value, self.encoding)
         return value.strip(b"\0 ").decode("latin-1")
 
-    def number(self, tag: int) -> int | None:
+    def read_number(self, tag: int) -> int | None:
         """Return the first value of an element as a whole number; None if it is not one.
 
         It is read by the VR that is stated, by US if none is; None also if it is absent or empty.
@@ -89,14 +89,14 @@ class DataSet:
         code = _NUMBER_FORMATS.get(span.vr)
         if code is None or span.length < 2:
             value = self._read(span.value, min(span.length, _LONGEST_NUMBER), tag)
-            return stated_number(span.vr, value, self.encoding)
+            return read_stated_number(span.vr, value, self.encoding)
         value = self._read(span.value, struct.calcsize(code), tag)
         if len(value) < struct.calcsize(code):
             return None
         number: int = struct.unpack(self.encoding.order + code, value)[0]
         return number
 
-    def encoding_of_value(self, span: ElementSpan) -> DataSetEncoding:
+    def choose_value_encoding(self, span: ElementSpan) -> DataSetEncoding:
         """Return the encoding of a value; that of UN is little endian everywhere (PS3.5 6.2.2)."""
         return IMPLICIT_LITTLE if span.vr == "UN" else self.find_encoding(span)
 
@@ -105,7 +105,7 @@ class DataSet:
         span = self._by_tag.get(tag)
         return span is not None and span.length > 0
 
-    def items(self, tag: int) -> Iterator[DataSet]:
+    def read_items(self, tag: int) -> Iterator[DataSet]:
         """Yield the items of a sequence in order; none if it is absent or empty.
 
         A sequence whose VR is UN is in Implicit VR Little Endian (PS3.5 6.2.2), unless its elements
@@ -123,8 +123,8 @@ class DataSet:
         encoding = self.find_encoding_of_items(span)
         walker = Walker(self.source, self.limits)  # one window over all items
         end = span.end if span.undefined else span.value + span.length
-        for item in walker.items(span.value, end, encoding, undefined=span.undefined):
-            elements = walker.elements(item.value, item.value + item.length, encoding, depth=1)
+        for item in walker.walk_items(span.value, end, encoding, undefined=span.undefined):
+            elements = walker.walk_elements(item.value, item.value + item.length, encoding, depth=1)
             yield DataSet(self.source, encoding, list(elements), self.limits)
 
     def find_encoding(self, span: ElementSpan) -> DataSetEncoding:

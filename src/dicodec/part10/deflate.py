@@ -41,7 +41,7 @@ def inflate_data_set(
         TruncatedFileError: the stream has no end.
         LimitExceededError: the data set inflates to more bytes than the limit.
     """
-    inflater = zlib.decompressobj(_window_bits(source.read(start, 2)))
+    inflater = zlib.decompressobj(_read_window_bits(source.read(start, 2)))
     spool = _Spool(limits.inflated_size)
     end = start
     try:
@@ -103,7 +103,7 @@ class _Spool:
             abandon(self._file)
 
 
-def _window_bits(head: bytes) -> int:
+def _read_window_bits(head: bytes) -> int:
     if head == _GZIP:
         return zlib.MAX_WBITS + 16
     is_zlib = len(head) == 2 and head[0] == 0x78 and (head[0] << 8 | head[1]) % 31 == 0

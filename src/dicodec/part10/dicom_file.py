@@ -80,7 +80,7 @@ class DicomFile:
     oddities: tuple[Oddity, ...]
     corrections: tuple[Edit, ...] = ()
 
-    def number(self, tag: int) -> int | None:
+    def read_number(self, tag: int) -> int | None:
         """Return an attribute's number: the corrected one, if there is one, else the stated one.
 
         None if it has none.
@@ -92,7 +92,7 @@ class DicomFile:
                 and not isinstance(edit.value, str)
             ):
                 return int(edit.value[0])
-        return self.data_set.number(tag)
+        return self.data_set.read_number(tag)
 
     def locate_frame(self, frame: int, within: int = 0) -> int | None:
         """Return the byte offset in the file of a byte of a frame.
@@ -209,7 +209,7 @@ class _Opening:
         self._repairs = repairs
         self._head = read_head(given, limits)
         self._oddities = list(self._head.oddities)
-        self._stated = self._head.text(tags.TRANSFER_SYNTAX_UID)
+        self._stated = self._head.read_text(tags.TRANSFER_SYNTAX_UID)
         self._syntax = find_by_uid(self._stated)
         if self._syntax is None and self._stated:
             self._strip_uid()
@@ -341,7 +341,7 @@ def _walk_plainly(
     walker = Walker(source, limits)
     elements: list[ElementSpan] = []
     try:
-        elements.extend(walker.elements(start, source.size, encoding))
+        elements.extend(walker.walk_elements(start, source.size, encoding))
     except TruncatedFileError as error:
         raise TruncatedFileError(
             f"the file is incomplete: {error.message}",

@@ -134,10 +134,12 @@ def _read_stored(data_set: DataSet) -> _Stored:
     encoding = data_set.find_encoding_of_items(sequence)
     walker = Walker(data_set.source, data_set.limits)
     end = sequence.end if sequence.undefined else sequence.value + sequence.length
-    for item in walker.items(sequence.value, end, encoding, undefined=sequence.undefined):
+    for item in walker.walk_items(sequence.value, end, encoding, undefined=sequence.undefined):
         offsets += [
             _read_offset(data_set, span, encoding, len(starts))
-            for span in walker.elements(item.value, item.value + item.length, encoding, depth=1)
+            for span in walker.walk_elements(
+                item.value, item.value + item.length, encoding, depth=1
+            )
             if span.tag in RECORD_OFFSETS and span.length
         ]
         starts.append(item.start)

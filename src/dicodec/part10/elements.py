@@ -118,7 +118,7 @@ class Walker:
         self.fragment_starts = array("Q")
         self.fragment_lengths = array("Q")
 
-    def elements(
+    def walk_elements(
         self, start: int, end: int, encoding: DataSetEncoding, *, depth: int = 0
     ) -> Iterator[ElementSpan]:
         """Yield the elements from `start` until `end` or until an Item Delimitation Item.
@@ -146,7 +146,7 @@ class Walker:
                 index = self._fill(position)
                 window = self._window
             if end - position < 8 or len(window) - index < 8:
-                if depth == 0 and self._only_zeros(position, end):
+                if depth == 0 and self._is_only_zeros(position, end):
                     return
                 raise TruncatedFileError("the data set ends inside an element", offset=position)
             if explicit:
@@ -166,7 +166,7 @@ class Walker:
                 position += 8
                 continue
             if not tag and window[index : index + 8] == _ZEROS:
-                if depth == 0 and self._only_zeros(position, end):
+                if depth == 0 and self._is_only_zeros(position, end):
                     return
                 raise MalformedFileError("expected an element, found zeros", offset=position)
             vr = ""
@@ -182,7 +182,7 @@ class Walker:
                     value += 4
                 elif not vr:
                     (length,) = structs.length.unpack_from(window, index + 4)
-                    self._implicit_island(tag, length, value, end, position)
+                    self._note_implicit_island(tag, length, value, end, position)
             if length == UNDEFINED_LENGTH:
                 # PS3.5 6.2.2 note 4: UN of undefined length holds implicit VR little endian.
                 inner = encoding if vr not in {"UN", ""} else IMPLICIT_LITTLE
@@ -213,7 +213,7 @@ class Walker:
             yield span
             position = span.end
 
-    def items(
+    def walk_items(
         self,
         start: int,
         end: int,
@@ -261,7 +261,7 @@ class Walker:
     def _find_element_end(self, start: int, end: int, encoding: DataSetEncoding, depth: int) -> int:
         """Return the offset of the Item Delimitation Item of an item of undefined length."""
         position = start
-        for span in self.elements(start, end, encoding, depth=depth + 1):
+        for span in self.walk_elements(start, end, encoding, depth=depth + 1):
             position = span.end
         tag, _ = self._read_item_header(position, encoding)
         if tag != ITEM_DELIMITER:
@@ -280,21 +280,21 @@ class Walker:
                 offset=value,
                 attribute=format_tag(tag),
             )
-        if vr == "UN" and self._explicit_inside(value):
+        if vr == "UN" and self._is_explicit_inside(value):
             self._note(
                 OddityId.EXPLICIT_IN_UN, f"{format_tag(tag)} is UN and holds explicit VRs", value
             )
             encoding = EXPLICIT_LITTLE
         # That the items of a known sequence hold elements need not be proved.
         doubtful = tag != tags.PIXEL_DATA and (vr == "UN" or (vr == "" and find_vr(tag) != "SQ"))
-        for item in self.items(value, end, encoding, depth=depth, undefined=True):
+        for item in self.walk_items(value, end, encoding, depth=depth, undefined=True):
             if doubtful and not item.undefined:
                 self._check_elements(item, encoding, depth)
         return self.items_end, self.items_end + 8
 
     def _check_elements(self, item: ItemSpan, encoding: DataSetEncoding, depth: int) -> None:
         """Raise an error if an item holds something else than elements, such as a fragment."""
-        for _ in self.elements(item.value, item.end, encoding, depth=depth + 1):
+        for _ in self.walk_elements(item.value, item.end, encoding, depth=depth + 1):
             pass
 
     def _find_fragments_end(
@@ -347,7 +347,7 @@ class Walker:
             self._note(OddityId.SHORT_FRAGMENT, text, position)
         return True
 
-    def _explicit_inside(self, value: int) -> bool:
+    def _is_explicit_inside(self, value: int) -> bool:
         """Whether the first element of the first item states a VR."""
         return items_state_vrs(self._source.read(value, 16))
 
@@ -377,7 +377,7 @@ class Walker:
             raise MalformedFileError(f"{format_tag(tag)} outside of a sequence", offset=position)
         self._note(OddityId.STRAY_DELIMITER, "a delimiter outside of a sequence", position)
 
-    def _only_zeros(self, position: int, end: int) -> bool:
+    def _is_only_zeros(self, position: int, end: int) -> bool:
         """Whether nothing but zeros follows, as in files that fill the blocks of a medium."""
         chunks = read_chunks(self._source, position, end)
         if any(chunk.count(0) < len(chunk) for chunk in chunks):
@@ -385,7 +385,9 @@ class Walker:
         self._note(OddityId.TRAILING_ZEROS, "zero bytes after the last element", position)
         return True
 
-    def _implicit_island(self, tag: int, length: int, value: int, end: int, position: int) -> None:
+    def _note_implicit_island(
+        self, tag: int, length: int, value: int, end: int, position: int
+    ) -> None:
         if length != UNDEFINED_LENGTH and value + length > end:
             raise MalformedFileError(
                 f"element {format_tag(tag)} has no value representation", offset=position
@@ -437,7 +439,7 @@ def walk_elements(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[ElementSpan]:
     """Yield the elements of one level; see Walker.elements."""
-    return Walker(source, limits).elements(start, end, encoding, depth=depth)
+    return Walker(source, limits).walk_elements(start, end, encoding, depth=depth)
 
 
 def walk_items(
@@ -450,6 +452,6 @@ def walk_items(
 ) -> Iterator[ItemSpan]:
     """Yield the items of the sequence at `span`; see Walker.items."""
     end = span.end if span.undefined else span.value + span.length
-    return Walker(source, limits).items(
+    return Walker(source, limits).walk_items(
         span.value, end, encoding, depth=depth, undefined=span.undefined
     )

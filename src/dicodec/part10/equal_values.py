@@ -28,7 +28,7 @@ from dicodec.part10.encoding import (
     encode_tag,
     format_tag,
 )
-from dicodec.part10.other_kinds import converted_value, is_of_another_kind
+from dicodec.part10.other_kinds import convert_value, is_of_another_kind
 from dicodec.part10.source import ByteSource, BytesSource
 from dicodec.part10.values import NUMBER_CODES, parse_values
 from dicodec.part10.vr import VALUE_REPRESENTATIONS, states_vr
@@ -103,25 +103,25 @@ def find_difference(one: Element, two: Element) -> Difference | None:
     if "SQ" in {one.span.vr, two.span.vr} or one.span.undefined or two.span.undefined:
         return _compare_sequences(one, two)
     vr = one.span.vr if one.span.vr not in _UNKNOWN else two.span.vr
-    if is_of_another_kind(one.span.vr, two.span.vr) and _same_numbers(one, two):
+    if is_of_another_kind(one.span.vr, two.span.vr) and _numbers_agree(one, two):
         return Difference("", "VR", one.span.vr, two.span.vr)
-    if not _same_value(vr, one, two):
+    if not _values_agree(vr, one, two):
         if vr in _UNKNOWN and one.value[:4] == two.value[:4] == _ITEM_TAG:
             return _compare_sequences(one, two)
         return Difference("", "value", *_show_apart(one, two, vr))
-    if not same_vr(one.span.tag, one.span.vr, two.span.vr):
+    if not vrs_agree(one.span.tag, one.span.vr, two.span.vr):
         return Difference("", "VR", one.span.vr, two.span.vr)
     return None
 
 
-def same_vr(tag: int, one: str, two: str) -> bool:
+def vrs_agree(tag: int, one: str, two: str) -> bool:
     """Return whether two VRs agree, or one is not stated, or the dictionary leaves the choice."""
     if one == two or one in _UNKNOWN or two in _UNKNOWN:
         return True
     return {one, two} <= set((find_vr(tag) or "").split(" or "))
 
 
-def same_bytes(vr: str, one: bytes, two: bytes) -> bool:
+def bytes_agree(vr: str, one: bytes, two: bytes) -> bool:
     """Return whether two values are equal except for padding at their end."""
     if one == two:
         return True
@@ -132,12 +132,12 @@ def same_bytes(vr: str, one: bytes, two: bytes) -> bool:
     return longer in {shorter + b"\0", shorter + b" "} and len(longer) % 2 == 0
 
 
-def _same_value(vr: str, one: Element, two: Element) -> bool:
+def _values_agree(vr: str, one: Element, two: Element) -> bool:
     first, second = one.value, two.value
     row = VALUE_REPRESENTATIONS.get(vr)
     plain = first.isascii() and second.isascii() and b"\x1b" not in first + second
     if one.character_set == two.character_set or row is None or not row.in_character_set or plain:
-        return same_bytes(vr, first, second)
+        return bytes_agree(vr, first, second)
     texts = (
         decode_text(raw, side.character_set, vr).rstrip(" \0")
         for raw, side in ((first, one), (second, two))
@@ -145,13 +145,13 @@ def _same_value(vr: str, one: Element, two: Element) -> bool:
     return next(texts) == next(texts)
 
 
-def _same_numbers(one: Element, two: Element) -> bool:
+def _numbers_agree(one: Element, two: Element) -> bool:
     """Whether the values of two VRs are the same once either is converted to the other's."""
     for first, second in ((one, two), (two, one)):
         vrs = first.span.vr, second.span.vr
         with suppress(MalformedFileError):
-            made = converted_value(first.value, *vrs, EXPLICIT_LITTLE, EXPLICIT_LITTLE)
-            if same_bytes(second.span.vr, made, second.value):
+            made = convert_value(first.value, *vrs, EXPLICIT_LITTLE, EXPLICIT_LITTLE)
+            if bytes_agree(second.span.vr, made, second.value):
                 return True
     return False
 
@@ -159,7 +159,7 @@ def _same_numbers(one: Element, two: Element) -> bool:
 def _compare_sequences(one: Element, two: Element) -> Difference | None:
     items, others = find_items(one), find_items(two)
     if items is None or others is None:
-        if same_bytes("", one.value, two.value):
+        if bytes_agree("", one.value, two.value):
             return None
         return Difference("", "value", show(one, one.span.vr), show(two, two.span.vr))
     if len(items) != len(others):
@@ -195,14 +195,14 @@ def find_items(element: Element) -> list[ItemSpan] | None:
     if element.span.vr not in {"SQ", *_UNKNOWN}:
         return None
     span = element.span
-    items = _walked_items(element, span)
+    items = _walk_items(element, span)
     if items is None and element.source.read(span.end - 8, 8) == _DELIMITER:
         # Some writers put a delimiter behind the items of a defined length, too.
-        return _walked_items(element, span._replace(undefined=True))
+        return _walk_items(element, span._replace(undefined=True))
     return items
 
 
-def _walked_items(element: Element, span: ElementSpan) -> list[ItemSpan] | None:
+def _walk_items(element: Element, span: ElementSpan) -> list[ItemSpan] | None:
     encoding = _find_inner_encoding(element)
     try:
         return list(walk_items(element.source, span, encoding, depth=element.depth))

@@ -57,7 +57,7 @@ class FileHead:
     data_set_start: int
     oddities: tuple[Oddity, ...]
 
-    def text(self, tag: int) -> str:
+    def read_text(self, tag: int) -> str:
         """Return a UID or text value without padding, "" if it is absent."""
         for element in self.elements:
             if element.tag == tag:
@@ -117,7 +117,7 @@ def _find_start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: l
 def _begins_surely(source: ByteSource, start: int, encoding: DataSetEncoding) -> bool:
     """Return whether elements with rising tags follow each other from an offset on."""
     previous = 0
-    spans = Walker(source).elements(start, source.size, encoding)
+    spans = Walker(source).walk_elements(start, source.size, encoding)
     try:
         for _ in range(_SURE_ELEMENTS):
             span = next(spans, None)
@@ -183,7 +183,7 @@ def _walk_group_2(source: ByteSource, start: int, encoding: DataSetEncoding) -> 
     group = b"\x02\x00" if encoding.little_endian else b"\x00\x02"
     while source.read(position, 2) == group:
         try:
-            span = next(walker.elements(position, source.size, encoding))
+            span = next(walker.walk_elements(position, source.size, encoding))
         except MalformedFileError:
             break
         except TruncatedFileError as error:

@@ -54,11 +54,11 @@ class EncapsulatedFrames:
         """Return the indices of a frame's fragments."""
         return range(self.first_fragments[frame], self.first_fragments[frame + 1])
 
-    def frame_length(self, frame: int) -> int:
+    def measure_frame(self, frame: int) -> int:
         """Return the bytes of a frame, all fragments together, padding included."""
         return sum(self.lengths[index] for index in self.find_fragments(frame))
 
-    def total_length(self) -> int:
+    def measure_all(self) -> int:
         """Return the bytes of all fragments that belong to frames."""
         last = self.first_fragments[-1]
         return sum(self.lengths[:last])

@@ -194,8 +194,8 @@ def find_frames(
                 offset=span.start,
             )
     elif syntax.storage is not Storage.VIDEO and image is not None:
-        table = data_set.value(tags.EXTENDED_OFFSET_TABLE)
-        lengths = data_set.value(tags.EXTENDED_OFFSET_TABLE_LENGTHS)
+        table = data_set.read_value(tags.EXTENDED_OFFSET_TABLE)
+        lengths = data_set.read_value(tags.EXTENDED_OFFSET_TABLE_LENGTHS)
         frames = assign_fragments(
             data_set.source,
             walked.fragment_starts,
@@ -204,15 +204,15 @@ def find_frames(
             syntax.fragments_per_frame,
             (table, lengths) if table and lengths is not None else None,
         )
-        stray = _stray_tables(data_set, frames, filled_table=walked.fragment_lengths[0] > 0)
+        stray = _find_stray_tables(data_set, frames, filled_table=walked.fragment_lengths[0] > 0)
         frames = replace(frames, oddities=(*frames.oddities, *stray))
         oddities += frames.oddities
     if not syntax.encapsulated:
-        oddities += _stray_tables(data_set, None, filled_table=False)
+        oddities += _find_stray_tables(data_set, None, filled_table=False)
     return Frames(data_set.source, syntax, span, image, fault, frames, walked.missing)
 
 
-def _stray_tables(
+def _find_stray_tables(
     data_set: DataSet, frames: EncapsulatedFrames | None, *, filled_table: bool
 ) -> list[Oddity]:
     """Return the attributes of encapsulated Pixel Data that do not belong to it (PS3.3 C.7.6.3).
@@ -244,7 +244,7 @@ def _stray_tables(
     if frames is None:
         text = "there is a length of encapsulated Pixel Data, which is native"
         return [*found, Oddity(OddityId.WRONG_TOTAL_LENGTH, text, total.start)]
-    value = data_set.value(tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH) or b""
+    value = data_set.read_value(tags.ENCAPSULATED_PIXEL_DATA_TOTAL_LENGTH) or b""
     stated = int.from_bytes(value, "little" if data_set.encoding.little_endian else "big")
     held = sum(frames.lengths)
     if not held - len(frames.lengths) <= stated <= held:  # a pad byte of each may be left out

@@ -40,19 +40,21 @@ class _CorrectedDataSet:
         self._known = known
         self.find = data_set.find
 
-    def number(self, tag: int) -> int | None:
+    def read_number(self, tag: int) -> int | None:
         known = self._known.get(tag)
-        return known if isinstance(known, int) else self._data_set.number(tag)
+        return known if isinstance(known, int) else self._data_set.read_number(tag)
 
-    def text(self, tag: int) -> str:
+    def read_text(self, tag: int) -> str:
         known = self._known.get(tag)
-        return self._data_set.text(tag) if known is None else str(known)
+        return self._data_set.read_text(tag) if known is None else str(known)
 
 
 def read_stated_attributes(data_set: DataSet) -> dict[int, int | str | None]:
     """Return the stated attributes of samples, by tag; None or "" if the data set lacks one."""
-    said: dict[int, int | str | None] = {tag: data_set.number(tag) for tag in _SAMPLE_NUMBERS}
-    return said | {tags.PHOTOMETRIC_INTERPRETATION: data_set.text(tags.PHOTOMETRIC_INTERPRETATION)}
+    said: dict[int, int | str | None] = {tag: data_set.read_number(tag) for tag in _SAMPLE_NUMBERS}
+    return said | {
+        tags.PHOTOMETRIC_INTERPRETATION: data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION)
+    }
 
 
 def find_missing_attributes(data_set: DataSet) -> frozenset[int]:
@@ -87,7 +89,7 @@ def parse_image_description(
 def _describe(
     data_set: DataSet | _CorrectedDataSet, pixel_data_tag: int, oddities: list[Oddity]
 ) -> ImagePixelDescription:
-    numbers = {keyword: data_set.number(tag) for keyword, tag in _REQUIRED}
+    numbers = {keyword: data_set.read_number(tag) for keyword, tag in _REQUIRED}
     if pixel_data_tag in _FLOATING:
         numbers["BitsAllocated"] = numbers["BitsAllocated"] or _FLOATING[pixel_data_tag]
     for keyword, value in numbers.items():
@@ -140,7 +142,7 @@ def _describe(
         planar_configuration=_read_planar_configuration(data_set, samples, oddities),
         number_of_frames=_read_number_of_frames(data_set, oddities),
         floating=pixel_data_tag in _FLOATING,
-        lossy=data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
+        lossy=data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
         overlay_bits=_find_overlay_bits(
             data_set, samples, bits_allocated, bits_stored, high_bit, oddities
         ),
@@ -158,7 +160,7 @@ def _find_overlay_bits(
     if samples != 1 or stored == allocated:
         return 0
     found = 0
-    for group, position in find_embedded_overlays(data_set.number, data_set.find):
+    for group, position in find_embedded_overlays(data_set.read_number, data_set.find):
         if is_within_samples(position, stored, high_bit):
             text = f"the overlay ({group:04X},xxxx) should lie in bit {position}, a sample's own"
             oddities.append(Oddity(OddityId.OVERLAY_IN_SAMPLES, text))
@@ -174,7 +176,7 @@ def _read_or_assume(
     assumed: int,
     oddities: list[Oddity],
 ) -> int:
-    value = data_set.number(tag)
+    value = data_set.read_number(tag)
     if value is not None:
         return value
     if tag not in _ABSENT_FOR_FLOATING or data_set.find(tags.PIXEL_DATA):
@@ -191,7 +193,7 @@ _ABSENT_FOR_FLOATING = frozenset({tags.BITS_STORED, tags.HIGH_BIT, tags.PIXEL_RE
 def _read_photometric_interpretation(
     data_set: DataSet | _CorrectedDataSet, samples: int, oddities: list[Oddity]
 ) -> str:
-    stated = data_set.text(tags.PHOTOMETRIC_INTERPRETATION)
+    stated = data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION)
     if stated:
         meant = _SPELLINGS.get(_simplify(stated), stated)
         if meant != stated:
@@ -222,7 +224,7 @@ _SPELLINGS = {_simplify(value): value for value in PHOTOMETRIC_INTERPRETATIONS}
 def _read_planar_configuration(
     data_set: DataSet | _CorrectedDataSet, samples: int, oddities: list[Oddity]
 ) -> int:
-    value = data_set.number(tags.PLANAR_CONFIGURATION)
+    value = data_set.read_number(tags.PLANAR_CONFIGURATION)
     if samples == 1:
         return 0
     if value not in {0, 1}:
@@ -234,7 +236,7 @@ def _read_planar_configuration(
 
 
 def _read_number_of_frames(data_set: DataSet | _CorrectedDataSet, oddities: list[Oddity]) -> int:
-    stated = data_set.text(tags.NUMBER_OF_FRAMES)
+    stated = data_set.read_text(tags.NUMBER_OF_FRAMES)
     if not stated:
         return 1
     try:

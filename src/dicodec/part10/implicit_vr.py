@@ -16,7 +16,7 @@ from dicodec.model.records import dataclass, field
 from dicodec.part10.dictionary import find_private_vr, find_vr
 from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding, encode_tag
-from dicodec.part10.other_kinds import stated_number
+from dicodec.part10.other_kinds import read_stated_number
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 
@@ -58,7 +58,7 @@ class ReencodingContext:
     limits: Limits = DEFAULT_LIMITS
     oddities: list[Oddity] = field(default_factory=list)
 
-    def number(self, tag: int) -> int | None:
+    def read_number(self, tag: int) -> int | None:
         """Return the top level's number, known for Pixel Representation only."""
         return int(self.signed) if tag == tags.PIXEL_REPRESENTATION else None
 
@@ -68,7 +68,7 @@ class Level(Protocol):
 
     creators: dict[int, str]
 
-    def number(self, tag: int) -> int | None:
+    def read_number(self, tag: int) -> int | None:
         """Return the value of an US element of this level or else of a level around it."""
         ...
 
@@ -82,7 +82,7 @@ class Occurrences:
         self._limits = limits
         self._next: dict[int, int] = {}
 
-    def number(self, tag: int, start: int, end: int) -> int | None:
+    def read_number(self, tag: int, start: int, end: int) -> int | None:
         """Return the value of an US element of the level at `start`, None if it has none."""
         place = self._next.get(tag, -1)
         if place < start:
@@ -91,10 +91,10 @@ class Occurrences:
         if place >= end:
             return None
         walker = Walker(BytesSource(self._buffer), self._limits)
-        for span in walker.elements(start, end, self._encoding, depth=1):
+        for span in walker.walk_elements(start, end, self._encoding, depth=1):
             if span.tag == tag and span.length:
                 value = self._buffer[span.value : span.value + span.length]
-                return stated_number(span.vr, value, self._encoding)
+                return read_stated_number(span.vr, value, self._encoding)
         return None
 
 
@@ -117,11 +117,11 @@ class ItemLevel:
         self._parent = parent
         self._numbers: dict[int, int | None] = {}
 
-    def number(self, tag: int) -> int | None:
+    def read_number(self, tag: int) -> int | None:
         """Return the value of an US element of this item or else of a level around it."""
         if tag not in self._numbers:
-            own = self._occurrences.number(tag, self._start, self._end)
-            self._numbers[tag] = self._parent.number(tag) if own is None else own
+            own = self._occurrences.read_number(tag, self._start, self._end)
+            self._numbers[tag] = self._parent.read_number(tag) if own is None else own
         return self._numbers[tag]
 
 
@@ -155,9 +155,9 @@ def find_header_by_level(tag: int, value: bytes, level: Level) -> VrHeader:
     else:
         vr = find_vr(tag)
     if vr == "US or SS":
-        vr = "SS" if level.number(tags.PIXEL_REPRESENTATION) == 1 else "US"
+        vr = "SS" if level.read_number(tags.PIXEL_REPRESENTATION) == 1 else "US"
     elif vr == "OB or OW" and tag >> 16 == _WAVEFORM_GROUP:
-        vr = "OB" if level.number(tags.WAVEFORM_BITS_ALLOCATED) == 8 else "OW"
+        vr = "OB" if level.read_number(tags.WAVEFORM_BITS_ALLOCATED) == 8 else "OW"
     elif vr in _WORDS:
         vr = _WORDS[vr]
     return HEADERS[vr.encode()] if vr else UN

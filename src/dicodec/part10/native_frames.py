@@ -31,7 +31,7 @@ class NativeFrames:
     @property
     def expected_length(self) -> int:
         """Bytes that all frames take: whole words if swapped, else without the pad byte."""
-        return self._stored_length(self.image.native_size)
+        return self._compute_stored_length(self.image.native_size)
 
     @property
     def whole(self) -> int:
@@ -48,7 +48,7 @@ class NativeFrames:
         bits = self.image.native_frame_bits
         start = frame * bits // 8
         end = ((frame + 1) * bits + 7) // 8
-        stored_end = self._stored_length(end)
+        stored_end = self._compute_stored_length(end)
         if stored_end > self.span.length:
             raise TruncatedFrameError(
                 f"Pixel Data ends after {self.span.length} bytes, but the frame needs {stored_end}",
@@ -83,12 +83,12 @@ class NativeFrames:
             data = source.read(self.span.value + first, end - first)
         else:
             words = source.read(
-                self.span.value + (first & ~1), self._stored_length(end) - (first & ~1)
+                self.span.value + (first & ~1), self._compute_stored_length(end) - (first & ~1)
             )
             data = swap_bytes(words, 2)[first % 2 : first % 2 + end - first]
         return shift_bits(data, start % 8, bits), bits
 
-    def _stored_length(self, length: int) -> int:
+    def _compute_stored_length(self, length: int) -> int:
         """Return the bytes of the value that the first `length` bytes of frames take.
 
         The last byte of an odd number is the second one of its word if words are swapped; the

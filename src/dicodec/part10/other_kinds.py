@@ -36,18 +36,18 @@ def is_of_another_kind(stated: str, known: str) -> bool:
         stated: a VR that there is.
         known: the same.
     """
-    one, two = _kind(stated), _kind(known)
+    one, two = _find_kind(stated), _find_kind(known)
     return bool(one and two) and one != two
 
 
-def _kind(vr: str) -> str:
+def _find_kind(vr: str) -> str:
     if vr in NUMBER_CODES:
         return vr if vr in _FLOATS else f"whole numbers of {VALUE_REPRESENTATIONS[vr].swap_unit}"
     row = VALUE_REPRESENTATIONS.get(vr)
     return "text" if row is not None and row.text else ""
 
 
-def stated_number(vr: str, raw: bytes, encoding: DataSetEncoding) -> int | None:
+def read_stated_number(vr: str, raw: bytes, encoding: DataSetEncoding) -> int | None:
     """Return the first value of an element as a whole number; None if it is not one.
 
     Args:
@@ -57,16 +57,16 @@ def stated_number(vr: str, raw: bytes, encoding: DataSetEncoding) -> int | None:
     """
     if vr == "UN":
         encoding = IMPLICIT_LITTLE
-    if not _kind(vr):
+    if not _find_kind(vr):
         return struct.unpack_from(encoding.order + "H", raw)[0] if len(raw) >= 2 else None
     try:
-        first = _numbers(vr, raw, encoding)[0]
+        first = _read_numbers(vr, raw, encoding)[0]
     except (MalformedFileError, IndexError):
         return None
     return int(first) if math.isfinite(first) and first == int(first) else None
 
 
-def stated_text(vr: str, raw: bytes, encoding: DataSetEncoding) -> str:
+def read_stated_text(vr: str, raw: bytes, encoding: DataSetEncoding) -> str:
     """Return a value as text: bytes above ASCII as Latin-1, binary numbers as they are written.
 
     Args:
@@ -76,13 +76,13 @@ def stated_text(vr: str, raw: bytes, encoding: DataSetEncoding) -> str:
     """
     if vr in NUMBER_CODES:
         try:
-            return "\\".join(_decimals(vr, _numbers(vr, raw, encoding)))
+            return "\\".join(_format_decimals(vr, _read_numbers(vr, raw, encoding)))
         except MalformedFileError:
             pass
     return raw.strip(b"\0 ").decode("latin-1")
 
 
-def converted_value(
+def convert_value(
     raw: bytes, stated: str, known: str, source: DataSetEncoding, target: DataSetEncoding
 ) -> bytes:
     """Return a value of one VR as a value of another, padded.
@@ -99,11 +99,11 @@ def converted_value(
     """
     if len(raw) > _MOST_VALUES:
         raise MalformedFileError(f"{len(raw)} bytes of VR {stated} are too many for VR {known}")
-    numbers = _numbers(stated, raw, source)
+    numbers = _read_numbers(stated, raw, source)
     if known not in NUMBER_CODES:
         return _as_text(stated, known, numbers)
     if known not in _FLOATS:
-        numbers = tuple(map(_whole, numbers))
+        numbers = tuple(map(_require_whole, numbers))
     try:
         return struct.pack(f"{target.order}{len(numbers)}{NUMBER_CODES[known]}", *numbers)
     except (struct.error, OverflowError) as cause:
@@ -114,14 +114,14 @@ def _as_text(stated: str, known: str, numbers: tuple[int | float, ...]) -> bytes
     if known not in _TEXTS_OF_NUMBERS:
         raise MalformedFileError(f"VR {known} cannot hold numbers")
     if known == "IS":
-        numbers = tuple(map(_whole, numbers))
+        numbers = tuple(map(_require_whole, numbers))
         if any(number not in _INTEGER_STRINGS for number in numbers):
             raise MalformedFileError(f"VR IS cannot hold {numbers}")
-    text = "\\".join(_decimals(stated, numbers)).encode("ascii")
+    text = "\\".join(_format_decimals(stated, numbers)).encode("ascii")
     return text + b" " * (len(text) % 2)
 
 
-def _numbers(vr: str, raw: bytes, encoding: DataSetEncoding) -> tuple[int | float, ...]:
+def _read_numbers(vr: str, raw: bytes, encoding: DataSetEncoding) -> tuple[int | float, ...]:
     """Return the values of a VR as numbers.
 
     Raises:
@@ -138,22 +138,22 @@ def _numbers(vr: str, raw: bytes, encoding: DataSetEncoding) -> tuple[int | floa
     return tuple(int(text) if text.lstrip("+-").isdigit() else float(text) for text in bare)
 
 
-def _whole(number: float) -> int:
+def _require_whole(number: float) -> int:
     if not math.isfinite(number) or number != int(number):
         raise MalformedFileError(f"{number} is not a whole number")
     return int(number)
 
 
-def _decimals(vr: str, numbers: Iterable[int | float]) -> list[str]:
+def _format_decimals(vr: str, numbers: Iterable[int | float]) -> list[str]:
     """Return numbers as DS has them: the nearest to each that 16 characters can write.
 
     Raises:
         MalformedFileError: a number is infinite, or not one.
     """
-    return [str(one) if isinstance(one, int) else _decimal(vr, one) for one in numbers]
+    return [str(one) if isinstance(one, int) else _format_decimal(vr, one) for one in numbers]
 
 
-def _decimal(vr: str, number: float) -> str:
+def _format_decimal(vr: str, number: float) -> str:
     if not math.isfinite(number):
         raise MalformedFileError(f"{number} cannot be written as text")
     if number == int(number) and abs(number) < 10 ** (_LONGEST_DECIMAL - 1):

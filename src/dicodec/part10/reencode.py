@@ -38,7 +38,7 @@ from dicodec.part10.implicit_vr import (
     find_header_by_level,
     find_header_by_tag,
 )
-from dicodec.part10.other_kinds import converted_value, is_of_another_kind
+from dicodec.part10.other_kinds import convert_value, is_of_another_kind
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import SHORT_FORM_LIMIT
 
@@ -91,7 +91,7 @@ def reencode_elements(
     buffer = bytes(raw)
     parts: list[bytes] = []
     reencoder = _Reencoder(buffer, source, target, context, offset)
-    stopped = reencoder.elements(0, len(buffer), context, parts, 0)
+    stopped = reencoder.append_elements(0, len(buffer), context, parts, 0)
     if stopped != len(buffer):
         raise MalformedFileError("an item's delimiter outside of an item", offset=offset + stopped)
     return b"".join(parts)
@@ -147,7 +147,9 @@ class _Reencoder:
         self._read_explicit, self._read_implicit, self._read_length = reading
         self._pack_implicit, self._pack_short, self._pack_long = writing
 
-    def elements(self, position: int, end: int, level: Level, out: list[bytes], depth: int) -> int:
+    def append_elements(
+        self, position: int, end: int, level: Level, out: list[bytes], depth: int
+    ) -> int:
         """Append the elements up to `end` or an Item Delimitation Item; return the offset after."""
         buffer = self._buffer
         read_explicit, read_implicit = self._read_explicit, self._read_implicit
@@ -223,7 +225,7 @@ class _Reencoder:
                     header = UN
                 unit = header.swap_unit
                 if loses_vrs and (known := find_header_by_tag(tag)) is not header:
-                    made = self._in_known_vr(tag, header, known, content, value, level)
+                    made = self._convert_to_known_vr(tag, header, known, content, value, level)
                     if made is not None:
                         content, unit = made, 1
                 if swaps and unit > 1:
@@ -246,7 +248,7 @@ class _Reencoder:
             packed = self._pack_short(tag >> 16, tag & 0xFFFF, header.name, length)
         return packed
 
-    def _in_known_vr(
+    def _convert_to_known_vr(
         self,
         tag: int,
         stated: VrHeader,
@@ -268,7 +270,7 @@ class _Reencoder:
             return None
         text = f"{format_tag(tag)} is stated as {names[0]}, and the dictionary has {names[1]}"
         try:
-            made = converted_value(content, *names, self._source, self._target)
+            made = convert_value(content, *names, self._source, self._target)
         except MalformedFileError as error:
             self._note(OddityId.UNCONVERTED_VALUE, f"{text}: {error.message}", value)
             return None
@@ -362,7 +364,7 @@ class _Reencoder:
         # PS3.5 6.2.2: the content is a sequence in implicit VR little endian, and stays it.
         walker = Walker(BytesSource(self._buffer), self._context.limits)
         try:
-            span = next(walker.elements(position, end, self._source, depth=max(depth, 1)))
+            span = next(walker.walk_elements(position, end, self._source, depth=max(depth, 1)))
         except (MalformedFileError, TruncatedFileError, LimitExceededError) as error:
             error.with_offset(self._offset + (error.offset or 0))
             raise
@@ -413,7 +415,7 @@ class _Reencoder:
                 )
             parts: list[bytes] = []
             item = ItemLevel(occurrences, value, item_end, level)
-            stopped = self.elements(value, item_end, item, parts, depth + 1)
+            stopped = self.append_elements(value, item_end, item, parts, depth + 1)
             delimiter = b""
             if stopped < item_end:
                 delimiter_length = self._read_item_header(stopped, item_end)[1]

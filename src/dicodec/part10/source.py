@@ -289,7 +289,7 @@ def _read_parts(stream: BinaryIO, limit: int = sys.maxsize) -> Iterator[bytes]:
             if not part:
                 return
             if waiting is not None:
-                waiting.progressed()
+                waiting.note_progress()
             yield part
             missing -= len(part)
     except OSError as cause:

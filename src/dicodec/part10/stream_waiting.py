@@ -26,9 +26,9 @@ class StreamWaiting:
     def __init__(self, stream: object, *, writing: bool) -> None:
         self._writing = writing
         self._descriptor = _find_descriptor(stream)
-        self.progressed()
+        self.note_progress()
 
-    def progressed(self) -> None:
+    def note_progress(self) -> None:
         """Restart the count, because the stream gave or took a byte."""
         self._pause = _FIRST_PAUSE
         self._idle = 0.0

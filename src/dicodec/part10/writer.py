@@ -113,7 +113,9 @@ class ElementWriter:
         """
         offsets: dict[int, int] = {}
         written = 0
-        for edit, chunk in self._merge_chunks(self._before, self._edits_between(0, self._boundary)):
+        for edit, chunk in self._merge_chunks(
+            self._before, self._list_edits_between(0, self._boundary)
+        ):
             if edit is not None:
                 offsets[edit.tag] = written
             sink.write(chunk)
@@ -123,7 +125,7 @@ class ElementWriter:
     def write_after_pixel_data(self, sink: Sink) -> None:
         """Write all elements after Pixel Data."""
         for _, chunk in self._merge_chunks(
-            self._after, self._edits_between(self._boundary, _NO_TAG)
+            self._after, self._list_edits_between(self._boundary, _NO_TAG)
         ):
             sink.write(chunk)
 
@@ -131,7 +133,7 @@ class ElementWriter:
     def _boundary(self) -> int:
         return tags.FLOAT_PIXEL_DATA if self._has_pixels else _NO_TAG
 
-    def _edits_between(self, first: int, end: int) -> list[Edit]:
+    def _list_edits_between(self, first: int, end: int) -> list[Edit]:
         return [edit for tag, edit in sorted(self._edits.items()) if first <= tag < end]
 
     def _merge_chunks(
@@ -219,7 +221,7 @@ class ElementWriter:
 
 def make_reencoding_context(data_set: DataSet) -> ReencodingContext:
     """Return the facts of a data set's top level that re-encoding needs."""
-    signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
+    signed = data_set.read_number(tags.PIXEL_REPRESENTATION) == 1
     return ReencodingContext(signed=signed, limits=data_set.limits)
 
 

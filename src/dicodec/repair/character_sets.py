@@ -24,7 +24,7 @@ def find_misdeclared_text(data_set: DataSet) -> list[Oddity]:
 
     Only an illegal byte counts: UTF-8 read as Latin-1 is nonsense, but legal.
     """
-    stated = data_set.text(tags.SPECIFIC_CHARACTER_SET)
+    stated = data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
     first: ElementSpan | None = None
     for span, raw, vr, own in _texts(data_set):
         if vr == _UNKNOWN:
@@ -66,7 +66,7 @@ def judge_character_set(
         left_out: tags of elements that will not be there, or not as they are.
     """
     found = TextUnderCharacterSet()
-    stated = data_set.text(tags.SPECIFIC_CHARACTER_SET)
+    stated = data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
     for span, raw, vr, own in _texts(data_set):
         if span.tag in left_out or own is not None or stated == character_set:
             continue
@@ -107,11 +107,11 @@ def _texts(
         if vr == "SQ":
             for inner in _items(data_set, span):
                 stated = inner.find(tags.SPECIFIC_CHARACTER_SET) is not None
-                inner_set = inner.text(tags.SPECIFIC_CHARACTER_SET) if stated else own
+                inner_set = inner.read_text(tags.SPECIFIC_CHARACTER_SET) if stated else own
                 for _, raw, inner_vr, text_set in _texts(inner, inner_set, depth + 1):
                     yield span, raw, inner_vr, text_set
         elif vr in TEXT or (vr == _UNKNOWN and may_be_text(span)):
-            raw = data_set.value(span.tag) or b""
+            raw = data_set.read_value(span.tag) or b""
             if not raw.isascii() or b"\x1b" in raw:
                 yield span, raw, vr, own
 
@@ -119,7 +119,7 @@ def _texts(
 def _items(data_set: DataSet, span: ElementSpan) -> Iterator[DataSet]:
     """Yield the items of a sequence; none if an element stated as UN is not a sequence."""
     try:
-        yield from data_set.items(span.tag)
+        yield from data_set.read_items(span.tag)
     except (MalformedFileError, TruncatedFileError):
         if span.vr != _UNKNOWN:
             raise
@@ -145,7 +145,7 @@ _CONTROLS_OF_TEXT = frozenset(b"\t\n\f\r\x1b")
 def character_set_of(data_set: DataSet, around: str) -> str:
     """Return the character set of an item; its default is that of the data set around it."""
     span = data_set.find(tags.SPECIFIC_CHARACTER_SET)
-    return around if span is None else data_set.text(tags.SPECIFIC_CHARACTER_SET)
+    return around if span is None else data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
 
 
 def find_vrs(data_set: DataSet) -> Iterator[tuple[ElementSpan, str]]:
@@ -157,7 +157,7 @@ def find_vrs(data_set: DataSet) -> Iterator[tuple[ElementSpan, str]]:
     for span in data_set.elements:
         tag = span.tag
         if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
-            creators[tag] = data_set.text(tag)
+            creators[tag] = data_set.read_text(tag)
         vr: str | None = span.vr
         if tag in PIXEL_DATA_TAGS:
             vr = "OW"

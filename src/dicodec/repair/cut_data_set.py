@@ -22,7 +22,7 @@ def walk_to_the_cut(
     walker = Walker(source, limits)
     elements: list[ElementSpan] = []
     try:
-        elements.extend(walker.elements(start, source.size, encoding))
+        elements.extend(walker.walk_elements(start, source.size, encoding))
     except TruncatedFileError as error:
         if not elements or all(span.tag not in PIXEL_DATA_TAGS for span in elements):
             return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicodec.errors import MalformedFileError
 from dicodec.model.findings import OddityId
 from dicodec.part10.encoding import format_tag
-from dicodec.part10.other_kinds import converted_value, is_of_another_kind
+from dicodec.part10.other_kinds import convert_value, is_of_another_kind
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
@@ -133,7 +133,7 @@ class StandardForm(ReadableForm):
             return None
         encoding = header.encoding
         try:
-            made = converted_value(value, header.vr, known, encoding, encoding)
+            made = convert_value(value, header.vr, known, encoding, encoding)
         except MalformedFileError:
             return None
         if not value_fits(known, header.tag, len(made), made, level.character_set):

@@ -123,7 +123,7 @@ class EncapsulatedRepair:
         seen: TransferSyntax | None = None
         if stream is not None:
             if not stream_kinds.fits(stream, stated):
-                text = self._file.data_set.text(tags.LOSSY_IMAGE_COMPRESSION)
+                text = self._file.data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION)
                 lossless = stream_kinds.says_lossless(stated, text)
                 seen = stream_kinds.syntax_for(stream, lossless=lossless)
         elif self._image is not None and not self._is_as_stated(self._image):
@@ -257,7 +257,7 @@ class EncapsulatedRepair:
 
     def _contradicted(self) -> bool:
         """Whether a size that is stated is another than the stream's."""
-        number = self._file.data_set.number
+        number = self._file.data_set.read_number
         return any(number(tag) for tag in self._known if tag in _SIZES)
 
     def _size_is_sure(self, stream: StreamDescription | None) -> bool:
@@ -325,7 +325,7 @@ class EncapsulatedRepair:
             mend = self._mender(frames, image, stream)
         elif self._syntax.family == "rle":
             head = self._source.read(frames.starts[0], rle.HEADER_SIZE)
-            if stream_kinds.may_be_rle_header(head, frames.frame_length(0), image):
+            if stream_kinds.may_be_rle_header(head, frames.measure_frame(0), image):
                 planes = stream_kinds.planes_of(image)
                 found = streams.find_rle_oddities(head, frames.starts[0], planes)
                 self._oddities += found

@@ -132,7 +132,7 @@ def _enter_items(
     end = span.value + span.length
     if source.read(end - len(_DELIMITER), len(_DELIMITER)) == _DELIMITER:
         end -= len(_DELIMITER)
-    found = Walker(source, limits).items(span.value, end, EXPLICIT_LITTLE)
+    found = Walker(source, limits).walk_items(span.value, end, EXPLICIT_LITTLE)
     try:
         items = list(islice(found, limits.fragments + 1))
     except DicodecError:
@@ -207,7 +207,7 @@ def _of_fragments(
 
 
 def _says_lossless(syntax: TransferSyntax | None, data_set: DataSet) -> bool:
-    return says_lossless(syntax, data_set.text(tags.LOSSY_IMAGE_COMPRESSION))
+    return says_lossless(syntax, data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION))
 
 
 def _native(

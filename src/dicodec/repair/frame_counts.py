@@ -92,7 +92,7 @@ def frames_in_groups(data_set: DataSet) -> int | None:
     span = data_set.find(tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
     if span is None:
         return None
-    items = Walker(data_set.source, data_set.limits).items(
+    items = Walker(data_set.source, data_set.limits).walk_items(
         span.value, span.value + span.length, data_set.find_encoding(span)
     )
     try:

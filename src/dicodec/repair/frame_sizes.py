@@ -61,7 +61,7 @@ def _has_as_many_blocks(data_set: DataSet, stream: StreamDescription) -> bool:
     """Whether the size that is stated takes as many blocks of a DCT as that of the stream."""
     if stream.predictor is not None or stream.kind != "jpeg":
         return False
-    stated = (data_set.number(tags.COLUMNS) or 0, data_set.number(tags.ROWS) or 0)
+    stated = (data_set.read_number(tags.COLUMNS) or 0, data_set.read_number(tags.ROWS) or 0)
     coded = (stream.columns or 0, stream.rows or 0)
     blocks = (8 * max(factors[axis] for factors in stream.subsampling) for axis in (0, 1))
     return all(

@@ -50,7 +50,7 @@ def describe_corrections(data_set: DataSet, known: Known, by: str) -> list[Oddit
             text = f"{keyword} is missing; {by} it is {value}"
             found.append(Oddity(OddityId.MISSING_ATTRIBUTE, text))
             continue
-        stated = data_set.text(tag) if isinstance(value, str) else data_set.number(tag)
+        stated = data_set.read_text(tag) if isinstance(value, str) else data_set.read_number(tag)
         identity = (
             OddityId.WRONG_NUMBER_OF_FRAMES
             if tag == tags.NUMBER_OF_FRAMES
@@ -76,7 +76,7 @@ def deduce_from_stream(data_set: DataSet, stream: StreamDescription) -> Known:
         (tags.COLUMNS, stream.columns),
         (tags.SAMPLES_PER_PIXEL, stream.components),
     ):
-        if coded and data_set.number(tag) != coded:
+        if coded and data_set.read_number(tag) != coded:
             known[tag] = coded
     precision = stream.precision
     if precision is None or precision > _STORED_SIZES[-1]:
@@ -104,7 +104,7 @@ def deduce_from_length(data_set: DataSet, length: int) -> Known:
     """
     known = _possible_bits(data_set)
     numbers = {
-        tag: data_set.number(tag) if tag not in known else int(known[tag])
+        tag: data_set.read_number(tag) if tag not in known else int(known[tag])
         for tag in (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.SAMPLES_PER_PIXEL)
     }
     frames = stated_frames(data_set)
@@ -114,7 +114,7 @@ def deduce_from_length(data_set: DataSet, length: int) -> Known:
     if not lacking:
         return known if known and _fits(numbers, frames or 1, length) else {}
     if tags.SAMPLES_PER_PIXEL in lacking:
-        text = data_set.text(tags.PHOTOMETRIC_INTERPRETATION).upper()
+        text = data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION).upper()
         samples = 3 if text.startswith(_COLORS) else 1 if text else 0
         lacking.remove(tags.SAMPLES_PER_PIXEL)
         numbers[tags.SAMPLES_PER_PIXEL] = samples or 1
@@ -136,7 +136,7 @@ def _solved(
     length: int,
 ) -> Known:
     """Return the one value of an attribute with which the length comes out right."""
-    stored = data_set.number(tags.BITS_STORED) or 1
+    stored = data_set.read_number(tags.BITS_STORED) or 1
     candidates: set[int] = set()
     if tag == tags.BITS_ALLOCATED:
         candidates = {
@@ -178,7 +178,7 @@ def deduce_from_excess(data_set: DataSet, image: ImagePixelDescription, length: 
     if all_chroma is not None:
         full = fits(3, image.number_of_frames)
         return {tags.PHOTOMETRIC_INTERPRETATION: all_chroma} if full else {}
-    if data_set.text(tags.NUMBER_OF_FRAMES) and stated_frames(data_set) != 0:
+    if data_set.read_text(tags.NUMBER_OF_FRAMES) and stated_frames(data_set) != 0:
         return {}
     frames = 8 * length // max(bits * image.samples_per_pixel, 1)
     if frames > 1 and fits(image.samples_per_pixel, frames):
@@ -199,7 +199,7 @@ def _possible_bits(data_set: DataSet) -> Known:
 def _bits(data_set: DataSet) -> tuple[int | None, int | None, int | None]:
     """Return Bits Allocated, Bits Stored and High Bit."""
     allocated, stored, high_bit = map(
-        data_set.number, (tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT)
+        data_set.read_number, (tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT)
     )
     return allocated, stored, high_bit
 
@@ -219,7 +219,7 @@ def _size(numbers: dict[int, int | None], frames: int) -> int:
 
 def stated_frames(data_set: DataSet) -> int | None:
     """Return Number of Frames, 1 if it is missing, None if it is not a number of frames."""
-    text = data_set.text(tags.NUMBER_OF_FRAMES)
+    text = data_set.read_text(tags.NUMBER_OF_FRAMES)
     try:
         frames = int(text.partition("\\")[0]) if text else 1
     except ValueError:

@@ -7,7 +7,7 @@ from dicodec.model import tags
 from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.implicit_vr import Level
-from dicodec.part10.other_kinds import stated_number
+from dicodec.part10.other_kinds import read_stated_number
 from dicodec.part10.source import ByteSource
 from dicodec.repair.element_headers import ElementHeader
 
@@ -57,25 +57,25 @@ class TreeLevel:
         if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
             self.creators.setdefault(tag, first.strip(b" \0").decode("latin-1"))
         elif tag in _NUMBERS:
-            self._numbers[tag] = stated_number(header.vr, first, header.encoding)
+            self._numbers[tag] = read_stated_number(header.vr, first, header.encoding)
         elif tag == tags.SPECIFIC_CHARACTER_SET:
             self.character_set = first.strip(b" \0").decode("latin-1")
 
-    def number(self, tag: int) -> int | None:
+    def read_number(self, tag: int) -> int | None:
         """Return the value of an US element of this level or else of a level around it."""
         if tag not in self._numbers and tag == tags.WAVEFORM_BITS_ALLOCATED:
-            self._numbers[tag] = self._ahead(tag)  # it comes after elements that depend on it
+            self._numbers[tag] = self._read_ahead(tag)  # it comes after elements that depend on it
         own = self._numbers.get(tag)
         if own is not None or self._parent is None:
             return own
-        return self._parent.number(tag)
+        return self._parent.read_number(tag)
 
-    def _ahead(self, tag: int) -> int | None:
+    def _read_ahead(self, tag: int) -> int | None:
         try:
             for span in walk_elements(self._source, *self._range, self._encoding, depth=1):
                 if span.tag == tag and span.length:
                     value = self._source.read(span.value, span.length)
-                    return stated_number(span.vr, value, self._encoding)
+                    return read_stated_number(span.vr, value, self._encoding)
         except ReadError:
             pass
         return None

@@ -30,7 +30,7 @@ def deduce_overlay_position(
     """
     misplaced = [
         group
-        for group, position in find_embedded_overlays(data_set.number, data_set.find)
+        for group, position in find_embedded_overlays(data_set.read_number, data_set.find)
         if is_within_samples(position, image.bits_stored, image.high_bit)
     ]
     if len(misplaced) != 1:

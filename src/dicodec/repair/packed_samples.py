@@ -30,7 +30,7 @@ def unpack_samples(file: DicomFile) -> DicomFile | None:
     it is unknown which half comes first.
     """
     data_set, span = file.data_set, file.frames.span
-    if data_set.number(tags.BITS_ALLOCATED) != _PACKED or not file.syntax.pixels_little_endian:
+    if data_set.read_number(tags.BITS_ALLOCATED) != _PACKED or not file.syntax.pixels_little_endian:
         return None
     known: Known = {tags.BITS_ALLOCATED: 16}
     try:

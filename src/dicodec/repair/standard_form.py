@@ -23,7 +23,7 @@ from dicodec.repair.level_facts import TreeLevel
 from dicodec.repair.oddity_notes import Notes
 from dicodec.repair.placed_elements import PlacedElements
 from dicodec.repair.placed_values import Entry, Place
-from dicodec.rules.image_edits import image_edits, native_vr
+from dicodec.rules.image_edits import choose_native_vr, make_image_edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,9 @@ def _in_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
     """Return the elements in a form; the same data set if all of them are right."""
     source, encoding = given.source, given.encoding
     tree = ElementTree(source, given.limits, notes, form)
-    signed = given.number(tags.PIXEL_REPRESENTATION)
+    signed = given.read_number(tags.PIXEL_REPRESENTATION)
     level = TreeLevel(source, 0, source.size, encoding, None, {tags.PIXEL_REPRESENTATION: signed})
-    level.character_set = given.text(tags.SPECIFIC_CHARACTER_SET)
+    level.character_set = given.read_text(tags.SPECIFIC_CHARACTER_SET)
     place = Place(encoding, encoding, level)
     entries: list[Entry] = []
     spans: dict[int, ElementSpan] = {}
@@ -122,10 +122,12 @@ class _StandardFile:
         data_set, image = self._file.data_set, self._file.frames.description
         if image is None:
             return ()
-        edits = image_edits(read_stated_attributes(data_set), image)
+        edits = make_image_edits(read_stated_attributes(data_set), image)
         sizes = ((tags.ROWS, image.rows), (tags.COLUMNS, image.columns))
         edits += tuple(
-            SetAttribute(tag, "US", (size,)) for tag, size in sizes if data_set.number(tag) != size
+            SetAttribute(tag, "US", (size,))
+            for tag, size in sizes
+            if data_set.read_number(tag) != size
         )
         if stated_frames(data_set) != image.number_of_frames:
             edits += (SetAttribute(tags.NUMBER_OF_FRAMES, "IS", str(image.number_of_frames)),)
@@ -136,7 +138,7 @@ class _StandardFile:
         """Note the faults of the Pixel Data element; a result's is always rewritten."""
         span, image = self._file.frames.span, self._file.frames.description
         if span.vr and image is not None:
-            right = "OB" if span.undefined else native_vr(image, span.vr)
+            right = "OB" if span.undefined else choose_native_vr(image, span.vr)
             if span.vr != right:
                 self.notes.add(
                     OddityId.WRONG_PIXEL_DATA_VR, f"Pixel Data is {span.vr} and should be {right}",
@@ -156,7 +158,7 @@ class _StandardFile:
             of_data_set = _IN_BOTH.get(tag)
             if tag in present:
                 continue
-            if of_data_set is not None and not data_set.text(of_data_set):
+            if of_data_set is not None and not data_set.read_text(of_data_set):
                 self.notes.add(OddityId.UNKNOWN_SOP_INSTANCE, f"{find_keyword(tag)} is nowhere")
             else:
                 lacking.append(tag)
@@ -164,8 +166,8 @@ class _StandardFile:
             tag
             for tag, of_data_set in _IN_BOTH.items()
             if tag not in lacking
-            and data_set.text(of_data_set)
-            and head.text(tag) != data_set.text(of_data_set)
+            and data_set.read_text(of_data_set)
+            and head.read_text(tag) != data_set.read_text(of_data_set)
         ]
         for tag in lacking:
             fault = "is not as in the data set" if tag in present else "is missing"

@@ -183,7 +183,7 @@ class _Walk:
             start = self._placed.splice(head, header.value, self._source.size)
             source, moved = self._placed.source(), start + len(head) - header.value
         walker = self._pixels = Walker(source, self._limits)
-        span = next(walker.elements(start, source.size, header.encoding))
+        span = next(walker.walk_elements(start, source.size, header.encoding))
         self._placed.keep(span)
         self._previous = max(self._previous, header.tag)
         self._position = span.end - moved + header.padding

@@ -38,14 +38,14 @@ def translate_vendor_file(file: DicomFile) -> DicomFile:
 
 def _of_acr_nema(file: DicomFile) -> DicomFile:
     """Name a file of ACR-NEMA 300: its Recognition Code says so."""
-    code = file.data_set.text(tags.RECOGNITION_CODE)
+    code = file.data_set.read_text(tags.RECOGNITION_CODE)
     if not code.upper().startswith("ACR-NEMA"):
         return file
     lacking = [
         name
         for name, tag in (("SOP Class UID", tags.SOP_CLASS_UID),
                           ("SOP Instance UID", tags.SOP_INSTANCE_UID))
-        if not file.data_set.text(tag)
+        if not file.data_set.read_text(tag)
     ]  # fmt: skip
     text = f"a file of {code}, from before DICOM"
     if lacking:
@@ -66,7 +66,7 @@ def private_element(
     """
     for block in range(0x10, 0x100):
         tag = group << 16 | block
-        if data_set.find(tag) is not None and data_set.text(tag) == creator:
+        if data_set.find(tag) is not None and data_set.read_text(tag) == creator:
             return data_set.find(tag << 8 & 0xFF00 | element | group << 16)
     return None
 
@@ -80,7 +80,7 @@ def _of_elscint(file: DicomFile) -> DicomFile:
         return file
     from dicodec.repair.vendor_elscint import DECODERS
 
-    name = data_set.text(kind.tag)
+    name = data_set.read_text(kind.tag)
     decode = DECODERS.get(name)
     if decode is None:
         return file
@@ -90,7 +90,7 @@ def _of_elscint(file: DicomFile) -> DicomFile:
     described = find_frames(walked, place, file.syntax, oddities).description
     if described is None:
         return file
-    coded = data_set.value(pixels.tag)
+    coded = data_set.read_value(pixels.tag)
     assert coded is not None
     native = decode(coded, described)
     start = data_set.source.size
@@ -122,7 +122,9 @@ def _of_papyrus(file: DicomFile) -> DicomFile:
     encoding = data_set.find_encoding(span)
     walker = Walker(data_set.source, data_set.limits)
     try:
-        items = list(walker.items(span.value, span.value + span.length, encoding, undefined=False))
+        items = list(
+            walker.walk_items(span.value, span.value + span.length, encoding, undefined=False)
+        )
         if len(items) > 1:
             raise UnsupportedSourceError(
                 f"a Papyrus 3 file of {len(items)} images, each with a data set of its own",
@@ -131,7 +133,7 @@ def _of_papyrus(file: DicomFile) -> DicomFile:
         elements: list[ElementSpan] = []
         walker = Walker(data_set.source, data_set.limits)
         for item in items:
-            elements.extend(walker.elements(item.value, item.value + item.length, encoding))
+            elements.extend(walker.walk_elements(item.value, item.value + item.length, encoding))
     except MalformedFileError:
         return file
     found = [one for one in elements if one.tag == tags.PIXEL_DATA]

@@ -166,7 +166,7 @@ _ROWS = (
 )
 
 
-def allowed_changes(
+def list_allowed_changes(
     photometric: tuple[str, str],
     lossy_methods: tuple[int, int],
     further: Collection[Circumstance] = (),
@@ -194,7 +194,7 @@ def allowed_changes(
     return {tag: reason for tag, needed, reason in _ROWS if needed in circumstances}
 
 
-def lossy_methods(recorded: str, methods: str) -> int:
+def count_lossy_methods(recorded: str, methods: str) -> int:
     """Return how many lossy compressions a data set records (PS3.3 C.7.6.1.1.5).
 
     Args:

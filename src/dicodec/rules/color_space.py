@@ -61,13 +61,13 @@ def decide_color_space(image: ImagePixelDescription, stream: StreamDescription) 
     if image.samples_per_pixel != 3:
         return ColorSpace(stated, "")
     if stream.kind in _JPEG_2000:
-        return _jpeg_2000(stated, stream)
+        return _decide_jpeg_2000(stated, stream)
     if stream.kind == "jpeg":
-        return _jpeg(stated, stream)
+        return _decide_jpeg(stated, stream)
     return ColorSpace(stated, "")
 
 
-def _jpeg_2000(stated: str, stream: StreamDescription) -> ColorSpace:
+def _decide_jpeg_2000(stated: str, stream: StreamDescription) -> ColorSpace:
     """PS3.5 8.2.4: the multiple component transform of the COD marker decides."""
     if stream.subsampled and stated in {"RGB", "YBR_RCT", "YBR_ICT"}:
         return ColorSpace(
@@ -88,7 +88,7 @@ def _jpeg_2000(stated: str, stream: StreamDescription) -> ColorSpace:
     return ColorSpace(stated, "")
 
 
-def _jpeg(stated: str, stream: StreamDescription) -> ColorSpace:
+def _decide_jpeg(stated: str, stream: StreamDescription) -> ColorSpace:
     """The first row that applies decides."""
     rows = (
         (

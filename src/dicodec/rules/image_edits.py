@@ -30,7 +30,7 @@ _SAMPLE_STATISTICS = (
 )
 
 
-def image_edits(
+def make_image_edits(
     said: Mapping[int, int | str | None], result: ImagePixelDescription
 ) -> tuple[Edit, ...]:
     """Return the edits that make the Image Pixel Module describe the result (C.7.6.3).
@@ -41,24 +41,24 @@ def image_edits(
         result: the image that is stored.
     """
     edits: list[Edit] = []
-    for tag, vr, field in _rows(result):
+    for tag, vr, field in _list_rows(result):
         value = getattr(result, field)
         if said.get(tag) != value:
             edits.append(SetAttribute(tag, vr, value if isinstance(value, str) else (value,)))
     return tuple(edits)
 
 
-def _rows(image: ImagePixelDescription) -> tuple[tuple[int, str, str], ...]:
+def _list_rows(image: ImagePixelDescription) -> tuple[tuple[int, str, str], ...]:
     color = _COLOR_ROWS if image.samples_per_pixel > 1 else ()
     return (*_ROWS, *color, *(() if image.floating else _BIT_ROWS))
 
 
-def statistics_edits() -> tuple[Edit, ...]:
+def make_statistics_edits() -> tuple[Edit, ...]:
     """Remove the statistics of samples whose values have changed (C.7.6.3)."""
     return tuple(RemoveAttribute(tag) for tag in _SAMPLE_STATISTICS)
 
 
-def native_vr(image: ImagePixelDescription, stated_vr: str) -> str:
+def choose_native_vr(image: ImagePixelDescription, stated_vr: str) -> str:
     """Return the VR of native Pixel Data (PS3.5 A.1, A.2): OW above 8 bits, else OB or OW.
 
     Args:
@@ -72,7 +72,7 @@ def native_vr(image: ImagePixelDescription, stated_vr: str) -> str:
     return stated_vr if stated_vr in {"OB", "OW"} else "OB"
 
 
-def pixel_swap_unit(image: ImagePixelDescription, vr: str) -> int:
+def choose_swap_unit(image: ImagePixelDescription, vr: str) -> int:
     """Return the bytes whose order changes with byte order in native Pixel Data (PS3.5 7.3, 8.1.1).
 
     Samples of more than 8 bits change by sample, even under a wrong VR; 8-bit and

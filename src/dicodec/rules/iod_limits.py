@@ -110,7 +110,7 @@ def is_allowed(sop_class: str, image: ImagePixelDescription, target: str) -> boo
         image: as it is stored.
         target: short name of the transfer syntax.
     """
-    limit = _limit(sop_class)
+    limit = _find_limit(sop_class)
     return limit is None or _allows(limit, image, target)
 
 
@@ -128,7 +128,7 @@ def find_iod_departures(
         result: the image after.
         syntaxes: short names of the transfer syntaxes before and after.
     """
-    limit = _limit(sop_class)
+    limit = _find_limit(sop_class)
     if limit is None:
         return ()
     before, after = source.photometric_interpretation, result.photometric_interpretation
@@ -156,7 +156,7 @@ def _allows(limit: IodLimit, image: ImagePixelDescription, target: str) -> bool:
     return in_rle or color in limit.photometric
 
 
-def _limit(sop_class: str) -> IodLimit | None:
+def _find_limit(sop_class: str) -> IodLimit | None:
     if not sop_class.startswith(_ROOT):
         return None
     return _ROWS.get(sop_class.removeprefix(_ROOT))

@@ -167,14 +167,14 @@ def derive_image(
         SetAttribute(tags.DERIVATION_DESCRIPTION, "ST", joined),
     ]
     if derivation.code is not None:
-        codes: tuple[Item | bytes, ...] = (*earlier_codes, _code(*derivation.code))
+        codes: tuple[Item | bytes, ...] = (*earlier_codes, _make_code(*derivation.code))
         edits.append(SetSequence(tags.DERIVATION_CODE_SEQUENCE, codes))
     if new_instance_uid is None:
         return tuple(edits)
     edits.append(SetAttribute(tags.SOP_INSTANCE_UID, "UI", new_instance_uid))
     if source.class_uid and source.instance_uid:
         purpose = SetSequence(
-            tags.PURPOSE_OF_REFERENCE_CODE_SEQUENCE, (_code(*derivation.purpose),)
+            tags.PURPOSE_OF_REFERENCE_CODE_SEQUENCE, (_make_code(*derivation.purpose),)
         )
         sources: tuple[Item | bytes, ...] = (*earlier_sources, (*source.reference, purpose))
         edits.append(SetSequence(tags.SOURCE_IMAGE_SEQUENCE, sources))
@@ -183,7 +183,7 @@ def derive_image(
     return tuple(edits)
 
 
-def _code(value: str, meaning: str) -> Item:
+def _make_code(value: str, meaning: str) -> Item:
     return (
         SetAttribute(tags.CODE_VALUE, "SH", value),
         SetAttribute(tags.CODING_SCHEME_DESIGNATOR, "SH", DICOM_SCHEME),

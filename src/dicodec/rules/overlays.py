@@ -7,7 +7,7 @@ from dicodec.model.edits import Edit, SetAttribute
 from dicodec.model.image import ImagePixelDescription
 
 
-def overlay_edits(
+def make_overlay_edits(
     group: int, image: ImagePixelDescription, data: bytes, has_origin: bool
 ) -> tuple[Edit, ...]:
     """Return the edits that give an overlay data of its own (C.9.2).

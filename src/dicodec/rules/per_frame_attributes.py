@@ -85,7 +85,7 @@ ORDERED_ORGANIZATIONS = frozenset({"3D", "3D_TEMPORAL", "TILED_FULL"})
 """Dimension Organization Types in which the order of frames alone gives their positions."""
 
 
-def numbers_of_frames(numbers: Sequence[int], whole: Sequence[int]) -> list[int]:
+def renumber_frames(numbers: Sequence[int], whole: Sequence[int]) -> list[int]:
     """Return the numbers that frames have once some are left out, without those of frames that are.
 
     Args:
@@ -96,7 +96,7 @@ def numbers_of_frames(numbers: Sequence[int], whole: Sequence[int]) -> list[int]
     return [places[number - 1] for number in numbers if number - 1 in places]
 
 
-def values_of_frames(
+def select_frame_values(
     kind: PerFrame, values: Sequence[str], whole: Sequence[int], number_of_frames: int
 ) -> list[str] | None:
     """Return an attribute's values without those of some frames; None if that is not sure.
@@ -117,11 +117,11 @@ def values_of_frames(
     if len(values) != number_of_frames or (kind is PerFrame.OFFSETS and whole[0] > 0):
         return None
     if kind is PerFrame.INCREMENTS:
-        return _increments(values, whole)
+        return _add_increments(values, whole)
     return [values[frame] for frame in whole]
 
 
-def _increments(values: Sequence[str], whole: Sequence[int]) -> list[str] | None:
+def _add_increments(values: Sequence[str], whole: Sequence[int]) -> list[str] | None:
     """Add the times of frames that are left out to those of the next ones."""
     from decimal import Decimal, InvalidOperation  # it takes milliseconds to load
 

@@ -158,7 +158,7 @@ def mirror_table(
     Raises:
         UnsupportedImageError: values are not whole numbers, or the table makes no sense.
     """
-    middle = _middle(gray, image)
+    middle = _compute_middle(gray, image)
     top = (1 << table.bits) - 1
     if middle != int(middle) or not 1 <= table.bits <= _WORD or max(table.entries, default=0) > top:
         raise UnsupportedImageError("there is a VOI LUT Sequence, which cannot be mirrored")
@@ -171,15 +171,15 @@ def mirror_table(
 _WORD = 16
 
 
-def _middle(gray: GrayAttributes, image: ImagePixelDescription) -> Decimal:
+def _compute_middle(gray: GrayAttributes, image: ImagePixelDescription) -> Decimal:
     """Return M: the sum of a rescaled value and its counterpart after inversion."""
     low, high = image.sample_range
-    return number(gray.slope or "1", "RescaleSlope") * (low + high) + 2 * number(
+    return parse_number(gray.slope or "1", "RescaleSlope") * (low + high) + 2 * parse_number(
         gray.intercept or "0", "RescaleIntercept"
     )
 
 
-def inversion_edits(
+def make_inversion_edits(
     gray: GrayAttributes,
     voi_tables: Sequence[LookUpTable],
     image: ImagePixelDescription,
@@ -214,13 +214,16 @@ def inversion_edits(
         mirror_table(table, gray, image)
     edits: list[Edit] = []
     if gray.window_centers:
-        middle = _middle(gray, image)
+        middle = _compute_middle(gray, image)
         # C.11.2.1.2.1: LINEAR is symmetric about center - 0.5, the other functions about center.
         middle += gray.voi_function in {"", "LINEAR"}
-        centers = [_text(middle - number(one, "WindowCenter")) for one in gray.window_centers]
+        centers = [
+            _format_number(middle - parse_number(one, "WindowCenter"))
+            for one in gray.window_centers
+        ]
         edits.append(SetAttribute(tags.WINDOW_CENTER, "DS", "\\".join(centers)))
-    edits += _mirrored(gray, image)
-    edits += _mirrored_means(gray, image)
+    edits += _mirror_values(gray, image)
+    edits += _mirror_means(gray, image)
     if gray.relationship_sign in {1, 0xFFFF}:
         sign = -1 if gray.relationship_sign == 1 else 1
         edits.append(SetAttribute(tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN, "SS", (sign,)))
@@ -235,12 +238,12 @@ def inversion_edits(
     return tuple(edits)
 
 
-def palette_edits() -> tuple[Edit, ...]:
+def make_palette_edits() -> tuple[Edit, ...]:
     """Return the edits that follow when PALETTE COLOR becomes RGB: tables and index values go."""
     return tuple(RemoveAttribute(tag) for tag in (*PALETTE_TAGS, *_OF_STORED_VALUES))
 
 
-def rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
+def make_rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:
     """Return the edits that follow when window and rescaling are applied: 8 bits, MONOCHROME2."""
     edits: list[Edit] = [
         *(RemoveAttribute(tag) for tag in _NOT_OF_8_BITS),
@@ -292,7 +295,7 @@ def _refuse(gray: GrayAttributes, in_the_way: dict[int, str], why: str) -> None:
         raise UnsupportedImageError(f"there is a {NESTED[tag]} in {where}, which {why}{each}")
 
 
-def _mirrored_means(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
+def _mirror_means(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
     """Return the edits of means that overlays say of samples.
 
     Raises:
@@ -300,16 +303,18 @@ def _mirrored_means(gray: GrayAttributes, image: ImagePixelDescription) -> list[
     """
     if not gray.roi_means:
         return []
-    if number(gray.slope or "1", "RescaleSlope") != 1 or number(gray.intercept or "0", ""):
+    if parse_number(gray.slope or "1", "RescaleSlope") != 1 or parse_number(
+        gray.intercept or "0", ""
+    ):
         raise UnsupportedImageError("there is a ROI Mean of values that are rescaled or not")
-    middle = _middle(gray, image)
+    middle = _compute_middle(gray, image)
     return [
-        SetAttribute(tag, "DS", _text(middle - number(mean, "ROIMean")))
+        SetAttribute(tag, "DS", _format_number(middle - parse_number(mean, "ROIMean")))
         for tag, mean in gray.roi_means
     ]
 
 
-def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
+def _mirror_values(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
     """Return the edits of attributes in stored values."""
     low, high = image.sample_range
     vr = "SS" if image.signed else "US"
@@ -318,8 +323,8 @@ def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
     def put(tag: int, value: int) -> None:
         edits.append(SetAttribute(tag, vr, (low + high - value,)))
 
-    padding = _stored(gray.padding, image)
-    limit = _stored(gray.padding_limit, image)
+    padding = _read_word(gray.padding, image)
+    limit = _read_word(gray.padding_limit, image)
     if padding is not None and limit is not None:
         # The part of the range that samples can have; no sample is in another.
         if max(padding, limit) >= low and min(padding, limit) <= high:
@@ -327,7 +332,7 @@ def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
             put(tags.PIXEL_PADDING_RANGE_LIMIT, min(max(limit, low), high))
     elif padding is not None and low <= padding <= high:
         put(tags.PIXEL_PADDING_VALUE, padding)
-    smallest, largest = _stored(gray.smallest, image), _stored(gray.largest, image)
+    smallest, largest = _read_word(gray.smallest, image), _read_word(gray.largest, image)
     for tag, value in (
         (tags.SMALLEST_IMAGE_PIXEL_VALUE, largest),
         (tags.LARGEST_IMAGE_PIXEL_VALUE, smallest),
@@ -343,16 +348,16 @@ def _mirrored(gray: GrayAttributes, image: ImagePixelDescription) -> list[Edit]:
     return edits
 
 
-def padding_range(gray: GrayAttributes, image: ImagePixelDescription) -> StoredRange | None:
+def find_padding_range(gray: GrayAttributes, image: ImagePixelDescription) -> StoredRange | None:
     """Return the stored values that stand for no part of the image (C.7.5.1.1.2)."""
-    padding, limit = _stored(gray.padding, image), _stored(gray.padding_limit, image)
+    padding, limit = _read_word(gray.padding, image), _read_word(gray.padding_limit, image)
     if padding is None:
         return None
     limit = padding if limit is None else limit
     return StoredRange(min(padding, limit), max(padding, limit))
 
 
-def _stored(word: int | None, image: ImagePixelDescription) -> int | None:
+def _read_word(word: int | None, image: ImagePixelDescription) -> int | None:
     """Return the value of 16 bits among samples of the image.
 
     Signed, they are two's complement of 16 bits, or of Bits Stored if the bits above are 0.
@@ -366,7 +371,7 @@ def _stored(word: int | None, image: ImagePixelDescription) -> int | None:
     return value
 
 
-def number(text: str, attribute: str) -> Decimal:
+def parse_number(text: str, attribute: str) -> Decimal:
     """Return the number that a DS value writes.
 
     Raises:
@@ -383,7 +388,7 @@ def number(text: str, attribute: str) -> Decimal:
     return found
 
 
-def _text(number: Decimal) -> str:
+def _format_number(number: Decimal) -> str:
     """Return a number as DS: exactly, or as near as 16 characters can."""
     text = f"{number.normalize():f}" if number else "0"
     if len(text) <= 16:

@@ -28,7 +28,7 @@ class Contradiction(NamedTuple):
     reading: str
 
 
-def stream_contradictions(
+def find_contradictions(
     image: ImagePixelDescription, stream: StreamDescription
 ) -> tuple[Contradiction, ...]:
     """Return the stream's contradictions of its data set: sizes first, then sign, precision.

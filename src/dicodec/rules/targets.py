@@ -38,7 +38,7 @@ _MAY_BE_VALID_AS = {
 }
 
 
-def target_syntax(name: str) -> TransferSyntax:
+def find_target_syntax(name: str) -> TransferSyntax:
     """Return the transfer syntax that a user names as a target.
 
     One that is not encoded here is a target for files that are in it: their attributes are edited.
@@ -49,7 +49,7 @@ def target_syntax(name: str) -> TransferSyntax:
     syntax = find_by_name(name)
     if syntax is None:
         raise UnsupportedTargetError(
-            f"there is no transfer syntax {name!r}", hint=f"there are {_writable_names()}"
+            f"there is no transfer syntax {name!r}", hint=f"there are {_list_writable_names()}"
         )
     if not syntax.writes and syntax.native:
         raise refuse_target(syntax)
@@ -60,15 +60,15 @@ def refuse_target(syntax: TransferSyntax) -> UnsupportedTargetError:
     """Return the error that a transfer syntax is not written."""
     return UnsupportedTargetError(
         f"{syntax.name} ({syntax.title}) is not written: {syntax.why_not}",
-        hint=f"possible are {_writable_names()}",
+        hint=f"possible are {_list_writable_names()}",
     )
 
 
-def _writable_names() -> str:
+def _list_writable_names() -> str:
     return ", ".join(syntax.name for syntax in list_writable())
 
 
-def also_valid_as(source: TransferSyntax, target: TransferSyntax) -> bool:
+def is_also_valid_as(source: TransferSyntax, target: TransferSyntax) -> bool:
     """Whether every stream of one transfer syntax is a stream of the other too."""
     return target.name in _ALSO_VALID_AS.get(source.name, set())
 
@@ -89,7 +89,7 @@ def may_lose(options: ConversionOptions, target: TransferSyntax) -> bool:
     return options.lossy or any(getattr(options, name) is not None for name in settings)
 
 
-def encoder_settings(options: ConversionOptions, photometric: str | None) -> EncoderSettings:
+def make_encoder_settings(options: ConversionOptions, photometric: str | None) -> EncoderSettings:
     """Return the settings of the options for an encoder.
 
     Args:
@@ -100,7 +100,7 @@ def encoder_settings(options: ConversionOptions, photometric: str | None) -> Enc
     return EncoderSettings(photometric=photometric, **given)
 
 
-def idle_settings(options: ConversionOptions, names: Collection[str]) -> list[Option]:
+def find_idle_settings(options: ConversionOptions, names: Collection[str]) -> list[Option]:
     """Return the settings of encoders that are given, and that none of some targets takes."""
     return [
         option
@@ -116,8 +116,8 @@ def check_quality(options: ConversionOptions) -> None:
         InvalidOptionError: no acceptable target does, so that it would mean nothing.
         UnsupportedTargetError: there is no such target.
     """
-    names = [target_syntax(name).name for name in options.to]
-    for option in idle_settings(options, names):
+    names = [find_target_syntax(name).name for name in options.to]
+    for option in find_idle_settings(options, names):
         raise InvalidOptionError(
             f"`{option.name}` means nothing to {', '.join(names)}",
             hint=f"it is a setting of {', '.join(option.targets)}",

@@ -26,7 +26,7 @@ from dicodec.errors import (
 from dicodec.options import ConversionSettings
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.report import ConversionReport
-from dicodec.rules.per_frame_attributes import PerFrame, values_of_frames
+from dicodec.rules.per_frame_attributes import PerFrame, select_frame_values
 from dicodec.rules.stored_values import choose_fill_values
 from helpers.data_set_bytes import element, item, sequence
 from helpers.made import IMAGE_KINDS, make_file
@@ -437,13 +437,13 @@ def test_vectors_of_frames_that_are_left_out() -> None:
 
 def test_times_between_frames() -> None:
     values = ["0", "10", "20", "x"]
-    assert values_of_frames(PerFrame.INCREMENTS, values, [1, 2], 4) == ["0", "20"]
-    assert values_of_frames(PerFrame.INCREMENTS, values, [0, 2], 4) == ["0", "30"]
-    assert values_of_frames(PerFrame.INCREMENTS, values, [0, 1], 5) is None
-    assert values_of_frames(PerFrame.OFFSETS, values, [1, 2], 4) is None
-    assert values_of_frames(PerFrame.OFFSETS, values, [0, 2], 4) == ["0", "20"]
-    assert values_of_frames(PerFrame.PERIOD, ["40"], [0, 1, 3], 4) is None
-    assert values_of_frames(PerFrame.PERIOD, ["40"], [1, 2], 4) == ["40"]
+    assert select_frame_values(PerFrame.INCREMENTS, values, [1, 2], 4) == ["0", "20"]
+    assert select_frame_values(PerFrame.INCREMENTS, values, [0, 2], 4) == ["0", "30"]
+    assert select_frame_values(PerFrame.INCREMENTS, values, [0, 1], 5) is None
+    assert select_frame_values(PerFrame.OFFSETS, values, [1, 2], 4) is None
+    assert select_frame_values(PerFrame.OFFSETS, values, [0, 2], 4) == ["0", "20"]
+    assert select_frame_values(PerFrame.PERIOD, ["40"], [0, 1, 3], 4) is None
+    assert select_frame_values(PerFrame.PERIOD, ["40"], [1, 2], 4) == ["40"]
 
 
 # Where it is refused

@@ -138,7 +138,7 @@ def test_a_head_that_names_another_syntax_or_image_is_noticed() -> None:
     error = objection(SOURCE, convert_bytes(SOURCE, to="jpeg-ls"), to=("rle",))
     assert (error.attribute, "not in rle" in error.message) == ("TransferSyntaxUID", True)
     with open_dicom(SOURCE) as file:
-        uid = file.data_set.text(0x00080018).encode()
+        uid = file.data_set.read_text(0x00080018).encode()
     first = result.index(uid)
     other = result[:first] + uid.replace(b"2.25", b"2.26") + result[first + len(uid) :]
     assert objection(SOURCE, other, to=("rle",)).attribute == "(0002,0003)"

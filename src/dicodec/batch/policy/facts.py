@@ -66,7 +66,7 @@ def _from_image(
 
 def _read_text(tag: int) -> Callable[[DicomFile], tuple[FactValue, ...]]:
     def values(file: DicomFile) -> tuple[FactValue, ...]:
-        text = file.data_set.text(tag)
+        text = file.data_set.read_text(tag)
         return (text,) if text else ()
 
     return values
@@ -74,7 +74,7 @@ def _read_text(tag: int) -> Callable[[DicomFile], tuple[FactValue, ...]]:
 
 def _read_lossy(file: DicomFile) -> tuple[FactValue, ...]:
     """Return whether information was lost, by the data set (PS3.3 C.7.6.1.1.5) or the stream."""
-    if file.data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01":
+    if file.data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION) == "01":
         return (True,)
     if file.syntax.loss is not Loss.POSSIBLE:
         return (file.syntax.loss is Loss.ALWAYS,)
@@ -152,12 +152,12 @@ def read_attribute(file: DicomFile, tag: int) -> tuple[FoundValue, ...]:
     if vr == "SQ" or span.undefined:
         return (OpaqueValue.ITEMS,)
     if vr == "US or SS":
-        vr = "SS" if file.data_set.number(tags.PIXEL_REPRESENTATION) == 1 else "US"
+        vr = "SS" if file.data_set.read_number(tags.PIXEL_REPRESENTATION) == 1 else "US"
     if vr not in _VALUES_OF:
         return (OpaqueValue.BYTES,)
-    raw = file.data_set.value(tag) or b""
-    character_set = file.data_set.text(tags.SPECIFIC_CHARACTER_SET)
-    encoding = file.data_set.encoding_of_value(span)
+    raw = file.data_set.read_value(tag) or b""
+    character_set = file.data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
+    encoding = file.data_set.choose_value_encoding(span)
     try:
         values = parse_values(vr, raw, encoding, character_set)
     except MalformedFileError:

@@ -10,7 +10,7 @@ from dicodec.errors import InvalidOptionError, UnsupportedTargetError
 from dicodec.model.option_table import OPTIONS, RULE, TO, Texts, TextsByName, select_options
 from dicodec.model.records import dataclass, replace
 from dicodec.options import ConversionOptions
-from dicodec.rules.targets import target_syntax
+from dicodec.rules.targets import find_target_syntax
 
 _OPTIONS = {option.key: option for option in (TO, *select_options(RULE).values())}
 
@@ -73,6 +73,6 @@ def parse_options(given: dict[str, Any]) -> OptionChanges | None:
 
 def _targets(names: tuple[str, ...]) -> tuple[str, ...]:
     try:
-        return tuple(target_syntax(name).name for name in names)
+        return tuple(find_target_syntax(name).name for name in names)
     except UnsupportedTargetError as error:
         raise InvalidOptionError(f"to: {error.message}", hint=error.hint) from error

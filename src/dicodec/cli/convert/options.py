@@ -8,7 +8,7 @@ from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import parse_limits
 from dicodec.model.option_table import OPTIONS
 from dicodec.options import UNDECIDED, ConversionOptions
-from dicodec.rules.targets import check_quality, target_syntax
+from dicodec.rules.targets import check_quality, find_target_syntax
 
 
 def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
@@ -31,7 +31,7 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
         given |= {"overwrite": True, "verify": arguments.verify or True}
     options = ConversionOptions.of(UNDECIDED if arguments.to is None else arguments.to, **given)
     for name in options.to:
-        target_syntax(name)
+        find_target_syntax(name)
     if arguments.policy is None:
         check_quality(options)
     if options.set_attributes or options.remove_attributes or options.charset is not None:

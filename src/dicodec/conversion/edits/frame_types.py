@@ -59,7 +59,7 @@ def derived_groups(
     """
     span = data_set.find(group)
     if span is None or encode_tag(tags.FRAME_TYPE, data_set.find_encoding(span)) not in (
-        data_set.raw(span)
+        data_set.read_raw(span)
     ):
         return None
     before = items or encode_items(data_set, group, encoding)
@@ -76,12 +76,12 @@ def _derive(item: DataSet) -> list[Edit]:
     edits: list[Edit] = []
     for span in item.elements:
         if span.tag == tags.FRAME_TYPE:
-            first, *others = item.text(span.tag).split("\\")
+            first, *others = item.read_text(span.tag).split("\\")
             if first != _DERIVED:
                 value = "\\".join((_DERIVED, *others))
                 edits.append(SetAttribute(span.tag, "CS", value))
         elif _is_sequence(span):
-            inner = [(one, _derive(one)) for one in item.items(span.tag)]
+            inner = [(one, _derive(one)) for one in item.read_items(span.tag)]
             if any(changes for _, changes in inner):
                 items = tuple(edit_item(one, changes) for one, changes in inner)
                 edits.append(SetSequence(span.tag, items))

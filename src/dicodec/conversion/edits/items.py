@@ -32,7 +32,9 @@ def encode_items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tupl
     span = data_set.find(tag)
     if span is None or not span.length:
         return ()
-    return encode_native_items(data_set.raw(span), data_set.find_encoding(span), encoding, data_set)
+    return encode_native_items(
+        data_set.read_raw(span), data_set.find_encoding(span), encoding, data_set
+    )
 
 
 def parse_item(item: bytes, encoding: DataSetEncoding) -> DataSet:

@@ -62,8 +62,8 @@ def complete_history(file: DicomFile, pixels: PixelPlan) -> History:
         return told
     assert pixels.stream is not None, "streams to decode have been looked at"
     method = STREAM_METHODS.get(pixels.stream.kind, "")
-    ratio = format_ratio(pixels.decoded.native_size, frames.total_length()).strip()
-    recorded = data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01"
+    ratio = format_ratio(pixels.decoded.native_size, frames.measure_all()).strip()
+    recorded = data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION) == "01"
     last = told.methods[-1] if told.methods else ""
     if is_same_method(last, method):
         if told.ratios or len(told.methods) > 1:
@@ -89,7 +89,7 @@ def complete_record(data_set: DataSet, history: History) -> tuple[Edit, ...]:
         return ()
     told = _read_history(data_set)
     said = {
-        tags.LOSSY_IMAGE_COMPRESSION: data_set.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
+        tags.LOSSY_IMAGE_COMPRESSION: data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
         tags.LOSSY_IMAGE_COMPRESSION_METHOD: told.methods == history.methods,
         tags.LOSSY_IMAGE_COMPRESSION_RATIO: told.ratios == history.ratios,
     }
@@ -146,10 +146,10 @@ def _derive(
     derivation: Derivation,
 ) -> tuple[Edit, ...]:
     source = Identity(
-        data_set.text(tags.IMAGE_TYPE),
-        data_set.text(tags.DERIVATION_DESCRIPTION),
-        data_set.text(tags.SOP_CLASS_UID),
-        data_set.text(tags.SOP_INSTANCE_UID),
+        data_set.read_text(tags.IMAGE_TYPE),
+        data_set.read_text(tags.DERIVATION_DESCRIPTION),
+        data_set.read_text(tags.SOP_CLASS_UID),
+        data_set.read_text(tags.SOP_INSTANCE_UID),
     )
     return derive_image(
         source,
@@ -174,7 +174,7 @@ def _other_codes(
 
 
 def _code_of(item: DataSet) -> tuple[str, str]:
-    return item.text(tags.CODE_VALUE), item.text(tags.CODING_SCHEME_DESIGNATOR)
+    return item.read_text(tags.CODE_VALUE), item.read_text(tags.CODING_SCHEME_DESIGNATOR)
 
 
 def _listed_by_series(
@@ -185,7 +185,7 @@ def _listed_by_series(
     All that is referenced is listed once more, by series, in multi-frame images with functional
     groups (A.32 to A.80), and if there is such a list already (C.12.2): one item a series.
     """
-    series = data_set.text(tags.SERIES_INSTANCE_UID)
+    series = data_set.read_text(tags.SERIES_INSTANCE_UID)
     if not series or not any(data_set.find(tag) is not None for tag in _LISTING):
         return ()
     listed: list[Item | bytes] = []
@@ -194,7 +194,7 @@ def _listed_by_series(
     instances: list[Item | bytes] = []
     for raw in encode_items(data_set, tags.REFERENCED_SERIES_SEQUENCE, encoding):
         item = parse_item(raw, encoding)
-        if item.text(tags.SERIES_INSTANCE_UID) != series:
+        if item.read_text(tags.SERIES_INSTANCE_UID) != series:
             listed.append(raw)
             continue
         if own is None:
@@ -213,7 +213,7 @@ def _listed_by_series(
 
 
 def _values(data_set: DataSet, tag: int) -> list[str]:
-    text = data_set.text(tag)
+    text = data_set.read_text(tag)
     return [value.strip() for value in text.split("\\")] if text else []
 
 

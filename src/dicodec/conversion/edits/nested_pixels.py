@@ -55,7 +55,7 @@ from dicodec.repair.standard_form import make_readable
 from dicodec.repair.stream_kinds import describe_stream_at, fits, kind_without_signature, syntax_for
 from dicodec.rules.claimed_sizes import check_decoded_size
 from dicodec.rules.color_space import decide_color_space
-from dicodec.rules.image_edits import image_edits, native_vr
+from dicodec.rules.image_edits import choose_native_vr, make_image_edits
 
 
 def nested_pixel_edits(
@@ -92,7 +92,7 @@ def nested_pixel_edits(
         if span.vr == "" and not _is_sequence(span):
             continue
         short = span.end - span.start < held_size
-        raw = data_set.raw(span) if short else _read_if_suspicious(data_set, span)
+        raw = data_set.read_raw(span) if short else _read_if_suspicious(data_set, span)
         pixel_data = _PIXEL_DATA[data_set.encoding.little_endian]
         if pixel_data not in raw and _UNDEFINED_BYTES.search(raw) is None:
             continue
@@ -129,7 +129,7 @@ def _read_if_suspicious(data_set: DataSet, span: ElementSpan) -> bytes:
     for chunk in read_chunks(data_set.source, span.value, span.value + span.length):
         part = tail + chunk
         if pixel_data in part or _UNDEFINED_BYTES.search(part):
-            return data_set.raw(span)
+            return data_set.read_raw(span)
         tail = chunk[-_OVERLAP:]
     return b""
 
@@ -257,13 +257,13 @@ class _NestedPixels:
         """Return an item's elements; None if nothing has to change, b"" if it is left out."""
         source = BytesSource(content)
         walker = Walker(source, self.limits)
-        spans = list(walker.elements(0, len(content), self.encoding))
+        spans = list(walker.walk_elements(0, len(content), self.encoding))
         data_set = DataSet(source, self.encoding, spans, self.limits)
         edits: list[Edit] = []
         for span in spans:
             if not _is_sequence(span):
                 continue
-            items = self.items(data_set.raw(span), f"{path}.{format_tag(span.tag)}")
+            items = self.items(data_set.read_raw(span), f"{path}.{format_tag(span.tag)}")
             if items is not None:
                 left_out = not items and _is_icon(span.tag)
                 edits.append(
@@ -272,7 +272,7 @@ class _NestedPixels:
         pixel_data = data_set.find(tags.PIXEL_DATA)
         if pixel_data is None:
             return _written(data_set, edits, b"") if edits else None
-        element: bytes | None = data_set.raw(pixel_data)
+        element: bytes | None = data_set.read_raw(pixel_data)
         nested = _Fragments(data_set, pixel_data, walker)
         if nested.present:
             try:
@@ -282,8 +282,8 @@ class _NestedPixels:
             else:
                 if made is not None:
                     element, image = made
-                    edits += image_edits(read_stated_attributes(data_set), image)
-        if element == data_set.raw(pixel_data) and not edits:
+                    edits += make_image_edits(read_stated_attributes(data_set), image)
+        if element == data_set.read_raw(pixel_data) and not edits:
             return None
         if element is None and icon:
             return b""
@@ -296,7 +296,7 @@ class _NestedPixels:
             self.warnings.append(
                 f"{path} is kept as it is, because it cannot be made native: {error.message}"
             )
-            return nested.data_set.raw(nested.span)
+            return nested.data_set.read_raw(nested.span)
         self.warnings.append(
             f"{path} is left out, because it cannot be made native: {error.message}"
         )
@@ -320,15 +320,15 @@ class _NestedPixels:
         coded = decide_color_space(stated, stream).photometric_interpretation
         stated = replace(stated, photometric_interpretation=coded)
         decoder = find_decoder(syntax)
-        check_decoded_size(stated, frames.total_length(), data_set.limits)
-        decoded = decoder.decoded_description(stream, stated)
+        check_decoded_size(stated, frames.measure_all(), data_set.limits)
+        decoded = decoder.describe_decoded(stream, stated)
         encoder = NativeEncoder()
-        result = encoder.encoded_description(decoded)
+        result = encoder.describe_encoded(decoded)
         value = b"".join(
             encoder.encode(decoder.decode(frames.read(data_set.source, frame), stated), decoded)
             for frame in range(stated.number_of_frames)
         )
-        vr = native_vr(result, "")
+        vr = choose_native_vr(result, "")
         if vr == "OW" and not self.encoding.little_endian:
             value = swap_bytes(value, 2)
         out = io.BytesIO()
@@ -435,7 +435,9 @@ class _Fragments:
                 self._starts.extend([start, start])
                 self._lengths.extend([0, length])
             return
-        items = Walker(source, self.data_set.limits).items(start, start + length, EXPLICIT_LITTLE)
+        items = Walker(source, self.data_set.limits).walk_items(
+            start, start + length, EXPLICIT_LITTLE
+        )
         try:
             found = list(islice(items, self.data_set.limits.fragments))
         except (MalformedFileError, TruncatedFileError):

@@ -31,7 +31,7 @@ from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, format_tag
 from dicodec.part10.image_attributes import read_stated_attributes
 from dicodec.part10.values import encode_user_value
 from dicodec.repair.character_sets import UTF_8, judge_character_set
-from dicodec.rules.image_edits import image_edits, statistics_edits
+from dicodec.rules.image_edits import make_image_edits, make_statistics_edits
 from dicodec.rules.photometric_edits import PALETTE_TAGS
 
 _NOT_TO_EDIT = frozenset(
@@ -97,7 +97,7 @@ def _pixel_edits(
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE, "OV", room))
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
     if plan.action is Action.TRANSCODE or pixels.stated != pixels.result:
-        edits += image_edits(read_stated_attributes(file.data_set), pixels.result)
+        edits += make_image_edits(read_stated_attributes(file.data_set), pixels.result)
     edits += pixels.edits
     if pixels.steps:
         from dicodec.conversion.edits.mirrored_tables import mirrored_table_edits
@@ -120,7 +120,7 @@ def _pixel_edits(
         edits += frame_type_edits(file.data_set, edits, encoding)
     changed = any(step.rounds or step.bits is not None for step in pixels.steps)
     if pixels.lossy or changed or salvage is not None:
-        edits += statistics_edits()
+        edits += make_statistics_edits()
     return edits
 
 
@@ -142,14 +142,14 @@ def user_edits(
     _check_instance_is_named(options)
     edits: list[Edit] = [RemoveAttribute(editable_tag(name)) for name in options.remove_attributes]
     wanted = {editable_tag(name): text for name, text in options.set_attributes}
-    character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.text(
+    character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.read_text(
         tags.SPECIFIC_CHARACTER_SET
     )
     if options.charset is not None:
         character_set = UTF_8
     _check_directory(data_set, [*wanted, *(edit.tag for edit in edits)])
     _check_text(data_set, options, edits, wanted, warnings)
-    signed = data_set.number(tags.PIXEL_REPRESENTATION) == 1
+    signed = data_set.read_number(tags.PIXEL_REPRESENTATION) == 1
     for tag, text in wanted.items():
         vr, value = encode_user_value(tag, text, character_set, encoding, signed=signed)
         edits.append(SetAttribute(tag, vr, value))

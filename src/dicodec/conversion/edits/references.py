@@ -46,7 +46,7 @@ def map_references(
     Raises:
         MalformedFileError, TruncatedFileError: a sequence cannot be read.
     """
-    own = data_set.text(tags.SOP_INSTANCE_UID)
+    own = data_set.read_text(tags.SOP_INSTANCE_UID)
     others = {old: new for old, new in uids.items() if new != own}
     edits: list[Edit] = []
     for span in _referring(data_set):
@@ -62,7 +62,7 @@ def _referring(data_set: DataSet) -> Iterator[ElementSpan]:
     for span in data_set.elements:
         if _is_sequence(span) and span.length:
             encodings = (data_set.find_encoding(span), EXPLICIT_LITTLE)  # as in UN
-            raw = data_set.raw(span)
+            raw = data_set.read_raw(span)
             if any(encode_tag(tags.REFERENCED_SOP_INSTANCE_UID, one) in raw for one in encodings):
                 yield span
 
@@ -74,10 +74,10 @@ def _is_sequence(span: ElementSpan) -> bool:
 
 
 def _list_references(data_set: DataSet, span: ElementSpan) -> Iterator[str]:
-    for item in data_set.items(span.tag):
+    for item in data_set.read_items(span.tag):
         for inner in item.elements:
             if inner.tag == tags.REFERENCED_SOP_INSTANCE_UID:
-                yield item.text(inner.tag)
+                yield item.read_text(inner.tag)
             elif _is_sequence(inner):
                 yield from _list_references(item, inner)
 
@@ -87,7 +87,7 @@ def _map_item(raw: bytes, uids: Mapping[str, str], encoding: DataSetEncoding) ->
     edits: list[Edit] = []
     for span in item.elements:
         if span.tag == tags.REFERENCED_SOP_INSTANCE_UID:
-            if (new := uids.get(item.text(span.tag))) is not None:
+            if (new := uids.get(item.read_text(span.tag))) is not None:
                 edits.append(SetAttribute(span.tag, "UI", new))
         elif _is_sequence(span) and span.length:
             items = encode_items(item, span.tag, encoding)

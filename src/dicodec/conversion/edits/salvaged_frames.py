@@ -16,8 +16,8 @@ from dicodec.rules.per_frame_attributes import (
     ORDERED_ORGANIZATIONS,
     PER_FRAME,
     PerFrame,
-    numbers_of_frames,
-    values_of_frames,
+    renumber_frames,
+    select_frame_values,
 )
 
 _LONGEST_COMMENTS = 10240
@@ -38,7 +38,7 @@ def salvage_edits(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding
         ConversionError: the data set's statements on single frames cannot surely be made of those
             that are left; or Image Comments has no room.
     """
-    before = data_set.text(tags.IMAGE_COMMENTS)
+    before = data_set.read_text(tags.IMAGE_COMMENTS)
     comments = "; ".join(filter(None, (before, salvage.text)))
     if len(comments) > _LONGEST_COMMENTS:
         raise ConversionError(
@@ -66,7 +66,7 @@ def _without_frames(data_set: DataSet, salvage: Salvage, encoding: DataSetEncodi
             edits += _items_of_frames(data_set, span.tag, whole, encoding)
             continue
         values = _values(data_set, span.tag)
-        left = values_of_frames(kind, values, whole, count)
+        left = select_frame_values(kind, values, whole, count)
         if left is None:
             raise _refusal(span.tag)
         if left != values:
@@ -91,11 +91,11 @@ def _items_of_frames(
             after.append(raw)
             continue
         try:
-            texts = item.text(tags.REFERENCED_FRAME_NUMBER).split("\\")
+            texts = item.read_text(tags.REFERENCED_FRAME_NUMBER).split("\\")
             numbers = [int(text) for text in texts]
         except ValueError as error:
             raise _refusal(tag) from error
-        left = numbers_of_frames(numbers, whole)
+        left = renumber_frames(numbers, whole)
         if left == numbers:
             after.append(raw)
         elif left:
@@ -115,10 +115,10 @@ def _overlay_origins(data_set: DataSet, whole: list[int]) -> list[Edit]:
     edits: list[Edit] = []
     for group in tags.OVERLAY_GROUPS:
         tag = group << 16 | tags.IMAGE_FRAME_ORIGIN
-        origin = data_set.number(tag)
+        origin = data_set.read_number(tag)
         if origin is None:
             continue
-        left = numbers_of_frames([origin], whole)
+        left = renumber_frames([origin], whole)
         if not left:
             raise _refusal(tag)
         if left != [origin]:
@@ -133,12 +133,12 @@ def _check_order(data_set: DataSet, whole: list[int]) -> None:
         ConversionError: the frames that are left would not follow each other so.
     """
     for pointer in (tags.FRAME_INCREMENT_POINTER, tags.FRAME_DIMENSION_POINTER):
-        for target in parse_values("AT", data_set.value(pointer) or b"", data_set.encoding):
+        for target in parse_values("AT", data_set.read_value(pointer) or b"", data_set.encoding):
             known = target in PER_FRAME or target == tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
             if not known:
                 raise _refusal(int(target))
     together = whole[-1] + 1 == len(whole)
-    organization = data_set.text(tags.DIMENSION_ORGANIZATION_TYPE)
+    organization = data_set.read_text(tags.DIMENSION_ORGANIZATION_TYPE)
     if organization in ORDERED_ORGANIZATIONS and not (together and organization == "3D"):
         raise _refusal(tags.DIMENSION_ORGANIZATION_TYPE)
     for group in tags.OVERLAY_GROUPS:
@@ -158,9 +158,11 @@ def _values(data_set: DataSet, tag: int) -> list[str]:
     """Return an element's values as text; none of a sequence."""
     vr = _vr(tag)
     if vr not in NUMBER_CODES:
-        return [] if vr == "SQ" else [one.strip() for one in data_set.text(tag).split("\\")]
+        return [] if vr == "SQ" else [one.strip() for one in data_set.read_text(tag).split("\\")]
     try:
-        return [str(one) for one in parse_values(vr, data_set.value(tag) or b"", data_set.encoding)]
+        return [
+            str(one) for one in parse_values(vr, data_set.read_value(tag) or b"", data_set.encoding)
+        ]
     except DicodecError as error:
         raise _refusal(tag) from error
 

@@ -90,7 +90,7 @@ def utf_8_edits(
     declared = declared_character_set(charset)
     if declared is None and find_misdeclared_text(data_set):
         declared = UTF_8
-    stated = data_set.text(tags.SPECIFIC_CHARACTER_SET)
+    stated = data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
     unknown: list[str] = []
     to_utf_8 = _ToUtf8(declared or stated, declared, encoding, data_set.limits, unknown)
     changed = {edit.tag: to_utf_8.edit(edit) for edit in edits}
@@ -164,7 +164,7 @@ class _ToUtf8:
             if span.tag in left_out or not span.length:
                 continue
             if vr in TEXT:
-                value = self.value(data_set.value(span.tag) or b"", span.tag, vr)
+                value = self.value(data_set.read_value(span.tag) or b"", span.tag, vr)
                 if value is not None:
                     yield self._set(span.tag, vr, value)
             elif vr == "SQ":
@@ -175,7 +175,7 @@ class _ToUtf8:
                 if new != items:
                     yield SetSequence(span.tag, new)
             elif vr == "UN" and may_be_text(span):
-                raw = data_set.value(span.tag) or b""
+                raw = data_set.read_value(span.tag) or b""
                 if not raw.isascii() and looks_like_text(raw, self.character_set):
                     self.unknown.append(f"{self.path}{format_tag(span.tag)}")
 
@@ -197,7 +197,7 @@ class _ToUtf8:
         """
         if span.vr != "UN":
             encoding = data_set.find_encoding(span)
-            return encode_native_items(data_set.raw(span), encoding, self.encoding, data_set)
+            return encode_native_items(data_set.read_raw(span), encoding, self.encoding, data_set)
         content = data_set.source.read(span.value, span.length)
         inner = EXPLICIT_LITTLE if items_state_vrs(content) else IMPLICIT_LITTLE
         raw = encode_element_header(span.tag, "SQ", len(content), inner) + content
@@ -236,7 +236,7 @@ class _ToUtf8:
     def item(self, item: bytes) -> bytes:
         """Return a whole item with its text in UTF-8; the same bytes if it has none."""
         walker = Walker(BytesSource(item), self.limits)
-        (span,) = walker.items(0, len(item), self.encoding)
+        (span,) = walker.walk_items(0, len(item), self.encoding)
         content = item[span.value : span.value + span.length]
         new = self._content(content)
         if new == content:
@@ -246,7 +246,7 @@ class _ToUtf8:
     def _content(self, content: bytes) -> bytes:
         source = BytesSource(content)
         walker = Walker(source, self.limits)
-        spans = list(walker.elements(0, len(content), self.encoding, depth=1))
+        spans = list(walker.walk_elements(0, len(content), self.encoding, depth=1))
         data_set = DataSet(source, self.encoding, spans, self.limits)
         stated = character_set_of(data_set, self.character_set)
         inner = replace(self, character_set=self.declared or stated)
@@ -260,6 +260,6 @@ class _ToUtf8:
         writer.write_before_pixel_data(out)
         for span in spans:
             if span.tag in PIXEL_DATA_TAGS:
-                out.write(data_set.raw(span))
+                out.write(data_set.read_raw(span))
         writer.write_after_pixel_data(out)
         return out.getvalue()

@@ -40,7 +40,7 @@ class FreedOverlays:
             return []
         overlays = [
             EmbeddedOverlay(group, bit)
-            for group, bit in find_embedded_overlays(file.number, file.data_set.find)
+            for group, bit in find_embedded_overlays(file.read_number, file.data_set.find)
             if image.overlay_bits >> bit & 1
         ]
         if not overlays:

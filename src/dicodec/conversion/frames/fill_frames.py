@@ -76,7 +76,7 @@ def _padding(file: DicomFile, image: ImagePixelDescription) -> float | None:
     tag, vr = tags.PIXEL_PADDING_VALUE, "SS" if image.signed else "US"
     if image.floating:
         tag, vr = _FLOATING[image.bits_allocated]
-    raw = file.data_set.value(tag)
+    raw = file.data_set.read_value(tag)
     if raw is None or len(raw) != {"FL": 4, "FD": 8}.get(vr, 2):
         return None
     (value,) = parse_values(vr, raw, file.data_set.encoding)

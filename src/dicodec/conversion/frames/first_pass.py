@@ -25,7 +25,7 @@ from dicodec.model.records import replace
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes
-from dicodec.rules.overlays import overlay_edits
+from dicodec.rules.overlays import make_overlay_edits
 
 
 def complete_plan(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionPlan:
@@ -169,7 +169,7 @@ def embedded_overlay_edits(
         data += b"\0" * (len(data) % 2)
         if not little_endian:
             data = swap_bytes(data, 2)
-        edits += overlay_edits(overlay.group, image, data, _has_origin(file, overlay))
+        edits += make_overlay_edits(overlay.group, image, data, _has_origin(file, overlay))
     return edits
 
 

@@ -165,7 +165,7 @@ class FrameDecoder:
         Raises:
             FrameMismatchError: a frame cannot be brought to the form of the others.
         """
-        decoded = self._codec.decoded_description(stream, coded)
+        decoded = self._codec.describe_decoded(stream, coded)
         colors = survey_frames(self._frames, self._codec, stream).colors
         if not colors:
             return decoded, {}

@@ -25,7 +25,7 @@ from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
 from dicodec.part10.source import read_chunks
 from dicodec.part10.writer import ElementWriter, Sink, swap_chunks, write_file_meta
-from dicodec.rules.image_edits import native_vr
+from dicodec.rules.image_edits import choose_native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, format_ratio
 
 if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
@@ -160,7 +160,7 @@ class _Writer:
                 value = edit.value
                 text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
                 return text.rstrip("\0 ")
-        return self._file.data_set.text(tag) or self._file.head.text(meta_tag)
+        return self._file.data_set.read_text(tag) or self._file.head.read_text(meta_tag)
 
     def _write_pixel_data(self, sink: Sink, rooms: dict[int, int]) -> PipelineResult:
         pixels = self._plan.pixels
@@ -185,7 +185,7 @@ class _Writer:
         self, sink: Sink, pixels: PixelPlan, frames: Iterator[Buffer]
     ) -> PipelineResult:
         native_size = pixels.result.native_size
-        vr = native_vr(pixels.result, "")
+        vr = choose_native_vr(pixels.result, "")
         writer = NativeWriter(sink, tags.PIXEL_DATA, vr, native_size, self._encoding)
         joiner = BitJoiner(pixels.result.native_frame_bits)
         for samples in frames:
@@ -235,7 +235,7 @@ class _Writer:
         span, source = self._file.frames.span, self._file.frames.source
         if span.undefined and not self._plan.target.encapsulated:  # it has not a byte
             image = self._file.frames.description
-            vr = "OB" if image is None else native_vr(image, "")
+            vr = "OB" if image is None else choose_native_vr(image, "")
             NativeWriter(sink, span.tag, vr, 0, self._encoding).finish()
             return
         if span.undefined:

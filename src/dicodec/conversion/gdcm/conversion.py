@@ -29,7 +29,7 @@ from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.directory_records import is_directory
 from dicodec.part10.source import provide_path
 from dicodec.rules.color_space import decide_color_space
-from dicodec.rules.image_edits import statistics_edits
+from dicodec.rules.image_edits import make_statistics_edits
 from dicodec.rules.lossy import format_ratio
 
 
@@ -193,9 +193,9 @@ def _edits(conversion: Conversion, made: DicomFile) -> tuple[Edit, ...]:
     pixels = plan.pixels
     streams = made.frames.encapsulated
     if pixels is not None and pixels.lossy and streams is not None:
-        ratio = format_ratio(pixels.stated.native_size, streams.total_length()).strip()
+        ratio = format_ratio(pixels.stated.native_size, streams.measure_all()).strip()
         edits += lossy_edits(conversion.file.data_set, plan.target, options, ratio)
-        edits += statistics_edits()
+        edits += make_statistics_edits()
         edits += frame_type_edits(conversion.file.data_set, edits, plan.encoding)
     edits += user_edits(made.data_set, options, plan.encoding, [])  # they warned of the source
     return tuple({edit.tag: edit for edit in edits}.values())
@@ -214,4 +214,4 @@ def _hand_on(
     streams = made.frames.encapsulated
     if streams is None or plan.pixels is None:
         return PipelineResult(None, 0)
-    return PipelineResult(streams.total_length(), plan.pixels.stated.native_size)
+    return PipelineResult(streams.measure_all(), plan.pixels.stated.native_size)

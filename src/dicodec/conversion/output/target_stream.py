@@ -69,7 +69,7 @@ class _Sink:
             if not taken:
                 self._wait()
             elif self._waiting is not None:
-                self._waiting.progressed()
+                self._waiting.note_progress()
 
     def flush(self) -> None:
         flush = getattr(self._stream, "flush", None)

@@ -206,4 +206,4 @@ def _decoded_color(
 ) -> str:
     coded = decide_color_space(image, stream).photometric_interpretation
     described = replace(image, photometric_interpretation=coded)
-    return decoder.decoded_description(stream, described).photometric_interpretation
+    return decoder.describe_decoded(stream, described).photometric_interpretation

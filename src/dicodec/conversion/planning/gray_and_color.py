@@ -51,21 +51,21 @@ def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
         MalformedFileError, TruncatedFileError: a sequence cannot be read.
     """
     return rules.GrayAttributes(
-        modality=data_set.text(tags.MODALITY).upper(),
+        modality=data_set.read_text(tags.MODALITY).upper(),
         window_centers=_values(data_set, tags.WINDOW_CENTER),
         window_widths=_values(data_set, tags.WINDOW_WIDTH),
-        voi_function=data_set.text(tags.VOI_LUT_FUNCTION).upper(),
+        voi_function=data_set.read_text(tags.VOI_LUT_FUNCTION).upper(),
         slope=_first(data_set, tags.RESCALE_SLOPE),
         intercept=_first(data_set, tags.RESCALE_INTERCEPT),
-        rescale_type=data_set.text(tags.RESCALE_TYPE),
+        rescale_type=data_set.read_text(tags.RESCALE_TYPE),
         padding=_word(data_set, tags.PIXEL_PADDING_VALUE),
         padding_limit=_word(data_set, tags.PIXEL_PADDING_RANGE_LIMIT),
         smallest=_word(data_set, tags.SMALLEST_IMAGE_PIXEL_VALUE),
         largest=_word(data_set, tags.LARGEST_IMAGE_PIXEL_VALUE),
         relationship_sign=_word(data_set, tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN),
-        presentation_shape=data_set.text(tags.PRESENTATION_LUT_SHAPE).upper(),
+        presentation_shape=data_set.read_text(tags.PRESENTATION_LUT_SHAPE).upper(),
         has_units=data_set.find(tags.UNITS) is not None,
-        relationship=data_set.text(tags.PIXEL_INTENSITY_RELATIONSHIP).upper(),
+        relationship=data_set.read_text(tags.PIXEL_INTENSITY_RELATIONSHIP).upper(),
         roi_means=_roi_means(data_set),
         present=frozenset(tag for tag in _SINGLE if data_set.find(tag) is not None),
         nested=_nested(data_set),
@@ -87,9 +87,9 @@ def rescaling(
     Raises:
         UnsupportedImageError: a number is not one.
     """
-    slope = float(rules.number(gray.slope or "1", "RescaleSlope"))
-    intercept = float(rules.number(gray.intercept or "0", "RescaleIntercept"))
-    padding = rules.padding_range(gray, image)
+    slope = float(rules.parse_number(gray.slope or "1", "RescaleSlope"))
+    intercept = float(rules.parse_number(gray.intercept or "0", "RescaleIntercept"))
+    padding = rules.find_padding_range(gray, image)
     if not slope:
         warnings.append(
             "Rescale Slope is 0, which makes all values equal: rescaling and windows are not used"
@@ -102,8 +102,8 @@ def rescaling(
         warnings.append(f"VOI LUT Function {function} is unknown: windows are not used")
         return plain
     for one in pairs:
-        center = float(rules.number(one[0], "WindowCenter"))
-        width = float(rules.number(one[1], "WindowWidth"))
+        center = float(rules.parse_number(one[0], "WindowCenter"))
+        width = float(rules.parse_number(one[1], "WindowWidth"))
         if width > 0:
             # LINEAR takes 1 from the width, and is not defined below 1 (C.11.2.1.2.1).
             below = function == "LINEAR" and width < 1
@@ -136,7 +136,7 @@ def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:
     said = 0
     for color, descriptor_tag, data_tag, segmented_tag in _COLORS:
         descriptor = _words(data_set, descriptor_tag)
-        segmented = data_set.value(data_tag) is None
+        segmented = data_set.read_value(data_tag) is None
         data = _words(data_set, segmented_tag if segmented else data_tag)
         if len(descriptor) < 3 or not data:
             raise MalformedFileError(
@@ -165,7 +165,7 @@ def _words(data_set: DataSet, tag: int) -> tuple[int, ...]:
 
     Bytes of OB are in pairs with the lower one first, in any byte order (PS3.5 7.3).
     """
-    value = data_set.value(tag) or b""
+    value = data_set.read_value(tag) or b""
     value += b"\0" * (len(value) % 2)
     span = data_set.find(tag)
     in_order = span is not None and span.vr in {"OB", "UN"}
@@ -174,7 +174,7 @@ def _words(data_set: DataSet, tag: int) -> tuple[int, ...]:
 
 
 def _values(data_set: DataSet, tag: int) -> tuple[str, ...]:
-    text = data_set.text(tag)
+    text = data_set.read_text(tag)
     return tuple(value.strip() for value in text.split("\\") if value.strip())
 
 
@@ -183,7 +183,7 @@ def _first(data_set: DataSet, tag: int) -> str:
 
 
 def _word(data_set: DataSet, tag: int) -> int | None:
-    number = data_set.number(tag)
+    number = data_set.read_number(tag)
     return None if number is None else number & 0xFFFF
 
 
@@ -218,7 +218,7 @@ def voi_tables(data_set: DataSet, image: ImagePixelDescription) -> tuple[rules.L
     Raises:
         UnsupportedImageError: one makes no sense.
     """
-    return tuple(read_table(item, image) for item in data_set.items(tags.VOI_LUT_SEQUENCE))
+    return tuple(read_table(item, image) for item in data_set.read_items(tags.VOI_LUT_SEQUENCE))
 
 
 def _nested(data_set: DataSet) -> dict[int, int]:
@@ -230,7 +230,7 @@ def _nested(data_set: DataSet) -> dict[int, int]:
     for span in data_set.elements:
         if not _is_sequence(span) or span.tag in {tags.ICON_IMAGE_SEQUENCE, *_SINGLE}:
             continue
-        raw, encoding = data_set.raw(span), data_set.find_encoding(span)
+        raw, encoding = data_set.read_raw(span), data_set.find_encoding(span)
         wanted = {tag for tag in rules.NESTED if encode_tag(tag, encoding) in raw}
         if wanted:
             for tag in _in_items(data_set, span.tag, wanted):
@@ -239,7 +239,7 @@ def _nested(data_set: DataSet) -> dict[int, int]:
 
 
 def _in_items(data_set: DataSet, sequence: int, wanted: set[int]) -> Iterator[int]:
-    for item in data_set.items(sequence):
+    for item in data_set.read_items(sequence):
         for span in item.elements:
             if span.tag in wanted and span.length:
                 yield span.tag
@@ -255,4 +255,4 @@ def _is_sequence(span: ElementSpan) -> bool:
 
 def _roi_means(data_set: DataSet) -> tuple[tuple[int, str], ...]:
     found = ((group << 16 | rules.ROI_MEAN) for group in tags.OVERLAY_GROUPS)
-    return tuple((tag, text) for tag in found if (text := data_set.text(tag)))
+    return tuple((tag, text) for tag in found if (text := data_set.read_text(tag)))

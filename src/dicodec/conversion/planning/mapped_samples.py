@@ -23,9 +23,9 @@ from dicodec.pixels.gray import make_narrowing_step, make_rescaling_step
 from dicodec.pixels.photometric import PhotometricStep
 from dicodec.rules.photometric_edits import (
     check_rescaling,
-    inversion_edits,
-    palette_edits,
-    rescaling_edits,
+    make_inversion_edits,
+    make_palette_edits,
+    make_rescaling_edits,
 )
 
 
@@ -84,11 +84,11 @@ def edits_of(
     image = decoded
     for step in steps:
         if step.source == "PALETTE COLOR":
-            edits += palette_edits()
+            edits += make_palette_edits()
         elif image.monochrome and step.bits is not None:
-            edits += rescaling_edits(gray_attributes(data_set))
+            edits += make_rescaling_edits(gray_attributes(data_set))
         elif image.monochrome:
-            edits += inversion_edits(
+            edits += make_inversion_edits(
                 gray_attributes(data_set), voi_tables(data_set, image), image, step.target
             )
         image = step.describe(image)

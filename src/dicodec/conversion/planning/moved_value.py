@@ -7,7 +7,7 @@ from typing import NamedTuple
 from dicodec.model import tags
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.rules.image_edits import native_vr, pixel_swap_unit
+from dicodec.rules.image_edits import choose_native_vr, choose_swap_unit
 
 
 class MovedValue(NamedTuple):
@@ -40,13 +40,13 @@ def moved_value(file: DicomFile, target: TransferSyntax) -> MovedValue | None:
         return MovedValue("OW", size) if size else None
     # Without VRs Pixel Data is OW (PS3.5 A.1), which tells in big endian.
     stated_vr = span.vr or ("" if file.syntax.pixels_little_endian else "OW")
-    unit = pixel_swap_unit(image, stated_vr) if swapped else 1
-    return MovedValue(native_vr(image, stated_vr), unit)
+    unit = choose_swap_unit(image, stated_vr) if swapped else 1
+    return MovedValue(choose_native_vr(image, stated_vr), unit)
 
 
 def unread_sample_size(file: DicomFile) -> int | None:
     """Return the bytes of a sample of a size that nothing here reads, such as 24 or 40 bits."""
-    bits = file.data_set.number(tags.BITS_ALLOCATED) or 0
+    bits = file.data_set.read_number(tags.BITS_ALLOCATED) or 0
     return bits // 8 if _BYTE < bits <= _MOST_BITS and bits % _BYTE == 0 else None
 
 

@@ -30,8 +30,8 @@ from dicodec.pixels.photometric import HALVED_CHROMA, STEPS, PhotometricStep, fi
 from dicodec.rules.capabilities import warn_of_readers
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.iod_limits import find_iod_departures, is_allowed
-from dicodec.rules.stream_contradictions import stream_contradictions
-from dicodec.rules.targets import encoder_settings
+from dicodec.rules.stream_contradictions import find_contradictions
+from dicodec.rules.targets import make_encoder_settings
 
 if TYPE_CHECKING:  # loads NumPy, which plans that only move bytes do not need
     from dicodec.codecs.base import Encoder
@@ -90,7 +90,7 @@ class PhotometricPlanner:
             ContradictionError: data set and stream contradict each other, and that is not allowed.
             FrameMismatchError: they contradict each other beyond repair.
         """
-        for contradiction in stream_contradictions(self._stated, stream):
+        for contradiction in find_contradictions(self._stated, stream):
             attribute, reason, reading = contradiction
             if self._options.strict:
                 raise ContradictionError(reason, attribute=attribute, frame=0)
@@ -164,7 +164,7 @@ class PhotometricPlanner:
         """
         wanted = self._options.photometric
         as_rgb = lossy and self._iod_asks_for_rgb(decoded)
-        settings = encoder_settings(self._options, self._wanted_in_stream(coded))
+        settings = make_encoder_settings(self._options, self._wanted_in_stream(coded))
         encoder = find_encoder(self._target, settings)
         stored = coded.photometric_interpretation if wanted == "keep" else wanted
         failure: UnsupportedImageError | None = None
@@ -173,7 +173,7 @@ class PhotometricPlanner:
         ways = self._ways(coded, decoded)
         for steps, prepared in chain(find_routes(decoded, "RGB") if as_rgb else (), ways):
             try:
-                result = encoder.encoded_description(prepared)
+                result = encoder.describe_encoded(prepared)
             except UnsupportedImageError as error:
                 if failure is None or prepared.photometric_interpretation == stored:
                     failure = error
@@ -200,7 +200,7 @@ class PhotometricPlanner:
             return False
         if self._target.family == "jpegxl":  # which could not hold YBR_FULL in any class
             return False
-        sop_class = self._data_set.text(tags.SOP_CLASS_UID)
+        sop_class = self._data_set.read_text(tags.SOP_CLASS_UID)
         rgb = replace(decoded, photometric_interpretation="RGB")
         return is_allowed(sop_class, rgb, self._target.name) and not is_allowed(
             sop_class, decoded, self._target.name
@@ -338,7 +338,7 @@ class PhotometricPlanner:
             if step.source == "PALETTE COLOR" and self._data_set.find(_ALPHA_TABLE) is not None:
                 self._warnings.append("the palette's alpha table is left out")
         self._warnings += find_iod_departures(
-            self._data_set.text(tags.SOP_CLASS_UID),
+            self._data_set.read_text(tags.SOP_CLASS_UID),
             self._stated,
             result,
             (self._source.name, self._target.name),

@@ -37,8 +37,8 @@ from dicodec.part10.pixel_writer import NATIVE_LIMIT
 from dicodec.rules.claimed_sizes import check_frame_count
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.targets import (
-    also_valid_as,
-    idle_settings,
+    find_idle_settings,
+    is_also_valid_as,
     may_be_valid_as,
     may_lose,
     takes,
@@ -226,7 +226,7 @@ class PixelPlanner:
     def _streams_belong_there(self) -> bool:
         """Return whether the streams are valid under the target, as they are."""
         source, target = self._source, self._target
-        return also_valid_as(source, target) or (
+        return is_also_valid_as(source, target) or (
             may_be_valid_as(source, target)
             and all_belong_under(target, self._frames, find_decoder(source))
         )
@@ -261,12 +261,12 @@ class PixelPlanner:
         stream = self._first_stream()
         if decide_color_space(stated, stream).reason:
             return None
-        decoded = decoder.decoded_description(stream, stated)
+        decoded = decoder.describe_decoded(stream, stated)
         in_stream = stated.photometric_interpretation
         settings = EncoderSettings(near=0, photometric="RGB" if in_stream == "RGB" else None)
         try:
             encoder = find_encoder(self._target, settings)
-            made = encoder.encoded_description(decoded)
+            made = encoder.describe_encoded(decoded)
         except ConversionError:
             return None
         if self._target.encapsulated:  # Planar Configuration is the codec's own matter
@@ -333,7 +333,7 @@ class PixelPlanner:
         decoder = find_decoder(self._source)
         stream = self._first_stream()
         coded = colors.coded(stream)
-        decoded = decoder.decoded_description(stream, coded)
+        decoded = decoder.describe_decoded(stream, coded)
         colors.note_decoding(stream, coded, decoded)
         survey = self._survey()
         stream = survey.stream
@@ -361,7 +361,7 @@ class PixelPlanner:
             table=self._table(),
             bound=getattr(encoder, "near", None) if lossy else 0,
             edits=colors.edits_of(steps, decoded),
-            overlays=colors.find_embedded_overlays(stream, self._file.number),
+            overlays=colors.find_embedded_overlays(stream, self._file.read_number),
             derived="; ".join([one.text for one in steps if one.rounds and one.bits is not None]),
             own_steps=own_steps,
             psnr=self._options.psnr if takes(self._target, "psnr") else None,
@@ -391,7 +391,7 @@ class PixelPlanner:
             self._warnings.append(warning)
 
     def _warn_of_idle_settings(self) -> None:
-        if idle := idle_settings(self._options, [self._target.name]):
+        if idle := find_idle_settings(self._options, [self._target.name]):
             names = ", ".join(option.name for option in idle)
             self._warnings.append(f"passed over, as {self._target.name} does not take it: {names}")
 
@@ -419,7 +419,7 @@ class PixelPlanner:
         cut = stream.kind in {"jpeg2000", "htj2k"} and self._source.loss is not Loss.NEVER
         if not stream.lossless or not cut:
             return not stream.lossless
-        if not self._data_set.text(tags.LOSSY_IMAGE_COMPRESSION):
+        if not self._data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION):
             self._warnings.append(
                 f"the streams are reversible, but {self._source.name} lets them be cut short, and "
                 "Lossy Image Compression does not say whether they were"
@@ -482,7 +482,7 @@ class PixelPlanner:
             return self._options.offset_table
         frames = self._frames.encapsulated
         if frames is not None and self._source == self._target:
-            size = frames.total_length() + 8 * len(frames)
+            size = frames.measure_all() + 8 * len(frames)
         else:
             size = self._stated.native_frame_bits * self._stated.number_of_frames * 9 // 64
             size += 1024 * self._stated.number_of_frames

@@ -33,7 +33,7 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import is_directory
 from dicodec.rules.iod_limits import is_image_class
-from dicodec.rules.targets import refuse_target, target_syntax
+from dicodec.rules.targets import find_target_syntax, refuse_target
 
 
 def plan_conversion(
@@ -52,7 +52,7 @@ def plan_conversion(
             syntaxes the first one's reason is given.
         ReadError: the first frame's headers cannot be read.
     """
-    targets = tuple(target_syntax(name) for name in options.to)
+    targets = tuple(find_target_syntax(name) for name in options.to)
     if options.strict and file.oddities:
         raise ContradictionError(
             f"the source departs from the standard: {file.oddities[0].text}",
@@ -159,8 +159,8 @@ def _check_directory_target(file: DicomFile, target: TransferSyntax) -> None:
 
 
 def _is_image(data_set: DataSet) -> bool:
-    described = all(map(data_set.number, _IMAGE))
-    return described or is_image_class(data_set.text(tags.SOP_CLASS_UID))
+    described = all(map(data_set.read_number, _IMAGE))
+    return described or is_image_class(data_set.read_text(tags.SOP_CLASS_UID))
 
 
 _IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
@@ -180,4 +180,4 @@ def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:
 def _warn_of_unread_samples(file: DicomFile, target: TransferSyntax) -> tuple[str, ...]:
     if file.syntax.pixels_little_endian == target.pixels_little_endian:
         return ()
-    return (warn_of_wide_samples(file.data_set.number(tags.BITS_ALLOCATED) or 0),)
+    return (warn_of_wide_samples(file.data_set.read_number(tags.BITS_ALLOCATED) or 0),)

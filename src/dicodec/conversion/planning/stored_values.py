@@ -29,8 +29,8 @@ def read_meaning(data_set: DataSet, photometric: str) -> Meaning | None:
         MalformedFileError, TruncatedFileError: functional groups cannot be read.
     """
     return find_meaning(
-        data_set.text(tags.SOP_CLASS_UID),
-        data_set.text(tags.SEGMENTATION_TYPE).upper(),
+        data_set.read_text(tags.SOP_CLASS_UID),
+        data_set.read_text(tags.SEGMENTATION_TYPE).upper(),
         photometric,
         _present(data_set) | _present_in_groups(data_set),
     )
@@ -89,8 +89,8 @@ def _present_in_groups(data_set: DataSet) -> frozenset[int]:
         span = data_set.find(group)
         if span is None or not span.length:
             continue
-        raw, encoding = data_set.raw(span), data_set.find_encoding(span)
+        raw, encoding = data_set.read_raw(span), data_set.find_encoding(span)
         if any(encode_tag(tag, encoding) in raw for tag in MEANINGFUL_TAGS):
-            for item in data_set.items(group):
+            for item in data_set.read_items(group):
                 found |= _present(item)
     return found

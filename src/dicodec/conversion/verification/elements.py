@@ -26,7 +26,7 @@ from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.writer import make_reencoding_context, swap_chunks
 from dicodec.repair.oddity_notes import Notes
-from dicodec.rules.allowed_changes import Circumstance, allowed_changes, lossy_methods
+from dicodec.rules.allowed_changes import Circumstance, count_lossy_methods, list_allowed_changes
 
 _HELD_SIZE = 1 << 24
 
@@ -55,8 +55,8 @@ def check_head(conversion: Conversion, made: DicomFile) -> None:
     if made.frames.present != source.frames.present:
         raise VerificationError("Pixel Data was lost or made up", attribute="PixelData")
     for meta_tag, tag in _IN_BOTH:
-        uid = made.data_set.text(tag)
-        if uid and made.head.text(meta_tag) != uid:
+        uid = made.data_set.read_text(tag)
+        if uid and made.head.read_text(meta_tag) != uid:
             raise VerificationError(
                 "File Meta Information names another image than the data set",
                 attribute=format_tag(meta_tag),
@@ -152,8 +152,10 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
     color = tags.PHOTOMETRIC_INTERPRETATION
     if source.frames.salvage is not None:
         further.add(Circumstance.SALVAGED)
-    permitted = allowed_changes(
-        (one.text(color), two.text(color)), (_lossy_methods(one), _lossy_methods(two)), further
+    permitted = list_allowed_changes(
+        (one.read_text(color), two.read_text(color)),
+        (_lossy_methods(one), _lossy_methods(two)),
+        further,
     )
     if pixels is not None:
         permitted |= dict.fromkeys(find_missing_attributes(one), "as it was taken")
@@ -172,9 +174,9 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
 
 
 def _lossy_methods(data_set: DataSet) -> int:
-    return lossy_methods(
-        data_set.text(tags.LOSSY_IMAGE_COMPRESSION),
-        data_set.text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+    return count_lossy_methods(
+        data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION),
+        data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
     )
 
 
@@ -199,7 +201,7 @@ def _check_edit(made: DicomFile, edit: Edit) -> None:
         right = not spans
     else:
         expected = encode_element(edit, made.data_set.encoding)
-        found = [made.data_set.raw(span) for span in spans]
+        found = [made.data_set.read_raw(span) for span in spans]
         if edit.tag == tags.DIRECTORY_RECORD_SEQUENCE:
             expected, *found = (
                 clear_offsets(raw, made.data_set.encoding) for raw in (expected, *found)
@@ -227,9 +229,9 @@ def _check_element(
         )  # fmt: skip
     elif span.end - span.start < _HELD_SIZE:
         expected = reencode_elements(
-            source.data_set.raw(span), encoding, made.data_set.encoding, context
+            source.data_set.read_raw(span), encoding, made.data_set.encoding, context
         )
-        same = expected == made.data_set.raw(other)
+        same = expected == made.data_set.read_raw(other)
     elif not span.undefined and span.vr != "SQ" and not other.undefined:
         same = span.length == other.length or other.vr == "SQ"
     if not same:
@@ -245,9 +247,9 @@ def _check_records(
 ) -> None:
     """Compare the records of a DICOMDIR, but for the offsets by which they name each other."""
     encoding = made.data_set.encoding
-    expected = source.data_set.raw(span)
+    expected = source.data_set.read_raw(span)
     expected = reencode_elements(expected, source.data_set.find_encoding(span), encoding, context)
-    if clear_offsets(expected, encoding) != clear_offsets(made.data_set.raw(other), encoding):
+    if clear_offsets(expected, encoding) != clear_offsets(made.data_set.read_raw(other), encoding):
         raise VerificationError("an element was changed", attribute=format_tag(span.tag))
 
 

@@ -11,7 +11,7 @@ from dicodec.model import option_table
 from dicodec.model.option_table import REQUEST, TO, Number, Text, Texts, TextsByName, select_options
 from dicodec.model.wording import as_field, reword_error
 from dicodec.options import UNDECIDED, ConversionOptions, target_names
-from dicodec.rules.targets import target_syntax
+from dicodec.rules.targets import find_target_syntax
 
 _PATH, _NAME, _VALUE = 4096, 200, 10_240
 """Characters at most."""
@@ -93,7 +93,7 @@ def checked_syntaxes(given: Any) -> tuple[str, ...]:
     names = target_names(given)
     for name in names:
         try:
-            target_syntax(name)
+            find_target_syntax(name)
         except DicodecError as cause:
             raise RequestError(cause.message, field="to", hint=cause.hint) from cause
     return names
