@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dicodec import convert_bytes
 from dicodec.comparison.image_pair import open_side
-from dicodec.comparison.picture import prepare, render, side_by_side
+from dicodec.comparison.picture import join_panes, prepare, render
 from dicodec.errors import DicodecError
 from dicodec.model.image import MONOCHROME
 from dicodec.repair.opening import open_tolerantly
@@ -97,7 +97,7 @@ def main(folder: Path, output: Path) -> None:
         if before is None:
             continue
         after = [converted(path, target) for target in TARGETS]
-        rows.append(side_by_side([cell(one) for one in (before, *after)]))
+        rows.append(join_panes([cell(one) for one in (before, *after)]))
         shifts = [f"{name} {shift(before, one)}" for name, one in zip(TARGETS, after, strict=True)]
         print(f"sheet {sheets + 1:02} row {len(rows)}: {path.relative_to(folder)}:", *shifts)
         if len(rows) == ROWS:

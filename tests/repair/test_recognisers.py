@@ -42,7 +42,7 @@ def test_any_bytes_are_one_kind_of_stream_or_none(data: bytes) -> None:
     assert stream_kinds.describe_stream_at(BytesSource(data), 0, len(data)) == stream
     if stream is not None:
         for lossless in (True, False):
-            seen = stream_kinds.syntax_for(stream, lossless=lossless)
+            seen = stream_kinds.find_syntax_of_stream(stream, lossless=lossless)
             assert seen is None or stream_kinds.fits(stream, seen)
 
 
@@ -59,13 +59,13 @@ def test_any_fragments_have_one_kind_or_none(fragments: list[bytes]) -> None:
     for one in fragments:
         starts.append(at)
         at += len(one)
-    kind = stream_kinds.kind_without_signature(source, starts, [*map(len, fragments)], IMAGE)
+    kind = stream_kinds.deduce_kind(source, starts, [*map(len, fragments)], IMAGE)
     assert kind in {"", "rle", "encapsulated-uncompressed", "deflated-frame"}
 
 
 @given(NOISE)
 def test_any_bytes_are_searched_for_tables(data: bytes) -> None:
-    tables = streams.tables_only(data)
+    tables = streams.extract_tables(data)
     assert b"".join(one for _, one in streams.split_tables(tables)) == tables
     streams.add_tables(data, tables)
 

@@ -88,14 +88,15 @@ def compare_attributes(
             one.data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION),
             two.data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION),
         ),
-        (_lossy_methods(one.data_set), _lossy_methods(two.data_set)),
+        (_count_lossy_methods(one.data_set), _count_lossy_methods(two.data_set)),
     )
     for file in files:  # attributes of the image are compared with its pixels
         permitted |= {edit.tag: "put right" for edit in file.corrections}
         permitted |= dict.fromkeys(find_missing_attributes(file.data_set), "as it was taken")
     permitted |= dict.fromkeys(allow, "as asked for")
     found = [
-        _change(tag, change, "File Meta Information") for tag, change in _meta_differences(*files)
+        _change(tag, change, "File Meta Information")
+        for tag, change in _find_meta_differences(*files)
     ]
     contexts = make_reencoding_context(one.data_set), make_reencoding_context(two.data_set)
     nested = _NestedPixels(one), _NestedPixels(two)
@@ -105,7 +106,7 @@ def compare_attributes(
         reason = permitted.get(tag, "")
         if tag & 0xFFFF == 0:
             reason = "a group length"
-        change = _compared((one.data_set, two.data_set), spans, contexts)
+        change = _compare_elements((one.data_set, two.data_set), spans, contexts)
         if change is None:
             continue
         if change.what == "VR" and (
@@ -114,13 +115,15 @@ def compare_attributes(
             reason = reason or "follows from the transfer syntax"
         elif change.what == "VR" and vrs_agree(tag, change.a, change.b):
             reason = reason or "the VR is unknown, or a choice"
-        elif change.where and _same_with_native_pixels(tag, nested):
+        elif change.where and _agrees_with_native_pixels(tag, nested):
             reason = reason or "nested pixels, the same once decoded"
         elif tag in DIRECTORY_TAGS and _same_records(files, tag, contexts):
             reason = reason or "the same directory records, at other offsets"
-        elif tags.IMAGE_TYPE in permitted and _same_once_derived((one.data_set, two.data_set), tag):
+        elif tags.IMAGE_TYPE in permitted and _agrees_once_derived(
+            (one.data_set, two.data_set), tag
+        ):
             reason = reason or permitted[tags.IMAGE_TYPE]
-        elif _same_once_freed((one.data_set, two.data_set), tag, overlays):
+        elif _agrees_once_freed((one.data_set, two.data_set), tag, overlays):
             reason = reason or "an overlay in bits of Pixel Data"
         found.append(_change(tag, change, reason))
     return tuple(found)
@@ -142,7 +145,7 @@ class _NestedPixels:
                 self._edits = {edit.tag: edit for edit in edits}
         return self._edits.get(tag)
 
-    def native(self, tag: int) -> Element | None:
+    def read_native(self, tag: int) -> Element | None:
         """Return a sequence with native pixels; None if it cannot be read."""
         data_set = self._file.data_set
         edit = self.edit(tag)
@@ -150,13 +153,17 @@ class _NestedPixels:
             raw = encode_element(edit, EXPLICIT_LITTLE)
             return parse_element(raw, data_set.read_text(tags.SPECIFIC_CHARACTER_SET))
         span = data_set.find(tag)
-        return None if span is None else _element(data_set, span, make_reencoding_context(data_set))
+        return (
+            None
+            if span is None
+            else _read_element(data_set, span, make_reencoding_context(data_set))
+        )
 
 
-def _same_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixels]) -> bool:
+def _agrees_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPixels]) -> bool:
     if not any(side.edit(tag) is not None for side in nested):
         return False
-    one, two = (side.native(tag) for side in nested)
+    one, two = (side.read_native(tag) for side in nested)
     return one is not None and two is not None and find_difference(one, two) is None
 
 
@@ -184,7 +191,7 @@ def _same_records(
     return same and one == two
 
 
-def _same_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
+def _agrees_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
     """Whether functional groups differ in nothing but in which frames are derived."""
     if tag not in tags.FUNCTIONAL_GROUPS:
         return False
@@ -196,12 +203,12 @@ def _same_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
             raw = encode_element(edit, EXPLICIT_LITTLE)
             elements.append(parse_element(raw, data_set.read_text(tags.SPECIFIC_CHARACTER_SET)))
         elif span is not None:
-            elements.append(_element(data_set, span, make_reencoding_context(data_set)))
+            elements.append(_read_element(data_set, span, make_reencoding_context(data_set)))
     one, two = elements if len(elements) == len(data_sets) else (None, None)
     return one is not None and two is not None and find_difference(one, two) is None
 
 
-def _same_once_freed(
+def _agrees_once_freed(
     data_sets: tuple[DataSet, DataSet], tag: int, overlays: tuple[FreedOverlays, FreedOverlays]
 ) -> bool:
     """Whether an element of an overlay equals bits of the pixels in the other file."""
@@ -213,11 +220,11 @@ def _same_once_freed(
     if span is None or not isinstance(edit, SetAttribute):
         return False
     freed = parse_element(encode_element(edit, EXPLICIT_LITTLE), "")
-    stored = _element(other, span, make_reencoding_context(other))
+    stored = _read_element(other, span, make_reencoding_context(other))
     return freed is not None and stored is not None and find_difference(freed, stored) is None
 
 
-def _lossy_methods(data_set: DataSet) -> int:
+def _count_lossy_methods(data_set: DataSet) -> int:
     return count_lossy_methods(
         data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION),
         data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
@@ -239,25 +246,25 @@ def _change(tag: int, found: Difference, reason: str) -> AttributeChange:
     )
 
 
-def _meta_differences(one: DicomFile, two: DicomFile) -> Iterator[tuple[int, Difference]]:
+def _find_meta_differences(one: DicomFile, two: DicomFile) -> Iterator[tuple[int, Difference]]:
     heads = [{element.tag: element for element in file.head.elements} for file in (one, two)]
     for tag in sorted(heads[0].keys() | heads[1].keys()):
         a, b = heads[0].get(tag), heads[1].get(tag)
-        texts = [_meta_text(element.vr, element.value) if element else "" for element in (a, b)]
+        texts = [_format_meta(element.vr, element.value) if element else "" for element in (a, b)]
         if a is None or b is None:
             yield tag, Difference("", "only in A" if a else "only in B", *texts)
         elif not bytes_agree(a.vr, a.value, b.value):
             yield tag, Difference("", "value", *texts)
 
 
-def _meta_text(vr: str, value: bytes) -> str:
+def _format_meta(vr: str, value: bytes) -> str:
     row = VALUE_REPRESENTATIONS.get(vr)
     if row is None or not row.text:
         return f"{len(value)} bytes"
     return shorten(f'"{value.rstrip(b" \0").decode("latin-1")}"')
 
 
-def _compared(
+def _compare_elements(
     data_sets: tuple[DataSet, DataSet],
     spans: tuple[ElementSpan | None, ElementSpan | None],
     contexts: tuple[ReencodingContext, ReencodingContext],
@@ -266,15 +273,17 @@ def _compared(
     if one is not None and two is not None:
         if one.tag in PIXEL_DATA_TAGS:
             return None if one.vr == two.vr else Difference("", "VR", one.vr, two.vr)
-        if _large(one) or _large(two):
-            return _large_difference(data_sets, (one, two))
+        if _is_large(one) or _is_large(two):
+            return _compare_large(data_sets, (one, two))
     elements = [
-        None if span is None else _element(data_set, span, context)
+        None if span is None else _read_element(data_set, span, context)
         for data_set, span, context in zip(data_sets, spans, contexts, strict=True)
     ]
     first, second = elements
     if one is None or two is None:
-        texts = [_text(span, element) for span, element in zip(spans, elements, strict=True)]
+        texts = [
+            _format_element(span, element) for span, element in zip(spans, elements, strict=True)
+        ]
         return Difference("", "only in B" if one is None else "only in A", *texts)
     if first is None or second is None:  # a group length, or nothing that can be read anew
         raw = [
@@ -289,13 +298,15 @@ def _compared(
     return found
 
 
-def _large(span: ElementSpan) -> bool:
+def _is_large(span: ElementSpan) -> bool:
     return span.end - span.start > _HELD_SIZE and not span.undefined and span.vr != "SQ"
 
 
-def _element(data_set: DataSet, span: ElementSpan, context: ReencodingContext) -> Element | None:
+def _read_element(
+    data_set: DataSet, span: ElementSpan, context: ReencodingContext
+) -> Element | None:
     """Return an element in explicit VR little endian; None if it cannot be converted."""
-    if span.tag in PIXEL_DATA_TAGS or _large(span):
+    if span.tag in PIXEL_DATA_TAGS or _is_large(span):
         return None
     raw = data_set.read_raw(span)
     try:
@@ -307,13 +318,13 @@ def _element(data_set: DataSet, span: ElementSpan, context: ReencodingContext) -
         return None
 
 
-def _text(span: ElementSpan | None, element: Element | None) -> str:
+def _format_element(span: ElementSpan | None, element: Element | None) -> str:
     if span is None:
         return ""
     return f"{span.length} bytes" if element is None else show(element, element.span.vr)
 
 
-def _large_difference(
+def _compare_large(
     data_sets: tuple[DataSet, DataSet], spans: tuple[ElementSpan, ElementSpan]
 ) -> Difference | None:
     chunks = []

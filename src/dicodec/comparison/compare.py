@@ -111,7 +111,9 @@ def compare(
         one, two = _open(stack, a, names[0], limits), _open(stack, b, names[1], limits)
         pixels, pair = _compare_pixels(one, two, names, tolerance, workers or available_cores())
         attributes = (
-            () if ignore_attributes else compare_attributes(_readable(one), _readable(two), allowed)
+            ()
+            if ignore_attributes
+            else compare_attributes(_make_readable(one), _make_readable(two), allowed)
         )
         shown = None
         if picture is not None:
@@ -157,7 +159,7 @@ def _open(stack: ExitStack, source: Source, name: str | None, limits: Limits) ->
         raise
 
 
-def _readable(file: DicomFile) -> DicomFile:
+def _make_readable(file: DicomFile) -> DicomFile:
     """Return a file whose sequences can be compared, as a conversion would write them anew."""
     from dicodec.repair.standard_form import make_readable
 
@@ -203,15 +205,15 @@ def _draw(
         raise InvalidOptionError(f"there is no frame {frame}: frames are 0 to {count - 1}")
     import numpy as np
 
-    from dicodec.comparison.picture import picture_of, prepare
+    from dicodec.comparison.picture import draw_picture, prepare
 
     samples = pair.one.read(frame), pair.two.read(frame)
     errors = None
     if pair.comparable:
-        first, second = pair.one.common(samples[0]), pair.two.common(samples[1])
+        first, second = pair.one.bring_to_common(samples[0]), pair.two.bring_to_common(samples[1])
         with np.errstate(invalid="ignore", over="ignore"):
             errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
-    content = picture_of((prepare(pair.one, samples[0]), prepare(pair.two, samples[1])), errors)
+    content = draw_picture((prepare(pair.one, samples[0]), prepare(pair.two, samples[1])), errors)
     with atomic_output(picture, overwrite=True) as temporary, translate_write_errors():
         temporary.write_bytes(content)
     return frame

@@ -48,7 +48,7 @@ class Side:
             error.with_location(path=self.name, frame=frame)
             raise
 
-    def common(self, samples: Samples) -> Samples:
+    def bring_to_common(self, samples: Samples) -> Samples:
         """Return samples in the common form."""
         return apply_steps(self.steps, samples, self.image)
 
@@ -60,7 +60,7 @@ class Side:
             image = step.describe(image)
         return image
 
-    def routes(self, wanted: str) -> list[Route]:
+    def find_routes(self, wanted: str) -> list[Route]:
         """Return the ways to a Photometric Interpretation, the preferred one first.
 
         Raises:
@@ -118,7 +118,7 @@ def make_pair(one: Side, two: Side) -> Pair:
     names = first.photometric_interpretation, second.photometric_interpretation
     how = ""
     if names[0] != names[1]:
-        joined = None if _is_labelled(one) or _is_labelled(two) else _joined(one, two)
+        joined = None if _is_labelled(one) or _is_labelled(two) else _join(one, two)
         if joined is None:
             differences.append(f"Photometric Interpretation {names[0]} and {names[1]}")
             comparable = False
@@ -151,29 +151,29 @@ def _is_labelled(side: Side) -> bool:
     return read_meaning(side.data_set, PALETTE_COLOR) is not None
 
 
-def _joined(one: Side, two: Side) -> tuple[Side, Side] | None:
+def _join(one: Side, two: Side) -> tuple[Side, Side] | None:
     """Return both sides with steps to the same interpretation, and the same bits if there are."""
     for wanted in _COMMON:
         try:
-            ways = [_routes(side, wanted) for side in (one, two)]
+            ways = [_find_side_routes(side, wanted) for side in (one, two)]
         except UnsupportedImageError:
             continue
         pairs = [
             (replace(one, steps=first), replace(two, steps=second))
             for first, second in product(*ways)
         ]
-        same = (pair for pair in pairs if _bits(pair[0]) == _bits(pair[1]))
+        same = (pair for pair in pairs if _count_bits(pair[0]) == _count_bits(pair[1]))
         return next(same, pairs[0])
     return None
 
 
-def _bits(side: Side) -> int:
+def _count_bits(side: Side) -> int:
     return side.compared.bits_stored
 
 
-def _routes(side: Side, wanted: str) -> list[Route]:
+def _find_side_routes(side: Side, wanted: str) -> list[Route]:
     try:
-        return side.routes(wanted)
+        return side.find_routes(wanted)
     except DicodecError as error:
         error.with_location(path=side.name)
         raise

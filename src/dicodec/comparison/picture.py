@@ -58,16 +58,16 @@ def prepare(side: Side, samples: NDArray[Any]) -> PreparedFrame:
     steps: Route = ()
     if not side.image.monochrome:
         with suppress(UnsupportedImageError, MalformedFileError):
-            steps = side.routes("RGB")[0]
-    return PreparedFrame(samples, side.image, _rescaling(side.data_set), steps)
+            steps = side.find_routes("RGB")[0]
+    return PreparedFrame(samples, side.image, _read_rescaling(side.data_set), steps)
 
 
-def _rescaling(data_set: DataSet) -> Rescaling:
+def _read_rescaling(data_set: DataSet) -> Rescaling:
     """Return the rescaling and the first window; an invalid value counts as absent."""
-    slope = _first_number(data_set, _RESCALE_SLOPE) or 1.0
-    intercept = _first_number(data_set, _RESCALE_INTERCEPT) or 0.0
-    center = _first_number(data_set, _WINDOW_CENTER)
-    width = _first_number(data_set, _WINDOW_WIDTH)
+    slope = _read_first_number(data_set, _RESCALE_SLOPE) or 1.0
+    intercept = _read_first_number(data_set, _RESCALE_INTERCEPT) or 0.0
+    center = _read_first_number(data_set, _WINDOW_CENTER)
+    width = _read_first_number(data_set, _WINDOW_WIDTH)
     if center is None or width is None or width < 1:
         return Rescaling(slope, intercept)
     function = data_set.read_text(_VOI_LUT_FUNCTION)
@@ -76,7 +76,7 @@ def _rescaling(data_set: DataSet) -> Rescaling:
     return Rescaling(slope, intercept, Window(center, width, function))
 
 
-def _first_number(data_set: DataSet, tag: int) -> float | None:
+def _read_first_number(data_set: DataSet, tag: int) -> float | None:
     try:
         values = parse_values("DS", data_set.read_value(tag) or b"", EXPLICIT_LITTLE)
     except DicodecError:
@@ -84,7 +84,7 @@ def _first_number(data_set: DataSet, tag: int) -> float | None:
     return float(values[0]) if values else None
 
 
-def picture_of(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any] | None) -> bytes:
+def draw_picture(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any] | None) -> bytes:
     """Return a PNG: the first frame, the second, and their difference, with lines between.
 
     Gray values go through the window, or from the smallest to the largest value of the first frame
@@ -97,11 +97,11 @@ def picture_of(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any] 
     """
     import imagecodecs
 
-    span = _span(shown[0])
+    span = _find_span(shown[0])
     panes = [render(one, span) for one in shown]
     if errors is not None:
-        panes.append(_amplified(errors))
-    return bytes(imagecodecs.png_encode(side_by_side(panes)))
+        panes.append(_amplify(errors))
+    return bytes(imagecodecs.png_encode(join_panes(panes)))
 
 
 def render(shown: PreparedFrame, span: tuple[float, float] | None = None) -> _Picture:
@@ -112,23 +112,23 @@ def render(shown: PreparedFrame, span: tuple[float, float] | None = None) -> _Pi
         span: the values that are black and white if there is no window; if not given, the
             smallest and largest.
     """
-    step = _step(shown.samples)
+    step = _choose_step(shown.samples)
     samples, image = np.ascontiguousarray(shown.samples[::step, ::step]), shown.image
     image = replace(image, rows=samples.shape[0], columns=samples.shape[1])
     for one in shown.steps:
         samples, image = one.apply(samples, image), one.describe(image)
     if image.samples_per_pixel == 3:
         low, high = image.sample_range
-        return _bytes((samples.astype(np.float64) - low) / (high - low))
+        return _quantize((samples.astype(np.float64) - low) / (high - low))
     if image.samples_per_pixel > 1:
         samples = samples[..., 0]
-    gray = _brightness(samples.astype(np.float64), shown, span or _span(shown))
+    gray = _compute_brightness(samples.astype(np.float64), shown, span or _find_span(shown))
     if image.photometric_interpretation == "MONOCHROME1":
         gray = 1 - gray
-    return np.repeat(_bytes(gray)[..., np.newaxis], 3, axis=2)
+    return np.repeat(_quantize(gray)[..., np.newaxis], 3, axis=2)
 
 
-def _span(shown: PreparedFrame) -> tuple[float, float]:
+def _find_span(shown: PreparedFrame) -> tuple[float, float]:
     """Return the smallest and largest number of a frame."""
     samples = shown.samples
     if samples.dtype.kind == "f":
@@ -136,7 +136,9 @@ def _span(shown: PreparedFrame) -> tuple[float, float]:
     return (float(samples.min()), float(samples.max())) if samples.size else (0.0, 0.0)
 
 
-def _brightness(values: _Floats, shown: PreparedFrame, span: tuple[float, float]) -> _Floats:
+def _compute_brightness(
+    values: _Floats, shown: PreparedFrame, span: tuple[float, float]
+) -> _Floats:
     """Return stored values as brightness, 0 to 1 or beyond (PS3.3 C.11.1, C.11.2)."""
     rescaling = shown.rescaling
     if rescaling.window is None or not shown.image.monochrome:
@@ -145,32 +147,32 @@ def _brightness(values: _Floats, shown: PreparedFrame, span: tuple[float, float]
     return rescaling.window.find_levels(values * rescaling.slope + rescaling.intercept)
 
 
-def _amplified(errors: NDArray[Any]) -> _Picture:
+def _amplify(errors: NDArray[Any]) -> _Picture:
     """Return errors as 8-bit RGB, the largest white; reducing keeps the largest ones."""
     errors = errors.reshape(*errors.shape[:2], -1).astype(np.float64)
     errors[~np.isfinite(errors)] = np.nanmax(errors, initial=1, where=np.isfinite(errors))
-    step = _step(errors)
+    step = _choose_step(errors)
     if step > 1:
         starts = [np.arange(0, size, step) for size in errors.shape[:2]]
         errors = np.maximum.reduceat(errors, starts[0], axis=0)
         errors = np.maximum.reduceat(errors, starts[1], axis=1)
     if errors.shape[2] != 3:
         errors = np.repeat(errors[..., :1], 3, axis=2)
-    return _bytes(errors / max(float(errors.max()), np.finfo(np.float64).tiny))
+    return _quantize(errors / max(float(errors.max()), np.finfo(np.float64).tiny))
 
 
-def _step(samples: NDArray[Any]) -> int:
+def _choose_step(samples: NDArray[Any]) -> int:
     side: int = max(samples.shape[:2])
     return -(-side // LARGEST_SIDE)
 
 
-def _bytes(brightness: _Floats) -> _Picture:
+def _quantize(brightness: _Floats) -> _Picture:
     clean = np.nan_to_num(np.clip(brightness, 0, 1))
     rounded: _Picture = (clean * 255 + 0.5).astype(np.uint8)
     return rounded
 
 
-def side_by_side(panes: list[_Picture]) -> _Picture:
+def join_panes(panes: list[_Picture]) -> _Picture:
     """Return pictures in a row, with lines between."""
     height = max(pane.shape[0] for pane in panes)
     line = np.full((height, _SEPARATOR_WIDTH, 3), _SEPARATOR, np.uint8)

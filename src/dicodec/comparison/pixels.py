@@ -147,11 +147,13 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
     count = min(image.number_of_frames for image in images)
     size = sum(map(size_in_flight, images))
     total, frames, value_range = SampleErrors(), list[FrameComparison](), 0.0
-    with closing(map_frames(_measuring(pair), count, workers, size + _BAND_MEMORY)) as measurements:
+    with closing(
+        map_frames(_make_measurer(pair), count, workers, size + _BAND_MEMORY)
+    ) as measurements:
         for frame, measured in enumerate(measurements):
             total += measured.errors
             value_range = max(value_range, measured.value_range)
-            frames.append(_frame_comparison(frame, measured, tolerance))
+            frames.append(_make_frame_comparison(frame, measured, tolerance))
     worst = max(frames, key=lambda one: (one.largest_error, one.mean_absolute_error, -one.frame))
     similar = [one.ssim for one in frames if one.ssim is not None]
     same = sum(not one.differing_samples for one in frames)
@@ -162,14 +164,14 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
         photometric_interpretation=pair.one.compared.photometric_interpretation,
         largest_error=worst.largest_error,
         mean_absolute_error=total.mean,
-        psnr=_rounded(total.find_psnr(value_range), 4),
-        ssim=_rounded((math.fsum(similar) + same) / (len(similar) + same), 6) if similar else None,
+        psnr=_round(total.find_psnr(value_range), 4),
+        ssim=_round((math.fsum(similar) + same) / (len(similar) + same), 6) if similar else None,
         worst_frame=worst.frame if worst.differing_samples else None,
         frames=tuple(frames),
     )
 
 
-def _measuring(pair: Pair) -> Callable[[int], _Measured]:
+def _make_measurer(pair: Pair) -> Callable[[int], _Measured]:
     """Return the function that decodes a frame of both files and measures."""
     from dicodec.pixels.metrics import measure_errors, measure_ssim
 
@@ -179,17 +181,17 @@ def _measuring(pair: Pair) -> Callable[[int], _Measured]:
         whole_range = float((1 << bits) - 1)
 
     def measure(frame: int) -> _Measured:
-        one = pair.one.common(pair.one.read(frame))
-        two = pair.two.common(pair.two.read(frame))
+        one = pair.one.bring_to_common(pair.one.read(frame))
+        two = pair.two.bring_to_common(pair.two.read(frame))
         errors = measure_errors(one, two)
-        value_range = _range(one) if whole_range is None else whole_range
+        value_range = _measure_range(one) if whole_range is None else whole_range
         similarity = measure_ssim(one, two, value_range) if errors.differing else None
         return _Measured(errors, value_range, similarity)
 
     return measure
 
 
-def _range(samples: Samples) -> float:
+def _measure_range(samples: Samples) -> float:
     """Return the largest less the smallest number among floating point samples."""
     import numpy as np
 
@@ -197,7 +199,7 @@ def _range(samples: Samples) -> float:
     return float(finite.max()) - float(finite.min()) if finite.size else 0.0
 
 
-def _frame_comparison(frame: int, measured: _Measured, tolerance: float) -> FrameComparison:
+def _make_frame_comparison(frame: int, measured: _Measured, tolerance: float) -> FrameComparison:
     errors = measured.errors
     return FrameComparison(
         frame,
@@ -205,10 +207,10 @@ def _frame_comparison(frame: int, measured: _Measured, tolerance: float) -> Fram
         differing_samples=errors.differing,
         largest_error=int(errors.largest) if errors.largest.is_integer() else errors.largest,
         mean_absolute_error=errors.mean,
-        psnr=_rounded(errors.find_psnr(measured.value_range), 4),
-        ssim=_rounded(measured.ssim, 6),
+        psnr=_round(errors.find_psnr(measured.value_range), 4),
+        ssim=_round(measured.ssim, 6),
     )
 
 
-def _rounded(number: float | None, digits: int) -> float | None:
+def _round(number: float | None, digits: int) -> float | None:
     return None if number is None else round(number, digits)

@@ -339,10 +339,12 @@ class _Attempt:
         report = self._report
         report.oddities = tuple(dict.fromkeys((*report.oddities, *found)))
         if report.oddities:
-            from dicodec.repair.catalogue import warnings_of
+            from dicodec.repair.catalogue import select_warnings
 
             known = set(report.warnings)
-            report.warnings += [text for text in warnings_of(report.oddities) if text not in known]
+            report.warnings += [
+                text for text in select_warnings(report.oddities) if text not in known
+            ]
 
     @contextmanager
     def _result_file(self, target: Target) -> Iterator[BinaryIO]:

@@ -14,7 +14,7 @@ from dicodec.model import tags
 from dicodec.model.records import replace
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
-from dicodec.repair.image_attributes import Known, corrections, describe_corrections
+from dicodec.repair.image_attributes import Known, describe_corrections, make_corrections
 from dicodec.rules.claimed_sizes import check_decoded_size
 
 if TYPE_CHECKING:  # loads NumPy, which few files need here
@@ -41,7 +41,7 @@ def raise_bits_stored(file: DicomFile) -> DicomFile:
         for frame in range(len(frames.encapsulated)):
             if frame not in frames.filled:
                 check_decoded_size(image, len(frames.read(frame)), limits)
-                needed = max(needed, _bits_needed(frames, frame, decoder, image))
+                needed = max(needed, _count_needed_bits(frames, frame, decoder, image))
     except DicodecError:
         return file
     if needed == image.bits_stored:
@@ -55,11 +55,13 @@ def raise_bits_stored(file: DicomFile) -> DicomFile:
             *file.oddities,
             *describe_corrections(file.data_set, known, "by the samples in the streams"),
         ),
-        corrections=(*file.corrections, *corrections(known)),
+        corrections=(*file.corrections, *make_corrections(known)),
     )
 
 
-def _bits_needed(frames: Frames, frame: int, decoder: Decoder, image: ImagePixelDescription) -> int:
+def _count_needed_bits(
+    frames: Frames, frame: int, decoder: Decoder, image: ImagePixelDescription
+) -> int:
     """Return Bits Stored, or more if a frame's samples cannot be brought to it."""
     stream = frames.read(frame)
     try:
@@ -70,10 +72,10 @@ def _bits_needed(frames: Frames, frame: int, decoder: Decoder, image: ImagePixel
     else:
         return image.bits_stored
     whole = replace(image, bits_stored=image.bits_allocated, high_bit=image.bits_allocated - 1)
-    return _width(decoder.decode(stream, whole), signed=image.signed)
+    return _measure_width(decoder.decode(stream, whole), signed=image.signed)
 
 
-def _width(samples: Samples, *, signed: bool) -> int:
+def _measure_width(samples: Samples, *, signed: bool) -> int:
     """Return the bits that hold all samples."""
     smallest, largest = int(samples.min()), int(samples.max())
     return max(largest.bit_length(), (~smallest).bit_length() if signed else 0) + signed

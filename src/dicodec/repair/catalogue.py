@@ -338,7 +338,7 @@ ODDITIES: Mapping[str, OddityKind] = {row.id: row for row in _ROWS}
 """By id."""
 
 
-def warnings_of(oddities: Iterable[Oddity]) -> list[str]:
+def select_warnings(oddities: Iterable[Oddity]) -> list[str]:
     """Return the oddities of a source that the report of a conversion warns of."""
     return [
         f"{one.text}: {ODDITIES[one.id].assumed}" for one in oddities if ODDITIES[one.id].warned

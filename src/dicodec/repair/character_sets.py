@@ -26,7 +26,7 @@ def find_misdeclared_text(data_set: DataSet) -> list[Oddity]:
     """
     stated = data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
     first: ElementSpan | None = None
-    for span, raw, vr, own in _texts(data_set):
+    for span, raw, vr, own in _find_texts(data_set):
         if vr == _UNKNOWN:
             continue
         if not _is_text(raw, UTF_8, vr):
@@ -67,7 +67,7 @@ def judge_character_set(
     """
     found = TextUnderCharacterSet()
     stated = data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
-    for span, raw, vr, own in _texts(data_set):
+    for span, raw, vr, own in _find_texts(data_set):
         if span.tag in left_out or own is not None or stated == character_set:
             continue
         if vr == _UNKNOWN:
@@ -90,7 +90,7 @@ def _is_text(raw: bytes, character_set: str, vr: str) -> bool:
     return True
 
 
-def _texts(
+def _find_texts(
     data_set: DataSet, own: str | None = None, depth: int = 0
 ) -> Iterator[tuple[ElementSpan, bytes, str, str | None]]:
     """Yield text beyond ASCII, in sequences too: top level span, value, VR and character set.
@@ -105,10 +105,10 @@ def _texts(
         raise LimitExceededError("sequences are nested too deep")
     for span, vr in find_vrs(data_set):
         if vr == "SQ":
-            for inner in _items(data_set, span):
+            for inner in _read_items(data_set, span):
                 stated = inner.find(tags.SPECIFIC_CHARACTER_SET) is not None
                 inner_set = inner.read_text(tags.SPECIFIC_CHARACTER_SET) if stated else own
-                for _, raw, inner_vr, text_set in _texts(inner, inner_set, depth + 1):
+                for _, raw, inner_vr, text_set in _find_texts(inner, inner_set, depth + 1):
                     yield span, raw, inner_vr, text_set
         elif vr in TEXT or (vr == _UNKNOWN and may_be_text(span)):
             raw = data_set.read_value(span.tag) or b""
@@ -116,7 +116,7 @@ def _texts(
                 yield span, raw, vr, own
 
 
-def _items(data_set: DataSet, span: ElementSpan) -> Iterator[DataSet]:
+def _read_items(data_set: DataSet, span: ElementSpan) -> Iterator[DataSet]:
     """Yield the items of a sequence; none if an element stated as UN is not a sequence."""
     try:
         yield from data_set.read_items(span.tag)
@@ -142,7 +142,7 @@ _LONGEST_UNKNOWN_TEXT = 1 << 16
 _CONTROLS_OF_TEXT = frozenset(b"\t\n\f\r\x1b")
 
 
-def character_set_of(data_set: DataSet, around: str) -> str:
+def find_character_set(data_set: DataSet, around: str) -> str:
     """Return the character set of an item; its default is that of the data set around it."""
     span = data_set.find(tags.SPECIFIC_CHARACTER_SET)
     return around if span is None else data_set.read_text(tags.SPECIFIC_CHARACTER_SET)

@@ -51,7 +51,7 @@ def deduce_from_colors(
         MalformedFileError: no reading fits, or more than one.
     """
     stated, samples = image.photometric_interpretation, image.samples_per_pixel
-    readings = [one for one in _readings(data_set, image, family, color) if fits(one)]
+    readings = [one for one in _list_readings(data_set, image, family, color) if fits(one)]
     if len(readings) != 1:
         raise MalformedFileError(
             f"PhotometricInterpretation is {stated}, and SamplesPerPixel is {samples}; "
@@ -67,7 +67,7 @@ def deduce_from_colors(
     return known
 
 
-def _readings(
+def _list_readings(
     data_set: DataSet, image: ImagePixelDescription, family: str | None, color: str
 ) -> Iterator[ImagePixelDescription]:
     """Yield possible images: with its Samples per Pixel, and with its colors."""

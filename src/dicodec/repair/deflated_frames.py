@@ -74,7 +74,7 @@ def inflates_to(data: bytes, size: int) -> bool:
     return frame.takes(data) and frame.ended
 
 
-def wrapper_of(head: bytes) -> str:
+def find_wrapper(head: bytes) -> str:
     """Return "zlib", "gzip", or "" if a raw deflate stream may begin with these bytes.
 
     A raw one cannot begin as gzip does, with a block of type 3 (RFC 1951 3.2.3). As zlib does it
@@ -103,19 +103,19 @@ class DeflateMender:
             TruncatedFrameError, CorruptFrameError: the stream in the wrapper is damaged.
             FrameMismatchError: it holds more than a frame.
         """
-        wrapper = wrapper_of(stream[:HEAD_SIZE])
+        wrapper = find_wrapper(stream[:HEAD_SIZE])
         if not wrapper:
             return stream
         frame = DeflatedFrame(self.size, zlib.MAX_WBITS + (16 if wrapper == "gzip" else 0))
         rest = frame.inflate(stream)
         if rest is None:
             raise TruncatedFrameError("the deflated frame ends before its last block")
-        start = _ZLIB_HEADER if wrapper == "zlib" else _gzip_header(stream)
+        start = _ZLIB_HEADER if wrapper == "zlib" else _measure_gzip_header(stream)
         trailer = _ZLIB_TRAILER if wrapper == "zlib" else _GZIP_TRAILER
         return stream[start : len(stream) - rest - trailer]
 
 
-def _gzip_header(stream: bytes) -> int:
+def _measure_gzip_header(stream: bytes) -> int:
     """Return the length of a gzip header that zlib takes (RFC 1952 2.3)."""
     flags, at = stream[3], _GZIP_FIXED
     if flags & _EXTRA:

@@ -20,10 +20,10 @@ from dicodec.repair.level_facts import TreeLevel
 from dicodec.repair.oddity_notes import Notes
 from dicodec.repair.vr_choice import (
     CHECKED_SIZE,
-    allowed_vrs,
-    known_vr,
-    same_kind,
-    text_faults,
+    find_allowed_vrs,
+    find_known_vr,
+    find_text_faults,
+    kinds_agree,
     value_fits,
 )
 
@@ -54,17 +54,17 @@ class ReadableForm:
         self._source = source
         self._notes = notes
 
-    def leaf(self, header: ElementHeader, level: TreeLevel) -> Leaf:
+    def make_leaf(self, header: ElementHeader, level: TreeLevel) -> Leaf:
         """Return the VR that an element gets that states none, or none that there is."""
-        return Leaf(header.vr or self._fitting_vr(header, level), None)
+        return Leaf(header.vr or self._choose_fitting_vr(header, level), None)
 
-    def ordered(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+    def order(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Return the elements of a level in file order."""
         return entries
 
-    def _fitting_vr(self, header: ElementHeader, level: TreeLevel) -> str:
+    def _choose_fitting_vr(self, header: ElementHeader, level: TreeLevel) -> str:
         first = self._source.read(header.value, min(header.length, _CREATOR_SIZE))
-        vr = known_vr(header.tag, first, level)
+        vr = find_known_vr(header.tag, first, level)
         if header.encoding.explicit_vr and not self._fits(vr, header, level):
             return "UN"
         return vr
@@ -80,22 +80,22 @@ class StandardForm(ReadableForm):
 
     parses_unknown = True
 
-    def leaf(self, header: ElementHeader, level: TreeLevel) -> Leaf:
+    def make_leaf(self, header: ElementHeader, level: TreeLevel) -> Leaf:
         """Return VR and value of an element: the dictionary's VR, even length, right padding."""
-        converted = self._converted(header, level)
+        converted = self._convert(header, level)
         if converted is not None:
             return converted
-        vr = self._standard_vr(header, level)
+        vr = self._choose_standard_vr(header, level)
         row = VALUE_REPRESENTATIONS[vr]
         if row.text and header.length <= CHECKED_SIZE:
-            return Leaf(vr, self._standard_text(header, vr, level))
+            return Leaf(vr, self._standardize_text(header, vr, level))
         if header.length % 2 == 0 or header.padding:
             return Leaf(vr, None)
         self._note(OddityId.ODD_LENGTH, f"has {header.length} bytes", header)
         end = header.value + header.length
         return Leaf(vr, [SourceRange(self._source, header.value, end), row.padding])
 
-    def ordered(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+    def order(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Return the elements of a level by rising tag, the first of each, no group lengths."""
         kept: dict[int, Entry] = {}
         previous = -1
@@ -121,14 +121,14 @@ class StandardForm(ReadableForm):
                 previous = max(previous, entry.tag)
         return sorted(kept.values(), key=lambda entry: entry.tag)
 
-    def _converted(self, header: ElementHeader, level: TreeLevel) -> Leaf | None:
+    def _convert(self, header: ElementHeader, level: TreeLevel) -> Leaf | None:
         """Return a value of another kind than the dictionary's VR as one of that, if it can be."""
         if header.vr in {"", "UN"} or header.tag & 0x10000 or header.length > CHECKED_SIZE:
             return None
-        if header.vr in allowed_vrs(header.tag):
+        if header.vr in find_allowed_vrs(header.tag):
             return None
         value = self._source.read(header.value, header.length)
-        known = known_vr(header.tag, value, level)
+        known = find_known_vr(header.tag, value, level)
         if not value or not is_of_another_kind(header.vr, known):
             return None
         encoding = header.encoding
@@ -142,14 +142,14 @@ class StandardForm(ReadableForm):
         self._note(OddityId.VALUE_OF_ANOTHER_KIND, text, header)
         return Leaf(known, [made])
 
-    def _standard_vr(self, header: ElementHeader, level: TreeLevel) -> str:
+    def _choose_standard_vr(self, header: ElementHeader, level: TreeLevel) -> str:
         if header.vr == "":
-            return self._fitting_vr(header, level)
-        allowed = allowed_vrs(header.tag)
+            return self._choose_fitting_vr(header, level)
+        allowed = find_allowed_vrs(header.tag)
         if header.vr in allowed or (header.vr != "UN" and not allowed):
             return header.vr
         first = self._source.read(header.value, min(header.length, _CREATOR_SIZE))
-        known = known_vr(header.tag, first, level)
+        known = find_known_vr(header.tag, first, level)
         if known == "UN":
             return header.vr
         fits = self._fits(known, header, level)
@@ -158,7 +158,7 @@ class StandardForm(ReadableForm):
                 return "UN"
             self._note(OddityId.KNOWN_UN, f"is stated as UN and is {known}", header)
             return known
-        if fits and same_kind(header.vr, known):
+        if fits and kinds_agree(header.vr, known):
             self._note(OddityId.WRONG_VR, f"is stated as {header.vr} and is {known}", header)
             return known
         self._note(
@@ -166,7 +166,7 @@ class StandardForm(ReadableForm):
         )
         return header.vr
 
-    def _standard_text(
+    def _standardize_text(
         self, header: ElementHeader, vr: str, level: TreeLevel
     ) -> list[Piece] | None:
         """Return a text value padded as its VR is; None if it is already."""
@@ -180,7 +180,7 @@ class StandardForm(ReadableForm):
             right = bare
         elif len(value) % 2:
             self._note(OddityId.ODD_LENGTH, f"has {len(value)} bytes", header)
-        fault = text_faults(vr, header.tag, bare, level.character_set)
+        fault = find_text_faults(vr, header.tag, bare, level.character_set)
         if fault:
             self._note(OddityId.ILLEGAL_VALUE, fault, header)
         if len(right) % 2:

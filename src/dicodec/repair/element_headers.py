@@ -96,7 +96,7 @@ class HeaderReader:
         self._base = 0
         self._work = _LEAST_WORK + 16 * source.size
 
-    def bytes_at(self, position: int, length: int) -> bytes:
+    def read_bytes(self, position: int, length: int) -> bytes:
         """Return a few bytes; fewer at the end of the source."""
         index = position - self._base
         if index < 0 or index + length > len(self._window):
@@ -105,15 +105,15 @@ class HeaderReader:
             index = 0
         return self._window[index : index + length]
 
-    def delimiter_at(self, position: int, encoding: DataSetEncoding) -> tuple[int, int]:
+    def read_delimiter(self, position: int, encoding: DataSetEncoding) -> tuple[int, int]:
         """Return tag and length of an item or delimiter, or of other bytes there; 0 at the end."""
-        raw = self.bytes_at(position, 8)
+        raw = self.read_bytes(position, 8)
         if len(raw) < 8:
             return 0, 0
         group, number, length = struct.unpack(encoding.order + "HHI", raw)
         return group << 16 | number, length
 
-    def at(
+    def read_header(
         self, position: int, end: int, encoding: DataSetEncoding, previous: int
     ) -> ElementHeader:
         """Return the header of the element at an offset.
@@ -134,10 +134,10 @@ class HeaderReader:
         self._count()
         direct = self._read(position, end, encoding)
         if direct is not None and _fits(direct, end):
-            doubtful = self._suspicious(direct, previous) or self._stops_short(direct, end)
-            if not doubtful or self._proved(direct, end, encoding):
+            doubtful = self._is_suspicious(direct, previous) or self._stops_short(direct, end)
+            if not doubtful or self._is_proved(direct, end, encoding):
                 return direct
-            if direct.length % 2 and self._proved(
+            if direct.length % 2 and self._is_proved(
                 padded := direct._replace(padding=1, oddity=OddityId.UNCOUNTED_PAD_BYTE),
                 end,
                 encoding,
@@ -145,22 +145,22 @@ class HeaderReader:
                 return padded
         others = [
             other
-            for other in self._other_readings(position, end, encoding)
+            for other in self._list_other_readings(position, end, encoding)
             if other != direct and _fits(other, end)
         ]
         for ordered in (True, False):
             for other in others:
-                if self._proved(other, end, encoding, ordered=ordered):
+                if self._is_proved(other, end, encoding, ordered=ordered):
                     return other
             if direct is not None:
                 break  # in its own encoding it can be read, if nothing proves another reading
         if direct is not None and self._stops_short(direct, end):
-            longer = self._longer(direct, end, encoding)
+            longer = self._lengthen(direct, end, encoding)
             if longer is not None:
                 return longer
         if direct is not None and (_fits(direct, end) or self._begins_with_item(direct, end)):
             return direct
-        raise self._unreadable(direct, position, end)
+        raise self._make_unreadable_error(direct, position, end)
 
     def follows(
         self,
@@ -172,16 +172,16 @@ class HeaderReader:
         steps: int = _STEPS,
     ) -> bool:
         """Whether elements with rising tags, a delimiter or the end are at an offset."""
-        return self._chain(position, end, (_Reading(encoding),), previous, steps)
+        return self._headers_follow(position, end, (_Reading(encoding),), previous, steps)
 
     def elements_follow(self, position: int, end: int, encoding: DataSetEncoding) -> bool:
         """Whether elements are at an offset, with rising tags or, if more of them are, without."""
         readings = (_Reading(encoding),)
-        return self._chain(position, end, readings, 0, _STEPS) or self._chain(
+        return self._headers_follow(position, end, readings, 0, _STEPS) or self._headers_follow(
             position, end, readings, None, _UNORDERED_STEPS
         )
 
-    def items_end(self, value: int, end: int, encoding: DataSetEncoding) -> int | None:
+    def find_items_end(self, value: int, end: int, encoding: DataSetEncoding) -> int | None:
         """Return the end of items by their own lengths: `end`, or the first that is not an item.
 
         None if an item has an undefined length, because its content has to be read.
@@ -189,7 +189,7 @@ class HeaderReader:
         position = value
         while position < end:
             self._count()
-            tag, length = self.delimiter_at(position, encoding)
+            tag, length = self.read_delimiter(position, encoding)
             if tag != ITEM:
                 break
             if length == UNDEFINED_LENGTH:
@@ -204,19 +204,19 @@ class HeaderReader:
 
     def _read(self, position: int, end: int, encoding: DataSetEncoding) -> ElementHeader | None:
         """Read a header as an encoding has it; None if the VR it states is unknown."""
-        raw = self.bytes_at(position, 12)[: end - position]
+        raw = self.read_bytes(position, 12)[: end - position]
         if len(raw) < 8:
             return None
         group, number = struct.unpack_from(encoding.order + "HH", raw)
         if not encoding.explicit_vr:
             (length,) = struct.unpack_from("<I", raw, 4)
-            return _header(group << 16 | number, "", position, 8, length, encoding)
+            return _make_header(group << 16 | number, "", position, 8, length, encoding)
         row = VALUE_REPRESENTATIONS.get(raw[4:6].decode("latin-1"))
         if row is None or (row.long_form and len(raw) < 12):
             return None
-        return self._explicit(raw, row.name, position, encoding, long_form=row.long_form)
+        return self._make_explicit(raw, row.name, position, encoding, long_form=row.long_form)
 
-    def _explicit(
+    def _make_explicit(
         self, raw: bytes, vr: str, position: int, encoding: DataSetEncoding, *, long_form: bool
     ) -> ElementHeader:
         group, number = struct.unpack_from(encoding.order + "HH", raw)
@@ -225,13 +225,13 @@ class HeaderReader:
         else:
             (length,) = struct.unpack_from(encoding.order + "H", raw, 6)
         tag = group << 16 | number
-        return _header(tag, vr, position, 12 if long_form else 8, length, encoding)
+        return _make_header(tag, vr, position, 12 if long_form else 8, length, encoding)
 
-    def _suspicious(self, header: ElementHeader, previous: int) -> bool:
+    def _is_suspicious(self, header: ElementHeader, previous: int) -> bool:
         """Whether a header that can be read might be another's, or in another form."""
         if header.length % 2 or header.tag <= previous or not header.tag >> 16 & 0xFF:
             return True
-        raw = self.bytes_at(header.start, 8)
+        raw = self.read_bytes(header.start, 8)
         if not header.encoding.explicit_vr:
             return raw[4:6].decode("latin-1") in VALUE_REPRESENTATIONS
         # A length field of the other size would show zeros there, or something else.
@@ -241,11 +241,14 @@ class HeaderReader:
         """Whether a 16-bit length leads to bytes that are neither a VR nor a delimiter."""
         if not header.encoding.explicit_vr or header.value - header.start != 8:
             return False
-        if end - header.end < 8 or self.delimiter_at(header.end, header.encoding)[0] in DELIMITERS:
+        if (
+            end - header.end < 8
+            or self.read_delimiter(header.end, header.encoding)[0] in DELIMITERS
+        ):
             return False
         return self._read(header.end, end, header.encoding) is None
 
-    def _longer(
+    def _lengthen(
         self, header: ElementHeader, end: int, encoding: DataSetEncoding
     ) -> ElementHeader | None:
         """Return an element with the upper half of its length, which 16 bits cannot hold.
@@ -256,15 +259,15 @@ class HeaderReader:
             if length > _LONGEST_CUT_VALUE:
                 break
             longer = header._replace(length=length, oddity=OddityId.CUT_LENGTH)
-            if self._chain(longer.end, end, (_Reading(encoding),), header.tag, _STEPS):
+            if self._headers_follow(longer.end, end, (_Reading(encoding),), header.tag, _STEPS):
                 return longer
         return None
 
-    def _other_readings(
+    def _list_other_readings(
         self, position: int, end: int, encoding: DataSetEncoding
     ) -> Iterator[ElementHeader]:
         """Yield the readings that are not the stated one, the likelier first."""
-        raw = self.bytes_at(position, 12)[: end - position]
+        raw = self.read_bytes(position, 12)[: end - position]
         if len(raw) < 8:
             return
         letters = raw[4:6].decode("latin-1")
@@ -273,8 +276,10 @@ class HeaderReader:
         if row is not None:
             forms = [form for form in (row.long_form, not row.long_form) if not form or raw[11:]]
             for long_form in forms:
-                header = self._explicit(raw, letters, position, stated, long_form=long_form)
-                yield header._replace(oddity=_oddity(header, encoding, wrong=not row.long_form))
+                header = self._make_explicit(raw, letters, position, stated, long_form=long_form)
+                yield header._replace(
+                    oddity=_find_oddity(header, encoding, wrong=not row.long_form)
+                )
             other = EXPLICIT_BIG if stated.little_endian else EXPLICIT_LITTLE
             swapped = self._read(position, end, other)
             if swapped is not None:
@@ -282,13 +287,13 @@ class HeaderReader:
         elif encoding.explicit_vr:
             for long_form in (True, False) if letters.isalpha() else (False, True):
                 if not long_form or raw[11:]:
-                    header = self._explicit(raw, "", position, stated, long_form=long_form)
+                    header = self._make_explicit(raw, "", position, stated, long_form=long_form)
                     yield header._replace(oddity=OddityId.ILLEGAL_VR)
         implicit = self._read(position, end, IMPLICIT_LITTLE)
         if implicit is not None and encoding.explicit_vr:
             yield implicit._replace(oddity=OddityId.IMPLICIT_ELEMENT)
 
-    def _proved(
+    def _is_proved(
         self,
         header: ElementHeader,
         end: int,
@@ -301,7 +306,10 @@ class HeaderReader:
         If its tags need not rise, more elements have to follow, and each of a tag that there is.
         """
         if header.undefined:
-            return self.delimiter_at(header.value, header.encoding)[0] in {ITEM, SEQUENCE_DELIMITER}
+            return self.read_delimiter(header.value, header.encoding)[0] in {
+                ITEM,
+                SEQUENCE_DELIMITER,
+            }
         last = header.tag in PIXEL_DATA_TAGS or header.oddity == OddityId.ILLEGAL_VR
         if last and header.length and header.end == end:
             return True  # no other length would end with the file
@@ -309,21 +317,21 @@ class HeaderReader:
         if header.encoding != encoding:
             readings.append(_Reading(header.encoding))
         if header.oddity == OddityId.ILLEGAL_VR:  # one such element may be followed by another
-            letters = self.bytes_at(header.start + 4, 2)
+            letters = self.read_bytes(header.start + 4, 2)
             long_form = header.value - header.start == 12
             readings.append(_Reading(header.encoding, letters, long_form))
         if ordered:
-            return self._chain(header.end, end, tuple(readings), header.tag, _STEPS)
-        return self._chain(header.end, end, tuple(readings), None, _UNORDERED_STEPS)
+            return self._headers_follow(header.end, end, tuple(readings), header.tag, _STEPS)
+        return self._headers_follow(header.end, end, tuple(readings), None, _UNORDERED_STEPS)
 
     def _begins_with_item(self, header: ElementHeader, end: int) -> bool:
         return (
             header.vr in {"SQ", ""}
             and header.value + 8 <= end
-            and self.delimiter_at(header.value, header.encoding)[0] == ITEM
+            and self.read_delimiter(header.value, header.encoding)[0] == ITEM
         )
 
-    def _chain(
+    def _headers_follow(
         self,
         position: int,
         end: int,
@@ -339,31 +347,35 @@ class HeaderReader:
             return end != self._file_end or steps < (_STEPS if ordered else _UNORDERED_STEPS)
         self._count()
         for reading in readings:
-            if self.delimiter_at(position, reading.encoding)[0] in DELIMITERS:
+            if self.read_delimiter(position, reading.encoding)[0] in DELIMITERS:
                 return True
             header = self._read_as(position, end, reading)
             if header is None or not _fits(header, end):
                 continue
             if previous is not None and header.tag <= previous:
                 continue
-            if not (ordered and reading.encoding.explicit_vr) and not _known(header.tag):
+            if not (ordered and reading.encoding.explicit_vr) and not _is_known(header.tag):
                 continue
             if header.undefined:
-                return self._proved(header, end, reading.encoding)
-            if self._chain(header.end, end, readings, header.tag if ordered else None, steps - 1):
+                return self._is_proved(header, end, reading.encoding)
+            if self._headers_follow(
+                header.end, end, readings, header.tag if ordered else None, steps - 1
+            ):
                 return True
         return False
 
     def _read_as(self, position: int, end: int, reading: _Reading) -> ElementHeader | None:
         if not reading.letters:
             return self._read(position, end, reading.encoding)
-        raw = self.bytes_at(position, 12)[: end - position]
-        alike = raw[4:6] == reading.letters or (_capitals(raw[4:6]) and _capitals(reading.letters))
+        raw = self.read_bytes(position, 12)[: end - position]
+        alike = raw[4:6] == reading.letters or (
+            _looks_like_vr(raw[4:6]) and _looks_like_vr(reading.letters)
+        )
         if not alike or len(raw) < (12 if reading.long_form else 8):
             return None
-        return self._explicit(raw, "", position, reading.encoding, long_form=reading.long_form)
+        return self._make_explicit(raw, "", position, reading.encoding, long_form=reading.long_form)
 
-    def _unreadable(
+    def _make_unreadable_error(
         self, direct: ElementHeader | None, position: int, end: int
     ) -> MalformedFileError | TruncatedFileError:
         if end - position < 8:
@@ -378,7 +390,7 @@ class HeaderReader:
         )
 
 
-def _header(
+def _make_header(
     tag: int, vr: str, position: int, size: int, length: int, encoding: DataSetEncoding
 ) -> ElementHeader:
     undefined = length == UNDEFINED_LENGTH
@@ -387,7 +399,9 @@ def _header(
     )
 
 
-def _oddity(header: ElementHeader, encoding: DataSetEncoding, *, wrong: bool) -> OddityId | None:
+def _find_oddity(
+    header: ElementHeader, encoding: DataSetEncoding, *, wrong: bool
+) -> OddityId | None:
     if not encoding.explicit_vr:
         return OddityId.EXPLICIT_ELEMENT
     size = header.value - header.start
@@ -398,7 +412,7 @@ def _fits(header: ElementHeader, end: int) -> bool:
     return header.value <= end if header.undefined else header.end <= end
 
 
-def _capitals(letters: bytes) -> bool:
+def _looks_like_vr(letters: bytes) -> bool:
     """Whether letters look as a VR does, and are none."""
     text = letters.decode("latin-1")
     return (
@@ -406,6 +420,6 @@ def _capitals(letters: bytes) -> bool:
     )
 
 
-def _known(tag: int) -> bool:
+def _is_known(tag: int) -> bool:
     """Whether a tag can be an element's: in the dictionary, or private."""
     return bool(tag & 0x10000) or find_vr(tag) is not None

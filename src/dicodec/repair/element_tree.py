@@ -34,9 +34,9 @@ from dicodec.repair.placed_values import (
     DELIMITER_LENGTH,
     Entry,
     Place,
-    leaf_entry,
-    pieces_length,
-    sequence_entry,
+    make_leaf_entry,
+    make_sequence_entry,
+    measure_pieces,
 )
 from dicodec.repair.sequence_items import ItemReader, Items
 
@@ -66,9 +66,9 @@ class ElementTree:
         self._notes = notes
         self._form = form
         self._headers = HeaderReader(source)
-        self._items = ItemReader(source, self._headers, limits, notes, form, self._element)
+        self._items = ItemReader(source, self._headers, limits, notes, form, self._read_element)
 
-    def element(self, position: int, end: int, place: Place, previous: int = 0) -> Entry:
+    def read_element(self, position: int, end: int, place: Place, previous: int = 0) -> Entry:
         """Read the element at an offset, with all its content.
 
         If it has VRs that a target without them would lose, it is written with VRs.
@@ -86,36 +86,36 @@ class ElementTree:
         """
         mark = self._notes.mark()
         self.knows_more = False
-        entry = self._element(position, end, place, previous)
+        entry = self._read_element(position, end, place, previous)
         if not self.knows_more or place.target.explicit_vr:
             return entry
         self._notes.back_to(mark)
-        return self._element(position, end, place._replace(target=EXPLICIT_LITTLE), previous)
+        return self._read_element(position, end, place._replace(target=EXPLICIT_LITTLE), previous)
 
-    def orphans(self, position: int, end: int, place: Place, previous: int) -> Entry | None:
+    def read_orphans(self, position: int, end: int, place: Place, previous: int) -> Entry | None:
         """Read items whose sequence is missing; None if the sequence cannot be known."""
-        found = self._items.orphans(position, end, place, previous)
+        found = self._items.read_orphans(position, end, place, previous)
         if found is None:
             return None
         header, items = found
-        return sequence_entry(
+        return make_sequence_entry(
             header, "SQ", items.pieces or [], items.end, place.target, undefined=False
         )
 
-    def _element(self, position: int, end: int, place: Place, previous: int) -> Entry:
-        header = self._headers.at(position, end, place.encoding, previous)
+    def _read_element(self, position: int, end: int, place: Place, previous: int) -> Entry:
+        header = self._headers.read_header(position, end, place.encoding, previous)
         if header.oddity:
             text = _TEXTS[header.oddity].format(format_tag(header.tag))
             self._notes.add(header.oddity, text, position)
             self.knows_more |= header.oddity == OddityId.EXPLICIT_ELEMENT
         if header.undefined:
             if header.tag == tags.PIXEL_DATA:
-                return self._fragments(header, end, place.target)
+                return self._skip_fragments(header, end, place.target)
             if self._holds_fragments(header):
-                return self._kept_as_bytes(header, end, place.target)
-            return self._undefined(header, end, place)
-        if header.vr == "SQ" or (header.vr == "" and self._sequence_by_tag(header)):
-            return self._defined(header, end, place)
+                return self._keep_as_bytes(header, end, place.target)
+            return self._read_undefined(header, end, place)
+        if header.vr == "SQ" or (header.vr == "" and self._is_sequence_by_tag(header)):
+            return self._read_defined(header, end, place)
         if header.end > end:
             raise TruncatedFileError(
                 f"element {format_tag(header.tag)} has length {header.length}, but only "
@@ -124,39 +124,39 @@ class ElementTree:
                 attribute=format_tag(header.tag),
             )
         if self._form.parses_unknown and header.vr in {"UN", ""}:
-            entry = self._unknown_sequence(header, place)
+            entry = self._read_unknown_sequence(header, place)
             if entry is not None:
                 return entry
-        return self._leaf(header, place)
+        return self._read_leaf(header, place)
 
-    def _leaf(self, header: ElementHeader, place: Place) -> Entry:
+    def _read_leaf(self, header: ElementHeader, place: Place) -> Entry:
         target = place.target
-        first = self._headers.bytes_at(header.value, min(header.length, _FIRST_BYTES))
+        first = self._headers.read_bytes(header.value, min(header.length, _FIRST_BYTES))
         place.level.note(header, first)
-        vr, mended = self._form.leaf(header, place.level)
+        vr, mended = self._form.make_leaf(header, place.level)
         right = mended is None and not header.oddity and header.encoding == target
         if right and (vr == header.vr or not target.explicit_vr):
             return Entry(header.tag, header.vr, header.start, header.end, None)
         value = mended or [SourceRange(self._source, header.value, header.end)]
-        if pieces_length(value) > SHORT_FORM_LIMIT and not VALUE_REPRESENTATIONS[vr].long_form:
+        if measure_pieces(value) > SHORT_FORM_LIMIT and not VALUE_REPRESENTATIONS[vr].long_form:
             vr = "UN"  # PS3.5 6.2.2: too long for a 16-bit length field
         # UN is in little endian everywhere (6.2.2), also if its VR becomes known here.
         if (header.encoding.little_endian or header.vr == "UN") != target.little_endian:
-            value = [self._swapped(value, vr)]
-        return leaf_entry(header, vr, value, target)
+            value = [self._swap(value, vr)]
+        return make_leaf_entry(header, vr, value, target)
 
-    def _swapped(self, value: list[Piece], vr: str) -> bytes:
-        size = pieces_length(value)
+    def _swap(self, value: list[Piece], vr: str) -> bytes:
+        size = measure_pieces(value)
         if size > self._limits.element_size:
             raise LimitExceededError(
                 f"an element of {size} bytes in the other byte order cannot be held in memory"
             )
         return swap_bytes(SplicedSource(value).read(0, size), VALUE_REPRESENTATIONS[vr].swap_unit)
 
-    def _undefined(self, header: ElementHeader, end: int, place: Place) -> Entry:
+    def _read_undefined(self, header: ElementHeader, end: int, place: Place) -> Entry:
         stated = header.vr
         if stated == "UN":
-            return self._unknown_undefined(header, end, place)
+            return self._read_unknown_undefined(header, end, place)
         if stated not in {"SQ", ""}:
             self._notes.add(
                 OddityId.UNDEFINED_LENGTH,
@@ -165,39 +165,39 @@ class ElementTree:
             )
         if stated == "" and self._form.parses_unknown and find_vr(header.tag) != "SQ":
             self.knows_more = True  # that it is a sequence, which is in no dictionary
-        items = self._items.items(
+        items = self._items.read_items(
             header, end, place._replace(encoding=header.encoding), bounded=False
         )
         closed = items.end > items.content_end
         right = stated in {"SQ", ""} and header.encoding == place.target and not header.oddity
         if right and closed and items.pieces is None:
             return Entry(header.tag, stated, header.start, items.end, None)
-        content = self._content(header, items)
-        return sequence_entry(header, "SQ", content, items.end, place.target, undefined=True)
+        content = self._make_content(header, items)
+        return make_sequence_entry(header, "SQ", content, items.end, place.target, undefined=True)
 
-    def _unknown_undefined(self, header: ElementHeader, end: int, place: Place) -> Entry:
+    def _read_unknown_undefined(self, header: ElementHeader, end: int, place: Place) -> Entry:
         """Read a UN of undefined length, which holds implicit VR little endian (PS3.5 6.2.2)."""
-        inner = self._encoding_inside(header.value)
+        inner = self._find_encoding_inside(header.value)
         vr, target, inside = "SQ", place.target, place.target
         if self._form.parses_unknown:
             self._note_unknown_sequence(header)
         elif header.encoding == target:
             vr, inside = "UN", inner
-        items = self._items.items(
+        items = self._items.read_items(
             header, end, place._replace(encoding=inner, target=inside), bounded=False
         )
         closed = items.end > items.content_end
         if vr == "UN" and closed and items.pieces is None and not header.oddity:
             return Entry(header.tag, vr, header.start, items.end, None)
-        content = self._content(header, items)
-        return sequence_entry(header, vr, content, items.end, target, undefined=True)
+        content = self._make_content(header, items)
+        return make_sequence_entry(header, vr, content, items.end, target, undefined=True)
 
-    def _defined(self, header: ElementHeader, end: int, place: Place) -> Entry:
+    def _read_defined(self, header: ElementHeader, end: int, place: Place) -> Entry:
         inside = place._replace(encoding=header.encoding)
-        bounded = self._bounded(header, end)
+        bounded = self._is_bounded(header, end)
         mark = self._notes.mark()
         try:
-            items = self._items.items(
+            items = self._items.read_items(
                 header, header.end if bounded else end, inside, bounded=bounded
             )
         except (MalformedFileError, TruncatedFileError):
@@ -206,7 +206,7 @@ class ElementTree:
             # Its content may be longer than its length: delimiters or fragments were not counted.
             self._notes.back_to(mark)
             bounded = False
-            items = self._items.items(header, end, inside, bounded=False)
+            items = self._items.read_items(header, end, inside, bounded=False)
         if not bounded:
             self._notes.add(
                 OddityId.WRONG_SEQUENCE_LENGTH,
@@ -217,49 +217,51 @@ class ElementTree:
         right = bounded and header.encoding == place.target and not header.oddity
         if right and items.pieces is None:
             return Entry(header.tag, header.vr, header.start, items.end, None)
-        content = self._content(header, items)
-        return sequence_entry(header, "SQ", content, items.end, place.target, undefined=False)
+        content = self._make_content(header, items)
+        return make_sequence_entry(header, "SQ", content, items.end, place.target, undefined=False)
 
-    def _unknown_sequence(self, header: ElementHeader, place: Place) -> Entry | None:
+    def _read_unknown_sequence(self, header: ElementHeader, place: Place) -> Entry | None:
         """Return an element of unknown VR that is a sequence as one, None if it is not."""
         end = header.value + header.length
         if header.vr == "" and find_vr(header.tag) is not None:
             return None
         if (
             not header.length
-            or self._headers.delimiter_at(header.value, IMPLICIT_LITTLE)[0] != ITEM
+            or self._headers.read_delimiter(header.value, IMPLICIT_LITTLE)[0] != ITEM
         ):
             return None
-        if self._headers.items_end(header.value, end, IMPLICIT_LITTLE) not in {end, None}:
+        if self._headers.find_items_end(header.value, end, IMPLICIT_LITTLE) not in {end, None}:
             return None
-        inner = self._encoding_inside(header.value)
+        inner = self._find_encoding_inside(header.value)
         mark = self._notes.mark()
         try:
-            items = self._items.items(header, end, place._replace(encoding=inner), bounded=True)
+            items = self._items.read_items(
+                header, end, place._replace(encoding=inner), bounded=True
+            )
         except (MalformedFileError, TruncatedFileError):
             self._notes.back_to(mark)
             return None
         if header.vr:
             self._note_unknown_sequence(header)
         self.knows_more = True
-        content = self._content(header, items)
-        return sequence_entry(header, "SQ", content, header.end, place.target, undefined=False)
+        content = self._make_content(header, items)
+        return make_sequence_entry(header, "SQ", content, header.end, place.target, undefined=False)
 
-    def _content(self, header: ElementHeader, items: Items) -> list[Piece]:
+    def _make_content(self, header: ElementHeader, items: Items) -> list[Piece]:
         if items.pieces is not None:
             return items.pieces
         return [SourceRange(self._source, header.value, items.content_end)]
 
-    def _fragments(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
+    def _skip_fragments(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
         """Jump over encapsulated Pixel Data that is not the file's own, such as an icon's."""
-        position = self._fragments_end(header.value, end, header.encoding)
+        position = self._find_fragments_end(header.value, end, header.encoding)
         after = position + DELIMITER_LENGTH
         if not header.oddity and header.encoding == target:
             return Entry(header.tag, header.vr, header.start, after, None)
         content: list[Piece] = [SourceRange(self._source, header.value, position)]
-        return sequence_entry(header, "OB", content, after, target, undefined=True)
+        return make_sequence_entry(header, "OB", content, after, target, undefined=True)
 
-    def _kept_as_bytes(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
+    def _keep_as_bytes(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
         """Return fragments that are not of Pixel Data as a value that readers can pass over.
 
         The value is all that lies before the delimiter, the fragments' headers included.
@@ -269,7 +271,7 @@ class ElementTree:
             f"{format_tag(header.tag)} holds fragments, which only Pixel Data may hold",
             header.start,
         )
-        position = self._fragments_end(header.value, end, self._encoding_of_items(header))
+        position = self._find_fragments_end(header.value, end, self._find_encoding_of_items(header))
         value: list[Piece] = [SourceRange(self._source, header.value, position)]
         vr = "OB" if header.vr.startswith("O") else "UN"
         head = encode_element_header(header.tag, vr, position - header.value, target)
@@ -282,10 +284,10 @@ class ElementTree:
             len(head),
         )
 
-    def _fragments_end(self, position: int, end: int, encoding: DataSetEncoding) -> int:
+    def _find_fragments_end(self, position: int, end: int, encoding: DataSetEncoding) -> int:
         """Return the offset of the delimiter behind fragments."""
         while True:
-            tag, length = self._headers.delimiter_at(position, encoding)
+            tag, length = self._headers.read_delimiter(position, encoding)
             if tag == SEQUENCE_DELIMITER and position + DELIMITER_LENGTH <= end:
                 return position
             if tag != ITEM or length == UNDEFINED_LENGTH or position + 8 + length > end:
@@ -301,10 +303,10 @@ class ElementTree:
         """
         if header.vr == "SQ" or (header.vr == "" and find_vr(header.tag) == "SQ"):
             return False
-        encoding = self._encoding_of_items(header)
+        encoding = self._find_encoding_of_items(header)
         position = header.value
         while True:
-            tag, length = self._headers.delimiter_at(position, encoding)
+            tag, length = self._headers.read_delimiter(position, encoding)
             if tag != ITEM:
                 return header.vr.startswith("O")
             if length:
@@ -314,14 +316,14 @@ class ElementTree:
                 )
             position += DELIMITER_LENGTH
 
-    def _encoding_of_items(self, header: ElementHeader) -> DataSetEncoding:
-        return self._encoding_inside(header.value) if header.vr == "UN" else header.encoding
+    def _find_encoding_of_items(self, header: ElementHeader) -> DataSetEncoding:
+        return self._find_encoding_inside(header.value) if header.vr == "UN" else header.encoding
 
-    def _bounded(self, header: ElementHeader, end: int) -> bool:
+    def _is_bounded(self, header: ElementHeader, end: int) -> bool:
         """Whether the length of a sequence is right: its items end there, or an element begins."""
         if header.end >= end or not header.length:
             return header.end <= end
-        items_end = self._headers.items_end(header.value, header.end, header.encoding)
+        items_end = self._headers.find_items_end(header.value, header.end, header.encoding)
         if items_end == header.end:
             return True
         if items_end is not None and self._follows(items_end, end, header):
@@ -331,16 +333,16 @@ class ElementTree:
     def _follows(self, position: int, end: int, header: ElementHeader) -> bool:
         return self._headers.follows(position, end, header.encoding, header.tag)
 
-    def _sequence_by_tag(self, header: ElementHeader) -> bool:
+    def _is_sequence_by_tag(self, header: ElementHeader) -> bool:
         """Whether an element that states no VR is a sequence."""
         return find_vr(header.tag) == "SQ" and (
             not header.length
-            or self._headers.delimiter_at(header.value, header.encoding)[0] in DELIMITERS
+            or self._headers.read_delimiter(header.value, header.encoding)[0] in DELIMITERS
         )
 
-    def _encoding_inside(self, value: int) -> DataSetEncoding:
+    def _find_encoding_inside(self, value: int) -> DataSetEncoding:
         """Return whether the first element of the first item of a UN states a VR."""
-        first = self._headers.bytes_at(value, 16)[8:]
+        first = self._headers.read_bytes(value, 16)[8:]
         return EXPLICIT_LITTLE if states_vr(first) else IMPLICIT_LITTLE
 
     def _note_unknown_sequence(self, header: ElementHeader) -> None:

@@ -21,17 +21,17 @@ from dicodec.part10.frames import find_frames
 from dicodec.repair import stream_kinds, streams
 from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
-from dicodec.repair.deflated_frames import DeflateMender, inflates_to, wrapper_of
+from dicodec.repair.deflated_frames import DeflateMender, find_wrapper, inflates_to
 from dicodec.repair.frame_boundaries import is_whole_rle, judge_boundaries
-from dicodec.repair.frame_counts import count_frames, frames_in_groups, frames_in_table
+from dicodec.repair.frame_counts import count_frames, count_frames_in_groups, count_frames_in_table
 from dicodec.repair.frame_sizes import size_is_sure
-from dicodec.repair.high_bit import OF_WORDS, deduce_from_bits, frame_words
+from dicodec.repair.high_bit import OF_WORDS, deduce_from_bits, read_frame_words
 from dicodec.repair.image_attributes import (
     Known,
-    corrections,
     deduce_from_stream,
     describe_corrections,
-    stated_frames,
+    make_corrections,
+    read_stated_frames,
 )
 from dicodec.repair.overlay_positions import deduce_overlay_position
 from dicodec.repair.streams import HUFFMAN
@@ -56,29 +56,29 @@ class EncapsulatedRepair:
         self._tables = b""
         self._read: list[Oddity] | None = None
 
-    def repaired(self) -> DicomFile:
+    def repair(self) -> DicomFile:
         """Return the file with its frames."""
         if len(self._walked.fragment_starts) < 2:
             return self._file
         self._take_tables()
         self._judge_boundaries()
-        stream = self._first_stream()
+        stream = self._describe_first_stream()
         self._judge_syntax(stream)
         if stream is not None:
             self._known |= deduce_from_stream(self._file.data_set, stream)
-        if stated_frames(self._file.data_set) is None:
+        if read_stated_frames(self._file.data_set) is None:
             self._known[tags.NUMBER_OF_FRAMES] = str(len(self._walked.fragment_starts) - 1)
         if self._known or self._oddities:
             self._read_again()
         if not self._judge_colors(stream):
             return replace(self._file, frames=self._frames)
-        if stream is not None and self._contradicted() and not self._size_is_sure(stream):
+        if stream is not None and self._is_contradicted() and not self._size_is_sure(stream):
             return self._file
         self._count_frames(stream)
         self._judge_high_bit()
         self._judge_overlays()
         self._mend(stream)
-        return self._result()
+        return self._make_result()
 
     @property
     def _image(self) -> ImagePixelDescription | None:
@@ -89,7 +89,7 @@ class EncapsulatedRepair:
         starts, lengths = self._walked.fragment_starts, self._walked.fragment_lengths
         if len(starts) < 3 or lengths[1] > stream_kinds.HEAD_SIZE:
             return
-        self._tables = streams.tables_only(self._source.read(starts[1], lengths[1]))
+        self._tables = streams.extract_tables(self._source.read(starts[1], lengths[1]))
         if self._tables:
             self._walked = replace(
                 self._walked,
@@ -100,7 +100,7 @@ class EncapsulatedRepair:
             self._note(OddityId.TABLES_ONLY_STREAM, text)
             self._assign()
 
-    def _first_stream(self) -> StreamDescription | None:
+    def _describe_first_stream(self) -> StreamDescription | None:
         start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
         stream = stream_kinds.describe_stream_at(self._source, start, length)
         frames, image = self._frames.encapsulated, self._image
@@ -125,10 +125,10 @@ class EncapsulatedRepair:
             if not stream_kinds.fits(stream, stated):
                 text = self._file.data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION)
                 lossless = stream_kinds.says_lossless(stated, text)
-                seen = stream_kinds.syntax_for(stream, lossless=lossless)
+                seen = stream_kinds.find_syntax_of_stream(stream, lossless=lossless)
         elif self._image is not None and not self._is_as_stated(self._image):
             seen = find_by_name(
-                stream_kinds.kind_without_signature(
+                stream_kinds.deduce_kind(
                     self._source,
                     self._walked.fragment_starts[1:],
                     self._walked.fragment_lengths[1:],
@@ -159,7 +159,7 @@ class EncapsulatedRepair:
             return length in {size, size + size % 2}
         if self._syntax.family == "deflated-frame":
             data = self._source.read(start, length)
-            return bool(wrapper_of(data[:DEFLATE_HEAD_SIZE])) or inflates_to(data, size)
+            return bool(find_wrapper(data[:DEFLATE_HEAD_SIZE])) or inflates_to(data, size)
         return False
 
     def _read_again(self) -> None:
@@ -183,8 +183,8 @@ class EncapsulatedRepair:
         # A writer may have counted fragments; any other number that is too large tells of lost
         # frames.
         wrong = stated < len(found) or stated == len(found.starts)
-        if len(found) == frames_in_table(self._walked) or (
-            wrong and stated != frames_in_groups(self._file.data_set)
+        if len(found) == count_frames_in_table(self._walked) or (
+            wrong and stated != count_frames_in_groups(self._file.data_set)
         ):
             self._known[tags.NUMBER_OF_FRAMES] = str(len(found))
         self._assign()
@@ -255,7 +255,7 @@ class EncapsulatedRepair:
             self._known[tags.PHOTOMETRIC_INTERPRETATION] = all_chroma
             self._read_again()
 
-    def _contradicted(self) -> bool:
+    def _is_contradicted(self) -> bool:
         """Whether a size that is stated is another than the stream's."""
         number = self._file.data_set.read_number
         return any(number(tag) for tag in self._known if tag in _SIZES)
@@ -264,9 +264,9 @@ class EncapsulatedRepair:
         frames, image = self._frames.encapsulated, self._image
         if stream is None or frames is None or image is None:
             return False
-        return size_is_sure(self._file.data_set, frames, image, stream, self._decoder(image))
+        return size_is_sure(self._file.data_set, frames, image, stream, self._make_decoder(image))
 
-    def _decoder(self, image: ImagePixelDescription) -> streams.Decode:
+    def _make_decoder(self, image: ImagePixelDescription) -> streams.Decode:
         decoder = find_decoder(self._syntax)
         return lambda stream: decoder.decode(stream, image).tobytes()
 
@@ -296,7 +296,7 @@ class EncapsulatedRepair:
             return
         limits = self._file.data_set.limits
         with suppress(DicodecError):  # asking for frames will report it
-            words = frame_words(self._source, frames, self._syntax, image, limits)
+            words = read_frame_words(self._source, frames, self._syntax, image, limits)
             if known := deduce_from_bits(words, image):
                 self._known |= known
                 self._read_again()
@@ -307,7 +307,7 @@ class EncapsulatedRepair:
             return
         data_set = self._file.data_set
         with suppress(DicodecError):  # asking for frames will report it
-            words = frame_words(self._source, frames, self._syntax, image, data_set.limits)
+            words = read_frame_words(self._source, frames, self._syntax, image, data_set.limits)
             if known := deduce_overlay_position(data_set, image, words):
                 self._known |= known
                 self._read_again()
@@ -322,37 +322,37 @@ class EncapsulatedRepair:
         if OddityId.ODD_FRAGMENT not in known and any(length & 1 for length in frames.lengths):
             self._note(OddityId.ODD_FRAGMENT, "a fragment has an odd length")
         if stream is not None and stream.kind in stream_kinds.CHECK_WHOLE:
-            mend = self._mender(frames, image, stream)
+            mend = self._make_mender(frames, image, stream)
         elif self._syntax.family == "rle":
             head = self._source.read(frames.starts[0], rle.HEADER_SIZE)
             if stream_kinds.may_be_rle_header(head, frames.measure_frame(0), image):
-                planes = stream_kinds.planes_of(image)
+                planes = stream_kinds.count_planes(image)
                 found = streams.find_rle_oddities(head, frames.starts[0], planes)
                 self._oddities += found
                 size = (image.rows * image.columns * min(image.bits_allocated, 8) + 7) // 8
                 mend = streams.RleMender(planes, size) if found else None
         elif self._syntax.family == "deflated-frame":
-            mend = self._unwrapping(frames, image)
+            mend = self._make_unwrapper(frames, image)
         if mend is not None or self._oddities:
             frames = replace(frames, mend=mend, oddities=(*frames.oddities, *self._oddities))
             self._frames = replace(self._frames, encapsulated=frames)
 
-    def _unwrapping(
+    def _make_unwrapper(
         self, frames: EncapsulatedFrames, image: ImagePixelDescription
     ) -> streams.Mend | None:
         for start in frames.starts:
-            if wrapper := wrapper_of(self._source.read(start, DEFLATE_HEAD_SIZE)):
+            if wrapper := find_wrapper(self._source.read(start, DEFLATE_HEAD_SIZE)):
                 self._note(
                     OddityId.WRAPPED_DEFLATE, f"a frame has the header of a {wrapper} stream"
                 )
                 return DeflateMender((image.native_frame_bits + 7) // 8)
         return None
 
-    def _mender(
+    def _make_mender(
         self, frames: EncapsulatedFrames, image: ImagePixelDescription, stream: StreamDescription
     ) -> streams.Mend | None:
         tables, proven = self._tables, False
-        if not tables and streams.lacks_huffman_tables(self._head(frames), stream):
+        if not tables and streams.lacks_huffman_tables(self._read_head(frames), stream):
             tables, proven = HUFFMAN, True
             self._note(
                 OddityId.NO_HUFFMAN_TABLES,
@@ -374,9 +374,9 @@ class EncapsulatedRepair:
             odd = self._judge_end(frames, stream, tables) or odd
         if not odd:
             return None
-        return streams.StreamMender(stream.kind, tables, self._decoder(image), proven)
+        return streams.StreamMender(stream.kind, tables, self._make_decoder(image), proven)
 
-    def _head(self, frames: EncapsulatedFrames) -> bytes:
+    def _read_head(self, frames: EncapsulatedFrames) -> bytes:
         if len(frames.find_fragments(0)) > 1:
             return frames.read_stored(self._source, 0)
         return self._source.read(frames.starts[0], min(frames.lengths[0], stream_kinds.HEAD_SIZE))
@@ -410,7 +410,7 @@ class EncapsulatedRepair:
     def _note(self, identity: OddityId, text: str) -> None:
         self._oddities.append(Oddity(identity, text, self._walked.fragment_starts[1]))
 
-    def _result(self) -> DicomFile:
+    def _make_result(self) -> DicomFile:
         if self._read is None and not self._oddities:
             return replace(self._file, frames=self._frames)
         kept = list(self._file.oddities)
@@ -426,5 +426,5 @@ class EncapsulatedRepair:
             syntax=self._syntax,
             frames=self._frames,
             oddities=(*kept, *found, *self._oddities),
-            corrections=(*self._file.corrections, *corrections(self._known)),
+            corrections=(*self._file.corrections, *make_corrections(self._known)),
         )

@@ -23,10 +23,10 @@ from dicodec.part10.fragments import LONGEST_START, begins_stream
 from dicodec.part10.image_attributes import parse_image_description
 from dicodec.repair.stream_kinds import (
     CHECK_WHOLE,
+    deduce_kind,
     describe_stream_at,
-    kind_without_signature,
+    find_syntax_of_stream,
     says_lossless,
-    syntax_for,
 )
 
 
@@ -50,20 +50,20 @@ def recognise_syntax(
     if span.undefined:
         if (missing := enter_missing_table(walked, span, image)) is not None:
             oddities.append(missing)
-        seen = _of_fragments(syntax, walked, image)
+        seen = _find_syntax_of_fragments(syntax, walked, image)
     elif _enter_items(syntax, walked, span, oddities):
         # If the syntax is unknown, bytes between items are not a stream of any kind.
-        return _of_fragments(syntax, walked, image) or syntax
-    elif bare_stream(walked, span, image) is not None:
+        return _find_syntax_of_fragments(syntax, walked, image) or syntax
+    elif describe_bare_stream(walked, span, image) is not None:
         return as_fragments(syntax, walked, span, image, oddities)
     else:
-        seen = _native(stated, syntax, walked.data_set, span, image)
+        seen = _find_native_syntax(stated, syntax, walked.data_set, span, image)
     if seen is not None:
         oddities.append(_describe_difference(stated, syntax, seen, span))
     return seen
 
 
-def syntax_without_pixels(
+def find_syntax_without_pixels(
     stated: str, encoding: DataSetEncoding, oddities: list[Oddity]
 ) -> TransferSyntax:
     """Return the transfer syntax of a data set without pixels under an unknown UID.
@@ -75,13 +75,13 @@ def syntax_without_pixels(
         encoding: of the data set.
         oddities: the finding is added.
     """
-    seen = _syntax_of(encoding)
+    seen = _find_syntax_of_encoding(encoding)
     text = f"the transfer syntax {stated} is unknown; the data set is {seen.name}"
     oddities.append(Oddity(OddityId.UNKNOWN_TRANSFER_SYNTAX, text))
     return seen
 
 
-def _syntax_of(encoding: DataSetEncoding) -> TransferSyntax:
+def _find_syntax_of_encoding(encoding: DataSetEncoding) -> TransferSyntax:
     if not encoding.explicit_vr:
         return IMPLICIT_LE
     return EXPLICIT_LE if encoding.little_endian else EXPLICIT_BE
@@ -109,7 +109,7 @@ def enter_missing_table(
         return None
     source = walked.data_set.source
     marked = begins_stream(source.read(starts[0], min(lengths[0], LONGEST_START)))
-    if not marked and (image is None or not kind_without_signature(source, starts, lengths, image)):
+    if not marked and (image is None or not deduce_kind(source, starts, lengths, image)):
         return None
     starts.insert(0, span.value)
     lengths.insert(0, 0)
@@ -191,7 +191,7 @@ def _describe_difference(
     )
 
 
-def _of_fragments(
+def _find_syntax_of_fragments(
     syntax: TransferSyntax | None, walked: WalkedDataSet, image: ImagePixelDescription | None
 ) -> TransferSyntax | None:
     starts, lengths = walked.fragment_starts[1:], walked.fragment_lengths[1:]
@@ -200,17 +200,17 @@ def _of_fragments(
         return None
     stream = describe_stream_at(source, starts[0], lengths[0])
     if stream is not None:
-        return syntax_for(stream, lossless=_says_lossless(syntax, walked.data_set))
+        return find_syntax_of_stream(stream, lossless=_says_lossless(syntax, walked.data_set))
     if image is None:
         return None
-    return find_by_name(kind_without_signature(source, starts, lengths, image))
+    return find_by_name(deduce_kind(source, starts, lengths, image))
 
 
 def _says_lossless(syntax: TransferSyntax | None, data_set: DataSet) -> bool:
     return says_lossless(syntax, data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION))
 
 
-def _native(
+def _find_native_syntax(
     stated: str,
     syntax: TransferSyntax | None,
     data_set: DataSet,
@@ -224,10 +224,10 @@ def _native(
         return None
     if syntax is None and image.bits_allocated > 8 and not data_set.encoding.explicit_vr:
         return None  # GE's private syntax has implicit VR, and samples in the other byte order
-    return _syntax_of(data_set.encoding)
+    return _find_syntax_of_encoding(data_set.encoding)
 
 
-def bare_stream(
+def describe_bare_stream(
     walked: WalkedDataSet, span: ElementSpan, image: ImagePixelDescription | None
 ) -> StreamDescription | None:
     """Return the description of the stream that is the value of Pixel Data, without any item.
@@ -254,13 +254,13 @@ def as_fragments(
     Raises:
         MalformedFileError: there are several frames, and they cannot be told apart surely.
     """
-    stream = bare_stream(walked, span, image)
+    stream = describe_bare_stream(walked, span, image)
     if stream is None:
         return None
-    seen = syntax_for(stream, lossless=_says_lossless(syntax, walked.data_set))
+    seen = find_syntax_of_stream(stream, lossless=_says_lossless(syntax, walked.data_set))
     if seen is None:
         return None
-    frames = _pieces(walked, span, stream, 1 if image is None else image.number_of_frames)
+    frames = _find_pieces(walked, span, stream, 1 if image is None else image.number_of_frames)
     walked.fragment_starts.extend([span.value, *(start for start, _ in frames)])
     walked.fragment_lengths.extend([0, *(end - start for start, end in frames)])
     oddities.append(
@@ -273,7 +273,7 @@ def as_fragments(
     return seen
 
 
-def _pieces(
+def _find_pieces(
     walked: WalkedDataSet, span: ElementSpan, stream: StreamDescription, frames: int
 ) -> list[tuple[int, int]]:
     """Return start and end of each frame's stream, in the source."""
@@ -282,9 +282,9 @@ def _pieces(
     if signature is None or (frames == 1 and span.length > walked.data_set.limits.element_size):
         if frames == 1:
             return whole
-        raise _untold(span, frames)
+        raise _make_untold_error(span, frames)
     if frames > 1 and span.length > walked.data_set.limits.element_size:
-        raise _untold(span, frames)
+        raise _make_untold_error(span, frames)
     data = walked.data_set.source.read(span.value, span.length)
     begins = [0]
     at = data.find(signature, 1)
@@ -296,7 +296,7 @@ def _pieces(
         return whole
     pieces = list(zip(begins, [*begins[1:], len(data)], strict=True))
     if len(pieces) != frames or not all(_is_whole(data[a:b], stream) for a, b in pieces):
-        raise _untold(span, frames)
+        raise _make_untold_error(span, frames)
     return [(span.value + a, span.value + b) for a, b in pieces]
 
 
@@ -309,7 +309,7 @@ def _is_whole(data: bytes, first: StreamDescription) -> bool:
     return same and len(data) - len(view) <= 1
 
 
-def _untold(span: ElementSpan, frames: int) -> MalformedFileError:
+def _make_untold_error(span: ElementSpan, frames: int) -> MalformedFileError:
     return MalformedFileError(
         f"Pixel Data is bare streams without items, and cannot be told apart into {frames} frames",
         attribute="PixelData",

@@ -20,10 +20,10 @@ from dicodec.part10.source import ByteSource
 from dicodec.repair.deflated_frames import DeflatedFrame
 from dicodec.repair.stream_kinds import (
     HEAD_SIZE,
+    count_planes,
     describe_stream_at,
-    headers_of,
+    find_headers,
     is_rle_header,
-    planes_of,
 )
 
 _TAIL = max(map(len, PADDED_ENDS))
@@ -69,7 +69,7 @@ def _begin_streams(
     """
     starts = STREAM_STARTS.get(family or "", ())
     if family == "rle":
-        starts = (planes_of(image).to_bytes(4, "little"),)
+        starts = (count_planes(image).to_bytes(4, "little"),)
     if not starts:
         return False, False
     headers = _headers_of_first(source, frames) if family != "rle" else b""
@@ -86,7 +86,9 @@ def _begin_streams(
 def _headers_of_first(source: ByteSource, frames: EncapsulatedFrames) -> bytes:
     start, length = frames.starts[0], frames.lengths[0]
     stream = describe_stream_at(source, start, length)
-    return b"" if stream is None else headers_of(source.read(start, min(length, HEAD_SIZE)), stream)
+    return (
+        b"" if stream is None else find_headers(source.read(start, min(length, HEAD_SIZE)), stream)
+    )
 
 
 def _find_boundaries(
@@ -94,25 +96,25 @@ def _find_boundaries(
 ) -> list[int] | None:
     """Return each frame's first fragment by the streams; None if they do not show it."""
     if family == "jpegxl":
-        return _of_jpeg_xl(fragments, image.number_of_frames)
+        return _find_by_jpeg_xl(fragments, image.number_of_frames)
     if family is not None and (starts := STREAM_STARTS.get(family)):
-        return _by_streams(
+        return _find_by_streams(
             fragments,
             given,
             lambda index: fragments.begins(index, starts),
-            lambda _, index: fragments.tail(index).endswith(PADDED_ENDS),
+            lambda _, index: fragments.read_tail(index).endswith(PADDED_ENDS),
         )
     if family == "rle":
-        return _by_streams(
+        return _find_by_streams(
             fragments,
             given,
             lambda index: _begins_rle(fragments, index, image),
-            lambda first, index: is_whole_rle(fragments.joined(first, index), image),
+            lambda first, index: is_whole_rle(fragments.join(first, index), image),
         )
     if family == "encapsulated-uncompressed":
-        return _by_size(fragments, image.native_frame_size)
+        return _find_by_size(fragments, image.native_frame_size)
     if family == "deflated-frame":
-        return _by_inflating(fragments, given, image.native_frame_size)
+        return _find_by_inflating(fragments, given, image.native_frame_size)
     return None
 
 
@@ -128,7 +130,7 @@ class _Fragments:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def head(self, index: int, size: int) -> bytes:
+    def read_head(self, index: int, size: int) -> bytes:
         """Return the first bytes from a fragment on, those of its followers if it is short."""
         head = self._source.read(self.starts[index], min(size, self.lengths[index]))
         while len(head) < size and (index := index + 1) < len(self.starts):
@@ -138,9 +140,9 @@ class _Fragments:
 
     def begins(self, index: int, starts: tuple[bytes, ...]) -> bool:
         """Whether one of some starts is at the start of a fragment."""
-        return self.head(index, max(map(len, starts))).startswith(starts)
+        return self.read_head(index, max(map(len, starts))).startswith(starts)
 
-    def tail(self, index: int) -> bytes:
+    def read_tail(self, index: int) -> bytes:
         """Return the last three bytes before a fragment."""
         tail = b""
         while len(tail) < _TAIL and (index := index - 1) >= 0:
@@ -148,7 +150,7 @@ class _Fragments:
             tail = self._source.read(self.starts[index] + self.lengths[index] - size, size) + tail
         return tail
 
-    def joined(self, first: int, end: int) -> bytes:
+    def join(self, first: int, end: int) -> bytes:
         """Return the bytes of some fragments."""
         return b"".join(
             self._source.read(self.starts[index], self.lengths[index])
@@ -156,7 +158,7 @@ class _Fragments:
         )
 
 
-def _by_streams(
+def _find_by_streams(
     fragments: _Fragments,
     given: list[int],
     begins: Callable[[int], bool],
@@ -184,7 +186,7 @@ def _by_streams(
     return found
 
 
-def _of_jpeg_xl(fragments: _Fragments, number_of_frames: int) -> list[int] | None:
+def _find_by_jpeg_xl(fragments: _Fragments, number_of_frames: int) -> list[int] | None:
     """Return the fragments that JPEG XL streams begin in, if there are as many as frames.
 
     Such a stream has no marker at its end, and its first two bytes may stand in any data.
@@ -195,7 +197,7 @@ def _of_jpeg_xl(fragments: _Fragments, number_of_frames: int) -> list[int] | Non
 
 
 def _begins_rle(fragments: _Fragments, index: int, image: ImagePixelDescription) -> bool:
-    return is_rle_header(fragments.head(index, rle.HEADER_SIZE), fragments.size, image)
+    return is_rle_header(fragments.read_head(index, rle.HEADER_SIZE), fragments.size, image)
 
 
 def is_whole_rle(stream: bytes, image: ImagePixelDescription) -> bool:
@@ -203,14 +205,14 @@ def is_whole_rle(stream: bytes, image: ImagePixelDescription) -> bool:
     pixels = image.rows * image.columns
     size = (pixels + 7) // 8 if image.bits_allocated == 1 else pixels
     try:
-        for plane in rle.find_planes(stream, planes_of(image), size):
+        for plane in rle.find_planes(stream, count_planes(image), size):
             rle.find_end_of_runs(plane, size)
     except FrameError:
         return False
     return True
 
 
-def _by_size(fragments: _Fragments, size: int) -> list[int] | None:
+def _find_by_size(fragments: _Fragments, size: int) -> list[int] | None:
     """Return the first fragment of each native frame, None if some frame has another size."""
     found, filled = [0], 0
     for index, length in enumerate(fragments.lengths):
@@ -223,7 +225,7 @@ def _by_size(fragments: _Fragments, size: int) -> list[int] | None:
     return found if filled in {size, size + size % 2} else None
 
 
-def _by_inflating(fragments: _Fragments, given: list[int], size: int) -> list[int] | None:
+def _find_by_inflating(fragments: _Fragments, given: list[int], size: int) -> list[int] | None:
     """Return the first fragment of each deflated frame, None if some stream is not one of them.
 
     If the first frame and the last one, as they are given, are whole, all are believed.
@@ -239,13 +241,13 @@ def _by_inflating(fragments: _Fragments, given: list[int], size: int) -> list[in
         if frame.ended:
             found.append(index)
             frame = DeflatedFrame(size)
-        if not frame.takes(fragments.joined(index, index + 1)):
+        if not frame.takes(fragments.join(index, index + 1)):
             return None
     return found if frame.ended else None
 
 
 def _is_whole_deflated(fragments: _Fragments, first: int, end: int, size: int) -> bool:
     frame = DeflatedFrame(size)
-    return all(frame.takes(fragments.joined(one, one + 1)) for one in range(first, end)) and (
+    return all(frame.takes(fragments.join(one, one + 1)) for one in range(first, end)) and (
         frame.ended
     )

@@ -41,11 +41,11 @@ def count_frames(
     cut = any(
         one.id in {OddityId.NO_DELIMITER, OddityId.PIXEL_DATA_TRUNCATED} for one in walked.oddities
     )
-    listed = frames_in_table(walked)
+    listed = count_frames_in_table(walked)
     if cut:
         return None
     if stated is not None:
-        if stated in {listed, frames_in_groups(walked.data_set)}:
+        if stated in {listed, count_frames_in_groups(walked.data_set)}:
             return None
         if len(frames) < stated and listed != len(frames):
             return None  # frames may be lost
@@ -79,7 +79,7 @@ def _is_whole(
     )  # fmt: skip
 
 
-def frames_in_table(walked: WalkedDataSet) -> int | None:
+def count_frames_in_table(walked: WalkedDataSet) -> int | None:
     """Return the number of frames in the offset table, None without one."""
     if walked.fragment_lengths[0]:
         return walked.fragment_lengths[0] // 4
@@ -87,7 +87,7 @@ def frames_in_table(walked: WalkedDataSet) -> int | None:
     return span.length // 8 if span is not None and span.length else None
 
 
-def frames_in_groups(data_set: DataSet) -> int | None:
+def count_frames_in_groups(data_set: DataSet) -> int | None:
     """Return the number of items of Per-frame Functional Groups Sequence, None without one."""
     span = data_set.find(tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
     if span is None:

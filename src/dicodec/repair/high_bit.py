@@ -63,7 +63,7 @@ def holds_words(words: Iterable[NDArray[Any]], image: ImagePixelDescription) -> 
     )
 
 
-def native_words(
+def read_native_words(
     source: ByteSource, span: ElementSpan, image: ImagePixelDescription, *, big_endian: bool
 ) -> Iterator[NDArray[Any]]:
     """Yield the words of native Pixel Data, in pieces of bounded size."""
@@ -75,7 +75,7 @@ def native_words(
         yield np.frombuffer(piece[: len(piece) // words.itemsize * words.itemsize], words)
 
 
-def frame_words(
+def read_frame_words(
     source: ByteSource,
     frames: EncapsulatedFrames,
     syntax: TransferSyntax,

@@ -23,7 +23,7 @@ _COLORS = ("RGB", "YBR")
 _MEANT: dict[int | str, str] = {YBR_PARTIAL: "that with chroma for each pixel"}
 
 
-def corrections(known: Known) -> tuple[Edit, ...]:
+def make_corrections(known: Known) -> tuple[Edit, ...]:
     """Return the edits that write the found values into a result."""
     return tuple(
         SetAttribute(tag, "US", (value,))
@@ -81,7 +81,7 @@ def deduce_from_stream(data_set: DataSet, stream: StreamDescription) -> Known:
     precision = stream.precision
     if precision is None or precision > _STORED_SIZES[-1]:
         return known
-    allocated, stored, high_bit = _bits(data_set)
+    allocated, stored, high_bit = _read_bits(data_set)
     if allocated is None or allocated not in _ALLOCATED_SIZES or allocated < precision:
         wide = precision
         if not allocated and stored is not None and precision < stored <= _STORED_SIZES[-1]:
@@ -102,12 +102,12 @@ def deduce_from_length(data_set: DataSet, length: int) -> Known:
         data_set: the data set as it is.
         length: bytes of native Pixel Data; the last may be padding.
     """
-    known = _possible_bits(data_set)
+    known = _deduce_bits(data_set)
     numbers = {
         tag: data_set.read_number(tag) if tag not in known else int(known[tag])
         for tag in (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.SAMPLES_PER_PIXEL)
     }
-    frames = stated_frames(data_set)
+    frames = read_stated_frames(data_set)
     lacking = [tag for tag, value in numbers.items() if not value]
     if frames is None:
         lacking.append(tags.NUMBER_OF_FRAMES)
@@ -124,10 +124,10 @@ def deduce_from_length(data_set: DataSet, length: int) -> Known:
         return {}
     if not lacking:
         return known if _fits(numbers, frames or 1, length) else {}
-    return _solved(data_set, known, numbers, frames, lacking[0], length)
+    return _solve(data_set, known, numbers, frames, lacking[0], length)
 
 
-def _solved(
+def _solve(
     data_set: DataSet,
     known: Known,
     numbers: dict[int, int | None],
@@ -147,7 +147,7 @@ def _solved(
         one = {**numbers}
         if tag != tags.NUMBER_OF_FRAMES:
             one[tag] = 1
-        unit = _size(one, 1 if tag == tags.NUMBER_OF_FRAMES else frames or 1)
+        unit = _count_bits(one, 1 if tag == tags.NUMBER_OF_FRAMES else frames or 1)
         for bits in (8 * length, 8 * length - 8):
             if unit and bits > 0 and bits % unit == 0:
                 candidates.add(bits // unit)
@@ -178,7 +178,7 @@ def deduce_from_excess(data_set: DataSet, image: ImagePixelDescription, length: 
     if all_chroma is not None:
         full = fits(3, image.number_of_frames)
         return {tags.PHOTOMETRIC_INTERPRETATION: all_chroma} if full else {}
-    if data_set.read_text(tags.NUMBER_OF_FRAMES) and stated_frames(data_set) != 0:
+    if data_set.read_text(tags.NUMBER_OF_FRAMES) and read_stated_frames(data_set) != 0:
         return {}
     frames = 8 * length // max(bits * image.samples_per_pixel, 1)
     if frames > 1 and fits(image.samples_per_pixel, frames):
@@ -186,9 +186,9 @@ def deduce_from_excess(data_set: DataSet, image: ImagePixelDescription, length: 
     return {}
 
 
-def _possible_bits(data_set: DataSet) -> Known:
+def _deduce_bits(data_set: DataSet) -> Known:
     """Return Bits Stored if Bits Allocated and High Bit agree on another."""
-    allocated, stored, high_bit = _bits(data_set)
+    allocated, stored, high_bit = _read_bits(data_set)
     if allocated not in _STORED_SIZES or stored is None or 1 <= stored <= allocated:
         return {}
     if high_bit is None or not 0 <= high_bit < allocated:
@@ -196,7 +196,7 @@ def _possible_bits(data_set: DataSet) -> Known:
     return {tags.BITS_STORED: high_bit + 1}
 
 
-def _bits(data_set: DataSet) -> tuple[int | None, int | None, int | None]:
+def _read_bits(data_set: DataSet) -> tuple[int | None, int | None, int | None]:
     """Return Bits Allocated, Bits Stored and High Bit."""
     allocated, stored, high_bit = map(
         data_set.read_number, (tags.BITS_ALLOCATED, tags.BITS_STORED, tags.HIGH_BIT)
@@ -205,11 +205,11 @@ def _bits(data_set: DataSet) -> tuple[int | None, int | None, int | None]:
 
 
 def _fits(numbers: dict[int, int | None], frames: int, length: int) -> bool:
-    size = (_size(numbers, frames) + 7) // 8
+    size = (_count_bits(numbers, frames) + 7) // 8
     return size > 0 and length in {size, size + size % 2}
 
 
-def _size(numbers: dict[int, int | None], frames: int) -> int:
+def _count_bits(numbers: dict[int, int | None], frames: int) -> int:
     """Return the bits of all frames."""
     size = frames
     for value in numbers.values():
@@ -217,7 +217,7 @@ def _size(numbers: dict[int, int | None], frames: int) -> int:
     return size
 
 
-def stated_frames(data_set: DataSet) -> int | None:
+def read_stated_frames(data_set: DataSet) -> int | None:
     """Return Number of Frames, 1 if it is missing, None if it is not a number of frames."""
     text = data_set.read_text(tags.NUMBER_OF_FRAMES)
     try:

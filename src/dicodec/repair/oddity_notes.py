@@ -31,7 +31,7 @@ class Notes:
         length, self._counts = mark[0], mark[1].copy()
         del self._oddities[length:]
 
-    def found(self) -> tuple[Oddity, ...]:
+    def list_oddities(self) -> tuple[Oddity, ...]:
         """Return the oddities."""
         more = [
             Oddity(oddity, f"the same {count - _EACH} more times")

@@ -57,9 +57,9 @@ class _StandardRepairs(Repairs):
         if span is None:
             if syntax is not None or not stated:
                 return None
-            from dicodec.repair.encapsulation import syntax_without_pixels
+            from dicodec.repair.encapsulation import find_syntax_without_pixels
 
-            return syntax_without_pixels(stated, walked.data_set.encoding, oddities)
+            return find_syntax_without_pixels(stated, walked.data_set.encoding, oddities)
         if syntax is not None and syntax.encapsulated == span.undefined:
             return None  # the kind of stream is judged once everything is read
         from dicodec.repair.encapsulation import recognise_syntax

@@ -39,13 +39,13 @@ def deduce_overlay_position(
     found = 0
     for some in words:
         if some.size:
-            found |= _all_bits(some) & ~samples & ~image.overlay_bits
+            found |= _combine_bits(some) & ~samples & ~image.overlay_bits
     if found.bit_count() != 1:
         return {}
     return {misplaced[0] << 16 | tags.OVERLAY_BIT_POSITION: found.bit_length() - 1}
 
 
-def _all_bits(words: NDArray[Any]) -> int:
+def _combine_bits(words: NDArray[Any]) -> int:
     import numpy as np
 
     return int(np.bitwise_or.reduce(words.reshape(-1).astype(f"<u{words.dtype.itemsize}")))

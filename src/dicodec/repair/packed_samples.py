@@ -18,7 +18,7 @@ from dicodec.part10.frames import find_frames
 from dicodec.part10.image_attributes import parse_image_description
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
 from dicodec.part10.unpacked_source import UnpackedSource
-from dicodec.repair.image_attributes import Known, corrections
+from dicodec.repair.image_attributes import Known, make_corrections
 
 _PACKED = 12
 
@@ -62,7 +62,7 @@ def unpack_samples(file: DicomFile) -> DicomFile | None:
         data_set=made,
         frames=find_frames(walked, moved, file.syntax, [], known),
         oddities=(*file.oddities, Oddity(OddityId.PACKED_SAMPLES, text, span.start)),
-        corrections=(*file.corrections, *corrections(known)),
+        corrections=(*file.corrections, *make_corrections(known)),
     )
 
 

@@ -14,13 +14,13 @@ from dicodec.part10.frames import Frames, find_frames
 from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
 from dicodec.repair.encapsulation import as_fragments, enter_missing_table
-from dicodec.repair.high_bit import deduce_from_bits, holds_words, native_words
+from dicodec.repair.high_bit import deduce_from_bits, holds_words, read_native_words
 from dicodec.repair.image_attributes import (
     Known,
-    corrections,
     deduce_from_excess,
     deduce_from_length,
     describe_corrections,
+    make_corrections,
 )
 from dicodec.repair.overlay_positions import deduce_overlay_position
 from dicodec.repair.packed_samples import unpack_samples
@@ -49,35 +49,35 @@ def repair_pixel_data(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         if missing is not None:
             oddities = [missing]
             frames = find_frames(walked, frames.span, file.syntax, oddities)
-            file = replace(file, frames=frames, oddities=(*_without_tables(file), *oddities))
-        return EncapsulatedRepair(file, walked).repaired()
-    return _native(file, walked)
+            file = replace(file, frames=frames, oddities=(*_drop_table_oddities(file), *oddities))
+        return EncapsulatedRepair(file, walked).repair()
+    return _read_native(file, walked)
 
 
-def _without_tables(file: DicomFile) -> list[Oddity]:
+def _drop_table_oddities(file: DicomFile) -> list[Oddity]:
     """Return the oddities but those that were found in frames with a fragment for a table."""
     encapsulated = file.frames.encapsulated
     wrong = () if encapsulated is None else encapsulated.oddities
     return [one for one in file.oddities if one not in wrong]
 
 
-def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+def _read_native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     in_order = with_words_in_order(file, walked)
     if in_order is not None:
         file, walked = in_order
     frames, data_set = file.frames, file.data_set
     span, image = frames.span, frames.description
     if frames.missing:
-        return _described(file, walked, {}, "")
+        return _describe(file, walked, {}, "")
     if span.tag != tags.PIXEL_DATA:
         known = deduce_from_excess(data_set, image, span.length) if image is not None else {}
-        return _described(file, walked, known, _BY_LENGTH)
+        return _describe(file, walked, known, _BY_LENGTH)
     oddities: list[Oddity] = []
     syntax = as_fragments(file.syntax, walked, span, image, oddities)
     if syntax is not None:
         found = find_frames(walked, span, syntax, oddities)
         bare = replace(file, syntax=syntax, frames=found, oddities=(*file.oddities, *oddities))
-        return EncapsulatedRepair(bare, walked).repaired()
+        return EncapsulatedRepair(bare, walked).repair()
     unpacked = unpack_samples(file)
     if unpacked is not None:
         return unpacked
@@ -85,18 +85,18 @@ def _native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     known = deduce_from_length(data_set, span.length) if _is_undescribed(file) else {}
     if not known and image is not None and image.high_bit >= image.bits_stored:
         big_endian = not file.syntax.pixels_little_endian
-        words = native_words(data_set.source, span, image, big_endian=big_endian)
+        words = read_native_words(data_set.source, span, image, big_endian=big_endian)
         known = deduce_from_bits(words, image)
         by = _BY_BITS
     if tags.BITS_STORED in known:
-        known |= _bits_of_words(file, walked, known)
+        known |= _deduce_bits(file, walked, known)
     agrees = image is not None and colors_agree(image, file.syntax.family)
     if not known and image is not None and agrees and frames.excess > 1:
         known = deduce_from_excess(data_set, image, span.length)
-    return _described(file, walked, known, by)
+    return _describe(file, walked, known, by)
 
 
-def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) -> DicomFile:
+def _describe(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) -> DicomFile:
     """Return a native file that is described as is known, of colors that its length bears out.
 
     Args:
@@ -111,19 +111,19 @@ def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) ->
     image = frames.description
     if image is not None and not colors_agree(image, file.syntax.family):
         try:
-            colors = _colors_by_length(data_set, frames, image)
+            colors = _deduce_colors(data_set, frames, image)
         except MalformedFileError as error:
             return replace(file, frames=replace(frames, description=None, fault=error))
         told_of += describe_corrections(data_set, colors, _BY_LENGTH)
         known = {**known, **colors}
     if image is not None and not frames.missing:
         big_endian = not file.syntax.pixels_little_endian
-        words = native_words(data_set.source, span, image, big_endian=big_endian)
+        words = read_native_words(data_set.source, span, image, big_endian=big_endian)
         overlays = deduce_overlay_position(data_set, image, words)
         told_of += describe_corrections(data_set, overlays, _BY_BITS)
         known = {**known, **overlays}
     if not known:
-        length = _other_length(frames)
+        length = _find_other_length(frames)
         return replace(file, oddities=(*file.oddities, *length)) if length else file
     stale: list[Oddity] = []
     find_frames(walked, span, file.syntax, stale)
@@ -132,11 +132,11 @@ def _described(file: DicomFile, walked: WalkedDataSet, known: Known, by: str) ->
         file,
         frames=find_frames(walked, span, file.syntax, anew, known),
         oddities=(*(one for one in file.oddities if one not in stale), *anew, *told_of),
-        corrections=(*file.corrections, *corrections(known)),
+        corrections=(*file.corrections, *make_corrections(known)),
     )
 
 
-def _colors_by_length(data_set: DataSet, frames: Frames, image: ImagePixelDescription) -> Known:
+def _deduce_colors(data_set: DataSet, frames: Frames, image: ImagePixelDescription) -> Known:
     """Return the right color attributes by the length that Pixel Data claims.
 
     Raises:
@@ -150,12 +150,14 @@ def _colors_by_length(data_set: DataSet, frames: Frames, image: ImagePixelDescri
     return deduce_from_colors(data_set, image, frames.syntax.family, fits)
 
 
-def _bits_of_words(file: DicomFile, walked: WalkedDataSet, known: Known) -> Known:
+def _deduce_bits(file: DicomFile, walked: WalkedDataSet, known: Known) -> Known:
     """Return that all bits are stored if samples of the assumed Bits Stored would lose some."""
     span = file.frames.span
     image = find_frames(walked, span, file.syntax, [], known).image
     big_endian = not file.syntax.pixels_little_endian
-    if holds_words(native_words(walked.data_set.source, span, image, big_endian=big_endian), image):
+    if holds_words(
+        read_native_words(walked.data_set.source, span, image, big_endian=big_endian), image
+    ):
         return {}
     allocated = image.bits_allocated
     return {tags.BITS_STORED: allocated, tags.HIGH_BIT: allocated - 1}
@@ -167,7 +169,7 @@ def _is_undescribed(file: DicomFile) -> bool:
     return file.frames.description is None or samples is None
 
 
-def _other_length(frames: Frames) -> list[Oddity]:
+def _find_other_length(frames: Frames) -> list[Oddity]:
     """Return that Pixel Data has another length than its frames, though the file is not cut off."""
     image = frames.description
     if image is None or frames.missing:

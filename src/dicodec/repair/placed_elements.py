@@ -42,6 +42,6 @@ class PlacedElements:
         self._size += len(head) + end - start
         return place
 
-    def source(self) -> ByteSource:
+    def make_source(self) -> ByteSource:
         """Return the offsets of all elements."""
         return SplicedSource(self._pieces) if len(self._pieces) > 1 else self._source

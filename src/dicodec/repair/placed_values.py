@@ -52,16 +52,16 @@ class Entry(NamedTuple):
     undefined: bool = False
 
 
-def leaf_entry(
+def make_leaf_entry(
     header: ElementHeader, vr: str, value: list[Piece], target: DataSetEncoding
 ) -> Entry:
     """Return an element that is not a sequence, rewritten."""
-    head = encode_element_header(header.tag, vr, pieces_length(value), target)
+    head = encode_element_header(header.tag, vr, measure_pieces(value), target)
     stated = vr if target.explicit_vr else ""
     return Entry(header.tag, stated, header.start, header.end, [head, *value], len(head))
 
 
-def sequence_entry(
+def make_sequence_entry(
     header: ElementHeader,
     vr: str,
     content: list[Piece],
@@ -80,9 +80,9 @@ def sequence_entry(
         target: the encoding of the result.
         undefined: whether it gets an undefined length and a delimiter.
     """
-    size = UNDEFINED_LENGTH if undefined else pieces_length(content)
+    size = UNDEFINED_LENGTH if undefined else measure_pieces(content)
     head = encode_element_header(header.tag, vr, size, target)
-    tail = [_delimiter(SEQUENCE_DELIMITER, target)] if undefined else []
+    tail = [_make_delimiter(SEQUENCE_DELIMITER, target)] if undefined else []
     return Entry(
         header.tag,
         vr if target.explicit_vr else "",
@@ -95,18 +95,20 @@ def sequence_entry(
     )
 
 
-def item_pieces(content: list[Piece], target: DataSetEncoding, *, undefined: bool) -> list[Piece]:
+def make_item_pieces(
+    content: list[Piece], target: DataSetEncoding, *, undefined: bool
+) -> list[Piece]:
     """Return a whole item, with a delimiter if it gets an undefined length."""
-    size = UNDEFINED_LENGTH if undefined else pieces_length(content)
+    size = UNDEFINED_LENGTH if undefined else measure_pieces(content)
     head = encode_item_header(size, target)
-    tail = [_delimiter(ITEM_DELIMITER, target)] if undefined else []
+    tail = [_make_delimiter(ITEM_DELIMITER, target)] if undefined else []
     return [head, *content, *tail]
 
 
-def pieces_length(pieces: list[Piece]) -> int:
+def measure_pieces(pieces: list[Piece]) -> int:
     """Return the bytes of all pieces."""
     return sum(map(measure_piece, pieces))
 
 
-def _delimiter(tag: int, encoding: DataSetEncoding) -> bytes:
+def _make_delimiter(tag: int, encoding: DataSetEncoding) -> bytes:
     return encode_tag(tag, encoding) + bytes(4)

@@ -21,7 +21,7 @@ from dicodec.repair.element_forms import ReadableForm
 from dicodec.repair.element_headers import DELIMITERS, ElementHeader, HeaderReader
 from dicodec.repair.level_facts import TreeLevel
 from dicodec.repair.oddity_notes import Notes
-from dicodec.repair.placed_values import DELIMITER_LENGTH, Entry, Place, item_pieces
+from dicodec.repair.placed_values import DELIMITER_LENGTH, Entry, Place, make_item_pieces
 
 type ReadElement = Callable[[int, int, Place, int], Entry]
 """Reads the element at an offset: position, end, place, tag of the element before it."""
@@ -71,7 +71,7 @@ class ItemReader:
         self._read_element = read_element
         self._cut_off = source.size  # a sequence that ends only here may go on
 
-    def items(self, header: ElementHeader, end: int, place: Place, *, bounded: bool) -> Items:
+    def read_items(self, header: ElementHeader, end: int, place: Place, *, bounded: bool) -> Items:
         """Read the items of a sequence.
 
         Args:
@@ -90,16 +90,16 @@ class ItemReader:
         if bounded:  # a length that is right proves that nothing was cut off
             self._cut_off = -1
         try:
-            return self._items(header, end, place, bounded=bounded)
+            return self._read_items(header, end, place, bounded=bounded)
         finally:
             self._cut_off = cut_off
 
-    def _items(self, header: ElementHeader, end: int, place: Place, *, bounded: bool) -> Items:
+    def _read_items(self, header: ElementHeader, end: int, place: Place, *, bounded: bool) -> Items:
         parts: list[Piece] = []
         changed = False
         position = header.value
         while not (bounded and position == end):
-            tag, length = self._headers.delimiter_at(position, place.encoding)
+            tag, length = self._headers.read_delimiter(position, place.encoding)
             if position + DELIMITER_LENGTH > end:
                 tag = 0
             if tag == SEQUENCE_DELIMITER and not bounded:
@@ -112,7 +112,7 @@ class ItemReader:
             if tag != ITEM:
                 self._check_end(header, position, end, bounded=bounded)
                 return Items(parts, position, position)
-            item, after = self._item(position, length, end, place, bounded=bounded)
+            item, after = self._read_item(position, length, end, place, bounded=bounded)
             changed = changed or item is not None
             parts += [SourceRange(self._source, position, after)] if item is None else item
             position = after
@@ -123,7 +123,7 @@ class ItemReader:
         longer = not header.undefined and header.end < position  # so it does not claim to go on
         if position == self._cut_off and not longer:
             raise TruncatedFileError("a sequence has no delimiter", offset=position)
-        tag, _ = self._headers.delimiter_at(position, header.encoding)
+        tag, _ = self._headers.read_delimiter(position, header.encoding)
         ended = position == end or tag == ITEM_DELIMITER
         if bounded or not (
             ended or self._headers.follows(position, end, header.encoding, header.tag)
@@ -136,7 +136,7 @@ class ItemReader:
                 position,
             )
 
-    def _item(
+    def _read_item(
         self, position: int, length: int, end: int, place: Place, *, bounded: bool
     ) -> tuple[list[Piece] | None, int]:
         """Read an item; return its bytes if they were rewritten, and the offset of its end."""
@@ -146,7 +146,7 @@ class ItemReader:
         undefined = length == UNDEFINED_LENGTH
         stop = value + length
         right = True
-        whole = None if undefined else self._whole(value, stop, end, inside, bounded=bounded)
+        whole = None if undefined else self._read_whole(value, stop, end, inside, bounded=bounded)
         if whole is not None:
             entries, after = whole
             right = after == stop
@@ -154,8 +154,8 @@ class ItemReader:
                 self._note_length(position, length, after - value)
             stop = after
         else:
-            entries, stop = self._elements_up_to_delimiter(value, end, inside)
-            closed = self._headers.delimiter_at(stop, place.encoding)[0] == ITEM_DELIMITER
+            entries, stop = self._read_elements_up_to_delimiter(value, end, inside)
+            closed = self._headers.read_delimiter(stop, place.encoding)[0] == ITEM_DELIMITER
             closed = closed and stop + DELIMITER_LENGTH <= end
             after = stop + DELIMITER_LENGTH * closed
             if undefined and not closed:
@@ -165,7 +165,7 @@ class ItemReader:
                 right = False
             elif not undefined:
                 # Before another delimiter it might have taken up elements behind its sequence.
-                next_tag, _ = self._headers.delimiter_at(after, place.encoding)
+                next_tag, _ = self._headers.read_delimiter(after, place.encoding)
                 if not bounded and next_tag != ITEM:
                     raise TruncatedFileError(
                         f"an item has length {length}, but only {end - value} bytes remain",
@@ -173,14 +173,14 @@ class ItemReader:
                     )
                 self._note_length(position, length, stop - value)
                 right = False
-        content = self._joined(entries, value, stop)
+        content = self._join(entries, value, stop)
         if content is None:
             if right and place.encoding == place.target:
                 return None, after
             content = [SourceRange(self._source, value, stop)]
-        return item_pieces(content, place.target, undefined=undefined), after
+        return make_item_pieces(content, place.target, undefined=undefined), after
 
-    def _whole(
+    def _read_whole(
         self, value: int, stop: int, end: int, place: Place, *, bounded: bool
     ) -> tuple[list[Entry], int] | None:
         """Read the elements of an item by its stated length, or by the fragments at its end.
@@ -192,12 +192,12 @@ class ItemReader:
         failed: MalformedFileError | TruncatedFileError | None = None
         if self._ends_at(stop, end, place.encoding, bounded=bounded):
             try:
-                return self._elements(value, stop, place), stop
+                return self._read_elements(value, stop, place), stop
             except (MalformedFileError, TruncatedFileError) as error:
                 failed = error
                 self._notes.back_to(mark)
         try:
-            found = self._elements_past(value, stop, end, place) if stop < end else None
+            found = self._read_elements_past(value, stop, end, place) if stop < end else None
         except (MalformedFileError, TruncatedFileError):
             found = None
         if found is None:
@@ -206,7 +206,7 @@ class ItemReader:
                 raise failed
         return found
 
-    def _elements_past(
+    def _read_elements_past(
         self, value: int, stop: int, end: int, place: Place
     ) -> tuple[list[Entry], int] | None:
         """Read the elements of an item that is longer than it says: its last one ends behind it.
@@ -221,8 +221,8 @@ class ItemReader:
             entry = self._read_element(position, end, place, previous)
             entries.append(entry)
             previous, position = entry.tag, entry.end
-        last, _ = self._headers.delimiter_at(position - DELIMITER_LENGTH, place.encoding)
-        follows, _ = self._headers.delimiter_at(position, place.encoding)
+        last, _ = self._headers.read_delimiter(position - DELIMITER_LENGTH, place.encoding)
+        follows, _ = self._headers.read_delimiter(position, place.encoding)
         sure = (
             position == end
             or follows in DELIMITERS
@@ -240,17 +240,17 @@ class ItemReader:
         """Whether an item's stated end is one: another item, a delimiter or the end is there."""
         if stop >= end:
             return stop == end
-        if self._headers.delimiter_at(stop, encoding)[0] in DELIMITERS:
+        if self._headers.read_delimiter(stop, encoding)[0] in DELIMITERS:
             return True
         return not bounded and self._headers.follows(stop, end, encoding, 0)
 
-    def _elements(self, position: int, end: int, place: Place) -> list[Entry]:
+    def _read_elements(self, position: int, end: int, place: Place) -> list[Entry]:
         """Read the elements of an item that surely ends at `end`."""
         entries: list[Entry] = []
         previous = 0
         while position < end:
             self._check_count(entries, position)
-            tag, _ = self._headers.delimiter_at(position, place.encoding)
+            tag, _ = self._headers.read_delimiter(position, place.encoding)
             if tag == ITEM and position + DELIMITER_LENGTH <= end:
                 raise MalformedFileError("an item outside of a sequence", offset=position)
             if tag in DELIMITERS and position + DELIMITER_LENGTH <= end:
@@ -262,7 +262,7 @@ class ItemReader:
             previous, position = entry.tag, entry.end
         return entries
 
-    def _elements_up_to_delimiter(
+    def _read_elements_up_to_delimiter(
         self, position: int, end: int, place: Place
     ) -> tuple[list[Entry], int]:
         """Read the elements up to an item, a delimiter or the end, and return its offset."""
@@ -270,7 +270,7 @@ class ItemReader:
         previous = 0
         while position < end:
             self._check_count(entries, position)
-            tag, _ = self._headers.delimiter_at(position, place.encoding)
+            tag, _ = self._headers.read_delimiter(position, place.encoding)
             if tag in DELIMITERS and position + DELIMITER_LENGTH <= end:
                 break
             entry = self._read_element(position, end, place, previous)
@@ -282,12 +282,12 @@ class ItemReader:
         if len(entries) >= self._limits.elements:
             raise LimitExceededError("an item has too many elements", offset=position)
 
-    def _joined(self, entries: Sequence[Entry], start: int, stop: int) -> list[Piece] | None:
+    def _join(self, entries: Sequence[Entry], start: int, stop: int) -> list[Piece] | None:
         """Return the bytes of a level; None if all are right at their offsets."""
         position = start
         changed = False
         parts: list[Piece] = []
-        for entry in self._form.ordered(entries):
+        for entry in self._form.order(entries):
             changed = changed or entry.pieces is not None or entry.start != position
             position = entry.end
             if entry.pieces is None:
@@ -296,7 +296,7 @@ class ItemReader:
                 parts += entry.pieces
         return join_pieces(parts) if changed or position != stop else None
 
-    def orphans(
+    def read_orphans(
         self, position: int, end: int, place: Place, previous: int
     ) -> tuple[ElementHeader, Items] | None:
         """Read items whose sequence is missing, if their first attribute identifies it.
@@ -304,14 +304,14 @@ class ItemReader:
         Returns:
             The header that the sequence would have, and its items; None if it cannot be known.
         """
-        first, _ = self._headers.delimiter_at(position + DELIMITER_LENGTH, place.encoding)
+        first, _ = self._headers.read_delimiter(position + DELIMITER_LENGTH, place.encoding)
         sequence, section = _SEQUENCE_OF_ITEMS.get(first, (0, ""))
         if not previous < sequence:
             return None
         text = f"items without their sequence: {format_tag(sequence)} by {section}"
         self._note(OddityId.NO_SEQUENCE_HEADER, text, position)
         header = ElementHeader(sequence, "", position, position, 0, False, place.encoding)
-        items = self.items(header, end, place, bounded=False)
+        items = self.read_items(header, end, place, bounded=False)
         if items.pieces is None:
             items = items._replace(pieces=[SourceRange(self._source, position, items.content_end)])
         return header, items

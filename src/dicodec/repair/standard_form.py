@@ -18,7 +18,7 @@ from dicodec.part10.image_attributes import read_stated_attributes
 from dicodec.repair.catalogue import ODDITIES
 from dicodec.repair.element_forms import ReadableForm, StandardForm
 from dicodec.repair.element_tree import ElementTree
-from dicodec.repair.image_attributes import stated_frames
+from dicodec.repair.image_attributes import read_stated_frames
 from dicodec.repair.level_facts import TreeLevel
 from dicodec.repair.oddity_notes import Notes
 from dicodec.repair.placed_elements import PlacedElements
@@ -49,11 +49,11 @@ def make_standard(file: DicomFile) -> Standardized:
         LimitExceededError: a number is past its limit.
     """
     form = _StandardFile(file)
-    data_set = form.data_set()
-    corrections = form.corrections()
+    data_set = form.make_data_set()
+    corrections = form.make_corrections()
     form.check_pixel_data()
     form.check_head()
-    notes = form.notes.found()
+    notes = form.notes.list_oddities()
     repaired = tuple(note for note in notes if not ODDITIES[note.id].left_alone)
     left = tuple(note for note in notes if ODDITIES[note.id].left_alone)
     if data_set is not file.data_set or corrections:
@@ -71,13 +71,13 @@ def make_readable(file: DicomFile) -> DicomFile | None:
         LimitExceededError: a number is past its limit.
     """
     notes = Notes()
-    data_set = _in_form(file.data_set, ReadableForm(file.data_set.source, notes), notes)
+    data_set = _bring_to_form(file.data_set, ReadableForm(file.data_set.source, notes), notes)
     if data_set is file.data_set:
         return None
-    return replace(file, data_set=data_set, oddities=(*file.oddities, *notes.found()))
+    return replace(file, data_set=data_set, oddities=(*file.oddities, *notes.list_oddities()))
 
 
-def _in_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
+def _bring_to_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
     """Return the elements in a form; the same data set if all of them are right."""
     source, encoding = given.source, given.encoding
     tree = ElementTree(source, given.limits, notes, form)
@@ -93,9 +93,9 @@ def _in_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
             entries.append(Entry(span.tag, span.vr, span.start, span.end, None))
         else:
             at = place._replace(encoding=given.find_encoding(span))
-            entries.append(tree.element(span.start, span.end, at))
+            entries.append(tree.read_element(span.start, span.end, at))
     placed = PlacedElements(source)
-    for entry in form.ordered(entries):
+    for entry in form.order(entries):
         if entry.pieces is None:
             placed.keep(spans[entry.start])
         else:
@@ -104,7 +104,7 @@ def _in_form(given: DataSet, form: ReadableForm, notes: Notes) -> DataSet:
         return given
     if any(entry.vr for entry in placed.elements):
         encoding = encoding._replace(explicit_vr=True)  # others may have no VR all the same
-    return DataSet(placed.source(), encoding, placed.elements, given.limits)
+    return DataSet(placed.make_source(), encoding, placed.elements, given.limits)
 
 
 class _StandardFile:
@@ -112,12 +112,12 @@ class _StandardFile:
         self.notes = Notes()
         self._file = file
 
-    def data_set(self) -> DataSet:
+    def make_data_set(self) -> DataSet:
         """Return the elements; the same data set if all of them are right."""
         given = self._file.data_set
-        return _in_form(given, StandardForm(given.source, self.notes), self.notes)
+        return _bring_to_form(given, StandardForm(given.source, self.notes), self.notes)
 
-    def corrections(self) -> tuple[Edit, ...]:
+    def make_corrections(self) -> tuple[Edit, ...]:
         """Return the values of the Image Pixel Module that were only assumed (PS3.3 C.7.6.3)."""
         data_set, image = self._file.data_set, self._file.frames.description
         if image is None:
@@ -129,7 +129,7 @@ class _StandardFile:
             for tag, size in sizes
             if data_set.read_number(tag) != size
         )
-        if stated_frames(data_set) != image.number_of_frames:
+        if read_stated_frames(data_set) != image.number_of_frames:
             edits += (SetAttribute(tags.NUMBER_OF_FRAMES, "IS", str(image.number_of_frames)),)
         corrected = {edit.tag for edit in self._file.corrections}
         return tuple(edit for edit in edits if edit.tag not in corrected)

@@ -70,7 +70,7 @@ def describe_stream_at(source: ByteSource, start: int, length: int) -> StreamDes
             size = min(length, size * 32)
 
 
-def headers_of(head: bytes, stream: StreamDescription) -> bytes:
+def find_headers(head: bytes, stream: StreamDescription) -> bytes:
     """Return the least of a stream's first bytes that give the same description.
 
     Any stream that begins with them is described so. b"" if they do not suffice, or if the
@@ -135,19 +135,19 @@ _JPEG_CHOICE = {
 type _Holds = Callable[[StreamDescription], bool]
 
 
-def _any(stream: StreamDescription) -> bool:  # noqa: ARG001
+def _is_any(stream: StreamDescription) -> bool:  # noqa: ARG001
     return True
 
 
-def _reversible(stream: StreamDescription) -> bool:
+def _is_reversible(stream: StreamDescription) -> bool:
     return stream.lossless is True
 
 
-def _not_lossy(stream: StreamDescription) -> bool:
+def _is_not_lossy(stream: StreamDescription) -> bool:
     return stream.lossless is not False
 
 
-def _rpcl(stream: StreamDescription) -> bool:
+def _is_rpcl(stream: StreamDescription) -> bool:
     return stream.lossless is True and stream.details.get("progression") == "RPCL"
 
 
@@ -156,13 +156,13 @@ def _rebuilds_jpeg(stream: StreamDescription) -> bool:
 
 
 _HOLDS: dict[str, dict[str, _Holds]] = {
-    "jpeg-ls": {"jpeg-ls": _reversible, "jpeg-ls-near": _any},
+    "jpeg-ls": {"jpeg-ls": _is_reversible, "jpeg-ls-near": _is_any},
     "jpeg2000": {
-        "jpeg2000-lossless": _reversible, "jpeg2000": _any,
-        "jpeg2000-mc-lossless": _reversible, "jpeg2000-mc": _any,
+        "jpeg2000-lossless": _is_reversible, "jpeg2000": _is_any,
+        "jpeg2000-mc-lossless": _is_reversible, "jpeg2000-mc": _is_any,
     },
-    "htj2k": {"htj2k-lossless": _reversible, "htj2k-rpcl": _rpcl, "htj2k": _any},
-    "jpegxl": {"jpegxl-lossless": _not_lossy, "jpegxl-jpeg": _rebuilds_jpeg, "jpegxl": _any},
+    "htj2k": {"htj2k-lossless": _is_reversible, "htj2k-rpcl": _is_rpcl, "htj2k": _is_any},
+    "jpegxl": {"jpegxl-lossless": _is_not_lossy, "jpegxl-jpeg": _rebuilds_jpeg, "jpegxl": _is_any},
 }  # fmt: skip
 """By kind of stream: the transfer syntaxes that may hold it, and when."""
 
@@ -184,7 +184,7 @@ def fits(stream: StreamDescription, syntax: TransferSyntax) -> bool:
     return process in _JPEG_PROCESSES.get(syntax.name, ())
 
 
-def syntax_for(stream: StreamDescription, *, lossless: bool) -> TransferSyntax | None:
+def find_syntax_of_stream(stream: StreamDescription, *, lossless: bool) -> TransferSyntax | None:
     """Return the transfer syntax of a stream; None if none can be named.
 
     Args:
@@ -218,7 +218,7 @@ def says_lossless(syntax: TransferSyntax | None, lossy_image_compression: str) -
     return lossy_image_compression == "00"
 
 
-def planes_of(image: ImagePixelDescription) -> int:
+def count_planes(image: ImagePixelDescription) -> int:
     """Return how many segments an RLE frame of the image has (PS3.5 G.2)."""
     return image.samples_per_pixel * max(image.bits_allocated // 8, 1)
 
@@ -228,7 +228,7 @@ def is_rle_header(head: bytes, length: int, image: ImagePixelDescription) -> boo
     if not may_be_rle_header(head, length, image):
         return False
     count, offsets = rle.read_header(head)
-    return count == planes_of(image) and not any(offsets[count:])
+    return count == count_planes(image) and not any(offsets[count:])
 
 
 def may_be_rle_header(head: bytes, length: int, image: ImagePixelDescription) -> bool:
@@ -236,7 +236,7 @@ def may_be_rle_header(head: bytes, length: int, image: ImagePixelDescription) ->
     if len(head) < rle.HEADER_SIZE:
         return False
     count, offsets = rle.read_header(head)
-    planes = planes_of(image)
+    planes = count_planes(image)
     used = offsets[:planes]
     return (
         planes <= count <= rle.MAX_SEGMENTS
@@ -246,7 +246,7 @@ def may_be_rle_header(head: bytes, length: int, image: ImagePixelDescription) ->
     )
 
 
-def kind_without_signature(
+def deduce_kind(
     source: ByteSource,
     starts: Sequence[int],
     lengths: Sequence[int],

@@ -82,12 +82,12 @@ class StreamMender:
                 whole = make_plain(whole, description)
             return bytes(whole)
         except TruncatedFrameError:
-            ended = self._ended(stream)
+            ended = self._complete(stream)
             if ended is None:
                 raise
             return ended
 
-    def _ended(self, stream: bytes) -> bytes | None:
+    def _complete(self, stream: bytes) -> bytes | None:
         start = stream.find(STREAM_STARTS[self.kind][0])
         if start < 0:
             return None
@@ -182,14 +182,14 @@ def add_tables(stream: bytes, tables: bytes) -> bytes:
         return stream
     try:
         start = find_start(stream)
-        own = table_kinds(stream[start:])
+        own = find_table_kinds(stream[start:])
     except FrameError:
         return stream
     added = b"".join(segment for marker, segment in split_tables(tables) if marker not in own)
     return stream[start : start + 2] + added + stream[start + 2 :]
 
 
-def table_kinds(stream: bytes) -> set[int]:
+def find_table_kinds(stream: bytes) -> set[int]:
     """Return which of DQT and DHT come before the first scan.
 
     Raises:
@@ -215,7 +215,7 @@ def split_tables(tables: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-def tables_only(stream: bytes) -> bytes:
+def extract_tables(stream: bytes) -> bytes:
     """Return the tables of an abbreviated stream that has nothing else; b"" if it has more.
 
     ISO/IEC 10918-1 B.5: SOI, tables, EOI.
@@ -288,6 +288,6 @@ def lacks_huffman_tables(head: bytes, stream: StreamDescription) -> bool:
     if stream.process != _BASELINE or stream.precision != 8:
         return False
     try:
-        return DHT not in table_kinds(head[find_start(head) :])
+        return DHT not in find_table_kinds(head[find_start(head) :])
     except FrameError:
         return False

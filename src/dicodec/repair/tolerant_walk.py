@@ -70,7 +70,7 @@ def walk_tolerantly(
             walk.run()
     except (MalformedFileError, TruncatedFileError, _OtherEncodingError):
         return None
-    return walk.walked()
+    return walk.make_data_set()
 
 
 class _OtherEncodingError(Exception):
@@ -107,9 +107,9 @@ class _Walk:
         while self._position < self._source.size:
             if len(self._placed.elements) > self._limits.elements:
                 raise LimitExceededError("the data set has too many elements")
-            if self._zeros_to_the_end():
+            if self._is_zeros_to_the_end():
                 return
-            tag, _ = self._headers.delimiter_at(self._position, self._encoding)
+            tag, _ = self._headers.read_delimiter(self._position, self._encoding)
             if tag in {ITEM_DELIMITER, SEQUENCE_DELIMITER}:
                 self._note(OddityId.STRAY_DELIMITER, "a delimiter outside of a sequence")
                 self._position += 8
@@ -122,32 +122,32 @@ class _Walk:
             else:
                 self._take_element()
 
-    def walked(self) -> WalkedDataSet:
+    def make_data_set(self) -> WalkedDataSet:
         """Return the data set."""
         walker = self._pixels or Walker(self._source, self._limits)
         encoding = self._encoding
         if self._states_vrs and not encoding.explicit_vr:
             encoding = EXPLICIT_LITTLE  # elements without VR may stand among others
         return WalkedDataSet(
-            DataSet(self._placed.source(), encoding, self._placed.elements, self._limits),
+            DataSet(self._placed.make_source(), encoding, self._placed.elements, self._limits),
             walker.fragment_starts,
             walker.fragment_lengths,
             walker.missing,
-            (*self._notes.found(), *walker.oddities),
+            (*self._notes.list_oddities(), *walker.oddities),
         )
 
     def _take_element(self) -> None:
         end = self._source.size
         try:
-            header = self._headers.at(self._position, end, self._encoding, self._previous)
+            header = self._headers.read_header(self._position, end, self._encoding, self._previous)
         except (MalformedFileError, TruncatedFileError):
-            if self._stray_start() or self._garbage_to_the_end():
+            if self._skip_stray_start() or self._is_garbage_to_the_end():
                 return
             raise
         if header.tag in PIXEL_DATA_TAGS:
             self._take_pixel_data(header)
             return
-        entry = self._tree.element(self._position, end, self._place, self._previous)
+        entry = self._tree.read_element(self._position, end, self._place, self._previous)
         self._states_vrs |= bool(entry.vr)
         self._take(entry)
 
@@ -155,13 +155,13 @@ class _Walk:
         if entry.pieces is not None:
             self._placed.add(entry)
         else:
-            self._placed.keep(self._plain_span(entry))
+            self._placed.keep(self._make_plain_span(entry))
         self._previous = max(self._previous, entry.tag)
         self._position = entry.end
 
-    def _plain_span(self, entry: Entry) -> ElementSpan:
+    def _make_plain_span(self, entry: Entry) -> ElementSpan:
         """Return the span of an element that is right as it lies."""
-        header = self._headers.at(entry.start, entry.end, self._encoding, 0)
+        header = self._headers.read_header(entry.start, entry.end, self._encoding, 0)
         length = entry.end - header.value - 8 * header.undefined
         return ElementSpan(
             entry.tag, entry.vr, entry.start, header.value, length, entry.end, header.undefined
@@ -181,7 +181,7 @@ class _Walk:
             length = UNDEFINED_LENGTH if header.undefined else header.length
             head = encode_element_header(header.tag, header.vr or "OW", length, header.encoding)
             start = self._placed.splice(head, header.value, self._source.size)
-            source, moved = self._placed.source(), start + len(head) - header.value
+            source, moved = self._placed.make_source(), start + len(head) - header.value
         walker = self._pixels = Walker(source, self._limits)
         span = next(walker.walk_elements(start, source.size, header.encoding))
         self._placed.keep(span)
@@ -189,13 +189,15 @@ class _Walk:
         self._position = span.end - moved + header.padding
 
     def _take_orphans(self) -> None:
-        entry = self._tree.orphans(self._position, self._source.size, self._place, self._previous)
+        entry = self._tree.read_orphans(
+            self._position, self._source.size, self._place, self._previous
+        )
         if entry is None:
             raise MalformedFileError("an item outside of a sequence", offset=self._position)
         self._take(entry)
 
-    def _zeros_to_the_end(self) -> bool:
-        if any(self._headers.bytes_at(self._position, 8)):
+    def _is_zeros_to_the_end(self) -> bool:
+        if any(self._headers.read_bytes(self._position, 8)):
             return False
         if self._fill(0) and not self._placed.elements:
             return False
@@ -205,9 +207,9 @@ class _Walk:
         self._position = self._source.size
         return True
 
-    def _garbage_to_the_end(self) -> bool:
+    def _is_garbage_to_the_end(self) -> bool:
         """Whether the rest is fill, or comes after Pixel Data and cannot be an element."""
-        first = self._headers.bytes_at(self._position, 8)
+        first = self._headers.read_bytes(self._position, 8)
         pixels = self._pixels
         if not self._placed.elements or not (
             (len(first) == 8 and self._fill(first[0]))
@@ -234,12 +236,12 @@ class _Walk:
             return False
         return group in _LATE_GROUPS or (group > _PIXEL_GROUP and bool(group & 1))
 
-    def _stray_start(self) -> bool:
+    def _skip_stray_start(self) -> bool:
         """Whether a data set surely begins a few bytes behind its start; go there."""
         if self._position != self._start:
             return False
         for stray in range(1, _MOST_STRAY_BYTES + 1):
-            first = self._headers.bytes_at(self._start + stray, 16)
+            first = self._headers.read_bytes(self._start + stray, 16)
             encoding = guess_encoding(first)
             if encoding is not None and self._headers.follows(
                 self._start + stray, self._source.size, encoding, 0, steps=_SURE_ELEMENTS

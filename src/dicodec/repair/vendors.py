@@ -25,18 +25,18 @@ def translate_vendor_file(file: DicomFile) -> DicomFile:
         ReadError: its way is known, and its pixels cannot be read.
     """
     if file.data_set.find(tags.RECOGNITION_CODE) is not None:
-        file = _of_acr_nema(file)
+        file = _translate_acr_nema(file)
     if file.frames.present:
         return file
     groups = {span.tag >> 16 for span in file.data_set.elements}
     if _ELSCINT_GROUP in groups:
-        return _of_elscint(file)
+        return _translate_elscint(file)
     if _PAPYRUS_GROUP in groups:
-        return _of_papyrus(file)
+        return _translate_papyrus(file)
     return file
 
 
-def _of_acr_nema(file: DicomFile) -> DicomFile:
+def _translate_acr_nema(file: DicomFile) -> DicomFile:
     """Name a file of ACR-NEMA 300: its Recognition Code says so."""
     code = file.data_set.read_text(tags.RECOGNITION_CODE)
     if not code.upper().startswith("ACR-NEMA"):
@@ -53,7 +53,7 @@ def _of_acr_nema(file: DicomFile) -> DicomFile:
     return replace(file, oddities=(*file.oddities, Oddity(OddityId.ACR_NEMA, text)))
 
 
-def private_element(
+def find_private_element(
     data_set: DataSet, group: int, creator: str, element: int
 ) -> ElementSpan | None:
     """Return an element of a private block (PS3.5 7.8.1), None if there is none.
@@ -71,11 +71,11 @@ def private_element(
     return None
 
 
-def _of_elscint(file: DicomFile) -> DicomFile:
+def _translate_elscint(file: DicomFile) -> DicomFile:
     """Put pixels that Philips and Elscint CT scanners compress on their own into Pixel Data."""
     data_set = file.data_set
-    kind = private_element(data_set, _ELSCINT_GROUP, "ELSCINT1", 0x11)
-    pixels = private_element(data_set, _ELSCINT_GROUP, "ELSCINT1", 0x0A)
+    kind = find_private_element(data_set, _ELSCINT_GROUP, "ELSCINT1", 0x11)
+    pixels = find_private_element(data_set, _ELSCINT_GROUP, "ELSCINT1", 0x0A)
     if kind is None or pixels is None:
         return file
     from dicodec.repair.vendor_elscint import DECODERS
@@ -109,13 +109,13 @@ def _of_elscint(file: DicomFile) -> DicomFile:
     )
 
 
-def _of_papyrus(file: DicomFile) -> DicomFile:
+def _translate_papyrus(file: DicomFile) -> DicomFile:
     """Take the data set of an image out of a Papyrus 3 file, which has a sequence of them.
 
     Raises:
         UnsupportedSourceError: it holds several images, and a DICOM file holds one.
     """
-    span = private_element(file.data_set, _PAPYRUS_GROUP, "PAPYRUS 3.0", 0x50)
+    span = find_private_element(file.data_set, _PAPYRUS_GROUP, "PAPYRUS 3.0", 0x50)
     if span is None:
         return file
     data_set = file.data_set

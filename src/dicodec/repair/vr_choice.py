@@ -22,7 +22,7 @@ CHECKED_SIZE = 1 << 16
 _CONTROLS = frozenset(b"\t\n\f\r\x1b")
 
 
-def known_vr(tag: int, first: bytes, level: Level) -> str:
+def find_known_vr(tag: int, first: bytes, level: Level) -> str:
     """Return the VR that the dictionaries give an element; "UN" if they do not know it.
 
     Args:
@@ -34,13 +34,13 @@ def known_vr(tag: int, first: bytes, level: Level) -> str:
     return header.name.decode()
 
 
-def allowed_vrs(tag: int) -> frozenset[str]:
+def find_allowed_vrs(tag: int) -> frozenset[str]:
     """Return the VRs that PS3.6 lets an element have; none if it does not know the tag."""
     entry = find_entry(tag)
     return frozenset(entry.vr.split(" or ")) if entry else frozenset()
 
 
-def same_kind(one: str, other: str) -> bool:
+def kinds_agree(one: str, other: str) -> bool:
     """Whether two VRs hold the same kind of value: text, or binary in units of one size."""
     first, second = VALUE_REPRESENTATIONS[one], VALUE_REPRESENTATIONS[other]
     if "SQ" in {one, other} or "UN" in {one, other} or is_of_another_kind(one, other):
@@ -64,7 +64,9 @@ def value_fits(vr: str, tag: int, length: int, value: bytes, character_set: str)
     if vr in {"SQ", "UN"} or (not row.long_form and length > SHORT_FORM_LIMIT):
         return False
     if row.text:
-        return not text_faults(vr, tag, value, character_set) if length <= CHECKED_SIZE else True
+        return (
+            not find_text_faults(vr, tag, value, character_set) if length <= CHECKED_SIZE else True
+        )
     if length % row.swap_unit or (vr == "AT" and length % 4):
         return False
     if vr in NUMBER_CODES or vr == "AT":
@@ -72,7 +74,7 @@ def value_fits(vr: str, tag: int, length: int, value: bytes, character_set: str)
     return True
 
 
-def text_faults(vr: str, tag: int, value: bytes, character_set: str) -> str:
+def find_text_faults(vr: str, tag: int, value: bytes, character_set: str) -> str:
     """Return the fault of a text value in words; "" if there is none."""
     row = VALUE_REPRESENTATIONS[vr]
     raw = value.rstrip(b"\0") if vr == "UI" else value

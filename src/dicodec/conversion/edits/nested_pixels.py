@@ -52,7 +52,7 @@ from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import BytesSource, read_chunks
 from dicodec.part10.writer import ElementWriter, make_reencoding_context
 from dicodec.repair.standard_form import make_readable
-from dicodec.repair.stream_kinds import describe_stream_at, fits, kind_without_signature, syntax_for
+from dicodec.repair.stream_kinds import deduce_kind, describe_stream_at, find_syntax_of_stream, fits
 from dicodec.rules.claimed_sizes import check_decoded_size
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.image_edits import choose_native_vr, make_image_edits
@@ -350,9 +350,9 @@ class _NestedPixels:
             raise MissingFrameError("it is empty")
         stream = describe_stream_at(data_set.source, frames.starts[0], frames.lengths[0])
         if stream is not None:
-            found = syntax_for(stream, lossless=True)
+            found = find_syntax_of_stream(stream, lossless=True)
         else:
-            name = kind_without_signature(data_set.source, frames.starts, frames.lengths, image)
+            name = deduce_kind(data_set.source, frames.starts, frames.lengths, image)
             found = find_by_name(name) or (self.source if self.source.encapsulated else None)
         if found is None:
             raise MalformedFileError("its fragments are not a known image stream")

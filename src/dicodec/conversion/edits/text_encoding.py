@@ -31,7 +31,7 @@ from dicodec.part10.writer import ElementWriter
 from dicodec.repair.character_sets import (
     TEXT,
     UTF_8,
-    character_set_of,
+    find_character_set,
     find_misdeclared_text,
     find_vrs,
     looks_like_text,
@@ -248,7 +248,7 @@ class _ToUtf8:
         walker = Walker(source, self.limits)
         spans = list(walker.walk_elements(0, len(content), self.encoding, depth=1))
         data_set = DataSet(source, self.encoding, spans, self.limits)
-        stated = character_set_of(data_set, self.character_set)
+        stated = find_character_set(data_set, self.character_set)
         inner = replace(self, character_set=self.declared or stated)
         edits = [*inner.edits(data_set, {tags.SPECIFIC_CHARACTER_SET})]
         if data_set.find(tags.SPECIFIC_CHARACTER_SET) is not None and stated != UTF_8:

@@ -12,7 +12,7 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.frames import Frames
 from dicodec.pixels.photometric import Route, find_routes
-from dicodec.repair.stream_kinds import HEAD_SIZE, describe_stream_at, fits, headers_of
+from dicodec.repair.stream_kinds import HEAD_SIZE, describe_stream_at, find_headers, fits
 from dicodec.rules.color_space import decide_color_space
 
 if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
@@ -172,7 +172,7 @@ class _Streams:
         if stream is not None and stream.details.get("jpeg_reconstruction"):
             return self._rebuild(frame, stream)
         if stream is not None and self._known is None:
-            self._headers = headers_of(self._source.read(start, min(length, HEAD_SIZE)), stream)
+            self._headers = find_headers(self._source.read(start, min(length, HEAD_SIZE)), stream)
             self._known = stream
         if stream is not None:
             return stream

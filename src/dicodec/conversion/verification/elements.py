@@ -324,7 +324,7 @@ def check_strictly(conversion: Conversion, made: DicomFile) -> tuple[Oddity, ...
                 offset=fault.offset,
             )
         notes.add(fault.id, text)
-    return notes.found()
+    return notes.list_oddities()
 
 
 _CARRIED_OVER = frozenset(
