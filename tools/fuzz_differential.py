@@ -22,7 +22,7 @@ import case_runs
 from dicodec import convert
 from dicodec.errors import DicodecError, InternalError, ReadError
 from differential.chains import Hop, draw_chain
-from differential.header_faults import HEADER_FAULTS
+from differential.header_faults import CHARACTER_SET, HEADER_FAULTS
 from differential.judgement import Case, Judgement
 from differential.made_files import draw_draft
 from differential.pixel_faults import PIXEL_FAULTS
@@ -75,7 +75,7 @@ class _Run:
             except InternalError as error:
                 return [*self._found, f"!internal error: {error}"]
             except DicodecError as error:
-                self._refused(error, judgement, first=not done)
+                self._refused(error, hop, judgement, first=not done)
                 break
             done.append(hop)
             self._found.append("conversion")
@@ -95,11 +95,13 @@ class _Run:
             convert(source, target, to=hop.to, workers=1, **options)
         return target
 
-    def _refused(self, error: DicodecError, judgement: Judgement, *, first: bool) -> None:
+    def _refused(self, error: DicodecError, hop: Hop, judgement: Judgement, *, first: bool) -> None:
         self._found.append(f"refused: {error.code}")
         draft = self._case.draft
         doubtful = draft.derailed or draft.ambiguous
-        if error.code in {"verification-failed", "read-error"} and not doubtful:
+        if "charset" in hop.options:  # only then is the text read
+            doubtful |= CHARACTER_SET in draft.touched
+        if error.code in {"verification-failed", "read-error"}:
             self._found.append(f"!refused with {error.code}: {error}")
         elif not first and isinstance(error, ReadError) and not doubtful:
             self._found.append(f"!own result refused with {error.code}: {error}")

@@ -10,7 +10,8 @@ from differential.drafts import Draft, Node
 from differential.pixel_faults import Fault
 from helpers.made import EXPLICIT_BE, IMPLICIT_LE
 
-_STRUCTURAL = {0x00080016, 0x00080018, 0x00080005, 0x0020000D, 0x0020000E}
+CHARACTER_SET = 0x00080005
+_STRUCTURAL = {0x00080016, 0x00080018, CHARACTER_SET, 0x0020000D, 0x0020000E}
 _TEXT = ("SH", "LO", "LT", "ST", "UT", "CS", "PN", "UC")
 
 
@@ -160,8 +161,8 @@ def no_delimiter(draft: Draft, random: Random) -> str:
 def wrong_character_set(draft: Draft, random: Random) -> str:
     """State another character set, or none, or one that is none."""
     value = random.choice((b"ISO_IR 999", b"ISO_IR 100", b"utf-8", b"ISO_IR 192", b""))
-    draft.put(0x00080005, "CS", value)
-    draft.touched.update({0x00081030, 0x00104000, 0x00091006, 0x00082218, 0x00080005})
+    draft.put(CHARACTER_SET, "CS", value)
+    draft.touched.update({0x00081030, 0x00104000, 0x00091006, 0x00082218, CHARACTER_SET})
     return f"Specific Character Set {value.decode()!r}"
 
 

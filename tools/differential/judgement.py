@@ -14,6 +14,7 @@ import pydicom
 from pydicom.pixels.decoders.base import get_decoder
 
 from dicodec import convert_bytes
+from dicodec.errors import DicodecError
 from differential.chains import EDITED, Hop
 from differential.drafts import Draft
 from differential.judges import (
@@ -113,12 +114,10 @@ class Judgement:
     def _samples(
         self, result: Path, readings: dict[str, WitnessResult], hops: Sequence[Hop]
     ) -> list[str]:
+        readings = readings or self._plain_readings(result)
         if not readings:
-            plain = self._folder / "plain.dcm"  # no reader at hand takes JPEG XL
-            plain.write_bytes(convert_bytes(result.read_bytes(), to="explicit-le"))
-            readings = read_samples(plain, dcmtk=False)
-            if not readings:
-                return ["no reader reads the result"]
+            doubtful = self._case.draft.ambiguous and not self._source_readings
+            return [] if doubtful else ["no reader reads the result"]
         lossy = any(hop.lossy for hop in hops)
         allowed = self._allowed()
         found = []
@@ -136,6 +135,20 @@ class Judgement:
             if differences and all(differences):
                 found.append(f"{name} reads {'; '.join(dict.fromkeys(differences))}")
         return found
+
+    def _plain_readings(self, result: Path) -> dict[str, WitnessResult]:
+        """Return readings of a result once more converted: no reader at hand takes JPEG XL.
+
+        Elements that were odd in the source and were carried over keep readers off, too.
+        """
+        plain = self._folder / "plain.dcm"
+        try:
+            plain.write_bytes(
+                convert_bytes(result.read_bytes(), to="explicit-le", standardize=True)
+            )
+        except DicodecError:
+            return {}
+        return read_samples(plain, dcmtk=False)
 
     def _far(self, mine: Samples, other: Samples) -> str:
         if mine.shape != other.shape:

@@ -128,7 +128,12 @@ class Repairs:
     """Repairs to try if a file cannot be read as it is, or contradicts itself; here none.
 
     `dicodec.repair` has them.
+
+    Attributes:
+        prove: whether elements that make more sense in another form have to be proved by `walk`.
     """
+
+    prove = False
 
     def is_deflated(
         self,
@@ -292,7 +297,7 @@ class _Opening:
     ) -> WalkedDataSet:
         """Return the top level, walked plainly if possible, else repaired."""
         try:
-            walked = _walk_plainly(source, start, encoding, self._limits)
+            walked = _walk_plainly(source, start, encoding, self._limits, prove=self._repairs.prove)
         except (MalformedFileError, TruncatedFileError):
             # The first element may be the odd one.
             stated = [] if self._syntax is None else [DataSetEncoding.of(self._syntax)]
@@ -336,7 +341,12 @@ class _Opening:
 
 
 def _walk_plainly(
-    source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
+    source: ByteSource,
+    start: int,
+    encoding: DataSetEncoding,
+    limits: Limits,
+    *,
+    prove: bool,
 ) -> WalkedDataSet:
     walker = Walker(source, limits)
     elements: list[ElementSpan] = []
@@ -348,6 +358,11 @@ def _walk_plainly(
             offset=error.offset,
             attribute=error.attribute,
         ) from error
+    if prove and walker.doubtful is not None:
+        raise MalformedFileError(
+            "an element has a tag that there is not, and no other reading is sure",
+            offset=walker.doubtful,
+        )
     return WalkedDataSet(
         DataSet(source, encoding, elements, limits),
         walker.fragment_starts,

@@ -36,6 +36,8 @@ _FILE_META_GROUP = 0x0002
 _SEQUENCES = frozenset({"SQ", "UN", ""})
 """VRs that may have an undefined length (PS3.5 7.1.1), Pixel Data apart; "" if none is stated."""
 
+_GROUP_LENGTH_SIZE = 4
+_RETIRED_GROUPS = frozenset({0x1000, 0x1010})
 _WINDOW = 1 << 16
 _ZEROS = bytes(8)
 
@@ -105,6 +107,8 @@ class Walker:
             Basic Offset Table's first, once that element was walked.
         missing: bytes of Pixel Data that its last fragment, or its length field, claims but that
             the file does not have.
+        doubtful: offset of the first element whose header makes more sense in another form than
+            in the one it was read in; None if there was none.
     """
 
     def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -115,6 +119,7 @@ class Walker:
         self._base = 0
         self.items_end = 0
         self.missing = 0
+        self.doubtful: int | None = None
         self.fragment_starts = array("Q")
         self.fragment_lengths = array("Q")
 
@@ -183,6 +188,8 @@ class Walker:
                 elif not vr:
                     (length,) = structs.length.unpack_from(window, index + 4)
                     self._note_implicit_island(tag, length, value, end, position)
+                if not group & 0xFF and reads_better_swapped(tag, vr):
+                    self._doubt(position)
             if length == UNDEFINED_LENGTH:
                 # PS3.5 6.2.2 note 4: UN of undefined length holds implicit VR little endian.
                 inner = encoding if vr not in {"UN", ""} else IMPLICIT_LITTLE
@@ -392,11 +399,17 @@ class Walker:
             raise MalformedFileError(
                 f"element {format_tag(tag)} has no value representation", offset=position
             )
+        if not is_possible(tag) or (tag & 0xFFFF == 0 and length != _GROUP_LENGTH_SIZE):
+            self._doubt(position)
         self._note(
             OddityId.IMPLICIT_ELEMENT,
             f"{format_tag(tag)} has no VR among elements that have",
             position,
         )
+
+    def _doubt(self, position: int) -> None:
+        if self.doubtful is None:
+            self.doubtful = position
 
     def _note(self, oddity: OddityId, text: str, offset: int) -> None:
         self.oddities.append(Oddity(oddity, text, offset))
@@ -405,6 +418,29 @@ class Walker:
 def items_state_vrs(items: bytes) -> bool:
     """Whether the first element of the first item states a VR, in little endian."""
     return items[:4] == b"\xfe\xff\x00\xe0" and states_vr(items[8:14])
+
+
+def is_possible(tag: int) -> bool:
+    """Whether a tag can be an element's: in the dictionary, or private."""
+    return bool(tag & 0x10000) or find_vr(tag) is not None
+
+
+def reads_better_swapped(tag: int, vr: str) -> bool:
+    """Whether a tag with its VR makes more sense in the other byte order.
+
+    Nearly all groups are below 0100, and read in the other byte order end in 00.
+    """
+    swapped = (tag & 0xFF00FF) << 8 | (tag & 0xFF00FF00) >> 8
+    return _rate_tag(swapped, vr) > _rate_tag(tag, vr)
+
+
+def _rate_tag(tag: int, vr: str) -> int:
+    """Return 2 for a tag of the dictionary with its VR, 1 for another possible one, else 0."""
+    known = find_vr(tag)
+    if known is not None and vr in known.split(" or "):
+        return 2
+    # (1000,xxxX) and (1010,xxxx), long retired, are what tags of patients are when swapped.
+    return int(is_possible(tag) and tag >> 16 not in _RETIRED_GROUPS)
 
 
 def _may_be_short(span: ElementSpan, position: int) -> bool:

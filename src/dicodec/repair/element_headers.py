@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.findings import OddityId
-from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
     PIXEL_DATA_TAGS,
     SEQUENCE_DELIMITER,
+    is_possible,
+    reads_better_swapped,
 )
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
@@ -33,6 +34,7 @@ from dicodec.part10.vr import VALUE_REPRESENTATIONS
 
 DELIMITERS = frozenset({ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER})
 
+_OTHER_ORDER = {EXPLICIT_LITTLE: EXPLICIT_BIG, EXPLICIT_BIG: EXPLICIT_LITTLE}
 _WINDOW = 1 << 16
 _STEPS = 2
 """Headers that must follow to prove a reading that is not the stated one."""
@@ -134,8 +136,14 @@ class HeaderReader:
         self._count()
         direct = self._read(position, end, encoding)
         if direct is not None and _fits(direct, end):
-            doubtful = self._is_suspicious(direct, previous) or self._stops_short(direct, end)
+            swapped = self._read_swapped(direct, end, encoding)
+            if swapped is not None:
+                return swapped
+            suspicious = self._is_suspicious(direct, previous)
+            doubtful = suspicious or self._stops_short(direct, end)
             if not doubtful or self._is_proved(direct, end, encoding):
+                return direct
+            if not suspicious and self._odd_one_follows(direct, end, encoding):
                 return direct
             if direct.length % 2 and self._is_proved(
                 padded := direct._replace(padding=1, oddity=OddityId.UNCOUNTED_PAD_BYTE),
@@ -227,6 +235,18 @@ class HeaderReader:
         tag = group << 16 | number
         return _make_header(tag, vr, position, 12 if long_form else 8, length, encoding)
 
+    def _read_swapped(
+        self, header: ElementHeader, end: int, encoding: DataSetEncoding
+    ) -> ElementHeader | None:
+        """Return the header in the other byte order, if its tag and what follows speak for it."""
+        if not header.encoding.explicit_vr or not reads_better_swapped(header.tag, header.vr):
+            return None  # as nearly all
+        swapped = self._read(header.start, end, _OTHER_ORDER[encoding])
+        if swapped is None or not _fits(swapped, end):
+            return None
+        swapped = swapped._replace(oddity=OddityId.OTHER_BYTE_ORDER)
+        return swapped if self._is_proved(swapped, end, encoding) else None
+
     def _is_suspicious(self, header: ElementHeader, previous: int) -> bool:
         """Whether a header that can be read might be another's, or in another form."""
         if header.length % 2 or header.tag <= previous or not header.tag >> 16 & 0xFF:
@@ -247,6 +267,17 @@ class HeaderReader:
         ):
             return False
         return self._read(header.end, end, header.encoding) is None
+
+    def _odd_one_follows(self, header: ElementHeader, end: int, encoding: DataSetEncoding) -> bool:
+        """Whether an element in another form follows, and elements as they should be after it."""
+        return any(
+            other.tag > header.tag
+            and is_possible(other.tag)
+            and not other.undefined
+            and _fits(other, end)
+            and self._headers_follow(other.end, end, (_Reading(encoding),), other.tag, _STEPS)
+            for other in self._list_other_readings(header.end, end, encoding)
+        )
 
     def _lengthen(
         self, header: ElementHeader, end: int, encoding: DataSetEncoding
@@ -280,9 +311,8 @@ class HeaderReader:
                 yield header._replace(
                     oddity=_find_oddity(header, encoding, wrong=not row.long_form)
                 )
-            other = EXPLICIT_BIG if stated.little_endian else EXPLICIT_LITTLE
-            swapped = self._read(position, end, other)
-            if swapped is not None:
+            swapped = self._read(position, end, _OTHER_ORDER[stated])
+            if swapped is not None and not reads_better_swapped(swapped.tag, letters):
                 yield swapped._replace(oddity=OddityId.OTHER_BYTE_ORDER)
         elif encoding.explicit_vr:
             for long_form in (True, False) if letters.isalpha() else (False, True):
@@ -354,7 +384,9 @@ class HeaderReader:
                 continue
             if previous is not None and header.tag <= previous:
                 continue
-            if not (ordered and reading.encoding.explicit_vr) and not _is_known(header.tag):
+            if not (ordered and reading.encoding.explicit_vr) and not is_possible(header.tag):
+                continue
+            if reading.encoding.explicit_vr and reads_better_swapped(header.tag, header.vr):
                 continue
             if header.undefined:
                 return self._is_proved(header, end, reading.encoding)
@@ -418,8 +450,3 @@ def _looks_like_vr(letters: bytes) -> bool:
     return (
         text.isascii() and text.isalpha() and text.isupper() and text not in VALUE_REPRESENTATIONS
     )
-
-
-def _is_known(tag: int) -> bool:
-    """Whether a tag can be an element's: in the dictionary, or private."""
-    return bool(tag & 0x10000) or find_vr(tag) is not None

@@ -24,6 +24,8 @@ class _StandardRepairs(Repairs):
         salvage: whether a file may end inside an element that follows Pixel Data.
     """
 
+    prove = True
+
     def __init__(self, *, salvage: bool = False) -> None:
         self._salvage = salvage
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import imagecodecs
+import numpy as np
+import pydicom
 import pytest
 
 from dicodec import convert, convert_bytes
@@ -17,7 +20,7 @@ from dicodec.conversion.edits.plan_edits import plan_edits
 from dicodec.conversion.planning.conversion_plan import Action, Conversion, ConversionPlan
 from dicodec.conversion.planning.plan_conversion import plan_conversion
 from dicodec.conversion.verification.frames import Verification, verify_result
-from dicodec.errors import VerificationError
+from dicodec.errors import FrameMismatchError, VerificationError
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute, SetSequence
 from dicodec.options import ConversionOptions
 from dicodec.part10 import reencode, writer
@@ -234,6 +237,30 @@ def test_pixels_that_nobody_can_decode_are_compared_byte_by_byte() -> None:
             objection(content, wrong, to=(target,), remove_attributes=removed).attribute
             == "PixelData"
         )
+
+
+@pytest.mark.parametrize(("allocated", "stored"), [(32, 28), (16, 12), (8, 7)])
+@pytest.mark.parametrize("signed", [False, True])
+def test_words_whose_bits_are_described_wrongly_are_compared_whole(
+    allocated: int, stored: int, *, signed: bool
+) -> None:
+    words = np.arange(1, 43, dtype=f"u{allocated // 8}").reshape(1, 6, 7) * (256 // 43)
+    words[0, 0, 0] = (5 << allocated - 3) + 1  # no number of Bits Stored, with or without sign
+    high_bit = (0x00280102, "US", bytes([allocated - 1, 0]))
+    source, _ = make_file(
+        6, 7, bits_allocated=allocated, bits_stored=stored, pixels=words, signed=signed,
+        extra=[high_bit],
+    )  # fmt: skip
+    for target in ("implicit-le", "explicit-be", "deflated", "encapsulated-uncompressed"):
+        result = convert_bytes(source, to=target, verify=True)
+        data_set = pydicom.dcmread(io.BytesIO(result))
+        assert (data_set.HighBit, data_set.BitsStored) == (allocated - 1, stored)
+        if target in {"implicit-le", "encapsulated-uncompressed"}:
+            low_bit = data_set.PixelData.index(words.tobytes()) + result.index(data_set.PixelData)
+            wrong = result[:low_bit] + bytes([result[low_bit] ^ 1]) + result[low_bit + 1 :]
+            assert objection(source, wrong, to=(target,)).frame == 0
+    with pytest.raises(FrameMismatchError):
+        convert_bytes(source, to="rle", verify=True)
 
 
 @pytest.mark.parametrize("frame", range(5))

@@ -124,8 +124,18 @@ def _check_frames(conversion: Conversion, made: DicomFile, pixels: PixelPlan) ->
         if pixels.stated.photometric_interpretation == YBR_PARTIAL and same_bytes:
             # The result has the source's attributes, and is read by its length as the source is.
             made = replace(made, frames=replace(made.frames, description=source.frames.image))
+        if same_bytes:  # unused bits too, and whether or not the description tells the samples
+            conversion, made = replace(conversion, file=_with_words(source)), _with_words(made)
         return verify_samples(conversion, made, pixels.bound)
     return _compare(compare, pixels.result, pixels.frames, 0, conversion.workers)
+
+
+def _with_words(file: DicomFile) -> DicomFile:
+    """Return a file whose samples are described as the whole words that hold them."""
+    image = file.frames.image
+    bits = image.bits_allocated
+    words = replace(image, bits_stored=bits, high_bit=bits - 1)
+    return replace(file, frames=replace(file.frames, description=words))
 
 
 def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -> Verification:
