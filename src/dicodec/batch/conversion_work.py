@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,11 +23,12 @@ from dicodec.conversion.convert import convert_with
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, PathNotAllowedError
 from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url
 from dicodec.model.wording import dump_json_line
 from dicodec.options import ConversionOptions
+from dicodec.part10.beneath import Beneath, PinnedPath, make_folders, pin_target
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.repair.opening import open_tolerantly
@@ -95,7 +97,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
     report.rule = rule = "" if choice is None else choice.rule
     written = None if report.dry_run else item.target
     if len(context.placement) > waiting:
-        written = str(context.placement.part_of_last())
+        written = os.fspath(context.placement.part_of_last())
     version = None if written is None else read_version(written)
     return FileOutcome(
         state=State.LEFT_ALONE if report.action == LEFT_ALONE else State.DONE,
@@ -127,6 +129,7 @@ def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion
     """
     place, limits = item.reference.path, work.options.limits
     try:
+        target = place if item.root is None else _pin_target(item)
         with open_source(item.reference) as source:
             with open_tolerantly(source, limits) as file:
                 syntax = file.syntax.name
@@ -141,13 +144,13 @@ def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion
                 convert_objects(source, place, options, convert)
             else:
                 convert_with(
-                    source, place, options, None, context.placement, references=dict(item.uids)
+                    target, target, options, None, context.placement, references=dict(item.uids)
                 )
     except DicodecError as error:
         error.with_location(path=place)
         raise
     written = context.placement.part_of_last() if len(context.placement) > waiting else place
-    version = read_version(str(written))
+    version = read_version(os.fspath(written))
     assert version is not None, "it was just written"
     return version
 
@@ -204,9 +207,46 @@ def _convert(
         from dicodec.batch.cloud_conversion import convert_objects
 
         return convert_objects(source, item.target, chosen, convert)
-    if item.target is not None and not work.in_place:
-        _make_folder(str(Path(item.target).parent))
-    return convert(source, item.target, chosen)
+    return convert(source, _prepare_target(item, work), chosen)
+
+
+def _prepare_target(item: Item, work: WorkOptions) -> Target | None:
+    """Return the path of a result, whose folder is there; in its open folder if it has a root."""
+    if item.target is None:
+        return None
+    if item.root is not None:
+        return _pin_target(item)
+    if not work.in_place:
+        with translate_write_errors():
+            make_folders(Path(item.target).parent)
+    return item.target
+
+
+def _pin_target(item: Item) -> PinnedPath:
+    """Return the path of a result beneath its root; links there are followed within the root.
+
+    Raises:
+        PathNotAllowedError: a link leads out of the root.
+        WriteError: a folder cannot be made or opened.
+    """
+    assert item.root is not None
+    assert item.target is not None
+    place = Beneath.of(item.target, item.root)
+    with translate_write_errors():
+        try:
+            target = pin_target(place)
+            if not target.is_symlink():
+                return target
+        except PathNotAllowedError:
+            pass
+        resolved = Beneath.resolve(place.path, [os.path.realpath(item.root)])
+        if resolved is None:
+            raise PathNotAllowedError(
+                "a symbolic link leads out of the folder for the results",
+                path=item.target,
+                hint="give the folder that it leads to as the output",
+            )
+        return pin_target(resolved)
 
 
 def _skip(reference: SourceReference) -> FileOutcome | None:
@@ -219,7 +259,7 @@ def _skip(reference: SourceReference) -> FileOutcome | None:
 
 
 def _first_bytes(source: Source) -> bytes:
-    if isinstance(source, str):
+    if isinstance(source, str | os.PathLike):
         try:
             with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - it is hot
                 return file.read(SNIFFED)
@@ -263,11 +303,6 @@ def _adjust(options: ConversionOptions, threads: int, *, overwrite: bool) -> Con
     )
 
 
-def _make_folder(folder: str) -> None:
-    with translate_write_errors():
-        Path(folder).mkdir(parents=True, exist_ok=True)
-
-
 def _report_progress(context: WorkContext) -> Progress:
     """Return a callback that reports written frames to the pool, twice a second."""
     reported = time.monotonic()
@@ -283,15 +318,15 @@ def _report_progress(context: WorkContext) -> Progress:
 
 def _digest_source(reference: SourceReference) -> str:
     with open_source(reference) as source:
-        if isinstance(source, str):
+        if isinstance(source, str | os.PathLike):
             return _digest_file(source)
         if is_byte_source(source):
             return _digest_parts(read_chunks(source, 0, source.size))
         return _digest_parts(iter(lambda: cast("BinaryIO", source).read(_READ_SIZE), b""))
 
 
-def _digest_file(path: str) -> str:
-    if is_object_url(path):
+def _digest_file(path: str | os.PathLike[str]) -> str:
+    if isinstance(path, str) and is_object_url(path):
         return _digest_source(SourceReference(path, 0, 0))
     with Path(path).open("rb") as file:
         return _digest_parts(iter(lambda: file.read(_READ_SIZE), b""))

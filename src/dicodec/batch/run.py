@@ -18,10 +18,12 @@ from dicodec.batch.pool.worker_process import WorkOfModule
 from dicodec.batch.scheduling import BatchOptions, BatchSource, Scheduler
 from dicodec.batch.sources.folders import PassedOver
 from dicodec.batch.sources.listing import ListedSource
+from dicodec.batch.sources.locations import resolve_links
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError
 from dicodec.model.records import replace
+from dicodec.model.source_names import is_object_url
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
 """Time, sources and bytes of a group at most."""
@@ -74,6 +76,7 @@ class Batch:
         self.summary = Summary(ledger=ledger.path)
         self._work = work
         self._output = options.output or ""
+        self._root = None if is_object_url(options.output) else options.output
         self._maps = options.map_references
         self._ledger = ledger
         self._pool = pool
@@ -144,7 +147,12 @@ class Batch:
                     break
                 in_work |= {number: uids for number, _, _, uids in group}
                 items = [
-                    Item(SourceReference(target, 0, 0), target, uids=tuple(uids.items()))
+                    Item(
+                        SourceReference(target, 0, 0, named=True),
+                        target,
+                        root=self._root,
+                        uids=tuple(uids.items()),
+                    )
                     for _, _, target, uids in group
                 ]
                 keys = [number for number, *_ in group]
@@ -205,10 +213,18 @@ class Batch:
         return ItemGroup(
             work,
             self._work,
-            [_make_item(source) for source in sources],
+            [self._make_item(source) for source in sources],
             [(work is _NAME, position) for position in positions],
             whole_machine=big and work is _CONVERT,
         )
+
+    def _make_item(self, source: BatchSource) -> Item:
+        assert source.reference is not None
+        ours = source.target is not None and source.target == source.ours
+        root = self._root
+        if self._work.in_place and source.reference.root is not None:
+            root = resolve_links(source.reference.root)
+        return Item(source.reference, source.target, overwrite=ours, root=root)
 
     def _handle(self, events: Sequence[PoolEvent]) -> None:
         for event in events:
@@ -286,9 +302,3 @@ class Batch:
         for position, entry, json in self._ledger.read_ended(self._reported, past_pending=last):
             self._reported = position + 1
             self._report(entry.state, json)
-
-
-def _make_item(source: BatchSource) -> Item:
-    assert source.reference is not None
-    ours = source.target is not None and source.target == source.ours
-    return Item(source.reference, source.target, overwrite=ours)

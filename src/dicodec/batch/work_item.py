@@ -41,10 +41,13 @@ class Item:
             folder.
         overwrite: whether the target may be replaced although the options do not allow it, because
             an earlier run wrote it.
+        root: path of the folder beneath which the target is; None if the user named the target, and
+            for an object.
         uids: (old, new) SOP Instance UIDs of the instances that its references are mapped to.
     """
 
     reference: SourceReference
     target: str | None
     overwrite: bool = False
+    root: str | None = None
     uids: tuple[tuple[str, str], ...] = ()

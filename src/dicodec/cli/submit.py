@@ -19,6 +19,7 @@ from dicodec.cli.service_arguments import (
     require_packages,
 )
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.part10.beneath import follow_named
 
 if TYPE_CHECKING:
     from dicodec.service.jobs.messages import Request
@@ -114,7 +115,7 @@ def _send(
         from dicodec.service.jobs.store.store import JobStore
         from dicodec.service.jobs.submission import make_job
 
-        with JobStore(arguments.queue) as store:
+        with JobStore(follow_named(arguments.queue)) as store:
             return _put(requests, lambda some: store.put(map(make_job, some)), report)
     from dicodec.service.jobs.submission_server import ServerClient
 

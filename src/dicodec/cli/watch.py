@@ -20,6 +20,7 @@ from dicodec.cli.service_arguments import (
 )
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError
+from dicodec.part10.beneath import follow_named, make_folders
 from dicodec.service.ending_signals import find_ending_signals
 
 QUEUE_NAME = ".dicodec-watch.sqlite"
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     requests = parse_submit_options(arguments, options.output)
     known = {} if arguments.policy is None else _find_policy(arguments.policy)
     with translate_write_errors():
-        Path(options.output).mkdir(parents=True, exist_ok=True)
+        make_folders(options.output)
     stopping = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stopping.set())
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     log = open_log(arguments)
     execution = parse_execution(arguments)
     jobs = JobOptions(roots=AllowedRoots.of([options.folder], [options.output]), policies=known)
-    queue = arguments.queue or str(Path(options.output) / QUEUE_NAME)
+    queue = follow_named(arguments.queue or "") or str(Path(options.output) / QUEUE_NAME)
     with open_jobs(queue, jobs, execution) as (store, executor):
         failed = 0
 

@@ -18,6 +18,7 @@ from dicodec.cli.service_arguments import (
 )
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import replace
+from dicodec.part10.beneath import follow_named
 
 _PREFETCH_EACH = 32
 """Messages taken ahead for each process."""
@@ -113,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     log = open_log(arguments, worker=os.getpid())
     broker = make_broker(url, broker_options)
-    with open_jobs(arguments.store, job_options, execution) as (store, executor):
+    with open_jobs(follow_named(arguments.store), job_options, execution) as (store, executor):
         log.write("info", "working", broker=hide_credentials(url), queue=arguments.queue, jobs=jobs)
         service = WorkerService(broker, store, executor, log, options)
         run_worker(service, grace=execution.drain)

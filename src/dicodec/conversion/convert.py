@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
@@ -38,6 +37,7 @@ from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.option_table import INDEPENDENT
 from dicodec.model.records import dataclass, replace
 from dicodec.options import ConversionOptions
+from dicodec.part10.beneath import PinnedFile, as_path, name_of
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import find_keyword
 from dicodec.part10.directory_records import is_directory, read_links
@@ -74,14 +74,22 @@ def convert_with(
     try:
         original = None
         if _check_target(source, target, options):
-            assert target_path is not None
+            assert isinstance(target, str | os.PathLike)
             if not options.verify:
                 options = replace(options, verify=True)  # before an original goes
-            if (report := _leave_alone(source, target_path, options, references)) is not None:
+            if (report := _leave_alone(source, target, options, references)) is not None:
                 return report
-            original = read_original(Path(target_path))
+            original = read_original(as_path(target))
         request = _Request(
-            path, target, target_path, options, progress, placement, original, references
+            path=path,
+            reopenable=None if isinstance(source, PinnedFile) else path,
+            target=target,
+            target_path=target_path,
+            options=options,
+            progress=progress,
+            placement=placement,
+            original=original,
+            references=references,
         )
         with open_tolerantly(source, options.limits, salvage=options.salvage is not None) as file:
             opened = _prepare(file, options)
@@ -98,12 +106,13 @@ def convert_with(
     return report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     """The request of the caller.
 
     Attributes:
         path: of the source; None if it is not a file.
+        reopenable: path by which other processes may open the source; None if it has none.
         target, options, progress, placement: see `convert_with`.
         target_path: of the target; None if it is not a file.
         original: the source's state if the result replaces it; None if it does not.
@@ -111,6 +120,7 @@ class _Request:
     """
 
     path: str | None
+    reopenable: str | None
     target: Target | None
     target_path: str | None
     options: ConversionOptions
@@ -148,7 +158,7 @@ def _check_target(source: Source, target: Target | None, options: ConversionOpti
         if target is not None:
             check_stream(target)
         return False
-    replaced = check_target(Path(target), overwrite=options.overwrite)
+    replaced = check_target(as_path(target), overwrite=options.overwrite)
     in_place = replaced is not None and _is_file(source, replaced)
     if in_place and options.salvage is not None:
         raise InvalidOptionError(
@@ -160,7 +170,7 @@ def _check_target(source: Source, target: Target | None, options: ConversionOpti
 
 def _leave_alone(
     source: Source,
-    target_path: str,
+    target: str | os.PathLike[str],
     options: ConversionOptions,
     references: Mapping[str, str],
 ) -> ConversionReport | None:
@@ -168,18 +178,18 @@ def _leave_alone(
 
     It is planned here if it may be right, because then it need not be read as a whole.
     """
-    if not _states_one_of(target_path, options.to):
+    if not _states_one_of(target, options.to):
         return None
     report = convert_with(source, None, options, references=references)
     if report.action != Action.COPY_FILE:
         return None
-    remove_leftovers(Path(target_path))
-    report.target, report.dry_run = target_path, False
+    remove_leftovers(as_path(target))
+    report.target, report.dry_run = name_of(target), False
     report.action, report.target_size = LEFT_ALONE, report.source_size
     return report
 
 
-def _states_one_of(path: str, names: tuple[str, ...]) -> bool:
+def _states_one_of(path: str | os.PathLike[str], names: tuple[str, ...]) -> bool:
     """Whether a file's File Meta Information names one of some transfer syntaxes."""
     acceptable = {find_target_syntax(name).uid for name in names}
     try:
@@ -303,7 +313,7 @@ class _Attempt:
             edits = tuple({edit.tag: edit for edit in (*edits, *referring)}.values())
         conversion = Conversion(
             file=file,
-            path=self._request.path,
+            path=self._request.reopenable,
             plan=plan,
             edits=edits,
             options=options,
@@ -521,4 +531,4 @@ def _is_file(source: Source, file: os.stat_result) -> bool:
 
 
 def _path_of(given: Source | Target | None) -> str | None:
-    return os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    return name_of(given) if isinstance(given, str | os.PathLike) else None

@@ -236,14 +236,14 @@ _UNAVAILABLE = {
 
 def _open_path(path: str) -> BinaryIO:
     try:
-        if os.path.isdir(path):  # noqa: PTH112 - a path object costs more than the call
-            raise IsADirectoryError(errno.EISDIR, "is a folder")
-        file = open(path, "rb", buffering=0)  # noqa: SIM115, PTH123 - the source closes it
-    except (OSError, ValueError) as cause:
-        number = cause.errno if isinstance(cause, OSError) else None
-        text = _UNAVAILABLE.get(number or 0, f"cannot be opened: {cause}")
+        return open(path, "rb", buffering=0)  # noqa: PTH123 - the source closes it
+    except OSError as cause:
+        folder = os.path.isdir(path)  # noqa: PTH112 - of any permission
+        number = errno.EISDIR if folder else cause.errno or 0
+        text = _UNAVAILABLE.get(number, f"cannot be opened: {cause.strerror}")
         raise SourceUnavailableError(f"the source {text}") from cause
-    return file
+    except ValueError as cause:  # a NUL
+        raise SourceUnavailableError(f"the source cannot be opened: {cause}") from cause
 
 
 def _is_regular(stream: BinaryIO) -> bool:

@@ -38,6 +38,7 @@ from dicodec.batch.ledger.tables import (
     State,
 )
 from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError, WriteError
+from dicodec.part10.beneath import open_private
 
 _FORMAT = DatabaseFormat("ledger", APPLICATION, VERSION, SCHEMA)
 
@@ -366,7 +367,7 @@ def _lock(path: str) -> IO[bytes]:
     name = Path(f"{path}-lock")
     while True:
         try:
-            lock = name.open("wb")
+            lock = open_private(name)
         except OSError as cause:
             raise TargetUnavailableError(
                 f"the ledger cannot be made: {cause.strerror}", path=path, hint="--ledger FILE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.records import dataclass
+from dicodec.part10.beneath import open_private
 
 _BUSY_SECONDS = 30
 """How long a statement waits for other connections."""
@@ -53,6 +55,8 @@ def open_database(
     """
     connection: sqlite3.Connection | None = None
     try:
+        if path and create:
+            _make_private(path, form)
         connection = sqlite3.connect(
             path,
             isolation_level=None,
@@ -70,6 +74,19 @@ def open_database(
         _close(connection)
         raise
     return connection
+
+
+def _make_private(path: str, form: DatabaseFormat) -> None:
+    """Make the file, or see that only its owner may use it; links planted there are refused."""
+    try:
+        open_private(path).close()
+        for suffix in ("-wal", "-shm", "-journal"):  # the file's mode is theirs, too
+            if os.path.islink(path + suffix):  # noqa: PTH114 - a path object costs more
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    except OSError as cause:
+        raise TargetUnavailableError(
+            f"the {form.name} cannot be opened: {cause.strerror}", path=path
+        ) from cause
 
 
 def _close(connection: sqlite3.Connection | None) -> None:

@@ -19,6 +19,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.options import ConversionOptions
+from dicodec.part10.beneath import name_of
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import read_chunks
 from dicodec.repair.opening import open_tolerantly
@@ -142,4 +143,4 @@ def keep_file(
 
 
 def _as_path(given: Source | Target | None) -> str | None:
-    return os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    return name_of(given) if isinstance(given, str | os.PathLike) else None

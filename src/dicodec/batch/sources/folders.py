@@ -133,7 +133,9 @@ def _check(
     if stat.S_ISDIR(found.st_mode):
         yield from _walk(path, f"{relative}/", options, above)
     elif stat.S_ISREG(found.st_mode):
-        yield FoundFile(SourceReference(path, found.st_size, found.st_mtime_ns), relative)
+        root = None if options.follow_links else path[: -len(relative) - 1] or "/"
+        reference = SourceReference(path, found.st_size, found.st_mtime_ns, root=root)
+        yield FoundFile(reference, relative)
     else:
         yield PassedOver(path, SPECIAL)
 

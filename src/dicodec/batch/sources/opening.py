@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dicodec.batch.sources.references import SourceReference
 from dicodec.model.source_names import is_object_url, parse_object_url
+from dicodec.part10.beneath import open_beneath, open_found
 
 if TYPE_CHECKING:
     from dicodec.part10.dicom_file import Source
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 def open_source(reference: SourceReference) -> Iterator[Source]:
     """Open a source: the value is a path, the stream of a member, or an open object.
 
+    A file that was found in a folder, or that a job names, is opened once, here; the value is then
+    the path of the open file, whatever happens to its name.
+
     Raises:
-        ReadError: an archive, a member or an object cannot be read.
+        PathNotAllowedError: such a file is not a regular one, or not beneath its root.
+        ReadError: a file, an archive, a member or an object cannot be read.
     """
     if is_object_url(reference.path):
         from dicodec.batch.sources.cloud_source import open_object
@@ -32,5 +37,11 @@ def open_source(reference: SourceReference) -> Iterator[Source]:
 
         with open_member(reference) as stream:
             yield stream
+    elif (place := reference.place) is not None:
+        with open_beneath(place) as pinned:
+            yield pinned
+    elif not reference.named:
+        with open_found(reference.path) as pinned:
+            yield pinned
     else:
         yield reference.path

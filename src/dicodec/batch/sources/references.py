@@ -10,6 +10,7 @@ from dicodec.batch.sources.locations import derive_version, make_absolute
 from dicodec.errors import SourceUnavailableError
 from dicodec.model.records import dataclass, replace
 from dicodec.model.source_names import is_object_url, parse_object_url
+from dicodec.part10.beneath import Beneath
 
 if TYPE_CHECKING:
     from dicodec.batch.sources.cloud import ObjectFacts
@@ -32,6 +33,8 @@ class SourceReference:
         zipped: whether the archive is a zip.
         spool: path of a temporary file with the member's bytes, if the archive is a compressed tar.
         named: whether the user named it, so it is an error if it is not DICOM.
+        root: path of the folder beneath which the file is, through no link; None if the user named
+            the file or links are followed, and for an object.
     """
 
     path: str
@@ -42,6 +45,14 @@ class SourceReference:
     zipped: bool = False
     spool: str | None = None
     named: bool = False
+    root: str | None = None
+
+    @property
+    def place(self) -> Beneath | None:
+        """Place of the file beneath its root, if it has one."""
+        if self.root is None:
+            return None
+        return Beneath.of(self.path, self.root)
 
     @property
     def name(self) -> str:
@@ -78,6 +89,11 @@ def refer_to_file(path: str, *, named: bool = False) -> SourceReference:
             f"the source cannot be looked at: {text}", path=path
         ) from cause
     return SourceReference(path, found.st_size, found.st_mtime_ns, named=named)
+
+
+def refer_beneath(place: Beneath) -> SourceReference:
+    """Return the reference to a file that a job names; it is looked at when it is opened."""
+    return SourceReference(place.path, 0, 0, named=True, root=place.root)
 
 
 def release(reference: SourceReference) -> None:

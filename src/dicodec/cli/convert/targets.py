@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError, WriteError
 from dicodec.model.source_names import is_archive, is_object_url
+from dicodec.part10.beneath import make_folders
 
 
 def holds_many(source: str) -> bool:
@@ -55,7 +55,7 @@ def make_folder(folder: str) -> None:
     """
     try:
         with translate_write_errors():
-            Path(folder).mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
     except WriteError as error:
         error.with_location(path=folder)
         raise

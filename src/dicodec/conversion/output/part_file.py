@@ -40,7 +40,7 @@ def part_file(target: Path, mode: int) -> Iterator[tuple[Path, int]]:
         yield path, descriptor
     finally:
         # Once it has been renamed, another process may have begun its own under this name.
-        if _named(path, descriptor):
+        if is_named(path, descriptor):
             path.unlink()
         os.close(descriptor)
 
@@ -63,7 +63,7 @@ def remove_leftover(path: Path) -> bool:
             return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Between opening and locking somebody else may have done the same and begun anew.
-        if _named(path, descriptor):
+        if is_named(path, descriptor):
             path.unlink()
     except OSError:
         return False
@@ -118,10 +118,10 @@ def _lock(path: Path, descriptor: int) -> bool:
         if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}:
             raise
         return True
-    return _named(path, descriptor)
+    return is_named(path, descriptor)
 
 
-def _named(path: Path, descriptor: int) -> bool:
+def is_named(path: Path, descriptor: int) -> bool:
     """Whether a path still is the name of an open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())

@@ -17,6 +17,7 @@ from typing import Self
 
 from dicodec.conversion.output.kept_originals import enter_kept_original, sync_list
 from dicodec.conversion.output.original import Original, read_original, replace_original
+from dicodec.conversion.output.part_file import is_named
 from dicodec.conversion.output.replacement import (
     backup_path,
     check_backup,
@@ -24,8 +25,17 @@ from dicodec.conversion.output.replacement import (
     release_backup,
 )
 from dicodec.conversion.output.write_errors import translate_write_errors
-from dicodec.errors import DicodecError, SourceChangedError, TargetExistsError, kind_of
-from dicodec.model.records import dataclass
+from dicodec.errors import (
+    DicodecError,
+    SourceChangedError,
+    TargetExistsError,
+    WriteError,
+    kind_of,
+)
+from dicodec.model.records import dataclass, replace
+
+type Permit = Callable[[], None]
+"""Called just before a result takes its place; it raises a DicodecError if it may not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +51,7 @@ class WrittenResult:
         original: the state of the file to be replaced since before it was read as the source;
             None if the source is another.
         cleaning: removes the part file, if it is still there, and closes the descriptor.
+        permit: see `Permit`; None if nobody else may be at the result.
     """
 
     target: Path
@@ -50,6 +61,7 @@ class WrittenResult:
     backup: str | None
     original: Original | None
     cleaning: ExitStack
+    permit: Permit | None = None
 
     def sync(self) -> None:
         """Wait until the part file's content is on the disk."""
@@ -70,7 +82,15 @@ class WrittenResult:
         keep_backup(self.target, self.backup)
 
     def rename(self) -> None:
-        """Give the part file its name, without replacing a file unless that may be done."""
+        """Give the part file its name, without replacing a file unless that may be done.
+
+        Raises:
+            WriteError: another file has the part file's name.
+        """
+        if not is_named(self.part, self.descriptor):
+            raise WriteError("another process has put a file in the place of the result")
+        if self.permit is not None:
+            self.permit()
         if self.original is not None:
             self._replace(self.original)
         elif self.overwrite:
@@ -92,10 +112,14 @@ class Placement:
     """Results that wait to take their places together. Those left at the end are removed.
 
     Use it from one thread.
+
+    Attributes:
+        permit: permit of the results that are added next; see `Permit`.
     """
 
     def __init__(self) -> None:
         self._waiting: list[WrittenResult] = []
+        self.permit: Permit | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +138,7 @@ class Placement:
 
     def add(self, result: WrittenResult) -> None:
         """Have a result wait for its place; meanwhile it is on its way to the disk."""
-        self._waiting.append(result)
+        self._waiting.append(replace(result, permit=self.permit))
         if hasattr(os, "posix_fadvise"):
             # Linux begins to write the changes, and waits for nothing. So the changes of all
             # are in the journal before the first is synced.

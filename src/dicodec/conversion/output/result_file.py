@@ -24,6 +24,7 @@ from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 from dicodec.model.records import replace
+from dicodec.part10.beneath import as_path
 
 type Target = str | os.PathLike[str] | BinaryIO
 """A target of a caller: a path, or a binary stream that bytes are written to."""
@@ -196,11 +197,15 @@ class _EarlyFile(io.FileIO):
         return written
 
 
+def _open_itself(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
+
+
 @contextmanager
 def open_for_writing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file for writing and patching; errors come as ours."""
     with translate_write_errors():
-        file = io.BufferedRandom(_EarlyFile(path, "r+"), 1 << 20)
+        file = io.BufferedRandom(_EarlyFile(path, "r+", opener=_open_itself), 1 << 20)
     with translate_write_errors(), file:  # closing writes the rest, and may fail too
         yield file
 
@@ -226,7 +231,7 @@ def result_file(
     if isinstance(target, str | os.PathLike):
         with (
             atomic_output(
-                Path(target),
+                as_path(target),
                 overwrite=overwrite,
                 backup=backup,
                 original=original,

@@ -11,17 +11,18 @@ from dicodec.batch.conversion_work import convert_item
 from dicodec.batch.policy.policy import list_profiles, load_policy
 from dicodec.batch.pool.worker_process import WorkContext
 from dicodec.batch.sources.opening import open_source
-from dicodec.batch.sources.references import refer_to_file
+from dicodec.batch.sources.references import SourceReference, refer_beneath, refer_to_file
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model.records import dataclass, field
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.model.wording import as_field, reword_error
 from dicodec.options import ConversionOptions
+from dicodec.part10.beneath import Beneath
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
-from dicodec.service.jobs.confinement import AllowedRoots
+from dicodec.service.jobs.confinement import AllowedRoots, Location
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.request_fields import build_options
 
@@ -32,13 +33,27 @@ class JobOptions:
 
     Attributes:
         roots: allowed folders of sources and targets.
+        own: allowed folders of jobs whose source the program itself has put there, apart from all
+            others; None if there are none.
         policies: paths of policy files by the names for requests, besides the profiles.
         copy_kept: whether to copy a file to its target if the policy keeps it as it is.
     """
 
     roots: AllowedRoots
+    own: AllowedRoots | None = None
     policies: Mapping[str, str] = field(default_factory=dict)
     copy_kept: bool = True
+
+    def roots_for(self, request: Request) -> AllowedRoots:
+        """Return the allowed folders of a request.
+
+        A path of a client never begins with a folder of the program's own: when the job was
+        accepted, it led to none of them.
+        """
+        own = self.own
+        if own is not None and request.source.startswith(tuple(f"{one}/" for one in own.sources)):
+            return own
+        return self.roots
 
     def find_policy(self, name: str) -> str:
         """Return the path or profile for a policy's name; a request cannot name other files.
@@ -98,15 +113,24 @@ def carry_out(options: JobOptions, task: Task, context: WorkContext) -> Conversi
 
 def _carry_out(options: JobOptions, task: Task, context: WorkContext) -> ConversionResult:
     request = task.request
-    source = options.roots.resolve_source(request.source)
-    target = options.roots.resolve_target(choose_target(request))
+    roots = options.roots_for(request)
+    source = roots.resolve_source(request.source)
+    target = roots.resolve_target(choose_target(request))
     wanted = build_options(request.to, request.options)
     policy = None if request.policy is None else options.find_policy(request.policy)
-    if policy is not None and not options.copy_kept and _is_kept(policy, source, wanted):
-        return _leave_alone(source, wanted)
-    item = Item(refer_to_file(source, named=True), target, overwrite=_is_ours(target, task))
+    reference = _refer(source)
+    if policy is not None and not options.copy_kept and _is_kept(policy, reference, wanted):
+        return _leave_alone(reference, wanted)
+    place, root = (target.path, target.root) if isinstance(target, Beneath) else (target, None)
+    item = Item(reference, place, overwrite=_is_ours(place, task), root=root)
     outcome = convert_item(WorkOptions(options=wanted, policy=policy), item, context)
     return ConversionResult(json.loads(outcome.json), outcome.target)
+
+
+def _refer(source: Location) -> SourceReference:
+    if isinstance(source, Beneath):
+        return refer_beneath(source)
+    return refer_to_file(source, named=True)
 
 
 def choose_target(request: Request) -> str:
@@ -135,17 +159,14 @@ def _read_time(place: str) -> float:
     return os.stat(place).st_mtime  # noqa: PTH116
 
 
-def _is_kept(policy: str, source: str, options: ConversionOptions) -> bool:
-    with open_source(refer_to_file(source, named=True)) as opened:
+def _is_kept(policy: str, source: SourceReference, options: ConversionOptions) -> bool:
+    with open_source(source) as opened:
         return load_policy(policy).choose(opened, options).options is None
 
 
-def _leave_alone(source: str, options: ConversionOptions) -> ConversionResult:
-    with (
-        open_source(refer_to_file(source, named=True)) as opened,
-        open_tolerantly(opened, options.limits) as file,
-    ):
-        return ConversionResult(_make_report(file, source).as_dict(), None)
+def _leave_alone(source: SourceReference, options: ConversionOptions) -> ConversionResult:
+    with open_source(source) as opened, open_tolerantly(opened, options.limits) as file:
+        return ConversionResult(_make_report(file, source.name).as_dict(), None)
 
 
 def _make_report(file: DicomFile, source: str) -> ConversionReport:

@@ -7,6 +7,7 @@ from dicodec.comparison.image_pair import open_side
 from dicodec.errors import UnsupportedSourceError
 from dicodec.model.limits import DEFAULT_LIMITS
 from dicodec.model.records import dataclass
+from dicodec.part10.beneath import Beneath, open_beneath
 from dicodec.repair.opening import open_tolerantly
 
 
@@ -15,12 +16,12 @@ class PreviewItem:
     """One picture to render.
 
     Attributes:
-        path: path of the file.
+        place: place of the file.
         frame: number of the frame, from 0.
         largest_side: rows and columns of the picture at most.
     """
 
-    path: str
+    place: Beneath
     frame: int
     largest_side: int
 
@@ -37,10 +38,10 @@ def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> b
 
     from dicodec.comparison.picture import prepare, render
 
-    with open_tolerantly(item.path, DEFAULT_LIMITS) as file:
+    with open_beneath(item.place) as source, open_tolerantly(source, DEFAULT_LIMITS) as file:
         if not file.frames.present:
             raise UnsupportedSourceError("the file has no pixels to be shown")
-        side = open_side(file, item.path)
+        side = open_side(file, item.place.path)
         if item.frame >= side.image.number_of_frames:
             raise UnsupportedSourceError(
                 f"there is no frame {item.frame}", hint="frames are counted from 0"

@@ -16,6 +16,7 @@ from typing import Any
 from starlette.requests import Request as HttpRequest
 
 from dicodec.errors import DicodecError, DiskFullError, InvalidOptionError, TargetUnavailableError
+from dicodec.part10.beneath import make_folders, open_private
 from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution_work import JobOptions
 from dicodec.service.jobs.logs import Log
@@ -50,20 +51,17 @@ class Service:
     def __init__(self, options: ServiceOptions, log: Log) -> None:
         self.options = options
         self.log = log
-        self.uploads = options.data / "uploads"
-        self.results = options.data / "results"
-        self.spool = options.data / "spool"
+        data = options.data.resolve()
+        self.uploads, self.results, self.spool = data / "uploads", data / "results", data / "spool"
         self.started = time.time()
         self.is_closing: Callable[[], bool] = lambda: False
         self._closing = ExitStack()
         self._lock_folder()
         for left in self.spool.iterdir():  # files of a service that was killed
             left.unlink(missing_ok=True)
-        self.named_roots = AllowedRoots.of(options.roots, options.roots)
-        """Allowed folders of jobs by path; the uploads of other clients are not among them."""
-        own = (self.uploads, self.results, self.spool)
         self.job_options = JobOptions(
-            roots=AllowedRoots.of([*options.roots, *own], [*options.roots, *own]),
+            roots=AllowedRoots.of(options.roots, options.roots, closed=[data]),
+            own=AllowedRoots.of([self.uploads, self.spool], [self.results, self.spool]),
             policies=options.policies,
         )
         self.store, self.executor = self._closing.enter_context(
@@ -83,8 +81,10 @@ class Service:
         data = self.options.data
         try:
             for folder in (self.uploads, self.results, self.spool):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = self._closing.enter_context((data / "lock").open("wb"))
+                make_folders(folder, 0o700)
+            for folder in (data, self.uploads, self.results, self.spool):
+                folder.chmod(0o700)  # also one that an earlier version or the operator has made
+            lock = self._closing.enter_context(open_private(data / "lock"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as cause:
             raise InvalidOptionError(

@@ -31,6 +31,7 @@ from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.source_names import is_archive, is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
+from dicodec.part10.beneath import follow_named
 from dicodec.service.ending_signals import find_ending_signals
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _find_ledger(
     if arguments.dry_run and not arguments.resume:
         return ""
     if arguments.ledger is not None:
-        return str(arguments.ledger)
+        return follow_named(str(arguments.ledger))
     place = options.output
     if place is None or is_object_url(place):
         first = sources[0].path

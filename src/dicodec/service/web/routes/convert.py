@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dicodec.errors import DicodecError
+from dicodec.part10.beneath import Beneath
 from dicodec.service.jobs.execution_work import Task
 from dicodec.service.web.receiving import FILE_FIELD, Received, receive_file
 from dicodec.service.web.request_parameters import parse_request
@@ -98,7 +100,8 @@ async def convert(http: Request, service: TheService) -> Response:
         summary["salvaged"] = done.report["salvaged"]
     summary["warnings"] = len(done.report.get("warnings", ()))
     headers = {"Dicodec-Report": json.dumps(summary)}
-    return send_file(target, _result_name(received.name), headers, remove=True)
+    place = Beneath(os.fspath(service.spool), target.name)
+    return send_file(place, _result_name(received.name), headers, remove=True)
 
 
 @router.post(

@@ -16,8 +16,8 @@ from pydantic import AfterValidator
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from dicodec.errors import RequestError
-from dicodec.model.source_names import is_object_url
+from dicodec.errors import RequestError, SourceUnavailableError
+from dicodec.part10.beneath import Beneath, open_beneath
 from dicodec.service.jobs.execution_work import choose_target
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import Job, JobFilter, JobState
@@ -123,8 +123,8 @@ def _parse_job(given: Any, service: Service) -> Request:
     if not isinstance(given, dict):
         raise RequestError("a job is an object")
     request = Request.from_fields({"id": uuid.uuid4().hex, **given})
-    service.named_roots.resolve_source(request.source)
-    service.named_roots.resolve_target(choose_target(request))
+    service.job_options.roots.resolve_source(request.source)
+    service.job_options.roots.resolve_target(choose_target(request))
     if request.policy is not None:
         service.job_options.find_policy(request.policy)
     return request
@@ -232,7 +232,8 @@ def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
 def result(service: TheService, id: _Id) -> Response:  # noqa: A002
     """Return the result of a job."""
     one = require_job(service.store.find(id))
-    return send_file(_find_local(_find_result(one)), Path(one.source).name, {}, remove=False)
+    place = _find_place(service, one, "result")
+    return send_file(place, Path(one.source).name, {}, remove=False)
 
 
 @router.get(
@@ -258,26 +259,36 @@ async def preview(
 ) -> Response:
     """Return a frame as a viewer shows it, as PNG."""
     one = require_job(service.store.find(id))
-    path = _find_result(one) if which == "result" else Request.from_json(one.request).source
-    if not _find_local(path).is_file():
-        raise Refusal(404, "the file is not there any more")
-    item = PreviewItem(path, frame, size)
+    place = await asyncio.to_thread(_find_place, service, one, which)
+    item = PreviewItem(place, frame, size)
     with service.places.hold():
         futures: Sequence[Any] = service.executor.run(render_preview, None, [item], [None])
         picture: bytes = await service.wait_for(futures[0], http)
     return Response(picture, media_type="image/png")
 
 
-def _find_result(one: Job) -> str:
-    if one.target is None:
+def _find_place(service: Service, one: Job, which: str) -> Beneath:
+    """Return the place of a job's source or result, beneath a folder that its job may use.
+
+    Raises:
+        Refusal: there is no such file at this service.
+        PathNotAllowedError: the path leads out of the allowed folders by now.
+    """
+    request = Request.from_json(one.request)
+    if which == "result" and one.target is None:
         raise Refusal(409, f"the job is {one.state} and has no result")
-    return one.target
-
-
-def _find_local(path: str) -> Path:
-    if is_object_url(path):
-        raise Refusal(409, "the file is in object storage, not at this service", hint=path)
-    return Path(path)
+    roots = service.job_options.roots_for(request)
+    if which == "result":
+        location = roots.resolve_target(one.target or "")
+    else:
+        location = roots.resolve_source(request.source)
+    if isinstance(location, str):
+        raise Refusal(409, "the file is in object storage, not at this service", hint=location)
+    try:
+        with open_beneath(location):
+            return location
+    except SourceUnavailableError as cause:
+        raise Refusal(404, "the file is not there any more") from cause
 
 
 def _make_event(one: Job, kind: EventKind) -> str:

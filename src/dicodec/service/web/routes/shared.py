@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
+from dicodec.errors import SourceUnavailableError
 from dicodec.model.wording import dump_json_line
+from dicodec.part10.beneath import Beneath, open_beneath, pin_target
 from dicodec.service.jobs.store.tables import Job
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.schemas import ErrorAnswer
@@ -83,11 +84,13 @@ def require_job(job: Job | None) -> Job:
     return job
 
 
-def send_file(path: Path, name: str, headers: dict[str, str], *, remove: bool) -> StreamingResponse:
+def send_file(
+    place: Beneath, name: str, headers: dict[str, str], *, remove: bool
+) -> StreamingResponse:
     """Return a response that sends a file in pieces.
 
     Args:
-        path: path of the file.
+        place: place of the file.
         name: name under which the client may save it.
         headers: further headers.
         remove: whether to remove the file; its bytes are sent all the same.
@@ -96,11 +99,12 @@ def send_file(path: Path, name: str, headers: dict[str, str], *, remove: bool) -
         Refusal: the file does not exist.
     """
     try:
-        file = path.open("rb", buffering=0)
-    except OSError as cause:
+        with open_beneath(place) as pinned:
+            file = open(pinned, "rb", buffering=0)  # noqa: SIM115, PTH123 - the response closes it
+    except SourceUnavailableError as cause:
         raise Refusal(404, "the file is not there any more") from cause
     if remove:
-        path.unlink()
+        pin_target(place, makes_folders=False).unlink()
     safe = "".join(one if one.isalnum() or one in "._-" else "_" for one in name if one.isascii())
     return StreamingResponse(
         _read_pieces(file),

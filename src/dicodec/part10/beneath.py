@@ -1,0 +1,370 @@
+"""Open files and name results beneath a root, by descriptor.
+
+Whoever may write beneath a root can exchange a folder for a link between a check of its path and
+its use. So a folder is opened component by component from the root, no component may be a link, and
+whatever is done in it afterwards is done by its descriptor. The root itself belongs to whoever
+named it, and may be a link.
+
+On Linux a descriptor of a folder is also the start of a path, /proc/self/fd/N, which stands for the
+opened folder whatever happens to its name. Paths of this kind work with calls that take no `dir_fd`
+(extended attributes, exchanging names) too. Systems without it use names.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path, PosixPath
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from dicodec.errors import PathNotAllowedError, SourceUnavailableError
+from dicodec.model.records import dataclass
+
+if TYPE_CHECKING:
+    from _typeshed import StrPath
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0)
+_FOUND = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+"""How a source is opened: never waiting for the other end of a pipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beneath:
+    """The place of a file beneath a root.
+
+    Attributes:
+        root: path of a folder, which may lead through links.
+        relative: path from there, through no link when it was resolved.
+    """
+
+    root: str
+    relative: str
+
+    @classmethod
+    def resolve(cls, path: str, roots: Iterable[str]) -> Self | None:
+        """Return the place of a path beneath the first root that it leads to; None if to none.
+
+        Args:
+            path: path of a file, which need not exist.
+            roots: paths of folders, without links.
+
+        Raises:
+            OSError, ValueError: the path cannot be followed.
+        """
+        real = os.path.realpath(path)
+        for root in roots:
+            start = root.rstrip("/") + "/"
+            if real.startswith(start):
+                return cls(root, real.removeprefix(start))
+        return None
+
+    @classmethod
+    def of(cls, path: str, root: str) -> Self:
+        """Return the place of a path that begins with that of its root."""
+        start = root.rstrip("/") + "/"
+        if not path.startswith(start):
+            raise ValueError(f"{path!r} does not begin with {root!r}")
+        return cls(root, path.removeprefix(start).lstrip("/"))
+
+    @property
+    def path(self) -> str:
+        """The path for people and records."""
+        return os.path.join(self.root, self.relative)  # noqa: PTH118 - it is hot
+
+
+class _OpenFolder:
+    """A folder that stays open as long as a path in it is in use.
+
+    Args:
+        descriptor: of the folder.
+        path: its path for people.
+    """
+
+    __slots__ = ("_descriptor", "path", "reached_by")
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self.path = path
+        self.reached_by = f"/proc/self/fd/{descriptor}" if _has_descriptor_paths() else path
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+class PinnedPath(PosixPath):
+    """The path of an entry of an open folder: for people by name, for the system by descriptor.
+
+    `str` shows the name that the folder had when it was opened; calls of the operating system get
+    the open folder. Links are not followed: an entry that is a link is one, in `stat` too.
+    """
+
+    _folder: _OpenFolder
+
+    @classmethod
+    def in_folder(cls, folder: _OpenFolder, name: str) -> Self:
+        """Return the path of an entry; of the folder itself if the name is empty.
+
+        Raises:
+            ValueError: the name is not one of an entry.
+        """
+        if name in {".", ".."} or "/" in name:
+            raise ValueError(f"{name!r} is not the name of a file")
+        path = cls(folder.path, name)
+        path._folder = folder
+        return path
+
+    def with_segments(self, *segments: StrPath) -> Path:  # type: ignore[override]
+        """Return a path in the same folder pinned as this one; any other as it is."""
+        path = Path(*segments)
+        if str(path) == self._folder.path:
+            return self.in_folder(self._folder, "")
+        if str(path.parent) == self._folder.path:
+            return self.in_folder(self._folder, path.name)
+        return path
+
+    def __fspath__(self) -> str:
+        name = "." if str(self) == self._folder.path else self.name
+        return f"{self._folder.reached_by}/{name}"
+
+    def __reduce__(self) -> tuple[type[Path], tuple[str]]:
+        raise TypeError("an open folder belongs to its process")
+
+    def resolve(self, strict: bool = False) -> Self:  # noqa: ARG002 - as in Path
+        """Return this path: no part of it is a link that may be followed."""
+        return self
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:  # noqa: ARG002
+        """Return the state of the entry itself, also if it is a link."""
+        return super().stat(follow_symlinks=False)
+
+
+class PinnedFile(os.PathLike[str]):
+    """An open regular file as a source that can be opened again and again.
+
+    Args:
+        descriptor: of the file, for reading; its owner closes it.
+        path: its path for people.
+    """
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self._path = path
+
+    def __str__(self) -> str:
+        return self._path
+
+    def __fspath__(self) -> str:
+        return f"/proc/self/fd/{self._descriptor}" if _has_descriptor_paths() else self._path
+
+
+def name_of(given: str | os.PathLike[str]) -> str:
+    """Return a path as people and records have it."""
+    return str(given) if isinstance(given, PinnedPath | PinnedFile) else os.fspath(given)
+
+
+def as_path(given: str | os.PathLike[str]) -> Path:
+    """Return a path as an object; a pinned one stays pinned."""
+    return given if isinstance(given, Path) else Path(given)
+
+
+@contextmanager
+def open_beneath(place: Beneath) -> Iterator[PinnedFile]:
+    """Open a regular file beneath a root, for reading.
+
+    Raises:
+        PathNotAllowedError: it is not a regular file, or a link has taken the place of a folder.
+        SourceUnavailableError: it is not there, or may not be read.
+    """
+    folder, name = _split(place)
+    try:
+        opened = _open_folder(place.root, folder)
+        descriptor = os.open(f"{opened.reached_by}/{name}", _FOUND | _NO_LINK)
+    except (OSError, ValueError) as cause:
+        raise _translate(cause, place.path) from cause
+    with _pin(descriptor, place.path) as pinned:
+        yield pinned
+
+
+@contextmanager
+def open_found(path: str) -> Iterator[PinnedFile]:
+    """Open a regular file that was found in a folder, whose links may be followed.
+
+    Raises:
+        PathNotAllowedError: it is not a regular file any more.
+        SourceUnavailableError: it is not there any more, or may not be read.
+    """
+    try:
+        descriptor = os.open(path, _FOUND)
+    except (OSError, ValueError) as cause:
+        raise _translate(cause, path) from cause
+    with _pin(descriptor, path) as pinned:
+        yield pinned
+
+
+@contextmanager
+def _pin(descriptor: int, path: str) -> Iterator[PinnedFile]:
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _make_special(path)
+        yield PinnedFile(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def pin_target(place: Beneath, *, makes_folders: bool = True) -> PinnedPath:
+    """Return the path of a result beneath a root, in its folder, which stays open.
+
+    Args:
+        place: place of the result.
+        makes_folders: whether folders that are missing are made.
+
+    Raises:
+        PathNotAllowedError: a link has taken the place of a folder.
+        OSError: a folder is missing, or cannot be opened or made.
+    """
+    folder, name = _split(place)
+    try:
+        return PinnedPath.in_folder(_open_folder(place.root, folder, makes=makes_folders), name)
+    except OSError as cause:
+        if cause.errno == errno.ELOOP:
+            raise _make_led_away(place.path) from cause
+        raise
+
+
+def open_private(path: StrPath) -> BinaryIO:
+    """Open a file of our own for reading and writing, which only its owner may use.
+
+    A file that is missing is made. One that is there keeps its content.
+
+    Raises:
+        OSError: a link, or another kind of file, has its name; or it cannot be made or opened.
+    """
+    return open(path, "r+b", buffering=0, opener=_open_private)
+
+
+def _open_private(path: str, _: int) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+            os.fchmod(descriptor, 0o600)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def follow_named(path: str) -> str:
+    """Return the path of a file of ours that a user has named; a link there is the user's own."""
+    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114 - it is a text
+
+
+def make_folders(path: StrPath, mode: int = 0o777) -> None:
+    """Make a folder, and those above it that are missing; all survive a power cut.
+
+    Args:
+        path: path of the folder.
+        mode: permission bits of the new folders, before the process's mask.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    folder = os.path.abspath(path)  # noqa: PTH100 - links stay
+    try:
+        os.mkdir(folder, mode)  # noqa: PTH102 - it is hot
+    except FileNotFoundError:
+        make_folders(os.path.dirname(folder), mode)  # noqa: PTH120
+        make_folders(folder, mode)
+    except OSError:  # it is there, or on a file system that is read-only
+        if not os.path.isdir(folder):  # noqa: PTH112
+            raise
+    else:
+        _sync_names(os.path.dirname(folder))  # noqa: PTH120
+
+
+def _split(place: Beneath) -> tuple[list[str], str]:
+    *folder, name = place.relative.split("/")
+    if not name or not {"", ".", ".."}.isdisjoint(folder):
+        raise PathNotAllowedError("the path does not name a file", path=place.path)
+    return folder, name
+
+
+def _open_folder(root: str, parts: list[str], *, makes: bool = False) -> _OpenFolder:
+    descriptor = os.open(root, _FOLDER)
+    try:
+        for part in parts:
+            below = _open_part(descriptor, part, makes=makes)
+            os.close(descriptor)
+            descriptor = below
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return _OpenFolder(descriptor, str(Path(root, *parts)))
+
+
+def _open_part(folder: int, name: str, *, makes: bool) -> int:
+    try:
+        return os.open(name, _FOLDER | _NO_LINK, dir_fd=folder)
+    except FileNotFoundError:
+        if not makes:
+            raise
+    except NotADirectoryError:
+        if not stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            raise
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+    with suppress(FileExistsError):  # another process has made it just now
+        os.mkdir(name, dir_fd=folder)
+        _sync_names(".", folder)
+    return _open_part(folder, name, makes=False)
+
+
+def _sync_names(path: str, folder: int | None = None) -> None:
+    """Wait until the names in a folder are on the disk."""
+    with suppress(OSError):  # it may not be listed, or its file system cannot sync folders
+        descriptor = os.open(path, os.O_RDONLY, dir_fd=folder)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@cache
+def _has_descriptor_paths() -> bool:
+    return sys.platform == "linux" and os.path.isdir("/proc/self/fd")  # noqa: PTH112
+
+
+def _translate(
+    cause: OSError | ValueError, path: str
+) -> PathNotAllowedError | SourceUnavailableError:
+    """Return our error for one of opening a source."""
+    if isinstance(cause, ValueError):
+        return SourceUnavailableError("the source's name holds a NUL", path=path)
+    if cause.errno == errno.ELOOP:
+        return _make_led_away(path)
+    if cause.errno == errno.ENXIO:  # a socket, or a device without a driver
+        return _make_special(path)
+    missing = cause.errno in {errno.ENOENT, errno.ENOTDIR}
+    text = "does not exist" if missing else f"cannot be opened: {cause.strerror}"
+    return SourceUnavailableError(f"the source {text}", path=path)
+
+
+def _make_led_away(path: str) -> PathNotAllowedError:
+    return PathNotAllowedError(
+        "a symbolic link in the path leads out of its folder, or has just been put there",
+        path=path,
+    )
+
+
+def _make_special(path: str) -> PathNotAllowedError:
+    return PathNotAllowedError(
+        "it is not a regular file but a folder, a pipe, a socket or a device", path=path
+    )
