@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from dicodec.model.findings import DamagedFrame, Oddity
@@ -9,6 +10,14 @@ from dicodec.model.records import asdict, dataclass, field, fields
 
 LEFT_ALONE = "left alone"
 """The action of a file that was to be replaced in place and was right already."""
+
+
+class WarningKind(StrEnum):
+    """The warnings that a batch counts."""
+
+    SIGNATURE = "signature"  # a Digital Signature no longer holds
+    CONCATENATION = "concatenation"  # one part of a concatenation became another image
+    FILE_SET = "file-set"  # a DICOMDIR names it by what it was
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +40,7 @@ class ConversionReport:
         oddities: departures from the standard that were found in the source.
         repairs: corrections made by `--standardize`, beside the oddities.
         warnings: for the user.
+        warning_kinds: those of them that a batch counts; see `WarningKind`.
         salvaged_frames: of a damaged source, the frames that could not be read, from 0, and why.
         salvaged: in words, how a damaged source was converted; empty if it was whole.
         source_size, target_size: bytes.
@@ -62,6 +72,7 @@ class ConversionReport:
     oddities: tuple[Oddity, ...] = ()
     repairs: tuple[Oddity, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    warning_kinds: list[str] = field(default_factory=list)
     salvaged_frames: tuple[DamagedFrame, ...] = ()
     salvaged: str = ""
     source_size: int = 0

@@ -115,6 +115,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
         seconds=report.seconds.get("total"),
         instance_uids=report.instance_uids,
         references=references,
+        warning_kinds=tuple(report.warning_kinds),
     )
 
 

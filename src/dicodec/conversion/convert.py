@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from dicodec.codecs.sample_notes import RATIO_TOLERANCE, SampleNotes
+from dicodec.conversion.edits.outside_claims import list_untrue_claims
 from dicodec.conversion.edits.plan_edits import plan_edits
 from dicodec.conversion.frames.first_pass import complete_plan
 from dicodec.conversion.frames.pipeline import PipelineResult, Progress, run_plan
@@ -343,6 +344,16 @@ class _Attempt:
             )
         report.changes = _changes(conversion.file, conversion.edits)
         report.instance_uids = _find_instance_uids(conversion.file, conversion.edits)
+        if plan.action is not Action.COPY_FILE:
+            self._warn_of_others(conversion)
+
+    def _warn_of_others(self, conversion: Conversion) -> None:
+        """Warn of what others say of the source, and is not true of the result."""
+        request, report = self._request, self._report
+        places = [place for place in (request.target_path, request.path) if place is not None]
+        found = list_untrue_claims(conversion, self._given, report.instance_uids, places)
+        report.warning_kinds += [kind.value for kind, texts in found.items() if texts]
+        report.warnings += [text for texts in found.values() for text in texts]
 
     def _add_oddities(self, found: tuple[Oddity, ...]) -> None:
         """Add oddities to those of the source, and warn of the graver ones of all."""

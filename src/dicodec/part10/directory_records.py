@@ -55,6 +55,22 @@ class RecordLink(NamedTuple):
     record: int
 
 
+class ReferencedFile(NamedTuple):
+    """The facts that a directory record states of the file that it names.
+
+    Attributes:
+        record: number of the record, from 0.
+        path: components of Referenced File ID, in capitals.
+        instance_uid, syntax_uid: Referenced SOP Instance UID and Transfer Syntax UID in File; "" if
+            the record has none.
+    """
+
+    record: int
+    path: tuple[str, ...]
+    instance_uid: str
+    syntax_uid: str
+
+
 class _StoredOffset(NamedTuple):
     """An offset as it is stored: the byte that its value begins at, its order, and the value."""
 
@@ -158,6 +174,22 @@ def _read_offset(
     order = "<" if span.vr == "UN" else encoding.order  # PS3.5 6.2.2
     (value,) = struct.unpack(order + "I", data_set.source.read(span.value, _OFFSET_SIZE))
     return _StoredOffset(owner, span.tag, span.value, order, value)
+
+
+def read_referenced_files(data_set: DataSet) -> Iterator[ReferencedFile]:
+    """Yield the files that the records of a DICOMDIR name.
+
+    Raises:
+        MalformedFileError, TruncatedFileError: the records cannot be read.
+    """
+    for number, record in enumerate(data_set.read_items(tags.DIRECTORY_RECORD_SEQUENCE)):
+        if name := record.read_text(tags.REFERENCED_FILE_ID):
+            yield ReferencedFile(
+                number,
+                tuple(part.strip().upper() for part in name.split("\\")),
+                record.read_text(tags.REFERENCED_SOP_INSTANCE_UID_IN_FILE),
+                record.read_text(tags.REFERENCED_TRANSFER_SYNTAX_UID_IN_FILE),
+            )
 
 
 def link_records(

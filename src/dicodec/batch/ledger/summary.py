@@ -28,6 +28,7 @@ class Summary:
         stale_references: results that refer to instances of the batch by SOP Instance UIDs that
             these have no longer.
         mapped_references: results whose references were mapped to the new UIDs.
+        warnings: number of results by kind of warning; see `WarningKind`.
         bytes_before, bytes_after: sizes of the sources and results of all converted or already
             right files.
         seconds: duration of the run.
@@ -45,6 +46,7 @@ class Summary:
     failed: Counter[str] = field(default_factory=Counter)
     stale_references: int = 0
     mapped_references: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
     bytes_before: int = 0
     bytes_after: int = 0
     seconds: float = 0
@@ -63,6 +65,7 @@ class Summary:
                 self.already_right += right
                 self.converted += not right
                 self.salvaged += outcome.error_code == SALVAGED
+                self.warnings.update(outcome.warning_kinds)
                 self.bytes_before += outcome.source_size or 0
                 self.bytes_after += outcome.target_size or 0
 

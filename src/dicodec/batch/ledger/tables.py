@@ -120,6 +120,7 @@ class FileOutcome:
         json: report or error of the source, as one line of JSON.
         instance_uids: SOP Instance UIDs of source and result, if they differ.
         references: UIDs of the instances that it refers to; None if nobody looked.
+        warning_kinds: those of its warnings that the summary counts.
     """
 
     state: State
@@ -139,6 +140,7 @@ class FileOutcome:
     seconds: float | None = None
     instance_uids: tuple[str, str] | None = None
     references: tuple[str, ...] | None = None
+    warning_kinds: tuple[str, ...] = ()
 
     @classmethod
     def of_error(cls, error: DicodecError, attempts: int = 1) -> Self:
@@ -163,9 +165,8 @@ class FileOutcome:
         )
 
 
-OUTCOME_COLUMNS = tuple(
-    name for name in FileOutcome.__slots__ if name not in {"json", "instance_uids", "references"}
-)
+_NO_COLUMNS = {"json", "instance_uids", "references", "warning_kinds"}
+OUTCOME_COLUMNS = tuple(name for name in FileOutcome.__slots__ if name not in _NO_COLUMNS)
 """Fields of an outcome that are columns of the table `file`."""
 
 BEGIN = """

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dicodec.conversion.edits.nested_pixels import encode_native_items
 from dicodec.model.edits import Edit
 from dicodec.part10.data_set import DataSet
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.edit_bytes import encode_item_header
-from dicodec.part10.elements import walk_elements
+from dicodec.part10.elements import ElementSpan, walk_elements
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
 from dicodec.part10.source import BytesSource
 from dicodec.part10.writer import ElementWriter
@@ -35,6 +36,13 @@ def encode_items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tupl
     return encode_native_items(
         data_set.read_raw(span), data_set.find_encoding(span), encoding, data_set
     )
+
+
+def is_sequence(span: ElementSpan) -> bool:
+    """Return whether an element is a sequence, by its VR or by the dictionary."""
+    if span.vr == "SQ":
+        return True
+    return span.vr in {"", "UN"} and find_vr(span.tag) == "SQ"
 
 
 def parse_item(item: bytes, encoding: DataSetEncoding) -> DataSet:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
+from dicodec.conversion.edits.items import edit_item, encode_items, is_sequence, parse_item
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, encode_tag
 
@@ -60,17 +59,11 @@ def map_references(
 def _referring(data_set: DataSet) -> Iterator[ElementSpan]:
     """Yield the sequences of the top level that may refer to an instance."""
     for span in data_set.elements:
-        if _is_sequence(span) and span.length:
+        if is_sequence(span) and span.length:
             encodings = (data_set.find_encoding(span), EXPLICIT_LITTLE)  # as in UN
             raw = data_set.read_raw(span)
             if any(encode_tag(tags.REFERENCED_SOP_INSTANCE_UID, one) in raw for one in encodings):
                 yield span
-
-
-def _is_sequence(span: ElementSpan) -> bool:
-    if span.vr == "SQ":
-        return True
-    return span.vr in {"", "UN"} and find_vr(span.tag) == "SQ"
 
 
 def _list_references(data_set: DataSet, span: ElementSpan) -> Iterator[str]:
@@ -78,7 +71,7 @@ def _list_references(data_set: DataSet, span: ElementSpan) -> Iterator[str]:
         for inner in item.elements:
             if inner.tag == tags.REFERENCED_SOP_INSTANCE_UID:
                 yield item.read_text(inner.tag)
-            elif _is_sequence(inner):
+            elif is_sequence(inner):
                 yield from _list_references(item, inner)
 
 
@@ -89,7 +82,7 @@ def _map_item(raw: bytes, uids: Mapping[str, str], encoding: DataSetEncoding) ->
         if span.tag == tags.REFERENCED_SOP_INSTANCE_UID:
             if (new := uids.get(item.read_text(span.tag))) is not None:
                 edits.append(SetAttribute(span.tag, "UI", new))
-        elif _is_sequence(span) and span.length:
+        elif is_sequence(span) and span.length:
             items = encode_items(item, span.tag, encoding)
             mapped = tuple(_map_item(one, uids, encoding) for one in items)
             if mapped != items:

@@ -18,7 +18,7 @@ from dicodec.cli.printing import print_line
 from dicodec.errors import DicodecError
 from dicodec.model.findings import Oddity
 from dicodec.model.wording import dump_json_line
-from dicodec.report import ConversionReport
+from dicodec.report import ConversionReport, WarningKind
 
 
 class NoProgress:
@@ -108,6 +108,11 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
             f"  warning: {summary.stale_references} results refer to images that have new UIDs "
             "now; --map-references maps them, with --resume also those that are done"
         )
+    lines += [
+        f"  warning: {summary.warnings[kind]} results {what}"
+        for kind, what in _WARNINGS.items()
+        if summary.warnings[kind]
+    ]
     if summary.given_back:
         lines.append(f"  listed, and not done: {summary.given_back}")
     lines += [
@@ -121,6 +126,16 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
     if summary.ledger:
         lines.append(f"  ledger: {summary.ledger}")
     return lines
+
+
+_WARNINGS = {
+    WarningKind.SIGNATURE: "have a Digital Signature that no longer holds; --remove "
+    "DigitalSignaturesSequence leaves it out",
+    WarningKind.CONCATENATION: "are parts of concatenations, and new images: all parts have to be "
+    "converted alike",
+    WarningKind.FILE_SET: "have another SOP Instance UID or Transfer Syntax UID than a DICOMDIR "
+    "states for them",
+}
 
 
 def _format_error(fields: dict[str, Any]) -> str:

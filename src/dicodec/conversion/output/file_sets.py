@@ -1,0 +1,71 @@
+"""Find the DICOMDIR that names a file, and what it says of it (PS3.10 8, PS3.3 F.3.2.2)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from dicodec.errors import DicodecError
+from dicodec.part10.dicom_file import open_dicom
+from dicodec.part10.directory_records import ReferencedFile, read_referenced_files
+
+DIRECTORY_NAME = "DICOMDIR"
+_DEEPEST = 8
+_COMPONENT = re.compile(r"[A-Z0-9_]{1,8}", re.IGNORECASE)
+"""File IDs have up to 8 components of up to 8 such characters (PS3.10 8.2, 8.5).
+
+Other names are not looked for, because each look takes a call of the operating system.
+"""
+
+
+class FileSetEntry(NamedTuple):
+    """A file's entry in a file-set.
+
+    Attributes:
+        directory: path of the DICOMDIR.
+        says: what a record of it says of the file.
+    """
+
+    directory: str
+    says: ReferencedFile
+
+
+def find_entry(path: str) -> FileSetEntry | None:
+    """Return what the DICOMDIR in a folder above a file says of it; None if none names it."""
+    if _COMPONENT.fullmatch(os.path.basename(path)) is None:  # noqa: PTH119 - it is hot
+        return None
+    place = Path(os.path.abspath(path))  # noqa: PTH100 - links are not followed
+    below = place
+    for folder in islice(place.parents, _DEEPEST):
+        if _COMPONENT.fullmatch(below.name) is None:
+            break
+        below = folder
+        directory = folder / DIRECTORY_NAME
+        try:
+            found = directory.stat()
+        except OSError:
+            continue
+        known = _read_directory(str(directory), found.st_size, found.st_mtime_ns)
+        name = tuple(part.upper() for part in place.relative_to(folder).parts)
+        if (says := known.get(name)) is not None:
+            return FileSetEntry(str(directory), says)
+    return None
+
+
+@lru_cache(maxsize=8)
+def _read_directory(
+    path: str,
+    size: int,  # noqa: ARG001 - of which version
+    modified: int,  # noqa: ARG001
+) -> Mapping[tuple[str, ...], ReferencedFile]:
+    """Return what a DICOMDIR says of files, by their path from it; nothing if it is not one."""
+    try:
+        with open_dicom(path) as file:
+            return {one.path: one for one in read_referenced_files(file.data_set)}
+    except DicodecError:
+        return {}
