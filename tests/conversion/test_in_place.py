@@ -25,7 +25,7 @@ from dicodec.conversion.output.part_file import (
     remove_leftover,
 )
 from dicodec.conversion.output.replacement import take_over
-from dicodec.conversion.output.result_file import atomic_output
+from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import (
     InvalidOptionError,
     SourceChangedError,
@@ -95,7 +95,7 @@ def test_an_owner_that_cannot_be_kept_is_told(
     notes: list[str] = []
     with (
         pytest.MonkeyPatch.context() as patch,
-        atomic_output(source, overwrite=True, notes=notes) as part,
+        create_output(source, overwrite=True, notes=notes) as part,
     ):
         patch.setattr(
             "dicodec.conversion.output.result_file.take_over",
@@ -108,7 +108,7 @@ def test_an_owner_that_cannot_be_kept_is_told(
 
 def test_nobody_else_may_read_a_part_of_what_they_may_not_read(source: Path) -> None:
     source.chmod(0o640)
-    with atomic_output(source, overwrite=True) as part:
+    with create_output(source, overwrite=True) as part:
         assert stat.S_IMODE(part.stat().st_mode) == 0o600
     assert stat.S_IMODE(source.stat().st_mode) == 0o640
 
@@ -181,7 +181,7 @@ def test_a_backup_that_is_there_is_never_overwritten(source: Path) -> None:
 
 def test_a_backup_that_appears_meanwhile_stays(source: Path) -> None:
     def meanwhile() -> None:
-        with atomic_output(source, overwrite=True, backup=".orig") as part:
+        with create_output(source, overwrite=True, backup=".orig") as part:
             part.write_bytes(EXPECTED)
             source.with_name("source.dcm.orig").write_bytes(b"theirs")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dicodec.batch.pool.worker_process import WorkContext
-from dicodec.conversion.output.result_file import atomic_output
+from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import CorruptFrameError
 
 
@@ -73,7 +73,7 @@ def _removing(path: Path) -> Iterator[int]:
 def _write(target: Path, then: list[str], around: WorkContext) -> None:
     """Write a result that takes its place with others, and see to what happens to it."""
     overwrite = around.attempt > 1
-    with atomic_output(target, overwrite=overwrite, placement=around.placement) as part:
+    with create_output(target, overwrite=overwrite, placement=around.placement) as part:
         part.write_text(f"attempt {around.attempt}")
     match then:
         case ["taken"]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dicodec.conversion.output.result_file import atomic_output
+from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import PathNotAllowedError, SourceUnavailableError
 from dicodec.part10.beneath import (
     Beneath,
@@ -91,7 +91,7 @@ def test_an_open_file_stays_the_same_whatever_happens_to_its_name(root: Path) ->
 def test_a_pinned_path_stays_in_its_folder(root: Path) -> None:
     target = pin_target(Beneath(str(root), "a/new/result"))
     exchange_for_link(root / "a", root.parent / "outside")
-    with atomic_output(target, overwrite=False) as part:
+    with create_output(target, overwrite=False) as part:
         assert isinstance(part, PinnedPath)
         part.write_bytes(b"result")
     assert (root / "a-away" / "new" / "result").read_bytes() == b"result"
@@ -111,7 +111,7 @@ def test_a_pinned_path_follows_no_link(root: Path) -> None:
     assert not target.is_file()
     with (
         pytest.raises(Exception, match="would be replaced"),
-        atomic_output(target, overwrite=True),
+        create_output(target, overwrite=True),
     ):
         pass
     assert secret.read_bytes() == b"secret"

@@ -18,7 +18,7 @@ from dicodec.comparison.pixels import (
     find_undecodable,
 )
 from dicodec.conversion.frames.window import available_cores
-from dicodec.conversion.output.result_file import atomic_output
+from dicodec.conversion.output.result_file import create_output
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
@@ -214,7 +214,7 @@ def _draw(
         with np.errstate(invalid="ignore", over="ignore"):
             errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
     content = draw_picture((prepare(pair.one, samples[0]), prepare(pair.two, samples[1])), errors)
-    with atomic_output(picture, overwrite=True) as temporary, translate_write_errors():
+    with create_output(picture, overwrite=True) as temporary, translate_write_errors():
         temporary.write_bytes(content)
     return frame
 

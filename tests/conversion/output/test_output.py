@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from dicodec import convert, convert_bytes
-from dicodec.conversion.output.result_file import atomic_output, check_target, open_for_writing
+from dicodec.conversion.output.result_file import check_target, create_output, open_for_writing
 from dicodec.errors import (
     CorruptFrameError,
     DicodecError,
@@ -66,7 +66,7 @@ def test_a_new_target_appears_whole(source: Path) -> None:
 
 def test_the_target_is_not_there_until_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "target"
-    with atomic_output(target, overwrite=False) as temporary:
+    with create_output(target, overwrite=False) as temporary:
         temporary.write_bytes(b"half")
         assert not target.exists()
         assert temporary.parent == target.parent
@@ -116,7 +116,7 @@ def test_a_target_that_appears_meanwhile_stays(tmp_path: Path) -> None:
     target = tmp_path / "target"
 
     def meanwhile() -> None:
-        with atomic_output(target, overwrite=False) as temporary:
+        with create_output(target, overwrite=False) as temporary:
             temporary.write_bytes(b"ours")
             target.write_bytes(b"theirs")
 
@@ -132,11 +132,11 @@ def test_without_hard_links_too_results_appear_and_replace_nothing(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)
-    with atomic_output(tmp_path / "new", overwrite=False) as temporary:
+    with create_output(tmp_path / "new", overwrite=False) as temporary:
         temporary.write_bytes(b"ours")
     with (
         pytest.raises(TargetExistsError),
-        atomic_output(tmp_path / "late", overwrite=False) as temporary,
+        create_output(tmp_path / "late", overwrite=False) as temporary,
     ):
         (tmp_path / "late").write_bytes(b"theirs")
     assert contents(tmp_path) == {"new": b"ours", "late": b"theirs"}
@@ -185,7 +185,7 @@ def test_a_fault_of_ours_leaves_nothing_behind(
 
 def test_an_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with atomic_output(tmp_path / "target", overwrite=False) as temporary:
+        with create_output(tmp_path / "target", overwrite=False) as temporary:
             temporary.write_bytes(b"half")
             raise KeyboardInterrupt
 

@@ -17,7 +17,7 @@ from dicodec.conversion.output import exchange
 from dicodec.conversion.output.kept_originals import LIST_NAME
 from dicodec.conversion.output.original import read_original
 from dicodec.conversion.output.placement import Placement
-from dicodec.conversion.output.result_file import atomic_output
+from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import DicodecError, SourceChangedError, TargetExistsError, WriteError
 from helpers.killed_calls import killing_environment
 
@@ -33,7 +33,7 @@ def write(
     backup: str | None = None,
 ) -> None:
     original = read_original(target) if overwrite else None
-    with atomic_output(
+    with create_output(
         target, overwrite=overwrite, backup=backup, original=original, placement=placement
     ) as part:
         part.write_text(text)
@@ -210,7 +210,7 @@ def test_what_failed_before_it_was_written_never_waits(tmp_path: Path) -> None:
     with Placement() as placement:
         with (
             pytest.raises(WriteError),
-            atomic_output(tmp_path / "a", overwrite=False, placement=placement),
+            create_output(tmp_path / "a", overwrite=False, placement=placement),
         ):
             raise WriteError("broken")
         assert len(placement) == 0
@@ -225,7 +225,7 @@ KILLED = """
 import json, os, sys
 from pathlib import Path
 from dicodec.conversion.output.original import read_original
-from dicodec.conversion.output.result_file import atomic_output
+from dicodec.conversion.output.result_file import create_output
 from dicodec.conversion.output.placement import Placement
 from helpers.killed_calls import die_before
 
@@ -241,7 +241,7 @@ def begin():
 def convert():
     with Placement() as placement:
         for target in targets:
-            with atomic_output(target, overwrite=True, backup=".orig", placement=placement,
+            with create_output(target, overwrite=True, backup=".orig", placement=placement,
                                original=read_original(target)) as part:
                 part.write_text("new")
         assert placement.place() == [None, None, None]

@@ -77,7 +77,7 @@ def utf_8_edits(
 
     Args:
         data_set: the source.
-        charset: see `declared_character_set`.
+        charset: see `find_declared_character_set`.
         edits: changes made anyway; their text is in the source's character set.
         encoding: of the result.
         warnings: private elements that may hold text, and whose VR nobody knows, are named here.

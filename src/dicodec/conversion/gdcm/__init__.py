@@ -1,6 +1,6 @@
 """GDCM: the other engine and the other witness, in a process of its own."""
 
-from dicodec.conversion.gdcm.capability import GDCM_SOURCES, GDCM_TARGETS, reason_against
+from dicodec.conversion.gdcm.capability import GDCM_SOURCES, GDCM_TARGETS, find_reason_against
 from dicodec.conversion.gdcm.engine import GdcmOutcome, GdcmSettings, convert_file, decode_file
 
 __all__ = [
@@ -10,5 +10,5 @@ __all__ = [
     "GdcmSettings",
     "convert_file",
     "decode_file",
-    "reason_against",
+    "find_reason_against",
 ]

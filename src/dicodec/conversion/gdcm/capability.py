@@ -145,7 +145,7 @@ WRITING_FAULTS = (
 )
 
 
-def reason_against(
+def find_reason_against(
     source: TransferSyntax,
     target: TransferSyntax,
     image: ImagePixelDescription | None,

@@ -16,7 +16,7 @@ from dicodec.conversion.edits.frame_types import frame_type_edits
 from dicodec.conversion.edits.lossy_compression import lossy_edits
 from dicodec.conversion.edits.plan_edits import user_edits
 from dicodec.conversion.frames.pipeline import PipelineResult, run_plan
-from dicodec.conversion.gdcm.capability import reason_against
+from dicodec.conversion.gdcm.capability import find_reason_against
 from dicodec.conversion.gdcm.engine import GdcmSettings, convert_file
 from dicodec.conversion.planning.conversion_plan import Action, Conversion, ConversionPlan
 from dicodec.conversion.verification.frames import Verification, verify_samples
@@ -113,7 +113,7 @@ def check_may(conversion: Conversion) -> None:
     file, plan, options = conversion.file, conversion.plan, conversion.options
     lossless = _settings(options).lossless_in(plan.target)
     image = None if plan.pixels is None else plan.pixels.stated
-    if reason := reason_against(file.syntax, plan.target, image, lossless=lossless):
+    if reason := find_reason_against(file.syntax, plan.target, image, lossless=lossless):
         raise UnsupportedImageError(reason, hint=_HINT)
     if plan.pixels is not None and options.photometric not in {
         "auto", "keep", plan.pixels.stated.photometric_interpretation,

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from dicodec.conversion.gdcm import decode_file, reason_against
+from dicodec.conversion.gdcm import decode_file, find_reason_against
 from dicodec.conversion.planning.conversion_plan import Conversion, PixelPlan
 from dicodec.conversion.verification.frames import verify_same_samples, verify_samples
 from dicodec.errors import DicodecError, EngineError, NoWitnessError, VerificationError
@@ -46,7 +46,9 @@ def verify_independently(conversion: Conversion, out: BinaryIO) -> str:
     """
     pixels, options = conversion.plan.pixels, conversion.options
     assert pixels is not None, "there are frames to decode"
-    if reason := reason_against(conversion.plan.target, EXPLICIT_LE, pixels.result, lossless=True):
+    if reason := find_reason_against(
+        conversion.plan.target, EXPLICIT_LE, pixels.result, lossless=True
+    ):
         raise NoWitnessError(f"independent verification is not possible: {reason}", hint=_HINT)
     with open_dicom(out, options.limits) as made, _decode(made, _name(out), options) as witness:
         _check_same_shape(pixels.result, witness.file.frames.image)
@@ -118,7 +120,7 @@ def _is_source_witnessed(conversion: Conversion, pixels: PixelPlan) -> bool:
     file = conversion.file
     if file.oddities or pixels.stated != pixels.coded or file.syntax.loss is not Loss.NEVER:
         return False
-    if reason_against(file.syntax, EXPLICIT_LE, pixels.stated, lossless=True):
+    if find_reason_against(file.syntax, EXPLICIT_LE, pixels.stated, lossless=True):
         return False
     try:
         with _decode(file, conversion.path, conversion.options) as witness:

@@ -36,7 +36,7 @@ _OTHER_NAMES = "the file has {} other name(s) (hard links), which keep the origi
 
 
 @contextmanager
-def atomic_output(
+def create_output(
     target: Path,
     *,
     overwrite: bool,
@@ -102,7 +102,7 @@ def atomic_output(
 
 
 def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
-    """Report now, before any work, failures that would come at the end; see `atomic_output`.
+    """Report now, before any work, failures that would come at the end; see `create_output`.
 
     Returns:
         The state of the file that will be replaced; None if there is none.
@@ -222,15 +222,15 @@ def result_file(
 ) -> Iterator[BinaryIO]:
     """Yield a seekable file whose content becomes the target when the block succeeds.
 
-    A path is written by `atomic_output`, which takes the other arguments; a stream gets the
+    A path is written by `create_output`, which takes the other arguments; a stream gets the
     result once it is whole, see `copy_to_stream`.
 
     Raises:
-        WriteError: see `atomic_output`; or the stream does not take the result.
+        WriteError: see `create_output`; or the stream does not take the result.
     """
     if isinstance(target, str | os.PathLike):
         with (
-            atomic_output(
+            create_output(
                 as_path(target),
                 overwrite=overwrite,
                 backup=backup,
