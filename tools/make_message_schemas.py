@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dicodec.service.jobs.schema import asyncapi, event_schema, request_schema
+from dicodec.service.jobs.schema import make_asyncapi, make_event_schema, make_request_schema
 
 FOLDER = Path(__file__).parents[1] / "docs" / "messages"
 
@@ -16,9 +16,9 @@ FOLDER = Path(__file__).parents[1] / "docs" / "messages"
 def contents() -> dict[str, str]:
     """Return the files' texts by their names."""
     made = {
-        "request.schema.json": request_schema(),
-        "event.schema.json": event_schema(),
-        "asyncapi.json": asyncapi(),
+        "request.schema.json": make_request_schema(),
+        "event.schema.json": make_event_schema(),
+        "asyncapi.json": make_asyncapi(),
     }
     return {name: json.dumps(value, indent=2) + "\n" for name, value in made.items()}
 

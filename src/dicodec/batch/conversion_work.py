@@ -255,11 +255,11 @@ def _skip(reference: SourceReference) -> FileOutcome | None:
     if reference.named:
         return None
     with open_source(reference) as source:
-        reason = find_skip_reason(_first_bytes(source))
+        reason = find_skip_reason(_read_first_bytes(source))
     return FileOutcome.of_skipped(reference.name, reason) if reason else None
 
 
-def _first_bytes(source: Source) -> bytes:
+def _read_first_bytes(source: Source) -> bytes:
     if isinstance(source, str | os.PathLike):
         try:
             with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - it is hot
@@ -308,13 +308,13 @@ def _report_progress(context: WorkContext) -> Progress:
     """Return a callback that reports written frames to the pool, twice a second."""
     reported = time.monotonic()
 
-    def progress(done: int, frames: int) -> None:
+    def report(done: int, frames: int) -> None:
         nonlocal reported
         if time.monotonic() - reported > _PROGRESS_SECONDS:
             reported = time.monotonic()
             context.report((done, frames))
 
-    return progress
+    return report
 
 
 def _digest_source(reference: SourceReference) -> str:

@@ -171,8 +171,10 @@ class Batch:
             show_progress(self.summary)
 
     def _submit(self) -> None:
-        while not self._scheduler.over and self._pool.room >= 0:  # one group waits; see `files_for`
-            sources = self._scheduler.next_group(self._grouping.size, _GROUP_BYTES)
+        while (
+            not self._scheduler.over and self._pool.room >= 0
+        ):  # one group waits; see `count_files_for`
+            sources = self._scheduler.take_group(self._grouping.size, _GROUP_BYTES)
             if not sources:
                 break
             self._start(sources)

@@ -105,7 +105,7 @@ class Scheduler:
             release(self._held.reference)
         self._held = None
 
-    def next_group(self, items: int, size: int) -> list[BatchSource]:
+    def take_group(self, items: int, size: int) -> list[BatchSource]:
         """Return the next sources, in order: a small group, or one large source alone.
 
         Args:
@@ -120,7 +120,7 @@ class Scheduler:
         total = 0
         self._not_started.clear()
         while len(group) < items and time.monotonic() < until:
-            source = self._held or self._next()
+            source = self._held or self._take_next()
             self._held = None
             if source is None:
                 if self.over:
@@ -160,7 +160,7 @@ class Scheduler:
             return waiting.key
         return self._ledger.find_source(target, source.key)
 
-    def _next(self) -> BatchSource | None:
+    def _take_next(self) -> BatchSource | None:
         """Return the next source that has to be converted; None if it is skipped or done."""
         listed = next(self._listing, None)
         if listed is None:

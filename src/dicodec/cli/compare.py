@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.a == arguments.b == "-":
             raise InvalidOptionError("standard input can be read once only")
         found = compare(
-            _source(arguments.a),
-            _source(arguments.b),
+            _open_source(arguments.a),
+            _open_source(arguments.b),
             tolerance=arguments.tolerance,
             allow=arguments.allow,
             ignore_attributes=arguments.ignore_attributes,
@@ -68,20 +68,20 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(dump_json_line(found.as_dict()))
     elif not arguments.quiet:
-        for line in _lines(found, verbose=arguments.verbose):
+        for line in _format_lines(found, verbose=arguments.verbose):
             print_line(line, sys.stdout)
     return 0 if found.equal else SOME_FAILED
 
 
-def _source(name: str) -> Source:
+def _open_source(name: str) -> Source:
     return sys.stdin.buffer if name == "-" else name
 
 
-def _lines(found: Comparison, *, verbose: bool) -> list[str]:
+def _format_lines(found: Comparison, *, verbose: bool) -> list[str]:
     lines = [
         f"A  {found.a or 'standard input'} ({found.transfer_syntaxes[0]})",
         f"B  {found.b or 'standard input'} ({found.transfer_syntaxes[1]})",
-        *_pixel_lines(found.pixels, found.tolerance, verbose=verbose),
+        *_format_pixel_lines(found.pixels, found.tolerance, verbose=verbose),
     ]
     for allowed, title in ((False, "changed"), (True, "changed, as a conversion may")):
         changes = [change for change in found.attributes if change.allowed is allowed]
@@ -94,7 +94,9 @@ def _lines(found: Comparison, *, verbose: bool) -> list[str]:
     return lines
 
 
-def _pixel_lines(pixels: PixelComparison | None, tolerance: float, *, verbose: bool) -> list[str]:
+def _format_pixel_lines(
+    pixels: PixelComparison | None, tolerance: float, *, verbose: bool
+) -> list[str]:
     if pixels is None:
         return ["pixels: neither file has any"]
     differing = [frame for frame in pixels.frames if frame.differing_samples]
@@ -108,21 +110,21 @@ def _pixel_lines(pixels: PixelComparison | None, tolerance: float, *, verbose: b
         verdict = f"equal within {tolerance:g}" if pixels.equal else "different"
         lines = [f"pixels: {verdict}, {len(differing)} of {frames}"]
     if differing:
-        lines.append(f"  {_numbers(pixels)}")
+        lines.append(f"  {_format_numbers(pixels)}")
     if count > 1:
-        shown = differing if verbose else _worst(differing)
-        lines += [f"  frame {frame.frame}: {_numbers(frame)}" for frame in shown]
+        shown = differing if verbose else _select_worst(differing)
+        lines += [f"  frame {frame.frame}: {_format_numbers(frame)}" for frame in shown]
         if len(shown) < len(differing):
             lines.append(f"  and {len(differing) - len(shown)} frames more, none further off")
     return [*lines, *(f"  note: {note}" for note in pixels.notes)]
 
 
-def _worst(frames: list[FrameComparison]) -> list[FrameComparison]:
+def _select_worst(frames: list[FrameComparison]) -> list[FrameComparison]:
     ranked = sorted(frames, key=lambda one: (-one.largest_error, -one.mean_absolute_error))
     return sorted(ranked[:_FRAMES_SHOWN], key=lambda one: one.frame)
 
 
-def _numbers(measured: PixelComparison | FrameComparison) -> str:
+def _format_numbers(measured: PixelComparison | FrameComparison) -> str:
     parts = [
         f"largest error {measured.largest_error:g}",
         f"mean absolute error {measured.mean_absolute_error:.4g}",

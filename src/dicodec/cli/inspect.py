@@ -60,7 +60,7 @@ def _print(found: Inspection) -> None:
         console.print(write_on_one_line(line), style=style)
 
     show(found.source or "standard input", "bold")
-    for name, value in _fact_rows(found):
+    for name, value in _list_facts(found):
         if value:
             show(f"  {name:<16} {value}")
     for oddity in found.oddities:
@@ -73,11 +73,11 @@ def _print(found: Inspection) -> None:
         )
     for problem in found.problems:
         show(f"  note: {problem}", "yellow")
-    for line, style in _target_lines(found):
+    for line, style in _list_targets(found):
         show(line, style)
 
 
-def _fact_rows(found: Inspection) -> list[tuple[str, str]]:
+def _list_facts(found: Inspection) -> list[tuple[str, str]]:
     image, stream = found.image, found.stream
     rows = [
         ("transfer syntax", f"{found.transfer_syntax} ({found.transfer_syntax_title})"),
@@ -107,7 +107,7 @@ def _fact_rows(found: Inspection) -> list[tuple[str, str]]:
     return rows
 
 
-def _target_lines(found: Inspection) -> Iterator[tuple[str, str | None]]:
+def _list_targets(found: Inspection) -> Iterator[tuple[str, str | None]]:
     possible = [
         target.name + (" (lossy)" if target.lossy else "")
         for target in found.targets

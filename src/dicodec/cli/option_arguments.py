@@ -31,7 +31,7 @@ def add_option(command: argparse.ArgumentParser, option: Option) -> None:
         case Flag(words):
             # A flag that takes words can be turned off, too: --no-verify.
             action = argparse.BooleanOptionalAction if words else "store_true"
-            command.add_argument(option.switch, action=action, help=_help(option), **given)
+            command.add_argument(option.switch, action=action, help=_make_help(option), **given)
             for word in words:
                 command.add_argument(
                     f"{option.switch}={word}",
@@ -48,10 +48,10 @@ def add_option(command: argparse.ArgumentParser, option: Option) -> None:
             given |= {"choices": words}
         case Texts() | TextsByName() | Bounds():
             given |= {"action": "append", "default": []}
-    command.add_argument(option.switch, metavar=metavar, help=_help(option), **given)
+    command.add_argument(option.switch, metavar=metavar, help=_make_help(option), **given)
 
 
-def _help(option: Option) -> str:
+def _make_help(option: Option) -> str:
     match option.kind:
         case Choice(words):
             shown = (f"{word} (default)" if word == option.default else word for word in words)

@@ -10,7 +10,7 @@ from typing import Any
 from dicodec.batch.policy.convert import convert_by_choice
 from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles, load_policy
 from dicodec.cli.convert.output import format_report
-from dicodec.cli.printing import SOME_FAILED, in_switches, print_failure, print_line
+from dicodec.cli.printing import SOME_FAILED, name_switches, print_failure, print_line
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
@@ -82,7 +82,7 @@ def _explain(path: str, policy: Policy) -> dict[str, Any]:
         try:
             report = convert_by_choice(path, None, choice, choice.options, in_place=False)
         except DicodecError as error:
-            found["error"] = in_switches(error).as_dict()
+            found["error"] = name_switches(error).as_dict()
             found["lines"] = [str(error)]
         else:
             found["plan"] = report.as_dict()

@@ -27,7 +27,7 @@ def find_status(error: DicodecError) -> int:
 
 def print_error(error: DicodecError) -> None:
     """Print an error as one line on standard error."""
-    print_line(f"dicodec: {in_switches(error)} [{error.code}]", sys.stderr)
+    print_line(f"dicodec: {name_switches(error)} [{error.code}]", sys.stderr)
 
 
 def print_failure(error: DicodecError, *, as_json: bool, data_on_stdout: bool = False) -> None:
@@ -44,10 +44,10 @@ def print_failure(error: DicodecError, *, as_json: bool, data_on_stdout: bool = 
     from dicodec.model.wording import dump_json_line
 
     stream = sys.stderr if data_on_stdout else sys.stdout
-    print(dump_json_line({"error": in_switches(error).as_dict()}), file=stream)
+    print(dump_json_line({"error": name_switches(error).as_dict()}), file=stream)
 
 
-def in_switches[Error: DicodecError](error: Error) -> Error:
+def name_switches[Error: DicodecError](error: Error) -> Error:
     """Name options as switches in an error's message and hint, and return the error."""
     from dicodec.model.wording import as_switch, reword_error
 

@@ -70,7 +70,7 @@ def _submit(found: Iterator[object], arguments: argparse.Namespace) -> int:
     skipped: Counter[str] = Counter()
     failed = 0
 
-    def requests() -> Iterator[Request]:
+    def make_requests() -> Iterator[Request]:
         nonlocal failed
         for one in found:
             if isinstance(one, Request):
@@ -83,7 +83,7 @@ def _submit(found: Iterator[object], arguments: argparse.Namespace) -> int:
                 print_error(one)
 
     try:
-        added, known = _send(requests(), arguments, progress.show)
+        added, known = _send(make_requests(), arguments, progress.show)
     finally:
         progress.clear()
     if arguments.json:

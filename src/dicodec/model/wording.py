@@ -32,11 +32,11 @@ def reword_error[Error: DicodecError](error: Error, wording: Wording) -> Error:
 def reword_text(text: str, wording: Wording) -> str:
     """Return a text with its options in other words; names of other things stay as they are."""
 
-    def replaced(match: re.Match[str]) -> str:
+    def replace_name(match: re.Match[str]) -> str:
         option = TO if match[1] == TO.name else OPTIONS.get(match[1])
         return match[0] if option is None else wording(option, match[2] or "")
 
-    return _NAMED.sub(replaced, text)
+    return _NAMED.sub(replace_name, text)
 
 
 def as_switch(option: Option, value: str) -> str:

@@ -335,7 +335,9 @@ def test_errors_of_the_store_are_ours_and_tell_no_secrets(
     for error in errors:
         assert "do-not-tell" not in str(error)
         assert "\n" not in str(error)
-    signed = cloud._first_line(ValueError("GET https://x/y?sig=secret&se=1 failed\nDebug: secret"))
+    signed = cloud._cut_first_line(
+        ValueError("GET https://x/y?sig=secret&se=1 failed\nDebug: secret")
+    )
     assert signed == "GET https://x/y?... failed"
 
 

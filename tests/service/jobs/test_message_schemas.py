@@ -15,7 +15,7 @@ from dicodec.errors import RequestError
 from dicodec.options import ConversionOptions
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.request_fields import OPTION_FIELDS, REQUEST_FIELDS
-from dicodec.service.jobs.schema import event_schema, request_schema
+from dicodec.service.jobs.schema import make_event_schema, make_request_schema
 
 ROOT = Path(__file__).parents[3]
 LEAST = {"id": "1", "source": "/a.dcm", "target": "/b.dcm", "to": "rle"}
@@ -52,7 +52,7 @@ def test_tables_have_the_fields_of_the_values() -> None:
     assert set(REQUEST_FIELDS) == {one.name for one in fields(Request)}
     options = {one.name for one in fields(ConversionOptions)}
     assert set(OPTION_FIELDS) <= options - OPERATORS
-    assert set(event_schema()["properties"]) == {one.name for one in fields(Event)}
+    assert set(make_event_schema()["properties"]) == {one.name for one in fields(Event)}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_requests_that_are_right_are_so_by_the_schema(change: dict[str, Any]) ->
     given = {**LEAST, **change}
     if change.get("target", "") is None:
         del given["target"]
-    assert [*Draft202012Validator(request_schema()).iter_errors(given)] == []
+    assert [*Draft202012Validator(make_request_schema()).iter_errors(given)] == []
     assert Request.from_json(json.dumps(given)).id == "1"
 
 
@@ -99,7 +99,7 @@ def test_requests_that_are_wrong_name_the_field(change: dict[str, Any], field: s
 
 def test_events_are_right_by_the_schema() -> None:
     request = Request.from_json(json.dumps({**LEAST, "trace_id": "t"}))
-    validator = Draft202012Validator(event_schema())
+    validator = Draft202012Validator(make_event_schema())
     for event in (
         Event.of(request, EventKind.ACCEPTED),
         Event.of(request, EventKind.PROGRESS, attempt=2, frames_done=3, frames=9),

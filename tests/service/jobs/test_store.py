@@ -103,7 +103,7 @@ def test_a_lease_that_runs_out_gives_the_job_to_another(tmp_path: Path, clock: C
         one.put([new("a")])
         assert one.claim()[0].began is None
         clock.now = 1009
-        assert one.heartbeat() == []
+        assert one.renew_leases() == []
         clock.now = 1018
         assert two.claim() == []
         clock.now = 1020
@@ -121,7 +121,7 @@ def test_cancelling(store: JobStore) -> None:
     assert waits is not None
     assert runs is not None
     assert (waits.state, runs.state) == (JobState.CANCELLED, JobState.RUNNING)
-    assert store.heartbeat() == ["runs"]
+    assert store.renew_leases() == ["runs"]
     store.give_back(["runs"])
     assert tallied(store) == {("cancelled", ""): 2}
     assert store.cancel("nothing", "{}") is None

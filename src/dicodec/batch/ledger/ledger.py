@@ -284,7 +284,7 @@ class Ledger:
         row = self._connection.execute(
             f"SELECT {COLUMNS} FROM file WHERE source = ?", (encode_text(source),)
         ).fetchone()
-        return None if row is None else _entry(row)
+        return None if row is None else _make_entry(row)
 
     def find_source(self, target: str, besides: str) -> str | None:
         """Return another source with this target, of this run or converted by an earlier one."""
@@ -324,7 +324,7 @@ class Ledger:
             (self.run, position),
         )
         for number, json, *row in rows:
-            entry = _entry(tuple(row))
+            entry = _make_entry(tuple(row))
             if entry.state not in {State.RUNNING, State.PENDING}:
                 yield number, entry, json
             elif not past_pending:
@@ -346,7 +346,7 @@ class Ledger:
             f"SELECT {json}, {COLUMNS} FROM file {where} ORDER BY id", tuple(states)
         )
         for text, *row in rows:
-            yield _entry(tuple(row)), text
+            yield _make_entry(tuple(row)), text
 
     def read_totals(self) -> list[tuple[str, str | None, str | None, int, int, int]]:
         """Return rows (state, action, error code, sources, bytes before, bytes after)."""
@@ -356,7 +356,7 @@ class Ledger:
         ).fetchall()
 
 
-def _entry(row: tuple[Any, ...]) -> LedgerEntry:
+def _make_entry(row: tuple[Any, ...]) -> LedgerEntry:
     values = [decode_value(value) for value in row]
     values[2] = State(values[2])
     return LedgerEntry(*values)

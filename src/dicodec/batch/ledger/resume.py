@@ -47,12 +47,12 @@ def digest_options(settings: WorkOptions) -> str:
         for option in fields(settings.options)
         if option.name not in _NOT_THE_RESULT
     ]
-    rules = _rules(settings.policy) if settings.policy is not None else None
+    rules = _describe_rules(settings.policy) if settings.policy is not None else None
     parts = (deciding, rules, settings.layout, settings.in_place)
     return sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _rules(policy: str) -> str:
+def _describe_rules(policy: str) -> str:
     """Return the text of a policy's file; or a profile's name with the version that has it."""
     path = Path(policy)
     return path.read_text(encoding="utf-8") if path.is_file() else f"{policy} of {VERSION}"
@@ -77,9 +77,9 @@ def find_earlier_state(
         return EarlierState.NEW
     if entry.state is State.SKIPPED:
         again = entry.error_code == "target-exists"
-        unchanged = not again and _unchanged(entry, reference)
+        unchanged = not again and _is_unchanged(entry, reference)
         return EarlierState.ENDED if unchanged else EarlierState.NEW
-    if not same_options or not _unchanged(entry, reference):
+    if not same_options or not _is_unchanged(entry, reference):
         return EarlierState.NEW
     if entry.state is State.FAILED:
         again = entry.error_code in PASSING_CAUSES | _OTHER_SETTINGS
@@ -87,15 +87,15 @@ def find_earlier_state(
     return EarlierState.ENDED if _result_is_there(entry, reference) else EarlierState.NEW
 
 
-def _unchanged(entry: LedgerEntry, reference: SourceReference) -> bool:
+def _is_unchanged(entry: LedgerEntry, reference: SourceReference) -> bool:
     """Whether the source has not changed; after a conversion in place it is the result."""
     now = (reference.size, reference.modified)
     before = (entry.source_size, entry.source_modified)
     after = (entry.target_size, entry.target_modified)
-    return now == (after if _in_place(entry, reference) else before)
+    return now == (after if _is_in_place(entry, reference) else before)
 
 
-def _in_place(entry: LedgerEntry, reference: SourceReference) -> bool:
+def _is_in_place(entry: LedgerEntry, reference: SourceReference) -> bool:
     return (
         entry.state in {State.DONE, State.LEFT_ALONE}
         and reference.member is None
@@ -106,7 +106,7 @@ def _in_place(entry: LedgerEntry, reference: SourceReference) -> bool:
 
 
 def _result_is_there(entry: LedgerEntry, reference: SourceReference) -> bool:
-    if _in_place(entry, reference):
+    if _is_in_place(entry, reference):
         return True
     found = read_version(entry.target or "")
     return found is not None and found.size == entry.target_size

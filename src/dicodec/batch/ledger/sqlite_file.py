@@ -103,7 +103,7 @@ def _prepare(
         execute("PRAGMA journal_mode = WAL")
         execute("BEGIN IMMEDIATE")  # all or nothing: a process may be killed here as anywhere
         if not _has_tables(connection):  # another process may have made them meanwhile
-            for statement in _statements(form.schema):
+            for statement in _split_statements(form.schema):
                 execute(statement)
         execute("COMMIT")
     (application,) = execute("PRAGMA application_id").fetchone()
@@ -119,7 +119,7 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
     return bool(tables)
 
 
-def _statements(script: str) -> Iterator[str]:
+def _split_statements(script: str) -> Iterator[str]:
     """Yield the statements of a script; `executescript` would end the transaction."""
     held = ""
     for line in script.splitlines(keepends=True):

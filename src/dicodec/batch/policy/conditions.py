@@ -98,7 +98,7 @@ def parse_test(
         InvalidOptionError: the value is not a test of such a fact.
     """
 
-    def one(value: Any) -> FactValue:
+    def parse_one(value: Any) -> FactValue:
         if size and isinstance(value, str):
             return _parse_size(value, where)
         if kind is not None and not isinstance(value, _TYPES[kind]):
@@ -112,13 +112,13 @@ def parse_test(
 
     def test(value: Any) -> ValueTest:
         if isinstance(value, dict):
-            return table(value)
+            return parse_table(value)
         values = value if isinstance(value, list) else [value]
         if not values:
             raise InvalidOptionError(f"{where} is an empty list, which nothing can match")
-        return ValueTest(any_of=tuple(one(each) for each in values))
+        return ValueTest(any_of=tuple(parse_one(each) for each in values))
 
-    def table(parts: dict[str, Any]) -> ValueTest:
+    def parse_table(parts: dict[str, Any]) -> ValueTest:
         if not parts:
             raise InvalidOptionError(f"{where} is empty")
         check_keys(parts, _PARTS, f"{where} has no")
@@ -135,7 +135,7 @@ def parse_test(
             elif kind is FactKind.FLAG:
                 raise InvalidOptionError(f"{where} is true or false and has no {part}")
             else:
-                made[part] = one(value)
+                made[part] = parse_one(value)
         return ValueTest(**made)
 
     return test(given)

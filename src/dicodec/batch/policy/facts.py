@@ -57,19 +57,19 @@ def _find_image(file: DicomFile) -> ImagePixelDescription | None:
 def _from_image(
     read: Callable[[ImagePixelDescription], FactValue],
 ) -> Callable[[DicomFile], tuple[FactValue, ...]]:
-    def values(file: DicomFile) -> tuple[FactValue, ...]:
+    def read_values(file: DicomFile) -> tuple[FactValue, ...]:
         image = _find_image(file)
         return () if image is None else (read(image),)
 
-    return values
+    return read_values
 
 
 def _read_text(tag: int) -> Callable[[DicomFile], tuple[FactValue, ...]]:
-    def values(file: DicomFile) -> tuple[FactValue, ...]:
+    def read_values(file: DicomFile) -> tuple[FactValue, ...]:
         text = file.data_set.read_text(tag)
         return (text,) if text else ()
 
-    return values
+    return read_values
 
 
 def _read_lossy(file: DicomFile) -> tuple[FactValue, ...]:

@@ -33,7 +33,7 @@ class OptionChanges:
     values: tuple[tuple[str, Any], ...]
     keeps_rest: bool = False
 
-    def applied(self, base: ConversionOptions) -> ConversionOptions:
+    def apply(self, base: ConversionOptions) -> ConversionOptions:
         """Return the options of a conversion by this rule."""
         changed = dict(self.values)
         for name, value in self.values:
@@ -64,14 +64,14 @@ def parse_options(given: dict[str, Any]) -> OptionChanges | None:
     check_user_edits(options)
     return OptionChanges(
         (
-            ("to", _targets(options.to)),
+            ("to", _name_targets(options.to)),
             *((name, getattr(options, name)) for name in names if name != "to"),
         ),
         keeps_rest=keep == OTHERWISE,
     )
 
 
-def _targets(names: tuple[str, ...]) -> tuple[str, ...]:
+def _name_targets(names: tuple[str, ...]) -> tuple[str, ...]:
     try:
         return tuple(find_target_syntax(name).name for name in names)
     except UnsupportedTargetError as error:

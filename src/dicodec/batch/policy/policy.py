@@ -51,7 +51,7 @@ class Condition:
     tag: int | None
     test: ValueTest
 
-    def values(self, file: DicomFile) -> tuple[FoundValue, ...]:
+    def read_values(self, file: DicomFile) -> tuple[FoundValue, ...]:
         """Return the values of the fact or attribute in a file."""
         if self.tag is not None:
             return read_attribute(file, self.tag)
@@ -135,10 +135,12 @@ class Policy:
     def choose_for(self, file: DicomFile, base: ConversionOptions) -> Choice:
         """Choose the conversion of an open file."""
         for rule in self.rules:
-            if all(condition.test.holds(condition.values(file)) for condition in rule.conditions):
+            if all(
+                condition.test.holds(condition.read_values(file)) for condition in rule.conditions
+            ):
                 if rule.changes is None:
                     return Choice(None, rule.name)
-                return Choice(rule.changes.applied(base), rule.name, rule.changes.keeps_rest)
+                return Choice(rule.changes.apply(base), rule.name, rule.changes.keeps_rest)
         return Choice(None, NO_RULE)
 
     def explain(self, file: DicomFile) -> tuple[Reason, ...]:
@@ -147,7 +149,7 @@ class Policy:
         for rule in self.rules:
             held = []
             for condition in rule.conditions:
-                values = condition.values(file)
+                values = condition.read_values(file)
                 words = f"{condition.name} is {_format_values(values)}"
                 if not condition.test.holds(values):
                     failed = (f"{words}, not {condition.test.text}",)

@@ -28,17 +28,17 @@ class Grouping:
         if seconds is not None:
             self._seconds_each += self._weight * (seconds - self._seconds_each)
 
-    def files_in(self, seconds: float) -> int:
+    def count_files_in(self, seconds: float) -> int:
         """Return how many files one worker converts in some seconds."""
         return int(seconds / max(self._seconds_each, _LEAST_SECONDS))
 
     @property
     def size(self) -> int:
         """Number of files of the next group."""
-        return max(1, min(self.files_in(self._seconds), self._largest))
+        return max(1, min(self.count_files_in(self._seconds), self._largest))
 
 
-def files_for(workers: int, size: int) -> int:
+def count_files_for(workers: int, size: int) -> int:
     """Return how many files should be with the pool, waiting or in work.
 
     It is a group for each worker and one group that waits, so that no worker is ever idle.

@@ -55,7 +55,7 @@ class ItemGroup:
     whole_machine: bool = False
     attempt: int = 1
 
-    def rest(self, start: int, end: int | None = None, *, attempt: int = 1) -> ItemGroup:
+    def select(self, start: int, end: int | None = None, *, attempt: int = 1) -> ItemGroup:
         """Return a group of some of the items."""
         part = slice(start, end)
         return replace(self, items=self.items[part], keys=self.keys[part], attempt=attempt)
@@ -114,7 +114,7 @@ class _Task:
 
     def retry_written(self) -> list[ItemGroup]:
         """Return groups that try the written items again: their results may be in place or not."""
-        return [self.group.rest(index, index + 1, attempt=2) for index in self.written]
+        return [self.group.select(index, index + 1, attempt=2) for index in self.written]
 
     def open_keys(self) -> list[Any]:
         """Return the keys of the items without an outcome."""
@@ -217,7 +217,7 @@ class Pool:
             if key in group.keys:
                 at = group.keys.index(key)
                 self._waiting.remove(group)
-                for rest in (group.rest(at + 1), group.rest(0, at)):
+                for rest in (group.select(at + 1), group.select(0, at)):
                     if rest.items:
                         self._waiting.appendleft(rest)
                 return [ItemReturned(key)]
@@ -227,7 +227,7 @@ class Pool:
                 task.worker.ask_to_leave()
                 task.worker.end(_PATIENCE)
                 if task.at + 1 < len(task.group.items):
-                    self._waiting.appendleft(task.group.rest(task.at + 1))
+                    self._waiting.appendleft(task.group.select(task.at + 1))
                 self._waiting.extendleft(reversed(task.retry_written()))
                 return [ItemReturned(key)]
         return []
@@ -273,7 +273,7 @@ class Pool:
     def _hear(self, task: _Task, events: list[PoolEvent]) -> None:
         message = task.worker.receive()
         if message is None:
-            self._lost(task, WorkerCrashedError, "", events)
+            self._go_on_without(task, WorkerCrashedError, "", events)
             return
         word, index, value = message
         match word:
@@ -315,12 +315,12 @@ class Pool:
             worker = task.worker
             if self._timeout is not None and worker.ready and now - task.since > self._timeout:
                 text = f"it took more than {self._timeout:g} s and was given up"
-                self._lost(task, TimeoutExceededError, text, events)
-            elif self._memory is not None and worker.memory() > self._memory:
+                self._go_on_without(task, TimeoutExceededError, text, events)
+            elif self._memory is not None and worker.measure_memory() > self._memory:
                 text = f"it took more than {self._memory} bytes of memory and was given up"
-                self._lost(task, MemoryExceededError, text, events)
+                self._go_on_without(task, MemoryExceededError, text, events)
 
-    def _lost(
+    def _go_on_without(
         self, task: _Task, kind: type[DicodecError], text: str, events: list[PoolEvent]
     ) -> None:
         """Go on without a worker: try its item again or fail it; the other items wait again."""
@@ -332,9 +332,9 @@ class Pool:
             events += [ItemReturned(key) for key in task.open_keys()]
             return
         if at + 1 < len(group.items):
-            self._waiting.appendleft(group.rest(at + 1))
+            self._waiting.appendleft(group.select(at + 1))
         self._waiting.extendleft(reversed(task.retry_written()))
         if group.attempt == 1 and kind is not TimeoutExceededError:
-            self._waiting.appendleft(group.rest(at, at + 1, attempt=2))
+            self._waiting.appendleft(group.select(at, at + 1, attempt=2))
             return
         events.append(ItemOutcome(group.keys[at], None, kind(text or end), group.attempt))

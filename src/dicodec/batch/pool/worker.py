@@ -83,7 +83,7 @@ class Worker:
         self.ready = True
         return message
 
-    def memory(self) -> int:
+    def measure_memory(self) -> int:
         """Return its resident memory in bytes; 0 if the system does not tell."""
         try:
             fields = Path(f"/proc/{self.number}/statm").read_bytes().split()
@@ -106,22 +106,22 @@ class Worker:
         """
         self.connection.close()
         until = time.monotonic() + patience
-        while not self._over() and time.monotonic() < until:
+        while not self._is_over() and time.monotonic() < until:
             time.sleep(0.005)
         # Its status is not read yet, so its number still is that of its own process group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.number, signal.SIGKILL)
         status = self._process.wait()
-        words = self._words()
+        words = self._read_words()
         self._printed.close()
         if status > 0 and not self.ready:
             raise InternalError(f"no worker can be started: {words}")
         return _describe_end(status) + (f": {words}" if words else "")
 
-    def _over(self) -> bool:
+    def _is_over(self) -> bool:
         return os.waitid(os.P_PID, self.number, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
-    def _words(self) -> str:
+    def _read_words(self) -> str:
         size = self._printed.seek(0, os.SEEK_END)
         self._printed.seek(max(0, size - _WORDS_KEPT))
         return " ".join(self._printed.read().decode(errors="replace").split())

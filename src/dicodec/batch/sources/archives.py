@@ -56,7 +56,9 @@ def list_members(
     archive = refer_to_file(path)
     total = 0
     with _translate_errors(path):
-        listed = _zip_members(archive) if zipfile.is_zipfile(path) else _tar_members(archive)
+        listed = (
+            _list_zip_members(archive) if zipfile.is_zipfile(path) else _list_tar_members(archive)
+        )
         for member in listed:
             if isinstance(member, ReadError):
                 yield member
@@ -70,7 +72,7 @@ def list_members(
             yield member
 
 
-def _zip_members(archive: SourceReference) -> Iterator[SourceReference]:
+def _list_zip_members(archive: SourceReference) -> Iterator[SourceReference]:
     with zipfile.ZipFile(archive.path) as file:
         for member in file.infolist():
             if not member.is_dir():
@@ -83,7 +85,7 @@ def _zip_members(archive: SourceReference) -> Iterator[SourceReference]:
                 )
 
 
-def _tar_members(archive: SourceReference) -> Iterator[SourceReference | ReadError]:
+def _list_tar_members(archive: SourceReference) -> Iterator[SourceReference | ReadError]:
     with Path(archive.path).open("rb") as file:
         first = file.read(6)
     packed = first.startswith(_COMPRESSED)

@@ -262,19 +262,21 @@ def _translate_errors(
     except FileNotFoundError as error:
         raise unavailable("the object or its bucket does not exist", path=where) from error
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise unavailable(f"no permission: {_first_line(error)}", path=where, hint=_HINT) from error
+        raise unavailable(
+            f"no permission: {_cut_first_line(error)}", path=where, hint=_HINT
+        ) from error
     except exceptions.AlreadyExistsError as error:
         raise TargetExistsError.at(where) from error
     except exceptions.PreconditionError as error:
         raise SourceChangedError("the object changed while it was read", path=where) from error
     except exceptions.BaseError as error:
-        raise other(f"the store says: {_first_line(error)}", path=where) from error
+        raise other(f"the store says: {_cut_first_line(error)}", path=where) from error
 
 
 _HINT = "credentials come from the environment; see docs/storage.md"
 
 
-def _first_line(error: Exception) -> str:
+def _cut_first_line(error: Exception) -> str:
     """Return the first line of an error, without queries of URLs, which may hold signatures."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return re.sub(r"\?\S+", "?...", lines[0])[:300]
@@ -304,7 +306,7 @@ def _make_store(scheme: str, bucket: str) -> ObjectStore:
         found: ObjectStore = kinds[scheme](bucket, retry_config=dict(_RETRIES))
     except exceptions.BaseError as error:
         raise InvalidOptionError(
-            f"{scheme}://{bucket} cannot be used: {_first_line(error)}", hint=_HINT
+            f"{scheme}://{bucket} cannot be used: {_cut_first_line(error)}", hint=_HINT
         ) from error
     return found
 

@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand, and return the exit status."""
     # Each way imports its own modules: the workers of a batch start before the other modules load.
     if _is_batch(arguments):
-        return _batch(arguments)
+        return _run_batch(arguments)
     from dicodec.cli.convert.files import convert_files
 
     return convert_files(arguments)
@@ -36,7 +36,7 @@ def _is_batch(arguments: argparse.Namespace) -> bool:
     )
 
 
-def _batch(arguments: argparse.Namespace) -> int:
+def _run_batch(arguments: argparse.Namespace) -> int:
     from dicodec.cli.convert.batch.pool import start_pool
 
     try:

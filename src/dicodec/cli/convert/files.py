@@ -18,7 +18,7 @@ from dicodec.cli.convert.output import (
     report_failure,
 )
 from dicodec.cli.convert.targets import is_folder, make_folder
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, in_switches
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, name_switches
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.errors import (
@@ -70,7 +70,7 @@ def convert_files(arguments: argparse.Namespace) -> int:
                     )
                 except DicodecError as error:
                     failed = True
-                    reports.write({"error": in_switches(error).as_dict()})
+                    reports.write({"error": name_switches(error).as_dict()})
                     report_failure(error, arguments)
                 else:
                     print_report(report, arguments, reports)

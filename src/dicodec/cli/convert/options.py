@@ -25,7 +25,7 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
     if arguments.salvage is not None and arguments.in_place:
         raise InvalidOptionError("--salvage makes another image, which replaces none in place")
     given = {name: getattr(arguments, name) for name in OPTIONS}
-    given["set_attributes"] = [_pair(text) for text in arguments.set_attributes]
+    given["set_attributes"] = [_parse_pair(text) for text in arguments.set_attributes]
     given["limits"] = parse_limits(arguments.limits)
     if arguments.in_place:  # an original is replaced only by a verified result
         given |= {"overwrite": True, "verify": arguments.verify or True}
@@ -48,7 +48,7 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
     return options
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_pair(text: str) -> tuple[str, str]:
     keyword, equals, value = text.partition("=")
     if not equals or not keyword:
         raise InvalidOptionError(f"--set takes KEYWORD=VALUE, not {text!r}")

@@ -97,15 +97,15 @@ def _read_size(bits: BitReader) -> tuple[int, int]:
     """Read SizeHeader (D.2): rows and columns."""
     small = bits.read_flag()
 
-    def length() -> int:
+    def read_length() -> int:
         if small:
             return 8 * (bits.read_bits(5) + 1)
         return 1 + bits.read_u32((0, 9), (0, 13), (0, 18), (0, 30))
 
-    rows = length()
+    rows = read_length()
     ratio = bits.read_bits(3)
     if not ratio:
-        return rows, length()
+        return rows, read_length()
     numerator, denominator = ASPECT_RATIOS[ratio]
     return rows, rows * numerator // denominator
 
@@ -145,12 +145,12 @@ def _skip_preview(bits: BitReader) -> None:
     """Read PreviewHeader (D.3.3)."""
     eighths = bits.read_flag()
 
-    def length() -> None:
+    def skip_length() -> None:
         bits.read_u32(*(_EIGHTHS if eighths else _LENGTHS))
 
-    length()
+    skip_length()
     if not bits.read_bits(3):  # ratio
-        length()
+        skip_length()
 
 
 def _skip_animation(bits: BitReader) -> None:

@@ -99,13 +99,13 @@ def _with_window(file: DicomFile, pixels: PixelPlan, workers: int) -> PixelPlan:
     assert isinstance(first.apply, Rescaling), "gray levels are rescaled before all else"
     rescaling = first.apply
 
-    def extent(frame: int) -> StoredRange | None:
+    def find_extent(frame: int) -> StoredRange | None:
         return (
             None if frame in filled else rescaling.find_extent(decoder.decode(frame, pixels.coded))
         )
 
     size = size_in_flight(pixels.decoded)
-    with closing(map_frames(extent, pixels.frames, workers, size)) as found:
+    with closing(map_frames(find_extent, pixels.frames, workers, size)) as found:
         extents = [one for one in found if one is not None]
     whole = StoredRange(
         min((one.low for one in extents), default=0), max((one.high for one in extents), default=0)
@@ -146,7 +146,7 @@ def embedded_overlay_edits(
     filled = file.frames.filled
     nothing = bytes((image.rows * image.columns + 7) // 8)
 
-    def planes(frame: int) -> list[bytes]:
+    def free_planes(frame: int) -> list[bytes]:
         if frame in filled:
             return [nothing] * len(overlays)
         samples = decoder.decode(frame, words)
@@ -158,7 +158,7 @@ def embedded_overlay_edits(
     joiners = [BitJoiner(image.rows * image.columns) for _ in overlays]
     found: list[list[bytes]] = [[] for _ in overlays]
     with closing(
-        map_frames(planes, image.number_of_frames, workers, size_in_flight(words))
+        map_frames(free_planes, image.number_of_frames, workers, size_in_flight(words))
     ) as frames:
         for one in frames:
             for parts, joiner, plane in zip(found, joiners, one, strict=True):

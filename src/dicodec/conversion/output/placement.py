@@ -199,13 +199,13 @@ def _once_a_folder(sync: Callable[[Path], None]) -> Callable[[WrittenResult], No
     """Return a step that syncs something of a result's folder, unless another one's did."""
     synced: set[Path] = set()
 
-    def step(result: WrittenResult) -> None:
+    def sync_folder(result: WrittenResult) -> None:
         folder = result.target.parent
         if folder not in synced:
             sync(folder)
             synced.add(folder)
 
-    return step
+    return sync_folder
 
 
 def _rename_new(part: Path, target: Path) -> None:

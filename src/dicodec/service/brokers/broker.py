@@ -76,7 +76,7 @@ class QueueNames:
             Queue.EVENTS: self.events,
         }[queue]
 
-    def tier(self, seconds: int) -> str:
+    def name_tier(self, seconds: int) -> str:
         """Return the name for messages that wait for a delay of RETRY_TIERS."""
         return f"{self.retry}.{seconds}s"
 

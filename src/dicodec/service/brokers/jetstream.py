@@ -147,11 +147,11 @@ class NatsBroker(Broker):
     async def _make_streams(self) -> None:
         names, work, limits = self.names, RetentionPolicy.WORK_QUEUE, RetentionPolicy.LIMITS
         wanted = [
-            StreamConfig(_stream_name(names.requests), subjects=[names.requests], retention=work),
-            StreamConfig(_stream_name(names.retry), subjects=[names.retry], retention=work),
-            StreamConfig(_stream_name(names.dead), subjects=[names.dead], retention=work),
+            StreamConfig(_name_stream(names.requests), subjects=[names.requests], retention=work),
+            StreamConfig(_name_stream(names.retry), subjects=[names.retry], retention=work),
+            StreamConfig(_name_stream(names.dead), subjects=[names.dead], retention=work),
             StreamConfig(
-                _stream_name(names.events), subjects=[names.events], retention=limits,
+                _name_stream(names.events), subjects=[names.events], retention=limits,
                 max_msgs=_EVENTS_KEPT, max_age=_EVENTS_SECONDS, discard=DiscardPolicy.OLD,
             ),
         ]  # fmt: skip
@@ -164,7 +164,7 @@ class NatsBroker(Broker):
             except NotFoundError:
                 config.storage = StorageType.FILE
                 await self._context.add_stream(config)
-                name = _stream_name(subject)
+                name = _name_stream(subject)
             self._streams[subject] = name
 
     async def _make_consumer(
@@ -217,7 +217,7 @@ async def _ignore(_: Exception) -> None:
     """Ignore an error that a call raises too; the client would print it."""
 
 
-def _stream_name(subject: str) -> str:
+def _name_stream(subject: str) -> str:
     return subject.replace(".", "_").replace("*", "_").replace(">", "_")
 
 

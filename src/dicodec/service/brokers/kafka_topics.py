@@ -82,7 +82,7 @@ class KafkaBroker(Broker):
             starting = [self._messages.start()]
             if self.options.source is Queue.REQUESTS:
                 self._waiting = self._make_consumer(f"{group}.retry")
-                self._waiting.subscribe([self.names.tier(tier) for tier in RETRY_TIERS])
+                self._waiting.subscribe([self.names.name_tier(tier) for tier in RETRY_TIERS])
                 starting.append(self._waiting.start())
             try:
                 await asyncio.wait_for(asyncio.gather(*starting), _DEAL_SECONDS)
@@ -158,7 +158,7 @@ class KafkaBroker(Broker):
         headers = dict(one.headers)
         topic = self.names.find(one.queue)
         if one.queue is Queue.RETRY:
-            topic = self.names.tier(choose_tier(one.delay))
+            topic = self.names.name_tier(choose_tier(one.delay))
             headers[NOT_BEFORE] = f"{time.time() + one.delay:.3f}"
         answer: asyncio.Future[Any] = await producer.send(
             topic, one.body, key=one.key.encode() or None,
@@ -180,7 +180,7 @@ class KafkaBroker(Broker):
     async def _make_topics(self) -> None:
         names, many = self.names, self.options.partitions
         wanted = {names.requests: many, names.dead: 1, names.events: many}
-        wanted |= {names.tier(tier): 1 for tier in RETRY_TIERS}
+        wanted |= {names.name_tier(tier): 1 for tier in RETRY_TIERS}
         admin = AIOKafkaAdminClient(**parse_kafka_url(self.url))
         try:
             await admin.start()

@@ -115,7 +115,7 @@ class RabbitBroker(Broker):
             return
         queue = self.names.find(one.queue)
         if one.queue is Queue.RETRY:
-            queue = self.names.tier(choose_tier(one.delay))
+            queue = self.names.name_tier(choose_tier(one.delay))
         await self._sending.default_exchange.publish(message, queue)
 
     async def _make_queues(self, connection: AbstractConnection) -> None:
@@ -132,7 +132,7 @@ class RabbitBroker(Broker):
         wanted: dict[str, dict[str, Any]] = {
             self.names.dead: quorum,
             self.names.requests: {**dead, **limit},
-            **{self.names.tier(tier): back for tier in RETRY_TIERS},
+            **{self.names.name_tier(tier): back for tier in RETRY_TIERS},
         }
         for name, arguments in wanted.items():
             try:

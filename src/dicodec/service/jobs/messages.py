@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
 from dicodec.model.records import dataclass, field, fields
-from dicodec.service.jobs.request_fields import check_fields, check_options, checked_syntaxes
+from dicodec.service.jobs.request_fields import check_fields, check_options, check_syntaxes
 
 LARGEST_REQUEST = 1 << 20
 """Bytes of a request as JSON at most."""
@@ -66,7 +66,7 @@ class Request:
         """
         check_fields(given)
         values = {name: value for name, value in given.items() if value is not None}
-        values["to"] = checked_syntaxes(values.get("to", []))
+        values["to"] = check_syntaxes(values.get("to", []))
         check_options(values["to"], values.get("options", {}))
         if ("target" in values) is ("target_folder" in values):
             raise RequestError("either target or target_folder has to be given", field="target")

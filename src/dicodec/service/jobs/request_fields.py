@@ -84,7 +84,7 @@ def check_fields(given: Mapping[str, Any]) -> None:
     _check(given, REQUEST_FIELDS, "")
 
 
-def checked_syntaxes(given: Any) -> tuple[str, ...]:
+def check_syntaxes(given: Any) -> tuple[str, ...]:
     """Return the names of acceptable transfer syntaxes.
 
     Raises:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from dicodec.batch.pool.grouping import files_for, share_evenly
+from dicodec.batch.pool.grouping import count_files_for, share_evenly
 from dicodec.errors import DicodecError, InternalError, WorkerCrashedError
 from dicodec.model.records import dataclass
 from dicodec.service.jobs.execution import Executor, make_grouping
@@ -128,7 +128,7 @@ class StoreRunner:
         now = time.monotonic()
         if now - self._beat_at > self._store.lease / BEATS_PER_LEASE:
             self._beat_at = now
-            for job in self._store.heartbeat() if self._running else []:
+            for job in self._store.renew_leases() if self._running else []:
                 self._give_up(job)
         if self._progress and now - self._progress_at > _PROGRESS_SECONDS:
             self._progress_at = now
@@ -144,7 +144,7 @@ class StoreRunner:
         if self._stopping.is_set() or self._executor.fault is not None:
             return 0
         group = self._grouping.size
-        room = files_for(self._executor.jobs, group) - len(self._running)
+        room = count_files_for(self._executor.jobs, group) - len(self._running)
         if room < group and len(self._running) > self._executor.jobs:
             return 0
         claimed = self._store.claim(room)
@@ -179,7 +179,7 @@ class StoreRunner:
         )
         for claimed, future in zip(jobs, futures, strict=True):
             self._running[claimed.job.id] = claimed, future
-            future.add_done_callback(partial(self._over, claimed))
+            future.add_done_callback(partial(self._note_end, claimed))
 
     def _make_reporter(self, job: str) -> Callable[[int, int], None]:
         def report(done: int, frames: int) -> None:
@@ -194,7 +194,7 @@ class StoreRunner:
 
     # Ending.
 
-    def _over(self, claimed: _ClaimedJob, future: Future[ConversionResult]) -> None:
+    def _note_end(self, claimed: _ClaimedJob, future: Future[ConversionResult]) -> None:
         self._ended.append((claimed, future))
         self._wake.set()
 

@@ -61,13 +61,13 @@ _QUEUES = {
 }
 
 
-def request_schema() -> Schema:
+def make_request_schema() -> Schema:
     """Return the JSON Schema of a request."""
     return {
         "$schema": _DRAFT,
         "title": "Request",
         "description": "One conversion that is asked for.",
-        **object_schema(REQUEST_FIELDS, _message_field),
+        **make_object_schema(REQUEST_FIELDS, _make_message_field),
         "required": list(REQUIRED),
         "allOf": [
             {"oneOf": [{"required": ["target"]}, {"required": ["target_folder"]}]},
@@ -76,7 +76,7 @@ def request_schema() -> Schema:
     }
 
 
-def event_schema() -> dict[str, Any]:
+def make_event_schema() -> dict[str, Any]:
     """Return the JSON Schema of an event."""
     return {
         "$schema": _DRAFT,
@@ -89,7 +89,7 @@ def event_schema() -> dict[str, Any]:
     }
 
 
-def asyncapi() -> dict[str, Any]:
+def make_asyncapi() -> dict[str, Any]:
     """Return the AsyncAPI description of the worker."""
     headers = {
         "type": "object",
@@ -122,8 +122,8 @@ def asyncapi() -> dict[str, Any]:
         },
         "components": {
             "messages": {
-                "request": {"contentType": "application/json", "payload": request_schema()},
-                "event": {"contentType": "application/json", "payload": event_schema()},
+                "request": {"contentType": "application/json", "payload": make_request_schema()},
+                "event": {"contentType": "application/json", "payload": make_event_schema()},
                 "deadLetter": {
                     "summary": "The message as it came, byte for byte, with the error.",
                     "headers": headers,
@@ -133,7 +133,7 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def field_schema(field: Field) -> Schema:
+def make_field_schema(field: Field) -> Schema:
     """Return the JSON Schema of a field that is given, in its usual form."""
     schema: Schema
     match field.kind:
@@ -154,13 +154,13 @@ def field_schema(field: Field) -> Schema:
         case TextsByName():
             schema = {"type": "object", "additionalProperties": _VALUE}
         case Options():
-            schema = object_schema(OPTION_FIELDS, field_schema)
+            schema = make_object_schema(OPTION_FIELDS, make_field_schema)
         case kind:
             raise TypeError(f"no request has a field of {kind}")
     return {**schema, "description": field.help}
 
 
-def object_schema(fields: Mapping[str, Field], each: Callable[[Field], Schema]) -> Schema:
+def make_object_schema(fields: Mapping[str, Field], each: Callable[[Field], Schema]) -> Schema:
     """Return the JSON Schema of an object with some fields and no others."""
     return {
         "type": "object",
@@ -169,12 +169,12 @@ def object_schema(fields: Mapping[str, Field], each: Callable[[Field], Schema]) 
     }
 
 
-def _message_field(field: Field) -> Schema:
+def _make_message_field(field: Field) -> Schema:
     """Return the schema of a message's field: null is not to give it, one text a list of one."""
     if isinstance(field.kind, Options):
-        forms = [object_schema(OPTION_FIELDS, _message_field)]
+        forms = [make_object_schema(OPTION_FIELDS, _make_message_field)]
     else:
-        forms = [field_schema(field)]
+        forms = [make_field_schema(field)]
         del forms[0]["description"]
     if isinstance(field.kind, Texts):
         forms.append(_VALUE)

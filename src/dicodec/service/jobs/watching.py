@@ -121,7 +121,7 @@ class Watcher:
             started = time.monotonic()
             self.scan()
             self.move_over()
-            if once and not self._settling and self._all_over():
+            if once and not self._settling and self._is_all_over():
                 self.move_over()
                 return
             # Looking never takes more than half of the time.
@@ -135,10 +135,10 @@ class Watcher:
         seen: set[str] = set()
         added = 0
         batch: list[Request] = []
-        for found in self._files():
+        for found in self._find_files():
             path = found.reference.path
             seen.add(path)
-            if self._is_complete(found) and (request := self._request(found)) is not None:
+            if self._is_complete(found) and (request := self._make_request(found)) is not None:
                 batch.append(request)
             if len(batch) == _BATCH:
                 added += self._put(batch)
@@ -152,7 +152,7 @@ class Watcher:
             self._store.remove_finished(time.time() - _KEEP_SECONDS)
         return added
 
-    def _files(self) -> Iterator[FoundFile]:
+    def _find_files(self) -> Iterator[FoundFile]:
         excluded = set()
         for folder in self._apart:
             with suppress(OSError):
@@ -184,7 +184,7 @@ class Watcher:
             return False
         return now - before.since >= self._options.settle and not _is_being_written(reference.path)
 
-    def _request(self, found: FoundFile) -> Request | None:
+    def _make_request(self, found: FoundFile) -> Request | None:
         """Return the request for a file; None if its job in the store is over."""
         reference = found.reference
         del self._settling[reference.path]
@@ -206,7 +206,7 @@ class Watcher:
         self._look()
         return added
 
-    def _all_over(self) -> bool:
+    def _is_all_over(self) -> bool:
         return not any(
             tally.state in {JobState.PENDING, JobState.RUNNING}
             for tally in self._store.read_tallies()

@@ -119,10 +119,10 @@ class _Form:
             boundary,
             {
                 "on_part_begin": self._begin_part,
-                "on_part_data": self._part_data,
+                "on_part_data": self._take_part_data,
                 "on_part_end": self._end_part,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
+                "on_header_field": self._take_header_field,
+                "on_header_value": self._take_header_value,
                 "on_header_end": self._end_header,
                 "on_end": self._end,
             },
@@ -151,10 +151,10 @@ class _Form:
         self._name = ""
         self._field.clear()
 
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
+    def _take_header_field(self, data: bytes, start: int, end: int) -> None:
         self._append(self._header[0], data[start:end])
 
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
+    def _take_header_value(self, data: bytes, start: int, end: int) -> None:
         self._append(self._header[1], data[start:end])
 
     def _end_header(self) -> None:
@@ -171,7 +171,7 @@ class _Form:
             given = options.get(b"filename", b"").decode(errors="replace")
             self._received.name = given.replace("\\", "/").rpartition("/")[2][:255]
 
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
+    def _take_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._name == FILE_FIELD:
             self._file += data[start:end]
             self._received.size += end - start

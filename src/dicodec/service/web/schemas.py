@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from dicodec.model.option_table import PAGE, TextsByName, select_options
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES
 from dicodec.service.jobs.request_fields import OPTION_FIELDS, REQUEST_FIELDS, Field
-from dicodec.service.jobs.schema import Schema, field_schema, object_schema
+from dicodec.service.jobs.schema import Schema, make_field_schema, make_object_schema
 from dicodec.service.jobs.store.tables import Job, JobState
 
 
@@ -155,7 +155,7 @@ class OptionAnswer(BaseModel):
     targets: list[str]
 
 
-def job_answer(job: Job) -> dict[str, Any]:
+def make_job_answer(job: Job) -> dict[str, Any]:
     """Return a job as JobAnswer has it."""
     given = {
         "trace_id": job.trace,
@@ -167,11 +167,11 @@ def job_answer(job: Job) -> dict[str, Any]:
     }
 
 
-def job_details(job: Job) -> dict[str, Any]:
+def make_job_details(job: Job) -> dict[str, Any]:
     """Return a job as JobDetails has it."""
     result = json.loads(job.result) if job.result else {}
     return {
-        **job_answer(job),
+        **make_job_answer(job),
         "request": json.loads(job.request),
         "report": result.get("report"),
         "error": result.get("error"),
@@ -179,7 +179,7 @@ def job_details(job: Job) -> dict[str, Any]:
     }
 
 
-def _names() -> list[str]:
+def _list_names() -> list[str]:
     return [
         name
         for syntax in TRANSFER_SYNTAXES
@@ -188,16 +188,16 @@ def _names() -> list[str]:
     ]
 
 
-def _field(field: Field) -> Schema:
+def _make_field_schema(field: Field) -> Schema:
     """Return the JSON Schema of a field; of transfer syntaxes, all that can be asked for."""
-    schema = field_schema(field)
-    return {**schema, "items": {"enum": _names()}} if field is REQUEST_FIELDS["to"] else schema
+    schema = make_field_schema(field)
+    return {**schema, "items": {"enum": _list_names()}} if field is REQUEST_FIELDS["to"] else schema
 
 
-def request_schema() -> Schema:
+def make_request_schema() -> Schema:
     """Return the JSON Schema of a request; the service gives an id to one that has none."""
     return {
-        **object_schema(REQUEST_FIELDS, _field),
+        **make_object_schema(REQUEST_FIELDS, _make_field_schema),
         "required": ["source"],
         "allOf": [
             {"oneOf": [{"required": ["target"]}, {"required": ["target_folder"]}]},
@@ -206,12 +206,12 @@ def request_schema() -> Schema:
     }
 
 
-def option_parameters() -> list[Schema]:
+def make_option_parameters() -> list[Schema]:
     """Return `to`, `policy` and the options as parameters of a URL, for OpenAPI."""
     fields = {name: REQUEST_FIELDS[name] for name in ("to", "policy")} | {**OPTION_FIELDS}
     found = []
     for name, field in fields.items():
-        schema, about = _field(field), field.help
+        schema, about = _make_field_schema(field), field.help
         del schema["description"]
         if isinstance(field.kind, TextsByName):
             pair = {"type": "string", "pattern": "^[A-Za-z0-9]+=[^\\u0000]+$"}
@@ -220,13 +220,13 @@ def option_parameters() -> list[Schema]:
     return found
 
 
-def option_answers() -> list[OptionAnswer]:
+def make_option_answers() -> list[OptionAnswer]:
     """Return the options that the page offers, each with its JSON Schema."""
     return [
         OptionAnswer(
             name=name,
             label=option.help,
-            value=field_schema(OPTION_FIELDS[name]),
+            value=make_field_schema(OPTION_FIELDS[name]),
             default=option.default,
             placeholder=option.metavar,
             targets=list(option.targets),

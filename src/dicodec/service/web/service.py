@@ -168,7 +168,7 @@ class Service:
 
     # Health.
 
-    def problems(self) -> dict[str, str]:
+    def find_problems(self) -> dict[str, str]:
         """Return the problems of the service, as error codes by part; empty if there are none."""
         checks: dict[str, Callable[[], None]] = {
             "store": self.store.check,

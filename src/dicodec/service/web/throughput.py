@@ -40,7 +40,7 @@ class Throughput:
 
     def count(self, *, failed: bool, size: int) -> None:
         """Count an attempt that ended."""
-        number = self._current()
+        number = self._find_current()
         with self._lock:
             if not self._slots or self._slots[-1].number != number:
                 self._slots.append(Slot(number))
@@ -51,10 +51,10 @@ class Throughput:
 
     def read_slots(self) -> list[Slot]:
         """Return all slots, the oldest first, empty ones included."""
-        now = self._current()
+        now = self._find_current()
         with self._lock:
             known = {slot.number: slot for slot in self._slots}
         return [known.get(number, Slot(number)) for number in range(now - SLOTS + 1, now + 1)]
 
-    def _current(self) -> int:
+    def _find_current(self) -> int:
         return int(self._clock() // SLOT_SECONDS)

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from dicodec.batch.pool.grouping import files_for, share_evenly
+from dicodec.batch.pool.grouping import count_files_for, share_evenly
 from dicodec.errors import DicodecError, RequestError, WorkerCrashedError
 from dicodec.model.records import dataclass, field
 from dicodec.service.brokers.broker import Broker, Delivery, Outgoing
@@ -143,8 +143,8 @@ class WorkerService:
 
     async def _take(self) -> None:
         while not self._stopping.is_set():
-            room = self._room()
-            if room > 0 and (room >= self._group_size() or not self._jobs):
+            room = self._count_room()
+            if room > 0 and (room >= self._choose_group_size() or not self._jobs):
                 deliveries = await self._connection.fetch(room, _FETCH_SECONDS)
                 if deliveries:
                     await self._begin(deliveries)
@@ -152,15 +152,15 @@ class WorkerService:
                 self._room_made.clear()
                 await self._room_made.wait()
 
-    def _group_size(self) -> int:
+    def _choose_group_size(self) -> int:
         share = self.broker.options.prefetch // (self._executor.jobs + 1)
         return max(1, min(self._grouping.size, share))
 
-    def _room(self) -> int:
+    def _count_room(self) -> int:
         jobs = self._executor.jobs
         wanted = max(
-            files_for(jobs, self._group_size()),
-            jobs * self._grouping.files_in(_AHEAD_SECONDS),
+            count_files_for(jobs, self._choose_group_size()),
+            jobs * self._grouping.count_files_in(_AHEAD_SECONDS),
         )
         return min(wanted, self.broker.options.prefetch) - len(self._jobs)
 
@@ -194,7 +194,7 @@ class WorkerService:
 
     def _submit(self, jobs: Sequence[DeliveredJob]) -> None:
         jobs = sorted(jobs, key=lambda one: -one.request.priority)
-        size = share_evenly(len(jobs), self._executor.jobs, self._group_size())
+        size = share_evenly(len(jobs), self._executor.jobs, self._choose_group_size())
         for start in range(0, len(jobs), size):
             group = jobs[start : start + size]
             futures = self._executor.submit_group(
@@ -205,7 +205,9 @@ class WorkerService:
                 delivered.future = future
                 self._add_event(delivered, EventKind.ACCEPTED)
                 self._add_event(delivered, EventKind.STARTED)
-                future.add_done_callback(partial(self._over, asyncio.get_running_loop(), delivered))
+                future.add_done_callback(
+                    partial(self._note_end, asyncio.get_running_loop(), delivered)
+                )
 
     def _cut_short(self, delivered: DeliveredJob) -> bool:
         """Whether a job has ended too many workers, and so ends with an error."""
@@ -242,7 +244,7 @@ class WorkerService:
     def _hear_progress(self, job: str, done: int, frames: int) -> None:
         self._progress[job] = done, frames
 
-    def _over(
+    def _note_end(
         self, loop: asyncio.AbstractEventLoop, delivered: DeliveredJob, _: Future[ConversionResult]
     ) -> None:
         """Take note, in the executor's thread, that a job has ended."""

@@ -53,7 +53,7 @@ class AsyncJobStore:
 
     async def beat(self) -> list[str]:
         """Renew the leases of this worker's jobs; return the ids of jobs to cancel."""
-        return await self._call(self._store.heartbeat)
+        return await self._call(self._store.renew_leases)
 
     def _take(self, requests: Sequence[tuple[Request, bool]]) -> list[tuple[Job, bool]]:
         jobs = []

@@ -88,7 +88,7 @@ class JobStore(StoreReading):
             self._connection.close()
 
     @contextmanager
-    def _writing(self, *, durable: bool = False) -> Iterator[None]:
+    def _begin_writing(self, *, durable: bool = False) -> Iterator[None]:
         with self._lock:
             if durable:
                 self._connection.execute("PRAGMA synchronous = FULL")
@@ -114,7 +114,7 @@ class JobStore(StoreReading):
         jobs = iter(jobs)
         added = 0
         while batch := [*islice(jobs, _BATCH)]:
-            with self._writing(durable=True):
+            with self._begin_writing(durable=True):
                 added += sum([self._add(job) for job in batch])
         return added
 
@@ -145,7 +145,7 @@ class JobStore(StoreReading):
             )[0][0]
             if not due:  # nothing is written, so nobody has to wait
                 return []
-            with self._writing():
+            with self._begin_writing():
                 self._give_back("lease < ?", (now,))
                 rows = self._query(
                     f"{_TAKE} WHERE number IN (SELECT number FROM job"
@@ -164,7 +164,7 @@ class JobStore(StoreReading):
         Returns:
             Each job as it is now, and whether this object took it.
         """
-        with self._writing():
+        with self._begin_writing():
             now = self._clock()
             return [self._take(job, now) for job in jobs]
 
@@ -180,9 +180,9 @@ class JobStore(StoreReading):
         known = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job.id,))
         return parse_job(known[0]), False
 
-    def heartbeat(self) -> list[str]:
+    def renew_leases(self) -> list[str]:
         """Renew the leases of this object's jobs; return the ids of jobs to cancel."""
-        with self._writing():
+        with self._begin_writing():
             self._query(
                 "UPDATE job SET lease = ? WHERE state = 'running' AND owner = ?",
                 (self._clock() + self.lease, self.owner),
@@ -195,7 +195,7 @@ class JobStore(StoreReading):
 
     def report_progress(self, rows: Sequence[tuple[str, int, int, str]]) -> None:
         """Enter the progress of jobs: rows (id, frames done, frames, event as JSON)."""
-        with self._writing():
+        with self._begin_writing():
             for job, done, frames, event in rows:
                 self._query(
                     "UPDATE job SET frames_done = ?, frames = ? WHERE id = ? AND owner = ?",
@@ -206,7 +206,7 @@ class JobStore(StoreReading):
     def finish(self, outcomes: Iterable[AttemptOutcome]) -> int:
         """Enter outcomes of attempts; return for how many this object still held the lease."""
         count = 0
-        with self._writing():
+        with self._begin_writing():
             now = self._clock()
             for one in outcomes:
                 count += self._finish(one, now)
@@ -228,7 +228,7 @@ class JobStore(StoreReading):
 
     def give_back(self, ids: Iterable[str]) -> None:
         """Enter that jobs did not start, or were abandoned: they are due again."""
-        with self._writing():
+        with self._begin_writing():
             for job in ids:
                 self._give_back("id = ? AND owner = ?", (job, self.owner), attempts=1)
 
@@ -246,7 +246,7 @@ class JobStore(StoreReading):
         Returns:
             The job as it is now; None if there is none. A job that is over does not change.
         """
-        with self._writing():
+        with self._begin_writing():
             waited = self._query(
                 "UPDATE job SET state = 'cancelled', finished = ?"
                 " WHERE id = ? AND state = 'pending' RETURNING id",
@@ -259,21 +259,21 @@ class JobStore(StoreReading):
 
     def retry(self, job: str, event: str) -> Job | None:
         """Make a dead or cancelled job due again; return the job as it is now, or None."""
-        with self._writing(durable=True):
+        with self._begin_writing(durable=True):
             if self._query(f"{_AGAIN} AND id = ? RETURNING id", (job,)):
                 self._add_event(job, event)
         return self.find(job)
 
     def retry_dead(self, cause: str | None = None) -> int:
         """Make all dead jobs due again, or those with an error code; return their number."""
-        with self._writing(durable=True):
+        with self._begin_writing(durable=True):
             return self._connection.execute(
                 f"{_AGAIN} AND state = 'dead' AND (? IS NULL OR error_code = ?)", (cause, cause)
             ).rowcount
 
     def remove_finished(self, before: float) -> list[Job]:
         """Remove some of the jobs that were over before a time; return them, none at the end."""
-        with self._writing():
+        with self._begin_writing():
             rows = self._query(
                 "DELETE FROM job WHERE number IN (SELECT number FROM job WHERE state IN"
                 f" ('done', 'dead', 'cancelled') AND finished < ? LIMIT ?) RETURNING {COLUMNS}",
@@ -288,14 +288,14 @@ class JobStore(StoreReading):
             TargetUnavailableError: it cannot be written.
         """
         try:
-            with self._writing():
+            with self._begin_writing():
                 self._query("UPDATE tally SET jobs = jobs WHERE state = ''")
         except sqlite3.Error as cause:
             raise TargetUnavailableError(f"the job store: {cause}", path=self.path) from cause
 
     def add_events(self, events: Iterable[tuple[str, str]]) -> None:
         """Add events without a change of the jobs: rows (id of the job, JSON)."""
-        with self._writing():
+        with self._begin_writing():
             for job, event in events:
                 self._add_event(job, event)
 

@@ -25,7 +25,7 @@ from dicodec.service.web.routes.shared import (
     describe_refusals,
     send_file,
 )
-from dicodec.service.web.schemas import Accepted, job_answer, option_parameters
+from dicodec.service.web.schemas import Accepted, make_job_answer, make_option_parameters
 from dicodec.service.web.service import Service
 
 router = APIRouter(tags=["files"], dependencies=[Depends(charge_client)])
@@ -50,7 +50,7 @@ _BODY: dict[str, Any] = {
             },
         },
     },
-    "parameters": option_parameters(),
+    "parameters": make_option_parameters(),
 }
 
 
@@ -78,7 +78,7 @@ async def convert(http: Request, service: TheService) -> Response:
         try:
             received = await _receive(http, service, source, sync=False)
             request = parse_request(
-                _parameters(http, received), job=name, source=source, target=str(target)
+                _list_parameters(http, received), job=name, source=source, target=str(target)
             )
             done = await service.wait_for(service.executor.submit(Task(request)), http)
         except DicodecError as error:
@@ -101,7 +101,7 @@ async def convert(http: Request, service: TheService) -> Response:
     summary["warnings"] = len(done.report.get("warnings", ()))
     headers = {"Dicodec-Report": json.dumps(summary)}
     place = Beneath(os.fspath(service.spool), target.name)
-    return send_file(place, _result_name(received.name), headers, remove=True)
+    return send_file(place, _name_result(received.name), headers, remove=True)
 
 
 @router.post(
@@ -119,7 +119,7 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
     with service.places.hold():
         try:
             received = await _receive(http, service, spooled, sync=True)
-            given = [(key, value) for key, value in _parameters(http, received) if key != "id"]
+            given = [(key, value) for key, value in _list_parameters(http, received) if key != "id"]
             source, target = service.uploads / f"{name}.dcm", service.results / f"{name}.dcm"
             request = parse_request(given, job=name, source=source, target=str(target))
             if request.policy is not None:
@@ -130,7 +130,7 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
     shown = received.name or "upload"
     job, new = await asyncio.to_thread(service.put, request, shown_as=shown)
     response.headers["Location"] = f"/api/jobs/{job.id}"
-    return {"job": job_answer(job), "new": new}
+    return {"job": make_job_answer(job), "new": new}
 
 
 async def _receive(http: Request, service: Service, path: Path, *, sync: bool) -> Received:
@@ -139,10 +139,10 @@ async def _receive(http: Request, service: Service, path: Path, *, sync: bool) -
     return await receive_file(http, path, service.options.upload_limit, sync=sync)
 
 
-def _parameters(http: Request, received: Received) -> list[tuple[str, str]]:
+def _list_parameters(http: Request, received: Received) -> list[tuple[str, str]]:
     return [*http.query_params.multi_items(), *received.fields.items()]
 
 
-def _result_name(name: str) -> str:
+def _name_result(name: str) -> str:
     stem = name.removesuffix(".dcm").removesuffix(".DCM")
     return f"{stem or 'result'}.converted.dcm"

@@ -36,7 +36,7 @@ _LARGEST = 2**62
         **describe_refusals(422, 503),
     },
 )
-async def events(
+async def stream_events(
     service: TheService,
     job: Annotated[str | None, Query(max_length=200, description="only of this job")] = None,
     limit: Annotated[

@@ -39,9 +39,9 @@ from dicodec.service.web.schemas import (
     JobList,
     ManyAccepted,
     Retried,
-    job_answer,
-    job_details,
-    request_schema,
+    make_job_answer,
+    make_job_details,
+    make_request_schema,
 )
 from dicodec.service.web.service import Service
 
@@ -63,7 +63,7 @@ def _describe_body(schema: dict[str, Any]) -> dict[str, Any]:
     status_code=202,
     response_model=Accepted,
     summary="Put a job into the queue",
-    openapi_extra=_describe_body(request_schema()),
+    openapi_extra=_describe_body(make_request_schema()),
     responses=describe_refusals(400, 411, 413, 429, 500, 507),
     dependencies=[Depends(charge_client)],
 )
@@ -73,7 +73,7 @@ async def submit(http: HttpRequest, service: TheService, response: Response) -> 
     request = await asyncio.to_thread(_parse_job, given, service)
     job, new = await asyncio.to_thread(service.put, request)
     response.headers["Location"] = f"/api/jobs/{quote(job.id, safe='')}"
-    return {"job": job_answer(job), "new": new}
+    return {"job": make_job_answer(job), "new": new}
 
 
 @router.post(
@@ -85,7 +85,7 @@ async def submit(http: HttpRequest, service: TheService, response: Response) -> 
         {
             "type": "object",
             "properties": {
-                "jobs": {"type": "array", "items": request_schema(), "maxItems": MOST_AT_ONCE}
+                "jobs": {"type": "array", "items": make_request_schema(), "maxItems": MOST_AT_ONCE}
             },
             "required": ["jobs"],
             "additionalProperties": False,
@@ -131,7 +131,7 @@ def _parse_job(given: Any, service: Service) -> Request:
 
 
 @router.get("", response_model=JobList, summary="List jobs", responses=describe_refusals(422))
-def jobs(
+def list_jobs(
     service: TheService,
     state: JobState | None = None,
     cause: Annotated[str | None, Query(max_length=100)] = None,
@@ -148,7 +148,7 @@ def jobs(
     wanted = JobFilter(state=state, cause=cause, tenant=tenant, text=text or None, before=before)
     page = service.store.list_jobs(wanted, limit)
     more = page[-1].number if len(page) == limit else None
-    return {"jobs": [job_answer(job) for job in page], "next": more}
+    return {"jobs": [make_job_answer(job) for job in page], "next": more}
 
 
 @router.post(
@@ -176,9 +176,9 @@ def retry_dead(
     summary="Look at a job",
     responses=describe_refusals(404, 422),
 )
-def job(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002 - its name in the URL
+def show_job(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002 - its name in the URL
     """Return a job with its request, its report or error, and its failed attempts."""
-    return job_details(require_job(service.store.find(id)))
+    return make_job_details(require_job(service.store.find(id)))
 
 
 @router.post(
@@ -196,7 +196,7 @@ def cancel(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
         raise Refusal(409, f"the job is {before.state} already")
     after = service.store.cancel(id, _make_event(before, EventKind.CANCELLED))
     service.runner.look()
-    return job_details(require_job(after))
+    return make_job_details(require_job(after))
 
 
 @router.post(
@@ -214,7 +214,7 @@ def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
         raise Refusal(409, f"the job is {before.state}, neither dead nor cancelled")
     after = service.store.retry(id, _make_event(before, EventKind.ACCEPTED))
     service.runner.look()
-    return job_details(require_job(after))
+    return make_job_details(require_job(after))
 
 
 @router.get(
@@ -229,7 +229,7 @@ def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
         **describe_refusals(404, 409, 422),
     },
 )
-def result(service: TheService, id: _Id) -> Response:  # noqa: A002
+def send_result(service: TheService, id: _Id) -> Response:  # noqa: A002
     """Return the result of a job."""
     one = require_job(service.store.find(id))
     place = _find_place(service, one, "result")
@@ -249,7 +249,7 @@ def result(service: TheService, id: _Id) -> Response:  # noqa: A002
     },
     dependencies=[Depends(charge_client)],
 )
-async def preview(
+async def send_preview(
     http: HttpRequest,
     service: TheService,
     id: _Id,  # noqa: A002

@@ -22,13 +22,13 @@ _FILES = frozenset(path.name for path in _FOLDER.iterdir() if path.suffix in _KI
 
 
 @router.get("/")
-async def page() -> Response:
+async def send_page() -> Response:
     """Return the page."""
     return _send("index.html")
 
 
 @router.get("/static/{name}")
-async def part(name: str) -> Response:
+async def send_part(name: str) -> Response:
     """Return a part of the page."""
     if name not in _FILES:
         raise Refusal(404, "there is no such file")

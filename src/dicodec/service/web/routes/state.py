@@ -12,7 +12,13 @@ from dicodec.model.implementation import VERSION
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss
 from dicodec.service.web import metrics
 from dicodec.service.web.routes.shared import TheService, describe_refusals
-from dicodec.service.web.schemas import Health, OptionAnswer, Status, SyntaxAnswer, option_answers
+from dicodec.service.web.schemas import (
+    Health,
+    OptionAnswer,
+    Status,
+    SyntaxAnswer,
+    make_option_answers,
+)
 from dicodec.service.web.throughput import SLOT_SECONDS
 
 router = APIRouter(tags=["service"])
@@ -20,7 +26,7 @@ router = APIRouter(tags=["service"])
 
 @router.get("/api/status", response_model=Status, summary="Show the state of the service",
             responses=describe_refusals())  # fmt: skip
-def status(service: TheService) -> dict[str, Any]:
+def show_status(service: TheService) -> dict[str, Any]:
     """Return jobs by state and cause, and the jobs that ended in the last minutes."""
     return {
         "version": VERSION,
@@ -51,7 +57,7 @@ def status(service: TheService) -> dict[str, Any]:
 @router.get("/api/syntaxes", response_model=list[SyntaxAnswer],
             summary="List the transfer syntaxes that can be written",
             responses=describe_refusals())  # fmt: skip
-def syntaxes() -> list[dict[str, Any]]:
+def list_syntaxes() -> list[dict[str, Any]]:
     """Return the transfer syntaxes that dicodec writes."""
     return [
         {
@@ -68,9 +74,9 @@ def syntaxes() -> list[dict[str, Any]]:
 @router.get("/api/options", response_model=list[OptionAnswer],
             summary="List the options of a conversion",
             responses=describe_refusals())  # fmt: skip
-def options() -> list[OptionAnswer]:
+def list_options() -> list[OptionAnswer]:
     """Return the options that a conversion of an uploaded file can have."""
-    return option_answers()
+    return make_option_answers()
 
 
 @router.get(
@@ -82,14 +88,14 @@ def options() -> list[OptionAnswer]:
         **describe_refusals(),
     },
 )
-def numbers(service: TheService) -> Response:
+def show_metrics(service: TheService) -> Response:
     """Return jobs by state and cause, bytes, seconds by stage, and the age of the queue."""
     return Response(service.metrics.format_text(), media_type=metrics.CONTENT_TYPE)
 
 
 @router.get("/health/live", response_model=Health, summary="Whether the service lives",
             responses=describe_refusals())  # fmt: skip
-async def live() -> dict[str, Any]:
+async def answer_live() -> dict[str, Any]:
     """Answer that the service runs."""
     return {"ready": True, "problems": {}}
 
@@ -100,8 +106,8 @@ async def live() -> dict[str, Any]:
     summary="Whether the service can work",
     responses={503: {"model": Health, "description": "it cannot"}, **describe_refusals()},
 )
-def ready(service: TheService) -> Response:
+def check_ready(service: TheService) -> Response:
     """Check that the store and the disk can be written and that jobs are carried out."""
-    problems = service.problems()
+    problems = service.find_problems()
     answer = {"ready": not problems, "problems": problems}
     return JSONResponse(answer, status_code=503 if problems else 200)
