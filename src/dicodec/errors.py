@@ -151,7 +151,7 @@ class DicodecError(Exception):
         """Return the fields that are not empty, in a form that JSON can hold."""
         fields: dict[str, str | int | None] = {
             "code": self.code,
-            "kind": kind_of(self),
+            "kind": find_kind(self),
             "message": self.message,
             "path": self.path,
             "frame": self.frame,
@@ -411,7 +411,7 @@ class InternalError(DicodecError):
     code = "internal-error"
 
 
-def kind_of(error: DicodecError) -> str:
+def find_kind(error: DicodecError) -> str:
     """Return the kind of an error: "reading", "converting" or "writing"."""
     rows = {ReadError: "reading", ConversionError: "converting", WriteError: "writing"}
     return next((name for kind, name in rows.items() if isinstance(error, kind)), "unknown")

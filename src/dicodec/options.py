@@ -123,8 +123,8 @@ class ConversionOptions:
         """
         values: dict[str, Any] = {**settings}
         for name, value in values.items():
-            values[name] = _settled(_known(name), value)
-        return cls(to=target_names(to), **values)
+            values[name] = _settle(_find_option(name), value)
+        return cls(to=name_targets(to), **values)
 
     def __post_init__(self) -> None:
         """Check types and ranges, and refuse options that exclude each other.
@@ -175,7 +175,7 @@ class ConversionOptions:
             )
 
 
-def target_names(to: Targets) -> tuple[str, ...]:
+def name_targets(to: Targets) -> tuple[str, ...]:
     """Return acceptable transfer syntaxes by their names; any other value stays as it is."""
     parts = (to,) if isinstance(to, str | TransferSyntax) else to
     if not isinstance(parts, Iterable):
@@ -191,7 +191,7 @@ def target_names(to: Targets) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _known(name: str) -> Option:
+def _find_option(name: str) -> Option:
     option = OPTIONS.get(name)
     if option is None:
         from difflib import get_close_matches  # it takes a while to load
@@ -204,7 +204,7 @@ def _known(name: str) -> Option:
     return option
 
 
-def _settled(option: Option, value: Any) -> Any:
+def _settle(option: Option, value: Any) -> Any:
     """Return a value in the form that ConversionOptions has it, if it can be brought to it."""
     match option.kind:
         case Texts() if isinstance(value, str):

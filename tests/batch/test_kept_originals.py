@@ -18,7 +18,7 @@ from dicodec.conversion.output.kept_originals import (
     LIST_NAME,
     enter_kept_original,
     is_kept_original,
-    kept_names,
+    read_kept_names,
 )
 from dicodec.errors import TargetExistsError, TargetUnavailableError
 from dicodec.service.jobs.messages import Request
@@ -177,7 +177,7 @@ def test_one_file_alone_is_entered_too(tmp_path: Path) -> None:
     report = convert(source, source, to="rle", overwrite=True, backup="~")
 
     assert report.replaced_digest == hashlib.sha256(CONTENT).hexdigest()
-    assert "a.dcm~" in kept_names(tmp_path)
+    assert "a.dcm~" in read_kept_names(tmp_path)
     assert run(["convert", str(tmp_path), "--to", "jpeg-ls", "--in-place"]) == 0
     assert (tmp_path / "a.dcm~").read_bytes() == CONTENT
 
@@ -210,7 +210,7 @@ def test_a_line_that_was_cut_off_disturbs_no_other(tmp_path: Path) -> None:
     listing.write_bytes(listing.read_bytes() + b"0" * 64 + b"  two")  # as after a power cut
     enter_kept_original(tmp_path / "three", "0" * 64)
 
-    names = kept_names(tmp_path)
+    names = read_kept_names(tmp_path)
     assert [name in names for name in ("one", "two", "three", "four")] == [True, True, True, False]
 
 
@@ -228,7 +228,7 @@ def test_what_is_no_list_is_not_read_and_not_written_to(tmp_path: Path, what: st
     source = tmp_path / "a.dcm"
     source.write_bytes(CONTENT)
 
-    assert "a.dcm" not in kept_names(tmp_path)
+    assert "a.dcm" not in read_kept_names(tmp_path)
     with pytest.raises(TargetUnavailableError):
         convert(source, source, to="rle", overwrite=True, backup=".orig")
 

@@ -11,7 +11,7 @@ import pytest
 from dicodec import __version__
 from dicodec.cli import main, printing
 from dicodec.cli.arguments import SUBCOMMANDS, make_parser
-from dicodec.errors import DicodecError, kind_of
+from dicodec.errors import DicodecError, find_kind
 from dicodec.options import ConversionOptions
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def test_every_error_code_is_in_the_reference_with_its_kind() -> None:
         for code in re.findall(r"`([^`]+)`", codes)
     }
     real = {
-        kind.code: kind_of(kind("x"))
+        kind.code: find_kind(kind("x"))
         for kind in all_kinds(DicodecError)
         if kind.__module__ == "dicodec.errors" and kind.code not in GENERAL_CODES
     }

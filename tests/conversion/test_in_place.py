@@ -19,9 +19,9 @@ from dicodec.conversion.output import exchange
 from dicodec.conversion.output.kept_originals import LIST_NAME
 from dicodec.conversion.output.part_file import (
     PART_SUFFIX,
+    create_part_file,
     is_part_file,
-    part_file,
-    part_name,
+    make_part_name,
     remove_leftover,
 )
 from dicodec.conversion.output.replacement import take_over
@@ -303,16 +303,16 @@ def test_a_target_that_cannot_be_renamed_over_is_said_so(
 
 
 def test_the_name_of_a_part_file_says_what_it_is() -> None:
-    assert part_name("a.dcm") == f".a.dcm{PART_SUFFIX}"
+    assert make_part_name("a.dcm") == f".a.dcm{PART_SUFFIX}"
     for name in ("n" * 255, "胸部" * 42, "\udcff" * 200):
-        assert len(os.fsencode(part_name(name))) <= 255
-        assert is_part_file(part_name(name))
-    assert part_name("n" * 254 + "a") != part_name("n" * 254 + "b")
+        assert len(os.fsencode(make_part_name(name))) <= 255
+        assert is_part_file(make_part_name(name))
+    assert make_part_name("n" * 254 + "a") != make_part_name("n" * 254 + "b")
     assert not is_part_file("a.dcm")
 
 
 def test_a_leftover_is_removed_by_the_next_that_writes_the_target(source: Path) -> None:
-    source.with_name(part_name("source.dcm")).write_bytes(b"left by a process that was killed")
+    source.with_name(make_part_name("source.dcm")).write_bytes(b"left by a process that was killed")
 
     in_place(source)
 
@@ -321,10 +321,10 @@ def test_a_leftover_is_removed_by_the_next_that_writes_the_target(source: Path) 
 
 def test_a_part_file_in_the_works_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
     target = tmp_path / "target"
-    with part_file(target, 0o600) as (first, _):
+    with create_part_file(target, 0o600) as (first, _):
         first.write_bytes(b"first")
         assert not remove_leftover(first)
-        with part_file(target, 0o600) as (second, _):
+        with create_part_file(target, 0o600) as (second, _):
             assert second != first
             assert is_part_file(second.name)
         assert first.read_bytes() == b"first"
@@ -345,7 +345,7 @@ def test_interrupted_just_when_it_was_made_a_part_file_goes(
         return descriptor
 
     monkeypatch.setattr(os, "open", open_and_interrupt)
-    with pytest.raises(interruption), part_file(tmp_path / "a", 0o600):
+    with pytest.raises(interruption), create_part_file(tmp_path / "a", 0o600):
         pass
 
     assert not [*tmp_path.iterdir()]
@@ -353,7 +353,7 @@ def test_interrupted_just_when_it_was_made_a_part_file_goes(
 
 def test_a_part_file_that_was_renamed_is_no_longer_ours_to_remove(tmp_path: Path) -> None:
     target = tmp_path / "target"
-    with part_file(target, 0o600) as (path, _):
+    with create_part_file(target, 0o600) as (path, _):
         path.rename(target)
         path.write_bytes(b"of another process")
     assert contents(tmp_path) == {"target": b"", path.name: b"of another process"}
@@ -364,13 +364,13 @@ def test_a_part_file_that_was_renamed_is_no_longer_ours_to_remove(tmp_path: Path
 def test_what_is_no_part_file_stays(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_bytes(b"precious")
-    link, pipe = tmp_path / part_name("a"), tmp_path / part_name("b")
+    link, pipe = tmp_path / make_part_name("a"), tmp_path / make_part_name("b")
     link.symlink_to(precious)
     os.mkfifo(pipe)
 
     assert not remove_leftover(link)
     assert not remove_leftover(pipe)
-    with part_file(tmp_path / "a", 0o600) as (path, _):
+    with create_part_file(tmp_path / "a", 0o600) as (path, _):
         assert path != link
     assert precious.read_bytes() == b"precious"
 

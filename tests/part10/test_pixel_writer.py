@@ -193,7 +193,7 @@ def test_frames_that_may_pass_32_bits_get_an_extended_offset_table() -> None:
         with open_dicom(content) as file:
             assert file.frames.present
             options = ConversionOptions(to=("rle",))
-            tables.append(pixel_planner.PixelPlanner(file, rle, options)._table())
+            tables.append(pixel_planner.PixelPlanner(file, rle, options)._choose_table())
     assert tables == ["basic", "extended"]
 
 

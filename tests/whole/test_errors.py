@@ -9,7 +9,7 @@ import re
 import pytest
 
 from dicodec import errors
-from dicodec.errors import ConversionError, DicodecError, ReadError, WriteError, kind_of
+from dicodec.errors import ConversionError, DicodecError, ReadError, WriteError, find_kind
 
 CODES = {
     "error": "DicodecError",
@@ -98,7 +98,7 @@ def test_every_error_is_of_one_kind(name: str) -> None:
     kind = classes()[name]
     expected = {ReadError: "reading", ConversionError: "converting", WriteError: "writing"}
     kinds = [text for base, text in expected.items() if issubclass(kind, base)]
-    assert [kind_of(kind("text"))] == (kinds or ["unknown"])
+    assert [find_kind(kind("text"))] == (kinds or ["unknown"])
     assert len(kinds) == (name != "InternalError")
 
 

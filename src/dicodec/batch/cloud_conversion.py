@@ -11,7 +11,7 @@ from dicodec.batch.sources.cloud import copy_object, exists, is_kept_object, upl
 from dicodec.batch.sources.cloud_source import CloudObject, open_object
 from dicodec.conversion.output.result_file import Target
 from dicodec.conversion.planning.conversion_plan import Action
-from dicodec.errors import DicodecError, TargetExistsError, kind_of
+from dicodec.errors import DicodecError, TargetExistsError, find_kind
 from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
@@ -96,6 +96,6 @@ def _convert(
     try:
         return convert(opened, target, options)
     except DicodecError as error:
-        if isinstance(source, str) and kind_of(error) != "writing":
+        if isinstance(source, str) and find_kind(error) != "writing":
             error.with_location(path=source)
         raise

@@ -97,7 +97,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
     report.rule = rule = "" if choice is None else choice.rule
     written = None if report.dry_run else item.target
     if len(context.placement) > waiting:
-        written = os.fspath(context.placement.part_of_last())
+        written = os.fspath(context.placement.find_part_of_last())
     version = None if written is None else read_version(written)
     return FileOutcome(
         state=State.LEFT_ALONE if report.action == LEFT_ALONE else State.DONE,
@@ -150,7 +150,7 @@ def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion
     except DicodecError as error:
         error.with_location(path=place)
         raise
-    written = context.placement.part_of_last() if len(context.placement) > waiting else place
+    written = context.placement.find_part_of_last() if len(context.placement) > waiting else place
     version = read_version(os.fspath(written))
     assert version is not None, "it was just written"
     return version

@@ -62,7 +62,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Work until a signal, and return the exit status."""
-    from dicodec.conversion.frames.window import available_cores
+    from dicodec.conversion.frames.window import count_cores
     from dicodec.service.brokers.broker import BrokerOptions, QueueNames
     from dicodec.service.brokers.connecting import hide_credentials, make_broker
     from dicodec.service.jobs.confinement import AllowedRoots
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dicodec.service.worker.service import WorkerOptions, WorkerService
 
     url = find_broker_url(arguments.broker)
-    jobs = arguments.jobs or available_cores()
+    jobs = arguments.jobs or count_cores()
     broker_options = BrokerOptions(
         names=QueueNames(arguments.queue),
         prefetch=arguments.prefetch or _PREFETCH_EACH * jobs,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
-from dicodec.conversion.edits.frame_types import derived_groups
-from dicodec.conversion.edits.nested_pixels import nested_pixel_edits
+from dicodec.conversion.edits.frame_types import derive_groups
+from dicodec.conversion.edits.nested_pixels import make_nested_pixel_edits
 from dicodec.conversion.frames.embedded_overlays import FreedOverlays
 from dicodec.errors import DicodecError
 from dicodec.model import tags
@@ -141,7 +141,7 @@ class _NestedPixels:
         if self._edits is None:
             self._edits = {}
             with suppress(DicodecError):
-                edits = nested_pixel_edits(self._file, EXPLICIT_LE, EXPLICIT_LITTLE, [])
+                edits = make_nested_pixel_edits(self._file, EXPLICIT_LE, EXPLICIT_LITTLE, [])
                 self._edits = {edit.tag: edit for edit in edits}
         return self._edits.get(tag)
 
@@ -197,7 +197,7 @@ def _agrees_once_derived(data_sets: tuple[DataSet, DataSet], tag: int) -> bool:
         return False
     elements: list[Element | None] = []
     for data_set in data_sets:
-        edit = derived_groups(data_set, tag, EXPLICIT_LITTLE)
+        edit = derive_groups(data_set, tag, EXPLICIT_LITTLE)
         span = data_set.find(tag)
         if edit is not None:
             raw = encode_element(edit, EXPLICIT_LITTLE)

@@ -17,7 +17,7 @@ from dicodec.comparison.pixels import (
     compare_values,
     find_undecodable,
 )
-from dicodec.conversion.frames.window import available_cores
+from dicodec.conversion.frames.window import count_cores
 from dicodec.conversion.output.result_file import create_output
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
@@ -109,7 +109,7 @@ def compare(
     names = _name(a), _name(b)
     with ExitStack() as stack:
         one, two = _open(stack, a, names[0], limits), _open(stack, b, names[1], limits)
-        pixels, pair = _compare_pixels(one, two, names, tolerance, workers or available_cores())
+        pixels, pair = _compare_pixels(one, two, names, tolerance, workers or count_cores())
         attributes = (
             ()
             if ignore_attributes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from dicodec.conversion.frames.frame_steps import SampleReader, decoded_frames
+from dicodec.conversion.frames.frame_steps import SampleReader, make_frame_reader
 from dicodec.conversion.planning.gray_and_color import read_palette
 from dicodec.conversion.planning.stored_values import read_meaning
 from dicodec.errors import DicodecError, UnsupportedImageError
@@ -81,7 +81,7 @@ def open_side(file: DicomFile, name: str | None) -> Side:
         UnsupportedSourceError: the frames are in an encoding that is not decoded.
     """
     try:
-        decode, image = decoded_frames(file)
+        decode, image = make_frame_reader(file)
     except DicodecError as error:
         error.with_location(path=name)
         raise

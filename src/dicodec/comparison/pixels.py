@@ -8,8 +8,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.comparison.image_pair import Pair
-from dicodec.conversion.frames.window import map_frames, size_in_flight
-from dicodec.conversion.planning.moved_value import moved_value
+from dicodec.conversion.frames.window import compute_size_in_flight, map_frames
+from dicodec.conversion.planning.moved_value import plan_moved_value
 from dicodec.model.records import dataclass
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
@@ -106,7 +106,7 @@ def compare_values(one: DicomFile, two: DicomFile, why: str) -> PixelComparison:
 def _has_same_value(one: DicomFile, two: DicomFile) -> bool:
     """Whether two files have the same Pixel Data, in whatever byte order."""
     first, second = one.frames, two.frames
-    moved = moved_value(one, two.syntax) if one.syntax.native and two.syntax.native else None
+    moved = plan_moved_value(one, two.syntax) if one.syntax.native and two.syntax.native else None
     if moved is None and one.syntax != two.syntax:
         return False
     start, end = first.span.value, first.span.value + first.span.length
@@ -145,7 +145,7 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
         return PixelComparison(equal=False, differences=pair.differences, notes=pair.notes)
     images = pair.one.compared, pair.two.compared
     count = min(image.number_of_frames for image in images)
-    size = sum(map(size_in_flight, images))
+    size = sum(map(compute_size_in_flight, images))
     total, frames, value_range = SampleErrors(), list[FrameComparison](), 0.0
     with closing(
         map_frames(_make_measurer(pair), count, workers, size + _BAND_MEMORY)

@@ -15,10 +15,10 @@ from dicodec.conversion.edits.outside_claims import list_untrue_claims
 from dicodec.conversion.edits.plan_edits import plan_edits
 from dicodec.conversion.frames.first_pass import complete_plan
 from dicodec.conversion.frames.pipeline import PipelineResult, Progress, run_plan
-from dicodec.conversion.frames.window import available_cores
+from dicodec.conversion.frames.window import count_cores
 from dicodec.conversion.output.original import Original, read_original, remove_leftovers
 from dicodec.conversion.output.placement import Placement
-from dicodec.conversion.output.result_file import Target, check_target, result_file
+from dicodec.conversion.output.result_file import Target, check_target, open_result
 from dicodec.conversion.output.target_stream import check_stream
 from dicodec.conversion.planning.conversion_plan import Action, Conversion
 from dicodec.conversion.planning.in_place_losses import check_nothing_left_out
@@ -29,7 +29,7 @@ from dicodec.errors import (
     InvalidOptionError,
     MalformedFileError,
     TruncatedFileError,
-    kind_of,
+    find_kind,
 )
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
@@ -71,7 +71,7 @@ def convert_with(
         references: new SOP Instance UIDs by old ones; references to the old ones follow.
     """
     started = time.perf_counter()
-    path, target_path = _path_of(source), _path_of(target)
+    path, target_path = _find_path(source), _find_path(target)
     try:
         original = None
         if _check_target(source, target, options):
@@ -101,7 +101,7 @@ def convert_with(
                 readable = replace(opened, file=_make_readable(opened.file, error))
                 report = _Attempt(request, readable, seconds).run()
     except DicodecError as error:
-        error.with_location(path=path if kind_of(error) != "writing" else target_path)
+        error.with_location(path=path if find_kind(error) != "writing" else target_path)
         raise
     report.seconds["total"] = time.perf_counter() - started
     return report
@@ -208,7 +208,7 @@ def _prepare(file: DicomFile, options: ConversionOptions) -> _Opened:
         return opened
     from dicodec.conversion.frames.salvage import salvage_frames
 
-    workers = options.workers or available_cores()
+    workers = options.workers or count_cores()
     return replace(opened, file=salvage_frames(opened.file, options.salvage, workers))
 
 
@@ -294,7 +294,7 @@ class _Attempt:
         else:
             if request.in_place:
                 check_nothing_left_out(conversion.file, conversion.plan)
-            with self._result_file(request.target) as out:
+            with self._open_result_file(request.target) as out:
                 if by_gdcm:
                     self._write_by_gdcm(conversion, out)
                 else:
@@ -303,7 +303,7 @@ class _Attempt:
 
     def _decide(self) -> Conversion:
         file, options = self._file, self._request.options
-        workers = options.workers or available_cores()
+        workers = options.workers or count_cores()
         plan = complete_plan(file, plan_conversion(file, options), workers)
         edits = plan_edits(file, plan, options, self._report.warnings)
         referring: list[Edit] = []
@@ -339,10 +339,10 @@ class _Attempt:
             report.frames = plan.pixels.frames
             report.lossy = plan.pixels.lossy or bool(plan.pixels.derived)
             report.photometric_interpretation = (
-                _in_data_sets(plan.pixels.stated),
-                _in_data_sets(plan.pixels.result),
+                _name_in_data_sets(plan.pixels.stated),
+                _name_in_data_sets(plan.pixels.result),
             )
-        report.changes = _changes(conversion.file, conversion.edits)
+        report.changes = _describe_changes(conversion.file, conversion.edits)
         report.instance_uids = _find_instance_uids(conversion.file, conversion.edits)
         if plan.action is not Action.COPY_FILE:
             self._warn_of_others(conversion)
@@ -368,11 +368,11 @@ class _Attempt:
             ]
 
     @contextmanager
-    def _result_file(self, target: Target) -> Iterator[BinaryIO]:
+    def _open_result_file(self, target: Target) -> Iterator[BinaryIO]:
         """Yield the file that becomes the target, unless the source changes before it does."""
         request = self._request
         source = self._file.source if isinstance(self._file.source, FileSource) else None
-        with result_file(
+        with open_result(
             target,
             overwrite=request.options.overwrite,
             backup=request.options.backup,
@@ -442,7 +442,7 @@ class _Attempt:
         done = convert_by_gdcm(conversion, out)
         self._measure(done.result, out, started)
         report.verified = pixels is not None
-        report.changes = _changes(conversion.file, done.edits)
+        report.changes = _describe_changes(conversion.file, done.edits)
         report.instance_uids = _find_instance_uids(conversion.file, done.edits)
         report.action = Action.TRANSCODE.value if pixels is not None else Action.NONE.value
         report.lossy = done.lossy
@@ -500,7 +500,7 @@ def _is_right_already(conversion: Conversion) -> bool:
     return same and not effective and not file.oddities and bool(file.stated_syntax)
 
 
-def _in_data_sets(image: ImagePixelDescription) -> str:
+def _name_in_data_sets(image: ImagePixelDescription) -> str:
     """Return the Photometric Interpretation by the name that data sets have for it."""
     name = image.photometric_interpretation
     return "YBR_PARTIAL_422" if name == YBR_PARTIAL else name
@@ -517,7 +517,7 @@ def _find_instance_uids(file: DicomFile, edits: tuple[Edit, ...]) -> tuple[str, 
     return None
 
 
-def _changes(file: DicomFile, edits: tuple[Edit, ...]) -> list[str]:
+def _describe_changes(file: DicomFile, edits: tuple[Edit, ...]) -> list[str]:
     """Describe the changes of edits to a data set, one line each."""
     changes: list[str] = []
     for edit in edits:
@@ -541,5 +541,5 @@ def _is_file(source: Source, file: os.stat_result) -> bool:
         return False
 
 
-def _path_of(given: Source | Target | None) -> str | None:
+def _find_path(given: Source | Target | None) -> str | None:
     return name_of(given) if isinstance(given, str | os.PathLike) else None

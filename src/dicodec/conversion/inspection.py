@@ -155,7 +155,7 @@ def _inspect(file: DicomFile, name: str | None) -> Inspection:
     if is_directory(file.data_set):
         _add_directory(found, file)
     survey = _add_pixels(found, file) if file.frames.present else None
-    found.targets = [_possible(file, syntax.name, survey) for syntax in list_writable()]
+    found.targets = [_try_target(file, syntax.name, survey) for syntax in list_writable()]
     return found
 
 
@@ -170,7 +170,7 @@ def _add_oddities(found: Inspection, file: DicomFile) -> None:
         )
     except ReadError as error:
         found.problems.append(f"it cannot be standardized: {error}")
-    found.oddities = tuple(_finding(oddity) for oddity in oddities)
+    found.oddities = tuple(_make_finding(oddity) for oddity in oddities)
 
 
 def _add_directory(found: Inspection, file: DicomFile) -> None:
@@ -181,7 +181,7 @@ def _add_directory(found: Inspection, file: DicomFile) -> None:
         found.problems.append(str(error))
 
 
-def _finding(oddity: Oddity) -> Finding:
+def _make_finding(oddity: Oddity) -> Finding:
     kind = ODDITIES[oddity.id]
     return Finding(
         oddity.id, oddity.text, oddity.offset, kind.severity.value, kind.assumed, kind.standardized
@@ -225,7 +225,7 @@ def _add_pixels(found: Inspection, file: DicomFile) -> FrameSurvey | None:
     return survey
 
 
-def _possible(file: DicomFile, name: str, survey: FrameSurvey | None) -> PossibleTarget:
+def _try_target(file: DicomFile, name: str, survey: FrameSurvey | None) -> PossibleTarget:
     try:
         plan = plan_conversion(file, ConversionOptions(to=(name,), lossy=True), survey)
     except DicodecError as error:

@@ -9,8 +9,8 @@ import pydicom
 import pytest
 
 from dicodec import convert_bytes
-from dicodec.conversion.edits.lossy_compression import new_uid
-from dicodec.conversion.edits.plan_edits import check_user_edits, editable_tag
+from dicodec.conversion.edits.lossy_compression import make_uid
+from dicodec.conversion.edits.plan_edits import check_user_edits, find_editable_tag
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.options import ConversionOptions
 from helpers.made import IMAGE_KINDS
@@ -145,12 +145,12 @@ def test_what_some_file_can_take_is_let_through() -> None:
 
 
 def test_names_lead_to_tags() -> None:
-    assert editable_tag("PatientID") == editable_tag("00100020") == 0x00100020
-    assert editable_tag("(0009,10FF)") == 0x000910FF
+    assert find_editable_tag("PatientID") == find_editable_tag("00100020") == 0x00100020
+    assert find_editable_tag("(0009,10FF)") == 0x000910FF
 
 
 def test_new_uids_are_uids_and_new() -> None:
-    uids = {new_uid() for _ in range(100)}
+    uids = {make_uid() for _ in range(100)}
 
     assert len(uids) == 100
     for uid in uids:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from dicodec.conversion.frames.window import (
     BYTES_IN_FLIGHT,
     FRAMES_IN_FLIGHT_PER_WORKER,
+    count_threads_for_each,
     map_frames,
-    threads_for_each,
 )
 from helpers.corpus import ROOT
 
@@ -116,7 +116,7 @@ def test_a_sink_that_stops_stops_the_work() -> None:
 def test_threads_that_are_left_to_a_frame(
     frames: int, workers: int, size: int, threads: int
 ) -> None:
-    assert threads_for_each(frames, workers, size) == threads
+    assert count_threads_for_each(frames, workers, size) == threads
 
 
 def test_whoever_maps_frames_closes_them() -> None:

@@ -212,7 +212,7 @@ def test_settings_are_heeded(name: str, settings: GdcmSettings, bound: int, tmp_
     assert result is not None
     error = int(np.abs(result.astype(int) - samples.astype(int)).max())
     assert error <= bound
-    assert (error == 0) == settings.lossless_in(syntax_of(name))
+    assert (error == 0) == settings.is_lossless_in(syntax_of(name))
 
 
 def test_higher_quality_is_closer(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from dicodec.errors import DicodecError, kind_of
+from dicodec.errors import DicodecError, find_kind
 from dicodec.model.records import dataclass
 from dicodec.model.wording import as_switch, dump_json_line, reword_error
 
@@ -151,7 +151,7 @@ class FileOutcome:
             json=dump_json_line({"error": error.as_dict()}),
             attempts=attempts,
             error_code=error.code,
-            error_kind=kind_of(error),
+            error_kind=find_kind(error),
             error_text=error.message,
         )
 

@@ -9,7 +9,7 @@ from dicodec.batch.policy.policy import Choice, Policy, open_once
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.placement import Placement
-from dicodec.conversion.output.result_file import Target, result_file
+from dicodec.conversion.output.result_file import Target, open_result
 from dicodec.conversion.planning.conversion_plan import Action
 from dicodec.errors import (
     DicodecError,
@@ -129,7 +129,7 @@ def keep_file(
         report.source_size = report.target_size = file.source.size
         if written is not None:
             report.action = Action.COPY_FILE.value
-            with result_file(
+            with open_result(
                 written,
                 overwrite=options.overwrite,
                 backup=options.backup,

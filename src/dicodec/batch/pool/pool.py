@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from dicodec.batch.pool.worker import Worker
 from dicodec.batch.pool.worker_process import GroupMessage, Word, Work
-from dicodec.conversion.frames.window import available_cores
+from dicodec.conversion.frames.window import count_cores
 from dicodec.errors import (
     DicodecError,
     MemoryExceededError,
@@ -141,7 +141,7 @@ class Pool:
         memory: int | None = None,
         cores: int | None = None,
     ) -> None:
-        self._cores = cores or available_cores()
+        self._cores = cores or count_cores()
         self.jobs = jobs or self._cores
         self._timeout = timeout
         self._memory = memory

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from dicodec.batch.ledger.tables import LEDGER_NAME
 from dicodec.batch.sources.references import SourceReference
-from dicodec.conversion.output.kept_originals import LIST_NAME, is_kept_original, kept_names
+from dicodec.conversion.output.kept_originals import LIST_NAME, is_kept_original, read_kept_names
 from dicodec.conversion.output.part_file import is_part_file
 from dicodec.errors import SourceUnavailableError
 from dicodec.model.records import dataclass
@@ -90,7 +90,7 @@ def _walk(
         if identity in options.excluded or identity in above:
             yield PassedOver(folder, OUTPUT if identity in options.excluded else LOOP)
             return
-        kept = kept_names(folder)
+        kept = read_kept_names(folder)
         with ExitStack() as spools, os.scandir(folder) as entries:
             names = _sort((os.fsencode(entry.name) for entry in entries), spools)
             for encoded in names:

@@ -37,13 +37,13 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
     if options.set_attributes or options.remove_attributes or options.charset is not None:
         from dicodec.conversion.edits.plan_edits import (  # with the conversion itself
             check_user_edits,
-            editable_tag,
+            find_editable_tag,
         )
 
         check_user_edits(options)
-        removed = {editable_tag(name) for name in options.remove_attributes}
+        removed = {find_editable_tag(name) for name in options.remove_attributes}
         for name, _ in options.set_attributes:
-            if editable_tag(name) in removed:  # a policy may remove one that the command sets
+            if find_editable_tag(name) in removed:  # a policy may remove one that the command sets
                 raise InvalidOptionError("is to be set and to be removed", attribute=name)
     return options
 

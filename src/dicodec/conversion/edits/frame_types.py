@@ -15,7 +15,7 @@ from dicodec.part10.encoding import DataSetEncoding, encode_tag
 _DERIVED = "DERIVED"
 
 
-def frame_type_edits(
+def make_frame_type_edits(
     data_set: DataSet, edits: Iterable[Edit], encoding: DataSetEncoding
 ) -> list[Edit]:
     """Return the edits that derive the frames, too, if the image becomes derived.
@@ -38,12 +38,12 @@ def frame_type_edits(
         before = changed.get(group)
         items = before.items if isinstance(before, SetSequence) else ()
         whole = [item for item in items if isinstance(item, bytes)]
-        made = derived_groups(data_set, group, encoding, whole)
+        made = derive_groups(data_set, group, encoding, whole)
         found += [made] if made is not None else []
     return found
 
 
-def derived_groups(
+def derive_groups(
     data_set: DataSet,
     group: int,
     encoding: DataSetEncoding,

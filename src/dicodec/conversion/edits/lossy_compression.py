@@ -78,8 +78,8 @@ def complete_history(file: DicomFile, pixels: PixelPlan) -> History:
 
 def _read_history(data_set: DataSet) -> History:
     return History(
-        _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_METHOD),
-        _values(data_set, tags.LOSSY_IMAGE_COMPRESSION_RATIO),
+        _read_values(data_set, tags.LOSSY_IMAGE_COMPRESSION_METHOD),
+        _read_values(data_set, tags.LOSSY_IMAGE_COMPRESSION_RATIO),
     )
 
 
@@ -97,7 +97,7 @@ def complete_record(data_set: DataSet, history: History) -> tuple[Edit, ...]:
     return tuple(edit for edit in edits if not said[edit.tag])
 
 
-def lossy_edits(
+def make_lossy_edits(
     data_set: DataSet,
     target: TransferSyntax,
     options: ConversionOptions,
@@ -123,7 +123,7 @@ def lossy_edits(
     return [*edits, *_derive(data_set, options, encoding, description, LOSSY_COMPRESSION)]
 
 
-def rescaled_edits(
+def make_rescaled_edits(
     data_set: DataSet,
     options: ConversionOptions,
     encoding: DataSetEncoding,
@@ -154,15 +154,15 @@ def _derive(
     return derive_image(
         source,
         description,
-        None if options.keep_uid else new_uid(),
+        None if options.keep_uid else make_uid(),
         derivation,
-        _other_codes(data_set, encoding, derivation),
+        _list_other_codes(data_set, encoding, derivation),
         encode_items(data_set, tags.SOURCE_IMAGE_SEQUENCE, encoding),
-        _listed_by_series(data_set, encoding, source.reference),
+        _list_by_series(data_set, encoding, source.reference),
     )
 
 
-def _other_codes(
+def _list_other_codes(
     data_set: DataSet, encoding: DataSetEncoding, derivation: Derivation
 ) -> tuple[bytes, ...]:
     """Return the items of Derivation Code Sequence that say something else."""
@@ -170,14 +170,14 @@ def _other_codes(
         return ()
     wanted = derivation.code[0], DICOM_SCHEME
     items = encode_items(data_set, tags.DERIVATION_CODE_SEQUENCE, encoding)
-    return tuple(item for item in items if _code_of(parse_item(item, encoding)) != wanted)
+    return tuple(item for item in items if _read_code(parse_item(item, encoding)) != wanted)
 
 
-def _code_of(item: DataSet) -> tuple[str, str]:
+def _read_code(item: DataSet) -> tuple[str, str]:
     return item.read_text(tags.CODE_VALUE), item.read_text(tags.CODING_SCHEME_DESIGNATOR)
 
 
-def _listed_by_series(
+def _list_by_series(
     data_set: DataSet, encoding: DataSetEncoding, reference: Item
 ) -> tuple[Item | bytes, ...]:
     """Return the items of Referenced Series Sequence, with a reference to the source among them.
@@ -212,12 +212,12 @@ def _listed_by_series(
     return tuple(listed)
 
 
-def _values(data_set: DataSet, tag: int) -> list[str]:
+def _read_values(data_set: DataSet, tag: int) -> list[str]:
     text = data_set.read_text(tag)
     return [value.strip() for value in text.split("\\")] if text else []
 
 
-def new_uid() -> str:
+def make_uid() -> str:
     """Return a UID that nobody else has: a random UUID under the root 2.25 (PS3.5 B.2)."""
     import uuid  # few conversions need one, and it takes milliseconds to load
 

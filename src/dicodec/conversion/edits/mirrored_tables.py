@@ -6,7 +6,7 @@ import struct
 
 from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
 from dicodec.conversion.planning.conversion_plan import PixelPlan
-from dicodec.conversion.planning.gray_and_color import gray_attributes, read_table
+from dicodec.conversion.planning.gray_and_color import read_gray_attributes, read_table
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.image import MONOCHROME
@@ -18,7 +18,7 @@ from dicodec.rules.photometric_edits import (
 )
 
 
-def mirrored_table_edits(
+def make_mirrored_table_edits(
     data_set: DataSet, pixels: PixelPlan, encoding: DataSetEncoding
 ) -> tuple[Edit, ...]:
     """Return the edit of VOI LUT Sequence if stored values are inverted; none if they are not.
@@ -32,16 +32,16 @@ def mirrored_table_edits(
     if not inverts or not data_set.has_value(tags.VOI_LUT_SEQUENCE):
         return ()
     image = pixels.decoded
-    gray = gray_attributes(data_set)
+    gray = read_gray_attributes(data_set)
     items = []
     for raw in encode_items(data_set, tags.VOI_LUT_SEQUENCE, encoding):
         item = parse_item(raw, encoding)
         table = mirror_table(read_table(item, image), gray, image)
-        items.append(edit_item(item, _edits(item, table)))
+        items.append(edit_item(item, _make_edits(item, table)))
     return (SetSequence(tags.VOI_LUT_SEQUENCE, tuple(items)),)
 
 
-def _edits(item: DataSet, table: LookUpTable) -> tuple[Edit, ...]:
+def _make_edits(item: DataSet, table: LookUpTable) -> tuple[Edit, ...]:
     order, count = item.encoding.order, len(table.entries)
     descriptor, data = item.find(tags.LUT_DESCRIPTOR), item.find(tags.LUT_DATA)
     assert descriptor is not None

@@ -58,7 +58,7 @@ from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.image_edits import choose_native_vr, make_image_edits
 
 
-def nested_pixel_edits(
+def make_nested_pixel_edits(
     file: DicomFile,
     target: TransferSyntax,
     encoding: DataSetEncoding,
@@ -101,7 +101,7 @@ def nested_pixel_edits(
         )
         try:
             _check_for_fragments(raw, nested.encoding, data_set.limits)
-            items = nested.items(raw, format_tag(span.tag))
+            items = nested.convert_items(raw, format_tag(span.tag))
         except (MalformedFileError, TruncatedFileError) as error:
             if _can_be_put_right(file):
                 raise
@@ -115,7 +115,7 @@ def nested_pixel_edits(
         if not items and _is_icon(span.tag):
             edits.append(RemoveAttribute(span.tag))
             continue
-        element = _sequence(raw, items, nested.encoding)
+        element = _encode_sequence(raw, items, nested.encoding)
         edits.append(
             SetSequence(span.tag, encode_native_items(element, nested.encoding, encoding, data_set))
         )
@@ -207,7 +207,7 @@ def _walk_within(
                 _walk_within(source, inner, encoding, limits, depth + 1)
 
 
-def _sequence(raw: bytes, items: list[bytes], encoding: DataSetEncoding) -> bytes:
+def _encode_sequence(raw: bytes, items: list[bytes], encoding: DataSetEncoding) -> bytes:
     """Return a sequence element of defined length with the tag of another."""
     content = b"".join(items)
     length = struct.pack(encoding.order + "I", len(content))
@@ -232,7 +232,7 @@ class _NestedPixels:
     limits: Limits
     warnings: list[str]
 
-    def items(self, raw: bytes, path: str) -> list[bytes] | None:
+    def convert_items(self, raw: bytes, path: str) -> list[bytes] | None:
         """Return a sequence's items for the result; None if they are right already.
 
         An icon whose pixels have to be left out is left out as a whole.
@@ -245,7 +245,7 @@ class _NestedPixels:
             walk_items(source, span, self.encoding, limits=self.limits) if span.length else ()
         ):
             content = raw[item.value : item.value + item.length]
-            new = self._item(content, f"{path}[{number}]", icon=_is_icon(span.tag))
+            new = self._convert_item(content, f"{path}[{number}]", icon=_is_icon(span.tag))
             changed = changed or new is not None
             if new == b"" and _is_icon(span.tag):
                 continue
@@ -253,7 +253,7 @@ class _NestedPixels:
             items.append(encode_item_header(len(content), self.encoding) + content)
         return items if changed else None
 
-    def _item(self, content: bytes, path: str, *, icon: bool) -> bytes | None:
+    def _convert_item(self, content: bytes, path: str, *, icon: bool) -> bytes | None:
         """Return an item's elements; None if nothing has to change, b"" if it is left out."""
         source = BytesSource(content)
         walker = Walker(source, self.limits)
@@ -263,7 +263,7 @@ class _NestedPixels:
         for span in spans:
             if not _is_sequence(span):
                 continue
-            items = self.items(data_set.read_raw(span), f"{path}.{format_tag(span.tag)}")
+            items = self.convert_items(data_set.read_raw(span), f"{path}.{format_tag(span.tag)}")
             if items is not None:
                 left_out = not items and _is_icon(span.tag)
                 edits.append(
@@ -271,14 +271,14 @@ class _NestedPixels:
                 )
         pixel_data = data_set.find(tags.PIXEL_DATA)
         if pixel_data is None:
-            return _written(data_set, edits, b"") if edits else None
+            return _write_elements(data_set, edits, b"") if edits else None
         element: bytes | None = data_set.read_raw(pixel_data)
         nested = _Fragments(data_set, pixel_data, walker)
         if nested.present:
             try:
-                made = self._native(nested)
+                made = self._make_native(nested)
             except DicodecError as error:
-                element = self._undecoded(nested, path, error)
+                element = self._keep_undecoded(nested, path, error)
             else:
                 if made is not None:
                     element, image = made
@@ -287,9 +287,9 @@ class _NestedPixels:
             return None
         if element is None and icon:
             return b""
-        return _written(data_set, edits, element or b"")
+        return _write_elements(data_set, edits, element or b"")
 
-    def _undecoded(self, nested: _Fragments, path: str, error: DicodecError) -> bytes | None:
+    def _keep_undecoded(self, nested: _Fragments, path: str, error: DicodecError) -> bytes | None:
         """Return Pixel Data that cannot be decoded as it is, or None if it cannot stay."""
         path = f"{path}.{format_tag(tags.PIXEL_DATA)}"
         if self.target.encapsulated and nested.sound:
@@ -302,7 +302,7 @@ class _NestedPixels:
         )
         return None
 
-    def _native(self, nested: _Fragments) -> tuple[bytes, ImagePixelDescription] | None:
+    def _make_native(self, nested: _Fragments) -> tuple[bytes, ImagePixelDescription] | None:
         """Return native Pixel Data and its description; None if the result takes it as it is.
 
         Raises:
@@ -312,8 +312,8 @@ class _NestedPixels:
 
         data_set = nested.data_set
         stated = parse_image_description(data_set, tags.PIXEL_DATA, [])
-        frames = nested.frames(stated)
-        syntax = self._syntax_of(frames, data_set, stated)
+        frames = nested.assign_frames(stated)
+        syntax = self._find_syntax(frames, data_set, stated)
         stream = find_decoder(syntax).describe(frames.read(data_set.source, 0))
         if nested.sound and self._belongs(syntax, frames, data_set):
             return None
@@ -337,7 +337,7 @@ class _NestedPixels:
         pixels.finish()
         return out.getvalue(), result
 
-    def _syntax_of(
+    def _find_syntax(
         self, frames: EncapsulatedFrames, data_set: DataSet, image: ImagePixelDescription
     ) -> TransferSyntax:
         """Return the transfer syntax that nested streams are in, by their own bytes.
@@ -373,7 +373,7 @@ def _is_icon(tag: int) -> bool:
     return tag == tags.ICON_IMAGE_SEQUENCE
 
 
-def _written(data_set: DataSet, edits: list[Edit], pixel_data: bytes) -> bytes:
+def _write_elements(data_set: DataSet, edits: list[Edit], pixel_data: bytes) -> bytes:
     """Return the elements of an item with edits, and with other Pixel Data."""
     out = io.BytesIO()
     writer = ElementWriter(data_set, data_set.encoding, edits)
@@ -403,13 +403,13 @@ class _Fragments:
         self._starts, self._lengths = walker.fragment_starts, walker.fragment_lengths
         if not span.undefined:
             self._enter_value()
-        elif self._starts and self._stream_at(0):  # there is no Basic Offset Table before it
+        elif self._starts and self._begins_stream(0):  # there is no Basic Offset Table before it
             self._starts.insert(0, self._starts[0])
             self._lengths.insert(0, 0)
             self.sound = False
         self.present = span.undefined or bool(self._starts)
 
-    def frames(self, image: ImagePixelDescription) -> EncapsulatedFrames:
+    def assign_frames(self, image: ImagePixelDescription) -> EncapsulatedFrames:
         """Return the fragments of each frame.
 
         Raises:
@@ -453,6 +453,6 @@ class _Fragments:
             return True
         return self.span.length in {size, size + size % 2}
 
-    def _stream_at(self, index: int) -> bool:
+    def _begins_stream(self, index: int) -> bool:
         place = self._starts[index], self._lengths[index]
         return describe_stream_at(self.data_set.source, *place) is not None

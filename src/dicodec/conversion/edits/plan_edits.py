@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from dicodec.conversion.edits.frame_types import frame_type_edits
+from dicodec.conversion.edits.frame_types import make_frame_type_edits
 from dicodec.conversion.edits.lossy_compression import (
     complete_history,
     complete_record,
-    lossy_edits,
-    rescaled_edits,
+    make_lossy_edits,
+    make_rescaled_edits,
 )
-from dicodec.conversion.edits.nested_pixels import nested_pixel_edits
-from dicodec.conversion.edits.salvaged_frames import salvage_edits
+from dicodec.conversion.edits.nested_pixels import make_nested_pixel_edits
+from dicodec.conversion.edits.salvaged_frames import make_salvage_edits
 from dicodec.conversion.planning.conversion_plan import (
     Action,
     Conversion,
@@ -69,20 +69,20 @@ def plan_edits(
     encoding = plan.encoding
     edits: list[Edit] = [*file.corrections]
     if plan.pixels is not None:
-        edits += _pixel_edits(file, plan, plan.pixels, options)
-    wanted = user_edits(file.data_set, options, encoding, warnings)
+        edits += _make_pixel_edits(file, plan, plan.pixels, options)
+    wanted = make_user_edits(file.data_set, options, encoding, warnings)
     left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
-    edits += nested_pixel_edits(file, plan.target, encoding, warnings, left_out)
+    edits += make_nested_pixel_edits(file, plan.target, encoding, warnings, left_out)
     if options.charset is not None:
-        from dicodec.conversion.edits.text_encoding import utf_8_edits
+        from dicodec.conversion.edits.text_encoding import make_utf_8_edits
 
         own = {edit.tag for edit in wanted}
-        edits = utf_8_edits(file.data_set, options.charset, edits, encoding, warnings, own)
+        edits = make_utf_8_edits(file.data_set, options.charset, edits, encoding, warnings, own)
     edits += wanted
     return tuple({edit.tag: edit for edit in edits}.values())
 
 
-def _pixel_edits(
+def _make_pixel_edits(
     file: DicomFile,
     plan: ConversionPlan,
     pixels: PixelPlan,
@@ -100,31 +100,33 @@ def _pixel_edits(
         edits += make_image_edits(read_stated_attributes(file.data_set), pixels.result)
     edits += pixels.edits
     if pixels.steps:
-        from dicodec.conversion.edits.mirrored_tables import mirrored_table_edits
+        from dicodec.conversion.edits.mirrored_tables import make_mirrored_table_edits
 
-        edits += mirrored_table_edits(file.data_set, pixels, encoding)
+        edits += make_mirrored_table_edits(file.data_set, pixels, encoding)
     history = complete_history(file, pixels)
     salvage = file.frames.salvage
     derived = pixels.derived
     if salvage is not None:
-        edits += salvage_edits(file.data_set, salvage, encoding)
+        edits += make_salvage_edits(file.data_set, salvage, encoding)
         derived = "; ".join(filter(None, (salvage.text, derived)))
     if pixels.lossy:
         done = "; ".join(filter(None, (derived, f"lossy compression: {plan.target.title}")))
-        edits += lossy_edits(file.data_set, plan.target, options, history=history, description=done)
+        edits += make_lossy_edits(
+            file.data_set, plan.target, options, history=history, description=done
+        )
     elif derived:
-        edits += rescaled_edits(file.data_set, options, encoding, derived, history)
+        edits += make_rescaled_edits(file.data_set, options, encoding, derived, history)
     else:
         edits += complete_record(file.data_set, history)
     if pixels.lossy or derived:
-        edits += frame_type_edits(file.data_set, edits, encoding)
+        edits += make_frame_type_edits(file.data_set, edits, encoding)
     changed = any(step.rounds or step.bits is not None for step in pixels.steps)
     if pixels.lossy or changed or salvage is not None:
         edits += make_statistics_edits()
     return edits
 
 
-def user_edits(
+def make_user_edits(
     data_set: DataSet, options: ConversionOptions, encoding: DataSetEncoding, warnings: list[str]
 ) -> list[Edit]:
     """Return the edits that the caller asks for.
@@ -140,8 +142,10 @@ def user_edits(
             pixels.
     """
     _check_instance_is_named(options)
-    edits: list[Edit] = [RemoveAttribute(editable_tag(name)) for name in options.remove_attributes]
-    wanted = {editable_tag(name): text for name, text in options.set_attributes}
+    edits: list[Edit] = [
+        RemoveAttribute(find_editable_tag(name)) for name in options.remove_attributes
+    ]
+    wanted = {find_editable_tag(name): text for name, text in options.set_attributes}
     character_set = wanted.get(tags.SPECIFIC_CHARACTER_SET) or data_set.read_text(
         tags.SPECIFIC_CHARACTER_SET
     )
@@ -200,9 +204,9 @@ def _check_text(
                 "character set is wrong",
             )
     if judged.unknown:
-        from dicodec.conversion.edits.text_encoding import unknown_text_warning
+        from dicodec.conversion.edits.text_encoding import warn_of_unknown_text
 
-        warnings.append(unknown_text_warning([*map(format_tag, judged.unknown)]))
+        warnings.append(warn_of_unknown_text([*map(format_tag, judged.unknown)]))
 
 
 def check_user_edits(options: ConversionOptions) -> None:
@@ -213,14 +217,14 @@ def check_user_edits(options: ConversionOptions) -> None:
             may be negative, is a file's own matter, and is not judged here.
     """
     if options.charset is not None:
-        from dicodec.conversion.edits.text_encoding import declared_character_set
+        from dicodec.conversion.edits.text_encoding import find_declared_character_set
 
-        declared_character_set(options.charset)
+        find_declared_character_set(options.charset)
     _check_instance_is_named(options)
     for name in options.remove_attributes:
-        editable_tag(name)
+        find_editable_tag(name)
     for name, text in options.set_attributes:
-        tag = editable_tag(name)
+        tag = find_editable_tag(name)
         try:
             encode_user_value(tag, text, "ISO_IR 192", EXPLICIT_LITTLE, signed=False)
         except InvalidOptionError:
@@ -238,7 +242,7 @@ def _check_instance_is_named(options: ConversionOptions) -> None:
     """Raise InvalidOptionError if the UIDs that name an instance would be empty or removed."""
     emptied = [name for name, text in options.set_attributes if not text.strip()]
     for name in (*emptied, *options.remove_attributes):
-        if keyword := _INSTANCE.get(editable_tag(name)):
+        if keyword := _INSTANCE.get(find_editable_tag(name)):
             raise InvalidOptionError(
                 "cannot be empty or removed, because it names the instance",
                 attribute=keyword,
@@ -246,19 +250,19 @@ def _check_instance_is_named(options: ConversionOptions) -> None:
             )
 
 
-def user_tags(conversion: Conversion) -> frozenset[int]:
+def find_user_tags(conversion: Conversion) -> frozenset[int]:
     """Return the attributes that the caller sets, removes, maps, or has in another charset."""
     options = conversion.options
     names = *options.remove_attributes, *(name for name, _ in options.set_attributes)
-    tags_of_user = frozenset(map(editable_tag, names)) | conversion.referring
+    tags_of_user = frozenset(map(find_editable_tag, names)) | conversion.referring
     if options.charset is None:
         return tags_of_user
-    from dicodec.conversion.edits.text_encoding import text_tags
+    from dicodec.conversion.edits.text_encoding import find_text_tags
 
-    return tags_of_user | text_tags(conversion.edits)
+    return tags_of_user | find_text_tags(conversion.edits)
 
 
-def editable_tag(name: str) -> int:
+def find_editable_tag(name: str) -> int:
     """Return the tag of an attribute that a user names, to set or to remove it.
 
     Raises:

@@ -22,7 +22,7 @@ def find_references(data_set: DataSet) -> frozenset[str]:
     Sequences that cannot be read refer to nothing.
     """
     found: set[str] = set()
-    for span in _referring(data_set):
+    for span in _find_referring(data_set):
         try:
             found.update(_list_references(data_set, span))
         except DicodecError:
@@ -48,7 +48,7 @@ def map_references(
     own = data_set.read_text(tags.SOP_INSTANCE_UID)
     others = {old: new for old, new in uids.items() if new != own}
     edits: list[Edit] = []
-    for span in _referring(data_set):
+    for span in _find_referring(data_set):
         items = encode_items(data_set, span.tag, encoding)
         mapped = tuple(_map_item(item, others, encoding) for item in items)
         if mapped != items:
@@ -56,7 +56,7 @@ def map_references(
     return edits
 
 
-def _referring(data_set: DataSet) -> Iterator[ElementSpan]:
+def _find_referring(data_set: DataSet) -> Iterator[ElementSpan]:
     """Yield the sequences of the top level that may refer to an instance."""
     for span in data_set.elements:
         if is_sequence(span) and span.length:

@@ -24,7 +24,9 @@ _LONGEST_COMMENTS = 10240
 """Characters of an LT value."""
 
 
-def salvage_edits(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding) -> list[Edit]:
+def make_salvage_edits(
+    data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding
+) -> list[Edit]:
     """Return the edits that mark a result as salvaged, and that leave frames out of it.
 
     Derivation Description is not among them: it describes the whole conversion.
@@ -48,11 +50,11 @@ def salvage_edits(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding
         )
     edits: list[Edit] = [SetAttribute(tags.IMAGE_COMMENTS, "LT", comments)]
     if salvage.mode == DROP and salvage.frames:
-        edits += _without_frames(data_set, salvage, encoding)
+        edits += _leave_out_frames(data_set, salvage, encoding)
     return edits
 
 
-def _without_frames(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding) -> list[Edit]:
+def _leave_out_frames(data_set: DataSet, salvage: Salvage, encoding: DataSetEncoding) -> list[Edit]:
     damaged = {one.frame for one in salvage.frames}
     count = salvage.number_of_frames
     whole = [frame for frame in range(count) if frame not in damaged]
@@ -63,23 +65,23 @@ def _without_frames(data_set: DataSet, salvage: Salvage, encoding: DataSetEncodi
         if kind is None or not span.length:
             continue
         if kind is PerFrame.ITEMS:
-            edits += _items_of_frames(data_set, span.tag, whole, encoding)
+            edits += _renumber_items(data_set, span.tag, whole, encoding)
             continue
-        values = _values(data_set, span.tag)
+        values = _read_values(data_set, span.tag)
         left = select_frame_values(kind, values, whole, count)
         if left is None:
-            raise _refusal(span.tag)
+            raise _make_refusal(span.tag)
         if left != values:
             edits.append(_with_values(span.tag, left))
     groups = tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
     if items := encode_items(data_set, groups, encoding):
         if len(items) != count:
-            raise _refusal(groups)
+            raise _make_refusal(groups)
         edits.append(SetSequence(groups, tuple(items[frame] for frame in whole)))
-    return edits + _overlay_origins(data_set, whole)
+    return edits + _renumber_overlay_origins(data_set, whole)
 
 
-def _items_of_frames(
+def _renumber_items(
     data_set: DataSet, tag: int, whole: list[int], encoding: DataSetEncoding
 ) -> list[Edit]:
     """Return the edits of a sequence whose items name frames: numbers follow, items may go."""
@@ -94,7 +96,7 @@ def _items_of_frames(
             texts = item.read_text(tags.REFERENCED_FRAME_NUMBER).split("\\")
             numbers = [int(text) for text in texts]
         except ValueError as error:
-            raise _refusal(tag) from error
+            raise _make_refusal(tag) from error
         left = renumber_frames(numbers, whole)
         if left == numbers:
             after.append(raw)
@@ -106,7 +108,7 @@ def _items_of_frames(
     return [SetSequence(tag, tuple(after)) if after else RemoveAttribute(tag)]
 
 
-def _overlay_origins(data_set: DataSet, whole: list[int]) -> list[Edit]:
+def _renumber_overlay_origins(data_set: DataSet, whole: list[int]) -> list[Edit]:
     """Return the numbers that frames with overlays have afterwards.
 
     Raises:
@@ -120,7 +122,7 @@ def _overlay_origins(data_set: DataSet, whole: list[int]) -> list[Edit]:
             continue
         left = renumber_frames([origin], whole)
         if not left:
-            raise _refusal(tag)
+            raise _make_refusal(tag)
         if left != [origin]:
             edits.append(SetAttribute(tag, "US", tuple(left)))
     return edits
@@ -136,17 +138,17 @@ def _check_order(data_set: DataSet, whole: list[int]) -> None:
         for target in parse_values("AT", data_set.read_value(pointer) or b"", data_set.encoding):
             known = target in PER_FRAME or target == tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
             if not known:
-                raise _refusal(int(target))
+                raise _make_refusal(int(target))
     together = whole[-1] + 1 == len(whole)
     organization = data_set.read_text(tags.DIMENSION_ORGANIZATION_TYPE)
     if organization in ORDERED_ORGANIZATIONS and not (together and organization == "3D"):
-        raise _refusal(tags.DIMENSION_ORGANIZATION_TYPE)
+        raise _make_refusal(tags.DIMENSION_ORGANIZATION_TYPE)
     for group in tags.OVERLAY_GROUPS:
         if data_set.find(group << 16 | tags.NUMBER_OF_FRAMES_IN_OVERLAY) is not None:
-            raise _refusal(group << 16 | tags.NUMBER_OF_FRAMES_IN_OVERLAY)
+            raise _make_refusal(group << 16 | tags.NUMBER_OF_FRAMES_IN_OVERLAY)
 
 
-def _refusal(tag: int) -> ConversionError:
+def _make_refusal(tag: int) -> ConversionError:
     return ConversionError(
         "frames cannot be left out: the value of this attribute for the others is not sure",
         attribute=find_keyword(tag) or format_tag(tag),
@@ -154,9 +156,9 @@ def _refusal(tag: int) -> ConversionError:
     )
 
 
-def _values(data_set: DataSet, tag: int) -> list[str]:
+def _read_values(data_set: DataSet, tag: int) -> list[str]:
     """Return an element's values as text; none of a sequence."""
-    vr = _vr(tag)
+    vr = _find_vr(tag)
     if vr not in NUMBER_CODES:
         return [] if vr == "SQ" else [one.strip() for one in data_set.read_text(tag).split("\\")]
     try:
@@ -164,17 +166,17 @@ def _values(data_set: DataSet, tag: int) -> list[str]:
             str(one) for one in parse_values(vr, data_set.read_value(tag) or b"", data_set.encoding)
         ]
     except DicodecError as error:
-        raise _refusal(tag) from error
+        raise _make_refusal(tag) from error
 
 
 def _with_values(tag: int, values: list[str]) -> SetAttribute:
-    vr = _vr(tag)
+    vr = _find_vr(tag)
     if vr in NUMBER_CODES:
         return SetAttribute(tag, vr, tuple(map(int, values)))
     return SetAttribute(tag, vr, "\\".join(values))
 
 
-def _vr(tag: int) -> str:
+def _find_vr(tag: int) -> str:
     entry = find_entry(tag)
     assert entry is not None, "the table names attributes of the dictionary"
     return entry.vr

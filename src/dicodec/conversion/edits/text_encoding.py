@@ -39,7 +39,7 @@ from dicodec.repair.character_sets import (
 )
 
 
-def declared_character_set(charset: str) -> str | None:
+def find_declared_character_set(charset: str) -> str | None:
     """Return the character set that the option declares for text; None for the file's own.
 
     Args:
@@ -63,7 +63,7 @@ def declared_character_set(charset: str) -> str | None:
     return declared
 
 
-def utf_8_edits(
+def make_utf_8_edits(
     data_set: DataSet,
     charset: str,
     edits: Iterable[Edit],
@@ -87,23 +87,23 @@ def utf_8_edits(
         InvalidOptionError: there is no such character set.
         MalformedFileError: text is not of its character set; the element is named.
     """
-    declared = declared_character_set(charset)
+    declared = find_declared_character_set(charset)
     if declared is None and find_misdeclared_text(data_set):
         declared = UTF_8
     stated = data_set.read_text(tags.SPECIFIC_CHARACTER_SET)
     unknown: list[str] = []
     to_utf_8 = _ToUtf8(declared or stated, declared, encoding, data_set.limits, unknown)
     changed = {edit.tag: to_utf_8.edit(edit) for edit in edits}
-    for edit in to_utf_8.edits(data_set, {*changed, *_present(data_set, left_out)}):
+    for edit in to_utf_8.make_edits(data_set, {*changed, *_find_present(data_set, left_out)}):
         changed[edit.tag] = edit
     if stated != UTF_8:
         changed[tags.SPECIFIC_CHARACTER_SET] = _STATED
     if unknown:
-        warnings.append(unknown_text_warning(unknown))
+        warnings.append(warn_of_unknown_text(unknown))
     return list(changed.values())
 
 
-def unknown_text_warning(places: list[str]) -> str:
+def warn_of_unknown_text(places: list[str]) -> str:
     """Return the warning that private elements may hold text that is not re-encoded.
 
     Args:
@@ -116,11 +116,11 @@ def unknown_text_warning(places: list[str]) -> str:
     )
 
 
-def _present(data_set: DataSet, tags_in_question: Container[int]) -> list[int]:
+def _find_present(data_set: DataSet, tags_in_question: Container[int]) -> list[int]:
     return [span.tag for span in data_set.elements if span.tag in tags_in_question]
 
 
-def text_tags(edits: Iterable[Edit]) -> set[int]:
+def find_text_tags(edits: Iterable[Edit]) -> set[int]:
     """Return the attributes of text that edits set, Specific Character Set among them."""
     return {
         edit.tag
@@ -153,7 +153,7 @@ class _ToUtf8:
     unknown: list[str]
     path: str = ""
 
-    def edits(self, data_set: DataSet, left_out: Container[int]) -> Iterator[Edit]:
+    def make_edits(self, data_set: DataSet, left_out: Container[int]) -> Iterator[Edit]:
         """Yield the edits that have the text of one level, and below it, in UTF-8.
 
         Args:
@@ -164,13 +164,14 @@ class _ToUtf8:
             if span.tag in left_out or not span.length:
                 continue
             if vr in TEXT:
-                value = self.value(data_set.read_value(span.tag) or b"", span.tag, vr)
+                value = self.convert_value(data_set.read_value(span.tag) or b"", span.tag, vr)
                 if value is not None:
                     yield self._set(span.tag, vr, value)
             elif vr == "SQ":
-                items = self._items(data_set, span)
+                items = self._convert_items(data_set, span)
                 new = tuple(
-                    self._in_item(span.tag, number).item(item) for number, item in enumerate(items)
+                    self._enter_item(span.tag, number).convert_item(item)
+                    for number, item in enumerate(items)
                 )
                 if new != items:
                     yield SetSequence(span.tag, new)
@@ -186,10 +187,10 @@ class _ToUtf8:
             vr, value = "UN", value + row.padding * (len(value) % 2)  # PS3.5 6.2.2
         return SetAttribute(tag, vr, value)
 
-    def _in_item(self, tag: int, number: int) -> _ToUtf8:
+    def _enter_item(self, tag: int, number: int) -> _ToUtf8:
         return replace(self, path=f"{self.path}{format_tag(tag)}[{number}].")
 
-    def _items(self, data_set: DataSet, span: ElementSpan) -> tuple[bytes, ...]:
+    def _convert_items(self, data_set: DataSet, span: ElementSpan) -> tuple[bytes, ...]:
         """Return the items of a sequence in the encoding of the result; none of UN that is not one.
 
         Raises:
@@ -206,7 +207,7 @@ class _ToUtf8:
         except (MalformedFileError, TruncatedFileError):
             return ()
 
-    def value(self, raw: bytes, tag: int, vr: str) -> bytes | None:
+    def convert_value(self, raw: bytes, tag: int, vr: str) -> bytes | None:
         """Return a value in UTF-8, unpadded; None if it is already."""
         try:
             text = decode_surely(raw, self.character_set, vr)
@@ -224,33 +225,35 @@ class _ToUtf8:
         """Return an edit whose text is in UTF-8; bytes of attributes are so already."""
         if isinstance(edit, SetSequence):
             items = tuple(
-                self._in_item(edit.tag, number).item(one) if isinstance(one, bytes) else one
+                self._enter_item(edit.tag, number).convert_item(one)
+                if isinstance(one, bytes)
+                else one
                 for number, one in enumerate(edit.items)
             )
             return replace(edit, items=items)
         if isinstance(edit, SetAttribute) and edit.vr in TEXT and isinstance(edit.value, str):
-            new = self.value(edit.value.encode("latin-1"), edit.tag, edit.vr)
+            new = self.convert_value(edit.value.encode("latin-1"), edit.tag, edit.vr)
             return edit if new is None else replace(edit, value=new)
         return edit
 
-    def item(self, item: bytes) -> bytes:
+    def convert_item(self, item: bytes) -> bytes:
         """Return a whole item with its text in UTF-8; the same bytes if it has none."""
         walker = Walker(BytesSource(item), self.limits)
         (span,) = walker.walk_items(0, len(item), self.encoding)
         content = item[span.value : span.value + span.length]
-        new = self._content(content)
+        new = self._convert_content(content)
         if new == content:
             return item
         return encode_item_header(len(new), self.encoding) + new
 
-    def _content(self, content: bytes) -> bytes:
+    def _convert_content(self, content: bytes) -> bytes:
         source = BytesSource(content)
         walker = Walker(source, self.limits)
         spans = list(walker.walk_elements(0, len(content), self.encoding, depth=1))
         data_set = DataSet(source, self.encoding, spans, self.limits)
         stated = find_character_set(data_set, self.character_set)
         inner = replace(self, character_set=self.declared or stated)
-        edits = [*inner.edits(data_set, {tags.SPECIFIC_CHARACTER_SET})]
+        edits = [*inner.make_edits(data_set, {tags.SPECIFIC_CHARACTER_SET})]
         if data_set.find(tags.SPECIFIC_CHARACTER_SET) is not None and stated != UTF_8:
             edits.append(_STATED)
         if not edits:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dicodec.conversion.frames.first_pass import embedded_overlay_edits
-from dicodec.conversion.frames.window import available_cores
+from dicodec.conversion.frames.first_pass import make_embedded_overlay_edits
+from dicodec.conversion.frames.window import count_cores
 from dicodec.conversion.planning.conversion_plan import EmbeddedOverlay
 from dicodec.model import tags
 from dicodec.model.edits import Edit
@@ -31,10 +31,10 @@ class FreedOverlays:
         if tag >> 16 not in tags.OVERLAY_GROUPS:
             return None
         if self._edits is None:
-            self._edits = {edit.tag: edit for edit in self._all()}
+            self._edits = {edit.tag: edit for edit in self._make_all()}
         return self._edits.get(tag)
 
-    def _all(self) -> list[Edit]:
+    def _make_all(self) -> list[Edit]:
         file, image = self._file, self._file.frames.description
         if image is None or not file.syntax.reads:
             return []
@@ -45,4 +45,4 @@ class FreedOverlays:
         ]
         if not overlays:
             return []
-        return embedded_overlay_edits(file, image, overlays, available_cores(), little_endian=True)
+        return make_embedded_overlay_edits(file, image, overlays, count_cores(), little_endian=True)

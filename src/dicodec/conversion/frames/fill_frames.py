@@ -29,7 +29,7 @@ def encode_fill(file: DicomFile, pixels: PixelPlan) -> bytes:
         EncodeError: the codec library refused.
         LimitExceededError: the file is too small for a frame of that size.
     """
-    return _encode(_filling(file, pixels), pixels)
+    return _encode(_make_filling(file, pixels), pixels)
 
 
 def encode_start(file: DicomFile, pixels: PixelPlan, frame: int) -> bytes:
@@ -46,7 +46,7 @@ def encode_start(file: DicomFile, pixels: PixelPlan, frame: int) -> bytes:
     """
     native = file.frames.native
     assert native is not None, "only native frames have samples that can be counted"
-    filling = _filling(file, pixels)  # whose size is checked first
+    filling = _make_filling(file, pixels)  # whose size is checked first
     start, bits = native.read_start(file.frames.source, frame)
     size = (pixels.coded.native_frame_bits + 7) // 8
     decoder = find_decoder(file.syntax)
@@ -56,10 +56,10 @@ def encode_start(file: DicomFile, pixels: PixelPlan, frame: int) -> bytes:
     return _encode(np.where(there, given, filling), pixels)
 
 
-def _filling(file: DicomFile, pixels: PixelPlan) -> Samples:
+def _make_filling(file: DicomFile, pixels: PixelPlan) -> Samples:
     image = pixels.decoded
     check_decoded_size(image, file.frames.span.length, file.data_set.limits)
-    values = choose_fill_values(image, _padding(file, image))
+    values = choose_fill_values(image, _read_padding(file, image))
     samples = np.empty(image.shape, image.dtype)
     samples[...] = values if image.samples_per_pixel > 1 else values[0]
     return samples
@@ -71,7 +71,7 @@ def _encode(samples: Samples, pixels: PixelPlan) -> bytes:
     return bytes(pixels.encoder.encode(samples, pixels.prepared))
 
 
-def _padding(file: DicomFile, image: ImagePixelDescription) -> float | None:
+def _read_padding(file: DicomFile, image: ImagePixelDescription) -> float | None:
     """Return Pixel Padding Value, whose sign is that of the samples (C.7.5.1.1.2)."""
     tag, vr = tags.PIXEL_PADDING_VALUE, "SS" if image.signed else "US"
     if image.floating:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from dicodec.conversion.frames.frame_steps import FrameDecoder, decoded_frames
-from dicodec.conversion.frames.window import map_frames, size_in_flight
+from dicodec.conversion.frames.frame_steps import FrameDecoder, make_frame_reader
+from dicodec.conversion.frames.window import compute_size_in_flight, map_frames
 from dicodec.conversion.planning.conversion_plan import (
     Action,
     ConversionPlan,
@@ -49,7 +49,7 @@ def complete_plan(file: DicomFile, plan: ConversionPlan, workers: int) -> Conver
     if _lacks_window(pixels):
         pixels = _with_window(file, pixels, workers)
     if pixels.overlays:
-        found = embedded_overlay_edits(
+        found = make_embedded_overlay_edits(
             file, pixels.coded, pixels.overlays, workers, little_endian=plan.target.little_endian
         )
         pixels = replace(pixels, edits=(*pixels.edits, *found))
@@ -77,7 +77,7 @@ def _check_end(file: DicomFile) -> None:
             frame=last,
             offset=file.source.size,
         )
-    decode, _ = decoded_frames(file)
+    decode, _ = make_frame_reader(file)
     decode(last)
 
 
@@ -104,7 +104,7 @@ def _with_window(file: DicomFile, pixels: PixelPlan, workers: int) -> PixelPlan:
             None if frame in filled else rescaling.find_extent(decoder.decode(frame, pixels.coded))
         )
 
-    size = size_in_flight(pixels.decoded)
+    size = compute_size_in_flight(pixels.decoded)
     with closing(map_frames(find_extent, pixels.frames, workers, size)) as found:
         extents = [one for one in found if one is not None]
     whole = StoredRange(
@@ -113,7 +113,7 @@ def _with_window(file: DicomFile, pixels: PixelPlan, workers: int) -> PixelPlan:
     return replace(pixels, steps=(replace(first, apply=rescaling.with_whole_range(whole)), *others))
 
 
-def embedded_overlay_edits(
+def make_embedded_overlay_edits(
     file: DicomFile,
     image: ImagePixelDescription,
     overlays: Sequence[EmbeddedOverlay],
@@ -158,7 +158,7 @@ def embedded_overlay_edits(
     joiners = [BitJoiner(image.rows * image.columns) for _ in overlays]
     found: list[list[bytes]] = [[] for _ in overlays]
     with closing(
-        map_frames(free_planes, image.number_of_frames, workers, size_in_flight(words))
+        map_frames(free_planes, image.number_of_frames, workers, compute_size_in_flight(words))
     ) as frames:
         for one in frames:
             for parts, joiner, plane in zip(found, joiners, one, strict=True):

@@ -27,7 +27,7 @@ type FrameReader = Callable[[int], bytes]
 type SampleReader = Callable[[int], Samples]
 
 
-def frame_work(
+def make_frame_work(
     file: DicomFile,
     plan: ConversionPlan,
     notes: SampleNotes | None = None,
@@ -40,7 +40,7 @@ def frame_work(
     """
     pixels = plan.pixels
     assert pixels is not None, "frames are worked on by a plan"
-    work = add_locations(_frame_work(file, plan, pixels, notes, threads), file)
+    work = add_locations(_make_frame_work(file, plan, pixels, notes, threads), file)
     filled = file.frames.filled
     if not filled:
         return work
@@ -51,7 +51,7 @@ def frame_work(
     return lambda frame: starts.get(frame, fill) if frame in filled else work(frame)
 
 
-def _frame_work(
+def _make_frame_work(
     file: DicomFile,
     plan: ConversionPlan,
     pixels: PixelPlan,
@@ -63,14 +63,14 @@ def _frame_work(
         if plan.source.family == plan.target.family:
             return read
         size = pixels.stated.native_frame_bits // 8
-        return lambda frame: _exactly(read(frame), size)
+        return lambda frame: _check_exactly(read(frame), size)
     if plan.action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
         from dicodec.codecs.jpeg_repacking import unpack_jpeg
 
         if plan.action is Action.UNPACK_JPEG:
             return lambda frame: unpack_jpeg(read(frame))
-        return lambda frame: _repacked(read(frame), pixels.stated)
-    decode = sample_reader(file, pixels, notes, threads)
+        return lambda frame: _repack(read(frame), pixels.stated)
+    decode = make_sample_reader(file, pixels, notes, threads)
     assert pixels.encoder is not None, "a plan to transcode names its encoder"
     encoder = with_threads(pixels.encoder, threads)
 
@@ -81,7 +81,9 @@ def _frame_work(
         samples = decode(frame)
         stream = encoder.encode(samples, pixels.prepared)
         assert notes is not None, "somebody asked"
-        notes.note_psnr(_psnr(samples, codec.decode(stream, pixels.result), pixels.prepared))
+        notes.note_psnr(
+            _measure_psnr(samples, codec.decode(stream, pixels.result), pixels.prepared)
+        )
         return stream
 
     if pixels.psnr is None or notes is None:
@@ -90,14 +92,14 @@ def _frame_work(
     return transcode_and_measure
 
 
-def _psnr(samples: Samples, decoded: Samples, image: ImagePixelDescription) -> float:
+def _measure_psnr(samples: Samples, decoded: Samples, image: ImagePixelDescription) -> float:
     from dicodec.pixels.metrics import measure_errors
 
     reached = measure_errors(samples, decoded).find_psnr((1 << image.bits_stored) - 1)
     return math.inf if reached is None else reached
 
 
-def _repacked(stream: bytes, stated: ImagePixelDescription) -> bytes:
+def _repack(stream: bytes, stated: ImagePixelDescription) -> bytes:
     from dicodec.codecs.jpeg_repacking import repack_jpeg
     from dicodec.codecs.streams import jpeg
 
@@ -148,7 +150,7 @@ class FrameDecoder:
             return self._codec.describe(b"")
         return self.describe(self._frames.first_whole)
 
-    def coded_image(self, stream: StreamDescription) -> ImagePixelDescription:
+    def describe_coded(self, stream: StreamDescription) -> ImagePixelDescription:
         """Return the image with the Photometric Interpretation that a stream really has."""
         color = decide_color_space(self._image, stream)
         return replace(self._image, photometric_interpretation=color.photometric_interpretation)
@@ -196,7 +198,9 @@ class FrameDecoder:
         return stream
 
 
-def decoded_frames(file: DicomFile, threads: int = 1) -> tuple[SampleReader, ImagePixelDescription]:
+def make_frame_reader(
+    file: DicomFile, threads: int = 1
+) -> tuple[SampleReader, ImagePixelDescription]:
     """Return the function that decodes any frame of a file, and the image of its samples.
 
     Frames of different color space are brought to one Photometric Interpretation.
@@ -207,7 +211,7 @@ def decoded_frames(file: DicomFile, threads: int = 1) -> tuple[SampleReader, Ima
     """
     decoder = FrameDecoder(file, threads)
     stream = decoder.describe_first()
-    coded = decoder.coded_image(stream)
+    coded = decoder.describe_coded(stream)
     decoded, own_steps = decoder.bring_together(stream, coded)
 
     def decode(frame: int) -> Samples:
@@ -217,7 +221,7 @@ def decoded_frames(file: DicomFile, threads: int = 1) -> tuple[SampleReader, Ima
     return add_locations(decode, file), decoded
 
 
-def sample_reader(
+def make_sample_reader(
     file: DicomFile,
     pixels: PixelPlan,
     notes: SampleNotes | None = None,
@@ -237,7 +241,7 @@ def sample_reader(
     return decode
 
 
-def _exactly(frame: bytes, size: int) -> bytes:
+def _check_exactly(frame: bytes, size: int) -> bytes:
     if len(frame) < size:
         raise TruncatedFrameError(f"the frame has {len(frame)} bytes, but {size} are needed")
     return frame[:size]

@@ -8,10 +8,14 @@ from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
-from dicodec.conversion.frames.frame_steps import frame_work
-from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
+from dicodec.conversion.frames.frame_steps import make_frame_work
+from dicodec.conversion.frames.window import (
+    compute_size_in_flight,
+    count_threads_for_each,
+    map_frames,
+)
 from dicodec.conversion.planning.conversion_plan import Action, Conversion, PixelPlan
-from dicodec.conversion.planning.moved_value import moved_value
+from dicodec.conversion.planning.moved_value import plan_moved_value
 from dicodec.model import implementation, tags
 from dicodec.model.edits import SetAttribute
 from dicodec.model.findings import Oddity
@@ -142,10 +146,10 @@ class _Writer:
     def _make_file_meta(self) -> dict[int, str]:
         """Return the values of File Meta Information for this result (PS3.10 7.1)."""
         return {
-            tags.MEDIA_STORAGE_SOP_CLASS_UID: self._uid(
+            tags.MEDIA_STORAGE_SOP_CLASS_UID: self._read_uid(
                 tags.SOP_CLASS_UID, tags.MEDIA_STORAGE_SOP_CLASS_UID
             ),
-            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: self._uid(
+            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: self._read_uid(
                 tags.SOP_INSTANCE_UID, tags.MEDIA_STORAGE_SOP_INSTANCE_UID
             ),
             tags.TRANSFER_SYNTAX_UID: self._plan.target.uid,
@@ -153,7 +157,7 @@ class _Writer:
             tags.IMPLEMENTATION_VERSION_NAME: implementation.VERSION_NAME,
         }
 
-    def _uid(self, tag: int, meta_tag: int) -> str:
+    def _read_uid(self, tag: int, meta_tag: int) -> str:
         """Return a UID as the result's data set has it, else as the source's group 2 has it."""
         for edit in self._edits:
             if isinstance(edit, SetAttribute) and edit.tag == tag:
@@ -167,9 +171,9 @@ class _Writer:
         if self._plan.action is Action.MOVE_VALUE or pixels is None:
             self._move_value(sink)
             return PipelineResult(None, 0)
-        frame_size = size_in_flight(pixels.decoded)
-        threads = threads_for_each(pixels.frames, self._workers, frame_size)
-        work = frame_work(self._file, self._plan, self._notes, threads)
+        frame_size = compute_size_in_flight(pixels.decoded)
+        threads = count_threads_for_each(pixels.frames, self._workers, frame_size)
+        work = make_frame_work(self._file, self._plan, self._notes, threads)
         # Closed even if writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = (
@@ -245,7 +249,7 @@ class _Writer:
                 sink.write(chunk)
             sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
             return
-        moved = moved_value(self._file, self._plan.target)
+        moved = plan_moved_value(self._file, self._plan.target)
         assert moved is not None, "the plan moves only frames that can be moved"
         vr, unit = moved
         # The pad byte of a last word changes places with the sample before it.

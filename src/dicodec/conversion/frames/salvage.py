@@ -6,7 +6,7 @@ from array import array
 from contextlib import closing
 
 from dicodec.conversion.frames.frame_steps import FrameDecoder
-from dicodec.conversion.frames.window import map_frames, size_in_flight
+from dicodec.conversion.frames.window import compute_size_in_flight, map_frames
 from dicodec.errors import (
     DicodecError,
     FrameError,
@@ -51,7 +51,7 @@ def salvage_frames(file: DicomFile, mode: str, workers: int) -> DicomFile:
     if frames.encapsulated is not None and len(frames.encapsulated) > stated:
         return file  # it is not known which of them count
     lost = frames.missing > 0 or any(one.id == ELEMENTS_LOST for one in file.oddities)
-    damage = _damage(file, workers)
+    damage = _find_damage(file, workers)
     if mode == FILL:
         damage = [_keep_start(frames, one) for one in damage]
     if not damage and not lost:
@@ -62,7 +62,7 @@ def salvage_frames(file: DicomFile, mode: str, workers: int) -> DicomFile:
             f"no frame is whole: {first.reason}", frame=first.frame, offset=first.offset
         )
     salvage = Salvage(mode, tuple(damage), stated, lost)
-    shortened = _without if mode == DROP else _with_room
+    shortened = _leave_out if mode == DROP else _with_room
     return replace(
         file,
         frames=replace(shortened(frames, salvage), missing=0, salvage=salvage),
@@ -70,16 +70,16 @@ def salvage_frames(file: DicomFile, mode: str, workers: int) -> DicomFile:
     )
 
 
-def _damage(file: DicomFile, workers: int) -> list[DamagedFrame]:
+def _find_damage(file: DicomFile, workers: int) -> list[DamagedFrame]:
     frames, image = file.frames, file.frames.image
-    there = _frames_there(frames)
+    there = _count_frames_there(frames)
     missing = image.number_of_frames - there
     if missing > _MOST_DAMAGED:
         raise LimitExceededError(
             f"{missing} of {image.number_of_frames} frames are missing, more than {_MOST_DAMAGED}",
             attribute="NumberOfFrames",
         )
-    damaged = [] if frames.encapsulated is None else _undecodable(file, there, workers)
+    damaged = [] if frames.encapsulated is None else _find_undecodable(file, there, workers)
     end = file.source.size if frames.missing else None
     return damaged + [
         DamagedFrame(frame, f"Pixel Data holds {there} whole frames", end)
@@ -95,7 +95,7 @@ def _keep_start(frames: Frames, damaged: DamagedFrame) -> DamagedFrame:
     return replace(damaged, kept=bits // frames.image.bits_allocated)
 
 
-def _frames_there(frames: Frames) -> int:
+def _count_frames_there(frames: Frames) -> int:
     """Return how many frames have any bytes, or all of them if native."""
     if frames.native is not None:
         return frames.native.whole
@@ -103,10 +103,10 @@ def _frames_there(frames: Frames) -> int:
     return min(len(frames.encapsulated), frames.image.number_of_frames)
 
 
-def _undecodable(file: DicomFile, frames: int, workers: int) -> list[DamagedFrame]:
+def _find_undecodable(file: DicomFile, frames: int, workers: int) -> list[DamagedFrame]:
     """Decode every frame once."""
     decoder = FrameDecoder(file)
-    coded = _coded(file, decoder, frames)
+    coded = _describe_coded(file, decoder, frames)
 
     def judge(frame: int) -> DamagedFrame | None:
         try:
@@ -115,22 +115,22 @@ def _undecodable(file: DicomFile, frames: int, workers: int) -> list[DamagedFram
             return DamagedFrame(frame, error.message, error.offset)
         return None
 
-    with closing(map_frames(judge, frames, workers, size_in_flight(coded))) as found:
+    with closing(map_frames(judge, frames, workers, compute_size_in_flight(coded))) as found:
         return [one for one in found if one is not None]
 
 
-def _coded(file: DicomFile, decoder: FrameDecoder, frames: int) -> ImagePixelDescription:
+def _describe_coded(file: DicomFile, decoder: FrameDecoder, frames: int) -> ImagePixelDescription:
     """Return the image as the first frame has it whose headers can be read."""
     for frame in range(frames):
         try:
             stream = decoder.describe(frame)
         except DicodecError:
             continue
-        return decoder.coded_image(stream)
+        return decoder.describe_coded(stream)
     return file.frames.image
 
 
-def _without(frames: Frames, salvage: Salvage) -> Frames:
+def _leave_out(frames: Frames, salvage: Salvage) -> Frames:
     """Return the frames as if the damaged ones had never been there."""
     damaged = {one.frame for one in salvage.frames}
     whole = [frame for frame in range(salvage.number_of_frames) if frame not in damaged]

@@ -17,17 +17,17 @@ BYTES_IN_FLIGHT = 96 << 20
 """Decoded and encoded frames in flight together take about this much at most, one frame apart."""
 
 
-def size_in_flight(image: ImagePixelDescription) -> int:
+def compute_size_in_flight(image: ImagePixelDescription) -> int:
     """Return the bytes that a frame takes while it is worked on: its stream and its samples."""
     return image.samples_per_frame * max(image.bits_allocated, 8) // 4
 
 
-def available_cores() -> int:
+def count_cores() -> int:
     """Return the processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def threads_for_each(frames: int, workers: int, frame_size: int) -> int:
+def count_threads_for_each(frames: int, workers: int, frame_size: int) -> int:
     """Return the number of threads for a frame if fewer frames than workers are in flight.
 
     Args:
@@ -35,14 +35,14 @@ def threads_for_each(frames: int, workers: int, frame_size: int) -> int:
         workers: as there.
         frame_size: as there.
     """
-    return max(1, workers // max(1, _at_once(frames, workers, frame_size)))
+    return max(1, workers // max(1, _count_at_once(frames, workers, frame_size)))
 
 
-def _at_once(frames: int, workers: int, frame_size: int) -> int:
-    return min(workers, _affordable(frame_size), frames)
+def _count_at_once(frames: int, workers: int, frame_size: int) -> int:
+    return min(workers, _count_affordable(frame_size), frames)
 
 
-def _affordable(frame_size: int) -> int:
+def _count_affordable(frame_size: int) -> int:
     return max(1, BYTES_IN_FLIGHT // max(frame_size, 1))
 
 
@@ -60,18 +60,18 @@ def map_frames[Result](
         workers: threads.
         frame_size: bytes that a frame in flight takes, source, samples and result together.
     """
-    workers = _at_once(frames, workers, frame_size)
+    workers = _count_at_once(frames, workers, frame_size)
     if workers <= 1:
         yield from map(work, range(frames))
         return
-    window = min(workers * FRAMES_IN_FLIGHT_PER_WORKER, _affordable(frame_size))
+    window = min(workers * FRAMES_IN_FLIGHT_PER_WORKER, _count_affordable(frame_size))
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(workers, "dicodec-frame") as pool:
-        yield from _ordered(pool, work, range(frames), window)
+        yield from _map_in_order(pool, work, range(frames), window)
 
 
-def _ordered[Item, Result](
+def _map_in_order[Item, Result](
     pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], limit: int
 ) -> Iterator[Result]:
     waiting: deque[Future[Result]] = deque()

@@ -48,7 +48,7 @@ def convert(gdcm: Any, request: dict[str, Any]) -> None:
     change = gdcm.ImageChangeTransferSyntax()
     change.SetTransferSyntax(syntax)
     change.SetInput(reader.GetPixmap())
-    codec = codec_for(gdcm, request)
+    codec = make_codec(gdcm, request)
     if codec is not None:
         change.SetUserCodec(codec)
         change.SetForce(True)
@@ -87,7 +87,7 @@ def convert_without_pixels(gdcm: Any, request: dict[str, Any], syntax: Any) -> N
         raise GdcmRefusal(UNWRITTEN)
 
 
-def nameable(path: str, flags: int) -> str:
+def make_nameable(path: str, flags: int) -> str:
     """Return a name of the file that GDCM can take: it takes no name that is not UTF-8."""
     try:
         path.encode()
@@ -96,7 +96,7 @@ def nameable(path: str, flags: int) -> str:
     return path
 
 
-def codec_for(gdcm: Any, request: dict[str, Any]) -> Any:
+def make_codec(gdcm: Any, request: dict[str, Any]) -> Any:
     """Return a codec with the settings asked for; None if GDCM's own choice is right."""
     family, lossless = request["family"], request["lossless"]
     if lossless:
@@ -136,8 +136,8 @@ def main() -> None:
             answer["version"] = gdcm.Version.GetVersion()
             gdcm.Trace.WarningOn()
             gdcm.Trace.ErrorOn()
-            request["source"] = nameable(request["source"], os.O_RDONLY)
-            request["target"] = nameable(request["target"], os.O_RDWR | os.O_CREAT)
+            request["source"] = make_nameable(request["source"], os.O_RDONLY)
+            request["target"] = make_nameable(request["target"], os.O_RDWR | os.O_CREAT)
             convert(gdcm, request)
         except ImportError as error:
             answer.update(step=NOT_INSTALLED, words=str(error))

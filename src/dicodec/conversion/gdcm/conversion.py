@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dicodec.codecs.table import find_decoder
-from dicodec.conversion.edits.frame_types import frame_type_edits
-from dicodec.conversion.edits.lossy_compression import lossy_edits
-from dicodec.conversion.edits.plan_edits import user_edits
+from dicodec.conversion.edits.frame_types import make_frame_type_edits
+from dicodec.conversion.edits.lossy_compression import make_lossy_edits
+from dicodec.conversion.edits.plan_edits import make_user_edits
 from dicodec.conversion.frames.pipeline import PipelineResult, run_plan
 from dicodec.conversion.gdcm.capability import find_reason_against
 from dicodec.conversion.gdcm.engine import GdcmSettings, convert_file
@@ -67,8 +67,8 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
         EngineCrashedError: its process ended.
     """
     plan, options = conversion.plan, conversion.options
-    settings = _settings(options)
-    lossless = settings.lossless_in(plan.target)
+    settings = _make_settings(options)
+    lossless = settings.is_lossless_in(plan.target)
     if lossless and plan.pixels is not None:
         plan = replace(plan, pixels=replace(plan.pixels, lossy=False))
         conversion = replace(conversion, plan=plan)
@@ -82,7 +82,7 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
         try:
             with open_dicom(written, options.limits) as made:
                 verification = _check_result(conversion, made)
-                edits = _edits(conversion, made)
+                edits = _make_edits(conversion, made)
                 result = _hand_on(conversion, made, edits, out)
                 image = made.frames.image if made.frames.present else None
         except EngineError:
@@ -97,7 +97,7 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
     return GdcmResult(result, verification, edits, not lossless, outcome.words, stored)
 
 
-def _settings(options: ConversionOptions) -> GdcmSettings:
+def _make_settings(options: ConversionOptions) -> GdcmSettings:
     return GdcmSettings(options.quality, options.near, options.ratio, options.psnr)
 
 
@@ -111,7 +111,7 @@ def check_may(conversion: Conversion) -> None:
         UnsupportedImageError, EngineError: it cannot, or is.
     """
     file, plan, options = conversion.file, conversion.plan, conversion.options
-    lossless = _settings(options).lossless_in(plan.target)
+    lossless = _make_settings(options).is_lossless_in(plan.target)
     image = None if plan.pixels is None else plan.pixels.stated
     if reason := find_reason_against(file.syntax, plan.target, image, lossless=lossless):
         raise UnsupportedImageError(reason, hint=_HINT)
@@ -187,17 +187,17 @@ def _check_stream(made: DicomFile, frame: int) -> None:
         )
 
 
-def _edits(conversion: Conversion, made: DicomFile) -> tuple[Edit, ...]:
+def _make_edits(conversion: Conversion, made: DicomFile) -> tuple[Edit, ...]:
     plan, options = conversion.plan, conversion.options
     edits: list[Edit] = []
     pixels = plan.pixels
     streams = made.frames.encapsulated
     if pixels is not None and pixels.lossy and streams is not None:
         ratio = format_ratio(pixels.stated.native_size, streams.measure_all()).strip()
-        edits += lossy_edits(conversion.file.data_set, plan.target, options, ratio)
+        edits += make_lossy_edits(conversion.file.data_set, plan.target, options, ratio)
         edits += make_statistics_edits()
-        edits += frame_type_edits(conversion.file.data_set, edits, plan.encoding)
-    edits += user_edits(made.data_set, options, plan.encoding, [])  # they warned of the source
+        edits += make_frame_type_edits(conversion.file.data_set, edits, plan.encoding)
+    edits += make_user_edits(made.data_set, options, plan.encoding, [])  # they warned of the source
     return tuple({edit.tag: edit for edit in edits}.values())
 
 

@@ -42,7 +42,7 @@ class GdcmSettings:
     ratio: float | None = None
     psnr: float | None = None
 
-    def lossless_in(self, syntax: TransferSyntax) -> bool:
+    def is_lossless_in(self, syntax: TransferSyntax) -> bool:
         """Say whether these settings keep the samples unchanged in a transfer syntax."""
         if syntax.loss is Loss.POSSIBLE:
             return not self.near and self.ratio is None and self.psnr is None
@@ -95,7 +95,7 @@ def convert_file(
         "target": target,
         "uid": syntax.uid,
         "family": syntax.family,
-        "lossless": settings.lossless_in(syntax),
+        "lossless": settings.is_lossless_in(syntax),
         "decode": False,
         **asdict(settings),
     }
@@ -146,10 +146,10 @@ def _run_child(
             )
         except subprocess.TimeoutExpired as cause:
             raise EngineError(
-                f"GDCM took more than {timeout:g} s and was stopped{_quote(_last_words(printed))}",
+                f"GDCM took more than {timeout:g} s and was stopped{_quote(_quote_end(printed))}",
                 path=source,
             ) from cause
-        words = _last_words(printed)
+        words = _quote_end(printed)
     if run.returncode != 0 or not run.stdout:
         raise EngineCrashedError(_end(run.returncode) + _quote(words), path=source)
     answer = json.loads(run.stdout)
@@ -188,7 +188,7 @@ def _end(status: int) -> str:
     return f"GDCM's process was ended by {name}"
 
 
-def _last_words(printed: BinaryIO) -> str:
+def _quote_end(printed: BinaryIO) -> str:
     """Return the end of GDCM's output, on one line."""
     size = printed.seek(0, 2)
     printed.seek(max(0, size - _WORDS_KEPT))

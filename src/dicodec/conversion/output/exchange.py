@@ -23,7 +23,7 @@ def exchange_names(one: Path, two: Path) -> bool:
     Raises:
         OSError: it can, and these two cannot be exchanged.
     """
-    renameat2 = _renameat2()
+    renameat2 = _load_renameat2()
     if renameat2 is None:
         return False
     names = os.fsencode(one), os.fsencode(two)
@@ -36,7 +36,7 @@ def exchange_names(one: Path, two: Path) -> bool:
 
 
 @cache
-def _renameat2() -> Any:
+def _load_renameat2() -> Any:
     """Return the function of the C library; None if it has none."""
     function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if function is not None:

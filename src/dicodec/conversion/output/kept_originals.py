@@ -61,7 +61,7 @@ def enter_kept_original(kept: Path, digest: str) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         size = os.fstat(descriptor).st_size
         whole = not size or os.pread(descriptor, 1, size - 1) == b"\n"
-        line = (b"" if whole else b"\n") + _line(kept.name, digest)
+        line = (b"" if whole else b"\n") + _format_line(kept.name, digest)
         while line:
             line = line[os.write(descriptor, line) :]
     finally:
@@ -77,7 +77,7 @@ def sync_list(folder: Path) -> None:
         os.close(descriptor)
 
 
-def kept_names(folder: str | Path) -> KeptNames:
+def read_kept_names(folder: str | Path) -> KeptNames:
     """Return the names of the originals that are kept in a folder.
 
     Raises:
@@ -96,7 +96,7 @@ def kept_names(folder: str | Path) -> KeptNames:
 def is_kept_original(path: str | Path) -> bool:
     """Whether a file is one that `--backup` has kept."""
     folder, name = os.path.split(path)
-    return name in kept_names(folder or ".")
+    return name in read_kept_names(folder or ".")
 
 
 def _open(path: Path, flags: int) -> int:
@@ -124,7 +124,7 @@ def _read(path: str, version: tuple[int, int, int]) -> KeptNames:  # noqa: ARG00
         return KeptNames(name for line in lines if (name := _name(line)) is not None)
 
 
-def _line(name: str, digest: str) -> bytes:
+def _format_line(name: str, digest: str) -> bytes:
     encoded = os.fsencode(name)
     escaped = b"".join(_ESCAPED.get(bytes([byte]), bytes([byte])) for byte in encoded)
     return (b"\\" if escaped != encoded else b"") + f"{digest}  ".encode() + escaped + b"\n"

@@ -12,7 +12,7 @@ import os
 import signal
 from pathlib import Path
 
-from dicodec.conversion.output.part_file import part_name, remove_leftover
+from dicodec.conversion.output.part_file import make_part_name, remove_leftover
 from dicodec.errors import SourceChangedError, SourceUnavailableError
 from dicodec.model.records import dataclass
 
@@ -42,14 +42,14 @@ class Original:
         descriptor = _open(path)
         try:
             if not os.path.samestat(os.fstat(descriptor), self.status):
-                raise _changed()
+                raise _make_changed_error()
             if is_open_for_writing(descriptor, path.parent):
                 raise SourceChangedError(
                     "another process has the source open for writing",
                     hint="convert it once that process has closed it",
                 )
             if _digest(descriptor) != self.digest:
-                raise _changed()
+                raise _make_changed_error()
         finally:
             os.close(descriptor)
 
@@ -62,9 +62,9 @@ class Original:
         try:
             now = path.stat()
         except FileNotFoundError:
-            raise _remove() from None
-        if identity(now) != identity(self.status):
-            raise _changed()
+            raise _make_removed_error() from None
+        if identify(now) != identify(self.status):
+            raise _make_changed_error()
 
 
 def read_original(path: Path) -> Original:
@@ -85,7 +85,7 @@ def read_original(path: Path) -> Original:
         ) from cause
 
 
-def identity(status: os.stat_result) -> tuple[int, int, int, int]:
+def identify(status: os.stat_result) -> tuple[int, int, int, int]:
     """Return the facts that usually change when a file is written to, or replaced by another."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
@@ -116,7 +116,7 @@ def replace_original(part: Path, target: Path, original: Original) -> None:
         if exchange.exchange_names(part, target):
             aside: Path | None = part
         else:
-            aside = _second_name(target)
+            aside = _make_second_name(target)
             if aside is None:
                 original.check(target)
             part.replace(target)
@@ -138,7 +138,7 @@ def replace_original(part: Path, target: Path, original: Original) -> None:
 def remove_leftovers(target: Path) -> None:
     """Remove the leftover of a process killed just after its result had taken a file's name."""
     target = target.resolve()
-    for aside in (part_name(target.name), _second(target.name)):
+    for aside in (make_part_name(target.name), _format_second_name(target.name)):
         remove_leftover(target.with_name(aside))
 
 
@@ -170,7 +170,7 @@ def _refuses_lease(descriptor: int) -> bool:
 
 
 def _gives_leases(folder: Path) -> bool:
-    probe = folder / part_name(os.urandom(8).hex())
+    probe = folder / make_part_name(os.urandom(8).hex())
     try:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
@@ -189,7 +189,7 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise _remove() from None
+        raise _make_removed_error() from None
 
 
 def _lock(target: Path) -> int:
@@ -205,22 +205,22 @@ def _lock(target: Path) -> int:
     return descriptor
 
 
-def _second_name(target: Path) -> Path | None:
+def _make_second_name(target: Path) -> Path | None:
     """Give a file another name beside its own; return None if it cannot have two."""
-    aside = target.with_name(_second(target.name))
+    aside = target.with_name(_format_second_name(target.name))
     try:
         os.link(target, aside)
     except FileExistsError:
         if not remove_leftover(aside):
             raise SourceChangedError("another process is replacing the source") from None
-        return _second_name(target)
+        return _make_second_name(target)
     except OSError:
         return None
     return aside
 
 
-def _second(name: str) -> str:
-    return part_name(f"{name}.replaced")
+def _format_second_name(name: str) -> str:
+    return make_part_name(f"{name}.replaced")
 
 
 def _digest(descriptor: int) -> str:
@@ -230,9 +230,9 @@ def _digest(descriptor: int) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _changed() -> SourceChangedError:
+def _make_changed_error() -> SourceChangedError:
     return SourceChangedError("the source changed while it was read")
 
 
-def _remove() -> SourceChangedError:
+def _make_removed_error() -> SourceChangedError:
     return SourceChangedError("the source was removed while it was read")

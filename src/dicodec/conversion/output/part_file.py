@@ -22,7 +22,7 @@ _LONGEST_NAME = 255
 
 
 @contextmanager
-def part_file(target: Path, mode: int) -> Iterator[tuple[Path, int]]:
+def create_part_file(target: Path, mode: int) -> Iterator[tuple[Path, int]]:
     """Create the part file of a target, and remove it when the block ends, if it is still there.
 
     Args:
@@ -72,7 +72,7 @@ def remove_leftover(path: Path) -> bool:
     return True
 
 
-def part_name(name: str) -> str:
+def make_part_name(name: str) -> str:
     """Return the name of the part file of a file; shortened if names may not be so long."""
     whole = f".{name}{PART_SUFFIX}"
     if len(os.fsencode(whole)) <= _LONGEST_NAME:
@@ -85,13 +85,13 @@ def part_name(name: str) -> str:
 
 def _create(target: Path, mode: int) -> tuple[Path, int]:
     """Create and lock a part file; under another name if a process is writing it just now."""
-    path = target.with_name(part_name(target.name))
+    path = target.with_name(make_part_name(target.name))
     while True:
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
         except FileExistsError:
             if not remove_leftover(path):
-                path = target.with_name(part_name(f"{target.name[:40]}.{os.urandom(8).hex()}"))
+                path = target.with_name(make_part_name(f"{target.name[:40]}.{os.urandom(8).hex()}"))
             continue
         except (KeyboardInterrupt, SystemExit):
             # They come when a call returns: the file may be there, and not yet known here.

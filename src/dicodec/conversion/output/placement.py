@@ -19,9 +19,9 @@ from dicodec.conversion.output.kept_originals import enter_kept_original, sync_l
 from dicodec.conversion.output.original import Original, read_original, replace_original
 from dicodec.conversion.output.part_file import is_named
 from dicodec.conversion.output.replacement import (
-    backup_path,
     check_backup,
     keep_backup,
+    make_backup_path,
     release_backup,
 )
 from dicodec.conversion.output.write_errors import translate_write_errors
@@ -30,7 +30,7 @@ from dicodec.errors import (
     SourceChangedError,
     TargetExistsError,
     WriteError,
-    kind_of,
+    find_kind,
 )
 from dicodec.model.records import dataclass, replace
 
@@ -72,7 +72,7 @@ class WrittenResult:
         assert self.backup is not None
         check_backup(self.target, self.backup)  # a file of its name is not an original of ours
         original = self.original or read_original(self.target)
-        enter_kept_original(backup_path(self.target, self.backup), original.digest)
+        enter_kept_original(make_backup_path(self.target, self.backup), original.digest)
 
     def back_up(self) -> None:
         """Give the file that is about to be replaced its second name."""
@@ -145,7 +145,7 @@ class Placement:
             with suppress(OSError):
                 os.posix_fadvise(result.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def part_of_last(self) -> Path:
+    def find_part_of_last(self) -> Path:
         """Return the path of the result that was added last, until it has its place."""
         return self._waiting[-1].part
 
@@ -158,7 +158,7 @@ class Placement:
         """Put all results in their places; see the function `place`."""
         errors = place(self._waiting)
         for result, error in zip(self._waiting, errors, strict=True):
-            if error is not None and kind_of(error) == "writing":
+            if error is not None and find_kind(error) == "writing":
                 error.with_location(path=str(result.target))
         self.give_up(0)
         return errors
@@ -187,15 +187,15 @@ def place(results: Sequence[WrittenResult]) -> list[DicodecError | None]:
     kept = [number for number in every if results[number].backup is not None]
     take(WrittenResult.sync, every)
     take(WrittenResult.enter_backup, kept)
-    take(_once_a_folder(sync_list), kept)
+    take(_make_once_a_folder(sync_list), kept)
     take(WrittenResult.back_up, kept)
-    take(_once_a_folder(_sync_folder), kept)
+    take(_make_once_a_folder(_sync_folder), kept)
     take(WrittenResult.rename, every)
-    take(_once_a_folder(_sync_folder), every)
+    take(_make_once_a_folder(_sync_folder), every)
     return errors
 
 
-def _once_a_folder(sync: Callable[[Path], None]) -> Callable[[WrittenResult], None]:
+def _make_once_a_folder(sync: Callable[[Path], None]) -> Callable[[WrittenResult], None]:
     """Return a step that syncs something of a result's folder, unless another one's did."""
     synced: set[Path] = set()
 

@@ -12,7 +12,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from dicodec.conversion.output.part_file import part_file
+from dicodec.conversion.output.part_file import create_part_file
 from dicodec.errors import TargetExistsError
 
 _OF_THE_CONTENT = frozenset({"security.ima", "security.evm", "security.capability"})
@@ -71,7 +71,7 @@ def _copy_extended_attributes(old: Path, new: Path) -> list[str]:
     return lost
 
 
-def backup_path(target: Path, suffix: str) -> Path:
+def make_backup_path(target: Path, suffix: str) -> Path:
     """Return the path at which a replaced file is kept."""
     return target.with_name(target.name + suffix)
 
@@ -82,8 +82,8 @@ def check_backup(target: Path, suffix: str) -> None:
     Raises:
         TargetExistsError: another file has the backup's name.
     """
-    backup = backup_path(target, suffix)
-    if os.path.lexists(backup) and not _same_content(target, backup):
+    backup = make_backup_path(target, suffix)
+    if os.path.lexists(backup) and not _has_same_content(target, backup):
         raise TargetExistsError(
             "the backup exists, and is not overwritten",
             path=str(backup),
@@ -101,7 +101,7 @@ def keep_backup(target: Path, suffix: str) -> None:
         TargetExistsError: another file has the backup's name.
         OSError: the backup cannot be made.
     """
-    backup = backup_path(target, suffix)
+    backup = make_backup_path(target, suffix)
     try:
         os.link(target, backup)
     except FileExistsError:
@@ -113,7 +113,7 @@ def keep_backup(target: Path, suffix: str) -> None:
 
 def release_backup(target: Path, suffix: str) -> None:
     """Take the second name from a file that is not replaced after all; a copy stays."""
-    backup = backup_path(target, suffix)
+    backup = make_backup_path(target, suffix)
     with suppress(OSError):
         if backup.samefile(target):
             backup.unlink()
@@ -122,7 +122,7 @@ def release_backup(target: Path, suffix: str) -> None:
 def _copy(target: Path, backup: Path) -> None:
     import shutil  # it takes milliseconds to load, and most file systems have hard links
 
-    with part_file(backup, 0o600) as (part, descriptor):
+    with create_part_file(backup, 0o600) as (part, descriptor):
         shutil.copyfile(target, part)
         take_over(part, target, target.stat())
         shutil.copystat(target, part)
@@ -131,7 +131,7 @@ def _copy(target: Path, backup: Path) -> None:
             part.rename(backup)
 
 
-def _same_content(one: Path, two: Path) -> bool:
+def _has_same_content(one: Path, two: Path) -> bool:
     try:
         if two.is_symlink() or not two.is_file() or not one.is_file():
             return False

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from dicodec.conversion.output.kept_originals import is_kept_original
 from dicodec.conversion.output.original import Original
-from dicodec.conversion.output.part_file import part_file
+from dicodec.conversion.output.part_file import create_part_file
 from dicodec.conversion.output.placement import Placement, WrittenResult, place
 from dicodec.conversion.output.replacement import check_backup, take_over
 from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
@@ -78,7 +78,7 @@ def create_output(
     # The new file may be read, while it is written, only by those who may read the replaced one.
     mode = _NEW_FILE_MODE if replaced is None else _PRIVATE_MODE
     with translate_write_errors(), ExitStack() as stack:
-        part, descriptor = stack.enter_context(part_file(target, mode))
+        part, descriptor = stack.enter_context(create_part_file(target, mode))
         yield part
         if replaced is not None:
             kept = take_over(part, target, replaced)
@@ -211,7 +211,7 @@ def open_for_writing(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def result_file(
+def open_result(
     target: Target,
     *,
     overwrite: bool,

@@ -71,18 +71,18 @@ def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) ->
     colored = telling and first.components == 3
     if stored.alike or not (may_differ or colored):
         return alone
-    color = _decoded_color(image, decoder, first)
+    color = _find_decoded_color(image, decoder, first)
     colors: dict[int, str] = {}
     any_lossy = all_lossy = first.lossless is False
     streams = _Streams(frames, decoder)
     for frame in range(len(stored)):
-        stream = streams.described(frame)
+        stream = streams.describe(frame)
         if stream is None:  # decoding it will report its own error
             continue
         any_lossy = any_lossy or stream.lossless is False
         all_lossy = all_lossy and stream.lossless is False
         if colored and stream != first and stream.components == first.components:
-            other = _decoded_color(image, decoder, stream)
+            other = _find_decoded_color(image, decoder, stream)
             if other != color:
                 colors[frame] = other
         elif not colored and any_lossy:
@@ -103,7 +103,7 @@ def all_belong_under(target: TransferSyntax, frames: Frames, decoder: Decoder) -
     if frames.encapsulated is None:
         return False
     streams = _Streams(frames, decoder)
-    described = map(streams.described, range(len(frames.encapsulated)))
+    described = map(streams.describe, range(len(frames.encapsulated)))
     return all(stream is not None and fits(stream, target) for stream in described)
 
 
@@ -159,7 +159,7 @@ class _Streams:
         self._around: StreamDescription | None = None
         self._inside: StreamDescription | None = None
 
-    def described(self, frame: int) -> StreamDescription | None:
+    def describe(self, frame: int) -> StreamDescription | None:
         """Describe a frame's stream; None if it is lost, and filled, or cannot be read."""
         fragments = self._stored.find_fragments(frame)
         if not fragments:
@@ -201,7 +201,7 @@ class _Streams:
             return None
 
 
-def _decoded_color(
+def _find_decoded_color(
     image: ImagePixelDescription, decoder: Decoder, stream: StreamDescription
 ) -> str:
     coded = decide_color_space(image, stream).photometric_interpretation

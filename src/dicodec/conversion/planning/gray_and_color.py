@@ -44,7 +44,7 @@ _COLORS = (
 )
 
 
-def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
+def read_gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
     """Return the steps between stored values and gray levels.
 
     Raises:
@@ -52,27 +52,27 @@ def gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
     """
     return rules.GrayAttributes(
         modality=data_set.read_text(tags.MODALITY).upper(),
-        window_centers=_values(data_set, tags.WINDOW_CENTER),
-        window_widths=_values(data_set, tags.WINDOW_WIDTH),
+        window_centers=_read_values(data_set, tags.WINDOW_CENTER),
+        window_widths=_read_values(data_set, tags.WINDOW_WIDTH),
         voi_function=data_set.read_text(tags.VOI_LUT_FUNCTION).upper(),
-        slope=_first(data_set, tags.RESCALE_SLOPE),
-        intercept=_first(data_set, tags.RESCALE_INTERCEPT),
+        slope=_read_first(data_set, tags.RESCALE_SLOPE),
+        intercept=_read_first(data_set, tags.RESCALE_INTERCEPT),
         rescale_type=data_set.read_text(tags.RESCALE_TYPE),
-        padding=_word(data_set, tags.PIXEL_PADDING_VALUE),
-        padding_limit=_word(data_set, tags.PIXEL_PADDING_RANGE_LIMIT),
-        smallest=_word(data_set, tags.SMALLEST_IMAGE_PIXEL_VALUE),
-        largest=_word(data_set, tags.LARGEST_IMAGE_PIXEL_VALUE),
-        relationship_sign=_word(data_set, tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN),
+        padding=_read_word(data_set, tags.PIXEL_PADDING_VALUE),
+        padding_limit=_read_word(data_set, tags.PIXEL_PADDING_RANGE_LIMIT),
+        smallest=_read_word(data_set, tags.SMALLEST_IMAGE_PIXEL_VALUE),
+        largest=_read_word(data_set, tags.LARGEST_IMAGE_PIXEL_VALUE),
+        relationship_sign=_read_word(data_set, tags.PIXEL_INTENSITY_RELATIONSHIP_SIGN),
         presentation_shape=data_set.read_text(tags.PRESENTATION_LUT_SHAPE).upper(),
         has_units=data_set.find(tags.UNITS) is not None,
         relationship=data_set.read_text(tags.PIXEL_INTENSITY_RELATIONSHIP).upper(),
-        roi_means=_roi_means(data_set),
+        roi_means=_read_roi_means(data_set),
         present=frozenset(tag for tag in _SINGLE if data_set.find(tag) is not None),
-        nested=_nested(data_set),
+        nested=_find_nested(data_set),
     )
 
 
-def rescaling(
+def choose_rescaling(
     gray: rules.GrayAttributes, image: ImagePixelDescription, warnings: list[str]
 ) -> Rescaling:
     """Return how stored values become gray levels, by the first window that can be used.
@@ -135,9 +135,9 @@ def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:
     tables = []
     said = 0
     for color, descriptor_tag, data_tag, segmented_tag in _COLORS:
-        descriptor = _words(data_set, descriptor_tag)
+        descriptor = _read_words(data_set, descriptor_tag)
         segmented = data_set.read_value(data_tag) is None
-        data = _words(data_set, segmented_tag if segmented else data_tag)
+        data = _read_words(data_set, segmented_tag if segmented else data_tag)
         if len(descriptor) < 3 or not data:
             raise MalformedFileError(
                 f"the {color} Palette Color Lookup Table or its descriptor is missing",
@@ -160,7 +160,7 @@ def read_palette(data_set: DataSet, image: ImagePixelDescription) -> Palette:
     return make_palette(tables, said)
 
 
-def _words(data_set: DataSet, tag: int) -> tuple[int, ...]:
+def _read_words(data_set: DataSet, tag: int) -> tuple[int, ...]:
     """Return a value as 16-bit numbers; a last odd byte gets a zero.
 
     Bytes of OB are in pairs with the lower one first, in any byte order (PS3.5 7.3).
@@ -173,16 +173,16 @@ def _words(data_set: DataSet, tag: int) -> tuple[int, ...]:
     return struct.unpack(f"{order}{len(value) // 2}H", value)
 
 
-def _values(data_set: DataSet, tag: int) -> tuple[str, ...]:
+def _read_values(data_set: DataSet, tag: int) -> tuple[str, ...]:
     text = data_set.read_text(tag)
     return tuple(value.strip() for value in text.split("\\") if value.strip())
 
 
-def _first(data_set: DataSet, tag: int) -> str:
-    return next(iter(_values(data_set, tag)), "")
+def _read_first(data_set: DataSet, tag: int) -> str:
+    return next(iter(_read_values(data_set, tag)), "")
 
 
-def _word(data_set: DataSet, tag: int) -> int | None:
+def _read_word(data_set: DataSet, tag: int) -> int | None:
     number = data_set.read_number(tag)
     return None if number is None else number & 0xFFFF
 
@@ -197,8 +197,8 @@ def read_table(item: DataSet, image: ImagePixelDescription) -> rules.LookUpTable
     Raises:
         UnsupportedImageError: it makes no sense.
     """
-    descriptor = _words(item, tags.LUT_DESCRIPTOR)
-    words = _words(item, tags.LUT_DATA)
+    descriptor = _read_words(item, tags.LUT_DESCRIPTOR)
+    words = _read_words(item, tags.LUT_DATA)
     if len(descriptor) < 3:
         raise UnsupportedImageError("a LUT Descriptor is missing", attribute="LUTDescriptor")
     count, first, bits = descriptor[0] or 1 << 16, descriptor[1], descriptor[2]
@@ -212,7 +212,9 @@ def read_table(item: DataSet, image: ImagePixelDescription) -> rules.LookUpTable
     return rules.LookUpTable(tuple(entries[:count]), first, bits)
 
 
-def voi_tables(data_set: DataSet, image: ImagePixelDescription) -> tuple[rules.LookUpTable, ...]:
+def read_voi_tables(
+    data_set: DataSet, image: ImagePixelDescription
+) -> tuple[rules.LookUpTable, ...]:
     """Return the tables of VOI LUT Sequence.
 
     Raises:
@@ -221,7 +223,7 @@ def voi_tables(data_set: DataSet, image: ImagePixelDescription) -> tuple[rules.L
     return tuple(read_table(item, image) for item in data_set.read_items(tags.VOI_LUT_SEQUENCE))
 
 
-def _nested(data_set: DataSet) -> dict[int, int]:
+def _find_nested(data_set: DataSet) -> dict[int, int]:
     """Return the attributes of stored values in sequences, and the top level sequence of the first.
 
     Icons are images of their own.
@@ -233,18 +235,18 @@ def _nested(data_set: DataSet) -> dict[int, int]:
         raw, encoding = data_set.read_raw(span), data_set.find_encoding(span)
         wanted = {tag for tag in rules.NESTED if encode_tag(tag, encoding) in raw}
         if wanted:
-            for tag in _in_items(data_set, span.tag, wanted):
+            for tag in _find_in_items(data_set, span.tag, wanted):
                 found.setdefault(tag, span.tag)
     return found
 
 
-def _in_items(data_set: DataSet, sequence: int, wanted: set[int]) -> Iterator[int]:
+def _find_in_items(data_set: DataSet, sequence: int, wanted: set[int]) -> Iterator[int]:
     for item in data_set.read_items(sequence):
         for span in item.elements:
             if span.tag in wanted and span.length:
                 yield span.tag
             if _is_sequence(span) and span.tag != tags.ICON_IMAGE_SEQUENCE:
-                yield from _in_items(item, span.tag, wanted)
+                yield from _find_in_items(item, span.tag, wanted)
 
 
 def _is_sequence(span: ElementSpan) -> bool:
@@ -253,6 +255,6 @@ def _is_sequence(span: ElementSpan) -> bool:
     return span.vr == "SQ"
 
 
-def _roi_means(data_set: DataSet) -> tuple[tuple[int, str], ...]:
+def _read_roi_means(data_set: DataSet) -> tuple[tuple[int, str], ...]:
     found = ((group << 16 | rules.ROI_MEAN) for group in tags.OVERLAY_GROUPS)
     return tuple((tag, text) for tag in found if (text := data_set.read_text(tag)))

@@ -5,12 +5,12 @@ Few conversions come here, so it is imported by those that do.
 
 from __future__ import annotations
 
+from dicodec.conversion.planning.gray_and_color import choose_rescaling as read_rescaling
 from dicodec.conversion.planning.gray_and_color import (
-    gray_attributes,
+    read_gray_attributes,
     read_palette,
-    voi_tables,
+    read_voi_tables,
 )
-from dicodec.conversion.planning.gray_and_color import rescaling as read_rescaling
 from dicodec.conversion.planning.stored_values import check_palette_may_leave
 from dicodec.errors import ContradictionError, UnsupportedImageError
 from dicodec.model import tags
@@ -29,7 +29,7 @@ from dicodec.rules.photometric_edits import (
 )
 
 
-def palette_steps(
+def plan_palette_steps(
     data_set: DataSet,
     decoded: ImagePixelDescription,
     options: ConversionOptions,
@@ -51,7 +51,7 @@ def palette_steps(
     return steps[-1:] if options.rescale_to_8bit else steps
 
 
-def rescaling(
+def plan_rescaling(
     data_set: DataSet,
     decoded: ImagePixelDescription,
     options: ConversionOptions,
@@ -67,7 +67,7 @@ def rescaling(
         raise UnsupportedImageError("a result rescaled to 8 bits is MONOCHROME2")
     if not decoded.monochrome:
         return make_narrowing_step(stated)
-    gray = gray_attributes(data_set)
+    gray = read_gray_attributes(data_set)
     check_rescaling(gray)
     if tags.MODALITY_LUT_SEQUENCE in gray.present:
         warnings.append(
@@ -76,7 +76,7 @@ def rescaling(
     return make_rescaling_step(stated, read_rescaling(gray, decoded, warnings))
 
 
-def edits_of(
+def make_edits(
     data_set: DataSet, steps: tuple[PhotometricStep, ...], decoded: ImagePixelDescription
 ) -> tuple[Edit, ...]:
     """Return the attributes that follow from steps."""
@@ -86,10 +86,10 @@ def edits_of(
         if step.source == "PALETTE COLOR":
             edits += make_palette_edits()
         elif image.monochrome and step.bits is not None:
-            edits += make_rescaling_edits(gray_attributes(data_set))
+            edits += make_rescaling_edits(read_gray_attributes(data_set))
         elif image.monochrome:
             edits += make_inversion_edits(
-                gray_attributes(data_set), voi_tables(data_set, image), image, step.target
+                read_gray_attributes(data_set), read_voi_tables(data_set, image), image, step.target
             )
         image = step.describe(image)
     return tuple(edits)

@@ -22,7 +22,7 @@ class MovedValue(NamedTuple):
     swap_unit: int
 
 
-def moved_value(file: DicomFile, target: TransferSyntax) -> MovedValue | None:
+def plan_moved_value(file: DicomFile, target: TransferSyntax) -> MovedValue | None:
     """Return how native Pixel Data is written in another native transfer syntax.
 
     None if its byte order changes and nothing tells the size of its samples.
@@ -36,7 +36,7 @@ def moved_value(file: DicomFile, target: TransferSyntax) -> MovedValue | None:
     if image is None:
         if not swapped or not span.length:
             return MovedValue(span.vr or "OW", 1)
-        size = unread_sample_size(file)
+        size = find_unread_sample_size(file)
         return MovedValue("OW", size) if size else None
     # Without VRs Pixel Data is OW (PS3.5 A.1), which tells in big endian.
     stated_vr = span.vr or ("" if file.syntax.pixels_little_endian else "OW")
@@ -44,7 +44,7 @@ def moved_value(file: DicomFile, target: TransferSyntax) -> MovedValue | None:
     return MovedValue(choose_native_vr(image, stated_vr), unit)
 
 
-def unread_sample_size(file: DicomFile) -> int | None:
+def find_unread_sample_size(file: DicomFile) -> int | None:
     """Return the bytes of a sample of a size that nothing here reads, such as 24 or 40 bits."""
     bits = file.data_set.read_number(tags.BITS_ALLOCATED) or 0
     return bits // 8 if _BYTE < bits <= _MOST_BITS and bits % _BYTE == 0 else None

@@ -83,7 +83,7 @@ class PhotometricPlanner:
         self._decisions = decisions
         self._warnings = warnings
 
-    def coded(self, stream: StreamDescription) -> ImagePixelDescription:
+    def describe_coded(self, stream: StreamDescription) -> ImagePixelDescription:
         """Return the image as its frames really are, by the first stream.
 
         Raises:
@@ -152,7 +152,7 @@ class PhotometricPlanner:
                 f"{before} is decoded to {after} by the codec: samples are rounded"
             )
 
-    def way_in(
+    def choose_way(
         self, coded: ImagePixelDescription, decoded: ImagePixelDescription, *, lossy: bool
     ) -> tuple[Encoder, tuple[PhotometricStep, ...], ImagePixelDescription, ImagePixelDescription]:
         """Return encoder, photometric steps, its image and the stored one: the first fit.
@@ -164,13 +164,13 @@ class PhotometricPlanner:
         """
         wanted = self._options.photometric
         as_rgb = lossy and self._iod_asks_for_rgb(decoded)
-        settings = make_encoder_settings(self._options, self._wanted_in_stream(coded))
+        settings = make_encoder_settings(self._options, self._find_wanted_in_stream(coded))
         encoder = find_encoder(self._target, settings)
         stored = coded.photometric_interpretation if wanted == "keep" else wanted
         failure: UnsupportedImageError | None = None
         other: UnsupportedImageError | None = None
         rounding: UnsupportedImageError | None = None
-        ways = self._ways(coded, decoded)
+        ways = self._list_ways(coded, decoded)
         for steps, prepared in chain(find_routes(decoded, "RGB") if as_rgb else (), ways):
             try:
                 result = encoder.describe_encoded(prepared)
@@ -179,16 +179,16 @@ class PhotometricPlanner:
                     failure = error
                 continue
             if stored not in {"auto", result.photometric_interpretation}:
-                other = other or self._other_than(stored, result)
+                other = other or self._make_other_error(stored, result)
                 continue
             if steps and not as_rgb and self._rounds_unasked(steps, decoded):
-                rounding = rounding or self._rounding(coded, prepared)
+                rounding = rounding or self._make_rounding_error(coded, prepared)
                 continue
             self._note_steps(steps, decoded, result)
             return encoder, steps, prepared, result
         failure = rounding or failure or other
         assert failure is not None, "there is at least one way"
-        raise failure.with_hint(self._way_out(decoded))
+        raise failure.with_hint(self._find_way_out(decoded))
 
     def _iod_asks_for_rgb(self, decoded: ImagePixelDescription) -> bool:
         """Whether the class of the image has RGB, and not the YBR_FULL that would be its default.
@@ -206,7 +206,7 @@ class PhotometricPlanner:
             sop_class, decoded, self._target.name
         )
 
-    def _ways(
+    def _list_ways(
         self, coded: ImagePixelDescription, decoded: ImagePixelDescription
     ) -> Iterator[tuple[tuple[PhotometricStep, ...], ImagePixelDescription]]:
         """Yield the steps that may lead to the encoder's image, the preferred ones first."""
@@ -230,11 +230,11 @@ class PhotometricPlanner:
         if decoded.photometric_interpretation == "PALETTE COLOR" and wanted != "keep":
             if wanted == "auto":
                 yield (), decoded  # if it fits, nobody needs to look at the tables
-            steps = (*STEPS, *self._palette_steps(decoded))
+            steps = (*STEPS, *self._plan_palette_steps(decoded))
         try:
             yield from find_routes(decoded, wanted, steps)
         except UnsupportedImageError as error:
-            error.with_hint(self._way_out(decoded))
+            error.with_hint(self._find_way_out(decoded))
             raise
 
     def _rounds_unasked(
@@ -253,7 +253,7 @@ class PhotometricPlanner:
         asked = self._options.rescale_to_8bit  # of the tables of a palette, too
         return any(step.rounds and not (asked and step.bits == _BYTE) for step in steps)
 
-    def _rounding(
+    def _make_rounding_error(
         self, coded: ImagePixelDescription, prepared: ImagePixelDescription
     ) -> UnsupportedImageError:
         before, after = coded.photometric_interpretation, prepared.photometric_interpretation
@@ -265,12 +265,12 @@ class PhotometricPlanner:
             hint=f'`photometric="{after}"` allows it{others}',
         )
 
-    def _palette_steps(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
-        from dicodec.conversion.planning.mapped_samples import palette_steps
+    def _plan_palette_steps(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
+        from dicodec.conversion.planning.mapped_samples import plan_palette_steps
 
-        return palette_steps(self._data_set, decoded, self._options, self._decisions)
+        return plan_palette_steps(self._data_set, decoded, self._options, self._decisions)
 
-    def rescaling(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
+    def plan_rescaling(self, decoded: ImagePixelDescription) -> tuple[PhotometricStep, ...]:
         """Return the step to 8 bits.
 
         Raises:
@@ -281,37 +281,39 @@ class PhotometricPlanner:
             raise UnsupportedImageError(
                 f"`rescale_to_8bit` is not applied to {stated}",
                 attribute="PhotometricInterpretation",
-                hint=self._way_out(decoded),
+                hint=self._find_way_out(decoded),
             )
-        from dicodec.conversion.planning.mapped_samples import rescaling
+        from dicodec.conversion.planning.mapped_samples import plan_rescaling
 
-        step = rescaling(self._data_set, decoded, self._options, self._warnings)
+        step = plan_rescaling(self._data_set, decoded, self._options, self._warnings)
         self._decisions.append(step.text)
         return (step,)
 
-    def edits_of(
+    def make_edits(
         self, steps: tuple[PhotometricStep, ...], decoded: ImagePixelDescription
     ) -> tuple[Edit, ...]:
         """Return the attributes that follow from steps."""
         if not steps:
             return ()
-        from dicodec.conversion.planning.mapped_samples import edits_of
+        from dicodec.conversion.planning.mapped_samples import make_edits
 
-        return edits_of(self._data_set, steps, decoded)
+        return make_edits(self._data_set, steps, decoded)
 
-    def _wanted_in_stream(self, coded: ImagePixelDescription) -> str | None:
+    def _find_wanted_in_stream(self, coded: ImagePixelDescription) -> str | None:
         wanted = self._options.photometric
         if wanted == "keep":
             return "RGB" if coded.photometric_interpretation == "RGB" else None
         return None if wanted == "auto" else wanted
 
-    def _other_than(self, wanted: str, result: ImagePixelDescription) -> UnsupportedImageError:
+    def _make_other_error(
+        self, wanted: str, result: ImagePixelDescription
+    ) -> UnsupportedImageError:
         return UnsupportedImageError(
             f"{self._target.name} would hold {result.photometric_interpretation}, not {wanted}",
             attribute="PhotometricInterpretation",
         )
 
-    def _way_out(self, decoded: ImagePixelDescription) -> str | None:
+    def _find_way_out(self, decoded: ImagePixelDescription) -> str | None:
         """Return a hint for an image that a target cannot hold."""
         if decoded.photometric_interpretation in _RETIRED_COLORS:
             return "native transfer syntaxes hold it as it is"

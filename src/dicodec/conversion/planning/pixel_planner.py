@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dicodec.codecs.table import find_decoder, find_encoder
 from dicodec.conversion.planning.all_frames import FrameSurvey, all_belong_under, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
-from dicodec.conversion.planning.moved_value import moved_value, warn_of_wide_samples
+from dicodec.conversion.planning.moved_value import plan_moved_value, warn_of_wide_samples
 from dicodec.errors import (
     ContradictionError,
     ConversionError,
@@ -148,7 +148,7 @@ class PixelPlanner:
     def _check_strictly(self) -> None:
         """Look at the stream even if its bytes only move."""
         if self._options.strict and self._source.encapsulated and self._source.reads:
-            self._photometric_planner().coded(self._first_stream())
+            self._make_photometric_planner().describe_coded(self._describe_first_stream())
             self._check_one_color(ContradictionError)
 
     def _check_native_length(self) -> None:
@@ -179,7 +179,7 @@ class PixelPlanner:
         short = any(one.id == OddityId.SHORT_PIXEL_DATA for one in self._file.oddities)
         if not short or not (self._source.native and self._target.native):
             return False
-        moved = moved_value(self._file, self._target)
+        moved = plan_moved_value(self._file, self._target)
         whole = moved is not None and self._frames.span.length % moved.swap_unit == 0
         return whole and self._keeps_photometric() and not self._rescales()
 
@@ -194,14 +194,14 @@ class PixelPlanner:
             )
 
     def _move(self) -> ConversionPlan | None:
-        action = self._moving_action()
+        action = self._choose_moving_action()
         if action is None:
             return None
         if self._frames.filled:
             return self._move_and_fill()
-        return self._plan_of(action, PixelPlan.moved(self._stated, self._table()))
+        return self._plan_of(action, PixelPlan.moved(self._stated, self._choose_table()))
 
-    def _moving_action(self) -> Action | None:
+    def _choose_moving_action(self) -> Action | None:
         """Return the plan in which the bytes of frames stay as they are; None if there is none."""
         source, target, stated = self._source, self._target, self._stated
         if not self._keeps_photometric() or self._rescales():
@@ -258,7 +258,7 @@ class PixelPlanner:
             return None
         stated = self._stated
         decoder = find_decoder(self._source)
-        stream = self._first_stream()
+        stream = self._describe_first_stream()
         if decide_color_space(stated, stream).reason:
             return None
         decoded = decoder.describe_decoded(stream, stated)
@@ -273,7 +273,7 @@ class PixelPlanner:
             made = replace(made, planar_configuration=stated.planar_configuration)
         if made != stated:
             return None
-        moved = PixelPlan.moved(stated, self._table())
+        moved = PixelPlan.moved(stated, self._choose_table())
         return self._plan_of(
             Action.MOVE_FRAMES, replace(moved, decoded=decoded, prepared=decoded, encoder=encoder)
         )
@@ -283,7 +283,7 @@ class PixelPlanner:
         if self._frames.filled:
             return None
         if self._target.name == "jpegxl-jpeg":
-            stream = self._first_stream()
+            stream = self._describe_first_stream()
             if self._source.family != "jpeg":
                 raise UnsupportedImageError(
                     f"jpegxl-jpeg holds JPEG baseline streams only, and the source is "
@@ -301,13 +301,13 @@ class PixelPlanner:
                     hint="convert to jpeg first",
                 )
             self._check_one_color(FrameMismatchError)
-            pixels = PixelPlan.repacked(self._stated, self._table(), stream)
+            pixels = PixelPlan.repacked(self._stated, self._choose_table(), stream)
             return self._plan_of(Action.REPACK_JPEG, pixels)
         if self._source.name == "jpegxl-jpeg" and self._target.name == "jpeg":
             if not self._keeps_photometric() or self._recompresses():
                 return None
             self._check_one_color(FrameMismatchError)
-            pixels = PixelPlan.repacked(self._stated, self._table())
+            pixels = PixelPlan.repacked(self._stated, self._choose_table())
             return self._plan_of(Action.UNPACK_JPEG, pixels)
         return None
 
@@ -329,10 +329,10 @@ class PixelPlanner:
         if lossy:
             self._check_values_may_change()
             self._warn_of_padding()
-        colors = self._photometric_planner()
+        colors = self._make_photometric_planner()
         decoder = find_decoder(self._source)
-        stream = self._first_stream()
-        coded = colors.coded(stream)
+        stream = self._describe_first_stream()
+        coded = colors.describe_coded(stream)
         decoded = decoder.describe_decoded(stream, coded)
         colors.note_decoding(stream, coded, decoded)
         survey = self._survey()
@@ -342,8 +342,8 @@ class PixelPlanner:
             together = colors.bring_together(decoded, survey)
             decoded, own_steps = together.decoded, together.steps
             coded = replace(coded, photometric_interpretation=decoded.photometric_interpretation)
-        first = colors.rescaling(decoded) if self._rescales() else ()
-        encoder, steps, prepared, result = colors.way_in(
+        first = colors.plan_rescaling(decoded) if self._rescales() else ()
+        encoder, steps, prepared, result = colors.choose_way(
             coded, first[0].describe(decoded) if first else decoded, lossy=survey.all_lossy
         )
         steps = (*first, *steps)
@@ -357,10 +357,10 @@ class PixelPlanner:
             steps=steps,
             stream=stream,
             lossy=lossy,
-            source_lossy=self._source_lossy(stream),
-            table=self._table(),
+            source_lossy=self._is_source_lossy(stream),
+            table=self._choose_table(),
             bound=getattr(encoder, "near", None) if lossy else 0,
-            edits=colors.edits_of(steps, decoded),
+            edits=colors.make_edits(steps, decoded),
             overlays=colors.find_embedded_overlays(stream, self._file.read_number),
             derived="; ".join([one.text for one in steps if one.rounds and one.bits is not None]),
             own_steps=own_steps,
@@ -395,7 +395,7 @@ class PixelPlanner:
             names = ", ".join(option.name for option in idle)
             self._warnings.append(f"passed over, as {self._target.name} does not take it: {names}")
 
-    def _photometric_planner(self) -> PhotometricPlanner:
+    def _make_photometric_planner(self) -> PhotometricPlanner:
         # Imported here: a plan that only moves bytes starts a tenth sooner without it.
         from dicodec.conversion.planning.photometric_planner import PhotometricPlanner
 
@@ -409,7 +409,7 @@ class PixelPlanner:
             self._warnings,
         )
 
-    def _source_lossy(self, stream: StreamDescription) -> bool | None:
+    def _is_source_lossy(self, stream: StreamDescription) -> bool | None:
         """Whether the source has lost something; its stream does not tell if it was cut to a rate.
 
         A reversible wavelet in a syntax that allows loss may have been cut (PS3.5 A.4.4).
@@ -435,7 +435,7 @@ class PixelPlanner:
             + (f", or take {name}" if (name := _LOSSLESS_KIN.get(self._target.name)) else ""),
         )
 
-    def _first_stream(self) -> StreamDescription:
+    def _describe_first_stream(self) -> StreamDescription:
         """Describe the stream of the first whole frame; it is read once."""
         if self._first is None:
             self._first = self._describe_first()
@@ -456,7 +456,7 @@ class PixelPlanner:
         """Describe the streams of all frames; they are looked at once."""
         if self._seen is None:
             decoder = find_decoder(self._source)
-            self._seen = survey_frames(self._frames, decoder, self._first_stream())
+            self._seen = survey_frames(self._frames, decoder, self._describe_first_stream())
         return self._seen
 
     def _check_one_color(self, kind: type[ContradictionError | FrameMismatchError]) -> None:
@@ -472,7 +472,7 @@ class PixelPlanner:
                 attribute="PhotometricInterpretation",
             )
 
-    def _table(self) -> str:
+    def _choose_table(self) -> str:
         """Choose the offset table of an encapsulated result.
 
         A Basic Offset Table, unless the frames may pass 32 bits: their encoded size is not known

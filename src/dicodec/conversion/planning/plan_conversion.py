@@ -9,8 +9,8 @@ from __future__ import annotations
 from dicodec.conversion.planning.all_frames import FrameSurvey
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
 from dicodec.conversion.planning.moved_value import (
-    moved_value,
-    unread_sample_size,
+    find_unread_sample_size,
+    plan_moved_value,
     warn_of_wide_samples,
 )
 from dicodec.conversion.planning.pixel_planner import PixelPlanner
@@ -100,7 +100,7 @@ def _plan_for(
         warnings = _warn_of_unread_samples(file, target)
         return ConversionPlan(source, target, Action.MOVE_VALUE, None, warnings=warnings)
     fault = file.frames.fault
-    if fault is not None and fault.attribute == "BitsAllocated" and unread_sample_size(file):
+    if fault is not None and fault.attribute == "BitsAllocated" and find_unread_sample_size(file):
         raise UnsupportedImageError(fault.message, attribute=fault.attribute, hint=fault.hint)
     return PixelPlanner(file, target, options, survey).plan()
 
@@ -173,7 +173,7 @@ def _moves_unread(file: DicomFile, target: TransferSyntax) -> bool:
         file.frames.description is None
         and file.syntax.native
         and target.native
-        and moved_value(file, target) is not None
+        and plan_moved_value(file, target) is not None
     )
 
 

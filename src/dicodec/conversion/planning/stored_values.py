@@ -32,7 +32,7 @@ def read_meaning(data_set: DataSet, photometric: str) -> Meaning | None:
         data_set.read_text(tags.SOP_CLASS_UID),
         data_set.read_text(tags.SEGMENTATION_TYPE).upper(),
         photometric,
-        _present(data_set) | _present_in_groups(data_set),
+        _find_present(data_set) | _find_present_in_groups(data_set),
     )
 
 
@@ -79,11 +79,11 @@ def check_values_may_change(
     return f"the stored values are {meaning.text}, and {how}: they are not exact any more"
 
 
-def _present(data_set: DataSet) -> frozenset[int]:
+def _find_present(data_set: DataSet) -> frozenset[int]:
     return frozenset(tag for tag in MEANINGFUL_TAGS if data_set.has_value(tag))
 
 
-def _present_in_groups(data_set: DataSet) -> frozenset[int]:
+def _find_present_in_groups(data_set: DataSet) -> frozenset[int]:
     found: frozenset[int] = frozenset()
     for group in tags.FUNCTIONAL_GROUPS:
         span = data_set.find(group)
@@ -92,5 +92,5 @@ def _present_in_groups(data_set: DataSet) -> frozenset[int]:
         raw, encoding = data_set.read_raw(span), data_set.find_encoding(span)
         if any(encode_tag(tag, encoding) in raw for tag in MEANINGFUL_TAGS):
             for item in data_set.read_items(group):
-                found |= _present(item)
+                found |= _find_present(item)
     return found

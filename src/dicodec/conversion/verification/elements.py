@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dicodec.conversion.edits.plan_edits import user_tags
+from dicodec.conversion.edits.plan_edits import find_user_tags
 from dicodec.conversion.planning.conversion_plan import Conversion
 from dicodec.conversion.verification.strict_walk import find_faults
 from dicodec.errors import ContradictionError, VerificationError
@@ -34,7 +34,7 @@ _HELD_SIZE = 1 << 24
 def check_copy(source: DicomFile, made: DicomFile) -> None:
     """Raise VerificationError unless both are the same bytes."""
     sizes = (0, source.source.size), (0, made.source.size)
-    if not _same_bytes(source.source, sizes[0], made.source, sizes[1]):
+    if not _has_same_bytes(source.source, sizes[0], made.source, sizes[1]):
         raise VerificationError("the copy is not the same bytes")
 
 
@@ -140,12 +140,12 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
     Raises:
         VerificationError: an attribute changed without reason.
     """
-    source, pixels, asked = conversion.file, conversion.plan.pixels, user_tags(conversion)
+    source, pixels, asked = conversion.file, conversion.plan.pixels, find_user_tags(conversion)
     further = set()
     if pixels is not None and pixels.derived:
         further.add(Circumstance.RESCALED)
     if source.corrections or (
-        pixels is not None and _samples(pixels.result) != _samples(pixels.stated)
+        pixels is not None and _describe_samples(pixels.result) != _describe_samples(pixels.stated)
     ):
         further.add(Circumstance.CORRECTED)
     one, two = source.data_set, made.data_set
@@ -154,7 +154,7 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
         further.add(Circumstance.SALVAGED)
     permitted = list_allowed_changes(
         (one.read_text(color), two.read_text(color)),
-        (_lossy_methods(one), _lossy_methods(two)),
+        (_count_lossy_methods(one), _count_lossy_methods(two)),
         further,
     )
     if pixels is not None:
@@ -173,14 +173,14 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
             )
 
 
-def _lossy_methods(data_set: DataSet) -> int:
+def _count_lossy_methods(data_set: DataSet) -> int:
     return count_lossy_methods(
         data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION),
         data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION_METHOD),
     )
 
 
-def _samples(image: ImagePixelDescription) -> ImagePixelDescription:
+def _describe_samples(image: ImagePixelDescription) -> ImagePixelDescription:
     """Return a description without the attributes that conversions are free to change."""
     return replace(image, photometric_interpretation="", planar_configuration=0)
 
@@ -223,7 +223,7 @@ def _check_element(
     encoding = source.data_set.find_encoding(span)
     same = True
     if encoding == made.data_set.encoding:
-        same = _same_bytes(
+        same = _has_same_bytes(
             source.data_set.source, (span.start, span.end),
             made.data_set.source, (other.start, other.end),
         )  # fmt: skip
@@ -276,7 +276,7 @@ def check_value(source: Frames, made: Frames, swapped_unit: int = 1) -> None:
         place += len(chunk)
 
 
-def _same_bytes(
+def _has_same_bytes(
     one: ByteSource, range_one: tuple[int, int], two: ByteSource, range_two: tuple[int, int]
 ) -> bool:
     if range_one[1] - range_one[0] != range_two[1] - range_two[0]:

@@ -11,12 +11,16 @@ from dicodec.conversion.frames.frame_steps import (
     FrameReader,
     SampleReader,
     add_locations,
-    decoded_frames,
-    sample_reader,
+    make_frame_reader,
+    make_sample_reader,
 )
-from dicodec.conversion.frames.window import map_frames, size_in_flight, threads_for_each
+from dicodec.conversion.frames.window import (
+    compute_size_in_flight,
+    count_threads_for_each,
+    map_frames,
+)
 from dicodec.conversion.planning.conversion_plan import Action, Conversion, PixelPlan
-from dicodec.conversion.planning.moved_value import moved_value
+from dicodec.conversion.planning.moved_value import plan_moved_value
 from dicodec.conversion.verification.elements import (
     check_allowed,
     check_copy,
@@ -88,7 +92,7 @@ def verify_result(conversion: Conversion, result: Source) -> Verification:
             native = source.frames.native
             short = native is not None and native.whole < len(native) and not source.frames.filled
             if plan.pixels is None or short:  # there are no frames to decode, or not all of them
-                moved = moved_value(source, plan.target)
+                moved = plan_moved_value(source, plan.target)
                 check_value(source.frames, made.frames, moved.swap_unit if moved else 1)
                 return Verification(oddities=carried)
             return replace(_check_frames(conversion, made, plan.pixels), oddities=carried)
@@ -110,16 +114,18 @@ def _check_frames(conversion: Conversion, made: DicomFile, pixels: PixelPlan) ->
     # Nobody can tell the samples of YBR_PARTIAL_420, but they are as they were.
     unread = pixels.stated.photometric_interpretation == "YBR_PARTIAL_420"
     if same_bytes and (as_stored or unread):
-        threads = threads_for_each(pixels.frames, conversion.workers, _frame_size(pixels.result))
-        decode = None if unread else _decoding(made, threads)
+        threads = count_threads_for_each(
+            pixels.frames, conversion.workers, _measure_frame(pixels.result)
+        )
+        decode = None if unread else _make_reader(made, threads)
         reframed = action is Action.MOVE_FRAMES
-        compare = _byte_comparison(source, made, decode, reframed=reframed)
-        compare = _of_whole_frames(compare, source)
+        compare = _make_byte_comparison(source, made, decode, reframed=reframed)
+        compare = _skip_filled(compare, source)
     elif action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
         jpeg, packed = source.frames.read, made.frames.read
         if action is Action.UNPACK_JPEG:
             jpeg, packed = packed, jpeg
-        compare = _repacked_comparison(jpeg, packed)
+        compare = _make_repacked_comparison(jpeg, packed)
     else:
         if pixels.stated.photometric_interpretation == YBR_PARTIAL and same_bytes:
             # The result has the source's attributes, and is read by its length as the source is.
@@ -152,13 +158,13 @@ def verify_samples(conversion: Conversion, made: DicomFile, bound: int | None) -
     """
     source, pixels, workers = conversion.file, conversion.plan.pixels, conversion.workers
     assert pixels is not None, "there are frames to compare"
-    threads = threads_for_each(pixels.frames, workers, _frame_size(pixels.result))
+    threads = count_threads_for_each(pixels.frames, workers, _measure_frame(pixels.result))
     if conversion.plan.action is Action.TRANSCODE:
-        expected = add_locations(sample_reader(source, pixels, threads=threads), source)
+        expected = add_locations(make_sample_reader(source, pixels, threads=threads), source)
         wanted = pixels.prepared
     else:
-        expected, wanted = decoded_frames(source, threads)
-    compare = _of_whole_frames(_sample_comparison(expected, wanted, made, threads), source)
+        expected, wanted = make_frame_reader(source, threads)
+    compare = _skip_filled(_make_sample_comparison(expected, wanted, made, threads), source)
     return _compare(compare, wanted, pixels.frames, bound, workers)
 
 
@@ -171,9 +177,9 @@ def verify_same_samples(one: DicomFile, two: DicomFile, bound: int, workers: int
     """
     image = one.frames.image
     frames = image.number_of_frames
-    threads = threads_for_each(frames, workers, _frame_size(image))
-    expected, wanted = decoded_frames(one, threads)
-    compare = _sample_comparison(expected, wanted, two, threads)
+    threads = count_threads_for_each(frames, workers, _measure_frame(image))
+    expected, wanted = make_frame_reader(one, threads)
+    compare = _make_sample_comparison(expected, wanted, two, threads)
     return _compare(compare, image, frames, bound, workers)
 
 
@@ -187,7 +193,7 @@ def _compare(
     total = _Difference()
     undecoded: list[int] = []
     # Closed at a difference, too: threads that the garbage collector ends may wait for themselves.
-    with closing(map_frames(compare, frames, workers, _frame_size(image))) as compared:
+    with closing(map_frames(compare, frames, workers, _measure_frame(image))) as compared:
         for frame, difference in enumerate(compared):
             if bound is not None and difference.largest > bound:
                 raise VerificationError(
@@ -201,16 +207,16 @@ def _compare(
                 total.squares + difference.squares,
                 total.samples + difference.samples,
             )
-    psnr = _psnr(total, image.bits_stored)
+    psnr = _measure_psnr(total, image.bits_stored)
     return Verification(frames, total.largest, psnr, tuple(undecoded))
 
 
-def _frame_size(image: ImagePixelDescription) -> int:
+def _measure_frame(image: ImagePixelDescription) -> int:
     """Return the bytes that the comparison of a frame takes: both streams and all samples."""
-    return 2 * size_in_flight(image)
+    return 2 * compute_size_in_flight(image)
 
 
-def _of_whole_frames(
+def _skip_filled(
     compare: Callable[[int], _Difference], source: DicomFile
 ) -> Callable[[int], _Difference]:
     """Leave out the frames that are filled: there is nothing to compare them with."""
@@ -220,12 +226,12 @@ def _of_whole_frames(
     return lambda frame: _Difference() if frame in filled else compare(frame)
 
 
-def _decoding(made: DicomFile, threads: int) -> SampleReader | None:
+def _make_reader(made: DicomFile, threads: int) -> SampleReader | None:
     """Return the function that decodes a frame of the result, None if its syntax has no decoder."""
     if not made.syntax.reads:
         return None
     try:
-        return decoded_frames(made, threads)[0]
+        return make_frame_reader(made, threads)[0]
     except DicodecError as error:  # no frame decodes without the first one's headers
         fault = error
 
@@ -235,7 +241,7 @@ def _decoding(made: DicomFile, threads: int) -> SampleReader | None:
         return refuse
 
 
-def _byte_comparison(
+def _make_byte_comparison(
     source: DicomFile, made: DicomFile, decode: SampleReader | None, *, reframed: bool
 ) -> Callable[[int], _Difference]:
     """Return the function that compares a frame's bytes, but for a pad byte, and decodes them.
@@ -270,7 +276,9 @@ def _byte_comparison(
     return compare
 
 
-def _repacked_comparison(jpeg: FrameReader, packed: FrameReader) -> Callable[[int], _Difference]:
+def _make_repacked_comparison(
+    jpeg: FrameReader, packed: FrameReader
+) -> Callable[[int], _Difference]:
     """Return the function that compares JPEG streams with those that JPEG XL gives back.
 
     The samples are no witness: a JPEG XL decoder rounds, and interpolates chroma, in its own way.
@@ -287,23 +295,23 @@ def _repacked_comparison(jpeg: FrameReader, packed: FrameReader) -> Callable[[in
     return compare
 
 
-def _sample_comparison(
+def _make_sample_comparison(
     expected: SampleReader,
     wanted: ImagePixelDescription,
     made: DicomFile,
     threads: int,
 ) -> Callable[[int], _Difference]:
     """Return the function that compares a frame's samples, in the wanted interpretation."""
-    found, decoded = decoded_frames(made, threads)
+    found, decoded = make_frame_reader(made, threads)
     steps, _ = next(iter(find_routes(decoded, wanted.photometric_interpretation)))
 
     def compare(frame: int) -> _Difference:
-        return _difference(expected(frame), apply_steps(steps, found(frame), decoded))
+        return _find_difference(expected(frame), apply_steps(steps, found(frame), decoded))
 
     return compare
 
 
-def _difference(expected: Samples, found: Samples) -> _Difference:
+def _find_difference(expected: Samples, found: Samples) -> _Difference:
     import numpy as np
 
     if expected.shape != found.shape:
@@ -314,7 +322,7 @@ def _difference(expected: Samples, found: Samples) -> _Difference:
     return _Difference(int(errors.max()) or 1, float(np.square(errors).sum()), expected.size)
 
 
-def _psnr(difference: _Difference, bits_stored: int) -> float | None:
+def _measure_psnr(difference: _Difference, bits_stored: int) -> float | None:
     if not difference.squares:
         return None
     peak = float((1 << bits_stored) - 1)

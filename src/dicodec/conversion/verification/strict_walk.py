@@ -109,7 +109,7 @@ def find_faults(
     place = _Place(None, 0, 0, 0)
     while start < source.size:
         try:
-            walk.elements(start, source.size, encoding, place)
+            walk.walk_elements(start, source.size, encoding, place)
         except _BrokenError:
             behind = max(start, walk.faults[-1].offset)
             start = next((one for one in starts if one > behind), source.size)
@@ -127,7 +127,9 @@ class _Walk:
         self._held = 0
         self._base = 0
 
-    def elements(self, position: int, end: int, encoding: DataSetEncoding, place: _Place) -> int:
+    def walk_elements(
+        self, position: int, end: int, encoding: DataSetEncoding, place: _Place
+    ) -> int:
         """Walk the elements up to an offset, or up to an Item Delimitation Item if it is -1.
 
         Returns:
@@ -139,7 +141,7 @@ class _Walk:
         previous = -1
         while position != end:
             if limit - position < 8:
-                self._fault(
+                self._note_fault(
                     OddityId.WRONG_ITEM_LENGTH, place, "elements go on behind their end", position
                 )
                 raise _BrokenError
@@ -149,7 +151,7 @@ class _Walk:
             if group == _DELIMITERS:
                 if number == _ITEM_END and end < 0:
                     return position
-                self._fault(
+                self._note_fault(
                     OddityId.STRAY_DELIMITER, place, "a delimiter between elements", position
                 )
                 position += 8
@@ -159,13 +161,13 @@ class _Walk:
             if explicit:
                 form = _FORMS.get(letters)
                 if form is None:
-                    self._broken(
+                    self._break_off(
                         OddityId.ILLEGAL_VR, tag, place, f"states {letters!r} as VR", position
                     )
                 vr, long_form = form
                 if long_form:
                     if limit - position < 12:
-                        self._broken(OddityId.ODD_LENGTH, tag, place, "has no length", position)
+                        self._break_off(OddityId.ODD_LENGTH, tag, place, "has no length", position)
                     length = int.from_bytes(
                         window[index + 8 : index + 12],
                         "little" if encoding.little_endian else "big",
@@ -178,20 +180,22 @@ class _Walk:
                 self._order(tag, previous, place, position)
             previous = tag
             if length == UNDEFINED_LENGTH:
-                position = self._undefined(tag, vr, value, limit, encoding, place)
+                position = self._walk_undefined(tag, vr, value, limit, encoding, place)
                 continue
             after = value + length
             if after > limit:
                 text = f"has length {length}, but only {limit - value} bytes remain"
-                self._broken(OddityId.WRONG_ITEM_LENGTH, tag, place, text, position)
+                self._break_off(OddityId.WRONG_ITEM_LENGTH, tag, place, text, position)
             if length & 1:
-                self._fault(OddityId.ODD_LENGTH, _at(tag, place), f"has {length} bytes", position)
+                self._note_fault(
+                    OddityId.ODD_LENGTH, _enter(tag, place), f"has {length} bytes", position
+                )
             if length and (vr == "SQ" or (not vr and _is_sequence(tag))):
-                self._bounded(tag, value, after, encoding, place)
+                self._walk_bounded(tag, value, after, encoding, place)
             position = after
         return position
 
-    def _bounded(
+    def _walk_bounded(
         self,
         tag: int,
         value: int,
@@ -201,39 +205,39 @@ class _Walk:
     ) -> None:
         """Walk a sequence of defined length; a fault inside does not touch the elements behind."""
         with suppress(_BrokenError):
-            self._items(tag, value, end, encoding, place)
+            self._walk_items(tag, value, end, encoding, place)
 
-    def _items(
+    def _walk_items(
         self, tag: int, position: int, end: int, encoding: DataSetEncoding, place: _Place
     ) -> int:
         """Walk items up to an offset, or up to the delimiter if it is -1; return the end."""
-        inside = _at(tag, place)
+        inside = _enter(tag, place)
         if inside.depth > _DEEPEST:
-            self._broken(OddityId.WRONG_ITEM_LENGTH, tag, place, "is nested too deep", position)
+            self._break_off(OddityId.WRONG_ITEM_LENGTH, tag, place, "is nested too deep", position)
         limit = self._source.size if end < 0 else end
         number = 0
         while position != end:
-            found, length = self._item_header(position, limit, encoding, inside)
+            found, length = self._read_item_header(position, limit, encoding, inside)
             if found == _SEQUENCE_END and end < 0:
                 return position + 8
             if found != _ITEM:
                 id_ = OddityId.STRAY_DELIMITER if found else OddityId.SEQUENCE_KEPT_AS_UN
-                self._fault(id_, inside, "holds something else than items", position)
+                self._note_fault(id_, inside, "holds something else than items", position)
                 raise _BrokenError
             item = _Place(inside, tag, number, inside.depth)
             position += 8
             if length == UNDEFINED_LENGTH:
-                position = self.elements(position, -1, encoding, item) + 8
+                position = self.walk_elements(position, -1, encoding, item) + 8
             else:
                 if position + length > limit:
                     text = f"has length {length}, but only {limit - position} bytes remain"
-                    self._fault(OddityId.WRONG_ITEM_LENGTH, item, text, position)
+                    self._note_fault(OddityId.WRONG_ITEM_LENGTH, item, text, position)
                     raise _BrokenError
-                position = self.elements(position, position + length, encoding, item)
+                position = self.walk_elements(position, position + length, encoding, item)
             number += 1
         return position
 
-    def _undefined(
+    def _walk_undefined(
         self,
         tag: int,
         vr: str,
@@ -246,10 +250,12 @@ class _Walk:
         if tag == tags.PIXEL_DATA:
             if not self._encapsulated:
                 text = "is encapsulated in a transfer syntax without fragments"
-                self._fault(OddityId.ENCAPSULATED_OUTSIDE_EXPLICIT_LE, _at(tag, place), text, value)
-            return self._fragments(tag, value, limit, encoding, place)
+                self._note_fault(
+                    OddityId.ENCAPSULATED_OUTSIDE_EXPLICIT_LE, _enter(tag, place), text, value
+                )
+            return self._walk_fragments(tag, value, limit, encoding, place)
         if vr not in {"SQ", "UN", ""}:
-            self._broken(
+            self._break_off(
                 OddityId.UNDEFINED_LENGTH, tag, place, f"is {vr}, of undefined length", value
             )
         inner = encoding
@@ -258,50 +264,58 @@ class _Walk:
             first = self._source.read(value + 12, 2)
             if first in _FORMS:
                 text = "is UN, and its items state their VRs"
-                self._fault(OddityId.EXPLICIT_IN_UN, _at(tag, place), text, value)
+                self._note_fault(OddityId.EXPLICIT_IN_UN, _enter(tag, place), text, value)
                 inner = EXPLICIT_LITTLE
-        return self._items(tag, value, -1, inner, place)
+        return self._walk_items(tag, value, -1, inner, place)
 
-    def _fragments(
+    def _walk_fragments(
         self, tag: int, position: int, limit: int, encoding: DataSetEncoding, place: _Place
     ) -> int:
-        inside = _at(tag, place)
+        inside = _enter(tag, place)
         while True:
-            found, length = self._item_header(position, limit, encoding, inside)
+            found, length = self._read_item_header(position, limit, encoding, inside)
             if found == _SEQUENCE_END:
                 return position + 8
             if found != _ITEM or length == UNDEFINED_LENGTH or position + 8 + length > limit:
                 text = "holds something else than fragments"
-                self._fault(OddityId.NO_DELIMITER, inside, text, position)
+                self._note_fault(OddityId.NO_DELIMITER, inside, text, position)
                 raise _BrokenError
             if length & 1:
-                self._fault(
+                self._note_fault(
                     OddityId.ODD_FRAGMENT, inside, f"has a fragment of {length} bytes", position
                 )
             position += 8 + length
 
-    def _item_header(
+    def _read_item_header(
         self, position: int, limit: int, encoding: DataSetEncoding, place: _Place
     ) -> tuple[int, int]:
         """Return the element number of an item or delimiter, 0 if it is neither; and its length."""
         if limit - position < 8:
-            self._fault(OddityId.NO_SEQUENCE_DELIMITER, place, "has no end", position)
+            self._note_fault(OddityId.NO_SEQUENCE_DELIMITER, place, "has no end", position)
             raise _BrokenError
         index = self._index(position, 8)
         group, number, length = _UNPACK[encoding.order][1](self._window, index)
         if group != _DELIMITERS:
             return 0, length
         if number == _SEQUENCE_END and length:
-            self._fault(OddityId.STRAY_DELIMITER, place, "has a delimiter with a length", position)
+            self._note_fault(
+                OddityId.STRAY_DELIMITER, place, "has a delimiter with a length", position
+            )
         return number, length
 
     def _order(self, tag: int, previous: int, place: _Place, position: int) -> None:
         if not tag & 0xFFFF:
-            self._fault(OddityId.GROUP_LENGTH, _at(tag, place), "is a group length", position)
+            self._note_fault(
+                OddityId.GROUP_LENGTH, _enter(tag, place), "is a group length", position
+            )
         elif tag == previous:
-            self._fault(OddityId.DUPLICATE_ELEMENT, _at(tag, place), "is there again", position)
+            self._note_fault(
+                OddityId.DUPLICATE_ELEMENT, _enter(tag, place), "is there again", position
+            )
         else:
-            self._fault(OddityId.UNORDERED_ELEMENT, _at(tag, place), "is out of order", position)
+            self._note_fault(
+                OddityId.UNORDERED_ELEMENT, _enter(tag, place), "is out of order", position
+            )
 
     def _index(self, position: int, size: int) -> int:
         index = position - self._base
@@ -313,16 +327,18 @@ class _Walk:
             return 0
         return index
 
-    def _fault(self, id_: OddityId, place: _Place, text: str, offset: int) -> None:
+    def _note_fault(self, id_: OddityId, place: _Place, text: str, offset: int) -> None:
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(Fault(id_, place.top, place.path, text, offset))
 
-    def _broken(self, id_: OddityId, tag: int, place: _Place, text: str, offset: int) -> NoReturn:
-        self._fault(id_, _at(tag, place), text, offset)
+    def _break_off(
+        self, id_: OddityId, tag: int, place: _Place, text: str, offset: int
+    ) -> NoReturn:
+        self._note_fault(id_, _enter(tag, place), text, offset)
         raise _BrokenError
 
 
-def _at(tag: int, place: _Place) -> _Place:
+def _enter(tag: int, place: _Place) -> _Place:
     return _Place(place, tag, -1, place.depth + 1)
 
 

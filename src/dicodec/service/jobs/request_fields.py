@@ -10,7 +10,7 @@ from dicodec.errors import DicodecError, RequestError
 from dicodec.model import option_table
 from dicodec.model.option_table import REQUEST, TO, Number, Text, Texts, TextsByName, select_options
 from dicodec.model.wording import as_field, reword_error
-from dicodec.options import UNDECIDED, ConversionOptions, target_names
+from dicodec.options import UNDECIDED, ConversionOptions, name_targets
 from dicodec.rules.targets import find_target_syntax
 
 _PATH, _NAME, _VALUE = 4096, 200, 10_240
@@ -90,7 +90,7 @@ def check_syntaxes(given: Any) -> tuple[str, ...]:
     Raises:
         RequestError: one of them is none that is written.
     """
-    names = target_names(given)
+    names = name_targets(given)
     for name in names:
         try:
             find_target_syntax(name)
