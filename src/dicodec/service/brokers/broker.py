@@ -8,17 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Self
 
-from dicodec.model.records import dataclass, field
+from dicodec.model.records import dataclass, field, replace
 
 RETRY_TIERS = (1, 5, 20, 80, 320, 1280)
 """Delays in seconds, for brokers with a queue for each delay. A message waits in the first queue
 with a sufficient delay, so it never waits behind a message with a much longer delay."""
+
+_LONGEST_DELAY = 86_400.0
+"""Seconds that a message waits at most, whatever it says."""
+
+_HEADERS_SIZE = 48 << 10
+"""Characters of the headers of a message that are read. A history has about half of them."""
+
+_NAME = re.compile(r"[!-9;-~]{1,200}")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+
+CUT = "dicodec-cut"
+"""Header of a message that was too large for its broker: what was cut, "headers" or "body"."""
+
+_SHORT = 200
+"""Characters of a header that is not cut."""
 
 NOT_BEFORE = "dicodec-not-before"
 """Header of a waiting message with the time when it is due, in seconds since 1970."""
@@ -142,6 +159,17 @@ class Outgoing:
     key: str = ""
     delay: float = 0.0
 
+    def cut(self) -> Self:
+        """Return the message as it fits into a broker that finds it too large.
+
+        Its history and other long headers go first, then half of its body.
+        """
+        headers = {name: text for name, text in self.headers.items() if len(text) <= _SHORT}
+        if len(headers) < len(self.headers):
+            return replace(self, headers={**headers, CUT: "headers"})
+        half = self.body[: len(self.body) // 2]
+        return replace(self, body=half, headers={**headers, CUT: "body"})
+
 
 class Broker(ABC):
     """A connection to a broker.
@@ -198,12 +226,43 @@ def choose_tier(delay: float) -> int:
     return next((tier for tier in RETRY_TIERS if delay <= tier), RETRY_TIERS[-1])
 
 
+def read_headers(given: Iterable[tuple[object, object]]) -> dict[str, str]:
+    """Return the headers of a delivered message: texts by lower-case name, bounded in size.
+
+    A message may come from anybody, and clients hand over whatever its bytes bring: absent values,
+    objects, lone surrogates. Bytes that are not text are escaped. Headers that have no proper name,
+    or for which no room is left, are dropped.
+
+    Args:
+        given: names and values, as a client has them.
+    """
+    headers: dict[str, str] = {}
+    room = _HEADERS_SIZE
+    for name, value in given:
+        key, text = _read_text(name).lower(), _read_text(value)
+        room -= len(key) + len(text)
+        if room < 0:
+            break
+        if _NAME.fullmatch(key):
+            headers[key] = text
+    return headers
+
+
+def _read_text(value: object) -> str:
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "backslashreplace")
+    elif not isinstance(value, str | int | float):
+        value = ""  # nothing of ours; to print what may be nested has no bound
+    return _CONTROLS.sub(" ", str(value).encode("utf-8", "backslashreplace").decode())
+
+
 def take_due_time(headers: dict[str, str]) -> float:
-    """Remove NOT_BEFORE from headers and return its time; 0 if it is missing."""
+    """Remove NOT_BEFORE from headers and return its time; 0 if it is missing or no time of ours."""
     try:
-        return float(headers.pop(NOT_BEFORE, "0"))
+        due = float(headers.pop(NOT_BEFORE, "0"))
     except ValueError:
         return 0.0
+    return due if 0 < due < time.time() + _LONGEST_DELAY else 0.0
 
 
 async def cancel(task: asyncio.Task[None] | None) -> None:

@@ -11,6 +11,7 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -30,6 +31,7 @@ from dicodec.service.brokers.broker import (
     Outgoing,
     Queue,
     cancel,
+    read_headers,
     take_due_time,
 )
 
@@ -86,7 +88,7 @@ class NatsBroker(Broker):
                     raise BrokerUnavailableError("the connection was lost") from None
                 return []
         return [
-            Delivery(one.data, _lower_names(one.headers), one, self.session)
+            Delivery(one.data, read_headers((one.headers or {}).items()), one, self.session)
             for one in messages
             if one.reply
         ]
@@ -119,7 +121,12 @@ class NatsBroker(Broker):
         subject = self.names.find(one.queue)
         if one.queue is Queue.RETRY:
             headers[NOT_BEFORE] = f"{time.time() + one.delay:.3f}"
-        await self._context.publish(subject, one.body, headers=headers or None)
+        try:
+            await self._context.publish(subject, one.body, headers=headers or None)
+        except MaxPayloadError:
+            if not one.body:
+                raise
+            await self._publish(one.cut())
 
     async def _reply(self, deliveries: Sequence[Delivery], words: bytes) -> None:
         client = self._check_open()
@@ -182,7 +189,7 @@ class NatsBroker(Broker):
         while True:
             with suppress(TimeoutError):
                 for message in await self._waiting.fetch(_RETRY_TURN, timeout=1):
-                    headers = _lower_names(message.headers)
+                    headers = read_headers((message.headers or {}).items())
                     wait = take_due_time(headers) - time.time()
                     if wait > 0:
                         await message.nak(delay=wait)
@@ -219,7 +226,3 @@ async def _ignore(_: Exception) -> None:
 
 def _name_stream(subject: str) -> str:
     return subject.replace(".", "_").replace("*", "_").replace(">", "_")
-
-
-def _lower_names(headers: dict[str, str] | None) -> dict[str, str]:
-    return {name.lower(): value for name, value in (headers or {}).items()}

@@ -16,11 +16,10 @@ from aiokafka import (
     AIOKafkaConsumer,
     AIOKafkaProducer,
     ConsumerRebalanceListener,
-    ConsumerRecord,
     TopicPartition,
 )
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, MessageSizeTooLargeError
 
 from dicodec.service.brokers.broker import (
     NOT_BEFORE,
@@ -32,6 +31,7 @@ from dicodec.service.brokers.broker import (
     Queue,
     cancel,
     choose_tier,
+    read_headers,
     take_due_time,
 )
 from dicodec.service.brokers.kafka_url import parse_kafka_url
@@ -122,7 +122,9 @@ class KafkaBroker(Broker):
                 offsets.add(record.offset)
                 token = (record.offset, offsets)
                 body = record.value or b""
-                deliveries.append(Delivery(body, _read_headers(record), token, self.session))
+                deliveries.append(
+                    Delivery(body, read_headers(record.headers or ()), token, self.session)
+                )
         return deliveries
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
@@ -160,10 +162,15 @@ class KafkaBroker(Broker):
         if one.queue is Queue.RETRY:
             topic = self.names.name_tier(choose_tier(one.delay))
             headers[NOT_BEFORE] = f"{time.time() + one.delay:.3f}"
-        answer: asyncio.Future[Any] = await producer.send(
-            topic, one.body, key=one.key.encode() or None,
-            headers=[(name, value.encode()) for name, value in headers.items()],
-        )  # fmt: skip
+        try:
+            answer: asyncio.Future[Any] = await producer.send(
+                topic, one.body, key=one.key.encode() or None,
+                headers=[(name, value.encode()) for name, value in headers.items()],
+            )  # fmt: skip
+        except MessageSizeTooLargeError:
+            if not one.body:
+                raise
+            return await self._send(producer, one.cut())
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         return answer
 
@@ -232,7 +239,7 @@ class KafkaBroker(Broker):
             for partition, records in batches.items():
                 committed = None
                 for record in records:
-                    headers = _read_headers(record)
+                    headers = read_headers(record.headers or ())
                     due = take_due_time(headers)
                     if due > time.time():
                         consumer.pause(partition)
@@ -265,7 +272,3 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._forget(assigned)
-
-
-def _read_headers(record: ConsumerRecord[Any, Any]) -> dict[str, str]:
-    return {name.lower(): value.decode(errors="replace") for name, value in record.headers}

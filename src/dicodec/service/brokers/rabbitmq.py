@@ -25,6 +25,7 @@ from dicodec.service.brokers.broker import (
     Outgoing,
     Queue,
     choose_tier,
+    read_headers,
 )
 
 _ANSWER_SECONDS = 15.0
@@ -76,7 +77,8 @@ class RabbitBroker(Broker):
         while messages and len(messages) < count and not self._delivered.empty():
             messages.append(self._delivered.get_nowait())
         return [
-            Delivery(one.body, _read_headers(one.headers), one, self.session) for one in messages
+            Delivery(one.body, read_headers((one.headers or {}).items()), one, self.session)
+            for one in messages
         ]
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
@@ -175,12 +177,3 @@ class RabbitBroker(Broker):
             if task is not None and task.cancelling():
                 raise
             raise BrokerUnavailableError("the connection was lost") from cause
-
-
-def _read_headers(headers: Any) -> dict[str, str]:
-    return {
-        str(name).lower(): value.decode(errors="replace")
-        if isinstance(value, bytes)
-        else str(value)
-        for name, value in (headers or {}).items()
-    }

@@ -12,7 +12,14 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from dicodec.service.brokers.broker import Broker, BrokerUnavailableError, Delivery, Outgoing, Queue
+from dicodec.service.brokers.broker import (
+    Broker,
+    BrokerUnavailableError,
+    Delivery,
+    Outgoing,
+    Queue,
+    read_headers,
+)
 
 _BODY = "body"
 _EVENTS_KEPT = 100_000
@@ -159,11 +166,9 @@ class RedisBroker(Broker):
             await asyncio.sleep(0)
 
     def _parse_entry(self, token: bytes, fields: dict[bytes, bytes]) -> Delivery:
-        headers = {
-            name.decode(errors="replace").lower(): value.decode(errors="replace")
-            for name, value in fields.items()
-            if name != _BODY.encode()
-        }
+        headers = read_headers(
+            (name, value) for name, value in fields.items() if name != _BODY.encode()
+        )
         return Delivery(fields.get(_BODY.encode(), b""), headers, token, self.session)
 
     def _check_open(self) -> Redis:

@@ -172,17 +172,17 @@ class WorkerService:
             except DicodecError as error:
                 await self._refuse(delivery, error)
                 continue
+            except Exception as cause:  # a message may come from anybody
+                await self._refuse(delivery, _make_unreadable(cause))
+                continue
             if request is None:
                 await self._settle(Settlement(), delivery)
             elif delivered := self._jobs.get(request.id) or new.get(request.id):
                 delivered.deliveries.append(delivery)
             else:
                 new[request.id] = DeliveredJob(request, [delivery])
-        taken = await self._store.take(
-            [(delivered.request, delivered.anew) for delivered in new.values()]
-        )
         begun = []
-        for delivered, (job, ours) in zip(new.values(), taken, strict=True):
+        for delivered, (job, ours) in await self._enter_new([*new.values()]):
             if ours:
                 delivered.job = job
                 self._jobs[job.id] = delivered
@@ -191,6 +191,20 @@ class WorkerService:
                 for delivery in delivered.deliveries:
                     await self._settle_known(delivery, delivered.request, job)
         self._submit([delivered for delivered in begun if not self._cut_short(delivered)])
+
+    async def _enter_new(
+        self, new: Sequence[DeliveredJob]
+    ) -> list[tuple[DeliveredJob, tuple[Job, bool]]]:
+        """Enter requests in the store; those that it cannot hold are refused, one by one."""
+        try:
+            taken = await self._store.take([(one.request, one.anew) for one in new])
+        except Exception as cause:  # a value that SQLite cannot hold, for example
+            if len(new) > 1:
+                return [row for one in new for row in await self._enter_new([one])]
+            for delivery in new[0].deliveries:
+                await self._refuse(delivery, _make_unreadable(cause))
+            return []
+        return [*zip(new, taken, strict=True)]
 
     def _submit(self, jobs: Sequence[DeliveredJob]) -> None:
         jobs = sorted(jobs, key=lambda one: -one.request.priority)
@@ -348,3 +362,7 @@ class WorkerService:
         if self._options.all_events:
             event = Event.of(delivered.request, kind, attempt=delivered.attempt, **values)
             self._events.append(settlement.make_event_message(event))
+
+
+def _make_unreadable(cause: Exception) -> RequestError:
+    return RequestError(f"the message cannot be read as a request: {type(cause).__name__}")

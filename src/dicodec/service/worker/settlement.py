@@ -28,6 +28,9 @@ SEEN = "dicodec-seen"
 _HISTORY_KEPT = 50
 """Failed attempts in a history at most."""
 
+_DIGITS = 9
+"""Digits of the number of an attempt at most; Python refuses to read numbers of thousands."""
+
 _TEXT_KEPT = 300
 """Characters of an error's text in a history, because it has to fit into headers."""
 
@@ -56,16 +59,21 @@ class Settlement:
 def parse_attempt(delivery: Delivery) -> int:
     """Return the number of the attempt that a message requests, from 1."""
     text = delivery.headers.get(ATTEMPT, "1")
-    return min(int(text), 1000) if text.isdecimal() else 1
+    return min(int(text), 1000) if text.isdecimal() and len(text) <= _DIGITS else 1
 
 
 def parse_history(delivery: Delivery) -> list[dict[str, Any]]:
     """Return the failed attempts in a message's header, the oldest first."""
     try:
         history = json.loads(delivery.headers.get(HISTORY, "[]"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
-    return [one for one in history if isinstance(one, dict)] if isinstance(history, list) else []
+    listed = history if isinstance(history, list) else []
+    return [
+        one
+        for one in listed
+        if isinstance(one, dict) and not any(isinstance(part, dict | list) for part in one.values())
+    ]
 
 
 def settle_unreadable(delivery: Delivery, error: DicodecError, worker: str) -> Settlement:

@@ -18,6 +18,15 @@ _PAUSE = 1.0
 """Seconds until a failed call is repeated."""
 
 
+_OF_VALUES = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""Errors that a value brings, and that come again as often as it is entered."""
+
+
 class AsyncJobStore:
     """The job store for the loops of a worker.
 
@@ -75,6 +84,8 @@ class AsyncJobStore:
         while True:
             try:
                 return await loop.run_in_executor(self._thread, partial(call, *arguments, **named))
+            except _OF_VALUES:
+                raise
             except sqlite3.Error as cause:  # such as a full disk: it may pass
                 self._log.write("error", "the job store cannot be used", message=str(cause))
                 await asyncio.sleep(_PAUSE)
