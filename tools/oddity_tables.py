@@ -20,16 +20,28 @@ from dicodec.repair.catalogue import ODDITIES, Severity
 ODDITIES_HEAD = """# Oddities
 
 Departures from the standard that are read all the same: how each is recognised, how it is read,
-and its replacement in the result of `--standardize`. `dicodec inspect` lists a file's oddities by
-these names; `dicodec convert` reports them; `--strict` refuses them. Made by
-`python tools/oddity_tables.py` from `src/dicodec/repair/catalogue.py`.
+and its replacement if you say `--standardize`. For example, you ask for the oddities of a file,
+have them mended, or refuse a file that has any:
+
+    $ dicodec inspect chest.dcm | grep no-preamble
+      not standard: no preamble and no prefix DICM [no-preamble]
+        [no-preamble] assumed: the data set, or the prefix, begins at the first byte; --standardize:
+        preamble of zeros and prefix
+    $ dicodec convert chest.dcm --to explicit-le --standardize -o mended.dcm
+    $ dicodec convert chest.dcm --to explicit-le --strict -o never.dcm
+    dicodec: chest.dcm: the source departs from the standard: no preamble and no prefix DICM
+    [contradiction]
+
+The report of a conversion lists them by the same names (`oddities`), and in Python you find them in
+`dicodec.inspect("chest.dcm").oddities`. This page is made by `python tools/oddity_tables.py` from
+`src/dicodec/repair/catalogue.py`.
 
 A reading that is not the stated one is believed only if the next bytes prove it: further elements
 with rising tags, an item, a delimiter, or the end of an enclosing length that is right. The end of
 a file proves nothing, because it may have been cut off. If no reading is sure, the file is refused.
 
-Without `--standardize` a conversion changes no more than it must: if an element can be read, and no
-edit names it, its bytes stay as they are.
+If you do not say `--standardize`, a conversion changes no more than it must: if an element can be
+read, and no edit of yours names it, its bytes stay as they are.
 
 | severity | meaning |
 |---|---|
@@ -42,11 +54,17 @@ SEVERITIES = {
 }
 NONSTANDARD_HEAD = """# Non-standard and broken files of the test corpus
 
-Made by `python tools/oddity_tables.py FOLDER`. *converted* is to `explicit-le` and, if the file has
-pixels that JPEG-LS holds, to `jpeg-ls`; each result is decoded again and compared with its source,
-every sample and every element. *standardized* names the further repairs of
-`--standardize`, and after "left:" the oddities that it leaves, because their meaning is not known.
-[oddities.md](oddities.md) explains the names.
+This page tells you how dicodec reads files that other programs refuse or misread. For example, you
+get these results from a file that is as odd as one of them:
+
+    $ dicodec convert CTImageStorage_bad_meta.dcm --to jpeg-ls -o out.dcm --verify
+    $ dicodec convert CTImageStorage_bad_meta.dcm --to jpeg-ls --standardize -o mended.dcm
+
+You can make the table for a folder of your own: `python tools/oddity_tables.py FOLDER`. *converted*
+is to `explicit-le` and, if the file has pixels that JPEG-LS holds, to `jpeg-ls`; each result is
+decoded again and compared with its source, every sample and every element. *standardized* names the
+further repairs of `--standardize`, and after "left:" the oddities that it leaves, because their
+meaning is not known. [oddities.md](oddities.md) explains the names.
 
 | file | found | converted | standardized | why that is right |
 |---|---|---|---|---|
