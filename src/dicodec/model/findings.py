@@ -166,7 +166,7 @@ class Salvage:
             done = "filled with padding" if self.mode == FILL else "left out"
             parts.append(
                 f"{len(numbers)} of {self.number_of_frames} frames could not be read and were "
-                f"{done} (counted from 1: {_join_runs(numbers)})"
+                f"{done} (counted from 1: {join_runs(numbers)})"
             )
             parts += [
                 f"the first {one.kept} samples of frame {one.frame + 1} are kept"
@@ -178,7 +178,7 @@ class Salvage:
         return "Salvaged from a damaged file: " + "; ".join(parts)
 
 
-def _join_runs(numbers: list[int]) -> str:
+def join_runs(numbers: list[int]) -> str:
     """Return rising numbers as text, those that follow each other as one run: 3, 7-9."""
     runs: list[tuple[int, int]] = []
     for number in numbers:

@@ -145,6 +145,50 @@ MIXED = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("colors", "photometric", "named"),
+    [
+        ("ry", "RGB", "frames 1 decode to YBR_FULL"),
+        ("yrryryy", "YBR_FULL_422", "frames 1-2, 4 decode to RGB"),
+        ("rrr", "RGB", ""), ("yyy", "YBR_FULL", ""), ("r", "RGB", ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("offset_table", ["auto", "extended"])
+def test_frames_of_other_colors_that_only_move_are_named(
+    colors: str, photometric: str, named: str, offset_table: str, tmp_path: Path
+) -> None:
+    content = jpeg_file(colors, photometric)
+    options: dict[str, Any] = {"offset_table": offset_table} if offset_table != "auto" else {}
+    place = tmp_path / "image.dcm"
+    place.write_bytes(content)
+    for arguments in (
+        {"to": "jpeg", **options},
+        {"to": "jpeg", "set_attributes": {"PatientID": "X"}, **options},
+    ):
+        report = convert(place, tmp_path / "out.dcm", overwrite=True, **arguments)
+        assert report.action != "transcoded"
+        told = [one for one in report.warnings if "frame 0 does not" in one]
+        assert [one.partition(",")[0] for one in told] == (
+            [named.partition(",")[0]] if named else []
+        )
+        assert all(one.startswith(named) for one in told)
+    report = convert(place, None, to="rle", photometric="RGB")
+    assert not [one for one in report.warnings if "frame 0 does not" in one]  # brought together
+    if named:
+        with pytest.raises(ContradictionError):
+            convert(place, None, to="jpeg", strict=True)
+    report = convert(place, place, to="jpeg", overwrite=True, **options)
+    assert bool([one for one in report.warnings if "frame 0 does not" in one]) is bool(named)
+
+
+def test_frames_of_jpeg_2000_with_and_without_a_transform_decode_alike() -> None:
+    plain, transformed = j2k(COLOR), j2k(COLOR, mct=True)
+    for photometric, told in (("RGB", 0), ("YBR_FULL", 1)):
+        content = file_of("1.2.840.10008.1.2.4.90", plain, transformed, photometric=photometric)
+        report = convert(content, None, to="jpeg2000-lossless")
+        assert len([one for one in report.warnings if "frame 0 does not" in one]) == told
+
+
 @pytest.mark.parametrize(("colors", "photometric", "subsampling"), MIXED)
 @pytest.mark.parametrize(
     ("to", "options"),

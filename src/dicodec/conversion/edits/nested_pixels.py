@@ -14,6 +14,7 @@ from itertools import islice
 
 from dicodec.codecs.table import find_decoder
 from dicodec.errors import (
+    ContradictionError,
     DicodecError,
     MalformedFileError,
     MissingFrameError,
@@ -21,7 +22,7 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
-from dicodec.model.image import ImagePixelDescription
+from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.limits import Limits
 from dicodec.model.records import dataclass, replace
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
@@ -51,10 +52,11 @@ from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import BytesSource, read_chunks
 from dicodec.part10.writer import ElementWriter, make_reencoding_context
+from dicodec.repair.image_attributes import Known, describe_corrections, make_corrections
 from dicodec.repair.standard_form import make_readable
 from dicodec.repair.stream_kinds import deduce_kind, describe_stream_at, find_syntax_of_stream, fits
 from dicodec.rules.claimed_sizes import check_decoded_size
-from dicodec.rules.color_space import decide_color_space
+from dicodec.rules.color_space import colors_agree, decide_color_space
 from dicodec.rules.image_edits import choose_native_vr, make_image_edits
 
 
@@ -64,6 +66,8 @@ def make_nested_pixel_edits(
     encoding: DataSetEncoding,
     warnings: list[str],
     left_out: Container[int] = (),
+    *,
+    strict: bool = False,
 ) -> list[Edit]:
     """Return the edits that make nested Pixel Data native if its streams do not belong.
 
@@ -76,13 +80,16 @@ def make_nested_pixel_edits(
         encoding: of the result.
         warnings: nested Pixel Data that cannot be decoded is named here, by the path to it.
         left_out: tags of elements that the result does not have.
+        strict: whether attributes that nested Pixel Data contradicts are an error, not a warning.
 
     Raises:
+        ContradictionError: nested Pixel Data has other colors than it is said to have.
         MalformedFileError, TruncatedFileError: a sequence cannot be read as it is, and can be put
             right.
         LimitExceededError: a sequence is nested too deep, or has too many elements.
     """
     edits: list[Edit] = []
+    contradictions: list[str] = []
     data_set = file.data_set
     held_size = min(_HELD_SIZE, data_set.limits.element_size)
     for span in data_set.elements:
@@ -97,7 +104,12 @@ def make_nested_pixel_edits(
         if pixel_data not in raw and _UNDEFINED_BYTES.search(raw) is None:
             continue
         nested = _NestedPixels(
-            data_set.find_encoding(span), file.syntax, target, data_set.limits, warnings
+            data_set.find_encoding(span),
+            file.syntax,
+            target,
+            data_set.limits,
+            warnings,
+            contradictions,
         )
         try:
             _check_for_fragments(raw, nested.encoding, data_set.limits)
@@ -119,6 +131,9 @@ def make_nested_pixel_edits(
         edits.append(
             SetSequence(span.tag, encode_native_items(element, nested.encoding, encoding, data_set))
         )
+    if contradictions and strict:
+        raise ContradictionError(contradictions[0], attribute="PhotometricInterpretation")
+    warnings += contradictions
     return edits
 
 
@@ -224,6 +239,7 @@ class _NestedPixels:
         source, target: transfer syntaxes of the file and of the result.
         limits: bounds on walking and decoding.
         warnings: takes streams that cannot be decoded.
+        contradictions: takes attributes that the pixels contradict.
     """
 
     encoding: DataSetEncoding
@@ -231,6 +247,7 @@ class _NestedPixels:
     target: TransferSyntax
     limits: Limits
     warnings: list[str]
+    contradictions: list[str]
 
     def convert_items(self, raw: bytes, path: str) -> list[bytes] | None:
         """Return a sequence's items for the result; None if they are right already.
@@ -276,13 +293,13 @@ class _NestedPixels:
         nested = _Fragments(data_set, pixel_data, walker)
         if nested.present:
             try:
-                made = self._make_native(nested)
+                element, described = self._make_native(nested, path)
             except DicodecError as error:
                 element = self._keep_undecoded(nested, path, error)
             else:
-                if made is not None:
-                    element, image = made
-                    edits += make_image_edits(read_stated_attributes(data_set), image)
+                edits += described
+        else:
+            edits += self._judge_native(nested, path)
         if element == data_set.read_raw(pixel_data) and not edits:
             return None
         if element is None and icon:
@@ -302,32 +319,60 @@ class _NestedPixels:
         )
         return None
 
-    def _make_native(self, nested: _Fragments) -> tuple[bytes, ImagePixelDescription] | None:
-        """Return native Pixel Data and its description; None if the result takes it as it is.
+    def _judge_native(self, nested: _Fragments, path: str) -> tuple[Edit, ...]:
+        """Return the edits of native Pixel Data that is said to have other colors than it has."""
+        from dicodec.conversion.edits.nested_labels import deduce_native_labels
+
+        path = f"{path}.{format_tag(tags.PIXEL_DATA)}"
+        try:
+            known = deduce_native_labels(nested.data_set, nested.span)
+        except DicodecError as error:
+            self.contradictions.append(f"{path} is kept as it is: {error.message}")
+            return ()
+        return self._correct(nested.data_set, known, path, "by its length")
+
+    def _correct(self, level: DataSet, known: Known, path: str, by: str) -> tuple[Edit, ...]:
+        """Return the edits of attributes that are known better, and name them by the path."""
+        found = describe_corrections(level, known, by)
+        self.contradictions.extend(f"{path}: {one.text}" for one in found)
+        return make_corrections(known)
+
+    def _make_native(self, nested: _Fragments, path: str) -> tuple[bytes, tuple[Edit, ...]]:
+        """Return Pixel Data, native if the result does not take it as it is, and its edits.
 
         Raises:
             DicodecError: it cannot be decoded.
         """
         from dicodec.codecs.native import NativeEncoder  # NumPy comes along
+        from dicodec.conversion.edits.nested_labels import deduce_stream_labels
+        from dicodec.pixels.photometric import apply_steps, find_routes
 
         data_set = nested.data_set
         stated = parse_image_description(data_set, tags.PIXEL_DATA, [])
         frames = nested.assign_frames(stated)
         syntax = self._find_syntax(frames, data_set, stated)
+        known = deduce_stream_labels(data_set, nested.span, nested.starts, nested.lengths, syntax)
+        stated = parse_image_description(data_set, tags.PIXEL_DATA, [], known)
         stream = find_decoder(syntax).describe(frames.read(data_set.source, 0))
+        path = f"{path}.{format_tag(tags.PIXEL_DATA)}"
         if nested.sound and self._belongs(syntax, frames, data_set):
-            return None
+            edits = self._correct(data_set, known, path, "by its streams")
+            return data_set.read_raw(nested.span), edits
         coded = decide_color_space(stated, stream).photometric_interpretation
         stated = replace(stated, photometric_interpretation=coded)
         decoder = find_decoder(syntax)
         check_decoded_size(stated, frames.measure_all(), data_set.limits)
         decoded = decoder.describe_decoded(stream, stated)
+        partial = decoded.photometric_interpretation == YBR_PARTIAL
+        steps, prepared = next(find_routes(decoded, "RGB" if partial else "keep"))
         encoder = NativeEncoder()
-        result = encoder.describe_encoded(decoded)
-        value = b"".join(
-            encoder.encode(decoder.decode(frames.read(data_set.source, frame), stated), decoded)
-            for frame in range(stated.number_of_frames)
-        )
+        result = encoder.describe_encoded(prepared)
+
+        def encode(frame: int) -> bytes:
+            samples = decoder.decode(frames.read(data_set.source, frame), stated)
+            return bytes(encoder.encode(apply_steps(steps, samples, decoded), prepared))
+
+        value = b"".join(map(encode, range(stated.number_of_frames)))
         vr = choose_native_vr(result, "")
         if vr == "OW" and not self.encoding.little_endian:
             value = swap_bytes(value, 2)
@@ -335,7 +380,8 @@ class _NestedPixels:
         pixels = NativeWriter(out, tags.PIXEL_DATA, vr, len(value), self.encoding)
         pixels.write(value)
         pixels.finish()
-        return out.getvalue(), result
+        self._correct(data_set, known, path, "by its streams")
+        return out.getvalue(), make_image_edits(read_stated_attributes(data_set), result)
 
     def _find_syntax(
         self, frames: EncapsulatedFrames, data_set: DataSet, image: ImagePixelDescription
@@ -352,11 +398,25 @@ class _NestedPixels:
         if stream is not None:
             found = find_syntax_of_stream(stream, lossless=True)
         else:
-            name = deduce_kind(data_set.source, frames.starts, frames.lengths, image)
-            found = find_by_name(name) or (self.source if self.source.encapsulated else None)
+            found = self._deduce_syntax(frames, data_set, image)
         if found is None:
             raise MalformedFileError("its fragments are not a known image stream")
         return found
+
+    def _deduce_syntax(
+        self, frames: EncapsulatedFrames, data_set: DataSet, image: ImagePixelDescription
+    ) -> TransferSyntax | None:
+        """Return the transfer syntax of frames without a signature; None if nothing shows it."""
+        images = [image]
+        if not colors_agree(image, None):  # its samples may be more, or fewer, than it says
+            images += [replace(image, samples_per_pixel=samples) for samples in (1, 3)]
+        if (whole := WITH_ALL_CHROMA.get(image.photometric_interpretation)) is not None:
+            images.append(replace(image, photometric_interpretation=whole))
+        for one in images:
+            name = deduce_kind(data_set.source, frames.starts, frames.lengths, one)
+            if (found := find_by_name(name)) is not None:
+                return found
+        return self.source if self.source.encapsulated else None
 
     def _belongs(
         self, syntax: TransferSyntax, frames: EncapsulatedFrames, data_set: DataSet
@@ -394,20 +454,21 @@ class _Fragments:
     Attributes:
         present: whether there are fragments, or a stream without items.
         sound: whether a reader can find their end.
+        starts, lengths: of the fragments, the Basic Offset Table first.
     """
 
     def __init__(self, data_set: DataSet, span: ElementSpan, walker: Walker) -> None:
         self.data_set = data_set
         self.span = span
         self.sound = span.undefined and not walker.oddities
-        self._starts, self._lengths = walker.fragment_starts, walker.fragment_lengths
+        self.starts, self.lengths = walker.fragment_starts, walker.fragment_lengths
         if not span.undefined:
             self._enter_value()
-        elif self._starts and self._begins_stream(0):  # there is no Basic Offset Table before it
-            self._starts.insert(0, self._starts[0])
-            self._lengths.insert(0, 0)
+        elif self.starts and self._begins_stream(0):  # there is no Basic Offset Table before it
+            self.starts.insert(0, self.starts[0])
+            self.lengths.insert(0, 0)
             self.sound = False
-        self.present = span.undefined or bool(self._starts)
+        self.present = span.undefined or bool(self.starts)
 
     def assign_frames(self, image: ImagePixelDescription) -> EncapsulatedFrames:
         """Return the fragments of each frame.
@@ -415,10 +476,10 @@ class _Fragments:
         Raises:
             MalformedFileError: they cannot be told apart, or there are none.
         """
-        if len(self._starts) < 2:
+        if len(self.starts) < 2:
             raise MissingFrameError("it is empty")
         return assign_fragments(
-            self.data_set.source, self._starts, self._lengths, image.number_of_frames, 0, None
+            self.data_set.source, self.starts, self.lengths, image.number_of_frames, 0, None
         )
 
     def _enter_value(self) -> None:
@@ -432,8 +493,8 @@ class _Fragments:
                 describe_stream_at(source, start, length) is not None
                 and not self._as_long_as_native()
             ):
-                self._starts.extend([start, start])
-                self._lengths.extend([0, length])
+                self.starts.extend([start, start])
+                self.lengths.extend([0, length])
             return
         items = Walker(source, self.data_set.limits).walk_items(
             start, start + length, EXPLICIT_LITTLE
@@ -443,8 +504,8 @@ class _Fragments:
         except (MalformedFileError, TruncatedFileError):
             return
         if len(found) > 1 and not any(item.undefined for item in found):
-            self._starts.extend(item.value for item in found)
-            self._lengths.extend(item.length for item in found)
+            self.starts.extend(item.value for item in found)
+            self.lengths.extend(item.length for item in found)
 
     def _as_long_as_native(self) -> bool:
         try:
@@ -454,5 +515,5 @@ class _Fragments:
         return self.span.length in {size, size + size % 2}
 
     def _begins_stream(self, index: int) -> bool:
-        place = self._starts[index], self._lengths[index]
+        place = self.starts[index], self.lengths[index]
         return describe_stream_at(self.data_set.source, *place) is not None

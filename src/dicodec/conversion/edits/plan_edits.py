@@ -72,7 +72,9 @@ def plan_edits(
         edits += _make_pixel_edits(file, plan, plan.pixels, options)
     wanted = make_user_edits(file.data_set, options, encoding, warnings)
     left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
-    edits += make_nested_pixel_edits(file, plan.target, encoding, warnings, left_out)
+    edits += make_nested_pixel_edits(
+        file, plan.target, encoding, warnings, left_out, strict=options.strict
+    )
     if options.charset is not None:
         from dicodec.conversion.edits.text_encoding import make_utf_8_edits
 

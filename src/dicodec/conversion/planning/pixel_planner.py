@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import find_decoder, find_encoder
@@ -24,7 +25,7 @@ from dicodec.errors import (
 )
 from dicodec.model import tags
 from dicodec.model.encoder_settings import EncoderSettings
-from dicodec.model.findings import OddityId
+from dicodec.model.findings import OddityId, join_runs
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import (
@@ -199,6 +200,7 @@ class PixelPlanner:
             return None
         if self._frames.filled:
             return self._move_and_fill()
+        self._warn_of_other_colors()
         return self._plan_of(action, PixelPlan.moved(self._stated, self._choose_table()))
 
     def _choose_moving_action(self) -> Action | None:
@@ -472,6 +474,25 @@ class PixelPlanner:
                 attribute="PhotometricInterpretation",
             )
 
+    def _warn_of_other_colors(self) -> None:
+        """Name the frames that move although they are not in the color space that is said of all.
+
+        Decoding them would bring them together.
+        """
+        frames = self._frames.encapsulated
+        colored = self._stated.samples_per_pixel == _COLORS and self._source.family in _COLORED
+        if not colored or frames is None or len(frames) < 2 or not self._source.reads:
+            return
+        others: dict[str, list[int]] = {}
+        with suppress(DicodecError):  # frames that cannot be read move all the same
+            for frame, color in self._survey().colors.items():
+                others.setdefault(color, []).append(frame)
+        self._warnings += [
+            f"frames {join_runs(numbers)} decode to {color}, and frame 0 does not: they are kept "
+            "as they are, under one Photometric Interpretation"
+            for color, numbers in others.items()
+        ]
+
     def _choose_table(self) -> str:
         """Choose the offset table of an encapsulated result.
 
@@ -490,6 +511,9 @@ class PixelPlanner:
 
 
 _PALETTE, _BYTE = "PALETTE COLOR", 8
+_COLORS = 3
+_COLORED = frozenset({"jpeg", "jpeg2000", "htj2k", "jpegxl"})
+"""Families whose streams say each for itself which color space they are in."""
 _FILL_HINT = '`salvage="fill"` saves the samples that are there'
 _SALVAGE_HINT = '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
 
