@@ -117,7 +117,7 @@ def compare_attributes(
             reason = reason or "the VR is unknown, or a choice"
         elif change.where and _agrees_with_native_pixels(tag, nested):
             reason = reason or "nested pixels, the same once decoded"
-        elif tag in DIRECTORY_TAGS and _same_records(files, tag, contexts):
+        elif tag in DIRECTORY_TAGS and _agrees_in_records(files, tag, contexts):
             reason = reason or "the same directory records, at other offsets"
         elif tags.IMAGE_TYPE in permitted and _agrees_once_derived(
             (one.data_set, two.data_set), tag
@@ -167,10 +167,10 @@ def _agrees_with_native_pixels(tag: int, nested: tuple[_NestedPixels, _NestedPix
     return one is not None and two is not None and find_difference(one, two) is None
 
 
-def _same_records(
+def _agrees_in_records(
     files: tuple[DicomFile, DicomFile], tag: int, contexts: tuple[ReencodingContext, ...]
 ) -> bool:
-    """Whether two DICOMDIRs differ in nothing but where their records lie."""
+    """Whether two DICOMDIRs differ in nothing but the offsets of their records."""
     elements: list[Element | None] = []
     try:
         one, two = (read_links(file) for file in files)

@@ -98,7 +98,7 @@ def convert_dataset(
 
 
 def _restate_offsets(dataset: Dataset, written: io.BytesIO) -> None:
-    """Have the records of a DICOMDIR that pydicom has written name each other where they now lie.
+    """Have the records of a DICOMDIR that pydicom has written name each other by new offsets.
 
     pydicom keeps the offsets of the file that it read. Records that were not read from one, or
     offsets that name none of them, are left to the conversion, which will say so.

@@ -348,7 +348,7 @@ class _Attempt:
             self._warn_of_others(conversion)
 
     def _warn_of_others(self, conversion: Conversion) -> None:
-        """Warn of what others say of the source, and is not true of the result."""
+        """Warn of claims by others about the source that are not true of the result."""
         request, report = self._request, self._report
         places = [place for place in (request.target_path, request.path) if place is not None]
         found = list_untrue_claims(conversion, self._given, report.instance_uids, places)

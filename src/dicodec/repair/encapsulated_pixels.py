@@ -175,7 +175,7 @@ class EncapsulatedRepair:
 
     def _judge_boundaries(self) -> None:
         """Have frames begin and end where streams do, as far as that shows."""
-        found = self._told_by_streams()
+        found = self._ask_streams()
         if found is None:
             return
         image = self._frames.image
@@ -188,10 +188,10 @@ class EncapsulatedRepair:
         ):
             self._known[tags.NUMBER_OF_FRAMES] = str(len(found))
         self._assign()
-        if (found := self._told_by_streams()) is not None:
+        if (found := self._ask_streams()) is not None:
             self._put(found)
 
-    def _told_by_streams(self) -> EncapsulatedFrames | None:
+    def _ask_streams(self) -> EncapsulatedFrames | None:
         """Return the frames if the streams say that they begin in other fragments."""
         frames, image = self._frames.encapsulated, self._image
         if frames is None or image is None or len(frames.starts) < 2:

@@ -72,7 +72,7 @@ def _begin_streams(
         starts = (count_planes(image).to_bytes(4, "little"),)
     if not starts:
         return False, False
-    headers = _headers_of_first(source, frames) if family != "rle" else b""
+    headers = _read_first_headers(source, frames) if family != "rle" else b""
     size = max(len(headers), *map(len, starts))
     alike = bool(headers)
     for start, length in zip(frames.starts, frames.lengths, strict=True):
@@ -83,7 +83,7 @@ def _begin_streams(
     return True, alike
 
 
-def _headers_of_first(source: ByteSource, frames: EncapsulatedFrames) -> bytes:
+def _read_first_headers(source: ByteSource, frames: EncapsulatedFrames) -> bytes:
     start, length = frames.starts[0], frames.lengths[0]
     stream = describe_stream_at(source, start, length)
     return (

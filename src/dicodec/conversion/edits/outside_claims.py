@@ -1,4 +1,4 @@
-"""Warn of what others say of a source, and is not true of its result."""
+"""Warn of claims by others about a source that are not true of its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the Digital Signatures that no longer hold once a conversion has changed what they sign.
+"""Find the Digital Signatures that no longer hold once a conversion changes signed elements.
 
 A signature is one of elements beside it, at the top level or in an item (PS3.3 C.12.1.1.3). It is
 calculated over them in a transfer syntax of its own (MAC Calculation Transfer Syntax UID), so that
@@ -120,10 +120,14 @@ def _changes_pixels(file: DicomFile, plan: ConversionPlan, syntax: TransferSynta
         return True
     other = pixels.lossy or pixels.derived or pixels.steps or pixels.own_steps or pixels.overlays
     salvaged = file.frames.salvage is not None
-    return bool(other) or salvaged or _native(pixels.stated) != _native(pixels.result)
+    return (
+        bool(other)
+        or salvaged
+        or _describe_native(pixels.stated) != _describe_native(pixels.result)
+    )
 
 
-def _native(image: ImagePixelDescription) -> ImagePixelDescription:
+def _describe_native(image: ImagePixelDescription) -> ImagePixelDescription:
     """Return the description that the image has in native form."""
     if image.photometric_interpretation in {"YBR_RCT", "YBR_ICT"}:
         return replace(image, photometric_interpretation="RGB")

@@ -126,7 +126,7 @@ class _Writer:
         return replace(result, oddities=tuple(self._elements.oddities))
 
     def _state_record_offsets(self) -> None:
-        """Have the records of a DICOMDIR name each other where they now lie."""
+        """Have the records of a DICOMDIR name each other by their new offsets."""
         self._out.flush()
         self._out.seek(0)
         with open_dicom(self._out, self._file.data_set.limits) as made:

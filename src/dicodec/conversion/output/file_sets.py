@@ -1,4 +1,4 @@
-"""Find the DICOMDIR that names a file, and what it says of it (PS3.10 8, PS3.3 F.3.2.2)."""
+"""Find the DICOMDIR that names a file, and its record of the file (PS3.10 8, PS3.3 F.3.2.2)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FileSetEntry(NamedTuple):
 
     Attributes:
         directory: path of the DICOMDIR.
-        says: what a record of it says of the file.
+        says: SOP Instance UID and transfer syntax of the file by its record.
     """
 
     directory: str
@@ -36,7 +36,7 @@ class FileSetEntry(NamedTuple):
 
 
 def find_entry(path: str) -> FileSetEntry | None:
-    """Return what the DICOMDIR in a folder above a file says of it; None if none names it."""
+    """Return the entry of a file in the DICOMDIR of a folder above it; None if none names it."""
     if _COMPONENT.fullmatch(os.path.basename(path)) is None:  # noqa: PTH119 - it is hot
         return None
     place = Path(os.path.abspath(path))  # noqa: PTH100 - links are not followed
@@ -63,7 +63,7 @@ def _read_directory(
     size: int,  # noqa: ARG001 - of which version
     modified: int,  # noqa: ARG001
 ) -> Mapping[tuple[str, ...], ReferencedFile]:
-    """Return what a DICOMDIR says of files, by their path from it; nothing if it is not one."""
+    """Return the records of files in a DICOMDIR, by path from it; none if it is not a DICOMDIR."""
     try:
         with open_dicom(path) as file:
             return {one.path: one for one in read_referenced_files(file.data_set)}

@@ -44,7 +44,7 @@ class JobOptions:
     policies: Mapping[str, str] = field(default_factory=dict)
     copy_kept: bool = True
 
-    def roots_for(self, request: Request) -> AllowedRoots:
+    def choose_roots(self, request: Request) -> AllowedRoots:
         """Return the allowed folders of a request.
 
         A path of a client never begins with a folder of the program's own: when the job was
@@ -113,7 +113,7 @@ def carry_out(options: JobOptions, task: Task, context: WorkContext) -> Conversi
 
 def _carry_out(options: JobOptions, task: Task, context: WorkContext) -> ConversionResult:
     request = task.request
-    roots = options.roots_for(request)
+    roots = options.choose_roots(request)
     source = roots.resolve_source(request.source)
     target = roots.resolve_target(choose_target(request))
     wanted = build_options(request.to, request.options)

@@ -277,7 +277,7 @@ def _find_place(service: Service, one: Job, which: str) -> Beneath:
     request = Request.from_json(one.request)
     if which == "result" and one.target is None:
         raise Refusal(409, f"the job is {one.state} and has no result")
-    roots = service.job_options.roots_for(request)
+    roots = service.job_options.choose_roots(request)
     if which == "result":
         location = roots.resolve_target(one.target or "")
     else:
