@@ -82,7 +82,7 @@ class ConversionOptions:
             GDCM cannot.
         workers: 1 to 256, threads that decode and encode frames; None for one a core.
         timeout: 0.1 to 604800, seconds that an engine's process may take; None for no bound.
-        limits: bounds on what a source may claim.
+        limits: bounds on the claims of a source.
     """
 
     to: tuple[str, ...]

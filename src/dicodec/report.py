@@ -17,7 +17,7 @@ class WarningKind(StrEnum):
 
     SIGNATURE = "signature"  # a Digital Signature no longer holds
     CONCATENATION = "concatenation"  # one part of a concatenation became another image
-    FILE_SET = "file-set"  # a DICOMDIR names it by what it was
+    FILE_SET = "file-set"  # a DICOMDIR names its old UID or transfer syntax
 
 
 @dataclass(slots=True, kw_only=True)

@@ -326,8 +326,8 @@ _ROWS = (
         "See [limits.md](limits.md)",
         metavar="NAME=VALUE", short="limit", taken_by=(),
     ),
-    Option("strict", Flag(), "refuse a source that departs from the standard",
-           "Or that contradicts itself", default=False),
+    Option("strict", Flag(), "refuse a source that departs from the standard or contradicts itself",
+           default=False),
     Option(
         "engine",
         Choice({"auto": "our own codecs", "gdcm": "GDCM, in a process of its own"}),

@@ -117,7 +117,7 @@ def _find_starts(file: DicomFile, stored: _Stored) -> Iterator[int]:
     source = file.data_set.source
     for start in stored.starts:
         origin = find_origin(source, start, file.source)
-        if origin is None:  # a header that was repaired: what follows it may still be as it was
+        if origin is None:  # a header that was repaired: the content may still be as it was
             behind = find_origin(source, start + _ITEM_HEADER, file.source)
             origin = -1 if behind is None else behind - _ITEM_HEADER
         yield origin

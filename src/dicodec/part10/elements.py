@@ -439,7 +439,7 @@ def _rate_tag(tag: int, vr: str) -> int:
     known = find_vr(tag)
     if known is not None and vr in known.split(" or "):
         return 2
-    # (1000,xxxX) and (1010,xxxx), long retired, are what tags of patients are when swapped.
+    # (1000,xxxX) and (1010,xxxx), long retired, are tags of patients if swapped.
     return int(is_possible(tag) and tag >> 16 not in _RETIRED_GROUPS)
 
 

@@ -238,7 +238,7 @@ class HeaderReader:
     def _read_swapped(
         self, header: ElementHeader, end: int, encoding: DataSetEncoding
     ) -> ElementHeader | None:
-        """Return the header in the other byte order, if its tag and what follows speak for it."""
+        """Return the header in the other byte order, if its tag and the bytes behind agree."""
         if not header.encoding.explicit_vr or not reads_better_swapped(header.tag, header.vr):
             return None  # as nearly all
         swapped = self._read(header.start, end, _OTHER_ORDER[encoding])

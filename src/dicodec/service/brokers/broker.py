@@ -252,7 +252,7 @@ def _read_text(value: object) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     elif not isinstance(value, str | int | float):
-        value = ""  # nothing of ours; to print what may be nested has no bound
+        value = ""  # nothing of ours; printing nested values has no bound
     return _CONTROLS.sub(" ", str(value).encode("utf-8", "backslashreplace").decode())
 
 

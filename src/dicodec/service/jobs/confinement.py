@@ -1,7 +1,7 @@
 """Confine jobs to the folders and prefixes of buckets that the operator allows.
 
 Clients choose the paths of a job; the operator chooses the folders in which they may be. A path is
-resolved each time it is used, and what it leads to is opened beneath its root, by descriptor.
+resolved each time it is used, and its file is opened beneath its root, by descriptor.
 """
 
 from __future__ import annotations
