@@ -24,12 +24,15 @@ from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, PathNotAllowedError
+from dicodec.model.limits import Limits
 from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url
+from dicodec.model.transfer_syntax import EXPLICIT_LE
 from dicodec.model.wording import dump_json_line
 from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import Beneath, PinnedPath, make_folders, pin_target
 from dicodec.part10.dicom_file import Source
+from dicodec.part10.directory_records import read_referenced_files
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
@@ -154,6 +157,55 @@ def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion
     version = read_version(os.fspath(written))
     assert version is not None, "it was just written"
     return version
+
+
+def map_directory(work: WorkOptions, item: Item, context: WorkContext) -> None:
+    """Have the records of a DICOMDIR state what the results of their files are; a work of the pool.
+
+    A result of an earlier run, which names the same files, is replaced.
+
+    Raises:
+        DicodecError: see `dicodec.convert`.
+    """
+    place, limits = item.reference.path, work.options.limits
+    try:
+        target = place if work.in_place else _prepare_target(item, work)
+        options = ConversionOptions(
+            to=(EXPLICIT_LE.name,),
+            overwrite=work.in_place or work.options.overwrite or _names_the_same(item, limits),
+            backup=work.options.backup,
+            verify=True,
+            workers=context.threads,
+            limits=limits,
+        )
+        convert_with(
+            place,
+            target,
+            options,
+            None,
+            context.placement,
+            references=dict(item.uids),
+            records=item.records,
+        )
+    except DicodecError as error:
+        error.with_location(path=place)
+        raise
+
+
+def _names_the_same(item: Item, limits: Limits) -> bool:
+    """Whether the file in the place of a DICOMDIR's result names the same files."""
+    try:
+        with (
+            open_tolerantly(item.reference.path, limits) as one,
+            open_tolerantly(item.target or "", limits) as two,
+        ):
+            files = [
+                [named.path for named in read_referenced_files(file.data_set)]
+                for file in (one, two)
+            ]
+    except DicodecError:
+        return False
+    return files[0] == files[1] != []
 
 
 def _find_references(source: Source, options: ConversionOptions) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
+from typing import Any, NamedTuple
 
+from dicodec.batch.directories import DirectoryUpdate, plan_directory_updates
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.resume import digest_options
 from dicodec.batch.ledger.summary import Summary
@@ -24,6 +26,7 @@ from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError
 from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url
+from dicodec.report import WarningKind
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
 """Time, sources and bytes of a group at most."""
@@ -43,10 +46,17 @@ _REPORT_SECONDS = 0.5
 
 _WORK = "dicodec.batch.conversion_work"
 _NAME, _CONVERT = WorkOfModule(_WORK, "name_item"), WorkOfModule(_WORK, "convert_item")
-_MAP = WorkOfModule(_WORK, "map_item")
+_MAP, _MAP_DIRECTORY = WorkOfModule(_WORK, "map_item"), WorkOfModule(_WORK, "map_directory")
 
 type ReportOutcome = Callable[[State, str], None]
 """Called for each source that ended, in the order of listing: its state, and its JSON."""
+
+
+class _Uids(NamedTuple):
+    """A result whose references change: its id in the ledger, and new UIDs by old ones."""
+
+    number: int
+    uids: dict[str, str]
 
 
 class Batch:
@@ -78,6 +88,7 @@ class Batch:
         self._output = options.output or ""
         self._root = None if is_object_url(options.output) else options.output
         self._maps = options.map_references
+        self._resumes = options.resume
         self._ledger = ledger
         self._pool = pool
         self._report = report
@@ -124,46 +135,97 @@ class Batch:
             if self._maps and not self._work.dry_run:
                 self._map_references(interruptions, show_progress)
             self.summary.stale_references = self._ledger.count_stale_references()
+        if self._maps and self._may_map_directories and not self.summary.interrupted:
+            self._map_directories(interruptions, show_progress)
         if not self.summary.interrupted:
             self._ledger.finish()
         return self.summary
+
+    @property
+    def _may_map_directories(self) -> bool:
+        """Whether results have the names of their sources, and attributes that records copy."""
+        work, options = self._work, self._work.options
+        renamed = work.layout is not None or is_object_url(self._output)
+        edited = options.set_attributes or options.remove_attributes or options.charset
+        return not (renamed or work.policy or edited or work.dry_run)
 
     def _map_references(
         self, interruptions: Callable[[], int], show_progress: Callable[[Summary], None]
     ) -> None:
         """Have references between results follow new SOP Instance UIDs, once all have theirs."""
-        stale = self._ledger.read_stale_references()
-        in_work: dict[int, dict[str, str]] = {}
+
+        def list_items() -> Iterator[tuple[_Uids, Item]]:
+            for number, _, target, uids in self._ledger.read_stale_references():
+                reference = SourceReference(target, 0, 0, named=True)
+                item = Item(reference, target, root=self._root, uids=tuple(uids.items()))
+                yield _Uids(number, uids), item
+
+        def enter(key: _Uids, version: Any) -> None:
+            self._ledger.enter_mapped(key.number, version, key.uids)
+            self.summary.mapped_references += 1
+
+        self._carry_out(_MAP, list_items(), enter, interruptions, show_progress)
+
+    def _map_directories(
+        self, interruptions: Callable[[], int], show_progress: Callable[[Summary], None]
+    ) -> None:
+        """Have DICOMDIRs state the UIDs and transfer syntaxes of results, once all have theirs."""
+        summary = self.summary
+
+        def list_items() -> Iterator[tuple[DirectoryUpdate, Item]]:
+            limits = self._work.options.limits
+            for update in plan_directory_updates(self._ledger, limits, earlier=self._resumes):
+                reference = SourceReference(update.source, 0, 0, named=True)
+                yield (
+                    update,
+                    Item(
+                        reference,
+                        update.target,
+                        root=self._root,
+                        uids=update.uids,
+                        records=update.records,
+                    ),
+                )
+
+        def enter(update: DirectoryUpdate, _: Any) -> None:
+            told = summary.warnings[WarningKind.FILE_SET] - len(update.records)
+            summary.warnings[WarningKind.FILE_SET] = max(told, 0)
+            summary.mapped_records += len(update.records)
+            summary.lost_records += update.lost
+
+        self._carry_out(_MAP_DIRECTORY, list_items(), enter, interruptions, show_progress)
+
+    def _carry_out[Key](
+        self,
+        work: WorkOfModule,
+        items: Iterator[tuple[Key, Item]],
+        enter: Callable[[Key, Any], None],
+        interruptions: Callable[[], int],
+        show_progress: Callable[[Summary], None],
+    ) -> None:
+        """Have more work done on results, and enter what comes of it."""
+        in_work: dict[int, Key] = {}
+        numbers = count()
         over = False
         while in_work or not over:
             if interruptions():
-                self.summary.interrupted = over = True
+                self.summary.interrupted = True
                 self._pool.discard()
                 return
             while not over and self._pool.room >= 0:
-                group = [*islice(stale, _GROUP_ITEMS)]
+                group = [*islice(items, _GROUP_ITEMS)]
                 over = len(group) < _GROUP_ITEMS
                 if not group:
                     break
-                in_work |= {number: uids for number, _, _, uids in group}
-                items = [
-                    Item(
-                        SourceReference(target, 0, 0, named=True),
-                        target,
-                        root=self._root,
-                        uids=tuple(uids.items()),
-                    )
-                    for _, _, target, uids in group
-                ]
-                keys = [number for number, *_ in group]
-                self._pool.submit(ItemGroup(_MAP, self._work, items, keys))
+                keys = [next(numbers) for _ in group]
+                in_work |= {number: key for number, (key, _) in zip(keys, group, strict=True)}
+                self._pool.submit(ItemGroup(work, self._work, [item for _, item in group], keys))
             for event in self._pool.wait(_WAIT_SECONDS if self._pool.busy else 0):
                 if not isinstance(event, ItemOutcome):
                     continue
-                uids = in_work.pop(event.key)
+                key = in_work.pop(event.key)
                 if event.error is None:
-                    self._ledger.enter_mapped(event.key, event.result, uids)
-                    self.summary.mapped_references += 1
+                    enter(key, event.result)
                 else:
                     outcome = FileOutcome.of_error(event.error, event.attempts)
                     self.summary.count(outcome)

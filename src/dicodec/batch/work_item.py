@@ -5,6 +5,7 @@ from __future__ import annotations
 from dicodec.batch.sources.references import SourceReference
 from dicodec.model.records import dataclass
 from dicodec.options import ConversionOptions
+from dicodec.part10.directory_records import ReferencedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Item:
             an earlier run wrote it.
         root: path of the folder beneath which the target is; None if the user named the target, and
             for an object.
+        records: of a DICOMDIR, with what they have to state.
         uids: (old, new) SOP Instance UIDs of the instances that its references are mapped to.
     """
 
@@ -51,3 +53,4 @@ class Item:
     overwrite: bool = False
     root: str | None = None
     uids: tuple[tuple[str, str], ...] = ()
+    records: tuple[ReferencedFile, ...] = ()

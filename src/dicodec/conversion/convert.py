@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import BinaryIO
@@ -41,7 +41,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import PinnedFile, as_path, name_of
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import find_keyword
-from dicodec.part10.directory_records import is_directory, read_links
+from dicodec.part10.directory_records import ReferencedFile, is_directory, read_links
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import FileSource, OpenSource
@@ -59,6 +59,7 @@ def convert_with(
     progress: Progress | None = None,
     placement: Placement | None = None,
     references: Mapping[str, str] = _NO_REFERENCES,
+    records: Sequence[ReferencedFile] = (),
 ) -> ConversionReport:
     """Convert one DICOM file as `calls.convert` does, with options that are already a value.
 
@@ -69,6 +70,7 @@ def convert_with(
         progress: is called with the frames written and the frames to write, behind each frame.
         placement: takes the result over, if the target is a path, to put it in its place later.
         references: new SOP Instance UIDs by old ones; references to the old ones follow.
+        records: of a DICOMDIR, those that change, with what they have to state.
     """
     started = time.perf_counter()
     path, target_path = _find_path(source), _find_path(target)
@@ -78,7 +80,7 @@ def convert_with(
             assert isinstance(target, str | os.PathLike)
             if not options.verify:
                 options = replace(options, verify=True)  # before an original goes
-            if (report := _leave_alone(source, target, options, references)) is not None:
+            if (report := _leave_alone(source, target, options, references, records)) is not None:
                 return report
             original = read_original(as_path(target))
         request = _Request(
@@ -91,6 +93,7 @@ def convert_with(
             placement=placement,
             original=original,
             references=references,
+            records=records,
         )
         with open_tolerantly(source, options.limits, salvage=options.salvage is not None) as file:
             opened = _prepare(file, options)
@@ -117,7 +120,7 @@ class _Request:
         target, options, progress, placement: see `convert_with`.
         target_path: of the target; None if it is not a file.
         original: the source's state if the result replaces it; None if it does not.
-        references: see `convert_with`.
+        references, records: see `convert_with`.
     """
 
     path: str | None
@@ -129,6 +132,7 @@ class _Request:
     placement: Placement | None
     original: Original | None
     references: Mapping[str, str]
+    records: Sequence[ReferencedFile]
 
     @property
     def in_place(self) -> bool:
@@ -174,6 +178,7 @@ def _leave_alone(
     target: str | os.PathLike[str],
     options: ConversionOptions,
     references: Mapping[str, str],
+    records: Sequence[ReferencedFile],
 ) -> ConversionReport | None:
     """Return the report of a source that is right already; None if it is to be replaced.
 
@@ -181,7 +186,7 @@ def _leave_alone(
     """
     if not _states_one_of(target, options.to):
         return None
-    report = convert_with(source, None, options, references=references)
+    report = convert_with(source, None, options, references=references, records=records)
     if report.action != Action.COPY_FILE:
         return None
     remove_leftovers(as_path(target))
@@ -307,10 +312,14 @@ class _Attempt:
         plan = complete_plan(file, plan_conversion(file, options), workers)
         edits = plan_edits(file, plan, options, self._report.warnings)
         referring: list[Edit] = []
-        if references := self._request.references:
-            from dicodec.conversion.edits.references import map_references
+        references, records = self._request.references, self._request.records
+        if references or records:
+            from dicodec.conversion.edits.references import map_records, map_references
 
-            referring = map_references(file.data_set, references, plan.encoding)
+            if records:
+                referring = map_records(file.data_set, records, references, plan.encoding)
+            else:
+                referring = map_references(file.data_set, references, plan.encoding)
             edits = tuple({edit.tag: edit for edit in (*edits, *referring)}.values())
         conversion = Conversion(
             file=file,

@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -37,6 +37,7 @@ from dicodec.batch.ledger.tables import (
     StartedFile,
     State,
 )
+from dicodec.batch.sources.recognition import DICOMDIR
 from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError, WriteError
 from dicodec.part10.beneath import open_private
 
@@ -285,6 +286,31 @@ class Ledger:
             f"SELECT {COLUMNS} FROM file WHERE source = ?", (encode_text(source),)
         ).fetchone()
         return None if row is None else _make_entry(row)
+
+    def find_report(self, source: str, states: Collection[State]) -> str | None:
+        """Return the report of a source, as JSON, if it is in one of some states; else None."""
+        marks = ", ".join("?" * len(states))
+        row = self._connection.execute(
+            "SELECT json FROM report JOIN file ON report.file = file.id"
+            f" WHERE source = ? AND state IN ({marks})",
+            (encode_text(source), *states),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def read_directories(self, *, earlier: bool) -> Iterator[tuple[str, str]]:
+        """Yield (source, target) of the DICOMDIRs that were found, and passed over.
+
+        Args:
+            earlier: whether those of earlier runs count.
+        """
+        self.flush()
+        rows = self._connection.execute(
+            "SELECT source, target FROM file WHERE state = 'skipped' AND error_code = ?"
+            " AND target IS NOT NULL AND (? OR run = ?) ORDER BY id",
+            (DICOMDIR, earlier, self.run),
+        ).fetchall()
+        for source, target in rows:
+            yield decode_value(source), decode_value(target)
 
     def find_source(self, target: str, besides: str) -> str | None:
         """Return another source with this target, of this run or converted by an earlier one."""

@@ -28,6 +28,8 @@ class Summary:
         stale_references: results that refer to instances of the batch by SOP Instance UIDs that
             these have no longer.
         mapped_references: results whose references were mapped to the new UIDs.
+        mapped_records: records of DICOMDIRs that were set right.
+        lost_records: records of those DICOMDIRs that name files without a result.
         warnings: number of results by kind of warning; see `WarningKind`.
         bytes_before, bytes_after: sizes of the sources and results of all converted or already
             right files.
@@ -46,6 +48,8 @@ class Summary:
     failed: Counter[str] = field(default_factory=Counter)
     stale_references: int = 0
     mapped_references: int = 0
+    mapped_records: int = 0
+    lost_records: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     bytes_before: int = 0
     bytes_after: int = 0

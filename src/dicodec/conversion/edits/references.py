@@ -5,13 +5,14 @@ PS3.3 10.3, 10.8, C.12.4 and many more: in all of them the same attribute names 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from dicodec.conversion.edits.items import edit_item, encode_items, is_sequence, parse_item
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.part10.data_set import DataSet
+from dicodec.part10.directory_records import ReferencedFile
 from dicodec.part10.elements import ElementSpan
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, encode_tag
 
@@ -54,6 +55,43 @@ def map_references(
         if mapped != items:
             edits.append(SetSequence(span.tag, mapped))
     return edits
+
+
+def map_records(
+    data_set: DataSet,
+    records: Iterable[ReferencedFile],
+    uids: Mapping[str, str],
+    encoding: DataSetEncoding,
+) -> list[Edit]:
+    """Return the edits that have the records of a DICOMDIR state what their files now are.
+
+    Args:
+        data_set: of the DICOMDIR.
+        records: those that change, with what they have to state.
+        uids: new SOP Instance UIDs by old ones; references within records follow.
+        encoding: of the result.
+
+    Raises:
+        MalformedFileError, TruncatedFileError: the records cannot be read.
+    """
+    stated = {one.record: one for one in records}
+    items = encode_items(data_set, tags.DIRECTORY_RECORD_SEQUENCE, encoding)
+    mapped = tuple(
+        _state_facts(_map_item(item, uids, encoding), stated.get(number), encoding)
+        for number, item in enumerate(items)
+    )
+    return [] if mapped == items else [SetSequence(tags.DIRECTORY_RECORD_SEQUENCE, mapped)]
+
+
+def _state_facts(raw: bytes, right: ReferencedFile | None, encoding: DataSetEncoding) -> bytes:
+    if right is None:
+        return raw
+    facts = {
+        tags.REFERENCED_SOP_INSTANCE_UID_IN_FILE: right.instance_uid,
+        tags.REFERENCED_TRANSFER_SYNTAX_UID_IN_FILE: right.syntax_uid,
+    }
+    edits = [SetAttribute(tag, "UI", uid) for tag, uid in facts.items() if uid]
+    return edit_item(parse_item(raw, encoding), edits)
 
 
 def _find_referring(data_set: DataSet) -> Iterator[ElementSpan]:

@@ -103,6 +103,12 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
         lines.append(f"  damaged, and salvaged: {summary.salvaged}")
     if summary.mapped_references:
         lines.append(f"  references mapped to new UIDs: {summary.mapped_references} results")
+    if summary.mapped_records:
+        lines.append(f"  records of DICOMDIRs set right: {summary.mapped_records}")
+    if summary.lost_records:
+        lines.append(
+            f"  warning: {summary.lost_records} records of DICOMDIRs name files without a result"
+        )
     if summary.stale_references:
         lines.append(
             f"  warning: {summary.stale_references} results refer to images that have new UIDs "
@@ -134,7 +140,7 @@ _WARNINGS = {
     WarningKind.CONCATENATION: "are parts of concatenations, and new images: all parts have to be "
     "converted alike",
     WarningKind.FILE_SET: "have another SOP Instance UID or Transfer Syntax UID than a DICOMDIR "
-    "states for them",
+    "states for them; --map-references sets its records right",
 }
 
 
