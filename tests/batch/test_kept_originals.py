@@ -102,7 +102,9 @@ def test_a_run_into_another_folder_leaves_them_out(archive: Path, tmp_path: Path
 
 
 def test_no_job_is_made_of_them(archive: Path, tmp_path: Path) -> None:
-    wish = SubmitOptions(output=str(tmp_path / "output"), to=("explicit-le",))
+    wish = SubmitOptions(
+        output=str(tmp_path / "output"), template=Request(id="", source="", to=("explicit-le",))
+    )
     requests = [one for one in make_requests([str(archive)], wish) if isinstance(one, Request)]
 
     assert sorted(one.source for one in requests) == sorted(str(archive / name) for name in NAMES)

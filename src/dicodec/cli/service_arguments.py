@@ -62,16 +62,7 @@ def parse_submit_options(arguments: argparse.Namespace, output: str) -> SubmitOp
         "trace_id": getattr(arguments, "trace", None),
         "priority": getattr(arguments, "priority", 0),
     }
-    checked = Request.from_fields(fields)
-    return SubmitOptions(
-        output=output,
-        to=checked.to,
-        policy=checked.policy,
-        options=checked.options,
-        tenant=checked.tenant,
-        trace_id=checked.trace_id,
-        priority=checked.priority,
-    )
+    return SubmitOptions(output=output, template=Request.from_fields(fields))
 
 
 def _parse_option(text: str) -> tuple[str, Any]:

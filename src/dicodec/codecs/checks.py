@@ -94,6 +94,17 @@ def encode_exactly(
     raise failure
 
 
+def check_kind(stream: StreamDescription, kind: str, name: str) -> StreamDescription:
+    """Return the description of a stream if it is of a codec's kind.
+
+    Raises:
+        CorruptFrameError: it is a stream of another kind.
+    """
+    if stream.kind != kind:
+        raise CorruptFrameError(f"this is a {stream.kind} stream, not {name}")
+    return stream
+
+
 def check_size(stream: StreamDescription, image: ImagePixelDescription) -> None:
     """Check a stream's claims against the image, before memory is taken for it.
 

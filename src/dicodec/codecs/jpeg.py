@@ -9,6 +9,7 @@ from dicodec.codecs.base import Buffer, Encoder, Samples
 from dicodec.codecs.checks import (
     bring_to_image,
     check_decodable,
+    check_kind,
     check_length,
     check_size,
     describe_plain,
@@ -19,7 +20,7 @@ from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, Lossl
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
 from dicodec.codecs.streams.jpeg_plain import make_plain
-from dicodec.errors import CorruptFrameError, UnsupportedSourceError, UnsupportedTargetError
+from dicodec.errors import UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import dataclass
@@ -48,7 +49,7 @@ class JpegDecoder:
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Describe the stream by its headers: see `Decoder`."""
-        return _check_kind(headers.describe(stream))
+        return check_kind(headers.describe(stream), "jpeg", "JPEG")
 
     def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
@@ -64,7 +65,7 @@ class JpegDecoder:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         description, whole = headers.check_whole(stream)
-        check_size(_check_kind(description), image)
+        check_size(check_kind(description, "jpeg", "JPEG"), image)
         if description.predictor is None and description.precision not in _DCT_PRECISIONS:
             raise UnsupportedSourceError(
                 f"JPEG with a DCT of {description.precision} bits; it has 8 or 12 "
@@ -89,12 +90,6 @@ class JpegDecoder:
 
         samples = decode_complete(make_plain(whole, description), description, decode)
         return bring_to_image(samples, description, image, notes)
-
-
-def _check_kind(description: StreamDescription) -> StreamDescription:
-    if description.kind != "jpeg":
-        raise CorruptFrameError(f"this is a {description.kind} stream, not JPEG")
-    return description
 
 
 def make_decoder(syntax: TransferSyntax) -> JpegDecoder:  # noqa: ARG001

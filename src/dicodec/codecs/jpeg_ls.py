@@ -11,6 +11,7 @@ from dicodec.codecs.checks import (
     check_containers,
     check_decodable,
     check_encodable,
+    check_kind,
     check_size,
     choose_predictive_precision,
     describe_plain,
@@ -54,7 +55,7 @@ class JpegLsDecoder:
 
     def describe(self, stream: Buffer) -> StreamDescription:
         """Describe the stream by its headers: see `Decoder`."""
-        return _check_kind(headers.describe(stream))
+        return check_kind(headers.describe(stream), "jpeg-ls", "JPEG-LS")
 
     def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
@@ -71,7 +72,7 @@ class JpegLsDecoder:
         check_decodable(image)
         # CharLS would search a stream without EOI for seconds.
         description, whole = headers.check_whole(stream)
-        check_size(_check_kind(description), image)
+        check_size(check_kind(description, "jpeg-ls", "JPEG-LS"), image)
         if description.subsampled:
             raise UnsupportedSourceError("JPEG-LS with subsampled components (PS3.5 8.2.3)")
         samples = _decode(make_plain(whole, description), description)
@@ -202,12 +203,6 @@ class JpegLsEncoder:
                 "turn the largest into the smallest",
                 hint="jpeg-ls, or JPEG 2000, which knows signs",
             )
-
-
-def _check_kind(description: StreamDescription) -> StreamDescription:
-    if description.kind != "jpeg-ls":
-        raise CorruptFrameError(f"this is a {description.kind} stream, not JPEG-LS")
-    return description
 
 
 def make_decoder(syntax: TransferSyntax) -> JpegLsDecoder:  # noqa: ARG001

@@ -82,3 +82,21 @@ def dump_json_line(fields: Any) -> str:
     """
     text = json.dumps(fields, ensure_ascii=False)
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def describe_end(process: str, status: int) -> str:
+    """Say how a process ended.
+
+    Args:
+        process: its name: "the worker".
+        status: its exit status, or the signal that ended it, negative.
+    """
+    import signal
+
+    if status >= 0:
+        return f"{process} ended with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"{process} was ended by {name}"

@@ -9,11 +9,11 @@ import pytest
 from dicodec.conversion.gdcm import (
     GDCM_SOURCES,
     GDCM_TARGETS,
-    GdcmSettings,
     convert_file,
     find_reason_against,
 )
 from dicodec.errors import EngineCrashedError, EngineError
+from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax, find_by_name
 from helpers import made
@@ -54,7 +54,7 @@ def description_of(kind: made.ImageKind) -> ImagePixelDescription:
     )
 
 
-def convert(source: Path, target: Path, name: str, settings: GdcmSettings) -> None:
+def convert(source: Path, target: Path, name: str, settings: EncoderSettings) -> None:
     convert_file(str(source), str(target), syntax_of(name), settings, timeout=60)
 
 
@@ -80,9 +80,9 @@ def test_what_the_tables_let_through_is_right(kind: str, name: str, tmp_path: Pa
         return
     if (kind, name) in REFUSED:
         with pytest.raises(EngineError):
-            convert(source, target, name, GdcmSettings())
+            convert(source, target, name, EncoderSettings())
         return
-    convert(source, target, name, GdcmSettings())
+    convert(source, target, name, EncoderSettings())
     found = readings(target)
     assert found
     for witness, result in found.items():
@@ -94,21 +94,21 @@ def test_what_the_tables_let_through_is_right(kind: str, name: str, tmp_path: Pa
         return
     if kind == "one-pixel" and name == "rle":  # GDCM cannot read what it wrote, and says so
         return
-    convert(target, back, "explicit-le", GdcmSettings())
+    convert(target, back, "explicit-le", EncoderSettings())
     assert same_samples(read_with("pydicom", back).samples, samples)
 
 
 LOSSY = [
-    ("jpeg", GdcmSettings(quality=100), 2),
-    ("jpeg-extended", GdcmSettings(quality=100), 2),
-    ("jpeg-ls-near", GdcmSettings(near=2), 2),
+    ("jpeg", EncoderSettings(quality=100), 2),
+    ("jpeg-extended", EncoderSettings(quality=100), 2),
+    ("jpeg-ls-near", EncoderSettings(near=2), 2),
 ]
 
 
 @pytest.mark.parametrize(("name", "settings", "bound"), LOSSY)
 @pytest.mark.parametrize("kind", made.IMAGE_KINDS)
 def test_what_the_tables_let_through_is_close(
-    kind: str, name: str, settings: GdcmSettings, bound: int, tmp_path: Path
+    kind: str, name: str, settings: EncoderSettings, bound: int, tmp_path: Path
 ) -> None:
     image = made.IMAGE_KINDS[kind]
     if find_reason_against(EXPLICIT_LE, syntax_of(name), description_of(image), lossless=False):
@@ -172,9 +172,9 @@ def test_each_fault_is_one(
     source, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
     source.write_bytes(content)
     if not source_syntax.native:
-        convert(source, tmp_path / "encoded.dcm", source_name, GdcmSettings())
+        convert(source, tmp_path / "encoded.dcm", source_name, EncoderSettings())
         source = tmp_path / "encoded.dcm"
-    settings = GdcmSettings(quality=100, near=2, ratio=3)
+    settings = EncoderSettings(quality=100, near=2, ratio=3)
     if witness is None:
         with pytest.raises(EngineCrashedError):
             convert(source, target, target_name, settings)

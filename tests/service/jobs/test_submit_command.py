@@ -116,7 +116,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 
 def test_real_files_are_found_by_content() -> None:
     files = [*real_files().values()][:40]
-    wish = SubmitOptions(output="/out", to=("rle",))
+    wish = SubmitOptions(output="/out", template=Request(id="", source="", to=("rle",)))
     found: list[Any] = [*make_requests([str(path) for path in files[:1]], wish)]
     assert isinstance(found[0], Request)
     requests = [one for one in make_requests([str(files[0].parent)], wish)

@@ -17,6 +17,7 @@ import pytest
 
 from dicodec import convert_bytes
 from dicodec.service.jobs.logs import Log
+from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.submission import SubmitOptions
 from dicodec.service.jobs.watching import Watcher, WatchOptions
@@ -130,7 +131,9 @@ def test_files_that_appear_are_taken_and_a_signal_ends_it(folder: Path) -> None:
 
 def watcher(folder: Path, store: JobStore, settle: float = 0.0) -> Watcher:
     rules = WatchOptions(folder=str(folder / "in"), output=str(folder / "out"), settle=settle)
-    wish = SubmitOptions(output=str(folder / "out"), to=("rle",))
+    wish = SubmitOptions(
+        output=str(folder / "out"), template=Request(id="", source="", to=("rle",))
+    )
     return Watcher(rules, wish, store, Log(None), lambda: None)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from dicodec.batch.pool.worker_process import GroupMessage, Word
 from dicodec.errors import InternalError
+from dicodec.model.wording import describe_end
 
 _WORDS_KEPT = 500
 """Characters of a worker's output that an error quotes, from the end."""
@@ -116,7 +117,7 @@ class Worker:
         self._printed.close()
         if status > 0 and not self.ready:
             raise InternalError(f"no worker can be started: {words}")
-        return _describe_end(status) + (f": {words}" if words else "")
+        return describe_end("the worker", status) + (f": {words}" if words else "")
 
     def _is_over(self) -> bool:
         return os.waitid(os.P_PID, self.number, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
@@ -125,13 +126,3 @@ class Worker:
         size = self._printed.seek(0, os.SEEK_END)
         self._printed.seek(max(0, size - _WORDS_KEPT))
         return " ".join(self._printed.read().decode(errors="replace").split())
-
-
-def _describe_end(status: int) -> str:
-    if status >= 0:
-        return f"the worker ended with status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"the worker was ended by {name}"

@@ -1,13 +1,12 @@
 """GDCM: the other engine and the other witness, in a process of its own."""
 
 from dicodec.conversion.gdcm.capability import GDCM_SOURCES, GDCM_TARGETS, find_reason_against
-from dicodec.conversion.gdcm.engine import GdcmOutcome, GdcmSettings, convert_file, decode_file
+from dicodec.conversion.gdcm.engine import GdcmOutcome, convert_file, decode_file
 
 __all__ = [
     "GDCM_SOURCES",
     "GDCM_TARGETS",
     "GdcmOutcome",
-    "GdcmSettings",
     "convert_file",
     "decode_file",
     "find_reason_against",

@@ -17,11 +17,12 @@ from dicodec.conversion.edits.lossy_compression import make_lossy_edits
 from dicodec.conversion.edits.plan_edits import make_user_edits
 from dicodec.conversion.frames.pipeline import PipelineResult, run_plan
 from dicodec.conversion.gdcm.capability import find_reason_against
-from dicodec.conversion.gdcm.engine import GdcmSettings, convert_file
+from dicodec.conversion.gdcm.engine import convert_file, keeps_samples
 from dicodec.conversion.planning.conversion_plan import Action, Conversion, ConversionPlan
 from dicodec.conversion.verification.frames import Verification, verify_samples
 from dicodec.errors import DicodecError, EngineError, UnsupportedImageError
 from dicodec.model.edits import Edit
+from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import dataclass, replace
 from dicodec.options import ConversionOptions
@@ -68,7 +69,7 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
     """
     plan, options = conversion.plan, conversion.options
     settings = _make_settings(options)
-    lossless = settings.is_lossless_in(plan.target)
+    lossless = keeps_samples(settings, plan.target)
     if lossless and plan.pixels is not None:
         plan = replace(plan, pixels=replace(plan.pixels, lossy=False))
         conversion = replace(conversion, plan=plan)
@@ -97,8 +98,8 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
     return GdcmResult(result, verification, edits, not lossless, outcome.words, stored)
 
 
-def _make_settings(options: ConversionOptions) -> GdcmSettings:
-    return GdcmSettings(options.quality, options.near, options.ratio, options.psnr)
+def _make_settings(options: ConversionOptions) -> EncoderSettings:
+    return EncoderSettings(options.quality, options.near, options.ratio, options.psnr)
 
 
 _HINT = '`engine="auto"` does not use GDCM'
@@ -111,7 +112,7 @@ def check_may(conversion: Conversion) -> None:
         UnsupportedImageError, EngineError: it cannot, or is.
     """
     file, plan, options = conversion.file, conversion.plan, conversion.options
-    lossless = _make_settings(options).is_lossless_in(plan.target)
+    lossless = keeps_samples(_make_settings(options), plan.target)
     image = None if plan.pixels is None else plan.pixels.stated
     if reason := find_reason_against(file.syntax, plan.target, image, lossless=lossless):
         raise UnsupportedImageError(reason, hint=_HINT)

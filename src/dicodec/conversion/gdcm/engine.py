@@ -7,7 +7,6 @@ loaded here. Its result is not trusted either: the caller checks it.
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,10 @@ from typing import BinaryIO
 
 from dicodec.conversion.gdcm import child
 from dicodec.errors import EngineCrashedError, EngineError
-from dicodec.model.records import asdict, dataclass
+from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
+from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax
+from dicodec.model.wording import describe_end
 
 _CHILD = Path(__file__).with_name("child.py")
 
@@ -26,27 +27,11 @@ _WORDS_KEPT = 2000
 """Characters of GDCM's own output that an error carries, from the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class GdcmSettings:
-    """How GDCM is to encode; None leaves it to GDCM.
-
-    Attributes:
-        quality: JPEG quality, 1 to 100.
-        near: JPEG-LS bound of the error of one sample, 0 or more.
-        ratio: JPEG 2000 compression ratio, more than 1.
-        psnr: JPEG 2000 quality in dB.
-    """
-
-    quality: int | None = None
-    near: int | None = None
-    ratio: float | None = None
-    psnr: float | None = None
-
-    def is_lossless_in(self, syntax: TransferSyntax) -> bool:
-        """Say whether these settings keep the samples unchanged in a transfer syntax."""
-        if syntax.loss is Loss.POSSIBLE:
-            return not self.near and self.ratio is None and self.psnr is None
-        return syntax.loss is Loss.NEVER
+def keeps_samples(settings: EncoderSettings, syntax: TransferSyntax) -> bool:
+    """Say whether GDCM keeps the samples unchanged in a transfer syntax, with some settings."""
+    if syntax.loss is Loss.POSSIBLE:
+        return not settings.near and settings.ratio is None and settings.psnr is None
+    return syntax.loss is Loss.NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +53,7 @@ def convert_file(
     source: str,
     target: str,
     syntax: TransferSyntax,
-    settings: GdcmSettings,
+    settings: EncoderSettings,
     *,
     timeout: float | None = None,
 ) -> GdcmOutcome:
@@ -83,22 +68,14 @@ def convert_file(
         source: path of the file to read.
         target: path of the file to write; a file there is overwritten.
         syntax: one of GDCM_TARGETS.
-        settings: how to encode.
+        settings: how to encode: `quality`, `near`, `ratio` and `psnr`; None leaves it to GDCM.
         timeout: seconds until the process is killed.
 
     Raises:
         EngineError: GDCM is not installed, refused, or took too long.
         EngineCrashedError: GDCM ended its process.
     """
-    request = {
-        "source": source,
-        "target": target,
-        "uid": syntax.uid,
-        "family": syntax.family,
-        "lossless": settings.is_lossless_in(syntax),
-        "decode": False,
-        **asdict(settings),
-    }
+    request = _make_request(source, target, syntax, settings, decode=False)
     return _run_child(request, syntax, timeout)
 
 
@@ -116,16 +93,26 @@ def decode_file(source: str, target: str, *, timeout: float | None = None) -> Gd
         EngineError: GDCM is not installed, refused, or took too long.
         EngineCrashedError: GDCM ended its process.
     """
-    request = {
+    request = _make_request(source, target, EXPLICIT_LE, DEFAULT_SETTINGS, decode=True)
+    return _run_child(request, EXPLICIT_LE, timeout)
+
+
+def _make_request(
+    source: str, target: str, syntax: TransferSyntax, settings: EncoderSettings, *, decode: bool
+) -> dict[str, object]:
+    """Return the request to the process: see child.py."""
+    return {
         "source": source,
         "target": target,
-        "uid": EXPLICIT_LE.uid,
-        "family": EXPLICIT_LE.family,
-        "lossless": True,
-        "decode": True,
-        **asdict(GdcmSettings()),
+        "uid": syntax.uid,
+        "family": syntax.family,
+        "lossless": keeps_samples(settings, syntax),
+        "decode": decode,
+        "quality": settings.quality,
+        "near": settings.near,
+        "ratio": settings.ratio,
+        "psnr": settings.psnr,
     }
-    return _run_child(request, EXPLICIT_LE, timeout)
 
 
 def _run_child(
@@ -151,7 +138,8 @@ def _run_child(
             ) from cause
         words = _quote_end(printed)
     if run.returncode != 0 or not run.stdout:
-        raise EngineCrashedError(_end(run.returncode) + _quote(words), path=source)
+        ended = describe_end("GDCM's process", run.returncode)
+        raise EngineCrashedError(f"{ended}, without an answer{_quote(words)}", path=source)
     answer = json.loads(run.stdout)
     if answer["step"] is not None:
         raise _make_refusal(answer["step"], syntax, answer.get("words") or words, source)
@@ -175,17 +163,6 @@ def _make_refusal(step: str, syntax: TransferSyntax, words: str, source: str) ->
             hint="pip install 'dicodec[gdcm]'",
         )
     return EngineError(_REFUSALS[step].format(syntax=syntax.name) + _quote(words), path=source)
-
-
-def _end(status: int) -> str:
-    """Return how a process ended, in words."""
-    if status >= 0:
-        return f"GDCM's process ended with status {status} and without an answer"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"GDCM's process was ended by {name}"
 
 
 def _quote_end(printed: BinaryIO) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from dicodec.batch.sources.folders import PassedOver, WalkOptions
 from dicodec.batch.sources.listing import ListedSource, NamedSource, list_sources, parse_sources
@@ -15,7 +14,7 @@ from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.errors import DicodecError
 from dicodec.model.limits import DEFAULT_LIMITS
-from dicodec.model.records import dataclass, field
+from dicodec.model.records import dataclass, replace
 from dicodec.model.source_names import is_object_url
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import NewJob
@@ -24,22 +23,20 @@ ARCHIVE_MEMBER = "archive-member"
 """Reason for skipping a member of an archive, because a job names a file."""
 
 
+_IN_THE_ID = ("source", "target", "to", "policy", "options", "tenant", "trace_id", "priority")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitOptions:
     """Options that the requests for many files share.
 
     Attributes:
         output: absolute path of the folder for results, which mirrors the folders of the sources.
-        to, policy, options, tenant, trace_id, priority: as in a request.
+        template: request for all files, but for its id, source and target.
     """
 
     output: str
-    to: tuple[str, ...] = ()
-    policy: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    tenant: str | None = None
-    trace_id: str | None = None
-    priority: int = 0
+    template: Request
 
     def make_request(self, source: str, relative: str, version: tuple[int, int]) -> Request:
         """Return the request for a file.
@@ -51,28 +48,11 @@ class SubmitOptions:
                 so that a file is converted again only if it has changed.
         """
         target = os.path.join(self.output, relative)  # noqa: PTH118 - it is hot
-        fields = {
-            "source": source,
-            "target": target,
-            "to": list(self.to),
-            "policy": self.policy,
-            "options": dict(self.options),
-            "tenant": self.tenant,
-            "trace_id": self.trace_id,
-            "priority": self.priority,
-        }
-        digest = blake2b(json.dumps([fields, version], sort_keys=True).encode(), digest_size=16)
-        return Request(
-            id=digest.hexdigest(),
-            source=source,
-            target=target,
-            to=self.to,
-            policy=self.policy,
-            options=self.options,
-            tenant=self.tenant,
-            trace_id=self.trace_id,
-            priority=self.priority,
-        )
+        request = replace(self.template, source=source, target=target)
+        told = {name: getattr(request, name) for name in _IN_THE_ID}
+        told["options"] = dict(request.options)
+        digest = blake2b(json.dumps([told, version], sort_keys=True).encode(), digest_size=16)
+        return replace(request, id=digest.hexdigest())
 
 
 def make_requests(
