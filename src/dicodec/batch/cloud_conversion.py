@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dicodec.batch.sources.cloud import copy_object, exists, is_kept_object, upload
 from dicodec.batch.sources.cloud_source import CloudObject, open_object
+from dicodec.conversion.output.placement import Permit
 from dicodec.conversion.output.result_file import Target
 from dicodec.conversion.planning.conversion_plan import Action
 from dicodec.errors import DicodecError, TargetExistsError, find_kind
@@ -23,7 +24,11 @@ type Convert = Callable[[Source, Target | None, ConversionOptions], ConversionRe
 
 
 def convert_objects(
-    source: Source, target: Target | None, options: ConversionOptions, convert: Convert
+    source: Source,
+    target: Target | None,
+    options: ConversionOptions,
+    convert: Convert,
+    permit: Permit | None = None,
 ) -> ConversionReport:
     """Convert a file; its source, its target or both may be objects.
 
@@ -36,6 +41,7 @@ def convert_objects(
         target: a URL, or any target that `convert` takes.
         options: options of the conversion.
         convert: converts the source if it is local, or open.
+        permit: is called just before an object is written; see `Permit`.
 
     Raises:
         DicodecError: see `dicodec.convert`.
@@ -44,7 +50,7 @@ def convert_objects(
         if not isinstance(target, str) or not is_object_url(target):
             report = _convert(source, opened, target, options, convert)
         else:
-            report = _convert_to_object(source, opened, target, options, convert)
+            report = _convert_to_object(source, opened, target, options, convert, permit)
     if is_object_url(source):
         report.source = str(source)
     return report
@@ -60,7 +66,12 @@ def _open(source: Source) -> Iterator[Source]:
 
 
 def _convert_to_object(
-    source: Source, opened: Source, target: str, options: ConversionOptions, convert: Convert
+    source: Source,
+    opened: Source,
+    target: str,
+    options: ConversionOptions,
+    convert: Convert,
+    permit: Permit | None,
 ) -> ConversionReport:
     url = parse_object_url(target)
     in_place = isinstance(opened, CloudObject) and opened.url == url
@@ -78,6 +89,8 @@ def _convert_to_object(
         if in_place and report.action == Action.COPY_FILE:
             report.action = LEFT_ALONE
             return report
+        if permit is not None:
+            permit()
         if options.backup is not None and options.overwrite and (in_place or exists(url)):
             copy_object(url, options.backup)
         replaced = opened.facts.etag if in_place and isinstance(opened, CloudObject) else None

@@ -259,7 +259,7 @@ def _convert(
     if is_object_url(item.target):
         from dicodec.batch.cloud_conversion import convert_objects
 
-        return convert_objects(source, item.target, chosen, convert)
+        return convert_objects(source, item.target, chosen, convert, context.placement.permit)
     return convert(source, _prepare_target(item, work), chosen)
 
 

@@ -25,6 +25,7 @@ from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.service.jobs.confinement import AllowedRoots, Location
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.request_fields import build_options
+from dicodec.service.jobs.store.fence import Fence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +80,12 @@ class Task:
         request: the request.
         began: start of the first attempt that ended with its process, in seconds since 1970; None
             if none did. That attempt wrote the target if the target is newer.
+        fence: is asked before the result takes its place; None if nobody else can have the job.
     """
 
     request: Request
     began: float | None = None
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def carry_out(options: JobOptions, task: Task, context: WorkContext) -> Conversi
 
 def _carry_out(options: JobOptions, task: Task, context: WorkContext) -> ConversionResult:
     request = task.request
+    context.placement.permit = None if task.fence is None else task.fence.check
     roots = options.choose_roots(request)
     source = roots.resolve_source(request.source)
     target = roots.resolve_target(choose_target(request))

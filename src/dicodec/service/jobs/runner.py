@@ -12,7 +12,7 @@ from typing import Any
 
 from dicodec.batch.pool.grouping import count_files_for, share_evenly
 from dicodec.errors import DicodecError, InternalError, WorkerCrashedError
-from dicodec.model.records import dataclass
+from dicodec.model.records import dataclass, replace
 from dicodec.service.jobs.execution import Executor, make_grouping
 from dicodec.service.jobs.execution_work import ConversionResult, Task
 from dicodec.service.jobs.logs import Log
@@ -174,7 +174,7 @@ class StoreRunner:
 
     def _submit(self, jobs: Sequence[_ClaimedJob]) -> None:
         futures = self._executor.submit_group(
-            [Task(one.request, one.job.began) for one in jobs],
+            [Task(one.request, one.job.began, self._store.make_fence(one.job)) for one in jobs],
             [self._make_reporter(one.job.id) for one in jobs],
         )
         for claimed, future in zip(jobs, futures, strict=True):
@@ -230,13 +230,20 @@ class StoreRunner:
         self, settled: Sequence[tuple[_ClaimedJob, ConversionResult | DicodecError | None]]
     ) -> None:
         outcomes = [
-            describe_attempt(
-                claimed.request, claimed.job.attempts, came, self._retries, show_paths=False
+            replace(
+                describe_attempt(
+                    claimed.request, claimed.job.attempts, came, self._retries, show_paths=False
+                ),
+                attempts=claimed.job.attempts,
             )
             for claimed, came in settled
         ]
-        self._store.finish(outcomes)
+        lost: set[str] = set()
+        self._store.finish(outcomes, lost=lost)
         for (claimed, came), outcome in zip(settled, outcomes, strict=True):
+            if outcome.id in lost:
+                self._log.write("warning", "another process has the job", job=outcome.id)
+                continue
             report = came.report if isinstance(came, ConversionResult) else {}
             self._grouping.add_time(outcome.seconds)
             job = claimed.job

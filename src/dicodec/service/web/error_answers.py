@@ -14,6 +14,7 @@ _STATUS = {
     "unsupported-target": 400,
     "disk-full": 507,
     "target-exists": 409,
+    "target-unavailable": 503,
     "timeout": 504,
     "out-of-memory": 503,
     "worker-crashed": 500,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dicodec.batch.pool.grouping import count_files_for, share_evenly
 from dicodec.errors import DicodecError, RequestError, WorkerCrashedError
-from dicodec.model.records import dataclass, field
+from dicodec.model.records import dataclass, field, replace
 from dicodec.service.brokers.broker import Broker, Delivery, Outgoing
 from dicodec.service.brokers.connection import Connection
 from dicodec.service.jobs.execution import Executor, make_grouping
@@ -212,7 +212,7 @@ class WorkerService:
         for start in range(0, len(jobs), size):
             group = jobs[start : start + size]
             futures = self._executor.submit_group(
-                [Task(one.request, one.began) for one in group],
+                [self._make_task(one) for one in group],
                 [partial(self._hear_progress, one.request.id) for one in group],
             )
             for delivered, future in zip(group, futures, strict=True):
@@ -222,6 +222,11 @@ class WorkerService:
                 future.add_done_callback(
                     partial(self._note_end, asyncio.get_running_loop(), delivered)
                 )
+
+    def _make_task(self, delivered: DeliveredJob) -> Task:
+        assert delivered.job is not None
+        fence = self._store.make_fence(delivered.job)
+        return Task(delivered.request, delivered.began, fence)
 
     def _cut_short(self, delivered: DeliveredJob) -> bool:
         """Whether a job has ended too many workers, and so ends with an error."""
@@ -278,7 +283,9 @@ class WorkerService:
         """Enter the outcomes of jobs, send their events, and acknowledge their messages."""
         outcomes = {delivered.request.id: self._describe(delivered) for delivered in taken}
         known = [outcome for outcome in outcomes.values() if outcome is not None]
-        await self._store.end(known, [job for job, outcome in outcomes.items() if outcome is None])
+        lost = await self._store.end(
+            known, [job for job, outcome in outcomes.items() if outcome is None]
+        )
         copies: list[Outgoing] = [self._events.popleft() for _ in range(len(self._events))]
         done: list[Delivery] = []
         back: list[Delivery] = []
@@ -286,6 +293,10 @@ class WorkerService:
             outcome = outcomes[delivered.request.id]
             if outcome is None:
                 back += delivered.deliveries
+                continue
+            if (job := lost.get(delivered.request.id)) is not None:
+                copies += self._settle_lost(delivered, job).messages
+                done += delivered.deliveries
                 continue
             log_attempt(
                 self.log,
@@ -310,6 +321,12 @@ class WorkerService:
         if late:  # they came while the jobs were settled
             await self._begin(late)
 
+    def _settle_lost(self, delivered: DeliveredJob, job: Job) -> Settlement:
+        """Settle a job that another worker took while this one stood still: as that one did."""
+        self.log.write("warning", "another worker has the job", job=job.id, state=str(job.state))
+        latest, lease = delivered.latest, self._store.lease
+        return settlement.settle_known(latest, job, lease, self.broker.consumer)
+
     def _describe(self, job: DeliveredJob) -> AttemptOutcome | None:
         """Describe how a job's attempt ended; None if it was returned without a result."""
         came = job.read_result(self._executor.fault)
@@ -323,7 +340,7 @@ class WorkerService:
             show_paths=self._options.show_paths,
         )
         self._grouping.add_time(outcome.seconds)
-        return outcome
+        return replace(outcome, attempts=None if job.job is None else job.job.attempts)
 
     # Heartbeats.
 

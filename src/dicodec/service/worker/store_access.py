@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from dicodec.errors import WriteError
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
+from dicodec.service.jobs.store.fence import Fence
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
 from dicodec.service.jobs.submission import make_job
 
 _PAUSE = 1.0
 """Seconds until a failed call is repeated."""
-
-
-_OF_VALUES = (
-    sqlite3.DataError,
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-)
-"""Errors that a value brings, and that come again as often as it is entered."""
 
 
 class AsyncJobStore:
@@ -56,9 +48,19 @@ class AsyncJobStore:
         """
         return await self._call(self._take, requests)
 
-    async def end(self, outcomes: Sequence[AttemptOutcome], undone: Iterable[str]) -> None:
-        """Enter outcomes of attempts, and give back jobs that were returned without one."""
-        await self._call(self._end, outcomes, [*undone])
+    async def end(
+        self, outcomes: Sequence[AttemptOutcome], undone: Iterable[str]
+    ) -> dict[str, Job]:
+        """Enter outcomes of attempts, and give back jobs that were returned without one.
+
+        Returns:
+            The jobs, by id, that other workers have taken meanwhile; nothing is entered for them.
+        """
+        return await self._call(self._end, outcomes, [*undone])
+
+    def make_fence(self, job: Job) -> Fence:
+        """Return the fence for the result of a job that this worker has taken."""
+        return self._store.make_fence(job)
 
     async def beat(self) -> list[str]:
         """Renew the leases of this worker's jobs; return the ids of jobs to cancel."""
@@ -73,19 +75,19 @@ class AsyncJobStore:
             jobs.append(job)
         return self._store.take(jobs) if jobs else []
 
-    def _end(self, outcomes: Sequence[AttemptOutcome], undone: Sequence[str]) -> None:
+    def _end(self, outcomes: Sequence[AttemptOutcome], undone: Sequence[str]) -> dict[str, Job]:
+        lost: set[str] = set()
         if outcomes:
-            self._store.finish(outcomes)
+            self._store.finish(outcomes, lost=lost)
         if undone:
             self._store.give_back(undone)
+        return {job.id: job for one in lost if (job := self._store.find(one)) is not None}
 
     async def _call[**P, R](self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         loop = asyncio.get_running_loop()
         while True:
             try:
                 return await loop.run_in_executor(self._thread, partial(call, *arguments, **named))
-            except _OF_VALUES:
-                raise
-            except sqlite3.Error as cause:  # such as a full disk: it may pass
-                self._log.write("error", "the job store cannot be used", message=str(cause))
+            except WriteError as cause:  # such as a full disk: it may pass
+                self._log.write("error", "the job store cannot be used", message=cause.message)
                 await asyncio.sleep(_PAUSE)

@@ -4,16 +4,49 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from dicodec.batch.ledger.sqlite_file import decode_value
+from dicodec.errors import DiskFullError, TargetUnavailableError
 from dicodec.service.jobs.store.tables import COLUMNS, Job, JobFilter, JobState, Tally
+
+_OF_VALUES = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""Errors that a value or a program brings, and that come again as often as it is tried."""
+
+
+@contextmanager
+def translate_store_errors(path: str) -> Iterator[None]:
+    """Turn SQLite's errors of a store that is full, damaged or away into ours.
+
+    Raises:
+        DiskFullError: no room is left for it.
+        TargetUnavailableError: it is damaged, or cannot be read or written.
+    """
+    try:
+        yield
+    except _OF_VALUES:
+        raise
+    except sqlite3.Error as cause:
+        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise DiskFullError("no room is left for the job store", path=path) from cause
+        raise TargetUnavailableError(
+            f"the job store cannot be used: {cause}",
+            path=path,
+            hint="if it is damaged, `sqlite3 FILE .recover` saves what is left of it",
+        ) from cause
 
 
 class StoreReading:
     """The reading half of a job store; see `JobStore`, which opens and writes it."""
 
+    path: str
     _connection: sqlite3.Connection
     _lock: threading.RLock
     _clock: Callable[[], float]
@@ -70,7 +103,7 @@ class StoreReading:
         return int(self._query("SELECT ifnull(max(number), 0) FROM event")[0][0])
 
     def _query(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, translate_store_errors(self.path):
             return self._connection.execute(text, values).fetchall()
 
 

@@ -12,17 +12,17 @@ import json
 import os
 import secrets
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any, Self
 
 from dicodec.batch.ledger.sqlite_file import DatabaseFormat, encode_text, open_database
 from dicodec.errors import TargetUnavailableError
-from dicodec.service.jobs.store.queries import StoreReading, parse_job
+from dicodec.service.jobs.store.fence import Fence
+from dicodec.service.jobs.store.queries import StoreReading, parse_job, translate_store_errors
 from dicodec.service.jobs.store.tables import (
     APPLICATION,
     COLUMNS,
@@ -74,6 +74,21 @@ class JobStore(StoreReading):
         self._clock = clock
         self._lock = threading.RLock()
         self._connection = open_database(self.path, _FORMAT, create=True, check_same_thread=False)
+        try:
+            self._examine()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _examine(self) -> None:
+        """Check that the store is whole, because a damaged one would lose jobs without a word."""
+        ((found,),) = self._query("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise TargetUnavailableError(
+                f"the job store is damaged: {found.splitlines()[-1]}",
+                path=self.path,
+                hint="`sqlite3 FILE .recover` saves what is left of it; or move it away",
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +98,12 @@ class JobStore(StoreReading):
 
     def close(self) -> None:
         """Give back the jobs that this object holds, and close."""
-        with self._lock:
+        with self._lock, closing(self._connection):
             self._give_back("owner = ?", (self.owner,))
-            self._connection.close()
 
     @contextmanager
     def _begin_writing(self, *, durable: bool = False) -> Iterator[None]:
-        with self._lock:
+        with self._lock, translate_store_errors(self.path):
             if durable:
                 self._connection.execute("PRAGMA synchronous = FULL")
             try:
@@ -97,7 +111,8 @@ class JobStore(StoreReading):
                 try:
                     yield
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    if self._connection.in_transaction:  # a full disk has ended it already
+                        self._connection.execute("ROLLBACK")
                     raise
                 self._connection.execute("COMMIT")
             finally:
@@ -140,13 +155,13 @@ class JobStore(StoreReading):
             now = self._clock()
             due = self._query(
                 "SELECT EXISTS (SELECT 1 FROM job WHERE state = 'pending' AND not_before <= ?)"
-                " OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lease < ?)",
-                (now, now),
+                f" OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND {_EXPIRED})",
+                (now, *self._find_bounds(now)),
             )[0][0]
             if not due:  # nothing is written, so nobody has to wait
                 return []
             with self._begin_writing():
-                self._give_back("lease < ?", (now,))
+                self._give_back(_EXPIRED, self._find_bounds(now))
                 rows = self._query(
                     f"{_TAKE} WHERE number IN (SELECT number FROM job"
                     " INDEXED BY waiting WHERE state = 'pending'"
@@ -155,6 +170,14 @@ class JobStore(StoreReading):
                     (self.owner, now + self.lease, now, now, limit),
                 )
         return sorted(map(parse_job, rows), key=lambda job: (-job.priority, job.number))
+
+    def _find_bounds(self, now: float) -> tuple[float, float]:
+        """Return the earliest and the latest end of a lease that holds; see _EXPIRED.
+
+        No lease ends later than its length from now: the clock was set back, or the store is of
+        another machine.
+        """
+        return now, now + 2 * max(self.lease, LEASE_SECONDS)
 
     def take(self, jobs: Iterable[NewJob]) -> list[tuple[Job, bool]]:
         """Add unknown jobs, and take those that are neither running elsewhere nor over.
@@ -170,7 +193,7 @@ class JobStore(StoreReading):
 
     def _take(self, job: NewJob, now: float) -> tuple[Job, bool]:
         if not self._add(job):
-            self._give_back("id = ? AND lease < ?", (job.id, now))
+            self._give_back(f"id = ? AND {_EXPIRED}", (job.id, *self._find_bounds(now)))
         rows = self._query(
             f"{_TAKE} WHERE id = ? AND state = 'pending' RETURNING {COLUMNS}",
             (self.owner, now + self.lease, now, job.id),
@@ -203,13 +226,28 @@ class JobStore(StoreReading):
                 )
                 self._add_event(job, event)
 
-    def finish(self, outcomes: Iterable[AttemptOutcome]) -> int:
-        """Enter outcomes of attempts; return for how many this object still held the lease."""
+    def make_fence(self, job: Job) -> Fence:
+        """Return the fence for the result of a job that this object has taken."""
+        return Fence(self.path, job.id, self.owner, job.attempts)
+
+    def finish(self, outcomes: Iterable[AttemptOutcome], *, lost: set[str] | None = None) -> int:
+        """Enter outcomes of attempts whose jobs this object still has.
+
+        Args:
+            outcomes: the outcomes.
+            lost: gets the ids of the jobs that others have taken meanwhile; nothing is entered.
+
+        Returns:
+            How many were entered.
+        """
         count = 0
         with self._begin_writing():
             now = self._clock()
             for one in outcomes:
-                count += self._finish(one, now)
+                entered = self._finish(one, now)
+                count += entered
+                if not entered and lost is not None:
+                    lost.add(one.id)
         return count
 
     def _finish(self, one: AttemptOutcome, now: float) -> int:
@@ -220,7 +258,7 @@ class JobStore(StoreReading):
             (one.state, one.not_before, now if one.state.over else None, one.frames, one.frames,
              one.source_size, one.target_size, one.action, one.error_code, _escape(one.error_text),
              one.seconds, encode_text(one.target), one.result, *([note] if failed else []), one.id,
-             self.owner),
+             self.owner, one.attempts),
         ).rowcount  # fmt: skip
         if ended:
             self._add_event(one.id, one.event)
@@ -285,13 +323,10 @@ class JobStore(StoreReading):
         """Check that the store can be written.
 
         Raises:
-            TargetUnavailableError: it cannot be written.
+            DiskFullError, TargetUnavailableError: it cannot be written.
         """
-        try:
-            with self._begin_writing():
-                self._query("UPDATE tally SET jobs = jobs WHERE state = ''")
-        except sqlite3.Error as cause:
-            raise TargetUnavailableError(f"the job store: {cause}", path=self.path) from cause
+        with self._begin_writing():
+            self._query("UPDATE tally SET jobs = jobs WHERE state = ''")
 
     def add_events(self, events: Iterable[tuple[str, str]]) -> None:
         """Add events without a change of the jobs: rows (id of the job, JSON)."""
@@ -307,6 +342,7 @@ class JobStore(StoreReading):
             self._connection.execute("DELETE FROM event WHERE number <= ?", (number - EVENTS_KEPT,))
 
 
+_EXPIRED = "(lease < ? OR lease > ?)"
 _TAKE = (
     "UPDATE job SET state = 'running', owner = ?, lease = ?, started = ?, attempts = attempts + 1,"
     " frames_done = NULL"
@@ -316,6 +352,7 @@ _FINISH = (
     " frames_done = ifnull(?, frames_done), source_size = ?, target_size = ?, action = ?,"
     " error_code = ?, error_text = ?, seconds = ?, target = ?, result = ?, owner = NULL,"
     " lease = NULL, history = {history} WHERE state = 'running' AND id = ? AND owner = ?"
+    " AND attempts = ifnull(?, attempts)"
 )
 _NOTED = "json_insert(history, '$[#]', json(?))"
 _AGAIN = (

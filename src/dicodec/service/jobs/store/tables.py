@@ -161,12 +161,14 @@ class AttemptOutcome:
         event: event of the outcome, as JSON.
         result: {"report": ...} or {"error": ...}, as JSON.
         not_before: earliest start of the next attempt, in seconds since 1970.
+        attempts: attempts when the job was taken, which tell it from later ones; None for any.
     """
 
     id: str
     state: JobState
     event: str
     result: str
+    attempts: int | None = None
     not_before: float = 0.0
     frames: int | None = None
     source_size: int | None = None

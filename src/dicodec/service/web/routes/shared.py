@@ -33,7 +33,7 @@ _ABOUT = {
     422: "the file cannot be converted, or a parameter has no meaning",
     429: "too many requests",
     500: "the conversion failed",
-    503: "busy, or ending",
+    503: "busy or ending, or the job store cannot be used",
     504: "it took too long",
     507: "no room is left on the disk",
 }
@@ -48,8 +48,8 @@ class JsonAnswer(JSONResponse):
 
 
 def describe_refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of error statuses, those of the guard included."""
-    every = {*statuses, 401, 403, 421}
+    """Return the OpenAPI description of error statuses, with those of guard and store."""
+    every = {*statuses, 401, 403, 421, 503, 507}
     return {
         status: {"model": ErrorAnswer, "description": _ABOUT[status]} for status in sorted(every)
     }
