@@ -118,6 +118,42 @@ def test_standardized_records_are_found_again(undefined: bool) -> None:
     assert read_tree(made) == ([0, 1], [("PATIENT", [1, None, None]), ("PATIENT", [None] * 3)])
 
 
+@pytest.mark.parametrize("to", NAMES.values())
+@pytest.mark.parametrize(("record", "by"), [(0, -2), (2, 4), (8, -6), (None, -8)])
+def test_wrong_lengths_are_put_right_and_records_found(
+    record: int | None, by: int, to: str
+) -> None:
+    """An item, or the sequence, has another length than it says."""
+    content = bytearray(make_directory())
+    place = content.index(b"\4\0\x20\x12SQ") + 8
+    if record is not None:
+        records = pydicom.dcmread(io.BytesIO(content)).DirectoryRecordSequence
+        place = records[record].seq_item_tell + 4
+    (length,) = struct.unpack_from("<I", content, place)
+    struct.pack_into("<I", content, place, length + by)
+    edits = {"FileSetID": "LONGER"}
+    for standardize in (False, True):
+        made = convert_bytes(
+            bytes(content), to=to, set_attributes=edits, verify=True, standardize=standardize
+        )
+        assert read_tree(made) == EXPECTED
+
+
+def test_offsets_out_of_their_place_are_found() -> None:
+    """An offset stands behind the keys of its record."""
+    moved = element(0x00100010, "PN", b"A ")
+    content = bytearray(make_directory([Record("PATIENT", keys=moved + bytes(12))], roots=(0, 0)))
+    (start,) = (
+        one.seq_item_tell
+        for one in pydicom.dcmread(
+            io.BytesIO(make_directory([Record("PATIENT")], roots=(0, 0)))
+        ).DirectoryRecordSequence
+    )
+    content[-12:] = element(0x00041504, "UL", struct.pack("<I", start))
+    made = convert_bytes(bytes(content), to="implicit-le", verify=True)
+    assert read_tree(made)[1] == [("PATIENT", [None, None, 0])]
+
+
 @pytest.mark.parametrize("sign", [8, -8, 4096, 1 << 31])
 def test_an_offset_that_names_no_record_is_refused_and_named(sign: int, tmp_path: Path) -> None:
     content = make_directory(shift=sign)
@@ -131,7 +167,12 @@ def test_an_offset_that_names_no_record_is_refused_and_named(sign: int, tmp_path
     with pytest.raises(ContradictionError):
         convert(place, place, to="explicit-be", overwrite=True)
     assert place.read_bytes() == content
-    assert convert_bytes(content, to="explicit-le") == content  # where nothing moves, it is copied
+    out = io.BytesIO()  # where nothing moves, it is copied, and that is said
+    (told,) = convert(content, out, to="explicit-le").warnings
+    assert out.getvalue() == content
+    assert "no record begins there; it is copied as it is" in told
+    with pytest.raises(ContradictionError, match="no record begins there"):
+        convert_bytes(content, to="explicit-le", strict=True)
 
 
 @pytest.mark.parametrize(("tag", "record"), [(NEXT, 0), (LOWER, 1), (0x00041504, 3)])

@@ -41,7 +41,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import PinnedFile, as_path, name_of
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import find_keyword
-from dicodec.part10.directory_records import ReferencedFile, is_directory, read_links
+from dicodec.part10.directory_records import RecordLink, ReferencedFile, is_directory, read_links
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import FileSource, OpenSource
@@ -330,11 +330,29 @@ class _Attempt:
             workers=workers,
             referring=frozenset(edit.tag for edit in referring),
         )
-        if not self._report.repairs and _is_right_already(conversion):
-            return replace(conversion, plan=replace(plan, action=Action.COPY_FILE))
+        copied = not self._report.repairs and _is_right_already(conversion)
+        if copied:
+            conversion = replace(conversion, plan=replace(plan, action=Action.COPY_FILE))
         if is_directory(file.data_set):
-            return replace(conversion, links=read_links(self._given))
+            return replace(conversion, links=self._find_links(copied=copied))
         return conversion
+
+    def _find_links(self, *, copied: bool) -> tuple[RecordLink, ...]:
+        """Return the relations between the records of a DICOMDIR.
+
+        Raises:
+            ContradictionError: an offset names no record, and records move.
+        """
+        try:
+            try:
+                return read_links(self._given)
+            except (MalformedFileError, TruncatedFileError):  # the file may be put right by now
+                return read_links(self._file)
+        except DicodecError as error:
+            if not copied or self._request.options.strict:
+                raise
+            self._report.warnings.append(f"{error.message}; it is copied as it is")
+            return ()
 
     def _describe(self, conversion: Conversion) -> None:
         report, plan = self._report, conversion.plan

@@ -17,7 +17,7 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword
 from dicodec.part10.elements import ElementSpan, Walker, walk_elements
-from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.encoding import DataSetEncoding, encode_tag
 from dicodec.part10.pixel_writer import patch
 from dicodec.part10.source import BytesSource
 from dicodec.part10.spliced_source import find_origin
@@ -36,6 +36,7 @@ RECORD_OFFSETS = frozenset(
         tags.MRDR_DIRECTORY_RECORD_OFFSET,
     }
 )
+_LAST_OFFSET = max(RECORD_OFFSETS)
 _OFFSET_SIZE = 4
 _LARGEST_OFFSET = 0xFFFFFFFF
 _ITEM_HEADER = 8
@@ -150,14 +151,16 @@ def _read_stored(data_set: DataSet) -> _Stored:
     encoding = data_set.find_encoding_of_items(sequence)
     walker = Walker(data_set.source, data_set.limits)
     end = sequence.end if sequence.undefined else sequence.value + sequence.length
+    marks = [encode_tag(tag, encoding) for tag in RECORD_OFFSETS]
     for item in walker.walk_items(sequence.value, end, encoding, undefined=sequence.undefined):
-        offsets += [
-            _read_offset(data_set, span, encoding, len(starts))
-            for span in walker.walk_elements(
-                item.value, item.value + item.length, encoding, depth=1
-            )
-            if span.tag in RECORD_OFFSETS and span.length
-        ]
+        stop = item.value + item.length
+        for span in walker.walk_elements(item.value, stop, encoding, depth=1):
+            if span.tag in RECORD_OFFSETS and span.length:
+                offsets.append(_read_offset(data_set, span, encoding, len(starts)))
+            elif span.tag > _LAST_OFFSET:  # most elements of a record are keys, behind the offsets
+                rest = data_set.source.read(span.start, stop - span.start)
+                if not any(mark in rest for mark in marks):
+                    break
         starts.append(item.start)
     return _Stored(starts, offsets)
 
@@ -229,10 +232,15 @@ def write_offsets(out: BinaryIO, made: DicomFile, links: Sequence[RecordLink]) -
         raise ContradictionError("the result has other directory records than its source")
     if stored.starts and stored.starts[-1] > _LARGEST_OFFSET:
         raise LimitExceededError("a directory record lies beyond 4 GB, and no offset reaches it")
+    if not stored.offsets:
+        return
+    first = min(offset.place for offset in stored.offsets)
+    last = max(offset.place for offset in stored.offsets)
+    written = bytearray(made.data_set.source.read(first, last + _OFFSET_SIZE - first))
     for offset, link in zip(stored.offsets, links, strict=True):
         value = stored.starts[link.record] if link.record >= 0 else 0
-        if value != offset.value:
-            patch(out, offset.place, struct.pack(offset.order + "I", value))
+        struct.pack_into(offset.order + "I", written, offset.place - first, value)
+    patch(out, first, bytes(written))
 
 
 def clear_offsets(element: bytes, encoding: DataSetEncoding) -> bytes:

@@ -60,7 +60,8 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
     add(
         "--map-references",
         action="store_true",
-        help="have references between results follow the new SOP Instance UIDs of lossy ones",
+        help="have references between results follow the new SOP Instance UIDs of lossy ones, and "
+        "write DICOMDIRs that state what the results are",
     )
     add(
         "--digests",
