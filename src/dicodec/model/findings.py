@@ -62,6 +62,7 @@ class OddityId(StrEnum):
     ODD_FRAGMENT = "odd-fragment"
     ODD_LENGTH = "odd-length"
     OTHER_BYTE_ORDER = "other-byte-order"
+    OTHER_DELIMITER = "other-delimiter"
     OTHER_ENCODING = "other-encoding"
     OTHER_VR = "other-vr"
     OVERLAY_IN_SAMPLES = "overlay-in-samples"

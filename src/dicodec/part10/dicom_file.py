@@ -384,6 +384,8 @@ def _assume_native_syntax(
             f"the transfer syntax {fault}, but Pixel Data is encapsulated",
             attribute="TransferSyntaxUID",
             offset=span.start,
+            hint="its fragments are not a known stream, nor together as long as its frames; if you "
+            "know what they are, state their transfer syntax in a copy of the file",
         )
     syntax = _SYNTAX_OF_ENCODING.get(encoding, IMPLICIT_LE)
     oddities.append(

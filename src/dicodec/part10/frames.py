@@ -188,10 +188,13 @@ def find_frames(
         return Frames(data_set.source, syntax, span, image, fault, empty=True)
     if not span.undefined and not walked.fragment_starts:
         if syntax.encapsulated:
+            needed = "" if image is None else f"; native frames would take {image.native_size}"
             raise MalformedFileError(
                 f"Pixel Data is native, but {syntax.name} is stated",
                 attribute="PixelData",
                 offset=span.start,
+                hint=f"it holds {span.length} bytes that are not a known stream{needed}; if you "
+                "know what they are, state their transfer syntax in a copy of the file",
             )
     elif syntax.storage is not Storage.VIDEO and image is not None:
         table = data_set.read_value(tags.EXTENDED_OFFSET_TABLE)

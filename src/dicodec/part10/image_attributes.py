@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from dicodec.errors import MalformedFileError
+from dicodec.errors import DicodecError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import PHOTOMETRIC_INTERPRETATIONS, ImagePixelDescription
@@ -84,6 +84,14 @@ def parse_image_description(
     return _describe(
         _CorrectedDataSet(data_set, known) if known else data_set, pixel_data_tag, oddities
     )
+
+
+def describe_image(data_set: DataSet, pixel_data_tag: int) -> ImagePixelDescription | None:
+    """Return the description of a data set's pixels; None if it is incomplete."""
+    try:
+        return parse_image_description(data_set, pixel_data_tag, [])
+    except DicodecError:
+        return None
 
 
 def _describe(

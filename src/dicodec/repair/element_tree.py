@@ -7,15 +7,16 @@ byte; the standard form is the one that a strict reader takes (element_forms.py)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import OddityId
+from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits
 from dicodec.part10.dictionary import find_vr
-from dicodec.part10.edit_bytes import encode_element_header
-from dicodec.part10.elements import ITEM, SEQUENCE_DELIMITER
+from dicodec.part10.edit_bytes import encode_item_header
+from dicodec.part10.elements import ITEM
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -39,6 +40,7 @@ from dicodec.repair.placed_values import (
     measure_pieces,
 )
 from dicodec.repair.sequence_items import ItemReader, Items
+from dicodec.repair.value_extents import Extent, UndelimitedValue
 
 _FIRST_BYTES = 64
 """As much of a value as a Private Creator or a character set would have."""
@@ -110,7 +112,7 @@ class ElementTree:
             self.knows_more |= header.oddity == OddityId.EXPLICIT_ELEMENT
         if header.undefined:
             if header.tag == tags.PIXEL_DATA:
-                return self._skip_fragments(header, end, place.target)
+                return self._read_pixel_data(header, end, place)
             if self._holds_fragments(header):
                 return self._keep_as_bytes(header, end, place.target)
             return self._read_undefined(header, end, place)
@@ -252,14 +254,23 @@ class ElementTree:
             return items.pieces
         return [SourceRange(self._source, header.value, items.content_end)]
 
-    def _skip_fragments(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
-        """Jump over encapsulated Pixel Data that is not the file's own, such as an icon's."""
-        position = self._find_fragments_end(header.value, end, header.encoding)
-        after = position + DELIMITER_LENGTH
-        if not header.oddity and header.encoding == target:
-            return Entry(header.tag, header.vr, header.start, after, None)
-        content: list[Piece] = [SourceRange(self._source, header.value, position)]
-        return make_sequence_entry(header, "OB", content, after, target, undefined=True)
+    def _read_pixel_data(self, header: ElementHeader, end: int, place: Place) -> Entry:
+        """Read Pixel Data of undefined length that is not the file's own, such as an icon's."""
+        extent = self._find_extent(header, end, lambda: place.level.describe_image(header))
+        target = place.target
+        if not extent.items:
+            value: list[Piece] = [SourceRange(self._source, header.value, extent.content_end)]
+            vr = header.vr or "OW"
+            if header.encoding.little_endian != target.little_endian:
+                value = [self._swap(value, vr)]
+            return make_leaf_entry(header, vr, value, target)._replace(end=extent.end)
+        if not (header.oddity or extent.oddities) and header.encoding == target:
+            return Entry(header.tag, header.vr, header.start, extent.end, None)
+        content: list[Piece] = []
+        for start, length in extent.fragments:
+            content.append(encode_item_header(length, target))
+            content.append(SourceRange(self._source, start, start + length))
+        return make_sequence_entry(header, "OB", content, extent.end, target, undefined=True)
 
     def _keep_as_bytes(self, header: ElementHeader, end: int, target: DataSetEncoding) -> Entry:
         """Return fragments that are not of Pixel Data as a value that readers can pass over.
@@ -271,30 +282,25 @@ class ElementTree:
             f"{format_tag(header.tag)} holds fragments, which only Pixel Data may hold",
             header.start,
         )
-        position = self._find_fragments_end(header.value, end, self._find_encoding_of_items(header))
-        value: list[Piece] = [SourceRange(self._source, header.value, position)]
+        inside = header._replace(encoding=self._find_encoding_of_items(header))
+        extent = self._find_extent(inside, end, None)
+        value: list[Piece] = [SourceRange(self._source, header.value, extent.content_end)]
         vr = "OB" if header.vr.startswith("O") else "UN"
-        head = encode_element_header(header.tag, vr, position - header.value, target)
-        return Entry(
-            header.tag,
-            vr if target.explicit_vr else "",
-            header.start,
-            position + DELIMITER_LENGTH,
-            [head, *value],
-            len(head),
-        )
+        return make_leaf_entry(header, vr, value, target)._replace(end=extent.end)
 
-    def _find_fragments_end(self, position: int, end: int, encoding: DataSetEncoding) -> int:
-        """Return the offset of the delimiter behind fragments."""
-        while True:
-            tag, length = self._headers.read_delimiter(position, encoding)
-            if tag == SEQUENCE_DELIMITER and position + DELIMITER_LENGTH <= end:
-                return position
-            if tag != ITEM or length == UNDEFINED_LENGTH or position + 8 + length > end:
-                raise MalformedFileError(
-                    "something else stands in the place of a fragment", offset=position
-                )
-            position += DELIMITER_LENGTH + length
+    def _find_extent(
+        self,
+        header: ElementHeader,
+        end: int,
+        describe: Callable[[], ImagePixelDescription | None] | None,
+    ) -> Extent:
+        value = UndelimitedValue(
+            self._source, self._headers, self._limits, header, end, describe, nested=True
+        )
+        extent = value.find_extent()
+        for oddity, text in extent.oddities:
+            self._notes.add(oddity, text, header.start)
+        return extent
 
     def _holds_fragments(self, header: ElementHeader) -> bool:
         """Whether an element of undefined length holds fragments, not items of elements.

@@ -22,7 +22,7 @@ from dicodec.repair import stream_kinds, streams
 from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
 from dicodec.repair.deflated_frames import DeflateMender, find_wrapper, inflates_to
-from dicodec.repair.frame_boundaries import is_whole_rle, judge_boundaries
+from dicodec.repair.frame_boundaries import judge_boundaries
 from dicodec.repair.frame_counts import count_frames, count_frames_in_groups, count_frames_in_table
 from dicodec.repair.frame_sizes import size_is_sure
 from dicodec.repair.high_bit import OF_WORDS, deduce_from_bits, read_frame_words
@@ -154,7 +154,9 @@ class EncapsulatedRepair:
                 return True
             # Segments beyond those of the image may be spare, or be those of its colors.
             spare = stream_kinds.may_be_rle_header(head, length, image)
-            return spare and is_whole_rle(self._source.read(start, length), image)
+            return spare and bool(
+                stream_kinds.measure_rle_frame(self._source.read(start, length), image)
+            )
         if self._syntax.family == "encapsulated-uncompressed":
             return length in {size, size + size % 2}
         if self._syntax.family == "deflated-frame":
@@ -329,7 +331,7 @@ class EncapsulatedRepair:
                 planes = stream_kinds.count_planes(image)
                 found = streams.find_rle_oddities(head, frames.starts[0], planes)
                 self._oddities += found
-                size = (image.rows * image.columns * min(image.bits_allocated, 8) + 7) // 8
+                size = stream_kinds.measure_plane(image)
                 mend = streams.RleMender(planes, size) if found else None
         elif self._syntax.family == "deflated-frame":
             mend = self._make_unwrapper(frames, image)

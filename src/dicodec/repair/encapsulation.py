@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import islice
+from struct import iter_unpack
 
-from dicodec.errors import DicodecError, FrameError, MalformedFileError
+from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS, StreamDescription
 from dicodec.model.transfer_syntax import (
     EXPLICIT_BE,
     EXPLICIT_LE,
@@ -18,11 +18,12 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
-from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, encode_tag
+from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, DataSetEncoding, encode_tag
 from dicodec.part10.fragments import LONGEST_START, begins_stream
-from dicodec.part10.image_attributes import parse_image_description
+from dicodec.part10.image_attributes import describe_image
+from dicodec.repair.bare_streams import enter_bare_streams
+from dicodec.repair.native_items import find_native_parts
 from dicodec.repair.stream_kinds import (
-    CHECK_WHOLE,
     deduce_kind,
     describe_stream_at,
     find_syntax_of_stream,
@@ -46,16 +47,17 @@ def recognise_syntax(
         span: of Pixel Data.
         oddities: differences are added.
     """
-    image = describe_image(walked.data_set, span)
+    image = describe_image(walked.data_set, span.tag)
     if span.undefined:
-        if (missing := enter_missing_table(walked, span, image)) is not None:
-            oddities.append(missing)
-        seen = _find_syntax_of_fragments(syntax, walked, image)
-    elif _enter_items(syntax, walked, span, oddities):
-        # If the syntax is unknown, bytes between items are not a stream of any kind.
-        return _find_syntax_of_fragments(syntax, walked, image) or syntax
-    elif describe_bare_stream(walked, span, image) is not None:
-        return as_fragments(syntax, walked, span, image, oddities)
+        seen = _find_syntax_of_samples(syntax, walked, image)
+        if seen is None:
+            if (missing := enter_missing_table(walked, span, image)) is not None:
+                oddities.append(missing)
+            seen = _find_syntax_of_fragments(syntax, walked, image)
+    elif (items := recognise_items(syntax, walked, span, image, oddities)) is not None:
+        return items
+    elif (bare := enter_bare_streams(syntax, walked, span, image, oddities)) is not None:
+        return bare
     else:
         seen = _find_native_syntax(stated, syntax, walked.data_set, span, image)
     if seen is not None:
@@ -94,7 +96,8 @@ def enter_missing_table(
 
     A stream's markers, an RLE header, a frame that inflates to its native size, or as many items of
     that size as there are frames are no accident: a table's first offset is 0, and it has 4 bytes a
-    frame.
+    frame. An item that cannot be such a table is a damaged frame if there are as many items as
+    frames: otherwise a frame would be lost, and all others would move up.
 
     Args:
         walked: the data set; the table is entered before its fragments.
@@ -109,7 +112,13 @@ def enter_missing_table(
         return None
     source = walked.data_set.source
     marked = begins_stream(source.read(starts[0], min(lengths[0], LONGEST_START)))
-    if not marked and (image is None or not deduce_kind(source, starts, lengths, image)):
+    if not marked and (
+        image is None
+        or not (
+            deduce_kind(source, starts, lengths, image)
+            or (not _may_be_table(walked) and _count_streams(walked) == image.number_of_frames)
+        )
+    ):
         return None
     starts.insert(0, span.value)
     lengths.insert(0, 0)
@@ -117,50 +126,90 @@ def enter_missing_table(
     return Oddity(OddityId.NO_OFFSET_TABLE_ITEM, text, span.start)
 
 
-def _enter_items(
+def _may_be_table(walked: WalkedDataSet) -> bool:
+    """Whether the first item can be a Basic Offset Table, right or wrong (PS3.5 A.4)."""
+    length, others = walked.fragment_lengths[0], len(walked.fragment_lengths) - 1
+    if length in {4 * others, 4 * (others + 1)}:
+        return True
+    source = walked.data_set.source
+    table = source.read(walked.fragment_starts[0], min(length, _LONGEST_TABLE))
+    offsets = [one for (one,) in iter_unpack("<I", table[: len(table) // 4 * 4])]
+    return length % 4 == 0 and offsets[:1] == [0] and offsets == sorted(set(offsets))
+
+
+def _count_streams(walked: WalkedDataSet) -> int:
+    """Return how many frames there are if the first item is one, damaged, and others begin some."""
+    source = walked.data_set.source
+    others = list(zip(walked.fragment_starts, walked.fragment_lengths, strict=True))[1:]
+    begun = sum(begins_stream(source.read(at, min(size, LONGEST_START))) for at, size in others)
+    return 1 + (begun or len(others))
+
+
+def recognise_items(
     syntax: TransferSyntax | None,
     walked: WalkedDataSet,
     span: ElementSpan,
+    image: ImagePixelDescription | None,
     oddities: list[Oddity],
-) -> bool:
+) -> TransferSyntax | None:
+    """Return the transfer syntax of the items that a value of defined length consists of.
+
+    They are entered as fragments if they are fragments. If none are stated, they have to show what
+    they are, too.
+    """
+    if not enter_items(walked, span):
+        return None
+    # If the syntax is unknown, bytes between items are not a stream of any kind.
+    seen = (
+        _find_syntax_of_samples(syntax, walked, image)
+        or _find_syntax_of_fragments(syntax, walked, image)
+        or (syntax if syntax is not None and syntax.encapsulated else None)
+    )
+    if seen is None:
+        del walked.fragment_starts[:], walked.fragment_lengths[:]
+        return None
+    fragments = len(walked.fragment_starts) - 1
+    text = f"Pixel Data has a defined length and holds {fragments} fragment(s)"
+    oddities.append(Oddity(OddityId.FRAGMENTS_OF_DEFINED_LENGTH, text, span.start))
+    return seen
+
+
+def enter_items(walked: WalkedDataSet, span: ElementSpan) -> bool:
     """Enter the items that a value of defined length consists of as fragments, if it does.
 
     A Basic Offset Table that fits, a fragment, and nothing but items up to the end are no accident.
-    If native samples are stated, there has to be a stream in the first fragment, too.
     """
     source, limits = walked.data_set.source, walked.data_set.limits
-    end = span.value + span.length
-    if source.read(end - len(_DELIMITER), len(_DELIMITER)) == _DELIMITER:
-        end -= len(_DELIMITER)
-    found = Walker(source, limits).walk_items(span.value, end, EXPLICIT_LITTLE)
-    try:
-        items = list(islice(found, limits.fragments + 1))
-    except DicodecError:
-        return False
-    if len(items) < 2 or items[-1].end != end or any(item.undefined for item in items):
-        return False
-    table, *fragments = items
-    if table.length % 4:
-        return False
-    native = syntax is None or syntax.native
-    if native and describe_stream_at(source, fragments[0].value, fragments[0].length) is None:
-        return False
-    walked.fragment_starts.extend(item.value for item in items)
-    walked.fragment_lengths.extend(item.length for item in items)
-    text = f"Pixel Data has a defined length and holds {len(fragments)} fragment(s)"
-    oddities.append(Oddity(OddityId.FRAGMENTS_OF_DEFINED_LENGTH, text, span.start))
-    return True
+    for order in (EXPLICIT_LITTLE, EXPLICIT_BIG):
+        end, delimiter = span.value + span.length, encode_tag(SEQUENCE_DELIMITER, order) + bytes(4)
+        if source.read(end - len(delimiter), len(delimiter)) == delimiter:
+            end -= len(delimiter)
+        found = Walker(source, limits).walk_items(span.value, end, order)
+        try:
+            items = list(islice(found, limits.fragments + 1))
+        except DicodecError:
+            continue
+        whole = len(items) > 1 and items[-1].end == end
+        if whole and items[0].length % 4 == 0 and not any(item.undefined for item in items):
+            walked.fragment_starts.extend(item.value for item in items)
+            walked.fragment_lengths.extend(item.length for item in items)
+            return True
+    return False
 
 
-_DELIMITER = encode_tag(SEQUENCE_DELIMITER, EXPLICIT_LITTLE) + bytes(4)
-
-
-def describe_image(data_set: DataSet, span: ElementSpan) -> ImagePixelDescription | None:
-    """Return the data set's description of its pixels; None if it is incomplete."""
-    try:
-        return parse_image_description(data_set, span.tag, [])
-    except DicodecError:
+def _find_syntax_of_samples(
+    syntax: TransferSyntax | None, walked: WalkedDataSet, image: ImagePixelDescription | None
+) -> TransferSyntax | None:
+    """Return the native transfer syntax of items under it that hold samples, or not a byte."""
+    if syntax is None or not syntax.native:
         return None
+    if any(walked.fragment_lengths) and find_native_parts(walked, image) is None:
+        return None
+    encoding = walked.data_set.encoding
+    return syntax if DataSetEncoding.of(syntax) == encoding else _find_syntax_of_encoding(encoding)
+
+
+_LONGEST_TABLE = 1 << 16
 
 
 def _describe_difference(
@@ -176,6 +225,12 @@ def _describe_difference(
         return Oddity(
             OddityId.UNKNOWN_TRANSFER_SYNTAX,
             f"the transfer syntax {stated} is in no table; Pixel Data is {seen.name}",
+            span.start,
+        )
+    if seen.native and syntax.native:
+        return Oddity(
+            OddityId.ENCAPSULATED_UNDER_NATIVE,
+            f"native samples are in items, but {syntax.name} is stated",
             span.start,
         )
     if seen.encapsulated:
@@ -225,93 +280,3 @@ def _find_native_syntax(
     if syntax is None and image.bits_allocated > 8 and not data_set.encoding.explicit_vr:
         return None  # GE's private syntax has implicit VR, and samples in the other byte order
     return _find_syntax_of_encoding(data_set.encoding)
-
-
-def describe_bare_stream(
-    walked: WalkedDataSet, span: ElementSpan, image: ImagePixelDescription | None
-) -> StreamDescription | None:
-    """Return the description of the stream that is the value of Pixel Data, without any item.
-
-    None if there is none, or if the value can be native samples as well.
-    """
-    stream = describe_stream_at(walked.data_set.source, span.value, span.length)
-    if stream is None or image is None:
-        return stream
-    size = image.native_size
-    same = (stream.rows, stream.columns) == (image.rows, image.columns)
-    return stream if same and span.length not in {size, size + size % 2} else None
-
-
-def as_fragments(
-    syntax: TransferSyntax | None,
-    walked: WalkedDataSet,
-    span: ElementSpan,
-    image: ImagePixelDescription | None,
-    oddities: list[Oddity],
-) -> TransferSyntax | None:
-    """Enter the streams that are the value of Pixel Data as fragments, one a frame.
-
-    Raises:
-        MalformedFileError: there are several frames, and they cannot be told apart surely.
-    """
-    stream = describe_bare_stream(walked, span, image)
-    if stream is None:
-        return None
-    seen = find_syntax_of_stream(stream, lossless=_says_lossless(syntax, walked.data_set))
-    if seen is None:
-        return None
-    frames = _find_pieces(walked, span, stream, 1 if image is None else image.number_of_frames)
-    walked.fragment_starts.extend([span.value, *(start for start, _ in frames)])
-    walked.fragment_lengths.extend([0, *(end - start for start, end in frames)])
-    oddities.append(
-        Oddity(
-            OddityId.STREAM_WITHOUT_ITEMS,
-            f"Pixel Data is a bare {stream.kind} stream, without items, of {len(frames)} frames",
-            span.start,
-        )
-    )
-    return seen
-
-
-def _find_pieces(
-    walked: WalkedDataSet, span: ElementSpan, stream: StreamDescription, frames: int
-) -> list[tuple[int, int]]:
-    """Return start and end of each frame's stream, in the source."""
-    signature = STREAM_STARTS[stream.kind][0] if stream.kind in CHECK_WHOLE else None
-    whole = [(span.value, span.value + span.length)]
-    if signature is None or (frames == 1 and span.length > walked.data_set.limits.element_size):
-        if frames == 1:
-            return whole
-        raise _make_untold_error(span, frames)
-    if frames > 1 and span.length > walked.data_set.limits.element_size:
-        raise _make_untold_error(span, frames)
-    data = walked.data_set.source.read(span.value, span.length)
-    begins = [0]
-    at = data.find(signature, 1)
-    while at >= 0:
-        if data.endswith(PADDED_ENDS, 0, at):
-            begins.append(at)
-        at = data.find(signature, at + 1)
-    if len(begins) == 1 and frames == 1:
-        return whole
-    pieces = list(zip(begins, [*begins[1:], len(data)], strict=True))
-    if len(pieces) != frames or not all(_is_whole(data[a:b], stream) for a, b in pieces):
-        raise _make_untold_error(span, frames)
-    return [(span.value + a, span.value + b) for a, b in pieces]
-
-
-def _is_whole(data: bytes, first: StreamDescription) -> bool:
-    try:
-        stream, view = CHECK_WHOLE[first.kind](data)
-    except FrameError:
-        return False
-    same = (stream.kind, stream.rows, stream.columns) == (first.kind, first.rows, first.columns)
-    return same and len(data) - len(view) <= 1
-
-
-def _make_untold_error(span: ElementSpan, frames: int) -> MalformedFileError:
-    return MalformedFileError(
-        f"Pixel Data is bare streams without items, and cannot be told apart into {frames} frames",
-        attribute="PixelData",
-        offset=span.start,
-    )

@@ -11,7 +11,6 @@ from array import array
 from collections.abc import Callable
 
 from dicodec.codecs.streams import rle
-from dicodec.errors import FrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
@@ -24,6 +23,7 @@ from dicodec.repair.stream_kinds import (
     describe_stream_at,
     find_headers,
     is_rle_header,
+    measure_rle_frame,
 )
 
 _TAIL = max(map(len, PADDED_ENDS))
@@ -109,7 +109,7 @@ def _find_boundaries(
             fragments,
             given,
             lambda index: _begins_rle(fragments, index, image),
-            lambda first, index: is_whole_rle(fragments.join(first, index), image),
+            lambda first, index: measure_rle_frame(fragments.join(first, index), image) > 0,
         )
     if family == "encapsulated-uncompressed":
         return _find_by_size(fragments, image.native_frame_size)
@@ -198,18 +198,6 @@ def _find_by_jpeg_xl(fragments: _Fragments, number_of_frames: int) -> list[int] 
 
 def _begins_rle(fragments: _Fragments, index: int, image: ImagePixelDescription) -> bool:
     return is_rle_header(fragments.read_head(index, rle.HEADER_SIZE), fragments.size, image)
-
-
-def is_whole_rle(stream: bytes, image: ImagePixelDescription) -> bool:
-    """Whether bytes are an RLE frame of an image, with no plane missing or too many (PS3.5 G)."""
-    pixels = image.rows * image.columns
-    size = (pixels + 7) // 8 if image.bits_allocated == 1 else pixels
-    try:
-        for plane in rle.find_planes(stream, count_planes(image), size):
-            rle.find_end_of_runs(plane, size)
-    except FrameError:
-        return False
-    return True
 
 
 def _find_by_size(fragments: _Fragments, size: int) -> list[int] | None:

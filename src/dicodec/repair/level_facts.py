@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dicodec.errors import ReadError
 from dicodec.model import tags
+from dicodec.model.image import ImagePixelDescription
+from dicodec.part10.data_set import DataSet
 from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.image_attributes import describe_image
 from dicodec.part10.implicit_vr import Level
 from dicodec.part10.other_kinds import read_stated_number
 from dicodec.part10.source import ByteSource
@@ -69,6 +72,19 @@ class TreeLevel:
         if own is not None or self._parent is None:
             return own
         return self._parent.read_number(tag)
+
+    def describe_image(self, header: ElementHeader) -> ImagePixelDescription | None:
+        """Return the description of this level's pixels; None if it is incomplete.
+
+        Args:
+            header: of Pixel Data, before which its attributes lie.
+        """
+        start = self._range[0]
+        try:
+            spans = list(walk_elements(self._source, start, header.start, self._encoding, depth=1))
+        except ReadError:
+            return None
+        return describe_image(DataSet(self._source, self._encoding, spans), header.tag)
 
     def _read_ahead(self, tag: int) -> int | None:
         try:

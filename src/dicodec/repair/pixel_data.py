@@ -11,9 +11,10 @@ from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames, find_frames
+from dicodec.repair.bare_streams import enter_bare_streams
 from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
-from dicodec.repair.encapsulation import as_fragments, enter_missing_table
+from dicodec.repair.encapsulation import enter_missing_table, recognise_items
 from dicodec.repair.high_bit import deduce_from_bits, holds_words, read_native_words
 from dicodec.repair.image_attributes import (
     Known,
@@ -22,6 +23,7 @@ from dicodec.repair.image_attributes import (
     describe_corrections,
     make_corrections,
 )
+from dicodec.repair.native_items import join_native_items
 from dicodec.repair.overlay_positions import deduce_overlay_position
 from dicodec.repair.packed_samples import unpack_samples
 from dicodec.repair.unknown_words import with_words_in_order
@@ -44,7 +46,9 @@ def repair_pixel_data(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     frames = file.frames
     if not frames.present or file.syntax.storage in {Storage.VIDEO, Storage.ELSEWHERE}:
         return file
-    if frames.span.undefined or walked.fragment_starts:
+    if file.syntax.native and walked.fragment_starts:
+        file, walked = join_native_items(file, walked)
+    elif frames.span.undefined or walked.fragment_starts:
         missing = enter_missing_table(walked, frames.span, frames.description)
         if missing is not None:
             oddities = [missing]
@@ -73,11 +77,13 @@ def _read_native(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         known = deduce_from_excess(data_set, image, span.length) if image is not None else {}
         return _describe(file, walked, known, _BY_LENGTH)
     oddities: list[Oddity] = []
-    syntax = as_fragments(file.syntax, walked, span, image, oddities)
+    syntax = enter_bare_streams(file.syntax, walked, span, image, oddities) or recognise_items(
+        file.syntax, walked, span, image, oddities
+    )
     if syntax is not None:
         found = find_frames(walked, span, syntax, oddities)
-        bare = replace(file, syntax=syntax, frames=found, oddities=(*file.oddities, *oddities))
-        return EncapsulatedRepair(bare, walked).repair()
+        file = replace(file, syntax=syntax, frames=found, oddities=(*file.oddities, *oddities))
+        return repair_pixel_data(file, walked)
     unpacked = unpack_samples(file)
     if unpacked is not None:
         return unpacked

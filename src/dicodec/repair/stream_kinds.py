@@ -246,13 +246,33 @@ def may_be_rle_header(head: bytes, length: int, image: ImagePixelDescription) ->
     )
 
 
-def deduce_kind(
+def measure_plane(image: ImagePixelDescription) -> int:
+    """Return the bytes that one segment of an RLE frame of the image holds (PS3.5 G.2)."""
+    return (image.rows * image.columns * min(image.bits_allocated, 8) + 7) // 8
+
+
+def measure_rle_frame(stream: bytes, image: ImagePixelDescription) -> int:
+    """Return the length of the RLE frame of an image that some bytes begin with (PS3.5 G).
+
+    0 if a plane is missing, or if there is one too many.
+    """
+    needed, size = count_planes(image), measure_plane(image)
+    try:
+        planes = rle.find_planes(stream, needed, size)
+        starts = [start for start, _ in rle.find_segments(stream, needed)[:needed]]
+        ends = [rle.find_end_of_runs(plane, size) for plane in planes]
+    except FrameError:
+        return 0
+    return max(map(sum, zip(starts, ends, strict=True)))
+
+
+def deduce_kinds(
     source: ByteSource,
     starts: Sequence[int],
     lengths: Sequence[int],
     image: ImagePixelDescription,
-) -> str:
-    """Return the transfer syntax of frames without a signature: "" if more than one fits.
+) -> list[str]:
+    """Return the transfer syntaxes that frames without a signature may be in.
 
     Args:
         source: holds the fragments.
@@ -261,10 +281,10 @@ def deduce_kind(
         image: as the data set describes it.
 
     Returns:
-        "rle", "encapsulated-uncompressed", "deflated-frame" or "".
+        "rle", and "encapsulated-uncompressed" or "deflated-frame".
     """
     if not starts:
-        return ""
+        return []
     size = image.native_frame_size
     found = []
     if is_rle_header(source.read(starts[0], rle.HEADER_SIZE), lengths[0], image):
@@ -273,4 +293,15 @@ def deduce_kind(
         found.append("encapsulated-uncompressed")
     elif inflates_to(source.read(starts[0], min(lengths[0], 2 * size + 64)), size):
         found.append("deflated-frame")
+    return found
+
+
+def deduce_kind(
+    source: ByteSource,
+    starts: Sequence[int],
+    lengths: Sequence[int],
+    image: ImagePixelDescription,
+) -> str:
+    """Return the one transfer syntax of `deduce_kinds`; "" if there is not just one."""
+    found = deduce_kinds(source, starts, lengths, image)
     return found[0] if len(found) == 1 else ""

@@ -24,6 +24,7 @@ from dicodec.part10.encoding import (
     DataSetEncoding,
 )
 from dicodec.part10.file_meta import guess_encoding
+from dicodec.part10.image_attributes import describe_image
 from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.vr import LONG_FORM, SHORT_FORM
 from dicodec.repair.element_forms import ReadableForm
@@ -33,6 +34,7 @@ from dicodec.repair.level_facts import TreeLevel
 from dicodec.repair.oddity_notes import Notes
 from dicodec.repair.placed_elements import PlacedElements
 from dicodec.repair.placed_values import Entry, Place
+from dicodec.repair.value_extents import UndelimitedValue, UndelimitedValueError
 
 _PIXEL_GROUP = 0x7FE0
 _LATE_GROUPS = frozenset({0x7FE0, 0xFFFA, 0xFFFC, 0xFFFE})
@@ -60,6 +62,7 @@ def walk_tolerantly(
 
     Raises:
         LimitExceededError: a number is past its limit.
+        UndelimitedValueError: Pixel Data of undefined length has no sure end.
     """
     walk = _Walk(source, start, encoding, limits)
     try:
@@ -68,6 +71,8 @@ def walk_tolerantly(
         except _OtherEncodingError as other:
             walk = _Walk(source, start, other.encoding, limits)
             walk.run()
+    except UndelimitedValueError:
+        raise
     except (MalformedFileError, TruncatedFileError, _OtherEncodingError):
         return None
     return walk.make_data_set()
@@ -183,10 +188,50 @@ class _Walk:
             start = self._placed.splice(head, header.value, self._source.size)
             source, moved = self._placed.make_source(), start + len(head) - header.value
         walker = self._pixels = Walker(source, self._limits)
-        span = next(walker.walk_elements(start, source.size, header.encoding))
+        try:
+            span = next(walker.walk_elements(start, source.size, header.encoding))
+        except MalformedFileError:
+            if not header.undefined:
+                raise
+            span = self._find_extent(header, start, source)
         self._placed.keep(span)
         self._previous = max(self._previous, header.tag)
         self._position = span.end - moved + header.padding
+
+    def _find_extent(self, header: ElementHeader, start: int, source: ByteSource) -> ElementSpan:
+        """Return the span of Pixel Data that is not fragments up to their delimiter.
+
+        Raises:
+            UndelimitedValueError: no reading is sure.
+        """
+        level = DataSet(source, self._encoding, self._placed.elements, self._limits)
+        moved = start - header.start
+        if moved:
+            header = header._replace(start=start, value=header.value + moved)
+        extent = UndelimitedValue(
+            source,
+            HeaderReader(source),
+            self._limits,
+            header,
+            source.size,
+            lambda: describe_image(level, header.tag),
+            nested=False,
+        ).find_extent()
+        walker = self._pixels = Walker(source, self._limits)
+        for value, length in extent.fragments:
+            walker.fragment_starts.append(value)
+            walker.fragment_lengths.append(length)
+        for oddity, text in extent.oddities:
+            self._note(oddity, text)
+        return ElementSpan(
+            header.tag,
+            header.vr,
+            start,
+            header.value,
+            extent.content_end - header.value,
+            extent.end,
+            extent.items,
+        )
 
     def _take_orphans(self) -> None:
         entry = self._tree.read_orphans(

@@ -10,7 +10,7 @@ import io
 import re
 import struct
 from collections.abc import Container
-from itertools import islice
+from contextlib import suppress
 
 from dicodec.codecs.table import find_decoder
 from dicodec.errors import (
@@ -26,12 +26,11 @@ from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescript
 from dicodec.model.limits import Limits
 from dicodec.model.records import dataclass, replace
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
-from dicodec.part10.data_set import DataSet
+from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.edit_bytes import encode_item_header
 from dicodec.part10.elements import (
-    ITEM,
     PIXEL_DATA_TAGS,
     ElementSpan,
     Walker,
@@ -47,12 +46,19 @@ from dicodec.part10.encoding import (
     format_tag,
 )
 from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
-from dicodec.part10.image_attributes import parse_image_description, read_stated_attributes
+from dicodec.part10.image_attributes import (
+    describe_image,
+    parse_image_description,
+    read_stated_attributes,
+)
 from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import BytesSource, read_chunks
 from dicodec.part10.writer import ElementWriter, make_reencoding_context
+from dicodec.repair.bare_streams import enter_bare_streams
+from dicodec.repair.encapsulation import enter_items, enter_missing_table
 from dicodec.repair.image_attributes import Known, describe_corrections, make_corrections
+from dicodec.repair.native_items import find_native_parts
 from dicodec.repair.standard_form import make_readable
 from dicodec.repair.stream_kinds import deduce_kind, describe_stream_at, find_syntax_of_stream, fits
 from dicodec.rules.claimed_sizes import check_decoded_size
@@ -349,6 +355,10 @@ class _NestedPixels:
 
         data_set = nested.data_set
         stated = parse_image_description(data_set, tags.PIXEL_DATA, [])
+        plain = self.source.native and colors_agree(stated, None)
+        if plain and (parts := find_native_parts(nested.walked, stated)) is not None:
+            value = b"".join(data_set.source.read(start, length) for start, length in parts)
+            return self._encode_native(choose_native_vr(stated, nested.span.vr), value), ()
         frames = nested.assign_frames(stated)
         syntax = self._find_syntax(frames, data_set, stated)
         known = deduce_stream_labels(data_set, nested.span, nested.starts, nested.lengths, syntax)
@@ -376,12 +386,17 @@ class _NestedPixels:
         vr = choose_native_vr(result, "")
         if vr == "OW" and not self.encoding.little_endian:
             value = swap_bytes(value, 2)
+        self._correct(data_set, known, path, "by its streams")
+        described = make_image_edits(read_stated_attributes(data_set), result)
+        return self._encode_native(vr, value), described
+
+    def _encode_native(self, vr: str, value: bytes) -> bytes:
+        """Return native Pixel Data, whose value is in the byte order of the elements."""
         out = io.BytesIO()
         pixels = NativeWriter(out, tags.PIXEL_DATA, vr, len(value), self.encoding)
         pixels.write(value)
         pixels.finish()
-        self._correct(data_set, known, path, "by its streams")
-        return out.getvalue(), make_image_edits(read_stated_attributes(data_set), result)
+        return out.getvalue()
 
     def _find_syntax(
         self, frames: EncapsulatedFrames, data_set: DataSet, image: ImagePixelDescription
@@ -452,6 +467,7 @@ class _Fragments:
         walker: that walked the item.
 
     Attributes:
+        walked: the item with its fragments.
         present: whether there are fragments, or a stream without items.
         sound: whether a reader can find their end.
         starts, lengths: of the fragments, the Basic Offset Table first.
@@ -460,14 +476,18 @@ class _Fragments:
     def __init__(self, data_set: DataSet, span: ElementSpan, walker: Walker) -> None:
         self.data_set = data_set
         self.span = span
-        self.sound = span.undefined and not walker.oddities
         self.starts, self.lengths = walker.fragment_starts, walker.fragment_lengths
-        if not span.undefined:
-            self._enter_value()
-        elif self.starts and self._begins_stream(0):  # there is no Basic Offset Table before it
-            self.starts.insert(0, self.starts[0])
-            self.lengths.insert(0, 0)
-            self.sound = False
+        self.walked = WalkedDataSet(data_set, self.starts, self.lengths, 0, ())
+        self.sound = span.undefined and not walker.oddities
+        image = describe_image(data_set, span.tag)
+        if span.undefined:
+            missing = enter_missing_table(self.walked, span, image)
+            self.sound = self.sound and missing is None
+        elif not items_state_vrs(data_set.source.read(span.value, 16)):
+            enter_items(self.walked, span)
+            if not self.starts and image is not None:
+                with suppress(MalformedFileError):
+                    enter_bare_streams(None, self.walked, span, image, [])
         self.present = span.undefined or bool(self.starts)
 
     def assign_frames(self, image: ImagePixelDescription) -> EncapsulatedFrames:
@@ -481,39 +501,3 @@ class _Fragments:
         return assign_fragments(
             self.data_set.source, self.starts, self.lengths, image.number_of_frames, 0, None
         )
-
-    def _enter_value(self) -> None:
-        """Enter the fragments, or the stream, that a value of defined length consists of."""
-        source, start = self.data_set.source, self.span.value
-        length = self.span.length
-        if items_state_vrs(source.read(start, 16)):
-            return
-        if source.read(start, 4) != encode_tag(ITEM, EXPLICIT_LITTLE):
-            if (
-                describe_stream_at(source, start, length) is not None
-                and not self._as_long_as_native()
-            ):
-                self.starts.extend([start, start])
-                self.lengths.extend([0, length])
-            return
-        items = Walker(source, self.data_set.limits).walk_items(
-            start, start + length, EXPLICIT_LITTLE
-        )
-        try:
-            found = list(islice(items, self.data_set.limits.fragments))
-        except (MalformedFileError, TruncatedFileError):
-            return
-        if len(found) > 1 and not any(item.undefined for item in found):
-            self.starts.extend(item.value for item in found)
-            self.lengths.extend(item.length for item in found)
-
-    def _as_long_as_native(self) -> bool:
-        try:
-            size = parse_image_description(self.data_set, tags.PIXEL_DATA, []).native_size
-        except DicodecError:
-            return True
-        return self.span.length in {size, size + size % 2}
-
-    def _begins_stream(self, index: int) -> bool:
-        place = self.starts[index], self.lengths[index]
-        return describe_stream_at(self.data_set.source, *place) is not None

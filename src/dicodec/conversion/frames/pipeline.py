@@ -23,8 +23,14 @@ from dicodec.model.records import dataclass, replace
 from dicodec.part10.deflating import DeflatingWriter
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.directory_records import write_offsets
-from dicodec.part10.edit_bytes import encode_element_header
-from dicodec.part10.encoding import UNDEFINED_LENGTH
+from dicodec.part10.edit_bytes import encode_element_header, encode_item_header
+from dicodec.part10.elements import ITEM, Walker
+from dicodec.part10.encoding import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    UNDEFINED_LENGTH,
+    encode_tag,
+)
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
 from dicodec.part10.source import read_chunks
@@ -37,6 +43,7 @@ if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
     from dicodec.codecs.sample_notes import SampleNotes
 
 _REUSED_SIZE = 16 << 20
+_SWAPPED_ITEM = encode_tag(ITEM, EXPLICIT_BIG)
 
 type Progress = Callable[[int, int], None]
 """Receives, behind each frame, how many frames are written, and how many there will be."""
@@ -243,10 +250,8 @@ class _Writer:
             NativeWriter(sink, span.tag, vr, 0, self._encoding).finish()
             return
         if span.undefined:
-            end = span.value + span.length
             sink.write(encode_element_header(span.tag, "OB", UNDEFINED_LENGTH, self._encoding))
-            for chunk in read_chunks(source, span.value, end):
-                sink.write(chunk)
+            self._move_items(sink)
             sink.write(b"\xfe\xff\xdd\xe0\0\0\0\0")
             return
         moved = plan_moved_value(self._file, self._plan.target)
@@ -259,6 +264,21 @@ class _Writer:
         for chunk in swap_chunks(source, span.value, end, unit, padding):
             writer.write(chunk)
         writer.finish()
+
+    def _move_items(self, sink: Sink) -> None:
+        """Copy the items of Pixel Data; their headers are in little endian everywhere (A.4)."""
+        span, source = self._file.frames.span, self._file.frames.source
+        end = span.value + span.length
+        if source.read(span.value, 4) != _SWAPPED_ITEM:
+            for chunk in read_chunks(source, span.value, end):
+                sink.write(chunk)
+            return
+        for item in Walker(source, self._file.data_set.limits).walk_items(
+            span.value, end, EXPLICIT_BIG
+        ):
+            sink.write(encode_item_header(item.length, EXPLICIT_LITTLE))
+            for chunk in read_chunks(source, item.value, item.end):
+                sink.write(chunk)
 
 
 def _report_progress(
