@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import pydicom
 import pytest
 from pydicom.fileset import FileSet
 
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import LEDGER_NAME
 from dicodec.cli.main import run
 from helpers.data_set_bytes import element, item, sequence
 from helpers.directories import Record, make_directory, read_tree
@@ -90,7 +93,8 @@ def test_records_are_set_right(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tree = read_tree((study / "DICOMDIR").read_bytes())
+    before = (study / "DICOMDIR").read_bytes()
+    tree = read_tree(before)
     out = study if in_place else tmp_path / "out"
     place = ["--in-place", "--backup", ".orig"] if in_place else ["-o", str(out)]
     command = ["convert", str(study), *arguments, *place, "--map-references", "--json"]
@@ -103,7 +107,11 @@ def test_records_are_set_right(
     renewed = "--lossy" in arguments
     assert [uid != old for (uid, _), old in zip(stated, INSTANCES, strict=True)] == [renewed] * 3
     if in_place:
-        assert pydicom.dcmread(study / "DICOMDIR.orig").DirectoryRecordSequence
+        assert (study / "DICOMDIR.orig").read_bytes() == before
+        with Ledger(str(study / LEDGER_NAME), writing=False) as ledger:
+            entry = ledger.find(str(study / "DICOMDIR"))
+        assert entry is not None
+        assert entry.source_digest == hashlib.sha256(before).hexdigest()
     else:
         assert [uid for uid, _ in facts(study)] == INSTANCES
         # Again, with nothing left to do; the result of the earlier run gives way.

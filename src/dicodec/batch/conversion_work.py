@@ -159,10 +159,13 @@ def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion
     return version
 
 
-def map_directory(work: WorkOptions, item: Item, context: WorkContext) -> None:
+def map_directory(work: WorkOptions, item: Item, context: WorkContext) -> str:
     """Have the records of a DICOMDIR state what the results of their files are; a work of the pool.
 
     A result of an earlier run, which names the same files, is replaced.
+
+    Returns:
+        SHA-256 of the DICOMDIR that the result replaced in place; "" if it replaced none.
 
     Raises:
         DicodecError: see `dicodec.convert`.
@@ -178,7 +181,7 @@ def map_directory(work: WorkOptions, item: Item, context: WorkContext) -> None:
             workers=context.threads,
             limits=limits,
         )
-        convert_with(
+        report = convert_with(
             place,
             target,
             options,
@@ -190,6 +193,7 @@ def map_directory(work: WorkOptions, item: Item, context: WorkContext) -> None:
     except DicodecError as error:
         error.with_location(path=place)
         raise
+    return report.replaced_digest
 
 
 def _names_the_same(item: Item, limits: Limits) -> bool:

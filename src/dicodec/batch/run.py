@@ -187,7 +187,9 @@ class Batch:
                     ),
                 )
 
-        def enter(update: DirectoryUpdate, _: Any) -> None:
+        def enter(update: DirectoryUpdate, replaced: Any) -> None:
+            if replaced:
+                self._ledger.enter_replaced(update.source, replaced)
             told = summary.warnings[WarningKind.FILE_SET] - len(update.records)
             summary.warnings[WarningKind.FILE_SET] = max(told, 0)
             summary.mapped_records += len(update.records)

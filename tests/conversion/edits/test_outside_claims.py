@@ -76,6 +76,16 @@ def test_lossy_coding_breaks_a_signature_over_pixel_data(to: str) -> None:
     )
 
 
+@pytest.mark.parametrize("source", ["implicit-le", "explicit-be", "deflated", "rle"])
+def test_signatures_are_read_in_every_encoding(source: str) -> None:
+    content = convert_bytes(signed_image([PATIENT, PIXEL_DATA]), to=source)
+    (told,) = broken(content, "jpeg2000", lossy=True)
+    assert told.endswith("PixelData")
+    (told,) = broken(content, "jpeg-ls", set_attributes={"PatientName": "Another"})
+    assert told.endswith("PatientName")
+    assert not broken(content, "jpeg-ls")
+
+
 @pytest.mark.parametrize(
     "to", ["rle", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless", "jpegxl-lossless", "deflated",
            "implicit-le", "explicit-be", "encapsulated-uncompressed"],

@@ -264,6 +264,12 @@ class Ledger:
                 (new, number, old),
             )
 
+    def enter_replaced(self, source: str, digest: str) -> None:
+        """Enter the SHA-256 of a source that was replaced although it is not converted."""
+        self._connection.execute(
+            "UPDATE file SET source_digest = ? WHERE source = ?", (digest, encode_text(source))
+        )
+
     def give_back(self, sources: Iterable[str]) -> None:
         """Enter sources as pending: their conversion was not started, or was abandoned."""
         self._connection.executemany(

@@ -123,11 +123,11 @@ def _changes_pixels(file: DicomFile, plan: ConversionPlan, syntax: TransferSynta
     return (
         bool(other)
         or salvaged
-        or _describe_native(pixels.stated) != _describe_native(pixels.result)
+        or _describe_describe_native(pixels.stated) != _describe_describe_native(pixels.result)
     )
 
 
-def _describe_native(image: ImagePixelDescription) -> ImagePixelDescription:
+def _describe_describe_native(image: ImagePixelDescription) -> ImagePixelDescription:
     """Return the description that the image has in native form."""
     if image.photometric_interpretation in {"YBR_RCT", "YBR_ICT"}:
         return replace(image, photometric_interpretation="RGB")
