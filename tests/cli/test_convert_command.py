@@ -62,6 +62,15 @@ def test_a_file_is_converted(folder: Path) -> None:
     assert line.endswith(f"{len(CONTENT)} -> {len(RESULT)} bytes")
 
 
+@pytest.mark.parametrize("name", ["out.png", "out.JPG", "folder/out.npy"])
+def test_a_result_is_not_named_like_a_picture(name: str, folder: Path) -> None:
+    done = program("convert", "source.dcm", "--to", "rle", "-o", name)
+
+    assert done.returncode == 2
+    assert b"results are DICOM files" in done.stderr
+    assert contents(folder) == {"source.dcm": CONTENT}
+
+
 def test_standard_input_to_standard_output(folder: Path) -> None:
     done = program("convert", "-", "--to", "rle", "-o", "-", input=CONTENT)
 

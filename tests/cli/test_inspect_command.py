@@ -111,3 +111,20 @@ def test_what_is_wrong_is_printed(
     assert run(["inspect", name]) == 0
 
     assert expected in " ".join(capsys.readouterr().out.split())
+
+
+def test_one_reason_is_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = written(tmp_path, make_file(40, 40)[0][:-300])
+
+    assert run(["inspect", cut]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("  not any")]
+
+    signed = written(tmp_path, make_file(4, 4, bits_allocated=16, bits_stored=16, signed=True)[0])
+    assert run(["inspect", signed]) == 0
+    reasons = [
+        line.partition(": ")[2]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("  not ")
+    ]
+    assert reasons
+    assert len(reasons) == len(set(reasons))

@@ -39,7 +39,7 @@ def test_a_summary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, folder)
 
     assert text.splitlines() == [
-        "1 done, transcoded: 100 -> 40 bytes", "1 failed, disk-full", "1 running",
+        "1 done, transcoded: 100 bytes -> 40 bytes", "1 failed, disk-full", "1 running",
     ]  # fmt: skip
     assert text == shown(capsys, folder / LEDGER_NAME, "summary")
     rows = json.loads(shown(capsys, folder, "--format", "json"))

@@ -15,7 +15,8 @@ from pydicom.data import get_testdata_file
 
 from dicodec import convert_async, convert_bytes, convert_dataset
 from dicodec.conversion import calls
-from dicodec.errors import SourceUnavailableError, TargetExistsError
+from dicodec.conversion import convert as conversion
+from dicodec.errors import InvalidOptionError, SourceUnavailableError, TargetExistsError
 from dicodec.report import ConversionReport
 from helpers.made import IMAGE_KINDS
 
@@ -63,7 +64,7 @@ def test_the_loop_is_not_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
         assert release.wait(10)
         return ConversionReport()
 
-    monkeypatch.setattr(calls, "convert", slow)
+    monkeypatch.setattr(calls, "convert_with", slow)
 
     async def run() -> int:
         conversion = asyncio.create_task(convert_async(CONTENT, None, to="rle"))
@@ -80,6 +81,95 @@ def test_the_loop_is_not_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(run()) >= 20
     assert time.monotonic() - started < 10
     assert threads[0] is not threading.main_thread()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_cancelled_conversion_leaves_nothing_behind(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.dcm"
+    if there:
+        target.write_bytes(b"before")
+    begun, release = threading.Event(), threading.Event()
+    convert_with = conversion.convert_with
+
+    def slow(*given: Any, **named: Any) -> ConversionReport:
+        begun.set()
+        assert release.wait(10)
+        return convert_with(*given, **named)
+
+    monkeypatch.setattr(calls, "convert_with", slow)
+
+    async def run() -> None:
+        conversion = asyncio.create_task(convert_async(CONTENT, target, to="rle", overwrite=there))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        conversion.cancel()
+        asyncio.get_running_loop().call_later(0.05, release.set)
+        with pytest.raises(asyncio.CancelledError):
+            await conversion
+
+    asyncio.run(run())
+    assert [path.name for path in tmp_path.iterdir()] == ["out.dcm"] * there
+    assert not there or target.read_bytes() == b"before"
+
+
+def test_a_conversion_cancelled_at_its_end_is_not_placed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert_with = conversion.convert_with
+    tasks: list[asyncio.Task[ConversionReport]] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+
+        def cancel_at_the_end(*given: Any, **named: Any) -> ConversionReport:
+            report = convert_with(*given, **named)
+            loop.call_soon_threadsafe(tasks[0].cancel)
+            time.sleep(0.1)  # the event is set by then
+            return report
+
+        monkeypatch.setattr(calls, "convert_with", cancel_at_the_end)
+        tasks.append(asyncio.create_task(convert_async(CONTENT, tmp_path / "out.dcm", to="rle")))
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[0]
+
+    asyncio.run(run())
+    assert not list(tmp_path.iterdir())
+
+
+def make_plain_dataset() -> pydicom.Dataset:
+    dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm", download=False)))
+    plain = pydicom.Dataset()
+    plain.update(dataset)
+    return plain
+
+
+def test_a_dataset_without_file_meta_is_native() -> None:
+    dataset = make_plain_dataset()
+
+    result = convert_dataset(dataset, to="rle")
+
+    assert result.file_meta.TransferSyntaxUID.name == "RLE Lossless"
+    assert not hasattr(dataset, "file_meta")
+    original = pydicom.dcmread(str(get_testdata_file("CT_small.dcm", download=False)))
+    assert np.array_equal(result.pixel_array, original.pixel_array)
+
+
+def test_a_big_endian_dataset_without_file_meta() -> None:
+    dataset = pydicom.dcmread(str(get_testdata_file("MR_small_bigendian.dcm", download=False)))
+    samples = dataset.pixel_array
+    del dataset.file_meta
+
+    assert np.array_equal(convert_dataset(dataset, to="explicit-le").pixel_array, samples)
+
+
+def test_fragments_in_an_unknown_syntax_are_refused() -> None:
+    dataset = pydicom.dcmread(str(get_testdata_file("MR_small_RLE.dcm", download=False)))
+    del dataset.file_meta
+
+    with pytest.raises(InvalidOptionError, match="does not say in which transfer syntax"):
+        convert_dataset(dataset, to="explicit-le")
 
 
 def test_a_dataset_is_converted_and_left_as_it_was() -> None:

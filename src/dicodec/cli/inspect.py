@@ -114,6 +114,10 @@ def _list_targets(found: Inspection) -> Iterator[tuple[str, str | None]]:
         if target.possible
     ]
     yield f"  can become: {', '.join(possible) or 'nothing'}", None
+    refused: dict[str | None, list[str]] = {}
     for target in found.targets:
         if not target.possible:
-            yield f"  not {target.name}: {target.reason}", "dim"
+            refused.setdefault(target.reason, []).append(target.name)
+    for reason, names in refused.items():
+        shown = "any" if len(names) == len(found.targets) else ", ".join(names)
+        yield f"  not {shown}: {reason}", "dim"

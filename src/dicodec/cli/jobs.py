@@ -111,8 +111,10 @@ def _print_summary(ledger: Ledger, form: str) -> None:
     elif form == "json":
         print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows]))
     else:
+        from rich.filesize import decimal
+
         for state, action, code, files, before, after in rows:
             line = f"{files} {state}"
             if action or code:
-                line += f", {action or code}"
-            print(f"{line}: {before} -> {after} bytes" if action else line)
+                line += f", {'no pixels' if action == 'none' else action or code}"
+            print(f"{line}: {decimal(before)} -> {decimal(after)}" if action else line)

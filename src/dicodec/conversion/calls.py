@@ -6,12 +6,16 @@ dependency.
 
 from __future__ import annotations
 
+import copy
 import io
+import threading
 from collections.abc import Buffer, Collection
 from typing import TYPE_CHECKING, Unpack
 
 from dicodec.conversion.convert import convert_with
+from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target
+from dicodec.errors import InvalidOptionError
 from dicodec.options import ConversionOptions, ConversionSettings, Targets
 from dicodec.part10.dicom_file import Source, open_dicom
 from dicodec.part10.directory_records import (
@@ -67,11 +71,42 @@ async def convert_async(
 ) -> ConversionReport:
     """Convert one DICOM file in a thread, without blocking the event loop; see `convert`.
 
-    A conversion that has begun goes on when the task is cancelled; its result still appears whole.
+    If the task is cancelled, the conversion stops behind the frame that it is at, and then the call
+    ends: a path is as it was before. A stream keeps what has been written to it.
     """
     import asyncio
 
-    return await asyncio.to_thread(convert, source, target, to=to, **options)
+    settings = ConversionOptions.of(to, **options)
+    check_quality(settings)
+    cancelled = threading.Event()
+    conversion = asyncio.create_task(
+        asyncio.to_thread(_convert_unless, cancelled, source, target, settings)
+    )
+    try:
+        return await asyncio.shield(conversion)
+    except asyncio.CancelledError:
+        cancelled.set()
+        await asyncio.wait([conversion])
+        raise
+
+
+def _convert_unless(
+    cancelled: threading.Event, source: Source, target: Target | None, options: ConversionOptions
+) -> ConversionReport:
+    """Convert a file, but stop and leave the target as it was if an event is set meanwhile."""
+    from asyncio import CancelledError
+
+    def check(*_: object) -> None:
+        if cancelled.is_set():
+            raise CancelledError
+
+    with Placement() as placement:
+        placement.permit = check
+        report = convert_with(source, target, options, check, placement)
+        for error in placement.place():
+            if error is not None:
+                raise error
+    return report
 
 
 def convert_dataset(
@@ -80,21 +115,44 @@ def convert_dataset(
     """Convert a pydicom data set, and return the result as another one; see `convert`.
 
     Args:
-        dataset: with file meta, as pydicom reads or makes it; it is not changed.
+        dataset: as pydicom reads or makes it; it is not changed. Without a Transfer Syntax UID in
+            its file meta it is taken as pydicom would write it: native, in the byte order that it
+            was read in.
         to: acceptable transfer syntaxes, the first preferred.
         **options: fields of ConversionOptions.
 
     Raises:
-        DicodecError: as `convert` does.
+        DicodecError: as `convert` does; InvalidOptionError if Pixel Data is encapsulated and the
+            data set does not say in which transfer syntax.
         AttributeError, ValueError: pydicom cannot write the data set.
     """
     from pydicom import dcmread
 
     written = io.BytesIO()
-    dataset.save_as(written, enforce_file_format=True)
+    _complete_file_meta(dataset).save_as(written, enforce_file_format=True)
     if "DirectoryRecordSequence" in dataset:
         _restate_offsets(dataset, written)
     return dcmread(io.BytesIO(convert_bytes(written.getvalue(), to=to, **options)))
+
+
+def _complete_file_meta(dataset: Dataset) -> Dataset:
+    """Return the data set, or a shallow copy of it that says in which transfer syntax it is."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+
+    given = getattr(dataset, "file_meta", None) or FileMetaDataset()
+    if "TransferSyntaxUID" in given:
+        return dataset
+    if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
+        raise InvalidOptionError(
+            "the data set does not say in which transfer syntax its Pixel Data is",
+            hint="set dataset.file_meta.TransferSyntaxUID",
+        )
+    completed = copy.copy(dataset)
+    completed.file_meta = copy.copy(given)
+    big = dataset.original_encoding[1] is False
+    completed.file_meta.TransferSyntaxUID = ExplicitVRBigEndian if big else ExplicitVRLittleEndian
+    return completed
 
 
 def _restate_offsets(dataset: Dataset, written: io.BytesIO) -> None:

@@ -237,7 +237,9 @@ _ROWS = (
         default=False,
     ),
     Option(
-        "quality", Number(1, 100), "quality of a lossy result (default 90)",
+        "quality", Number(1, 100),
+        "quality of a lossy result (default 90): JPEG's scale, or JPEG XL's; a PSNR of 30 + "
+        "quality / 4 dB in jpeg2000 and htj2k",
         targets=_BY_QUALITY, permits_loss=True,
     ),
     Option(
@@ -245,7 +247,7 @@ _ROWS = (
         metavar="N", targets=("jpeg-ls-near",), permits_loss=True,
     ),
     Option(
-        "ratio", Number(1, 1000, whole=False), "compression ratio to reach",
+        "ratio", Number(1, 1000, whole=False), "compression ratio to reach, within a tenth",
         "A result that misses it by more than a tenth has a warning",
         metavar="R", targets=_BY_RATE, permits_loss=True,
     ),

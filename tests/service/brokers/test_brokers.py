@@ -141,6 +141,17 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
         left = f"{len(letters) - back} left for other causes"
         assert retried.stderr == f"{back} sent back, {left}\n"
         fleet.wait_for(lambda: done() == GOOD + 3, 30)
+
+        again = subprocess.run(  # the worker buries it at once, while this goes on
+            [
+                sys.executable, "-m", "dicodec.cli.main",
+                "jobs", "retry", "--cause", "path-not-allowed",
+            ],
+            env={**os.environ, "DICODEC_BROKER": broker.url},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert again.stderr.startswith(f"{len(about(letters, 'outside'))} sent back")
+        fleet.wait_for(lambda: fleet.states().get("outside") == "dead", 30)
         assert fleet.stop() == [0, 0]
         states, successes = fleet.states(), fleet.successes()
         still = dead_letters(broker.kind, broker.url)

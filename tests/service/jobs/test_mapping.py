@@ -47,7 +47,7 @@ def test_a_message_without_what_is_needed_is_refused(missing: str) -> None:
     mapping = load_mapping("storage-event", {"output": "/shown"})
     values: list[Any] = [None, "", [], {}]
     for value in values:
-        with pytest.raises(RequestError):
+        with pytest.raises(RequestError, match=f"nothing in {missing}, but"):
             mapping.read(json.dumps({**EVENT, missing: value}).encode())
 
 

@@ -59,7 +59,7 @@ def test_what_may_pass_waits_and_dies_with_its_whole_history() -> None:
     assert [note["message"] for note in notes] == ["full 1", "full 2", "full 3"]
     assert [note["attempt"] for note in notes] == [1, 2, 3]
 
-    again = settlement.make_request_again(delivery)
+    again = settlement.make_request_again(delivery, "turn")
     assert again.queue is Queue.REQUESTS
     assert settlement.parse_attempt(as_delivered(again)) == 1
     assert len(settlement.parse_history(as_delivered(again))) == 3
@@ -139,3 +139,19 @@ def test_an_id_belongs_to_one_request() -> None:
 
 def test_tiers_are_long_enough() -> None:
     assert [choose_tier(delay) for delay in (0, 1, 1.1, 79, 600, 5000)] == [1, 1, 5, 80, 1280, 1280]
+
+
+def test_a_letter_that_fails_again_ends_the_turn_that_sent_it_back() -> None:
+    """Otherwise `jobs retry` sends one letter back for as long as a worker runs."""
+    letter = delivered(REQUEST.to_json().encode(), dicodec_error="not-dicom")
+    delivery = as_delivered(settlement.make_request_again(letter, "turn"))
+    for attempt in (1, 2, 3):
+        error = DiskFullError("full", path=REQUEST.source)
+        ending = describe_attempt(REQUEST, attempt, error, RETRIES, show_paths=False)
+        copy = settlement.settle_ended(delivery, ending, "w").copy
+        assert copy is not None
+        delivery = as_delivered(copy)
+    assert copy is not None
+    assert copy.queue is Queue.DEAD
+    assert settlement.is_seen(delivery, "turn")
+    assert not settlement.is_seen(delivery, "next turn")

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from dicodec.report import ConversionReport
 
 
+_PICTURES = frozenset(
+    {"png", "jpg", "jpeg", "jp2", "tif", "tiff", "gif", "bmp", "webp", "npy", "pdf"}
+)
+
+
 def convert_files(arguments: argparse.Namespace) -> int:
     """Convert each source to its target, and return the exit status."""
     try:
@@ -196,10 +201,24 @@ def _pair_targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | 
             return [(_open_source(name), f"{prefix}/{_choose_name(name)}") for name in sources]
         return [(_open_source(name), Path(output) / _choose_name(name)) for name in sources]
     if output != "-":
+        _check_suffix(output)
         return [(_open_source(sources[0]), output)]
     if sys.stdout is None:
         raise InvalidOptionError("standard output is closed")
     return [(_open_source(sources[0]), sys.stdout.buffer)]
+
+
+def _check_suffix(output: str) -> None:
+    """Check that the name of the result is not that of a picture, because it is a DICOM file.
+
+    Raises:
+        InvalidOptionError: it is.
+    """
+    suffix = output.rpartition(".")[2].lower()
+    if suffix in _PICTURES:
+        raise InvalidOptionError(
+            f"results are DICOM files, not .{suffix}", hint="name the result .dcm"
+        )
 
 
 def _make_output(arguments: argparse.Namespace) -> None:

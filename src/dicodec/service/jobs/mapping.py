@@ -59,6 +59,10 @@ class Template:
             text += value if raw else make_safe_component(value)
         return text
 
+    def list_missing(self, given: Mapping[str, Any]) -> list[str]:
+        """Return the fields of a message that are named here, but absent or empty there."""
+        return [name for _, name in self.pieces if name and not _find_text(given, name)]
+
 
 _TRUSTED = "\0trusted"
 """Key for the names of the operator's own values."""
@@ -97,9 +101,14 @@ class MessageMapping:
                 return None
         given = {**given, **self.values, _TRUSTED: tuple(self.values)}
         filled = {name: template.fill(given) for name, template in self.fields.items()}
-        for name in ("id", "source"):
-            if name in filled and filled[name] is None:
-                raise RequestError(f"the message has nothing for {name}", field=name)
+        for names in (("id",), ("source",), ("target", "target_folder")):
+            templates = [self.fields[name] for name in names if name in filled]
+            if templates and all(filled.get(name) is None for name in names):
+                missing = ", ".join(templates[-1].list_missing(given))
+                raise RequestError(
+                    f"the message has nothing in {missing}, but {names[-1]} is made of it",
+                    field=names[-1],
+                )
         return Request.from_fields({**self.constants, **filled})
 
 

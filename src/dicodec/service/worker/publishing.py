@@ -118,9 +118,10 @@ async def _send_dead_back(broker: Broker, cause: str | None) -> tuple[int, int]:
             fresh = [one for one in letters if not settlement.is_seen(one, turn)]
             wanted = [one for one in fresh if cause in {None, one.headers.get(settlement.ERROR)}]
             others = [one for one in fresh if one not in wanted]
-            # Letters that stay go to the end of the queue, marked; the first marked one ends this.
+            # Letters that stay go to the end of the queue, marked; the first marked one ends this,
+            # and so does one that a worker has buried again meanwhile.
             copies = [settlement.mark_seen(one, turn) for one in others]
-            await broker.send([settlement.make_request_again(one) for one in wanted] + copies)
+            await broker.send([settlement.make_request_again(one, turn) for one in wanted] + copies)
             await broker.acknowledge(fresh)
             count, left = count + len(wanted), left + len(others)
             if seen:

@@ -24,6 +24,7 @@ ERROR = "dicodec-error"
 SENT_BACK = "dicodec-sent-back"
 EVENT = "dicodec-event"
 SEEN = "dicodec-seen"
+SENT_IN = "dicodec-sent-in"
 
 _HISTORY_KEPT = 50
 """Failed attempts in a history at most."""
@@ -127,9 +128,9 @@ def settle_known(delivery: Delivery, job: Job, lease: float, worker: str) -> Set
             return Settlement(Outgoing(Queue.RETRY, delivery.body, headers, job.id, lease / 3))
 
 
-def make_request_again(letter: Delivery) -> Outgoing:
-    """Return a request made of a dead letter, with its history."""
-    headers = _copy_headers(letter) | {ATTEMPT: "1", SENT_BACK: "1"}
+def make_request_again(letter: Delivery, turn: str) -> Outgoing:
+    """Return a request made of a dead letter, with its history and the mark of a turn."""
+    headers = _copy_headers(letter) | {ATTEMPT: "1", SENT_BACK: "1", SENT_IN: turn}
     return Outgoing(Queue.REQUESTS, letter.body, headers)
 
 
@@ -140,8 +141,8 @@ def mark_seen(letter: Delivery, turn: str) -> Outgoing:
 
 
 def is_seen(letter: Delivery, turn: str) -> bool:
-    """Whether a dead letter has the mark of a turn."""
-    return letter.headers.get(SEEN) == turn
+    """Whether a turn has met a dead letter: marked it, or sent it back and it failed again."""
+    return turn in {letter.headers.get(SEEN), letter.headers.get(SENT_IN)}
 
 
 def make_event_message(event: Event) -> Outgoing:
