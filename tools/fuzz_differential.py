@@ -5,6 +5,9 @@ of the catalogue (differential/), and one to three conversions. pydicom with its
 plugins, GDCM and DCMTK read the source and the result. An exit without an error but with other
 samples or elements is a finding, and so are a crash, an internal error, and a result that dicodec
 does not read again. Refusals are counted by their code.
+
+Every tenth case is a cell of the bit matrix instead: a right image in a lossless syntax, which
+every reader at hand has to read right.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import case_runs
 from dicodec import convert
 from dicodec.errors import DicodecError, InternalError, ReadError
+from differential.bit_matrix import Cell, draw_cell
 from differential.chains import Hop, draw_chain
 from differential.header_faults import CHARACTER_SET, HEADER_FAULTS
 from differential.judgement import Case, Judgement
@@ -28,11 +32,20 @@ from differential.made_files import draw_draft
 from differential.pixel_faults import PIXEL_FAULTS
 
 CASES = 2000
+CELL_EVERY = 10
 
 
-def make_case(seed: int, number: int) -> Case:
+def make_case(seed: int, number: int) -> Case | Cell:
     """Return a case; the same one for the same seed and number."""
     random = Random(f"{seed}/{number}")  # noqa: S311 - nobody must not guess it
+    turn, place = divmod(number, CELL_EVERY)
+    if place == CELL_EVERY - 1:
+        return draw_cell(turn, random)
+    return make_faulty(random)
+
+
+def make_faulty(random: Random) -> Case:
+    """Return a file with faults, and a chain of conversions."""
     draft = draw_draft(random)
     right = draft.content()
     faults: list[str] = []
@@ -44,9 +57,10 @@ def make_case(seed: int, number: int) -> Case:
     return Case(draft.content(), right, draft, faults, chain, random.random() < 0.25)
 
 
-def outcomes(case: Case) -> list[str]:
+def outcomes(case: Case | Cell) -> list[str]:
     """Run a case, and return what became of it, as `case_runs` counts it."""
-    return _Run(case, Path(_folder().name)).outcomes()
+    folder = Path(_folder().name)
+    return case.outcomes(folder) if isinstance(case, Cell) else _Run(case, folder).outcomes()
 
 
 @cache

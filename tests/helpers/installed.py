@@ -32,8 +32,12 @@ _REASON = "not on this machine: "
 
 
 def find_program(name: str) -> str | None:
-    """Return the path of a program, or None; servers may lie outside a user's PATH."""
-    folders = (RABBIT_FOLDER, os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin")
+    """Return the path of a program, or None; servers and cargo's may lie outside a user's PATH."""
+    cargo = os.environ.get("CARGO_HOME", os.path.expanduser("~/.cargo"))  # noqa: PTH111 - without a home too
+    folders = (
+        RABBIT_FOLDER, os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin",
+        f"{cargo}/bin",
+    )  # fmt: skip
     return shutil.which(name, path=os.pathsep.join(folders))
 
 

@@ -1,8 +1,9 @@
 """The process behind a witness: reads DICOM files with one library, one JSON request a line.
 
-Started as `python witness_child.py gdcm|pydicom`. A request is {"path": ..., "samples": ...}; the
-samples go to that .npy file, by pixel, as the library gave them, and the answer to standard output.
-What the libraries print is sent away from there first. Knows nothing of dicodec.
+Started as `python witness_child.py gdcm|pydicom|pydcm`. A request is {"path": ...,
+"samples": ...}; the samples go to that .npy file, by pixel, as the library gave them, and the
+answer to standard output. What the libraries print is sent away from there first.
+Knows nothing of dicodec.
 """
 
 from __future__ import annotations
@@ -64,21 +65,8 @@ def read_with_pydicom(path: str) -> tuple[Any, Facts]:
     from pydicom.pixels.decoders.base import get_decoder
 
     data_set = pydicom.dcmread(path, force=True)
-    syntax = data_set.file_meta.get("TransferSyntaxUID")
-    if syntax is None or "Rows" not in data_set:
-        raise RefusedError("no transfer syntax or no image")
-    facts = {
-        "transfer_syntax": str(syntax),
-        "rows": data_set.Rows,
-        "columns": data_set.Columns,
-        "number_of_frames": int(data_set.get("NumberOfFrames") or 1),
-        "samples_per_pixel": data_set.get("SamplesPerPixel", 1),
-        "photometric_interpretation": data_set.PhotometricInterpretation,
-        "bits_allocated": data_set.BitsAllocated,
-        "bits_stored": data_set.BitsStored,
-        "pixel_representation": data_set.PixelRepresentation,
-        "planar_configuration": data_set.get("PlanarConfiguration", 0),
-    }
+    facts = facts_of(data_set)
+    syntax = data_set.file_meta.TransferSyntaxUID
     if syntax in {ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAME}:
         frames = generate_frames(data_set.PixelData, number_of_frames=facts["number_of_frames"])
         plain = [
@@ -101,6 +89,35 @@ def read_with_pydicom(path: str) -> tuple[Any, Facts]:
     if facts["number_of_frames"] == 1:
         samples = samples[None]
     return samples, facts
+
+
+def read_with_pydcm(path: str) -> tuple[Any, Facts]:
+    """Decode with pydcm, whose data sets have the attributes of pydicom's."""
+    import pydcm
+
+    data_set = pydcm.dcmread(path)
+    facts = facts_of(data_set)
+    samples = np.asarray(data_set.pixel_array)
+    return samples if facts["number_of_frames"] > 1 else samples[None], facts
+
+
+def facts_of(data_set: Any) -> Facts:
+    """Return the facts that a data set states."""
+    syntax = data_set.file_meta.get("TransferSyntaxUID")
+    if syntax is None or "Rows" not in data_set:
+        raise RefusedError("no transfer syntax or no image")
+    return {
+        "transfer_syntax": str(syntax),
+        "rows": int(data_set.Rows),
+        "columns": int(data_set.Columns),
+        "number_of_frames": int(data_set.get("NumberOfFrames") or 1),
+        "samples_per_pixel": int(data_set.get("SamplesPerPixel", 1)),
+        "photometric_interpretation": str(data_set.PhotometricInterpretation),
+        "bits_allocated": int(data_set.BitsAllocated),
+        "bits_stored": int(data_set.BitsStored),
+        "pixel_representation": int(data_set.PixelRepresentation),
+        "planar_configuration": int(data_set.get("PlanarConfiguration", 0)),
+    }
 
 
 def unpadded(frame: bytes, syntax: str) -> bytes:
@@ -135,7 +152,11 @@ def shaped(content: bytes, facts: Facts) -> Any:
     return flat.reshape(frames, rows, columns, samples)
 
 
-READERS: dict[str, Reader] = {"gdcm": read_with_gdcm, "pydicom": read_with_pydicom}
+READERS: dict[str, Reader] = {
+    "gdcm": read_with_gdcm,
+    "pydicom": read_with_pydicom,
+    "pydcm": read_with_pydcm,
+}
 
 
 def answer_to(reader: Reader, request: dict[str, str]) -> dict[str, Any]:

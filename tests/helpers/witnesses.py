@@ -11,21 +11,27 @@ pydicom uses neither GDCM nor imagecodecs: its own code for native and RLE, Pill
 for JPEG-LS, OpenJPEG for JPEG 2000 and HTJ2K, and zlib for Deflated Image Frame, which it does not
 know. It does not read 12-bit and lossless JPEG, nor JPEG XL. DCMTK reads native syntaxes, RLE, JPEG
 and JPEG-LS.
+
+Two more are asked if a machine has them, and no test needs them: pydcm (in the tests' own
+environment, or in that of the Python that `DICODEC_PYDCM_PYTHON` names) and dicom-rs
+(`dicom-transcode`, as cargo installs it). Both read JPEG XL.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +78,25 @@ class WitnessResult:
 
 
 WITNESSES = ("pydicom", "gdcm", "dcmtk")
+PYDCM_PYTHON = "DICODEC_PYDCM_PYTHON"
 
 
 def available() -> list[str]:
     """Return the names of the witnesses that are installed here, or of all if none may lack."""
     whole = all(find_program(tool) for tool in _DCMTK_TOOLS) or not may_skip()
     return [name for name in WITNESSES if whole or name != "dcmtk"]
+
+
+@cache
+def find_more() -> list[str]:
+    """Return the names of the further witnesses that this machine has."""
+    has = {"pydcm": _find_pydcm_python(), "dicom-rs": find_program("dicom-transcode")}
+    return [name for name, place in has.items() if place]
+
+
+def _find_pydcm_python() -> str | None:
+    here = sys.executable if find_spec("pydcm") else None
+    return here or os.environ.get(PYDCM_PYTHON)
 
 
 def require(name: str) -> None:
@@ -88,10 +107,12 @@ def require(name: str) -> None:
 
 
 def read_with(name: str, path: str | Path) -> WitnessResult:
-    """Read a file with the witness "pydicom", "gdcm" or "dcmtk"."""
-    if name not in {"pydicom", "gdcm"} and name not in available():
+    """Read a file with one of the witnesses, or of the further ones, by its name."""
+    if name not in {"pydicom", "gdcm"} and name not in [*available(), *find_more()]:
         return WitnessResult(None, Outcome.ABSENT, f"{name} is not installed")
-    return _read_with_dcmtk(Path(path)) if name == "dcmtk" else _server(name).read(Path(path))
+    if name == "dcmtk":
+        return _read_with_dcmtk(Path(path))
+    return _read_with_dicom_rs(Path(path)) if name == "dicom-rs" else _server(name).read(Path(path))
 
 
 def same_samples(left: Samples | None, right: Samples | None) -> bool:
@@ -157,8 +178,10 @@ class _Server:
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
             child = Path(__file__).with_name("witness_child.py")
+            python = _find_pydcm_python() if self._name == "pydcm" else sys.executable
+            assert python is not None
             self._process = subprocess.Popen(
-                [sys.executable, child, self._name],
+                [python, child, self._name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -180,7 +203,7 @@ def _server(name: str) -> _Server:
 
 def close_all() -> None:
     """End all children; call it once when the tests are over."""
-    for name in ("pydicom", "gdcm"):
+    for name in ("pydicom", "gdcm", "pydcm"):
         _server(name).close()
 
 
@@ -221,16 +244,38 @@ _DCMTK_TOOLS = ("dcmconv", "dcmdrle", "dcmdjpeg", "dcmdjpls")
 
 def _read_with_dcmtk(path: Path) -> WitnessResult:
     """Decode with DCMTK to Explicit VR Little Endian, and read that with pydicom."""
-    syntax = _transfer_syntax(path)
+    syntax = read_transfer_syntax(path)
     command = _DCMTK_COMMANDS.get(syntax)
     if command is None:
         return WitnessResult(None, Outcome.REFUSED, f"DCMTK does not decode {syntax}")
     tool, *options = command
-    with tempfile.TemporaryDirectory(prefix="witness-dcmtk-") as folder:
+    return _read_made_native(path, syntax, lambda target: [program(tool), *options, path, target])
+
+
+def _read_with_dicom_rs(path: Path) -> WitnessResult:
+    """Decode with dicom-rs to Explicit VR Little Endian, and read that with pydicom."""
+    return _read_made_native(
+        path,
+        read_transfer_syntax(path),
+        lambda target: [program("dicom-transcode"), "--expl-vr-le", "-o", target, path],
+    )
+
+
+def _read_made_native(
+    path: Path, syntax: str, command: Callable[[Path], list[str | Path]]
+) -> WitnessResult:
+    """Have a program write a native file, and read that with pydicom.
+
+    Args:
+        path: of the file.
+        syntax: its transfer syntax.
+        command: gives the program's arguments for the path of its result.
+    """
+    with tempfile.TemporaryDirectory(prefix="witness-") as folder:
         target = Path(folder) / "native.dcm"
         try:
             run = subprocess.run(
-                [program(tool), *options, path, target],
+                command(target),
                 capture_output=True,
                 timeout=TIMEOUT,
                 check=False,
@@ -249,13 +294,13 @@ def _read_with_dcmtk(path: Path) -> WitnessResult:
     )
 
 
-def _transfer_syntax(path: Path) -> str:
+def read_transfer_syntax(path: Path) -> str:
     """Return the UID in File Meta Information; empty where there is none."""
-    import pydicom
+    from pydicom.filereader import read_partial
 
     try:
-        with warnings.catch_warnings(action="ignore"):
-            meta = pydicom.dcmread(path, force=True, specific_tags=[], stop_before_pixels=True)
+        with warnings.catch_warnings(action="ignore"), path.open("rb") as file:
+            head = read_partial(file, lambda *_: True, force=True)  # stops at the first element
     except Exception:
         return ""
-    return str(meta.file_meta.get("TransferSyntaxUID", ""))
+    return str(head.file_meta.get("TransferSyntaxUID", ""))

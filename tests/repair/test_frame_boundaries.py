@@ -127,6 +127,33 @@ def test_a_table_that_joins_two_frames_is_not_believed(syntax: str) -> None:
     assert np.array_equal(native_samples(result), samples)
 
 
+@pytest.mark.parametrize("table", ["empty", "right"])
+@pytest.mark.parametrize("number", [None, 1, 2])
+@pytest.mark.parametrize("padding", [bytes(2), bytes(12), b"\xff" * 4, b"junk that follows "])
+@pytest.mark.parametrize("syntax", ["jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "rle"])
+def test_whatever_pads_streams_they_are_told_apart(
+    syntax: str, padding: bytes, number: int | None, table: str
+) -> None:
+    file, streams, samples = coded(syntax)
+    dataset = pydicom.dcmread(io.BytesIO(file))
+    padded = [one + b"\0" * (len(one) % 2) + padding for one in streams]
+    half = len(padded[-1]) // 4 * 2
+    parts = [[one] for one in padded[:-1]] + [[padded[-1][:half], padded[-1][half:]]]
+    offsets = np.cumsum([0, *(8 * len(part) + sum(map(len, part)) for part in parts)])[:-1]
+    basic = struct.pack(f"<{FRAMES}I", *offsets) if table == "right" else b""
+    dataset.PixelData = items(basic, *(one for part in parts for one in part))
+    dataset["PixelData"].is_undefined_length = True
+    if number is None:
+        del dataset.NumberOfFrames
+    else:
+        dataset.NumberOfFrames = number
+
+    result = convert_bytes(written(dataset), to="explicit-le", verify=True)
+
+    assert np.array_equal(native_samples(result), samples)
+    assert pydicom.dcmread(io.BytesIO(result)).NumberOfFrames == FRAMES
+
+
 def test_a_lost_frame_stays_lost() -> None:
     file, streams, _ = coded("jpeg-ls")
     dataset = pydicom.dcmread(io.BytesIO(file))

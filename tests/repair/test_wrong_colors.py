@@ -271,6 +271,9 @@ def test_the_length_says_whether_chroma_is_halved(
     if syntax in NATIVE:
         assert stated(moved) == (photometric if partial else "YBR_FULL")
         assert pixels.tobytes() in convert_bytes(moved, to="explicit-le")
+    if syntax in NATIVE and partial:
+        with pytest.raises(UnsupportedImageError, match="which rounds samples"):
+            convert_bytes(content, to="deflated-frame")
     path = tmp_path / "image.dcm"
     path.write_bytes(content)
     convert(path, path, to="explicit-le", overwrite=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,19 +30,16 @@ from differential.judges import (
     read_samples,
     rewrite_with_dcmtk,
 )
-from differential.known_faults import KNOWN_FAULTS
+from differential.known_faults import find_known_element_fault, find_known_fault
 from differential.made_files import ICON, ICON_SIDE
 from helpers.made import EXPLICIT_BE
-from helpers.witness_child import DEFLATED_FRAME, ENCAPSULATED_UNCOMPRESSED
-from helpers.witnesses import WitnessResult
+from helpers.witnesses import WitnessResult, read_transfer_syntax
 
 _OWN = (
     "0028", "7fe0", "0020000", "00080008", "00080018", "00082111", "00082112", "00089215",
     "0088", "fffc", "00080005",
 )  # fmt: skip
 """Elements that a conversion may change, or that are judged elsewhere."""
-WITHOUT_DECODER = {DEFLATED_FRAME, ENCAPSULATED_UNCOMPRESSED}
-"""Syntaxes of encapsulated frames for which pydicom has no decoder."""
 LOSSY_LEVELS = 0.25
 """Part of the range that the mean error of a lossy chain may have: frames and colors are right."""
 
@@ -102,19 +100,21 @@ class Judgement:
         """Return findings on the last result."""
         readings = read_samples(result, dcmtk=self._case.dcmtk)
         found = [f"!samples: {one}" for one in self._samples(result, readings, hops)]
-        elements = read_elements(result)
-        if elements is None and (rewritten := rewrite_with_dcmtk(result, self._folder)):
-            result = rewritten  # pydicom takes UN of undefined length in big endian for big endian
-            elements = read_elements(result)
-        found += [f"!elements: {one}" for one in self._elements(elements, hops)]
-        if elements is not None:
-            found += [f"!icon: {one}" for one in self._icon(result)]
+        wrong, readable = self._elements(read_elements(result), hops), result
+        facts = {"transfer_syntax": read_transfer_syntax(result)}
+        if wrong and find_known_element_fault("pydicom", facts):
+            rewritten = rewrite_with_dcmtk(result, self._folder)
+            if rewritten is not None:
+                wrong, readable = self._elements(read_elements(rewritten), hops), rewritten
+        found += [f"!elements: {one}" for one in wrong]
+        if read_elements(readable) is not None:
+            found += [f"!icon: {one}" for one in self._icon(readable)]
         return found
 
     def _samples(
         self, result: Path, readings: dict[str, WitnessResult], hops: Sequence[Hop]
     ) -> list[str]:
-        readings = readings or self._plain_readings(result)
+        readings = self._trusted(result, readings) or self._plain_readings(result)
         if not readings:
             doubtful = self._case.draft.ambiguous and not self._source_readings
             return [] if doubtful else ["no reader reads the result"]
@@ -122,8 +122,6 @@ class Judgement:
         allowed = self._allowed()
         found = []
         for name, one in readings.items():
-            if any(exception.holds(name, one) for exception in KNOWN_FAULTS):
-                continue
             assert one.samples is not None
             stated = str(one.facts["photometric_interpretation"])
             exact = stated == self._case.draft.photometric and not self._case.draft.ambiguous
@@ -136,19 +134,31 @@ class Judgement:
                 found.append(f"{name} reads {'; '.join(dict.fromkeys(differences))}")
         return found
 
-    def _plain_readings(self, result: Path) -> dict[str, WitnessResult]:
-        """Return readings of a result once more converted: no reader at hand takes JPEG XL.
+    def _trusted(
+        self, result: Path, readings: dict[str, WitnessResult]
+    ) -> dict[str, WitnessResult]:
+        """Return readings without those that known faults may spoil, and others in their place."""
+        trusted = _leave_out_spoilt(readings)
+        if len(trusted) == len(readings) or len(trusted) > 1:
+            return trusted
+        trusted |= _leave_out_spoilt(read_samples(result, dcmtk=True))
+        return trusted if len(trusted) > 1 else {**trusted, **self._plain_readings(result)}
 
-        Elements that were odd in the source and were carried over keep readers off, too.
+    def _plain_readings(self, result: Path) -> dict[str, WitnessResult]:
+        """Return readings of a result once more converted: few readers take JPEG XL.
+
+        Elements that were odd in the source and were carried over keep readers off, too; where they
+        have no standard form, only such readers are left that do not read them.
         """
         plain = self._folder / "plain.dcm"
-        try:
-            plain.write_bytes(
-                convert_bytes(result.read_bytes(), to="explicit-le", standardize=True)
-            )
-        except DicodecError:
-            return {}
-        return read_samples(plain, dcmtk=False)
+        for standardize in (True, False):
+            with suppress(DicodecError):
+                plain.write_bytes(
+                    convert_bytes(result.read_bytes(), to="explicit-le", standardize=standardize)
+                )
+                if readings := _leave_out_spoilt(read_samples(plain, dcmtk=False)):
+                    return {f"{name} (explicit-le)": one for name, one in readings.items()}
+        return {}
 
     def _far(self, mine: Samples, other: Samples) -> str:
         if mine.shape != other.shape:
@@ -228,9 +238,11 @@ class Judgement:
             if data_set.file_meta.TransferSyntaxUID == EXPLICIT_BE and item["PixelData"].VR == "OW":
                 shown = np.frombuffer(shown, "<u2").byteswap().tobytes()
             if shown[:4] == b"\xfe\xff\x00\xe0":
-                if (syntax := data_set.file_meta.TransferSyntaxUID) in WITHOUT_DECODER:
+                syntax = data_set.file_meta.TransferSyntaxUID
+                try:
+                    decoder = get_decoder(syntax)
+                except NotImplementedError:
                     return []
-                decoder = get_decoder(syntax)
                 if not decoder.is_available or decoder.is_native:
                     return ["it is in fragments that nobody reads"] if decoder.is_native else []
                 try:
@@ -240,6 +252,12 @@ class Judgement:
         if shown[: ICON_SIDE * ICON_SIDE] != draft.icon:
             return [f"other samples: {shown[:8].hex()} for {draft.icon[:8].hex()}"]
         return []
+
+
+def _leave_out_spoilt(readings: dict[str, WitnessResult]) -> dict[str, WitnessResult]:
+    return {
+        name: one for name, one in readings.items() if find_known_fault(name, one.facts) is None
+    }
 
 
 def _shown(readings: dict[str, WitnessResult], tolerance: float) -> list[tuple[Samples, float]]:

@@ -21,7 +21,14 @@ from pydicom.dataset import Dataset
 
 from helpers.installed import find_program
 from helpers.made import EXPLICIT_BE
-from helpers.witnesses import TIMEOUT, Outcome, WitnessResult, available, read_with
+from helpers.witnesses import (
+    TIMEOUT,
+    Outcome,
+    WitnessResult,
+    available,
+    read_transfer_syntax,
+    read_with,
+)
 
 type Samples = NDArray[Any]
 type Elements = dict[str, str]
@@ -94,7 +101,10 @@ def rewrite_with_dcmtk(path: Path, folder: Path) -> Path | None:
         return None
     target = folder / f"{path.stem}-dcmtk.dcm"
     target.unlink(missing_ok=True)
-    run = subprocess.run([program, path, target], capture_output=True, timeout=TIMEOUT, check=False)
+    options = ["+te"] if read_transfer_syntax(path) == EXPLICIT_BE else []
+    run = subprocess.run(
+        [program, *options, path, target], capture_output=True, timeout=TIMEOUT, check=False
+    )
     return target if run.returncode == 0 and target.exists() else None
 
 

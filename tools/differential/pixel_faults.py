@@ -173,6 +173,8 @@ def pixel_vr(draft: Draft, random: Random) -> str:
     if letters == draft.pixel_vr.encode() or (draft.syntax.endswith(".2.2") and letters != b"OW"):
         return ""
     draft.stated_pixel_vr = letters
+    # Bytes of OB are in pairs, in big endian those of OW the other way round (PS3.5 7.3).
+    draft.ambiguous |= draft.syntax.endswith(".2.2") and draft.bits_allocated <= 8
     return f"Pixel Data as {letters.decode()}"
 
 

@@ -129,7 +129,9 @@ class DataSet:
 
     def find_encoding(self, span: ElementSpan) -> DataSetEncoding:
         """Return the encoding of one element, because one without VR may stand among others."""
-        return self.encoding if span.vr or not self.encoding.explicit_vr else IMPLICIT_LITTLE
+        if span.vr or not self.encoding.explicit_vr:
+            return self.encoding
+        return self.encoding._replace(explicit_vr=False)
 
     def find_encoding_of_items(self, span: ElementSpan) -> DataSetEncoding:
         """Return the encoding of a sequence's items; in UN it is implicit VR little endian."""

@@ -192,9 +192,9 @@ class Walker:
                     self._doubt(position)
             if length == UNDEFINED_LENGTH:
                 # PS3.5 6.2.2 note 4: UN of undefined length holds implicit VR little endian.
-                inner = encoding if vr not in {"UN", ""} else IMPLICIT_LITTLE
-                if not explicit:
-                    inner = encoding
+                inner = encoding
+                if explicit and vr in {"UN", ""}:
+                    inner = IMPLICIT_LITTLE if vr else encoding._replace(explicit_vr=False)
                 content_end, position_after = self._find_undefined_end(
                     tag, vr, value, end, inner, depth
                 )

@@ -32,6 +32,8 @@ class DataSetEncoding(NamedTuple):
 EXPLICIT_LITTLE = DataSetEncoding(explicit_vr=True, little_endian=True)
 EXPLICIT_BIG = DataSetEncoding(explicit_vr=True, little_endian=False)
 IMPLICIT_LITTLE = DataSetEncoding(explicit_vr=False, little_endian=True)
+IMPLICIT_BIG = DataSetEncoding(explicit_vr=False, little_endian=False)
+"""Of no transfer syntax; an element without VR in a big endian data set may be in it."""
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 

@@ -217,7 +217,7 @@ class HeaderReader:
             return None
         group, number = struct.unpack_from(encoding.order + "HH", raw)
         if not encoding.explicit_vr:
-            (length,) = struct.unpack_from("<I", raw, 4)
+            (length,) = struct.unpack_from(encoding.order + "I", raw, 4)
             return _make_header(group << 16 | number, "", position, 8, length, encoding)
         row = VALUE_REPRESENTATIONS.get(raw[4:6].decode("latin-1"))
         if row is None or (row.long_form and len(raw) < 12):
@@ -319,9 +319,12 @@ class HeaderReader:
                 if not long_form or raw[11:]:
                     header = self._make_explicit(raw, "", position, stated, long_form=long_form)
                     yield header._replace(oddity=OddityId.ILLEGAL_VR)
-        implicit = self._read(position, end, IMPLICIT_LITTLE)
-        if implicit is not None and encoding.explicit_vr:
-            yield implicit._replace(oddity=OddityId.IMPLICIT_ELEMENT)
+        if encoding.explicit_vr:
+            own = encoding._replace(explicit_vr=False)
+            for order in dict.fromkeys([own, IMPLICIT_LITTLE]):
+                implicit = self._read(position, end, order)
+                if implicit is not None:
+                    yield implicit._replace(oddity=OddityId.IMPLICIT_ELEMENT)
 
     def _is_proved(
         self,

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable
 
 from dicodec.codecs.streams import rle
+from dicodec.errors import FrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
@@ -18,6 +19,7 @@ from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.source import ByteSource
 from dicodec.repair.deflated_frames import DeflatedFrame
 from dicodec.repair.stream_kinds import (
+    CHECK_WHOLE,
     HEAD_SIZE,
     count_planes,
     describe_stream_at,
@@ -102,7 +104,7 @@ def _find_boundaries(
             fragments,
             given,
             lambda index: fragments.begins(index, starts),
-            lambda _, index: fragments.read_tail(index).endswith(PADDED_ENDS),
+            lambda first, index: _is_whole(fragments, first, index, family),
         )
     if family == "rle":
         return _find_by_streams(
@@ -116,6 +118,17 @@ def _find_boundaries(
     if family == "deflated-frame":
         return _find_by_inflating(fragments, given, image.native_frame_size)
     return None
+
+
+def _is_whole(fragments: _Fragments, first: int, end: int, family: str) -> bool:
+    """Whether a stream with markers ends in some fragments, whatever bytes pad it."""
+    if fragments.read_tail(end).endswith(PADDED_ENDS):
+        return True
+    try:
+        CHECK_WHOLE[family](fragments.join(first, end))
+    except FrameError:
+        return False
+    return True
 
 
 class _Fragments:

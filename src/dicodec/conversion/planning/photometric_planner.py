@@ -247,7 +247,7 @@ class PhotometricPlanner:
         """
         if self._options.photometric != "auto" or self._target.loss is not Loss.NEVER:
             return False
-        plain = self._target.family in _PLAIN_FAMILIES
+        plain = self._target.family in _PLAIN_FAMILIES and not self._source.native
         if plain and decoded.photometric_interpretation == YBR_PARTIAL:
             return False
         asked = self._options.rescale_to_8bit  # of the tables of a palette, too
