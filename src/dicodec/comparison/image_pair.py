@@ -9,6 +9,7 @@ from dicodec.conversion.frames.frame_steps import SampleReader, make_frame_reade
 from dicodec.conversion.planning.gray_and_color import read_palette
 from dicodec.conversion.planning.stored_values import read_meaning
 from dicodec.errors import DicodecError, UnsupportedImageError
+from dicodec.model.findings import join_runs
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import dataclass, replace
 from dicodec.part10.data_set import DataSet
@@ -31,6 +32,7 @@ class Side:
         data_set: data set of the file.
         decode: returns the samples of a frame.
         image: description of the samples that `decode` returns.
+        without_bytes: frames that have no samples.
         steps: steps from these samples to the common form.
     """
 
@@ -38,6 +40,7 @@ class Side:
     data_set: DataSet
     decode: SampleReader
     image: ImagePixelDescription
+    without_bytes: frozenset[int]
     steps: Route = ()
 
     def read(self, frame: int) -> Samples:
@@ -85,7 +88,7 @@ def open_side(file: DicomFile, name: str | None) -> Side:
     except DicodecError as error:
         error.with_location(path=name)
         raise
-    return Side(name, file.data_set, decode, image)
+    return Side(name, file.data_set, decode, image, file.frames.without_bytes)
 
 
 class Pair(NamedTuple):
@@ -115,6 +118,9 @@ def make_pair(one: Side, two: Side) -> Pair:
         differences.append(
             f"Number of Frames {first.number_of_frames} and {second.number_of_frames}"
         )
+    if alone := sorted(one.without_bytes ^ two.without_bytes):
+        differences.append(f"only one has bytes in frames {join_runs(alone)}")
+        comparable = False
     names = first.photometric_interpretation, second.photometric_interpretation
     how = ""
     if names[0] != names[1]:

@@ -173,7 +173,7 @@ def compare_frames(pair: Pair, tolerance: float, workers: int) -> PixelCompariso
 
 def _make_measurer(pair: Pair) -> Callable[[int], _Measured]:
     """Return the function that decodes a frame of both files and measures."""
-    from dicodec.pixels.metrics import measure_errors, measure_ssim
+    from dicodec.pixels.metrics import SampleErrors, measure_errors, measure_ssim
 
     whole_range = None
     if not (pair.one.image.floating or pair.two.image.floating):
@@ -181,6 +181,8 @@ def _make_measurer(pair: Pair) -> Callable[[int], _Measured]:
         whole_range = float((1 << bits) - 1)
 
     def measure(frame: int) -> _Measured:
+        if frame in pair.one.without_bytes:  # nor has the other
+            return _Measured(SampleErrors(), 0.0, None)
         one = pair.one.bring_to_common(pair.one.read(frame))
         two = pair.two.bring_to_common(pair.two.read(frame))
         errors = measure_errors(one, two)

@@ -26,6 +26,7 @@ class OddityId(StrEnum):
     ELEMENTS_LOST = "elements-lost"
     ELSCINT_PIXELS = "elscint-pixels"
     EMPTY_FRAGMENT = "empty-fragment"
+    EMPTY_FRAME = "empty-frame"
     ENCAPSULATED_OUTSIDE_EXPLICIT_LE = "encapsulated-outside-explicit-le"
     ENCAPSULATED_UNDER_NATIVE = "encapsulated-under-native"
     EXPLICIT_ELEMENT = "explicit-element"

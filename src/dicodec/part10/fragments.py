@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from dicodec.errors import MalformedFileError, MissingFrameError
-from dicodec.model.findings import Oddity, OddityId
-from dicodec.model.records import dataclass
+from dicodec.model.findings import Oddity, OddityId, join_runs
+from dicodec.model.records import dataclass, replace
 from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
 from dicodec.part10.source import ByteSource
 
@@ -63,6 +63,12 @@ class EncapsulatedFrames:
         last = self.first_fragments[-1]
         return sum(self.lengths[:last])
 
+    def find_empty(self) -> list[int]:
+        """Return the frames that have not a byte."""
+        if 0 not in self.lengths:
+            return []
+        return [frame for frame in range(len(self)) if not self.measure_frame(frame)]
+
     def read(self, source: ByteSource, frame: int) -> bytes:
         """Return one frame's stream, its fragments joined, and mended if it has to be.
 
@@ -71,7 +77,7 @@ class EncapsulatedFrames:
             FrameError: its stream cannot be mended.
         """
         stream = self.read_stored(source, frame)
-        return stream if self.mend is None else self.mend(stream)
+        return stream if self.mend is None or not stream else self.mend(stream)
 
     def read_stored(self, source: ByteSource, frame: int) -> bytes:
         """Return one frame's stream as it is, its fragments joined.
@@ -143,8 +149,12 @@ def assign_fragments(
             )
         )
     if 0 in lengths:
-        oddities.append(Oddity(OddityId.EMPTY_FRAGMENT, "a fragment has no bytes"))
-        starts, lengths, firsts = _drop_empty(starts, lengths, firsts, number_of_frames)
+        if firsts is None:
+            firsts = _assign_with_empty(source, starts, lengths, number_of_frames)
+        given = len(lengths)
+        starts, lengths, firsts = _drop_empty(starts, lengths, firsts)
+        if len(lengths) < given:
+            oddities.append(Oddity(OddityId.EMPTY_FRAGMENT, "a fragment has no bytes"))
     if firsts is None:
         firsts = _assign_by_counting(source, starts, lengths, number_of_frames, fragments_per_frame)
     told_apart = firsts is not None
@@ -158,7 +168,11 @@ def assign_fragments(
             )
         )
     bounds = array("Q", [*firsts, len(starts)])
-    return EncapsulatedFrames(starts, lengths, bounds, kind, tuple(oddities), told_apart=told_apart)
+    frames = EncapsulatedFrames(starts, lengths, bounds, kind, (), told_apart=told_apart)
+    if empty := frames.find_empty():
+        text = f"frames without bytes: {join_runs(empty)} (of {len(frames)}, counted from 0)"
+        oddities.append(Oddity(OddityId.EMPTY_FRAME, text))
+    return replace(frames, oddities=tuple(oddities))
 
 
 def begins_stream(head: bytes) -> bool:
@@ -193,22 +207,39 @@ def _assign_by_offsets(
     return firsts
 
 
+def _assign_with_empty(
+    source: ByteSource, starts: Sequence[int], lengths: Sequence[int], number_of_frames: int
+) -> list[int] | None:
+    """Return each frame's first fragment if some frames have no bytes, else None.
+
+    There are as many as fragments, or as fragments that begin a stream or have no bytes.
+    """
+    if not any(lengths):
+        return None
+    if len(starts) == number_of_frames:
+        return list(range(len(starts)))
+    firsts = set(_find_stream_starts(source, starts, lengths)) if lengths[0] else set[int]()
+    firsts |= {index for index, length in enumerate(lengths) if not length}
+    return sorted(firsts) if len(firsts) == number_of_frames and 0 in firsts else None
+
+
 def _drop_empty(
-    starts: array[int], lengths: array[int], firsts: list[int] | None, number_of_frames: int
+    starts: array[int], lengths: array[int], firsts: list[int] | None
 ) -> tuple[array[int], array[int], list[int] | None]:
-    """Leave out fragments without bytes, unless a frame has no others."""
-    kept = [index for index, length in enumerate(lengths) if length]
-    if firsts is None:
-        if len(starts) == number_of_frames or not kept:
-            return starts, lengths, None
-    else:
-        bounds = [bisect_left(kept, first) for first in (*firsts, len(starts))]
-        if any(first == after for first, after in pairwise(bounds)):
-            return starts, lengths, firsts
-        firsts = bounds[:-1]
+    """Leave out fragments without bytes, but the first one of a frame that has no others."""
+    kept = {index for index, length in enumerate(lengths) if length}
+    if not kept:
+        return starts, lengths, firsts
+    if firsts is not None:
+        for first, after in pairwise((*firsts, len(starts))):
+            if not any(lengths[first:after]):
+                kept.add(first)
+    indices = sorted(kept)
+    if firsts is not None:
+        firsts = [bisect_left(indices, first) for first in firsts]
     return (
-        array("Q", [starts[index] for index in kept]),
-        array("Q", [lengths[index] for index in kept]),
+        array("Q", [starts[index] for index in indices]),
+        array("Q", [lengths[index] for index in indices]),
         firsts,
     )
 

@@ -100,10 +100,17 @@ class Frames:
         return tuple(one.frame for one in self.salvage.frames if one.kept)
 
     @property
+    def without_bytes(self) -> frozenset[int]:
+        """The frames that have not a byte, and are not filled; there may be others."""
+        if self.encapsulated is None:
+            return frozenset()
+        return frozenset(self.encapsulated.find_empty()) - self.filled
+
+    @property
     def first_whole(self) -> int:
-        """The first frame that is not filled."""
-        filled = self.filled
-        return next(frame for frame in count() if frame not in filled)
+        """The first frame that has bytes, and is not filled."""
+        left_out = self.filled | self.without_bytes
+        return next(frame for frame in count() if frame not in left_out)
 
     def read(self, frame: int) -> bytes:
         """Return the bytes of a frame: its stream, or its native samples from bit 0.

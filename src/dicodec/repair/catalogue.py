@@ -245,8 +245,14 @@ _ROWS = (
     OddityKind(Id.WRONG_PIXEL_DATA_VR, _WRONG,
                "Pixel Data is neither OB nor OW, or OB with more than 8 bits, or encapsulated "
                "and not OB", "samples of Bits Allocated", "the right VR", "PS3.5 A.1 to A.4"),
-    OddityKind(Id.EMPTY_FRAGMENT, _WRONG, "a fragment of Pixel Data has no bytes",
+    OddityKind(Id.EMPTY_FRAGMENT, _WRONG,
+               "a fragment of Pixel Data has no bytes, and others hold its frame",
                "it is part of no frame", "it is left out", "PS3.5 A.4"),
+    OddityKind(Id.EMPTY_FRAME, _DOUBTFUL,
+               "the only fragment of a frame has no bytes, as for tiles of a slide that show "
+               "nothing",
+               "a frame without samples: it is moved as it is; decoding it is an error, but with "
+               "--salvage", _LEFT, "PS3.5 A.4", warned=True),
     OddityKind(Id.SHORT_FRAGMENT, _WRONG, "an item or the delimiter of Pixel Data begins a byte "
                "behind the end of the fragment before", "that fragment has this byte, too",
                "the right length", "PS3.5 A.4"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from contextlib import suppress
+from itertools import islice
 
 from dicodec.codecs.streams import rle
 from dicodec.codecs.table import find_decoder
@@ -100,15 +101,22 @@ class EncapsulatedRepair:
             self._note(OddityId.TABLES_ONLY_STREAM, text)
             self._assign()
 
+    def _find_first_fragment(self) -> tuple[int, int]:
+        """Return start and length of the first fragment that has bytes."""
+        starts, lengths = self._walked.fragment_starts, self._walked.fragment_lengths
+        fragments = islice(zip(starts, lengths, strict=True), 1, None)
+        return next((one for one in fragments if one[1]), (starts[1], 0))
+
     def _describe_first_stream(self) -> StreamDescription | None:
-        start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
+        start, length = self._find_first_fragment()
         stream = stream_kinds.describe_stream_at(self._source, start, length)
         frames, image = self._frames.encapsulated, self._image
         if stream is not None or frames is None or image is None:
             return stream
-        first = frames.find_fragments(0)
-        if len(first) > 1 or self._syntax.family in stream_kinds.CHECK_WHOLE:
-            data = frames.read_stored(self._source, 0)
+        first = _find_first_frame(frames)
+        several = len(frames.find_fragments(first)) > 1
+        if several or self._syntax.family in stream_kinds.CHECK_WHOLE:
+            data = frames.read_stored(self._source, first)
             stream = stream_kinds.describe_whole_stream(data)
             if stream is None:
                 stream = stream_kinds.describe_stream_after_junk(data, self._syntax.family, image)
@@ -146,7 +154,7 @@ class EncapsulatedRepair:
 
     def _is_as_stated(self, image: ImagePixelDescription) -> bool:
         """Whether frames without a signature may be in the stated transfer syntax."""
-        start, length = self._walked.fragment_starts[1], self._walked.fragment_lengths[1]
+        start, length = self._find_first_fragment()
         size = image.native_frame_size
         if self._syntax.family == "rle":
             head = self._source.read(start, rle.HEADER_SIZE)
@@ -326,10 +334,12 @@ class EncapsulatedRepair:
         if stream is not None and stream.kind in stream_kinds.CHECK_WHOLE:
             mend = self._make_mender(frames, image, stream)
         elif self._syntax.family == "rle":
-            head = self._source.read(frames.starts[0], rle.HEADER_SIZE)
-            if stream_kinds.may_be_rle_header(head, frames.measure_frame(0), image):
+            first = _find_first_frame(frames)
+            start = frames.starts[frames.first_fragments[first]]
+            head = self._source.read(start, rle.HEADER_SIZE)
+            if stream_kinds.may_be_rle_header(head, frames.measure_frame(first), image):
                 planes = stream_kinds.count_planes(image)
-                found = streams.find_rle_oddities(head, frames.starts[0], planes)
+                found = streams.find_rle_oddities(head, start, planes)
                 self._oddities += found
                 size = stream_kinds.measure_plane(image)
                 mend = streams.RleMender(planes, size) if found else None
@@ -379,9 +389,12 @@ class EncapsulatedRepair:
         return streams.StreamMender(stream.kind, tables, self._make_decoder(image), proven)
 
     def _read_head(self, frames: EncapsulatedFrames) -> bytes:
-        if len(frames.find_fragments(0)) > 1:
-            return frames.read_stored(self._source, 0)
-        return self._source.read(frames.starts[0], min(frames.lengths[0], stream_kinds.HEAD_SIZE))
+        first = _find_first_frame(frames)
+        index, *others = frames.find_fragments(first)
+        if others:
+            return frames.read_stored(self._source, first)
+        length = min(frames.lengths[index], stream_kinds.HEAD_SIZE)
+        return self._source.read(frames.starts[index], length)
 
     def _judge_end(
         self, frames: EncapsulatedFrames, stream: StreamDescription, tables: bytes
@@ -390,7 +403,7 @@ class EncapsulatedRepair:
 
         Writers err in all frames or, if they stop too early, in the last one.
         """
-        for frame in sorted({0, len(frames) - 1}):
+        for frame in sorted({_find_first_frame(frames), _find_last_frame(frames)}):
             last = frames.find_fragments(frame)[-1]
             tail = min(frames.lengths[last], 3)
             end = frames.starts[last] + frames.lengths[last]
@@ -430,3 +443,13 @@ class EncapsulatedRepair:
             oddities=(*kept, *found, *self._oddities),
             corrections=(*self._file.corrections, *make_corrections(self._known)),
         )
+
+
+def _find_first_frame(frames: EncapsulatedFrames) -> int:
+    """Return the first frame that has bytes; 0 if none has."""
+    return next((frame for frame in range(len(frames)) if frames.measure_frame(frame)), 0)
+
+
+def _find_last_frame(frames: EncapsulatedFrames) -> int:
+    """Return the last frame that has bytes; 0 if none has."""
+    return next((frame for frame in reversed(range(len(frames))) if frames.measure_frame(frame)), 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from itertools import accumulate, pairwise
 
 from dicodec.codecs.streams import rle
 from dicodec.errors import FrameError
@@ -45,6 +46,8 @@ def judge_boundaries(
         family: of the transfer syntax that the streams are in.
         image: as it is described.
     """
+    if empty := frames.find_empty():
+        return _judge_around_empty(source, frames, family, image, empty)
     given = list(frames.first_fragments[:-1])
     if len(given) == len(frames.starts):
         begin, alike = _begin_streams(source, frames, family, image)
@@ -57,6 +60,36 @@ def judge_boundaries(
         return frames
     bounds = array("Q", [*found, len(frames.starts)])
     return replace(frames, first_fragments=bounds, told_apart=True)
+
+
+def _judge_around_empty(
+    source: ByteSource,
+    frames: EncapsulatedFrames,
+    family: str | None,
+    image: ImagePixelDescription,
+    empty: list[int],
+) -> EncapsulatedFrames:
+    """Judge the frames that have bytes; those that have none are believed as they are given."""
+    left_out = set(empty)
+    bounds = list(pairwise(frames.first_fragments))
+    kept = [one for frame, one in enumerate(bounds) if frame not in left_out]
+    indices = [index for first, end in kept for index in range(first, end)]
+    if not indices:
+        return frames
+    parts = replace(
+        frames,
+        starts=array("Q", [frames.starts[index] for index in indices]),
+        lengths=array("Q", [frames.lengths[index] for index in indices]),
+        first_fragments=array("Q", [0, *accumulate(end - first for first, end in kept)]),
+    )
+    number = image.number_of_frames - len(empty)
+    judged = judge_boundaries(source, parts, family, replace(image, number_of_frames=number))
+    if judged.first_fragments == parts.first_fragments:
+        return replace(frames, alike=judged.alike)
+    firsts = {indices[index] for index in judged.first_fragments[:-1]}
+    firsts |= {bounds[frame][0] for frame in empty}
+    found = array("Q", [*sorted(firsts), len(frames.starts)])
+    return replace(frames, first_fragments=found, told_apart=True)
 
 
 def _begin_streams(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dicodec.codecs.table import find_decoder, with_threads
 from dicodec.conversion.planning.all_frames import bring_together, survey_frames
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
-from dicodec.errors import DicodecError, TruncatedFrameError
+from dicodec.errors import DicodecError, MissingFrameError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.part10.dicom_file import DicomFile
@@ -194,6 +194,8 @@ class FrameDecoder:
 
     def _read(self, frame: int) -> bytes:
         stream = self._frames.read(frame)
+        if not stream and self._frames.encapsulated is not None:
+            raise MissingFrameError("the frame has no bytes")
         check_decoded_size(self._image, len(stream), self._limits)
         return stream
 

@@ -103,7 +103,10 @@ def all_belong_under(target: TransferSyntax, frames: Frames, decoder: Decoder) -
     if frames.encapsulated is None:
         return False
     streams = _Streams(frames, decoder)
-    described = map(streams.describe, range(len(frames.encapsulated)))
+    empty = frames.without_bytes
+    described = (
+        streams.describe(frame) for frame in range(len(frames.encapsulated)) if frame not in empty
+    )
     return all(stream is not None and fits(stream, target) for stream in described)
 
 

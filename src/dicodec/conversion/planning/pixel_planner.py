@@ -90,7 +90,10 @@ class PixelPlanner:
                 "`rescale_to_8bit=True` is not applied to floating point samples",
                 hint="native transfer syntaxes hold them as they are",
             )
-        plan = self._move() or self._repack() or self._transcode()
+        plan = self._move()
+        if plan is None:
+            self._check_all_have_bytes()
+            plan = self._repack() or self._transcode()
         if plan.action is not Action.MOVE_VALUE:
             check_frame_count(self._stated.number_of_frames, self._data_set.limits)
             if self._target.native:
@@ -144,6 +147,20 @@ class PixelPlanner:
             raise MalformedFileError(
                 f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)} frames",
                 attribute="NumberOfFrames",
+            )
+
+    def _check_all_have_bytes(self) -> None:
+        """Check that each frame has a stream to decode.
+
+        Raises:
+            MissingFrameError: some have not a byte; all of them are named.
+        """
+        if empty := sorted(self._frames.without_bytes):
+            raise MissingFrameError(
+                f"frames without bytes cannot be decoded: {join_runs(empty)} (of "
+                f"{self._stated.number_of_frames}, counted from 0)",
+                frame=empty[0],
+                hint=f"{_SALVAGE_HINT}; {self._source.name} keeps them as they are",
             )
 
     def _check_strictly(self) -> None:
@@ -221,6 +238,7 @@ class PixelPlanner:
             return Action.MOVE_VALUE
         whole_bytes = stated.native_frame_bits % 8 == 0 and not stated.floating
         plain = {source.family, target.family} == {"native", "encapsulated-uncompressed"}
+        plain = plain and not self._frames.without_bytes
         if plain and whole_bytes and source.pixels_little_endian and target.pixels_little_endian:
             return Action.MOVE_FRAMES
         return None

@@ -65,6 +65,7 @@ def check_head(conversion: Conversion, made: DicomFile) -> None:
 
 _MAY_REMAIN = frozenset(
     {
+        OddityId.EMPTY_FRAME,
         OddityId.EXPLICIT_IN_UN,
         OddityId.IMPLICIT_ELEMENT,
         OddityId.MISSING_ATTRIBUTE,

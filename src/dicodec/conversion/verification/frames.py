@@ -261,7 +261,7 @@ def _make_byte_comparison(
         one, two = expected(frame), found(frame)
         if two not in {one, one + b"\0"}:
             raise VerificationError("the frame's bytes differ", frame=frame)
-        if decode is None:
+        if decode is None or not one:
             return _Difference()
         try:
             decode(frame)
