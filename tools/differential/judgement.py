@@ -89,6 +89,10 @@ class Judgement:
         path.write_bytes(self._case.right)
         return path
 
+    @cached_property
+    def _right_elements(self) -> Elements | None:
+        return read_elements(self._right_path)
+
     def readers_agree(self) -> bool:
         """Whether two readers or more read the source, and all alike."""
         readings = [
@@ -100,15 +104,17 @@ class Judgement:
         """Return findings on the last result."""
         readings = read_samples(result, dcmtk=self._case.dcmtk)
         found = [f"!samples: {one}" for one in self._samples(result, readings, hops)]
-        wrong, readable = self._elements(read_elements(result), hops), result
+        elements = read_elements(result)
+        wrong = self._elements(elements, hops)
         facts = {"transfer_syntax": read_transfer_syntax(result)}
         if wrong and find_known_element_fault("pydicom", facts):
             rewritten = rewrite_with_dcmtk(result, self._folder)
             if rewritten is not None:
-                wrong, readable = self._elements(read_elements(rewritten), hops), rewritten
+                result, elements = rewritten, read_elements(rewritten)
+                wrong = self._elements(elements, hops)
         found += [f"!elements: {one}" for one in wrong]
-        if read_elements(readable) is not None:
-            found += [f"!icon: {one}" for one in self._icon(readable)]
+        if elements is not None:
+            found += [f"!icon: {one}" for one in self._icon(result)]
         return found
 
     def _samples(
@@ -119,7 +125,22 @@ class Judgement:
             doubtful = self._case.draft.ambiguous and not self._source_readings
             return [] if doubtful else ["no reader reads the result"]
         lossy = any(hop.lossy for hop in hops)
-        allowed = self._allowed()
+        found = self._differences(readings, self._right_images, lossy=lossy)
+        if not found or not self._case.draft.ambiguous:
+            return found
+        if not self.readers_agree():
+            return []
+        shown = _shown(self._source_readings, 3 if self._case.draft.lossy else 0)
+        return self._differences(readings, [*self._right_images, *shown], lossy=lossy)
+
+    def _differences(
+        self,
+        readings: dict[str, WitnessResult],
+        allowed: list[tuple[Samples, float]],
+        *,
+        lossy: bool,
+    ) -> list[str]:
+        """Return in words which readings are not one of some images, each with levels to be off."""
         found = []
         for name, one in readings.items():
             assert one.samples is not None
@@ -167,8 +188,9 @@ class Judgement:
         mean = float(np.abs(mine.astype(float) - other.astype(float)).mean())
         return "" if mean <= max(LOSSY_LEVELS * span, 8) else f"mean error {mean:g} in {span}"
 
-    def _allowed(self) -> list[tuple[Samples, float]]:
-        """Return the images that a result may show, each with the levels it may be off."""
+    @cached_property
+    def _right_images(self) -> list[tuple[Samples, float]]:
+        """The images that a result of the right file may show."""
         draft = self._case.draft
         allowed: list[tuple[Samples, float]] = []
         if not draft.lossy:
@@ -180,12 +202,10 @@ class Judgement:
                 allowed += [(wide, 0), (wide >> 8, 0)]
         else:
             allowed += _shown(read_samples(self._right_path, dcmtk=False), 3)
-        if draft.ambiguous and self.readers_agree():
-            allowed += _shown(self._source_readings, 3 if draft.lossy else 0)
-        return [] if draft.ambiguous and not self.readers_agree() else allowed
+        return allowed
 
     def _elements(self, mine: Elements | None, hops: Sequence[Hop]) -> list[str]:
-        right = read_elements(self._right_path)
+        right = self._right_elements
         if right is None:
             return []
         if mine is None:
@@ -203,6 +223,9 @@ class Judgement:
             ignored.append("00091006")
         if "no preamble" in self._case.faults:
             ignored.append("00080016")
+        expected = {path: {value} for path, value in right.items()}
+        if not different_elements(mine, expected, ignored):
+            return []
         return different_elements(mine, self._expected(right), ignored)[:4]
 
     def _expected(self, right: Elements) -> dict[str, set[str]]:

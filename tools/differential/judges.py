@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,14 @@ UNREADABLE = "(unreadable)"
 
 def read_samples(path: Path, *, dcmtk: bool) -> dict[str, WitnessResult]:
     """Return what each reader that takes the file reads, by its name."""
-    names = [name for name in available() if dcmtk or name != "dcmtk"]
+    names = [name for name in _available() if dcmtk or name != "dcmtk"]
     found = {name: read_with(name, path) for name in names}
     return {name: one for name, one in found.items() if one.outcome is Outcome.READ}
+
+
+@cache
+def _available() -> list[str]:
+    return available()
 
 
 def as_colors(samples: Samples, photometric: str, tables: list[Samples] | None = None) -> Samples:
