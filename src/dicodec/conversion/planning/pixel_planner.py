@@ -153,13 +153,14 @@ class PixelPlanner:
         """Check that each frame has a stream to decode.
 
         Raises:
-            MissingFrameError: some have not a byte; all of them are named.
+            UnsupportedSourceError: some have not a byte; all of them are named.
         """
         if empty := sorted(self._frames.without_bytes):
-            raise MissingFrameError(
+            raise UnsupportedSourceError(
                 f"frames without bytes cannot be decoded: {join_runs(empty)} (of "
                 f"{self._stated.number_of_frames}, counted from 0)",
                 frame=empty[0],
+                offset=self._file.locate_frame(empty[0]),
                 hint=f"{_SALVAGE_HINT}; {self._source.name} keeps them as they are",
             )
 
