@@ -160,7 +160,7 @@ def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion
 
 
 def map_directory(work: WorkOptions, item: Item, context: WorkContext) -> str:
-    """Have the records of a DICOMDIR state what the results of their files are; a work of the pool.
+    """Have the records of a DICOMDIR state the facts of their files' results; a work of the pool.
 
     A result of an earlier run, which names the same files, is replaced.
 

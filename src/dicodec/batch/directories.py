@@ -25,7 +25,7 @@ class DirectoryUpdate(NamedTuple):
     Attributes:
         source: its path.
         target: the path of its result; the same one in place.
-        records: the records that change, with what they have to state.
+        records: the records that change, with the facts they have to state.
         uids: new SOP Instance UIDs of the files that it names, by old ones.
         lost: how many records name files that have no result.
     """
@@ -49,7 +49,7 @@ def plan_directory_updates(
 
     Args:
         ledger: of the batch, once its files have ended.
-        limits: bounds on what a DICOMDIR may claim.
+        limits: bounds on the claims of a DICOMDIR.
         earlier: whether DICOMDIRs of earlier runs count.
     """
     for source, target in ledger.read_directories(earlier=earlier):
@@ -58,7 +58,7 @@ def plan_directory_updates(
         try:
             with open_tolerantly(source, limits) as file:
                 named = list(read_referenced_files(file.data_set))
-        except DicodecError:  # it stays what it is, and what it says is counted as stale
+        except DicodecError:  # it stays as it is, and its records are counted as stale
             continue
         update = _plan_update(ledger, source, target, named)
         if update is not None:

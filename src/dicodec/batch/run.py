@@ -205,7 +205,7 @@ class Batch:
         interruptions: Callable[[], int],
         show_progress: Callable[[Summary], None],
     ) -> None:
-        """Have more work done on results, and enter what comes of it."""
+        """Have more work done on results, and enter its outcomes."""
         in_work: dict[int, Key] = {}
         numbers = count()
         over = False

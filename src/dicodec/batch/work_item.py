@@ -44,7 +44,7 @@ class Item:
             an earlier run wrote it.
         root: path of the folder beneath which the target is; None if the user named the target, and
             for an object.
-        records: of a DICOMDIR, with what they have to state.
+        records: of a DICOMDIR, with the facts they have to state.
         uids: (old, new) SOP Instance UIDs of the instances that its references are mapped to.
     """
 

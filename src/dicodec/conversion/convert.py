@@ -70,7 +70,7 @@ def convert_with(
         progress: is called with the frames written and the frames to write, behind each frame.
         placement: takes the result over, if the target is a path, to put it in its place later.
         references: new SOP Instance UIDs by old ones; references to the old ones follow.
-        records: of a DICOMDIR, those that change, with what they have to state.
+        records: of a DICOMDIR, those that change, with the facts they have to state.
     """
     started = time.perf_counter()
     path, target_path = _find_path(source), _find_path(target)

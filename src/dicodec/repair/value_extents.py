@@ -40,7 +40,7 @@ class Extent(NamedTuple):
     Attributes:
         fragments: offset and length of each; none if the value is bytes without items.
         content_end: offset of the end of the value.
-        end: offset behind what closes it.
+        end: offset behind its delimiter, or behind its last byte.
         oddities: its departures from the standard, and their texts; none if it is right.
         items: whether it is items up to their end, a table or fragments.
     """
@@ -63,7 +63,7 @@ class UndelimitedValue:
     Attributes:
         source: holds the bytes.
         headers: reads headers there.
-        limits: bounds on counts and on what is held in memory.
+        limits: bounds on counts and on bytes held in memory.
         header: of the element.
         limit: offset that it cannot reach beyond.
         describe: describes the image that it is the pixels of; None if it is of no image.
@@ -111,7 +111,7 @@ class UndelimitedValue:
     def _close_fragments(
         self, fragments: tuple[tuple[int, int], ...], position: int, order: DataSetEncoding
     ) -> Extent:
-        """Return the extent of fragments, by what comes behind them."""
+        """Return the extent of fragments, by the bytes behind them."""
         oddities: list[tuple[OddityId, str]] = []
         if order != self.header.encoding:
             text = f"the fragments of {self._name} are in the other byte order"
@@ -195,7 +195,7 @@ class UndelimitedValue:
             base += len(part) - len(tail)
 
     def _find_next(self, position: int, order: DataSetEncoding) -> int | None:
-        """Return the offset behind what closes the value at an offset; None if it goes on there."""
+        """Return the offset behind the end of a value at an offset; None if it goes on there."""
         if position > self.limit:
             return None
         behind = position + _HEADER
@@ -210,7 +210,7 @@ class UndelimitedValue:
         return position if self._goes_on(position) else None
 
     def _goes_on(self, position: int) -> bool:
-        """Whether what is around the element ends at an offset, or goes on with other elements."""
+        """Whether the level around the element ends at an offset, or has other elements there."""
         tag = self._read_tag(position, self.header.encoding)
         if position == self.limit:
             # Before a delimiter that was not counted, the value has not ended yet; a file that

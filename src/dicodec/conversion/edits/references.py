@@ -63,11 +63,11 @@ def map_records(
     uids: Mapping[str, str],
     encoding: DataSetEncoding,
 ) -> list[Edit]:
-    """Return the edits that have the records of a DICOMDIR state what their files now are.
+    """Return the edits that have the records of a DICOMDIR state the facts of their files.
 
     Args:
         data_set: of the DICOMDIR.
-        records: those that change, with what they have to state.
+        records: those that change, with the facts they have to state.
         uids: new SOP Instance UIDs by old ones; references within records follow.
         encoding: of the result.
 
