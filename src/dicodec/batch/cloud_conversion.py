@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
+from dicodec.part10.temporary import TemporaryFolder
 from dicodec.report import LEFT_ALONE, ConversionReport
 
 type Convert = Callable[[Source, Target | None, ConversionOptions], ConversionReport]
@@ -81,7 +81,7 @@ def _convert_to_object(
         raise TargetExistsError.at(target)
     elif options.overwrite and is_kept_object(url):
         raise TargetExistsError.of_kept_original(target)
-    with tempfile.TemporaryDirectory(prefix="dicodec-") as folder:
+    with TemporaryFolder() as folder:
         result = Path(folder) / "result.dcm"
         local = replace(options, overwrite=False, backup=None)
         report = _convert(source, opened, str(result), local, convert)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State
@@ -87,7 +88,14 @@ def _print_csv(ledger: Ledger, arguments: argparse.Namespace) -> None:
     writer = csv.DictWriter(sys.stdout, LedgerEntry.__slots__, lineterminator="\n")
     writer.writeheader()
     for entry, _ in _read_entries(ledger, arguments):
-        writer.writerow(asdict(entry))
+        writer.writerow({name: _make_harmless(value) for name, value in asdict(entry).items()})
+
+
+def _make_harmless(cell: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula: names of files may be anybody's."""
+    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return f"'{cell}"
+    return cell
 
 
 def _print_json(ledger: Ledger, arguments: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dicodec.cli.option_arguments import parse_size
 from dicodec.errors import InvalidOptionError
+from dicodec.model.environment import BROKER_VARIABLE, TOKEN_VARIABLE
 from dicodec.model.option_table import TO
 from dicodec.model.source_names import is_object_url
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from dicodec.service.jobs.runtime import ExecutionOptions
     from dicodec.service.jobs.submission import SubmitOptions
 
-TOKEN_VARIABLE = "DICODEC_TOKEN"  # noqa: S105 - its name
-BROKER_VARIABLE = "DICODEC_BROKER"
 
 QUEUE = "dicodec.requests"
 """Default name of the queue of requests, as `QueueNames` has it; that module loads slowly."""

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 from dicodec.cli.service_arguments import (
-    BROKER_VARIABLE,
     QUEUE,
     add_execution_arguments,
     find_broker_url,
@@ -17,6 +16,7 @@ from dicodec.cli.service_arguments import (
     parse_root,
 )
 from dicodec.errors import InvalidOptionError
+from dicodec.model.environment import BROKER_VARIABLE
 from dicodec.model.records import replace
 from dicodec.part10.beneath import follow_named
 

@@ -65,23 +65,64 @@ def as_key(option: Option, value: str) -> str:
 _JSON = {"True": "true", "False": "false"}
 
 
-_ENDS_OR_MOVES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that end a line, or that a terminal reads as a command."""
+_FORMATS = (
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064"
+    "\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+"""Characters that are not seen and change how others are, such as U+202E: categories Cf, Zl, Zp."""
+
+_HIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f{_FORMATS}]")
+"""Characters that end a line, that a terminal reads as a command, or that are not seen."""
+
+_HIDDEN_IN_JSON = re.compile(f"[\x7f-\x9f{_FORMATS}]")
 
 
 def write_on_one_line(text: str) -> str:
-    r"""Return a text for people, its control characters written as in Python: `\n`, `\x1b`."""
-    return _ENDS_OR_MOVES.sub(lambda found: ascii(found[0])[1:-1], text)
+    r"""Return a text for people, its hidden characters written as in Python: `\n`, `\u202e`."""
+    return _HIDDEN.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def describe_fault(cause: BaseException) -> str:
+    """Describe an exception that nothing expected: kind, words, and place in this program.
+
+    An error of the operating system is described without the file's name. Logs leave all words out;
+    see `leave_words_out`.
+    """
+    shown = repr(cause)
+    if isinstance(cause, OSError):
+        shown = f"{type(cause).__name__}({cause.strerror or ''})"
+    trace, place = cause.__traceback__, ""
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if name.startswith("dicodec"):
+            place = f" at {name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"a fault in dicodec: {shown}{place}"
+
+
+def leave_words_out(fault: str) -> str:
+    """Return the description of a fault without the exception's own words, for a log.
+
+    They may quote a path or a patient's name.
+    """
+    return _WORDS.sub("", fault)
+
+
+_WORDS = re.compile(r"\(.*\)", re.DOTALL)
 
 
 def dump_json_line(fields: Any) -> str:
     r"""Return JSON in one line that can be encoded in UTF-8.
 
     Bytes of a name that are not text are surrogates in Python; JSON has `\udcff` for them, so a
-    reader gets the name back.
+    reader gets the name back. Characters that are not seen are escaped, too.
     """
     text = json.dumps(fields, ensure_ascii=False)
-    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+    if text.isascii():
+        return text
+    text = _HIDDEN_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def describe_end(process: str, status: int) -> str:

@@ -279,16 +279,19 @@ def make_folders(path: StrPath, mode: int = 0o777) -> None:
         OSError: one cannot be made.
     """
     folder = os.path.abspath(path)  # noqa: PTH100 - links stay
-    try:
-        os.mkdir(folder, mode)  # noqa: PTH102 - it is hot
-    except FileNotFoundError:
-        make_folders(os.path.dirname(folder), mode)  # noqa: PTH120
-        make_folders(folder, mode)
-    except OSError:  # it is there, or on a file system that is read-only
-        if not os.path.isdir(folder):  # noqa: PTH112
-            raise
-    else:
-        _sync_names(os.path.dirname(folder))  # noqa: PTH120
+    missing = [folder]
+    while missing:
+        try:
+            os.mkdir(missing[-1], mode)  # noqa: PTH102 - it is hot
+        except FileNotFoundError:
+            missing.append(os.path.dirname(missing[-1]))  # noqa: PTH120
+            continue
+        except OSError:  # it is there, or on a file system that is read-only
+            if not os.path.isdir(missing[-1]):  # noqa: PTH112
+                raise
+        else:
+            sync_names(os.path.dirname(missing[-1]))  # noqa: PTH120
+        missing.pop()
 
 
 def _split(place: Beneath) -> tuple[list[str], str]:
@@ -323,12 +326,17 @@ def _open_part(folder: int, name: str, *, makes: bool) -> int:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
     with suppress(FileExistsError):  # another process has made it just now
         os.mkdir(name, dir_fd=folder)
-        _sync_names(".", folder)
+        sync_names(".", folder)
     return _open_part(folder, name, makes=False)
 
 
-def _sync_names(path: str, folder: int | None = None) -> None:
-    """Wait until the names in a folder are on the disk."""
+def sync_names(path: StrPath, folder: int | None = None) -> None:
+    """Wait until the names in a folder are on the disk.
+
+    Args:
+        path: path of the folder.
+        folder: descriptor of the folder that the path begins in; None for the current one.
+    """
     with suppress(OSError):  # it may not be listed, or its file system cannot sync folders
         descriptor = os.open(path, os.O_RDONLY, dir_fd=folder)
         try:

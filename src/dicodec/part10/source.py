@@ -321,10 +321,20 @@ def write_spool(spool: BinaryIO, parts: Iterable[bytes], *, flush: bool = False)
         DiskFullError: its disk is full.
         ReadError: the operating system could not write it.
     """
-    try:
-        spool.writelines(parts)
+    with translate_spool_errors():
+        for part in parts:
+            view = memoryview(part)
+            while view:  # a file without a buffer may take less than it is given
+                view = view[spool.write(view) :]
         if flush:
             spool.flush()
+
+
+@contextmanager
+def translate_spool_errors() -> Iterator[None]:
+    """Turn the operating system's errors of a temporary file into ours; see `write_spool`."""
+    try:
+        yield
     except OSError as cause:
         if cause.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             import tempfile
@@ -366,9 +376,10 @@ def provide_path(source: ByteSource, path: str | None) -> Iterator[str]:
     if path is not None:
         yield path
         return
-    import tempfile  # most sources have a name, and it takes milliseconds to load
+    # Most sources have a name, and it takes milliseconds to load.
+    from dicodec.part10.temporary import TemporaryFolder
 
-    with tempfile.TemporaryDirectory(prefix="dicodec-") as folder:
+    with TemporaryFolder() as folder:
         copy = Path(folder) / "copy.dcm"
         with copy.open("wb") as file:
             for chunk in read_chunks(source, 0, source.size):

@@ -108,6 +108,8 @@ class Ledger:
         Raises:
             InvalidOptionError: the file is not a ledger.
         """
+        if Path(path).is_dir():
+            raise InvalidOptionError("the ledger is a folder", path=path, hint="--ledger FILE")
         if Path(path).is_file():
             with Ledger(path, writing=False) as other:
                 other._connection.backup(self._connection)

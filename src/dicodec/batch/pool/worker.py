@@ -17,6 +17,7 @@ from typing import Any
 
 from dicodec.batch.pool.worker_process import GroupMessage, Word
 from dicodec.errors import InternalError
+from dicodec.model.environment import make_child_environment
 from dicodec.model.wording import describe_end
 
 _WORDS_KEPT = 500
@@ -58,7 +59,7 @@ class Worker:
                 stderr=self._printed,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # a terminal's Ctrl-C is for the pool to answer
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                env=make_child_environment(OPENBLAS_NUM_THREADS="1"),
             )
         self.number = self._process.pid
         self.connection = Connection(ours.detach())

@@ -23,6 +23,7 @@ from typing import Any
 from dicodec.conversion.output.placement import Placement
 from dicodec.errors import DicodecError, InternalError, MemoryExceededError
 from dicodec.model.records import dataclass
+from dicodec.model.wording import describe_fault
 
 _LONGEST_WAIT = 0.3
 """Seconds of work after which results are put in place without waiting for others."""
@@ -187,9 +188,7 @@ def _describe_failure(index: int, cause: Exception) -> bytes:
         case MemoryError():
             error = MemoryExceededError("no memory is left")
         case _:
-            error = InternalError(
-                f"a fault in dicodec: {cause!r}", hint="please report it with the file"
-            )
+            error = InternalError(describe_fault(cause), hint="please report it with the file")
     return pickle.dumps((Word.ERROR, index, error))
 
 

@@ -7,6 +7,7 @@ before they are needed.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import tarfile
@@ -15,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Buffer, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -31,7 +32,8 @@ from dicodec.errors import (
 )
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import replace
-from dicodec.part10.source import COPY_SIZE, write_spool
+from dicodec.part10.source import COPY_SIZE, translate_spool_errors, write_spool
+from dicodec.part10.temporary import TemporaryFolder
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
 _ZSTANDARD = _COMPRESSED[-1]
@@ -114,18 +116,37 @@ def _list_tar_members(archive: SourceReference) -> Iterator[SourceReference | Re
 def _spool(reference: SourceReference, content: IO[bytes]) -> SourceReference:
     """Write a member of a compressed tar to a temporary file, unless it is not DICOM."""
     first = content.read(SNIFFED)
-    descriptor, name = tempfile.mkstemp(prefix="dicodec-member-")
-    spooled = replace(reference, spool=name)
+    path = _make_spool()
     try:
-        with os.fdopen(descriptor, "wb") as spool:
+        with path.open("wb", buffering=0) as spool:
             write_spool(spool, [first])
             while find_skip_reason(first) is None and (part := content.read(COPY_SIZE)):
                 write_spool(spool, [part])
-            write_spool(spool, [], flush=True)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    return spooled
+    return replace(reference, spool=str(path))
+
+
+def _make_spool() -> Path:
+    """Return the path of a new, empty file in the folder for members.
+
+    Raises:
+        DiskFullError: its disk is full.
+        ReadError: it cannot be made.
+    """
+    with translate_spool_errors():
+        descriptor, name = tempfile.mkstemp(dir=_make_member_folder())
+        os.close(descriptor)
+    return Path(name)
+
+
+@cache
+def _make_member_folder() -> str:
+    """Return the path of the folder for members, which is there until this process ends."""
+    folder = TemporaryFolder()
+    atexit.register(folder.cleanup)
+    return folder.name
 
 
 @contextmanager

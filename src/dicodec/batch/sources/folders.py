@@ -75,69 +75,85 @@ class WalkOptions:
 def walk(folder: str, options: WalkOptions) -> Iterator[FolderEntry]:
     """Yield all files below a folder, in the order of the bytes of their names.
 
-    Memory does not grow with the number of files. A folder that cannot be listed is yielded as an
-    error.
+    Memory does not grow with the number of files. A folder that cannot be listed, because its path
+    is too long for the system for example, is yielded as an error.
     """
-    yield from _walk(folder, "", options, ())
+    open_folders: list[Iterator[FolderEntry | _Below]] = []
+    above: list[tuple[int, int]] = []
+    entry: FolderEntry | _Below | None = _Below(folder, "")
+    while True:  # a stack and no recursion: folders may be deeper than Python's calls
+        if isinstance(entry, _Below):
+            open_folders.append(_list(entry, options, above))
+        elif entry is not None:
+            yield entry
+        while (entry := next(open_folders[-1], None)) is None:
+            open_folders.pop()
+            if not open_folders:
+                return
 
 
-def _walk(
-    folder: str, relative: str, options: WalkOptions, above: tuple[tuple[int, int], ...]
-) -> Iterator[FolderEntry]:
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """A folder that is walked next; its path, and the beginning of those of its entries."""
+
+    path: str
+    relative: str
+
+
+def _list(
+    folder: _Below, options: WalkOptions, above: list[tuple[int, int]]
+) -> Iterator[FolderEntry | _Below]:
+    """Yield the entries of one folder; meanwhile its identity is among those above."""
     try:
-        found = os.stat(folder)  # noqa: PTH116 - path objects cost more than the calls
+        found = os.stat(folder.path)  # noqa: PTH116 - path objects cost more than the calls
         identity = (found.st_dev, found.st_ino)
         if identity in options.excluded or identity in above:
-            yield PassedOver(folder, OUTPUT if identity in options.excluded else LOOP)
+            yield PassedOver(folder.path, OUTPUT if identity in options.excluded else LOOP)
             return
-        kept = read_kept_names(folder)
-        with ExitStack() as spools, os.scandir(folder) as entries:
-            names = _sort((os.fsencode(entry.name) for entry in entries), spools)
+        kept = read_kept_names(folder.path)
+        with ExitStack() as spools:
+            with os.scandir(folder.path) as entries:
+                names = _sort((os.fsencode(entry.name) for entry in entries), spools)
+            above.append(identity)
             for encoded in names:
                 name = os.fsdecode(encoded)
-                path, below = os.path.join(folder, name), relative + name  # noqa: PTH118
+                path, below = os.path.join(folder.path, name), folder.relative + name  # noqa: PTH118
                 if name in kept:
                     yield PassedOver(path, BACKUP)
-                else:
-                    yield from _check(path, below, options, (*above, identity))
+                elif (entry := _look_at(path, below, options)) is not None:
+                    yield entry
+            above.pop()
     except OSError as cause:
-        yield _make_error(folder, cause)
+        yield _make_error(folder.path, cause)
 
 
-def _check(
-    path: str, relative: str, options: WalkOptions, above: tuple[tuple[int, int], ...]
-) -> Iterator[FolderEntry]:
+def _look_at(path: str, relative: str, options: WalkOptions) -> FolderEntry | _Below | None:
+    """Return an entry of a folder; None if it is a file of ours."""
     name = relative.rpartition("/")[2]
     if name.startswith("."):
         if name.startswith(LEDGER_NAME) or name == LIST_NAME or is_part_file(name):
-            return  # a ledger, a list or a part file of ours
+            return None  # a ledger, a list or a part file of ours
         if not options.hidden:
-            yield PassedOver(path, HIDDEN)
-            return
+            return PassedOver(path, HIDDEN)
     if options.backup is not None and name.endswith(options.backup):
-        yield PassedOver(path, BACKUP)
-        return
+        return PassedOver(path, BACKUP)
     try:
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode):
             if not options.follow_links:
-                yield PassedOver(path, LINK)
-                return
+                return PassedOver(path, LINK)
             found = os.stat(path)  # noqa: PTH116
             if is_kept_original(os.path.realpath(path)):
-                yield PassedOver(path, BACKUP)
-                return
+                return PassedOver(path, BACKUP)
     except OSError as cause:
-        yield _make_error(path, cause)
-        return
+        return _make_error(path, cause)
     if stat.S_ISDIR(found.st_mode):
-        yield from _walk(path, f"{relative}/", options, above)
-    elif stat.S_ISREG(found.st_mode):
-        root = None if options.follow_links else path[: -len(relative) - 1] or "/"
-        reference = SourceReference(path, found.st_size, found.st_mtime_ns, root=root)
-        yield FoundFile(reference, relative)
-    else:
-        yield PassedOver(path, SPECIAL)
+        return _Below(path, f"{relative}/")
+    if not stat.S_ISREG(found.st_mode):
+        return PassedOver(path, SPECIAL)
+    root = None if options.follow_links else path[: -len(relative) - 1] or "/"
+    reference = SourceReference(path, found.st_size, found.st_mtime_ns, root=root)
+    return FoundFile(reference, relative)
 
 
 def _make_error(path: str, cause: OSError) -> SourceUnavailableError:

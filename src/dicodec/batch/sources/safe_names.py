@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from hashlib import blake2b
 
 _LONGEST = 200
 """Bytes of a name. File systems take 255, and a part file's name is longer than its target's."""
+
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.I | re.S
+)
+"""Names that Windows takes for devices, with any extension."""
 
 _UNSAFE = frozenset('/\\:*?"<>|')
 
@@ -15,13 +21,16 @@ def make_safe_component(text: str) -> str:
     """Return text as the name of one file or folder, which never changes the folder of a path.
 
     Separators, control characters and characters that common file systems refuse become "_", and
-    so do a leading dot and all trailing dots. A long text is cut, and ends with a digest of it.
+    so do a leading dot and all trailing dots. Names of Windows' devices (CON, NUL.dcm) get a
+    leading "_". A long text is cut, and ends with a digest of it.
     """
     text = "".join("_" if _is_unsafe(character) else character for character in text).strip()
     stripped = text.rstrip(".")
     text = stripped + "_" * (len(text) - len(stripped))
     if text.startswith("."):
         text = "_" + text[1:]
+    if _RESERVED.fullmatch(text):
+        text = f"_{text}"
     encoded = text.encode("utf-8", "surrogateescape")
     if len(encoded) > _LONGEST:
         digest = blake2b(encoded, digest_size=8).hexdigest()

@@ -31,6 +31,7 @@ from dicodec.errors import (
 )
 from dicodec.model.option_table import INDEPENDENT
 from dicodec.model.source_names import is_object_url
+from dicodec.model.wording import describe_fault
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 
@@ -142,7 +143,7 @@ def _convert(
     except Exception as cause:
         name = source if isinstance(source, str) else None
         raise InternalError(
-            f"a fault in dicodec: {cause!r}", path=name, hint="please report it with the file"
+            describe_fault(cause), path=name, hint="please report it with the file"
         ) from cause
 
 

@@ -36,7 +36,9 @@ class ReportFile:
                 _check_appendable(self._path)
                 self._file = Path(self._path).open("a", encoding="utf-8")
             except OSError as cause:
-                raise InvalidOptionError(f"the report cannot be written: {cause}") from cause
+                raise InvalidOptionError(
+                    f"the report cannot be written: {cause.strerror}", path=self._path
+                ) from cause
         return self
 
     def __exit__(self, *_: object) -> None:

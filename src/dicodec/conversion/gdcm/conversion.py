@@ -7,7 +7,6 @@ Only then are the caller's edits applied and the result handed on.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +28,7 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.directory_records import is_directory
 from dicodec.part10.source import provide_path
+from dicodec.part10.temporary import TemporaryFolder
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.image_edits import make_statistics_edits
 from dicodec.rules.lossy import format_ratio
@@ -76,7 +76,7 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
     check_may(conversion)
     with (
         provide_path(conversion.file.source, conversion.path) as source,
-        tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
+        TemporaryFolder() as folder,
     ):
         written = str(Path(folder) / "result.dcm")
         outcome = convert_file(source, written, plan.target, settings, timeout=options.timeout)

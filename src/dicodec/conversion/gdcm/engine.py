@@ -17,6 +17,7 @@ from typing import BinaryIO
 from dicodec.conversion.gdcm import child
 from dicodec.errors import EngineCrashedError, EngineError
 from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
+from dicodec.model.environment import make_child_environment
 from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax
 from dicodec.model.wording import describe_end
@@ -130,6 +131,7 @@ def _run_child(
                 stderr=printed,
                 timeout=timeout,
                 check=False,
+                env=make_child_environment(),
             )
         except subprocess.TimeoutExpired as cause:
             raise EngineError(

@@ -7,7 +7,6 @@ nobody gets a weaker verification than was asked for.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.source import provide_path
+from dicodec.part10.temporary import TemporaryFolder
 
 _DECODERS_APART = 2
 """How far the samples of two right decoders of one lossy stream may be apart: each is allowed to be
@@ -75,7 +75,7 @@ class _Witness(NamedTuple):
 @contextmanager
 def _decode(file: DicomFile, path: str | None, options: ConversionOptions) -> Iterator[_Witness]:
     with (
-        tempfile.TemporaryDirectory(prefix="dicodec-gdcm-") as folder,
+        TemporaryFolder() as folder,
         provide_path(file.source, path) as name,
     ):
         written = str(Path(folder) / "decoded.dcm")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
+from urllib.parse import urlsplit
 
 from dicodec.errors import InvalidOptionError
 from dicodec.service.brokers.broker import Broker, BrokerOptions
@@ -31,6 +33,7 @@ def make_broker(url: str, options: BrokerOptions) -> Broker:
             f"{hide_credentials(url)!r} is not the URL of a broker",
             hint="such as kafka://HOST:9092, amqp://HOST, nats://HOST:4222, redis://HOST:6379",
         )
+    _check_ports(url)
     module, name = row
     try:
         kind: type[Broker] = getattr(import_module(module), name)
@@ -40,6 +43,21 @@ def make_broker(url: str, options: BrokerOptions) -> Broker:
             hint="pip install 'dicodec[worker]'",
         ) from cause
     return kind(url, options)
+
+
+def _check_ports(url: str) -> None:
+    """Raise InvalidOptionError if a port in a URL of one server or several is none."""
+    servers: list[str] = []
+    for one in re.split(r",(?=\w+://)", url):  # NATS has a scheme for each
+        place = one.partition("://")[2].partition("?")[0].rpartition("@")[2]
+        servers += place.partition("/")[0].split(",")
+    for server in servers:
+        try:
+            _ = urlsplit(f"//{server}").port
+        except ValueError as cause:
+            raise InvalidOptionError(
+                f"{hide_credentials(url)!r} has a port that is none: 1 to 65535"
+            ) from cause
 
 
 def hide_credentials(url: str) -> str:

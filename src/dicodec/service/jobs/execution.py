@@ -25,6 +25,7 @@ from dicodec.batch.pool.pool import (
 from dicodec.batch.pool.worker_process import Work
 from dicodec.errors import DicodecError, InternalError
 from dicodec.model.records import dataclass
+from dicodec.model.wording import describe_fault
 from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task, carry_out
 
 _GROUP_SECONDS, _GROUP_JOBS, _NEWEST_WEIGHT = 0.2, 32, 0.1
@@ -154,7 +155,7 @@ class Executor:
         except InternalError as fault:
             self._break(fault)
         except Exception as cause:
-            self._break(InternalError(f"a fault in dicodec: {cause!r}"))
+            self._break(InternalError(describe_fault(cause)))
 
     def _serve(self) -> None:
         stopped = False

@@ -7,6 +7,7 @@ if paths are shown; otherwise a digest stands for a path, the same one each time
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -58,8 +59,9 @@ class Log:
         """
         if self._out is None:
             return
-        if file is not None and self._hide_paths:
-            file = hide_path(file)
+        if self._hide_paths:
+            fields = {name: _hide_paths(value, file) for name, value in fields.items()}
+            file = None if file is None else hide_path(file)
         line = {
             "time": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds"),
             "level": level,
@@ -74,6 +76,20 @@ class Log:
         with self._lock:
             self._out.write(f"{text}\n")  # at once: others may write to the same file
             self._out.flush()
+
+
+_QUOTED = re.compile(r"""(["'`])(/(?:(?!\1).)+)\1""")
+_BARE = re.compile(r"""(?<![\w/.:<])/[^\s"'`,;:()<>]+/[^\s"'`,;:()<>]*""")
+
+
+def _hide_paths(value: Any, file: str | None) -> Any:
+    """Return a text with digests in place of paths; other values as they are."""
+    if not isinstance(value, str) or "/" not in value:
+        return value
+    if file is not None:
+        value = value.replace(file, hide_path(file))
+    value = _QUOTED.sub(lambda found: f"{found[1]}{hide_path(found[2])}{found[1]}", value)
+    return _BARE.sub(lambda found: hide_path(found[0]), value)
 
 
 def hide_path(path: str) -> str:

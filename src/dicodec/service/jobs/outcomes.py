@@ -6,7 +6,8 @@ import json
 import time
 from typing import Any
 
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, InternalError
+from dicodec.model.wording import leave_words_out
 from dicodec.service.jobs.execution_work import ConversionResult
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Event, EventKind, Request
@@ -107,8 +108,12 @@ def _describe_cancellation(request: Request, attempt: int) -> AttemptOutcome:
 
 def report_error(error: DicodecError, *, show_paths: bool) -> dict[str, Any]:
     """Return the fields of an error for an event; its path only if paths are shown."""
-    fields = error.as_dict()
-    return fields if show_paths else {name: fields[name] for name in fields if name != "path"}
+    fields: dict[str, Any] = error.as_dict()
+    if show_paths:
+        return fields
+    if isinstance(error, InternalError):
+        fields["message"] = leave_words_out(error.message)
+    return {name: fields[name] for name in fields if name != "path"}
 
 
 def log_attempt(
@@ -123,6 +128,9 @@ def log_attempt(
         trace: trace id of the request.
         file: path of the source.
     """
+    text = outcome.error_text
+    if text is not None and outcome.error_code == InternalError.code:
+        text = leave_words_out(text)
     levels = {JobState.PENDING: "warning", JobState.DEAD: "error"}
     log.write(
         levels.get(outcome.state, "info"),
@@ -133,6 +141,6 @@ def log_attempt(
         attempt=attempt,
         action=outcome.action,
         code=outcome.error_code,
-        message=outcome.error_text,
+        message=text,
         seconds=outcome.seconds,
     )

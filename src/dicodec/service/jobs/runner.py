@@ -13,6 +13,7 @@ from typing import Any
 from dicodec.batch.pool.grouping import count_files_for, share_evenly
 from dicodec.errors import DicodecError, InternalError, WorkerCrashedError
 from dicodec.model.records import dataclass, replace
+from dicodec.model.wording import describe_fault, leave_words_out
 from dicodec.service.jobs.execution import Executor, make_grouping
 from dicodec.service.jobs.execution_work import ConversionResult, Task
 from dicodec.service.jobs.logs import Log
@@ -114,7 +115,11 @@ class StoreRunner:
                 busy = self._turn()
                 self.fault = None
             except Exception as cause:  # such as a full disk: it may pass
-                self.fault = repr(cause)
+                self.fault = (
+                    cause.message
+                    if isinstance(cause, DicodecError)
+                    else leave_words_out(describe_fault(cause))
+                )
                 self._log.write("error", "jobs cannot be carried out", message=self.fault)
                 busy = False
                 time.sleep(_POLL_SECONDS)
@@ -271,4 +276,4 @@ def _read_future(future: Future[ConversionResult]) -> ConversionResult | Dicodec
         return future.result()
     if isinstance(error, DicodecError):
         return error
-    return InternalError(f"a fault in dicodec: {error!r}")
+    return InternalError(describe_fault(error))

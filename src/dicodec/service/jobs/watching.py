@@ -19,7 +19,9 @@ from pathlib import Path
 
 from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
 from dicodec.conversion.output.original import is_open_for_writing
+from dicodec.errors import DicodecError, PathNotAllowedError
 from dicodec.model.records import dataclass
+from dicodec.part10.beneath import Beneath, make_folders, pin_target
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
@@ -225,11 +227,10 @@ class Watcher:
             try:
                 moved = _move(source, self._options.folder, folder)
                 if moved is not None and outcome.state is JobState.DEAD:
-                    Path(moved + ERROR_SUFFIX).write_text(_format_error(outcome), encoding="utf-8")
-            except OSError as cause:
-                self._log.write(
-                    "error", "cannot be moved", job=job.id, file=source, message=cause.strerror
-                )
+                    _write_new(moved.with_name(moved.name + ERROR_SUFFIX), _format_error(outcome))
+            except (OSError, DicodecError) as cause:
+                text = cause.message if isinstance(cause, DicodecError) else cause.strerror
+                self._log.write("error", "cannot be moved", job=job.id, file=source, message=text)
 
 
 def _read_outcome(job: Job) -> AttemptOutcome:
@@ -242,19 +243,42 @@ def _format_error(outcome: AttemptOutcome) -> str:
     return json.dumps(json.loads(outcome.result), indent=1) + "\n"
 
 
-def _move(source: str, folder: str, to: str) -> str | None:
-    """Move a file, with its path below the folder; return its new path, None if it is gone."""
-    wanted = os.path.join(to, os.path.relpath(source, folder))  # noqa: PTH118
-    Path(wanted).parent.mkdir(parents=True, exist_ok=True)
-    target, number = wanted, 1
+def _move(source: str, folder: str, to: str) -> Path | None:
+    """Move a file, with its path below the folder, from its open folder to an open folder.
+
+    Returns:
+        Its new path; None if it is gone.
+
+    Raises:
+        PathNotAllowedError: a link leads out of the folder by now, or out of the other one.
+        OSError: it cannot be moved.
+    """
+    place = Beneath.resolve(source, [os.path.realpath(folder)])
+    if place is None:
+        raise PathNotAllowedError("a symbolic link leads out of the watched folder")
+    make_folders(to)
+    try:
+        origin = pin_target(place, makes_folders=False)
+    except FileNotFoundError:
+        return None
+    wanted = pin_target(Beneath(to, os.path.relpath(source, folder)))
+    target: Path = wanted
+    number = 1
     while os.path.lexists(target):
         number += 1
-        target = f"{wanted}.{number}"
+        target = wanted.with_name(f"{wanted.name}.{number}")
     try:
-        shutil.move(source, target)
+        shutil.move(origin, target)
     except FileNotFoundError:
         return None
     return target
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a new file; what has its name already is removed, and never followed."""
+    path.unlink(missing_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _is_being_written(path: str) -> bool:

@@ -16,6 +16,7 @@ from starlette.routing import Match
 
 from dicodec.errors import DicodecError, InternalError
 from dicodec.model.implementation import VERSION
+from dicodec.model.wording import describe_fault, leave_words_out
 from dicodec.service.web.error_answers import REASONS, Refusal, find_status, hide_paths
 from dicodec.service.web.job_paths import EncodedSlashes
 from dicodec.service.web.routes import convert, events, jobs, page, state
@@ -75,7 +76,9 @@ async def _keep_house(service: Service) -> None:
         try:
             removed = await asyncio.to_thread(service.remove_old_files)
         except Exception as cause:
-            service.log.write("error", "old files are not removed", message=repr(cause))
+            service.log.write(
+                "error", "old files are not removed", message=leave_words_out(describe_fault(cause))
+            )
         else:
             if removed:
                 service.log.write("info", "old files removed", files=removed)

@@ -20,6 +20,9 @@ FILE_FIELD = "file"
 _PIECE = 1 << 20
 """Bytes that are written at once."""
 
+_BOUNDARY_SIZE = 70
+"""Characters of a form's boundary at most (RFC 2046, 5.1.1)."""
+
 _FIELD_SIZE, _FIELDS = 64 << 10, 64
 """Size of a field of a form, and number of fields, at most."""
 
@@ -65,13 +68,15 @@ async def receive_file(request: Request, path: Path, limit: int, *, sync: bool) 
         else:
             form = None
         held = bytearray()
+        body = 0
         async for chunk in request.stream():
+            body += len(chunk)  # with what stands before, between and behind the parts of a form
             if form is None:
                 held += chunk
                 received.size += len(chunk)
             else:
                 held += form.take(chunk)
-            if received.size > limit:
+            if received.size > limit or body > limit + _FIELDS * _FIELD_SIZE:
                 raise _refuse_size(limit)
             if len(held) >= _PIECE:
                 await asyncio.to_thread(_write, out, bytes(held))
@@ -107,6 +112,8 @@ class _Form:
         boundary = options.get(b"boundary")
         if not boundary:
             raise Refusal(400, "the form has no boundary")
+        if len(boundary) > _BOUNDARY_SIZE:
+            raise Refusal(400, f"the form's boundary has more than {_BOUNDARY_SIZE} characters")
         self._parse_options = parse_options_header
         self._received = received
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())

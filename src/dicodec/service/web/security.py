@@ -89,6 +89,12 @@ class Guard:
             _check_site(headers, host)
         if path not in _OPEN_PATHS and not path.startswith(_OPEN_FOLDER):
             self._check_token(headers)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            raise Refusal(
+                400,
+                "a request states its length once: Content-Length or Transfer-Encoding",
+                headers={"Connection": "close"},
+            )
         if method not in _SAFE and path not in _UPLOADS:
             _check_size(headers)
 

@@ -50,11 +50,10 @@ def serve(service: Service, listening: socket.socket) -> None:
         ws="none",
     )
     server = uvicorn.Server(config)
-    # The server ends on a signal, and then raises it again for the handlers before its own.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    if signal.SIGHUP in find_ending_signals():  # which the server does not handle
-        signal.signal(signal.SIGHUP, server.handle_exit)
+    # A signal may come before the server handles it, and ends it all the same. The server raises it
+    # again at its end; it does not handle SIGHUP.
+    for number in (signal.SIGINT, *find_ending_signals()):
+        signal.signal(number, server.handle_exit)
     service.is_closing = lambda: server.should_exit
     server.run(sockets=[listening])
 

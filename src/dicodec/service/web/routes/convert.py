@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dicodec.errors import DicodecError
-from dicodec.part10.beneath import Beneath
+from dicodec.part10.beneath import Beneath, sync_names
 from dicodec.service.jobs.execution_work import Task
 from dicodec.service.web.receiving import FILE_FIELD, Received, receive_file
 from dicodec.service.web.request_parameters import parse_request
@@ -125,6 +125,7 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
             if request.policy is not None:
                 service.job_options.find_policy(request.policy)
             spooled.rename(source)
+            await asyncio.to_thread(sync_names, service.uploads)
         finally:
             spooled.unlink(missing_ok=True)
     shown = received.name or "upload"

@@ -35,7 +35,10 @@ export function ago(time) {
 
 export function number(count) { return count.toLocaleString("en-US"); }
 
-export function baseName(path) { return path.split("/").pop(); }
+// Characters that are not seen, such as U+202E, would show another name.
+export function baseName(path) {
+  return path.split("/").pop().replace(/[\p{Cf}\p{Cc}]/gu, (one) => `\\u{${one.codePointAt(0).toString(16)}}`);
+}
 
 export function sizes(job) {
   if (job.source_size === null) return "";
