@@ -119,6 +119,20 @@ def test_records_are_set_right(
         assert facts(out) == stated
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_directory_that_is_named_is_set_right_too(
+    in_place: bool, study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a shell names all that is in a folder."""
+    sources = sorted(map(str, study.iterdir()))
+    out = study if in_place else tmp_path / "out"
+    place = ["--in-place"] if in_place else ["-o", f"{out}/"]
+    arguments = ["--to", "rle", *place, "--map-references", "--json"]
+    assert run(["convert", *sources, *arguments]) == 0
+    assert summary(capsys)["mapped_records"] == 3
+    facts(out)
+
+
 def test_references_within_records_follow(tmp_path: Path) -> None:
     reference = item(element(0x00081155, "UI", INSTANCES[1].encode() + b"\0"))
     study = make_file_set(tmp_path / "study", keys=sequence(0x00081140, reference))

@@ -306,14 +306,15 @@ class Ledger:
         return None if row is None else str(row[0])
 
     def read_directories(self, *, earlier: bool) -> Iterator[tuple[str, str]]:
-        """Yield (source, target) of the DICOMDIRs that were found, and passed over.
+        """Yield (source, target) of DICOMDIRs: found and passed over, or named and converted.
 
         Args:
             earlier: whether those of earlier runs count.
         """
         self.flush()
         rows = self._connection.execute(
-            "SELECT source, target FROM file WHERE state = 'skipped' AND error_code = ?"
+            "SELECT source, target FROM file WHERE (state = 'skipped' AND error_code = ?"
+            " OR state IN ('done', 'left alone') AND source LIKE '%/DICOMDIR')"
             " AND target IS NOT NULL AND (? OR run = ?) ORDER BY id",
             (DICOMDIR, earlier, self.run),
         ).fetchall()
