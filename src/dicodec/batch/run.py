@@ -137,6 +137,8 @@ class Batch:
             self.summary.stale_references = self._ledger.count_stale_references()
         if self._maps and self._may_map_directories and not self.summary.interrupted:
             self._map_directories(interruptions, show_progress)
+        if self._work.layout is not None:
+            self.summary.case_collisions = self._ledger.count_case_collisions()
         if not self.summary.interrupted:
             self._ledger.finish()
         return self.summary

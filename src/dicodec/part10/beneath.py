@@ -263,6 +263,20 @@ def _open_private(path: str, _: int) -> int:
     return descriptor
 
 
+def touch(path: StrPath) -> None:
+    """Set the time of a file to now, and make it if it is missing; a link there is not followed.
+
+    Raises:
+        OSError: a link has its name, or it cannot be made.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        os.utime(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def follow_named(path: str) -> str:
     """Return the path of a file of ours that a user has named; a link there is the user's own."""
     return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114 - it is a text

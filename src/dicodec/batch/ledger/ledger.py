@@ -108,7 +108,7 @@ class Ledger:
         Raises:
             InvalidOptionError: the file is not a ledger.
         """
-        if Path(path).is_dir():
+        if path and Path(path).is_dir():
             raise InvalidOptionError("the ledger is a folder", path=path, hint="--ledger FILE")
         if Path(path).is_file():
             with Ledger(path, writing=False) as other:
@@ -237,6 +237,17 @@ class Ledger:
         for (number, source, target), group in groupby(rows, key=lambda row: row[:3]):
             uids = {old: new for *_, old, new in group}
             yield number, decode_value(source), decode_value(target), uids
+
+    def count_case_collisions(self) -> int:
+        """Return how many results of this run have paths that are others' but for case."""
+        self.flush()
+        count: int = self._connection.execute(
+            "SELECT ifnull(sum(paths - 1), 0) FROM"
+            " (SELECT count(DISTINCT target) AS paths FROM file"
+            " WHERE run = ? AND target IS NOT NULL GROUP BY lower(target) HAVING paths > 1)",
+            (self.run,),
+        ).fetchone()[0]
+        return count
 
     def count_stale_references(self) -> int:
         """Return how many results refer to instances of this ledger that have new UIDs."""

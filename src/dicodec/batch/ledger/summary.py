@@ -30,6 +30,8 @@ class Summary:
         mapped_references: results whose references were mapped to the new UIDs.
         mapped_records: records of DICOMDIRs that were set right.
         lost_records: records of those DICOMDIRs that name files without a result.
+        case_collisions: paths of results, by a layout, that differ from others in the case of
+            letters alone: Windows and macOS hold one of them.
         warnings: number of results by kind of warning; see `WarningKind`.
         bytes_before, bytes_after: sizes of the sources and results of all converted or already
             right files.
@@ -50,6 +52,7 @@ class Summary:
     mapped_references: int = 0
     mapped_records: int = 0
     lost_records: int = 0
+    case_collisions: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     bytes_before: int = 0
     bytes_after: int = 0

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
 
 from dicodec.batch.pool.grouping import count_files_for, share_evenly
 from dicodec.errors import DicodecError, RequestError, WorkerCrashedError
 from dicodec.model.records import dataclass, field, replace
+from dicodec.part10.beneath import touch
 from dicodec.service.brokers.broker import Broker, Delivery, Outgoing
 from dicodec.service.brokers.connection import Connection
 from dicodec.service.jobs.execution import Executor, make_grouping
@@ -361,7 +361,13 @@ class WorkerService:
             every = [one for delivered in self._jobs.values() for one in delivered.deliveries]
             await self._connection.beat(every)
             if self._options.alive_file is not None:
-                await asyncio.to_thread(Path(self._options.alive_file).touch)
+                await self._show_life(self._options.alive_file)
+
+    async def _show_life(self, path: str) -> None:
+        try:
+            await asyncio.to_thread(touch, path)
+        except OSError as cause:
+            self.log.write("error", "the alive file cannot be touched", message=cause.strerror)
 
     def _give_up(self, job: str) -> None:
         delivered = self._jobs.get(job)

@@ -109,6 +109,11 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
         lines.append(
             f"  warning: {summary.lost_records} records of DICOMDIRs name files without a result"
         )
+    if summary.case_collisions:
+        lines.append(
+            f"  warning: the paths of {summary.case_collisions} results are those of others but "
+            "for upper and lower case; Windows and macOS would hold one of them"
+        )
     if summary.stale_references:
         lines.append(
             f"  warning: {summary.stale_references} results refer to images that have new UIDs "
