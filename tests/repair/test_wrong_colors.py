@@ -123,6 +123,25 @@ def test_one_sample_with_tables_of_colors_is_an_index() -> None:
         assert stated(convert_bytes(content, to="implicit-le")) == "PALETTE COLOR"
 
 
+@pytest.mark.parametrize("syntax", ["explicit-le", "rle", "htj2k-lossless"])
+@pytest.mark.parametrize("label", ["RGB", "YBR_FULL", "YBR_RCT"])
+@pytest.mark.parametrize("to", ["jpeg", "htj2k", "jpeg-ls-near", "jpegxl-lossless", "explicit-be"])
+def test_tables_leave_with_the_indices_under_a_wrong_label_too(
+    to: str, label: str, syntax: str, tmp_path: Path
+) -> None:
+    indices = of_samples(GRAY, "explicit-le", "PALETTE COLOR")
+    content = saying(convert_bytes(indices, to=syntax), label)
+    path = tmp_path / "image.dcm"
+    path.write_bytes(content)
+
+    rgb: Any = {"photometric": "RGB"} if to == "explicit-be" else {"lossy": to != "jpegxl-lossless"}
+    convert(path, path, to=to, overwrite=True, **rgb)
+
+    assert "RedPaletteColorLookupTableData" not in pydicom.dcmread(path)
+    assert compare(indices, path, tolerance=255).equal
+    assert compare(content, path, tolerance=255).equal
+
+
 @pytest.mark.parametrize("syntax", [*NATIVE, "encapsulated-uncompressed", "deflated-frame"])
 @pytest.mark.parametrize("samples", [1, 3, 4])
 def test_what_neither_fits_is_refused(syntax: str, samples: int) -> None:

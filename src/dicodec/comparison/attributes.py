@@ -84,10 +84,7 @@ def compare_attributes(
     """
     files = one, two
     permitted = list_allowed_changes(
-        (
-            one.data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION),
-            two.data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION),
-        ),
+        zip(one.read_colors(), two.read_colors(), strict=True),
         (_count_lossy_methods(one.data_set), _count_lossy_methods(two.data_set)),
     )
     for file in files:  # attributes of the image are compared with its pixels

@@ -94,6 +94,12 @@ class DicomFile:
                 return int(edit.value[0])
         return self.data_set.read_number(tag)
 
+    def read_colors(self) -> tuple[str, str]:
+        """Return the Photometric Interpretation that is stated, and the one that samples are in."""
+        stated = self.data_set.read_text(tags.PHOTOMETRIC_INTERPRETATION)
+        image = self.frames.description
+        return stated, stated if image is None else image.photometric_interpretation
+
     def locate_frame(self, frame: int, within: int = 0) -> int | None:
         """Return the byte offset in the file of a byte of a frame.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import Enum, auto
 
 from dicodec.model import tags
@@ -165,14 +165,15 @@ _GROUPS: tuple[tuple[Circumstance, str, tuple[int, ...]], ...] = (
 
 
 def list_allowed_changes(
-    photometric: tuple[str, str],
+    photometric: Iterable[tuple[str, str]],
     lossy_methods: tuple[int, int],
     further: Collection[Circumstance] = (),
 ) -> dict[int, str]:
     """Return the attributes that may differ between a file and the result of its conversion.
 
     Args:
-        photometric: Photometric Interpretation of both data sets.
+        photometric: pairs of Photometric Interpretations of both data sets: those that they state,
+            and those that their samples are read in.
         lossy_methods: how many lossy compressions each data set records.
         further: circumstances that the data sets do not tell.
 
@@ -183,11 +184,13 @@ def list_allowed_changes(
     circumstances = {Circumstance.ALWAYS, *further}
     if lossy_methods[0] != lossy_methods[1]:
         circumstances |= {Circumstance.LOSSY, Circumstance.NEW_VALUES}
-    if photometric[0] != photometric[1]:
+    for before, after in photometric:
+        if before == after:
+            continue
         circumstances.add(Circumstance.NEW_VALUES)
-        if MONOCHROME.issuperset(photometric):
+        if MONOCHROME.issuperset((before, after)):
             circumstances.add(Circumstance.INVERTED)
-        if "PALETTE COLOR" in photometric:
+        if "PALETTE COLOR" in {before, after}:
             circumstances.add(Circumstance.PALETTE)
     return {
         tag: reason

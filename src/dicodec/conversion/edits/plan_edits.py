@@ -99,7 +99,11 @@ def _make_pixel_edits(
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE, "OV", room))
             edits.append(SetAttribute(tags.EXTENDED_OFFSET_TABLE_LENGTHS, "OV", room))
     if plan.action is Action.TRANSCODE or pixels.stated != pixels.result:
-        edits += make_image_edits(read_stated_attributes(file.data_set), pixels.result)
+        # A stated value may be wrong in the source, corrected, and yet right in the result.
+        corrected = {edit.tag for edit in file.corrections}
+        said = read_stated_attributes(file.data_set)
+        said = {tag: value for tag, value in said.items() if tag not in corrected}
+        edits += make_image_edits(said, pixels.result)
     edits += pixels.edits
     if pixels.steps:
         from dicodec.conversion.edits.mirrored_tables import make_mirrored_table_edits

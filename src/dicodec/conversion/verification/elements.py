@@ -150,11 +150,10 @@ def check_allowed(conversion: Conversion, made: DicomFile) -> None:
     ):
         further.add(Circumstance.CORRECTED)
     one, two = source.data_set, made.data_set
-    color = tags.PHOTOMETRIC_INTERPRETATION
     if source.frames.salvage is not None:
         further.add(Circumstance.SALVAGED)
     permitted = list_allowed_changes(
-        (one.read_text(color), two.read_text(color)),
+        zip(source.read_colors(), made.read_colors(), strict=True),
         (_count_lossy_methods(one), _count_lossy_methods(two)),
         further,
     )
