@@ -62,7 +62,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
         _Interruptions() as interruptions,
         Ledger("" if arguments.dry_run else known, writing=True) as ledger,
     ):
-        if arguments.dry_run:
+        if arguments.dry_run and known:
             ledger.take_over(known)
         report = BatchReport(arguments, reports)
         with _show_progress(arguments, sources, walk_options) as progress:
