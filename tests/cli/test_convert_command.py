@@ -22,7 +22,7 @@ import pytest
 from dicodec import convert_bytes
 from dicodec.cli import arguments as command_arguments
 from dicodec.cli.main import run
-from dicodec.conversion import convert as conversion
+from dicodec.conversion import attempt
 from dicodec.conversion.frames import pipeline
 from helpers.data_set_bytes import element
 from helpers.made import IMAGE_KINDS, make_file
@@ -190,7 +190,7 @@ def test_a_fault_of_ours_costs_one_file(
             raise MemoryError("no memory")
         return original(*arguments)
 
-    monkeypatch.setattr(conversion, "run_plan", faulty)
+    monkeypatch.setattr(attempt, "run_plan", faulty)
     (folder / "out").mkdir()
     (folder / "first.dcm").write_bytes(CONTENT)
 

@@ -237,7 +237,7 @@ def test_the_command_keeps_a_backup(source: Path, capsys: pytest.CaptureFixture[
 
 def later(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
     """Change something once frames are converted, before the result is put in its place."""
-    from dicodec.conversion import convert as conversion
+    from dicodec.conversion import attempt
     from dicodec.conversion.frames.pipeline import run_plan
 
     def run_and_change(*arguments: object) -> object:
@@ -245,7 +245,7 @@ def later(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None
         change()
         return result
 
-    monkeypatch.setattr(conversion, "run_plan", run_and_change)
+    monkeypatch.setattr(attempt, "run_plan", run_and_change)
 
 
 @pytest.mark.parametrize("place", ["in place", "elsewhere"])

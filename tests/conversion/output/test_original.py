@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dicodec import convert, convert_bytes
-from dicodec.conversion import convert as conversion
+from dicodec.conversion import attempt
 from dicodec.conversion.output import exchange, original
 from dicodec.conversion.output.kept_originals import LIST_NAME
 from dicodec.conversion.output.original import is_open_for_writing
@@ -104,7 +104,7 @@ def test_what_is_written_while_the_source_is_converted_stays(
     change: Change,
     backup: str | None,
 ) -> None:
-    place = verification if moment == "verify_result" else conversion
+    place = verification if moment == "verify_result" else attempt
     before(monkeypatch, place, moment, lambda: change(source))
 
     check_refused(source, backup)
@@ -151,7 +151,7 @@ def test_memory_that_was_mapped_before_counts_too(
         def write() -> None:
             memory[: len(NEWER)] = NEWER
 
-        before(monkeypatch, conversion, "run_plan", write)
+        before(monkeypatch, attempt, "run_plan", write)
         check_refused(source, None)
     file.close()
 
@@ -192,7 +192,7 @@ def test_what_changes_no_content_is_no_change(
         if ways != "neither":
             os.link(source, other)
 
-    before(monkeypatch, conversion, "run_plan", snapshot)
+    before(monkeypatch, attempt, "run_plan", snapshot)
 
     convert(source, source, to="rle", overwrite=True)
 
@@ -215,7 +215,7 @@ def test_where_no_leases_are_given_nobody_is_taken_for_a_writer(
 def test_a_stream_of_the_target_is_in_place_too(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before(monkeypatch, conversion, "run_plan", lambda: write_and_set_back(source))
+    before(monkeypatch, attempt, "run_plan", lambda: write_and_set_back(source))
     with source.open("rb") as stream, pytest.raises(SourceChangedError):
         convert(stream, source, to="rle", overwrite=True)
     assert contents(source.parent) == {"source.dcm": NEWER}

@@ -173,12 +173,12 @@ def test_a_failure_in_the_middle_leaves_nothing_behind(source: Path) -> None:
 def test_a_fault_of_ours_leaves_nothing_behind(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dicodec.conversion import convert as conversion
+    from dicodec.conversion import attempt
 
     def fault(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(conversion, "run_plan", fault)
+    monkeypatch.setattr(attempt, "run_plan", fault)
     with everything_stays(source.parent), pytest.raises(ZeroDivisionError):
         convert(source, source.with_name("target.dcm"), to="rle")
 

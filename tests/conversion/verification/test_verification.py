@@ -408,7 +408,7 @@ def test_a_rule_that_changes_what_it_must_not_is_found_out(
     def with_edit(*arguments: Any) -> tuple[Edit, ...]:
         return (*plan_edits(*arguments), edit)
 
-    monkeypatch.setattr("dicodec.conversion.convert.plan_edits", with_edit)
+    monkeypatch.setattr("dicodec.conversion.attempt.plan_edits", with_edit)
     for target in ("jpeg-ls", "implicit-le"):
         with pytest.raises(VerificationError, match="without reason") as raised:
             convert(SOURCE, tmp_path / "out.dcm", to=target, verify=True)
