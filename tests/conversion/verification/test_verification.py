@@ -221,6 +221,23 @@ def test_frames_that_were_only_to_be_moved_are_compared_byte_by_byte() -> None:
     assert error.frame == 3
 
 
+@pytest.mark.parametrize("syntax", ["rle", "jpeg-lossless", "jpeg-ls", "htj2k-lossless"])
+@pytest.mark.parametrize(("allocated", "stored", "signed"), [(8, 8, False), (16, 12, True)])
+def test_streams_that_move_need_not_keep_to_bits_stored(
+    syntax: str, allocated: int, stored: int, signed: bool
+) -> None:
+    content, _ = make_file(12, 12, 1, allocated, stored, signed=signed, frames=2)
+    right = convert_bytes(content, to=syntax)
+    bits = element(0x00280101, "US", struct.pack("<H", stored))
+    source = replaced(right, bits, element(0x00280101, "US", struct.pack("<H", stored - 4)))
+
+    out = io.BytesIO()
+    report = convert(source, out, to=syntax, offset_table="extended", verify=True)
+
+    assert (report.verified, report.warnings) == (True, [])
+    verify(source, out.getvalue(), to=(syntax,), offset_table="extended")
+
+
 def test_pixels_that_nobody_can_decode_are_compared_byte_by_byte() -> None:
     video = "1.2.840.10008.1.2.4.100"
     source, _ = make_file(8, 8, frames=2, transfer_syntax=video, streams=[[b"video stream"]])
