@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -224,3 +225,19 @@ def test_frames_that_begin_alike_are_told_when_boundaries_are_judged(syntax: str
         with open_tolerantly(written(dataset)) as opened:
             assert opened.frames.encapsulated is not None
             assert opened.frames.encapsulated.alike is alike
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_edits_in_place_reframe_what_only_streams_tell(
+    syntax: str, table: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(made(syntax, table, FRAMES))
+
+    report = convert(path, path, to=syntax, overwrite=True, set_attributes={"PatientID": "1"})
+
+    assert report.verified
+    assert not inspect(path).oddities
+    back = convert_bytes(path.read_bytes(), to="explicit-le")
+    assert np.array_equal(native_samples(back), coded(syntax)[2])

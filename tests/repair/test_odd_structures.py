@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from dicodec import convert, convert_bytes, inspect
-from dicodec.errors import ContradictionError, MalformedFileError
+from dicodec.errors import ContradictionError, DicodecError, MalformedFileError
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
 from helpers.data_set_bytes import element, header, item, sequence
 from helpers.icons import ICON, host, icon_elements, icon_samples, icon_stream, with_elements
@@ -23,7 +23,16 @@ from helpers.made import (
     Samples,
     make_file,
 )
-from helpers.odd_files import found, frames_of, right, right_samples, same, samples_of
+from helpers.odd_files import (
+    found,
+    frames_of,
+    relabelled,
+    right,
+    right_samples,
+    same,
+    samples_of,
+    syntax_of,
+)
 from helpers.odd_structures import (
     ENCODINGS,
     ENDS,
@@ -35,6 +44,7 @@ from helpers.odd_structures import (
     undefined,
     without_pixel_data,
 )
+from helpers.samples import native_samples
 
 FAMILIES = (
     "rle", "jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless",
@@ -110,6 +120,39 @@ def test_samples_in_items_of_defined_length(kind: str, syntax: str, parts: str) 
     made, vr, samples = in_items(kind, syntax, [b""], parts)
     pixel_data = element(PIXEL_DATA, vr, made, ENCODINGS[syntax])
     check(of_native(kind, syntax, pixel_data), "fragments-of-defined-length", samples)
+
+
+@pytest.mark.parametrize("uid", ["", "1.2.3.4", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.5"])
+@pytest.mark.parametrize("structure", ["undefined", "one item", "three items"])
+def test_samples_under_other_uids(structure: str, uid: str) -> None:
+    start, vr, value, samples = native("multi-frame", EXPLICIT_LE)
+    parts = [value] if structure == "one item" else [value[:100], value[100:900], value[900:]]
+    made = value if structure == "undefined" else items([b"", *parts])
+    content = relabelled(start + undefined(made, "delimiter", vr=vr), uid)
+    assert syntax_of(content) == "explicit-le"
+    assert same(samples_of(content), samples)
+    with pytest.raises(ContradictionError):
+        convert(content, io.BytesIO(), to="explicit-le", strict=True)
+
+
+@pytest.mark.parametrize("structure", ["one item", "undefined", "stream", "item delimiter"])
+def test_no_cut_gives_other_samples(structure: str) -> None:
+    """Wherever such a file ends, it is refused or all samples are there."""
+    start, vr, value, samples = native("odd-size", EXPLICIT_LE)
+    stream = frames_of(right("odd-size", "jpeg-ls"))[0]
+    made = {
+        "one item": undefined(items([b"", value]), "delimiter", vr=vr),
+        "undefined": undefined(value, "delimiter and elements", vr=vr),
+        "stream": undefined(stream, "delimiter and elements", vr=vr),
+        "item delimiter": undefined(items([b"", stream]), "item delimiter and elements", vr=vr),
+    }[structure]
+    whole = start + made
+    for end in (*range(len(start) + 1, len(whole) - 64, 61), *range(len(whole) - 64, len(whole))):
+        try:
+            out = convert_bytes(whole[:end], to="explicit-le")
+        except DicodecError:
+            continue
+        assert same(native_samples(out), samples)
 
 
 def test_frames_in_items_that_are_padded_each() -> None:
@@ -318,3 +361,16 @@ def test_samples_of_icons(structure: str, syntax: str, place: str) -> None:
         out = convert_bytes(content, to=to, verify=True)
         assert same(samples_of(out), samples)
         assert icon_of(out) == values.astype("<u2").tobytes()
+
+
+@pytest.mark.parametrize("outer", ["jpeg-ls", "rle", "explicit-le"])
+def test_samples_of_icons_in_items_of_any_file(outer: str) -> None:
+    value = bytes(range(48))
+    content, samples = host(outer)
+    for parts in ([value], [value[:20], value[20:]]):
+        made = undefined(items([b"", *parts]), "delimiter", vr="OB")
+        wrong = with_elements(content, placed(icon_elements(made), "defined"))
+        for to in ("explicit-le", outer):
+            out = convert_bytes(wrong, to=to, verify=True)
+            assert icon_of(out) == value
+            assert same(samples_of(out), samples)

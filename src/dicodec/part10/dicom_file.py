@@ -339,6 +339,12 @@ class _Opening:
                 "form, state a standard transfer syntax in a copy of the file",
             )
         if stated is None or (stated.native and span is not None and span.undefined):
+            if span is not None and walked.missing:
+                raise TruncatedFileError(
+                    f"the file ends {walked.missing} bytes before its Pixel Data does",
+                    attribute="PixelData",
+                    offset=self._given.size,
+                )
             return _assume_native_syntax(encoding, span, stated, self._oddities)
         if stated.native and encoding.little_endian != stated.little_endian:
             # Samples follow the byte order of the elements, even if another is stated.

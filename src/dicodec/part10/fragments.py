@@ -35,6 +35,7 @@ class EncapsulatedFrames:
         oddities: its departures from the standard.
         told_apart: whether fragments could be assigned to frames; else each is taken for one.
         alike: whether all frames' streams surely begin with the headers of the first one.
+        by_streams: whether they were told apart by their streams only, which few readers do.
         mend: repairs a frame's stream, if the streams themselves are odd.
     """
 
@@ -46,6 +47,7 @@ class EncapsulatedFrames:
     mend: Callable[[bytes], bytes] | None = None
     told_apart: bool = True
     alike: bool = False
+    by_streams: bool = False
 
     def __len__(self) -> int:
         return len(self.first_fragments) - 1

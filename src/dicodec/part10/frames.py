@@ -153,7 +153,7 @@ class Frames:
         return None
 
 
-def _has_no_bytes(walked: WalkedDataSet, span: ElementSpan) -> bool:
+def has_no_bytes(walked: WalkedDataSet, span: ElementSpan) -> bool:
     """Whether Pixel Data has no value and no fragment with one, in a file that is not cut off."""
     if walked.missing or any(walked.fragment_lengths[1:]):
         return False
@@ -191,7 +191,7 @@ def find_frames(
     except MalformedFileError as error:
         fault = error
     frames = None
-    if _has_no_bytes(walked, span):
+    if has_no_bytes(walked, span):
         return Frames(data_set.source, syntax, span, image, fault, empty=True)
     if not span.undefined and not walked.fragment_starts:
         if syntax.encapsulated:

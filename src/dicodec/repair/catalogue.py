@@ -280,7 +280,8 @@ _ROWS = (
                "the one that the streams show; native samples if the fragments are as long as "
                "all frames", "its UID; native samples", "PS3.5 A.4"),
     OddityKind(Id.NATIVE_UNDER_COMPRESSED, _WRONG,
-               "Pixel Data of defined length, that of its frames, under a compressed syntax",
+               "Pixel Data of defined length, that of its frames, under a compressed syntax, or "
+               "items that are as long together",
                "native samples", "the UID of the native syntax", "PS3.5 A.4"),
     OddityKind(Id.FRAGMENTS_OF_DEFINED_LENGTH, _WRONG,
                "a value of defined length that is a Basic Offset Table and items, up to its end",

@@ -20,6 +20,7 @@ from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, DataSetEncoding, encode_tag
 from dicodec.part10.fragments import LONGEST_START, begins_stream
+from dicodec.part10.frames import has_no_bytes
 from dicodec.part10.image_attributes import describe_image
 from dicodec.repair.bare_streams import enter_bare_streams
 from dicodec.repair.native_items import find_native_parts
@@ -50,10 +51,15 @@ def recognise_syntax(
     image = describe_image(walked.data_set, span.tag)
     if span.undefined:
         seen = _find_syntax_of_samples(syntax, walked, image)
+        if seen is None and syntax is not None and syntax.native and has_no_bytes(walked, span):
+            seen = syntax
         if seen is None:
             if (missing := enter_missing_table(walked, span, image)) is not None:
                 oddities.append(missing)
             seen = _find_syntax_of_fragments(syntax, walked, image)
+        if seen is None and syntax is None and _tells_order(image, walked.data_set):
+            parts = find_native_parts(walked, image)
+            seen = None if parts is None else find_syntax_of_encoding(walked.data_set.encoding)
     elif (items := recognise_items(syntax, walked, span, image, oddities)) is not None:
         return items
     elif (bare := enter_bare_streams(syntax, walked, span, image, oddities)) is not None:
@@ -77,13 +83,14 @@ def find_syntax_without_pixels(
         encoding: of the data set.
         oddities: the finding is added.
     """
-    seen = _find_syntax_of_encoding(encoding)
+    seen = find_syntax_of_encoding(encoding)
     text = f"the transfer syntax {stated} is unknown; the data set is {seen.name}"
     oddities.append(Oddity(OddityId.UNKNOWN_TRANSFER_SYNTAX, text))
     return seen
 
 
-def _find_syntax_of_encoding(encoding: DataSetEncoding) -> TransferSyntax:
+def find_syntax_of_encoding(encoding: DataSetEncoding) -> TransferSyntax:
+    """Return the native transfer syntax that a data set's encoding is that of."""
     if not encoding.explicit_vr:
         return IMPLICIT_LE
     return EXPLICIT_LE if encoding.little_endian else EXPLICIT_BE
@@ -200,16 +207,23 @@ def enter_items(walked: WalkedDataSet, span: ElementSpan) -> bool:
 def _find_syntax_of_samples(
     syntax: TransferSyntax | None, walked: WalkedDataSet, image: ImagePixelDescription | None
 ) -> TransferSyntax | None:
-    """Return the native transfer syntax of items under it that hold samples, or not a byte."""
-    if syntax is None or not syntax.native:
-        return None
-    if any(walked.fragment_lengths) and find_native_parts(walked, image) is None:
+    """Return the native transfer syntax of items under it that hold samples."""
+    if syntax is None or not syntax.native or find_native_parts(walked, image) is None:
         return None
     encoding = walked.data_set.encoding
-    return syntax if DataSetEncoding.of(syntax) == encoding else _find_syntax_of_encoding(encoding)
+    return syntax if DataSetEncoding.of(syntax) == encoding else find_syntax_of_encoding(encoding)
+
+
+def _tells_order(image: ImagePixelDescription | None, data_set: DataSet) -> bool:
+    """Whether the byte order of native samples is sure under an unknown UID.
+
+    GE's private syntax has implicit VR, and samples in the other byte order.
+    """
+    return image is not None and (image.bits_allocated <= _BYTE or data_set.encoding.explicit_vr)
 
 
 _LONGEST_TABLE = 1 << 16
+_BYTE = 8
 
 
 def _describe_difference(
@@ -277,6 +291,6 @@ def _find_native_syntax(
     size = image.native_size
     if span.length not in {size, size + size % 2}:
         return None
-    if syntax is None and image.bits_allocated > 8 and not data_set.encoding.explicit_vr:
-        return None  # GE's private syntax has implicit VR, and samples in the other byte order
-    return _find_syntax_of_encoding(data_set.encoding)
+    if syntax is None and not _tells_order(image, data_set):
+        return None
+    return find_syntax_of_encoding(data_set.encoding)

@@ -59,7 +59,7 @@ def judge_boundaries(
     if found is None or found == given:
         return frames
     bounds = array("Q", [*found, len(frames.starts)])
-    return replace(frames, first_fragments=bounds, told_apart=True)
+    return replace(frames, first_fragments=bounds, told_apart=True, by_streams=True)
 
 
 def _judge_around_empty(
@@ -89,7 +89,7 @@ def _judge_around_empty(
     firsts = {indices[index] for index in judged.first_fragments[:-1]}
     firsts |= {bounds[frame][0] for frame in empty}
     found = array("Q", [*sorted(firsts), len(frames.starts)])
-    return replace(frames, first_fragments=found, told_apart=True)
+    return replace(frames, first_fragments=found, told_apart=True, by_streams=True)
 
 
 def _begin_streams(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
@@ -29,21 +30,26 @@ def find_native_parts(
         walked: the data set; its first item may be an offset table, or samples already.
         image: as the data set describes it.
     """
-    if image is None:
+    if image is None or walked.missing:
         return None
     items = list(zip(walked.fragment_starts, walked.fragment_lengths, strict=True))
     possible = (items, items[1:]) if items and items[0][1] else (items[1:],)
     found = (_select_samples(parts, image, walked.data_set) for parts in possible)
     readings = [parts for parts in found if parts is not None]
-    if len(readings) != 1:
+    if len(readings) != 1 or any(map(partial(_show_streams, walked.data_set, image), possible)):
         return None
-    (parts,) = readings
-    source = walked.data_set.source
-    starts, lengths = [start for start, _ in parts], [length for _, length in parts]
+    return readings[0]
+
+
+def _show_streams(data_set: DataSet, image: ImagePixelDescription, parts: list[Part]) -> bool:
+    """Whether fragments can be something else than samples."""
+    parts = [(start, length) for start, length in parts if length]
+    if not parts:
+        return False
+    source, starts, lengths = data_set.source, *map(list, zip(*parts, strict=True))
     if describe_stream_at(source, starts[0], lengths[0]) is not None:
-        return None
-    others = set(deduce_kinds(source, starts, lengths, image))
-    return parts if others <= {"encapsulated-uncompressed"} else None
+        return True
+    return not set(deduce_kinds(source, starts, lengths, image)) <= {"encapsulated-uncompressed"}
 
 
 def _select_samples(

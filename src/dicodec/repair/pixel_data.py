@@ -14,7 +14,11 @@ from dicodec.part10.frames import Frames, find_frames
 from dicodec.repair.bare_streams import enter_bare_streams
 from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.encapsulated_pixels import EncapsulatedRepair
-from dicodec.repair.encapsulation import enter_missing_table, recognise_items
+from dicodec.repair.encapsulation import (
+    enter_missing_table,
+    find_syntax_of_encoding,
+    recognise_items,
+)
 from dicodec.repair.high_bit import deduce_from_bits, holds_words, read_native_words
 from dicodec.repair.image_attributes import (
     Known,
@@ -23,7 +27,7 @@ from dicodec.repair.image_attributes import (
     describe_corrections,
     make_corrections,
 )
-from dicodec.repair.native_items import join_native_items
+from dicodec.repair.native_items import find_native_parts, join_native_items
 from dicodec.repair.overlay_positions import deduce_overlay_position
 from dicodec.repair.packed_samples import unpack_samples
 from dicodec.repair.unknown_words import with_words_in_order
@@ -46,6 +50,7 @@ def repair_pixel_data(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
     frames = file.frames
     if not frames.present or file.syntax.storage in {Storage.VIDEO, Storage.ELSEWHERE}:
         return file
+    file = _relabel_samples_in_items(file, walked)
     if file.syntax.native and walked.fragment_starts:
         file, walked = join_native_items(file, walked)
     elif frames.span.undefined or walked.fragment_starts:
@@ -56,6 +61,24 @@ def repair_pixel_data(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
             file = replace(file, frames=frames, oddities=(*_drop_table_oddities(file), *oddities))
         return EncapsulatedRepair(file, walked).repair()
     return _read_native(file, walked)
+
+
+def _relabel_samples_in_items(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+    """Return a file in a native transfer syntax if its items hold samples, under another one.
+
+    As many items as frames are frames of a syntax that is encapsulated.
+    """
+    frames, syntax = file.frames, file.syntax
+    image = frames.description
+    compressed = syntax.encapsulated and syntax.family != "encapsulated-uncompressed"
+    counted = image is None or len(walked.fragment_starts) - 1 == image.number_of_frames
+    closed = all(one.id != OddityId.NO_DELIMITER for one in walked.oddities)
+    if not compressed or counted or not closed or find_native_parts(walked, image) is None:
+        return file
+    seen = find_syntax_of_encoding(file.data_set.encoding)
+    text = f"native samples are in items, but {syntax.name} is stated"
+    oddity = Oddity(OddityId.NATIVE_UNDER_COMPRESSED, text, frames.span.start)
+    return replace(file, syntax=seen, oddities=(*file.oddities, oddity))
 
 
 def _drop_table_oddities(file: DicomFile) -> list[Oddity]:

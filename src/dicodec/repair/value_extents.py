@@ -143,9 +143,9 @@ class UndelimitedValue:
             length = (ends[0][0] if ends else self.limit) - start
             if describe_bare_stream(self.source, start, length, image) is not None:
                 kind, ends = "a stream", ends or self._find_ends_behind_stream(image)
-            elif self.describe is None:
+            elif image is None:
                 kind = "bytes"
-            elif image is None or length % 2 or length % image.native_frame_size not in {0, 1}:
+            elif length % 2 or length % image.native_frame_size not in {0, 1}:
                 ends = []
         if len(ends) != 1:
             raise self._make_error(image, [one - start for one, _ in ends])

@@ -355,7 +355,7 @@ class _NestedPixels:
 
         data_set = nested.data_set
         stated = parse_image_description(data_set, tags.PIXEL_DATA, [])
-        plain = self.source.native and colors_agree(stated, None)
+        plain = self.source.family != "encapsulated-uncompressed" and colors_agree(stated, None)
         if plain and (parts := find_native_parts(nested.walked, stated)) is not None:
             value = b"".join(data_set.source.read(start, length) for start, length in parts)
             return self._encode_native(choose_native_vr(stated, nested.span.vr), value), ()

@@ -230,6 +230,7 @@ class PixelPlanner:
             right_table = self._frames.encapsulated is None or (
                 self._frames.span.undefined
                 and not self._frames.encapsulated.oddities
+                and not self._frames.encapsulated.by_streams
                 and all(one.id not in _OF_ITEMS for one in self._file.oddities)
                 and self._options.offset_table == "auto"
             )
