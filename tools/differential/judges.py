@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from helpers.installed import find_program
 from helpers.made import EXPLICIT_BE
 from helpers.witnesses import (
     TIMEOUT,
-    Outcome,
     WitnessResult,
     available,
     read_transfer_syntax,
@@ -41,10 +41,18 @@ UNREADABLE = "(unreadable)"
 
 
 def read_samples(path: Path, *, dcmtk: bool) -> dict[str, WitnessResult]:
-    """Return what each reader that takes the file reads, by its name."""
+    """Return what each reader that takes the file reads, by its name.
+
+    pydicom, which reads what DCMTK writes too, gives frames behind those of Number of Frames; these
+    are cut off.
+    """
     names = [name for name in _available() if dcmtk or name != "dcmtk"]
     found = {name: read_with(name, path) for name in names}
-    return {name: one for name, one in found.items() if one.outcome is Outcome.READ}
+    return {
+        name: replace(one, samples=one.samples[: one.facts["number_of_frames"]])
+        for name, one in found.items()
+        if one.samples is not None
+    }
 
 
 @cache
