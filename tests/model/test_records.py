@@ -137,6 +137,62 @@ def test_the_standard_library_knows_public_classes() -> None:
     assert "frames" in inspect.signature(Limits).parameters
 
 
+def test_signatures_say_types_and_which_defaults_are_made() -> None:
+    assert str(inspect.signature(Point)) == (
+        "(row: 'int', column: 'int' = 0, names: 'list[str]' = <factory>) -> None"
+    )
+
+
+class Named(Limits):
+    """A plain subclass that takes one argument more and has an attribute of its own."""
+
+    def __init__(self, name: str, **limits: int) -> None:
+        super().__init__(**limits)
+        self.name = name
+
+
+@dataclasses.dataclass(frozen=True)
+class Tagged(Limits):
+    """A subclass by the standard library's decorator."""
+
+    tag: str = ""
+
+
+@dataclasses.dataclass
+class Timed(Count):
+    """One whose fields can change."""
+
+    seconds: float = 0.0
+
+
+def test_plain_subclasses_have_attributes_besides_the_fields() -> None:
+    named = Named("small", frames=3)
+    for copied in (
+        named,
+        copy.copy(named),
+        copy.deepcopy(named),
+        pickle.loads(pickle.dumps(named)),
+    ):
+        assert (copied.name, copied.frames) == ("small", 3)
+    assert [*inspect.signature(Named).parameters] == ["name", "limits"]
+    with pytest.raises(dataclasses.FrozenInstanceError, match="frames"):
+        named.frames = 4  # type: ignore[misc]
+    del named.name
+    assert not hasattr(named, "name")
+
+
+def test_the_standard_librarys_subclasses_have_all_fields() -> None:
+    tagged = Tagged(frames=3, tag="a")
+    for copied in (tagged, copy.deepcopy(tagged), pickle.loads(pickle.dumps(tagged))):
+        assert copied == tagged
+        assert (copied.frames, copied.tag) == (3, "a")
+    assert dataclasses.replace(tagged, tag="b") != tagged
+    assert [*inspect.signature(Tagged).parameters][-2:] == ["expansion", "tag"]
+    assert dataclasses.asdict(Timed(1, 2.0)) == {"total": 1, "seconds": 2.0}
+    with pytest.raises(TypeError, match="frozen"):
+        dataclasses.dataclass(type("Thawed", (Limits,), {}))
+
+
 def test_no_module_decorates_with_the_standard_librarys() -> None:
     """Each class would cost a millisecond at every start."""
     for module in pkgutil.walk_packages(dicodec.__path__, "dicodec."):
@@ -144,4 +200,5 @@ def test_no_module_decorates_with_the_standard_librarys() -> None:
             continue
         for made in vars(importlib.import_module(module.name)).values():
             if isinstance(made, type) and made.__module__ == module.name:
-                assert "__dataclass_params__" not in vars(made), made
+                known = {"__dataclass_fields__", "__record_fields__"} & vars(made).keys()
+                assert len(known) != 1, made

@@ -5,9 +5,9 @@ The standard library's decorator has the compiler make six methods for each clas
 compiled, `__init__`, and only at the first instance; the other methods serve all classes.
 
 All classes have slots. Instances of one class are equal if their fields are, in order; frozen ones
-have a hash. `dataclasses.fields`, `replace`, `asdict` and `is_dataclass` take these classes too,
-because the standard library's fields are made if somebody asks. A parameter that is not here is a
-TypeError: nothing of the package needs it.
+have a hash. `dataclasses.fields`, `replace`, `asdict`, `is_dataclass` and `dataclass` (for a
+subclass) take these classes too, because the standard library's fields and parameters are made if
+somebody asks. A parameter that is not here is a TypeError: nothing of the package needs it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-_MISSING: Any = object()
+
+class _Missing:
+    """Stands for a value that is not given; signatures show it where a factory makes the value."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_MISSING: Any = _Missing()
 
 
 class Field:
@@ -97,7 +105,8 @@ def _make_class(plain: type, *, frozen: bool, kw_only: bool, eq: bool) -> type:
     contents.pop("__weakref__", None)
     contents["__slots__"] = tuple(name for name in own if name not in inherited)
     contents["__record_fields__"] = described
-    contents["__dataclass_fields__"] = _StandardFields()
+    for name in ("__dataclass_fields__", "__dataclass_params__"):
+        contents[name] = _MadeByStandard(name, frozen=frozen, eq=eq)
     contents["__signature__"] = _Signature()
     contents["__match_args__"] = tuple(
         name for name, one in described.items() if one.init and not one.kw_only
@@ -149,8 +158,8 @@ def _add_methods(
         contents.setdefault("__eq__", compare)
         contents.setdefault("__hash__", (lambda self: hash(values(self))) if frozen else None)
     if frozen:
-        contents["__setattr__"] = contents["__delattr__"] = _refuse_change
-        contents.setdefault("__getstate__", _get_state)
+        contents["__setattr__"] = _refuse_setting
+        contents["__delattr__"] = _refuse_deletion
         contents.setdefault("__setstate__", _set_state)
 
 
@@ -195,6 +204,7 @@ def _compile_init(made: Any, *, frozen: bool) -> Callable[..., None]:
     exec(f"def __init__({given}):\n" + ("\n".join(lines) or " pass"), space)  # noqa: S102 - names only
     compiled: Callable[..., None] = space["__init__"]
     compiled.__qualname__ = f"{made.__qualname__}.__init__"
+    compiled.__module__ = made.__module__
     return compiled
 
 
@@ -203,25 +213,39 @@ def _represent(self: Any) -> str:
     return f"{self.__class__.__qualname__}({shown})"
 
 
-def _refuse_change(_: Any, name: str, *__: Any) -> None:
-    from dataclasses import FrozenInstanceError
-
-    raise FrozenInstanceError(f"cannot change field {name!r}")
-
-
-def _get_state(self: Any) -> list[Any]:
-    return [getattr(self, name) for name in self.__record_fields__]
+def _refuse_setting(self: Any, name: str, value: Any) -> None:
+    _refuse_change(self, name)
+    object.__setattr__(self, name, value)
 
 
-def _set_state(self: Any, state: list[Any]) -> None:
-    for name, value in zip(self.__record_fields__, state, strict=True):
-        object.__setattr__(self, name, value)
+def _refuse_deletion(self: Any, name: str) -> None:
+    _refuse_change(self, name)
+    object.__delattr__(self, name)
 
 
-class _StandardFields:
-    """Makes the fields as the standard library has them, if somebody asks a class for them."""
+def _refuse_change(self: Any, name: str) -> None:
+    """Raise, unless it is an attribute that a plain subclass has besides the fields."""
+    if "__record_fields__" in vars(self.__class__) or name in self.__record_fields__:
+        from dataclasses import FrozenInstanceError
 
-    __slots__ = ()
+        raise FrozenInstanceError(f"cannot change field {name!r}")
+
+
+def _set_state(self: Any, state: Any) -> None:
+    """Take the state that `object.__getstate__` returns: a `__dict__` and slots, or one of them."""
+    for part in state if isinstance(state, tuple) else (state,):
+        for name, value in (part or {}).items():
+            object.__setattr__(self, name, value)
+
+
+class _MadeByStandard:
+    """An attribute as the standard library makes it, if somebody asks a class for it."""
+
+    __slots__ = ("_name", "_options")
+
+    def __init__(self, name: str, **options: Any) -> None:
+        self._name = name
+        self._options = options
 
     def __get__(self, _: Any, owner: Any) -> Any:
         import dataclasses
@@ -235,7 +259,8 @@ class _StandardFields:
             }
             standard = dataclasses.field(init=one.init, kw_only=one.kw_only, **options)
             described.append((one.name, one.type, standard))
-        return vars(dataclasses.make_dataclass(owner.__name__, described))["__dataclass_fields__"]
+        made = dataclasses.make_dataclass(owner.__name__, described, slots=True, **self._options)
+        return vars(made)[self._name]
 
 
 class _Signature:
@@ -246,5 +271,15 @@ class _Signature:
     def __get__(self, _: Any, owner: Any) -> Any:
         import inspect
 
-        signature = inspect.signature(_compile_init(owner, frozen=False))
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
+        made = next(one for one in owner.__mro__ if "__init__" in vars(one))
+        if "__record_fields__" not in vars(made):  # a subclass has its own
+            return None
+        described = made.__record_fields__
+        signature = inspect.signature(_compile_init(made, frozen=False))
+        return signature.replace(
+            parameters=[
+                one.replace(annotation=described[one.name].type)
+                for one in list(signature.parameters.values())[1:]
+            ],
+            return_annotation=None,
+        )
