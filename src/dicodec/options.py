@@ -137,7 +137,7 @@ class ConversionOptions:
             raise InvalidOptionError("no target transfer syntax is given")
         for name, option in OPTIONS.items():
             value = getattr(self, name)
-            if value is not option.default:
+            if value is not option.default or name == "limits":  # None stands for no switch there
                 _check(option, value)
         if self.ratio is not None and self.psnr is not None:
             raise InvalidOptionError(

@@ -118,7 +118,7 @@ WRONG: dict[type[Any], list[Any]] = {
     Text: ["", 3, b"x"],
     Texts: [3, [3], [None], b"x"],
     TextsByName: [3, "PatientID", ["PatientID"], {"PatientID": 3}, [("PatientID",)]],
-    Bounds: [3, {"frames": 3}],
+    Bounds: [3, {"frames": 3}, None],
 }
 
 

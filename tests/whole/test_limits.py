@@ -38,6 +38,14 @@ def test_limits_are_read_from_text() -> None:
             parse_limits([wrong])
 
 
+@pytest.mark.parametrize("value", [0, -1, 1.5, "8", None, True])
+def test_a_limit_is_a_whole_number(value: Any) -> None:
+    with pytest.raises(
+        InvalidOptionError, match=r"the limit frame_size is .*; it has to be a whole"
+    ):
+        Limits(frame_size=value)
+
+
 def test_every_limit_is_documented() -> None:
     text = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
     for field in fields(Limits):

@@ -72,7 +72,8 @@ async def convert_async(
     """Convert one DICOM file in a thread, without blocking the event loop; see `convert`.
 
     If the task is cancelled, the conversion stops behind the frame that it is at, and then the call
-    ends: a path is as it was before. A stream keeps the bytes that were written to it.
+    ends: a path is as it was before, unless the whole result was taking its place already. A stream
+    keeps the bytes that were written to it.
     """
     import asyncio
 

@@ -36,8 +36,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) < 1:
-                raise InvalidOptionError(f"the limit {field.name} is at least 1")
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InvalidOptionError(
+                    f"the limit {field.name} is {value!r}; it has to be a whole number from 1 on"
+                )
 
 
 DEFAULT_LIMITS = Limits()
