@@ -374,3 +374,15 @@ def test_samples_of_icons_in_items_of_any_file(outer: str) -> None:
             out = convert_bytes(wrong, to=to, verify=True)
             assert icon_of(out) == value
             assert same(samples_of(out), samples)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("outer", ["explicit-le", "jpeg-ls"])
+def test_an_icon_of_no_known_content_is_no_fault_of_the_image(outer: str, place: str) -> None:
+    content, samples = host(outer)
+    made = undefined(b"JUNK" * 20, "delimiter", vr="OB")
+    content = with_elements(content, placed(icon_elements(made), place))
+    for to in ("explicit-le", outer):
+        out = convert_bytes(content, to=to, verify=True)
+        assert same(samples_of(out), samples)
+        assert pydicom.dcmread(io.BytesIO(out)).PatientName == "Made^Image"

@@ -143,7 +143,7 @@ class UndelimitedValue:
             length = (ends[0][0] if ends else self.limit) - start
             if describe_bare_stream(self.source, start, length, image) is not None:
                 kind, ends = "a stream", ends or self._find_ends_behind_stream(image)
-            elif image is None:
+            elif image is None or self.nested:  # an icon's fault is none of the image around it
                 kind = "bytes"
             elif length % 2 or length % image.native_frame_size not in {0, 1}:
                 ends = []
