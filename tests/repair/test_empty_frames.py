@@ -128,3 +128,17 @@ def test_the_archive_keeps_them(tmp_path: Path) -> None:
     (source / "a.dcm").write_bytes(content)
     assert run(["convert", str(source), "-o", str(target), "--policy", "archive", "-q"]) == 0
     assert (target / "a.dcm").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("family", "to"),
+    [("jpeg-lossless", "jpeg-lossless-p14"), ("jpeg2000-lossless", "jpeg2000"),
+     ("jpeg-ls", "jpeg-ls-near"), ("htj2k-lossless", "htj2k")],
+)  # fmt: skip
+def test_conversions_of_the_header_alone_keep_them(family: str, to: str) -> None:
+    content = with_empty(family, (0, 3))
+    out = io.BytesIO()
+    report = convert(content, out, to=to, verify=True)
+    assert report.action in {"moved", "reframed"}
+    assert frames_of(out.getvalue()) == frames_of(content)
+    assert inspect(out.getvalue()).transfer_syntax == to
