@@ -138,6 +138,16 @@ def test_a_store_that_cannot_be_asked_keeps_the_result_back(folder: Path) -> Non
         fence.check()
 
 
+def test_a_store_that_took_anothers_place_is_asked(folder: Path) -> None:
+    with JobStore(folder / "store") as store:
+        ((job, _),) = store.take([make_job(request(folder))])
+        fence = store.make_fence(job)
+        fence.check()
+    (folder / "store").rename(folder / "old")
+    with JobStore(folder / "store"), pytest.raises(TargetUnavailableError, match="another process"):
+        fence.check()
+
+
 def test_a_lease_from_the_future_is_not_believed(folder: Path) -> None:
     clock = Clock()
     with JobStore(folder / "store", clock=clock) as one, JobStore(folder / "store") as two:

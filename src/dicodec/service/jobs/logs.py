@@ -60,7 +60,7 @@ class Log:
         if self._out is None:
             return
         if self._hide_paths:
-            fields = {name: _hide_paths(value, file) for name, value in fields.items()}
+            fields = {**fields, "message": _hide_paths(fields.get("message"), file)}
             file = None if file is None else hide_path(file)
         line = {
             "time": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds"),

@@ -6,8 +6,10 @@ its results ask just before they take their places: the store is the only one th
 
 from __future__ import annotations
 
+import atexit
+import os
 import sqlite3
-from contextlib import closing
+import threading
 from urllib.parse import quote
 
 from dicodec.errors import TargetUnavailableError
@@ -38,18 +40,54 @@ class Fence:
         Raises:
             TargetUnavailableError: it has been, or the store cannot be asked.
         """
-        # A connection for each question: one that is kept sees a store that has been replaced.
         try:
-            url = f"file:{quote(self.store)}?mode=ro"
-            with closing(sqlite3.connect(url, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                held = connection.execute(
+            held = (
+                _open(self.store)
+                .execute(
                     "SELECT 1 FROM job WHERE id = ? AND owner = ? AND attempts = ?"
                     " AND state = 'running'",
                     (self.job, self.owner, self.attempts),
-                ).fetchone()
-        except sqlite3.Error as cause:
-            raise TargetUnavailableError(f"the job store cannot be asked: {cause}") from cause
+                )
+                .fetchone()
+            )
+        except (OSError, sqlite3.Error) as cause:
+            text = cause.strerror if isinstance(cause, OSError) else cause
+            raise TargetUnavailableError(f"the job store cannot be asked: {text}") from cause
         if held is None:
             raise TargetUnavailableError(
                 "another process has taken the job, and its result is the one that counts"
             )
+
+
+class _KeptConnection:
+    """The connection to the store that was asked last: to open one takes longer than to ask."""
+
+    def __init__(self) -> None:
+        self._file: tuple[str, int, int] | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+
+    def open(self, path: str) -> sqlite3.Connection:
+        """Return a connection that only reads; a new one if another file has the path by now."""
+        found = os.stat(path)  # noqa: PTH116 - it is hot
+        file = path, found.st_dev, found.st_ino
+        with self._lock:
+            if self._connection is None or file != self._file:
+                self.close()
+                url = f"file:{quote(path)}?mode=ro"
+                self._connection = sqlite3.connect(
+                    url, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
+                )
+                self._file = file
+            return self._connection
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+_kept = _KeptConnection()
+_open = _kept.open
+atexit.register(_kept.close)
