@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +264,33 @@ def test_salvage_names_the_frame_that_is_damaged(family: str, damaged: int) -> N
 
     assert [one.frame for one in report.salvaged_frames] == [damaged]
     assert same(samples_of(out.getvalue()), expected)
+
+
+@pytest.mark.parametrize("family", ["rle", "jpeg-ls", "jpeg2000-lossless"])
+@pytest.mark.parametrize("damage", [b"\x55", b"\0"])
+def test_salvage_of_a_file_that_is_cut_off_too(family: str, damage: bytes) -> None:
+    content = right("odd-size-frames", family)
+    first, second, third = frames_of(content)
+    damaged = damage * (len(first) // 2 * 2)
+    value = items([damaged, second, third])
+    for cut in (len(third) // 2, len(third) + 8 + len(third) % 2):
+        wrong = without_pixel_data(content) + undefined(value[:-cut], "file", vr="OB")
+        expected = np.array(right_samples("odd-size-frames", family))
+        expected[[0, 2]] = 0
+        out = io.BytesIO()
+        report = convert(wrong, out, to="explicit-le", salvage="fill")
+        assert [one.frame for one in report.salvaged_frames] == [0, 2]
+        assert same(samples_of(out.getvalue()), expected)
+
+
+def test_a_table_of_64_bits_stays_a_table() -> None:
+    content = right("odd-size-frames", "jpeg-ls")
+    streams = frames_of(content)
+    for kept in (3, 2):
+        table = struct.pack("<3Q", 0, 500, 1000)
+        value = items([table, *streams[:kept]])
+        wrong = without_pixel_data(content) + undefined(value, "delimiter", vr="OB")
+        assert "no-offset-table-item" not in found(wrong)
 
 
 def test_what_is_neither_is_refused_with_its_cause() -> None:

@@ -51,7 +51,8 @@ def recognise_syntax(
     image = describe_image(walked.data_set, span.tag)
     if span.undefined:
         seen = _find_syntax_of_samples(syntax, walked, image)
-        if seen is None and syntax is not None and syntax.native and has_no_bytes(walked, span):
+        empty = not any(walked.fragment_lengths) and has_no_bytes(walked, span)
+        if empty and syntax is not None and syntax.native:
             seen = syntax
         if seen is None:
             if (missing := enter_missing_table(walked, span, image)) is not None:
@@ -103,7 +104,7 @@ def enter_missing_table(
 
     A stream's markers, an RLE header, a frame that inflates to its native size, or as many items of
     that size as there are frames are no accident: a table's first offset is 0, and it has 4 bytes a
-    frame. An item that cannot be such a table is a damaged frame if there are as many items as
+    frame. An item that cannot be such a table is a damaged frame if there are not more items than
     frames: otherwise a frame would be lost, and all others would move up.
 
     Args:
@@ -123,7 +124,10 @@ def enter_missing_table(
         image is None
         or not (
             deduce_kind(source, starts, lengths, image)
-            or (not _may_be_table(walked) and _count_streams(walked) == image.number_of_frames)
+            or (
+                _count_streams(walked) <= image.number_of_frames
+                and not _may_be_table(walked, image.number_of_frames)
+            )
         )
     ):
         return None
@@ -133,10 +137,14 @@ def enter_missing_table(
     return Oddity(OddityId.NO_OFFSET_TABLE_ITEM, text, span.start)
 
 
-def _may_be_table(walked: WalkedDataSet) -> bool:
-    """Whether the first item can be a Basic Offset Table, right or wrong (PS3.5 A.4)."""
+def _may_be_table(walked: WalkedDataSet, number_of_frames: int) -> bool:
+    """Whether the first item can be a Basic Offset Table, right or wrong (PS3.5 A.4).
+
+    Some writers state offsets of 64 bits.
+    """
     length, others = walked.fragment_lengths[0], len(walked.fragment_lengths) - 1
-    if length in {4 * others, 4 * (others + 1)}:
+    entries = (others, others + 1, number_of_frames)
+    if length in {size * count for size in (4, 8) for count in entries}:
         return True
     source = walked.data_set.source
     table = source.read(walked.fragment_starts[0], min(length, _LONGEST_TABLE))
