@@ -18,10 +18,10 @@ from dicodec.part10.beneath import (
     Beneath,
     PinnedPath,
     make_folders,
-    name_of,
     open_beneath,
     open_found,
     pin_target,
+    show_path,
 )
 from dicodec.part10.source import OpenSource
 
@@ -85,7 +85,7 @@ def test_an_open_file_stays_the_same_whatever_happens_to_its_name(root: Path) ->
         for _ in range(2):
             with OpenSource(opened) as source:
                 assert source.read(0, 99) == b"inside"
-        assert (str(opened), name_of(opened)) == (place.path, place.path)
+        assert (str(opened), show_path(opened)) == (place.path, place.path)
 
 
 def test_a_pinned_path_stays_in_its_folder(root: Path) -> None:

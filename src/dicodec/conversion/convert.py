@@ -25,7 +25,7 @@ from dicodec.errors import (
 from dicodec.model import tags
 from dicodec.model.records import replace
 from dicodec.options import ConversionOptions
-from dicodec.part10.beneath import PinnedFile, as_path, name_of
+from dicodec.part10.beneath import PinnedFile, show_path, to_path
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.directory_records import ReferencedFile
 from dicodec.part10.file_meta import read_head
@@ -67,7 +67,7 @@ def convert_with(
                 options = replace(options, verify=True)  # before an original goes
             if (report := _leave_alone(source, target, options, references, records)) is not None:
                 return report
-            original = read_original(as_path(target))
+            original = read_original(to_path(target))
         request = Request(
             path=path,
             reopenable=None if isinstance(source, PinnedFile) else path,
@@ -101,7 +101,7 @@ def _check_target(source: Source, target: Target | None, options: ConversionOpti
         if target is not None:
             check_stream(target)
         return False
-    replaced = check_target(as_path(target), overwrite=options.overwrite)
+    replaced = check_target(to_path(target), overwrite=options.overwrite)
     in_place = replaced is not None and _is_file(source, replaced)
     if in_place and options.salvage is not None:
         raise InvalidOptionError(
@@ -127,8 +127,8 @@ def _leave_alone(
     report = convert_with(source, None, options, references=references, records=records)
     if report.action != Action.COPY_FILE:
         return None
-    remove_leftovers(as_path(target))
-    report.target, report.dry_run = name_of(target), False
+    remove_leftovers(to_path(target))
+    report.target, report.dry_run = show_path(target), False
     report.action, report.target_size = LEFT_ALONE, report.source_size
     return report
 
@@ -208,4 +208,4 @@ def _is_file(source: Source, file: os.stat_result) -> bool:
 
 
 def _find_path(given: Source | Target | None) -> str | None:
-    return name_of(given) if isinstance(given, str | os.PathLike) else None
+    return show_path(given) if isinstance(given, str | os.PathLike) else None

@@ -163,12 +163,12 @@ class PinnedFile(os.PathLike[str]):
         return f"/proc/self/fd/{self._descriptor}" if _has_descriptor_paths() else self._path
 
 
-def name_of(given: str | os.PathLike[str]) -> str:
+def show_path(given: str | os.PathLike[str]) -> str:
     """Return a path as people and records have it."""
     return str(given) if isinstance(given, PinnedPath | PinnedFile) else os.fspath(given)
 
 
-def as_path(given: str | os.PathLike[str]) -> Path:
+def to_path(given: str | os.PathLike[str]) -> Path:
     """Return a path as an object; a pinned one stays pinned."""
     return given if isinstance(given, Path) else Path(given)
 

@@ -19,7 +19,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.options import ConversionOptions
-from dicodec.part10.beneath import name_of
+from dicodec.part10.beneath import show_path
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import read_chunks
 from dicodec.repair.opening import open_tolerantly
@@ -143,4 +143,4 @@ def keep_file(
 
 
 def _as_path(given: Source | Target | None) -> str | None:
-    return name_of(given) if isinstance(given, str | os.PathLike) else None
+    return show_path(given) if isinstance(given, str | os.PathLike) else None

@@ -24,7 +24,7 @@ from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 from dicodec.model.records import replace
-from dicodec.part10.beneath import as_path
+from dicodec.part10.beneath import to_path
 
 type Target = str | os.PathLike[str] | BinaryIO
 """A target of a caller: a path, or a binary stream that bytes are written to."""
@@ -231,7 +231,7 @@ def open_result(
     if isinstance(target, str | os.PathLike):
         with (
             create_output(
-                as_path(target),
+                to_path(target),
                 overwrite=overwrite,
                 backup=backup,
                 original=original,
