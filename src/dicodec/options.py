@@ -145,7 +145,7 @@ class ConversionOptions:
             )
         if self.backup is not None and set(self.backup) & {"/", "\0"}:
             raise InvalidOptionError(
-                f"{self.backup!r} is no suffix of a file's name", hint="such as .orig"
+                f"{self.backup!r} is not a suffix of a file's name", hint="such as .orig"
             )
         self._check_gdcm()
 

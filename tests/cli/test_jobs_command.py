@@ -46,6 +46,21 @@ def test_a_summary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[1]["error_code"] == "disk-full"
     table = list(csv.DictReader(io.StringIO(shown(capsys, folder, "--format", "csv"))))
     assert [row["files"] for row in table] == ["1", "1", "1"]
+    assert shown(capsys, folder, "--state", "failed") == "1 failed, disk-full\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["out", "list", "--cause", "disk-full"], ["out", "--broker", "redis://h"],
+     ["out", "--queue", "q"], ["retry", "list"], ["retry", "--state", "failed"],
+     ["retry", "--format", "csv"]],
+)  # fmt: skip
+def test_arguments_without_a_meaning_are_refused(
+    arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(folder) if word == "out" else word for word in arguments]
+    assert run(["jobs", *words]) == 2
+    assert "has no meaning" in capsys.readouterr().err
 
 
 def test_a_line_a_file_in_the_order_of_listing(

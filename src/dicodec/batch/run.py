@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
 from typing import Any, NamedTuple
@@ -192,8 +192,7 @@ class Batch:
         def enter(update: DirectoryUpdate, replaced: Any) -> None:
             if replaced:
                 self._ledger.enter_replaced(update.source, replaced)
-            told = summary.warnings[WarningKind.FILE_SET] - len(update.records)
-            summary.warnings[WarningKind.FILE_SET] = max(told, 0)
+            summary.warnings -= Counter({WarningKind.FILE_SET: len(update.records)})
             summary.mapped_records += len(update.records)
             summary.lost_records += update.lost
 

@@ -15,6 +15,7 @@ from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State
 from dicodec.cli.printing import print_line
 from dicodec.cli.service_arguments import QUEUE, find_broker_url
+from dicodec.errors import InvalidOptionError
 from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
 
@@ -24,32 +25,51 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("ledger", metavar="LEDGER",
         help="a ledger, or the output folder with it; or retry, with --broker")  # fmt: skip
-    add("action", nargs="?", default="summary", metavar="ACTION",
+    add("action", nargs="?", metavar="ACTION",
         choices=("summary", "list", "export"),
         help="summary (default): numbers by cause; list: names; export: all fields")  # fmt: skip
     add("--state", action="append", default=[], choices=[state.value for state in State],
         help="only files in this state; may be repeated")  # fmt: skip
-    add("--format", default="text", choices=("text", "csv", "json"),
+    add("--format", choices=("text", "csv", "json"),
         help="text (default), csv, or json: one object a line")  # fmt: skip
     add("--broker", metavar="URL", help="broker whose dead letters `dicodec jobs retry` sends back")
-    add("--queue", default=QUEUE, metavar="NAME",
+    add("--queue", metavar="NAME",
         help=f"queue of the requests there (default {QUEUE})")  # fmt: skip
     add("--cause", metavar="CODE", help="only dead letters with this error code")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the subcommand, and return the exit status."""
+    """Run the subcommand, and return the exit status.
+
+    Raises:
+        InvalidOptionError: an argument has no meaning here.
+    """
     if arguments.ledger == "retry":
+        _refuse(arguments, "action", "state", "format")
         return _send_dead_back(arguments)
+    _refuse(arguments, "broker", "queue", "cause")
     path = Path(arguments.ledger)
     if path.is_dir():
         path /= LEDGER_NAME
     with Ledger(str(path), writing=False) as ledger:
-        if arguments.action == "summary":
-            _print_summary(ledger, arguments.format)
+        if arguments.action in {None, "summary"}:
+            _print_summary(ledger, arguments)
         else:
-            _PRINTERS[arguments.format](ledger, arguments)
+            _PRINTERS[arguments.format or "text"](ledger, arguments)
     return 0
+
+
+def _refuse(arguments: argparse.Namespace, *names: str) -> None:
+    """Refuse arguments that would be ignored, because the numbers would be taken for others.
+
+    Raises:
+        InvalidOptionError: one of them is given.
+    """
+    for name in names:
+        if getattr(arguments, name):
+            shown = "ACTION" if name == "action" else f"--{name}"
+            kind = "retry" if arguments.ledger == "retry" else "a ledger"
+            raise InvalidOptionError(f"{shown} has no meaning for {kind}")
 
 
 def _send_dead_back(arguments: argparse.Namespace) -> int:
@@ -58,7 +78,7 @@ def _send_dead_back(arguments: argparse.Namespace) -> int:
     from dicodec.service.worker.publishing import send_dead_back
 
     url = find_broker_url(arguments.broker)
-    options = BrokerOptions(names=QueueNames(arguments.queue))
+    options = BrokerOptions(names=QueueNames(arguments.queue or QUEUE))
     count, left = send_dead_back(url, options, cause=arguments.cause)
     text = f"{count} sent back" + (f", {left} left for other causes" if left else "")
     print(text, file=sys.stderr)
@@ -110,9 +130,14 @@ def _print_json(ledger: Ledger, arguments: argparse.Namespace) -> None:
 _PRINTERS = {"text": _print_text, "csv": _print_csv, "json": _print_json}
 
 
-def _print_summary(ledger: Ledger, form: str) -> None:
+def _print_summary(ledger: Ledger, arguments: argparse.Namespace) -> None:
+    form = arguments.format
     columns = ("state", "action", "error_code", "files", "bytes_before", "bytes_after")
-    rows = [(*row[:4], int(row[4]), int(row[5])) for row in ledger.read_totals()]
+    rows = [
+        (*row[:4], int(row[4]), int(row[5]))
+        for row in ledger.read_totals()
+        if not arguments.state or row[0] in arguments.state
+    ]
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([columns, *rows])

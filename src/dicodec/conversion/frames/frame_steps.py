@@ -231,7 +231,7 @@ def make_sample_reader(
 ) -> SampleReader:
     """Return the function that decodes a frame and brings it to the wanted interpretation.
 
-    Errors of decoding name the frame; `located` has those of the steps name it, too.
+    Errors of decoding name the frame; `add_locations` has those of the steps name it, too.
     """
     decoder = FrameDecoder(file, threads)
 
