@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 
 from dicodec import convert_bytes
@@ -151,6 +152,31 @@ def test_several_sources_have_folders_of_their_own(here: Path) -> None:
     write(here, {"sub/one/x": CONTENT})
     assert quietly("one", "sub/one", "--to", "rle", "-o", "other", "-q") == 2
     assert not (here / "other").exists()
+
+
+def test_sources_may_share_a_name_if_it_is_not_that_of_a_result(here: Path) -> None:
+    write(here, {"sub/one/x": CONTENT, "one/x": CONTENT, "one/y/1.dcm": CONTENT})
+    layout = ("-o", "out", "--layout", "{PatientID}.dcm", "-q")
+    for arguments in (
+        ("one", "sub/one", "--dry-run"),
+        ("one/x", "sub/one/x", "--jobs", "1", "--in-place", "-q"),
+        ("one", "sub/one", "--in-place", "--set", "PatientID=1", "-q"),
+    ):
+        assert quietly(*arguments, "--to", "rle") == 0
+    for name in ("one/x", "one/y/1.dcm", "sub/one/x"):
+        assert pydicom.dcmread(here / name).PatientID == "1"
+    write(here, {"sub/one/x": with_patient("2")})
+    (here / "one/x").unlink()
+    assert quietly("one", "sub/one", "--to", "explicit-le", *layout) == 0
+    assert [*contents(here / "out")] == ["1.dcm", "2.dcm"]
+
+
+@pytest.mark.parametrize("place", [("-o", "out"), ("--in-place",), ("--dry-run",)])
+def test_a_source_that_is_named_twice_is_refused(place: tuple[str, ...], here: Path) -> None:
+    write(here, {"one/x": CONTENT})
+    for again in ("one/", "./one", str(here / "one")):
+        done = program("one", again, "--to", "rle", *place)
+        assert (done.returncode, "is named twice" in done.stderr) == (2, True)
 
 
 def test_one_file_becomes_the_file_that_is_named(here: Path) -> None:

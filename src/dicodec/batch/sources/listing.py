@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dicodec.batch.sources.folders import BACKUP, FoundFile, PassedOver, WalkOptions, walk
+from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.sources.references import SourceReference, refer_to_file, refer_to_object
 from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import DicodecError, InvalidOptionError
@@ -67,15 +69,18 @@ def _list_objects(root: NamedSource, options: WalkOptions) -> Iterator[ListedSou
         yield ListedSource(refer_to_object(facts), place, unsure=True)
 
 
-def parse_sources(sources: Sequence[str], result: str | None = None) -> list[NamedSource]:
+def parse_sources(
+    sources: Sequence[str], result: str | None = None, *, mirrored: bool = True
+) -> list[NamedSource]:
     """Return the named sources; each of several folders gets a folder of its own in the output.
 
     Args:
         sources: paths and URLs.
         result: name of the result of a single file; None for the file's own name.
+        mirrored: whether the names of sources decide the places of results.
 
     Raises:
-        InvalidOptionError: two sources would have the same path in the output.
+        InvalidOptionError: two sources would have the same path in the output, or are the same.
     """
     if result is not None:
         return [NamedSource(path, result=result) for path in sources]
@@ -84,10 +89,17 @@ def parse_sources(sources: Sequence[str], result: str | None = None) -> list[Nam
         NamedSource(path, _choose_prefix(path) if len(sources) > 1 and path in containers else "")
         for path in sources
     ]
-    names = [root.prefix or Path(root.path).name for root in found]
-    if len(sources) > 1 and (twice := sorted({name for name in names if names.count(name) > 1})):
-        raise InvalidOptionError(f"two sources have the name {twice[0]!r} and one would be lost")
+    if twice := _find_twice(make_absolute(path) for path in sources):
+        raise InvalidOptionError(f"the source {twice!r} is named twice")
+    names = (root.prefix or Path(root.path).name for root in found)
+    if mirrored and (twice := _find_twice(names)):
+        raise InvalidOptionError(f"two sources have the name {twice!r} and one would be lost")
     return found
+
+
+def _find_twice(names: Iterable[str]) -> str | None:
+    """Return the first name, in their order, that is there more than once."""
+    return min((name for name, times in Counter(names).items() if times > 1), default=None)
 
 
 def _is_container(path: str) -> bool:

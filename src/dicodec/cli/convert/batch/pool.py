@@ -18,7 +18,9 @@ def start_pool(arguments: argparse.Namespace) -> Pool:
         InvalidOptionError: --jobs is out of range.
     """
     if arguments.jobs is not None and not 1 <= arguments.jobs <= 1024:
-        raise InvalidOptionError(f"jobs is {arguments.jobs}; it can be 1 to 1024")
+        raise InvalidOptionError(
+            f"--jobs is {arguments.jobs}; it has to be a whole number from 1 to 1024"
+        )
     pool = Pool(arguments.jobs, timeout=arguments.timeout, memory=arguments.memory)
     pool.start(_AHEAD, "dicodec.batch.conversion_work")
     return pool

@@ -116,7 +116,8 @@ def _parse_sources(arguments: argparse.Namespace, result: str | None) -> list[Na
         raise InvalidOptionError("standard input is not a source for a batch")
     if arguments.in_place and any(is_archive(path) for path in arguments.source):
         raise InvalidOptionError("an archive cannot be converted in place")
-    return parse_sources(arguments.source, result)
+    mirrored = arguments.output is not None and arguments.layout is None
+    return parse_sources(arguments.source, result, mirrored=mirrored)
 
 
 def _find_output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
