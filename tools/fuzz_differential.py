@@ -30,6 +30,7 @@ from differential.header_faults import CHARACTER_SET, HEADER_FAULTS
 from differential.judgement import Case, Judgement
 from differential.made_files import draw_draft
 from differential.pixel_faults import PIXEL_FAULTS
+from helpers.witnesses import available, find_more
 
 CASES = 2000
 CELL_EVERY = 10
@@ -60,7 +61,9 @@ def make_faulty(random: Random) -> Case:
 def outcomes(case: Case | Cell) -> list[str]:
     """Run a case, and return what became of it, as `case_runs` counts it."""
     folder = Path(_folder().name)
-    return case.outcomes(folder) if isinstance(case, Cell) else _Run(case, folder).outcomes()
+    if isinstance(case, Cell):
+        return case.outcomes(folder, [*available(), *find_more()])
+    return _Run(case, folder).outcomes()
 
 
 @cache

@@ -20,6 +20,7 @@ from differential.bit_matrix import Cell
 from differential.chains import Hop
 from differential.judgement import Case, Judgement
 from fuzz_differential import make_case, outcomes
+from helpers.witnesses import available, require
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -166,21 +167,24 @@ def test_a_planted_fault_is_found_in_the_bit_matrix(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cell = Cell("jpeg-ls", 16, 10, True, 1, 9, 11, 2, 0, 1)
-    assert cell.outcomes(tmp_path) == ["cell of the bit matrix"]
+    assert cell.outcomes(tmp_path, available()) == ["cell of the bit matrix"]
     monkeypatch.setattr(jpeg_ls, "choose_predictive_precision", lambda image: image.bits_stored)
-    assert any(one.startswith("!gdcm: other samples") for one in cell.outcomes(tmp_path))
+    assert any(
+        one.startswith("!gdcm: other samples") for one in cell.outcomes(tmp_path, available())
+    )
 
 
 def test_a_known_fault_of_a_reader_leaves_two_others_that_find_ours(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    require("dcmtk")
     cell = Cell("rle", 16, 12, False, 3, 9, 11, 2, 0, 1)  # GDCM mixes their bytes up
-    assert cell.outcomes(tmp_path) == ["cell of the bit matrix"]
+    assert cell.outcomes(tmp_path, available()) == ["cell of the bit matrix"]
     encode = rle.RleEncoder.encode
     monkeypatch.setattr(
         rle.RleEncoder, "encode", lambda self, samples, image: encode(self, samples ^ 1, image)
     )
-    found = cell.outcomes(tmp_path)
+    found = cell.outcomes(tmp_path, available())
     assert "!pydicom: other samples" in found
     assert any(one.startswith("?known faults of gdcm, and 0 other reader") for one in found)
 

@@ -13,13 +13,16 @@ from dicodec import convert_bytes, inspect
 from differential.bit_matrix import BITS, FORMS, READERS, Cell
 from helpers.made import make_file, make_samples
 from helpers.odd_files import frames_of
+from helpers.witnesses import available
 
 
 @pytest.mark.parametrize("target", READERS)
 def test_every_reader_gets_the_stored_values(target: str, tmp_path: Path) -> None:
     for (allocated, stored), (signed, samples) in product(BITS, FORMS):
         cell = Cell(target, allocated, stored, signed, samples, 21, 23, 2, 0, 1)
-        wrong = [one for one in cell.outcomes(tmp_path) if one.startswith("!")]
+        # Not those that a machine happens to have: their faults differ from version to version.
+        found = cell.outcomes(tmp_path, available())
+        wrong = [one for one in found if one.startswith("!")]
         assert not wrong, cell.describe()
 
 

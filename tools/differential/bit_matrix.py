@@ -6,6 +6,7 @@ get the very words, unused bits too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -17,7 +18,7 @@ from dicodec.model.transfer_syntax import find_by_name
 from differential.judges import Samples
 from differential.known_faults import Facts, find_known_fault
 from helpers.made import make_file
-from helpers.witnesses import Outcome, available, find_more, read_with, same_samples
+from helpers.witnesses import Outcome, read_with, same_samples
 
 BITS = ((8, 7), (8, 8), (16, 8), (16, 10), (16, 12), (16, 14), (16, 16))
 """Bits Allocated and Bits Stored."""
@@ -69,11 +70,15 @@ class Cell:
         shape = (self.frames, self.rows, self.columns, self.samples)
         return f"bits {self.bits_stored} in {self.bits_allocated}, {sign}, {shape}; {self.target}"
 
-    def outcomes(self, folder: Path) -> list[str]:
-        """Have every reader read the result, and return the findings, as `case_runs` counts."""
+    def outcomes(self, folder: Path, at_hand: Sequence[str]) -> list[str]:
+        """Have readers read the result, and return the findings, as `case_runs` counts.
+
+        Args:
+            folder: takes the result.
+            at_hand: names of the readers that may be asked.
+        """
         path = folder / "cell.dcm"
         path.write_bytes(convert_bytes(self.data, to=self.target))
-        at_hand = [*available(), *find_more()]
         found, right, spoilt = ["cell of the bit matrix"], 0, []
         for reader in READERS[self.target]:
             if reader not in at_hand:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,13 +34,14 @@ from differential.judges import (
 from differential.known_faults import find_known_element_fault, find_known_fault
 from differential.made_files import ICON, ICON_SIDE
 from helpers.made import EXPLICIT_BE
-from helpers.witnesses import WitnessResult, read_transfer_syntax
+from helpers.witnesses import WitnessResult, available, read_transfer_syntax
 
 _OWN = (
     "0028", "7fe0", "0020000", "00080008", "00080018", "00082111", "00082112", "00089215",
     "0088", "fffc", "00080005",
 )  # fmt: skip
 """Elements that a conversion may change, or that are judged elsewhere."""
+_ITEMS_IN_UN = re.compile(rb"UN\0\0.{4}\xfe\xff\0\xe0", re.DOTALL)
 LOSSY_LEVELS = 0.25
 """Part of the range that the mean error of a lossy chain may have: frames and colors are right."""
 
@@ -106,12 +108,17 @@ class Judgement:
         found = [f"!samples: {one}" for one in self._samples(result, readings, hops)]
         elements = read_elements(result)
         wrong = self._elements(elements, hops)
-        facts = {"transfer_syntax": read_transfer_syntax(result)}
+        facts = {
+            "transfer_syntax": read_transfer_syntax(result),
+            "items_in_un": _ITEMS_IN_UN.search(result.read_bytes()) is not None,
+        }
         if wrong and find_known_element_fault("pydicom", facts):
             rewritten = rewrite_with_dcmtk(result, self._folder)
             if rewritten is not None:
                 result, elements = rewritten, read_elements(rewritten)
                 wrong = self._elements(elements, hops)
+            elif "dcmtk" not in available():
+                return found  # nobody else is there to ask
         found += [f"!elements: {one}" for one in wrong]
         if elements is not None:
             found += [f"!icon: {one}" for one in self._icon(result)]

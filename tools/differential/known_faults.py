@@ -136,7 +136,7 @@ KNOWN_ELEMENT_FAULTS = (
         frozenset({"pydicom"}),
         "it reads the items of a UN in a big endian data set in big endian, and PS3.5 6.2.2 has "
         "them in implicit VR little endian; DCMTK reads them so",
-        lambda facts: facts["transfer_syntax"] == EXPLICIT_BE,
+        lambda facts: facts["transfer_syntax"] == EXPLICIT_BE and facts["items_in_un"],
     ),
 )
-"""Of elements."""
+"""Of elements; items_in_un tells whether an element of VR UN holds items."""
