@@ -280,5 +280,5 @@ def _make_error(character: str, character_set: str) -> InvalidOptionError:
     name = f"character set {character_set}" if character_set.strip("\\ ") else "default repertoire"
     return InvalidOptionError(
         f"the data set's {name} has no {character!r}",
-        hint="write the text in letters that it has",
+        hint='`charset="utf-8"` writes all text in UTF-8, which has it',
     )

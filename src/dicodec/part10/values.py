@@ -113,7 +113,7 @@ def encode_user_value(
     attribute = entry.keyword if entry and entry.keyword else format_tag(tag)
     if entry is None or tag & 0x10000 or not tag & 0xFFFF:
         raise InvalidOptionError(
-            "is not in the data dictionary and cannot be set",
+            "the attribute is not in the data dictionary and cannot be set",
             attribute=attribute,
             hint="private attributes and group lengths can be removed, not set",
         )
@@ -124,7 +124,7 @@ def encode_user_value(
     if vr not in VALUE_FORMS and vr not in NUMBER_CODES and vr != "AT":
         kind = "a sequence" if vr == "SQ" else f"binary data (VR {vr})"
         raise InvalidOptionError(
-            f"is {kind} and cannot be set from text", attribute=attribute,
+            f"the attribute is {kind} and cannot be set from text", attribute=attribute,
             hint="set attributes of text or numbers",
         )  # fmt: skip
     # Spaces around values have no meaning in most VRs; as padding they would be ambiguous.

@@ -44,7 +44,9 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
         removed = {find_editable_tag(name) for name in options.remove_attributes}
         for name, _ in options.set_attributes:
             if find_editable_tag(name) in removed:  # a policy may remove one that the command sets
-                raise InvalidOptionError("is to be set and to be removed", attribute=name)
+                raise InvalidOptionError(
+                    "the attribute is to be set and to be removed", attribute=name
+                )
     return options
 
 

@@ -250,7 +250,7 @@ def _check_instance_is_named(options: ConversionOptions) -> None:
     for name in (*emptied, *options.remove_attributes):
         if keyword := _INSTANCE.get(find_editable_tag(name)):
             raise InvalidOptionError(
-                "cannot be empty or removed, because it names the instance",
+                "the attribute cannot be empty or removed, because it names the instance",
                 attribute=keyword,
                 hint=f'`set_attributes={{"{keyword}": "UID"}}` gives another',
             )
@@ -282,8 +282,8 @@ def find_editable_tag(name: str) -> int:
     structural = not tag & 0xFFFF or outside
     if tag in _NOT_TO_EDIT or structural:
         raise InvalidOptionError(
-            "follows from the pixels, the records or the transfer syntax, and cannot be set or "
-            "removed",
+            "the attribute follows from the pixels, the records or the transfer syntax, and cannot "
+            "be set or removed",
             attribute=name if name.isalpha() else format_tag(tag),
         )
     return tag
