@@ -135,6 +135,8 @@ def test_the_standard_library_knows_public_classes() -> None:
     assert dataclasses.is_dataclass(Limits)
     assert "frames" in {one.name for one in dataclasses.fields(Limits)}
     assert "frames" in inspect.signature(Limits).parameters
+    for kind in (Limits, Named, Tagged):
+        assert dataclasses.fields(kind)[0] is dataclasses.fields(kind)[0], "made anew each time"
 
 
 def test_signatures_say_types_and_which_defaults_are_made() -> None:
