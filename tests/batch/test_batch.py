@@ -311,6 +311,7 @@ def test_a_dry_run_goes_on_with_an_earlier_run(
     ("in",), ("in", "-o", "-"), ("in", "-o", "file"), ("in", "-", "-o", "out"),
     ("in", "-o", "out", "--layout", "../{PatientID}"), ("in", "-o", "out", "--jobs", "0"),
     ("x.zip", "--in-place"), ("in", "-o", "y.zip"), ("in", "-o", "y.dcm"), ("in", "-o", ""),
+    ("", "-o", "out/"), ("", "--in-place"), ("in", "", "-o", "out"),
     ("file", "-o", "-", "--jobs", "1"), ("in", "--in-place", "--skip-existing"),
     ("in", "--in-place", "--layout", "{PatientID}"), ("in", "-o", "out", "--ledger", "file"),
 ])  # fmt: skip
