@@ -153,10 +153,10 @@ class PixelPlanner:
         """Check that each frame has a stream to decode.
 
         Raises:
-            UnsupportedSourceError: some have not a byte; all of them are named.
+            MissingFrameError: some have not a byte; all of them are named.
         """
         if empty := sorted(self._frames.without_bytes):
-            raise UnsupportedSourceError(
+            raise MissingFrameError(
                 f"frames without bytes cannot be decoded: {join_runs(empty)} (of "
                 f"{self._stated.number_of_frames}, counted from 0)",
                 frame=empty[0],
