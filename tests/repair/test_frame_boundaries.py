@@ -19,7 +19,7 @@ from pydicom.encaps import generate_frames
 from dicodec import convert, convert_bytes, inspect
 from dicodec.errors import DicodecError, MissingFrameError
 from dicodec.repair.opening import open_tolerantly
-from helpers.made import IMAGE_KINDS
+from helpers.made import IMAGE_KINDS, make_file
 from helpers.samples import native_samples
 
 FRAMES = 4
@@ -153,6 +153,22 @@ def test_whatever_pads_streams_they_are_told_apart(
 
     assert np.array_equal(native_samples(result), samples)
     assert pydicom.dcmread(io.BytesIO(result)).NumberOfFrames == FRAMES
+
+
+@pytest.mark.parametrize("syntax", ["jpeg", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless"])
+def test_a_stream_as_long_as_its_samples_is_a_stream(syntax: str) -> None:
+    pixels = np.zeros((1, 40, 40), "u1") + np.arange(40, dtype="u1")
+    content = convert_bytes(make_file(40, 40, 1, 8, 8, pixels=pixels)[0], to=syntax, lossy=True)
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    assert len(stream) <= 1600
+    dataset.PixelData = items(b"", stream + bytes(1600 - len(stream)), b"")
+    dataset["PixelData"].is_undefined_length = True
+
+    result = convert_bytes(written(dataset), to="explicit-le", verify=True)
+
+    wanted = native_samples(convert_bytes(content, to="explicit-le"))
+    assert np.array_equal(native_samples(result), wanted)
 
 
 def test_a_lost_frame_stays_lost() -> None:

@@ -10,6 +10,7 @@ from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.fragments import LONGEST_START, begins_stream
 from dicodec.part10.frames import Frames, find_frames
 from dicodec.repair.bare_streams import enter_bare_streams
 from dicodec.repair.colors import deduce_from_colors
@@ -75,6 +76,9 @@ def _relabel_samples_in_items(file: DicomFile, walked: WalkedDataSet) -> DicomFi
     closed = all(one.id != OddityId.NO_DELIMITER for one in walked.oddities)
     if not compressed or counted or not closed or find_native_parts(walked, image) is None:
         return file
+    starts, lengths = walked.fragment_starts, walked.fragment_lengths
+    if begins_stream(walked.data_set.source.read(starts[1], min(lengths[1], LONGEST_START))):
+        return file  # a stream whose length is that of samples by chance
     seen = find_syntax_of_encoding(file.data_set.encoding)
     text = f"native samples are in items, but {syntax.name} is stated"
     oddity = Oddity(OddityId.NATIVE_UNDER_COMPRESSED, text, frames.span.start)
