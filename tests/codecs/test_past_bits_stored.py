@@ -164,3 +164,62 @@ def test_what_is_farther_than_the_range_is_another_image() -> None:
     image = inspect(out.getvalue()).image
     assert image is not None
     assert image.bits_stored in {14, 15}
+
+
+def near_lossless(samples: Samples, near: int, bits_stored: int, *, signed: bool) -> bytes:
+    """Return a file of one frame in JPEG-LS of whole words."""
+    stream = bytes(
+        imagecodecs.jpegls_encode(samples.view("<u2"), near, bitspersample=16, spiff=False)
+    )
+    content, _ = make_file(
+        24, 20, bits_stored=bits_stored, signed=signed, transfer_syntax=ROOT + "81",
+        streams=[[stream]], extra=[LOSSY],
+    )  # fmt: skip
+    return content
+
+
+@pytest.mark.parametrize("bits_stored", [12, 15])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("near", [1, 2, 7])
+@pytest.mark.parametrize("further", [1, 1000])
+def test_what_is_farther_than_near_was_not_overshot(
+    bits_stored: int, signed: bool, near: int, further: int, tmp_path: Path
+) -> None:
+    """JPEG-LS moves a sample by no more than NEAR, so the rest was in the image."""
+    high = (1 << bits_stored - signed) - 1
+    samples = np.full((24, 20), high - 10, "<i2" if signed else "<u2")
+    samples[3:, 4:] = high + 2 * near + further
+    samples[0, 0] = -1 if signed else 0  # with all bits of its word
+    content = near_lossless(samples, near, bits_stored, signed=signed)
+    for target in ("explicit-le", "jpeg2000-lossless", "deflated", "rle"):
+        with pytest.raises(FrameMismatchError, match=f"past Bits Stored {bits_stored}") as caught:
+            convert(content, io.BytesIO(), to=target)
+        assert "standardize" in str(caught.value.hint)
+    path = tmp_path / "x.dcm"
+    path.write_bytes(content)
+    with pytest.raises(FrameMismatchError):
+        convert(path, path, to="rle", overwrite=True)
+    assert path.read_bytes() == content
+
+    out = io.BytesIO()
+    convert(content, out, to="explicit-le", standardize=True, verify=True)
+    found = native_samples(out.getvalue())[0].astype(int)
+    assert np.abs(found - samples).max() <= near
+    image = inspect(out.getvalue()).image
+    assert image is not None
+    assert image.bits_stored == bits_stored + 1
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("near", [1, 2, 7])
+def test_what_near_overshoots_is_clipped(near: int, signed: bool) -> None:
+    low, high = (-2048, 2047) if signed else (0, 4095)
+    samples = np.random.default_rng(near).integers(low + 9, high + 1, (24, 20))
+    samples = np.where(samples > high - 500, high, samples).astype("<i2" if signed else "<u2")
+    content = near_lossless(samples, near, 12, signed=signed)
+    out = io.BytesIO()
+    report = convert(content, out, to="explicit-le", verify=True)
+    assert any("as lossy processes overshoot" in one for one in report.warnings)
+    found = native_samples(out.getvalue())[0].astype(int)
+    assert found.max() == high
+    assert np.abs(found - samples).max() <= near

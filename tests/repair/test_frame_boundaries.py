@@ -155,20 +155,54 @@ def test_whatever_pads_streams_they_are_told_apart(
     assert pydicom.dcmread(io.BytesIO(result)).NumberOfFrames == FRAMES
 
 
-@pytest.mark.parametrize("syntax", ["jpeg", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless"])
-def test_a_stream_as_long_as_its_samples_is_a_stream(syntax: str) -> None:
-    pixels = np.zeros((1, 40, 40), "u1") + np.arange(40, dtype="u1")
+def as_long_as_samples(syntax: str) -> tuple[bytes, bytes]:
+    """Return a file of one frame, and its stream, padded to the length of its samples."""
+    pixels = np.zeros((1, 40, 40), "u1") + np.arange(40, dtype="u1")[:, None]
     content = convert_bytes(make_file(40, 40, 1, 8, 8, pixels=pixels)[0], to=syntax, lossy=True)
-    dataset = pydicom.dcmread(io.BytesIO(content))
-    stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    stream = next(
+        generate_frames(pydicom.dcmread(io.BytesIO(content)).PixelData, number_of_frames=1)
+    )
+    if syntax == "deflated-frame":  # stored blocks of no bytes leave none behind its end
+        stream = bytes([0, 0, 0, 255, 255]) * ((1600 - len(stream)) // 5) + stream
     assert len(stream) <= 1600
-    dataset.PixelData = items(b"", stream + bytes(1600 - len(stream)), b"")
-    dataset["PixelData"].is_undefined_length = True
+    return content, stream.ljust(1600, b"\0")
 
-    result = convert_bytes(written(dataset), to="explicit-le", verify=True)
+
+def with_items(content: bytes, *fragments: bytes) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    dataset.PixelData = items(*fragments)
+    dataset["PixelData"].is_undefined_length = True
+    return written(dataset)
+
+
+@pytest.mark.parametrize("table", [True, False], ids=["table", "no table"])
+@pytest.mark.parametrize("empty", [True, False], ids=["empty fragment", "none empty"])
+@pytest.mark.parametrize("first", [20, 70])
+@pytest.mark.parametrize(
+    "syntax",
+    ["jpeg", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless", "rle", "deflated-frame"],
+)
+def test_a_stream_as_long_as_its_samples_is_a_stream(
+    syntax: str, first: int, empty: bool, table: bool
+) -> None:
+    """Though its first fragment ends within its headers, or before it could be inflated."""
+    content, stream = as_long_as_samples(syntax)
+    before, after = [b""] * table, [b""] * empty
+    wrong = with_items(content, *before, stream[:first], stream[first:], *after)
+
+    result = convert_bytes(wrong, to="explicit-le", verify=True)
 
     wanted = native_samples(convert_bytes(content, to="explicit-le"))
     assert np.array_equal(native_samples(result), wanted)
+
+
+@pytest.mark.parametrize("syntax", ["jpeg", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless"])
+def test_a_damaged_stream_as_long_as_its_samples_is_no_samples(syntax: str) -> None:
+    content, stream = as_long_as_samples(syntax)
+    damaged = stream[:4] + bytes(60) + stream[64:]
+
+    with pytest.raises(DicodecError):
+        convert_bytes(with_items(content, b"", damaged, b""), to="explicit-le")
 
 
 def test_a_lost_frame_stays_lost() -> None:

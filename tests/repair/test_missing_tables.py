@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dicodec import convert, convert_bytes
-from dicodec.errors import ContradictionError
+from dicodec.errors import ContradictionError, DicodecError
+from helpers.made import make_file
 from helpers.odd_files import (
     PIXEL_DATA,
     check_streams,
@@ -91,3 +92,58 @@ def test_a_header_without_pixels_is_still_moved() -> None:
     """An empty table and no fragment hold no frame."""
     content = with_streams(right("odd-size", "rle"), [])
     assert convert_bytes(content, to="explicit-le")
+
+
+def counted(content: bytes, number: int | None) -> bytes:
+    """Return the file of three frames with another Number of Frames, or without it."""
+    start = content.index(b"\x28\0\x08\0IS")
+    element = content[start : start + 10]
+    assert element.endswith(b"3 ")
+    other = b"" if number is None else element[:8] + f"{number} ".encode()
+    return content[:start] + other + content[start + 10 :]
+
+
+@pytest.mark.parametrize("to", ["explicit-le", "rle", "encapsulated-uncompressed"])
+@pytest.mark.parametrize("number", [1, 2, 3, None])
+@pytest.mark.parametrize("syntax", FAMILIES)
+def test_no_frame_is_lost_whatever_their_number_is_said_to_be(
+    syntax: str, number: int | None, to: str
+) -> None:
+    kind = "odd-size-frames"
+    content = counted(wrong(kind, syntax), number)
+    assert "no-offset-table-item" in found(content)
+    assert same(samples_of(convert_bytes(content, to=to, verify=True)), right_samples(kind, syntax))
+
+
+@pytest.mark.parametrize("number", [1, 3, None])
+@pytest.mark.parametrize("syntax", FAMILIES)
+def test_a_damaged_first_frame_is_not_lost_either(syntax: str, number: int | None) -> None:
+    """It is no table, so there are three frames, and one of them cannot be decoded."""
+    content = right("odd-size-frames", syntax)
+    first, *others = frames_of(content)
+    damaged = (b"\x07\x05" + bytes(21)).ljust(len(first) // 4 * 4 - 10, b"\x01")
+    content = counted(without_table(with_streams(content, [damaged, *others])), number)
+    with pytest.raises(DicodecError):
+        convert_bytes(content, to="explicit-le")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, None])
+@pytest.mark.parametrize("size", [(1, 4), (2, 2), (2, 4), (3, 4), (4, 6)])
+def test_samples_of_the_length_of_a_table_are_a_frame(
+    size: tuple[int, int], number: int | None
+) -> None:
+    """The offsets that a table would have are not those of the items."""
+    made, samples = make_file(*size, 1, 8, 8, frames=3)
+    content = convert_bytes(made, to="encapsulated-uncompressed")
+    content = counted(without_table(with_streams(content, frames_of(content))), number)
+    assert same(samples_of(content), samples)
+
+
+@pytest.mark.parametrize("frames", [2, 3])
+def test_a_right_table_as_long_as_its_frames_is_a_table(frames: int) -> None:
+    made, samples = make_file(1, 4 * frames, 1, 8, 8, frames=frames)
+    content = convert_bytes(made, to="encapsulated-uncompressed", offset_table="basic")
+    assert found(content) == []
+    assert same(samples_of(content), samples)
+    if frames == 3:
+        assert same(samples_of(counted(content, 1)), samples)

@@ -14,7 +14,6 @@ from dicodec.errors import (
     DicodecError,
     EncodeError,
     FrameMismatchError,
-    LimitExceededError,
     TruncatedFrameError,
     UnsupportedImageError,
     UnsupportedSourceError,
@@ -133,25 +132,6 @@ def check_size(stream: StreamDescription, image: ImagePixelDescription) -> None:
         )
 
 
-_MOST_SCANS = 128
-"""Of a JPEG frame. Encoders write 10, or one for each bit of each band at most; each goes over all
-blocks, in a few bytes."""
-
-
-def check_scans(stream: StreamDescription) -> None:
-    """Check the number of scans of a JPEG frame, each of which takes time for all pixels.
-
-    Raises:
-        LimitExceededError: there are too many.
-    """
-    scans = int(stream.details.get("scans", 0))
-    if scans > _MOST_SCANS:
-        raise LimitExceededError(
-            f"the JPEG stream has {scans} scans, more than the limit of {_MOST_SCANS}",
-            hint="this limit is fixed; write the stream again as a sequential one to convert it",
-        )
-
-
 def check_length(image: ImagePixelDescription, length: int, most: int, kind: str) -> None:
     """Check that a stream can hold its frame at all, before memory is taken for it.
 
@@ -233,11 +213,14 @@ def _clip(
     """Clip samples that a lossy process overshot at edges; refuse those farther away.
 
     A lossless process brings no sample past Bits Stored, so data set or samples are wrong. A lossy
-    one does: JPEG 2000 cut to 45 dB by a quarter of the range, to 30 dB by all of it. Samples that
-    are farther belong to another image than described.
+    one does: JPEG 2000 cut to 45 dB by a quarter of the range, to 30 dB by all of it; JPEG-LS by
+    no more than its NEAR (ISO/IEC 14495-1 A.4.2). Samples that are farther belong to another image
+    than described.
     """
     low, high = image.sample_range
-    room = high - low + 1 if stream.lossless is False else 0
+    room = 0
+    if stream.lossless is False:
+        room = high - low + 1 if stream.near is None else stream.near
     if found[0] < low - room or found[1] > high + room:
         raise FrameMismatchError(
             f"the stream's samples reach from {found[0]} to {found[1]}, past Bits Stored "

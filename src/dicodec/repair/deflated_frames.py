@@ -40,6 +40,11 @@ class DeflatedFrame:
         whole = self._inflated in {self._size, self._size + self._size % 2}
         return self._inflater.eof and whole
 
+    @property
+    def rest(self) -> int:
+        """How many bytes came behind the end of the stream in the last fragment."""
+        return len(self._inflater.unused_data)
+
     def takes(self, data: bytes) -> bool:
         """Inflate a fragment; return False if it is not of such a frame."""
         if self._inflater.eof:
@@ -65,7 +70,7 @@ class DeflatedFrame:
                 data = self._inflater.unconsumed_tail
         except zlib.error as cause:
             raise CorruptFrameError(f"the deflated frame is damaged: {cause}") from cause
-        return len(self._inflater.unused_data) if self._inflater.eof else None
+        return self.rest if self._inflater.eof else None
 
 
 def inflates_to(data: bytes, size: int) -> bool:

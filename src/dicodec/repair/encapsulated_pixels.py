@@ -24,7 +24,12 @@ from dicodec.repair.colors import deduce_from_colors
 from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
 from dicodec.repair.deflated_frames import DeflateMender, find_wrapper, inflates_to
 from dicodec.repair.frame_boundaries import judge_boundaries
-from dicodec.repair.frame_counts import count_frames, count_frames_in_groups, count_frames_in_table
+from dicodec.repair.frame_counts import (
+    count_frames,
+    count_frames_in_groups,
+    count_frames_in_table,
+    has_other_frames,
+)
 from dicodec.repair.frame_sizes import size_is_sure
 from dicodec.repair.high_bit import OF_WORDS, deduce_from_bits, read_frame_words
 from dicodec.repair.image_attributes import (
@@ -295,8 +300,23 @@ class EncapsulatedRepair:
         if count is not None:
             self._known[tags.NUMBER_OF_FRAMES] = str(count)
             self._read_again()  # the offset table may be right after all
-        elif self._known.pop(tags.NUMBER_OF_FRAMES, None):
+            return
+        if self._known.pop(tags.NUMBER_OF_FRAMES, None):
             self._read_again()
+        self._split_overlong_frame()
+
+    def _split_overlong_frame(self) -> None:
+        """Take each fragment for a frame if together they hold more than the only one.
+
+        The rest would be left out in silence; so Number of Frames is contradicted.
+        """
+        frames, image = self._frames.encapsulated, self._image
+        if frames is None or image is None or len(frames) != 1 or len(frames.starts) < 2:
+            return
+        if has_other_frames(frames.read(self._source, 0), self._syntax, image):
+            ends = array("Q", range(len(frames.starts) + 1))
+            frames = replace(frames, first_fragments=ends)
+            self._frames = replace(self._frames, encapsulated=frames)
 
     def _judge_high_bit(self) -> None:
         frames, image = self._frames.encapsulated, self._image

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from struct import iter_unpack
 
+from dicodec.codecs.streams import rle
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
@@ -23,11 +24,14 @@ from dicodec.part10.fragments import LONGEST_START, begins_stream
 from dicodec.part10.frames import has_no_bytes
 from dicodec.part10.image_attributes import describe_image
 from dicodec.repair.bare_streams import enter_bare_streams
-from dicodec.repair.native_items import find_native_parts
+from dicodec.repair.deflated_frames import DeflatedFrame
+from dicodec.repair.native_items import find_native_parts, show_stream
 from dicodec.repair.stream_kinds import (
     deduce_kind,
+    deduce_kinds,
     describe_stream_at,
     find_syntax_of_stream,
+    is_rle_header,
     says_lossless,
 )
 
@@ -102,10 +106,10 @@ def enter_missing_table(
 ) -> Oddity | None:
     """Enter an empty Basic Offset Table if the first item is a fragment of a frame.
 
-    A stream's markers, an RLE header, a frame that inflates to its native size, or as many items of
-    that size as there are frames are no accident: a table's first offset is 0, and it has 4 bytes a
-    frame. An item that cannot be such a table is a damaged frame if there are not more items than
-    frames: otherwise a frame would be lost, and all others would move up.
+    A stream's markers, an RLE header, a frame that inflates to its native size, or items of that
+    size are no accident: a table's first offset is 0, and it has 4 bytes a frame. An item that
+    cannot be such a table is a damaged frame unless the others are all frames already: otherwise a
+    frame would be lost, and all others would move up.
 
     Args:
         walked: the data set; the table is entered before its fragments.
@@ -120,21 +124,27 @@ def enter_missing_table(
         return None
     source = walked.data_set.source
     marked = begins_stream(source.read(starts[0], min(lengths[0], LONGEST_START)))
-    if not marked and (
-        image is None
-        or not (
-            deduce_kind(source, starts, lengths, image)
-            or (
-                _count_streams(walked) <= image.number_of_frames
-                and not _may_be_table(walked, image.number_of_frames)
-            )
-        )
-    ):
+    if not marked and (image is None or not _is_frame(walked, image)):
         return None
     starts.insert(0, span.value)
     lengths.insert(0, 0)
     text = "Pixel Data has no item of an offset table: the first item is a fragment of a frame"
     return Oddity(OddityId.NO_OFFSET_TABLE_ITEM, text, span.start)
+
+
+def _is_frame(walked: WalkedDataSet, image: ImagePixelDescription) -> bool:
+    """Whether a first item without a stream's markers is a frame, or what is left of one."""
+    data_set, starts, lengths = walked.data_set, walked.fragment_starts, walked.fragment_lengths
+    if deduce_kinds(data_set.source, starts, lengths, image):
+        return True
+    sizes, number = _list_native_sizes(image), image.number_of_frames
+    if _may_be_table(walked, number):
+        return set(lengths) <= sizes and not _points_at_items(walked)
+    return (
+        lengths[0] in sizes
+        or show_stream(data_set, image, zip(starts, lengths, strict=True))
+        or _count_other_frames(walked, image) != number
+    )
 
 
 def _may_be_table(walked: WalkedDataSet, number_of_frames: int) -> bool:
@@ -146,18 +156,57 @@ def _may_be_table(walked: WalkedDataSet, number_of_frames: int) -> bool:
     entries = (others, others + 1, number_of_frames)
     if length in {size * count for size in (4, 8) for count in entries}:
         return True
-    source = walked.data_set.source
-    table = source.read(walked.fragment_starts[0], min(length, _LONGEST_TABLE))
-    offsets = [one for (one,) in iter_unpack("<I", table[: len(table) // 4 * 4])]
+    offsets = _read_table(walked)
     return length % 4 == 0 and offsets[:1] == [0] and offsets == sorted(set(offsets))
 
 
-def _count_streams(walked: WalkedDataSet) -> int:
-    """Return how many frames there are if the first item is one, damaged, and others begin some."""
-    source = walked.data_set.source
+def _points_at_items(walked: WalkedDataSet) -> bool:
+    """Whether the first item has the offsets of the others, as a table that is right has."""
+    starts, offsets = walked.fragment_starts, _read_table(walked)
+    return offsets[:1] == [0] and {one - starts[1] for one in starts[1:]} >= set(offsets)
+
+
+def _read_table(walked: WalkedDataSet) -> list[int]:
+    """Return the numbers that the first item would have if it were a Basic Offset Table."""
+    length = min(walked.fragment_lengths[0], _LONGEST_TABLE)
+    table = walked.data_set.source.read(walked.fragment_starts[0], length)
+    return [one for (one,) in iter_unpack("<I", table[: length // 4 * 4])]
+
+
+def _count_other_frames(walked: WalkedDataSet, image: ImagePixelDescription) -> int:
+    """Return how many frames there are behind the first item.
+
+    Those that begin as streams do; or those that fragments make up together, native or deflated;
+    or else as many as fragments, but no more than are stated, because a frame may span several.
+    """
+    source, size = walked.data_set.source, image.native_frame_size
     others = list(zip(walked.fragment_starts, walked.fragment_lengths, strict=True))[1:]
-    begun = sum(begins_stream(source.read(at, min(size, LONGEST_START))) for at, size in others)
-    return 1 + (begun or len(others))
+    begun = sum(
+        begins_stream(head) or is_rle_header(head, length, image)
+        for head, length in (
+            (source.read(at, min(length, rle.HEADER_SIZE)), length) for at, length in others
+        )
+    )
+    if begun:
+        return begun
+    if {length for _, length in others} <= _list_native_sizes(image):
+        return len(others)
+    total = sum(length for _, length in others)
+    if total and size and total % size == 0:
+        return total // size
+    whole, frame = 0, DeflatedFrame(size)
+    for at, length in others:
+        if not frame.takes(source.read(at, length)):
+            break
+        if frame.ended:
+            whole, frame = whole + 1, DeflatedFrame(size)
+    return whole or min(len(others), image.number_of_frames)
+
+
+def _list_native_sizes(image: ImagePixelDescription) -> set[int]:
+    """Return the lengths that a native frame may have in an item, a pad byte counted or not."""
+    size = image.native_frame_size
+    return {size, size + size % 2}
 
 
 def recognise_items(

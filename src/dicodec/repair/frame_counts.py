@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicodec.codecs.streams import rle
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, FrameError
 from dicodec.model import tags
 from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
@@ -12,7 +12,7 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.elements import Walker
 from dicodec.part10.fragments import EncapsulatedFrames
-from dicodec.repair.deflated_frames import inflates_to
+from dicodec.repair.deflated_frames import DeflatedFrame, inflates_to
 from dicodec.repair.stream_kinds import CHECK_WHOLE, describe_stream, is_rle_header
 
 
@@ -77,6 +77,26 @@ def _is_whole(
     return stream is not None and (stream.kind, stream.rows, stream.columns) == (
         first.kind, first.rows, first.columns,
     )  # fmt: skip
+
+
+def has_other_frames(data: bytes, syntax: TransferSyntax, image: ImagePixelDescription) -> bool:
+    """Whether more than a pad byte comes behind the native or deflated frame that data begin with.
+
+    Args:
+        data: the fragments of all frames, joined.
+        syntax: the transfer syntax that they are in.
+        image: as the data set describes it.
+    """
+    size = image.native_frame_size
+    if syntax.family == "encapsulated-uncompressed":
+        return len(data) > size + size % 2
+    if syntax.family != "deflated-frame":
+        return False
+    try:
+        rest = DeflatedFrame(size).inflate(data)
+    except FrameError:
+        return False
+    return rest is not None and rest > 1
 
 
 def count_frames_in_table(walked: WalkedDataSet) -> int | None:

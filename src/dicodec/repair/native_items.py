@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from functools import partial
 
+from dicodec.codecs.streams import rle
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
@@ -12,8 +14,9 @@ from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import find_frames
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
+from dicodec.repair.deflated_frames import inflates_to
 from dicodec.repair.image_attributes import read_stated_frames
-from dicodec.repair.stream_kinds import deduce_kinds, describe_stream_at
+from dicodec.repair.stream_kinds import describe_stream_at, is_rle_header
 
 type Part = tuple[int, int]
 """Offset and length of samples."""
@@ -36,20 +39,30 @@ def find_native_parts(
     possible = (items, items[1:]) if items and items[0][1] else (items[1:],)
     found = (_select_samples(parts, image, walked.data_set) for parts in possible)
     readings = [parts for parts in found if parts is not None]
-    if len(readings) != 1 or any(map(partial(_show_streams, walked.data_set, image), possible)):
+    if len(readings) != 1 or any(map(partial(show_stream, walked.data_set, image), possible)):
         return None
     return readings[0]
 
 
-def _show_streams(data_set: DataSet, image: ImagePixelDescription, parts: list[Part]) -> bool:
-    """Whether fragments can be something else than samples."""
-    parts = [(start, length) for start, length in parts if length]
-    if not parts:
+def show_stream(data_set: DataSet, image: ImagePixelDescription, parts: Iterable[Part]) -> bool:
+    """Whether fragments, joined, begin as something else than samples.
+
+    A first fragment may end within the headers of its stream.
+
+    Args:
+        data_set: holds the fragments.
+        image: as it is described.
+        parts: the fragments.
+    """
+    joined = SplicedSource(SourceRange(data_set.source, at, at + length) for at, length in parts)
+    if not joined.size:
         return False
-    source, starts, lengths = data_set.source, *map(list, zip(*parts, strict=True))
-    if describe_stream_at(source, starts[0], lengths[0]) is not None:
+    if describe_stream_at(joined, 0, joined.size) is not None:
         return True
-    return not set(deduce_kinds(source, starts, lengths, image)) <= {"encapsulated-uncompressed"}
+    if is_rle_header(joined.read(0, min(joined.size, rle.HEADER_SIZE)), joined.size, image):
+        return True
+    size = image.native_frame_size
+    return inflates_to(joined.read(0, min(joined.size, 2 * size + 64)), size)
 
 
 def _select_samples(

@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from dicodec.report import ConversionReport
 
 
-_OTHER_KINDS = frozenset(
+_PICTURES = frozenset(
     {"png", "jpg", "jpeg", "jp2", "tif", "tiff", "gif", "bmp", "webp", "npy", "pdf"}
-    | {"zip", "tar", "tgz", "gz"}
 )
 
 
@@ -211,13 +210,13 @@ def _pair_targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | 
 
 
 def _check_suffix(output: str) -> None:
-    """Check that the name of the result is not that of another kind of file, such as a picture.
+    """Check that the name of the result is not that of a picture, because it is a DICOM file.
 
     Raises:
         InvalidOptionError: it is.
     """
     suffix = output.rpartition(".")[2].lower()
-    if suffix in _OTHER_KINDS:
+    if suffix in _PICTURES:
         raise InvalidOptionError(
             f"results are DICOM files, not .{suffix}", hint="name the result .dcm"
         )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from dicodec.conversion.frames.frame_steps import make_frame_work
 from dicodec.conversion.frames.window import (
-    bound_time,
     compute_size_in_flight,
     count_threads_for_each,
     map_frames,
@@ -98,14 +97,6 @@ def _keep_freed_memory() -> None:
     bytes(_REUSED_SIZE)
 
 
-_USUAL_EXPANSION = 32
-"""Bytes of frames in flight for each byte of a file, up to which their time is not taken."""
-
-
-_MANY_FRAMES = 1000
-"""Frames from which their time is taken in any file: to begin one may take a millisecond."""
-
-
 class _Writer:
     def __init__(
         self,
@@ -145,7 +136,7 @@ class _Writer:
         """Have the records of a DICOMDIR name each other by their new offsets."""
         self._out.flush()
         self._out.seek(0)
-        with open_dicom(self._out, self._file.data_set.limits.for_result()) as made:
+        with open_dicom(self._out, self._file.data_set.limits) as made:
             write_offsets(self._out, made, self._links)
         self._out.seek(0, io.SEEK_END)
 
@@ -190,10 +181,6 @@ class _Writer:
         frame_size = compute_size_in_flight(pixels.decoded)
         threads = count_threads_for_each(pixels.frames, self._workers, frame_size)
         work = make_frame_work(self._file, self._plan, self._notes, threads)
-        size = self._file.source.size
-        expands = pixels.frames * frame_size > _USUAL_EXPANSION * size
-        if pixels.frames > _MANY_FRAMES or (expands and pixels.frames > 1):
-            work = bound_time(work, self._file.data_set.limits, size)
         # Closed even if writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = (
