@@ -127,6 +127,26 @@ def test_a_damaged_first_frame_is_not_lost_either(syntax: str, number: int | Non
         convert_bytes(content, to="explicit-le")
 
 
+@pytest.mark.parametrize("number", [1, None])
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("syntax", FAMILIES)
+def test_frames_that_a_damaged_one_would_take_in_are_not_lost(
+    syntax: str, place: int, number: int | None, tmp_path: Path
+) -> None:
+    """Fragments are not all one frame if that ends before the last of them."""
+    content = right("odd-size-frames", syntax)
+    frames = frames_of(content)
+    frames[place] = frames[place][: len(frames[place]) // 2 * 2 - 20]
+    content = counted(with_streams(content, frames), number)
+    with pytest.raises(DicodecError):
+        convert_bytes(content, to="explicit-le")
+    path = tmp_path / "a.dcm"
+    path.write_bytes(content)
+    with pytest.raises(DicodecError):
+        convert(path, path, to="explicit-be", overwrite=True)
+    assert path.read_bytes() == content
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, None])
 @pytest.mark.parametrize("size", [(1, 4), (2, 2), (2, 4), (3, 4), (4, 6)])
 def test_samples_of_the_length_of_a_table_are_a_frame(

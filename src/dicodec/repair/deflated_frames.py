@@ -41,9 +41,9 @@ class DeflatedFrame:
         return self._inflater.eof and whole
 
     @property
-    def rest(self) -> int:
-        """How many bytes came behind the end of the stream in the last fragment."""
-        return len(self._inflater.unused_data)
+    def goes_on(self) -> bool:
+        """Whether other bytes than zeros came behind the end of the stream."""
+        return bool(self._inflater.unused_data.strip(b"\0"))
 
     def takes(self, data: bytes) -> bool:
         """Inflate a fragment; return False if it is not of such a frame."""
@@ -70,7 +70,7 @@ class DeflatedFrame:
                 data = self._inflater.unconsumed_tail
         except zlib.error as cause:
             raise CorruptFrameError(f"the deflated frame is damaged: {cause}") from cause
-        return self.rest if self._inflater.eof else None
+        return len(self._inflater.unused_data) if self._inflater.eof else None
 
 
 def inflates_to(data: bytes, size: int) -> bool:

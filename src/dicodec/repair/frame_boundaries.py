@@ -277,7 +277,7 @@ def _find_by_inflating(fragments: _Fragments, given: list[int], size: int) -> li
             frame = DeflatedFrame(size)
         if not frame.takes(fragments.join(index, index + 1)):
             return None
-        if frame.rest > 1 and index > found[-1]:
+        if frame.goes_on and index > found[-1]:
             return None  # a damaged frame ran on into the next one
     return found if frame.ended else None
 

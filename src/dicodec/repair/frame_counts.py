@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicodec.codecs.streams import rle
-from dicodec.errors import DicodecError, FrameError
+from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
@@ -80,7 +80,7 @@ def _is_whole(
 
 
 def has_other_frames(data: bytes, syntax: TransferSyntax, image: ImagePixelDescription) -> bool:
-    """Whether more than a pad byte comes behind the native or deflated frame that data begin with.
+    """Whether more than padding comes behind the native or deflated frame that data begin with.
 
     Args:
         data: the fragments of all frames, joined.
@@ -92,11 +92,8 @@ def has_other_frames(data: bytes, syntax: TransferSyntax, image: ImagePixelDescr
         return len(data) > size + size % 2
     if syntax.family != "deflated-frame":
         return False
-    try:
-        rest = DeflatedFrame(size).inflate(data)
-    except FrameError:
-        return False
-    return rest is not None and rest > 1
+    frame = DeflatedFrame(size)
+    return frame.takes(data) and frame.goes_on
 
 
 def count_frames_in_table(walked: WalkedDataSet) -> int | None:

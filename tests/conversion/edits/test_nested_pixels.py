@@ -54,6 +54,21 @@ def converted(content: bytes, to: str, **options: Any) -> tuple[bytes, list[str]
 
 @pytest.mark.parametrize("host_syntax", HOSTS)
 @pytest.mark.parametrize("family", FAMILIES)
+def test_an_icon_without_the_item_of_a_table_is_whole(family: str, host_syntax: str) -> None:
+    pixel_data = encapsulated([[icon_stream(family)]], offset_table=False)
+    table = bytes.fromhex("feff00e0 00000000")
+    assert table in pixel_data
+    icon = icon_elements(pixel_data.replace(table, b"", 1))
+    result, warnings = converted(
+        with_elements(host(host_syntax)[0], sequence(ICON, item(icon))), "explicit-le"
+    )
+    assert not warnings
+    check_pixels(result, host_syntax)
+    assert read(result).IconImageSequence[0].PixelData == icon_samples(family)
+
+
+@pytest.mark.parametrize("host_syntax", HOSTS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_an_icon_of_any_family_becomes_native(family: str, host_syntax: str) -> None:
     content = with_elements(host(host_syntax)[0], sequence(ICON, item(encapsulated_icon(family))))
 
