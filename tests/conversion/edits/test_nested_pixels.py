@@ -53,12 +53,19 @@ def converted(content: bytes, to: str, **options: Any) -> tuple[bytes, list[str]
 
 
 @pytest.mark.parametrize("host_syntax", HOSTS)
+@pytest.mark.parametrize("table", [True, False])
+@pytest.mark.parametrize("pieces", [1, 2])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_icon_without_the_item_of_a_table_is_whole(family: str, host_syntax: str) -> None:
-    pixel_data = encapsulated([[icon_stream(family)]], offset_table=False)
-    table = bytes.fromhex("feff00e0 00000000")
-    assert table in pixel_data
-    icon = icon_elements(pixel_data.replace(table, b"", 1))
+def test_an_icon_in_fragments_is_whole_with_a_table_or_without(
+    family: str, pieces: int, table: bool, host_syntax: str
+) -> None:
+    """The first fragment may end within the headers of its stream."""
+    stream = icon_stream(family)
+    parts = [stream] if pieces == 1 else [stream[:18], stream[18:]]
+    pixel_data = encapsulated([parts], offset_table=False)
+    empty = bytes.fromhex("feff00e0 00000000")
+    assert empty in pixel_data
+    icon = icon_elements(pixel_data if table else pixel_data.replace(empty, b"", 1))
     result, warnings = converted(
         with_elements(host(host_syntax)[0], sequence(ICON, item(icon))), "explicit-le"
     )

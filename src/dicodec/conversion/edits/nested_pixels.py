@@ -25,6 +25,7 @@ from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.limits import Limits
 from dicodec.model.records import dataclass, replace
+from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
@@ -53,7 +54,8 @@ from dicodec.part10.image_attributes import (
 )
 from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements, swap_bytes
-from dicodec.part10.source import BytesSource, read_chunks
+from dicodec.part10.source import ByteSource, BytesSource, read_chunks
+from dicodec.part10.spliced_source import SourceRange, SplicedSource
 from dicodec.part10.writer import ElementWriter, make_reencoding_context
 from dicodec.repair.bare_streams import enter_bare_streams
 from dicodec.repair.encapsulation import enter_items, enter_missing_table
@@ -409,7 +411,7 @@ class _NestedPixels:
         """
         if not sum(frames.lengths):
             raise MissingFrameError("it is empty")
-        stream = describe_stream_at(data_set.source, frames.starts[0], frames.lengths[0])
+        stream = _describe_first_stream(frames, data_set)
         if stream is not None:
             found = find_syntax_of_stream(stream, lossless=True)
         else:
@@ -427,8 +429,13 @@ class _NestedPixels:
             images += [replace(image, samples_per_pixel=samples) for samples in (1, 3)]
         if (whole := WITH_ALL_CHROMA.get(image.photometric_interpretation)) is not None:
             images.append(replace(image, photometric_interpretation=whole))
+        source: ByteSource = data_set.source
+        starts, lengths = [*frames.starts], [*frames.lengths]
+        if len(frames) == 1:
+            joined = _join_frame(frames, data_set)
+            source, starts, lengths = joined, [0], [joined.size]
         for one in images:
-            name = deduce_kind(data_set.source, frames.starts, frames.lengths, one)
+            name = deduce_kind(source, starts, lengths, one)
             if (found := find_by_name(name)) is not None:
                 return found
         return self.source if self.source.encapsulated else None
@@ -437,11 +444,27 @@ class _NestedPixels:
         self, syntax: TransferSyntax, frames: EncapsulatedFrames, data_set: DataSet
     ) -> bool:
         """Whether streams are valid under the transfer syntax of the file, and of the result."""
-        stream = describe_stream_at(data_set.source, frames.starts[0], frames.lengths[0])
+        stream = _describe_first_stream(frames, data_set)
         return all(
             syntax == one or (stream is not None and fits(stream, one))
             for one in (self.source, self.target)
         )
+
+
+def _describe_first_stream(
+    frames: EncapsulatedFrames, data_set: DataSet
+) -> StreamDescription | None:
+    """Describe the first frame's stream; its headers may go on in other fragments."""
+    joined = _join_frame(frames, data_set)
+    return describe_stream_at(joined, 0, joined.size)
+
+
+def _join_frame(frames: EncapsulatedFrames, data_set: DataSet) -> SplicedSource:
+    """Return the first frame's fragments as one source."""
+    return SplicedSource(
+        SourceRange(data_set.source, frames.starts[one], frames.starts[one] + frames.lengths[one])
+        for one in frames.find_fragments(0)
+    )
 
 
 def _is_icon(tag: int) -> bool:
