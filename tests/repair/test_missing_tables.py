@@ -10,7 +10,7 @@ import pytest
 
 from dicodec import convert, convert_bytes
 from dicodec.errors import ContradictionError, DicodecError
-from helpers.made import make_file
+from helpers.made import encapsulated, make_file
 from helpers.odd_files import (
     PIXEL_DATA,
     check_streams,
@@ -167,3 +167,21 @@ def test_a_right_table_as_long_as_its_frames_is_a_table(frames: int) -> None:
     assert same(samples_of(content), samples)
     if frames == 3:
         assert same(samples_of(counted(content, 1)), samples)
+
+
+@pytest.mark.parametrize("number", [1, 3, None])
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize("syntax", ["jpeg-lossless", "jpeg-ls", "jpeg2000-lossless"])
+def test_a_table_in_another_order_is_no_fragment(
+    syntax: str, pieces: int, number: int | None
+) -> None:
+    """An empty fragment behind the others, and a wrong number, do not make it one."""
+    kind = "odd-size-frames"
+    content = right(kind, syntax)
+    frames = [[one] if pieces == 1 else [one[:200], one[200:]] for one in frames_of(content)]
+    made = encapsulated([*frames[:-1], [*frames[-1], b""]])
+    at = made.index(struct.pack("<HHI", 0xFFFE, 0xE000, 12)) + 8
+    table = struct.pack("<3I", *reversed(struct.unpack_from("<3I", made, at)))
+    made = made[:at] + table + made[at + 12 :]
+    content = counted(content[: content.index(PIXEL_DATA)] + made, number)
+    assert same(samples_of(content), right_samples(kind, syntax))

@@ -153,17 +153,20 @@ def _may_be_table(walked: WalkedDataSet, number_of_frames: int) -> bool:
     Some writers state offsets of 64 bits.
     """
     length, others = walked.fragment_lengths[0], len(walked.fragment_lengths) - 1
-    entries = (others, others + 1, number_of_frames)
+    filled = sum(1 for one in walked.fragment_lengths[1:] if one)
+    entries = (others, others + 1, filled, number_of_frames)
     if length in {size * count for size in (4, 8) for count in entries}:
         return True
     offsets = _read_table(walked)
-    return length % 4 == 0 and offsets[:1] == [0] and offsets == sorted(set(offsets))
+    ascending = offsets[:1] == [0] and offsets == sorted(set(offsets))
+    return length % 4 == 0 and (ascending or _points_at_items(walked))
 
 
 def _points_at_items(walked: WalkedDataSet) -> bool:
-    """Whether the first item has the offsets of the others, as a table that is right has."""
+    """Whether the first item has offsets of other items, in whatever order, as a table has."""
     starts, offsets = walked.fragment_starts, _read_table(walked)
-    return offsets[:1] == [0] and {one - starts[1] for one in starts[1:]} >= set(offsets)
+    places = {one - starts[1] for one in starts[1:]}
+    return 0 in offsets and len({*offsets}) == len(offsets) and places.issuperset(offsets)
 
 
 def _read_table(walked: WalkedDataSet) -> list[int]:
@@ -187,8 +190,9 @@ def _count_other_frames(walked: WalkedDataSet, image: ImagePixelDescription) -> 
             (source.read(at, min(length, rle.HEADER_SIZE)), length) for at, length in others
         )
     )
-    if begun:
-        return begun
+    if begun:  # more than are stated only if each fragment is one
+        each = begun == sum(1 for _, length in others if length)
+        return begun if each else min(begun, image.number_of_frames)
     if {length for _, length in others} <= _list_native_sizes(image):
         return len(others)
     total = sum(length for _, length in others)
