@@ -236,7 +236,8 @@ def encode_elements(
             value += b"\0" if vr in _NUL_PADDED or vr.startswith("O") else b" "
         if big_endian and vr in _UNIT:
             unit = ow_unit if tag == PIXEL_DATA else _UNIT[vr]
-            value = np.frombuffer(value, f"u{unit}").byteswap().tobytes()
+            whole = len(value) // unit * unit  # a value that is cut ends within a word
+            value = np.frombuffer(value[:whole], f"u{unit}").byteswap().tobytes() + value[whole:]
         parts.append(struct.pack(order + "HH", tag >> 16, tag & 0xFFFF))
         if not explicit:
             parts.append(struct.pack("<I", len(value)))
