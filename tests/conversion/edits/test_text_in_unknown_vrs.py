@@ -73,6 +73,24 @@ def test_known_sequences_in_un_are_re_encoded(to: str, *, undefined: bool, expli
     assert compare(content, result, allow=["SpecificCharacterSet"]).equal
 
 
+@pytest.mark.parametrize("off", [-8, 8])
+@pytest.mark.parametrize("to", TARGETS)
+def test_text_in_an_item_of_a_wrong_length_is_re_encoded(to: str, off: int) -> None:
+    """Without VRs such a sequence in an item became UN, and its text stayed as it was."""
+    inner = element(STEP, "", LATIN, IMPLICIT_LITTLE) + element(NAME, "", b"A^B ", IMPLICIT_LITTLE)
+    wrong = bytearray(item(inner, encoding=IMPLICIT_LITTLE))
+    wrong[4:8] = (len(inner) + off).to_bytes(4, "little")
+    nested = element(STEPS, "", bytes(wrong), IMPLICIT_LITTLE)
+    outer = element(0x00081140, "", item(nested, encoding=IMPLICIT_LITTLE), IMPLICIT_LITTLE)
+    content = with_elements(latin(syntax=IMPLICIT_LE), outer)
+
+    data_set, _, result = converted(content, to, charset="utf-8")
+
+    found = data_set.ReferencedImageSequence[0].RequestAttributesSequence[0]
+    assert found.ScheduledProcedureStepDescription == TEXT
+    assert LATIN not in result
+
+
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", IMPLICIT_LE])
 @pytest.mark.parametrize("to", TARGETS)
 def test_private_text_is_re_encoded_or_warned_of(syntax: str, to: str) -> None:

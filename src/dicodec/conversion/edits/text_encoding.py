@@ -194,7 +194,8 @@ class _ToUtf8:
         """Return the items of a sequence in the encoding of the result; none of UN that is not one.
 
         Raises:
-            MalformedFileError, TruncatedFileError: a sequence that is stated as such is not one.
+            MalformedFileError, TruncatedFileError: a sequence that is stated as such, or may hold
+                text to re-encode, cannot be read.
         """
         if span.vr != "UN":
             encoding = data_set.find_encoding(span)
@@ -205,7 +206,9 @@ class _ToUtf8:
         try:
             return encode_native_items(raw, inner, self.encoding, data_set)
         except (MalformedFileError, TruncatedFileError):
-            return ()
+            if content.isascii():
+                return ()
+            raise  # text would stay as it is under the new label
 
     def convert_value(self, raw: bytes, tag: int, vr: str) -> bytes | None:
         """Return a value in UTF-8, unpadded; None if it is already."""
