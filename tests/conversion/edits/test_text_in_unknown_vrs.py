@@ -73,22 +73,26 @@ def test_known_sequences_in_un_are_re_encoded(to: str, *, undefined: bool, expli
     assert compare(content, result, allow=["SpecificCharacterSet"]).equal
 
 
-@pytest.mark.parametrize("off", [-8, 8])
+@pytest.mark.parametrize("off", [-8, -4, -2, 8])
 @pytest.mark.parametrize("to", TARGETS)
 def test_text_in_an_item_of_a_wrong_length_is_re_encoded(to: str, off: int) -> None:
     """Without VRs such a sequence in an item became UN, and its text stayed as it was."""
-    inner = element(STEP, "", LATIN, IMPLICIT_LITTLE) + element(NAME, "", b"A^B ", IMPLICIT_LITTLE)
-    wrong = bytearray(item(inner, encoding=IMPLICIT_LITTLE))
-    wrong[4:8] = (len(inner) + off).to_bytes(4, "little")
-    nested = element(STEPS, "", bytes(wrong), IMPLICIT_LITTLE)
-    outer = element(0x00081140, "", item(nested, encoding=IMPLICIT_LITTLE), IMPLICIT_LITTLE)
-    content = with_elements(latin(syntax=IMPLICIT_LE), outer)
 
-    data_set, _, result = converted(content, to, charset="utf-8")
+    def encode(tag: int, value: bytes) -> bytes:
+        return element(tag, "", value, IMPLICIT_LITTLE)
 
-    found = data_set.ReferencedImageSequence[0].RequestAttributesSequence[0]
-    assert found.ScheduledProcedureStepDescription == TEXT
-    assert LATIN not in result
+    text = LATIN[:4] + b"f "
+    code = encode(0x00080100, b"T-04000 ") + encode(0x00080102, b"SRT ") + encode(0x00080104, text)
+    wrong = bytearray(item(code, IMPLICIT_LITTLE))
+    wrong[4:8] = (len(code) + off).to_bytes(4, "little")
+    outer = encode(0x00082218, item(code + encode(0x00082220, bytes(wrong)), IMPLICIT_LITTLE))
+
+    result = convert_bytes(with_elements(latin(syntax=IMPLICIT_LE), outer), to=to, charset="utf-8")
+
+    region = pydicom.dcmread(io.BytesIO(result)).AnatomicRegionSequence[0]
+    assert region.CodeMeaning == "Prüff"
+    assert region.AnatomicRegionModifierSequence[0].CodeMeaning == "Prüff"
+    assert text not in result
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", IMPLICIT_LE])
