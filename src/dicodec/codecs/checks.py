@@ -165,6 +165,8 @@ def bring_to_image(
     Raises:
         FrameMismatchError: the shape is another, or samples do not fit Bits Stored.
     """
+    if notes is not None and stream.details.get("followed"):
+        notes.note_followed()
     if samples.ndim == 3 and samples.shape[2] == 1:
         samples = samples[:, :, 0]
     if samples.shape != image.shape:

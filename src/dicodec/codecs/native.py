@@ -107,10 +107,10 @@ class NativeDecoder:
         describe_samples(image)
         first_bit = self.first_bit if image.bits_allocated == 1 else 0
         needed = (first_bit + image.native_frame_bits + 7) // 8
-        if len(stream) < needed:
-            raise TruncatedFrameError(
-                f"the frame has {len(stream)} of the {needed} bytes that it needs"
-            )
+        if (length := len(stream)) < needed:
+            raise TruncatedFrameError(f"the frame has {length} of the {needed} bytes that it needs")
+        if length >= 2 * needed and notes is not None:
+            notes.note_followed()
         if image.high_bit >= max(image.bits_allocated, 1) or image.high_bit < image.bits_stored - 1:
             raise FrameMismatchError(
                 f"High Bit {image.high_bit} contradicts Bits Allocated {image.bits_allocated} and "

@@ -1,4 +1,4 @@
-"""Count the samples of a file that did not fit Bits Stored, and that decoders changed."""
+"""Count what decoders leave out or change: samples past Bits Stored, streams behind a frame's."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class SampleNotes:
         """Samples whose words had bits set above High Bit, which were left out."""
         self.clipped = 0
         """Samples that a lossy process had brought past Bits Stored, and that were clipped."""
+        self.followed = 0
+        """Frames whose fragments hold another frame's stream behind theirs, which is left out."""
         self._lowest = self._highest = 0
         self._least_psnr = math.inf
 
@@ -29,6 +31,11 @@ class SampleNotes:
         """Note samples whose words had more bits set than the sample's."""
         with self._lock:
             self.masked += count
+
+    def note_followed(self) -> None:
+        """Note a frame with another stream, or another frame's samples, behind its own."""
+        with self._lock:
+            self.followed += 1
 
     def note_clipped(self, count: int, lowest: int, highest: int) -> None:
         """Note samples that were clipped, and the frame's smallest and largest sample."""
@@ -57,6 +64,11 @@ class SampleNotes:
                 f"{self.masked} sample(s) have bits set above their High Bit that are neither sign "
                 f"nor overlay; they are not part of the {image.bits_stored} bits stored, and are "
                 "left out (PS3.5 8.1.1)"
+            )
+        if self.followed:
+            told.append(
+                f"the fragments of {self.followed} frame(s) hold more than one frame each, though "
+                "Number of Frames has no place for more; those behind the first are left out"
             )
         if self.clipped:
             low, high = image.sample_range

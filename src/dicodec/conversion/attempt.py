@@ -268,12 +268,20 @@ class Attempt:
         """Warn of samples that came out otherwise than they were described.
 
         Raises:
-            ContradictionError: bits outside of samples are lost, and may not be.
+            ContradictionError: bits outside of samples, or frames, are lost, and may not be.
         """
         if conversion.plan.pixels is None:
             return
         warnings = notes.list_warnings(conversion.plan.pixels.coded)
-        if notes.masked and (conversion.options.strict or self._request.in_place):
+        careful = conversion.options.strict or self._request.in_place
+        if notes.followed and careful:
+            raise ContradictionError(
+                next(text for text in warnings if "Number of Frames" in text),
+                attribute="NumberOfFrames",
+                hint="without `strict=True`, and in a file of its own, the result has the frames "
+                "that are stated",
+            )
+        if notes.masked and careful:
             raise ContradictionError(
                 warnings[0],
                 attribute="BitsStored",

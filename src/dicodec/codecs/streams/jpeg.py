@@ -51,6 +51,11 @@ class _Scan(NamedTuple):
     approximation: int
 
 
+_SOI_AND_MARKER = b"\xff\xd8\xff"
+_BETWEEN = 64
+"""Bytes behind EOI in which another stream may begin, behind zeros."""
+
+
 @dataclass(slots=True)
 class _Facts:
     """The facts gathered so far."""
@@ -70,6 +75,7 @@ class _Facts:
     preset: bool = False
     mapped: bool = False
     mapping_width: int = 0
+    followed: bool = False
     scans: list[_Scan] = field(default_factory=list)
 
     @property
@@ -116,6 +122,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     for segment in walk(data, start):
         _note(facts, data, segment)
         end = segment.end
+    facts.followed = data[end : end + _BETWEEN].lstrip(b"\0").startswith(_SOI_AND_MARKER)
     return _make_description(facts, start), memoryview(data)[start:end]
 
 
@@ -183,6 +190,8 @@ def _make_description(facts: _Facts, start: int) -> StreamDescription:
     details: dict[str, str | int] = {"scans": len(facts.scans)}
     if start:
         details["junk_before_start"] = start
+    if facts.followed:
+        details["followed"] = 1
     if facts.restart_interval:
         details["restart_interval"] = facts.restart_interval
     if facts.lines_apart:

@@ -63,7 +63,7 @@ def _make_frame_work(
         if plan.source.family == plan.target.family:
             return read
         size = pixels.stated.native_frame_bits // 8
-        return lambda frame: _check_exactly(read(frame), size)
+        return lambda frame: _check_exactly(read(frame), size, notes)
     if plan.action in {Action.REPACK_JPEG, Action.UNPACK_JPEG}:
         from dicodec.codecs.jpeg_repacking import unpack_jpeg
 
@@ -243,9 +243,11 @@ def make_sample_reader(
     return decode
 
 
-def _check_exactly(frame: bytes, size: int) -> bytes:
-    if len(frame) < size:
-        raise TruncatedFrameError(f"the frame has {len(frame)} bytes, but {size} are needed")
+def _check_exactly(frame: bytes, size: int, notes: SampleNotes | None) -> bytes:
+    if (length := len(frame)) < size:
+        raise TruncatedFrameError(f"the frame has {length} bytes, but {size} are needed")
+    if length >= 2 * size and notes is not None:
+        notes.note_followed()
     return frame[:size]
 
 
