@@ -56,6 +56,13 @@ class SampleNotes:
         reached = f"the PSNR of a frame is {self._least_psnr:.1f} dB"
         return [f"{reached}, and {asked:g} dB was asked for: the encoder reaches no more"]
 
+    def describe_followed(self) -> str:
+        """Describe the frames with others behind them."""
+        return (
+            f"the fragments of {self.followed} frame(s) hold more than one frame each, though "
+            "Number of Frames has no place for more; those behind the first are left out"
+        )
+
     def list_warnings(self, image: ImagePixelDescription) -> list[str]:
         """Return the warnings for the user."""
         told = []
@@ -66,10 +73,7 @@ class SampleNotes:
                 "left out (PS3.5 8.1.1)"
             )
         if self.followed:
-            told.append(
-                f"the fragments of {self.followed} frame(s) hold more than one frame each, though "
-                "Number of Frames has no place for more; those behind the first are left out"
-            )
+            told.append(self.describe_followed())
         if self.clipped:
             low, high = image.sample_range
             told.append(

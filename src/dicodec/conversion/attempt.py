@@ -276,7 +276,7 @@ class Attempt:
         careful = conversion.options.strict or self._request.in_place
         if notes.followed and careful:
             raise ContradictionError(
-                next(text for text in warnings if "Number of Frames" in text),
+                notes.describe_followed(),
                 attribute="NumberOfFrames",
                 hint="without `strict=True`, and in a file of its own, the result has the frames "
                 "that are stated",

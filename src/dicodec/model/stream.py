@@ -35,6 +35,19 @@ PADDED_ENDS = (STREAM_END, STREAM_END + b"\0")
 """Last bytes of a fragment that such a stream ends in."""
 
 
+_BETWEEN = 64
+"""Bytes behind a stream in which another one may begin, behind zeros."""
+
+
+def begins_behind(data: bytes, end: int, kind: str) -> bool:
+    """Say whether another stream of a kind begins behind one that ends at `end`."""
+    if len(data) - end <= 1:  # nothing, or a pad byte
+        return False
+    rest = data[end : end + _BETWEEN]
+    found = (rest.find(start) for start in STREAM_STARTS[kind])
+    return any(at >= 0 and not any(rest[:at]) for at in found)
+
+
 @dataclass(frozen=True, slots=True)
 class StreamDescription:
     """The parameters that a codec's own header states for one frame.

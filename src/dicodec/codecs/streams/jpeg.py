@@ -19,7 +19,7 @@ from dicodec.codecs.streams.jpeg_markers import (
 )  # fmt: skip
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.records import dataclass, field
-from dicodec.model.stream import StreamDescription
+from dicodec.model.stream import StreamDescription, begins_behind
 
 # ISO/IEC 10918-1 Table B.1
 PROCESSES = {
@@ -49,11 +49,6 @@ class _Scan(NamedTuple):
     first: int
     last: int
     approximation: int
-
-
-_SOI_AND_MARKER = b"\xff\xd8\xff"
-_BETWEEN = 64
-"""Bytes behind EOI in which another stream may begin, behind zeros."""
 
 
 @dataclass(slots=True)
@@ -122,7 +117,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     for segment in walk(data, start):
         _note(facts, data, segment)
         end = segment.end
-    facts.followed = data[end : end + _BETWEEN].lstrip(b"\0").startswith(_SOI_AND_MARKER)
+    facts.followed = begins_behind(data, end, "jpeg")
     return _make_description(facts, start), memoryview(data)[start:end]
 
 

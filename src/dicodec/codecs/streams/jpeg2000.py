@@ -8,7 +8,7 @@ from dicodec.codecs.streams.boxes import walk_boxes
 from dicodec.codecs.streams.jpeg_markers import Buffer
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.records import dataclass, field, replace
-from dicodec.model.stream import JP2_START, JPEG_2000_START, StreamDescription
+from dicodec.model.stream import JP2_START, JPEG_2000_START, StreamDescription, begins_behind
 
 CAP, SIZ, COD, TLM, SOT, EOC = 0xFF50, 0xFF51, 0xFF52, 0xFF55, 0xFF90, 0xFFD9
 MCT_PART_2 = frozenset({0xFF74, 0xFF75, 0xFF77})  # MCT, MCC, MCO of ISO/IEC 15444-2
@@ -118,7 +118,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     if len(tiles) < facts.tiles:
         raise TruncatedFrameError(f"{facts.tiles - len(tiles)} tiles are missing", offset=at)
     description = _make_description(facts, start, data.startswith(JP2_START))
-    if data[at + 2 : at + 66].lstrip(b"\0").startswith((JPEG_2000_START, JP2_START)):
+    if begins_behind(data, at + 2, "jpeg2000"):
         followed = {**description.details, "followed": 1}
         description = replace(description, details=followed)
     return description, memoryview(data)[start : at + 2]
