@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from dicodec.part10.beneath import (
     show_path,
 )
 from dicodec.part10.source import OpenSource
+from helpers.special_files import make_special
 
 
 @pytest.fixture
@@ -153,19 +153,6 @@ def test_only_places_of_files_are_opened(root: Path, relative: str) -> None:
         open_beneath(Beneath(str(root), relative)),
     ):
         pass
-
-
-def make_special(path: Path, kind: str) -> None:
-    match kind:
-        case "pipe":
-            os.mkfifo(path)
-        case "socket":
-            with socket.socket(socket.AF_UNIX) as listening:
-                listening.bind(os.path.relpath(path))
-        case "device":
-            path.symlink_to("/dev/zero")
-        case "folder":
-            path.mkdir()
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "device"])

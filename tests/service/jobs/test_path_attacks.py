@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ from dicodec.service.jobs.execution_work import JobOptions, Task, carry_out
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from helpers.made import make_file
+from helpers.special_files import make_special
 
 
 class Places:
@@ -226,18 +225,6 @@ def test_a_race_leads_nowhere(places: Places) -> None:
     results = {*places.target.rglob("a.dcm"), *places.source.rglob("a.dcm")}
     assert all(b"\x28\x00\x10\x00US\x02\x00\x18\x00" not in one.read_bytes() for one in results)
     assert done or results
-
-
-def make_special(path: Path, kind: str) -> None:
-    path.unlink(missing_ok=True)
-    match kind:
-        case "pipe":
-            os.mkfifo(path)
-        case "socket":
-            with socket.socket(socket.AF_UNIX) as listening:
-                listening.bind(os.path.relpath(path))
-        case "folder":
-            path.mkdir()
 
 
 @pytest.fixture
