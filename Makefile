@@ -10,14 +10,14 @@ SETUP_TEST := .venv/.setup-test-done
 SETUP_BENCH := .venv/.setup-bench-done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test witnesses demo test coverage check format fuzz bench lock clean
+.PHONY: help setup setup-test compiler witnesses demo test coverage check format fuzz bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 setup: $(SETUP) ## make .venv and install the package into it
 
-setup-test: $(SETUP_TEST) witnesses ## the same with what the tests need
+setup-test: compiler $(SETUP_TEST) witnesses ## the same with what the tests need
 
 demo: $(SETUP_DEMO) ## convert real files and show that their pixels stay the same
 	$(BIN)/python tools/demo.py
@@ -51,14 +51,17 @@ lock: ## resolve the dependencies anew and pin them
 	$(BIN)/python tools/lock.py
 
 clean: ## remove the environment and all caches
-	rm -rf .venv bench/node_modules build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv bench/node_modules build dist src/*.egg-info src/dicodec/_kernels/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+compiler:
+	@tools/witnesses.sh compiler
 
 witnesses:
 	@tools/witnesses.sh
 
 # Versions come from the locks alone; where packages come from is the machine's own pip configuration.
-$(SETUP): requirements.lock pyproject.toml tools/make_venv.sh
+$(SETUP): requirements.lock pyproject.toml setup.py tools/make_venv.sh $(wildcard src/dicodec/_kernels/*.[ch])
 	tools/make_venv.sh .venv $(PYTHON)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Install the programs that the tests read results with, brokers and a browser, where that is
 # possible; else say what is missing. Tests that need a missing program are skipped, so this never fails.
+# `witnesses.sh compiler` installs what the kernels are compiled with instead: they have to be there
+# before the package is set up.
 set -uo pipefail
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin  # where servers are, which not everybody has in PATH
@@ -10,13 +12,26 @@ installed() {
     type -aP "$1" | grep -qv "/\.venv/\|^${VIRTUAL_ENV:-/nowhere}/"
 }
 
-packages=()
-installed dcmdjpeg || packages+=(dcmtk)
-installed gdcmconv || packages+=(libgdcm-tools)
-installed redis-server || packages+=(redis-server)
-installed nats-server || packages+=(nats-server)
-installed chromium || packages+=(chromium)
-[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
+compiles() {
+    echo '#include <stdint.h>' | cc -c -x c -o /dev/null - 2>/dev/null
+}
+
+# Print a line for each missing thing: the package of it, and how to tell a person.
+missing() {
+    if [ "$1" = compiler ]; then
+        compiles || printf '%s\n' "gcc" "libc6-dev"
+        return
+    fi
+    installed dcmdjpeg || echo "dcmtk (dcmdjpeg, dcmdjpls, dcmdrle, dcmconv)"
+    installed gdcmconv || echo "libgdcm-tools (gdcmconv)"
+    installed redis-server || echo "redis-server"
+    installed nats-server || echo "nats-server"
+    installed chromium || echo "chromium"
+    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo "rabbitmq-server"
+}
+
+what=${1:-witnesses}
+mapfile -t packages < <(missing "$what" | cut -d' ' -f1)
 [ ${#packages[@]} -eq 0 ] && exit 0
 
 as_root=()
@@ -34,14 +49,7 @@ if command -v apt-get >/dev/null && [ "${as_root[0]:-}" != false ]; then
     install || { "${as_root[@]}" apt-get update --quiet >/dev/null 2>&1; install; }
 fi
 
-missing=()
-installed dcmdjpeg || missing+=("dcmtk (dcmdjpeg, dcmdjpls, dcmdrle, dcmconv)")
-installed gdcmconv || missing+=("libgdcm-tools (gdcmconv)")
-installed redis-server || missing+=("redis-server")
-installed nats-server || missing+=("nats-server")
-installed chromium || missing+=("chromium")
-[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=("rabbitmq-server")
-for name in "${missing[@]}"; do
+missing "$what" | while read -r name; do
     echo "not installed, what needs it is left out: $name" >&2
 done
 exit 0

@@ -1,0 +1,24 @@
+"""Build the extension of src/dicodec/_kernels; all else stands in pyproject.toml.
+
+The extension is optional: without a compiler or Python's headers the package is built without it.
+"""
+
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+KERNELS = Path("src/dicodec/_kernels")
+
+setup(
+    ext_modules=[
+        Extension(
+            "dicodec._kernels._compiled",
+            sources=[str(path) for path in sorted(KERNELS.glob("*.c"))],
+            depends=[str(path) for path in sorted(KERNELS.glob("*.h"))],
+            extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
+            py_limited_api=True,
+            optional=True,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp312"}},
+)

@@ -1,0 +1,20 @@
+/* Which instructions this processor has, beyond those that every one of its kind has.
+ *
+ * A kernel with loops that profit has KERNEL_VARIANTS before its function: the compiler then makes
+ * it twice, and the loader picks one. Without such a compiler the plain one is all there is. */
+#ifndef DICODEC_PROCESSOR_H
+#define DICODEC_PROCESSOR_H
+
+#include <stdint.h> /* any header of the C library says which library it is */
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) \
+    && defined(__GLIBC__)
+#define KERNEL_VARIANTS __attribute__((target_clones("avx2", "default")))
+#else
+#define KERNEL_VARIANTS
+#endif
+
+/* The names of those that count, separated by spaces; "" without any. */
+const char *kernel_instructions(void);
+
+#endif

@@ -1,0 +1,13 @@
+/* What a kernel says of its work. Kernels know nothing of Python: module.c turns these into errors. */
+#ifndef DICODEC_STATUS_H
+#define DICODEC_STATUS_H
+
+typedef enum {
+    KERNEL_DONE,
+    KERNEL_TRUNCATED, /* the stream ends before its last sample */
+    KERNEL_CORRUPT,   /* the stream contradicts its standard */
+    KERNEL_NO_ROOM,   /* the output is too small; nothing was written behind it */
+    KERNEL_NO_MEMORY,
+} kernel_status;
+
+#endif
