@@ -85,7 +85,8 @@ def add_execution_arguments(command: argparse.ArgumentParser) -> None:
     add("--timeout", type=float, default=3600.0, metavar="S",
         help="seconds that one file may take (default 3600)")  # fmt: skip
     add("--memory", type=parse_size, metavar="SIZE",
-        help="memory that one process may take, such as 2G")  # fmt: skip
+        help="memory that one process may take, such as 2G (default: three quarters of the "
+        "machine's or container's, in equal parts, at least 512M)")  # fmt: skip
     add("--attempts", type=int, default=5, metavar="N",
         help="attempts at a file if its failure may pass (default 5)")  # fmt: skip
     add("--retry-after", type=float, default=5.0, metavar="S",

@@ -14,6 +14,7 @@ from dicodec.errors import (
     DicodecError,
     EncodeError,
     FrameMismatchError,
+    LimitExceededError,
     TruncatedFrameError,
     UnsupportedImageError,
     UnsupportedSourceError,
@@ -129,6 +130,25 @@ def check_size(stream: StreamDescription, image: ImagePixelDescription) -> None:
             f"the stream's samples have {stream.precision} bits, Bits Allocated is "
             f"{image.bits_allocated}",
             attribute="BitsAllocated",
+        )
+
+
+_MOST_SCANS = 128
+"""Of a JPEG frame. Encoders write 10, or one for each bit of each band at most; each goes over all
+blocks, in a few bytes."""
+
+
+def check_scans(stream: StreamDescription) -> None:
+    """Check the number of scans of a JPEG frame, each of which takes time for all pixels.
+
+    Raises:
+        LimitExceededError: there are too many.
+    """
+    scans = int(stream.details.get("scans", 0))
+    if scans > _MOST_SCANS:
+        raise LimitExceededError(
+            f"the JPEG stream has {scans} scans, more than the limit of {_MOST_SCANS}",
+            hint="this limit is fixed; write the stream again as a sequential one to convert it",
         )
 
 

@@ -11,6 +11,7 @@ from dicodec.codecs.checks import (
     check_decodable,
     check_kind,
     check_length,
+    check_scans,
     check_size,
     describe_plain,
     translate_decoding_errors,
@@ -66,6 +67,7 @@ class JpegDecoder:
         check_decodable(image)
         description, whole = headers.check_whole(stream)
         check_size(check_kind(description, "jpeg", "JPEG"), image)
+        check_scans(description)
         if description.predictor is None and description.precision not in _DCT_PRECISIONS:
             raise UnsupportedSourceError(
                 f"JPEG with a DCT of {description.precision} bits; it has 8 or 12 "

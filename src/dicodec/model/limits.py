@@ -21,8 +21,8 @@ class Limits:
         inflated_size: bytes that a deflated data set may grow to.
         element_size: bytes of one element that has to be held in memory to be changed.
         frame_size: bytes of one decoded frame.
-        expansion: bytes of a large decoded frame for each byte of its stream; see
-            `rules/claimed_sizes.py`.
+        samples: number of samples of all frames together, and of those of nested images.
+        expansion: how far a file may expand; see `for_file`.
     """
 
     nesting_depth: int = 64
@@ -32,7 +32,8 @@ class Limits:
     inflated_size: int = 64 << 30
     element_size: int = 1 << 30
     frame_size: int = 4 << 30
-    expansion: int = 100_000
+    samples: int = 1 << 40
+    expansion: int = 1000
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -42,8 +43,43 @@ class Limits:
                     f"the limit {field.name} is {value!r}; it has to be a whole number from 1 on"
                 )
 
+    def for_file(self, size: int) -> Limits:
+        """Return the limits for a file of a size: a small one may not claim as much as a large one.
+
+        Each bound is `expansion` times a number of bytes, which is fixed for a file of up to 1 MB;
+        each byte beyond counts in full (for elements and frames by a thousandth and less). So a
+        small file costs a few seconds of CPU time, and a few hundred megabytes, whatever it claims.
+
+        Args:
+            size: bytes of the file as it lies on the disk.
+        """
+        more = max(0, size - _SMALL_FILE)
+        return replace(
+            self,
+            elements=min(self.elements, self.expansion * (160 + (more >> 9))),
+            frames=min(self.frames, self.expansion * (16 + (more >> 16))),
+            samples=min(self.samples, self.expansion * ((128 << 10) + more)),
+            frame_size=min(self.frame_size, self.expansion * ((80 << 10) + more)),
+            inflated_size=min(self.inflated_size, self.expansion * ((128 << 10) + more)),
+            element_size=min(self.element_size, self.expansion * ((32 << 10) + more)),
+        )
+
+    def compute_seconds(self, size: int) -> float:
+        """Return the CPU seconds that the frames of a file of a size may take."""
+        return self.expansion * (3 + (max(0, size - _SMALL_FILE) >> 15)) / 1000
+
+    def count_inflated_elements(self, size: int) -> int:
+        """Return how many elements and items a data set may hold that was deflated to a size."""
+        return self.expansion * (96 + (max(0, size - _SMALL_FILE) >> 9))
+
 
 DEFAULT_LIMITS = Limits()
+
+_SMALL_FILE = 1 << 20
+"""Bytes from which on a file may claim more."""
+
+RAISES_EXPANSION = "`limits=Limits(expansion=NUMBER)` raises the limit of a small file"
+"""Hint of errors about bounds that grow with the file, to be followed by others."""
 
 _MOST_DEPTH = 200
 """Levels of sequences that can be walked before Python's own bound on recursion."""

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.findings import Oddity, OddityId
-from dicodec.model.limits import Limits
+from dicodec.model.limits import RAISES_EXPANSION, Limits
 from dicodec.part10.source import (
     SPOOL_SIZE,
     ByteSource,
@@ -82,7 +82,10 @@ class _Spool:
     def write(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._limit:
-            raise LimitExceededError(f"the data set inflates to more than {self._limit} bytes")
+            raise LimitExceededError(
+                f"the data set inflates to more than {self._limit} bytes",
+                hint=f"{RAISES_EXPANSION}, `limits=Limits(inflated_size=SIZE)` that of any",
+            )
         self._parts.append(data)
         if self._size > SPOOL_SIZE:
             if self._file is None:

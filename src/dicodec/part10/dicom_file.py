@@ -28,6 +28,7 @@ from dicodec.model.transfer_syntax import (
 )
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.deflate import inflate_data_set
+from dicodec.part10.element_count import check_element_count
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
@@ -216,10 +217,11 @@ class _Opening:
 
     def __init__(self, given: ByteSource, limits: Limits, repairs: Repairs) -> None:
         self._given = given
-        self._limits = limits
+        self._limits = limits.for_file(given.size)
         self._repairs = repairs
         self._head = read_head(given, limits)
         self._oddities = list(self._head.oddities)
+        self._inflated = False
         self._stated = self._head.read_text(tags.TRANSFER_SYNTAX_UID)
         self._syntax = find_by_uid(self._stated)
         if self._syntax is None and self._stated:
@@ -229,6 +231,9 @@ class _Opening:
         """Return the file; sources that have to be closed after it go on the stack."""
         source, start = self._inflate(stack)
         walked = self._walk(source, start)
+        if self._inflated:
+            most = self._limits.count_inflated_elements(self._given.size)
+            check_element_count(walked.data_set, most)
         span = _find_pixel_data(walked.data_set)
         syntax = self._find_syntax(walked, span)
         frames = find_frames(walked, span, syntax, self._oddities)
@@ -261,6 +266,7 @@ class _Opening:
             return given, start
         inflated = inflate_data_set(given, start, self._limits, self._oddities)
         stack.callback(inflated.close)
+        self._inflated = True
         return inflated, 0
 
     def _walk(self, source: ByteSource, start: int) -> WalkedDataSet:

@@ -243,6 +243,11 @@ def _read_planar_configuration(
     return value
 
 
+_MOST_FRAMES = 10**12 - 1
+"""The largest number of 12 characters, which an IS has at most (PS3.5 6.2). No file has bytes for
+so many frames: larger numbers are refused for the same cause, and this one fits a machine word."""
+
+
 def _read_number_of_frames(data_set: DataSet | _CorrectedDataSet, oddities: list[Oddity]) -> int:
     stated = data_set.read_text(tags.NUMBER_OF_FRAMES)
     if not stated:
@@ -257,7 +262,7 @@ def _read_number_of_frames(data_set: DataSet | _CorrectedDataSet, oddities: list
         raise MalformedFileError(f"NumberOfFrames is {frames}", attribute="NumberOfFrames")
     if frames == 0:
         oddities.append(Oddity(OddityId.ZERO_FRAMES, "NumberOfFrames is 0; taken as 1"))
-    return max(frames, 1)
+    return min(max(frames, 1), _MOST_FRAMES)
 
 
 def find_embedded_overlays(

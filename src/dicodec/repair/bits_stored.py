@@ -40,7 +40,7 @@ def raise_bits_stored(file: DicomFile) -> DicomFile:
         needed = image.bits_stored
         for frame in range(len(frames.encapsulated)):
             if frame not in frames.filled:
-                check_decoded_size(image, len(frames.read(frame)), limits)
+                check_decoded_size(image, limits)
                 needed = max(needed, _count_needed_bits(frames, frame, decoder, image))
     except DicodecError:
         return file

@@ -91,5 +91,5 @@ def read_frame_words(
     whole = replace(image, bits_stored=image.bits_allocated, high_bit=image.bits_allocated - 1)
     for frame in range(len(frames)):
         stream = frames.read(source, frame)
-        check_decoded_size(image, len(stream), limits)
+        check_decoded_size(image, limits)
         yield decoder.decode(stream, whole)

@@ -6,46 +6,70 @@ from dicodec.errors import LimitExceededError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits
 
-_LARGE = 256 << 20
-"""Bytes of a frame from which its stream has to be in proportion. An empty image of JPEG 2000 takes
-a hundred bytes at any size; no camera takes an empty image of this size."""
+_LEAST_SIZE = 2
+"""Bytes of a sample: codecs hold those of 8 bits in more, too."""
 
 
-def check_decoded_size(image: ImagePixelDescription, stream: int, limits: Limits) -> None:
-    """Check a frame's decoded size against the limits and against its stream.
+def check_decoded_size(image: ImagePixelDescription, limits: Limits, times: int = 1) -> None:
+    """Check a frame's decoded size against the limits.
 
     Args:
         image: as the data set describes it.
-        stream: bytes of the frame's stream.
-        limits: those that hold.
+        limits: those of the file.
+        times: memory that the frame takes, as a multiple of that of other codecs.
 
     Raises:
-        LimitExceededError: a frame is larger than may be held, or than such a stream can hold.
+        LimitExceededError: a frame is larger than may be held, or than such a file may hold.
     """
-    size = image.samples_per_frame * max(image.bits_allocated // 8, 1)
-    if size > limits.frame_size:
+    size = image.samples_per_frame * max(image.bits_allocated // 8, _LEAST_SIZE)
+    if size * times > limits.frame_size:
         raise LimitExceededError(
             f"a frame of {image.rows} x {image.columns} takes {size} bytes, and "
-            f"{limits.frame_size} is the limit",
-            hint="`limits=Limits(frame_size=SIZE)` raises it",
-        )
-    if size > _LARGE and size > limits.expansion * stream:
-        raise LimitExceededError(
-            f"a stream of {stream} bytes claims a frame of {size} bytes, more than "
-            f"{limits.expansion} times as many",
-            hint="`limits=Limits(expansion=NUMBER)` raises the limit",
+            f"{limits.frame_size // times} is the limit for this file",
+            attribute="Rows",
+            hint=_raise_limit("frame_size=SIZE"),
         )
 
 
-def check_frame_count(frames: int, limits: Limits) -> None:
-    """Check how many frames are to be taken one by one.
+def check_frame_count(image: ImagePixelDescription, limits: Limits) -> None:
+    """Check how many frames are to be taken one by one, and the samples of all of them.
 
     Raises:
         LimitExceededError: there are more than the limit.
     """
+    frames = image.number_of_frames
     if frames > limits.frames:
         raise LimitExceededError(
-            f"{frames} frames are more than the limit of {limits.frames}",
+            f"{frames} frames are more than the limit of {limits.frames} for this file",
             attribute="NumberOfFrames",
-            hint="`limits=Limits(frames=NUMBER)` raises it",
+            hint=_raise_limit("frames=NUMBER"),
         )
+    check_sample_count(count_samples(image), limits)
+
+
+def count_samples(image: ImagePixelDescription) -> int:
+    """Return the samples of all frames; 1-bit samples count as a quarter, as they take less."""
+    samples = image.samples_per_frame * image.number_of_frames
+    return samples // 4 if image.bits_allocated == 1 else samples
+
+
+def check_sample_count(samples: int, limits: Limits) -> None:
+    """Check the samples of several frames or images together.
+
+    Raises:
+        LimitExceededError: there are more than the limit.
+    """
+    if samples > limits.samples:
+        raise LimitExceededError(
+            f"the frames have {samples} samples together, and {limits.samples} is the limit for "
+            "this file",
+            attribute="NumberOfFrames",
+            hint=_raise_limit("samples=NUMBER"),
+        )
+
+
+def _raise_limit(setting: str) -> str:
+    return (
+        "`limits=Limits(expansion=NUMBER)` raises the limit of a small file, "
+        f"`limits=Limits({setting})` that of any"
+    )

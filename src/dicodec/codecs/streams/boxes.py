@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.errors import CorruptFrameError, LimitExceededError, TruncatedFrameError
 from dicodec.model.records import dataclass
 
 
@@ -23,15 +23,26 @@ class Box:
     end: int
 
 
+_MOST_BOXES = 4096
+
+
 def walk_boxes(data: bytes) -> Iterator[Box]:
     """Yield the top-level boxes; a last one that is cut off is yielded too.
 
     Raises:
         TruncatedFrameError: the data ends within a box header.
         CorruptFrameError: a box claims to be smaller than its header.
+        LimitExceededError: there are too many boxes.
     """
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
+        if count > _MOST_BOXES:
+            raise LimitExceededError(
+                f"the stream has more than {_MOST_BOXES} boxes",
+                offset=at,
+                hint="this limit is fixed; a stream needs a few",
+            )
         if not any(data[at : at + 8]):
             return  # padding
         if at + 8 > len(data):

@@ -6,7 +6,7 @@ import math
 
 from dicodec.codecs.streams.boxes import walk_boxes
 from dicodec.codecs.streams.jpeg_markers import Buffer
-from dicodec.errors import CorruptFrameError, TruncatedFrameError
+from dicodec.errors import CorruptFrameError, LimitExceededError, TruncatedFrameError
 from dicodec.model.records import dataclass, field, replace
 from dicodec.model.stream import JP2_START, JPEG_2000_START, StreamDescription, begins_behind
 
@@ -30,6 +30,7 @@ class _Facts:
     rows: int = 0
     columns: int = 0
     tiles: int = 0
+    tile_size: tuple[int, int] = (0, 0)  # columns, rows
     depths: tuple[int, ...] = ()
     subsampling: tuple[tuple[int, int], ...] = ()
     style: bytes = b""  # SGcod and SPcod
@@ -87,6 +88,7 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     data = bytes(stream)
     start, limit = find_codestream(data)
     facts = _read_main_header(data, start)
+    _check_parts(facts, len(data))
     at = facts.end
     tiles: set[int] = set()
     while True:
@@ -122,6 +124,74 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
         followed = {**description.details, "followed": 1}
         description = replace(description, details=followed)
     return description, memoryview(data)[start : at + 2]
+
+
+def _check_parts(facts: _Facts, size: int) -> None:
+    """Check the parts of a codestream, for which decoders take memory before they read them.
+
+    Raises:
+        TruncatedFrameError: there are fewer bytes than packets, of which each has one (B.10.3).
+        LimitExceededError: tiles or code-blocks are too many for the pixels.
+    """
+    if facts.tiles > _MOST_TILES and facts.rows * facts.columns < facts.tiles * _TILE_AREA:
+        raise LimitExceededError(
+            f"the JPEG 2000 stream has {facts.tiles} tiles for {facts.rows} x {facts.columns} "
+            f"pixels; more than {_MOST_TILES} have {_TILE_AREA} pixels each",
+            hint=_FIXED,
+        )
+    precincts, blocks = _count_parts(facts)
+    if precincts > size:
+        raise TruncatedFrameError(
+            f"{size} bytes of JPEG 2000 cannot hold the packets of {precincts} precincts"
+        )
+    layers = int.from_bytes(facts.style[1:3])
+    for count, most, kind in (
+        (precincts, _MOST_PRECINCTS, "precincts"),
+        (precincts * layers, _MOST_PACKETS, "packets"),
+        (blocks, _MOST_BLOCKS, "code-blocks"),
+    ):
+        if count > most + size // 16:
+            raise LimitExceededError(
+                f"the JPEG 2000 stream has {count} {kind}, more than the limit of {most}",
+                hint=_FIXED,
+            )
+
+
+def _count_parts(facts: _Facts) -> tuple[int, int]:
+    """Return about how many precincts and code-blocks there are (B.5 to B.7).
+
+    Precincts of a tile are counted as if it began at one, and code-blocks as if all were whole.
+    """
+    style = facts.style  # SGcod and SPcod, A.6.1
+    levels = style[4]
+    width, height = facts.tile_size
+    width, height = min(width, facts.columns), min(height, facts.rows)
+    sizes = style[9:]
+    # Code-blocks are never larger than a precinct of their subband.
+    block = (style[5] & 15) + 2, (style[6] & 15) + 2
+    precincts = blocks = 0
+    for level in range(min(levels, _MOST_LEVELS) + 1):  # from the full size down
+        index = levels - level
+        size = sizes[index] if index < len(sizes) else 0xFF
+        across, down = size & 15, size >> 4
+        columns, rows = -(-width // (1 << level)), -(-height // (1 << level))
+        precincts += -(-columns // (1 << across)) * -(-rows // (1 << down))
+        half = 0 if level == levels else 1
+        block_across = min(block[0], max(across - half, 0))
+        block_down = min(block[1], max(down - half, 0))
+        bands = 3 if half else 1
+        columns, rows = -(-columns // (1 << half)), -(-rows // (1 << half))
+        blocks += bands * -(-columns // (1 << block_across)) * -(-rows // (1 << block_down))
+    count = facts.tiles * len(facts.depths)
+    return precincts * count, blocks * count
+
+
+_MOST_TILES, _TILE_AREA = 1024, 4096
+_MOST_PRECINCTS, _MOST_PACKETS, _MOST_BLOCKS = 200_000, 4_000_000, 400_000
+"""Decoders take up to 14 kB for a tile, 400 bytes for a precinct and for a code-block, and 2 bytes
+for a packet. The usual code-blocks of 64 x 64 are 8,000 of the largest mammogram."""
+_MOST_LEVELS = 32
+_FIXED = "this limit is fixed: decoders take memory for each part before they read it"
 
 
 def remove_bare_markers(codestream: memoryview) -> memoryview:
@@ -247,6 +317,7 @@ def _note_size(facts: _Facts, body: bytes) -> None:
     components = [body[36 + 3 * index : 39 + 3 * index] for index in range(count)]
     facts.columns, facts.rows = x1 - x0, y1 - y0
     facts.tiles = math.ceil((x1 - tile_x0) / tile_x) * math.ceil((y1 - tile_y0) / tile_y)
+    facts.tile_size = tile_x, tile_y
     facts.depths = tuple(component[0] for component in components)
     facts.subsampling = tuple((component[1], component[2]) for component in components)
     if facts.tiles > MAX_TILES:

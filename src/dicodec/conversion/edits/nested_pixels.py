@@ -63,7 +63,7 @@ from dicodec.repair.image_attributes import Known, describe_corrections, make_co
 from dicodec.repair.native_items import find_native_parts
 from dicodec.repair.standard_form import make_readable
 from dicodec.repair.stream_kinds import deduce_kind, describe_stream_at, find_syntax_of_stream, fits
-from dicodec.rules.claimed_sizes import check_decoded_size
+from dicodec.rules.claimed_sizes import check_decoded_size, check_sample_count, count_samples
 from dicodec.rules.color_space import colors_agree, decide_color_space
 from dicodec.rules.image_edits import choose_native_vr, make_image_edits
 
@@ -98,6 +98,7 @@ def make_nested_pixel_edits(
     """
     edits: list[Edit] = []
     contradictions: list[str] = []
+    spent: list[int] = []
     data_set = file.data_set
     held_size = min(_HELD_SIZE, data_set.limits.element_size)
     for span in data_set.elements:
@@ -118,6 +119,7 @@ def make_nested_pixel_edits(
             data_set.limits,
             warnings,
             contradictions,
+            spent,
         )
         try:
             _check_for_fragments(raw, nested.encoding, data_set.limits)
@@ -168,6 +170,12 @@ _PIXEL_DATA = {
     order.little_endian: encode_tag(tags.PIXEL_DATA, order)
     for order in (EXPLICIT_LITTLE, EXPLICIT_BIG)
 }
+_TIMES_HELD = 4
+"""How often a nested image counts: all of them are in memory, and more than once."""
+
+_LEAST_SAMPLES = 1 << 16
+"""An image of fewer takes as long to decode: a decoder has to be set up."""
+
 _HELD_SIZE = 1 << 20
 """Longer sequences are looked through in pieces."""
 _OVERLAP = 16
@@ -248,6 +256,7 @@ class _NestedPixels:
         limits: bounds on walking and decoding.
         warnings: takes streams that cannot be decoded.
         contradictions: takes attributes that the pixels contradict.
+        spent: takes the samples of each image that was to be decoded.
     """
 
     encoding: DataSetEncoding
@@ -256,6 +265,7 @@ class _NestedPixels:
     limits: Limits
     warnings: list[str]
     contradictions: list[str]
+    spent: list[int]
 
     def convert_items(self, raw: bytes, path: str) -> list[bytes] | None:
         """Return a sequence's items for the result; None if they are right already.
@@ -373,7 +383,8 @@ class _NestedPixels:
         coded = decide_color_space(stated, stream).photometric_interpretation
         stated = replace(stated, photometric_interpretation=coded)
         decoder = find_decoder(syntax)
-        check_decoded_size(stated, frames.measure_all(), data_set.limits)
+        check_decoded_size(stated, data_set.limits)
+        self._spend(stated)
         decoded = decoder.describe_decoded(stream, stated)
         partial = decoded.photometric_interpretation == YBR_PARTIAL
         steps, prepared = next(find_routes(decoded, "RGB" if partial else "keep"))
@@ -391,6 +402,15 @@ class _NestedPixels:
         self._correct(data_set, known, path, "by its streams")
         described = make_image_edits(read_stated_attributes(data_set), result)
         return self._encode_native(vr, value), described
+
+    def _spend(self, image: ImagePixelDescription) -> None:
+        """Count the samples of an image, with those of all nested images before.
+
+        Raises:
+            LimitExceededError: they are more than the limit for a file.
+        """
+        self.spent.append(max(_TIMES_HELD * count_samples(image), _LEAST_SAMPLES))
+        check_sample_count(sum(self.spent), self.limits)
 
     def _encode_native(self, vr: str, value: bytes) -> bytes:
         """Return native Pixel Data, whose value is in the byte order of the elements."""

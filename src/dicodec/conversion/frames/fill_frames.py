@@ -58,7 +58,7 @@ def encode_start(file: DicomFile, pixels: PixelPlan, frame: int) -> bytes:
 
 def _make_filling(file: DicomFile, pixels: PixelPlan) -> Samples:
     image = pixels.decoded
-    check_decoded_size(image, file.frames.span.length, file.data_set.limits)
+    check_decoded_size(image, file.data_set.limits)
     values = choose_fill_values(image, _read_padding(file, image))
     samples = np.empty(image.shape, image.dtype)
     samples[...] = values if image.samples_per_pixel > 1 else values[0]

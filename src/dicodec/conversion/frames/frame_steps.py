@@ -125,7 +125,7 @@ class FrameDecoder:
         self._image = file.frames.image
         self._limits = file.data_set.limits
         self._codec = with_threads(find_decoder(file.syntax), threads)
-        check_frame_count(self._image.number_of_frames, self._limits)
+        check_frame_count(self._image, self._limits)
 
     def describe(self, frame: int) -> StreamDescription:
         """Describe a frame's stream.
@@ -193,10 +193,10 @@ class FrameDecoder:
             raise
 
     def _read(self, frame: int) -> bytes:
+        check_decoded_size(self._image, self._limits)
         stream = self._frames.read(frame)
         if not stream and self._frames.encapsulated is not None:
             raise MissingFrameError("the frame has no bytes")
-        check_decoded_size(self._image, len(stream), self._limits)
         return stream
 
 

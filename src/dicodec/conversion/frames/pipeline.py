@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from dicodec.conversion.frames.frame_steps import make_frame_work
 from dicodec.conversion.frames.window import (
+    bound_time,
     compute_size_in_flight,
     count_threads_for_each,
     map_frames,
@@ -181,6 +182,7 @@ class _Writer:
         frame_size = compute_size_in_flight(pixels.decoded)
         threads = count_threads_for_each(pixels.frames, self._workers, frame_size)
         work = make_frame_work(self._file, self._plan, self._notes, threads)
+        work = bound_time(work, self._file.data_set.limits, self._file.source.size)
         # Closed even if writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = (

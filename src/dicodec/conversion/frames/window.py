@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from threading import Lock
 from typing import TYPE_CHECKING
 
+from dicodec.errors import LimitExceededError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.limits import RAISES_EXPANSION, Limits
 
 if TYPE_CHECKING:  # imported when threads are started: it takes 10 ms, and one frame needs none
     from concurrent.futures import Executor, Future
@@ -69,6 +73,40 @@ def map_frames[Result](
 
     with ThreadPoolExecutor(workers, "dicodec-frame") as pool:
         yield from _map_in_order(pool, work, range(frames), window)
+
+
+def bound_time[Result](
+    work: Callable[[int], Result], limits: Limits, size: int
+) -> Callable[[int], Result]:
+    """Return work on frames that fails if all frames together take too long for a file of a size.
+
+    Sizes do not tell what a frame costs: noise that repeats itself inflates to a thousand times as
+    much, and takes a hundred times as long to encode as the same number of black pixels.
+
+    Args:
+        work: turns a frame's number into its result; threads that a codec starts do not count.
+        limits: those of the file.
+        size: bytes of the file.
+    """
+    left = limits.compute_seconds(size)
+    lock = Lock()
+
+    def bounded(frame: int) -> Result:
+        nonlocal left
+        start = time.thread_time()
+        result = work(frame)
+        with lock:
+            left -= time.thread_time() - start
+            if left < 0:
+                raise LimitExceededError(
+                    f"the frames take more than {limits.compute_seconds(size):g} seconds of CPU "
+                    f"time, the limit for a file of {size} bytes",
+                    frame=frame,
+                    hint=RAISES_EXPANSION,
+                )
+        return result
+
+    return bounded
 
 
 def _map_in_order[Item, Result](

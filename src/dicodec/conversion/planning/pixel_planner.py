@@ -35,7 +35,7 @@ from dicodec.model.transfer_syntax import (
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.pixel_writer import NATIVE_LIMIT
-from dicodec.rules.claimed_sizes import check_frame_count
+from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.targets import (
     find_idle_settings,
@@ -95,9 +95,11 @@ class PixelPlanner:
             self._check_all_have_bytes()
             plan = self._repack() or self._transcode()
         if plan.action is not Action.MOVE_VALUE:
-            check_frame_count(self._stated.number_of_frames, self._data_set.limits)
+            check_frame_count(self._stated, self._data_set.limits)
             if self._target.native:
                 self._check_native_size(plan)
+        if plan.action is Action.TRANSCODE and self._target.name == "jpegxl":
+            check_decoded_size(self._stated, self._data_set.limits, _COST_OF_JPEG_XL)
         return plan
 
     def _plan_of(self, action: Action, pixels: PixelPlan) -> ConversionPlan:
@@ -548,3 +550,6 @@ _LOSSLESS_KIN = {
     "jpegxl": "jpegxl-lossless",
     "htj2k": "htj2k-lossless",
 }
+
+_COST_OF_JPEG_XL = 3
+"""Memory and time of encoding a frame as lossy JPEG XL, as a multiple of other codecs'."""

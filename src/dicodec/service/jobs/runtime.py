@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from dicodec.conversion.frames.window import count_cores
 from dicodec.model.records import dataclass, field
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import JobOptions
@@ -20,7 +22,7 @@ class ExecutionOptions:
     Attributes:
         jobs: processes at most; None for one a core.
         timeout: seconds that one file may take; None for no bound.
-        memory: bytes of resident memory that one process may use; None for no bound.
+        memory: bytes of resident memory that one process may use; None for `share_memory`.
         retries: rules for further attempts after a failure.
         lease: seconds until the jobs of a killed process are taken up again.
         drain: seconds that conversions get to finish when the program ends.
@@ -32,6 +34,32 @@ class ExecutionOptions:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     lease: float = LEASE_SECONDS
     drain: float = 30.0
+
+
+_SHARE = 0.75
+"""Of the memory: the rest is for the program itself, and for the cache of the disk."""
+
+_LEAST_MEMORY = 512 << 20
+"""Bytes that a process gets on any machine: a file below 1 MB takes 400 MB at most."""
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def share_memory(jobs: int) -> int | None:
+    """Return the bytes of memory that each of some processes may use by default.
+
+    Three quarters of the machine's memory, or of the container's, in equal parts.
+
+    Returns:
+        At least 512 MB; None if the system does not tell how much memory there is.
+    """
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf, others no such names
+        return None
+    with suppress(OSError, ValueError):  # "max", or no cgroup
+        memory = min(memory, int(_CGROUP_LIMIT.read_text(encoding="ascii")))
+    return max(int(memory * _SHARE) // jobs, _LEAST_MEMORY)
 
 
 @contextmanager
@@ -52,7 +80,10 @@ def open_jobs(
     with (
         JobStore(path, lease=execution.lease) as store,
         Executor(
-            jobs, jobs=execution.jobs, timeout=execution.timeout, memory=execution.memory
+            jobs,
+            jobs=execution.jobs,
+            timeout=execution.timeout,
+            memory=execution.memory or share_memory(execution.jobs or count_cores()),
         ) as executor,
     ):
         yield store, executor

@@ -31,6 +31,7 @@ REASONS = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "too-slow",
     409: "conflict",
     411: "length-required",
     413: "too-large",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from dicodec.service.web.error_answers import Refusal
 
@@ -55,6 +56,10 @@ class RateLimit:
             )
 
 
+_WAITING_SECONDS, _MOST_WAITING = 5.0, 256
+"""Time for which a request may wait for a place, and number of requests that may."""
+
+
 class ConcurrencyLimit:
     """Limits how many activities run at once.
 
@@ -67,6 +72,7 @@ class ConcurrencyLimit:
         self._count = count
         self._what = what
         self._lock = threading.Lock()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self.taken = 0
 
     @contextmanager
@@ -82,6 +88,49 @@ class ConcurrencyLimit:
         finally:
             self.leave()
 
+    @asynccontextmanager
+    async def hold_in_turn(self) -> AsyncIterator[None]:
+        """Hold a place within the block; wait for it a while if all are taken.
+
+        A request that waits has not been read beyond its headers, so it costs next to nothing: with
+        more clients than places, those that are refused would send their files for nothing.
+
+        Raises:
+            Refusal: too many wait, or no place became free in time.
+        """
+        await self._take_in_turn()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def _take_in_turn(self) -> None:
+        if not self._waiting and self.taken < self._count:
+            self.take()
+            return
+        if len(self._waiting) >= _MOST_WAITING:
+            raise self._refuse()
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(_WAITING_SECONDS):
+                await turn
+        except BaseException as cause:
+            if turn.done() and not turn.cancelled():
+                self.leave()  # the place came too late
+            else:
+                turn.cancel()
+            if isinstance(cause, TimeoutError):
+                raise self._refuse() from None
+            raise
+
+    def _refuse(self) -> Refusal:
+        return Refusal(
+            503,
+            f"too many {self._what} at once",
+            headers={"Retry-After": "2", "Connection": "close"},
+        )
+
     def take(self) -> None:
         """Take a place until `leave`.
 
@@ -90,10 +139,15 @@ class ConcurrencyLimit:
         """
         with self._lock:
             if self.taken >= self._count:
-                raise Refusal(503, f"too many {self._what} at once", headers={"Retry-After": "2"})
+                raise self._refuse()
             self.taken += 1
 
     def leave(self) -> None:
-        """Release a place that was taken."""
+        """Release a place that was taken, to the one who has waited longest."""
         with self._lock:
+            while self._waiting:
+                turn = self._waiting.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
             self.taken -= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -42,13 +43,21 @@ class Received:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-async def receive_file(request: Request, path: Path, limit: int, *, sync: bool) -> Received:
+async def receive_file(
+    request: Request,
+    path: Path,
+    limit: int,
+    note_written: Callable[[int], None],
+    *,
+    sync: bool,
+) -> Received:
     """Write the file in a request's body to a new file.
 
     Args:
         request: request whose body is the file, or a form with a part named "file".
         path: path of the new file. The caller removes it, even after an error.
         limit: bytes of the file at most.
+        note_written: is told of bytes that are on the disk; may raise an error to end it.
         sync: whether the file has to survive a power cut.
 
     Raises:
@@ -80,10 +89,12 @@ async def receive_file(request: Request, path: Path, limit: int, *, sync: bool) 
                 raise _refuse_size(limit)
             if len(held) >= _PIECE:
                 await asyncio.to_thread(_write, out, bytes(held))
+                note_written(len(held))
                 held.clear()
         if form is not None:
             form.finish()
         await asyncio.to_thread(_write, out, bytes(held), sync=sync)
+        note_written(len(held))
     if not received.size:
         raise Refusal(400, "the file is empty", code="empty-file")
     return received

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dicodec.service.web.error_answers import Refusal
+from dicodec.service.web.pace import PacedBody
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,10 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _OPEN_PATHS = ("/", "/health/live", "/health/ready")
 _OPEN_FOLDER = "/static/"
+_HEALTH = "/health/"
+_MOST_REQUESTS = 512
+"""Requests at once; supervisors are answered even then, or they would end a service that works."""
+_CLOSE = {"Connection": "close"}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _UPLOADS = ("/api/convert", "/api/uploads")
 _BODY_SIZE = 8 << 20
@@ -54,6 +59,7 @@ class Guard:
     def __init__(self, app: ASGIApp, *, token: str | None, hosts: Iterable[str] | None) -> None:
         self._app = app
         self._token = token.encode() if token is not None else None
+        self._requests = 0
         self._hosts = None if hosts is None else frozenset(name.lower() for name in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,12 +77,22 @@ class Guard:
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
+        health = scope["path"].startswith(_HEALTH)
+        paced = PacedBody(receive)
         try:
             self._check(scope)
+            if not health and self._requests >= _MOST_REQUESTS:
+                raise Refusal(
+                    503, "too many requests at once", headers={"Retry-After": "2", **_CLOSE}
+                )
         except Refusal as refusal:
             await _refuse(refusal, receive, send_with_headers)
             return
-        await self._app(scope, receive, send_with_headers)
+        self._requests += 1
+        try:
+            await self._app(scope, paced.receive, send_with_headers)
+        finally:
+            self._requests -= 1
 
     def _check(self, scope: Scope) -> None:
         headers = {name.decode("latin-1"): value for name, value in scope["headers"]}

@@ -12,10 +12,11 @@ from dicodec.errors import InvalidOptionError
 from dicodec.service.ending_signals import find_ending_signals
 from dicodec.service.jobs.logs import Log
 from dicodec.service.web.app import create_app
+from dicodec.service.web.pace import PacedProtocol
 from dicodec.service.web.service import Service
 
-_CONNECTIONS = 512
-"""Connections at once."""
+_CONNECTIONS = 4096
+"""Connections at once; how many of them may be worked for, the guard says."""
 
 _ENDING_SECONDS = 10
 """Seconds that requests get to finish when the service ends; jobs get `drain` after that."""
@@ -48,6 +49,7 @@ def serve(service: Service, listening: socket.socket) -> None:
         timeout_graceful_shutdown=_ENDING_SECONDS,
         lifespan="on",
         ws="none",
+        http=PacedProtocol,
     )
     server = uvicorn.Server(config)
     # A signal may come before the server handles it, and ends it all the same. The server raises it

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from typing import Any
 
 from starlette.requests import Request as HttpRequest
 
-from dicodec.errors import DicodecError, DiskFullError, InvalidOptionError, TargetUnavailableError
+from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError
 from dicodec.part10.beneath import make_folders, open_private
 from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution_work import JobOptions
@@ -25,6 +24,7 @@ from dicodec.service.jobs.runner import StoreRunner
 from dicodec.service.jobs.runtime import open_jobs
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
 from dicodec.service.jobs.submission import make_job
+from dicodec.service.web.disk_room import DiskRoom
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
 from dicodec.service.web.metrics import Metrics
@@ -71,6 +71,7 @@ class Service:
         self.throughput = Throughput()
         self.rate = RateLimit(options.rate)
         self.places = ConcurrencyLimit(options.concurrent, "conversions")
+        self.room = DiskRoom(options.data, options.reserve)
         self.streams = ConcurrencyLimit(options.streams, "listeners")
         self.runner = StoreRunner(
             self.store, self.executor, options.execution.retries, log, self._count
@@ -119,16 +120,6 @@ class Service:
         if job is None:
             raise Refusal(409, "the job was removed at once")
         return job, bool(added)
-
-    def check_room(self, size: int) -> None:
-        """Check that the disk has room for a file.
-
-        Raises:
-            DiskFullError: it has no room.
-        """
-        free = shutil.disk_usage(self.options.data).free
-        if free - size < self.options.reserve:
-            raise DiskFullError("no room is left for files", path=str(self.options.data))
 
     async def wait_for[Result](self, future: Future[Result], http: HttpRequest) -> Result:
         """Wait for a future; abandon it if the client disconnects.
@@ -184,7 +175,7 @@ class Service:
         return found
 
     def _check_disk(self) -> None:
-        self.check_room(0)
+        self.room.check()
         probe = self.spool / f"probe-{uuid.uuid4().hex}"
         try:
             probe.write_bytes(b"1")

@@ -74,7 +74,7 @@ async def convert(http: Request, service: TheService) -> Response:
     """
     name = uuid.uuid4().hex
     source, target = service.spool / f"{name}.in", service.spool / f"{name}.out"
-    with service.places.hold():
+    async with service.places.hold_in_turn():
         try:
             received = await _receive(http, service, source, sync=False)
             request = parse_request(
@@ -116,7 +116,7 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
     """Take a file as `/api/convert` does, and add a job to the queue; files are kept a while."""
     name = uuid.uuid4().hex
     spooled = service.spool / f"{name}.in"
-    with service.places.hold():
+    async with service.places.hold_in_turn():
         try:
             received = await _receive(http, service, spooled, sync=True)
             given = [(key, value) for key, value in _list_parameters(http, received) if key != "id"]
@@ -136,8 +136,10 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
 
 async def _receive(http: Request, service: Service, path: Path, *, sync: bool) -> Received:
     stated = http.headers.get("content-length", "")
-    service.check_room(int(stated) if stated.isdigit() else _LOWEST_ROOM)
-    return await receive_file(http, path, service.options.upload_limit, sync=sync)
+    with service.room.promise(int(stated) if stated.isdigit() else _LOWEST_ROOM) as promise:
+        return await receive_file(
+            http, path, service.options.upload_limit, promise.note_written, sync=sync
+        )
 
 
 def _list_parameters(http: Request, received: Received) -> list[tuple[str, str]]:

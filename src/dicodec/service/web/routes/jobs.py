@@ -261,7 +261,7 @@ async def send_preview(
     one = require_job(service.store.find(id))
     place = await asyncio.to_thread(_find_place, service, one, which)
     item = PreviewItem(place, frame, size)
-    with service.places.hold():
+    async with service.places.hold_in_turn():
         futures: Sequence[Any] = service.executor.run(render_preview, None, [item], [None])
         picture: bytes = await service.wait_for(futures[0], http)
     return Response(picture, media_type="image/png")

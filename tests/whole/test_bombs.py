@@ -1,0 +1,150 @@
+"""Small files that claim or cost much: no command takes more than 5 CPU seconds or 400 MB.
+
+Every command runs in a process of its own, whose time and memory the system tells. Each file is
+inspected, and goes through two of the other commands, so that the whole takes less than a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+
+from dicodec import convert_bytes
+from helpers.bombs import ARCHIVES, BOMBS, LARGEST
+from helpers.made import make_file
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU_SECONDS, MEMORY = 5.0, 400 << 20
+
+
+def _convert(target: str, *options: str) -> Callable[[str], list[str]]:
+    return lambda path: ["convert", path, "--to", target, "-o", "result.dcm", "--overwrite",
+                         *options]  # fmt: skip
+
+
+COMMANDS: dict[str, Callable[[str], list[str]]] = {
+    "native": _convert("explicit-le"),
+    "preview": lambda path: ["preview", path],
+    "jpeg 2000": _convert("jpeg2000-lossless"),
+    "rle in place": lambda path: ["convert", path, "--to", "rle", "--in-place"],
+    "big endian": _convert("explicit-be", "--standardize"),
+    "jpeg xl": _convert("jpegxl", "--lossy"),
+    "salvage": _convert("explicit-le", "--salvage", "fill"),
+    "text": _convert("implicit-le", "--charset", "utf-8"),
+    "compare": lambda path: ["compare", path, path],
+    "htj2k": _convert("htj2k-lossless"),
+    "deflated": _convert("deflated", "--verify"),
+    "dry run": lambda path: ["convert", path, "--to", "jpeg-ls", "--dry-run"],
+}
+
+
+def _choose_commands(number: int) -> list[str]:
+    """Return the commands for a file; over all files, each command has as many."""
+    names = list(COMMANDS)
+    return [names[(number + step) % len(names)] for step in (0, 5)]
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tuple[int, str]]]:
+    """Return a function that runs a command, and fails the test if it took too much."""
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "helpers.bomb_child"], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path},
+        cwd=tmp_path_factory.mktemp("bombs"), text=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    requests, answers = process.stdin, process.stdout
+
+    def run(arguments: list[str]) -> tuple[int, str]:
+        return _run(requests, answers, arguments)
+
+    yield run
+    requests.close()
+    process.wait(30)
+    answers.close()
+
+
+def _run(requests: IO[str], answers: IO[str], arguments: list[str]) -> tuple[int, str]:
+    requests.write(json.dumps(arguments) + "\n")
+    requests.flush()
+    code, seconds, memory, text = json.loads(answers.readline())
+    cost = f"{arguments}: code {code}, {seconds:.2f} s, {memory >> 20} MB\n{text[-500:]}"
+    assert code in {0, 1, 2, 3}, cost
+    assert "internal-error" not in text, cost
+    assert "Traceback" not in text, cost
+    assert seconds <= CPU_SECONDS, cost
+    assert memory <= MEMORY, cost
+    return code, text
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_file_costs_little(
+    name: str, child: Callable[[list[str]], tuple[int, str]], tmp_path: Path
+) -> None:
+    content = BOMBS[name]()
+    assert len(content) <= LARGEST
+    path = tmp_path / "bomb.dcm"
+    path.write_bytes(content)
+    child(["inspect", str(path), "--json"])
+    for command in _choose_commands(list(BOMBS).index(name)):
+        child(COMMANDS[command](str(path)))
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_a_small_archive_costs_little(
+    name: str, child: Callable[[list[str]], tuple[int, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(ARCHIVES[name]())
+    assert path.stat().st_size <= LARGEST
+    child(["convert", str(path), "--to", "rle", "-o", str(tmp_path / "out"), "--jobs", "1"])
+
+
+_LIMITED = {
+    "deflated-image": "native", "deflated-items": "native", "deflated-elements": "native",
+    "deflated-frames-of-a-pixel": "htj2k", "jpegxl-size-at-the-limit": "jpeg xl",
+    "deflated-frame": "jpeg 2000", "jpeg-scans": "native", "j2k-tiles": "native",
+    "jpegxl-boxes": "native", "j2k-size": "native",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _LIMITED)
+def test_the_limit_is_named(
+    name: str, child: Callable[[list[str]], tuple[int, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "bomb.dcm"
+    path.write_bytes(BOMBS[name]())
+    code, text = child(COMMANDS[_LIMITED[name]](str(path)))
+    assert code == 1
+    assert "[limit-exceeded]" in text
+    assert "--limit expansion=NUMBER" in text or "this limit is fixed" in text, text
+
+
+@pytest.mark.parametrize("source", ["rle", "deflated", "jpeg2000-lossless", "jpegxl-lossless"])
+def test_large_black_images_are_converted(source: str) -> None:
+    """A mammogram of nothing takes 40 MB, and a few kilobytes once compressed."""
+    data, _ = make_file(5120, 4096, pixels=np.zeros((1, 5120, 4096), np.uint16))
+    small = convert_bytes(data, to=source)
+    for target in ("explicit-le", "htj2k-lossless", "deflated"):
+        convert_bytes(small, to=target)
+
+
+def test_long_black_series_are_converted() -> None:
+    """A segmentation of 300 slices, of which RLE leaves 1 MB."""
+    data, _ = make_file(
+        512, 512, bits_allocated=1, bits_stored=1, frames=300,
+        pixels=np.zeros((300, 512, 512), np.uint8),
+    )  # fmt: skip
+    small = convert_bytes(data, to="deflated-frame")
+    assert convert_bytes(small, to="rle")
+    assert convert_bytes(small, to="explicit-le")
