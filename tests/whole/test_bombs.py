@@ -17,7 +17,8 @@ from typing import IO
 import numpy as np
 import pytest
 
-from dicodec import convert_bytes
+from dicodec import Limits, convert, convert_bytes
+from dicodec.errors import LimitExceededError
 from helpers.bombs import ARCHIVES, BOMBS, LARGEST
 from helpers.made import make_file
 
@@ -137,6 +138,21 @@ def test_large_black_images_are_converted(source: str) -> None:
     small = convert_bytes(data, to=source)
     for target in ("explicit-le", "htj2k-lossless", "deflated"):
         convert_bytes(small, to=target)
+
+
+def test_a_limit_on_sources_never_fails_a_result(tmp_path: Path) -> None:
+    """64 million black samples become a file of kilobytes, which is then read again."""
+    data, _ = make_file(
+        8192, 8192, bits_allocated=8, bits_stored=8, pixels=np.zeros((1, 8192, 8192), np.uint8)
+    )
+    path = tmp_path / "black.dcm"
+    path.write_bytes(data)
+    convert(path, path, to="htj2k-lossless", overwrite=True, verify=True)
+    assert path.stat().st_size < LARGEST
+    with pytest.raises(LimitExceededError):
+        convert_bytes(path.read_bytes(), to="explicit-le")
+    raised = Limits(expansion=2000)
+    assert convert_bytes(path.read_bytes(), to="explicit-le", limits=raised)
 
 
 def test_long_black_series_are_converted() -> None:

@@ -137,7 +137,7 @@ class _Writer:
         """Have the records of a DICOMDIR name each other by their new offsets."""
         self._out.flush()
         self._out.seek(0)
-        with open_dicom(self._out, self._file.data_set.limits) as made:
+        with open_dicom(self._out, self._file.data_set.limits.for_result()) as made:
             write_offsets(self._out, made, self._links)
         self._out.seek(0, io.SEEK_END)
 

@@ -81,7 +81,7 @@ def convert_by_gdcm(conversion: Conversion, out: BinaryIO) -> GdcmResult:
         written = str(Path(folder) / "result.dcm")
         outcome = convert_file(source, written, plan.target, settings, timeout=options.timeout)
         try:
-            with open_dicom(written, options.limits) as made:
+            with open_dicom(written, options.limits.for_result()) as made:
                 verification = _check_result(conversion, made)
                 edits = _make_edits(conversion, made)
                 result = _hand_on(conversion, made, edits, out)

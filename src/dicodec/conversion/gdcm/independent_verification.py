@@ -50,7 +50,10 @@ def verify_independently(conversion: Conversion, out: BinaryIO) -> str:
         conversion.plan.target, EXPLICIT_LE, pixels.result, lossless=True
     ):
         raise NoWitnessError(f"independent verification is not possible: {reason}", hint=_HINT)
-    with open_dicom(out, options.limits) as made, _decode(made, _name(out), options) as witness:
+    with (
+        open_dicom(out, options.limits.for_result()) as made,
+        _decode(made, _name(out), options) as witness,
+    ):
         _check_same_shape(pixels.result, witness.file.frames.image)
         with _as_gdcm_has_it("the result"):
             _compare_result(conversion, made, witness.file, pixels.bound)
@@ -88,7 +91,7 @@ def _decode(file: DicomFile, path: str | None, options: ConversionOptions) -> It
             ) from error
         with ExitStack() as stack:
             try:
-                decoded = stack.enter_context(open_dicom(written, options.limits))
+                decoded = stack.enter_context(open_dicom(written, options.limits.for_result()))
             except DicodecError as error:
                 raise NoWitnessError(
                     f"the file that GDCM decoded cannot be read: {error.message}", hint=_HINT

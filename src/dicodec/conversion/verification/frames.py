@@ -80,7 +80,7 @@ def verify_result(conversion: Conversion, result: Source) -> Verification:
     """
     source, plan = conversion.file, conversion.plan
     try:
-        with open_dicom(result, source.data_set.limits) as made:
+        with open_dicom(result, source.data_set.limits.for_result()) as made:
             if plan.action is Action.COPY_FILE:
                 check_copy(source, made)
                 return Verification(0 if plan.pixels is None else plan.pixels.frames)
