@@ -113,7 +113,7 @@ def test_a_small_archive_costs_little(
 
 _LIMITED = {
     "deflated-image": "native", "deflated-items": "native", "deflated-elements": "native",
-    "deflated-frames-of-a-pixel": "htj2k", "jpegxl-size-at-the-limit": "jpeg xl",
+    "deflated-frames-of-a-pixel": "htj2k", "j2k-size-at-the-limit": "jpeg xl",
     "deflated-frame": "jpeg 2000", "jpeg-scans": "native", "j2k-tiles": "native",
     "jpegxl-boxes": "native", "j2k-size": "native",
 }  # fmt: skip

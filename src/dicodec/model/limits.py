@@ -132,3 +132,12 @@ def parse_limits(settings: Iterable[str]) -> Limits:
     if limits.nesting_depth > _MOST_DEPTH:
         raise InvalidOptionError(f"the limit nesting_depth is at most {_MOST_DEPTH}")
     return limits
+
+
+def make_limit_hint(setting: str) -> str:
+    """Return the hint of an error about a limit that grows with the file.
+
+    Args:
+        setting: the limit of any file, such as "frames=NUMBER".
+    """
+    return f"{RAISES_EXPANSION}, `limits=Limits({setting})` that of any"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.findings import Oddity
-from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.limits import DEFAULT_LIMITS, Limits, make_limit_hint
 from dicodec.model.records import dataclass
 from dicodec.part10.elements import ElementSpan, Walker, items_state_vrs
 from dicodec.part10.encoding import (
@@ -146,6 +146,7 @@ class DataSet:
                 f"element {format_tag(tag)} has {length} bytes, more than may be held in memory",
                 offset=offset,
                 attribute=format_tag(tag),
+                hint=make_limit_hint("element_size=SIZE"),
             )
         value = self.source.read(offset, length)
         if len(value) < length:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.findings import Oddity, OddityId
-from dicodec.model.limits import RAISES_EXPANSION, Limits
+from dicodec.model.limits import Limits, make_limit_hint
 from dicodec.part10.source import (
     SPOOL_SIZE,
     ByteSource,
@@ -84,7 +84,7 @@ class _Spool:
         if self._size > self._limit:
             raise LimitExceededError(
                 f"the data set inflates to more than {self._limit} bytes",
-                hint=f"{RAISES_EXPANSION}, `limits=Limits(inflated_size=SIZE)` that of any",
+                hint=make_limit_hint("inflated_size=SIZE"),
             )
         self._parts.append(data)
         if self._size > SPOOL_SIZE:

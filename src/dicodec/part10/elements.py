@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
-from dicodec.model.limits import DEFAULT_LIMITS, Limits
+from dicodec.model.limits import DEFAULT_LIMITS, Limits, make_limit_hint
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
@@ -161,7 +161,11 @@ class Walker:
             tag = group << 16 | number
             count += 1
             if count > most:
-                raise LimitExceededError("the data set has too many elements", offset=position)
+                raise LimitExceededError(
+                    "the data set has too many elements",
+                    offset=position,
+                    hint=make_limit_hint("elements=NUMBER"),
+                )
             if group == 0xFFFE:
                 if tag == ITEM_DELIMITER and depth:
                     return

@@ -13,6 +13,7 @@ from typing import Protocol
 from dicodec.errors import LimitExceededError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
+from dicodec.model.limits import make_limit_hint
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import encode_element, encode_element_header
 from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, walk_elements
@@ -208,7 +209,9 @@ class ElementWriter:
         size = end - start
         if size > self._data_set.limits.element_size:
             raise LimitExceededError(
-                f"an element has {size} bytes, more than may be held in memory", offset=start
+                f"an element has {size} bytes, more than may be held in memory",
+                offset=start,
+                hint=make_limit_hint("element_size=SIZE"),
             )
         return reencode_elements(
             self._data_set.source.read(start, size),

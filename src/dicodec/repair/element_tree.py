@@ -13,7 +13,7 @@ from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFile
 from dicodec.model import tags
 from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.limits import Limits
+from dicodec.model.limits import Limits, make_limit_hint
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.edit_bytes import encode_item_header
 from dicodec.part10.elements import ITEM
@@ -151,7 +151,8 @@ class ElementTree:
         size = measure_pieces(value)
         if size > self._limits.element_size:
             raise LimitExceededError(
-                f"an element of {size} bytes in the other byte order cannot be held in memory"
+                f"an element of {size} bytes in the other byte order cannot be held in memory",
+                hint=make_limit_hint("element_size=SIZE"),
             )
         return swap_bytes(SplicedSource(value).read(0, size), VALUE_REPRESENTATIONS[vr].swap_unit)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import OddityId
-from dicodec.model.limits import Limits
+from dicodec.model.limits import Limits, make_limit_hint
 from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, format_tag
 from dicodec.part10.source import ByteSource
@@ -280,7 +280,11 @@ class ItemReader:
 
     def _check_count(self, entries: Sequence[Entry], position: int) -> None:
         if len(entries) >= self._limits.elements:
-            raise LimitExceededError("an item has too many elements", offset=position)
+            raise LimitExceededError(
+                "an item has too many elements",
+                offset=position,
+                hint=make_limit_hint("elements=NUMBER"),
+            )
 
     def _join(self, entries: Sequence[Entry], start: int, stop: int) -> list[Piece] | None:
         """Return the bytes of a level; None if all are right at their offsets."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.findings import OddityId
-from dicodec.model.limits import Limits
+from dicodec.model.limits import Limits, make_limit_hint
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.edit_bytes import encode_element_header
 from dicodec.part10.elements import (
@@ -111,7 +111,9 @@ class _Walk:
         """
         while self._position < self._source.size:
             if len(self._placed.elements) > self._limits.elements:
-                raise LimitExceededError("the data set has too many elements")
+                raise LimitExceededError(
+                    "the data set has too many elements", hint=make_limit_hint("elements=NUMBER")
+                )
             if self._is_zeros_to_the_end():
                 return
             tag, _ = self._headers.read_delimiter(self._position, self._encoding)

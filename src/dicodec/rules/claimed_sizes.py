@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dicodec.errors import LimitExceededError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.limits import Limits
+from dicodec.model.limits import Limits, make_limit_hint
 
 _LEAST_SIZE = 2
 """Bytes of a sample: codecs hold those of 8 bits in more, too."""
@@ -27,7 +27,7 @@ def check_decoded_size(image: ImagePixelDescription, limits: Limits, times: int 
             f"a frame of {image.rows} x {image.columns} takes {size} bytes, and "
             f"{limits.frame_size // times} is the limit for this file",
             attribute="Rows",
-            hint=_raise_limit("frame_size=SIZE"),
+            hint=make_limit_hint("frame_size=SIZE"),
         )
 
 
@@ -42,7 +42,7 @@ def check_frame_count(image: ImagePixelDescription, limits: Limits) -> None:
         raise LimitExceededError(
             f"{frames} frames are more than the limit of {limits.frames} for this file",
             attribute="NumberOfFrames",
-            hint=_raise_limit("frames=NUMBER"),
+            hint=make_limit_hint("frames=NUMBER"),
         )
     check_sample_count(count_samples(image), limits)
 
@@ -64,12 +64,5 @@ def check_sample_count(samples: int, limits: Limits) -> None:
             f"the frames have {samples} samples together, and {limits.samples} is the limit for "
             "this file",
             attribute="NumberOfFrames",
-            hint=_raise_limit("samples=NUMBER"),
+            hint=make_limit_hint("samples=NUMBER"),
         )
-
-
-def _raise_limit(setting: str) -> str:
-    return (
-        "`limits=Limits(expansion=NUMBER)` raises the limit of a small file, "
-        f"`limits=Limits({setting})` that of any"
-    )
