@@ -343,12 +343,13 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "deflated-frames-of-a-pixel": lambda: _deflated(_native(1, 1, frames=2_000_000)),
     # As they lie
     "frames-of-a-pixel": lambda: _plain(_native(1, 1, frames=990_000)),
+    "elements-at-the-limit": lambda: _plain(element(0x00091001, "LO", b"") * 79_000),
     "elements": lambda: _plain(element(0x00091001, "LO", b"") * 120_000),
     "items": lambda: _plain(_items(120_000)),
     "undefined-items": lambda: _plain(
         sequence(_REFERENCES, item(b"", undefined=True) * 60_000, undefined=True)
     ),
-    "nested": lambda: _plain(nested(60) * 420),
+    "nested": lambda: _plain(nested(10) * 2_200),
     "nested-too-deep": lambda: _plain(nested(15_000)),
     "fragments": lambda: _around(NATIVE_ITEMS, [b"AB"] * 70_000, 1, 2),
     "text": lambda: _plain(
@@ -357,7 +358,7 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     ),
     "texts": lambda: _plain(
         element(0x00080005, "CS", b"\\ISO 2022 IR 87 ")
-        + _items(40_000, element(0x00081080, "LO", b"\x1b$B0l\x1b(B")) + _native(8, 8)
+        + _items(24_000, element(0x00081080, "LO", b"\x1b$B0l\x1b(B")) + _native(8, 8)
     ),
     "icons-j2k": lambda: _with_icons(1_500, _codestream(8_000), 8_000),
     "icons-jpegxl": lambda: _with_icons(1_200, _blank_jpegxl(2_000), 2_000),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass, fields, replace
@@ -53,16 +54,7 @@ class Limits:
         Args:
             size: bytes of the file as it lies on the disk.
         """
-        more = max(0, size - _SMALL_FILE)
-        return replace(
-            self,
-            elements=min(self.elements, self.expansion * (160 + (more >> 9))),
-            frames=min(self.frames, self.expansion * (16 + (more >> 16))),
-            samples=min(self.samples, self.expansion * ((128 << 10) + more)),
-            frame_size=min(self.frame_size, self.expansion * ((80 << 10) + more)),
-            inflated_size=min(self.inflated_size, self.expansion * ((128 << 10) + more)),
-            element_size=min(self.element_size, self.expansion * ((32 << 10) + more)),
-        )
+        return _bound(self, size - _SMALL_FILE if size > _SMALL_FILE else 0)
 
     def for_result(self) -> Limits:
         """Return the limits for reading a result that was just made: its size is no claim.
@@ -87,7 +79,7 @@ class Limits:
 
     def count_inflated_elements(self, size: int) -> int:
         """Return how many elements and items a data set may hold that was deflated to a size."""
-        return self.expansion * (96 + (max(0, size - _SMALL_FILE) >> 9))
+        return self.expansion * (80 + (max(0, size - _SMALL_FILE) >> 9))
 
 
 _ANY = 1 << 62
@@ -105,6 +97,20 @@ _MOST_DEPTH = 200
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _VALUE = re.compile(r"(\d{1,18})([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)  # most files are small or of a few sizes, and a class takes time to make
+def _bound(limits: Limits, more: int) -> Limits:
+    """Return the limits for a file with some bytes more than a small one has."""
+    return replace(
+        limits,
+        elements=min(limits.elements, limits.expansion * (80 + (more >> 9))),
+        frames=min(limits.frames, limits.expansion * (16 + (more >> 16))),
+        samples=min(limits.samples, limits.expansion * ((128 << 10) + more)),
+        frame_size=min(limits.frame_size, limits.expansion * ((80 << 10) + more)),
+        inflated_size=min(limits.inflated_size, limits.expansion * ((128 << 10) + more)),
+        element_size=min(limits.element_size, limits.expansion * ((32 << 10) + more)),
+    )
 
 
 def parse_limits(settings: Iterable[str]) -> Limits:

@@ -88,7 +88,10 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     data = bytes(stream)
     start, limit = find_codestream(data)
     facts = _read_main_header(data, start)
-    _check_parts(facts, len(data))
+    style = facts.style
+    # Most streams have one tile, no precincts, few components and layers, and blocks of 16 or more.
+    if facts.tiles > 1 or style[9:] or style[5] < 2 or style[6] < 2 or style[1] or facts.depths[4:]:
+        _check_parts(facts, len(data))
     at = facts.end
     tiles: set[int] = set()
     while True:

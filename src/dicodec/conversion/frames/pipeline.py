@@ -98,6 +98,10 @@ def _keep_freed_memory() -> None:
     bytes(_REUSED_SIZE)
 
 
+_USUAL_EXPANSION = 16
+"""Bytes of samples for each byte of a file up to which the time of its frames is not taken."""
+
+
 class _Writer:
     def __init__(
         self,
@@ -182,7 +186,9 @@ class _Writer:
         frame_size = compute_size_in_flight(pixels.decoded)
         threads = count_threads_for_each(pixels.frames, self._workers, frame_size)
         work = make_frame_work(self._file, self._plan, self._notes, threads)
-        work = bound_time(work, self._file.data_set.limits, self._file.source.size)
+        size = self._file.source.size
+        if pixels.frames > 1 and pixels.coded.native_size > _USUAL_EXPANSION * size:
+            work = bound_time(work, self._file.data_set.limits, size)
         # Closed even if writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = (
