@@ -62,8 +62,8 @@ def test_a_file_is_converted(folder: Path) -> None:
     assert line.endswith(f"{len(CONTENT)} -> {len(RESULT)} bytes")
 
 
-@pytest.mark.parametrize("name", ["out.png", "out.JPG", "folder/out.npy"])
-def test_a_result_is_not_named_like_a_picture(name: str, folder: Path) -> None:
+@pytest.mark.parametrize("name", ["out.png", "out.JPG", "folder/out.npy", "out.zip"])
+def test_a_result_is_not_named_like_another_kind(name: str, folder: Path) -> None:
     done = program("convert", "source.dcm", "--to", "rle", "-o", name)
 
     assert done.returncode == 2

@@ -159,7 +159,7 @@ def test_a_place_is_taken_by_an_upload_until_it_ends(local: RunningService) -> N
 
 
 def test_an_address_has_its_share(local: RunningService) -> None:
-    answers = [local.client.post("/api/jobs/nothing/retry") for _ in range(15)]
+    answers = [local.client.post("/api/jobs/nothing/retry") for _ in range(30)]
     assert {answer.status_code for answer in answers} == {404, 429}
     # One a second is given back, so any of the last may be answered again.
     refused = [answer for answer in answers if answer.status_code == 429]

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from dicodec.report import ConversionReport
 
 
-_PICTURES = frozenset(
+_OTHER_KINDS = frozenset(
     {"png", "jpg", "jpeg", "jp2", "tif", "tiff", "gif", "bmp", "webp", "npy", "pdf"}
+    | {"zip", "tar", "tgz", "gz"}
 )
 
 
@@ -210,13 +211,13 @@ def _pair_targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | 
 
 
 def _check_suffix(output: str) -> None:
-    """Check that the name of the result is not that of a picture, because it is a DICOM file.
+    """Check that the name of the result is not that of another kind of file, such as a picture.
 
     Raises:
         InvalidOptionError: it is.
     """
     suffix = output.rpartition(".")[2].lower()
-    if suffix in _PICTURES:
+    if suffix in _OTHER_KINDS:
         raise InvalidOptionError(
             f"results are DICOM files, not .{suffix}", hint="name the result .dcm"
         )
