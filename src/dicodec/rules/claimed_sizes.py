@@ -21,7 +21,8 @@ def check_decoded_size(image: ImagePixelDescription, limits: Limits, times: int 
     Raises:
         LimitExceededError: a frame is larger than may be held, or than such a file may hold.
     """
-    size = image.samples_per_frame * max(image.bits_allocated // 8, _LEAST_SIZE)
+    bits = image.bits_allocated
+    size = image.samples_per_frame * (bits // 8 if bits > 16 else _LEAST_SIZE)
     if size * times > limits.frame_size:
         raise LimitExceededError(
             f"a frame of {image.rows} x {image.columns} takes {size} bytes, and "

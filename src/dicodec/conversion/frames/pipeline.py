@@ -98,8 +98,8 @@ def _keep_freed_memory() -> None:
     bytes(_REUSED_SIZE)
 
 
-_USUAL_EXPANSION = 16
-"""Bytes of samples for each byte of a file up to which the time of its frames is not taken."""
+_USUAL_EXPANSION = 32
+"""Bytes of frames in flight for each byte of a file, up to which their time is not taken."""
 
 
 class _Writer:
@@ -187,7 +187,7 @@ class _Writer:
         threads = count_threads_for_each(pixels.frames, self._workers, frame_size)
         work = make_frame_work(self._file, self._plan, self._notes, threads)
         size = self._file.source.size
-        if pixels.frames > 1 and pixels.coded.native_size > _USUAL_EXPANSION * size:
+        if pixels.frames > 1 and pixels.frames * frame_size > _USUAL_EXPANSION * size:
             work = bound_time(work, self._file.data_set.limits, size)
         # Closed even if writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
