@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_uid
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
