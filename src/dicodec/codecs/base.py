@@ -3,6 +3,9 @@
 A codec knows no data set, no tag and no file. Samples are NumPy arrays of `image.shape` and
 `image.dtype`, C-contiguous, by pixel (Planar Configuration 0), each value within Bits Stored:
 zero-extended if unsigned and sign-extended if signed. 1-bit samples take a byte each.
+
+Words are the same samples without NumPy: a C-contiguous buffer with the bytes of such an array, whose
+containers are of 8 or 16 bits.
 """
 
 from __future__ import annotations
@@ -97,5 +100,46 @@ class Encoder(Protocol):
         Raises:
             SampleRangeError: a sample is outside Bits Stored.
             EncodeError: the codec library refused.
+        """
+        ...
+
+
+class WordDecoder(Protocol):
+    """A decoder whose kernel needs no array, because it writes words: see the module."""
+
+    def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return what `Decoder.decode` returns, as words; `decode` asks for them first.
+
+        Args:
+            stream: as of `Decoder.decode`.
+            image: as of `Decoder.decode`.
+
+        Returns:
+            The words; `stream` itself if nothing has to change. None if only `decode` can tell:
+            there is no kernel, or none for such a stream or image, or there is something to note,
+            such as a sample past Bits Stored.
+
+        Raises:
+            FrameError: as `Decoder.decode`.
+        """
+        ...
+
+
+class WordEncoder(Protocol):
+    """An encoder whose kernel needs no array, because it reads words: see the module."""
+
+    def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return what `Encoder.encode` returns for the same samples; `encode` asks for it first.
+
+        Args:
+            words: of `image.shape` and `image.dtype`.
+            image: the image before it is encoded.
+
+        Returns:
+            The stream; `words` itself if nothing has to change. None if only `encode` can tell:
+            there is no kernel, or none for such an image, or a sample is outside Bits Stored.
+
+        Raises:
+            UnsupportedImageError: this codec cannot hold such an image.
         """
         ...
