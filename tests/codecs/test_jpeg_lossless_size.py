@@ -15,6 +15,7 @@ from dicodec.codecs.jpeg_lossless_size import count_bits, parse_huffman_codes
 from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, walk
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from helpers.codec_images import lossless_jpeg
 
 DECODER = jpeg.JpegDecoder()
@@ -73,7 +74,7 @@ def test_frames_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         decoded.append(len(data))
         return plain(data, **given)
 
-    monkeypatch.setattr(imagecodecs, "jpeg8_decode", counted)
+    monkeypatch.setattr(import_late("imagecodecs"), "jpeg8_decode", counted)
     for kind in ("black around", "noise", "flat"):
         for predictor in range(1, 8):
             pixels = pixels_of(kind, 12, 1)

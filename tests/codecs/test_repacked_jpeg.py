@@ -25,6 +25,7 @@ from dicodec.errors import (
     UnsupportedImageError,
 )
 from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.late_import import import_late
 from helpers.codec_images import KINDS, Samples, codec_for, describe_image, smooth
 from helpers.made import make_file
 
@@ -206,17 +207,21 @@ def test_colors_that_come_out_otherwise_are_refused(monkeypatch: pytest.MonkeyPa
     image = describe_image(**KINDS["rgb 8"], rows=ROWS, columns=COLUMNS)
     image = codec_for("jpeg")[0].describe_encoded(image)
     decode = imagecodecs.jpegxl_decode
-    monkeypatch.setattr(imagecodecs, "jpegxl_decode", lambda *a, **n: decode(*a, **n)[..., ::-1])
+    monkeypatch.setattr(
+        import_late("imagecodecs"), "jpegxl_decode", lambda *a, **n: decode(*a, **n)[..., ::-1]
+    )
     with pytest.raises(EncodeError, match="other colors"):
         repack_jpeg(stream, image)
-    monkeypatch.setattr(imagecodecs, "jpegxl_decode", lambda *a, **n: decode(*a, **n)[:-1])
+    monkeypatch.setattr(
+        import_late("imagecodecs"), "jpegxl_decode", lambda *a, **n: decode(*a, **n)[:-1]
+    )
     with pytest.raises(EncodeError, match="39x75x3"):
         repack_jpeg(stream, image)
 
 
 def test_a_disguise_that_is_not_found_again_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     stream, _ = coded("8", ICC)
-    monkeypatch.setattr(imagecodecs, "brotli_decode", lambda _: b"")
+    monkeypatch.setattr(import_late("imagecodecs"), "brotli_decode", lambda _: b"")
     with pytest.raises(EncodeError, match="would be applied"):
         repack_jpeg(stream, describe_image(**KINDS["8"], rows=ROWS, columns=COLUMNS))
 

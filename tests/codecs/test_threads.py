@@ -11,6 +11,7 @@ import pytest
 
 from dicodec import convert, convert_bytes
 from dicodec.codecs.table import with_threads
+from dicodec.model.late_import import import_late
 from helpers.codec_images import ACCEPTED, KINDS, codec_for, describe_image, smooth
 from helpers.made import make_file
 
@@ -50,7 +51,7 @@ def test_workers_without_a_frame_help_with_the_others(
         return call
 
     for name in (f"{module}_encode", f"{module}_decode"):
-        monkeypatch.setattr(imagecodecs, name, watched(getattr(imagecodecs, name)))
+        monkeypatch.setattr(import_late("imagecodecs"), name, watched(getattr(imagecodecs, name)))
     for frames, workers, expected in ((1, 4, 4), (3, 4, 1), (2, 4, 2), (5, 4, 1), (1, 1, 1)):
         content = make_file(64, 64, frames=frames)[0]
         out = io.BytesIO()

@@ -10,13 +10,14 @@ containers are of 8 or 16 bits.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import StreamDescription
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 type Buffer = bytes | bytearray | memoryview
 type Samples = NDArray[Any]

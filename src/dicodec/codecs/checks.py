@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.sample_notes import SampleNotes
@@ -20,9 +19,15 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import replace
 from dicodec.model.stream import StreamDescription
 from dicodec.pixels import bits
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 
 @contextmanager

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zlib
-
-import imagecodecs
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import check_length, translate_encoding_errors
@@ -13,9 +12,15 @@ from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.errors import CorruptFrameError, FrameMismatchError, TruncatedFrameError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
+
+if TYPE_CHECKING:
+    import imagecodecs
+else:
+    imagecodecs = import_late("imagecodecs")
 
 _MOST_PIXELS = 8 * 1032
 """Of a byte: a match of 258 bytes takes two bits (RFC 1951 3.2.5), and a byte may hold 8 pixels."""

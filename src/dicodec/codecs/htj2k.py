@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-
-import imagecodecs
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.checks import check_encodable, encode_exactly, translate_encoding_errors
@@ -20,10 +18,18 @@ from dicodec.codecs.sample_notes import PSNR_TOLERANCE
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, field, replace
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 from dicodec.pixels.metrics import measure_errors
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 __all__ = ["Htj2kEncoder", "make_decoder", "make_encoder"]
 

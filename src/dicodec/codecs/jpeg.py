@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import imagecodecs
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Buffer, Encoder, Samples
 from dicodec.codecs.checks import (
@@ -24,9 +23,17 @@ from dicodec.codecs.streams.jpeg_plain import make_plain
 from dicodec.errors import UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 # A Huffman code has a bit at least: there is one for each sample of a lossless process, and for the
 # DC coefficient of each 8 x 8 block of the others (ISO/IEC 10918-1 F.1.2, H.1.2).

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
-
-import imagecodecs
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
@@ -25,10 +22,18 @@ from dicodec.codecs.streams import jpeg2000 as headers
 from dicodec.errors import UnsupportedImageError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, field, replace
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import Loss, TransferSyntax
 from dicodec.pixels import bits
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 # Measured with OpenJPEG 2.5.4 on the worst patterns: its encoder is exact to 23 bits with six
 # resolutions, one less with the component transform, and to 25 without any wavelet; its decoder

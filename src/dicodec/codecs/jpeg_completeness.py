@@ -15,15 +15,20 @@ of 100 x 100 pixels. So data that ends early is the whole data of an image that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_end import ends_with_last_samples
 from dicodec.codecs.jpeg_lossless_size import count_bits, parse_huffman_codes
 from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, Segment, walk
 from dicodec.errors import TruncatedFrameError
+from dicodec.model.late_import import import_late
 from dicodec.model.stream import StreamDescription
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 type Decode = Callable[[bytes], Samples]
 

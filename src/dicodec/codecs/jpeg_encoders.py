@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import imagecodecs
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.checks import (
@@ -13,8 +13,14 @@ from dicodec.codecs.checks import (
 )
 from dicodec.errors import InvalidOptionError, UnsupportedImageError
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.pixels import bits
+
+if TYPE_CHECKING:
+    import imagecodecs
+else:
+    imagecodecs = import_late("imagecodecs")
 
 _YBR = frozenset({"YBR_FULL", "YBR_FULL_422"})
 _SUBSAMPLINGS = frozenset({"444", "422", "420"})

@@ -9,11 +9,16 @@ because samples repeat themselves, the bits have to be counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_size import LARGEST_CATEGORY, compute_differences
+from dicodec.model.late_import import import_late
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 _CODED = 64
 """Number of samples coded anew, before those that repeat the last one."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import imagecodecs
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
@@ -36,10 +35,18 @@ from dicodec.errors import (
 )
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 DEFAULT_NEAR = 2
 

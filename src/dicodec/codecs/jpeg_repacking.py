@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import imagecodecs
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import translate_encoding_errors
@@ -19,8 +18,16 @@ from dicodec.errors import (
     UnsupportedImageError,
 )
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import replace
 from dicodec.model.stream import StreamDescription
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 COLOR_TOLERANCE = 8
 """Levels by which the means of 8 x 8 pixels may differ, on average, between the two decoders.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-
-import imagecodecs
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
@@ -26,10 +24,18 @@ from dicodec.codecs.streams import jpegxl as headers
 from dicodec.errors import InvalidOptionError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 # libjxl's effort 1 is an encoder of its own, and loses samples in silence: in 8-bit color, black
 # becomes another color if its hash is black's too (libjxl 0.11 and 0.12; FAULTY_EFFORT names it).

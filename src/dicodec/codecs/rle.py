@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import imagecodecs
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
@@ -24,10 +22,18 @@ from dicodec.errors import (
 )
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 _PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL"})
 _LONGEST_RUN = 128

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 _HALVED = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 

@@ -10,7 +10,7 @@ from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import TransferSyntax
 
-if TYPE_CHECKING:  # the interface names NumPy's types, and NumPy takes 80 ms to import
+if TYPE_CHECKING:  # the interface is of no use at run time
     from dicodec.codecs.base import Decoder, Encoder
 
 # By TransferSyntax.family; each module has functions `make_decoder` and `make_encoder`.

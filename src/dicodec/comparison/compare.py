@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dicodec.comparison.attributes import AttributeChange, compare_attributes
 from dicodec.comparison.image_pair import Pair, make_pair, open_side
@@ -21,11 +21,17 @@ from dicodec.conversion.frames.window import count_cores
 from dicodec.conversion.output.result_file import create_output
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
+from dicodec.model.late_import import import_late
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import asdict, dataclass
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import parse_tag
 from dicodec.repair.opening import open_tolerantly
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +209,6 @@ def _draw(
         frame = pixels.worst_frame or 0
     elif frame >= count:
         raise InvalidOptionError(f"there is no frame {frame}: frames are 0 to {count - 1}")
-    import numpy as np
 
     from dicodec.comparison.picture import draw_picture, prepare
 

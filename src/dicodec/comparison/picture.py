@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from dicodec.comparison.image_pair import Side
 from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.encoding import EXPLICIT_LITTLE
 from dicodec.part10.values import parse_values
 from dicodec.pixels.gray import Rescaling, Window
 from dicodec.pixels.photometric import Route
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 type _Picture = NDArray[np.uint8]
 type _Floats = NDArray[np.float64]
@@ -95,8 +101,6 @@ def draw_picture(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any
         shown: both frames.
         errors: absolute differences of the samples; None if the frames cannot be compared.
     """
-    import imagecodecs
-
     span = _find_span(shown[0])
     panes = [render(one, span) for one in shown]
     if errors is not None:

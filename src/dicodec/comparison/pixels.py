@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from dicodec.comparison.image_pair import Pair
 from dicodec.conversion.frames.window import compute_size_in_flight, map_frames
 from dicodec.conversion.planning.moved_value import plan_moved_value
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
 from dicodec.part10.writer import swap_chunks
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dicodec.codecs.base import Samples
     from dicodec.pixels.metrics import SampleErrors
+else:
+    np = import_late("numpy")
 
 _BAND_MEMORY = 16 << 20
 
@@ -195,8 +200,6 @@ def _make_measurer(pair: Pair) -> Callable[[int], _Measured]:
 
 def _measure_range(samples: Samples) -> float:
     """Return the largest less the smallest number among floating point samples."""
-    import numpy as np
-
     finite = samples[np.isfinite(samples)]
     return float(finite.max()) - float(finite.min()) if finite.size else 0.0
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import SampleRangeError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = import_late("numpy")
 
 type Buffer = bytes | bytearray | memoryview
 type Array = NDArray[Any]

@@ -7,10 +7,16 @@ here gives the same RGB as its own conversion.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from dicodec.model.late_import import import_late
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = import_late("numpy")
+
 
 _SCALE = 16
 _HALF = 1 << (_SCALE - 1)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.pixels.photometric import PhotometricStep
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+else:
+    np = import_late("numpy")
 
 _TOP = 255
 _TABLE_BITS = 16
@@ -34,8 +38,6 @@ class Window:
 
     def find_levels(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return values from 0 to 1."""
-        import numpy as np
-
         if self.function == "SIGMOID":
             with np.errstate(over="ignore"):
                 return 1 / (1 + np.exp(-4 * (values - self.center) / self.width))
@@ -72,8 +74,6 @@ class Rescaling:
 
     def __call__(self, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
         """Return the gray levels of a frame."""
-        import numpy as np
-
         assert self.window is not None, "found before frames are converted"
         low, high = image.sample_range
         if image.bits_stored > _TABLE_BITS:
@@ -83,8 +83,6 @@ class Rescaling:
         return levels
 
     def _find_levels(self, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
-        import numpy as np
-
         assert self.window is not None
         levels = self.window.find_levels(samples.astype(np.float64) * self.slope + self.intercept)
         if image.photometric_interpretation == "MONOCHROME1":
@@ -106,8 +104,6 @@ class Rescaling:
 
     def shows_levels(self, image: ImagePixelDescription) -> bool:
         """Return whether the window gives more than two gray levels for possible samples."""
-        import numpy as np
-
         assert self.window is not None
         low, high = image.sample_range
         if image.bits_stored <= _TABLE_BITS:
@@ -136,8 +132,6 @@ def _take_upper_bits(samples: NDArray[Any], image: ImagePixelDescription) -> NDA
 
     Chroma, and luma with it, keeps its upper bits, so that gray pixels stay gray.
     """
-    import numpy as np
-
     top = (1 << image.bits_stored) - 1
     wide = samples.astype(np.uint64)
     scaled = (wide * _TOP + top // 2) // top

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = import_late("numpy")
 
 SSIM_WINDOW = 11
 """Rows and columns of the window over which structural similarity is measured."""

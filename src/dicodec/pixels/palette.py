@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import MalformedFileError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.pixels.photometric import PhotometricStep
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+else:
+    np = import_late("numpy")
 
 PALETTE_COLOR = "PALETTE COLOR"
 _COLORS = ("red", "green", "blue")
@@ -154,7 +158,6 @@ class _Lookup:
     palette: Palette
 
     def __call__(self, samples: NDArray[Any], _: ImagePixelDescription) -> NDArray[Any]:
-        import numpy as np
 
         colors = np.empty((*samples.shape, 3), f"<u{self.palette.bits // 8}")
         wide = samples.astype(np.int64)

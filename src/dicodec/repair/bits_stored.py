@@ -17,7 +17,7 @@ from dicodec.part10.frames import Frames
 from dicodec.repair.image_attributes import Known, describe_corrections, make_corrections
 from dicodec.rules.claimed_sizes import check_decoded_size
 
-if TYPE_CHECKING:  # loads NumPy, which few files need here
+if TYPE_CHECKING:  # few files need a codec here
     from dicodec.codecs.base import Decoder, Samples
     from dicodec.model.image import ImagePixelDescription
 

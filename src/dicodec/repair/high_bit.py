@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dicodec.codecs.table import find_decoder
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.limits import Limits
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import TransferSyntax
@@ -18,7 +19,10 @@ from dicodec.repair.image_attributes import Known
 from dicodec.rules.claimed_sizes import check_decoded_size
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+else:
+    np = import_late("numpy")
 
 OF_WORDS = frozenset({"rle", "deflated-frame", "encapsulated-uncompressed"})
 """Families of encapsulated transfer syntaxes whose streams hold whole words, unused bits too."""
@@ -67,8 +71,6 @@ def read_native_words(
     source: ByteSource, span: ElementSpan, image: ImagePixelDescription, *, big_endian: bool
 ) -> Iterator[NDArray[Any]]:
     """Yield the words of native Pixel Data, in pieces of bounded size."""
-    import numpy as np  # 80 ms, for few files
-
     words = np.dtype(image.dtype).newbyteorder(">" if big_endian else "<")
     for start in range(0, span.length, _PIECE):
         piece = source.read(span.value + start, min(_PIECE, span.length - start))

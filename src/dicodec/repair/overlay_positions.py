@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.image_attributes import find_embedded_overlays, is_within_samples
 from dicodec.repair.image_attributes import Known
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
+else:
+    np = import_late("numpy")
 
 
 def deduce_overlay_position(
@@ -46,6 +50,5 @@ def deduce_overlay_position(
 
 
 def _combine_bits(words: NDArray[Any]) -> int:
-    import numpy as np
 
     return int(np.bitwise_or.reduce(words.reshape(-1).astype(f"<u{words.dtype.itemsize}")))

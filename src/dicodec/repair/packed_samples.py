@@ -7,10 +7,12 @@ first sample is in the lowest 12 bits of the first three bytes, little endian.
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING
 
 from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
+from dicodec.model.late_import import import_late
 from dicodec.model.records import replace
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
@@ -19,6 +21,11 @@ from dicodec.part10.image_attributes import parse_image_description
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
 from dicodec.part10.unpacked_source import UnpackedSource
 from dicodec.repair.image_attributes import Known, make_corrections
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 _PACKED = 12
 
@@ -68,8 +75,6 @@ def unpack_samples(file: DicomFile) -> DicomFile | None:
 
 def _unpack(packed: bytes) -> bytes:
     """Return two bytes for each 12 bits; of a last half block one sample is left."""
-    import numpy as np
-
     blocks = np.frombuffer(packed + bytes(-len(packed) % 3), np.uint8).reshape(-1, 3)
     low, middle, high = (blocks[:, index].astype("<u2") for index in range(3))
     samples = np.stack([low | (middle & 15) << 8, middle >> 4 | high << 4], axis=1)

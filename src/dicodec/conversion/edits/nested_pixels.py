@@ -361,7 +361,7 @@ class _NestedPixels:
         Raises:
             DicodecError: it cannot be decoded.
         """
-        from dicodec.codecs.native import NativeEncoder  # NumPy comes along
+        from dicodec.codecs.native import NativeEncoder  # for few files
         from dicodec.conversion.edits.nested_labels import deduce_stream_labels
         from dicodec.pixels.photometric import apply_steps, find_routes
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.table import find_decoder
 from dicodec.conversion.planning.conversion_plan import PixelPlan
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.values import parse_values
 from dicodec.pixels.photometric import apply_steps
 from dicodec.rules.claimed_sizes import check_decoded_size
 from dicodec.rules.stored_values import choose_fill_values
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 _FLOATING = {
     32: (tags.FLOAT_PIXEL_PADDING_VALUE, "FL"),

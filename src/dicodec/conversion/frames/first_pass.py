@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from dicodec.conversion.frames.frame_steps import FrameDecoder, make_frame_reader
 from dicodec.conversion.frames.window import compute_size_in_flight, map_frames
@@ -21,11 +22,17 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit
 from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import replace
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes
 from dicodec.rules.overlays import make_overlay_edits
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 
 def complete_plan(file: DicomFile, plan: ConversionPlan, workers: int) -> ConversionPlan:
@@ -133,8 +140,6 @@ def make_embedded_overlay_edits(
     Raises:
         ReadError: a frame cannot be decoded.
     """
-    import numpy as np
-
     decoder = FrameDecoder(file)
     words = replace(
         image,

@@ -17,7 +17,7 @@ from dicodec.pixels.photometric import Route, apply_steps
 from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import decide_color_space
 
-if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
+if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Buffer, Samples
     from dicodec.codecs.sample_notes import SampleNotes
     from dicodec.model.stream import StreamDescription

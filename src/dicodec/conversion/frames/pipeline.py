@@ -39,7 +39,7 @@ from dicodec.part10.writer import ElementWriter, Sink, swap_chunks, write_file_m
 from dicodec.rules.image_edits import choose_native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, format_ratio
 
-if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
+if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Buffer
     from dicodec.codecs.sample_notes import SampleNotes
 

@@ -15,7 +15,7 @@ from dicodec.pixels.photometric import Route, find_routes
 from dicodec.repair.stream_kinds import HEAD_SIZE, describe_stream_at, find_headers, fits
 from dicodec.rules.color_space import decide_color_space
 
-if TYPE_CHECKING:  # loads NumPy, which frames that are only moved do not need
+if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Decoder
 
 _TELLING = frozenset({"jpeg", "jpeg-ls", "jpeg2000", "htj2k", "jpegxl"})

@@ -15,7 +15,7 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import RecordLink
 from dicodec.part10.encoding import DataSetEncoding
 
-if TYPE_CHECKING:  # plans that only move bytes do not need it; the codecs load NumPy
+if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Encoder
     from dicodec.model.stream import StreamDescription
     from dicodec.pixels.photometric import PhotometricStep, Route

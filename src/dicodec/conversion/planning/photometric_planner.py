@@ -33,7 +33,7 @@ from dicodec.rules.iod_limits import find_iod_departures, is_allowed
 from dicodec.rules.stream_contradictions import find_contradictions
 from dicodec.rules.targets import make_encoder_settings
 
-if TYPE_CHECKING:  # loads NumPy, which plans that only move bytes do not need
+if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Encoder
 
 

@@ -314,7 +314,7 @@ class PixelPlanner:
                     f"{self._source.name}",
                     hint="jpegxl-lossless holds any image; or convert to jpeg first",
                 )
-            from dicodec.codecs.jpeg_repacking import check_repackable  # it brings NumPy
+            from dicodec.codecs.jpeg_repacking import check_repackable  # few need it
 
             color = decide_color_space(self._stated, stream).photometric_interpretation
             check_repackable(stream, replace(self._stated, photometric_interpretation=color))

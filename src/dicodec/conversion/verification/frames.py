@@ -33,12 +33,17 @@ from dicodec.conversion.verification.elements import (
 from dicodec.errors import DicodecError, VerificationError
 from dicodec.model.findings import Oddity
 from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
+from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.pixels.photometric import apply_steps, find_routes
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dicodec.codecs.base import Samples
+else:
+    np = import_late("numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +318,6 @@ def _make_sample_comparison(
 
 
 def _find_difference(expected: Samples, found: Samples) -> _Difference:
-    import numpy as np
 
     if expected.shape != found.shape:
         raise VerificationError(f"a frame of shape {found.shape} is not one of {expected.shape}")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dicodec.batch.pool.worker_process import WorkContext
 from dicodec.comparison.image_pair import open_side
 from dicodec.errors import UnsupportedSourceError
+from dicodec.model.late_import import import_late
 from dicodec.model.limits import DEFAULT_LIMITS
 from dicodec.model.records import dataclass
 from dicodec.part10.beneath import Beneath, open_beneath
 from dicodec.repair.opening import open_tolerantly
+
+if TYPE_CHECKING:
+    import imagecodecs
+    import numpy as np
+else:
+    imagecodecs = import_late("imagecodecs")
+    np = import_late("numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +43,6 @@ def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> b
         ReadError: the file or the frame cannot be read.
         UnsupportedSourceError: the file has no frame that can be shown.
     """
-    import imagecodecs
-    import numpy as np
-
     from dicodec.comparison.picture import prepare, render
 
     with open_beneath(item.place) as source, open_tolerantly(source, DEFAULT_LIMITS) as file:
