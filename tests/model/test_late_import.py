@@ -40,7 +40,7 @@ def test_threads_may_ask_at_once() -> None:
     with ThreadPoolExecutor(8) as threads:
         for _ in range(20):
             late = LateModule("string")
-            found = set(threads.map(lambda _, late=late: late.ascii_letters, range(32)))  # type: ignore[misc]
+            found = set(threads.map(lambda _, late=late: late.ascii_letters, range(32)))
             assert len(found) == 1
 
 

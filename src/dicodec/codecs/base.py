@@ -4,8 +4,8 @@ A codec knows no data set, no tag and no file. Samples are NumPy arrays of `imag
 `image.dtype`, C-contiguous, by pixel (Planar Configuration 0), each value within Bits Stored:
 zero-extended if unsigned and sign-extended if signed. 1-bit samples take a byte each.
 
-Words are the same samples without NumPy: a C-contiguous buffer with the bytes of such an array, whose
-containers are of 8 or 16 bits.
+Words are the same samples without NumPy: a C-contiguous buffer with the bytes of such an array,
+whose containers are of 8 or 16 bits.
 """
 
 from __future__ import annotations
