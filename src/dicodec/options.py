@@ -7,7 +7,15 @@ from typing import Any, Self, TypedDict, Unpack
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.option_table import INDEPENDENT, OPTIONS, TO, Option, Texts, TextsByName
+from dicodec.model.option_table import (
+    INDEPENDENT,
+    OPTIONS,
+    TO,
+    TOGETHER,
+    Option,
+    Texts,
+    TextsByName,
+)
 from dicodec.model.records import dataclass, field
 from dicodec.model.transfer_syntax import TransferSyntax
 
@@ -39,6 +47,7 @@ class ConversionSettings(TypedDict, total=False):
     engine: str
     overwrite: bool
     backup: str | None
+    durability: str
     verify: bool | str
     workers: int | None
     timeout: float | None
@@ -77,6 +86,8 @@ class ConversionOptions:
         engine: "auto" for our own codecs, "gdcm" for GDCM in a process of its own.
         overwrite: whether a target that is there may be replaced.
         backup: suffix of the name under which a file that is replaced is kept beside the new one.
+        durability: when a result is synced to the disk: "none" for never, "batch" for together with
+            others, "file" for at once. A result that replaces its source is synced always.
         verify: decode the result again and compare it with the source before it is put in place;
             "independent" has GDCM decode it too, in a process of its own, and is an error if
             GDCM cannot.
@@ -104,6 +115,7 @@ class ConversionOptions:
     engine: str = "auto"
     overwrite: bool = False
     backup: str | None = None
+    durability: str = TOGETHER
     verify: bool | str = False
     workers: int | None = None
     timeout: float | None = None

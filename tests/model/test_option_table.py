@@ -102,8 +102,12 @@ def test_each_entrance_takes_its_options() -> None:
     assert {*OPTION_FIELDS} == {*select_options(REQUEST)}
     assert {*select_options(PAGE)} <= {*select_options(REQUEST)}
     assert {*KEYS} == {"keep", "to", *(option.key for option in select_options(RULE).values())}
-    assert {*OPTIONS} - {*select_options(REQUEST)} == {"backup", "limits", "timeout", "workers"}
-    assert {*OPTIONS} - {*select_options(RULE)} == {"backup", "limits", "overwrite", "workers"}
+    assert {*OPTIONS} - {*select_options(REQUEST)} == {
+        "backup", "durability", "limits", "timeout", "workers",
+    }  # fmt: skip
+    assert {*OPTIONS} - {*select_options(RULE)} == {
+        "backup", "durability", "limits", "overwrite", "workers",
+    }  # fmt: skip
 
 
 def test_the_page_of_the_command_has_the_table() -> None:

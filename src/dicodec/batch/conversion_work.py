@@ -25,6 +25,7 @@ from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, PathNotAllowedError
 from dicodec.model.limits import Limits
+from dicodec.model.option_table import NEVER
 from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url
 from dicodec.model.transfer_syntax import EXPLICIT_LE
@@ -272,14 +273,18 @@ def _prepare_target(item: Item, work: WorkOptions) -> Target | None:
     if item.target is None:
         return None
     if item.root is not None:
-        return _pin_target(item)
+        return _pin_target(item, synced=_is_synced(work))
     if not work.in_place:
         with translate_write_errors():
-            make_folders(Path(item.target).parent)
+            make_folders(Path(item.target).parent, synced=_is_synced(work))
     return item.target
 
 
-def _pin_target(item: Item) -> PinnedPath:
+def _is_synced(work: WorkOptions) -> bool:
+    return work.options.durability != NEVER
+
+
+def _pin_target(item: Item, *, synced: bool = True) -> PinnedPath:
     """Return the path of a result beneath its root; links there are followed within the root.
 
     Raises:
@@ -291,7 +296,7 @@ def _pin_target(item: Item) -> PinnedPath:
     place = Beneath.of(item.target, item.root)
     with translate_write_errors():
         try:
-            target = pin_target(place)
+            target = pin_target(place, synced=synced)
             if not target.is_symlink():
                 return target
         except PathNotAllowedError:
@@ -303,7 +308,7 @@ def _pin_target(item: Item) -> PinnedPath:
                 path=item.target,
                 hint="give the folder that it leads to as the output",
             )
-        return pin_target(resolved)
+        return pin_target(resolved, synced=synced)
 
 
 def _skip(reference: SourceReference) -> FileOutcome | None:

@@ -243,6 +243,7 @@ class Attempt:
             original=request.original,
             notes=self._report.warnings,
             placement=request.placement,
+            durability=request.options.durability,
         ) as out:
             yield out
             if source is not None:

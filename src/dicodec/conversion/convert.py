@@ -23,6 +23,7 @@ from dicodec.errors import (
     find_kind,
 )
 from dicodec.model import tags
+from dicodec.model.option_table import NEVER
 from dicodec.model.records import replace
 from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import PinnedFile, show_path, to_path
@@ -107,6 +108,11 @@ def _check_target(source: Source, target: Target | None, options: ConversionOpti
         raise InvalidOptionError(
             "a damaged file is not replaced by its salvaged result",
             hint="give the result a place of its own",
+        )
+    if in_place and options.durability == NEVER:
+        raise InvalidOptionError(
+            "a result that replaces its source is synced before the source goes",
+            hint='leave out `durability="none"`',
         )
     return in_place
 

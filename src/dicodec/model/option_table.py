@@ -13,6 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 FILL, DROP = "fill", "drop"
+NEVER, TOGETHER, EACH = "none", "batch", "file"
+"""The values of `durability`."""
+
 INDEPENDENT = "independent"
 """The value of `verify` that asks for another decoder's opinion."""
 
@@ -353,6 +356,18 @@ _ROWS = (
         "keep a file that is replaced under its name with SUFFIX added",
         "Another file of that name is never overwritten. See [in-place.md](in-place.md)",
         metavar="SUFFIX", taken_by=(),
+    ),
+    Option(
+        "durability",
+        Choice({
+            NEVER: "the system writes it when it likes, and a power cut may lose it",
+            TOGETHER: "of a batch, the results of about half a second together",
+            EACH: "each before the next file is begun",
+        }),
+        "when a result is synced to the disk",
+        "A result that replaces its source, or that `--backup` keeps an original beside, is synced "
+        "always: `--in-place` refuses `none`. See [folders.md](folders.md#durability)",
+        default=TOGETHER, metavar="WHEN", taken_by=(),
     ),
 )  # fmt: skip
 

@@ -217,12 +217,13 @@ def _pin(descriptor: int, path: str) -> Iterator[PinnedFile]:
         os.close(descriptor)
 
 
-def pin_target(place: Beneath, *, makes_folders: bool = True) -> PinnedPath:
+def pin_target(place: Beneath, *, makes_folders: bool = True, synced: bool = True) -> PinnedPath:
     """Return the path of a result beneath a root, in its folder, which stays open.
 
     Args:
         place: place of the result.
         makes_folders: whether folders that are missing are made.
+        synced: whether new folders survive a power cut, which has to be waited for.
 
     Raises:
         PathNotAllowedError: a link has taken the place of a folder.
@@ -230,7 +231,8 @@ def pin_target(place: Beneath, *, makes_folders: bool = True) -> PinnedPath:
     """
     folder, name = _split(place)
     try:
-        return PinnedPath.in_folder(_open_folder(place.root, folder, makes=makes_folders), name)
+        opened = _open_folder(place.root, folder, makes=makes_folders, synced=synced)
+        return PinnedPath.in_folder(opened, name)
     except OSError as cause:
         if cause.errno == errno.ELOOP:
             raise _make_led_away(place.path) from cause
@@ -282,12 +284,13 @@ def follow_named(path: str) -> str:
     return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114 - it is a text
 
 
-def make_folders(path: StrPath, mode: int = 0o777) -> None:
-    """Make a folder, and those above it that are missing; all survive a power cut.
+def make_folders(path: StrPath, mode: int = 0o777, *, synced: bool = True) -> None:
+    """Make a folder, and those above it that are missing.
 
     Args:
         path: path of the folder.
         mode: permission bits of the new folders, before the process's mask.
+        synced: whether they survive a power cut, which has to be waited for.
 
     Raises:
         OSError: one cannot be made.
@@ -304,7 +307,8 @@ def make_folders(path: StrPath, mode: int = 0o777) -> None:
             if not os.path.isdir(missing[-1]):  # noqa: PTH112
                 raise
         else:
-            sync_names(os.path.dirname(missing[-1]))  # noqa: PTH120
+            if synced:
+                sync_names(os.path.dirname(missing[-1]))  # noqa: PTH120
         missing.pop()
 
 
@@ -315,11 +319,13 @@ def _split(place: Beneath) -> tuple[list[str], str]:
     return folder, name
 
 
-def _open_folder(root: str, parts: list[str], *, makes: bool = False) -> _OpenFolder:
+def _open_folder(
+    root: str, parts: list[str], *, makes: bool = False, synced: bool = True
+) -> _OpenFolder:
     descriptor = os.open(root, _FOLDER)
     try:
         for part in parts:
-            below = _open_part(descriptor, part, makes=makes)
+            below = _open_part(descriptor, part, makes=makes, synced=synced)
             os.close(descriptor)
             descriptor = below
     except BaseException:
@@ -328,7 +334,7 @@ def _open_folder(root: str, parts: list[str], *, makes: bool = False) -> _OpenFo
     return _OpenFolder(descriptor, str(Path(root, *parts)))
 
 
-def _open_part(folder: int, name: str, *, makes: bool) -> int:
+def _open_part(folder: int, name: str, *, makes: bool, synced: bool) -> int:
     try:
         return os.open(name, _FOLDER | _NO_LINK, dir_fd=folder)
     except FileNotFoundError:
@@ -340,8 +346,9 @@ def _open_part(folder: int, name: str, *, makes: bool) -> int:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
     with suppress(FileExistsError):  # another process has made it just now
         os.mkdir(name, dir_fd=folder)
-        sync_names(".", folder)
-    return _open_part(folder, name, makes=False)
+        if synced:
+            sync_names(".", folder)
+    return _open_part(folder, name, makes=False, synced=synced)
 
 
 def sync_names(path: StrPath, folder: int | None = None) -> None:

@@ -27,7 +27,7 @@ LOST = frozenset({"worker-crashed", "timeout", "out-of-memory"})
 _OTHER_SETTINGS = frozenset({"limit-exceeded", "target-exists", "internal-error", "engine-failed"})
 """Error codes of failures that other settings of a run may avoid."""
 
-_NOT_THE_RESULT = {"overwrite", "verify", "workers", "timeout", "backup", "limits"}
+_NOT_THE_RESULT = {"overwrite", "verify", "workers", "timeout", "backup", "limits", "durability"}
 """Options that do not decide the bytes of a result."""
 
 

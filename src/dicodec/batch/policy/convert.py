@@ -133,6 +133,7 @@ def keep_file(
                 written,
                 overwrite=options.overwrite,
                 backup=options.backup,
+                durability=options.durability,
                 notes=report.warnings,
                 placement=placement,
             ) as out:

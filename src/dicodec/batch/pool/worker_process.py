@@ -112,7 +112,7 @@ def main(descriptor: int) -> None:
         while True:
             message = connection.recv_bytes()
             if message:
-                _carry_out(pickle.loads(message), connection)  # noqa: S301 - the pool's own
+                carry_out(pickle.loads(message), connection)  # noqa: S301 - the pool's own
     except (EOFError, ConnectionError, SystemExit):
         pass
     # Everything is cleaned up, because no exception holds it any more. Python itself would now take
@@ -137,7 +137,7 @@ def _watch(descriptor: int) -> None:
     os._exit(1)
 
 
-def _carry_out(group: GroupMessage, connection: Connection) -> None:
+def carry_out(group: GroupMessage, connection: Connection) -> None:
     """Work on the items of a group, and put their results in place together.
 
     If this process ends, the pool holds the current item responsible. So the last result before

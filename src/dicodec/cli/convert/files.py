@@ -29,7 +29,7 @@ from dicodec.errors import (
     UnsupportedTargetError,
     WriteError,
 )
-from dicodec.model.option_table import INDEPENDENT
+from dicodec.model.option_table import INDEPENDENT, NEVER
 from dicodec.model.source_names import is_object_url
 from dicodec.model.wording import describe_fault
 from dicodec.options import ConversionOptions
@@ -233,7 +233,7 @@ def _make_output(arguments: argparse.Namespace) -> None:
     if output is None or arguments.dry_run or is_object_url(output):
         return
     if is_folder(output, arguments.source):
-        make_folder(output)
+        make_folder(output, synced=arguments.durability != NEVER)
 
 
 def _open_source(name: str) -> Source:

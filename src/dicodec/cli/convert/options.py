@@ -6,7 +6,7 @@ import argparse
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import parse_limits
-from dicodec.model.option_table import OPTIONS
+from dicodec.model.option_table import NEVER, OPTIONS
 from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.rules.targets import check_quality, find_target_syntax
 
@@ -26,6 +26,11 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
         raise InvalidOptionError("--skip-existing has no meaning in place: every target exists")
     if arguments.salvage is not None and arguments.in_place:
         raise InvalidOptionError("--salvage makes another image, which replaces none in place")
+    if arguments.in_place and arguments.durability == NEVER:
+        raise InvalidOptionError(
+            "--in-place syncs each result before its original goes",
+            hint="leave out --durability none",
+        )
     given = {name: getattr(arguments, name) for name in OPTIONS}
     given["set_attributes"] = [_parse_pair(text) for text in arguments.set_attributes]
     given["limits"] = parse_limits(arguments.limits)

@@ -47,15 +47,19 @@ def is_folder(output: str, sources: Sequence[str], *, layout: bool = False) -> b
     return True
 
 
-def make_folder(folder: str) -> None:
+def make_folder(folder: str, *, synced: bool) -> None:
     """Make a folder, and the folders above it, if they are missing.
+
+    Args:
+        folder: its path.
+        synced: whether new folders survive a power cut, which has to be waited for.
 
     Raises:
         WriteError: the folder cannot be made.
     """
     try:
         with translate_write_errors():
-            make_folders(folder)
+            make_folders(folder, synced=synced)
     except WriteError as error:
         error.with_location(path=folder)
         raise

@@ -32,7 +32,7 @@ from dicodec.errors import (
     WriteError,
     find_kind,
 )
-from dicodec.model.records import dataclass, replace
+from dicodec.model.records import dataclass
 
 type Permit = Callable[[], None]
 """Called just before a result takes its place; it raises a DicodecError if it may not."""
@@ -52,6 +52,7 @@ class WrittenResult:
             None if the source is another.
         cleaning: removes the part file, if it is still there, and closes the descriptor.
         permit: see `Permit`; None if nobody else may be at the result.
+        synced: whether it is synced before it takes its name, and its folder after that.
     """
 
     target: Path
@@ -62,6 +63,7 @@ class WrittenResult:
     original: Original | None
     cleaning: ExitStack
     permit: Permit | None = None
+    synced: bool = True
 
     def sync(self) -> None:
         """Wait until the part file's content is on the disk."""
@@ -114,7 +116,7 @@ class Placement:
     Use it from one thread.
 
     Attributes:
-        permit: permit of the results that are added next; see `Permit`.
+        permit: permit of the results that are written next; see `Permit`.
     """
 
     def __init__(self) -> None:
@@ -138,8 +140,8 @@ class Placement:
 
     def add(self, result: WrittenResult) -> None:
         """Have a result wait for its place; meanwhile it is on its way to the disk."""
-        self._waiting.append(replace(result, permit=self.permit))
-        if hasattr(os, "posix_fadvise"):
+        self._waiting.append(result)
+        if result.synced and hasattr(os, "posix_fadvise"):
             # Linux begins to write the changes, and waits for nothing. So the changes of all
             # are in the journal before the first is synced.
             with suppress(OSError):
@@ -165,7 +167,7 @@ class Placement:
 
 
 def place(results: Sequence[WrittenResult]) -> list[DicodecError | None]:
-    """Put results in their places, and wait until that is on the disk.
+    """Put results in their places, and wait until that is on the disk, if they are to be synced.
 
     Returns:
         For each the error, or None. After an error its target is as it was, unless the last
@@ -185,13 +187,14 @@ def place(results: Sequence[WrittenResult]) -> list[DicodecError | None]:
 
     every = range(len(results))
     kept = [number for number in every if results[number].backup is not None]
-    take(WrittenResult.sync, every)
+    synced = [number for number in every if results[number].synced]
+    take(WrittenResult.sync, synced)
     take(WrittenResult.enter_backup, kept)
     take(_make_once_a_folder(sync_list), kept)
     take(WrittenResult.back_up, kept)
     take(_make_once_a_folder(_sync_folder), kept)
     take(WrittenResult.rename, every)
-    take(_make_once_a_folder(_sync_folder), every)
+    take(_make_once_a_folder(_sync_folder), synced)
     return errors
 
 

@@ -23,6 +23,7 @@ from dicodec.conversion.output.replacement import check_backup, take_over
 from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
+from dicodec.model.option_table import EACH, NEVER, TOGETHER
 from dicodec.model.records import replace
 from dicodec.part10.beneath import to_path
 
@@ -44,6 +45,7 @@ def create_output(
     original: Original | None = None,
     notes: list[str] | None = None,
     placement: Placement | None = None,
+    durability: str = TOGETHER,
 ) -> Iterator[Path]:
     """Yield the path of a new, empty file that becomes `target` when the block succeeds.
 
@@ -59,6 +61,8 @@ def create_output(
         original: the state of the file to be replaced since before it was read as the source.
         notes: warnings of a replacement are added.
         placement: takes the result over, which gets its place later, with others.
+        durability: NEVER, TOGETHER or EACH; EACH gives the result its place at once. Results that
+            replace an original, or keep a backup of it, are synced always.
 
     Raises:
         TargetExistsError: the target is there and may not be replaced; or the backup is.
@@ -92,8 +96,10 @@ def create_output(
             backup=backup if replaced is not None else None,
             original=original,
             cleaning=stack,
+            permit=None if placement is None else placement.permit,
+            synced=durability != NEVER or original is not None or backup is not None,
         )
-        if placement is not None:
+        if placement is not None and durability != EACH:
             placement.add(replace(result, cleaning=stack.pop_all()))
             return
         (error,) = place([result])
@@ -219,6 +225,7 @@ def open_result(
     original: Original | None = None,
     notes: list[str] | None = None,
     placement: Placement | None = None,
+    durability: str = TOGETHER,
 ) -> Iterator[BinaryIO]:
     """Yield a seekable file whose content becomes the target when the block succeeds.
 
@@ -237,6 +244,7 @@ def open_result(
                 original=original,
                 notes=notes,
                 placement=placement,
+                durability=durability,
             ) as part,
             open_for_writing(part) as out,
         ):

@@ -29,6 +29,7 @@ from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
+from dicodec.model.option_table import NEVER
 from dicodec.model.source_names import is_archive, is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import follow_named
@@ -151,7 +152,7 @@ def _parse_batch_options(
     if named and not os.path.isdir(folder):  # noqa: PTH112 - it never raises
         raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
     if not arguments.dry_run:
-        make_folder(folder)
+        make_folder(folder, synced=arguments.durability != NEVER)
     return BatchOptions(make_absolute(folder), **settings)
 
 
