@@ -1,10 +1,11 @@
-"""`dicodec jobs`: print a ledger, for people, or as CSV or JSON; send dead letters back."""
+"""`dicodec jobs`: print a ledger, for people, or as CSV or JSON; merge ledgers; retry letters."""
 
 from __future__ import annotations
 
 import argparse
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.merge import find_missing_ledgers, find_shard_ledgers
 from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State
-from dicodec.cli.printing import print_line
+from dicodec.cli.printing import SOME_FAILED, print_line
 from dicodec.cli.service_arguments import QUEUE, find_broker_url
-from dicodec.errors import InvalidOptionError
+from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
 
@@ -24,10 +26,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of the subcommand."""
     add = command.add_argument
     add("ledger", metavar="LEDGER",
-        help="a ledger, or the output folder with it; or retry, with --broker")  # fmt: skip
-    add("action", nargs="?", metavar="ACTION",
-        choices=("summary", "list", "export"),
-        help="summary (default): numbers by cause; list: names; export: all fields")  # fmt: skip
+        help="a ledger, or its output folder; or merge; or retry, with --broker")  # fmt: skip
+    add("action", nargs="*", metavar="ACTION",
+        help="summary (default): numbers by cause; list: names; export: all fields; behind merge: "
+        "ledgers of shards, or the output folder with them")  # fmt: skip
+    add("-o", "--output", metavar="LEDGER",
+        help="ledger that `dicodec jobs merge` makes (default: in the output folder)")  # fmt: skip
     add("--state", action="append", default=[], choices=[state.value for state in State],
         help="only files in this state; may be repeated")  # fmt: skip
     add("--format", choices=("text", "csv", "json"),
@@ -45,18 +49,64 @@ def run(arguments: argparse.Namespace) -> int:
         InvalidOptionError: an argument has no meaning here.
     """
     if arguments.ledger == "retry":
-        _refuse(arguments, "action", "state", "format")
+        _refuse(arguments, "action", "state", "format", "output")
         return _send_dead_back(arguments)
     _refuse(arguments, "broker", "queue", "cause")
+    if arguments.ledger == "merge":
+        _refuse(arguments, "state")
+        return _merge(arguments)
+    _refuse(arguments, "output")
+    actions: list[str] = arguments.action or ["summary"]
+    if len(actions) > 1 or actions[0] not in _ACTIONS:
+        raise InvalidOptionError(
+            f"ACTION is {' '.join(actions)!r}", hint=f"one of {', '.join(_ACTIONS)}"
+        )
     path = Path(arguments.ledger)
     if path.is_dir():
         path /= LEDGER_NAME
     with Ledger(str(path), writing=False) as ledger:
-        if arguments.action in {None, "summary"}:
+        if actions == ["summary"]:
             _print_summary(ledger, arguments)
         else:
             _PRINTERS[arguments.format or "text"](ledger, arguments)
     return 0
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    """Merge ledgers of shards, and tell what is amiss.
+
+    Raises:
+        InvalidOptionError: one of them is missing or is no ledger, or the result is there already.
+    """
+    places: list[str] = arguments.action
+    if not places:
+        raise InvalidOptionError("no ledger is given to merge")
+    paths = [path for place in places for path in find_shard_ledgers(place)]
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
+        raise InvalidOptionError("a ledger is named twice")
+    output: str | None = arguments.output
+    if output is None:
+        if len(places) > 1 or not Path(places[0]).is_dir():
+            raise InvalidOptionError("no place is given for the merged ledger", hint="-o LEDGER")
+        output = str(Path(places[0]) / LEDGER_NAME)
+    if os.path.lexists(output):
+        raise InvalidOptionError(
+            "the merged ledger is there already", path=output, hint="-o LEDGER"
+        )
+    try:
+        with Ledger(output, writing=True) as ledger:
+            unfinished = [path for path in paths if not ledger.merge(path)]
+            collisions = [*ledger.read_collisions()]
+            _print_summary(ledger, arguments)
+    except DicodecError:
+        Path(output).unlink(missing_ok=True)  # half of it would be taken for all
+        raise
+    warnings = [f"{path} is not there" for path in find_missing_ledgers(paths)]
+    warnings += [f"the run of {path} has not ended: --resume ends it" for path in unfinished]
+    warnings += [f"{target} is the result of {', '.join(found)}" for target, found in collisions]
+    for warning in warnings:
+        print_line(f"dicodec: {warning}", sys.stderr)
+    return SOME_FAILED if warnings else 0
 
 
 def _refuse(arguments: argparse.Namespace, *names: str) -> None:
@@ -68,7 +118,7 @@ def _refuse(arguments: argparse.Namespace, *names: str) -> None:
     for name in names:
         if getattr(arguments, name):
             shown = "ACTION" if name == "action" else f"--{name}"
-            kind = "retry" if arguments.ledger == "retry" else "a ledger"
+            kind = arguments.ledger if arguments.ledger in {"merge", "retry"} else "a ledger"
             raise InvalidOptionError(f"{shown} has no meaning for {kind}")
 
 
@@ -88,7 +138,7 @@ def _send_dead_back(arguments: argparse.Namespace) -> int:
 def _read_entries(
     ledger: Ledger, arguments: argparse.Namespace
 ) -> Iterator[tuple[LedgerEntry, str | None]]:
-    reports = arguments.action == "export" and arguments.format == "json"
+    reports = arguments.action == ["export"] and arguments.format == "json"
     return ledger.read_entries(arguments.state, reports=reports)
 
 
@@ -127,6 +177,7 @@ def _print_json(ledger: Ledger, arguments: argparse.Namespace) -> None:
         print(dump_json_line(fields))
 
 
+_ACTIONS = ("summary", "list", "export")
 _PRINTERS = {"text": _print_text, "csv": _print_csv, "json": _print_json}
 
 

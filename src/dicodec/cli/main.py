@@ -78,6 +78,9 @@ def _run(given: Sequence[str]) -> int:
     before = {number: signal.signal(number, _terminate) for number in find_ending_signals()}
     try:
         status: int = import_module(SUBCOMMANDS[arguments.command].module).run(arguments)
+    except WrongUsage as wrong:  # what the parser cannot know
+        _print_wrong_usage(wrong, given)
+        status = WRONG_USAGE
     except DicodecError as error:
         print_error(error)
         status = find_status(error)

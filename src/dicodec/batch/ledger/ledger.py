@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any, Self
 
+from dicodec.batch.ledger.merge import copy_ledger
 from dicodec.batch.ledger.sqlite_file import (
     DatabaseFormat,
     decode_value,
@@ -113,6 +114,36 @@ class Ledger:
         if Path(path).is_file():
             with Ledger(path, writing=False) as other:
                 other._connection.backup(self._connection)
+
+    def merge(self, path: str) -> bool:
+        """Add the content of a shard's ledger, which does not change.
+
+        Returns:
+            Whether its last run has ended.
+
+        Raises:
+            InvalidOptionError: the file is missing, or is not a ledger.
+            WriteError: this ledger cannot be written.
+        """
+        with Ledger(path, writing=False) as shard:
+            ended = shard._connection.execute(
+                "SELECT ended IS NOT NULL FROM run ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+        try:
+            copy_ledger(path, self._connection)
+        except sqlite3.Error as cause:
+            raise WriteError(f"the ledger: {cause}", path=self.path) from cause
+        return bool(ended and ended[0])
+
+    def read_collisions(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield (target, sources) of results that several sources claim to have written."""
+        rows = self._connection.execute(
+            "SELECT target, source FROM file WHERE state = 'done' AND target IN"
+            " (SELECT target FROM file WHERE state = 'done' GROUP BY target HAVING count(*) > 1)"
+            " ORDER BY target, id"
+        )
+        for target, found in groupby(rows, key=lambda row: row[0]):
+            yield decode_value(target), [decode_value(source) for _, source in found]
 
     def start(self, options: str, arguments: str) -> int:
         """Begin a run and return its number.

@@ -12,6 +12,9 @@ from dicodec.model.wording import as_switch, dump_json_line, reword_error
 LEDGER_NAME = ".dicodec-ledger.sqlite"
 """Default name of a ledger, in the output folder, or beside the sources if they are replaced."""
 
+LEDGER_NAMES = ".dicodec-ledger."
+"""What the names of all ledgers begin with: those of shards have more in the middle."""
+
 APPLICATION, VERSION = 0x64694C31, 1
 REFERENCE_SCHEMA = """
 CREATE TABLE IF NOT EXISTS renewed (file INTEGER PRIMARY KEY, old TEXT NOT NULL, new TEXT NOT NULL);

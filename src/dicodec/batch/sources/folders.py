@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import BinaryIO
 
-from dicodec.batch.ledger.tables import LEDGER_NAME
+from dicodec.batch.ledger.tables import LEDGER_NAMES
 from dicodec.batch.sources.references import SourceReference
 from dicodec.conversion.output.kept_originals import LIST_NAME, is_kept_original, read_kept_names
 from dicodec.conversion.output.part_file import is_part_file
@@ -131,7 +131,7 @@ def _look_at(path: str, relative: str, options: WalkOptions) -> FolderEntry | _B
     """Return an entry of a folder; None if it is a file of ours."""
     name = relative.rpartition("/")[2]
     if name.startswith("."):
-        if name.startswith(LEDGER_NAME) or name == LIST_NAME or is_part_file(name):
+        if name.startswith(LEDGER_NAMES) or name == LIST_NAME or is_part_file(name):
             return None  # a ledger, a list or a part file of ours
         if not options.hidden:
             return PassedOver(path, HIDDEN)

@@ -39,12 +39,14 @@ class NamedSource:
     Attributes:
         path: path or URL of a file, folder, archive, object or prefix.
         prefix: folder below the output for the results; "" for the output itself.
-        result: name of the result, for a single file; "" for the file's own name.
+        result: path of the result below the output, for a single file; "" for the file's own name.
+        unsure: whether another source may have the same path there.
     """
 
     path: str
     prefix: str = ""
     result: str = ""
+    unsure: bool = False
 
 
 def _list_objects(root: NamedSource, options: WalkOptions) -> Iterator[ListedSource | PassedOver]:
@@ -56,7 +58,7 @@ def _list_objects(root: NamedSource, options: WalkOptions) -> Iterator[ListedSou
     url = parse_object_url(root.path)
     if not url.is_prefix:
         name = root.result or make_safe_component(url.name)
-        yield ListedSource(refer_to_file(root.path, named=True), name)
+        yield ListedSource(refer_to_file(root.path, named=True), name, root.unsure)
         return
     from dicodec.batch.sources.cloud import list_objects, tell_kept_apart
 
@@ -124,7 +126,7 @@ def _choose_prefix(path: str) -> str:
 
 
 def list_sources(
-    sources: Sequence[NamedSource], options: WalkOptions, limits: Limits
+    sources: Iterable[NamedSource], options: WalkOptions, limits: Limits
 ) -> Iterator[ListedSource | PassedOver | DicodecError]:
     """Yield all sources in order; an error for each one that cannot be listed."""
     for root in sources:
@@ -135,7 +137,7 @@ def list_sources(
                 for entry in walk(root.path, options):
                     if isinstance(entry, FoundFile):
                         relative = os.path.join(root.prefix, entry.relative)  # noqa: PTH118 - hot
-                        yield ListedSource(entry.reference, relative)
+                        yield ListedSource(entry.reference, relative, root.unsure)
                     else:
                         yield entry
             elif is_archive(root.path):
@@ -149,6 +151,6 @@ def list_sources(
                         yield member
             else:
                 reference = refer_to_file(root.path, named=True)
-                yield ListedSource(reference, root.result or Path(root.path).name)
+                yield ListedSource(reference, root.result or Path(root.path).name, root.unsure)
         except DicodecError as error:
             yield error

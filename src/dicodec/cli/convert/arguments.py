@@ -13,7 +13,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add(
         "source",
-        nargs="+",
+        nargs="*",
         metavar="SOURCE",
         help="a file, a folder, a zip or tar archive, or - for standard input",
     )
@@ -53,6 +53,12 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
         help="memory that one process may take, such as 2G")  # fmt: skip
     add("--layout", metavar="TEMPLATE",
         help="paths of results, made of attributes: {PatientID}/{SOPInstanceUID}.dcm")  # fmt: skip
+    add("--files-from", metavar="LIST",
+        help="convert the files that LIST names, a line each or with NUL between them; - reads the "
+        "list from standard input; SOURCE may be the folder where its names start")  # fmt: skip
+    add("--shard", metavar="I/N",
+        help="convert one of N parts of the sources, the others elsewhere; auto asks the scheduler "
+        "of an array of tasks")  # fmt: skip
     add("--hidden", action="store_true", help="convert hidden files and folders too")
     add("--ledger", metavar="FILE", help="file of the ledger (default: in the output folder)")
     add("--resume", action="store_true",

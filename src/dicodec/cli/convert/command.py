@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from dicodec.cli.arguments import WrongUsage
 from dicodec.cli.convert.arguments import add_arguments as add_arguments
 from dicodec.cli.convert.targets import holds_many
 from dicodec.cli.printing import find_status
@@ -14,7 +15,13 @@ _MANY = 16
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the subcommand, and return the exit status."""
+    """Run the subcommand, and return the exit status.
+
+    Raises:
+        WrongUsage: there is nothing to convert.
+    """
+    if not arguments.source and arguments.files_from is None:
+        raise WrongUsage("dicodec convert", "one of SOURCE and --files-from is required")
     # Each way imports its own modules: the workers of a batch start before the other modules load.
     if _is_batch(arguments):
         return _run_batch(arguments)
@@ -25,7 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _is_batch(arguments: argparse.Namespace) -> bool:
     sources: list[str] = arguments.source
-    asked = (arguments.jobs, arguments.layout, arguments.ledger, arguments.memory)
+    asked = (
+        arguments.jobs, arguments.layout, arguments.ledger, arguments.memory,
+        arguments.files_from, arguments.shard,
+    )  # fmt: skip
     return (
         len(sources) > _MANY
         or arguments.resume

@@ -18,15 +18,16 @@ def holds_many(source: str) -> bool:
     return is_archive(source) or os.path.isdir(source)  # noqa: PTH112 - it never raises
 
 
-def is_folder(output: str, sources: Sequence[str], *, layout: bool = False) -> bool:
+def is_folder(output: str, sources: Sequence[str], *, several: bool = False) -> bool:
     """Whether results go below OUTPUT; otherwise OUTPUT is the path of the only result.
 
-    A slash at its end makes OUTPUT a folder, and so do several sources and a layout.
+    A slash at its end makes OUTPUT a folder, and so do several sources; `several` says that there
+    are some that are not among `sources`, or that a layout names their results.
 
     Raises:
         InvalidOptionError: OUTPUT has to be a folder, but exists and is not one.
     """
-    several = layout or len(sources) > 1 or holds_many(sources[0])
+    several = several or len(sources) > 1 or holds_many(sources[0])
     if output == "-":
         if several:
             raise InvalidOptionError("many files need a folder as OUTPUT")

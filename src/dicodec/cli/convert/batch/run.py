@@ -15,15 +15,21 @@ from types import FrameType
 from typing import TYPE_CHECKING, Self
 
 from dicodec.batch.ledger.ledger import Ledger
-from dicodec.batch.ledger.tables import LEDGER_NAME
 from dicodec.batch.pool.pool import Pool
 from dicodec.batch.run import Batch
 from dicodec.batch.scheduling import BatchOptions
 from dicodec.batch.sources.folders import FoundFile, WalkOptions, walk
-from dicodec.batch.sources.listing import NamedSource, list_sources, parse_sources
+from dicodec.batch.sources.listing import NamedSource
 from dicodec.batch.sources.locations import make_absolute
+from dicodec.batch.sources.shards import Shard
 from dicodec.batch.work_item import WorkOptions
 from dicodec.cli.convert.batch.report import BatchReport, NoProgress
+from dicodec.cli.convert.batch.sources import (
+    find_ledger,
+    list_batch,
+    parse_named_sources,
+    parse_shard_argument,
+)
 from dicodec.cli.convert.options import parse_options
 from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
@@ -32,7 +38,6 @@ from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.option_table import NEVER
 from dicodec.model.source_names import is_archive, is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
-from dicodec.part10.beneath import follow_named
 from dicodec.service.ending_signals import find_ending_signals
 
 if TYPE_CHECKING:
@@ -48,16 +53,17 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
     """
     work = _parse_work_options(arguments)
     folder, result = _find_output(arguments)
-    sources = _parse_sources(arguments, result)
-    options = _parse_batch_options(arguments, sources, folder, named=result is not None)
+    shard = parse_shard_argument(arguments)
+    sources = parse_named_sources(arguments, result)
+    options = _parse_batch_options(arguments, folder, named=result is not None)
     walk_options = WalkOptions(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
         excluded=_find_excluded(options.output),
         backup=arguments.backup,
     )
-    entries = list_sources(sources, walk_options, work.options.limits)
-    known = _find_ledger(arguments, sources, options)
+    entries = list_batch(arguments, sources, shard, walk_options, work.options.limits)
+    known = find_ledger(arguments, sources, options.output, shard)
     with (
         ReportFile(arguments.report) as reports,
         _Interruptions() as interruptions,
@@ -66,7 +72,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
         if arguments.dry_run and known:
             ledger.take_over(known)
         report = BatchReport(arguments, reports)
-        with _show_progress(arguments, sources, walk_options) as progress:
+        with _show_progress(arguments, sources, walk_options, shard) as progress:
             batch = Batch(
                 entries, work, options, ledger, pool,
                 report=report.make_reporter(progress.print), arguments=shlex.join(sys.argv[1:]),
@@ -112,15 +118,6 @@ def _may_renew_uids(options: ConversionOptions, arguments: argparse.Namespace) -
     return not options.keep_uid and (asked or arguments.policy is not None)
 
 
-def _parse_sources(arguments: argparse.Namespace, result: str | None) -> list[NamedSource]:
-    if "-" in arguments.source:
-        raise InvalidOptionError("standard input is not a source for a batch")
-    if arguments.in_place and any(is_archive(path) for path in arguments.source):
-        raise InvalidOptionError("an archive cannot be converted in place")
-    mirrored = arguments.output is not None and arguments.layout is None
-    return parse_sources(arguments.source, result, mirrored=mirrored)
-
-
 def _find_output(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
     """Return the folder for results, and the name of the result if OUTPUT is that of one file."""
     output: str | None = arguments.output
@@ -128,7 +125,8 @@ def _find_output(arguments: argparse.Namespace) -> tuple[str | None, str | None]
         return None, None
     if output is None:
         raise InvalidOptionError("no place is given for the result", hint="-o OUTPUT or --in-place")
-    if is_folder(output, arguments.source, layout=arguments.layout is not None):
+    several = arguments.layout is not None or arguments.files_from is not None
+    if is_folder(output, arguments.source, several=several):
         return (output.rstrip("/") if is_object_url(output) else output), None
     if output == "-":
         raise InvalidOptionError("a batch does not write to standard output")
@@ -137,7 +135,7 @@ def _find_output(arguments: argparse.Namespace) -> tuple[str | None, str | None]
 
 
 def _parse_batch_options(
-    arguments: argparse.Namespace, sources: list[NamedSource], folder: str | None, *, named: bool
+    arguments: argparse.Namespace, folder: str | None, *, named: bool
 ) -> BatchOptions:
     settings = {
         name: getattr(arguments, name) for name in ("resume", "skip_existing", "map_references")
@@ -147,7 +145,7 @@ def _parse_batch_options(
     if is_object_url(folder):
         parse_object_url(folder)
         return BatchOptions(folder, **settings)
-    if any(_is_same(root.path, folder) for root in sources):
+    if any(_is_same(path, folder) for path in arguments.source):
         raise InvalidOptionError("OUTPUT is the source itself", hint="--in-place replaces it")
     if named and not os.path.isdir(folder):  # noqa: PTH112 - it never raises
         raise TargetUnavailableError("the target's folder does not exist", path=arguments.output)
@@ -165,25 +163,6 @@ def _find_excluded(output: str | None) -> frozenset[tuple[int, int]]:
         return frozenset()
     found = Path(output).stat()
     return frozenset({(found.st_dev, found.st_ino)})
-
-
-def _find_ledger(
-    arguments: argparse.Namespace, sources: list[NamedSource], options: BatchOptions
-) -> str:
-    """Return the path of the ledger; "" for none, in a dry run without --resume."""
-    if arguments.dry_run and not arguments.resume:
-        return ""
-    if arguments.ledger is not None:
-        return follow_named(str(arguments.ledger))
-    place = options.output
-    if place is None or is_object_url(place):
-        first = sources[0].path
-        if is_object_url(first):
-            raise InvalidOptionError(
-                "a ledger cannot be in object storage", hint="--ledger FILE names a local file"
-            )
-        place = first if os.path.isdir(first) else str(Path(first).parent)  # noqa: PTH112
-    return str(Path(place) / LEDGER_NAME)
 
 
 class _Interruptions:
@@ -216,7 +195,7 @@ class _Interruptions:
 
 @contextmanager
 def _show_progress(
-    arguments: argparse.Namespace, sources: list[NamedSource], options: WalkOptions
+    arguments: argparse.Namespace, sources: list[NamedSource], options: WalkOptions, shard: Shard
 ) -> Iterator[NoProgress | ProgressLine]:
     if arguments.quiet or arguments.json or not sys.stderr.isatty():
         yield NoProgress()
@@ -229,7 +208,7 @@ def _show_progress(
     # counts them for the progress.
     counter = threading.Thread(
         target=_count_files,
-        args=(sources, options, progress, stop),
+        args=(sources, options, shard, progress, stop),
         name="dicodec-count",
         daemon=True,
     )
@@ -243,18 +222,26 @@ def _show_progress(
 
 
 def _count_files(
-    sources: list[NamedSource], options: WalkOptions, progress: ProgressLine, stop: threading.Event
+    sources: list[NamedSource],
+    options: WalkOptions,
+    shard: Shard,
+    progress: ProgressLine,
+    stop: threading.Event,
 ) -> None:
+    if not sources:
+        return  # a list says how many there are at its end only
     files = size = 0
     for root in sources:
         if os.path.isdir(root.path):  # noqa: PTH112 - it never raises
             for entry in walk(root.path, options):
                 if stop.is_set():
                     return
-                if isinstance(entry, FoundFile):
+                if isinstance(entry, FoundFile) and shard.takes(
+                    os.path.join(root.prefix, entry.relative)  # noqa: PTH118 - it is hot
+                ):
                     files, size = files + 1, size + entry.reference.size
         elif is_archive(root.path) or is_object_url(root.path):
             return  # the number of files is known only at the end
         else:
-            files += 1
+            files += shard.takes(root.path)
     progress.set_total(files, size)
