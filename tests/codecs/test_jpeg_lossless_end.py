@@ -127,6 +127,7 @@ def test_bits_are_counted_only_where_the_end_proves_nothing(
         counted.append(samples.size)
         return count(samples, *given)
 
+    monkeypatch.setattr("dicodec._kernels.COMPILED", None)
     monkeypatch.setattr("dicodec.codecs.jpeg_completeness.count_bits", noted)
     image = ImagePixelDescription(ROWS, COLUMNS, 1, "MONOCHROME2", 16, 12, 11, 0)
     for kind, often in (("noise", 0), ("flat end", 0), ("flat", 1), ("stripes", 1)):

@@ -74,6 +74,7 @@ def test_frames_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         decoded.append(len(data))
         return plain(data, **given)
 
+    monkeypatch.setattr("dicodec._kernels.COMPILED", None)
     monkeypatch.setattr(import_late("imagecodecs"), "jpeg8_decode", counted)
     for kind in ("black around", "noise", "flat"):
         for predictor in range(1, 8):

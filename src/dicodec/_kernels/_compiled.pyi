@@ -6,5 +6,71 @@ Raises, of every function:
     MemoryError: there is not enough memory.
 """
 
+from collections.abc import Buffer
+
 INSTRUCTIONS: str
 """The instructions of this processor that kernels make use of, such as "avx2 bmi2"; or ""."""
+
+def encode_jpeg_lossless(
+    words: Buffer,
+    rows: int,
+    columns: int,
+    components: int,
+    bits_allocated: int,
+    bits_stored: int,
+    signed: bool,
+    precision: int,
+    predictor: int,
+    rgb: bool,
+    /,
+) -> bytearray | None:
+    """Return a stream of lossless JPEG with Huffman codes (ISO/IEC 10918-1 Annex H), in one scan.
+
+    It is the same, byte by byte, as libjpeg makes with optimal tables.
+
+    Args:
+        words: little endian, by pixel; rows * columns * components of `bits_allocated` bits.
+        rows: 1 to 65500.
+        columns: 1 to 65500.
+        components: 1 or 3.
+        bits_allocated: 8 or 16.
+        bits_stored: 1 to `bits_allocated`.
+        signed: whether words are two's complement.
+        precision: the lowest bits of each word that are coded: 2 or `bits_stored`, whichever is
+            more, to `bits_allocated`.
+        predictor: the selection value, 1 to 7.
+        rgb: whether three components are to be marked as R, G and B.
+
+    Returns:
+        None if a word is outside Bits Stored.
+    """
+
+def decode_jpeg_lossless(
+    stream: Buffer,
+    rows: int,
+    columns: int,
+    components: int,
+    bits_allocated: int,
+    bits_stored: int,
+    signed: bool,
+    /,
+) -> bytearray | None:
+    """Return the words of a stream of lossless JPEG with Huffman codes (ISO/IEC 10918-1 Annex H).
+
+    Args:
+        stream: from SOI to EOI; zeros may follow.
+        rows: of the image, 1 to 65500.
+        columns: 1 to 65500.
+        components: 1 or 3.
+        bits_allocated: of a word, 8 or 16.
+        bits_stored: 1 to `bits_allocated`.
+        signed: whether words are to be two's complement.
+
+    Returns:
+        None if only the library can tell: the stream is of another process or size, it is damaged,
+        its markers have a rare form, or a sample is outside Bits Stored.
+
+    Raises:
+        EOFError: the bits of a scan, or of an interval between restart markers, end before its
+            last sample.
+    """

@@ -1,14 +1,32 @@
 /* The Python module dicodec._kernels._compiled: arguments in, errors out; no loops.
  *
- * Limited API of CPython 3.12, so one build serves every later version. A function takes buffers,
- * checks their sizes, and gives up the interpreter's lock while its kernel works. */
-#define Py_LIMITED_API 0x030c0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
+ * Limited API of CPython 3.12, so one build serves every later version. The functions stand in
+ * glue_*.c: each takes buffers, checks their sizes, and gives up the interpreter's lock while its
+ * kernel works. */
+#include "glue.h"
 #include "processor.h"
 
+PyObject *raise_status(kernel_status status)
+{
+    switch (status) {
+    case KERNEL_TRUNCATED:
+        PyErr_SetString(PyExc_EOFError, "the stream ends before its last sample");
+        break;
+    case KERNEL_NO_MEMORY:
+        PyErr_NoMemory();
+        break;
+    case KERNEL_NO_ROOM:
+        PyErr_SetString(PyExc_ValueError, "the result would be too large");
+        break;
+    default:
+        PyErr_SetString(PyExc_ValueError, "the stream contradicts its standard");
+    }
+    return NULL;
+}
+
 static PyMethodDef methods[] = {
+    {"decode_jpeg_lossless", decode_jpeg_lossless, METH_VARARGS, NULL},
+    {"encode_jpeg_lossless", encode_jpeg_lossless, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

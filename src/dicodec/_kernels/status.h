@@ -8,6 +8,7 @@ typedef enum {
     KERNEL_CORRUPT,   /* the stream contradicts its standard */
     KERNEL_NO_ROOM,   /* the output is too small; nothing was written behind it */
     KERNEL_NO_MEMORY,
+    KERNEL_NOT_SERVED, /* the library has to decide: the kernel does not know such a case */
 } kernel_status;
 
 #endif

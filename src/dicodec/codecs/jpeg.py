@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dicodec import _kernels
 from dicodec.codecs.base import Buffer, Encoder, Samples
 from dicodec.codecs.checks import (
     bring_to_image,
@@ -15,12 +16,18 @@ from dicodec.codecs.checks import (
     describe_plain,
     translate_decoding_errors,
 )
-from dicodec.codecs.jpeg_completeness import decode_complete
-from dicodec.codecs.jpeg_encoders import BaselineEncoder, ExtendedEncoder, LosslessEncoder
+from dicodec.codecs.jpeg_completeness import MISSING, decode_complete
+from dicodec.codecs.jpeg_encoders import (
+    MOST_LINES,
+    BaselineEncoder,
+    ExtendedEncoder,
+    LosslessEncoder,
+)
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg as headers
 from dicodec.codecs.streams.jpeg_plain import make_plain
-from dicodec.errors import UnsupportedSourceError, UnsupportedTargetError
+from dicodec.codecs.words import has_words, view_samples
+from dicodec.errors import TruncatedFrameError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.late_import import import_late
@@ -71,6 +78,9 @@ class JpegDecoder:
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
     ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
+        words = self.decode_words(stream, image)
+        if words is not None:
+            return view_samples(words, image)
         check_decodable(image)
         description, whole = headers.check_whole(stream)
         check_size(check_kind(description, "jpeg", "JPEG"), image)
@@ -99,6 +109,35 @@ class JpegDecoder:
 
         samples = decode_complete(make_plain(whole, description), description, decode)
         return bring_to_image(samples, description, image, notes)
+
+    def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the samples of lossless JPEG with Huffman codes as words: see `WordDecoder`."""
+        if _kernels.COMPILED is None or not _may_be_words(image, len(stream)):
+            return None
+        words: Buffer | None = None
+        try:
+            words = _kernels.COMPILED.decode_jpeg_lossless(
+                stream, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
+                image.bits_stored, image.signed,
+            )  # fmt: skip
+        except EOFError:
+            raise TruncatedFrameError(MISSING) from None
+        except MemoryError:
+            pass  # the stream may have claimed too much, or may be no such stream
+        return words
+
+
+def _may_be_words(image: ImagePixelDescription, length: int) -> bool:
+    """Return whether the kernel decodes such images, and a stream may hold one."""
+    lines = max(image.rows, image.columns)
+    return (
+        has_words(image)
+        and image.samples_per_pixel in {1, 3}
+        and not image.overlay_bits  # samples past Bits Stored may be such ones
+        and min(image.rows, image.columns) > 0
+        and lines <= MOST_LINES
+        and image.rows * image.columns <= _MOST_LOSSLESS_PIXELS * length
+    )
 
 
 def make_decoder(syntax: TransferSyntax) -> JpegDecoder:  # noqa: ARG001

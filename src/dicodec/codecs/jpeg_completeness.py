@@ -38,6 +38,8 @@ _FILLERS = (bytes(range(1, 129)), bytes(range(254, 126, -1)), b"\x55" * 64, b"\x
 libjpeg takes zeros for missing bits, so a code that is cut may need a 1 to come out otherwise.
 """
 _BLOCK = 8
+MISSING = "the JPEG stream's data ends before its last pixel"
+"""Message of the error."""
 
 
 def decode_complete(whole: memoryview, description: StreamDescription, decode: Decode) -> Samples:
@@ -58,7 +60,7 @@ def decode_complete(whole: memoryview, description: StreamDescription, decode: D
     if _ends_suspiciously(samples, description) and not _has_all_bits(samples, stream, description):
         for filler in _FILLERS:
             if not np.array_equal(decode(_lengthen(stream, filler)), samples):
-                raise TruncatedFrameError("the JPEG stream's data ends before its last pixel")
+                raise TruncatedFrameError(MISSING)
     return samples
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dicodec.codecs.base import Samples
+from dicodec import _kernels
+from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
     check_containers,
     check_encodable,
     choose_predictive_precision,
     translate_encoding_errors,
 )
+from dicodec.codecs.words import view_words
 from dicodec.errors import InvalidOptionError, UnsupportedImageError
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
 from dicodec.model.late_import import import_late
@@ -24,6 +26,9 @@ else:
 
 _YBR = frozenset({"YBR_FULL", "YBR_FULL_422"})
 _SUBSAMPLINGS = frozenset({"444", "422", "420"})
+
+MOST_LINES = 65500
+"""Largest number of rows or columns: libjpeg takes no more, and kernels leave others to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +159,11 @@ class LosslessEncoder:
         check_containers(image, "JPEG lossless")
         return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
 
-    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
         """Return the stream of one frame: see `Encoder`."""
+        stream = self.encode_words(view_words(samples), image)
+        if stream is not None:
+            return stream
         self.describe_encoded(image)
         bits.check_range(samples, image)
         precision = choose_predictive_precision(image)
@@ -175,6 +183,18 @@ class LosslessEncoder:
                 outcolorspace=colorspace,
             )
         return bytes(stream)
+
+    def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the stream of one frame: see `WordEncoder`. It is the one that libjpeg makes."""
+        self.describe_encoded(image)
+        if _kernels.COMPILED is None or max(image.rows, image.columns) > MOST_LINES:
+            return None
+        stream: Buffer | None = _kernels.COMPILED.encode_jpeg_lossless(
+            words, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
+            image.bits_stored, image.signed, choose_predictive_precision(image), self.predictor,
+            image.photometric_interpretation == "RGB",
+        )  # fmt: skip
+        return stream
 
 
 def _check_quality(quality: int) -> None:

@@ -1,0 +1,17 @@
+/* What the functions of the Python module share; glue_*.c has those of a family. */
+#ifndef DICODEC_GLUE_H
+#define DICODEC_GLUE_H
+
+#define Py_LIMITED_API 0x030c0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "status.h"
+
+/* Set the error that a status stands for, and return NULL. */
+PyObject *raise_status(kernel_status status);
+
+PyObject *decode_jpeg_lossless(PyObject *module, PyObject *arguments);
+PyObject *encode_jpeg_lossless(PyObject *module, PyObject *arguments);
+
+#endif
