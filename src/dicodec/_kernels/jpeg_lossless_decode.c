@@ -14,7 +14,8 @@ enum {
     TABLES = 4,
     MOST_CODES = 256,
     MOST_SEGMENTS = 1000, /* real streams have a few */
-    LOOKUP_BITS = 11,     /* codes of real images are shorter; two of them fit a full window */
+    LOOKUP_BITS = 11,
+    LOOKUPS = 5, /* that a full window has the bits for */
     PADDING = 16,         /* zeros behind entropy-coded data, so that it is read eight bytes at once */
     BETWEEN = 64,         /* bytes behind EOI that must be 0, or another stream may begin there */
 };
@@ -26,12 +27,17 @@ typedef struct {
     uint8_t categories[MOST_CODES];
 } huffman_table;
 
-/* What follows from the next LOOKUP_BITS bits: a category's code, and its additional bits.
+/* What follows from the next LOOKUP_BITS bits.
  *
- * From the lowest bit: 8 bits the length of code and additional bits, 8 bits the length of the
- * code, 16 bits what is to be added to the additional bits if the first of them is 0. All is 0 if
- * the code is longer, unassigned, or of category 16. */
-typedef uint32_t huffman_entry;
+ * They hold the codes and additional bits of 1 or 2 differences; or only one code, the additional
+ * bits of which come behind it; or, if all is 0, not even that, or the code of category 16. */
+typedef struct {
+    uint16_t differences[2]; /* of one code alone: what extend adds */
+    uint8_t total;           /* bits of the differences; of one code alone: and what it needs */
+    uint8_t first;           /* bits of the first difference, or of one code alone */
+    uint8_t count;           /* differences: 0 of one code alone */
+    uint8_t unused;
+} huffman_entry;
 
 typedef struct {
     huffman_entry entries[1 << LOOKUP_BITS];
@@ -116,10 +122,9 @@ static inline uint16_t find_offset(unsigned category)
     return (uint16_t)(category ? 1 - (1 << category) : 0);
 }
 
-/* Return whether the next bits are a code; it may be of any length and category. */
+/* Return whether the next bits are a code, of any length and category; call refill before. */
 static bool read_long_code(bit_reader *bits, const decoding_table *table, uint16_t *difference)
 {
-    refill(bits);
     uint32_t code = (uint32_t)(bits->window >> 48);
     unsigned length = 1;
     while (length <= JPEG_LOSSLESS_LONGEST_CODE && code >= table->limits[length])
@@ -135,127 +140,170 @@ static bool read_long_code(bit_reader *bits, const decoding_table *table, uint16
         *difference = extend(bits->window, category, find_offset(category));
         skip(bits, category);
     }
-    refill(bits);
     return true;
 }
 
-/* Two calls may follow a refill. */
-static inline uint16_t read_difference(bit_reader *bits, const decoding_table *table, bool *known)
+/* Read the difference that an entry has no room for; false if the next bits are not a code.
+ *
+ * Call refill before. */
+static inline bool read_wide_difference(bit_reader *bits, const decoding_table *table,
+                                        huffman_entry entry, uint16_t *difference)
 {
-    huffman_entry entry = table->entries[bits->window >> (64 - LOOKUP_BITS)];
-    unsigned total = entry & 0xFF, code = entry >> 8 & 0xFF;
-    if (!entry) {
-        bit_reader copy = *bits; /* so that `bits` itself may stay in registers */
-        uint16_t difference = 0;
-        *known &= read_long_code(&copy, table, &difference);
-        *bits = copy;
-        return difference;
+    if (!entry.first)
+        return read_long_code(bits, table, difference);
+    *difference =
+        extend(bits->window << entry.first, entry.total - entry.first, entry.differences[0]);
+    skip(bits, entry.total);
+    return true;
+}
+
+static inline huffman_entry look_up(const bit_reader *bits, const decoding_table *table)
+{
+    return table->entries[bits->window >> (64 - LOOKUP_BITS)];
+}
+
+/* Read differences that all have the same table; leave those that could reach past `count`. */
+static size_t read_fast(bit_reader *reader, const decoding_table *table, uint16_t *differences,
+                        size_t count, bool *known)
+{
+    bit_reader bits = *reader;
+    size_t i = 0;
+    while (i + 2 * LOOKUPS <= count) {
+        refill(&bits);
+        for (int lookup = 0; lookup < LOOKUPS; lookup++) {
+            huffman_entry entry = look_up(&bits, table);
+            if (entry.count) {
+                memcpy(differences + i, entry.differences, sizeof entry.differences);
+                i += entry.count;
+                skip(&bits, entry.total);
+            } else {
+                bit_reader copy = bits; /* so that `bits` itself may stay in registers */
+                if (lookup)
+                    refill(&copy);
+                *known &= read_wide_difference(&copy, table, entry, differences + i);
+                bits = copy;
+                i++;
+                break;
+            }
+        }
     }
-    uint16_t difference = extend(bits->window << code, total - code, (uint16_t)(entry >> 16));
-    skip(bits, total);
-    return difference;
+    *reader = bits;
+    return i;
 }
 
 /* Read the differences of a line; false if a code is unknown. */
-static bool read_line(bit_reader *reader, const scan *from, uint16_t *differences, size_t count)
+static bool read_line(bit_reader *bits, const scan *from, uint16_t *differences, size_t count)
 {
-    bit_reader bits = *reader;
     bool known = true;
     size_t i = 0;
     const decoding_table *first = from->tables[0];
-    if (from->count == 1 || (from->tables[1] == first && from->tables[2] == first)) {
-        for (; i + 2 <= count; i += 2) {
-            refill(&bits);
-            differences[i] = read_difference(&bits, first, &known);
-            differences[i + 1] = read_difference(&bits, first, &known);
+    if (from->count == 1 || (from->tables[1] == first && from->tables[2] == first))
+        i = read_fast(bits, first, differences, count, &known);
+    for (; i < count; i++) {
+        const decoding_table *table = from->tables[i % from->count];
+        refill(bits);
+        huffman_entry entry = look_up(bits, table);
+        if (entry.count) {
+            differences[i] = entry.differences[0];
+            skip(bits, entry.first);
+        } else {
+            known &= read_wide_difference(bits, table, entry, differences + i);
         }
     }
-    for (; i < count; i++) {
-        refill(&bits);
-        differences[i] = read_difference(&bits, from->tables[i % from->count], &known);
-    }
-    *reader = bits;
     return known;
 }
 
-/* Add the predictions to differences, modulo 2^16, behind the first pixel of a line (Table H.1). */
-static inline void add_predictions(uint16_t *line, const uint16_t *above,
-                                   const uint16_t *differences, size_t count, size_t pixel,
+/* Add the predictions to a component's differences, modulo 2^16, but that of the first sample. */
+static inline void add_predictions(uint16_t *restrict line, const uint16_t *restrict above,
+                                   const uint16_t *restrict differences, size_t count, size_t pixel,
                                    unsigned predictor)
 {
-    for (size_t i = pixel; i < count; i++) {
-        int prediction =
-            jpeg_lossless_predict(line[i - pixel], above[i], above[i - pixel], predictor);
-        line[i] = (uint16_t)(differences[i] + prediction);
+    uint16_t left = line[0], corner = above[0];
+    for (size_t i = pixel; i < count; i += pixel) {
+        int prediction = jpeg_lossless_predict(left, above[i], corner, predictor);
+        left = (uint16_t)(differences[i] + prediction);
+        corner = above[i];
+        line[i] = left;
     }
 }
 
 static void restore_line(uint16_t *line, const uint16_t *above, const uint16_t *differences,
                          size_t count, size_t pixel, unsigned predictor)
 {
-    for (size_t i = 0; i < pixel; i++)
+    for (size_t i = 0; i < pixel; i++) {
         line[i] = (uint16_t)(differences[i] + above[i]);
 #define WITH(number) \
     case number: \
         if (pixel == 1) \
             add_predictions(line, above, differences, count, 1, number); \
         else \
-            add_predictions(line, above, differences, count, 3, number); \
+            add_predictions(line + i, above + i, differences + i, count - i, 3, number); \
         break
-    switch (predictor) {
-        WITH(1);
-        WITH(2);
-        WITH(3);
-        WITH(4);
-        WITH(5);
-        WITH(6);
-        WITH(7);
-    }
+        switch (predictor) {
+            WITH(1);
+            WITH(2);
+            WITH(3);
+            WITH(4);
+            WITH(5);
+            WITH(6);
+            WITH(7);
+        }
 #undef WITH
+    }
 }
 
-static inline void store_word(uint8_t *words, unsigned word_size, uint16_t value)
+/* Undo the point transform and extend the sign; return all that was seen, or-ed.
+ *
+ * `biased` are the words moved so that Bits Stored hold them as unsigned. */
+KERNEL_VARIANTS
+static uint16_t finish_samples(const uint16_t *restrict line, uint16_t *restrict words,
+                               size_t count, unsigned point_transform, unsigned unused,
+                               uint16_t bias, uint16_t *biased)
 {
-    words[0] = (uint8_t)value;
-    if (word_size == 2)
-        words[1] = (uint8_t)(value >> 8);
+    uint16_t seen = 0, moved = 0;
+    for (size_t i = 0; i < count; i++) {
+        seen |= line[i];
+        uint16_t value = (uint16_t)(line[i] << point_transform << unused);
+        value = (uint16_t)(bias ? (int16_t)value >> unused : value >> unused);
+        moved |= (uint16_t)(value + bias);
+        words[i] = value;
+    }
+    *biased = moved;
+    return seen;
+}
+
+static inline void store_words(uint8_t *restrict words, const uint16_t *restrict values,
+                               size_t count, size_t stride, size_t word_size)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *word = words + i * stride * word_size;
+        word[0] = (uint8_t)values[i];
+        if (word_size == 2)
+            word[1] = (uint8_t)(values[i] >> 8);
+    }
 }
 
 /* Write a line's words; false if one is past its precision or past Bits Stored. */
-static bool store_line(const decoder *state, const scan *from, uint32_t y)
+static bool store_line(decoder *state, const scan *from, uint32_t y)
 {
     const jpeg_lossless_image *image = state->image;
-    const uint16_t *line = state->line;
-    unsigned transform = from->point_transform, unused = 16 - state->precision;
-    uint16_t bias = image->is_signed ? (uint16_t)(1 << (image->bits_stored - 1)) : 0;
-    uint32_t seen = 0, biased = 0;
     size_t count = (size_t)image->columns * from->count;
-    size_t stride = from->count == image->components ? 1 : image->components;
-    uint8_t *words = state->words
-        + ((size_t)y * image->columns * image->components + from->first) * image->word_size;
-#define STORE(size, step) \
-    for (size_t i = 0; i < count; i++) { \
-        seen |= line[i]; \
-        uint16_t value = (uint16_t)(line[i] << transform << unused); \
-        value = image->is_signed ? (uint16_t)((int16_t)value >> unused) : value >> unused; \
-        biased |= (uint16_t)(value + bias); \
-        store_word(words + i * (step) * (size), size, value); \
-    }
-    if (stride != 1) {
-        if (image->word_size == 1) {
-            STORE(1, stride)
-        } else {
-            STORE(2, stride)
-        }
-    } else if (image->word_size == 1) {
-        STORE(1, 1)
-    } else {
-        STORE(2, 1)
-    }
-#undef STORE
-    if (seen >> (state->precision - transform))
+    uint16_t *values = state->differences; /* they are used up */
+    uint16_t bias = image->is_signed ? (uint16_t)(1 << (image->bits_stored - 1)) : 0, biased;
+    uint16_t seen = finish_samples(state->line, values, count, from->point_transform,
+                                   16 - state->precision, bias, &biased);
+    if (seen >> (state->precision - from->point_transform)
+        || (state->precision > image->bits_stored && biased >> image->bits_stored))
         return false;
-    return state->precision <= image->bits_stored || !(biased >> image->bits_stored);
+    size_t first = (size_t)y * image->columns * image->components + from->first;
+    uint8_t *words = state->words + first * image->word_size;
+    if (from->count != image->components)
+        store_words(words, values, count, image->components, image->word_size);
+    else if (image->word_size == 1)
+        store_words(words, values, count, 1, 1);
+    else
+        store_words(words, values, count, 1, 2);
+    return true;
 }
 
 static kernel_status decode_interval(decoder *state, const scan *from, size_t size, uint32_t y,
@@ -336,6 +384,44 @@ static kernel_status decode_scan(decoder *state, const scan *from, unsigned *fol
     return KERNEL_DONE;
 }
 
+/* Fill the entries that begin with a code. */
+static void fill_entries(huffman_entry *entries, uint32_t first, unsigned length, unsigned category)
+{
+    uint32_t count = 1u << (LOOKUP_BITS - length);
+    unsigned total = length + category;
+    huffman_entry entry = {.total = (uint8_t)total, .first = (uint8_t)length};
+    if (total > LOOKUP_BITS) {
+        entry.differences[0] = find_offset(category);
+        for (uint32_t i = 0; i < count; i++)
+            entries[first + i] = entry;
+        return;
+    }
+    unsigned unused = LOOKUP_BITS - total;
+    entry.first = (uint8_t)total;
+    entry.count = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t additional = category ? (uint64_t)(i >> unused) << (64 - category) : 0;
+        entry.differences[0] = extend(additional, category, find_offset(category));
+        entries[first + i] = entry;
+    }
+}
+
+/* Add the second difference to the entries that have the bits for one. */
+static void pair_entries(huffman_entry *entries)
+{
+    for (uint32_t i = 0; i < 1u << LOOKUP_BITS; i++) {
+        huffman_entry *entry = &entries[i];
+        if (!entry->count)
+            continue;
+        const huffman_entry *next = &entries[i << entry->first & ((1u << LOOKUP_BITS) - 1)];
+        if (next->count && entry->first + next->first <= LOOKUP_BITS) {
+            entry->differences[1] = next->differences[0];
+            entry->total = entry->first + next->first;
+            entry->count = 2;
+        }
+    }
+}
+
 /* Make the table for decoding; false if the codes do not fit their lengths (C.2). */
 static bool prepare_table(huffman_table *from, decoding_table *table)
 {
@@ -353,16 +439,13 @@ static bool prepare_table(huffman_table *from, decoding_table *table)
             uint32_t next = code + (1u << unused);
             if (category > JPEG_LOSSLESS_LARGEST_CATEGORY || next > 1u << 16)
                 return false;
-            if (length <= LOOKUP_BITS && category != JPEG_LOSSLESS_LARGEST_CATEGORY) {
-                huffman_entry entry =
-                    (uint32_t)find_offset(category) << 16 | length << 8 | (length + category);
-                for (uint32_t at = code >> (16 - LOOKUP_BITS); at < next >> (16 - LOOKUP_BITS); at++)
-                    table->entries[at] = entry;
-            }
+            if (length <= LOOKUP_BITS && category != JPEG_LOSSLESS_LARGEST_CATEGORY)
+                fill_entries(table->entries, code >> (16 - LOOKUP_BITS), length, category);
             code = next;
         }
         table->limits[length] = code;
     }
+    pair_entries(table->entries);
     from->prepared = true;
     return true;
 }
