@@ -6,7 +6,7 @@ Raises, of every function:
     MemoryError: there is not enough memory.
 """
 
-from collections.abc import Buffer
+from collections.abc import Buffer, Sequence
 
 INSTRUCTIONS: str
 """The instructions of this processor that kernels make use of, such as "avx2 bmi2"; or ""."""
@@ -74,3 +74,39 @@ def decode_jpeg_lossless(
         EOFError: the bits of a scan, or of an interval between restart markers, end before its
             last sample.
     """
+
+def encode_rle(words: Buffer, rows: int, columns: int, samples: int, size: int, /) -> bytearray:
+    """Return an RLE frame (PS3.5 Annex G): a segment of even length for each byte of a pixel.
+
+    Args:
+        words: little endian, by pixel; rows * columns * samples * size bytes.
+        rows: 1 or more.
+        columns: 1 or more; runs end with the row.
+        samples: of a pixel.
+        size: bytes of a word; samples * size is 1 to 15.
+
+    Raises:
+        ValueError: also if the frame could be larger than a header can say, 4 GiB.
+    """
+
+def decode_rle(segments: Sequence[Buffer], pixels: int, size: int, /) -> bytearray:
+    """Return the words of an RLE frame's segments, little endian and by pixel.
+
+    Args:
+        segments: 1 to 15, in the order of PS3.5 G.2; bytes behind a plane's runs are ignored.
+        pixels: bytes of a plane.
+        size: bytes of a word; the number of segments is a multiple.
+    """
+
+def fit_words(words: Buffer, size: int, bits: int, signed: bool, /) -> bool:
+    """Return whether all words lie within Bits Stored.
+
+    Args:
+        words: little endian, of `size` bytes each.
+        size: 1, 2, 4 or 8.
+        bits: 1 to 8 * size.
+        signed: whether words are two's complement.
+    """
+
+def swap_words(words: Buffer, size: int, /) -> bytearray:
+    """Return words of 1, 2, 4 or 8 bytes in the other byte order."""

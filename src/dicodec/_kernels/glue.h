@@ -13,5 +13,9 @@ PyObject *raise_status(kernel_status status);
 
 PyObject *decode_jpeg_lossless(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg_lossless(PyObject *module, PyObject *arguments);
+PyObject *decode_rle(PyObject *module, PyObject *arguments);
+PyObject *encode_rle(PyObject *module, PyObject *arguments);
+PyObject *fit_words(PyObject *module, PyObject *arguments);
+PyObject *swap_words(PyObject *module, PyObject *arguments);
 
 #endif

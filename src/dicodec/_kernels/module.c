@@ -27,6 +27,10 @@ PyObject *raise_status(kernel_status status)
 static PyMethodDef methods[] = {
     {"decode_jpeg_lossless", decode_jpeg_lossless, METH_VARARGS, NULL},
     {"encode_jpeg_lossless", encode_jpeg_lossless, METH_VARARGS, NULL},
+    {"decode_rle", decode_rle, METH_VARARGS, NULL},
+    {"encode_rle", encode_rle, METH_VARARGS, NULL},
+    {"fit_words", fit_words, METH_VARARGS, NULL},
+    {"swap_words", swap_words, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -8,6 +8,14 @@ from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import check_decodable, describe_plain
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.subsampled import is_subsampled, subsample, upsample
+from dicodec.codecs.words import (
+    fit_words,
+    has_words,
+    stores_words,
+    swap_words,
+    view_samples,
+    view_words,
+)
 from dicodec.errors import (
     FrameMismatchError,
     TruncatedFrameError,
@@ -15,7 +23,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.model.encoder_settings import EncoderSettings
-from dicodec.model.image import YBR_PARTIAL, ImagePixelDescription
+from dicodec.model.image import WITH_ALL_CHROMA, YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.model.stream import StreamDescription
@@ -109,6 +117,9 @@ class NativeDecoder:
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
     ) -> Samples:
         """Return the frame's samples; a view of `stream` if nothing has to change."""
+        plain = self.decode_words(stream, image)
+        if plain is not None:
+            return view_samples(plain, image)
         check_decodable(image)
         describe_samples(image)
         first_bit = self.first_bit if image.bits_allocated == 1 else 0
@@ -136,6 +147,19 @@ class NativeDecoder:
         if is_subsampled(image):
             return upsample(samples, image)
         return _order_by_pixel(samples, image)
+
+    def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the frame's words, which may be those of `stream` itself: see `WordDecoder`."""
+        by_plane = image.samples_per_pixel > 1 and image.planar_configuration == 1
+        if not stores_words(image) or by_plane or not _keeps_all_chroma(image):
+            return None
+        needed = image.native_frame_bits // 8
+        if not needed <= len(stream) < 2 * needed:
+            return None
+        words = stream if len(stream) == needed else memoryview(stream)[:needed]
+        if self.big_endian:
+            words = swap_words(words, image)
+        return words if fit_words(words, image) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +206,10 @@ class NativeEncoder:
 
         They are those of `samples` themselves if nothing has to change.
         """
+        words = view_words(samples)
+        frame = self.encode_words(words, image)
+        if frame is not None:
+            return frame
         self.describe_encoded(image)
         bits.check_range(samples, image)
         if image.bits_allocated == 1:
@@ -189,7 +217,20 @@ class NativeEncoder:
         if is_subsampled(image):
             samples = subsample(samples)
         ordered = samples.dtype.newbyteorder(">" if self.big_endian else "<")
-        return samples.astype(ordered, copy=False).reshape(-1).view(np.uint8).data
+        return view_words(samples.astype(ordered, copy=False))
+
+    def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the bytes of one native frame, `words` if they are those: see `WordEncoder`."""
+        if not has_words(image) or not _keeps_all_chroma(image):
+            return None
+        self.describe_encoded(image)
+        if not fit_words(words, image):
+            return None
+        return swap_words(words, image) if self.big_endian else words
+
+
+def _keeps_all_chroma(image: ImagePixelDescription) -> bool:
+    return image.photometric_interpretation not in WITH_ALL_CHROMA
 
 
 def _order_by_pixel(samples: Samples, image: ImagePixelDescription) -> Samples:

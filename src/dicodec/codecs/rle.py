@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dicodec import _kernels
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
     check_decodable,
@@ -16,10 +17,8 @@ from dicodec.codecs.checks import (
 from dicodec.codecs.native import extract_samples
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import rle as headers
-from dicodec.errors import (
-    TruncatedFrameError,
-    UnsupportedImageError,
-)
+from dicodec.codecs.words import fit_words, has_words, stores_words, view_samples, view_words
+from dicodec.errors import UnsupportedImageError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.late_import import import_late
@@ -64,26 +63,28 @@ class RleDecoder:
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
     ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
+        words = self.decode_words(stream, image)
+        if words is not None:
+            return view_samples(words, image)
         check_decodable(image)
-        most = _MOST_PIXELS * (8 if image.bits_allocated == 1 else 1)
-        check_length(image, len(stream), most, "RLE")
-        size = max(image.bits_allocated // 8, 1)
-        needed = size * image.samples_per_pixel
-        pixels = image.rows * image.columns
-        plane_size = (pixels + 7) // 8 if image.bits_allocated == 1 else pixels
-        segments = headers.find_planes(stream, needed, plane_size)
+        segments = _find_planes(stream, image)
         if image.bits_allocated == 1:
-            packed = np.empty((image.samples_per_pixel, plane_size), np.uint8)
-            for plane, segment in zip(packed, segments, strict=True):
-                _unpack(segment, plane)
-            planes = [bits.unpack(plane.tobytes(), pixels) for plane in packed]
+            pixels = image.rows * image.columns
+            packed = [_join_planes([segment], (pixels + 7) // 8, 1) for segment in segments]
+            planes = [bits.unpack(plane, pixels) for plane in packed]
             return np.ascontiguousarray(np.stack(planes, axis=-1).reshape(image.shape))
-        if len(segments) == 1:
-            words = np.empty(pixels, np.uint8)
-            _unpack(segments[0], words)
-        else:
-            words = _interleave(segments, pixels, image.samples_per_pixel, size)
-        return extract_samples(words, image, notes).reshape(image.shape)
+        size = image.bits_allocated // 8
+        joined = _join_planes(segments, image.rows * image.columns, size)
+        samples = np.frombuffer(joined, f"<u{size}")
+        return extract_samples(samples, image, notes).reshape(image.shape)
+
+    def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the frame's samples as words: see `WordDecoder`."""
+        if not stores_words(image):
+            return None
+        segments = _find_planes(stream, image)
+        words = _join_planes(segments, image.rows * image.columns, image.bits_allocated // 8)
+        return words if fit_words(words, image) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,60 +111,103 @@ class RleEncoder:
             raise UnsupportedImageError("RLE cannot hold signed or 1-bit samples of color")
         return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
 
-    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
         """Return one RLE frame: see `Encoder`."""
+        frame = self.encode_words(view_words(samples), image)
+        if frame is not None:
+            return frame
         self.describe_encoded(image)
         bits.check_range(samples, image)
         with translate_encoding_errors("RLE"):
-            segments = [
-                bytes(imagecodecs.packbits_encode(plane, axis=1))
-                for plane in _split_planes(samples, image)
-            ]
-        return headers.join_segments(segments)
+            if image.bits_allocated != 1:
+                return _encode_image(view_words(samples), image)
+            # Rows that end inside a byte cannot be told apart: all of it is one row then.
+            rows = image.rows if image.columns % 8 == 0 else 1
+            packed = bits.pack(samples)
+            return _encode_planes(packed, rows, len(packed) // rows, 1, 1)
+
+    def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return one RLE frame: see `WordEncoder`."""
+        if not has_words(image):
+            return None
+        self.describe_encoded(image)
+        if not fit_words(words, image):
+            return None
+        with translate_encoding_errors("RLE"):
+            return _encode_image(words, image)
 
 
-def _split_planes(samples: Samples, image: ImagePixelDescription) -> list[Samples]:
+def _encode_image(words: Buffer, image: ImagePixelDescription) -> Buffer:
+    size = image.bits_allocated // 8
+    return _encode_planes(words, image.rows, image.columns, image.samples_per_pixel, size)
+
+
+def _encode_planes(words: Buffer, rows: int, columns: int, samples: int, size: int) -> Buffer:
+    """Return the frame of an image's words, which are little endian and by pixel."""
+    if _kernels.COMPILED is not None:
+        frame: bytearray = _kernels.COMPILED.encode_rle(words, rows, columns, samples, size)
+        return frame
+    array = np.frombuffer(words, f"<u{size}").reshape(rows, columns, samples)
+    planes = _split_planes(array, size)
+    segments = [bytes(imagecodecs.packbits_encode(plane, axis=1)) for plane in planes]
+    return headers.join_segments(segments)
+
+
+def _split_planes(words: Samples, size: int) -> list[Samples]:
     """Return the byte planes in the order of the segments: most significant byte first (G.2)."""
-    if image.bits_allocated == 1:
-        packed = np.frombuffer(bits.pack(samples), np.uint8)
-        # Rows that end inside a byte cannot be told apart: all of it is one row then.
-        rows = image.rows if image.columns % 8 == 0 else 1
-        return [packed.reshape(rows, -1)]
-    size = samples.dtype.itemsize
-    words = samples.view(f"<u{size}").reshape(image.rows, image.columns, -1)
+    samples = range(words.shape[2])
     if size == 1:  # ascontiguousarray would keep odd strides of a 1x1 image
-        return [words[:, :, sample].copy() for sample in range(image.samples_per_pixel)]
+        return [words[:, :, sample].copy() for sample in samples]
     return [
         # Words that are shifted and narrowed are moved many at a time, single bytes are not.
         (words[:, :, sample] >> words.dtype.type(8 * byte)).astype(np.uint8, order="C")
-        for sample in range(image.samples_per_pixel)
+        for sample in samples
         for byte in reversed(range(size))
     ]
 
 
-def _interleave(segments: Sequence[memoryview], pixels: int, samples: int, size: int) -> Samples:
-    """Decode the segments and put their bytes together, little endian and by pixel."""
-    words = np.empty((pixels, samples, size), np.uint8)
+def _find_planes(stream: Buffer, image: ImagePixelDescription) -> list[memoryview]:
+    """Return the segments of an image's planes; those of 1-bit samples are packed."""
+    pixels = image.rows * image.columns
+    packed = image.bits_allocated == 1
+    check_length(image, len(stream), _MOST_PIXELS * (8 if packed else 1), "RLE")
+    needed = image.samples_per_pixel * max(image.bits_allocated // 8, 1)
+    return headers.find_planes(stream, needed, (pixels + 7) // 8 if packed else pixels)
+
+
+def _join_planes(segments: Sequence[memoryview], pixels: int, size: int) -> Buffer:
+    """Decode the segments and put their bytes together, little endian and by pixel.
+
+    Bytes after the runs that fill a plane are ignored.
+    """
+    if _kernels.COMPILED is not None:
+        try:
+            words: bytearray = _kernels.COMPILED.decode_rle(segments, pixels, size)
+        except EOFError:
+            for segment in segments:
+                headers.find_end_of_runs(segment, pixels)  # says what is missing
+            raise
+        return words
+    joined = np.empty((pixels, len(segments) // size, size), np.uint8)
     plane = np.empty(pixels, np.uint8)
     for index, segment in enumerate(segments):
         _unpack(segment, plane)
-        words[:, index // size, size - 1 - index % size] = plane
-    return words.reshape(-1).view(f"<u{size}")
+        joined[:, index // size, size - 1 - index % size] = plane
+    return joined.reshape(-1).data
 
 
 def _unpack(segment: memoryview, plane: Samples) -> None:
-    """Decode one segment into `plane`; bytes after the runs that fill it are ignored."""
+    """Decode one segment into `plane` by the library."""
     try:
-        count = len(imagecodecs.packbits_decode(segment, out=memoryview(plane)))
+        if len(imagecodecs.packbits_decode(segment, out=memoryview(plane))) == plane.size:
+            return
     except RuntimeError:
-        count = plane.size
-        runs = segment[: headers.find_end_of_runs(segment, plane.size)]
-        longer = bytearray(plane.size + _LONGEST_RUN)  # the last run may be longer than it should
-        with translate_decoding_errors("RLE"):
-            imagecodecs.packbits_decode(runs, out=longer)
-        plane[:] = np.frombuffer(longer, np.uint8, plane.size)
-    if count < plane.size:
-        raise TruncatedFrameError(f"an RLE segment holds {count} of {plane.size} bytes")
+        pass
+    runs = segment[: headers.find_end_of_runs(segment, plane.size)]
+    longer = bytearray(plane.size + _LONGEST_RUN)  # the last run may be longer than it should
+    with translate_decoding_errors("RLE"):
+        imagecodecs.packbits_decode(runs, out=longer)
+    plane[:] = np.frombuffer(longer, np.uint8, plane.size)
 
 
 def make_decoder(syntax: TransferSyntax) -> RleDecoder:  # noqa: ARG001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dicodec import _kernels
 from dicodec.errors import SampleRangeError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.late_import import import_late
@@ -111,8 +112,20 @@ def find_outside_range(samples: Array, image: ImagePixelDescription) -> tuple[in
     container = np.iinfo(samples.dtype)
     if low <= container.min and container.max <= high:
         return None
+    if _are_known_to_fit(samples, image):
+        return None
     smallest, largest = int(samples.min()), int(samples.max())
     return (smallest, largest) if smallest < low or largest > high else None
+
+
+def _are_known_to_fit(samples: Array, image: ImagePixelDescription) -> bool:
+    """Return whether a kernel says that samples of an image's own type lie within Bits Stored."""
+    return (
+        _kernels.COMPILED is not None
+        and samples.dtype == image.dtype
+        and samples.flags.c_contiguous
+        and _kernels.COMPILED.fit_words(samples, samples.itemsize, image.bits_stored, image.signed)
+    )
 
 
 def check_range(samples: Array, image: ImagePixelDescription) -> None:

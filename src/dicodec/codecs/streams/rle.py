@@ -106,9 +106,7 @@ def find_end_of_runs(segment: Buffer, size: int) -> int:
     """
     data = bytes(segment)
     at = filled = 0
-    while filled < size:
-        if at >= len(data):
-            raise TruncatedFrameError(f"an RLE segment holds {filled} of {size} bytes")
+    while filled < size and at < len(data):
         code = data[at]
         if code < _NOTHING:  # a literal run
             filled += code + 1
@@ -120,6 +118,8 @@ def find_end_of_runs(segment: Buffer, size: int) -> int:
             at += 1
     if at > len(data):
         raise TruncatedFrameError("an RLE segment ends within a run")
+    if filled < size:
+        raise TruncatedFrameError(f"an RLE segment holds {filled} of {size} bytes")
     return at
 
 
