@@ -10,10 +10,10 @@ SETUP_TEST := .venv/.setup-test-done
 SETUP_BENCH := .venv/.setup-bench-done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test compiler witnesses demo test coverage check format fuzz bench lock clean
+.PHONY: help setup setup-test compiler witnesses demo test coverage check format fuzz fuzz-kernels bench lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: $(SETUP) ## make .venv and install the package into it
 
@@ -42,6 +42,9 @@ format: $(SETUP_TEST) ## put the code into shape
 fuzz: setup-test ## damage N real files (3000) and judge N made ones (2000) by other readers
 	$(BIN)/python tools/fuzz.py --cases $(or $(N),3000) --seconds $(if $(N),3600,120)
 	$(BIN)/python tools/fuzz_differential.py --cases $(or $(N),2000) --seconds $(if $(N),36000,300)
+
+fuzz-kernels: setup-test ## give N inputs (200000) to the kernels, under sanitizers
+	$(BIN)/python tools/fuzz_kernels.py --inputs $(or $(N),200000) --seconds $(if $(N),36000,60)
 
 bench: setup-test $(SETUP_BENCH) bench/node_modules ## speed and memory, beside the peers (half an hour)
 	$(BIN)/python bench/run.py $(ARGS)

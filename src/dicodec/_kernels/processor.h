@@ -8,7 +8,7 @@
 #include <stdint.h> /* any header of the C library says which library it is */
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__linux__) \
-    && defined(__GLIBC__)
+    && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) /* which is not there yet at loading */
 #define KERNEL_VARIANTS __attribute__((target_clones("avx2", "default")))
 #else
 #define KERNEL_VARIANTS
