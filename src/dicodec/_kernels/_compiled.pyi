@@ -7,9 +7,18 @@ Raises, of every function:
 """
 
 from collections.abc import Buffer, Sequence
+from typing import Any
+
+from dicodec.part10.elements import ElementSpan
 
 INSTRUCTIONS: str
 """The instructions of this processor that kernels make use of, such as "avx2 bmi2"; or ""."""
+
+VALUE_REPRESENTATIONS: str
+"""The VRs that the walk of elements knows, two letters each."""
+
+LONG_FORMS: int
+"""How many of them, from the first on, have a length field of 32 bits (PS3.5 table 7.1-1)."""
 
 def encode_jpeg_lossless(
     words: Buffer,
@@ -110,3 +119,60 @@ def fit_words(words: Buffer, size: int, bits: int, signed: bool, /) -> bool:
 
 def swap_words(words: Buffer, size: int, /) -> bytearray:
     """Return words of 1, 2, 4 or 8 bytes in the other byte order."""
+
+def walk_elements[Span: tuple[object, ...]](
+    window: Buffer,
+    index: int,
+    start: int,
+    end: int,
+    explicit_vr: bool,
+    most: int,
+    kind: type[Span],
+    /,
+) -> list[Span]:
+    """Return the plain elements that follow each other, in little endian.
+
+    Plain is what is in the window as far as its header, of defined length, no delimiter, with a VR
+    that there is, or without one in implicit VR; in explicit VR, of a group that makes no sense in
+    the other byte order.
+
+    Args:
+        window: bytes of a source.
+        index: of the first element in the window.
+        start: offset of the first element in the source.
+        end: offset in the source at which the elements end.
+        explicit_vr: whether headers state VRs.
+        most: elements at most; fewer may come at once.
+        kind: class of the spans, with the fields of part10.elements.ElementSpan.
+
+    Returns:
+        None or more; the first element behind them is for somebody else to look at.
+    """
+
+def count_adjacent(
+    spans: list[ElementSpan], index: int, edits: dict[int, Any], limit: int, /
+) -> int:
+    """Return how many spans from an index on follow each other without a gap.
+
+    Their tags are below `limit`, not those of edits, and not Group Lengths; all state a VR, or none
+    does. The first one counts whatever it is.
+    """
+
+def drop_vrs(
+    elements: Buffer, start: int, end: int, depth: int, settled: set[int], /
+) -> tuple[bytes, int]:
+    """Write plain elements of explicit VR little endian in implicit VR little endian.
+
+    Sequences are written with their items. Group Lengths (gggg,0000) are left out.
+
+    Args:
+        elements: holds them.
+        start: offset of the first one.
+        end: offset at which they end.
+        depth: levels of sequences that may be entered.
+        settled: tags with VRs, tag << 16 and the two letters, whose values need not be converted
+            without the VR; other elements of even groups are not plain.
+
+    Returns:
+        The bytes, and the offset behind the last element that was taken.
+    """

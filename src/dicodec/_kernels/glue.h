@@ -17,5 +17,8 @@ PyObject *decode_rle(PyObject *module, PyObject *arguments);
 PyObject *encode_rle(PyObject *module, PyObject *arguments);
 PyObject *fit_words(PyObject *module, PyObject *arguments);
 PyObject *swap_words(PyObject *module, PyObject *arguments);
+PyObject *count_adjacent(PyObject *module, PyObject *arguments);
+PyObject *drop_vrs(PyObject *module, PyObject *arguments);
+PyObject *walk_elements(PyObject *module, PyObject *arguments);
 
 #endif

@@ -3,6 +3,7 @@
  * Limited API of CPython 3.12, so one build serves every later version. The functions stand in
  * glue_*.c: each takes buffers, checks their sizes, and gives up the interpreter's lock while its
  * kernel works. */
+#include "elements.h"
 #include "glue.h"
 #include "processor.h"
 
@@ -31,11 +32,17 @@ static PyMethodDef methods[] = {
     {"encode_rle", encode_rle, METH_VARARGS, NULL},
     {"fit_words", fit_words, METH_VARARGS, NULL},
     {"swap_words", swap_words, METH_VARARGS, NULL},
+    {"count_adjacent", count_adjacent, METH_VARARGS, NULL},
+    {"drop_vrs", drop_vrs, METH_VARARGS, NULL},
+    {"walk_elements", walk_elements, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static int add_constants(PyObject *module)
 {
+    if (PyModule_AddStringConstant(module, "VALUE_REPRESENTATIONS", ELEMENT_VRS) < 0
+        || PyModule_AddIntConstant(module, "LONG_FORMS", ELEMENT_LONG_VRS) < 0)
+        return -1;
     return PyModule_AddStringConstant(module, "INSTRUCTIONS", kernel_instructions());
 }
 

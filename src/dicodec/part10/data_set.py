@@ -10,7 +10,7 @@ from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits, make_limit_hint
 from dicodec.model.records import dataclass
-from dicodec.part10.elements import ElementSpan, Walker, items_state_vrs
+from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker, items_state_vrs
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -50,6 +50,13 @@ class DataSet:
     def find(self, tag: int) -> ElementSpan | None:
         """Return the span of an element, or None if it is absent."""
         return self._by_tag.get(tag)
+
+    def list_pixel_data(self) -> list[ElementSpan]:
+        """Return the elements of Pixel Data, Float and Double Float Pixel Data, in file order."""
+        if len(self._by_tag) == len(self.elements):  # there are no duplicates
+            found = [span for tag in PIXEL_DATA_TAGS if (span := self._by_tag.get(tag))]
+            return sorted(found, key=lambda span: span.start) if len(found) > 1 else found
+        return [span for span in self.elements if span.tag in PIXEL_DATA_TAGS]
 
     def read_raw(self, span: ElementSpan) -> bytes:
         """Return all bytes of an element, header and delimiter included.

@@ -29,7 +29,7 @@ from dicodec.model.transfer_syntax import (
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.deflate import inflate_data_set
 from dicodec.part10.element_count import check_element_count
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker
+from dicodec.part10.elements import ElementSpan, Walker
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -415,7 +415,7 @@ def _assume_native_syntax(
 
 
 def _find_pixel_data(data_set: DataSet) -> ElementSpan | None:
-    spans = [span for span in data_set.elements if span.tag in PIXEL_DATA_TAGS]
+    spans = data_set.list_pixel_data()
     if len(spans) > 1:
         raise MalformedFileError(
             "the data set has more than one of Pixel Data, Float and Double Float Pixel Data",

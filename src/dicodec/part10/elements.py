@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
@@ -140,6 +141,7 @@ class Walker:
         unpack_explicit = structs.explicit.unpack_from
         unpack_implicit = structs.implicit.unpack_from
         explicit = encoding.explicit_vr
+        walk = None if COMPILED is None or not encoding.little_endian else COMPILED.walk_elements
         most = self._limits.elements
         position = start
         count = 0
@@ -150,6 +152,14 @@ class Walker:
             if index < 0 or index + 12 > len(window):
                 index = self._fill(position)
                 window = self._window
+            if walk is not None:  # as below, for elements that need no second look
+                spans = walk(window, index, position, end, explicit, most - count, ElementSpan)
+                if spans:
+                    yield from spans
+                    count += len(spans)
+                    span = spans[-1]
+                    position = span.end
+                    continue
             if end - position < 8 or len(window) - index < 8:
                 if depth == 0 and self._is_only_zeros(position, end):
                     return

@@ -176,14 +176,14 @@ def _read_group_2(
 
 
 def _walk_group_2(source: ByteSource, start: int, encoding: DataSetEncoding) -> list[ElementSpan]:
-    # Elements are walked one at a time, because those after group 2 may be in another encoding.
+    # The walk goes on only within group 2, because elements after it may be in another encoding.
     spans: list[ElementSpan] = []
     position = start
-    walker = Walker(source)
+    walk = Walker(source).walk_elements(start, source.size, encoding)
     group = b"\x02\x00" if encoding.little_endian else b"\x00\x02"
     while source.read(position, 2) == group:
         try:
-            span = next(walker.walk_elements(position, source.size, encoding))
+            span = next(walk)
         except MalformedFileError:
             break
         except TruncatedFileError as error:

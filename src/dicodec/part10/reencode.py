@@ -11,9 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
+from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
@@ -23,6 +25,7 @@ from dicodec.part10.elements import (
 )
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
     UNDEFINED_LENGTH,
     DataSetEncoding,
     format_tag,
@@ -123,10 +126,25 @@ def _make_structs(order: str) -> tuple[Callable[..., Any], ...]:
 _STRUCTS = {True: _make_structs("<"), False: _make_structs(">")}
 
 
+_SETTLED: set[int] = set()
+"""Tags with VRs, as tag << 16 and two letters, whose values mean the same without the VR."""
+
+_MOST_SETTLED = 1 << 14
+
+
+def _settle(tag: int, header: VrHeader) -> None:
+    """Remember a tag with a VR if whoever knows the tag reads values of that VR rightly."""
+    if len(_SETTLED) < _MOST_SETTLED:
+        stated, known = header.name.decode(), find_vr(tag) or "UN"
+        if not any(is_of_another_kind(stated, one) for one in known.split(" or ")):
+            _SETTLED.add(tag << 16 | int.from_bytes(header.name))
+
+
 class _Reencoder:
     __slots__ = (
-        "_buffer", "_context", "_occurrences", "_offset", "_pack_implicit", "_pack_long",
-        "_pack_short", "_read_explicit", "_read_implicit", "_read_length", "_source", "_target",
+        "_buffer", "_context", "_drop_plain_vrs", "_occurrences", "_offset", "_pack_implicit",
+        "_pack_long", "_pack_short", "_read_explicit", "_read_implicit", "_read_length", "_source",
+        "_target",
     )  # fmt: skip
 
     def __init__(
@@ -146,6 +164,8 @@ class _Reencoder:
         reading, writing = _STRUCTS[source.little_endian][:3], _STRUCTS[target.little_endian][3:]
         self._read_explicit, self._read_implicit, self._read_length = reading
         self._pack_implicit, self._pack_short, self._pack_long = writing
+        plain = (source, target) == (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
+        self._drop_plain_vrs = COMPILED.drop_vrs if COMPILED is not None and plain else None
 
     def append_elements(
         self, position: int, end: int, level: Level, out: list[bytes], depth: int
@@ -163,7 +183,15 @@ class _Reencoder:
             raise LimitExceededError(
                 "sequences are nested too deep", offset=self._offset + position
             )
+        drop_vrs = self._drop_plain_vrs
+        levels_left = self._context.limits.nesting_depth - depth
         while position < end:
+            if drop_vrs is not None:  # as below, for elements that need no second look
+                content, after = drop_vrs(buffer, position, end, levels_left, _SETTLED)
+                if after > position:
+                    out.append(content)
+                    position = after
+                    continue
             if end - position < 8:
                 raise self._make_truncated_error(position, "the data set ends inside an element")
             if explicit:
@@ -224,6 +252,8 @@ class _Reencoder:
                 if length > SHORT_FORM_LIMIT and not explicit and not header.long_form:
                     header = UN
                 unit = header.swap_unit
+                if drop_vrs is not None:
+                    _settle(tag, header)
                 if loses_vrs and (known := find_header_by_tag(tag)) is not header:
                     made = self._convert_to_known_vr(tag, header, known, content, value, level)
                     if made is not None:

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import make_limit_hint
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import encode_element, encode_element_header
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, walk_elements
+from dicodec.part10.elements import ElementSpan, walk_elements
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead
 from dicodec.part10.implicit_vr import ReencodingContext, find_header_by_tag
@@ -98,12 +99,10 @@ class ElementWriter:
         self._edits = {edit.tag: edit for edit in edits}
         self._context = make_reencoding_context(data_set)
         self.oddities = self._context.oddities
-        # Group lengths outside group 2 are retired (PS3.5 7.2) and would no longer be true.
-        spans = [span for span in data_set.elements if span.tag & 0xFFFF]
-        place = next((i for i, span in enumerate(spans) if span.tag in PIXEL_DATA_TAGS), None)
+        place = _find_place_of_pixel_data(data_set)
         self._has_pixels = place is not None
-        self._before = spans[:place]
-        self._after = [] if place is None else spans[place + 1 :]
+        self._before = list(data_set.elements[:place])
+        self._after = [] if place is None else list(data_set.elements[place + 1 :])
 
     def write_before_pixel_data(self, sink: Sink) -> dict[int, int]:
         """Write all elements before Pixel Data, or all if the data set has none.
@@ -138,7 +137,7 @@ class ElementWriter:
         return [edit for tag, edit in sorted(self._edits.items()) if first <= tag < end]
 
     def _merge_chunks(
-        self, spans: Sequence[ElementSpan], edits: list[Edit]
+        self, spans: list[ElementSpan], edits: list[Edit]
     ) -> Iterator[tuple[Edit | None, bytes]]:
         """Yield the bytes of elements and edits, merged by tag.
 
@@ -148,18 +147,27 @@ class ElementWriter:
         next_edit = waiting[0].tag if waiting else _NO_TAG
         find_encoding = self._data_set.find_encoding
         start, end, encoding = 0, 0, self._encoding
-        for span in spans:
+        index = 0
+        while index < len(spans):
+            span = spans[index]
             tag, of_span = span.tag, find_encoding(span)
             edited = tag in self._edits
-            if not edited and tag < next_edit and span.start == end and of_span == encoding:
-                end = span.end
+            if not tag & 0xFFFF:
+                # Group lengths outside group 2 are retired (PS3.5 7.2), and not true any longer.
+                index += 1
                 continue
-            yield from self._encode_run(start, end, encoding)
-            while waiting and waiting[0].tag <= tag:
-                yield from self._encode_edit(waiting.popleft())
-            next_edit = waiting[0].tag if waiting else _NO_TAG
-            end, encoding = span.end, of_span
-            start = end if edited else span.start
+            if edited or tag >= next_edit or span.start != end or of_span != encoding:
+                yield from self._encode_run(start, end, encoding)
+                while waiting and waiting[0].tag <= tag:
+                    yield from self._encode_edit(waiting.popleft())
+                next_edit = waiting[0].tag if waiting else _NO_TAG
+                encoding = of_span
+                start = span.end if edited else span.start
+            alike = 1
+            if COMPILED is not None and not edited:
+                alike = COMPILED.count_adjacent(spans, index, self._edits, next_edit)
+            index += alike
+            end = spans[index - 1].end
         yield from self._encode_run(start, end, encoding)
         for edit in waiting:
             yield from self._encode_edit(edit)
@@ -220,6 +228,15 @@ class ElementWriter:
             self._context,
             offset=start,
         )
+
+
+def _find_place_of_pixel_data(data_set: DataSet) -> int | None:
+    """Return the index of the first element of Pixel Data; it is near the end, if it is there."""
+    spans = data_set.list_pixel_data()
+    if not spans:
+        return None
+    elements = data_set.elements
+    return next(i for i in range(len(elements) - 1, -1, -1) if elements[i] is spans[0])
 
 
 def make_reencoding_context(data_set: DataSet) -> ReencodingContext:

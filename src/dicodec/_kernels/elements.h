@@ -1,0 +1,49 @@
+/* Data elements (PS3.5 7.1, 7.5): find those whose headers need no second look, and drop their VRs.
+ *
+ * Little endian only. What is not plain is left to the caller: other byte orders, undefined lengths
+ * outside of sequences, delimiters in odd places, VRs that there are not, ends that are too early. */
+#ifndef DICODEC_ELEMENTS_H
+#define DICODEC_ELEMENTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ELEMENT_HEADER 12 /* bytes of the longest header */
+#define ELEMENT_NO_VR 0xFF
+#define ELEMENT_DEEPEST 64 /* levels of sequences */
+
+/* The VRs, two letters each, and how many of them, at the front, have the long form of a header
+ * (PS3.5 table 7.1-1). */
+extern const char ELEMENT_VRS[];
+extern const unsigned ELEMENT_LONG_VRS;
+
+typedef struct {
+    uint32_t tag;
+    uint32_t length; /* of the value */
+    uint8_t header;  /* bytes before the value */
+    uint8_t vr;      /* number in ELEMENT_VRS, or ELEMENT_NO_VR in implicit VR */
+} element_head;
+
+/* Read the head of a plain element of defined length: 1, or 0 if it is not one.
+ *
+ * `bytes` has `size` bytes from the tag on; the data set goes on for `room` bytes from there, which
+ * may be more. */
+int read_plain_head(const uint8_t *bytes, size_t size, uint64_t room, int explicit_vr,
+                    element_head *head);
+
+/* Say whether a value of a VR means the same to those who know its VR by its tag: 1, or 0 if not or
+ * if that is not known; -1 for an error of the caller's own, which ends the work. */
+typedef int (*vr_judge)(void *judge, uint32_t tag, unsigned vr);
+
+/* Write plain elements of explicit VR in implicit VR: all up to `size`, or up to the first one that
+ * is not plain, or whose value would be misread. Sequences and their items keep defined and
+ * undefined lengths; Group Lengths (gggg,0000) from group 0008 on are dropped.
+ *
+ * `out` takes at most as many bytes as are read; if it is NULL, all is judged and nothing written.
+ * What was judged once need not be judged again: `judge` may be NULL. `depth` is how many levels
+ * of sequences may still be entered. Returns the offset behind the last element taken, and sets
+ * `written`; -1 as the judge does. */
+ptrdiff_t drop_plain_vrs(const uint8_t *bytes, size_t size, unsigned depth, vr_judge judge,
+                         void *context, uint8_t *out, size_t *written);
+
+#endif

@@ -1,0 +1,295 @@
+"""The kernel of elements against the Python that it saves: the same spans, bytes and errors."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from dicodec import convert_bytes
+from dicodec._kernels import COMPILED
+from dicodec.errors import DicodecError
+from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
+from dicodec.model.limits import Limits
+from dicodec.part10 import elements, reencode, writer
+from dicodec.part10.data_set import DataSet
+from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.encoding import EXPLICIT_LITTLE, IMPLICIT_LITTLE, DataSetEncoding
+from dicodec.part10.file_meta import read_head
+from dicodec.part10.implicit_vr import ReencodingContext
+from dicodec.part10.reencode import reencode_elements
+from dicodec.part10.source import BytesSource
+from dicodec.part10.vr import LONG_FORM, VALUE_REPRESENTATIONS
+from dicodec.part10.writer import ElementWriter
+from helpers.data_set_bytes import element, header, item, marker, nested, sequence
+from helpers.real_files import real_files
+
+if COMPILED is None:
+    pytest.skip("the package was built without a compiler", allow_module_level=True)
+
+FILES = real_files()
+VRS = sorted(VALUE_REPRESENTATIONS)
+TAGS = (
+    0x00080005, 0x00080008, 0x00081140, 0x00100010, 0x00110010, 0x00111001, 0x00180050, 0x00280106,
+    0x00283010, 0x00281101, 0x00080000, 0x00110000, 0x01000010, 0x00000900, 0x50003000, 0x54001010,
+    0x7FE00010, 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD, 0x00280103,
+)  # fmt: skip
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    with (
+        patch.object(elements, "COMPILED", None),
+        patch.object(reencode, "COMPILED", None),
+        patch.object(writer, "COMPILED", None),
+    ):
+        yield
+
+
+def describe(error: DicodecError) -> tuple[Any, ...]:
+    return type(error), error.message, error.offset, error.attribute
+
+
+def both(make: Callable[..., Any], *given_to_it: Any) -> tuple[Any, Any]:
+    """Return what a call makes with kernels and without."""
+    with without_kernels():
+        plain = make(*given_to_it)
+    reencode._SETTLED.clear()
+    first, second = (
+        make(*given_to_it),
+        make(*given_to_it),
+    )  # what was settled by the first one counts in the second
+    assert first == second
+    return first, plain
+
+
+def walk(raw: bytes, encoding: DataSetEncoding, depth: int, limits: Limits, rest: int) -> Any:
+    """Return all that a walk shows; the data set ends `rest` bytes before the source does."""
+    walker = Walker(BytesSource(raw), limits)
+    spans: list[ElementSpan] = []
+    error = None
+    try:
+        spans.extend(walker.walk_elements(0, max(0, len(raw) - rest), encoding, depth=depth))
+    except DicodecError as caught:
+        error = describe(caught)
+    assert all(type(span) is ElementSpan for span in spans)
+    return spans, error, walker.oddities, walker.doubtful, walker.missing, walker.items_end
+
+
+def drop(raw: bytes, limits: Limits) -> Any:
+    context = ReencodingContext(limits=limits)
+    try:
+        made = reencode_elements(raw, EXPLICIT_LITTLE, IMPLICIT_LITTLE, context)
+    except DicodecError as caught:
+        return describe(caught), context.oddities
+    return made, context.oddities
+
+
+def write(raw: bytes, encoding: DataSetEncoding, target: DataSetEncoding, edits: list[Edit]) -> Any:
+    source = BytesSource(raw)
+    try:
+        spans = list(Walker(source).walk_elements(0, len(raw), encoding))
+        written = _Sink()
+        made = ElementWriter(DataSet(source, encoding, spans), target, edits)
+        places = made.write_before_pixel_data(written)
+        made.write_after_pixel_data(written)
+    except DicodecError as caught:
+        return describe(caught)
+    return bytes(written.content), places, made.oddities
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        self.content += data
+        return len(data)
+
+
+@st.composite
+def odd_elements(draw: st.DrawFn, depth: int = 0) -> bytes:
+    """Some elements: mostly right, with wrong lengths, odd tags, delimiters and unknown VRs."""
+    parts = []
+    for _ in range(draw(st.integers(0, 6))):
+        tag, vr = draw(st.sampled_from(TAGS)), draw(st.sampled_from([*VRS, "SQ", "SQ", "UN"]))
+        kind = draw(st.integers(0, 11))
+        if vr == "SQ" and depth < 4 and kind < 10:
+            undefined, inner = draw(st.booleans()), odd_elements(depth + 1)
+            items = [
+                item(draw(inner), undefined=draw(st.booleans()))
+                for _ in range(draw(st.integers(0, 2)))
+            ]
+            parts.append(sequence(tag, *items, undefined=undefined, vr=draw(st.just("SQ"))))
+        elif kind == 10:
+            lengths = st.sampled_from([0, 1, 7, 9, 500, 0xFFFE, 0xFFFF])
+            parts.append(header(tag, vr, draw(lengths)) + draw(st.binary(max_size=9)))
+        elif kind == 11:
+            parts.append(draw(st.binary(max_size=20)))
+        elif kind == 9:
+            parts.append(marker(tag, draw(st.sampled_from([0, 4, 0xFFFFFFFF]))))
+        else:
+            parts.append(element(tag, vr, draw(st.binary(max_size=12))))
+    return b"".join(parts)
+
+
+def test_the_kernel_knows_the_same_vrs() -> None:
+    assert COMPILED is not None
+    names = COMPILED.VALUE_REPRESENTATIONS
+    known = [names[place : place + 2] for place in range(0, len(names), 2)]
+    assert {*known} == {*VALUE_REPRESENTATIONS}
+    assert {name.encode() for name in known[: COMPILED.LONG_FORMS]} == LONG_FORM
+
+
+@given(odd_elements(), st.booleans(), st.integers(0, 1), st.integers(0, 30), st.integers(1, 5))
+def test_walks_are_the_same(raw: bytes, explicit: bool, depth: int, rest: int, most: int) -> None:
+    encoding = EXPLICIT_LITTLE if explicit else IMPLICIT_LITTLE
+    for limits in (Limits(), Limits(elements=most), Limits(nesting_depth=most)):
+        made, plain = both(walk, raw, encoding, depth, limits, rest)
+        assert made == plain
+
+
+@given(odd_elements(), st.integers(1, 4))
+def test_elements_without_vrs_are_the_same(raw: bytes, depth: int) -> None:
+    for limits in (Limits(), Limits(nesting_depth=depth)):
+        made, plain = both(drop, raw, limits)
+        assert made == plain
+
+
+@given(
+    odd_elements(),
+    st.sampled_from([(EXPLICIT_LITTLE, EXPLICIT_LITTLE), (EXPLICIT_LITTLE, IMPLICIT_LITTLE),
+                     (IMPLICIT_LITTLE, IMPLICIT_LITTLE), (IMPLICIT_LITTLE, EXPLICIT_LITTLE)]),
+    st.sets(st.sampled_from([*TAGS[:10], 0x00091010, 0x7FE10010]), max_size=4),
+    st.booleans(),
+)  # fmt: skip
+@example(  # the second of two elements that are set goes, too, although it stands behind others
+    element(0x00080008, "CS", b"")
+    + element(0x00080005, "CS", b"")
+    + element(0x00080008, "CS", b""),
+    (EXPLICIT_LITTLE, EXPLICIT_LITTLE),
+    {0x00080008},
+    False,
+)
+def test_written_elements_are_the_same(
+    raw: bytes, encodings: tuple[DataSetEncoding, DataSetEncoding], tags: set[int], removes: bool
+) -> None:
+    edits: list[Edit] = [
+        RemoveAttribute(tag) if removes else SetAttribute(tag, "LO", "new") for tag in sorted(tags)
+    ]
+    made, plain = both(write, raw, *encodings, edits)
+    assert made == plain
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_real_files_and_mutations_of_them_are_the_same(name: str) -> None:
+    """Whole, then with random bytes changed and the end cut off."""
+    content = FILES[name].read_bytes()[:60_000]
+    try:
+        start = read_head(BytesSource(content)).data_set_start
+    except DicodecError:
+        start = 0
+    chance = random.Random(name)
+    for trial in range(12):
+        raw = bytearray(content[start:])
+        for _ in range(trial and chance.randrange(1, 6)):
+            if raw:
+                raw[chance.randrange(len(raw))] = chance.choice((0, 1, 0x53, 0xE0, 0xFE, 0xFF))
+        if trial % 3 == 2:
+            del raw[chance.randrange(len(raw) + 1) :]
+        given_bytes = bytes(raw)
+        for encoding in (EXPLICIT_LITTLE, IMPLICIT_LITTLE):
+            made, plain = both(walk, given_bytes, encoding, 0, Limits(), 0)
+            assert made == plain
+        made, plain = both(drop, given_bytes, Limits())
+        assert made == plain
+
+
+@pytest.mark.parametrize("target", ["implicit-le", "explicit-le"])
+@pytest.mark.parametrize("name", FILES)
+def test_results_of_real_files_are_the_same(name: str, target: str) -> None:
+    def convert_file() -> Any:
+        try:
+            return convert_bytes(FILES[name].read_bytes(), to=target, workers=1)
+        except DicodecError as caught:
+            return describe(caught)
+
+    made, plain = both(convert_file)
+    assert made == plain
+
+
+def test_sequences_are_entered_as_deep_as_the_limit_and_no_deeper() -> None:
+    for depth in (1, 3, 4, 5, 63, 64, 65, 70):
+        for limit in (4, 64):
+            made, plain = both(drop, nested(depth), Limits(nesting_depth=limit))
+            assert made == plain
+            assert isinstance(made[0], bytes) is (depth <= limit)
+
+
+def test_values_that_would_be_misread_are_converted_every_time() -> None:
+    """Slice Thickness (DS) that is stated as FD, Rows (US) that are stated as IS."""
+    raw = element(0x00180050, "FD", bytes(6) + b"\xf0\x3f") + element(0x00280010, "IS", b"12")
+    made, plain = both(drop, raw, Limits())
+    assert made == plain
+    assert b"\x01\0" not in made[0][:8]
+    assert made[0].endswith(b"\x0c\0")
+    assert not {0x00180050 << 16 | 0x4644, 0x00280010 << 16 | 0x4953} & reencode._SETTLED
+
+
+def test_what_is_settled_takes_bounded_memory() -> None:
+    many = b"".join(
+        element(0x00080000 | number, vr, b"ab")
+        for number in range(1, 1 << 13)
+        for vr in ("UN", "LO", "OB")
+    )
+    with patch.object(reencode, "_MOST_SETTLED", 100):
+        made, plain = both(drop, many, Limits())
+        assert made == plain
+        assert len(reencode._SETTLED) == 100
+    reencode._SETTLED.clear()
+
+
+def test_arguments_outside_their_buffers_are_refused() -> None:
+    assert COMPILED is not None
+    raw = element(0x00100010, "PN", b"ab")
+    for start, end in ((-1, 4), (0, 99), (5, 4)):
+        with pytest.raises(ValueError, match="not within the buffer"):
+            COMPILED.drop_vrs(raw, start, end, 1, set())
+    with pytest.raises(ValueError, match="negative"):
+        COMPILED.walk_elements(raw, -1, 0, 10, True, 9, ElementSpan)
+    with pytest.raises(ValueError, match="not tuples"):
+        COMPILED.walk_elements(raw, 0, 0, 10, True, 9, dict)
+    assert COMPILED.walk_elements(raw, 99, 0, 10, True, 9, ElementSpan) == []
+    assert COMPILED.walk_elements(raw, 0, 0, 9, True, 9, ElementSpan) == []
+    span = ElementSpan(0x00100010, "PN", 7, 15, 2, 17, undefined=False)
+    assert COMPILED.walk_elements(raw, 0, 7, 17, True, 9, ElementSpan) == [span]
+    for spans in ([], [(1,)], [("a",) * 7], [span, (1,)], [span, (2, 0, 17, 0, 0, 0, 0)]):
+        with pytest.raises((IndexError, TypeError)):
+            COMPILED.count_adjacent(spans, 0, {}, 1 << 32)
+
+
+def test_a_folder_of_files_is_read_without_kernels_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable that turns kernels off has the same results in a process of its own."""
+    import subprocess
+    import sys
+
+    source = tmp_path / "one.dcm"
+    source.write_bytes(convert_bytes(FILES[min(FILES)].read_bytes(), to="explicit-le"))
+    made = convert_bytes(source.read_bytes(), to="implicit-le")
+    monkeypatch.setenv("DICODEC_KERNELS", "none")
+    program = (
+        "import sys, dicodec; from dicodec._kernels import COMPILED; assert COMPILED is None; "
+        "sys.stdout.buffer.write(dicodec.convert_bytes(open(sys.argv[1], 'rb').read(), "
+        "to='implicit-le'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, source], check=True, capture_output=True)
+    assert done.stdout == made
