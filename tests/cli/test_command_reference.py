@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import re
+import subprocess
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
+import imagecodecs
+import numpy
 import pytest
 
 from dicodec import __version__
@@ -13,6 +20,7 @@ from dicodec.cli import main, printing
 from dicodec.cli.arguments import SUBCOMMANDS, make_parser
 from dicodec.errors import DicodecError, find_kind
 from dicodec.options import ConversionOptions
+from helpers.kernels import kernels, without_kernels
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encoding="utf-8")
 GENERAL_CODES = {"error"}
@@ -145,3 +153,41 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert raised.value.code == 0
     assert capsys.readouterr().out == f"dicodec {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--version", "-v"], ["--verbose", "--version"]])
+def test_the_versions_of_what_is_used_are_printed(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernels()
+    for there in (True, False):
+        with nullcontext() if there else without_kernels(), pytest.raises(SystemExit) as raised:
+            main.run(arguments)
+        assert raised.value.code == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[:-1] == [
+            f"dicodec {__version__}",
+            f"Python {platform.python_version()}",
+            f"NumPy {numpy.__version__}",
+            f"imagecodecs {imagecodecs.__version__}",
+        ]
+        assert lines[-1].startswith(
+            "kernels: compiled; instr" if there else "kernels: not compiled"
+        )
+
+
+def test_kernels_that_are_turned_off_are_said_to_be() -> None:
+    """Nothing is loaded to say so, either."""
+    script = (
+        "import sys\nfrom dicodec.cli.main import run\ntry:\n    run(['--version', '-v'])\n"
+        "finally:\n    print({'numpy', 'imagecodecs'} & set(sys.modules))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "DICODEC_KERNELS": "none"},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert ended.stdout.splitlines()[-2:] == [
+        "kernels: turned off by DICODEC_KERNELS=none",
+        "set()",
+    ]

@@ -25,6 +25,7 @@ from dicodec.errors import (
 )
 from dicodec.part10.dicom_file import open_dicom
 from helpers.data_set_bytes import data_set_of, file_of, item, sequence
+from helpers.kernels import kernels, without_kernels
 from helpers.made import IMAGE_KINDS, make_file
 
 KIND = IMAGE_KINDS["multi-frame"]
@@ -86,6 +87,19 @@ def test_lossless_ways_all_lead_back(first: str, second: str) -> None:
 # What is reported.
 
 
+def test_a_report_says_which_engine_decoded_and_encoded() -> None:
+    kernels()
+    report = convert(CONTENT, io.BytesIO(), to="rle")
+    assert (report.decoder, report.encoder) == ("dicodec kernels", "dicodec kernels")
+    assert report.as_dict()["encoder"] == "dicodec kernels"
+    moved = convert(CONTENT, io.BytesIO(), to="implicit-le")
+    assert (moved.decoder, moved.encoder) == ("", "")
+
+    with without_kernels():
+        report = convert(CONTENT, io.BytesIO(), to="rle")
+    assert (report.decoder, report.encoder) == ("numpy", "imagecodecs")
+
+
 def test_a_report_says_what_was_done(tmp_path: Path) -> None:
     source, target = tmp_path / "a.dcm", tmp_path / "b.dcm"
     source.write_bytes(CONTENT)
@@ -95,6 +109,7 @@ def test_a_report_says_what_was_done(tmp_path: Path) -> None:
     assert (report.source, report.target) == (str(source), str(target))
     assert (report.source_syntax, report.target_syntax) == ("explicit-le", "jpeg-ls")
     assert (report.action, report.frames, report.engine) == ("transcoded", 5, "dicodec")
+    assert report.encoder == "imagecodecs"
     assert report.photometric_interpretation == ("MONOCHROME2", "MONOCHROME2")
     assert (report.lossy, report.verified, report.dry_run) == (False, True, False)
     assert (report.source_size, report.target_size) == (len(CONTENT), target.stat().st_size)

@@ -76,6 +76,19 @@ class _QuickParser(_Parser):
         super().__init__(**given, formatter_class=partial(argparse.HelpFormatter, width=_WIDTH))
 
 
+class _PrintVersions(argparse.Action):
+    """Prints the version, and more if its constant is true."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print, and end the program."""
+        print(f"dicodec {VERSION}")
+        if self.const:
+            from dicodec.cli.versions import list_versions
+
+            print("\n".join(list_versions()))
+        parser.exit()
+
+
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments of the command.
 
@@ -100,7 +113,13 @@ def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         description="Converts DICOM files from any transfer syntax to any other.",
         epilog="exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted",
     )
-    parser.add_argument("--version", action="version", version=f"dicodec {VERSION}")
+    parser.add_argument(
+        "--version",
+        action=_PrintVersions,
+        nargs=0,
+        help="print the version; with -v those of what is used, and whether there are kernels",
+        const=not {"-v", "--verbose"}.isdisjoint(arguments),
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     named = next((one for one in arguments if one in SUBCOMMANDS), None)
     for name, subcommand in SUBCOMMANDS.items():

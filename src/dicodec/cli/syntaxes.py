@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from dicodec.codecs.table import find_engines
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from dicodec.rules.capabilities import find_capability
 
@@ -26,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _make_row(syntax: TransferSyntax) -> dict[str, str | bool]:
     held = find_capability(syntax)
+    engines = find_engines(syntax)
     return {
         "name": syntax.name,
         "uid": syntax.uid,
@@ -38,6 +40,8 @@ def _make_row(syntax: TransferSyntax) -> dict[str, str | bool]:
         "photometric_interpretations": held.photometric_interpretations if held else "",
         "bits": held.bits if held else "",
         "engine": "dicodec" if syntax.reads or syntax.writes else "",
+        "decoder": engines.decoder,
+        "encoder": engines.encoder,
         "retired": syntax.retired,
         "why_not": syntax.why_not,
     }

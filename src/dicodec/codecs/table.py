@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from dicodec import _kernels
 from dicodec.errors import UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
 from dicodec.model.records import replace
@@ -25,6 +26,39 @@ FAMILIES = {
     "jpegxl": "dicodec.codecs.jpegxl",
     "htj2k": "dicodec.codecs.htj2k",
 }
+
+_KERNELS = {
+    "native": ("fit_words", "fit_words"),
+    "encapsulated-uncompressed": ("fit_words", "fit_words"),
+    "rle": ("decode_rle", "encode_rle"),
+    "jpeg-lossless-p14": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
+    "jpeg-lossless": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
+}
+"""By TransferSyntax.name or family: the kernels that decode and encode most frames."""
+
+_OTHER_LIBRARIES = {"native": "numpy", "encapsulated-uncompressed": "numpy"}
+"""By TransferSyntax.family: the library if there are no kernels, if it is not imagecodecs."""
+
+
+class Engines(NamedTuple):
+    """What decodes and encodes a transfer syntax: "dicodec kernels", a library, or ""."""
+
+    decoder: str
+    encoder: str
+
+
+def find_engines(syntax: TransferSyntax) -> Engines:
+    """Return what decodes and encodes a transfer syntax in this installation.
+
+    Kernels leave streams and images that they do not know to the library.
+    """
+    family = syntax.family or ""
+    library = _OTHER_LIBRARIES.get(family, "imagecodecs")
+    decoder, encoder = (
+        "dicodec kernels" if hasattr(_kernels.COMPILED, kernel) else library
+        for kernel in _KERNELS.get(syntax.name) or _KERNELS.get(family) or ("", "")
+    )
+    return Engines(decoder if syntax.reads else "", encoder if syntax.writes else "")
 
 
 def find_decoder(syntax: TransferSyntax) -> Decoder:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from dicodec.codecs.sample_notes import RATIO_TOLERANCE, SampleNotes
+from dicodec.codecs.table import find_engines
 from dicodec.conversion.edits.described_edits import (
     describe_changes,
     find_instance_uids,
@@ -125,7 +126,7 @@ class Attempt:
         if by_gdcm:
             from dicodec.conversion.gdcm.conversion import check_may
 
-            report.engine = "gdcm"
+            report.engine, report.decoder, report.encoder = "gdcm", "", ""
             report.decisions.clear()  # they are those of our codecs
             check_may(conversion)
         if request.target is None:
@@ -196,6 +197,9 @@ class Attempt:
         report.source_syntax = plan.source.name
         report.target_syntax = plan.target.name
         report.action = plan.action.value
+        if plan.action is Action.TRANSCODE:
+            report.decoder = find_engines(plan.source).decoder
+            report.encoder = find_engines(plan.target).encoder
         report.decisions += plan.decisions
         report.warnings += plan.warnings
         self._add_oddities(())
