@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from dicodec.errors import DicodecError as DicodecError
     from dicodec.errors import ReadError as ReadError
     from dicodec.errors import WriteError as WriteError
+    from dicodec.model.conversion_settings import ConversionSettings as ConversionSettings
     from dicodec.model.limits import Limits as Limits
     from dicodec.model.transfer_syntax import TransferSyntax as TransferSyntax
     from dicodec.options import ConversionOptions as ConversionOptions
-    from dicodec.options import ConversionSettings as ConversionSettings
     from dicodec.part10.dicom_file import Source as Source
     from dicodec.report import ConversionReport as ConversionReport
 
@@ -46,7 +46,7 @@ _HOMES = {
     "ConversionError": "dicodec.errors",
     "ConversionOptions": "dicodec.options",
     "ConversionReport": "dicodec.report",
-    "ConversionSettings": "dicodec.options",
+    "ConversionSettings": "dicodec.model.conversion_settings",
     "DicodecError": "dicodec.errors",
     "Inspection": "dicodec.conversion.inspection",
     "Limits": "dicodec.model.limits",

@@ -45,7 +45,10 @@ Programs go by an error's `code`, people by its message and hint.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Self
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import ClassVar, Self
 
 
 class DicodecError(Exception):

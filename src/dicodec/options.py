@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, TypedDict, Unpack
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
@@ -19,39 +18,17 @@ from dicodec.model.option_table import (
 from dicodec.model.records import dataclass, field
 from dicodec.model.transfer_syntax import TransferSyntax
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, Self, Unpack
+
+    from dicodec.model.conversion_settings import ConversionSettings
+
 UNDECIDED = ("explicit-le",)
 """Stands for `to` until a policy gives it; no file is converted to it."""
 
 type Targets = str | TransferSyntax | Sequence[str | TransferSyntax]
 """Acceptable transfer syntaxes, the first preferred; several may be in one text, with commas."""
-
-
-class ConversionSettings(TypedDict, total=False):
-    """The options of the calls, as they take them; see ConversionOptions for each."""
-
-    photometric: str
-    lossy: bool
-    quality: int | None
-    near: int | None
-    ratio: float | None
-    psnr: float | None
-    rescale_to_8bit: bool
-    set_attributes: Mapping[str, str] | Iterable[tuple[str, str]]
-    remove_attributes: str | Iterable[str]
-    keep_uid: bool
-    offset_table: str
-    charset: str | None
-    standardize: bool
-    salvage: str | None
-    strict: bool
-    engine: str
-    overwrite: bool
-    backup: str | None
-    durability: str
-    verify: bool | str
-    workers: int | None
-    timeout: float | None
-    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any
-
 from dicodec.model.findings import DamagedFrame, Oddity
-from dicodec.model.records import asdict, dataclass, field, fields
+from dicodec.model.records import StrEnum, asdict, dataclass, field, fields
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 LEFT_ALONE = "left alone"
 """The action of a file that was to be replaced in place and was right already."""

@@ -13,6 +13,7 @@ import pytest
 
 from dicodec.batch.policy.options import KEYS
 from dicodec.errors import InvalidOptionError
+from dicodec.model.conversion_settings import ConversionSettings
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.limits import Limits
 from dicodec.model.option_table import (
@@ -31,7 +32,7 @@ from dicodec.model.option_table import (
     select_options,
 )
 from dicodec.model.transfer_syntax import find_by_name
-from dicodec.options import ConversionOptions, ConversionSettings
+from dicodec.options import ConversionOptions
 from dicodec.service.jobs.request_fields import OPTION_FIELDS
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dicodec import convert_bytes
 from dicodec.errors import InvalidOptionError, LimitExceededError
+from dicodec.model.conversion_settings import ConversionSettings
 from dicodec.model.limits import Limits
-from dicodec.options import ConversionSettings
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import EXPLICIT_LITTLE, IMPLICIT_LITTLE, UNDEFINED_LENGTH

@@ -14,7 +14,7 @@ from dicodec import errors, options, report
 from dicodec.comparison import compare as comparison
 from dicodec.conversion import calls, inspection
 from dicodec.conversion.output import result_file
-from dicodec.model import limits, transfer_syntax
+from dicodec.model import conversion_settings, limits, transfer_syntax
 from dicodec.part10 import dicom_file
 
 PUBLIC = {
@@ -22,7 +22,7 @@ PUBLIC = {
     "ConversionError": errors.ConversionError,
     "ConversionOptions": options.ConversionOptions,
     "ConversionReport": report.ConversionReport,
-    "ConversionSettings": options.ConversionSettings,
+    "ConversionSettings": conversion_settings.ConversionSettings,
     "DicodecError": errors.DicodecError,
     "Inspection": inspection.Inspection,
     "Limits": limits.Limits,

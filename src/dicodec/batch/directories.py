@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import State
 from dicodec.errors import DicodecError
 from dicodec.model.limits import Limits
+from dicodec.model.records import NamedTuple
 from dicodec.model.transfer_syntax import find_by_name
 from dicodec.part10.directory_records import ReferencedFile, read_referenced_files
 from dicodec.repair.opening import open_tolerantly

@@ -7,7 +7,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
-from typing import Any, NamedTuple
 
 from dicodec.batch.directories import DirectoryUpdate, plan_directory_updates
 from dicodec.batch.ledger.ledger import Ledger
@@ -24,9 +23,13 @@ from dicodec.batch.sources.locations import resolve_links
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError
-from dicodec.model.records import replace
+from dicodec.model.records import NamedTuple, replace
 from dicodec.model.source_names import is_object_url
 from dicodec.report import WarningKind
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
 """Time, sources and bytes of a group at most."""

@@ -6,9 +6,13 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple, NoReturn
 
 from dicodec.model.implementation import VERSION
+from dicodec.model.records import NamedTuple
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _WIDTH = 78
 """Columns of messages; argparse would ask the terminal at each argument."""

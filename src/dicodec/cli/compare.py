@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from dicodec.cli.option_arguments import add_option
 from dicodec.cli.printing import SOME_FAILED, print_failure, print_line
@@ -15,6 +14,7 @@ from dicodec.model.option_table import OPTIONS
 from dicodec.model.wording import dump_json_line
 from dicodec.part10.dicom_file import Source
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.comparison.attributes import AttributeChange
     from dicodec.comparison.pixels import FrameComparison, PixelComparison

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.merge import find_missing_ledgers, find_shard_ledgers
@@ -20,6 +19,10 @@ from dicodec.cli.service_arguments import QUEUE, find_broker_url
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any
 
 from dicodec.model.option_table import Bounds, Choice, Flag, Number, Option, Texts, TextsByName
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 

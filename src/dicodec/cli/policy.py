@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from dicodec.batch.policy.convert import convert_by_choice
 from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles, load_policy
@@ -16,6 +15,10 @@ from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
 from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.repair.opening import open_tolerantly
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

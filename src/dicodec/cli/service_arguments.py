@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from dicodec.cli.option_arguments import parse_size
 from dicodec.errors import InvalidOptionError
@@ -17,7 +16,10 @@ from dicodec.model.environment import BROKER_VARIABLE, TOKEN_VARIABLE
 from dicodec.model.option_table import TO
 from dicodec.model.source_names import is_object_url
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     from dicodec.service.jobs.logs import Log
     from dicodec.service.jobs.runtime import ExecutionOptions
     from dicodec.service.jobs.submission import SubmitOptions

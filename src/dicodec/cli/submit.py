@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import batched
-from typing import TYPE_CHECKING
 
 from dicodec.cli.printing import SOME_FAILED, print_error
 from dicodec.cli.service_arguments import (
@@ -21,6 +20,7 @@ from dicodec.cli.service_arguments import (
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.part10.beneath import follow_named
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.service.jobs.messages import Request
 

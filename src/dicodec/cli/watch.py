@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from dicodec.cli.printing import SOME_FAILED
 from dicodec.cli.service_arguments import (
@@ -22,6 +21,10 @@ from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError
 from dicodec.part10.beneath import follow_named, make_folders
 from dicodec.service.ending_signals import find_ending_signals
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 QUEUE_NAME = ".dicodec-watch.sqlite"
 

@@ -10,13 +10,15 @@ whose containers are of 8 or 16 bits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
-
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import Protocol
 from dicodec.model.stream import StreamDescription
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     from numpy.typing import NDArray
 
 type Buffer = bytes | bytearray | memoryview
@@ -36,7 +38,6 @@ class Decoder(Protocol):
         Raises:
             CorruptFrameError: the headers do not parse, or belong to another kind of stream.
         """
-        ...
 
     def decode(
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
@@ -60,7 +61,6 @@ class Decoder(Protocol):
             UnsupportedSourceError: the library would decode such a stream inexactly, or NumPy has
                 no type for its samples.
         """
-        ...
 
     def describe_decoded(
         self, stream: StreamDescription, image: ImagePixelDescription
@@ -77,7 +77,6 @@ class Decoder(Protocol):
         Raises:
             UnsupportedSourceError: such a Photometric Interpretation cannot be decoded.
         """
-        ...
 
 
 class Encoder(Protocol):
@@ -89,7 +88,6 @@ class Encoder(Protocol):
         Raises:
             UnsupportedImageError: this codec cannot hold such an image.
         """
-        ...
 
     def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
         """Return the stream of one frame; of any length, the caller pads it.
@@ -102,7 +100,6 @@ class Encoder(Protocol):
             SampleRangeError: a sample is outside Bits Stored.
             EncodeError: the codec library refused.
         """
-        ...
 
 
 class WordDecoder(Protocol):
@@ -123,7 +120,6 @@ class WordDecoder(Protocol):
         Raises:
             FrameError: as `Decoder.decode`.
         """
-        ...
 
 
 class WordEncoder(Protocol):
@@ -143,4 +139,3 @@ class WordEncoder(Protocol):
         Raises:
             UnsupportedImageError: this codec cannot hold such an image.
         """
-        ...

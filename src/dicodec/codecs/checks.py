@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.sample_notes import SampleNotes
@@ -24,6 +23,7 @@ from dicodec.model.records import replace
 from dicodec.model.stream import StreamDescription
 from dicodec.pixels import bits
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 else:

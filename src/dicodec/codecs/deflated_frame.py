@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import check_length, translate_encoding_errors
@@ -17,6 +16,7 @@ from dicodec.model.records import dataclass
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import imagecodecs
 else:

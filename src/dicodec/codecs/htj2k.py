@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.checks import check_encodable, encode_exactly, translate_encoding_errors
@@ -24,6 +23,7 @@ from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 from dicodec.pixels.metrics import measure_errors
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import imagecodecs
     import numpy as np

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dicodec import _kernels
 from dicodec.codecs.base import Buffer, Encoder, Samples
 from dicodec.codecs.checks import (
@@ -35,6 +33,7 @@ from dicodec.model.records import dataclass
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import imagecodecs
     import numpy as np

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
@@ -28,7 +27,10 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import Loss, TransferSyntax
 from dicodec.pixels import bits
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import imagecodecs
     import numpy as np
 else:

@@ -15,7 +15,6 @@ of 100 x 100 pixels. So data that ends early is the whole data of an image that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_end import ends_with_last_samples
@@ -25,6 +24,7 @@ from dicodec.errors import TruncatedFrameError
 from dicodec.model.late_import import import_late
 from dicodec.model.stream import StreamDescription
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dicodec import _kernels
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
@@ -19,6 +17,7 @@ from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 from dicodec.pixels import bits
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import imagecodecs
 else:

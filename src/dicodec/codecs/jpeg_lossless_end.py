@@ -9,12 +9,12 @@ because samples repeat themselves, the bits have to be counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_size import LARGEST_CATEGORY, compute_differences
 from dicodec.model.late_import import import_late
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 else:

@@ -7,12 +7,14 @@ number of bits of the difference's magnitude, and that many bits more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from dicodec.codecs.base import Samples
 from dicodec.model.late_import import import_late
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
     bring_to_image,
@@ -41,6 +39,7 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import imagecodecs
     import numpy as np

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import translate_encoding_errors
 from dicodec.codecs.jpeg import JpegDecoder
@@ -22,6 +20,7 @@ from dicodec.model.late_import import import_late
 from dicodec.model.records import replace
 from dicodec.model.stream import StreamDescription
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import imagecodecs
     import numpy as np

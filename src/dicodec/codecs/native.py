@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import check_decodable, describe_plain
 from dicodec.codecs.sample_notes import SampleNotes
@@ -30,6 +28,7 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dicodec import _kernels
 from dicodec.codecs.base import Buffer, Samples
@@ -27,6 +26,7 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.pixels import bits
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import imagecodecs
     import numpy as np

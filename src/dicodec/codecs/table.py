@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dicodec import _kernels
 from dicodec.errors import UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
-from dicodec.model.records import replace
+from dicodec.model.records import NamedTuple, replace
 from dicodec.model.transfer_syntax import TransferSyntax
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # the interface is of no use at run time
+    from typing import Any
+
     from dicodec.codecs.base import Decoder, Encoder
 
 # By TransferSyntax.family; each module has functions `make_decoder` and `make_encoder`.
@@ -69,7 +71,8 @@ def find_decoder(syntax: TransferSyntax) -> Decoder:
     """
     if not syntax.reads or syntax.family is None:
         raise UnsupportedSourceError(f"{syntax.title} is not decoded: {syntax.why_not}")
-    return cast("Decoder", import_module(FAMILIES[syntax.family]).make_decoder(syntax))
+    decoder: Decoder = import_module(FAMILIES[syntax.family]).make_decoder(syntax)
+    return decoder
 
 
 def find_encoder(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SETTINGS) -> Encoder:
@@ -81,7 +84,8 @@ def find_encoder(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SET
     """
     if not syntax.writes or syntax.family is None:
         raise UnsupportedTargetError(f"{syntax.title} is not written: {syntax.why_not}")
-    return cast("Encoder", import_module(FAMILIES[syntax.family]).make_encoder(syntax, settings))
+    encoder: Encoder = import_module(FAMILIES[syntax.family]).make_encoder(syntax, settings)
+    return encoder
 
 
 def with_threads[Codec: Decoder | Encoder](codec: Codec, threads: int) -> Codec:
@@ -91,4 +95,6 @@ def with_threads[Codec: Decoder | Encoder](codec: Codec, threads: int) -> Codec:
     """
     if threads == 1 or not hasattr(codec, "threads"):
         return codec
-    return cast("Codec", replace(cast("Any", codec), threads=threads))
+    with_field: Any = codec
+    quicker: Codec = replace(with_field, threads=threads)
+    return quicker

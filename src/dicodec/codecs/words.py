@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dicodec import _kernels
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.late_import import import_late
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 else:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from dicodec.comparison.attributes import AttributeChange, compare_attributes
 from dicodec.comparison.image_pair import Pair, make_pair, open_side
@@ -28,7 +27,10 @@ from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import parse_tag
 from dicodec.repair.opening import open_tolerantly
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
 else:
     np = import_late("numpy")

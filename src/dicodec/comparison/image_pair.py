@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.conversion.frames.frame_steps import SampleReader, make_frame_reader
 from dicodec.conversion.planning.gray_and_color import read_palette
@@ -11,12 +10,13 @@ from dicodec.conversion.planning.stored_values import read_meaning
 from dicodec.errors import DicodecError, UnsupportedImageError
 from dicodec.model.findings import join_runs
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.records import dataclass, replace
+from dicodec.model.records import NamedTuple, dataclass, replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.pixels.palette import PALETTE_COLOR, make_palette_steps
 from dicodec.pixels.photometric import STEPS, Route, apply_steps, find_routes
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.codecs.base import Samples
 

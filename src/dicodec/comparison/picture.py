@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from dicodec.comparison.image_pair import Side
 from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
@@ -17,7 +16,10 @@ from dicodec.part10.values import parse_values
 from dicodec.pixels.gray import Rescaling, Window
 from dicodec.pixels.photometric import Route
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import imagecodecs
     import numpy as np
     from numpy.typing import NDArray

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.comparison.image_pair import Pair
 from dicodec.conversion.frames.window import compute_size_in_flight, map_frames
 from dicodec.conversion.planning.moved_value import plan_moved_value
 from dicodec.model.late_import import import_late
-from dicodec.model.records import dataclass
+from dicodec.model.records import NamedTuple, dataclass
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.frames import Frames
 from dicodec.part10.writer import swap_chunks
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 

@@ -6,7 +6,6 @@ import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from dicodec.codecs.sample_notes import RATIO_TOLERANCE, SampleNotes
 from dicodec.codecs.table import find_engines
@@ -42,6 +41,10 @@ from dicodec.part10.directory_records import RecordLink, ReferencedFile, is_dire
 from dicodec.part10.source import FileSource
 from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.rules.targets import takes
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

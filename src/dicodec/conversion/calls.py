@@ -16,7 +16,8 @@ from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target
 from dicodec.errors import InvalidOptionError
-from dicodec.options import ConversionOptions, ConversionSettings, Targets
+from dicodec.model.conversion_settings import ConversionSettings
+from dicodec.options import ConversionOptions, Targets
 from dicodec.part10.dicom_file import Source, open_dicom
 from dicodec.part10.directory_records import (
     RECORD_OFFSETS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import Any
 
 from dicodec.codecs.table import find_decoder
 from dicodec.conversion.planning.all_frames import FrameSurvey, survey_frames
@@ -26,6 +25,10 @@ from dicodec.repair.opening import open_tolerantly
 from dicodec.repair.standard_form import make_standard
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.stream_contradictions import find_contradictions
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from dicodec.model.option_table import FILL
-from dicodec.model.records import dataclass
+from dicodec.model.records import StrEnum, dataclass
 
 _MOST_RUNS = 24
 """Runs of frame numbers that are named, because a Derivation Description has 1024 characters."""

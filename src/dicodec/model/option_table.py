@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 FILL, DROP = "fill", "drop"
 NEVER, TOGETHER, EACH = "none", "batch", "file"

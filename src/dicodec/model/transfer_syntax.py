@@ -7,9 +7,8 @@ header never fails because a codec is missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 
-from dicodec.model.records import dataclass
+from dicodec.model.records import StrEnum, dataclass
 
 
 class Storage(StrEnum):

@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 from dicodec.errors import DicodecError
 from dicodec.model.option_table import OPTIONS, REQUEST, RULE, TO, Flag, Option
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 type Wording = Callable[[Option, str], str]
 """Words an option; its value is as Python writes it, "" if it has none."""

@@ -20,12 +20,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path, PosixPath
-from typing import TYPE_CHECKING, BinaryIO, Self
 
 from dicodec.errors import PathNotAllowedError, SourceUnavailableError
 from dicodec.model.records import dataclass
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import BinaryIO, Self
+
     from _typeshed import StrPath
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)

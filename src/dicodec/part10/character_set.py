@@ -7,9 +7,9 @@ character that the data set's own character sets lack.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.records import NamedTuple
 
 _ESCAPE = re.compile(rb"\x1b[\x20-\x2f]*[\x30-\x7e]")
 _TERM = re.compile(r"ISO[ _-]?(?:2022[ _-])?(?:IR[ _-]?)?(\d+)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from typing import BinaryIO
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.findings import Oddity, OddityId
@@ -17,6 +16,10 @@ from dicodec.part10.source import (
     read_chunks,
     write_spool,
 )
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _RAW = -zlib.MAX_WBITS
 _GZIP = b"\x1f\x8b"  # no raw stream begins so, because no such kind of block exists

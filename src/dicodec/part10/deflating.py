@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from typing import TYPE_CHECKING, BinaryIO
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # imported when threads start, because it takes 10 ms, and few files need it
     from concurrent.futures import Future, ThreadPoolExecutor
+    from typing import BinaryIO
 
 BLOCK_SIZE = 1 << 20
 """Bytes deflated at a time, by any number of threads, so that the stream is the same."""

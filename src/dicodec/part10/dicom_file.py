@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Buffer, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO
 
 from dicodec.errors import (
     DicodecError,
@@ -47,6 +46,10 @@ from dicodec.part10.frames import Frames, find_frames
 from dicodec.part10.source import ByteSource, OpenSource
 from dicodec.part10.spliced_source import SplicedSource
 from dicodec.part10.vr import states_vr
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 type Source = str | os.PathLike[str] | Buffer | BinaryIO | ByteSource
 """Kinds of source: a path, a buffer, a binary stream, or an object with random access."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from functools import cache, lru_cache
-from typing import NamedTuple
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.records import NamedTuple
 
 _TAG_TEXT = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?")
 _AMBIGUOUS_PRIVATE = {"OB/OW": "OB or OW", "US/SS": "US or SS"}

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO, NamedTuple
 
 from dicodec.errors import ContradictionError, LimitExceededError
 from dicodec.model import tags
-from dicodec.model.records import dataclass
+from dicodec.model.records import NamedTuple, dataclass
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword
@@ -21,6 +20,10 @@ from dicodec.part10.encoding import DataSetEncoding, encode_tag
 from dicodec.part10.pixel_writer import patch
 from dicodec.part10.source import BytesSource
 from dicodec.part10.spliced_source import find_origin
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 ROOT_OFFSETS = (
     tags.OFFSET_OF_THE_FIRST_DIRECTORY_RECORD_OF_THE_ROOT_DIRECTORY_ENTITY,

@@ -9,13 +9,13 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits, make_limit_hint
+from dicodec.model.records import NamedTuple
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,

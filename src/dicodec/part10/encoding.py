@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
+from dicodec.model.records import NamedTuple
 from dicodec.model.transfer_syntax import TransferSyntax
 
 

@@ -7,10 +7,10 @@ Elements come re-encoded to explicit VR little endian. Inside of UN, which keeps
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import NamedTuple
 
 from dicodec.errors import DicodecError, MalformedFileError
 from dicodec.model import tags
+from dicodec.model.records import NamedTuple
 from dicodec.part10.character_set import decode_text
 from dicodec.part10.dictionary import find_keyword, find_vr
 from dicodec.part10.elements import (

@@ -7,12 +7,11 @@ taken from the data set around it.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple, Protocol
 
 from dicodec.model import tags
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.records import dataclass, field
+from dicodec.model.records import NamedTuple, Protocol, dataclass, field
 from dicodec.part10.dictionary import find_private_vr, find_vr
 from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding, encode_tag
@@ -70,7 +69,6 @@ class Level(Protocol):
 
     def read_number(self, tag: int) -> int | None:
         """Return the value of an US element of this level or else of a level around it."""
-        ...
 
 
 class Occurrences:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from array import array
-from typing import BinaryIO
 
 from dicodec.errors import ConversionError
 from dicodec.model import tags
@@ -21,6 +20,10 @@ from dicodec.part10.encoding import (
 )
 from dicodec.part10.fragments import make_basic_offset_table, make_offsets
 from dicodec.part10.writer import Sink
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 NATIVE_LIMIT = 0xFFFFFFFE
 """Largest length of native Pixel Data: a 32-bit field, of which FFFFFFFF means undefined."""

@@ -9,7 +9,6 @@ import struct
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
@@ -44,6 +43,10 @@ from dicodec.part10.implicit_vr import (
 from dicodec.part10.other_kinds import convert_value, is_of_another_kind
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import SHORT_FORM_LIMIT
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _LONGEST_CREATOR = 256
 _FIRST_GROUP_OF_DATA_SETS = 0x0008

@@ -11,7 +11,6 @@ from collections.abc import Buffer, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, TypeGuard, cast, runtime_checkable
 
 from dicodec.errors import (
     DiskFullError,
@@ -20,7 +19,12 @@ from dicodec.errors import (
     SourceChangedError,
     SourceUnavailableError,
 )
+from dicodec.model.records import Protocol
 from dicodec.part10.stream_waiting import StreamWaiting
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO, TypeGuard
 
 COPY_SIZE = 1 << 20
 """Bytes copied at a time."""
@@ -32,18 +36,15 @@ SPOOL_SIZE = 16 << 20
 """Bytes of a stream that are held in memory before it goes to a temporary file."""
 
 
-@runtime_checkable
 class ByteSource(Protocol):
     """Random access to bytes that do not change; safe to use from several threads."""
 
     @property
     def size(self) -> int:
         """Number of bytes."""
-        ...
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`; fewer only at the end of the source."""
-        ...
 
 
 _CAST_FORMATS = frozenset("cbB?hHiIlLqQnNfd")
@@ -174,7 +175,7 @@ class OpenSource:
                 raise _make_unusable_error(given)
             self._opened = _wrap_buffer(given)
         else:
-            stream = cast("BinaryIO", given)
+            stream: Any = given
             _check_readable(stream)
             regular = _is_regular(stream)
             self._opened = FileSource(stream, owned=False) if regular else _spool(stream)
@@ -195,7 +196,8 @@ class OpenSource:
 
 def is_byte_source(given: object) -> TypeGuard[ByteSource]:
     """Return whether an object has random access of its own; streams have a position, too."""
-    return isinstance(given, ByteSource) and not hasattr(given, "tell")
+    random = hasattr(given, "read") and hasattr(given, "size")
+    return random and not hasattr(given, "tell")
 
 
 def _make_unusable_error(given: object) -> SourceUnavailableError:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import NamedTuple
 
+from dicodec.model.records import NamedTuple
 from dicodec.part10.source import ByteSource
 
 

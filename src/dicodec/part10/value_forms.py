@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import NamedTuple
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.records import NamedTuple
 
 
 class ValueForm(NamedTuple):

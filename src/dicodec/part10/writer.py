@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
 
 from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import make_limit_hint
+from dicodec.model.records import Protocol
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import encode_element, encode_element_header
 from dicodec.part10.elements import ElementSpan, walk_elements
@@ -49,7 +49,6 @@ class Sink(Protocol):
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Take all of the bytes."""
-        ...
 
 
 def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> None:

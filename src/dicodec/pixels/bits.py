@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dicodec import _kernels
 from dicodec.errors import SampleRangeError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.late_import import import_late
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 else:

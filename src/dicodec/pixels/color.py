@@ -7,11 +7,12 @@ here gives the same RGB as its own conversion.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dicodec.model.late_import import import_late
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 else:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.late_import import import_late
-from dicodec.model.records import dataclass, replace
+from dicodec.model.records import NamedTuple, dataclass, replace
 from dicodec.pixels.photometric import PhotometricStep
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import MalformedFileError
 from dicodec.model.image import ImagePixelDescription
@@ -11,7 +10,10 @@ from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.pixels.photometric import PhotometricStep
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 else:

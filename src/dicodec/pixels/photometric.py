@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import UnsupportedImageError
 from dicodec.model.image import SAMPLES_PER_PIXEL, YBR_PARTIAL, ImagePixelDescription
 from dicodec.model.records import dataclass, replace
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     from numpy.typing import NDArray
 
 type SampleFunction = Callable[[NDArray[Any], ImagePixelDescription], NDArray[Any]]

@@ -6,8 +6,6 @@ So it is done only if a file is standardized.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dicodec.codecs.table import find_decoder
 from dicodec.errors import DicodecError, FrameMismatchError
 from dicodec.model import tags
@@ -17,6 +15,7 @@ from dicodec.part10.frames import Frames
 from dicodec.repair.image_attributes import Known, describe_corrections, make_corrections
 from dicodec.rules.claimed_sizes import check_decoded_size
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # few files need a codec here
     from dicodec.codecs.base import Decoder, Samples
     from dicodec.model.image import ImagePixelDescription

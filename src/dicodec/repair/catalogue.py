@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 
 from dicodec.model.findings import Oddity
 from dicodec.model.findings import OddityId as Id
-from dicodec.model.records import dataclass
+from dicodec.model.records import StrEnum, dataclass
 
 
 class Severity(StrEnum):

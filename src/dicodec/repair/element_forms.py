@@ -6,10 +6,10 @@ PS3.5 6.2 (VRs and padding), 7.1 (order and even length), 7.2 (group lengths).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.errors import MalformedFileError
 from dicodec.model.findings import OddityId
+from dicodec.model.records import NamedTuple
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.other_kinds import convert_value, is_of_another_kind
 from dicodec.part10.source import ByteSource
@@ -27,6 +27,7 @@ from dicodec.repair.vr_choice import (
     value_fits,
 )
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.repair.placed_values import Entry
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model.findings import OddityId
+from dicodec.model.records import NamedTuple
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,

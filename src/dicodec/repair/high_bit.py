@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
 
 from dicodec.codecs.table import find_decoder
 from dicodec.model import tags
@@ -18,7 +17,10 @@ from dicodec.part10.source import ByteSource
 from dicodec.repair.image_attributes import Known
 from dicodec.rules.claimed_sizes import check_decoded_size
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 else:

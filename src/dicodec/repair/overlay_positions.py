@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
@@ -12,7 +11,10 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.image_attributes import find_embedded_overlays, is_within_samples
 from dicodec.repair.image_attributes import Known
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy as np
     from numpy.typing import NDArray
 else:

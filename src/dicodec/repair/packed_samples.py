@@ -7,7 +7,6 @@ first sample is in the lowest 12 bits of the first three bytes, little endian.
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
 
 from dicodec.errors import DicodecError
 from dicodec.model import tags
@@ -22,6 +21,7 @@ from dicodec.part10.spliced_source import SourceRange, SplicedSource
 from dicodec.part10.unpacked_source import UnpackedSource
 from dicodec.repair.image_attributes import Known, make_corrections
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 else:

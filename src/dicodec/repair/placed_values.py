@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dicodec.model.records import NamedTuple
 from dicodec.part10.edit_bytes import encode_element_header, encode_item_header
 from dicodec.part10.elements import ITEM_DELIMITER, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, encode_tag

@@ -7,12 +7,12 @@ ends before the next item or delimiter, and a sequence before the next element.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import OddityId
 from dicodec.model.limits import Limits, make_limit_hint
+from dicodec.model.records import NamedTuple
 from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding, format_tag
 from dicodec.part10.source import ByteSource

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from dicodec.errors import MalformedFileError
 from dicodec.model.findings import OddityId
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import Limits
-from dicodec.model.records import dataclass
+from dicodec.model.records import NamedTuple, dataclass
 from dicodec.part10.elements import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,

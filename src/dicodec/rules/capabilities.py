@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import NamedTuple
 from dicodec.model.transfer_syntax import TransferSyntax
 
 

@@ -8,10 +8,10 @@ of a JPEG stream. Real files err in both directions, so the procedure below weig
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from dicodec.model.image import SAMPLES_PER_PIXEL, ImagePixelDescription
+from dicodec.model.records import NamedTuple
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.model.stream import StreamDescription
 

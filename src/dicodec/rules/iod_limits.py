@@ -5,9 +5,8 @@ PS3.3 C.8, PS3.4 B.5. The limits do not stop a conversion: the report warns of t
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
+from dicodec.model.records import NamedTuple
 
 _MONOCHROME2 = frozenset({"MONOCHROME2"})
 _COLORS = frozenset({"RGB", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_RCT", "YBR_ICT", "XYB"})

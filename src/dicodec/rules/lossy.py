@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from dicodec.model import tags
 from dicodec.model.edits import Edit, Item, SetAttribute, SetSequence
+from dicodec.model.records import NamedTuple
 
 RATIO_LENGTH = 16
 """Characters of a DS value; the room that is reserved for a ratio not yet known."""

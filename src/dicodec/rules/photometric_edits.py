@@ -6,16 +6,16 @@ PS3.3 C.7.5.1.1.2, C.7.6.3, C.8.11.3, C.11.1, C.11.2, C.11.6. docs/photometric.m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.errors import UnsupportedImageError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.records import dataclass, field
+from dicodec.model.records import NamedTuple, dataclass, field
 from dicodec.part10.dictionary import find_keyword
 from dicodec.pixels.gray import StoredRange
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # it takes milliseconds to load, and few images need it
     from decimal import Decimal
 

@@ -7,10 +7,10 @@ C.8.20.2 (Segmentation), C.7.6.16.2.11 (Real World Value Mapping), C.8.23 (Param
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import NamedTuple
 
 MEANINGFUL_TAGS = frozenset(
     {

@@ -6,9 +6,8 @@ values control decoding (8.2.1, 8.2.4). `color_space.py` decides about colors.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import NamedTuple
 from dicodec.model.stream import StreamDescription
 
 _SIGN = {True: "two's complement", False: "unsigned"}

@@ -23,7 +23,7 @@ from dicodec.errors import (
     TruncatedFileError,
     TruncatedFrameError,
 )
-from dicodec.options import ConversionSettings
+from dicodec.model.conversion_settings import ConversionSettings
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.report import ConversionReport
 from dicodec.rules.per_frame_attributes import PerFrame, select_frame_values

@@ -15,7 +15,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import IO, Any, Self
 
 from dicodec.batch.ledger.merge import copy_ledger
 from dicodec.batch.ledger.sqlite_file import (
@@ -41,6 +40,10 @@ from dicodec.batch.ledger.tables import (
 from dicodec.batch.sources.recognition import DICOMDIR
 from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError, WriteError
 from dicodec.part10.beneath import open_private
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import IO, Any, Self
 
 _FORMAT = DatabaseFormat("ledger", APPLICATION, VERSION, SCHEMA)
 

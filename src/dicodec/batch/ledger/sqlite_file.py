@@ -6,11 +6,14 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
 
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.records import dataclass
 from dicodec.part10.beneath import open_private
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _BUSY_SECONDS = 30
 """How long a statement waits for other connections."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from dicodec.batch.ledger.tables import SALVAGED, FileOutcome, State
 from dicodec.model.records import dataclass, field
 from dicodec.report import LEFT_ALONE
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _RIGHT_ALREADY = {"copied", LEFT_ALONE}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Self
-
 from dicodec.errors import DicodecError, find_kind
-from dicodec.model.records import dataclass
+from dicodec.model.records import StrEnum, dataclass
 from dicodec.model.wording import as_switch, dump_json_line, reword_error
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Self
 
 LEDGER_NAME = ".dicodec-ledger.sqlite"
 """Default name of a ledger, in the output folder, or beside the sources if they are replaced."""

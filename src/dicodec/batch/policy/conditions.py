@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Any
 
 from dicodec.batch.policy.facts import FactKind, FactValue, FoundValue, OpaqueValue
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass, fields
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kMG]i?)?B")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "ki": 2**10, "Mi": 2**20, "Gi": 2**30}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 
 from dicodec.errors import DicodecError, MalformedFileError
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.records import dataclass
+from dicodec.model.records import StrEnum, dataclass
 from dicodec.model.transfer_syntax import Loss
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_vr

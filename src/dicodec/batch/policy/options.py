@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dicodec.batch.policy.conditions import check_keys
 from dicodec.conversion.edits.plan_edits import check_user_edits
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
@@ -11,6 +9,10 @@ from dicodec.model.option_table import OPTIONS, RULE, TO, Texts, TextsByName, se
 from dicodec.model.records import dataclass, replace
 from dicodec.options import ConversionOptions
 from dicodec.rules.targets import find_target_syntax
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _OPTIONS = {option.key: option for option in (TO, *select_options(RULE).values())}
 

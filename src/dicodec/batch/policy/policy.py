@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from dicodec.batch.policy.conditions import ValueTest, check_keys, format_value, parse_test
 from dicodec.batch.policy.facts import FACTS, FoundValue, read_attribute
@@ -29,6 +28,10 @@ from dicodec.part10.dictionary import find_keyword, parse_tag
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 PROFILES = Path(__file__).with_name("profiles")
 """Folder of the policies that come with the package."""

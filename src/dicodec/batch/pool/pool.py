@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe, wait
-from typing import Any, Self
 
 from dicodec.batch.pool.worker import Worker
 from dicodec.batch.pool.worker_process import GroupMessage, Word, Work
@@ -24,6 +23,10 @@ from dicodec.errors import (
     WorkerCrashedError,
 )
 from dicodec.model.records import dataclass, field, replace
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 _WATCH_SECONDS = 0.1
 """How often the pool checks the time and memory of workers, if these are bounded."""

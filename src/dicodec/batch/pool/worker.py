@@ -13,12 +13,15 @@ import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from dicodec.batch.pool.worker_process import GroupMessage, Word
 from dicodec.errors import InternalError
 from dicodec.model.environment import make_child_environment
 from dicodec.model.wording import describe_end
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _WORDS_KEPT = 500
 """Characters of a worker's output that an error quotes, from the end."""

@@ -18,12 +18,15 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from importlib import import_module
 from multiprocessing.connection import Connection
-from typing import Any
 
 from dicodec.conversion.output.placement import Placement
 from dicodec.errors import DicodecError, InternalError, MemoryExceededError
 from dicodec.model.records import dataclass
 from dicodec.model.wording import describe_fault
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _LONGEST_WAIT = 0.3
 """Seconds of work after which results are put in place without waiting for others."""

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from lzma import LZMAError
 from pathlib import Path
-from typing import IO, BinaryIO
 
 from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.batch.sources.references import SourceReference, refer_to_file
@@ -34,6 +33,10 @@ from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import replace
 from dicodec.part10.source import COPY_SIZE, translate_spool_errors, write_spool
 from dicodec.part10.temporary import TemporaryFolder
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import IO, BinaryIO
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
 _ZSTANDARD = _COMPRESSED[-1]

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from dicodec.errors import (
     DicodecError,
@@ -28,7 +27,10 @@ from dicodec.errors import (
 from dicodec.model.records import dataclass
 from dicodec.model.source_names import ObjectUrl
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Any
+
     from obstore.store import ObjectStore
 
 # Timeouts are not set here, because options of the client override those of the environment.

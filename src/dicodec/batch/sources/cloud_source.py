@@ -11,12 +11,15 @@ import os
 import tempfile
 import threading
 from contextlib import suppress
-from typing import Self
 
 from dicodec.batch.sources.cloud import fetch, read_facts
 from dicodec.errors import ReadError, SourceUnavailableError
 from dicodec.model.source_names import ObjectUrl
 from dicodec.part10.source import SPOOL_SIZE, write_spool
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Self
 
 BLOCK_SIZE = 256 << 10
 """Bytes of the smallest range that is fetched."""

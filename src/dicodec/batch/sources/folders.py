@@ -8,7 +8,6 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import BinaryIO
 
 from dicodec.batch.ledger.tables import LEDGER_NAMES
 from dicodec.batch.sources.references import SourceReference
@@ -16,6 +15,10 @@ from dicodec.conversion.output.kept_originals import LIST_NAME, is_kept_original
 from dicodec.conversion.output.part_file import is_part_file
 from dicodec.errors import SourceUnavailableError
 from dicodec.model.records import dataclass
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 HIDDEN, LINK, LOOP, SPECIAL, OUTPUT = "hidden", "symbolic-link", "link-loop", "special", "output"
 BACKUP = "backup"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from hashlib import blake2s
-from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.errors import DicodecError
+from dicodec.model.records import NamedTuple
 from dicodec.model.source_names import is_object_url, parse_object_url
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.batch.sources.cloud import ObjectFacts
 

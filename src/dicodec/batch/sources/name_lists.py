@@ -6,12 +6,15 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from dicodec.batch.sources.listing import NamedSource
 from dicodec.batch.sources.locations import make_absolute
 from dicodec.errors import InvalidOptionError
 from dicodec.model.source_names import is_object_url
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _LONGEST = 1 << 16
 """Bytes of a name at most: it is read before anything is known of the list."""

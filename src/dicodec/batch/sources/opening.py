@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from dicodec.batch.sources.references import SourceReference
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.part10.beneath import open_beneath, open_found
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.part10.dicom_file import Source
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dicodec.batch.sources.locations import derive_version, make_absolute
 from dicodec.errors import SourceUnavailableError
@@ -12,6 +11,7 @@ from dicodec.model.records import dataclass, replace
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.part10.beneath import Beneath
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.batch.sources.cloud import ObjectFacts
 

@@ -7,7 +7,6 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dicodec.cli.convert.options import parse_options
 from dicodec.cli.convert.output import (
@@ -35,6 +34,7 @@ from dicodec.model.wording import describe_fault
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import Source
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.batch.cloud_conversion import Convert
     from dicodec.batch.policy.policy import Policy

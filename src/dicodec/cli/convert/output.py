@@ -7,14 +7,16 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TextIO
 
 from dicodec.cli.printing import print_failure, print_line
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, WriteError
 from dicodec.model.wording import dump_json_line
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Self, TextIO
+
     from dicodec.report import ConversionReport
 
 

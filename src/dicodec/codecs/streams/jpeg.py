@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dicodec.codecs.streams.jpeg_markers import (
     DNL,
     DRI,
@@ -18,7 +16,7 @@ from dicodec.codecs.streams.jpeg_markers import (
     walk,
 )  # fmt: skip
 from dicodec.errors import CorruptFrameError, TruncatedFrameError
-from dicodec.model.records import dataclass, field
+from dicodec.model.records import NamedTuple, dataclass, field
 from dicodec.model.stream import StreamDescription, begins_behind
 
 # ISO/IEC 10918-1 Table B.1

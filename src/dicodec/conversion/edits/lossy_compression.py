@@ -6,12 +6,11 @@ C.12.2).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
 from dicodec.conversion.planning.conversion_plan import PixelPlan
 from dicodec.model import tags
 from dicodec.model.edits import Edit, Item, SetAttribute, SetSequence
+from dicodec.model.records import NamedTuple
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet

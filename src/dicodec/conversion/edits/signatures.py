@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from dicodec.conversion.edits.items import is_sequence
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan
@@ -18,7 +17,7 @@ from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute, SetSequence
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.records import replace
+from dicodec.model.records import NamedTuple, replace
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_uid
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile

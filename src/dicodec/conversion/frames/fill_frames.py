@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dicodec.codecs.base import Samples
 from dicodec.codecs.table import find_decoder
 from dicodec.conversion.planning.conversion_plan import PixelPlan
@@ -16,6 +14,7 @@ from dicodec.pixels.photometric import apply_steps
 from dicodec.rules.claimed_sizes import check_decoded_size
 from dicodec.rules.stored_values import choose_fill_values
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 else:

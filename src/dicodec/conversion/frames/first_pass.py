@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from dicodec.conversion.frames.frame_steps import FrameDecoder, make_frame_reader
 from dicodec.conversion.frames.window import compute_size_in_flight, map_frames
@@ -29,6 +28,7 @@ from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.reencode import swap_bytes
 from dicodec.rules.overlays import make_overlay_edits
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import find_decoder, with_threads
 from dicodec.conversion.planning.all_frames import bring_together, survey_frames
@@ -17,6 +16,7 @@ from dicodec.pixels.photometric import Route, apply_steps
 from dicodec.rules.claimed_sizes import check_decoded_size, check_frame_count
 from dicodec.rules.color_space import decide_color_space
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Buffer, Samples
     from dicodec.codecs.sample_notes import SampleNotes

@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
-from typing import TYPE_CHECKING, BinaryIO
 
 from dicodec.conversion.frames.frame_steps import make_frame_work
 from dicodec.conversion.frames.window import (
@@ -39,7 +38,10 @@ from dicodec.part10.writer import ElementWriter, Sink, swap_chunks, write_file_m
 from dicodec.rules.image_edits import choose_native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, format_ratio
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # frames that are only moved need no codec
+    from typing import BinaryIO
+
     from dicodec.codecs.base import Buffer
     from dicodec.codecs.sample_notes import SampleNotes
 

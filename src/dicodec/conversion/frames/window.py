@@ -7,12 +7,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from dicodec.errors import LimitExceededError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import RAISES_EXPANSION, Limits
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # imported when threads are started: it takes 10 ms, and one frame needs none
     from concurrent.futures import Executor, Future
 

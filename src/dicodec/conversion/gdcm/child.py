@@ -11,7 +11,10 @@ import json
 import os
 import resource
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 NOT_INSTALLED = "not-installed"
 UNREADABLE = "unreadable"

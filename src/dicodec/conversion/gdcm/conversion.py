@@ -8,7 +8,6 @@ Only then are the caller's edits applied and the result handed on.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
 
 from dicodec.codecs.table import find_decoder
 from dicodec.conversion.edits.frame_types import make_frame_type_edits
@@ -32,6 +31,10 @@ from dicodec.part10.temporary import TemporaryFolder
 from dicodec.rules.color_space import decide_color_space
 from dicodec.rules.image_edits import make_statistics_edits
 from dicodec.rules.lossy import format_ratio
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 from dicodec.conversion.gdcm import child
 from dicodec.errors import EngineCrashedError, EngineError
@@ -21,6 +20,10 @@ from dicodec.model.environment import make_child_environment
 from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax
 from dicodec.model.wording import describe_end
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _CHILD = Path(__file__).with_name("child.py")
 

@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
 from dicodec.conversion.gdcm import decode_file, find_reason_against
 from dicodec.conversion.planning.conversion_plan import Conversion, PixelPlan
 from dicodec.conversion.verification.frames import verify_same_samples, verify_samples
 from dicodec.errors import DicodecError, EngineError, NoWitnessError, VerificationError
 from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import NamedTuple
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, open_dicom
 from dicodec.part10.source import provide_path
 from dicodec.part10.temporary import TemporaryFolder
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _DECODERS_APART = 2
 """How far the samples of two right decoders of one lossy stream may be apart: each is allowed to be

@@ -7,7 +7,10 @@ import errno
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2

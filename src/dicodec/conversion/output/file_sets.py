@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from dicodec.errors import DicodecError
+from dicodec.model.records import NamedTuple
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.directory_records import ReferencedFile, read_referenced_files
 

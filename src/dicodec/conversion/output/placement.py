@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from dicodec.conversion.output.kept_originals import enter_kept_original, sync_list
 from dicodec.conversion.output.original import Original, read_original, replace_original
@@ -33,6 +32,10 @@ from dicodec.errors import (
     find_kind,
 )
 from dicodec.model.records import dataclass
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Self
 
 type Permit = Callable[[], None]
 """Called just before a result takes its place; it raises a DicodecError if it may not."""

@@ -13,7 +13,6 @@ import stat
 from collections.abc import Buffer, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from dicodec.conversion.output.kept_originals import is_kept_original
 from dicodec.conversion.output.original import Original
@@ -26,6 +25,10 @@ from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 from dicodec.model.option_table import EACH, NEVER, TOGETHER
 from dicodec.model.records import replace
 from dicodec.part10.beneath import to_path
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 type Target = str | os.PathLike[str] | BinaryIO
 """A target of a caller: a path, or a binary stream that bytes are written to."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import operator
 from collections.abc import Buffer
-from typing import BinaryIO, SupportsIndex
 
 from dicodec.errors import TargetUnavailableError, WriteError
 from dicodec.part10.source import COPY_SIZE
 from dicodec.part10.stream_waiting import StreamWaiting
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 def check_stream(target: object) -> None:
@@ -95,7 +98,7 @@ class _Sink:
         if taken is None:
             return 0 if self._counts else len(chunk)
         self._counts = True
-        count = operator.index(taken) if isinstance(taken, SupportsIndex) else -1
+        count = operator.index(taken) if hasattr(taken, "__index__") else -1
         if not 0 <= count <= len(chunk):
             raise WriteError(
                 f"cannot write: the stream says it took {taken!r} of {len(chunk)} bytes"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.errors import DicodecError, FrameMismatchError, UnsupportedImageError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.records import dataclass, field, replace
+from dicodec.model.records import NamedTuple, dataclass, field, replace
 from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.frames import Frames
@@ -15,6 +14,7 @@ from dicodec.pixels.photometric import Route, find_routes
 from dicodec.repair.stream_kinds import HEAD_SIZE, describe_stream_at, find_headers, fits
 from dicodec.rules.color_space import decide_color_space
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Decoder
 

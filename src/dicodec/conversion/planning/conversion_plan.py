@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
 
 from dicodec.model.edits import Edit
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.records import dataclass, field, replace
+from dicodec.model.records import NamedTuple, StrEnum, dataclass, field, replace
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import RecordLink
 from dicodec.part10.encoding import DataSetEncoding
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Encoder
     from dicodec.model.stream import StreamDescription

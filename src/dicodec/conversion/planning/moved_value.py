@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dicodec.model import tags
+from dicodec.model.records import NamedTuple
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.rules.image_edits import choose_native_vr, choose_swap_unit

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import find_encoder
 from dicodec.conversion.planning.all_frames import CommonColors, FrameSurvey, bring_together
@@ -33,6 +32,7 @@ from dicodec.rules.iod_limits import find_iod_departures, is_allowed
 from dicodec.rules.stream_contradictions import find_contradictions
 from dicodec.rules.targets import make_encoder_settings
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # frames that are only moved need no codec
     from dicodec.codecs.base import Encoder
 

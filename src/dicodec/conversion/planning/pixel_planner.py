@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from dicodec.codecs.table import find_decoder, find_encoder
 from dicodec.conversion.planning.all_frames import FrameSurvey, all_belong_under, survey_frames
@@ -45,6 +44,7 @@ from dicodec.rules.targets import (
     takes,
 )
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.conversion.planning.photometric_planner import PhotometricPlanner
     from dicodec.model.stream import StreamDescription

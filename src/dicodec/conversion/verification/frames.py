@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from dicodec.conversion.frames.frame_steps import (
     FrameReader,
@@ -38,6 +37,7 @@ from dicodec.model.records import dataclass, replace
 from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
 from dicodec.pixels.photometric import apply_steps, find_routes
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import numpy as np
 

@@ -10,10 +10,10 @@ import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import NamedTuple, NoReturn
 
 from dicodec.model import tags
 from dicodec.model.findings import OddityId
+from dicodec.model.records import NamedTuple
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
@@ -24,6 +24,10 @@ from dicodec.part10.encoding import (
 )
 from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _WINDOW = 1 << 16
 _LONGEST_HEADER = 12

@@ -14,9 +14,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, Self
 
 from dicodec.model.records import dataclass, field, replace
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 RETRY_TIERS = (1, 5, 20, 80, 320, 1280)
 """Delays in seconds, for brokers with a queue for each delay. A message waits in the first queue

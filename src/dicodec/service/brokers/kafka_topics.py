@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from aiokafka import (
     AIOKafkaConsumer,
@@ -36,6 +35,10 @@ from dicodec.service.brokers.broker import (
 )
 from dicodec.service.brokers.kafka_url import parse_kafka_url
 from dicodec.service.brokers.offsets import PartitionOffsets
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _A_DAY = 24 * 3600 * 1000
 _COMMIT_SECONDS = 0.5

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from dicodec.errors import InvalidOptionError
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _KNOWN = ("security_protocol", "sasl_mechanism", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
 

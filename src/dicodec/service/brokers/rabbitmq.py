@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import aio_pika
 from aio_pika.abc import (
@@ -27,6 +26,10 @@ from dicodec.service.brokers.broker import (
     choose_tier,
     read_headers,
 )
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _ANSWER_SECONDS = 15.0
 _DELIVERIES = 1000

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Self
 
 from dicodec.errors import InvalidOptionError, PathNotAllowedError
 from dicodec.model.records import dataclass
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.part10.beneath import Beneath
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Self
 
 type Location = Beneath | str
 """Place of a file beneath an allowed folder, or the URL of an object."""

@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Self
 
 from dicodec.batch.pool.grouping import Grouping
 from dicodec.batch.pool.pool import (
@@ -27,6 +26,10 @@ from dicodec.errors import DicodecError, InternalError
 from dicodec.model.records import dataclass
 from dicodec.model.wording import describe_fault
 from dicodec.service.jobs.execution_work import ConversionResult, JobOptions, Task, carry_out
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 _GROUP_SECONDS, _GROUP_JOBS, _NEWEST_WEIGHT = 0.2, 32, 0.1
 """Time and jobs of a group at most, and share of the newest job in the mean time of jobs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from dicodec.batch.conversion_work import convert_item
 from dicodec.batch.policy.policy import list_profiles, load_policy
@@ -26,6 +25,10 @@ from dicodec.service.jobs.confinement import AllowedRoots, Location
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.request_fields import build_options
 from dicodec.service.jobs.store.fence import Fence
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,16 @@ import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from dicodec.batch.sources.safe_names import make_safe_component
 from dicodec.errors import InvalidOptionError, RequestError
 from dicodec.model.records import dataclass, field
 from dicodec.service.jobs.messages import Request, parse_json_object
 from dicodec.service.jobs.request_fields import REQUEST_FIELDS
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 MAPPINGS = Path(__file__).with_name("mappings")
 """Folder of the mappings that come with the package."""

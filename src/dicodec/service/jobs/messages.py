@@ -10,11 +10,14 @@ import json
 import time
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Self
 
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
 from dicodec.model.records import dataclass, field, fields
 from dicodec.service.jobs.request_fields import check_fields, check_options, check_syntaxes
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 LARGEST_REQUEST = 1 << 20
 """Bytes of a request as JSON at most."""

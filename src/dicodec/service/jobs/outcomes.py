@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 from dicodec.errors import DicodecError, InternalError
 from dicodec.model.wording import leave_words_out
@@ -13,6 +12,10 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _REPORTED = ("action", "source_syntax", "target_syntax", "source_size", "target_size", "frames",
          "lossy", "verified", "rule")  # fmt: skip

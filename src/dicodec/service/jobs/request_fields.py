@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
 
 from dicodec.conversion.edits.plan_edits import check_user_edits
 from dicodec.errors import DicodecError, RequestError
 from dicodec.model import option_table
 from dicodec.model.option_table import REQUEST, TO, Number, Text, Texts, TextsByName, select_options
+from dicodec.model.records import NamedTuple
 from dicodec.model.wording import as_field, reword_error
 from dicodec.options import UNDECIDED, ConversionOptions, name_targets
 from dicodec.rules.targets import find_target_syntax
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _PATH, _NAME, _VALUE = 4096, 200, 10_240
 """Characters at most."""

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
 
 from dicodec.batch.pool.grouping import count_files_for, share_evenly
 from dicodec.errors import DicodecError, InternalError, WorkerCrashedError
@@ -25,6 +24,10 @@ from dicodec.service.jobs.outcomes import (
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _POLL_SECONDS = 0.3
 """How often the runner looks for jobs that another process added."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from dicodec import __version__
 from dicodec.model.option_table import Choice, Flag, Number, Text, Texts, TextsByName
@@ -16,6 +15,10 @@ from dicodec.service.jobs.request_fields import (
     FilePath,
     Options,
 )
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 type Schema = dict[str, Any]
 

@@ -6,11 +6,14 @@ import http.client
 import json
 import time
 from collections.abc import Sequence
-from typing import Any, Self
 from urllib.parse import urlsplit
 
 from dicodec.errors import InvalidOptionError, RequestError, TargetUnavailableError
 from dicodec.service.jobs.messages import Request
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 MOST_AT_ONCE = 500
 """Requests of one call at most."""

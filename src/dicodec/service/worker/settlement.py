@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 from dicodec.errors import DicodecError
 from dicodec.model.records import dataclass
@@ -17,6 +16,10 @@ from dicodec.service.brokers.broker import NOT_BEFORE, Delivery, Outgoing, Queue
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.outcomes import report_error
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job, JobState
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 ATTEMPT = "dicodec-attempt"
 HISTORY = "dicodec-history"

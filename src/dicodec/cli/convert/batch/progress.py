@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Self
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -12,6 +11,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from dicodec.batch.ledger.summary import Summary
 from dicodec.cli.convert.batch.report import format_duration
 from dicodec.model.wording import write_on_one_line
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Self
 
 _REFRESH_SECONDS = 0.2
 

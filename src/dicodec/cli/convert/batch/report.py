@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from rich.filesize import decimal
 
@@ -19,6 +18,10 @@ from dicodec.errors import DicodecError
 from dicodec.model.findings import Oddity
 from dicodec.model.wording import dump_json_line
 from dicodec.report import ConversionReport, WarningKind
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class NoProgress:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Self
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.pool.pool import Pool
@@ -40,7 +39,10 @@ from dicodec.model.source_names import is_archive, is_object_url, parse_object_u
 from dicodec.options import ConversionOptions
 from dicodec.service.ending_signals import find_ending_signals
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from typing import Self
+
     from dicodec.cli.convert.batch.progress import ProgressLine
 
 

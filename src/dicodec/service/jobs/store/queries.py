@@ -6,11 +6,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from dicodec.batch.ledger.sqlite_file import decode_value
 from dicodec.errors import DiskFullError, TargetUnavailableError
 from dicodec.service.jobs.store.tables import COLUMNS, Job, JobFilter, JobState, Tally
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 _OF_VALUES = (
     sqlite3.DataError,

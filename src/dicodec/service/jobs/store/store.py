@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
-from typing import Any, Self
 
 from dicodec.batch.ledger.sqlite_file import DatabaseFormat, encode_text, open_database
 from dicodec.errors import TargetUnavailableError
@@ -32,6 +31,10 @@ from dicodec.service.jobs.store.tables import (
     Job,
     NewJob,
 )
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 LEASE_SECONDS = 15.0
 """Seconds that a lease lasts without a heartbeat."""
