@@ -360,28 +360,29 @@ static unsigned remove_stuffing(decoder *state, size_t *size)
     return marker;
 }
 
-/* Decode all intervals; `following` is the marker behind the scan. */
+/* Decode all intervals; `following` is the marker behind the scan.
+ *
+ * Data that end early are told only if all markers are as they must be, or those are the fault. */
 static kernel_status decode_scan(decoder *state, const scan *from, unsigned *following)
 {
-    uint32_t rows = state->image->rows;
+    uint32_t rows = state->image->rows, lines;
     uint32_t interval = state->restart_lines ? state->restart_lines : rows;
     unsigned number = 0;
-    for (uint32_t y = 0; y < rows;) {
-        uint32_t lines = interval < rows - y ? interval : rows - y;
+    kernel_status status = KERNEL_DONE;
+    for (uint32_t y = 0; y < rows; y += lines) {
+        lines = interval < rows - y ? interval : rows - y;
         size_t size;
         unsigned marker = remove_stuffing(state, &size);
-        if (!marker)
+        bool restarts = marker >= RST0 && marker < RST0 + 8, is_last = lines == rows - y;
+        if (!marker || restarts == is_last || (restarts && marker != RST0 + (number++ & 7)))
             return KERNEL_NOT_SERVED;
-        kernel_status status = decode_interval(state, from, size, y, lines);
-        if (status != KERNEL_DONE)
+        if (status == KERNEL_DONE)
+            status = decode_interval(state, from, size, y, lines);
+        if (status != KERNEL_DONE && status != KERNEL_TRUNCATED)
             return status;
-        y += lines;
-        bool restarts = marker >= RST0 && marker < RST0 + 8;
-        if (restarts != (y < rows) || (restarts && marker != RST0 + (number++ & 7)))
-            return KERNEL_CORRUPT;
         *following = marker;
     }
-    return KERNEL_DONE;
+    return status;
 }
 
 /* Fill the entries that begin with a code. */

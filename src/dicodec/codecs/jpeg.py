@@ -120,6 +120,7 @@ class JpegDecoder:
                 image.bits_stored, image.signed,
             )  # fmt: skip
         except EOFError:
+            headers.check_whole(stream)  # markers that are wrong may be the reason
             raise TruncatedFrameError(MISSING) from None
         except MemoryError:
             pass  # the stream may have claimed too much, or may be no such stream

@@ -2,10 +2,13 @@
 
 If a scan's data ends early, libjpeg goes on as if nothing changed any more: blocks of the DCT
 come out flat, in the middle of the range, and samples of a lossless process repeat the one before.
+The kernel of lossless JPEG counts bits while it decodes; the rest is for what it leaves to libjpeg.
+
 The last bits of lossless samples have to be the last bits of the scan; or all the bits that the
 samples take are counted, and the scan has to have as many. Other frames that end so are decoded
-once more, with other data behind each scan, which does not change a whole frame. Data missing
-between two restart markers is not found in this way.
+once more, with other data behind each scan, which does not change a whole frame. In lossless JPEG
+the other data stand before each restart marker, too, and these have to be all there; data of the
+DCT missing between two restart markers is not found.
 
 Arithmetic coding cannot be checked, because an encoder leaves out the zeros at the end of its data,
 and a decoder assumes as many as it takes (ISO/IEC 10918-1 D.1.8): up to 40 bytes in flat images
@@ -14,13 +17,14 @@ of 100 x 100 pixels. So data that ends early is the whole data of an image that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from dicodec.codecs.base import Samples
 from dicodec.codecs.jpeg_lossless_end import ends_with_last_samples
 from dicodec.codecs.jpeg_lossless_size import count_bits, parse_huffman_codes
-from dicodec.codecs.streams.jpeg_markers import DHT, EOI, SOS, Segment, walk
-from dicodec.errors import TruncatedFrameError
+from dicodec.codecs.streams.jpeg_markers import DHT, DRI, EOI, RST0, SOS, Segment, walk
+from dicodec.errors import CorruptFrameError, TruncatedFrameError
 from dicodec.model.late_import import import_late
 from dicodec.model.stream import StreamDescription
 
@@ -37,6 +41,7 @@ _FILLERS = (bytes(range(1, 129)), bytes(range(254, 126, -1)), b"\x55" * 64, b"\x
 
 libjpeg takes zeros for missing bits, so a code that is cut may need a 1 to come out otherwise.
 """
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _BLOCK = 8
 MISSING = "the JPEG stream's data ends before its last pixel"
 """Message of the error."""
@@ -52,14 +57,18 @@ def decode_complete(whole: memoryview, description: StreamDescription, decode: D
 
     Raises:
         TruncatedFrameError: the data ended earlier.
+        CorruptFrameError: restart markers of a lossless process are not in order.
     """
     stream = bytes(whole)
+    if description.predictor is not None:
+        _check_restarts(stream, description)
     samples = decode(stream)
     if "arithmetic" in description.process:
         return samples
     if _ends_suspiciously(samples, description) and not _has_all_bits(samples, stream, description):
         for filler in _FILLERS:
-            if not np.array_equal(decode(_lengthen(stream, filler)), samples):
+            longer = _lengthen(stream, filler, restarts=description.predictor is not None)
+            if not np.array_equal(decode(longer), samples):
                 raise TruncatedFrameError(MISSING)
     return samples
 
@@ -94,8 +103,7 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
     if codes is None:
         return False
     ((start, end),) = _find_scans(segments)
-    while stream[end - 1] == 0xFF:  # may belong to the marker behind it, so it is not data
-        end -= 1
+    end = _strip_fill(stream, end)
     precision, predictor = description.precision or 0, description.predictor or 0
     data = memoryview(stream)[start:end]
     if ends_with_last_samples(samples, precision, predictor, codes, data):
@@ -104,23 +112,54 @@ def _has_all_bits(samples: Samples, stream: bytes, description: StreamDescriptio
     return count_bits(samples, precision, predictor, codes) <= 8 * (len(data) - stuffed)
 
 
-def _lengthen(stream: bytes, filler: bytes) -> bytes:
-    """Return a stream with filler behind each of its scans."""
+def _check_restarts(stream: bytes, description: StreamDescription) -> None:
+    """Check that a lossless stream has all restart markers, numbered as they follow (B.2.1)."""
+    interval = 0
+    for segment, end in _find_ends(walk(stream, 0)):
+        if segment.marker == DRI:
+            interval = int.from_bytes(stream[segment.start : segment.end])
+        elif segment.marker == SOS:
+            found = [stream[one.start() + 1] for one in _RESTART.finditer(stream, segment.end, end)]
+            if any(marker != RST0 + number % 8 for number, marker in enumerate(found)):
+                raise CorruptFrameError("the JPEG stream's restart markers are not in order")
+            if not interval or set(description.subsampling) != {(1, 1)}:
+                continue
+            pixels = (description.rows or 0) * (description.columns or 0)
+            if len(found) < (pixels - 1) // interval:
+                raise TruncatedFrameError(MISSING)
+
+
+def _lengthen(stream: bytes, filler: bytes, *, restarts: bool) -> bytes:
+    """Return a stream with filler behind each of its scans, or also before restart markers."""
     parts: list[bytes] = []
     done = 0
-    for _, end in _find_scans(walk(stream, 0)):
-        parts.append(stream[done:end])
-        if stream[end - 1] == 0xFF:  # the data's last byte, not the first one of a marker
-            parts.append(b"\0")
-        parts.append(filler)
-        done = end
+    for start, scan_end in _find_scans(walk(stream, 0)):
+        found = _RESTART.finditer(stream, start, scan_end) if restarts else ()
+        for limit in (*(one.start() for one in found), scan_end):
+            end = _strip_fill(stream, limit)
+            parts += [stream[done:end], filler]
+            done = end
     return b"".join([*parts, stream[done:]])
+
+
+def _strip_fill(stream: bytes, end: int) -> int:
+    """Return the end of data without bytes FF, which belong to the marker behind (B.1.1.2)."""
+    while stream[end - 1] == 0xFF:
+        end -= 1
+    return end
+
+
+def _find_ends(segments: Iterable[Segment]) -> Iterator[tuple[Segment, int]]:
+    """Yield each segment of a whole stream with the end of the data that follow it."""
+    before = None
+    for segment in segments:
+        if before is not None:
+            yield before, segment.start - (2 if segment.marker == EOI else 4)
+        before = segment
 
 
 def _find_scans(segments: Iterable[Segment]) -> Iterator[tuple[int, int]]:
     """Yield begin and end of the entropy-coded data of each scan of a whole stream."""
-    start = 0
-    for segment in segments:
-        if start:
-            yield start, segment.start - (2 if segment.marker == EOI else 4)
-        start = segment.end if segment.marker == SOS else 0
+    for segment, end in _find_ends(segments):
+        if segment.marker == SOS:
+            yield segment.end, end
