@@ -123,7 +123,7 @@ type Decoded = Pixels | type[DicodecError]
 def decode_both_ways(
     stream: bytes, image: ImagePixelDescription
 ) -> tuple[Decoded, Decoded, Pixels | None]:
-    """Return what comes of a stream with the kernel and without, and what the kernel itself says."""
+    """Return what comes of a stream with the kernel and without it, and what the kernel says."""
     outcomes: list[Decoded] = []
     for kernels in (KERNELS, None):
         with pytest.MonkeyPatch.context() as patch:
@@ -319,10 +319,11 @@ def test_other_images_and_streams_are_left_to_the_library() -> None:
     assert decoder.decode_words(stream[:-2], image) is None
     assert decoder.decode_words(b"", image) is None
     assert decoder.decode_words(encode_by_library(SMALL, 12, 1)[2:], image) is None
-    for changed in (
+    changes: list[dict[str, Any]] = [
         {"rows": 8}, {"columns": 8}, {"bits_allocated": 32}, {"overlay_bits": 0xF000},
         {"samples_per_pixel": 3}, {"samples_per_pixel": 4}, {"rows": 0}, {"rows": 65501},
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for changed in changes:
         assert decoder.decode_words(stream, replace(image, **changed)) is None, changed
     dct = bytes(imagecodecs.jpeg8_encode((SMALL >> 4).astype(np.uint8), 90))
     assert decoder.decode_words(dct, describe(SMALL.astype(np.uint8), 8)) is None

@@ -89,13 +89,10 @@ def _assign_codes(lengths: Sequence[int]) -> dict[int, str]:
 
 
 def _code(lines: Pixels, predictor: int, middle: int, codes: Sequence[dict[int, str]]) -> bytes:
-    bits = []
-    rows, columns, components = lines.shape
-    for y in range(rows):
-        for x in range(columns):
-            for one in range(components):
-                bits.append(_code_sample(lines[:, :, one], y, x, predictor, middle, codes[one]))
-    joined = "".join(bits)
+    joined = "".join(
+        _code_sample(lines[:, :, one], y, x, predictor, middle, codes[one])
+        for y, x, one in np.ndindex(lines.shape)
+    )
     joined += "1" * (-len(joined) % 8)
     return int(joined, 2).to_bytes(len(joined) // 8).replace(b"\xff", b"\xff\0")
 

@@ -220,6 +220,54 @@ static uint8_t *draw_stream(fuzz_random *random, jpeg_lossless_image *image, uin
     return exact;
 }
 
+/* Begin of the entropy-coded data of the last scan. */
+static size_t find_last_data(const uint8_t *stream, size_t length)
+{
+    size_t at = length - 4;
+    while (stream[at] != 0xFF || stream[at + 1] != 0xDA)
+        at--;
+    return at + 2 + stream[at + 3];
+}
+
+/* Data that lack a byte, with the end marker behind them, are never decoded. */
+static void cut_data(fuzz_random *random, const uint8_t *stream, size_t length,
+                     const jpeg_lossless_image *image, uint8_t *back)
+{
+    size_t first = find_last_data(stream, length);
+    for (int cuts = 0; cuts < 4; cuts++) {
+        size_t cut = first + draw(random, (uint32_t)(length - 2 - first));
+        uint8_t *shorter = take_copy(stream, cut + 2);
+        memcpy(shorter + cut, (const uint8_t[]){0xFF, 0xD9}, 2);
+        CHECK(decode(shorter, cut + 2, image, back) != KERNEL_DONE);
+        free(shorter);
+    }
+}
+
+/* Words may be past Bits Stored, and change between the two passes over them. */
+static void encode_changing(fuzz_random *random, const jpeg_lossless_image *image)
+{
+    size_t length = 0;
+    unsigned least = image->bits_stored < 2 ? 2 : image->bits_stored;
+    jpeg_lossless_settings settings = {least, 1 + draw(random, 7), draw(random, 2)};
+    jpeg_lossless_plan plan;
+    uint8_t *words = take(count_bytes(image));
+    draw_bytes(random, words, count_bytes(image));
+    if (draw(random, 2))
+        memset(words, 0, count_bytes(image));
+    count_input();
+    if (jpeg_lossless_prepare(words, image, &settings, &plan) == KERNEL_DONE) {
+        draw_bytes(random, words, count_bytes(image));
+        size_t room = draw(random, 2) ? plan.most_bytes : draw(random, (uint32_t)plan.most_bytes);
+        uint8_t *stream = take(room);
+        count_input();
+        if (jpeg_lossless_encode(words, image, &settings, &plan, stream, room, &length)
+            == KERNEL_DONE)
+            CHECK(length <= room);
+        free(stream);
+    }
+    free(words);
+}
+
 void fuzz_jpeg_lossless_round_trip(fuzz_random *random)
 {
     jpeg_lossless_image image = draw_image(random);
@@ -230,6 +278,7 @@ void fuzz_jpeg_lossless_round_trip(fuzz_random *random)
     uint8_t *back = take(count_bytes(&image));
     CHECK(decode(stream, length, &image, back) == KERNEL_DONE);
     CHECK(!memcmp(words, back, count_bytes(&image)));
+    cut_data(random, stream, length, &image, back);
     free(stream);
     free(words);
     free(back);
@@ -239,6 +288,7 @@ void fuzz_jpeg_lossless_round_trip(fuzz_random *random)
 void fuzz_jpeg_lossless_survive(fuzz_random *random)
 {
     jpeg_lossless_image image = draw_image(random);
+    encode_changing(random, &image);
     uint8_t *words;
     size_t length;
     uint8_t *stream = (draw(random, 2) ? draw_stream : draw_plain_stream)(random, &image, &words,
