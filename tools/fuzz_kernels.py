@@ -24,44 +24,49 @@ FLAGS = (
 )  # fmt: skip
 
 
-def list_sources(kernels: Path = KERNELS) -> list[Path]:
+def list_sources() -> list[Path]:
     """Return the kernels' C files, and the driver's; none of them knows Python."""
-    found = [path for path in kernels.glob("*.c") if not path.name.startswith(("glue", "module"))]
+    found = [path for path in KERNELS.glob("*.c") if not path.name.startswith(("glue", "module"))]
     return sorted(found) + sorted(DRIVER.glob("*.c"))
 
 
-def build(folder: Path, name: str, sources: Sequence[Path]) -> Path:
-    """Compile a driver into a folder, and return its path."""
+def compile_sources(folder: Path, name: str, sources: Sequence[Path]) -> list[Path]:
+    """Compile each source for a build into a folder, and return the objects."""
+    objects = [folder / f"{source.stem}-{name}.o" for source in sources]
+    for source, compiled in zip(sources, objects, strict=True):
+        _call_compiler(name, f"-I{KERNELS}", "-c", source, "-o", compiled)
+    return objects
+
+
+def link(folder: Path, name: str, objects: Sequence[Path]) -> Path:
+    """Link a build's objects into a driver, and return its path."""
     program = folder / f"fuzz-{name}"
-    command = [
-        "gcc",
-        *FLAGS,
-        *BUILDS[name],
-        "-I",
-        str(KERNELS),
-        *map(str, sources),
-        "-o",
-        str(program),
-    ]
-    subprocess.run(command, check=True)
+    _call_compiler(name, *objects, "-o", program)
     return program
+
+
+def _call_compiler(name: str, *arguments: str | Path) -> None:
+    subprocess.run(["gcc", *FLAGS, *BUILDS[name], *arguments], check=True)
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run the fuzzer, and return 1 if a kernel failed."""
     parser = argparse.ArgumentParser(description="fuzz the kernels under sanitizers")
-    parser.add_argument("--inputs", type=int, default=200_000, help="of both builds together")
+    parser.add_argument("--inputs", type=int, default=200_000, help="of all builds together")
     parser.add_argument("--seconds", type=int, default=60, help="of each build, at most")
     parser.add_argument("--seed", type=int, default=1, help="another one gives other inputs")
     parser.add_argument("--first", type=int, default=0, help="the round to begin at")
+    parser.add_argument("--builds", nargs="+", choices=BUILDS, default=list(BUILDS))
+    parser.add_argument("--keep", type=Path, help="the folder for what is compiled")
     arguments = parser.parse_args(given)
-    share = -(-arguments.inputs // len(BUILDS))
+    share = -(-arguments.inputs // len(arguments.builds))
     bounds = [str(share), str(arguments.seconds), str(arguments.seed), str(arguments.first)]
-    with tempfile.TemporaryDirectory() as folder:
-        for name in BUILDS:
-            program = build(Path(folder), name, list_sources())
+    with tempfile.TemporaryDirectory() as passing:
+        folder = arguments.keep or Path(passing)
+        for name in arguments.builds:
+            program = link(folder, name, compile_sources(folder, name, list_sources()))
             print(f"build: {name}", flush=True)
-            if subprocess.run([str(program), *bounds], check=False).returncode:
+            if subprocess.run([program, *bounds], check=False).returncode:
                 return 1
     return 0
 

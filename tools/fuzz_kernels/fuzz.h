@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define FUZZ_FAMILIES(FAMILY) \
+    FAMILY(elements)          \
     FAMILY(jpeg_lossless)     \
     FAMILY(rle)               \
     FAMILY(words)
