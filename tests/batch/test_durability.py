@@ -12,7 +12,7 @@ import pytest
 
 from dicodec import convert, convert_async, convert_bytes
 from dicodec.batch.ledger.resume import digest_options
-from dicodec.batch.pool.worker_process import GroupMessage, WorkOfModule, carry_out
+from dicodec.batch.pool.worker_process import GroupMessage, Word, WorkOfModule, carry_out
 from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.cli.main import run
@@ -59,7 +59,11 @@ class Pipe:
         return False
 
     def send(self, message: Any) -> None:
-        self.steps.append(f"{message[0].name} {message[1]}")
+        if message[0] == Word.PLACED:
+            for one in message[2]:
+                self.send_bytes(one)
+        else:
+            self.steps.append(f"{Word(message[0]).name} {message[1]}")
 
     def send_bytes(self, message: bytes) -> None:
         self.send(pickle.loads(message))

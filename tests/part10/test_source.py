@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import array
+import errno
 import gzip
 import io
 import mmap
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,7 +33,7 @@ from dicodec.errors import (
 from dicodec.part10 import source as source_module
 from dicodec.part10 import stream_waiting
 from dicodec.part10.dicom_file import Source, open_dicom
-from dicodec.part10.source import BytesSource, FileSource, OpenSource, read_chunks
+from dicodec.part10.source import BytesSource, FileSource, OpenSource, copy_range, read_chunks
 from helpers.made import IMAGE_KINDS
 
 CONTENT = IMAGE_KINDS["gray-12-in-16"].make(rows=8, columns=8)[0]
@@ -411,3 +413,70 @@ def test_chunks_cover_a_range_exactly() -> None:
         assert b"".join(chunks) == content[3:250]
         assert max(map(len, chunks)) <= size
     assert list(read_chunks(BytesSource(content), 9, 9)) == []
+
+
+# Copies from file to file.
+
+
+def test_the_system_copies_from_file_to_file(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 1000
+    (tmp_path / "source").write_bytes(content)
+    with OpenSource(tmp_path / "source") as source, (tmp_path / "made").open("w+b") as made:
+        made.write(b"head")
+        copy_range(source, 3, len(content) - 5, made)
+        made.write(b"tail")
+        made.seek(0)
+        made.write(b"H")
+    assert (tmp_path / "made").read_bytes() == b"Head" + content[3:-5] + b"tail"
+
+
+@pytest.mark.parametrize("kind", ["stream", "short", "raises", "stops"])
+def test_what_the_system_does_not_copy_is_written(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(range(256)) * 1000
+    end = 5000 if kind == "short" else len(content)
+    (tmp_path / "source").write_bytes(content)
+    sendfile = os.sendfile
+    calls: list[int] = []
+
+    def send(out: int, file: int, offset: int, _: int) -> int:
+        calls.append(offset)
+        if kind == "raises":
+            raise OSError(errno.EINVAL, "not here")
+        if kind == "stops" and len(calls) > 1:
+            return 0
+        return sendfile(out, file, offset, 100)
+
+    monkeypatch.setattr(os, "sendfile", send)
+    with OpenSource(tmp_path / "source") as source, (tmp_path / "made").open("w+b") as made:
+        sink = io.BytesIO() if kind == "stream" else made
+        sink.write(b"head")
+        copy_range(source, 0, end, sink)
+        sink.seek(0)
+        assert sink.read() == b"head" + content[:end]
+    assert len(calls) == {"stream": 0, "short": 0, "raises": 1, "stops": 2}[kind]
+
+
+def test_a_source_that_becomes_shorter_is_an_error_of_reading(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(bytes(200_000))
+    with OpenSource(tmp_path / "source") as source, (tmp_path / "made").open("w+b") as made:
+        os.truncate(tmp_path / "source", 150_000)
+        with pytest.raises(ReadError, match="became shorter"):
+            copy_range(source, 0, 200_000, made)
+
+
+def test_a_full_disk_is_an_error_of_writing(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(bytes(200_000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with OpenSource(tmp_path / "source") as source, (tmp_path / "made").open("w+b") as made:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+            copy_range(source, 0, 100_000, made)
+            with pytest.raises(OSError, match="File too large"):
+                copy_range(source, 100_000, 200_000, made)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)

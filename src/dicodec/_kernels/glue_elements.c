@@ -2,7 +2,7 @@
 #include "elements.h"
 #include "glue.h"
 
-enum { MOST_VRS = 64, MOST_AT_ONCE = 512 };
+enum { MOST_VRS = 64, MOST_AT_ONCE = 512, FILE_META_GROUP = 0x0002 };
 
 /* Return a new reference to the name of a VR, made at its first use and kept in `names`. */
 static PyObject *name_vr(PyObject **names, unsigned vr)
@@ -65,13 +65,16 @@ PyObject *walk_elements(PyObject *module, PyObject *arguments)
     else
         spans = PyList_New(0);
     most = most < MOST_AT_ONCE ? most : MOST_AT_ONCE;
+    uint32_t last = 0; /* what follows File Meta Information may be in another encoding */
     while (spans && most-- > 0 && index < window.len && start < end) {
         const uint8_t *bytes = (const uint8_t *)window.buf + index;
         element_head head;
         if (!read_plain_head(bytes, (size_t)(window.len - index), (uint64_t)(end - start),
                              explicit_vr, &head)
-            || (explicit_vr && !(head.tag >> 16 & 0xFF)))
+            || (explicit_vr && !(head.tag >> 16 & 0xFF))
+            || (last >> 16 == FILE_META_GROUP && head.tag >> 16 != FILE_META_GROUP))
             break;
+        last = head.tag;
         PyObject *span = make_span((PyTypeObject *)kind, make, names, &head, start);
         if (!span || PyList_Append(spans, span) < 0)
             Py_CLEAR(spans);

@@ -31,7 +31,7 @@ from dicodec.model.source_names import is_object_url
 from dicodec.model.transfer_syntax import EXPLICIT_LE
 from dicodec.model.wording import dump_json_line
 from dicodec.options import ConversionOptions
-from dicodec.part10.beneath import Beneath, PinnedPath, make_folders, pin_target
+from dicodec.part10.beneath import Beneath, PinnedFile, PinnedPath, make_folders, pin_target
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.directory_records import read_referenced_files
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
@@ -63,13 +63,11 @@ def name_item(
     assert work.layout is not None
     layout = parse_layout(work.layout)
     try:
-        if skipped := _skip(item.reference):
-            return skipped
-        with (
-            open_source(item.reference) as source,
-            open_tolerantly(source, work.options.limits) as file,
-        ):
-            return layout.make_path(file.data_set, work.options)
+        with open_source(item.reference) as source:
+            if skipped := _skip(item.reference, source):
+                return skipped
+            with open_tolerantly(source, work.options.limits) as file:
+                return layout.make_path(file.data_set, work.options)
     except DicodecError as error:
         error.with_path(item.reference.name, instead_of=item.reference.spool)
         raise
@@ -83,17 +81,18 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
     """
     reference = item.reference
     try:
-        if work.layout is None and (skipped := _skip(reference)):
-            return skipped
         if context.attempt > 1:  # the first attempt may have put the result in place
             item = replace(item, overwrite=True)
-        source_digest = _digest_source(reference) if work.digests else None
-        with open_source(reference) as named, _open_twice(named, work) as source:
-            options = _adjust(work.options, context.threads, overwrite=item.overwrite)
-            choice = _choose(work, source, options)
-            references = _find_references(source, options) if work.references else None
-            waiting = len(context.placement)
-            report = _convert(work, source, item, options, choice, context)
+        with open_source(reference) as named:
+            if work.layout is None and (skipped := _skip(reference, named)):
+                return skipped
+            source_digest = _digest_source(reference) if work.digests else None
+            with _open_twice(named, work) as source:
+                options = _adjust(work.options, context.threads, overwrite=item.overwrite)
+                choice = _choose(work, source, options)
+                references = _find_references(source, options) if work.references else None
+                waiting = len(context.placement)
+                report = _convert(work, source, item, options, choice, context)
     except DicodecError as error:
         error.with_path(reference.name, instead_of=reference.spool)
         raise
@@ -311,16 +310,25 @@ def _pin_target(item: Item, *, synced: bool = True) -> PinnedPath:
         return pin_target(resolved, synced=synced)
 
 
-def _skip(reference: SourceReference) -> FileOutcome | None:
+def _skip(reference: SourceReference, opened: Source) -> FileOutcome | None:
     """Return the outcome of a source that was found, not named, and is not DICOM."""
     if reference.named:
         return None
-    with open_source(reference) as source:
-        reason = find_skip_reason(_read_first_bytes(source))
+    if is_byte_source(opened) or isinstance(opened, str | os.PathLike):
+        reason = find_skip_reason(_read_first_bytes(opened))
+    else:  # a stream, which the conversion reads from its start
+        with open_source(reference) as source:
+            reason = find_skip_reason(_read_first_bytes(source))
     return FileOutcome.of_skipped(reference.name, reason) if reason else None
 
 
 def _read_first_bytes(source: Source) -> bytes:
+    if isinstance(source, PinnedFile):
+        try:
+            return os.pread(source.descriptor, SNIFFED, 0)
+        except OSError:
+            with OpenSource(source) as opened:  # its error says why
+                return opened.read(0, SNIFFED)
     if isinstance(source, str | os.PathLike):
         try:
             with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - it is hot

@@ -107,6 +107,7 @@ class PinnedPath(PosixPath):
     """
 
     _folder: _OpenFolder
+    _reached_by: str
 
     @classmethod
     def in_folder(cls, folder: _OpenFolder, name: str) -> Self:
@@ -119,6 +120,7 @@ class PinnedPath(PosixPath):
             raise ValueError(f"{name!r} is not the name of a file")
         path = cls(folder.path, name)
         path._folder = folder
+        path._reached_by = f"{folder.reached_by}/{name or '.'}"
         return path
 
     def with_segments(self, *segments: StrPath) -> Path:  # type: ignore[override]
@@ -131,8 +133,7 @@ class PinnedPath(PosixPath):
         return path
 
     def __fspath__(self) -> str:
-        name = "." if str(self) == self._folder.path else self.name
-        return f"{self._folder.reached_by}/{name}"
+        return self._reached_by
 
     def __reduce__(self) -> tuple[type[Path], tuple[str]]:
         raise TypeError("an open folder belongs to its process")
@@ -157,6 +158,11 @@ class PinnedFile(os.PathLike[str]):
     def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor = descriptor
         self._path = path
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor; reads state their offset, because others may use it too."""
+        return self._descriptor
 
     def __str__(self) -> str:
         return self._path

@@ -40,6 +40,7 @@ _SEQUENCES = frozenset({"SQ", "UN", ""})
 _GROUP_LENGTH_SIZE = 4
 _RETIRED_GROUPS = frozenset({0x1000, 0x1010})
 _WINDOW = 1 << 16
+_SHORT = 1 << 10
 _ZEROS = bytes(8)
 
 
@@ -389,7 +390,9 @@ class Walker:
         return group << 16 | number, length
 
     def _fill(self, position: int) -> int:
-        self._window = self._source.read(position, _WINDOW)
+        # Windows end at multiples of their size: the first one is what sources keep of their head.
+        size = _WINDOW - position % _WINDOW
+        self._window = self._source.read(position, size if size > _SHORT else size + _WINDOW)
         self._base = position
         return 0
 

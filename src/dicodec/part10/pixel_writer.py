@@ -19,7 +19,7 @@ from dicodec.part10.encoding import (
     encode_tag,
 )
 from dicodec.part10.fragments import make_basic_offset_table, make_offsets
-from dicodec.part10.writer import Sink
+from dicodec.part10.source import Sink
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from dicodec.errors import (
     SourceUnavailableError,
 )
 from dicodec.model.records import Protocol
+from dicodec.part10.beneath import PinnedFile
 from dicodec.part10.stream_waiting import StreamWaiting
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 COPY_SIZE = 1 << 20
 """Bytes copied at a time."""
+
+_SENT_SIZE = 8 << 20
+"""Bytes that the system copies at a time."""
 
 HEAD_SIZE = 1 << 16
 """Bytes at a file's start that are kept once any of them was read."""
@@ -45,6 +49,13 @@ class ByteSource(Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`; fewer only at the end of the source."""
+
+
+class Sink(Protocol):
+    """Takes bytes in order."""
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Take all of the bytes."""
 
 
 _CAST_FORMATS = frozenset("cbB?hHiIlLqQnNfd")
@@ -84,9 +95,9 @@ class FileSource:
         status: the operating system's record of the file when it was opened.
     """
 
-    def __init__(self, file: BinaryIO, *, owned: bool = True) -> None:
+    def __init__(self, file: BinaryIO | PinnedFile, *, owned: bool = True) -> None:
         self._file = file
-        self._descriptor = file.fileno()
+        self._descriptor = file.descriptor if isinstance(file, PinnedFile) else file.fileno()
         self._owned = owned
         self.status = os.fstat(self._descriptor)
         self.size = self.status.st_size
@@ -118,6 +129,25 @@ class FileSource:
         # One call of the operating system returns at most 2 GiB, and may return less.
         return os.pread(self._descriptor, length - len(data), offset + len(data))
 
+    def send(self, start: int, end: int, sink: Sink) -> int:
+        """Have the system append bytes to a file, and return how many it did; 0 if it cannot.
+
+        It stops at the first failure, which reading and writing the rest will name.
+        """
+        if sys.platform != "linux" or not isinstance(sink, io.BufferedRandom):
+            return 0
+        sink.flush()
+        sent = 0
+        with suppress(OSError):
+            while start + sent < end:
+                size = min(end - start - sent, _SENT_SIZE)
+                more = os.sendfile(sink.fileno(), self._descriptor, start + sent, size)
+                if not more:
+                    break
+                sent += more
+        sink.seek(0, io.SEEK_END)  # its own position is that of the last flush
+        return sent
+
     def check_unchanged(self) -> None:
         """Check that everything read so far is of one state of the file.
 
@@ -130,7 +160,7 @@ class FileSource:
 
     def close(self) -> None:
         """Close the file if this source opened it."""
-        if self._owned:
+        if self._owned and not isinstance(self._file, PinnedFile):
             self._file.close()
 
 
@@ -157,6 +187,8 @@ class OpenSource:
         given = self._given
         if isinstance(given, bytes | bytearray | memoryview):
             self._opened = _wrap_buffer(given)
+        elif isinstance(given, PinnedFile):
+            self._opened = FileSource(given, owned=False)
         elif isinstance(given, str | os.PathLike):
             file = _open_path(os.fspath(given))
             if _is_regular(file):
@@ -365,6 +397,21 @@ def read_chunks(source: ByteSource, start: int, end: int, size: int = COPY_SIZE)
             raise ReadError("the source became shorter while it was read", offset=start)
         yield chunk
         start += len(chunk)
+
+
+def copy_range(source: ByteSource, start: int, end: int, sink: Sink) -> None:
+    """Write the bytes from `start` to `end` to a sink, behind what it has.
+
+    From file to file the system copies them, and they take no memory of this process.
+
+    Raises:
+        ReadError: the source ends before `end`, or cannot be read.
+        OSError: as the sink has it.
+    """
+    if end - start > HEAD_SIZE and isinstance(source, FileSource):
+        start += source.send(start, end, sink)
+    for chunk in read_chunks(source, start, end):
+        sink.write(chunk)
 
 
 @contextmanager

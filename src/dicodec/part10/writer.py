@@ -14,7 +14,6 @@ from dicodec.errors import LimitExceededError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import make_limit_hint
-from dicodec.model.records import Protocol
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import encode_element, encode_element_header
 from dicodec.part10.elements import ElementSpan, walk_elements
@@ -22,7 +21,7 @@ from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead
 from dicodec.part10.implicit_vr import ReencodingContext, find_header_by_tag
 from dicodec.part10.reencode import reencode_elements, swap_bytes
-from dicodec.part10.source import COPY_SIZE, ByteSource, read_chunks
+from dicodec.part10.source import COPY_SIZE, ByteSource, Sink, read_chunks
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 
 _STREAMED_SIZE = 1 << 20
@@ -42,13 +41,6 @@ _OWN_META = frozenset(
         tags.IMPLEMENTATION_VERSION_NAME,
     }
 )
-
-
-class Sink(Protocol):
-    """Takes bytes in order."""
-
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:
-        """Take all of the bytes."""
 
 
 def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> None:

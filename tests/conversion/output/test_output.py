@@ -357,7 +357,7 @@ def test_what_fails_on_closing_is_an_error_of_writing(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def write() -> None:
-        with open_for_writing(path) as out:
+        with path.open("r+b") as part, open_for_writing(part.fileno()) as out:
             out.write(bytes(10_000))  # held in memory until the file is closed
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
 
@@ -462,7 +462,7 @@ def test_what_is_written_is_on_its_way_to_the_disk_before_it_is_synced(
     parts = [bytes([number]) * (3 << 20) for number in range(7)]
     path = tmp_path / "target"
     path.touch()
-    with open_for_writing(path) as out:
+    with path.open("r+b") as file, open_for_writing(file.fileno()) as out:
         for part in parts:
             out.write(part)
         out.seek(5)
@@ -485,6 +485,6 @@ def test_a_system_that_takes_no_advice_will_do(
         monkeypatch.delattr(os, "posix_fadvise")
     path = tmp_path / "target"
     path.touch()
-    with open_for_writing(path) as out:
+    with path.open("r+b") as part, open_for_writing(part.fileno()) as out:
         out.write(bytes(9 << 20))
     assert path.stat().st_size == 9 << 20

@@ -148,10 +148,10 @@ def test_a_part_file_exchanged_for_a_link(places: Places, monkeypatch: pytest.Mo
 
     opening = result_file.open_for_writing
 
-    def attack_and_open(path: Path) -> Any:
+    def attack_and_open(descriptor: int) -> Any:
         part.unlink()
         part.symlink_to(places.outside / "a.dcm")
-        return opening(path)
+        return opening(descriptor)
 
     monkeypatch.setattr(result_file, "open_for_writing", attack_and_open)
     with pytest.raises(DicodecError):

@@ -8,6 +8,7 @@ the cause.
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -279,6 +280,20 @@ class Pool:
             self._go_on_without(task, WorkerCrashedError, "", events)
             return
         word, index, value = message
+        if word == Word.PLACED:
+            for one in value:
+                word, index, value = pickle.loads(one)  # noqa: S301 - the workers' own
+                self._take(task, word, index, value, events)
+        else:
+            self._take(task, word, index, value, events)
+        if task.at == len(task.group.items) and not task.written:
+            del self._tasks[task.worker.connection]
+            self._idle.append(task.worker)
+
+    def _take(
+        self, task: _Task, word: int, index: int, value: Any, events: list[PoolEvent]
+    ) -> None:
+        """Take one message of a worker about its items."""
         match word:
             case Word.READY:
                 task.since = time.monotonic()
@@ -294,7 +309,7 @@ class Pool:
                 events += [ItemReturned(key) for key in task.group.keys[index:]]
                 task.at = len(task.group.items)
             case Word.RESULT | Word.ERROR:
-                failed = word is Word.ERROR
+                failed = word == Word.ERROR
                 events.append(
                     ItemOutcome(
                         task.group.keys[index],
@@ -307,9 +322,6 @@ class Pool:
                     task.written.remove(index)
                 else:
                     task.at, task.since = index + 1, time.monotonic()
-        if task.at == len(task.group.items):
-            del self._tasks[task.worker.connection]
-            self._idle.append(task.worker)
 
     def _watch(self, events: list[PoolEvent]) -> None:
         """End workers that exceed their bounds."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from dicodec.batch.pool.worker_process import GroupMessage, Word
+from dicodec.batch.pool.worker_process import GroupMessage
 from dicodec.errors import InternalError
 from dicodec.model.environment import make_child_environment
 from dicodec.model.wording import describe_end
@@ -79,10 +79,10 @@ class Worker:
         with suppress(ConnectionError):
             self.connection.send_bytes(b"")
 
-    def receive(self) -> tuple[Word, int, Any] | None:
+    def receive(self) -> tuple[int, int, Any] | None:
         """Return its next message, (word, index of the item, value); None if it has ended."""
         try:
-            message: tuple[Word, int, Any] = self.connection.recv()
+            message: tuple[int, int, Any] = self.connection.recv()
         except (EOFError, ConnectionError):
             return None
         self.ready = True

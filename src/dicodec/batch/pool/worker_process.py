@@ -36,7 +36,7 @@ _GRACE = 10.0
 
 
 class Word(IntEnum):
-    """First field of every message to the pool."""
+    """First field of every message to the pool, sent as a number: names take longer to pickle."""
 
     READY = 0
     RESULT = 1
@@ -45,6 +45,8 @@ class Word(IntEnum):
     NOT_BEGUN = 4
     WRITTEN = 5
     """The result waits to be put in place; its RESULT or ERROR follows after that."""
+    PLACED = 6
+    """Several messages, each as it would be sent, about results that were put in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def main(descriptor: int) -> None:
     connection = Connection(descriptor)
     threading.Thread(target=_watch, args=(descriptor,), daemon=True).start()
     try:
-        connection.send((Word.READY, 0, None))
+        connection.send((int(Word.READY), 0, None))
         while True:
             message = connection.recv_bytes()
             if message:
@@ -152,7 +154,7 @@ def carry_out(group: GroupMessage, connection: Connection) -> None:
         for index, item in enumerate(group.items):
             if connection.poll():  # an empty message: start no further item
                 _put_in_place(placement, waiting, connection)
-                connection.send((Word.NOT_BEGUN, index, None))
+                connection.send((int(Word.NOT_BEGUN), index, None))
                 return
             message = _work_on(group, index, item, placement, connection)
             held = len(placement) > len(waiting)
@@ -162,7 +164,7 @@ def carry_out(group: GroupMessage, connection: Connection) -> None:
                 _put_in_place(placement, waiting, connection)
                 since = time.monotonic()
             elif held:
-                connection.send((Word.WRITTEN, index, None))
+                connection.send((int(Word.WRITTEN), index, None))
             if not held:
                 connection.send_bytes(message)
 
@@ -173,12 +175,12 @@ def _work_on(
     """Work on one item, and return the message for the pool."""
 
     def report(value: Any) -> None:
-        connection.send((Word.PROGRESS, index, value))
+        connection.send((int(Word.PROGRESS), index, value))
 
     waiting = len(placement)
     try:
         context = WorkContext(group.threads, group.attempt, report, placement)
-        return pickle.dumps((Word.RESULT, index, group.work(group.settings, item, context)))
+        return pickle.dumps((int(Word.RESULT), index, group.work(group.settings, item, context)))
     except Exception as cause:
         placement.give_up(waiting)
         return _describe_failure(index, cause)
@@ -192,16 +194,21 @@ def _describe_failure(index: int, cause: Exception) -> bytes:
             error = MemoryExceededError("no memory is left")
         case _:
             error = InternalError(describe_fault(cause), hint="please report it with the file")
-    return pickle.dumps((Word.ERROR, index, error))
+    return pickle.dumps((int(Word.ERROR), index, error))
 
 
 def _put_in_place(
     placement: Placement, waiting: list[tuple[int, bytes]], connection: Connection
 ) -> None:
-    """Put all waiting results in place, and send the message of each."""
-    for (index, message), error in zip(waiting, placement.place(), strict=True):
-        connection.send_bytes(message if error is None else _describe_failure(index, error))
+    """Put all waiting results in place, and send the messages of all together."""
+    if not waiting:
+        return
+    messages = [
+        message if error is None else _describe_failure(index, error)
+        for (index, message), error in zip(waiting, placement.place(), strict=True)
+    ]
     waiting.clear()
+    connection.send((int(Word.PLACED), 0, messages))
 
 
 if __name__ == "__main__":

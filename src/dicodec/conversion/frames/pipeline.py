@@ -33,8 +33,8 @@ from dicodec.part10.encoding import (
 )
 from dicodec.part10.native_frames import BitJoiner
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter, patch
-from dicodec.part10.source import read_chunks
-from dicodec.part10.writer import ElementWriter, Sink, swap_chunks, write_file_meta
+from dicodec.part10.source import Sink, copy_range
+from dicodec.part10.writer import ElementWriter, swap_chunks, write_file_meta
 from dicodec.rules.image_edits import choose_native_vr
 from dicodec.rules.lossy import RATIO_LENGTH, format_ratio
 
@@ -129,8 +129,7 @@ class _Writer:
 
     def write(self) -> PipelineResult:
         if self._plan.action is Action.COPY_FILE:
-            for chunk in read_chunks(self._file.source, 0, self._file.source.size):
-                self._out.write(chunk)
+            copy_range(self._file.source, 0, self._file.source.size, self._out)
             return PipelineResult(None, 0)
         write_file_meta(self._out, self._file.head, self._make_file_meta())
         if not self._plan.target.deflated:
@@ -276,8 +275,11 @@ class _Writer:
         padding = span.length % 2 if unit == 2 and self._plan.source.pixels_little_endian else 0
         writer = NativeWriter(sink, span.tag, vr, span.length + padding, self._encoding)
         end = span.value + span.length
-        for chunk in swap_chunks(source, span.value, end, unit, padding):
-            writer.write(chunk)
+        if unit == 1:
+            copy_range(source, span.value, end, sink)
+        else:
+            for chunk in swap_chunks(source, span.value, end, unit, padding):
+                writer.write(chunk)
         writer.finish()
 
     def _move_items(self, sink: Sink) -> None:
@@ -285,15 +287,13 @@ class _Writer:
         span, source = self._file.frames.span, self._file.frames.source
         end = span.value + span.length
         if source.read(span.value, 4) != _SWAPPED_ITEM:
-            for chunk in read_chunks(source, span.value, end):
-                sink.write(chunk)
+            copy_range(source, span.value, end, sink)
             return
         for item in Walker(source, self._file.data_set.limits).walk_items(
             span.value, end, EXPLICIT_BIG
         ):
             sink.write(encode_item_header(item.length, EXPLICIT_LITTLE))
-            for chunk in read_chunks(source, item.value, item.end):
-                sink.write(chunk)
+            copy_range(source, item.value, item.end, sink)
 
 
 def _report_progress(

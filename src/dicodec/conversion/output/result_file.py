@@ -24,7 +24,7 @@ from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 from dicodec.model.option_table import EACH, NEVER, TOGETHER
 from dicodec.model.records import replace
-from dicodec.part10.beneath import to_path
+from dicodec.part10.beneath import PinnedPath, to_path
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -73,6 +73,30 @@ def create_output(
         DiskFullError: no room is left.
         SourceChangedError: the file to be replaced has changed since it was read.
     """
+    with _create_result(
+        target,
+        overwrite=overwrite,
+        backup=backup,
+        original=original,
+        notes=notes,
+        placement=placement,
+        durability=durability,
+    ) as (part, _):
+        yield part
+
+
+@contextmanager
+def _create_result(
+    target: Path,
+    *,
+    overwrite: bool,
+    backup: str | None,
+    original: Original | None,
+    notes: list[str] | None,
+    placement: Placement | None,
+    durability: str,
+) -> Iterator[tuple[Path, int]]:
+    """Yield path and descriptor of the file that `create_output` makes."""
     replaced = check_target(target, overwrite=overwrite)
     if replaced is not None:
         target = target.resolve()
@@ -86,7 +110,7 @@ def create_output(
     mode = _NEW_FILE_MODE if replaced is None else _PRIVATE_MODE
     with translate_write_errors(), ExitStack() as stack:
         part, descriptor = stack.enter_context(create_part_file(target, mode))
-        yield part
+        yield part, descriptor
         if replaced is not None:
             kept = take_over(part, target, replaced)
             if notes is not None:
@@ -133,7 +157,9 @@ def check_target(target: Path, *, overwrite: bool) -> os.stat_result | None:
             path=str(target),
             hint="- writes to standard output",
         )
-    if not overwrite and (found is not None or target.is_symlink()):
+    # A pinned path does not follow links, so a link was found already.
+    linked = found is None and not isinstance(target, PinnedPath) and target.is_symlink()
+    if not overwrite and (found is not None or linked):
         raise TargetExistsError.at(str(target))
     return found
 
@@ -206,15 +232,14 @@ class _EarlyFile(io.FileIO):
         return written
 
 
-def _open_itself(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW)
-
-
 @contextmanager
-def open_for_writing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file for writing and patching; errors come as ours."""
+def open_for_writing(descriptor: int) -> Iterator[BinaryIO]:
+    """Open a part file for writing and patching, by a descriptor that stays open; errors are ours.
+
+    What is closed here is a second descriptor, because some file systems tell of a failure then.
+    """
     with translate_write_errors():
-        file = io.BufferedRandom(_EarlyFile(path, "r+", opener=_open_itself), 1 << 20)
+        file = io.BufferedRandom(_EarlyFile(os.dup(descriptor), "r+"), 1 << 20)
     with translate_write_errors(), file:  # closing writes the rest, and may fail too
         yield file
 
@@ -240,7 +265,7 @@ def open_result(
     """
     if isinstance(target, str | os.PathLike):
         with (
-            create_output(
+            _create_result(
                 to_path(target),
                 overwrite=overwrite,
                 backup=backup,
@@ -248,8 +273,8 @@ def open_result(
                 notes=notes,
                 placement=placement,
                 durability=durability,
-            ) as part,
-            open_for_writing(part) as out,
+            ) as (_, descriptor),
+            open_for_writing(descriptor) as out,
         ):
             yield out
         return
