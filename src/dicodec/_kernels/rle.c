@@ -214,21 +214,22 @@ static uint8_t *encode_row(const uint8_t *row, size_t count, const uint64_t *equ
     while (at < count) {
         size_t end = count - at < LONGEST_RUN ? count : at + LONGEST_RUN;
         size_t first = find_equal(equal, at, end);
-        if (first == at) {
-            size_t length = measure_run(equal, at);
-            if (limit - out < 2)
-                return write_literals(begin, row, count);
-            *out++ = (uint8_t)(257 - length);
-            *out++ = row[at];
-            at += length;
-        } else {
+        if (first > at) {
             size_t length = find_end_of_literal(equal, first, end) - at;
             /* Where runs would take as much room as none, there are none. */
             if ((size_t)(limit - out) <= length + 1)
                 return write_literals(begin, row, count);
             out = write_literal(out, row + at, length);
             at += length;
+            if (at == end)
+                continue;
         }
+        size_t length = measure_run(equal, at);
+        if (limit - out < 2)
+            return write_literals(begin, row, count);
+        *out++ = (uint8_t)(257 - length);
+        *out++ = row[at];
+        at += length;
     }
     return out;
 }
