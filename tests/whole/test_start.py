@@ -12,6 +12,9 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from dicodec import convert
+from helpers.kernels import kernels
+
 CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
 RLE = CT.with_name("MR_small_RLE.dcm")
 
@@ -57,3 +60,12 @@ def test_plans_of_encapsulated_files_load_no_numpy(to: str) -> None:
 @pytest.mark.parametrize("to", ["implicit-le", "explicit-be", "deflated", "explicit-le"])
 def test_moves_load_no_numpy(to: str) -> None:
     assert find_heavy_modules(CT, to, convert=True) == "[]"
+
+
+@pytest.mark.parametrize("to", ["rle", "jpeg-lossless"])
+def test_kernels_load_no_numpy(to: str, tmp_path: Path) -> None:
+    kernels()
+    coded = tmp_path / "coded.dcm"
+    convert(CT, coded, to=to)
+    assert find_heavy_modules(CT, to, convert=True) == "[]"
+    assert find_heavy_modules(coded, "explicit-le", convert=True) == "[]"

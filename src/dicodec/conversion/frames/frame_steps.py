@@ -18,7 +18,9 @@ from dicodec.rules.color_space import decide_color_space
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # frames that are only moved need no codec
-    from dicodec.codecs.base import Buffer, Samples
+    from typing import Any
+
+    from dicodec.codecs.base import Buffer, Encoder, Samples
     from dicodec.codecs.sample_notes import SampleNotes
     from dicodec.model.stream import StreamDescription
 
@@ -87,9 +89,39 @@ def _make_frame_work(
         return stream
 
     if pixels.psnr is None or notes is None:
-        return transcode
+        return _make_word_work(file, pixels, encoder, transcode, threads) or transcode
     codec = with_threads(find_decoder(plan.target), threads)
     return transcode_and_measure
+
+
+def _make_word_work(
+    file: DicomFile, pixels: PixelPlan, encoder: Encoder, transcode: FrameWork, threads: int
+) -> FrameWork | None:
+    """Return the work for frames that need no array between their codecs: see `WordDecoder`.
+
+    Such a frame loads no NumPy, which takes longer than all the rest of a small file. Frames of a
+    file are alike, so from the first one of which only an array can be made `transcode` does them.
+    None if the codecs have no words, or samples change between them.
+    """
+    if pixels.steps or pixels.own_steps or not hasattr(encoder, "encode_words"):
+        return None
+    decoder = FrameDecoder(file, threads)
+    if not decoder.has_words:
+        return None
+    encode: Callable[[Buffer, ImagePixelDescription], Buffer | None] = encoder.encode_words
+    ordinary = False
+
+    def convert(frame: int) -> Buffer:
+        nonlocal ordinary
+        if not ordinary:
+            words = decoder.decode_words(frame, pixels.coded)
+            stream = None if words is None else encode(words, pixels.prepared)
+            if stream is not None:
+                return stream
+            ordinary = True
+        return transcode(frame)
+
+    return convert
 
 
 def _measure_psnr(samples: Samples, decoded: Samples, image: ImagePixelDescription) -> float:
@@ -126,6 +158,11 @@ class FrameDecoder:
         self._limits = file.data_set.limits
         self._codec = with_threads(find_decoder(file.syntax), threads)
         check_frame_count(self._image, self._limits)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether `decode_words` may be called."""
+        return hasattr(self._codec, "decode_words")
 
     def describe(self, frame: int) -> StreamDescription:
         """Describe a frame's stream.
@@ -191,6 +228,20 @@ class FrameDecoder:
         except DicodecError as error:
             self._file.add_location(error, frame)
             raise
+
+    def decode_words(self, frame: int, coded: ImagePixelDescription) -> Buffer | None:
+        """Return what `decode` returns as words, None if only `decode` can tell.
+
+        Raises:
+            ReadError: the frame cannot be decoded.
+        """
+        codec: Any = self._codec
+        try:
+            words: Buffer | None = codec.decode_words(self._read(frame), coded)
+        except DicodecError as error:
+            self._file.add_location(error, frame)
+            raise
+        return words
 
     def _read(self, frame: int) -> bytes:
         check_decoded_size(self._image, self._limits)
