@@ -10,10 +10,10 @@ enum {
     MOST_OTHER_BYTES = 128, /* that are not entropy-coded data, and some that stay free */
     EOI_BYTES = 2,
     HISTOGRAMS = 4,
-    NEAR_ZERO = 256, /* differences below are coded by a table of their own */
+    MOST_BITS_AT_ONCE = 56, /* beside those of a byte begun */
 };
 
-/* Lines as 16-bit samples, and the differences of the last one read. */
+/* Lines as 16-bit samples, and the last one's differences with their categories. */
 typedef struct {
     const uint8_t *words;
     const jpeg_lossless_image *image;
@@ -22,36 +22,42 @@ typedef struct {
     uint16_t *line; /* the last one read */
     uint16_t *above;
     uint16_t *differences;
+    uint8_t *categories;
     uint32_t biased; /* all samples or-ed, moved so that Bits Stored hold them as unsigned */
 } line_reader;
 
-/* The bits that stand for a difference: its category's code, and its additional bits. */
+/* What stands for a difference: its category's code, and its additional bits. */
 typedef struct {
-    uint32_t bits;
-    uint32_t count;
-} coded_difference;
+    uint32_t code; /* moved to make room for the additional bits */
+    uint16_t mask; /* of the additional bits */
+    uint16_t count; /* bits of both */
+} category_code;
 
+/* The stream, and the bits of a line before they are stuffed. */
 typedef struct {
-    uint64_t window; /* the lowest bits are the last ones written */
+    category_code codes[JPEG_LOSSLESS_CATEGORIES];
+    uint64_t window; /* its lowest `held` bits are a byte begun */
     unsigned held;
+    uint8_t *plain; /* room for a line, and eight bytes */
     uint8_t *at, *end;
     bool overflown;
-} bit_writer;
+} stream_writer;
 
 static bool open_lines(line_reader *lines, const uint8_t *words, const jpeg_lossless_image *image,
                        const jpeg_lossless_settings *settings)
 {
     size_t count = (size_t)image->columns * image->components;
-    uint16_t *memory = calloc(3 * count, sizeof *memory);
-    *lines = (line_reader){words, image, settings, count, memory, memory, NULL, 0};
+    uint16_t *memory = calloc(4 * count, sizeof *memory);
+    *lines = (line_reader){words, image, settings, count, memory, NULL, NULL, NULL, 0};
     if (!memory)
         return false;
     lines->above = memory + count;
     lines->differences = memory + 2 * count;
+    lines->categories = (uint8_t *)(memory + 3 * count);
     return true;
 }
 
-/* The three parts of the memory have changed places. */
+/* The first two parts of the memory have changed places. */
 static void close_lines(line_reader *lines)
 {
     free(lines->line < lines->above ? lines->line : lines->above);
@@ -70,6 +76,21 @@ static inline void subtract_predictions(const uint16_t *line, const uint16_t *ab
         int prediction =
             jpeg_lossless_predict(line[i - pixel], above[i], above[i - pixel], predictor);
         differences[i] = (uint16_t)(line[i] - prediction);
+    }
+}
+
+/* Find SSSS, the bits of a difference's magnitude (Table H.2): its exponent as a binary32
+ * (IEEE 754), because vectors have no other instruction for it. */
+KERNEL_VARIANTS
+static void find_categories(const uint16_t *restrict differences, uint8_t *restrict categories,
+                            size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float difference = (float)(int16_t)differences[i];
+        int32_t bits;
+        memcpy(&bits, &difference, sizeof bits);
+        int category = ((bits >> 23) & 0xFF) - 126;
+        categories[i] = (uint8_t)(category < 0 ? 0 : category);
     }
 }
 
@@ -120,21 +141,7 @@ static void read_line(line_reader *lines, uint32_t y)
         WITH(7);
 #undef WITH
     }
-}
-
-/* SSSS: the bits of the difference's magnitude (Table H.2). */
-static inline unsigned find_category(uint16_t difference)
-{
-    int value = (int16_t)difference;
-    unsigned magnitude = (unsigned)(value < 0 ? -value : value);
-#ifdef __GNUC__
-    return magnitude ? 32 - (unsigned)__builtin_clz(magnitude) : 0;
-#else
-    unsigned category = 0;
-    for (; magnitude; magnitude >>= 1)
-        category++;
-    return category;
-#endif
+    find_categories(differences, lines->categories, count);
 }
 
 static inline unsigned count_additional_bits(unsigned category)
@@ -210,9 +217,9 @@ static kernel_status measure(line_reader *lines, jpeg_lossless_plan *plan)
         size_t i = 0;
         for (; i + HISTOGRAMS <= lines->count; i += HISTOGRAMS)
             for (size_t j = 0; j < HISTOGRAMS; j++)
-                histograms[j][find_category(lines->differences[i + j])]++;
+                histograms[j][lines->categories[i + j]]++;
         for (; i < lines->count; i++)
-            histograms[0][find_category(lines->differences[i])]++;
+            histograms[0][lines->categories[i]]++;
     }
     if (lines->biased >> lines->image->bits_stored)
         return KERNEL_NOT_SERVED;
@@ -308,83 +315,100 @@ static uint8_t *write_headers(uint8_t *at, const jpeg_lossless_image *image,
     return write_segment(at, 0xDA, body, size);
 }
 
-/* Write the lowest bits of the window that are full bytes, at most four of them. */
-static inline void write_bytes(bit_writer *writer, unsigned count)
-{
-    uint32_t bytes = (uint32_t)(writer->window >> (writer->held - 8 * count));
-    writer->held -= 8 * count;
-    if (writer->end - writer->at < 8) {
-        writer->overflown = true;
-        return;
-    }
-    uint32_t inverted = ~bytes; /* has a byte of 0 if one of `bytes` is FF */
-    if (count == 4 && !((inverted - 0x01010101u) & ~inverted & 0x80808080u)) {
-        for (unsigned i = 0; i < 4; i++)
-            writer->at[i] = (uint8_t)(bytes >> (24 - 8 * i));
-        writer->at += 4;
-        return;
-    }
-    while (count) {
-        uint8_t byte = (uint8_t)(bytes >> (8 * --count));
-        *writer->at++ = byte;
-        if (byte == 0xFF)
-            *writer->at++ = 0;
-    }
-}
-
-static inline void write_bits(bit_writer *writer, coded_difference coded)
-{
-    writer->window = writer->window << coded.count | coded.bits;
-    writer->held += coded.count;
-    if (writer->held >= 32)
-        write_bytes(writer, 4);
-}
-
-/* Fill the last byte with ones (F.1.2.3). */
-static void finish(bit_writer *writer)
-{
-    unsigned missing = -writer->held & 7;
-    write_bits(writer, (coded_difference){(1u << missing) - 1, missing});
-    write_bytes(writer, writer->held / 8);
-}
-
-typedef struct {
-    coded_difference codes[JPEG_LOSSLESS_CATEGORIES]; /* without additional bits */
-    coded_difference near_zero[2 * NEAR_ZERO];        /* differences from -NEAR_ZERO on */
-} code_book;
-
-static inline coded_difference code(const code_book *book, uint16_t difference)
-{
-    unsigned category = find_category(difference), count = count_additional_bits(category);
-    coded_difference coded = book->codes[category];
-    uint32_t additional = (uint32_t)((int16_t)difference - ((int16_t)difference < 0));
-    coded.bits = coded.bits << count | (additional & ((1u << count) - 1));
-    coded.count += count;
-    return coded;
-}
-
-static void fill_book(code_book *book, const jpeg_lossless_plan *plan)
+static void assign_codes(stream_writer *writer, const jpeg_lossless_plan *plan)
 {
     uint32_t next = 0;
     unsigned place = 0;
-    memset(book->codes, 0, sizeof book->codes);
+    memset(writer->codes, 0, sizeof writer->codes);
     for (unsigned length = 1; length <= JPEG_LOSSLESS_LONGEST_CODE; length++, next <<= 1)
-        for (unsigned i = 0; i < plan->counts[length - 1]; i++)
-            book->codes[plan->categories[place++]] = (coded_difference){next++, length};
-    for (int i = 0; i < 2 * NEAR_ZERO; i++)
-        book->near_zero[i] = code(book, (uint16_t)(i - NEAR_ZERO));
+        for (unsigned i = 0; i < plan->counts[length - 1]; i++) {
+            unsigned category = plan->categories[place++], count = count_additional_bits(category);
+            writer->codes[category] = (category_code){
+                next++ << count, (uint16_t)((1u << count) - 1), (uint16_t)(length + count)};
+        }
 }
 
-static void write_line(bit_writer *to, const code_book *book, const uint16_t *differences,
-                       size_t count)
+static inline void store_big_endian(uint8_t *bytes, uint64_t value)
 {
-    bit_writer writer = *to;
-    for (size_t i = 0; i < count; i++) {
-        uint16_t place = (uint16_t)(differences[i] + NEAR_ZERO);
-        write_bits(&writer,
-                   place < 2 * NEAR_ZERO ? book->near_zero[place] : code(book, differences[i]));
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+
+static inline uint64_t join_bits(category_code code, uint16_t difference)
+{
+    uint16_t additional = (uint16_t)(difference - (difference >> 15)); /* H.1.2.2 */
+    return code.code | (additional & code.mask);
+}
+
+/* Write the lowest bits of a value, up to MOST_BITS_AT_ONCE; return where the next ones go. */
+static inline uint8_t *write_bits(uint8_t *at, uint64_t *window, unsigned *held, uint64_t bits,
+                                  unsigned count)
+{
+    *window = *window << count | bits;
+    *held += count;
+    if (!*held) /* a code that words got only after they were measured */
+        return at;
+    store_big_endian(at, *window << (64 - *held));
+    at += *held >> 3;
+    *held &= 7;
+    return at;
+}
+
+/* Write the codes of a line without stuffing; return how many bytes are whole. */
+static size_t write_line(stream_writer *writer, const uint16_t *differences,
+                         const uint8_t *categories, size_t count)
+{
+    uint64_t window = writer->window;
+    unsigned held = writer->held;
+    uint8_t *at = writer->plain;
+    size_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+        category_code one = writer->codes[categories[i]], two = writer->codes[categories[i + 1]];
+        uint64_t first = join_bits(one, differences[i]), second = join_bits(two, differences[i + 1]);
+        if (one.count + two.count <= MOST_BITS_AT_ONCE) {
+            at = write_bits(at, &window, &held, first << two.count | second, one.count + two.count);
+        } else {
+            at = write_bits(at, &window, &held, first, one.count);
+            at = write_bits(at, &window, &held, second, two.count);
+        }
     }
-    *to = writer;
+    for (; i < count; i++) {
+        category_code one = writer->codes[categories[i]];
+        at = write_bits(at, &window, &held, join_bits(one, differences[i]), one.count);
+    }
+    writer->window = window;
+    writer->held = held;
+    return (size_t)(at - writer->plain);
+}
+
+/* Add the line's bytes to the stream, with a zero behind each FF (F.1.2.3). */
+static void stuff(stream_writer *writer, size_t size)
+{
+    const uint8_t *plain = writer->plain;
+    while (size) {
+        const uint8_t *found = memchr(plain, 0xFF, size);
+        size_t run = found ? (size_t)(found - plain) + 1 : size;
+        if ((size_t)(writer->end - writer->at) <= run) {
+            writer->overflown = true;
+            return;
+        }
+        memcpy(writer->at, plain, run);
+        writer->at += run;
+        if (found)
+            *writer->at++ = 0;
+        plain += run;
+        size -= run;
+    }
+}
+
+/* Fill the last byte with ones (F.1.2.3). */
+static void finish(stream_writer *writer)
+{
+    if (!writer->held)
+        return;
+    unsigned missing = 8 - writer->held;
+    writer->plain[0] = (uint8_t)(writer->window << missing | ((1u << missing) - 1));
+    stuff(writer, 1);
 }
 
 kernel_status jpeg_lossless_encode(const uint8_t *words, const jpeg_lossless_image *image,
@@ -395,18 +419,26 @@ kernel_status jpeg_lossless_encode(const uint8_t *words, const jpeg_lossless_ima
     if (room < MOST_OTHER_BYTES)
         return KERNEL_NO_ROOM;
     line_reader lines;
-    if (!open_lines(&lines, words, image, settings))
+    bool has_memory = open_lines(&lines, words, image, settings);
+    stream_writer writer = {
+        .plain = malloc(4 * lines.count + 2 * sizeof writer.window), /* 31 bits a sample at most */
+        .at = write_headers(stream, image, settings, plan),
+        .end = stream + room - EOI_BYTES,
+    };
+    if (!has_memory || !writer.plain) {
+        if (has_memory)
+            close_lines(&lines);
+        free(writer.plain);
         return KERNEL_NO_MEMORY;
-    code_book book;
-    fill_book(&book, plan);
-    bit_writer writer = {.at = write_headers(stream, image, settings, plan),
-                         .end = stream + room - EOI_BYTES};
-    for (uint32_t y = 0; y < image->rows; y++) {
+    }
+    assign_codes(&writer, plan);
+    for (uint32_t y = 0; y < image->rows && !writer.overflown; y++) {
         read_line(&lines, y);
-        write_line(&writer, &book, lines.differences, lines.count);
+        stuff(&writer, write_line(&writer, lines.differences, lines.categories, lines.count));
     }
     close_lines(&lines);
     finish(&writer);
+    free(writer.plain);
     if (writer.overflown)
         return KERNEL_NO_ROOM;
     *writer.at++ = 0xFF;
