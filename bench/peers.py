@@ -33,6 +33,7 @@ class Work:
         source, target: folders.
         names: of the files.
         made_of, made_to: transfer syntaxes.
+        synced: whether those who can choose wait until results are on the disk.
     """
 
     source: Path
@@ -40,6 +41,7 @@ class Work:
     names: tuple[str, ...]
     made_of: str
     made_to: str
+    synced: bool = True
 
     @property
     def compressed(self) -> str:
@@ -72,7 +74,9 @@ def tools() -> list[Tool]:
         Tool("gdcmconv", _said(gdcmconv, "--version"), _by_table(_GDCMCONV)),
         Tool("DCMTK", _said(dcmtk, "--version"), _by_table(_DCMTK)),
         Tool("python-gdcm", _package("python-gdcm"), _by_script(_PYTHON_GDCM)),
+        Tool("pydcm", _package("pydcm"), _by_script(_PYDCM)),
         Tool("pydicom", _package("pydicom"), _by_script(_PYDICOM)),
+        Tool("dicom-rs", _said(_program("dicom-transcode"), "--version"), _dicom_rs),
         Tool("dcmjs-codecs", _dcmjs_version(), _by_script(_DCMJS)),
     ]
 
@@ -141,6 +145,12 @@ _PYTHON_GDCM = _Script(
     frozenset((*_GDCM_COMPRESSED, "deflated", "implicit-le")),
     frozenset((*_GDCM_COMPRESSED, "deflated", "implicit-le")),
 )
+_PYDCM_COMPRESSED = frozenset(
+    ("rle", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless", "jpegxl-lossless")
+)
+_PYDCM = _Script(
+    (sys.executable, str(HERE / "peer_pydcm.py")), _PYDCM_COMPRESSED, _PYDCM_COMPRESSED
+)
 _PYDICOM = _Script(
     (sys.executable, str(HERE / "peer_pydicom.py")),
     frozenset(("jpeg-ls", "jpeg-ls-near", "jpeg2000-lossless", "rle", "deflated", "implicit-le")),
@@ -158,7 +168,30 @@ def _dicodec(work: Work) -> Command:
     one = len(work.names) == 1
     source = work.source / work.names[0] if one else work.source
     target = work.target / work.names[0] if one else work.target
-    return [*CONVERT, source, "--to", work.made_to, *options, "-o", target]
+    durability = () if work.synced else ("--durability", "none")
+    return [*CONVERT, source, "--to", work.made_to, *options, *durability, "-o", target]
+
+
+_DICOM_RS = {
+    "explicit-le": "1.2.840.10008.1.2.1",
+    "rle": "",  # it reads it only
+    "jpeg-lossless": "",
+    "jpeg-ls": "1.2.840.10008.1.2.4.80",
+    "jpeg2000-lossless": "",
+    "jpegxl-lossless": "1.2.840.10008.1.2.4.110",
+    "deflated-frame": "1.2.840.10008.1.2.8.1",
+}
+"""What dicom-transcode of dicom-pixeldata 0.10.1 reads, and by which UID it is told to write it."""
+
+
+def _dicom_rs(work: Work) -> Command | None:
+    uid = _DICOM_RS.get(work.made_to)
+    if not uid or work.compressed not in _DICOM_RS:
+        return None
+    told: Command = [_program("dicom-transcode") or "dicom-transcode", "--ts", uid]
+    if len(work.names) == 1:
+        return [*told, work.source / work.names[0], "-o", work.target / work.names[0]]
+    return [*_xargs("-I", "{}"), *told, f"{work.source}/{{}}", "-o", f"{work.target}/{{}}"]
 
 
 def _by_table(commands: _Commands) -> Callable[[Work], Command | None]:

@@ -19,7 +19,7 @@ from results import DOCS, RESULTS, Results
 from trial import Figure, Row
 from workloads import MB, WORKLOADS
 
-PEERS = ("gdcmconv", "DCMTK", "python-gdcm", "pydicom", "dcmjs-codecs")
+PEERS = ("gdcmconv", "DCMTK", "python-gdcm", "pydcm", "pydicom", "dicom-rs", "dcmjs-codecs")
 PAGE = DOCS / "performance.md"
 START, END = "<!-- figures: made by bench/report.py -->", "<!-- end of figures -->"
 CHARTS = (
@@ -140,7 +140,8 @@ def _peer(figure: Figure | None) -> str:
         mark for mark, marked in (("\u00b9", figure.lost), ("\u00b2", figure.note)) if marked
     )
     size = f"{figure.size / MB:.1f}"
-    return f"{figure.wall_ratio:.2f}, {figure.cpu_ratio:.2f}, {_mb(figure.peak)}, {size}{marks}"
+    times = f"{figure.wall_ratio:.2f}, {figure.cpu_ratio:.2f}"
+    return f"{times}, {figure.cpu:.2f}, {_mb(figure.peak)}, {size}{marks}"
 
 
 def _growth_table(results: Results) -> Iterator[str]:

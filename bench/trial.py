@@ -11,8 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +24,7 @@ from syntaxes import NATIVE, SYNTAXES
 from workloads import Workload
 
 HERE = Path(__file__).parent
+MEMORY = Path("/dev/shm")
 LONG = 4.0
 """Seconds that a tool is given in all before it is not run again."""
 NEAR = 2.0
@@ -114,12 +116,17 @@ class Trial:
             workload: what is converted.
             only: a part of the names of the conversions to try.
         """
+        if workload.in_memory and self.folder.parent != MEMORY:
+            with tempfile.TemporaryDirectory(prefix="dicodec-bench-", dir=MEMORY) as folder:
+                yield from replace(self, folder=Path(folder)).rows(workload, only)
+            return
         native = self._made(workload)
         names = tuple(sorted(path.name for path in native.iterdir()))
         compressed = self.folder / "compressed"
         for syntax in workload.syntaxes:
-            there = Work(native, self.folder / "result", names, NATIVE, syntax)
-            back = Work(compressed, self.folder / "result", names, syntax, NATIVE)
+            result, synced = self.folder / "result", workload.synced
+            there = Work(native, result, names, NATIVE, syntax, synced)
+            back = Work(compressed, result, names, syntax, NATIVE, synced)
             wanted = [way for way in (there, back) if only in f"{way.made_of} to {way.made_to}"]
             if not wanted:
                 continue

@@ -38,6 +38,8 @@ class Workload:
         short: frames and files of a run that only shows that all works.
         functional_groups: bytes, about, that each frame has in Per-frame Functional Groups.
         peers: names of the only peers to run, or none for all.
+        in_memory: whether its files and results are on a tmpfs, so that no disk bounds the row.
+        synced: whether dicodec waits until results are on the disk; its peers never do.
     """
 
     name: str
@@ -60,6 +62,8 @@ class Workload:
     short: tuple[int, int]
     functional_groups: int = 0
     peers: tuple[str, ...] = ()
+    in_memory: bool = False
+    synced: bool = True
 
     @property
     def frame_bits(self) -> int:
@@ -111,6 +115,26 @@ _CT = Workload(
     goal=Goal.SMALL,
     short=(1, 1),
 )
+_SERIES_IN_MEMORY = tuple(
+    replace(
+        _CT,
+        name=f"ct-{files}-tmpfs",
+        label=f"{files:,} CT files, tmpfs",
+        title=f"{files:,} CT files of 512 x 512 x 16 on tmpfs, nothing synced",
+        files=files,
+        syntaxes=syntaxes,
+        goal=Goal.AHEAD,
+        short=(1, 3),
+        peers=("python-gdcm", "pydcm"),
+        in_memory=True,
+        synced=False,
+    )
+    for files, syntaxes in (
+        (200, ("jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless", "rle",
+               "implicit-le")),
+        (2000, ("jpeg-lossless", "jpeg-ls", "rle", "implicit-le")),
+    )
+)  # fmt: skip
 _MULTI_FRAME = replace(
     _CT,
     name="ct-300",
@@ -146,6 +170,7 @@ WORKLOADS: dict[str, Workload] = {
             goal=Goal.TIMES,
             short=(1, 3),
         ),
+        *_SERIES_IN_MEMORY,
         _MULTI_FRAME,
         replace(
             _MULTI_FRAME,
