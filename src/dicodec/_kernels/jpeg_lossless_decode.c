@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jpeg_lossless_table.h"
 #include "processor.h"
 
 enum {
@@ -12,39 +13,11 @@ enum {
 
 enum {
     TABLES = 4,
-    MOST_CODES = 256,
     MOST_SEGMENTS = 1000, /* real streams have a few */
-    LOOKUP_BITS = 11,
-    LOOKUPS = 5, /* that a full window has the bits for */
+    LOOKUPS = 5,          /* that a full window has the bits for */
     PADDING = 16,         /* zeros behind entropy-coded data, so that it is read eight bytes at once */
     BETWEEN = 64,         /* bytes behind EOI that must be 0, or another stream may begin there */
 };
-
-/* A table as DHT gives it (B.2.4.2). */
-typedef struct {
-    bool defined, prepared; /* prepared: the decoding table is that of these codes */
-    uint8_t counts[JPEG_LOSSLESS_LONGEST_CODE];
-    uint8_t categories[MOST_CODES];
-} huffman_table;
-
-/* What follows from the next LOOKUP_BITS bits.
- *
- * They hold the codes and additional bits of 1 or 2 differences; or only one code, the additional
- * bits of which come behind it; or, if all is 0, not even that, or the code of category 16. */
-typedef struct {
-    uint16_t differences[2]; /* of one code alone: what extend adds */
-    uint8_t total;           /* bits of the differences; of one code alone: and what it needs */
-    uint8_t first;           /* bits of the first difference, or of one code alone */
-    uint8_t count;           /* differences: 0 of one code alone */
-    uint8_t unused;
-} huffman_entry;
-
-typedef struct {
-    huffman_entry entries[1 << LOOKUP_BITS];
-    uint32_t limits[JPEG_LOSSLESS_LONGEST_CODE + 1]; /* behind the codes up to a length, of 16 bits */
-    int32_t places[JPEG_LOSSLESS_LONGEST_CODE + 1];  /* of a code in `categories`, minus the code */
-    uint8_t categories[MOST_CODES];
-} decoding_table;
 
 typedef struct {
     uint8_t id;
@@ -108,18 +81,6 @@ static inline void skip(bit_reader *bits, unsigned count)
 static inline bool is_past_end(const bit_reader *bits)
 {
     return 8 * (bits->at - bits->end) > bits->held;
-}
-
-/* Return the difference of the additional bits, the highest of `window` (H.1.2.2, Table H.2). */
-static inline uint16_t extend(uint64_t window, unsigned count, uint16_t offset)
-{
-    uint16_t if_negative = (uint16_t)~(int64_t)((int64_t)window >> 63);
-    return (uint16_t)((window >> 1 >> (63 - count)) + (offset & if_negative));
-}
-
-static inline uint16_t find_offset(unsigned category)
-{
-    return (uint16_t)(category ? 1 - (1 << category) : 0);
 }
 
 /* Return whether the next bits are a code, of any length and category; call refill before. */
@@ -385,72 +346,6 @@ static kernel_status decode_scan(decoder *state, const scan *from, unsigned *fol
     return status;
 }
 
-/* Fill the entries that begin with a code. */
-static void fill_entries(huffman_entry *entries, uint32_t first, unsigned length, unsigned category)
-{
-    uint32_t count = 1u << (LOOKUP_BITS - length);
-    unsigned total = length + category;
-    huffman_entry entry = {.total = (uint8_t)total, .first = (uint8_t)length};
-    if (total > LOOKUP_BITS) {
-        entry.differences[0] = find_offset(category);
-        for (uint32_t i = 0; i < count; i++)
-            entries[first + i] = entry;
-        return;
-    }
-    unsigned unused = LOOKUP_BITS - total;
-    entry.first = (uint8_t)total;
-    entry.count = 1;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t additional = category ? (uint64_t)(i >> unused) << (64 - category) : 0;
-        entry.differences[0] = extend(additional, category, find_offset(category));
-        entries[first + i] = entry;
-    }
-}
-
-/* Add the second difference to the entries that have the bits for one. */
-static void pair_entries(huffman_entry *entries)
-{
-    for (uint32_t i = 0; i < 1u << LOOKUP_BITS; i++) {
-        huffman_entry *entry = &entries[i];
-        if (!entry->count)
-            continue;
-        const huffman_entry *next = &entries[i << entry->first & ((1u << LOOKUP_BITS) - 1)];
-        if (next->count && entry->first + next->first <= LOOKUP_BITS) {
-            entry->differences[1] = next->differences[0];
-            entry->total = entry->first + next->first;
-            entry->count = 2;
-        }
-    }
-}
-
-/* Make the table for decoding; false if the codes do not fit their lengths (C.2). */
-static bool prepare_table(huffman_table *from, decoding_table *table)
-{
-    if (from->prepared)
-        return true;
-    uint32_t code = 0; /* the next one, of 16 bits */
-    int32_t place = 0;
-    memset(table->entries, 0, sizeof table->entries);
-    memcpy(table->categories, from->categories, sizeof table->categories);
-    for (unsigned length = 1; length <= JPEG_LOSSLESS_LONGEST_CODE; length++) {
-        unsigned unused = JPEG_LOSSLESS_LONGEST_CODE - length;
-        table->places[length] = place - (int32_t)(code >> unused);
-        for (unsigned i = 0; i < from->counts[length - 1]; i++, place++) {
-            unsigned category = from->categories[place];
-            uint32_t next = code + (1u << unused);
-            if (category > JPEG_LOSSLESS_LARGEST_CATEGORY || next > 1u << 16)
-                return false;
-            if (length <= LOOKUP_BITS && category != JPEG_LOSSLESS_LARGEST_CATEGORY)
-                fill_entries(table->entries, code >> (16 - LOOKUP_BITS), length, category);
-            code = next;
-        }
-        table->limits[length] = code;
-    }
-    pair_entries(table->entries);
-    from->prepared = true;
-    return true;
-}
-
 /* A segment's parameters; false if the standard's form of them is not that of the process. */
 static bool read_tables(decoder *state, const uint8_t *at, const uint8_t *end)
 {
@@ -514,7 +409,7 @@ static bool read_scan_header(decoder *state, const uint8_t *at, size_t size, sca
         unsigned number = at[2 + 2 * i] >> 4;
         if (component->id != at[1 + 2 * i] || component->decoded || number >= TABLES
             || !state->tables[number].defined
-            || !prepare_table(&state->tables[number], &state->decoding[number]))
+            || !jpeg_lossless_prepare_table(&state->tables[number], &state->decoding[number]))
             return false;
         component->decoded = true;
         from->tables[i] = &state->decoding[number];
