@@ -14,7 +14,8 @@ from functools import cache
 import imagecodecs
 import numpy as np
 
-from helpers.data_set_bytes import data_set_of, element, item, nested, sequence
+from dicodec.part10.encoding import UNDEFINED_LENGTH
+from helpers.data_set_bytes import data_set_of, element, header, item, marker, nested, sequence
 from helpers.directories import Record, make_directory
 from helpers.icons import icon_elements
 from helpers.made import DEFLATED, EXPLICIT_LE, Element, encapsulated, file_head, make_file
@@ -237,9 +238,36 @@ def _claimed_jpegxl(size: int) -> bytes:
 
 
 def _animated_jpegxl(size: int, frames: int) -> bytes:
-    return bytes(
-        imagecodecs.jpegxl_encode(np.zeros((frames // 100, size, size), np.uint8), lossless=True)
-    )
+    """Return an animation: frames of color, of which DICOM allows one a stream (PS3.5 8.2.18)."""
+    pictures = np.zeros((frames, size, size, 3), np.uint8)
+    stream = bytes(imagecodecs.jpegxl_encode(pictures, lossless=True, effort=1))
+    assert imagecodecs.jpegxl_decode(stream, index=1).shape == (size, size, 3)
+    return stream
+
+
+_LATIN = element(0x00080005, "CS", b"ISO_IR 100")
+_NAME = element(0x00081080, "LO", b"\xc4\xe9")
+
+
+def _nest(content: bytes, depth: int = 60, vr: str = "SQ") -> bytes:
+    """Return sequences within each other, in UN with VRs if that is the VR."""
+    for _ in range(depth):
+        content = item(content, undefined=True)
+        if vr == "UN":
+            content = header(_REFERENCES, vr, UNDEFINED_LENGTH) + content + _SEQUENCE_END
+        else:
+            content = sequence(_REFERENCES, content, undefined=True)
+    return content
+
+
+_SEQUENCE_END = marker(0xFFFEE0DD, 0)
+
+
+def _nested_items(content: bytes, **given: str) -> bytes:
+    """Return a file of one sequence whose items hold content at the depth of the limit."""
+    inner = item(_nest(content, **given))  # type: ignore[arg-type]
+    items = inner * (900_000 // len(inner))
+    return _plain(_LATIN + sequence(_REFERENCES, items) + _native(8, 8))
 
 
 def _overlays() -> bytes:
@@ -306,7 +334,9 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "jpegxl-boxes": lambda: _around(
         JPEG_XL, [_JPEG_XL_HEAD + b"\0\0\0\x08free" * 110_000], 16, 16
     ),
-    "jpegxl-animation": lambda: _around(JPEG_XL, [_animated_jpegxl(512, 2_000)], 512, 512),
+    "jpegxl-animation": lambda: _around(
+        JPEG_XL, [_animated_jpegxl(512, 200)], 512, 512, samples=3
+    ),
     "rle-frame": lambda: _around(RLE, [_rle(7_900)], 7_900, 7_900),
     "rle-frames": lambda: _around(RLE, [_rle(16)] * 10_000, 16, 16),
     "deflated-frame": lambda: _around(
@@ -349,7 +379,7 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "undefined-items": lambda: _plain(
         sequence(_REFERENCES, item(b"", undefined=True) * 60_000, undefined=True)
     ),
-    "nested": lambda: _plain(nested(10) * 2_200),
+    "nested": lambda: _plain(nested(60) * 455),
     "nested-too-deep": lambda: _plain(nested(15_000)),
     "fragments": lambda: _around(NATIVE_ITEMS, [b"AB"] * 70_000, 1, 2),
     "text": lambda: _plain(
@@ -358,7 +388,7 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     ),
     "texts": lambda: _plain(
         element(0x00080005, "CS", b"\\ISO 2022 IR 87 ")
-        + _items(24_000, element(0x00081080, "LO", b"\x1b$B0l\x1b(B")) + _native(8, 8)
+        + _items(40_000, element(0x00081080, "LO", b"\x1b$B0l\x1b(B")) + _native(8, 8)
     ),
     "icons-j2k": lambda: _with_icons(1_500, _codestream(8_000), 8_000),
     "icons-jpegxl": lambda: _with_icons(1_200, _blank_jpegxl(2_000), 2_000),
@@ -381,6 +411,22 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     )[0],
     "overlays": lambda: _plain(_overlays() + _native(8, 8)),
     "table-that-lies": lambda: _lying_table(),
+    "nested-text": lambda: _nested_items(_NAME),
+    "nested-text-in-un": lambda: _nested_items(_NAME, vr="UN"),
+    "nested-icons": lambda: _nested_items(
+        sequence(0x00880200, item(icon_elements(encapsulated([[b"\xff\xd8"]], offset_table=False))))
+    ),
+    "nested-items": lambda: _plain(
+        _LATIN + _nest(_NAME + sequence(0x00081110, item(_NAME) * 38_000)) + _native(8, 8)
+    ),
+    "text-of-delimiters": lambda: _plain(
+        element(0x00080005, "CS", b"\\ISO 2022 IR 87 ")
+        + element(0x00080119, "UC", b"\x1b$B" + b"\\" * 700_000 + b"0l\x1b(B ") + _native(8, 8)
+    ),
+    "long-character-set": lambda: _plain(
+        element(0x00080005, "CS", b"ISO 2022 IR 100" + b"\\ISO 2022 IR 87" * 4_000 + b" ")
+        + sequence(_REFERENCES, item(_NAME) * 38_000) + _native(8, 8)
+    ),
     "directory": lambda: make_directory(
         [Record("PATIENT", following=(i + 1) % 8_000, below=i // 2) for i in range(8_000)],
         roots=(0, 7_999),

@@ -41,6 +41,7 @@ from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
 from helpers import data_set_bytes
+from helpers.data_set_bytes import element, item, sequence
 
 ENCODINGS = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE)
 UNDEFINED = 0xFFFFFFFF
@@ -651,3 +652,17 @@ def test_explicit_items_in_an_implicit_sequence_are_read_where_vrs_come() -> Non
     wrong = data_set_bytes.element(0x00081140, "", data_set_bytes.item(inner), IMPLICIT_LITTLE)
     found = reencode_elements(wrong, IMPLICIT_LITTLE, EXPLICIT_LITTLE, ReencodingContext())
     assert found == data_set_bytes.sequence(0x00081140, data_set_bytes.item(inner))
+
+
+def test_the_nearest_pixel_representation_decides_the_vr() -> None:
+    """An item may state it before a sequence whose items do not, in whatever order they ask."""
+    smallest = element(0x00280106, "US", b"\xff\xff", IMPLICIT_LITTLE)
+    icons = sequence(0x00880200, item(smallest, IMPLICIT_LITTLE), encoding=IMPLICIT_LITTLE)
+    signed = element(0x00280103, "US", b"\1\0", IMPLICIT_LITTLE)
+    outer = sequence(0x00081140, item(signed + icons, IMPLICIT_LITTLE), encoding=IMPLICIT_LITTLE)
+
+    result = reencode_elements(
+        outer, IMPLICIT_LITTLE, EXPLICIT_LITTLE, ReencodingContext(signed=False)
+    )
+
+    assert element(0x00280106, "SS", b"\xff\xff") in result

@@ -44,6 +44,8 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
     "htj2k": _convert("htj2k-lossless"),
     "deflated": _convert("deflated", "--verify"),
     "dry run": lambda path: ["convert", path, "--to", "jpeg-ls", "--dry-run"],
+    "independent": _convert("jpeg2000-lossless", "--verify=independent"),
+    "implicit": _convert("implicit-le", "--verify"),
 }
 
 
@@ -78,7 +80,8 @@ def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tu
 def _run(requests: IO[str], answers: IO[str], arguments: list[str]) -> tuple[int, str]:
     requests.write(json.dumps(arguments) + "\n")
     requests.flush()
-    code, seconds, memory, text = json.loads(answers.readline())
+    code, seconds, memory, text, slowness = json.loads(answers.readline())
+    seconds /= slowness
     cost = f"{arguments}: code {code}, {seconds:.2f} s, {memory >> 20} MB\n{text[-500:]}"
     assert code in {0, 1, 2, 3}, cost
     assert "internal-error" not in text, cost
@@ -99,6 +102,50 @@ def test_a_small_file_costs_little(
     child(["inspect", str(path), "--json"])
     for command in _choose_commands(list(BOMBS).index(name)):
         child(COMMANDS[command](str(path)))
+
+
+_COSTLY = [
+    ("nested", "text"), ("nested", "deflated"), ("nested", "compare"),
+    ("nested-text", "text"), ("nested-text", "deflated"), ("nested-text", "compare"),
+    ("nested-text-in-un", "text"), ("nested-text-in-un", "implicit"),
+    ("nested-text-in-un", "compare"), ("nested-icons", "native"), ("nested-icons", "text"),
+    ("nested-items", "text"), ("nested-items", "implicit"), ("texts", "text"),
+    ("text-of-delimiters", "text"), ("long-character-set", "text"),
+    ("rle-frames", "independent"), ("jpegxl-size-at-the-limit", "independent"),
+    ("deflated-noise-frames", "independent"), ("text", "independent"),
+    ("jpegxl-animation", "independent"), ("jpegxl-animation", "native"),
+]  # fmt: skip
+"""Pairs of a file and the command that it is made for."""
+
+
+@pytest.mark.parametrize(("name", "command"), _COSTLY)
+def test_a_file_made_for_a_command_costs_little(
+    name: str, command: str, child: Callable[[list[str]], tuple[int, str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "bomb.dcm"
+    path.write_bytes(BOMBS[name]())
+    child(COMMANDS[command](str(path)))
+
+
+_PATTERNS = ["(.*,)*(.*,)*(.*,)*x", ".*a.*a.*a.*b", "(a|b|ab)*c"]
+
+
+@pytest.mark.parametrize("pattern", _PATTERNS)
+def test_a_pattern_of_a_policy_costs_little(
+    pattern: str, child: Callable[[list[str]], tuple[int, str]], tmp_path: Path
+) -> None:
+    """Patterns that take time by a power of the text's length, on text of 1 MB."""
+    path = tmp_path / "bomb.dcm"
+    comments = (0x00204000, "UT", b"a" * 900_000)
+    path.write_bytes(make_file(8, 8, extra=[comments])[0])
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        f"[[rule]]\nwhen.attributes.ImageComments = {{ regex = '{pattern}' }}\nto = 'rle'\n\n"
+        "[[rule]]\nto = 'explicit-le'\n"
+    )
+    result = str(tmp_path / "result.dcm")
+    code, text = child(["convert", str(path), "--policy", str(policy), "-o", result])
+    assert code == 0, text
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

@@ -7,12 +7,15 @@ character that the data set's own character sets lack.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import NamedTuple
 
 _ESCAPE = re.compile(rb"\x1b[\x20-\x2f]*[\x30-\x7e]")
 _TERM = re.compile(r"ISO[ _-]?(?:2022[ _-])?(?:IR[ _-]?)?(\d+)")
+_NO_TEXT = re.compile("[\x1b\ufffd\x7f-\x9f]")
+"""Escapes and bytes that were not decoded, and control characters that no set has."""
 _CONTROLS = "\t\n\f\r"
 _NOT_MULTI_VALUED = frozenset({"LT", "ST", "UT"})
 _WHOLE = {
@@ -113,6 +116,7 @@ def decode_text(raw: bytes, character_set: str, vr: str = "LO") -> str:
     return _decode_extended(raw, repertoire, _find_delimiters(vr))
 
 
+@lru_cache(maxsize=16)  # those of all texts of a file; one may be as long as its file
 def is_character_set(character_set: str) -> bool:
     """Return whether every value is a Defined Term of Specific Character Set (PS3.3 C.12.1.1.2)."""
     terms = [term.strip(" \0").upper() for term in character_set.split("\\")]
@@ -142,7 +146,7 @@ def decode_surely(raw: bytes, character_set: str, vr: str = "LO") -> str:
         text = raw.decode(repertoire.whole)
     else:
         text = _decode_extended(raw, repertoire, _find_delimiters(vr), strictly=True)
-    if any(one in "\x1b\ufffd" or "\x7f" <= one < "\xa0" for one in text):
+    if _NO_TEXT.search(text):
         raise ValueError("bytes that the character set does not have")
     if not text.isascii() and not is_character_set(character_set):
         raise ValueError("code extensions, and no character set that has them")
@@ -171,6 +175,7 @@ def encode_text(text: str, character_set: str, vr: str = "LO") -> bytes:
         raise _make_error(text[cause.start], character_set) from cause
 
 
+@lru_cache(maxsize=16)
 def _parse_character_set(character_set: str) -> _Repertoire:
     terms = [term.strip(" \0").upper() for term in character_set.split("\\")]
     for term in terms:
@@ -195,7 +200,7 @@ def _decode_extended(
 ) -> str:
     lower, upper = repertoire.lower, repertoire.upper
     text: list[str] = []
-    position = 0
+    position = plain = 0
     while position < len(raw):
         byte = raw[position]
         if byte == 0x1B and (match := _ESCAPE.match(raw, position)):
@@ -208,8 +213,10 @@ def _decode_extended(
             else:
                 lower = invoked
             continue
-        if lower.width == 2 and chr(byte) in delimiters and _ends_run(raw, position, lower):
-            lower = repertoire.lower
+        if lower.width == 2 and position >= plain and chr(byte) in delimiters:
+            plain = _find_plain_end(raw, position, lower)
+            if plain == position:
+                lower = repertoire.lower
         row = upper if byte >= 0x80 else lower
         width = 1 if byte <= 0x20 or row is None else row.width
         code = raw[position : position + width]
@@ -228,8 +235,8 @@ def _decode_extended(
     return "".join(text)
 
 
-def _ends_run(raw: bytes, position: int, row: _Set) -> bool:
-    """Whether a delimiter among characters of two bytes is one, and not half of a character.
+def _find_plain_end(raw: bytes, position: int, row: _Set) -> int:
+    """Return the end of characters of two bytes that hold no delimiter; `position` if one is there.
 
     Text returns to the initial set before a delimiter (PS3.5 6.1.2.5.3); some writers of Japanese
     names do not. The byte is a delimiter if the characters that it would begin are not all ones.
@@ -238,9 +245,10 @@ def _ends_run(raw: bytes, position: int, row: _Set) -> bool:
     while end < len(raw) and 0x20 < raw[end] < 0x80:
         end += 1
     run = raw[position:end]
-    return len(run) % 2 == 1 or any(
-        row.decode(run[at : at + 2]) == "\ufffd" for at in range(0, len(run), 2)
-    )
+    odd = len(run) % 2 == 1
+    if odd or any(row.decode(run[at : at + 2]) == "\ufffd" for at in range(0, len(run), 2)):
+        return position
+    return max(end, position + 1)
 
 
 def _encode_extended(

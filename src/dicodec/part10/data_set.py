@@ -10,7 +10,13 @@ from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits, make_limit_hint
 from dicodec.model.records import dataclass
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker, items_state_vrs
+from dicodec.part10.elements import (
+    PIXEL_DATA_TAGS,
+    ElementSpan,
+    KnownEnds,
+    Walker,
+    items_state_vrs,
+)
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -32,6 +38,8 @@ class DataSet:
         source: the bytes.
         encoding: of the elements.
         elements: the spans, in file order; of duplicates the first counts.
+        limits: bounds on walking.
+        ends: of sequences of the source, see KnownEnds.
     """
 
     def __init__(
@@ -40,11 +48,13 @@ class DataSet:
         encoding: DataSetEncoding,
         elements: Sequence[ElementSpan],
         limits: Limits = DEFAULT_LIMITS,
+        ends: KnownEnds | None = None,
     ) -> None:
         self.source = source
         self.encoding = encoding
         self.elements = elements
         self.limits = limits
+        self.ends: KnownEnds = {} if ends is None else ends
         self._by_tag = {span.tag: span for span in reversed(elements)}
 
     def find(self, tag: int) -> ElementSpan | None:
@@ -128,11 +138,11 @@ class DataSet:
         if span is None or not span.length:
             return
         encoding = self.find_encoding_of_items(span)
-        walker = Walker(self.source, self.limits)  # one window over all items
         end = span.end if span.undefined else span.value + span.length
+        walker = Walker(self.source, self.limits, self.ends, end)  # one window over all items
         for item in walker.walk_items(span.value, end, encoding, undefined=span.undefined):
             elements = walker.walk_elements(item.value, item.value + item.length, encoding, depth=1)
-            yield DataSet(self.source, encoding, list(elements), self.limits)
+            yield DataSet(self.source, encoding, list(elements), self.limits, self.ends)
 
     def find_encoding(self, span: ElementSpan) -> DataSetEncoding:
         """Return the encoding of one element, because one without VR may stand among others."""

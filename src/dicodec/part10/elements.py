@@ -41,6 +41,7 @@ _GROUP_LENGTH_SIZE = 4
 _RETIRED_GROUPS = frozenset({0x1000, 0x1010})
 _WINDOW = 1 << 16
 _SHORT = 1 << 10
+_HEADERS = 64
 _ZEROS = bytes(8)
 
 
@@ -95,12 +96,25 @@ class ItemSpan(NamedTuple):
     undefined: bool
 
 
+type KnownEnds = dict[tuple[int, str, DataSetEncoding], int]
+"""Offsets of the delimiters of sequences of undefined length, by offset of the value, VR and
+encoding of the items. Because the end of each takes a walk over all that is in it, walkers of inner
+levels would walk to the ends of the innermost once for each level around them."""
+
+_MOST_KNOWN_ENDS = 1 << 16
+"""Those of 1 MB of nothing but such sequences; each takes about 250 bytes of memory."""
+
+
 class Walker:
     """Walks elements and items of a source; keeps a window of bytes and the oddities.
 
     Args:
         source: the bytes.
         limits: bounds on depth and count.
+        ends: of sequences that other walkers of the same source, or of the same level or one around
+            it, have found; those found here are added.
+        until: offset of the end of all that is walked, so that no more is read; None for the
+            source's.
 
     Attributes:
         oddities: departures from the standard that were read all the same.
@@ -113,10 +127,18 @@ class Walker:
             in the one it was read in; None if there was none.
     """
 
-    def __init__(self, source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        source: ByteSource,
+        limits: Limits = DEFAULT_LIMITS,
+        ends: KnownEnds | None = None,
+        until: int | None = None,
+    ) -> None:
         self.oddities: list[Oddity] = []
         self._source = source
         self._limits = limits
+        self._ends = ends
+        self._until = source.size if until is None else until
         self._window = b""
         self._base = 0
         self.items_end = 0
@@ -296,6 +318,9 @@ class Walker:
         """Return the ends of the content of an element of undefined length, and of the element."""
         if tag == tags.PIXEL_DATA and depth == 0:
             return self._find_fragments_end(value, end, encoding)
+        key = value, vr, encoding
+        if self._ends is not None and (known := self._ends.get(key, end)) < end:
+            return known, known + 8
         if vr not in _SEQUENCES and tag != tags.PIXEL_DATA:
             raise MalformedFileError(
                 f"an element of VR {vr} has an undefined length",
@@ -312,6 +337,8 @@ class Walker:
         for item in self.walk_items(value, end, encoding, depth=depth, undefined=True):
             if doubtful and not item.undefined:
                 self._check_elements(item, encoding, depth)
+        if self._ends is not None and len(self._ends) < _MOST_KNOWN_ENDS:
+            self._ends[key] = self.items_end
         return self.items_end, self.items_end + 8
 
     def _check_elements(self, item: ItemSpan, encoding: DataSetEncoding, depth: int) -> None:
@@ -392,7 +419,11 @@ class Walker:
     def _fill(self, position: int) -> int:
         # Windows end at multiples of their size: the first one is what sources keep of their head.
         size = _WINDOW - position % _WINDOW
-        self._window = self._source.read(position, size if size > _SHORT else size + _WINDOW)
+        size = size if size > _SHORT else size + _WINDOW
+        left = self._until - position
+        if left < size:  # headers may pass the end
+            size = left if left > _HEADERS else _HEADERS
+        self._window = self._source.read(position, size)
         self._base = position
         return 0
 
@@ -490,9 +521,10 @@ def walk_elements(
     *,
     depth: int = 0,
     limits: Limits = DEFAULT_LIMITS,
+    ends: KnownEnds | None = None,
 ) -> Iterator[ElementSpan]:
-    """Yield the elements of one level; see Walker.elements."""
-    return Walker(source, limits).walk_elements(start, end, encoding, depth=depth)
+    """Yield the elements of one level; see `Walker.walk_elements`."""
+    return Walker(source, limits, ends).walk_elements(start, end, encoding, depth=depth)
 
 
 def walk_items(
@@ -502,9 +534,10 @@ def walk_items(
     *,
     depth: int = 0,
     limits: Limits = DEFAULT_LIMITS,
+    ends: KnownEnds | None = None,
 ) -> Iterator[ItemSpan]:
-    """Yield the items of the sequence at `span`; see Walker.items."""
+    """Yield the items of the sequence at `span`; see `Walker.walk_items`."""
     end = span.end if span.undefined else span.value + span.length
-    return Walker(source, limits).walk_items(
+    return Walker(source, limits, ends, end).walk_items(
         span.value, end, encoding, depth=depth, undefined=span.undefined
     )

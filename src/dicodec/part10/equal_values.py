@@ -18,6 +18,7 @@ from dicodec.part10.elements import (
     SEQUENCE_DELIMITER,
     ElementSpan,
     ItemSpan,
+    KnownEnds,
     walk_elements,
     walk_items,
 )
@@ -50,13 +51,15 @@ class Element(NamedTuple):
         encoding: with or without VRs.
         span: its offsets.
         character_set: Specific Character Set that applies to it.
+        ends: of sequences of the source, see KnownEnds.
         depth: of nesting.
     """
 
     source: ByteSource
     encoding: DataSetEncoding
     span: ElementSpan
-    character_set: str = ""
+    character_set: str
+    ends: KnownEnds
     depth: int = 0
 
     @property
@@ -87,10 +90,11 @@ def parse_element(raw: bytes, character_set: str = "") -> Element:
         MalformedFileError: they hold none, or more than one.
     """
     source = BytesSource(raw)
-    spans = list(walk_elements(source, 0, len(raw), EXPLICIT_LITTLE, depth=1))
+    ends: KnownEnds = {}
+    spans = list(walk_elements(source, 0, len(raw), EXPLICIT_LITTLE, depth=1, ends=ends))
     if len(spans) != 1:
         raise MalformedFileError(f"expected one element, found {len(spans)}")
-    return Element(source, EXPLICIT_LITTLE, spans[0], character_set)
+    return Element(source, EXPLICIT_LITTLE, spans[0], character_set, ends)
 
 
 def name_attribute(tag: int) -> str:
@@ -157,6 +161,8 @@ def _numbers_agree(one: Element, two: Element) -> bool:
 
 
 def _compare_sequences(one: Element, two: Element) -> Difference | None:
+    if _read_alike(one, two):
+        return None
     items, others = find_items(one), find_items(two)
     if items is None or others is None:
         if bytes_agree("", one.value, two.value):
@@ -169,6 +175,15 @@ def _compare_sequences(one: Element, two: Element) -> Difference | None:
         if found is not None:
             return found._replace(where=f"[{number}]{found.where}")
     return None
+
+
+def _read_alike(one: Element, two: Element) -> bool:
+    """Return whether two elements are the same bytes, and nothing around them reads otherwise."""
+    first, second = one.span, two.span
+    return (
+        (first.vr, first.undefined, first.length, one.encoding, one.character_set)
+        == (second.vr, second.undefined, second.length, two.encoding, two.character_set)
+    ) and one.value == two.value
 
 
 def _compare_items(
@@ -205,7 +220,8 @@ def find_items(element: Element) -> list[ItemSpan] | None:
 def _walk_items(element: Element, span: ElementSpan) -> list[ItemSpan] | None:
     encoding = _find_inner_encoding(element)
     try:
-        return list(walk_items(element.source, span, encoding, depth=element.depth))
+        items = walk_items(element.source, span, encoding, depth=element.depth, ends=element.ends)
+        return list(items)
     except DicodecError:
         return None
 
@@ -224,12 +240,13 @@ def _index_elements(element: Element, item: ItemSpan) -> dict[int, Element]:
     character_set = element.character_set
     found: dict[int, Element] = {}
     end = item.value + item.length
-    for span in walk_elements(element.source, item.value, end, encoding, depth=depth):
+    ends = element.ends
+    for span in walk_elements(element.source, item.value, end, encoding, depth=depth, ends=ends):
         if span.tag == tags.SPECIFIC_CHARACTER_SET:
             raw = element.source.read(span.value, span.length)
             character_set = raw.strip(b"\0 ").decode("latin-1")
         if span.tag & 0xFFFF and span.tag not in found:
-            found[span.tag] = Element(element.source, encoding, span, character_set, depth)
+            found[span.tag] = Element(element.source, encoding, span, character_set, ends, depth)
     return found
 
 

@@ -13,7 +13,7 @@ from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import NamedTuple, Protocol, dataclass, field
 from dicodec.part10.dictionary import find_private_vr, find_vr
-from dicodec.part10.elements import Walker
+from dicodec.part10.elements import KnownEnds, Walker
 from dicodec.part10.encoding import DataSetEncoding, encode_tag
 from dicodec.part10.other_kinds import read_stated_number
 from dicodec.part10.source import BytesSource
@@ -72,23 +72,35 @@ class Level(Protocol):
 
 
 class Occurrences:
-    """Finds tags in a buffer; calls come in rising order, so that no byte is searched twice."""
+    """Finds tags in a buffer, for levels one after the other and the levels around them.
 
-    def __init__(self, buffer: bytes, encoding: DataSetEncoding, limits: Limits) -> None:
+    Args:
+        buffer: the bytes.
+        encoding: of the elements in it.
+        limits: bounds on walking.
+        ends: of sequences of the buffer, see KnownEnds.
+    """
+
+    def __init__(
+        self, buffer: bytes, encoding: DataSetEncoding, limits: Limits, ends: KnownEnds
+    ) -> None:
         self._buffer = buffer
         self._encoding = encoding
         self._limits = limits
-        self._next: dict[int, int] = {}
+        self._ends = ends
+        self._found: dict[int, tuple[int, int]] = {}
 
     def read_number(self, tag: int, start: int, end: int) -> int | None:
         """Return the value of an US element of the level at `start`, None if it has none."""
-        place = self._next.get(tag, -1)
-        if place < start:
-            place = self._buffer.find(encode_tag(tag, self._encoding), start)
-            self._next[tag] = place = len(self._buffer) if place < 0 else place
+        # The bytes before `place`, from `searched` on, do not hold the tag.
+        searched, place = self._found.get(tag, (0, -1))
+        if not searched <= start <= place:
+            found = self._buffer.find(encode_tag(tag, self._encoding), start, end)
+            place = end if found < 0 else found
+            self._found[tag] = start, place
         if place >= end:
             return None
-        walker = Walker(BytesSource(self._buffer), self._limits)
+        walker = Walker(BytesSource(self._buffer), self._limits, self._ends, end)
         for span in walker.walk_elements(start, end, self._encoding, depth=1):
             if span.tag == tag and span.length:
                 value = self._buffer[span.value : span.value + span.length]

@@ -19,6 +19,7 @@ from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
     SEQUENCE_DELIMITER,
+    KnownEnds,
     Walker,
     items_state_vrs,
 )
@@ -96,7 +97,7 @@ def reencode_elements(
         return bytes(raw)
     buffer = bytes(raw)
     parts: list[bytes] = []
-    reencoder = _Reencoder(buffer, source, target, context, offset)
+    reencoder = _Reencoder(buffer, source, target, context, offset, {})
     stopped = reencoder.append_elements(0, len(buffer), context, parts, 0)
     if stopped != len(buffer):
         raise MalformedFileError("an item's delimiter outside of an item", offset=offset + stopped)
@@ -145,9 +146,9 @@ def _settle(tag: int, header: VrHeader) -> None:
 
 class _Reencoder:
     __slots__ = (
-        "_buffer", "_context", "_drop_plain_vrs", "_occurrences", "_offset", "_pack_implicit",
-        "_pack_long", "_pack_short", "_read_explicit", "_read_implicit", "_read_length", "_source",
-        "_target",
+        "_buffer", "_context", "_drop_plain_vrs", "_ends", "_occurrences", "_offset",
+        "_pack_implicit", "_pack_long", "_pack_short", "_read_explicit", "_read_implicit",
+        "_read_length", "_source", "_target", "_walker",
     )  # fmt: skip
 
     def __init__(
@@ -157,13 +158,16 @@ class _Reencoder:
         target: DataSetEncoding,
         context: ReencodingContext,
         offset: int,
+        ends: KnownEnds,
     ) -> None:
         self._buffer = buffer
+        self._ends = ends
         self._source = source
         self._target = target
         self._context = context
         self._offset = offset
         self._occurrences: Occurrences | None = None
+        self._walker: Walker | None = None
         reading, writing = _STRUCTS[source.little_endian][:3], _STRUCTS[target.little_endian][3:]
         self._read_explicit, self._read_implicit, self._read_length = reading
         self._pack_implicit, self._pack_short, self._pack_long = writing
@@ -320,7 +324,7 @@ class _Reencoder:
         if header is None or header.name != _SEQUENCE or not items_state_vrs(content):
             return content
         try:
-            return self._reencode_explicit_items(content, value, level, depth)
+            return self._reencode_explicit_items(value, value + len(content), level, depth)
         except (MalformedFileError, TruncatedFileError):
             self._note(
                 OddityId.SEQUENCE_KEPT_AS_UN, f"{format_tag(tag)} cannot be read as items", value
@@ -328,12 +332,14 @@ class _Reencoder:
             return content
 
     def _reencode_explicit_items(
-        self, content: bytes, value: int, level: Level, depth: int
+        self, value: int, end: int, level: Level, depth: int, *, undefined: bool = False
     ) -> bytes:
-        offset = self._offset + value
-        inner = _Reencoder(content, EXPLICIT_LITTLE, self._target, self._context, offset)
+        """Return the items at an offset, which state VRs although they stand in implicit VR."""
+        inner = _Reencoder(
+            self._buffer, EXPLICIT_LITTLE, self._target, self._context, self._offset, self._ends
+        )
         parts: list[bytes] = []
-        inner._append_items(0, len(content), level, parts, depth, undefined=False)
+        inner._append_items(value, end, level, parts, depth, undefined=undefined)
         return b"".join(parts)
 
     def _reencode_defined_sequence(
@@ -351,7 +357,7 @@ class _Reencoder:
             content = self._buffer[value:end]
             with suppress(MalformedFileError, TruncatedFileError):
                 if items_state_vrs(content):
-                    return header, self._reencode_explicit_items(content, value, level, depth)
+                    return header, self._reencode_explicit_items(value, end, level, depth)
             del oddities[noted:]
             self._note(
                 OddityId.SEQUENCE_KEPT_AS_UN,
@@ -395,23 +401,18 @@ class _Reencoder:
                 attribute=format_tag(tag),
             )
         # PS3.5 6.2.2: the content is a sequence in implicit VR little endian, and stays it.
-        walker = Walker(BytesSource(self._buffer), self._context.limits)
+        if self._walker is None:
+            self._walker = Walker(BytesSource(self._buffer), self._context.limits, self._ends)
         try:
-            span = next(walker.walk_elements(position, end, self._source, depth=max(depth, 1)))
+            span = next(
+                self._walker.walk_elements(position, end, self._source, depth=max(depth, 1))
+            )
         except (MalformedFileError, TruncatedFileError, LimitExceededError) as error:
             error.with_offset(self._offset + (error.offset or 0))
             raise
         content = self._buffer[value : span.end]
-        states_vrs = any(
-            note.id == OddityId.EXPLICIT_IN_UN and note.offset == value for note in walker.oddities
-        )
-        if states_vrs and not self._target.explicit_vr:
-            inner = _Reencoder(
-                content, EXPLICIT_LITTLE, self._target, self._context, self._offset + value
-            )
-            parts: list[bytes] = []
-            inner._append_items(0, len(content), level, parts, depth, undefined=True)
-            content = b"".join(parts)
+        if items_state_vrs(content) and not self._target.explicit_vr:
+            content = self._reencode_explicit_items(value, span.end, level, depth, undefined=True)
         out.append(self._pack_header(tag, UN, reserved, UNDEFINED_LENGTH))
         out.append(content)
         return span.end
@@ -428,7 +429,9 @@ class _Reencoder:
     ) -> int:
         """Append the items of a sequence and its delimiter; return the offset of its end."""
         if self._occurrences is None:
-            self._occurrences = Occurrences(self._buffer, self._source, self._context.limits)
+            self._occurrences = Occurrences(
+                self._buffer, self._source, self._context.limits, self._ends
+            )
         occurrences = self._occurrences
         while position < end:
             tag, length = self._read_item_header(position, end)

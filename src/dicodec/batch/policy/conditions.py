@@ -15,6 +15,9 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
+_LONGEST_MATCHED = 1024
+"""Characters that a regular expression is tried on."""
+
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kMG]i?)?B")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
@@ -29,7 +32,8 @@ class ValueTest:
     Attributes:
         any_of: allowed values; text may have the wildcards * and ?.
         min, max: ends of a range, both inclusive.
-        regex: regular expression that the whole text must match.
+        regex: regular expression that the whole text must match; text of more than 1024 characters
+            never does, because some patterns take time by a power of its length.
         present: True if there must be a value, False if there must be none.
         excluded: test that must not hold for any value; a fact without values passes.
     """
@@ -58,7 +62,7 @@ class ValueTest:
             (self.any_of is None or any(_equals(value, wanted) for wanted in self.any_of))
             and (self.min is None or _is_ordered(self.min, value))
             and (self.max is None or _is_ordered(value, self.max))
-            and (self.regex is None or re.fullmatch(self.regex, str(value)) is not None)
+            and (self.regex is None or _matches(self.regex, str(value)))
         )
 
     @property
@@ -178,6 +182,10 @@ def _parse_size(text: str, where: str) -> int:
     if found is None:
         raise InvalidOptionError(f"{where} is {text!r}; a size is such as 500 kB, 10 MB or 1.5 GiB")
     return int(float(found[1]) * _UNITS[found[2] or ""])
+
+
+def _matches(regex: str, text: str) -> bool:
+    return len(text) <= _LONGEST_MATCHED and re.fullmatch(regex, text) is not None
 
 
 def _check_regex(value: Any, where: str) -> str:

@@ -16,6 +16,7 @@ from dicodec.codecs.table import find_decoder
 from dicodec.errors import (
     ContradictionError,
     DicodecError,
+    LimitExceededError,
     MalformedFileError,
     MissingFrameError,
     TruncatedFileError,
@@ -34,6 +35,8 @@ from dicodec.part10.edit_bytes import encode_item_header
 from dicodec.part10.elements import (
     PIXEL_DATA_TAGS,
     ElementSpan,
+    ItemSpan,
+    KnownEnds,
     Walker,
     items_state_vrs,
     walk_elements,
@@ -222,20 +225,27 @@ def _check_for_fragments(raw: bytes, encoding: DataSetEncoding, limits: Limits) 
         for match in _UNDEFINED_BYTES.finditer(raw)
     ):
         source = BytesSource(raw)
-        (span,) = walk_elements(source, 0, len(raw), encoding, limits=limits)
-        _walk_within(source, span, encoding, limits, 0)
+        ends: KnownEnds = {}
+        (span,) = walk_elements(source, 0, len(raw), encoding, limits=limits, ends=ends)
+        _walk_within(source, span, encoding, limits, ends, 0)
 
 
 def _walk_within(
-    source: BytesSource, span: ElementSpan, encoding: DataSetEncoding, limits: Limits, depth: int
+    source: ByteSource,
+    span: ElementSpan,
+    encoding: DataSetEncoding,
+    limits: Limits,
+    ends: KnownEnds,
+    depth: int,
 ) -> None:
-    for item in walk_items(source, span, encoding, depth=depth, limits=limits):
-        end = item.value + item.length
-        for inner in walk_elements(
-            source, item.value, end, encoding, depth=depth + 1, limits=limits
+    end = span.end if span.undefined else span.value + span.length
+    walker = Walker(source, limits, ends, end)
+    for item in walker.walk_items(span.value, end, encoding, depth=depth, undefined=span.undefined):
+        for inner in walker.walk_elements(
+            item.value, item.value + item.length, encoding, depth=depth + 1
         ):
             if inner.vr == "SQ" and inner.length:
-                _walk_within(source, inner, encoding, limits, depth + 1)
+                _walk_within(source, inner, encoding, limits, ends, depth + 1)
 
 
 def _encode_sequence(raw: bytes, items: list[bytes], encoding: DataSetEncoding) -> bytes:
@@ -273,32 +283,56 @@ class _NestedPixels:
         An icon whose pixels have to be left out is left out as a whole.
         """
         source = BytesSource(raw)
-        (span,) = walk_elements(source, 0, len(raw), self.encoding, limits=self.limits)
-        items: list[bytes] = []
-        changed = False
-        for number, item in enumerate(
-            walk_items(source, span, self.encoding, limits=self.limits) if span.length else ()
-        ):
-            content = raw[item.value : item.value + item.length]
-            new = self._convert_item(content, f"{path}[{number}]", icon=_is_icon(span.tag))
-            changed = changed or new is not None
-            if new == b"" and _is_icon(span.tag):
-                continue
-            content = content if new is None else new
-            items.append(encode_item_header(len(content), self.encoding) + content)
-        return items if changed else None
+        ends: KnownEnds = {}
+        (span,) = walk_elements(source, 0, len(raw), self.encoding, limits=self.limits, ends=ends)
+        return self._convert_sequence(source, span, ends, path, 0)
 
-    def _convert_item(self, content: bytes, path: str, *, icon: bool) -> bytes | None:
+    def _convert_sequence(
+        self, source: ByteSource, span: ElementSpan, ends: KnownEnds, path: str, depth: int
+    ) -> list[bytes] | None:
+        if depth > self.limits.nesting_depth:
+            raise LimitExceededError("sequences are nested too deep", offset=span.start)
+        if not span.length:
+            return None
+        items: list[bytes | ItemSpan] = []
+        changed = False
+        icon = _is_icon(span.tag)
+        for number, item in enumerate(
+            walk_items(source, span, self.encoding, limits=self.limits, ends=ends)
+        ):
+            place = f"{path}[{number}]"
+            new = self._convert_item(source, item, ends, place, depth + 1, icon=icon)
+            changed = changed or new is not None
+            if new != b"" or not icon:
+                items.append(item if new is None else new)
+        if not changed:
+            return None
+        contents = [
+            one if isinstance(one, bytes) else source.read(one.value, one.length) for one in items
+        ]
+        return [encode_item_header(len(one), self.encoding) + one for one in contents]
+
+    def _convert_item(
+        self,
+        source: ByteSource,
+        item: ItemSpan,
+        ends: KnownEnds,
+        path: str,
+        depth: int,
+        *,
+        icon: bool,
+    ) -> bytes | None:
         """Return an item's elements; None if nothing has to change, b"" if it is left out."""
-        source = BytesSource(content)
-        walker = Walker(source, self.limits)
-        spans = list(walker.walk_elements(0, len(content), self.encoding))
-        data_set = DataSet(source, self.encoding, spans, self.limits)
+        end = item.value + item.length
+        walker = Walker(source, self.limits, ends, end)
+        spans = list(walker.walk_elements(item.value, end, self.encoding))
+        data_set = DataSet(source, self.encoding, spans, self.limits, ends)
         edits: list[Edit] = []
         for span in spans:
             if not _is_sequence(span):
                 continue
-            items = self.convert_items(data_set.read_raw(span), f"{path}.{format_tag(span.tag)}")
+            inner = f"{path}.{format_tag(span.tag)}"
+            items = self._convert_sequence(source, span, ends, inner, depth)
             if items is not None:
                 left_out = not items and _is_icon(span.tag)
                 edits.append(

@@ -9,8 +9,12 @@ from __future__ import annotations
 import io
 from collections.abc import Container, Iterable, Iterator
 
-from dicodec.conversion.edits.nested_pixels import encode_native_items
-from dicodec.errors import InvalidOptionError, MalformedFileError, TruncatedFileError
+from dicodec.errors import (
+    InvalidOptionError,
+    LimitExceededError,
+    MalformedFileError,
+    TruncatedFileError,
+)
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import Limits
@@ -18,16 +22,20 @@ from dicodec.model.records import dataclass, replace
 from dicodec.part10.character_set import decode_surely, is_character_set
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import encode_element_header, encode_item_header
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker, items_state_vrs
-from dicodec.part10.encoding import (
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    DataSetEncoding,
-    format_tag,
+from dicodec.part10.elements import (
+    PIXEL_DATA_TAGS,
+    ElementSpan,
+    ItemSpan,
+    KnownEnds,
+    Walker,
+    walk_elements,
+    walk_items,
 )
-from dicodec.part10.source import BytesSource
+from dicodec.part10.encoding import DataSetEncoding, format_tag
+from dicodec.part10.reencode import reencode_elements
+from dicodec.part10.source import ByteSource, BytesSource
 from dicodec.part10.vr import SHORT_FORM_LIMIT, VALUE_REPRESENTATIONS
-from dicodec.part10.writer import ElementWriter
+from dicodec.part10.writer import ElementWriter, make_reencoding_context
 from dicodec.repair.character_sets import (
     TEXT,
     UTF_8,
@@ -144,6 +152,7 @@ class _ToUtf8:
         limits: bounds on walking.
         unknown: takes the paths of private elements that may hold text.
         path: to the item, with a dot at its end.
+        depth: how many items are around.
     """
 
     character_set: str
@@ -152,6 +161,7 @@ class _ToUtf8:
     limits: Limits
     unknown: list[str]
     path: str = ""
+    depth: int = 0
 
     def make_edits(self, data_set: DataSet, left_out: Container[int]) -> Iterator[Edit]:
         """Yield the edits that have the text of one level, and below it, in UTF-8.
@@ -159,7 +169,12 @@ class _ToUtf8:
         Args:
             data_set: the level, in any encoding.
             left_out: tags of elements to leave as they are.
+
+        Raises:
+            LimitExceededError: sequences are nested too deep.
         """
+        if self.depth > self.limits.nesting_depth:
+            raise LimitExceededError("sequences are nested too deep")
         for span, vr in find_vrs(data_set):
             if span.tag in left_out or not span.length:
                 continue
@@ -169,12 +184,8 @@ class _ToUtf8:
                     yield self._set(span.tag, vr, value)
             elif vr == "SQ":
                 items = self._convert_items(data_set, span)
-                new = tuple(
-                    self._enter_item(span.tag, number).convert_item(item)
-                    for number, item in enumerate(items)
-                )
-                if new != items:
-                    yield SetSequence(span.tag, new)
+                if items is not None:
+                    yield SetSequence(span.tag, items)
             elif vr == "UN" and may_be_text(span):
                 raw = data_set.read_value(span.tag) or b""
                 if not raw.isascii() and looks_like_text(raw, self.character_set):
@@ -188,27 +199,72 @@ class _ToUtf8:
         return SetAttribute(tag, vr, value)
 
     def _enter_item(self, tag: int, number: int) -> _ToUtf8:
-        return replace(self, path=f"{self.path}{format_tag(tag)}[{number}].")
+        path = f"{self.path}{format_tag(tag)}[{number}]."
+        return _ToUtf8(
+            self.character_set, self.declared, self.encoding, self.limits, self.unknown, path,
+            self.depth + 1,
+        )  # fmt: skip
 
-    def _convert_items(self, data_set: DataSet, span: ElementSpan) -> tuple[bytes, ...]:
-        """Return the items of a sequence in the encoding of the result; none of UN that is not one.
+    def _convert_items(self, data_set: DataSet, span: ElementSpan) -> tuple[bytes, ...] | None:
+        """Return the items of a sequence, whole, in the encoding of the result; None if they stay.
 
         Raises:
             MalformedFileError, TruncatedFileError: a sequence that is stated as such, or may hold
                 text to re-encode, cannot be read.
         """
+        found = self._find_sequence(data_set, span)
+        if found is None:
+            return None
+        source, sequence, ends = found
+        end = sequence.end if sequence.undefined else sequence.value + sequence.length
+        walker = Walker(source, self.limits, ends, end)
+        items: list[tuple[ItemSpan, bytes | None]] = []
+        for number, item in enumerate(
+            walker.walk_items(sequence.value, end, self.encoding, undefined=sequence.undefined)
+        ):
+            inner = self._enter_item(span.tag, number)
+            items.append((item, inner.convert_level(source, item, walker, ends)))
+        if all(new is None for _, new in items):
+            return None
+        return tuple(
+            source.read(item.start, item.end - item.start) if new is None else new
+            for item, new in items
+        )
+
+    def _find_sequence(
+        self, data_set: DataSet, span: ElementSpan
+    ) -> tuple[ByteSource, ElementSpan, KnownEnds] | None:
+        """Return a sequence in memory, in the encoding of the result; None for UN that is not one.
+
+        A sequence within one that was found here is in that encoding already, and stays at its
+        place, because the ends of those within it are known there.
+        """
+        inner = data_set.find_encoding_of_items(span)
+        if self.depth and inner == self.encoding:
+            return data_set.source, span, data_set.ends
         if span.vr != "UN":
-            encoding = data_set.find_encoding(span)
-            return encode_native_items(data_set.read_raw(span), encoding, self.encoding, data_set)
+            raw = data_set.read_raw(span)
+            return self._encode_sequence(raw, data_set.find_encoding(span), data_set)
         content = data_set.source.read(span.value, span.length)
-        inner = EXPLICIT_LITTLE if items_state_vrs(content) else IMPLICIT_LITTLE
         raw = encode_element_header(span.tag, "SQ", len(content), inner) + content
         try:
-            return encode_native_items(raw, inner, self.encoding, data_set)
+            return self._encode_sequence(raw, inner, data_set)
         except (MalformedFileError, TruncatedFileError):
             if content.isascii():
-                return ()
+                return None
             raise  # text would stay as it is under the new label
+
+    def _encode_sequence(
+        self, raw: bytes, encoding: DataSetEncoding, data_set: DataSet
+    ) -> tuple[ByteSource, ElementSpan, KnownEnds]:
+        """Return a sequence element in the encoding of the result, all its items read once."""
+        raw = reencode_elements(raw, encoding, self.encoding, make_reencoding_context(data_set))
+        source = BytesSource(raw)
+        ends: KnownEnds = {}
+        (span,) = walk_elements(source, 0, len(raw), self.encoding, limits=self.limits, ends=ends)
+        for _ in walk_items(source, span, self.encoding, limits=self.limits, ends=ends):
+            pass
+        return source, span, ends
 
     def convert_value(self, raw: bytes, tag: int, vr: str) -> bytes | None:
         """Return a value in UTF-8, unpadded; None if it is already."""
@@ -241,26 +297,40 @@ class _ToUtf8:
 
     def convert_item(self, item: bytes) -> bytes:
         """Return a whole item with its text in UTF-8; the same bytes if it has none."""
-        walker = Walker(BytesSource(item), self.limits)
+        source = BytesSource(item)
+        ends: KnownEnds = {}
+        walker = Walker(source, self.limits, ends)
         (span,) = walker.walk_items(0, len(item), self.encoding)
-        content = item[span.value : span.value + span.length]
-        new = self._convert_content(content)
-        if new == content:
-            return item
-        return encode_item_header(len(new), self.encoding) + new
+        new = self.convert_level(source, span, walker, ends)
+        return item if new is None else new
 
-    def _convert_content(self, content: bytes) -> bytes:
-        source = BytesSource(content)
-        walker = Walker(source, self.limits)
-        spans = list(walker.walk_elements(0, len(content), self.encoding, depth=1))
-        data_set = DataSet(source, self.encoding, spans, self.limits)
+    def convert_level(
+        self, source: ByteSource, item: ItemSpan, walker: Walker, ends: KnownEnds
+    ) -> bytes | None:
+        """Return an item, whole, with its text in UTF-8; None if it has none to change.
+
+        Args:
+            source: the bytes around the item, in the encoding of the result.
+            item: its offsets.
+            walker: of the source; has read up to the item.
+            ends: of sequences of the source.
+        """
+        spans = list(
+            walker.walk_elements(item.value, item.value + item.length, self.encoding, depth=1)
+        )
+        data_set = DataSet(source, self.encoding, spans, self.limits, ends)
         stated = find_character_set(data_set, self.character_set)
-        inner = replace(self, character_set=self.declared or stated)
-        edits = [*inner.make_edits(data_set, {tags.SPECIFIC_CHARACTER_SET})]
+        character_set = self.declared or stated
+        inner = (
+            self
+            if character_set == self.character_set
+            else replace(self, character_set=character_set)
+        )
+        edits = [*inner.make_edits(data_set, _LABELS)]
         if data_set.find(tags.SPECIFIC_CHARACTER_SET) is not None and stated != UTF_8:
             edits.append(_STATED)
         if not edits:
-            return content
+            return None
         out = io.BytesIO()
         writer = ElementWriter(data_set, self.encoding, edits)
         writer.write_before_pixel_data(out)
@@ -268,4 +338,8 @@ class _ToUtf8:
             if span.tag in PIXEL_DATA_TAGS:
                 out.write(data_set.read_raw(span))
         writer.write_after_pixel_data(out)
-        return out.getvalue()
+        new = out.getvalue()
+        return encode_item_header(len(new), self.encoding) + new
+
+
+_LABELS = frozenset({tags.SPECIFIC_CHARACTER_SET})
