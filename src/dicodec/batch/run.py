@@ -306,7 +306,9 @@ class Batch:
                     group = next(group for group in self._naming if position in group)
                     group[position] = path
                 case ItemOutcome(result=FileOutcome() as outcome):
-                    self._end(position, replace(outcome, attempts=event.attempts))
+                    if event.attempts != outcome.attempts:
+                        outcome = replace(outcome, attempts=event.attempts)
+                    self._end(position, outcome)
                 case ItemOutcome(error=DicodecError() as error):
                     source = self._in_work[position]
                     if source.reference is not None:
@@ -369,6 +371,7 @@ class Batch:
             return
         self._reported_at = now
         self._ledger.flush()
-        for position, entry, json in self._ledger.read_ended(self._reported, past_pending=last):
+        ended = self._ledger.read_ended(self._reported, past_pending=last)
+        for position, _, state, json in ended:
             self._reported = position + 1
-            self._report(entry.state, json)
+            self._report(state, json)

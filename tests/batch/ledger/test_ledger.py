@@ -129,9 +129,7 @@ def test_outcomes_are_told_in_the_order_of_listing() -> None:
 
         def tell(*, last: bool = False) -> list[str]:
             ledger.flush()
-            found = [
-                entry.source for _, entry, _ in ledger.read_ended(len(told), past_pending=last)
-            ]
+            found = [source for _, source, _, _ in ledger.read_ended(len(told), past_pending=last)]
             told.extend(found)
             return found
 
@@ -160,7 +158,7 @@ def test_a_later_run_brings_entries_up_to_date() -> None:
         found = ledger.find("a")
         assert found is not None
         assert (found.state, found.run, found.attempts, found.error_code) == ("done", 2, 3, None)
-        assert [entry.source for _, entry, _ in ledger.read_ended(0)] == ["a"]
+        assert [source for _, source, _, _ in ledger.read_ended(0)] == ["a"]
 
 
 def test_a_target_belongs_to_one_source() -> None:

@@ -391,22 +391,22 @@ class Ledger:
 
     def read_ended(
         self, position: int, *, past_pending: bool = False
-    ) -> Iterator[tuple[int, LedgerEntry, str]]:
-        """Yield (position, entry, json) of this run's ended sources, in order.
+    ) -> Iterator[tuple[int, str, State, str]]:
+        """Yield (position, source, state, json) of this run's ended sources, in order.
 
         Args:
             position: of the first source, from 0.
             past_pending: whether to go on after a source that has not ended, instead of stopping.
         """
         rows = self._connection.execute(
-            f"SELECT position, json, {COLUMNS} FROM file LEFT JOIN report ON report.file = file.id"
+            "SELECT position, source, state, json FROM file"
+            " LEFT JOIN report ON report.file = file.id"
             " WHERE run = ? AND position >= ? ORDER BY position",
             (self.run, position),
         )
-        for number, json, *row in rows:
-            entry = _make_entry(tuple(row))
-            if entry.state not in {State.RUNNING, State.PENDING}:
-                yield number, entry, json
+        for number, source, state, json in rows:
+            if state not in {State.RUNNING, State.PENDING}:
+                yield number, decode_value(source), State(state), json
             elif not past_pending:
                 break
 

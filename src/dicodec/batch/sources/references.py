@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dicodec.batch.sources.locations import derive_version, make_absolute
 from dicodec.errors import SourceUnavailableError
-from dicodec.model.records import dataclass, replace
+from dicodec.model.records import dataclass
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.part10.beneath import Beneath
 
@@ -57,12 +57,15 @@ class SourceReference:
     @property
     def name(self) -> str:
         """Name for people and reports."""
-        return self.path if self.member is None else f"{self.path}{_MEMBER}{self.member}"
+        return self._add_member(self.path)
 
     @property
     def key(self) -> str:
         """Name in the ledger, which does not depend on the current folder."""
-        return replace(self, path=make_absolute(self.path)).name
+        return self._add_member(make_absolute(self.path))
+
+    def _add_member(self, path: str) -> str:
+        return path if self.member is None else f"{path}{_MEMBER}{self.member}"
 
 
 def refer_to_object(facts: ObjectFacts, *, named: bool = False) -> SourceReference:

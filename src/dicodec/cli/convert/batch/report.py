@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_SOUND = '"salvaged": ""'
+"""Stands in the JSON of a sound source's report; a value of these letters has its quotes escaped."""
+
+
 class NoProgress:
     """Shows no progress: there is no terminal, or the command has --quiet or --json."""
 
@@ -63,7 +67,11 @@ class BatchReport:
             print(text, file=sys.stdout, flush=True)
         elif state is State.FAILED:
             show(_format_error(json.loads(text)["error"]))
-        elif state is State.DONE and (fields := json.loads(text)).get("salvaged"):
+        elif (
+            state is State.DONE
+            and _SOUND not in text
+            and (fields := json.loads(text)).get("salvaged")
+        ):
             show(f"dicodec: {fields['source']}: {fields['salvaged']} [salvaged]")
         elif self._lines and state is State.SKIPPED:
             fields = json.loads(text)["skipped"]
