@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 
+from dicodec.cli.wrong_usage import WrongUsage
 from dicodec.model.implementation import VERSION
 from dicodec.model.records import NamedTuple
 
@@ -49,20 +50,6 @@ SUBCOMMANDS = {
     "worker": Subcommand("dicodec.cli.worker", "carry out requests from a message broker"),
 }
 """All subcommands by name, in the order of the help."""
-
-
-class WrongUsage(Exception):  # noqa: N818 - the program is well
-    """Arguments that cannot be parsed.
-
-    Attributes:
-        program: the command, with the subcommand if it is known.
-        message: why they cannot be parsed.
-    """
-
-    def __init__(self, program: str, message: str) -> None:
-        super().__init__(message)
-        self.program = program
-        self.message = message
 
 
 class _Parser(argparse.ArgumentParser):

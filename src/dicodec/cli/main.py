@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from dicodec.cli.arguments import WrongUsage
+    from dicodec.cli.wrong_usage import WrongUsage
 
 
 def main() -> None:
@@ -63,7 +63,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _run(given: Sequence[str]) -> int:
     from importlib import import_module
 
-    from dicodec.cli.arguments import SUBCOMMANDS, WrongUsage, parse_arguments
+    from dicodec.cli.arguments import SUBCOMMANDS, parse_arguments
+    from dicodec.cli.wrong_usage import WrongUsage
     from dicodec.errors import DicodecError
     from dicodec.service.ending_signals import find_ending_signals
 

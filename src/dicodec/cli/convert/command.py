@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from dicodec.cli.arguments import WrongUsage
 from dicodec.cli.convert.arguments import add_arguments as add_arguments
 from dicodec.cli.convert.targets import holds_many
 from dicodec.cli.printing import find_status
+from dicodec.cli.wrong_usage import WrongUsage
 from dicodec.errors import DicodecError
 
 _MANY = 16
