@@ -687,14 +687,14 @@ def test_interruptions_leave_nothing_behind(
 import sys, time
 from dicodec.cli import main
 from dicodec.codecs import rle
-encode = rle.RleEncoder.encode
+encode = rle.RleEncoder.encode_words
 seen = []
-def slow(self, samples, image):
+def slow(self, words, image):
     print(".", flush=True)
     seen.append(image)
     time.sleep(60 if len(seen) == 2 else 0)
-    return encode(self, samples, image)
-rle.RleEncoder.encode = slow
+    return encode(self, words, image)
+rle.RleEncoder.encode_words = slow
 sys.exit(main.run(sys.argv[1:]))
 """
     with subprocess.Popen(
