@@ -418,6 +418,7 @@ FAILURES: dict[str, tuple[Prepare, tuple[str, ...], str, int]] = {
                                 "invalid-option", 2),
     "quality that no target takes": (nothing, (*TO_RLE, "--quality", "80"), "invalid-option", 2),
     "report at the source": (nothing, (*TO_RLE, "--report", "source.dcm"), "invalid-option", 2),
+    "report to standard output": (nothing, (*TO_RLE, "--report", "-"), "invalid-option", 2),
     "report at the target": (nothing, (*TO_RLE, "--report", "out.dcm"), "invalid-option", 2),
     "report at another file": (make_another_image, (*TO_RLE, "--report", "other.dcm"),
                                "invalid-option", 2),

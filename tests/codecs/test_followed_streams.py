@@ -21,6 +21,9 @@ SYNTAXES = {
     "jpeg2000-lossless": "1.2.840.10008.1.2.4.90",
     "htj2k-lossless": "1.2.840.10008.1.2.4.201",
     "encapsulated-uncompressed": UNCOMPRESSED,
+    "rle": "1.2.840.10008.1.2.5",
+    "deflated-frame": "1.2.840.10008.1.2.8.1",
+    "jpegxl-lossless": "1.2.840.10008.1.2.4.110",
 }
 
 

@@ -6,14 +6,14 @@ import asyncio
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from dicodec import convert_async, convert_bytes, convert_dataset
+from dicodec import convert, convert_async, convert_bytes, convert_dataset
 from dicodec.conversion import calls
 from dicodec.conversion import convert as conversion
 from dicodec.errors import InvalidOptionError, SourceUnavailableError, TargetExistsError
@@ -183,3 +183,11 @@ def test_a_dataset_is_converted_and_left_as_it_was() -> None:
     assert np.array_equal(result.pixel_array, dataset.pixel_array)
     assert dataset.PixelData is before
     assert dataset.PatientID != "42"
+
+
+def test_annotations_of_calls_can_be_read() -> None:
+    """As frameworks read them that make forms and commands of functions."""
+    hints = get_type_hints(convert_dataset)
+    assert hints["return"] is pydicom.FileDataset
+    for call in (convert_async, convert_bytes, convert):
+        assert "to" in get_type_hints(call)

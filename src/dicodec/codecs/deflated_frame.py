@@ -64,6 +64,8 @@ class DeflatedFrameDecoder:
             raise _explain_failure(stream, size) from cause
         if len(native) < size:
             raise FrameMismatchError(f"the frame inflates to {len(native)} of {size} bytes")
+        if notes is not None and image.number_of_frames == 1 and _is_followed(stream, size):
+            notes.note_followed()
         return _NATIVE_DECODER.decode(native, image, notes)
 
 
@@ -86,6 +88,21 @@ class DeflatedFrameEncoder:
         native = _NATIVE_ENCODER.encode(samples, image)
         with translate_encoding_errors("deflate"):
             return bytes(imagecodecs.deflate_encode(native, self.level, raw=True))
+
+
+def _is_followed(stream: Buffer, size: int) -> bool:
+    """Return whether another frame of a size is deflated behind the first one.
+
+    libdeflate does not tell where a stream ends, so the frame is inflated once more: only single
+    ones are looked at.
+    """
+    first, second = zlib.decompressobj(wbits=-15), zlib.decompressobj(wbits=-15)
+    first.decompress(stream, size + 2)
+    rest = first.unused_data.lstrip(b"\0") if first.eof else b""
+    try:
+        return bool(rest) and len(second.decompress(rest, size)) == size
+    except zlib.error:
+        return False
 
 
 def _explain_failure(

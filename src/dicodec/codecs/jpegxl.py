@@ -97,6 +97,8 @@ class JpegXlDecoder:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         description = headers.describe(stream)
+        if notes is not None and headers.begins_another(stream):
+            notes.note_followed()
         if description.details.get("jpeg_reconstruction"):
             # A profile in the JPEG may have another number of components than its image.
             check_size(replace(description, components=None), image)

@@ -68,6 +68,8 @@ class RleDecoder:
             return view_samples(words, image)
         check_decodable(image)
         segments = _find_planes(stream, image)
+        if notes is not None and _is_followed(stream, image):
+            notes.note_followed()
         if image.bits_allocated == 1:
             pixels = image.rows * image.columns
             packed = [_join_planes([segment], (pixels + 7) // 8, 1) for segment in segments]
@@ -83,6 +85,8 @@ class RleDecoder:
         if not stores_words(image):
             return None
         segments = _find_planes(stream, image)
+        if _is_followed(stream, image):
+            return None
         words = _join_planes(segments, image.rows * image.columns, image.bits_allocated // 8)
         return words if fit_words(words, image) else None
 
@@ -168,11 +172,20 @@ def _split_planes(words: Samples, size: int) -> list[Samples]:
 
 def _find_planes(stream: Buffer, image: ImagePixelDescription) -> list[memoryview]:
     """Return the segments of an image's planes; those of 1-bit samples are packed."""
-    pixels = image.rows * image.columns
     packed = image.bits_allocated == 1
     check_length(image, len(stream), _MOST_PIXELS * (8 if packed else 1), "RLE")
+    return headers.find_planes(stream, *_measure_planes(image))
+
+
+def _measure_planes(image: ImagePixelDescription) -> tuple[int, int]:
+    """Return the number of an image's planes, and the bytes of each."""
+    pixels = image.rows * image.columns
     needed = image.samples_per_pixel * max(image.bits_allocated // 8, 1)
-    return headers.find_planes(stream, needed, (pixels + 7) // 8 if packed else pixels)
+    return needed, (pixels + 7) // 8 if image.bits_allocated == 1 else pixels
+
+
+def _is_followed(stream: Buffer, image: ImagePixelDescription) -> bool:
+    return headers.begins_another(stream, *_measure_planes(image))
 
 
 def _join_planes(segments: Sequence[memoryview], pixels: int, size: int) -> Buffer:

@@ -17,6 +17,7 @@ from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target
 from dicodec.errors import InvalidOptionError
 from dicodec.model.conversion_settings import ConversionSettings
+from dicodec.model.late_import import import_late
 from dicodec.options import ConversionOptions, Targets
 from dicodec.part10.dicom_file import Source, open_dicom
 from dicodec.part10.directory_records import (
@@ -29,7 +30,9 @@ from dicodec.report import ConversionReport
 from dicodec.rules.targets import check_quality
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset, FileDataset
+    import pydicom
+else:  # not everybody has it, and those who do not convert its data sets need not wait for it
+    pydicom = import_late("pydicom")
 
 
 def convert(
@@ -112,8 +115,8 @@ def _convert_unless(
 
 
 def convert_dataset(
-    dataset: Dataset, *, to: Targets, **options: Unpack[ConversionSettings]
-) -> FileDataset:
+    dataset: pydicom.Dataset, *, to: Targets, **options: Unpack[ConversionSettings]
+) -> pydicom.FileDataset:
     """Convert a pydicom data set, and return the result as another one; see `convert`.
 
     Args:
@@ -137,7 +140,7 @@ def convert_dataset(
     return dcmread(io.BytesIO(convert_bytes(written.getvalue(), to=to, **options)))
 
 
-def _complete_file_meta(dataset: Dataset) -> Dataset:
+def _complete_file_meta(dataset: pydicom.Dataset) -> pydicom.Dataset:
     """Return the data set, or a shallow copy of it that says in which transfer syntax it is."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
@@ -157,7 +160,7 @@ def _complete_file_meta(dataset: Dataset) -> Dataset:
     return completed
 
 
-def _restate_offsets(dataset: Dataset, written: io.BytesIO) -> None:
+def _restate_offsets(dataset: pydicom.Dataset, written: io.BytesIO) -> None:
     """Have the records of a DICOMDIR that pydicom has written name each other by new offsets.
 
     pydicom keeps the offsets of the file that it read. Records that were not read from one, or
@@ -173,7 +176,7 @@ def _restate_offsets(dataset: Dataset, written: io.BytesIO) -> None:
             write_offsets(written, made, links)
 
 
-def _list_offsets(holder: Dataset, wanted: Collection[int]) -> list[tuple[int, int]]:
+def _list_offsets(holder: pydicom.Dataset, wanted: Collection[int]) -> list[tuple[int, int]]:
     return [
         (int(tag), int(holder[tag].value))
         for tag in sorted(holder.keys())

@@ -33,6 +33,10 @@ class ReportFile:
         self.error: WriteError | None = None
 
     def __enter__(self) -> Self:
+        if self._path == "-":
+            raise InvalidOptionError(
+                "--report appends to a file", hint="--json prints the same lines to standard output"
+            )
         if self._path is not None:
             try:
                 _check_appendable(self._path)

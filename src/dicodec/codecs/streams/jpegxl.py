@@ -50,6 +50,19 @@ def describe(stream: Buffer) -> StreamDescription:
     return _make_description(facts, reconstructs)
 
 
+def begins_another(stream: Buffer) -> bool:
+    """Return whether another stream, whose headers begin as this one's, stands behind it.
+
+    Only decoders know where a codestream ends, so streams of another size or depth are not found.
+    """
+    data = bytes(stream)
+    return data.find(data[:_LIKE_HEADERS], 1) >= 0
+
+
+_LIKE_HEADERS = 8
+"""Bytes that streams of like images share: the signature, the size, the first of the metadata."""
+
+
 def can_rebuild_jpeg(stream: Buffer) -> bool:
     """Return whether the stream holds the data to rebuild a JPEG file bit by bit."""
     return _find_codestream(bytes(stream))[1]

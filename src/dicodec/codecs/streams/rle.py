@@ -123,6 +123,31 @@ def find_end_of_runs(segment: Buffer, size: int) -> int:
     return at
 
 
+def begins_another(stream: Buffer, needed: int, size: int) -> bool:
+    """Return whether another frame, with a header like this one's, begins behind the last plane.
+
+    Runs are counted only if such a header is found, because that takes as long as decoding.
+
+    Args:
+        stream: of one frame.
+        needed: number of planes of the image.
+        size: bytes of a plane.
+    """
+    data = bytes(stream)
+    start, end = max(find_segments(stream, needed)[:needed])
+    at = data.find(data[:_LIKE_HEADER], start, end)
+    while at >= 0 and at + HEADER_SIZE <= end:
+        if data[at : at + HEADER_SIZE].endswith(bytes(4 * (MAX_SEGMENTS - needed))):
+            behind = start + find_end_of_runs(memoryview(data)[start:end], size)
+            return behind <= at and not any(data[behind:at])
+        at = data.find(data[:_LIKE_HEADER], at + 1, end)
+    return False
+
+
+_LIKE_HEADER = 8
+"""Bytes of a header that frames of the same image share: segments, and the first one's offset."""
+
+
 def _holds_plane(segment: Buffer, size: int) -> bool:
     try:
         find_end_of_runs(segment, size)
