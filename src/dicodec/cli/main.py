@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command, and end this process with its exit status."""
     status = run()
-    import threading
-
-    if threading.active_count() == 1:
+    threading = sys.modules.get("threading")
+    if threading is None or threading.active_count() == 1:
         # All is written and closed. Python would now take its modules apart one by one, which
         # takes longer than to convert a slice.
         if sys.stderr is not None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from dicodec.conversion.edits.frame_types import derive_groups
 from dicodec.conversion.edits.nested_pixels import make_nested_pixel_edits
+from dicodec.conversion.edits.nested_sequences import find_suspicious_sequences
 from dicodec.conversion.frames.embedded_overlays import FreedOverlays
 from dicodec.errors import DicodecError
 from dicodec.model import tags
@@ -138,7 +139,10 @@ class _NestedPixels:
         if self._edits is None:
             self._edits = {}
             with suppress(DicodecError):
-                edits = make_nested_pixel_edits(self._file, EXPLICIT_LE, EXPLICIT_LITTLE, [])
+                suspicious = find_suspicious_sequences(self._file.data_set)
+                edits = make_nested_pixel_edits(
+                    self._file, EXPLICIT_LE, EXPLICIT_LITTLE, [], suspicious
+                )
                 self._edits = {edit.tag: edit for edit in edits}
         return self._edits.get(tag)
 

@@ -23,7 +23,6 @@ from dicodec.conversion.output.original import Original
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target, open_result
 from dicodec.conversion.planning.conversion_plan import Action, Conversion
-from dicodec.conversion.planning.in_place_losses import check_nothing_left_out
 from dicodec.conversion.planning.plan_conversion import plan_conversion
 from dicodec.errors import (
     ContradictionError,
@@ -139,6 +138,8 @@ class Attempt:
             report.replaced_digest = ""
         else:
             if request.in_place:
+                from dicodec.conversion.planning.in_place_losses import check_nothing_left_out
+
                 check_nothing_left_out(conversion.file, conversion.plan)
             with self._open_result_file(request.target) as out:
                 if by_gdcm:

@@ -118,9 +118,14 @@ def _make_class(plain: type, *, frozen: bool, kw_only: bool, eq: bool) -> type:
     contents["__record_arguments__"] = (arguments, _make_getter(arguments))
     contents["__replace__"] = replace
     _add_methods(contents, tuple(described), frozen=frozen, eq=eq)
+
+    def __init__(self: Any, *given: Any, **named: Any) -> None:  # noqa: N807 - it becomes the method
+        made.__init__ = _compile_init(made, frozen=frozen)
+        made.__init__(self, *given, **named)
+
+    contents["__init__"] = __init__
+    contents["__qualname__"] = plain.__qualname__
     made: Any = type(plain)(plain.__name__, plain.__bases__, contents)
-    made.__qualname__ = plain.__qualname__
-    made.__init__ = _compile_at_first_call(made, frozen=frozen)
     return made  # type: ignore[no-any-return]
 
 
@@ -164,16 +169,6 @@ def _add_methods(
         contents["__setattr__"] = _refuse_setting
         contents["__delattr__"] = _refuse_deletion
         contents.setdefault("__setstate__", _set_state)
-
-
-def _compile_at_first_call(made: Any, *, frozen: bool) -> Callable[..., None]:
-    """Return an `__init__` that puts the compiled one into its place and calls it."""
-
-    def __init__(self: Any, *given: Any, **named: Any) -> None:  # noqa: N807 - it becomes the method
-        made.__init__ = _compile_init(made, frozen=frozen)
-        made.__init__(self, *given, **named)
-
-    return __init__
 
 
 def _compile_init(made: Any, *, frozen: bool) -> Callable[..., None]:

@@ -7,7 +7,6 @@ lossy = true in a rule of a policy. Each entrance words the errors that pass thr
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 
@@ -121,6 +120,8 @@ def dump_json_line(fields: Any) -> str:
     Bytes of a name that are not text are surrogates in Python; JSON has `\udcff` for them, so a
     reader gets the name back. Characters that are not seen are escaped, too.
     """
+    import json  # for few calls of the command
+
     text = json.dumps(fields, ensure_ascii=False)
     if text.isascii():
         return text

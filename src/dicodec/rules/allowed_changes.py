@@ -8,7 +8,7 @@ from enum import Enum, auto
 from dicodec.model import tags
 from dicodec.model.image import MONOCHROME
 from dicodec.rules.per_frame_attributes import PER_FRAME
-from dicodec.rules.photometric_edits import PALETTE_TAGS, ROI_MEAN, ROI_STANDARD_DEVIATION
+from dicodec.rules.photometric_edits import ROI_MEAN, ROI_STANDARD_DEVIATION
 
 
 class Circumstance(Enum):
@@ -100,7 +100,7 @@ _GROUPS: tuple[tuple[Circumstance, str, tuple[int, ...]], ...] = (
             tags.BITS_ALLOCATED,
             tags.BITS_STORED,
             tags.PIXEL_REPRESENTATION,
-            *PALETTE_TAGS,
+            *tags.PALETTE_TAGS,
             tags.PIXEL_PADDING_VALUE,
             tags.PIXEL_PADDING_RANGE_LIMIT,
         ),

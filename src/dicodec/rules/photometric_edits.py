@@ -77,12 +77,6 @@ _NOT_FOR_DISPLAY = frozenset({"LOG", "DISP"})
 _WITH_UNITS = {"CT": "Hounsfield units", "PT": "activity"}
 _UNSPECIFIED = frozenset({"", "US", "UNSPECIFIED"})
 
-PALETTE_TAGS = (
-    *range(tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, 0x00281105),
-    tags.PALETTE_COLOR_LOOKUP_TABLE_UID,
-    *range(tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA, 0x00281205),
-    *range(tags.SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA, 0x00281225),
-)
 _OF_STORED_VALUES = (tags.PIXEL_PADDING_VALUE, tags.PIXEL_PADDING_RANGE_LIMIT)
 _NOT_OF_8_BITS = (
     *_OF_STORED_VALUES,
@@ -240,7 +234,7 @@ def make_inversion_edits(
 
 def make_palette_edits() -> tuple[Edit, ...]:
     """Return the edits that follow when PALETTE COLOR becomes RGB: tables and index values go."""
-    return tuple(RemoveAttribute(tag) for tag in (*PALETTE_TAGS, *_OF_STORED_VALUES))
+    return tuple(RemoveAttribute(tag) for tag in (*tags.PALETTE_TAGS, *_OF_STORED_VALUES))
 
 
 def make_rescaling_edits(gray: GrayAttributes) -> tuple[Edit, ...]:

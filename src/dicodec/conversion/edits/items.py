@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from dicodec.conversion.edits.nested_pixels import encode_native_items
 from dicodec.model.edits import Edit
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_vr
@@ -33,6 +32,8 @@ def encode_items(data_set: DataSet, tag: int, encoding: DataSetEncoding) -> tupl
     span = data_set.find(tag)
     if span is None or not span.length:
         return ()
+    from dicodec.conversion.edits.nested_pixels import encode_native_items  # for few files
+
     return encode_native_items(
         data_set.read_raw(span), data_set.find_encoding(span), encoding, data_set
     )

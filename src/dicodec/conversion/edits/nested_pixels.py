@@ -7,12 +7,16 @@ native. Encoders do not always keep to that, so the markers of a nested stream d
 from __future__ import annotations
 
 import io
-import re
 import struct
-from collections.abc import Container
+from collections.abc import Iterable
 from contextlib import suppress
 
 from dicodec.codecs.table import find_decoder
+from dicodec.conversion.edits.nested_sequences import (
+    PIXEL_DATA,
+    UNDEFINED_BYTES,
+    may_hold_items,
+)
 from dicodec.errors import (
     ContradictionError,
     DicodecError,
@@ -30,10 +34,8 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.dictionary import find_vr
 from dicodec.part10.edit_bytes import encode_item_header
 from dicodec.part10.elements import (
-    PIXEL_DATA_TAGS,
     ElementSpan,
     ItemSpan,
     KnownEnds,
@@ -43,10 +45,7 @@ from dicodec.part10.elements import (
     walk_items,
 )
 from dicodec.part10.encoding import (
-    EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
     DataSetEncoding,
-    encode_tag,
     format_tag,
 )
 from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
@@ -57,7 +56,7 @@ from dicodec.part10.image_attributes import (
 )
 from dicodec.part10.pixel_writer import NativeWriter
 from dicodec.part10.reencode import reencode_elements, swap_bytes
-from dicodec.part10.source import ByteSource, BytesSource, read_chunks
+from dicodec.part10.source import ByteSource, BytesSource
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
 from dicodec.part10.writer import ElementWriter, make_reencoding_context
 from dicodec.repair.bare_streams import enter_bare_streams
@@ -76,7 +75,7 @@ def make_nested_pixel_edits(
     target: TransferSyntax,
     encoding: DataSetEncoding,
     warnings: list[str],
-    left_out: Container[int] = (),
+    suspicious: Iterable[tuple[ElementSpan, bytes]],
     *,
     strict: bool = False,
 ) -> list[Edit]:
@@ -90,7 +89,7 @@ def make_nested_pixel_edits(
         target: transfer syntax of the result.
         encoding: of the result.
         warnings: nested Pixel Data that cannot be decoded is named here, by the path to it.
-        left_out: tags of elements that the result does not have.
+        suspicious: the sequences to look into; see `find_suspicious_sequences`.
         strict: whether attributes that nested Pixel Data contradicts are an error, not a warning.
 
     Raises:
@@ -103,18 +102,7 @@ def make_nested_pixel_edits(
     contradictions: list[str] = []
     spent: list[int] = []
     data_set = file.data_set
-    held_size = min(_HELD_SIZE, data_set.limits.element_size)
-    for span in data_set.elements:
-        # Most elements are left here, and most sequences hold no Pixel Data: calls take time.
-        if span.length < _LEAST_SIZE or (span.vr and span.vr != "SQ") or span.tag in left_out:
-            continue
-        if span.vr == "" and not _is_sequence(span):
-            continue
-        short = span.end - span.start < held_size
-        raw = data_set.read_raw(span) if short else _read_if_suspicious(data_set, span)
-        pixel_data = _PIXEL_DATA[data_set.encoding.little_endian]
-        if pixel_data not in raw and _UNDEFINED_BYTES.search(raw) is None:
-            continue
+    for span, raw in suspicious:
         nested = _NestedPixels(
             data_set.find_encoding(span),
             file.syntax,
@@ -150,18 +138,6 @@ def make_nested_pixel_edits(
     return edits
 
 
-def _read_if_suspicious(data_set: DataSet, span: ElementSpan) -> bytes:
-    """Return a long sequence if it may hold Pixel Data or undefined lengths, else nothing."""
-    pixel_data = _PIXEL_DATA[data_set.encoding.little_endian]
-    tail = b""
-    for chunk in read_chunks(data_set.source, span.value, span.value + span.length):
-        part = tail + chunk
-        if pixel_data in part or _UNDEFINED_BYTES.search(part):
-            return data_set.read_raw(span)
-        tail = chunk[-_OVERLAP:]
-    return b""
-
-
 def _can_be_put_right(file: DicomFile) -> bool:
     try:
         return make_readable(file) is not None
@@ -169,27 +145,11 @@ def _can_be_put_right(file: DicomFile) -> bool:
         return False
 
 
-_PIXEL_DATA = {
-    order.little_endian: encode_tag(tags.PIXEL_DATA, order)
-    for order in (EXPLICIT_LITTLE, EXPLICIT_BIG)
-}
 _TIMES_HELD = 4
 """How often a nested image counts: all of them are in memory, and more than once."""
 
 _LEAST_SAMPLES = 1 << 16
 """An image of fewer takes as long to decode: a decoder has to be set up."""
-
-_HELD_SIZE = 1 << 20
-"""Longer sequences are looked through in pieces."""
-_OVERLAP = 16
-_LEAST_SIZE = 24
-"""Bytes of an item with Pixel Data of undefined length: three headers without a VR."""
-
-
-def _is_sequence(span: ElementSpan) -> bool:
-    if span.length < _LEAST_SIZE or span.tag in PIXEL_DATA_TAGS:
-        return False
-    return span.vr == "SQ" or (span.vr == "" and (span.undefined or find_vr(span.tag) == "SQ"))
 
 
 def encode_native_items(
@@ -209,20 +169,16 @@ def encode_native_items(
     return tuple(raw[item.start : item.end] for item in walk_items(sequence, span, target))
 
 
-_UNDEFINED_BYTES = re.compile(rb"[OU][A-Z]\0\0\xff\xff\xff\xff")
-"""VR and length of an element of bytes that has no end of its own; Pixel Data alone may."""
-
-
 def _check_for_fragments(raw: bytes, encoding: DataSetEncoding, limits: Limits) -> None:
     """Look into a sequence that would be copied as it lies, if it may hold stray fragments.
 
     Raises:
         MalformedFileError: it does, or cannot be read.
     """
-    pixel_data = _PIXEL_DATA[encoding.little_endian]
+    pixel_data = PIXEL_DATA[encoding.little_endian]
     if encoding.explicit_vr and any(
         raw[match.start() - 4 : match.start()] != pixel_data
-        for match in _UNDEFINED_BYTES.finditer(raw)
+        for match in UNDEFINED_BYTES.finditer(raw)
     ):
         source = BytesSource(raw)
         ends: KnownEnds = {}
@@ -329,7 +285,7 @@ class _NestedPixels:
         data_set = DataSet(source, self.encoding, spans, self.limits, ends)
         edits: list[Edit] = []
         for span in spans:
-            if not _is_sequence(span):
+            if not may_hold_items(span):
                 continue
             inner = f"{path}.{format_tag(span.tag)}"
             items = self._convert_sequence(source, span, ends, inner, depth)

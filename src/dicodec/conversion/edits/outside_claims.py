@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from dicodec.conversion.edits.signatures import list_broken_signatures
 from dicodec.conversion.output.file_sets import find_entry
 from dicodec.conversion.planning.conversion_plan import Conversion
 from dicodec.model import tags
+from dicodec.model.edits import SetSequence
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import is_directory
@@ -29,12 +29,20 @@ def list_untrue_claims(
         places: paths of the result and of the source, if they are files.
     """
     return {
-        WarningKind.SIGNATURE: list_broken_signatures(
-            conversion.file, given, conversion.plan, conversion.edits
-        ),
+        WarningKind.SIGNATURE: _describe_signatures(conversion, given),
         WarningKind.CONCATENATION: _describe_concatenation(given.data_set, renewed),
         WarningKind.FILE_SET: _describe_file_set(conversion, renewed, places),
     }
+
+
+def _describe_signatures(conversion: Conversion, given: DicomFile) -> list[str]:
+    """Return a warning for each Digital Signature that no longer holds."""
+    at_top = given.data_set.find(tags.DIGITAL_SIGNATURES_SEQUENCE) is not None
+    if not at_top and not any(isinstance(edit, SetSequence) for edit in conversion.edits):
+        return []
+    from dicodec.conversion.edits.signatures import list_broken_signatures
+
+    return list_broken_signatures(conversion.file, given, conversion.plan, conversion.edits)
 
 
 def _describe_concatenation(data_set: DataSet, renewed: InstanceUids) -> list[str]:

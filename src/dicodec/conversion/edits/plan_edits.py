@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
-from dicodec.conversion.edits.frame_types import make_frame_type_edits
-from dicodec.conversion.edits.lossy_compression import (
-    complete_history,
-    complete_record,
-    make_lossy_edits,
-    make_rescaled_edits,
-)
-from dicodec.conversion.edits.nested_pixels import make_nested_pixel_edits
-from dicodec.conversion.edits.salvaged_frames import make_salvage_edits
+from dicodec.conversion.edits.nested_sequences import find_suspicious_sequences
 from dicodec.conversion.planning.conversion_plan import (
     Action,
     Conversion,
@@ -30,9 +23,7 @@ from dicodec.part10.directory_records import DIRECTORY_TAGS, is_directory
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, format_tag
 from dicodec.part10.image_attributes import read_stated_attributes
 from dicodec.part10.values import encode_user_value
-from dicodec.repair.character_sets import UTF_8, judge_character_set
 from dicodec.rules.image_edits import make_image_edits, make_statistics_edits
-from dicodec.rules.photometric_edits import PALETTE_TAGS
 
 _NOT_TO_EDIT = frozenset(
     {
@@ -41,7 +32,7 @@ _NOT_TO_EDIT = frozenset(
         tags.NUMBER_OF_FRAMES, tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED, tags.BITS_STORED,
         tags.HIGH_BIT, tags.PIXEL_REPRESENTATION, *tags.ENCAPSULATED_ATTRIBUTES,
         tags.LOSSY_IMAGE_COMPRESSION, tags.LOSSY_IMAGE_COMPRESSION_RATIO,
-        tags.LOSSY_IMAGE_COMPRESSION_METHOD, *PALETTE_TAGS,
+        tags.LOSSY_IMAGE_COMPRESSION_METHOD, *tags.PALETTE_TAGS,
         *DIRECTORY_TAGS,
     }
 )  # fmt: skip
@@ -72,9 +63,13 @@ def plan_edits(
         edits += _make_pixel_edits(file, plan, plan.pixels, options)
     wanted = make_user_edits(file.data_set, options, encoding, warnings)
     left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
-    edits += make_nested_pixel_edits(
-        file, plan.target, encoding, warnings, left_out, strict=options.strict
-    )
+    suspicious = find_suspicious_sequences(file.data_set, left_out)
+    if (first := next(suspicious, None)) is not None:
+        from dicodec.conversion.edits.nested_pixels import make_nested_pixel_edits
+
+        edits += make_nested_pixel_edits(
+            file, plan.target, encoding, warnings, chain([first], suspicious), strict=options.strict
+        )
     if options.charset is not None:
         from dicodec.conversion.edits.text_encoding import make_utf_8_edits
 
@@ -109,12 +104,41 @@ def _make_pixel_edits(
         from dicodec.conversion.edits.mirrored_tables import make_mirrored_table_edits
 
         edits += make_mirrored_table_edits(file.data_set, pixels, encoding)
-    history = complete_history(file, pixels)
     salvage = file.frames.salvage
     derived = pixels.derived
     if salvage is not None:
+        from dicodec.conversion.edits.salvaged_frames import make_salvage_edits
+
         edits += make_salvage_edits(file.data_set, salvage, encoding)
         derived = "; ".join(filter(None, (salvage.text, derived)))
+    if pixels.lossy or derived or pixels.source_lossy:
+        edits += _make_loss_edits(file, plan, pixels, options, edits, derived)
+    changed = any(step.rounds or step.bits is not None for step in pixels.steps)
+    if pixels.lossy or changed or salvage is not None:
+        edits += make_statistics_edits()
+    return edits
+
+
+def _make_loss_edits(
+    file: DicomFile,
+    plan: ConversionPlan,
+    pixels: PixelPlan,
+    options: ConversionOptions,
+    before: list[Edit],
+    derived: str,
+) -> list[Edit]:
+    """Return the edits that record losses of the source and of the conversion."""
+    from dicodec.conversion.edits.frame_types import make_frame_type_edits
+    from dicodec.conversion.edits.lossy_compression import (
+        complete_history,
+        complete_record,
+        make_lossy_edits,
+        make_rescaled_edits,
+    )
+
+    encoding = plan.encoding
+    edits: list[Edit] = []
+    history = complete_history(file, pixels)
     if pixels.lossy:
         done = "; ".join(filter(None, (derived, f"lossy compression: {plan.target.title}")))
         edits += make_lossy_edits(
@@ -125,10 +149,7 @@ def _make_pixel_edits(
     else:
         edits += complete_record(file.data_set, history)
     if pixels.lossy or derived:
-        edits += make_frame_type_edits(file.data_set, edits, encoding)
-    changed = any(step.rounds or step.bits is not None for step in pixels.steps)
-    if pixels.lossy or changed or salvage is not None:
-        edits += make_statistics_edits()
+        edits += make_frame_type_edits(file.data_set, [*before, *edits], encoding)
     return edits
 
 
@@ -156,6 +177,8 @@ def make_user_edits(
         tags.SPECIFIC_CHARACTER_SET
     )
     if options.charset is not None:
+        from dicodec.repair.character_sets import UTF_8
+
         character_set = UTF_8
     _check_directory(data_set, [*wanted, *(edit.tag for edit in edits)])
     _check_text(data_set, options, edits, wanted, warnings)
@@ -195,6 +218,8 @@ def _check_text(
     if tags.SPECIFIC_CHARACTER_SET not in changed or options.charset is not None:
         return
     stated = wanted.get(tags.SPECIFIC_CHARACTER_SET, "")
+    from dicodec.repair.character_sets import judge_character_set
+
     judged = judge_character_set(data_set, stated, changed)
     name = stated or "the default repertoire"
     for lost, what in (

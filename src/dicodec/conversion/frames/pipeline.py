@@ -20,7 +20,6 @@ from dicodec.model import implementation, tags
 from dicodec.model.edits import SetAttribute
 from dicodec.model.findings import Oddity
 from dicodec.model.records import dataclass, replace
-from dicodec.part10.deflating import DeflatingWriter
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.directory_records import write_offsets
 from dicodec.part10.edit_bytes import encode_element_header, encode_item_header
@@ -135,6 +134,8 @@ class _Writer:
         if not self._plan.target.deflated:
             result = self._write_data_set(self._out, self._out.tell())
         else:
+            from dicodec.part10.deflating import DeflatingWriter
+
             with closing(DeflatingWriter(self._out, self._workers)) as deflating:
                 result = self._write_data_set(deflating, 0)
                 deflating.finish()

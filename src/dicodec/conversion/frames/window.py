@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import allocate_lock  # of the library reference; `threading` takes 2 ms
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from threading import Lock
 
 from dicodec.errors import LimitExceededError
 from dicodec.model.image import ImagePixelDescription
@@ -89,7 +89,7 @@ def bound_time[Result](
         size: bytes of the file.
     """
     left = limits.compute_seconds(size)
-    lock = Lock()
+    lock = allocate_lock()
 
     def bounded(frame: int) -> Result:
         nonlocal left

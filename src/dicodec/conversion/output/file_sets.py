@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import islice
@@ -16,11 +15,7 @@ from dicodec.part10.directory_records import ReferencedFile, read_referenced_fil
 
 DIRECTORY_NAME = "DICOMDIR"
 _DEEPEST = 8
-_COMPONENT = re.compile(r"[A-Z0-9_]{1,8}", re.IGNORECASE)
-"""File IDs have up to 8 components of up to 8 such characters (PS3.10 8.2, 8.5).
-
-Other names are not looked for, because each look takes a call of the operating system.
-"""
+_LONGEST = 8
 
 
 class FileSetEntry(NamedTuple):
@@ -37,12 +32,12 @@ class FileSetEntry(NamedTuple):
 
 def find_entry(path: str) -> FileSetEntry | None:
     """Return the entry of a file in the DICOMDIR of a folder above it; None if none names it."""
-    if _COMPONENT.fullmatch(os.path.basename(path)) is None:  # noqa: PTH119 - it is hot
+    if not _is_component(os.path.basename(path)):  # noqa: PTH119 - it is hot
         return None
     place = Path(os.path.abspath(path))  # noqa: PTH100 - links are not followed
     below = place
     for folder in islice(place.parents, _DEEPEST):
-        if _COMPONENT.fullmatch(below.name) is None:
+        if not _is_component(below.name):
             break
         below = folder
         directory = folder / DIRECTORY_NAME
@@ -55,6 +50,14 @@ def find_entry(path: str) -> FileSetEntry | None:
         if (says := known.get(name)) is not None:
             return FileSetEntry(str(directory), says)
     return None
+
+
+def _is_component(name: str) -> bool:
+    """Return whether a name can be a component of a File ID (PS3.10 8.2, 8.5).
+
+    Other names are not looked for, because each look takes a call of the operating system.
+    """
+    return len(name) <= _LONGEST and name.isascii() and name.replace("_", "0").isalnum()
 
 
 @lru_cache(maxsize=8)

@@ -32,7 +32,6 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import is_directory
-from dicodec.rules.iod_limits import is_image_class
 from dicodec.rules.targets import find_target_syntax, refuse_target
 
 
@@ -160,7 +159,11 @@ def _check_directory_target(file: DicomFile, target: TransferSyntax) -> None:
 
 def _is_image(data_set: DataSet) -> bool:
     described = all(map(data_set.read_number, _IMAGE))
-    return described or is_image_class(data_set.read_text(tags.SOP_CLASS_UID))
+    if described:
+        return True
+    from dicodec.rules.iod_limits import is_image_class
+
+    return is_image_class(data_set.read_text(tags.SOP_CLASS_UID))
 
 
 _IMAGE = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
