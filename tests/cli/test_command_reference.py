@@ -8,7 +8,7 @@ import platform
 import re
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import imagecodecs
@@ -17,7 +17,8 @@ import pytest
 
 from dicodec import __version__
 from dicodec.cli import main, printing
-from dicodec.cli.arguments import SUBCOMMANDS, make_parser
+from dicodec.cli.arguments import make_parser
+from dicodec.cli.subcommands import SUBCOMMANDS
 from dicodec.errors import DicodecError, find_kind
 from dicodec.options import ConversionOptions
 from helpers.kernels import kernels, without_kernels
@@ -26,19 +27,8 @@ REFERENCE = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encodi
 GENERAL_CODES = {"error"}
 
 
-def subcommand(name: str) -> argparse.ArgumentParser:
-    (action,) = (
-        action
-        for action in make_parser([name])._actions
-        if isinstance(action, argparse._SubParsersAction)
-    )
-    assert set(action.choices) == set(SUBCOMMANDS)
-    parser: argparse.ArgumentParser = action.choices[name]
-    return parser
-
-
 def subcommands() -> dict[str, argparse.ArgumentParser]:
-    return {name: subcommand(name) for name in SUBCOMMANDS}
+    return {name: make_parser(name) for name in SUBCOMMANDS}
 
 
 def section(title: str) -> str:
@@ -128,19 +118,17 @@ def test_exit_statuses_are_in_the_reference() -> None:
 def test_help_goes_to_standard_output(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as raised:
+    run = [sys.executable, "-m", "dicodec.cli.main", *arguments]
+    assert subprocess.run(run, check=True, capture_output=True).returncode == 0
+    with suppress(SystemExit):  # by the parser of a subcommand
         main.run(arguments)
-
-    assert raised.value.code == 0
     printed = capsys.readouterr()
     assert printed.out.startswith("usage: dicodec")
     assert printed.err == ""
 
 
 def test_help_names_every_subcommand(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main.run(["--help"])
-
+    assert main.run(["--help"]) == 0
     text = capsys.readouterr().out
     for name in subcommands():
         assert re.search(rf"^    {name}\b", text, re.M)
@@ -148,10 +136,7 @@ def test_help_names_every_subcommand(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as raised:
-        main.run(["--version"])
-
-    assert raised.value.code == 0
+    assert main.run(["--version"]) == 0
     assert capsys.readouterr().out == f"dicodec {__version__}\n"
 
 
@@ -161,9 +146,8 @@ def test_the_versions_of_what_is_used_are_printed(
 ) -> None:
     kernels()
     for there in (True, False):
-        with nullcontext() if there else without_kernels(), pytest.raises(SystemExit) as raised:
-            main.run(arguments)
-        assert raised.value.code == 0
+        with nullcontext() if there else without_kernels():
+            assert main.run(arguments) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[:-1] == [
             f"dicodec {__version__}",
@@ -191,3 +175,14 @@ def test_kernels_that_are_turned_off_are_said_to_be() -> None:
         "kernels: turned off by DICODEC_KERNELS=none",
         "set()",
     ]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-v"], ["convart", "a.dcm"], ["--vers"]])
+def test_what_is_no_subcommand_is_wrong_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(arguments) == printing.WRONG_USAGE
+    error = capsys.readouterr().err
+    assert error.startswith("dicodec: error: ")
+    for text in (*arguments[:1], *SUBCOMMANDS, "see dicodec --help"):
+        assert text in error

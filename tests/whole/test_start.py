@@ -69,3 +69,39 @@ def test_kernels_load_no_numpy(to: str, tmp_path: Path) -> None:
     convert(CT, coded, to=to)
     assert find_heavy_modules(CT, to, convert=True) == "[]"
     assert find_heavy_modules(coded, "explicit-le", convert=True) == "[]"
+
+
+COUNTED = """
+import sys
+from dicodec.cli.main import run
+assert run(sys.argv[1:]) == 0
+print(len([name for name in sys.modules if name.partition(".")[0] == "dicodec"]))
+print(sorted({"argparse", "typing", "json", "threading", "numpy", "imagecodecs", "enum"}
+             & sys.modules.keys()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most", "others"),
+    [
+        (["--help"], 7, ["enum"]),
+        (["--version"], 7, ["enum"]),
+        (["convert", "--to", "implicit-le"], 112, ["argparse", "enum"]),
+        (["convert", "--to", "rle"], 126, ["argparse", "enum"]),
+        (["convert", "--to", "jpeg-lossless"], 132, ["argparse", "enum"]),
+    ],
+)
+def test_modules_that_the_command_loads(
+    arguments: list[str], most: int, others: list[str], tmp_path: Path
+) -> None:
+    """A module takes 0.2 ms of CPU to load, and its classes as much again."""
+    kernels()
+    if arguments[0] == "convert":
+        arguments = [*arguments, str(CT), "-q", "-o", str(tmp_path / "out.dcm")]
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", COUNTED, *arguments],
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    *_, count, loaded = run.stdout.splitlines()
+    assert int(count) <= most
+    assert loaded == str(others)

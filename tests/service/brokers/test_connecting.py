@@ -83,7 +83,7 @@ def test_a_broker_that_is_not_there_is_said_without_the_password(
 def test_clients_are_loaded_when_a_broker_is_named() -> None:
     program = (
         "import sys; import dicodec.cli.arguments, dicodec.cli.worker;"
-        "dicodec.cli.arguments.make_parser(['worker']);"
+        "dicodec.cli.arguments.make_parser('worker');"
         "print([n for n in ('asyncio','redis','nats','aio_pika','aiokafka','faststream','sqlite3')"
         " if n in sys.modules])"
     )

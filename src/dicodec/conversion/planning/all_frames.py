@@ -11,7 +11,6 @@ from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.frames import Frames
 from dicodec.pixels.photometric import Route, find_routes
-from dicodec.repair.stream_kinds import HEAD_SIZE, describe_stream_at, find_headers, fits
 from dicodec.rules.color_space import decide_color_space
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -107,6 +106,8 @@ def all_belong_under(target: TransferSyntax, frames: Frames, decoder: Decoder) -
     described = (
         streams.describe(frame) for frame in range(len(frames.encapsulated)) if frame not in empty
     )
+    from dicodec.repair.stream_kinds import fits  # for few files
+
     return all(stream is not None and fits(stream, target) for stream in described)
 
 
@@ -171,6 +172,8 @@ class _Streams:
         length = self._stored.lengths[fragments[0]]
         if self._known is not None and self._begins_alike(start, length):
             return self._known
+        from dicodec.repair.stream_kinds import HEAD_SIZE, describe_stream_at, find_headers
+
         stream = describe_stream_at(self._source, start, length)
         if stream is not None and stream.details.get("jpeg_reconstruction"):
             return self._rebuild(frame, stream)

@@ -1,0 +1,71 @@
+"""The subcommands, and what the command prints without one: its help and its version.
+
+The module loads next to nothing, argparse neither: help takes no longer than Python itself.
+"""
+
+from __future__ import annotations
+
+from dicodec.model.implementation import VERSION
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SUBCOMMANDS = {
+    "convert": ("dicodec.cli.convert.command", "convert files to another transfer syntax"),
+    "compare": ("dicodec.cli.compare", "say how far two files are apart"),
+    "inspect": ("dicodec.cli.inspect", "describe files and the targets they can have"),
+    "syntaxes": ("dicodec.cli.syntaxes", "list transfer syntaxes and their images"),
+    "jobs": (
+        "dicodec.cli.jobs",
+        "show the ledger of a batch; send dead letters of a broker back",
+    ),
+    "policy": ("dicodec.cli.policy", "print the rule of a policy that files meet, and why"),
+    "serve": ("dicodec.cli.serve", "serve a page and an HTTP interface to a queue"),
+    "submit": ("dicodec.cli.submit", "put files into a queue to be converted"),
+    "watch": ("dicodec.cli.watch", "convert files that appear in a folder"),
+    "worker": ("dicodec.cli.worker", "carry out requests from a message broker"),
+}
+"""All subcommands by name, in the order of the help: a module, and one line for the help.
+
+The module has the functions `add_arguments` and `run`, and is imported if the subcommand is named.
+"""
+
+_HELP = """\
+usage: dicodec [-h] [--version] COMMAND ...
+
+Converts DICOM files from any transfer syntax to any other.
+
+positional arguments:
+  COMMAND
+{subcommands}
+
+options:
+  -h, --help  show this help message and exit
+  --version   print the version; with -v those of what is used, and whether
+              there are kernels
+
+exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted"""
+
+
+def answer_without_subcommand(arguments: Sequence[str]) -> bool:
+    """Print the help or the version, and return whether that is all that the arguments ask for.
+
+    Args:
+        arguments: arguments of the command; those after the name of a subcommand are its own.
+    """
+    for one in arguments:
+        if one in SUBCOMMANDS:
+            return False
+        if one in {"-h", "--help"}:
+            lines = [f"    {name:10}{about}" for name, (_, about) in SUBCOMMANDS.items()]
+            print(_HELP.format(subcommands="\n".join(lines)))
+            return True
+        if one == "--version":
+            print(f"dicodec {VERSION}")
+            if not {"-v", "--verbose"}.isdisjoint(arguments):
+                from dicodec.cli.versions import list_versions
+
+                print("\n".join(list_versions()))
+            return True
+    return False
