@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from helpers import witnesses
 from helpers.corpus import ManifestRow, find_corpus, read_manifest
 from helpers.installed import CORPUS, end_without, summary_of
+from helpers.postgres import RunningPostgres, running_postgres
 
 # A clock says how busy the machine is, and nothing about the code.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -64,6 +65,22 @@ def corpus() -> Path:
 def manifest(corpus: Path) -> list[ManifestRow]:
     """One row for each file of the corpus."""
     return read_manifest(corpus)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[RunningPostgres]:
+    """A PostgreSQL server; tests that need it are skipped if there is none."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The path or URL of a job store that is new, in each database that there is."""
+    if request.param == "sqlite":
+        return str(tmp_path / "queue.sqlite")
+    server: RunningPostgres = request.getfixturevalue("postgres")
+    return server.name_store()
 
 
 @pytest.fixture(scope="session", autouse=True)

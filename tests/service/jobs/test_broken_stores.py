@@ -87,14 +87,14 @@ def test_a_store_that_is_damaged_later_is_named(
     store = JobStore(filled)
     for start in range(1, filled.stat().st_size // 8192 - 4, 4):
         damage(filled, start * 8192)
-    store._connection.execute("PRAGMA cache_size = 0")
-    store._connection.execute("PRAGMA shrink_memory")
+    store._database._connection.execute("PRAGMA cache_size = 0")
+    store._database._connection.execute("PRAGMA shrink_memory")
     with pytest.raises(TargetUnavailableError, match="job store cannot be used"):
         use(store)
     with pytest.raises(TargetUnavailableError):
         store.close()
     with pytest.raises(sqlite3.ProgrammingError):
-        store._connection.execute("SELECT 1")
+        store._database._connection.execute("SELECT 1")
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +121,14 @@ def test_a_service_whose_disk_is_full_says_so(service: RunningService) -> None:
     size = (service.folder / "data" / "queue.sqlite-wal").stat().st_size
     resource.prlimit(number, resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        answers = {ask() for _ in range(20)}
+        # The write-ahead log begins anew now and then, and has room again for a moment.
+        answers, ready = set(), set()
+        for _ in range(20):
+            answers.add(ask())
+            ready.add(service.client.get("/health/ready").status_code)
         assert answers & {(503, "target-unavailable"), (507, "disk-full")}
         assert not {status for status, _ in answers} - {202, 503, 507}
-        assert service.client.get("/health/ready").status_code == 503
+        assert 503 in ready
     finally:
         resource.prlimit(number, resource.RLIMIT_FSIZE, before)
     service.wait(lambda: service.client.get("/health/ready").status_code == 200)

@@ -111,7 +111,7 @@ def test_a_job_that_is_still_ones_own_is_put_in_place(folder: Path) -> None:
 def test_a_fence_tells_one_taking_from_the_next(folder: Path) -> None:
     clock = Clock()
     with JobStore(folder / "store", clock=clock) as one, JobStore(folder / "store") as two:
-        two._clock = clock
+        two._database.read_clock = clock  # type: ignore[method-assign]
         one.put([make_job(request(folder))])
         first = one.make_fence(one.claim()[0])
         clock.now += 100
@@ -151,7 +151,7 @@ def test_a_store_that_took_anothers_place_is_asked(folder: Path) -> None:
 def test_a_lease_from_the_future_is_not_believed(folder: Path) -> None:
     clock = Clock()
     with JobStore(folder / "store", clock=clock) as one, JobStore(folder / "store") as two:
-        two._clock = clock
+        two._database.read_clock = clock  # type: ignore[method-assign]
         one.put([make_job(request(folder))])
         clock.now += 365 * 86_400
         assert one.claim()
@@ -190,14 +190,14 @@ def test_a_runner_does_not_tell_of_a_job_that_is_others(folder: Path) -> None:
     clock = Clock()
     executor = WaitingExecutor()
     with JobStore(folder / "store", clock=clock) as slow, JobStore(folder / "store") as quick:
-        quick._clock = clock
+        quick._database.read_clock = clock  # type: ignore[method-assign]
         slow.put([make_job(request(folder))])
         runner = StoreRunner(
             slow, executor, RetryPolicy(), Log(out), lambda *given: told.append(given)
         )
         runner.start()
         wait_for(lambda: executor.futures)
-        with slow._lock:  # it stands still
+        with slow._database.lock:  # it stands still
             clock.now += 100
             quick.claim()
             quick.finish([done(folder / "out" / "a.dcm")])
@@ -220,12 +220,12 @@ def test_a_worker_buries_no_job_that_another_has_done(folder: Path) -> None:
 
     async def run() -> None:
         with JobStore(folder / "store", clock=clock) as slow, JobStore(folder / "store") as quick:
-            quick._clock = clock
+            quick._database.read_clock = clock  # type: ignore[method-assign]
             service = WorkerService(broker, slow, executor, Log(None), WorkerOptions())
             running = asyncio.create_task(service.run(0.0, asyncio.Event()))
             while not executor.futures:
                 await asyncio.sleep(0.01)
-            with slow._lock:
+            with slow._database.lock:
                 clock.now += 100
                 quick.claim()
                 quick.finish([done(folder / "out" / "a.dcm")])

@@ -33,8 +33,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[JobStore]:
-    with JobStore(tmp_path / "queue.sqlite", lease=10, clock=clock) as opened:
+def store(store_place: str, clock: Clock) -> Iterator[JobStore]:
+    with JobStore(store_place, lease=10, clock=clock) as opened:
         yield opened
 
 
@@ -94,11 +94,10 @@ def test_what_fails_keeps_its_history(store: JobStore, clock: Clock) -> None:
     assert store.claim()[0].attempts == 1
 
 
-def test_a_lease_that_runs_out_gives_the_job_to_another(tmp_path: Path, clock: Clock) -> None:
-    path = tmp_path / "queue.sqlite"
+def test_a_lease_that_runs_out_gives_the_job_to_another(store_place: str, clock: Clock) -> None:
     with (
-        JobStore(path, lease=10, clock=clock) as one,
-        JobStore(path, lease=10, clock=clock) as two,
+        JobStore(store_place, lease=10, clock=clock) as one,
+        JobStore(store_place, lease=10, clock=clock) as two,
     ):
         one.put([new("a")])
         assert one.claim()[0].began is None
@@ -192,14 +191,13 @@ def test_names_that_are_no_text(store: JobStore) -> None:
     assert (told.target, told.error_text) == (name, "no /in/\\udcff.dcm")
 
 
-def test_many_processes_do_each_job_once(tmp_path: Path) -> None:
-    path = tmp_path / "queue.sqlite"
-    with JobStore(path) as store:
+def test_many_processes_do_each_job_once(store_place: str) -> None:
+    with JobStore(store_place) as store:
         store.put(new(str(number)) for number in range(200))
     program = f"""
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
-with JobStore({str(path)!r}) as store:
+with JobStore({str(store_place)!r}) as store:
     while jobs := store.claim(3):
         print(*(job.id for job in jobs), sep="\\n")
         store.finish(
@@ -215,13 +213,12 @@ with JobStore({str(path)!r}) as store:
     assert sorted(done, key=int) == [str(number) for number in range(200)]
 
 
-def test_a_killed_process_leaves_its_jobs(tmp_path: Path) -> None:
-    path = tmp_path / "queue.sqlite"
+def test_a_killed_process_leaves_its_jobs(store_place: str) -> None:
     program = f"""
 import time
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import NewJob
-store = JobStore({str(path)!r}, lease=0.2)
+store = JobStore({str(store_place)!r}, lease=0.2)
 store.put(NewJob(id=str(number), request="{{}}", source="s") for number in range(4))
 store.claim(2)
 print("claimed", flush=True)
@@ -231,7 +228,7 @@ time.sleep(60)
         assert process.stdout is not None
         process.stdout.readline()
         process.kill()
-    with JobStore(path) as store:
+    with JobStore(store_place) as store:
         until = time.monotonic() + 10
         found: list[str] = []
         while len(found) < 4 and time.monotonic() < until:

@@ -14,8 +14,10 @@ from urllib.parse import quote
 
 from dicodec.errors import TargetUnavailableError
 from dicodec.model.records import dataclass
+from dicodec.service.jobs.store.database import is_postgres
 
 _BUSY_SECONDS = 5
+_HELD = "SELECT 1 FROM job WHERE id = ? AND owner = ? AND attempts = ? AND state = 'running'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Fence:
     """The right to put a job's result in its place, as long as nobody else has taken the job.
 
     Attributes:
-        store: path of the job store.
+        store: path or URL of the job store.
         job: id of the job.
         owner: the object that took it; see `JobStore`.
         attempts: number of the attempts when it was taken, which grows each time it is.
@@ -40,23 +42,22 @@ class Fence:
         Raises:
             TargetUnavailableError: it has been, or the store cannot be asked.
         """
-        try:
-            held = (
-                _open(self.store)
-                .execute(
-                    "SELECT 1 FROM job WHERE id = ? AND owner = ? AND attempts = ?"
-                    " AND state = 'running'",
-                    (self.job, self.owner, self.attempts),
-                )
-                .fetchone()
-            )
-        except (OSError, sqlite3.Error) as cause:
-            text = cause.strerror if isinstance(cause, OSError) else cause
-            raise TargetUnavailableError(f"the job store cannot be asked: {text}") from cause
-        if held is None:
+        if not _ask(self.store, (self.job, self.owner, self.attempts)):
             raise TargetUnavailableError(
                 "another process has taken the job, and its result is the one that counts"
             )
+
+
+def _ask(store: str, values: tuple[str, str, int]) -> list[tuple[int]]:
+    if is_postgres(store):
+        from dicodec.service.jobs.store.postgres import ask
+
+        return ask(store, _HELD, values)
+    try:
+        return _open(store).execute(_HELD, values).fetchall()
+    except (OSError, sqlite3.Error) as cause:
+        text = cause.strerror if isinstance(cause, OSError) else cause
+        raise TargetUnavailableError(f"the job store cannot be asked: {text}") from cause
 
 
 class _KeptConnection:

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from dicodec.batch.ledger.sqlite_file import decode_value
-from dicodec.errors import DiskFullError, TargetUnavailableError
+from dicodec.service.jobs.store.database import StoreDatabase
 from dicodec.service.jobs.store.tables import COLUMNS, Job, JobFilter, JobState, Tally
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
-_OF_VALUES = (
-    sqlite3.DataError,
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
-)
-"""Errors that a value or a program brings, and that come again as often as it is tried."""
-
-
-@contextmanager
-def translate_store_errors(path: str) -> Iterator[None]:
-    """Turn SQLite's errors of a store that is full, damaged or away into ours.
-
-    Raises:
-        DiskFullError: no room is left for it.
-        TargetUnavailableError: it is damaged, or cannot be read or written.
-    """
-    try:
-        yield
-    except _OF_VALUES:
-        raise
-    except sqlite3.Error as cause:
-        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise DiskFullError("no room is left for the job store", path=path) from cause
-        raise TargetUnavailableError(
-            f"the job store cannot be used: {cause}",
-            path=path,
-            hint="if it is damaged, `sqlite3 FILE .recover` saves what is left of it",
-        ) from cause
-
 
 class StoreReading:
     """The reading half of a job store; see `JobStore`, which opens and writes it."""
 
-    path: str
-    _connection: sqlite3.Connection
-    _lock: threading.RLock
-    _clock: Callable[[], float]
+    _database: StoreDatabase
 
     def find(self, job: str) -> Job | None:
         """Return a job by its id; None if there is none."""
@@ -61,15 +25,16 @@ class StoreReading:
 
     def list_jobs(self, wanted: JobFilter, limit: int) -> list[Job]:
         """Return at most `limit` of the wanted jobs, the latest first."""
+        contains = self._database.contains.format("source")
         rows = [
             ("state = ?", wanted.state),
             ("error_code = ?", wanted.cause),
             ("tenant = ?", wanted.tenant),
             ("number < ?", wanted.before),
-            ("(instr(source, ?) OR id = ? OR trace = ?)", wanted.text),
+            (f"({contains} OR id = ? OR trace = ?)", wanted.text),
         ]
         given = [(condition, value) for condition, value in rows if value is not None]
-        where = " AND ".join(condition for condition, _ in given) or "1"
+        where = " AND ".join(condition for condition, _ in given) or "1 = 1"
         values = [one for condition, value in given for one in [value] * condition.count("?")]
         found = self._query(
             f"SELECT {COLUMNS} FROM job WHERE {where} ORDER BY number DESC LIMIT ?",
@@ -80,18 +45,19 @@ class StoreReading:
     def read_tallies(self) -> list[Tally]:
         """Return the numbers of jobs by state and error code; the time does not grow with them."""
         rows = self._query(
-            "SELECT state, cause, jobs, source_bytes, target_bytes FROM tally WHERE jobs"
+            "SELECT state, cause, jobs, source_bytes, target_bytes FROM tally WHERE jobs > 0"
         )
         return [Tally(JobState(state), *rest) for state, *rest in rows]
 
     def measure_queue_age(self) -> float:
         """Return the seconds that the oldest due job has waited; 0 if none is due."""
-        (oldest,) = self._query(
-            "SELECT min(max(created, not_before)) FROM (SELECT created, not_before FROM job"
-            " WHERE state = 'pending' AND not_before <= ? ORDER BY number LIMIT 1)",
-            (self._clock(),),
-        )[0]
-        return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+        now = self._database.read_clock()
+        oldest = self._query(
+            "SELECT created, not_before FROM job"
+            " WHERE state = 'pending' AND not_before <= ? ORDER BY number LIMIT 1",
+            (now,),
+        )
+        return max(0.0, now - max(oldest[0])) if oldest else 0.0
 
     def read_events(self, number: int, limit: int = 500) -> list[tuple[int, str, str]]:
         """Return rows (number, job's id, event as JSON) after an event, the oldest first."""
@@ -103,11 +69,10 @@ class StoreReading:
 
     def find_last_event(self) -> int:
         """Return the number of the latest event; 0 if there is none."""
-        return int(self._query("SELECT ifnull(max(number), 0) FROM event")[0][0])
+        return int(self._query("SELECT coalesce(max(number), 0) FROM event")[0][0])
 
     def _query(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, translate_store_errors(self.path):
-            return self._connection.execute(text, values).fetchall()
+        return self._database.query(text, values)
 
 
 def parse_job(row: tuple[Any, ...]) -> Job:

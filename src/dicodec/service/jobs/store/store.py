@@ -1,4 +1,4 @@
-"""The job store: one SQLite file that is queue, record of jobs and duplicate check at once.
+"""The job store: queue, record of jobs and duplicate check at once, in SQLite or PostgreSQL.
 
 Many processes and threads may use it. A running job holds a lease, renewed by heartbeats. When the
 heartbeats stop, another process may take the job. A job is entered once by its id, so a request
@@ -12,23 +12,18 @@ import json
 import os
 import secrets
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 
-from dicodec.batch.ledger.sqlite_file import DatabaseFormat, encode_text, open_database
-from dicodec.errors import TargetUnavailableError
+from dicodec.service.jobs.store.database import open_store_database
 from dicodec.service.jobs.store.fence import Fence
-from dicodec.service.jobs.store.queries import StoreReading, parse_job, translate_store_errors
+from dicodec.service.jobs.store.queries import StoreReading, parse_job
 from dicodec.service.jobs.store.tables import (
-    APPLICATION,
     COLUMNS,
-    SCHEMA,
-    VERSION,
     AttemptOutcome,
     Job,
+    JobState,
     NewJob,
 )
 
@@ -48,50 +43,34 @@ EVENTS_KEPT = 20_000
 _BATCH = 1000
 """Jobs of one transaction at most."""
 
-_FORMAT = DatabaseFormat("job store", APPLICATION, VERSION, SCHEMA)
-
 
 class JobStore(StoreReading):
     """An open job store.
 
     Args:
-        path: its file, in an existing folder; the file is made if it is missing.
+        place: path of its file, in an existing folder, or URL of a PostgreSQL database; it is made
+            if it is missing.
         lease: seconds until a job is taken from a process without heartbeats.
-        clock: returns the time in seconds since 1970.
+        clock: returns the time in seconds since 1970; None for the computer's, or the server's.
 
     Raises:
-        InvalidOptionError: the file is not a job store.
-        TargetUnavailableError: the file cannot be made or opened.
+        InvalidOptionError: it is not a job store.
+        TargetUnavailableError: it cannot be made or opened.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        place: str | os.PathLike[str],
         *,
         lease: float = LEASE_SECONDS,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self.path = os.fspath(path)
+        self._place = os.fspath(place)
         self.lease = lease
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._clock = clock
-        self._lock = threading.RLock()
-        self._connection = open_database(self.path, _FORMAT, create=True, check_same_thread=False)
-        try:
-            self._examine()
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _examine(self) -> None:
-        """Check that the store is whole, because a damaged one would lose jobs without a word."""
-        ((found,),) = self._query("PRAGMA quick_check(1)")
-        if found != "ok":
-            raise TargetUnavailableError(
-                f"the job store is damaged: {found.splitlines()[-1]}",
-                path=self.path,
-                hint="`sqlite3 FILE .recover` saves what is left of it; or move it away",
-            )
+        self._database = open_store_database(self._place, clock)
+        self._held: set[str] = set()
+        self._may_hold_more = False
 
     def __enter__(self) -> Self:
         return self
@@ -101,26 +80,21 @@ class JobStore(StoreReading):
 
     def close(self) -> None:
         """Give back the jobs that this object holds, and close."""
-        with self._lock, closing(self._connection):
-            self._give_back("owner = ?", (self.owner,))
+        with self._database.lock, closing(self._database):
+            if self._database.query(
+                "SELECT 1 FROM job WHERE state = 'running' AND owner = ? LIMIT 1", (self.owner,)
+            ):
+                with self._database.write():
+                    self._give_back("owner = ?", (self.owner,))
 
-    @contextmanager
-    def _begin_writing(self, *, durable: bool = False) -> Iterator[None]:
-        with self._lock, translate_store_errors(self.path):
-            if durable:
-                self._connection.execute("PRAGMA synchronous = FULL")
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield
-                except BaseException:
-                    if self._connection.in_transaction:  # a full disk has ended it already
-                        self._connection.execute("ROLLBACK")
-                    raise
-                self._connection.execute("COMMIT")
-            finally:
-                if durable:
-                    self._connection.execute("PRAGMA synchronous = NORMAL")
+    @property
+    def poll_seconds(self) -> float:
+        """How often to look for jobs that other processes have added."""
+        return self._database.poll_seconds
+
+    def listen(self, hear: Callable[[], None]) -> None:
+        """Have a function called, in another thread, if others add jobs and can tell of it."""
+        self._database.listen(hear)
 
     # Jobs come and go.
 
@@ -132,17 +106,20 @@ class JobStore(StoreReading):
         jobs = iter(jobs)
         added = 0
         while batch := [*islice(jobs, _BATCH)]:
-            with self._begin_writing(durable=True):
-                added += sum([self._add(job) for job in batch])
+            with self._database.write(durable=True) as now:
+                new = sum([self._add(job, now) for job in batch])
+                if new:
+                    self._database.announce()
+            added += new
         return added
 
-    def _add(self, job: NewJob) -> bool:
-        new = self._connection.execute(
+    def _add(self, job: NewJob, now: float) -> bool:
+        new = self._database.execute(
             "INSERT INTO job (id, request, source, tenant, trace, priority, state, not_before,"
             " created) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING",
             (job.id, job.request, _escape(job.source), job.tenant,
-             job.trace, job.priority, job.not_before, self._clock()),
-        ).rowcount  # fmt: skip
+             job.trace, job.priority, job.not_before, now),
+        )  # fmt: skip
         if new and job.event is not None:
             self._add_event(job.id, job.event)
         return bool(new)
@@ -154,8 +131,8 @@ class JobStore(StoreReading):
             At most `limit` jobs. They are running, and this object holds their leases; their
             attempts are counted up.
         """
-        with self._lock:
-            now = self._clock()
+        with self._database.lock:
+            now = self._database.read_clock()
             due = self._query(
                 "SELECT EXISTS (SELECT 1 FROM job WHERE state = 'pending' AND not_before <= ?)"
                 f" OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND {_EXPIRED})",
@@ -163,16 +140,27 @@ class JobStore(StoreReading):
             )[0][0]
             if not due:  # nothing is written, so nobody has to wait
                 return []
-            with self._begin_writing():
+            with self._taking(), self._database.write() as now:
                 self._give_back(_EXPIRED, self._find_bounds(now))
                 rows = self._query(
                     f"{_TAKE} WHERE number IN (SELECT number FROM job"
-                    " INDEXED BY waiting WHERE state = 'pending'"
+                    f"{self._database.waiting_hint} WHERE state = 'pending'"
                     " AND not_before <= ? ORDER BY priority DESC, number LIMIT ?)"
                     f" RETURNING {COLUMNS}",
                     (self.owner, now + self.lease, now, now, limit),
                 )
-        return sorted(map(parse_job, rows), key=lambda job: (-job.priority, job.number))
+            jobs = [parse_job(row) for row in rows]
+            self._held.update(job.id for job in jobs)
+        return sorted(jobs, key=lambda job: (-job.priority, job.number))
+
+    @contextmanager
+    def _taking(self) -> Iterator[None]:
+        """Note if jobs may have been taken without a word: the answer to a commit can be lost."""
+        try:
+            yield
+        except BaseException:
+            self._may_hold_more = True
+            raise
 
     def _find_bounds(self, now: float) -> tuple[float, float]:
         """Return the earliest and the latest end of a lease that holds; see _EXPIRED.
@@ -190,12 +178,14 @@ class JobStore(StoreReading):
         Returns:
             Each job as it is now, and whether this object took it.
         """
-        with self._begin_writing():
-            now = self._clock()
-            return [self._take(job, now) for job in jobs]
+        with self._database.lock:
+            with self._taking(), self._database.write() as now:
+                taken = [self._take(job, now) for job in jobs]
+            self._held.update(job.id for job, ours in taken if ours)
+        return taken
 
     def _take(self, job: NewJob, now: float) -> tuple[Job, bool]:
-        if not self._add(job):
+        if not self._add(job, now):
             self._give_back(f"id = ? AND {_EXPIRED}", (job.id, *self._find_bounds(now)))
         rows = self._query(
             f"{_TAKE} WHERE id = ? AND state = 'pending' RETURNING {COLUMNS}",
@@ -208,22 +198,34 @@ class JobStore(StoreReading):
 
     def renew_leases(self) -> list[str]:
         """Renew the leases of this object's jobs; return the ids of jobs to cancel."""
-        with self._begin_writing():
-            self._query(
+        with self._database.write() as now:
+            if self._may_hold_more:
+                self._give_back_unknown()
+            self._database.execute(
                 "UPDATE job SET lease = ? WHERE state = 'running' AND owner = ?",
-                (self._clock() + self.lease, self.owner),
+                (now + self.lease, self.owner),
             )
             rows = self._query(
-                "SELECT id FROM job WHERE state = 'running' AND owner = ? AND cancelled",
+                "SELECT id FROM job WHERE state = 'running' AND owner = ? AND cancelled <> 0",
                 (self.owner,),
             )
         return [row[0] for row in rows]
 
+    def _give_back_unknown(self) -> None:
+        """Give back jobs that this object was given, and did not hear of."""
+        running = self._query(
+            "SELECT id FROM job WHERE state = 'running' AND owner = ?", (self.owner,)
+        )
+        for (job,) in running:
+            if job not in self._held:
+                self._give_back("id = ? AND owner = ?", (job, self.owner), attempts=1)
+        self._may_hold_more = False
+
     def report_progress(self, rows: Sequence[tuple[str, int, int, str]]) -> None:
         """Enter the progress of jobs: rows (id, frames done, frames, event as JSON)."""
-        with self._begin_writing():
+        with self._database.write():
             for job, done, frames, event in rows:
-                self._query(
+                self._database.execute(
                     "UPDATE job SET frames_done = ?, frames = ? WHERE id = ? AND owner = ?",
                     (done, frames, job, self.owner),
                 )
@@ -231,7 +233,7 @@ class JobStore(StoreReading):
 
     def make_fence(self, job: Job) -> Fence:
         """Return the fence for the result of a job that this object has taken."""
-        return Fence(self.path, job.id, self.owner, job.attempts)
+        return Fence(self._place, job.id, self.owner, job.attempts)
 
     def finish(self, outcomes: Iterable[AttemptOutcome], *, lost: set[str] | None = None) -> int:
         """Enter outcomes of attempts whose jobs this object still has.
@@ -243,43 +245,48 @@ class JobStore(StoreReading):
         Returns:
             How many were entered.
         """
-        count = 0
-        with self._begin_writing():
-            now = self._clock()
-            for one in outcomes:
-                entered = self._finish(one, now)
-                count += entered
-                if not entered and lost is not None:
-                    lost.add(one.id)
-        return count
+        outcomes = [*outcomes]
+        with self._database.write() as now:
+            entered = [self._finish(one, now) for one in outcomes]
+            if any(one.state is JobState.PENDING for one in outcomes):
+                self._database.announce()
+        for one, done in zip(outcomes, entered, strict=True):
+            self._held.discard(one.id)
+            if not done and lost is not None:
+                lost.add(one.id)
+        return sum(entered)
 
     def _finish(self, one: AttemptOutcome, now: float) -> int:
         failed = one.error_code is not None
         note = json.dumps({"at": now, "code": one.error_code, "message": one.error_text})
-        ended = self._connection.execute(
+        ended = self._database.execute(
             _FINISH.format(history=_NOTED if failed else "history"),
             (one.state, one.not_before, now if one.state.over else None, one.frames, one.frames,
              one.source_size, one.target_size, one.action, one.error_code, _escape(one.error_text),
-             one.seconds, encode_text(one.target), one.result, *([note] if failed else []), one.id,
-             self.owner, one.attempts),
-        ).rowcount  # fmt: skip
+             one.seconds, self._database.encode_name(one.target), one.result,
+             *([note] if failed else []), one.id, self.owner, one.attempts),
+        )  # fmt: skip
         if ended:
             self._add_event(one.id, one.event)
         return ended
 
     def give_back(self, ids: Iterable[str]) -> None:
         """Enter that jobs did not start, or were abandoned: they are due again."""
-        with self._begin_writing():
+        ids = [*ids]
+        with self._database.write():
             for job in ids:
                 self._give_back("id = ? AND owner = ?", (job, self.owner), attempts=1)
+        self._held.difference_update(ids)
 
     def _give_back(self, where: str, values: Sequence[Any], *, attempts: int = 0) -> None:
-        self._query(
-            "UPDATE job SET state = iif(cancelled, 'cancelled', 'pending'), owner = NULL,"
-            " began = ifnull(began, created), lease = NULL, attempts = attempts - ?"
+        given = self._database.execute(
+            "UPDATE job SET state = CASE cancelled WHEN 0 THEN 'pending' ELSE 'cancelled' END,"
+            " owner = NULL, began = coalesce(began, created), lease = NULL, attempts = attempts - ?"
             f" WHERE state = 'running' AND {where}",
             (attempts, *values),
         )
+        if given:
+            self._database.announce()
 
     def cancel(self, job: str, event: str) -> Job | None:
         """Cancel a waiting job at once; mark a running one to be cancelled.
@@ -287,34 +294,38 @@ class JobStore(StoreReading):
         Returns:
             The job as it is now; None if there is none. A job that is over does not change.
         """
-        with self._begin_writing():
-            waited = self._query(
+        with self._database.write() as now:
+            waited = self._database.execute(
                 "UPDATE job SET state = 'cancelled', finished = ?"
-                " WHERE id = ? AND state = 'pending' RETURNING id",
-                (self._clock(), job),
+                " WHERE id = ? AND state = 'pending'",
+                (now, job),
             )
             if waited:
                 self._add_event(job, event)
-            self._query("UPDATE job SET cancelled = 1 WHERE id = ? AND state = 'running'", (job,))
+            self._database.execute(
+                "UPDATE job SET cancelled = 1 WHERE id = ? AND state = 'running'", (job,)
+            )
         return self.find(job)
 
     def retry(self, job: str, event: str) -> Job | None:
         """Make a dead or cancelled job due again; return the job as it is now, or None."""
-        with self._begin_writing(durable=True):
-            if self._query(f"{_AGAIN} AND id = ? RETURNING id", (job,)):
+        with self._database.write(durable=True):
+            if self._database.execute(f"{_AGAIN} AND id = ?", (job,)):
                 self._add_event(job, event)
+                self._database.announce()
         return self.find(job)
 
     def retry_dead(self, cause: str | None = None) -> int:
         """Make all dead jobs due again, or those with an error code; return their number."""
-        with self._begin_writing(durable=True):
-            return self._connection.execute(
-                f"{_AGAIN} AND state = 'dead' AND (? IS NULL OR error_code = ?)", (cause, cause)
-            ).rowcount
+        wanted, values = ("", ()) if cause is None else (" AND error_code = ?", (cause,))
+        with self._database.write(durable=True):
+            count = self._database.execute(f"{_AGAIN} AND state = 'dead'{wanted}", values)
+            self._database.announce()
+        return count
 
     def remove_finished(self, before: float) -> list[Job]:
         """Remove some of the jobs that were over before a time; return them, none at the end."""
-        with self._begin_writing():
+        with self._database.write():
             rows = self._query(
                 "DELETE FROM job WHERE number IN (SELECT number FROM job WHERE state IN"
                 f" ('done', 'dead', 'cancelled') AND finished < ? LIMIT ?) RETURNING {COLUMNS}",
@@ -328,21 +339,24 @@ class JobStore(StoreReading):
         Raises:
             DiskFullError, TargetUnavailableError: it cannot be written.
         """
-        with self._begin_writing():
-            self._query("UPDATE tally SET jobs = jobs WHERE state = ''")
+        with self._database.write():
+            self._database.execute(  # a row that counts nothing
+                "INSERT INTO tally VALUES ('', '', 0, 0, 0)"
+                " ON CONFLICT (state, cause) DO UPDATE SET jobs = 0"
+            )
 
     def add_events(self, events: Iterable[tuple[str, str]]) -> None:
         """Add events without a change of the jobs: rows (id of the job, JSON)."""
-        with self._begin_writing():
+        with self._database.write():
             for job, event in events:
                 self._add_event(job, event)
 
     def _add_event(self, job: str, event: str) -> None:
-        number = self._connection.execute(
-            "INSERT INTO event (job, json) VALUES (?, ?)", (job, event)
-        ).lastrowid
-        if number is not None and number % _BATCH == 0:
-            self._connection.execute("DELETE FROM event WHERE number <= ?", (number - EVENTS_KEPT,))
+        ((number,),) = self._query(
+            "INSERT INTO event (job, json) VALUES (?, ?) RETURNING number", (job, event)
+        )
+        if number % _BATCH == 0:
+            self._database.execute("DELETE FROM event WHERE number <= ?", (number - EVENTS_KEPT,))
 
 
 _EXPIRED = "(lease < ? OR lease > ?)"
@@ -351,13 +365,16 @@ _TAKE = (
     " frames_done = NULL"
 )
 _FINISH = (
-    "UPDATE job SET state = ?, not_before = ?, finished = ?, frames = ifnull(?, frames),"
-    " frames_done = ifnull(?, frames_done), source_size = ?, target_size = ?, action = ?,"
+    "UPDATE job SET state = ?, not_before = ?, finished = ?, frames = coalesce(?, frames),"
+    " frames_done = coalesce(?, frames_done), source_size = ?, target_size = ?, action = ?,"
     " error_code = ?, error_text = ?, seconds = ?, target = ?, result = ?, owner = NULL,"
     " lease = NULL, history = {history} WHERE state = 'running' AND id = ? AND owner = ?"
-    " AND attempts = ifnull(?, attempts)"
+    " AND attempts = coalesce(?, attempts)"
 )
-_NOTED = "json_insert(history, '$[#]', json(?))"
+_NOTED = (  # one more element of a JSON array, in SQL that both databases have
+    "CASE history WHEN '[]' THEN '[' ELSE substr(history, 1, length(history) - 1) || ',' END"
+    " || ? || ']'"
+)
 _AGAIN = (
     "UPDATE job SET state = 'pending', not_before = 0, attempts = 0, cancelled = 0,"
     " finished = NULL, error_code = NULL, error_text = NULL WHERE state IN ('dead', 'cancelled')"
@@ -365,5 +382,7 @@ _AGAIN = (
 
 
 def _escape(text: str | None) -> str | None:
-    """Return a text for people; bytes that are not text are escaped."""
-    return None if text is None else text.encode(errors="backslashreplace").decode()
+    """Return a text for people; NUL and bytes that are not text are escaped."""
+    if text is None:
+        return None
+    return text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()

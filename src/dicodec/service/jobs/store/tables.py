@@ -1,85 +1,10 @@
-"""The tables of a job store, and their rows as values."""
+"""The rows of a job store's tables as values."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from dicodec.model.records import dataclass
-
-APPLICATION = 0x64694A31
-VERSION = 1
-
-SCHEMA = f"""
-CREATE TABLE job (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- in the order of arrival
-    id TEXT NOT NULL UNIQUE,
-    request TEXT NOT NULL,      -- as JSON
-    source TEXT NOT NULL,       -- for people; the request has it exactly
-    tenant TEXT,
-    trace TEXT,
-    priority INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    not_before REAL NOT NULL,   -- seconds since 1970, as all times here
-    attempts INTEGER NOT NULL DEFAULT 0,
-    owner TEXT,                 -- who is at it
-    lease REAL,                 -- until when, unless it says that it lives
-    cancelled INTEGER NOT NULL DEFAULT 0,  -- whether somebody asked for that while it ran
-    began REAL,                 -- before this no attempt can have begun that was cut short
-    created REAL NOT NULL,
-    started REAL,
-    finished REAL,
-    frames INTEGER,
-    frames_done INTEGER,
-    source_size INTEGER,
-    target_size INTEGER,
-    action TEXT,
-    error_code TEXT,
-    error_text TEXT,
-    seconds REAL,
-    target TEXT,                -- where the result is
-    result TEXT,                -- what the last attempt came to, as JSON
-    history TEXT NOT NULL DEFAULT '[]'  -- of failed attempts, as JSON
-);
-CREATE INDEX waiting ON job (priority DESC, number) WHERE state = 'pending';
-CREATE INDEX leased ON job (lease) WHERE state = 'running';
-CREATE INDEX by_state ON job (state, number);
-CREATE INDEX by_cause ON job (error_code, number) WHERE error_code IS NOT NULL;
-CREATE TABLE event (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    job TEXT NOT NULL,
-    json TEXT NOT NULL
-);
-CREATE TABLE tally (
-    state TEXT NOT NULL,
-    cause TEXT NOT NULL,        -- an error's code, or ''
-    jobs INTEGER NOT NULL,
-    source_bytes INTEGER NOT NULL,
-    target_bytes INTEGER NOT NULL,
-    PRIMARY KEY (state, cause)
-) WITHOUT ROWID;
-CREATE TRIGGER job_added AFTER INSERT ON job BEGIN
-    {{plus}}
-END;
-CREATE TRIGGER job_changed AFTER UPDATE OF state, error_code, source_size, target_size ON job BEGIN
-    {{minus}}
-    {{plus}}
-END;
-CREATE TRIGGER job_removed AFTER DELETE ON job BEGIN
-    {{minus}}
-END;
-PRAGMA application_id = {APPLICATION};
-PRAGMA user_version = {VERSION};
-""".format(
-    plus="""INSERT INTO tally VALUES (new.state, ifnull(new.error_code, ''), 1,
-        ifnull(new.source_size, 0), ifnull(new.target_size, 0))
-        ON CONFLICT DO UPDATE SET jobs = jobs + 1,
-        source_bytes = source_bytes + excluded.source_bytes,
-        target_bytes = target_bytes + excluded.target_bytes;""",
-    minus="""UPDATE tally SET jobs = jobs - 1,
-        source_bytes = source_bytes - ifnull(old.source_size, 0),
-        target_bytes = target_bytes - ifnull(old.target_size, 0)
-        WHERE state = old.state AND cause = ifnull(old.error_code, '');""",
-)
 
 
 class JobState(StrEnum):

@@ -1,0 +1,100 @@
+"""The interface of a job store's database: one writer at a time, whichever machine it is on.
+
+The statements of a store are the same for every database; what differs is here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+
+
+class StoreDatabase(Protocol):
+    """An open database; any thread may use it, one at a time.
+
+    Attributes:
+        place: its path, or its URL without the password, for errors.
+        lock: held by the thread that uses it; a thread may take it again.
+        contains: condition that one text contains another: `{}` is the column, `?` the other text.
+        waiting_hint: what a query of the waiting jobs needs behind the table's name.
+        poll_seconds: how often to look for what another process has added.
+    """
+
+    place: str
+    lock: threading.RLock
+    contains: str
+    waiting_hint: str
+    poll_seconds: float
+
+    def query(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement; a `?` stands for each value.
+
+        Raises:
+            DiskFullError: no room is left.
+            TargetUnavailableError: the database is damaged or away.
+        """
+        ...
+
+    def execute(self, text: str, values: Sequence[Any] = ()) -> int:
+        """Carry out a statement, and return the number of rows that it changed; see `query`."""
+        ...
+
+    def write(self, *, durable: bool = False) -> AbstractContextManager[float]:
+        """Begin a transaction that writes, alone; its end commits it, an error takes it back.
+
+        Args:
+            durable: whether it survives a power cut once it is committed.
+
+        Returns:
+            A context that gives the time, in seconds since 1970, on one clock for all.
+        """
+        ...
+
+    def read_clock(self) -> float:
+        """Return the time, in seconds since 1970."""
+        ...
+
+    def encode_name(self, name: str | None) -> str | bytes | None:
+        """Return a file's name as a column can hold it, though it may not be text."""
+        ...
+
+    def announce(self) -> None:
+        """Tell all that listen, once this transaction is committed, that jobs are due."""
+        ...
+
+    def listen(self, hear: Callable[[], None]) -> None:
+        """Have a function called, in another thread, for each announcement, if that is possible."""
+        ...
+
+    def close(self) -> None:
+        """Close the database."""
+        ...
+
+
+def is_postgres(place: str) -> bool:
+    """Return whether the place of a store is the URL of a PostgreSQL database."""
+    return place.startswith(POSTGRES_SCHEMES)
+
+
+def open_store_database(place: str, clock: Callable[[], float] | None) -> StoreDatabase:
+    """Open the database of a store, which is made if it is missing.
+
+    Args:
+        place: path of a file, or URL of PostgreSQL.
+        clock: returns the time; None for the computer's, or for the server's.
+
+    Raises:
+        InvalidOptionError: it is no job store.
+        TargetUnavailableError: it cannot be made or opened.
+    """
+    if is_postgres(place):
+        from dicodec.service.jobs.store.postgres import PostgresDatabase
+
+        return PostgresDatabase(place, clock)
+    from dicodec.service.jobs.store.sqlite import SqliteDatabase
+
+    return SqliteDatabase(place, clock)

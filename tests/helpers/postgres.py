@@ -1,0 +1,107 @@
+"""A real PostgreSQL server, started on a free port of the loopback, stopped by its own number."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+from helpers.brokers import free_port, listens
+from helpers.installed import end_without
+from helpers.patience import give_up_at
+
+_START_SECONDS = 60.0
+_NUMBERS = count(1)
+
+
+@dataclass
+class RunningPostgres:
+    """A server; each store gets a schema of its own."""
+
+    folder: Path
+    programs: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://tester@127.0.0.1:{self.port}/postgres"
+
+    def name_store(self) -> str:
+        """Return the URL of a store that is new."""
+        return f"{self.url}?schema=store_{os.getpid()}_{next(_NUMBERS)}"
+
+    def up(self) -> None:
+        command = [
+            str(self.programs / "postgres"), "-D", str(self.folder / "data"),
+            "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
+            "-c", f"unix_socket_directories={self.folder}", "-c", "shared_buffers=16MB",
+            "-c", "max_connections=60",
+        ]  # fmt: skip
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                start_new_session=True, **_as_user(),
+            )  # fmt: skip
+        until = give_up_at(_START_SECONDS)
+        ready = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        while not listens(self.port) or subprocess.run(ready, check=False).returncode:
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < until, "PostgreSQL did not start"
+            time.sleep(0.05)
+
+    def down(self, number: int = signal.SIGINT) -> None:
+        """Stop it: SIGINT closes connections at once, SIGQUIT is as a crash."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait(30)
+        self.process = None
+
+
+@cache
+def _find_programs() -> Path:
+    needed = ("initdb", "pg_isready", "postgres")
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)  # Debian's place
+    folders += [Path(path) for path in os.environ.get("PATH", "").split(os.pathsep)]
+    whole = (folder for folder in folders if all((folder / name).exists() for name in needed))
+    return next(whole, None) or end_without("postgresql")
+
+
+def _as_user() -> dict[str, int]:
+    """Return what starts a program as a user who is not root, because PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam("postgres")
+    return {"user": user.pw_uid, "group": user.pw_gid}
+
+
+@contextmanager
+def running_postgres() -> Iterator[RunningPostgres]:
+    """Yield a server that takes connections; its data are gone afterwards."""
+    programs = _find_programs()
+    folder = Path(tempfile.mkdtemp(prefix="dicodec-postgres-"))  # whoever it runs as may get there
+    server = RunningPostgres(folder, programs, free_port())
+    try:
+        if user := _as_user():
+            os.chown(folder, user["user"], user["group"])
+        subprocess.run(
+            [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "tester", "-A", "trust",
+             "--no-sync", "-E", "UTF8", "--locale=C"],
+            check=True, stdout=subprocess.DEVNULL, cwd=folder, **_as_user(),
+        )  # fmt: skip
+        server.up()
+        yield server
+    finally:
+        if server.process is not None:
+            server.down(signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
