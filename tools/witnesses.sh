@@ -12,6 +12,11 @@ installed() {
     type -aP "$1" | grep -qv "/\.venv/\|^${VIRTUAL_ENV:-/nowhere}/"
 }
 
+# Debian has its programs in a folder for each version.
+has_postgres() {
+    compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || { installed initdb && installed postgres; }
+}
+
 compiles() {
     echo '#include <stdint.h>' | cc -c -x c -o /dev/null - 2>/dev/null
 }
@@ -27,6 +32,7 @@ missing() {
     installed redis-server || echo "redis-server"
     installed nats-server || echo "nats-server"
     installed chromium || echo "chromium"
+    has_postgres || echo "postgresql"
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo "rabbitmq-server"
 }
 

@@ -51,7 +51,7 @@ class RunningPostgres:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                start_new_session=True, **_as_user(),
+                start_new_session=True, user=_find_user(),
             )  # fmt: skip
         until = give_up_at(_START_SECONDS)
         ready = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
@@ -77,12 +77,9 @@ def _find_programs() -> Path:
     return next(whole, None) or end_without("postgresql")
 
 
-def _as_user() -> dict[str, int]:
-    """Return what starts a program as a user who is not root, because PostgreSQL refuses root."""
-    if os.geteuid() != 0:
-        return {}
-    user = pwd.getpwnam("postgres")
-    return {"user": user.pw_uid, "group": user.pw_gid}
+def _find_user() -> int | None:
+    """Return the user who starts it, because PostgreSQL refuses root; None for this one."""
+    return pwd.getpwnam("postgres").pw_uid if os.geteuid() == 0 else None
 
 
 @contextmanager
@@ -92,12 +89,12 @@ def running_postgres() -> Iterator[RunningPostgres]:
     folder = Path(tempfile.mkdtemp(prefix="dicodec-postgres-"))  # whoever it runs as may get there
     server = RunningPostgres(folder, programs, free_port())
     try:
-        if user := _as_user():
-            os.chown(folder, user["user"], user["group"])
+        if (user := _find_user()) is not None:
+            os.chown(folder, user, -1)
         subprocess.run(
             [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "tester", "-A", "trust",
              "--no-sync", "-E", "UTF8", "--locale=C"],
-            check=True, stdout=subprocess.DEVNULL, cwd=folder, **_as_user(),
+            check=True, stdout=subprocess.DEVNULL, cwd=folder, user=_find_user(),
         )  # fmt: skip
         server.up()
         yield server

@@ -10,6 +10,7 @@ from pathlib import Path
 from dicodec.cli.option_arguments import parse_size
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
+    find_store,
     open_log,
     parse_execution,
     parse_policies,
@@ -18,6 +19,7 @@ from dicodec.cli.service_arguments import (
     require_packages,
 )
 from dicodec.errors import InvalidOptionError
+from dicodec.model.environment import STORE_VARIABLE
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -28,6 +30,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=8765, metavar="N", help="default 8765; 0 for any free one")
     add("--data", metavar="FOLDER",
         help="folder for queue, uploads and results (default ~/.local/state/dicodec)")  # fmt: skip
+    add("--store", metavar="URL",
+        help="job store that services and workers of several machines share: postgresql://USER@HOST/"
+        f"DATABASE; or set {STORE_VARIABLE} (default: a file in the data folder)")  # fmt: skip
     add("--root", action="append", default=[], metavar="FOLDER",
         help="folder that jobs by path may read and write; may be repeated")  # fmt: skip
     add("--token-file", metavar="FILE",
@@ -63,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     options = ServiceOptions(
         data=_find_data_folder(arguments.data),
+        store=find_store(arguments.store),
         roots=tuple(parse_root(name) for name in arguments.root),
         policies=parse_policies(arguments.policy),
         token=token,

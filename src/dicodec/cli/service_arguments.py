@@ -12,9 +12,10 @@ from pathlib import Path
 
 from dicodec.cli.option_arguments import parse_size
 from dicodec.errors import InvalidOptionError
-from dicodec.model.environment import BROKER_VARIABLE, TOKEN_VARIABLE
+from dicodec.model.environment import BROKER_VARIABLE, STORE_VARIABLE, TOKEN_VARIABLE
 from dicodec.model.option_table import TO
 from dicodec.model.source_names import is_object_url
+from dicodec.part10.beneath import follow_named
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -169,6 +170,19 @@ def find_broker_url(given: str | None) -> str:
     if not url:
         raise InvalidOptionError("no broker is given", hint=f"--broker URL, or {BROKER_VARIABLE}")
     return url
+
+
+def find_store(given: str | None, default: str | None = None) -> str | None:
+    """Return the place of the job store: a URL of PostgreSQL, or the path of a file.
+
+    Args:
+        given: value of --store; None for that of the environment, or the default.
+        default: path of a file, or None.
+    """
+    from dicodec.service.jobs.store.database import is_postgres
+
+    place = given or os.environ.get(STORE_VARIABLE) or default
+    return place if place is None or is_postgres(place) else follow_named(place)
 
 
 def read_token(path: str | None) -> str | None:

@@ -13,12 +13,12 @@ from itertools import batched
 from dicodec.cli.printing import SOME_FAILED, print_error
 from dicodec.cli.service_arguments import (
     add_request_arguments,
+    find_store,
     parse_submit_options,
     read_token,
     require_packages,
 )
 from dicodec.errors import DicodecError, InvalidOptionError
-from dicodec.part10.beneath import follow_named
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help=f"a `dicodec serve` (default {_SERVER})")  # fmt: skip
     queue.add_argument("--broker", metavar="URL", help="kafka://, amqp://, nats:// or redis://")
     add("--queue", metavar="FILE|NAME",
-        help="file of a queue on this machine; with --broker, name of its queue")  # fmt: skip
+        help="file of a queue on this machine, or URL of one in PostgreSQL; with --broker, name of "
+        "its queue")  # fmt: skip
     add("--token-file", metavar="FILE", help="file with the server's token; or set DICODEC_TOKEN")
     add("--priority", type=int, default=0, metavar="0-9", help="9 is the most urgent (default 0)")
     add("--tenant", metavar="NAME", help="name of the tenant the jobs belong to")
@@ -115,7 +116,7 @@ def _send(
         from dicodec.service.jobs.store.store import JobStore
         from dicodec.service.jobs.submission import make_job
 
-        with JobStore(follow_named(arguments.queue)) as store:
+        with JobStore(find_store(arguments.queue) or "") as store:
             return _put(requests, lambda some: store.put(map(make_job, some)), report)
     from dicodec.service.jobs.submission_server import ServerClient
 

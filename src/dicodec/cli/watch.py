@@ -12,6 +12,7 @@ from dicodec.cli.printing import SOME_FAILED
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
     add_request_arguments,
+    find_store,
     open_log,
     parse_execution,
     parse_policies,
@@ -19,7 +20,7 @@ from dicodec.cli.service_arguments import (
 )
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError
-from dicodec.part10.beneath import follow_named, make_folders
+from dicodec.part10.beneath import make_folders
 from dicodec.service.ending_signals import find_ending_signals
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -38,7 +39,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--done", metavar="FOLDER", help="folder for converted sources (default: they stay)")
     add("--failed", metavar="FOLDER", help="folder for failed sources (default: they stay)")
     add("--queue", metavar="FILE",
-        help="file of the queue (default OUTPUT/.dicodec-watch.sqlite)")  # fmt: skip
+        help="file of the queue, or URL of one in PostgreSQL for this folder alone (default "
+        "OUTPUT/.dicodec-watch.sqlite)")  # fmt: skip
     add("--interval", type=float, default=2.0, metavar="S",
         help="seconds between two looks at the folder (default 2)")  # fmt: skip
     add("--settle", type=float, default=5.0, metavar="S",
@@ -80,8 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     log = open_log(arguments)
     execution = parse_execution(arguments)
     jobs = JobOptions(roots=AllowedRoots.of([options.folder], [options.output]), policies=known)
-    queue = follow_named(arguments.queue or "") or str(Path(options.output) / QUEUE_NAME)
-    with open_jobs(queue, jobs, execution) as (store, executor):
+    place = find_store(arguments.queue, str(Path(options.output) / QUEUE_NAME)) or ""
+    with open_jobs(place, jobs, execution) as (store, executor):
         failed = 0
 
         def observe(job: Job, outcome: AttemptOutcome, _: Mapping[str, Any]) -> None:

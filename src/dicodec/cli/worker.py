@@ -5,21 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dicodec.cli.service_arguments import (
     QUEUE,
     add_execution_arguments,
     find_broker_url,
+    find_store,
     open_log,
     parse_execution,
     parse_policies,
     parse_root,
 )
 from dicodec.errors import InvalidOptionError
-from dicodec.model.environment import BROKER_VARIABLE
+from dicodec.model.environment import BROKER_VARIABLE, STORE_VARIABLE
 from dicodec.model.records import replace
-from dicodec.part10.beneath import follow_named
 
+if TYPE_CHECKING:
+    from dicodec.service.jobs.confinement import AllowedRoots
+
+_NO_BROKER = "postgres"
+_STORE_NAME = "dicodec-jobs.sqlite"
 _PREFETCH_EACH = 32
 """Messages taken ahead for each process."""
 
@@ -28,16 +34,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of the subcommand."""
     add = command.add_argument
     add("--broker", metavar="URL",
-        help=f"kafka://, amqp://, nats:// or redis://; or set {BROKER_VARIABLE}")  # fmt: skip
+        help="kafka://, amqp://, nats:// or redis://, or postgres for none: jobs come from the "
+        f"store; or set {BROKER_VARIABLE}")  # fmt: skip
     add("--queue", default=QUEUE, metavar="NAME",
         help=f"queue of requests; others are named after it (default {QUEUE})")  # fmt: skip
     add("--root", action="append", default=[], metavar="FOLDER",
         help="folder that requests may read and write; may be repeated")  # fmt: skip
     add("--read-root", action="append", default=[], metavar="FOLDER",
         help="folder that requests may only read; may be repeated")  # fmt: skip
-    add("--store", default="dicodec-jobs.sqlite", metavar="FILE",
-        help="job store, which the workers of a machine share"
-        " (default dicodec-jobs.sqlite)")  # fmt: skip
+    add("--store", metavar="FILE|URL",
+        help="job store: a file that the workers of a machine share (default dicodec-jobs.sqlite)"
+        f", or postgresql://USER@HOST/DATABASE for all; or set {STORE_VARIABLE}")  # fmt: skip
     add("--policy", action="append", default=[], metavar="[NAME=]FILE",
         help="policy that requests may name, besides the profiles; may be repeated")  # fmt: skip
     add("--mapping", metavar="M",
@@ -65,7 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
     from dicodec.conversion.frames.window import count_cores
     from dicodec.service.brokers.broker import BrokerOptions, QueueNames
     from dicodec.service.brokers.connecting import hide_credentials, make_broker
-    from dicodec.service.jobs.confinement import AllowedRoots
     from dicodec.service.jobs.execution_work import JobOptions
     from dicodec.service.jobs.mapping import load_mapping
     from dicodec.service.jobs.messages import Request
@@ -75,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dicodec.service.worker.service import WorkerOptions, WorkerService
 
     url = find_broker_url(arguments.broker)
+    if url == _NO_BROKER:
+        return _work_without_broker(arguments)
     jobs = arguments.jobs or count_cores()
     broker_options = BrokerOptions(
         names=QueueNames(arguments.queue),
@@ -85,14 +93,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.prepare:
         make_queues(url, broker_options)
         return 0
-    both = [parse_root(name) for name in arguments.root]
-    readable = [parse_root(name) for name in arguments.read_root]
-    if not both:
-        raise InvalidOptionError("no folder is given that results may go to", hint="--root FOLDER")
+    roots = _parse_roots(arguments)
     values = {} if arguments.output is None else {"output": str(Path(arguments.output).absolute())}
     mapping = None if arguments.mapping is None else load_mapping(arguments.mapping, values)
     job_options = JobOptions(
-        roots=AllowedRoots.of([*both, *readable], both),
+        roots=roots,
         policies=parse_policies(arguments.policy),
         copy_kept=mapping is None or mapping.copy_kept,
     )
@@ -114,9 +119,49 @@ def run(arguments: argparse.Namespace) -> int:
     )
     log = open_log(arguments, worker=os.getpid())
     broker = make_broker(url, broker_options)
-    with open_jobs(follow_named(arguments.store), job_options, execution) as (store, executor):
+    place = find_store(arguments.store, _STORE_NAME) or ""
+    with open_jobs(place, job_options, execution) as (store, executor):
         log.write("info", "working", broker=hide_credentials(url), queue=arguments.queue, jobs=jobs)
         service = WorkerService(broker, store, executor, log, options)
         run_worker(service, grace=execution.drain)
     log.write("info", "ended")
+    return 0
+
+
+def _parse_roots(arguments: argparse.Namespace) -> AllowedRoots:
+    """Return the folders that jobs may use.
+
+    Raises:
+        InvalidOptionError: one is missing, or there is none for results.
+    """
+    from dicodec.service.jobs.confinement import AllowedRoots
+
+    both = [parse_root(name) for name in arguments.root]
+    readable = [parse_root(name) for name in arguments.read_root]
+    if not both:
+        raise InvalidOptionError("no folder is given that results may go to", hint="--root FOLDER")
+    return AllowedRoots.of([*both, *readable], both)
+
+
+def _work_without_broker(arguments: argparse.Namespace) -> int:
+    """Take jobs straight from a store in PostgreSQL, which `submit` and `serve` put there."""
+    from dicodec.service.jobs.execution_work import JobOptions
+    from dicodec.service.jobs.runtime import open_jobs
+    from dicodec.service.jobs.store.database import is_postgres
+    from dicodec.service.worker.store_worker import run_store_worker
+
+    refused = ("mapping", "output", "overwrite", "prefetch", "prepare")
+    if given := [name for name in refused if getattr(arguments, name)]:
+        raise InvalidOptionError(f"--{given[0]} is about messages of a broker, and there is none")
+    place = find_store(arguments.store) or ""
+    if not is_postgres(place):
+        raise InvalidOptionError(
+            "--broker postgres takes jobs from a store in PostgreSQL",
+            hint="--store postgresql://USER@HOST/DATABASE",
+        )
+    options = JobOptions(roots=_parse_roots(arguments), policies=parse_policies(arguments.policy))
+    execution = parse_execution(arguments)
+    log = open_log(arguments, worker=os.getpid())
+    with open_jobs(place, options, execution) as (store, executor):
+        run_store_worker(store, executor, execution, log, arguments.alive_file)
     return 0

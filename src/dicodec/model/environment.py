@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 BROKER_VARIABLE, TOKEN_VARIABLE = "DICODEC_BROKER", "DICODEC_TOKEN"
-"""Variables with secrets: the URL of a broker, with its password, and the token of a service."""
+STORE_VARIABLE = "DICODEC_STORE"
+"""Variables with secrets: URLs of broker and store, with passwords, and the token of a service."""
 
 
 def make_child_environment(**variables: str) -> dict[str, str]:
@@ -14,6 +15,6 @@ def make_child_environment(**variables: str) -> dict[str, str]:
     Args:
         **variables: variables to set.
     """
-    secrets = {BROKER_VARIABLE, TOKEN_VARIABLE}
+    secrets = {BROKER_VARIABLE, STORE_VARIABLE, TOKEN_VARIABLE}
     kept = {name: value for name, value in os.environ.items() if name not in secrets}
     return {**kept, **variables}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dicodec.errors import DiskFullError, InvalidOptionError, TargetUnavailableError
+from dicodec.service.jobs.store.sqlite import SqliteDatabase
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import NewJob
 from dicodec.service.web.error_answers import find_status
@@ -31,6 +32,11 @@ def filled(tmp_path: Path) -> Path:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     return path
+
+
+def _find_connection(store: JobStore) -> sqlite3.Connection:
+    assert isinstance(store._database, SqliteDatabase)
+    return store._database._connection
 
 
 def damage(path: Path, start: int) -> None:
@@ -87,14 +93,14 @@ def test_a_store_that_is_damaged_later_is_named(
     store = JobStore(filled)
     for start in range(1, filled.stat().st_size // 8192 - 4, 4):
         damage(filled, start * 8192)
-    store._database._connection.execute("PRAGMA cache_size = 0")
-    store._database._connection.execute("PRAGMA shrink_memory")
+    _find_connection(store).execute("PRAGMA cache_size = 0")
+    _find_connection(store).execute("PRAGMA shrink_memory")
     with pytest.raises(TargetUnavailableError, match="job store cannot be used"):
         use(store)
     with pytest.raises(TargetUnavailableError):
         store.close()
     with pytest.raises(sqlite3.ProgrammingError):
-        store._database._connection.execute("SELECT 1")
+        _find_connection(store).execute("SELECT 1")
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
-from dicodec.model.records import dataclass
+from dicodec.model.records import dataclass, field
 from dicodec.part10.beneath import open_private
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -28,15 +28,18 @@ class DatabaseFormat:
 
     Attributes:
         name: the kind in words, for errors: "ledger".
-        application, version: numbers that the schema puts into the header of a file (PRAGMA
-            application_id and user_version); a file with other numbers is refused.
+        application: number that the schema puts into the header of a file (PRAGMA
+            application_id); a file with another one is refused.
+        version: number of the tables' version there (PRAGMA user_version).
         schema: SQL script that makes the tables and sets both numbers.
+        migrations: by version, the SQL script that brings a file of it to the next one.
     """
 
     name: str
     application: int
     version: int
     schema: str
+    migrations: Mapping[int, str] = field(default_factory=dict)
 
 
 def open_database(
@@ -53,7 +56,7 @@ def open_database(
         check_same_thread: whether only the calling thread may use the connection.
 
     Raises:
-        InvalidOptionError: the file is another kind of file, or of another version.
+        InvalidOptionError: the file is another kind of file, or of a version that is not known.
         TargetUnavailableError: the file cannot be made or opened.
     """
     connection: sqlite3.Connection | None = None
@@ -110,11 +113,34 @@ def _prepare(
                 execute(statement)
         execute("COMMIT")
     (application,) = execute("PRAGMA application_id").fetchone()
-    (version,) = execute("PRAGMA user_version").fetchone()
-    if (application, version) != (form.application, form.version):
-        raise InvalidOptionError(f"not a {form.name} of this version of dicodec", path=path)
+    if application != form.application:
+        raise InvalidOptionError(f"not a {form.name} of dicodec", path=path)
+    if _read_version(connection) != form.version:
+        _migrate(connection, path, form)
     execute("PRAGMA synchronous = NORMAL")
     execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+
+def _read_version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection, path: str, form: DatabaseFormat) -> None:
+    """Bring a file of an older version up to date, a version at a time; refuse a newer one."""
+    connection.execute("BEGIN IMMEDIATE")
+    # Another process may have done it meanwhile.
+    while (version := _read_version(connection)) != form.version:
+        if version not in form.migrations:
+            raise InvalidOptionError(
+                f"the {form.name} is of version {version}, and this dicodec knows {form.version}",
+                path=path,
+                hint="a newer dicodec made it",
+            )
+        for statement in _split_statements(form.migrations[version]):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version + 1}")
+    connection.execute("COMMIT")
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:

@@ -29,8 +29,8 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
-_POLL_SECONDS = 0.3
-"""How often the runner looks for jobs that another process added."""
+_PAUSE_SECONDS = 0.3
+"""How long the runner waits after an error, which may pass."""
 
 _GATHER_SECONDS = 0.05
 """How long outcomes are gathered, because many cost little more to enter than one."""
@@ -88,6 +88,7 @@ class StoreRunner:
 
     def start(self) -> None:
         """Start the thread."""
+        self._store.listen(self._wake.set)
         self._thread.start()
 
     def look(self) -> None:
@@ -125,11 +126,16 @@ class StoreRunner:
                 )
                 self._log.write("error", "jobs cannot be carried out", message=self.fault)
                 busy = False
-                time.sleep(_POLL_SECONDS)
+                time.sleep(_PAUSE_SECONDS)
             if not busy:
-                self._wake.wait(_POLL_SECONDS)
+                self._wake.wait(self._find_pause())
             time.sleep(max(0.0, self._entered_at + _GATHER_SECONDS - time.monotonic()))
             self._wake.clear()
+
+    def _find_pause(self) -> float:
+        """Return the seconds until the next look, unless something wakes this thread."""
+        pause = self._store.poll_seconds
+        return min(pause, _PROGRESS_SECONDS) if self._running else pause
 
     def _turn(self) -> bool:
         """Do all that is due; return whether there may be more to do at once."""

@@ -64,21 +64,25 @@ def share_memory(jobs: int) -> int | None:
 
 @contextmanager
 def open_jobs(
-    path: str | os.PathLike[str], jobs: JobOptions, execution: ExecutionOptions
+    place: str | os.PathLike[str],
+    jobs: JobOptions,
+    execution: ExecutionOptions,
+    home: str | None = None,
 ) -> Iterator[tuple[JobStore, Executor]]:
     """Open a job store and an executor; both are closed at the end, running jobs given back.
 
     Args:
-        path: file of the job store.
+        place: file of the job store, or URL of a PostgreSQL database.
         jobs: options that all jobs share.
         execution: options for carrying them out.
+        home: see `JobStore`.
 
     Raises:
-        InvalidOptionError: the file is not a job store.
-        TargetUnavailableError: the file cannot be made or opened.
+        InvalidOptionError: it is not a job store.
+        TargetUnavailableError: it cannot be made or opened.
     """
     with (
-        JobStore(path, lease=execution.lease) as store,
+        JobStore(place, lease=execution.lease, home=home) as store,
         Executor(
             jobs,
             jobs=execution.jobs,

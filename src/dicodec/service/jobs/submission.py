@@ -97,12 +97,13 @@ def _find_skip_reason(path: str) -> str | None:
         return None  # the job will report it, and may be tried again
 
 
-def make_job(request: Request, *, shown_as: str | None = None) -> NewJob:
+def make_job(request: Request, *, shown_as: str | None = None, home: str | None = None) -> NewJob:
     """Return the new job for a request.
 
     Args:
         request: the request.
         shown_as: name of the source for people; None for its path.
+        home: see `NewJob`.
     """
     return NewJob(
         id=request.id,
@@ -110,6 +111,7 @@ def make_job(request: Request, *, shown_as: str | None = None) -> NewJob:
         source=shown_as or request.source,
         tenant=request.tenant,
         trace=request.trace_id,
+        home=home,
         priority=request.priority,
         event=Event.of(request, EventKind.ACCEPTED).to_json(),
     )

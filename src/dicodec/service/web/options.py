@@ -15,6 +15,7 @@ class ServiceOptions:
 
     Attributes:
         data: folder for the queue, uploads and results; only one service may use it.
+        store: URL of the job store that several services share; None for one in `data`.
         roots: folders that jobs by path may read from and write to.
         policies: paths of policy files by the names for requests.
         token: bearer token of clients; None for none.
@@ -30,6 +31,7 @@ class ServiceOptions:
     """
 
     data: Path
+    store: str | None = None
     roots: tuple[str, ...] = ()
     policies: Mapping[str, str] = field(default_factory=dict)
     token: str | None = None

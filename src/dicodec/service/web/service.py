@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
@@ -57,6 +58,7 @@ class Service:
         self.is_closing: Callable[[], bool] = lambda: False
         self._closing = ExitStack()
         self._lock_folder()
+        self._home = _name_home(data / "home")
         for left in self.spool.iterdir():  # files of a service that was killed
             left.unlink(missing_ok=True)
         self.job_options = JobOptions(
@@ -65,7 +67,12 @@ class Service:
             policies=options.policies,
         )
         self.store, self.executor = self._closing.enter_context(
-            open_jobs(options.data / QUEUE_NAME, self.job_options, options.execution)
+            open_jobs(
+                options.store or options.data / QUEUE_NAME,
+                self.job_options,
+                options.execution,
+                self._home,
+            )
         )
         self.metrics = Metrics(self.store)
         self.throughput = Throughput()
@@ -114,7 +121,9 @@ class Service:
 
     def put(self, request: Request, *, shown_as: str | None = None) -> tuple[Job, bool]:
         """Add a job to the queue; return it, and whether it is new."""
-        added = self.store.put([make_job(request, shown_as=shown_as)])
+        # What was uploaded is on this machine, and others may take jobs from the same store.
+        home = None if shown_as is None else self._home
+        added = self.store.put([make_job(request, shown_as=shown_as, home=home)])
         self.runner.look()
         job = self.store.find(request.id)
         if job is None:
@@ -187,3 +196,10 @@ class Service:
     def _check_workers(self) -> None:
         if not self.runner.alive or self.is_closing():
             raise TargetUnavailableError("jobs are not carried out")
+
+
+def _name_home(file: Path) -> str:
+    """Return the name of a service's folder, which is made up once and stays in it."""
+    if not file.exists():
+        file.write_text(uuid.uuid4().hex, encoding="ascii")
+    return file.read_text(encoding="ascii")

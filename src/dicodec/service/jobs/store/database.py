@@ -6,11 +6,15 @@ The statements of a store are the same for every database; what differs is here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+
+
+type Statement = tuple[str, Sequence[Any]]
+"""The text of a statement, and its values."""
 
 
 class StoreDatabase(Protocol):
@@ -41,6 +45,13 @@ class StoreDatabase(Protocol):
 
     def execute(self, text: str, values: Sequence[Any] = ()) -> int:
         """Carry out a statement, and return the number of rows that it changed; see `query`."""
+        ...
+
+    def execute_all(self, statements: Iterable[Statement]) -> list[int]:
+        """Carry out statements in their order, and return the number of rows that each changed.
+
+        It is for many: a server is asked once for some hundred of them.
+        """
         ...
 
     def write(self, *, durable: bool = False) -> AbstractContextManager[float]:

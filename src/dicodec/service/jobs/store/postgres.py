@@ -7,9 +7,10 @@ in the order in which they can be seen, and counts by state never deadlock. Time
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from itertools import batched
 from os import fsencode
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -20,6 +21,7 @@ from dicodec.errors import (
     TargetUnavailableError,
     UnsupportedTargetError,
 )
+from dicodec.service.jobs.store.database import Statement
 
 try:
     import psycopg
@@ -33,7 +35,22 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _VERSION = 1
+_AT_ONCE = 200
+"""Statements that the server is sent in one message."""
+
 _CONNECT_SECONDS = 10
+_IDLE_SECONDS = 5
+"""How long a transaction may wait for its client: one that stands still would keep all others out.
+
+The server ends it, and the client has to do without. If its machine is lost, TCP says so."""
+
+_SESSION = {
+    "idle_in_transaction_session_timeout": f"{_IDLE_SECONDS}s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
 _POLL_SECONDS = 2.0
 """Jobs are announced, but for those that become due, or whose lease ends, by themselves."""
 
@@ -46,6 +63,7 @@ CREATE TABLE job (
     source TEXT NOT NULL,
     tenant TEXT,
     trace TEXT,
+    home TEXT,
     priority INTEGER NOT NULL,
     state TEXT NOT NULL,
     not_before DOUBLE PRECISION NOT NULL,
@@ -136,6 +154,7 @@ class PostgresDatabase:
         self.lock = threading.RLock()
         self._clock = clock
         self._connection: Connection[Any] | None = None
+        self._writing = False
         self._closed = threading.Event()
         # Of 64 bits, as an advisory lock has; one for each schema.
         digest = blake2b(self._schema.encode(), digest_size=8, person=b"dicodec").digest()
@@ -160,23 +179,43 @@ class PostgresDatabase:
         with self.lock, self._translate_errors():
             return self._run(text, values).rowcount
 
+    def execute_all(self, statements: Iterable[Statement]) -> list[int]:
+        """Carry out statements, and return the numbers of rows: see `StoreDatabase`."""
+        counts: list[int] = []
+        with self.lock, self._translate_errors():
+            for some in batched(statements, _AT_ONCE):
+                cursor = psycopg.ClientCursor(self._open())
+                texts = [
+                    cursor.mogrify(text.replace("?", "%s"), values or None) for text, values in some
+                ]
+                cursor.execute("; ".join(texts))
+                counts.append(cursor.rowcount)
+                while cursor.nextset():
+                    counts.append(cursor.rowcount)
+        return counts
+
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[float]:
         """Begin a transaction that writes: see `StoreDatabase`."""
         with self.lock, self._translate_errors():
             begin = "BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off"
-            self._run(begin)
             try:
-                ((_, now),) = self._run(
-                    "SELECT pg_advisory_xact_lock(?),"
+                started = self._run(
+                    f"{begin}; SELECT pg_advisory_xact_lock(?),"
                     " extract(epoch FROM clock_timestamp())::float8",
                     (self._key,),
-                ).fetchall()
+                )
+                while started.nextset():
+                    pass
+                ((_, now),) = started.fetchall()
+                self._writing = True
                 yield now if self._clock is None else self._clock()
                 self._run("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
+            finally:
+                self._writing = False
 
     def _roll_back(self) -> None:
         if self._connection is not None and not self._connection.closed:
@@ -219,23 +258,24 @@ class PostgresDatabase:
     # The connection.
 
     def _run(self, text: str, values: Sequence[Any] = ()) -> psycopg.Cursor[Any]:
-        """Carry out a statement; the first one after a connection broke is tried twice."""
-        connection = self._connection
-        idle = psycopg.pq.TransactionStatus.IDLE
-        may_repeat = connection is None or connection.info.transaction_status == idle
+        """Carry out a statement; one that only reads is tried again if the connection was broken.
+
+        One that writes is not, because it may have been done, and neither is a transaction's.
+        """
         try:
             return self._open().execute(text.replace("?", "%s"), values or None)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            if self._connection is None or not self._connection.closed:
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError):
+            if self._connection is not None and not self._connection.closed:
                 raise
             self._drop()
-            # A statement that writes by itself is not repeated, because it may have been done.
-            if not may_repeat or not text.startswith(("SELECT", "BEGIN")):
+            if self._writing or not text.startswith(("SELECT", "BEGIN")):
                 raise
             return self._open().execute(text.replace("?", "%s"), values or None)
 
     def _open(self) -> Connection[Any]:
         if self._connection is None:
+            if self._writing:  # a statement outside of its transaction would be another one
+                raise psycopg.OperationalError("the connection broke within a transaction")
             self._connection = self._connect()
         return self._connection
 
@@ -284,11 +324,12 @@ def connect(dsn: str, schema: str) -> Connection[Any]:
 
     Values are put into statements on this side, because the server cannot always tell their types.
     """
+    settings = {"search_path": _quote(schema), **_SESSION}
     return psycopg.connect(
         dsn,
         autocommit=True,
         connect_timeout=_CONNECT_SECONDS,
-        options=f"-c search_path={_quote(schema)}",
+        options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         cursor_factory=psycopg.ClientCursor,
         keepalives_idle=10,
         keepalives_interval=5,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from dicodec.batch.ledger.sqlite_file import DatabaseFormat, encode_text, open_database
 from dicodec.errors import DiskFullError, TargetUnavailableError
+from dicodec.service.jobs.store.database import Statement
 
-_APPLICATION, _VERSION = 0x64694A31, 1
+_APPLICATION, _VERSION = 0x64694A31, 2
 
 _SCHEMA = f"""
 CREATE TABLE job (
@@ -22,6 +23,7 @@ CREATE TABLE job (
     source TEXT NOT NULL,       -- for people; the request has it exactly
     tenant TEXT,
     trace TEXT,
+    home TEXT,                  -- of the only store objects that may claim it; NULL: of all
     priority INTEGER NOT NULL,
     state TEXT NOT NULL,
     not_before REAL NOT NULL,   -- seconds since 1970, as all times here
@@ -86,7 +88,8 @@ PRAGMA user_version = {_VERSION};
         WHERE state = old.state AND cause = ifnull(old.error_code, '');""",
 )
 
-_FORMAT = DatabaseFormat("job store", _APPLICATION, _VERSION, _SCHEMA)
+_MIGRATIONS = {1: "ALTER TABLE job ADD COLUMN home TEXT;"}
+_FORMAT = DatabaseFormat("job store", _APPLICATION, _VERSION, _SCHEMA, _MIGRATIONS)
 
 _OF_VALUES = (
     sqlite3.DataError,
@@ -147,6 +150,10 @@ class SqliteDatabase:
         """Carry out a statement, and return the number of rows: see `StoreDatabase`."""
         with self.lock, self._translate_errors():
             return self._connection.execute(text, values).rowcount
+
+    def execute_all(self, statements: Iterable[Statement]) -> list[int]:
+        """Carry out statements, and return the numbers of rows: see `StoreDatabase`."""
+        return [self.execute(*statement) for statement in statements]
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[float]:

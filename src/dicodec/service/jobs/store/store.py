@@ -14,9 +14,9 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import islice
+from itertools import batched
 
-from dicodec.service.jobs.store.database import open_store_database
+from dicodec.service.jobs.store.database import Statement, open_store_database
 from dicodec.service.jobs.store.fence import Fence
 from dicodec.service.jobs.store.queries import StoreReading, parse_job
 from dicodec.service.jobs.store.tables import (
@@ -52,6 +52,7 @@ class JobStore(StoreReading):
             if it is missing.
         lease: seconds until a job is taken from a process without heartbeats.
         clock: returns the time in seconds since 1970; None for the computer's, or the server's.
+        home: see `NewJob`; None to claim the jobs that anybody may claim, and no others.
 
     Raises:
         InvalidOptionError: it is not a job store.
@@ -64,11 +65,13 @@ class JobStore(StoreReading):
         *,
         lease: float = LEASE_SECONDS,
         clock: Callable[[], float] | None = None,
+        home: str | None = None,
     ) -> None:
         self._place = os.fspath(place)
         self.lease = lease
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._database = open_store_database(self._place, clock)
+        self._home = home or ""
         self._held: set[str] = set()
         self._may_hold_more = False
 
@@ -103,26 +106,29 @@ class JobStore(StoreReading):
 
         A job with a known id is left as it is.
         """
-        jobs = iter(jobs)
         added = 0
-        while batch := [*islice(jobs, _BATCH)]:
+        for batch in batched(jobs, _BATCH):
             with self._database.write(durable=True) as now:
-                new = sum([self._add(job, now) for job in batch])
+                new = sum(self._add(batch, now))
                 if new:
                     self._database.announce()
             added += new
         return added
 
-    def _add(self, job: NewJob, now: float) -> bool:
-        new = self._database.execute(
-            "INSERT INTO job (id, request, source, tenant, trace, priority, state, not_before,"
-            " created) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING",
-            (job.id, job.request, _escape(job.source), job.tenant,
-             job.trace, job.priority, job.not_before, now),
+    def _add(self, jobs: Sequence[NewJob], now: float) -> list[bool]:
+        """Add jobs, and return which of them are new."""
+        counts = self._database.execute_all(
+            (_ADD, (job.id, job.request, _escape(job.source), job.tenant, job.trace, job.home,
+                    job.priority, job.not_before, now))
+            for job in jobs
         )  # fmt: skip
-        if new and job.event is not None:
-            self._add_event(job.id, job.event)
-        return bool(new)
+        new = [count > 0 for count in counts]
+        self._add_events(
+            (job.id, job.event)
+            for job, added in zip(jobs, new, strict=True)
+            if added and job.event is not None
+        )
+        return new
 
     def claim(self, limit: int = 1) -> list[Job]:
         """Take due jobs, the most urgent first; jobs with an expired lease are due too.
@@ -134,9 +140,9 @@ class JobStore(StoreReading):
         with self._database.lock:
             now = self._database.read_clock()
             due = self._query(
-                "SELECT EXISTS (SELECT 1 FROM job WHERE state = 'pending' AND not_before <= ?)"
+                f"SELECT EXISTS (SELECT 1 FROM job WHERE state = 'pending' AND {_DUE})"
                 f" OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND {_EXPIRED})",
-                (now, *self._find_bounds(now)),
+                (now, self._home, *self._find_bounds(now)),
             )[0][0]
             if not due:  # nothing is written, so nobody has to wait
                 return []
@@ -144,10 +150,10 @@ class JobStore(StoreReading):
                 self._give_back(_EXPIRED, self._find_bounds(now))
                 rows = self._query(
                     f"{_TAKE} WHERE number IN (SELECT number FROM job"
-                    f"{self._database.waiting_hint} WHERE state = 'pending'"
-                    " AND not_before <= ? ORDER BY priority DESC, number LIMIT ?)"
+                    f"{self._database.waiting_hint} WHERE state = 'pending' AND {_DUE}"
+                    " ORDER BY priority DESC, number LIMIT ?)"
                     f" RETURNING {COLUMNS}",
-                    (self.owner, now + self.lease, now, now, limit),
+                    (self.owner, now + self.lease, now, now, self._home, limit),
                 )
             jobs = [parse_job(row) for row in rows]
             self._held.update(job.id for job in jobs)
@@ -180,21 +186,30 @@ class JobStore(StoreReading):
         """
         with self._database.lock:
             with self._taking(), self._database.write() as now:
-                taken = [self._take(job, now) for job in jobs]
+                taken = self._take([*jobs], now)
             self._held.update(job.id for job, ours in taken if ours)
         return taken
 
-    def _take(self, job: NewJob, now: float) -> tuple[Job, bool]:
-        if not self._add(job, now):
-            self._give_back(f"id = ? AND {_EXPIRED}", (job.id, *self._find_bounds(now)))
-        rows = self._query(
-            f"{_TAKE} WHERE id = ? AND state = 'pending' RETURNING {COLUMNS}",
-            (self.owner, now + self.lease, now, job.id),
-        )
-        if rows:
-            return parse_job(rows[0]), True
-        known = self._query(f"SELECT {COLUMNS} FROM job WHERE id = ?", (job.id,))
-        return parse_job(known[0]), False
+    def _take(self, jobs: Sequence[NewJob], now: float) -> list[tuple[Job, bool]]:
+        new = self._add(jobs, now)
+        known = [job.id for job, added in zip(jobs, new, strict=True) if not added]
+        for ids in batched(known, _BATCH):
+            expired = f"id IN ({_mark(ids)}) AND {_EXPIRED}"
+            self._give_back(expired, (*ids, *self._find_bounds(now)))
+        found: dict[str, tuple[Job, bool]] = {}
+        for ids in batched(dict.fromkeys(job.id for job in jobs), _BATCH):
+            rows = self._query(
+                f"{_TAKE} WHERE id IN ({_mark(ids)}) AND state = 'pending' RETURNING {COLUMNS}",
+                (self.owner, now + self.lease, now, *ids),
+            )
+            ours = {job.id for job in map(parse_job, rows)}
+            rows = self._query(f"SELECT {COLUMNS} FROM job WHERE id IN ({_mark(ids)})", ids)
+            found |= {job.id: (job, job.id in ours) for job in map(parse_job, rows)}
+        # If a job is there twice, it is taken once.
+        return [
+            (found[job.id][0], found[job.id][1] and jobs.index(job) == at)
+            for at, job in enumerate(jobs)
+        ]
 
     def renew_leases(self) -> list[str]:
         """Renew the leases of this object's jobs; return the ids of jobs to cancel."""
@@ -224,12 +239,14 @@ class JobStore(StoreReading):
     def report_progress(self, rows: Sequence[tuple[str, int, int, str]]) -> None:
         """Enter the progress of jobs: rows (id, frames done, frames, event as JSON)."""
         with self._database.write():
-            for job, done, frames, event in rows:
-                self._database.execute(
+            self._database.execute_all(
+                (
                     "UPDATE job SET frames_done = ?, frames = ? WHERE id = ? AND owner = ?",
                     (done, frames, job, self.owner),
                 )
-                self._add_event(job, event)
+                for job, done, frames, _ in rows
+            )
+            self._add_events((job, event) for job, *_, event in rows)
 
     def make_fence(self, job: Job) -> Fence:
         """Return the fence for the result of a job that this object has taken."""
@@ -247,7 +264,10 @@ class JobStore(StoreReading):
         """
         outcomes = [*outcomes]
         with self._database.write() as now:
-            entered = [self._finish(one, now) for one in outcomes]
+            entered = self._database.execute_all(self._state_end(one, now) for one in outcomes)
+            self._add_events(
+                (one.id, one.event) for one, done in zip(outcomes, entered, strict=True) if done
+            )
             if any(one.state is JobState.PENDING for one in outcomes):
                 self._database.announce()
         for one, done in zip(outcomes, entered, strict=True):
@@ -256,19 +276,17 @@ class JobStore(StoreReading):
                 lost.add(one.id)
         return sum(entered)
 
-    def _finish(self, one: AttemptOutcome, now: float) -> int:
+    def _state_end(self, one: AttemptOutcome, now: float) -> Statement:
+        """Return the statement that enters an outcome."""
         failed = one.error_code is not None
         note = json.dumps({"at": now, "code": one.error_code, "message": one.error_text})
-        ended = self._database.execute(
+        return (
             _FINISH.format(history=_NOTED if failed else "history"),
             (one.state, one.not_before, now if one.state.over else None, one.frames, one.frames,
              one.source_size, one.target_size, one.action, one.error_code, _escape(one.error_text),
              one.seconds, self._database.encode_name(one.target), one.result,
              *([note] if failed else []), one.id, self.owner, one.attempts),
         )  # fmt: skip
-        if ended:
-            self._add_event(one.id, one.event)
-        return ended
 
     def give_back(self, ids: Iterable[str]) -> None:
         """Enter that jobs did not start, or were abandoned: they are due again."""
@@ -301,7 +319,7 @@ class JobStore(StoreReading):
                 (now, job),
             )
             if waited:
-                self._add_event(job, event)
+                self._add_events([(job, event)])
             self._database.execute(
                 "UPDATE job SET cancelled = 1 WHERE id = ? AND state = 'running'", (job,)
             )
@@ -311,7 +329,7 @@ class JobStore(StoreReading):
         """Make a dead or cancelled job due again; return the job as it is now, or None."""
         with self._database.write(durable=True):
             if self._database.execute(f"{_AGAIN} AND id = ?", (job,)):
-                self._add_event(job, event)
+                self._add_events([(job, event)])
                 self._database.announce()
         return self.find(job)
 
@@ -348,17 +366,27 @@ class JobStore(StoreReading):
     def add_events(self, events: Iterable[tuple[str, str]]) -> None:
         """Add events without a change of the jobs: rows (id of the job, JSON)."""
         with self._database.write():
-            for job, event in events:
-                self._add_event(job, event)
+            self._add_events(events)
 
-    def _add_event(self, job: str, event: str) -> None:
-        ((number,),) = self._query(
-            "INSERT INTO event (job, json) VALUES (?, ?) RETURNING number", (job, event)
+    def _add_events(self, events: Iterable[tuple[str, str]]) -> None:
+        """Add events, and remove the oldest ones now and then."""
+        count = len(
+            self._database.execute_all(
+                ("INSERT INTO event (job, json) VALUES (?, ?)", event) for event in events
+            )
         )
-        if number % _BATCH == 0:
-            self._database.execute("DELETE FROM event WHERE number <= ?", (number - EVENTS_KEPT,))
+        if not count:
+            return
+        last = self.find_last_event()
+        if last // _BATCH != (last - count) // _BATCH:
+            self._database.execute("DELETE FROM event WHERE number <= ?", (last - EVENTS_KEPT,))
 
 
+_ADD = (
+    "INSERT INTO job (id, request, source, tenant, trace, home, priority, state, not_before,"
+    " created) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+_DUE = "not_before <= ? AND (home IS NULL OR home = ?)"
 _EXPIRED = "(lease < ? OR lease > ?)"
 _TAKE = (
     "UPDATE job SET state = 'running', owner = ?, lease = ?, started = ?, attempts = attempts + 1,"
@@ -379,6 +407,11 @@ _AGAIN = (
     "UPDATE job SET state = 'pending', not_before = 0, attempts = 0, cancelled = 0,"
     " finished = NULL, error_code = NULL, error_text = NULL WHERE state IN ('dead', 'cancelled')"
 )
+
+
+def _mark(values: Sequence[object]) -> str:
+    """Return a mark for each of some values."""
+    return ", ".join("?" * len(values))
 
 
 def _escape(text: str | None) -> str | None:

@@ -29,6 +29,8 @@ class NewJob:
 
     Attributes:
         request: the request as JSON in ASCII.
+        home: of the store objects that may claim it, because only their machine has its files; None
+            for any.
         not_before: earliest start, in seconds since 1970.
         event: event of its acceptance, as JSON; None for none.
     """
@@ -38,6 +40,7 @@ class NewJob:
     source: str
     tenant: str | None = None
     trace: str | None = None
+    home: str | None = None
     priority: int = 0
     not_before: float = 0.0
     event: str | None = None
