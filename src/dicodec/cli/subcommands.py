@@ -18,7 +18,7 @@ SUBCOMMANDS = {
     "syntaxes": ("dicodec.cli.syntaxes", "list transfer syntaxes and their images"),
     "jobs": (
         "dicodec.cli.jobs",
-        "show the ledger of a batch; send dead letters of a broker back",
+        "show or merge ledgers of batches; send dead letters back",
     ),
     "policy": ("dicodec.cli.policy", "print the rule of a policy that files meet, and why"),
     "serve": ("dicodec.cli.serve", "serve a page and an HTTP interface to a queue"),
