@@ -9,8 +9,10 @@ For each broker:
   bad request has to be in the dead letters with its cause.
 - disk: the results' disk is full for a while (a small tmpfs, where one can be mounted).
 - speed: the same files by `dicodec convert` and through the queue.
+- backlog, if it is named: very many small files that wait at once, and a worker's memory.
 
     python bench/queues.py --folder /var/tmp --brokers redis,nats
+    python bench/queues.py --brokers redis --parts backlog --backlog 100000 --patience 3000
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from helpers.brokers import KINDS, PERSISTENT, RunningBroker, running_broker
+from helpers.made import make_file
 from helpers.plain_clients import dead_letters, history, produce
 from helpers.worker_fleet import Fleet
+from machine import list_processes_below, read_memory
 from made_file import write_file
 from measure import FailedError, table
 from workloads import WORKLOADS
@@ -58,6 +62,10 @@ class Result:
     disk_retries: int = 0
     batch_rate: float = 0.0
     queue_rate: float = 0.0
+    backlog: int = 0
+    backlog_done: int = 0
+    memory_before: int = 0
+    memory_after: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -257,7 +265,45 @@ def _speed(broker: RunningBroker, folder: Path, given: argparse.Namespace, resul
         result.wrong.append(f"drained at {result.queue_rate / result.batch_rate:.0%} of the batch")
 
 
-_PARTS = {"endurance": _endurance, "disk": _disk, "speed": _speed}
+def _backlog(
+    broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
+) -> None:
+    """Drain a backlog as far as the time goes; memory is compared once a tenth of it is done."""
+    sources, out = folder / "files" / "in", folder / "files" / "out"
+    sources.mkdir(parents=True)
+    out.mkdir()
+    first = sources / "f000000.dcm"
+    first.write_bytes(make_file(16, 16)[0])
+    paths = [sources / f"f{number:06}.dcm" for number in range(given.backlog)]
+    for path in paths[1:]:
+        path.hardlink_to(first)
+    queue = "bench.backlog"
+    with Fleet(broker.url, folder, ["--queue", queue, "--jobs", "2"]) as fleet:
+        fleet.prepare()
+        bodies = [_request(path.stem, path, out, "rle") for path in paths]
+        produce(broker.kind, broker.url, bodies, queue)
+        fleet.start(1)
+        started = time.monotonic()
+        result.backlog = given.backlog
+        while result.backlog_done < given.backlog:
+            if time.monotonic() - started > given.patience:
+                break
+            time.sleep(2)
+            done = fleet.query("SELECT count(*) FROM job WHERE state = 'done'")
+            result.backlog_done = done[0][0] if done else 0
+            memory = sum(map(read_memory, list_processes_below(fleet.workers[0].pid))) >> 20
+            if result.backlog_done >= given.backlog // 10:
+                result.memory_before = result.memory_before or memory
+                result.memory_after = memory
+        result.queue_rate = round(result.backlog_done / (time.monotonic() - started), 1)
+        fleet.stop()
+    if result.memory_after > 1.2 * result.memory_before + 16:
+        grown = f"from {result.memory_before} to {result.memory_after} MB"
+        result.wrong.append(f"the worker's memory grew {grown}")
+
+
+_PARTS = {"endurance": _endurance, "disk": _disk, "speed": _speed, "backlog": _backlog}
+_USUAL_PARTS = "endurance,disk,speed"
 
 
 def _sources(folder: Path, count: int) -> list[Path]:
@@ -297,14 +343,15 @@ def _digest(path: Path) -> str:
 def _shown(results: list[Result]) -> str:
     header = [
         "broker", "requests", "done", "dead", "kills", "restarts", "s", "retried on full disk",
-        "files/s batch", "files/s queue", "ratio", "wrong",
+        "files/s batch", "files/s queue", "ratio", "backlog done", "MB", "wrong",
     ]  # fmt: skip
     rows: list[list[Any]] = [header]
     for one in results:
         ratio = f"{one.queue_rate / one.batch_rate:.2f}" if one.batch_rate else "-"
         rows.append([one.broker, one.requests, one.done, one.dead, one.kills, one.restarts,
                      one.seconds, one.disk_retries, one.batch_rate, one.queue_rate, ratio,
-                     len(one.wrong)])  # fmt: skip
+                     f"{one.backlog_done} of {one.backlog}",
+                     f"{one.memory_before}, {one.memory_after}", len(one.wrong)])  # fmt: skip
     return table([[str(cell) for cell in row] for row in rows])
 
 
@@ -312,9 +359,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Queues: nothing lost, and how fast.")
     parser.add_argument("--folder", type=Path, help="where files are made")
     parser.add_argument("--brokers", default=",".join(KINDS))
-    parser.add_argument("--parts", default=",".join(_PARTS))
+    parser.add_argument("--parts", default=_USUAL_PARTS)
     parser.add_argument("--requests", type=int, default=500, help="good ones, for endurance")
     parser.add_argument("--files", type=int, default=1000, help="for speed")
+    parser.add_argument("--backlog", type=int, default=100_000, help="messages, for backlog")
     parser.add_argument("--patience", type=float, default=400.0, help="seconds")
     parser.add_argument("--seed", type=int, default=1, help="of what is killed when")
     return parser.parse_args()
