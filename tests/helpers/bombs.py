@@ -417,7 +417,7 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
         sequence(0x00880200, item(icon_elements(encapsulated([[b"\xff\xd8"]], offset_table=False))))
     ),
     "nested-items": lambda: _plain(
-        _LATIN + _nest(_NAME + sequence(0x00081110, item(_NAME) * 38_000)) + _native(8, 8)
+        _LATIN + _nest(_NAME + sequence(0x00081110, item(_NAME) * 25_000)) + _native(8, 8)
     ),
     "text-of-delimiters": lambda: _plain(
         element(0x00080005, "CS", b"\\ISO 2022 IR 87 ")
