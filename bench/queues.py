@@ -9,6 +9,8 @@ For each broker:
   bad request has to be in the dead letters with its cause.
 - disk: the results' disk is full for a while (a small tmpfs, where one can be mounted).
 - speed: the same files by `dicodec convert` and through the queue.
+- machines, if it is named: as endurance, but the workers share the broker, the files, a store in
+  PostgreSQL, and nothing else; some are stopped past their lease, and the database is restarted.
 - backlog, if it is named: very many small files that wait at once, and a worker's memory.
 
     python bench/queues.py --folder /var/tmp --brokers redis,nats
@@ -20,13 +22,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from helpers.brokers import KINDS, PERSISTENT, RunningBroker, running_broker
 from helpers.made import make_file
 from helpers.plain_clients import dead_letters, history, produce
+from helpers.postgres import running_postgres
 from helpers.worker_fleet import Fleet
 from machine import list_processes_below, read_memory
 from made_file import write_file
@@ -57,6 +64,7 @@ class Result:
     done: int = 0
     dead: int = 0
     kills: int = 0
+    stops: int = 0
     restarts: int = 0
     seconds: float = 0.0
     disk_retries: int = 0
@@ -141,6 +149,89 @@ def _endurance(
         fleet.stop()
         _check(fleet, good, out, wanted, result)
     _check_dead(dead_letters(broker.kind, broker.url, queue), bad, causes, result)
+
+
+def _machines(
+    broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
+) -> None:
+    sources, out = folder / "files" / "in", folder / "files" / "out"
+    sources.mkdir(parents=True)
+    good = _sources(sources, given.requests)
+    wanted = _batch(sources, folder / "reference", SLOW)[1]
+    bodies = [_request(path.stem, path, out, SLOW) for path in good]
+    bodies += random.Random(2).sample(bodies, len(good) // 10)  # sent twice
+    random.Random(3).shuffle(bodies)
+    result.requests = len(bodies)
+    chance = random.Random(given.seed)
+    options = [*ENDURING, "--queue", "bench.machines"]
+    with (
+        running_postgres() as database,
+        Fleet(broker.url, folder, options, store=database.name_store()) as fleet,
+    ):
+        fleet.prepare()
+        produce(broker.kind, broker.url, bodies, "bench.machines")
+        started = time.monotonic()
+        fleet.start(3)
+        restarts: list[Callable[[], None]] = [partial(database.restart, signal.SIGQUIT)]
+        if broker.kind in PERSISTENT:
+            restarts.append(broker.restart)
+        next_fault = time.monotonic() + 4
+        stopped: tuple[int, float] | None = None
+        while True:
+            states = fleet.states()
+            done = sum(state == "done" for state in states.values())
+            now = time.monotonic()
+            if done == len(good):
+                break
+            if now - started > given.patience:
+                result.wrong.append(
+                    f"not over after {given.patience} s: {Counter(states.values())}"
+                )
+                break
+            if restarts and done > len(good) // (len(restarts) + 1):
+                restarts.pop()()
+                result.restarts += 1
+            if stopped is not None and now > stopped[1]:
+                os.kill(stopped[0], signal.SIGCONT)
+                stopped = None
+            if now > next_fault:
+                if stopped is None and chance.random() < 0.5:
+                    process = chance.choice(fleet.workers).pid
+                    os.kill(process, signal.SIGSTOP)
+                    stopped = process, now + 8  # a lease is 5 s
+                    result.stops += 1
+                else:
+                    index = chance.randrange(len(fleet.workers))
+                    if stopped is not None and fleet.workers[index].pid == stopped[0]:
+                        stopped = None
+                    fleet.kill(index)
+                    fleet.start()
+                    result.kills += 1
+                next_fault = now + chance.uniform(2, 6)
+            time.sleep(0.1)
+        result.seconds = round(time.monotonic() - started, 1)
+        if stopped is not None:
+            os.kill(stopped[0], signal.SIGCONT)
+        time.sleep(6)  # what is redelivered finds that it is done
+        fleet.stop()
+        _check(fleet, good, out, wanted, result)
+        orders = fleet.query("SELECT number, job, json FROM event ORDER BY number")
+        if wrong := _find_out_of_order(orders):
+            result.wrong.append(f"events out of order: {wrong[:5]}")
+    if letters := dead_letters(broker.kind, broker.url, "bench.machines"):
+        result.wrong.append(f"in the dead letters: {letters[:5]}")
+
+
+def _find_out_of_order(events: list[tuple[Any, ...]]) -> list[str]:
+    """Return the jobs with an event behind that of their success."""
+    over: set[str] = set()
+    wrong = []
+    for _, job, text in events:
+        if job in over:
+            wrong.append(job)
+        if json.loads(text)["kind"] == "succeeded":
+            over.add(job)
+    return wrong
 
 
 def _check(
@@ -302,7 +393,13 @@ def _backlog(
         result.wrong.append(f"the worker's memory grew {grown}")
 
 
-_PARTS = {"endurance": _endurance, "disk": _disk, "speed": _speed, "backlog": _backlog}
+_PARTS = {
+    "endurance": _endurance,
+    "machines": _machines,
+    "disk": _disk,
+    "speed": _speed,
+    "backlog": _backlog,
+}
 _USUAL_PARTS = "endurance,disk,speed"
 
 
@@ -342,14 +439,14 @@ def _digest(path: Path) -> str:
 
 def _shown(results: list[Result]) -> str:
     header = [
-        "broker", "requests", "done", "dead", "kills", "restarts", "s", "retried on full disk",
-        "files/s batch", "files/s queue", "ratio", "backlog done", "MB", "wrong",
+        "broker", "requests", "done", "dead", "kills", "stops", "restarts", "s",
+        "retried on full disk", "files/s batch", "files/s queue", "ratio", "backlog done", "MB", "wrong",
     ]  # fmt: skip
     rows: list[list[Any]] = [header]
     for one in results:
         ratio = f"{one.queue_rate / one.batch_rate:.2f}" if one.batch_rate else "-"
-        rows.append([one.broker, one.requests, one.done, one.dead, one.kills, one.restarts,
-                     one.seconds, one.disk_retries, one.batch_rate, one.queue_rate, ratio,
+        rows.append([one.broker, one.requests, one.done, one.dead, one.kills, one.stops,
+                     one.restarts, one.seconds, one.disk_retries, one.batch_rate, one.queue_rate, ratio,
                      f"{one.backlog_done} of {one.backlog}",
                      f"{one.memory_before}, {one.memory_after}", len(one.wrong)])  # fmt: skip
     return table([[str(cell) for cell in row] for row in rows])

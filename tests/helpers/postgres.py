@@ -67,6 +67,10 @@ class RunningPostgres:
         self.process.wait(30)
         self.process = None
 
+    def restart(self, number: int = signal.SIGINT) -> None:
+        self.down(number)
+        self.up()
+
 
 @cache
 def _find_programs() -> Path:

@@ -14,6 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psycopg
+
+from dicodec.service.jobs.store.database import is_postgres
 from helpers.patience import give_up_at
 
 
@@ -25,6 +28,7 @@ class Fleet:
         folder: root of all files, with the store and the workers' logs.
         options: of every worker.
         environment: besides that of this process.
+        store: URL of the store; None for a file in the folder.
     """
 
     def __init__(
@@ -33,13 +37,14 @@ class Fleet:
         folder: Path,
         options: Sequence[str] = (),
         environment: dict[str, str] | None = None,
+        store: str | None = None,
     ) -> None:
         self.folder = folder
-        self.store = folder / "jobs.sqlite"
+        self.store = store or str(folder / "jobs.sqlite")
         self.log = folder / "worker.log"
         self._command = [
             sys.executable, "-m", "dicodec.cli.main", "worker", "--broker", url, "--root",
-            str(folder / "files"), "--store", str(self.store), *options,
+            str(folder / "files"), "--store", self.store, *options,
         ]  # fmt: skip
         self._environment = {**os.environ, **(environment or {})}
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -81,7 +86,9 @@ class Fleet:
         return [worker.wait(patience) for worker in self.workers]
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
-        if not self.store.exists():
+        if is_postgres(self.store):
+            return self._ask_server(text)
+        if not Path(self.store).exists():
             return []
         connection = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=30)
         try:
@@ -92,6 +99,14 @@ class Fleet:
             return []  # it is being made
         finally:
             connection.close()
+
+    def _ask_server(self, text: str) -> list[tuple[Any, ...]]:
+        url, _, schema = self.store.partition("?schema=")
+        try:
+            with psycopg.connect(url, options=f"-c search_path={schema}") as connection:
+                return connection.execute(text.encode()).fetchall()
+        except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
+            return []  # it restarts, or the tables are being made
 
     def states(self) -> dict[str, str]:
         """Return the state of each job by its id."""

@@ -25,6 +25,7 @@ class StoreDatabase(Protocol):
         lock: held by the thread that uses it; a thread may take it again.
         contains: condition that one text contains another: `{}` is the column, `?` the other text.
         waiting_hint: what a query of the waiting jobs needs behind the table's name.
+        fails_alone: whether it can crash and lose what its clients and their brokers know of.
         poll_seconds: how often to look for what another process has added.
     """
 
@@ -32,6 +33,7 @@ class StoreDatabase(Protocol):
     lock: threading.RLock
     contains: str
     waiting_hint: str
+    fails_alone: bool
     poll_seconds: float
 
     def query(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -146,6 +146,7 @@ class PostgresDatabase:
 
     contains = "strpos({}, ?) > 0"
     waiting_hint = ""
+    fails_alone = True
     poll_seconds = _POLL_SECONDS
 
     def __init__(self, url: str, clock: Callable[[], float] | None = None) -> None:

@@ -114,6 +114,7 @@ class SqliteDatabase:
 
     contains = "instr({}, ?) > 0"
     waiting_hint = " INDEXED BY waiting"
+    fails_alone = False
     poll_seconds = 0.3
 
     def __init__(self, path: str, clock: Callable[[], float] | None = None) -> None:

@@ -263,7 +263,8 @@ class JobStore(StoreReading):
             How many were entered.
         """
         outcomes = [*outcomes]
-        with self._database.write() as now:
+        # A broker forgets a message once its outcome is entered here.
+        with self._database.write(durable=self._database.fails_alone) as now:
             entered = self._database.execute_all(self._state_end(one, now) for one in outcomes)
             self._add_events(
                 (one.id, one.event) for one, done in zip(outcomes, entered, strict=True) if done
