@@ -440,14 +440,15 @@ def _digest(path: Path) -> str:
 def _shown(results: list[Result]) -> str:
     header = [
         "broker", "requests", "done", "dead", "kills", "stops", "restarts", "s",
-        "retried on full disk", "files/s batch", "files/s queue", "ratio", "backlog done", "MB", "wrong",
+        "retried on full disk", "files/s batch", "files/s queue", "ratio", "backlog done", "MB",
+        "wrong",
     ]  # fmt: skip
     rows: list[list[Any]] = [header]
     for one in results:
         ratio = f"{one.queue_rate / one.batch_rate:.2f}" if one.batch_rate else "-"
         rows.append([one.broker, one.requests, one.done, one.dead, one.kills, one.stops,
-                     one.restarts, one.seconds, one.disk_retries, one.batch_rate, one.queue_rate, ratio,
-                     f"{one.backlog_done} of {one.backlog}",
+                     one.restarts, one.seconds, one.disk_retries, one.batch_rate, one.queue_rate,
+                     ratio, f"{one.backlog_done} of {one.backlog}",
                      f"{one.memory_before}, {one.memory_after}", len(one.wrong)])  # fmt: skip
     return table([[str(cell) for cell in row] for row in rows])
 
