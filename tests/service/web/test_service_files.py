@@ -243,10 +243,11 @@ def _stretched(file: bytes, side: int, frames: int, size: int) -> bytes:
     return file[: at + 8] + size.to_bytes(4, "little")
 
 
-def test_too_large_is_refused_early(service: RunningService) -> None:
+@pytest.mark.parametrize("size", [2 << 30, 1 << 60], ids=["fits the disk", "fits no disk"])
+def test_too_large_is_refused_early(service: RunningService, size: int) -> None:
     with closing(HTTPConnection(httpx.URL(service.url).netloc.decode(), timeout=20)) as client:
         client.putrequest("POST", "/api/convert?to=rle")
-        client.putheader("Content-Length", str(2 << 30))
+        client.putheader("Content-Length", str(size))
         client.endheaders(b"the first bytes")
         answer = client.getresponse()
         assert answer.status == 413

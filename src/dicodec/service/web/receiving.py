@@ -64,9 +64,6 @@ async def receive_file(
         Refusal: the file is too large or empty, or the form cannot be read.
         WriteError: the file cannot be written.
     """
-    stated = request.headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > limit + _FIELDS * _FIELD_SIZE:
-        raise _refuse_size(limit)
     received = Received()
     with translate_write_errors():
         out = path.open("xb", buffering=0)
@@ -98,6 +95,20 @@ async def receive_file(
     if not received.size:
         raise Refusal(400, "the file is empty", code="empty-file")
     return received
+
+
+def read_stated_size(request: Request, limit: int) -> int | None:
+    """Return the bytes that a request says its body has; None if it does not say.
+
+    Raises:
+        Refusal: the file would be too large, so no room has to be found for it.
+    """
+    stated = request.headers.get("content-length", "")
+    if not stated.isdigit():
+        return None
+    if int(stated) > limit + _FIELDS * _FIELD_SIZE:
+        raise _refuse_size(limit)
+    return int(stated)
 
 
 def _refuse_size(limit: int) -> Refusal:

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from dicodec.errors import DicodecError
 from dicodec.part10.beneath import Beneath, sync_names
 from dicodec.service.jobs.execution_work import Task
-from dicodec.service.web.receiving import FILE_FIELD, Received, receive_file
+from dicodec.service.web.receiving import FILE_FIELD, Received, read_stated_size, receive_file
 from dicodec.service.web.request_parameters import parse_request
 from dicodec.service.web.routes.shared import (
     DICOM,
@@ -135,11 +135,10 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
 
 
 async def _receive(http: Request, service: Service, path: Path, *, sync: bool) -> Received:
-    stated = http.headers.get("content-length", "")
-    with service.room.promise(int(stated) if stated.isdigit() else _LOWEST_ROOM) as promise:
-        return await receive_file(
-            http, path, service.options.upload_limit, promise.note_written, sync=sync
-        )
+    limit = service.options.upload_limit
+    stated = read_stated_size(http, limit)
+    with service.room.promise(_LOWEST_ROOM if stated is None else stated) as promise:
+        return await receive_file(http, path, limit, promise.note_written, sync=sync)
 
 
 def _list_parameters(http: Request, received: Received) -> list[tuple[str, str]]:
