@@ -200,6 +200,9 @@ class Service:
 
 def _name_home(file: Path) -> str:
     """Return the name of a service's folder, which is made up once and stays in it."""
-    if not file.exists():
-        file.write_text(uuid.uuid4().hex, encoding="ascii")
-    return file.read_text(encoding="ascii")
+    with open_private(file) as home:
+        home.seek(0)
+        name = home.read().decode("ascii") or uuid.uuid4().hex
+        if not home.tell():
+            home.write(name.encode())
+    return name

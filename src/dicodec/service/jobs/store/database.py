@@ -91,23 +91,3 @@ class StoreDatabase(Protocol):
 def is_postgres(place: str) -> bool:
     """Return whether the place of a store is the URL of a PostgreSQL database."""
     return place.startswith(POSTGRES_SCHEMES)
-
-
-def open_store_database(place: str, clock: Callable[[], float] | None) -> StoreDatabase:
-    """Open the database of a store, which is made if it is missing.
-
-    Args:
-        place: path of a file, or URL of PostgreSQL.
-        clock: returns the time; None for the computer's, or for the server's.
-
-    Raises:
-        InvalidOptionError: it is no job store.
-        TargetUnavailableError: it cannot be made or opened.
-    """
-    if is_postgres(place):
-        from dicodec.service.jobs.store.postgres import PostgresDatabase
-
-        return PostgresDatabase(place, clock)
-    from dicodec.service.jobs.store.sqlite import SqliteDatabase
-
-    return SqliteDatabase(place, clock)

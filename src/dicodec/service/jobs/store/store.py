@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import batched
 
-from dicodec.service.jobs.store.database import Statement, open_store_database
+from dicodec.service.jobs.store.database import Statement
 from dicodec.service.jobs.store.fence import Fence
+from dicodec.service.jobs.store.opening import open_store_database
 from dicodec.service.jobs.store.queries import StoreReading, parse_job
 from dicodec.service.jobs.store.tables import (
     COLUMNS,
