@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
+from dicodec.service.web.server import listen
 from helpers.made import make_file
 from helpers.service_process import RunningService, running
 
@@ -165,6 +167,13 @@ def test_an_address_has_its_share(local: RunningService) -> None:
     refused = [answer for answer in answers if answer.status_code == 429]
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
     assert local.client.get("/api/status").status_code == 200, "looking costs nothing"
+
+
+def test_answers_wait_for_no_acknowledgment() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_rates() -> None:
