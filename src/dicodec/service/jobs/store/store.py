@@ -360,9 +360,9 @@ class JobStore(StoreReading):
             DiskFullError, TargetUnavailableError: it cannot be written.
         """
         with self._database.write():
-            self._database.execute(  # a row that counts nothing
+            self._database.execute(  # a row of no jobs; what does not change it is not written
                 "INSERT INTO tally VALUES ('', '', 0, 0, 0)"
-                " ON CONFLICT (state, cause) DO UPDATE SET jobs = 0"
+                " ON CONFLICT (state, cause) DO UPDATE SET target_bytes = tally.target_bytes + 1"
             )
 
     def add_events(self, events: Iterable[tuple[str, str]]) -> None:
