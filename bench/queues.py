@@ -52,6 +52,8 @@ ENDURING = [
     "--jobs", "1", "--retry-after", "1", "--lease", "5", "--silence", "6", "--attempts", "8",
 ]  # fmt: skip
 FILLED = ["--jobs", "2", "--retry-after", "1", "--attempts", "8"]
+_LINKS = 30_000
+"""Names of one file; file systems have a bound for them, such as 65,000."""
 SLOW, FAST = "jpeg2000-lossless", "htj2k-lossless"
 
 
@@ -363,11 +365,13 @@ def _backlog(
     sources, out = folder / "files" / "in", folder / "files" / "out"
     sources.mkdir(parents=True)
     out.mkdir()
-    first = sources / "f000000.dcm"
-    first.write_bytes(make_file(16, 16)[0])
+    content = make_file(16, 16)[0]
     paths = [sources / f"f{number:06}.dcm" for number in range(given.backlog)]
-    for path in paths[1:]:
-        path.hardlink_to(first)
+    for number, path in enumerate(paths):
+        if number % _LINKS:
+            path.hardlink_to(paths[number - number % _LINKS])
+        else:
+            path.write_bytes(content)
     queue = "bench.backlog"
     with Fleet(broker.url, folder, ["--queue", queue, "--jobs", "2"]) as fleet:
         fleet.prepare()
