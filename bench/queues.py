@@ -99,8 +99,7 @@ def main() -> int:
 def _endurance(
     broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
 ) -> None:
-    sources, out = folder / "files" / "in", folder / "files" / "out"
-    sources.mkdir(parents=True)
+    sources, out = _make_folders(folder)
     good = _sources(sources, given.requests)
     wanted = _batch(sources, folder / "reference", SLOW)[1]
     late = random.Random(1).sample(good, max(1, given.requests // 25))
@@ -156,8 +155,7 @@ def _endurance(
 def _machines(
     broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
 ) -> None:
-    sources, out = folder / "files" / "in", folder / "files" / "out"
-    sources.mkdir(parents=True)
+    sources, out = _make_folders(folder)
     good = _sources(sources, given.requests)
     wanted = _batch(sources, folder / "reference", SLOW)[1]
     bodies = [_request(path.stem, path, out, SLOW) for path in good]
@@ -295,8 +293,7 @@ def _bad_requests(sources: Path, out: Path, count: int) -> tuple[list[bytes], di
 
 
 def _disk(broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result) -> None:
-    sources, out = folder / "files" / "in", folder / "files" / "out"
-    sources.mkdir(parents=True)
+    sources, out = _make_folders(folder)
     out.mkdir()
     good = _sources(sources, 12)
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(out)]
@@ -330,8 +327,7 @@ def _disk(broker: RunningBroker, folder: Path, given: argparse.Namespace, result
 
 
 def _speed(broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result) -> None:
-    sources, out = folder / "files" / "in", folder / "files" / "out"
-    sources.mkdir(parents=True)
+    sources, out = _make_folders(folder)
     good = _sources(sources, given.files)
     queue = "bench.speed"
     rates = []
@@ -362,8 +358,7 @@ def _backlog(
     broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
 ) -> None:
     """Drain a backlog as far as the time goes; memory is compared once a tenth of it is done."""
-    sources, out = folder / "files" / "in", folder / "files" / "out"
-    sources.mkdir(parents=True)
+    sources, out = _make_folders(folder)
     out.mkdir()
     content = make_file(16, 16)[0]
     paths = [sources / f"f{number:06}.dcm" for number in range(given.backlog)]
@@ -405,6 +400,13 @@ _PARTS = {
     "backlog": _backlog,
 }
 _USUAL_PARTS = "endurance,disk,speed"
+
+
+def _make_folders(folder: Path) -> tuple[Path, Path]:
+    """Make the folder for sources, and return it and that for results, which the workers make."""
+    sources = folder / "files" / "in"
+    sources.mkdir(parents=True)
+    return sources, sources.with_name("out")
 
 
 def _sources(folder: Path, count: int) -> list[Path]:

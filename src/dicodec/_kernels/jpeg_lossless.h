@@ -25,6 +25,9 @@ typedef struct {
     bool is_signed;
 } jpeg_lossless_image;
 
+/* A macro for each selection value, so that the compiler makes a loop for each. */
+#define EACH_PREDICTOR(WITH) WITH(1); WITH(2); WITH(3); WITH(4); WITH(5); WITH(6); WITH(7);
+
 /* Predict a sample from those to the left, above, and above to the left (Table H.1). */
 static inline int jpeg_lossless_predict(int left, int above, int corner, unsigned predictor)
 {

@@ -201,13 +201,7 @@ static void restore_line(uint16_t *line, const uint16_t *above, const uint16_t *
             add_predictions(line + i, above + i, differences + i, count - i, 3, number); \
         break
         switch (predictor) {
-            WITH(1);
-            WITH(2);
-            WITH(3);
-            WITH(4);
-            WITH(5);
-            WITH(6);
-            WITH(7);
+            EACH_PREDICTOR(WITH)
         }
 #undef WITH
     }

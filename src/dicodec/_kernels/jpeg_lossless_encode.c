@@ -132,13 +132,7 @@ static void read_line(line_reader *lines, uint32_t y)
     case number: \
         subtract_predictions(line, above, differences, count, pixel, number); \
         break
-        WITH(1);
-        WITH(2);
-        WITH(3);
-        WITH(4);
-        WITH(5);
-        WITH(6);
-        WITH(7);
+        EACH_PREDICTOR(WITH)
 #undef WITH
     }
     find_categories(differences, lines->categories, count);
