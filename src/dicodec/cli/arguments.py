@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 
 from dicodec.cli.subcommands import SUBCOMMANDS
 from dicodec.cli.wrong_usage import WrongUsage
+from dicodec.model.implementation import VARIABLE_PREFIX
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -18,15 +20,33 @@ _WIDTH = 78
 """Columns of messages; argparse would ask the terminal at each argument."""
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Raises WrongUsage, so that the caller decides how to print the error."""
 
     def error(self, message: str) -> NoReturn:
         """Raise the error."""
         raise WrongUsage(self.prog, message)
 
+    @property
+    def options(self) -> list[argparse.Action]:
+        """The actions of all options, in the order of the help."""
+        return [action for action in self._actions if action.option_strings]
 
-class _QuickParser(_Parser):
+    @property
+    def rivals(self) -> list[set[str]]:
+        """Destinations of options that exclude each other."""
+        groups = self._mutually_exclusive_groups
+        return [{action.dest for action in group._group_actions} for group in groups]  # noqa: SLF001 - argparse shows them nowhere else
+
+    def forget_defaults(self) -> None:
+        """Have arguments parsed to what they give and nothing else; none is required."""
+        for action in self._actions:
+            action.default, action.required = argparse.SUPPRESS, False
+        for group in self._mutually_exclusive_groups:
+            group.required = False
+
+
+class _QuickParser(Parser):
     """Does not ask for the width of the terminal."""
 
     def __init__(self, **given: Any) -> None:
@@ -35,6 +55,10 @@ class _QuickParser(_Parser):
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments of the command: the name of a subcommand, and the subcommand's own.
+
+    Returns:
+        The arguments; besides them `command` is the subcommand, and `preset` has the destinations
+        of options that come from the environment or a file.
 
     Raises:
         WrongUsage: they cannot be parsed.
@@ -45,23 +69,43 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     name, *own = arguments
     if name not in SUBCOMMANDS:
         raise WrongUsage("dicodec", f"there is no subcommand {name!r}: {there_are}")
-    found, unknown = make_parser(name, own).parse_known_args(own)
+    parser, preset = make_parser(name, own), frozenset[str]()
+    if _has_sources(own) and not _asks_for_help(own):
+        from dicodec.cli.option_sources import add_arguments_of_sources
+
+        own, preset = add_arguments_of_sources(name, make_parser, own, os.environ)
+    found, unknown = parser.parse_known_args(own)
     if unknown:
         raise WrongUsage(f"dicodec {name}", f"unrecognized arguments: {' '.join(unknown)}")
-    found.command = name
+    found.command, found.preset = name, preset
     return found
 
 
-def make_parser(name: str, arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+def _has_sources(arguments: Sequence[str]) -> bool:
+    """Whether options may come from the environment or a file; argparse takes --conf for --config.
+
+    Most calls have none, and do not load what would read them.
+    """
+    return any(one.startswith("--c") for one in arguments) or any(
+        name.startswith(VARIABLE_PREFIX) for name in os.environ
+    )
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    return not {"-h", "--help"}.isdisjoint(arguments)
+
+
+def make_parser(name: str, arguments: Sequence[str] = ()) -> Parser:
     """Return the parser of a subcommand.
 
     Args:
         name: of the subcommand.
         arguments: those that will be parsed.
     """
-    asks_for_help = not {"-h", "--help"}.isdisjoint(arguments)
-    kind: type[argparse.ArgumentParser] = _Parser if asks_for_help else _QuickParser
-    parser = kind(prog=f"dicodec {name}")
+    parser = (Parser if _asks_for_help(arguments) else _QuickParser)(prog=f"dicodec {name}")
     module, _ = SUBCOMMANDS[name]
     import_module(module).add_arguments(parser)
+    parser.add_argument("--config", metavar="FILE",
+        help="file of options in TOML, one table a command; the command line goes before variables "
+        "such as DICODEC_JOBS, they before the file, the file before the default")  # fmt: skip
     return parser

@@ -15,7 +15,7 @@ from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.merge import find_missing_ledgers, find_shard_ledgers
 from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State
 from dicodec.cli.printing import SOME_FAILED, print_line
-from dicodec.cli.service_arguments import QUEUE, find_broker_url
+from dicodec.cli.service_arguments import QUEUE, check_broker_url
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
@@ -119,7 +119,7 @@ def _refuse(arguments: argparse.Namespace, *names: str) -> None:
         InvalidOptionError: one of them is given.
     """
     for name in names:
-        if getattr(arguments, name):
+        if getattr(arguments, name) and name not in arguments.preset:
             shown = "ACTION" if name == "action" else f"--{name}"
             kind = arguments.ledger if arguments.ledger in {"merge", "retry"} else "a ledger"
             raise InvalidOptionError(f"{shown} has no meaning for {kind}")
@@ -130,7 +130,7 @@ def _send_dead_back(arguments: argparse.Namespace) -> int:
     from dicodec.service.brokers.broker import BrokerOptions, QueueNames
     from dicodec.service.worker.publishing import send_dead_back
 
-    url = find_broker_url(arguments.broker)
+    url = check_broker_url(arguments.broker)
     options = BrokerOptions(names=QueueNames(arguments.queue or QUEUE))
     count, left = send_dead_back(url, options, cause=arguments.cause)
     text = f"{count} sent back" + (f", {left} left for other causes" if left else "")

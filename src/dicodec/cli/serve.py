@@ -19,7 +19,6 @@ from dicodec.cli.service_arguments import (
     require_packages,
 )
 from dicodec.errors import InvalidOptionError
-from dicodec.model.environment import STORE_VARIABLE
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -32,7 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="folder for queue, uploads and results (default ~/.local/state/dicodec)")  # fmt: skip
     add("--store", metavar="URL",
         help="job store that services and workers of several machines share: postgresql://USER@HOST/"
-        f"DATABASE; or set {STORE_VARIABLE} (default: a file in the data folder)")  # fmt: skip
+        "DATABASE; or set DICODEC_STORE (default: a file in the data folder)")  # fmt: skip
     add("--root", action="append", default=[], metavar="FOLDER",
         help="folder that jobs by path may read and write; may be repeated")  # fmt: skip
     add("--token-file", metavar="FILE",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dicodec.cli.option_arguments import parse_size
 from dicodec.errors import InvalidOptionError
-from dicodec.model.environment import BROKER_VARIABLE, STORE_VARIABLE, TOKEN_VARIABLE
+from dicodec.model.environment import TOKEN_VARIABLE
 from dicodec.model.option_table import TO
 from dicodec.model.source_names import is_object_url
 from dicodec.part10.beneath import follow_named
@@ -160,28 +160,27 @@ def parse_policies(given: Sequence[str]) -> Mapping[str, str]:
 # Connections.
 
 
-def find_broker_url(given: str | None) -> str:
-    """Return the URL of the broker, from the command or the environment.
+def check_broker_url(given: str | None) -> str:
+    """Return the URL of the broker.
 
     Raises:
-        InvalidOptionError: neither has one.
+        InvalidOptionError: none is given.
     """
-    url = given or os.environ.get(BROKER_VARIABLE)
-    if not url:
-        raise InvalidOptionError("no broker is given", hint=f"--broker URL, or {BROKER_VARIABLE}")
-    return url
+    if not given:
+        raise InvalidOptionError("no broker is given", hint="--broker URL, or DICODEC_BROKER")
+    return given
 
 
 def find_store(given: str | None, default: str | None = None) -> str | None:
     """Return the place of the job store: a URL of PostgreSQL, or the path of a file.
 
     Args:
-        given: value of --store; None for that of the environment, or the default.
+        given: value of --store; None for the default.
         default: path of a file, or None.
     """
     from dicodec.service.jobs.store.database import is_postgres
 
-    place = given or os.environ.get(STORE_VARIABLE) or default
+    place = given or default
     return place if place is None or is_postgres(place) else follow_named(place)
 
 

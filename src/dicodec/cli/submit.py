@@ -103,10 +103,17 @@ def _send(
 ) -> tuple[int, int]:
     """Send requests to the named queue; return the numbers of new and known ones."""
     if arguments.broker is not None:
+        from dicodec.service.jobs.store.database import is_postgres
+
         with require_packages("worker", "the brokers' clients"):
             from dicodec.service.brokers.broker import BrokerOptions, QueueNames
             from dicodec.service.worker.publishing import send_requests
 
+        if arguments.queue is not None and is_postgres(arguments.queue):
+            raise InvalidOptionError(
+                "--queue is a store in PostgreSQL, and there is a broker too",
+                hint="leave out --broker, or unset DICODEC_BROKER",
+            )
         names = QueueNames() if arguments.queue is None else QueueNames(arguments.queue)
         options = BrokerOptions(names=names)
         return send_requests(arguments.broker, options, requests, lambda count: report(count, 0)), 0

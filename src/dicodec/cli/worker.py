@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dicodec.cli.service_arguments import (
     QUEUE,
     add_execution_arguments,
-    find_broker_url,
+    check_broker_url,
     find_store,
     open_log,
     parse_execution,
@@ -18,7 +18,6 @@ from dicodec.cli.service_arguments import (
     parse_root,
 )
 from dicodec.errors import InvalidOptionError
-from dicodec.model.environment import BROKER_VARIABLE, STORE_VARIABLE
 from dicodec.model.records import replace
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--broker", metavar="URL",
         help="kafka://, amqp://, nats:// or redis://, or postgres for none: jobs come from the "
-        f"store; or set {BROKER_VARIABLE}")  # fmt: skip
+        "store; or set DICODEC_BROKER")  # fmt: skip
     add("--queue", default=QUEUE, metavar="NAME",
         help=f"queue of requests; others are named after it (default {QUEUE})")  # fmt: skip
     add("--root", action="append", default=[], metavar="FOLDER",
@@ -44,7 +43,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="folder that requests may only read; may be repeated")  # fmt: skip
     add("--store", metavar="FILE|URL",
         help="job store: a file that the workers of a machine share (default dicodec-jobs.sqlite)"
-        f", or postgresql://USER@HOST/DATABASE for all; or set {STORE_VARIABLE}")  # fmt: skip
+        ", or postgresql://USER@HOST/DATABASE for all; or set DICODEC_STORE")  # fmt: skip
     add("--policy", action="append", default=[], metavar="[NAME=]FILE",
         help="policy that requests may name, besides the profiles; may be repeated")  # fmt: skip
     add("--mapping", metavar="M",
@@ -80,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dicodec.service.worker.running import run_worker
     from dicodec.service.worker.service import WorkerOptions, WorkerService
 
-    url = find_broker_url(arguments.broker)
+    url = check_broker_url(arguments.broker)
     if url == _NO_BROKER:
         return _work_without_broker(arguments)
     jobs = arguments.jobs or count_cores()

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 
-BROKER_VARIABLE, TOKEN_VARIABLE = "DICODEC_BROKER", "DICODEC_TOKEN"
-STORE_VARIABLE = "DICODEC_STORE"
-"""Variables with secrets: URLs of broker and store, with passwords, and the token of a service."""
+from dicodec.model.implementation import VARIABLE_PREFIX
+
+TOKEN_VARIABLE = "DICODEC_TOKEN"  # noqa: S105 - a name
+
+_OF_CHILDREN = "DICODEC_KERNELS"
+"""As `dicodec._kernels` has it, which imports nothing."""
+
+_SECRETS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+"""Variables of others that a child process has no use for."""
 
 
 def make_child_environment(**variables: str) -> dict[str, str]:
@@ -15,6 +21,9 @@ def make_child_environment(**variables: str) -> dict[str, str]:
     Args:
         **variables: variables to set.
     """
-    secrets = {BROKER_VARIABLE, STORE_VARIABLE, TOKEN_VARIABLE}
-    kept = {name: value for name, value in os.environ.items() if name not in secrets}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name == _OF_CHILDREN or not (name.startswith(VARIABLE_PREFIX) or name in _SECRETS)
+    }
     return {**kept, **variables}

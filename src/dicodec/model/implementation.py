@@ -2,6 +2,9 @@
 
 VERSION = "0.1.0"
 
+VARIABLE_PREFIX = "DICODEC_"
+"""Beginning of the names of our environment variables: one for each option, and some more."""
+
 CLASS_UID = "2.25.160394412927360341237155836245310946011"
 """Implementation Class UID (0002,0012) of results (PS3.10 7.1)."""
 
