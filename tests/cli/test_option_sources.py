@@ -6,7 +6,6 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -131,12 +130,13 @@ def test_options_of_several_values_have_a_list_by_default() -> None:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Iterator[Path]:
+def config(tmp_path: Path) -> Path:
     path = tmp_path / "options.toml"
     path.write_text(
         'jobs = 1\nlease = 1\nroot = ["/top"]\n[worker]\nlease = 2\nattempts = 2\ndrain = 2\n'
         'root = ["/a", "/b"]\nshow-paths = true\n'
     )
+    return path
     return path
 
 
