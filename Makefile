@@ -49,9 +49,9 @@ fuzz-kernels: setup-test ## give N inputs (200000) to the kernels, under sanitiz
 bench: setup-test $(SETUP_BENCH) bench/node_modules ## speed and memory, beside the peers (half an hour)
 	$(BIN)/python bench/run.py $(ARGS)
 
-lock: ## resolve the dependencies anew and pin them
-	tools/make_venv.sh .venv
-	$(BIN)/python tools/lock.py
+lock: $(SETUP) ## pin what pyproject.toml asks for; ARGS=--upgrade takes the newest of everything
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/python tools/lock.py $(ARGS)
 
 clean: ## remove the environment and all caches
 	rm -rf .venv bench/node_modules build dist src/*.egg-info src/dicodec/_kernels/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -71,11 +71,11 @@ $(SETUP): requirements.lock pyproject.toml setup.py tools/make_venv.sh $(wildcar
 	@touch $@
 
 # The files of the demonstration are those that pydicom ships.
-$(SETUP_DEMO): $(SETUP) requirements-test.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements-test.lock pydicom
+$(SETUP_DEMO): $(SETUP) requirements-demo.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-demo.lock
 	@touch $@
 
-$(SETUP_TEST): $(SETUP) requirements-test.lock
+$(SETUP_TEST): $(SETUP_DEMO) requirements-test.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.lock
 	@touch $@
 

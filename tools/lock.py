@@ -1,12 +1,18 @@
-"""Resolve the dependencies that pyproject.toml names and pin every version, transitive ones too.
+"""Resolve the dependencies that pyproject.toml names and pin every file, transitive ones too.
 
-Writes requirements.lock (what runs and builds), requirements-test.lock (what the tests add) and
-requirements-bench.lock (what the benchmark adds to both); `lock.py bench` writes the last alone.
-Only names and versions are kept: where packages come from is for each machine to say.
+Writes requirements.lock (what runs and builds), requirements-demo.lock (what the demonstration
+adds), requirements-test.lock (what the tests add to both) and requirements-bench.lock (what the
+benchmark adds to all). Names, versions and digests are kept, no addresses: where packages come from
+is for each machine to say, and the digests hold whatever it gives to be what was tried here. One
+lock serves every platform and every Python that is supported.
+
+`lock.py` adds what is missing and takes out what nothing needs any more; `lock.py --upgrade` takes
+the newest version of everything.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,56 +20,52 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# A pin begins at the margin; its digests follow in lines that are indented.
+PIN = re.compile(r"^([A-Za-z0-9][^\s=]*)==.*\n(?: .*\n)*", re.MULTILINE)
+LOCKS = {
+    "requirements.lock": "what the package needs to build and run",
+    "requirements-demo.lock": "what the demonstration needs on top of requirements.lock",
+    "requirements-test.lock": "what the tests need on top of requirements-demo.lock",
+    "requirements-bench.lock": "what the benchmark needs on top of requirements-test.lock",
+}
 
 
-def resolved(requirements: list[str], constraints: list[str]) -> list[str]:
-    """Install into an environment of its own and return what came, as sorted name==version."""
+def resolve(
+    requirements: list[str], oldest: str, fixed: dict[str, str], liked: str, options: list[str]
+) -> dict[str, str]:
+    """Return the pin of each distribution that the requirements need, by its name.
+
+    Versions in `fixed` stay as they are; those in `liked` stay if they can.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        limits = Path(folder) / "constraints.txt"
-        limits.write_text("\n".join(constraints))
-        python = Path(folder) / "venv" / "bin" / "python"
-        subprocess.run([sys.executable, "-m", "venv", Path(folder) / "venv"], check=True)
-        pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", "-c", limits, *requirements], check=True)
-        frozen = subprocess.run(
-            [*pip, "freeze", "--all", "--exclude", "pip"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-    return sorted(frozen.splitlines(), key=str.lower)
+        constraints, output = Path(folder) / "constraints.txt", Path(folder) / "output.txt"
+        constraints.write_text("".join(fixed.values()))
+        output.write_text(liked)
+        command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--quiet", "--universal"]
+        command += ["--python-version", oldest, "--no-python-downloads", "--generate-hashes"]
+        command += ["--no-header", "--no-annotate", *options]
+        command += ["--constraint", str(constraints), "--output-file", str(output)]
+        subprocess.run(
+            command, input="\n".join(requirements), check=True, stdout=subprocess.PIPE, text=True
+        )
+        return {match[1]: match[0] for match in PIN.finditer(output.read_text())}
 
 
-def write_lock(name: str, what: str, pins: list[str]) -> None:
-    """Write one lock file."""
-    lines = [f"# {what}; made by `make lock`, do not edit", *pins]
-    (ROOT / name).write_text("\n".join(lines) + "\n")
-
-
-def pinned(name: str) -> list[str]:
-    """Return the pins of a lock file."""
-    lines = (ROOT / name).read_text().splitlines()
-    return [line for line in lines if not line.startswith("#")]
-
-
-def main(only: str = "") -> None:
+def main(options: list[str]) -> None:
     """Write the locks; tests and benchmark run with exactly the versions that users get."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    build = project["build-system"]["requires"]
-    run = project["project"]["dependencies"]
-    groups = project["dependency-groups"]
-    if only != "bench":
-        core = resolved([*build, *run], [])
-        write_lock("requirements.lock", "what the package needs to build and run", core)
-        found = resolved([*build, *run, *groups["test"]], core)
-        added = [pin for pin in found if pin not in core]
-        what = "what the tests need on top of requirements.lock"
-        write_lock("requirements-test.lock", what, added)
-    there = [*pinned("requirements.lock"), *pinned("requirements-test.lock")]
-    added = [pin for pin in resolved([*run, *groups["bench"]], there) if pin not in there]
-    what = "what the benchmark needs on top of requirements-test.lock"
-    write_lock("requirements-bench.lock", what, added)
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, groups = document["project"], document["dependency-groups"]
+    oldest = project["requires-python"].removeprefix(">=")
+    requirements = [*document["build-system"]["requires"], *project["dependencies"]]
+    liked = "".join((ROOT / name).read_text() for name in LOCKS if (ROOT / name).exists())
+    pins: dict[str, str] = {}
+    for name, what in LOCKS.items():
+        requirements += groups.get(name.removeprefix("requirements-").removesuffix(".lock"), [])
+        found = resolve(requirements, oldest, pins, liked, options)
+        added = "".join(pin for distribution, pin in found.items() if distribution not in pins)
+        (ROOT / name).write_text(f"# {what}; made by `make lock`, do not edit\n{added}")
+        pins |= found
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

@@ -263,7 +263,10 @@ def test_nothing_of_the_patient_is_told(service: RunningService, out: Path) -> N
     assert service.ended(job)["state"] == "done"
     assert service.ended(other)["state"] == "dead"
     heard: list[dict[str, Any]] = []
-    events(service, heard, after=0, limit=40)
+    for one in (job, other):
+        events(service, heard, job=one, after=0, limit=3)
+    assert [event["kind"] for event in heard].count("connected") == 2
+    assert heard[-1]["kind"] == "dead"
     metrics = service.client.get("/metrics").text
     told = json.dumps(heard) + service.log_path.read_text() + metrics
     for word in ("Secret", "Patient^", "ID4711"):
