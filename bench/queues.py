@@ -4,9 +4,9 @@ Real brokers are started for it, and messages come from producers that know noth
 For each broker:
 
 - endurance: requests, some twice, some that cannot be, some whose source appears late; workers are
-  killed with SIGKILL at random, and the broker is restarted where it keeps its data. Every file has
-  to be there, as the batch command makes it, and to have been done once in the ledger's eyes; every
-  bad request has to be in the dead letters with its cause.
+  killed with SIGKILL at random, and the broker is restarted. Every file has to be there, as the
+  batch command makes it, and to have been done once in the ledger's eyes; every bad request has
+  to be in the dead letters with its cause.
 - disk: the results' disk is full for a while (a small tmpfs, where one can be mounted).
 - speed: the same files by `dicodec convert` and through the queue.
 - machines, if it is named: as endurance, but the workers share the broker, the files, a store in
@@ -38,7 +38,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from helpers.brokers import KINDS, PERSISTENT, RunningBroker, running_broker
+from helpers.brokers import KINDS, RunningBroker, running_broker
 from helpers.made import make_file
 from helpers.plain_clients import dead_letters, history, produce
 from helpers.postgres import running_postgres
@@ -118,7 +118,7 @@ def _endurance(
         produce(broker.kind, broker.url, bodies, queue)
         started = time.monotonic()
         fleet.start(3)
-        restart_at = len(good) // 3 if broker.kind in PERSISTENT else None
+        restart_at: int | None = len(good) // 3
         next_kill = time.monotonic() + 4
         while True:
             states = fleet.states()
@@ -172,9 +172,9 @@ def _machines(
         produce(broker.kind, broker.url, bodies, "bench.machines")
         started = time.monotonic()
         fleet.start(3)
-        restarts: list[Callable[[], None]] = [partial(database.restart, signal.SIGQUIT)]
-        if broker.kind in PERSISTENT:
-            restarts.append(broker.restart)
+        restarts: list[Callable[[], None]] = [
+            partial(database.restart, signal.SIGQUIT), broker.restart,
+        ]  # fmt: skip
         next_fault = time.monotonic() + 4
         stopped: tuple[int, float] | None = None
         while True:

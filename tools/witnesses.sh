@@ -33,6 +33,8 @@ missing() {
     installed nats-server || echo "nats-server"
     installed chromium || echo "chromium"
     has_postgres || echo "postgresql"
+    installed java || echo "default-jre-headless (java)"
+    installed mvn || echo "maven (mvn)"
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo "rabbitmq-server"
 }
 

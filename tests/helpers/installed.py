@@ -23,6 +23,7 @@ RABBIT_FOLDER = "/usr/lib/rabbitmq/bin"
 _PACKAGES = {
     **dict.fromkeys(("dcmconv", "dcmdjpeg", "dcmdjpls", "dcmdrle", "dcmdump", "dcmftest"), "dcmtk"),
     "gdcmdump": "libgdcm-tools",
+    "java": "default-jre-headless",
     "rabbitmq-server": "rabbitmq-server",
     "epmd": "rabbitmq-server",
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.brokers import KINDS, PERSISTENT, RunningBroker, running_broker
+from helpers.brokers import KINDS, RunningBroker, running_broker
 from helpers.made import make_file
 from helpers.plain_clients import QUEUE, Letter, dead_letters, history, produce
 from helpers.worker_fleet import Fleet
@@ -124,9 +124,8 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
         fleet.wait_for(lambda: done() >= 3, 60)
         fleet.kill(0)
         made_source(files / "late.dcm")
-        if broker.kind in PERSISTENT:
-            fleet.wait_for(lambda: done() >= 8, 60)
-            broker.restart(signal.SIGKILL)
+        fleet.wait_for(lambda: done() >= 8, 60)
+        broker.restart(signal.SIGKILL)
         fleet.start()
         fleet.wait_for(lambda: done() >= GOOD + 1, 90)
         fleet.wait_for(lambda: fleet.states().get("never") == "dead", 30)

@@ -12,32 +12,13 @@ from pathlib import Path
 import pytest
 
 from helpers import brokers
+from helpers.certificates import make_certificates
 from helpers.installed import program
-
-EXTENSIONS = """subjectAltName=DNS:localhost,IP:127.0.0.1
-subjectKeyIdentifier=hash
-authorityKeyIdentifier=keyid
-"""
-"""Key identifiers, and the usage of the authority's key, are what Python 3.13 asks for."""
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with ca.pem, and with server.pem and server.key that it vouches for."""
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "extensions").write_text(EXTENSIONS)
-    vouching = "-CAkey ca.key -CAcreateserial -extfile extensions"
-    key = "-newkey rsa:2048 -nodes"
-    usage = "-addext keyUsage=critical,keyCertSign"
-    for arguments in (
-        f"req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=ca -days 2 {usage}",
-        f"req {key} -keyout server.key -out server.csr -subj /CN=localhost",
-        f"x509 -req -in server.csr -CA ca.pem {vouching} -out server.pem -days 2",
-    ):
-        subprocess.run(
-            [program("openssl"), *arguments.split()], cwd=folder, check=True, capture_output=True
-        )
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 def redis(port: int, folder: Path) -> tuple[str, list[str]]:

@@ -7,9 +7,10 @@ many messages of one partition, and a killed worker loses none.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from aiokafka import (
     AIOKafkaConsumer,
@@ -18,7 +19,12 @@ from aiokafka import (
     TopicPartition,
 )
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import ConsumerStoppedError, KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+)
 
 from dicodec.service.brokers.broker import (
     NOT_BEFORE,
@@ -69,7 +75,8 @@ class KafkaBroker(Broker):
         self.session += 1
         self._offsets: dict[TopicPartition, PartitionOffsets] = {}
         async with self._translate_errors():
-            await self._make_topics()
+            with _name_refusals():
+                await self._make_topics()
             self._producer = AIOKafkaProducer(
                 acks="all", linger_ms=2, request_timeout_ms=10_000, **parse_kafka_url(self.url)
             )
@@ -261,6 +268,30 @@ class KafkaBroker(Broker):
             yield
         except (KafkaError, ConsumerStoppedError, OSError, TimeoutError) as cause:
             raise BrokerUnavailableError.of(cause) from cause
+
+
+@contextmanager
+def _name_refusals() -> Iterator[None]:
+    """Add to an error of a first connection why the servers refused it.
+
+    The client writes that to its log only: a wrong password, a certificate that it does not trust.
+    """
+    said = _LastRefusal()
+    log = logging.getLogger("aiokafka")
+    log.addHandler(said)
+    try:
+        yield
+    except KafkaConnectionError as cause:
+        raise BrokerUnavailableError(said.text or str(cause)) from cause
+    finally:
+        log.removeHandler(said)
+
+
+class _LastRefusal(logging.Handler):
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
