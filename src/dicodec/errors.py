@@ -408,6 +408,18 @@ class DiskFullError(WriteError):
     code = "disk-full"
 
 
+class PeerUnavailableError(WriteError):
+    """A peer does not answer, rejects the association, or lacks resources; it may pass."""
+
+    code = "peer-unavailable"
+
+
+class PeerRefusedError(WriteError):
+    """A peer refuses an object, or accepts no transfer syntax that it can be in."""
+
+    code = "peer-refused"
+
+
 class InternalError(DicodecError):
     """A fault of this package."""
 

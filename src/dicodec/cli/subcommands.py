@@ -21,6 +21,7 @@ SUBCOMMANDS = {
         "show or merge ledgers of batches; send dead letters back",
     ),
     "policy": ("dicodec.cli.policy", "print the rule of a policy that files meet, and why"),
+    "gateway": ("dicodec.cli.gateway", "receive over DICOM, convert, and forward to peers"),
     "serve": ("dicodec.cli.serve", "serve a page and an HTTP interface to a queue"),
     "submit": ("dicodec.cli.submit", "put files into a queue to be converted"),
     "watch": ("dicodec.cli.watch", "convert files that appear in a folder"),

@@ -17,6 +17,7 @@ PASSING_CAUSES = frozenset(
     {
         "source-unavailable", "source-changed", "read-error", "disk-full", "target-unavailable",
         "write-error", "worker-crashed", "engine-crashed", "timeout", "out-of-memory",
+        "peer-unavailable",
     }
 )  # fmt: skip
 """Error codes of failures that may pass without a change to the file."""

@@ -107,7 +107,7 @@ def parse_test(
 
     def parse_one(value: Any) -> FactValue:
         if size and isinstance(value, str):
-            return _parse_size(value, where)
+            return parse_size(value, where)
         if kind is not None and not isinstance(value, _TYPES[kind]):
             raise InvalidOptionError(f"{where} is {value!r}; it is {kind}")
         if isinstance(value, bool) != (kind is FactKind.FLAG):
@@ -177,7 +177,12 @@ _PARTS = (
 )
 
 
-def _parse_size(text: str, where: str) -> int:
+def parse_size(text: str, where: str) -> int:
+    """Return the bytes of a size such as "10 MB"; `where` is the key, for errors.
+
+    Raises:
+        InvalidOptionError: the text is not a size.
+    """
     found = _SIZE.fullmatch(text)
     if found is None:
         raise InvalidOptionError(f"{where} is {text!r}; a size is such as 500 kB, 10 MB or 1.5 GiB")

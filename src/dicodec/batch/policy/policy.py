@@ -253,7 +253,7 @@ def _parse_rule(given: dict[str, Any], number: int) -> Rule:
     if not isinstance(name, str) or not name:
         raise InvalidOptionError(f"rule {number}: name is {name!r}; it is text")
     try:
-        conditions = _parse_conditions(given.get("when", {}))
+        conditions = parse_conditions(given.get("when", {}))
         changes = parse_options(
             {key: value for key, value in given.items() if key not in {"name", "when"}}
         )
@@ -268,7 +268,15 @@ def _describe_rule(number: int, name: str) -> str:
     return name if name == f"rule {number}" else f"rule {number} ({name})"
 
 
-def _parse_conditions(given: Any) -> tuple[Condition, ...]:
+def parse_conditions(given: Any) -> tuple[Condition, ...]:
+    """Parse the conditions of a rule, which must all hold.
+
+    Args:
+        given: a table: values or tests by name of the fact, and `attributes`.
+
+    Raises:
+        InvalidOptionError: there is no such condition, or it has no meaning.
+    """
     if not isinstance(given, dict):
         raise InvalidOptionError(
             "when is a table of conditions", hint='such as when.modality = "CT"'

@@ -67,6 +67,14 @@ class StoreDatabase(Protocol):
         """
         ...
 
+    def index_homes(self) -> str:
+        """Make the indexes that jobs of one home, and traces, are found by, if they are missing.
+
+        Returns:
+            What a query of the waiting jobs of one home needs behind the table's name.
+        """
+        ...
+
     def read_clock(self) -> float:
         """Return the time, in seconds since 1970."""
         ...
@@ -86,6 +94,16 @@ class StoreDatabase(Protocol):
     def close(self) -> None:
         """Close the database."""
         ...
+
+
+HOME_INDEXES = (
+    (
+        "CREATE INDEX IF NOT EXISTS waiting_at_home ON job (home, priority DESC, number)"
+        " WHERE state = 'pending'"
+    ),
+    "CREATE INDEX IF NOT EXISTS by_trace ON job (trace) WHERE trace IS NOT NULL",
+)
+"""Without the first one, each look for jobs passes all that wait for others."""
 
 
 def is_postgres(place: str) -> bool:

@@ -21,7 +21,7 @@ from dicodec.errors import (
     TargetUnavailableError,
     UnsupportedTargetError,
 )
-from dicodec.service.jobs.store.database import Statement
+from dicodec.service.jobs.store.database import HOME_INDEXES, Statement
 
 try:
     import psycopg
@@ -224,6 +224,13 @@ class PostgresDatabase:
                 self._connection.execute("ROLLBACK")
             except psycopg.Error:
                 self._drop()
+
+    def index_homes(self) -> str:
+        """Make the indexes of homes and traces: see `StoreDatabase`."""
+        with self.write():
+            for text in HOME_INDEXES:
+                self.execute(text)
+        return ""
 
     def read_clock(self) -> float:
         """Return the time on the server's clock."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from dicodec.batch.ledger.sqlite_file import DatabaseFormat, encode_text, open_database
 from dicodec.errors import DiskFullError, TargetUnavailableError
-from dicodec.service.jobs.store.database import Statement
+from dicodec.service.jobs.store.database import HOME_INDEXES, Statement
 
 _APPLICATION, _VERSION = 0x64694A31, 2
 
@@ -174,6 +174,13 @@ class SqliteDatabase:
             finally:
                 if durable:
                     self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def index_homes(self) -> str:
+        """Make the indexes of homes and traces: see `StoreDatabase`."""
+        with self.write():
+            for text in HOME_INDEXES:
+                self.execute(text)
+        return " INDEXED BY waiting_at_home"
 
     def encode_name(self, name: str | None) -> str | bytes | None:
         """Return a file's name as a column can hold it: see `StoreDatabase`."""

@@ -54,6 +54,7 @@ class JobStore(StoreReading):
         lease: seconds until a job is taken from a process without heartbeats.
         clock: returns the time in seconds since 1970; None for the computer's, or the server's.
         home: see `NewJob`; None to claim the jobs that anybody may claim, and no others.
+        alone: whether to claim the jobs of `home` alone, and none that anybody may claim.
 
     Raises:
         InvalidOptionError: it is not a job store.
@@ -67,12 +68,16 @@ class JobStore(StoreReading):
         lease: float = LEASE_SECONDS,
         clock: Callable[[], float] | None = None,
         home: str | None = None,
+        alone: bool = False,
     ) -> None:
         self._place = os.fspath(place)
         self.lease = lease
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._database = open_store_database(self._place, clock)
         self._home = home or ""
+        self._due, self._hint = _DUE, self._database.waiting_hint
+        if alone:
+            self._due, self._hint = _DUE_AT_HOME, self._database.index_homes()
         self._held: set[str] = set()
         self._may_hold_more = False
 
@@ -141,7 +146,7 @@ class JobStore(StoreReading):
         with self._database.lock:
             now = self._database.read_clock()
             due = self._query(
-                f"SELECT EXISTS (SELECT 1 FROM job WHERE state = 'pending' AND {_DUE})"
+                f"SELECT EXISTS (SELECT 1 FROM job WHERE state = 'pending' AND {self._due})"
                 f" OR EXISTS (SELECT 1 FROM job WHERE state = 'running' AND {_EXPIRED})",
                 (now, self._home, *self._find_bounds(now)),
             )[0][0]
@@ -151,7 +156,7 @@ class JobStore(StoreReading):
                 self._give_back(_EXPIRED, self._find_bounds(now))
                 rows = self._query(
                     f"{_TAKE} WHERE number IN (SELECT number FROM job"
-                    f"{self._database.waiting_hint} WHERE state = 'pending' AND {_DUE}"
+                    f"{self._hint} WHERE state = 'pending' AND {self._due}"
                     " ORDER BY priority DESC, number LIMIT ?)"
                     f" RETURNING {COLUMNS}",
                     (self.owner, now + self.lease, now, now, self._home, limit),
@@ -253,19 +258,26 @@ class JobStore(StoreReading):
         """Return the fence for the result of a job that this object has taken."""
         return Fence(self._place, job.id, self.owner, job.attempts)
 
-    def finish(self, outcomes: Iterable[AttemptOutcome], *, lost: set[str] | None = None) -> int:
+    def finish(
+        self,
+        outcomes: Iterable[AttemptOutcome],
+        *,
+        lost: set[str] | None = None,
+        durable: bool = False,
+    ) -> int:
         """Enter outcomes of attempts whose jobs this object still has.
 
         Args:
             outcomes: the outcomes.
             lost: gets the ids of the jobs that others have taken meanwhile; nothing is entered.
+            durable: whether they survive a power cut, because what they need is removed after that.
 
         Returns:
             How many were entered.
         """
         outcomes = [*outcomes]
         # A broker forgets a message once its outcome is entered here.
-        with self._database.write(durable=self._database.fails_alone) as now:
+        with self._database.write(durable=durable or self._database.fails_alone) as now:
             entered = self._database.execute_all(self._state_end(one, now) for one in outcomes)
             self._add_events(
                 (one.id, one.event) for one, done in zip(outcomes, entered, strict=True) if done
@@ -297,6 +309,14 @@ class JobStore(StoreReading):
             for job in ids:
                 self._give_back("id = ? AND owner = ?", (job, self.owner), attempts=1)
         self._held.difference_update(ids)
+
+    def reclaim(self) -> None:
+        """Make the running jobs of this object's home due again, whose processes have ended.
+
+        The caller knows that, because it has the home alone; so nobody waits for their leases.
+        """
+        with self._database.write():
+            self._give_back("home = ? AND owner <> ?", (self._home, self.owner))
 
     def _give_back(self, where: str, values: Sequence[Any], *, attempts: int = 0) -> None:
         given = self._database.execute(
@@ -389,6 +409,7 @@ _ADD = (
     " created) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (id) DO NOTHING"
 )
 _DUE = "not_before <= ? AND (home IS NULL OR home = ?)"
+_DUE_AT_HOME = "not_before <= ? AND home = ?"
 _EXPIRED = "(lease < ? OR lease > ?)"
 _TAKE = (
     "UPDATE job SET state = 'running', owner = ?, lease = ?, started = ?, attempts = attempts + 1,"

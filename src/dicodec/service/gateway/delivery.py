@@ -1,0 +1,40 @@
+"""The job of a delivery: one object to one peer, as a row of the job store."""
+
+from __future__ import annotations
+
+from dicodec.service.gateway.spool import Spool
+from dicodec.service.jobs.messages import Request
+from dicodec.service.jobs.store.tables import NewJob
+from dicodec.service.jobs.submission import make_job
+
+AS_IT_IS = "explicit-le"
+"""Stands for the transfer syntax of a request without a policy: the peer's acceptance decides."""
+
+
+def name_job(digest: str, peer: str) -> str:
+    """Return the id of the job that brings an object to a peer."""
+    return f"{digest}.{peer}"
+
+
+def make_delivery_job(
+    spool: Spool, job: str, *, peer: str, policy: str | None, instance: str
+) -> NewJob:
+    """Return the new job of a delivery.
+
+    Args:
+        spool: the spool that has the object.
+        job: id of the job.
+        peer: name of the peer, which is the job's tenant.
+        policy: name or path of a policy; None for none.
+        instance: SOP Instance UID, which is the job's trace id.
+    """
+    request = Request(
+        id=job,
+        source=str(spool.find_object(job)),
+        target=f"dicom:{peer}",
+        to=() if policy else (AS_IT_IS,),
+        policy=policy,
+        tenant=peer,
+        trace_id=instance or None,
+    )
+    return make_job(request, home=spool.name_home(peer))

@@ -1,0 +1,116 @@
+"""Choose the transfer syntaxes that a peer is offered for an object, and one that it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from dicodec.batch.policy.policy import Policy
+from dicodec.errors import PeerRefusedError
+from dicodec.model.records import dataclass
+from dicodec.model.transfer_syntax import (
+    EXPLICIT_LE,
+    IMPLICIT_LE,
+    Loss,
+    TransferSyntax,
+    find_by_name,
+)
+from dicodec.options import ConversionOptions
+from dicodec.repair.opening import open_tolerantly
+from dicodec.service.gateway.config import Peer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """The transfer syntaxes that an object can be sent in, the first preferred.
+
+    Attributes:
+        stored: the one that it is in.
+        order: all of them.
+        options: options of a conversion; `to` is not decided.
+        edits: whether attributes change, so that the object cannot be sent as it is.
+    """
+
+    stored: TransferSyntax
+    order: tuple[TransferSyntax, ...]
+    options: ConversionOptions
+    edits: bool = False
+
+    def choose(self, accepted: Collection[str]) -> Choice:
+        """Choose by the peer's acceptance.
+
+        Args:
+            accepted: UIDs of the transfer syntaxes that the peer accepts for the object's class.
+
+        Raises:
+            PeerRefusedError: it accepts none of those that the object can be in.
+        """
+        ranked = [syntax for syntax in self.order if syntax.uid in accepted]
+        if not ranked:
+            names = ", ".join(syntax.name for syntax in self.order)
+            raise PeerRefusedError(f"the peer accepts none of {names} for this SOP class")
+        at = ranked.index(self.stored) if self.stored in ranked else len(ranked)
+        before, rest = _name(ranked[:at]), _name(ranked[at:])
+        if not self.edits:
+            return Choice(before, kept=self.stored in ranked)
+        return Choice(before, otherwise=rest) if before else Choice(rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What becomes of an object before it is sent.
+
+    Attributes:
+        to: transfer syntaxes to convert to, the first that holds the image; empty for none.
+        otherwise: those to convert to if none of them does.
+        kept: whether the object is sent as it is if none of them does.
+    """
+
+    to: tuple[str, ...]
+    otherwise: tuple[str, ...] = ()
+    kept: bool = False
+
+
+def _name(syntaxes: Iterable[TransferSyntax]) -> tuple[str, ...]:
+    return tuple(syntax.name for syntax in syntaxes if syntax.writes)
+
+
+def make_offer(path: str, peer: Peer, policy: Policy | None) -> Offer:
+    """Return the offer for an object: what the policy wants, then the peer, then as it is stored.
+
+    An object in one of the wanted transfer syntaxes stays as it is. Every peer is offered the
+    native ones, too, because each has to take implicit VR little endian (PS3.5 10.1).
+
+    Args:
+        path: the object as a file.
+        peer: the peer.
+        policy: policy of the route; None for none.
+
+    Raises:
+        ReadError: the object cannot be read.
+    """
+    options = peer.make_options()
+    with open_tolerantly(path, options.limits) as file:
+        stored = file.syntax
+        choice = None if policy is None else policy.choose_for(file, options)
+    wanted: tuple[TransferSyntax, ...] = peer.prefer
+    if choice is not None:
+        if choice.options is None:
+            wanted = ()
+        else:
+            options = choice.options
+            named = tuple(found for name in options.to if (found := find_by_name(name)))
+            wanted = (*named, *peer.prefer)
+    if stored in wanted:
+        wanted = (stored, *(syntax for syntax in wanted if syntax != stored))
+    order = dict.fromkeys((*wanted, stored, EXPLICIT_LE, IMPLICIT_LE))
+    if peer.lossless_only:
+        order = {
+            syntax: None for syntax in order if syntax is stored or syntax.loss is not Loss.ALWAYS
+        }
+    edits = bool(
+        options.set_attributes
+        or options.remove_attributes
+        or options.standardize
+        or options.charset
+    )
+    return Offer(stored=stored, order=tuple(order), options=options, edits=edits)

@@ -1,0 +1,60 @@
+"""A process that receives: the gateway starts several, which share one listening socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+
+from dicodec.service.ending_signals import find_ending_signals
+from dicodec.service.gateway.config import load_config
+from dicodec.service.gateway.receiving import Receiver
+from dicodec.service.gateway.spool import Spool
+from dicodec.service.jobs.logs import Log
+from dicodec.service.jobs.store.store import JobStore
+
+
+def main(config: str, store: str, descriptor: int, drain: float) -> None:
+    """Receive until a signal, or until the gateway that started this process has ended.
+
+    Args:
+        config: path of the configuration.
+        store: path or URL of the job store.
+        descriptor: the listening socket.
+        drain: seconds that associations get to end.
+    """
+    ending = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway answers an interruption
+    for number in find_ending_signals():
+        signal.signal(number, lambda *_: ending.set())
+    settings = load_config(config)
+    spool = Spool(settings.receive.spool)
+    with JobStore(store) as jobs, socket.socket(fileno=descriptor) as listening:
+        receiver = Receiver(settings, spool, jobs, Log(sys.stderr), _announce)
+        receiver.start(listening)
+        _announce()
+        threading.Thread(target=_watch, args=(ending,), daemon=True).start()
+        ending.wait()
+        receiver.stop(drain)
+    os._exit(0)  # threads of pynetdicom may outlive their associations
+
+
+def _announce() -> None:
+    """Tell the gateway that there are new jobs, or that this process receives."""
+    try:
+        os.write(sys.stdout.fileno(), b"\n")
+    except OSError:
+        return  # it has ended, which the other thread notices
+
+
+def _watch(ending: threading.Event) -> None:
+    """Wait for the end of the gateway, which holds the other end of standard input."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    ending.set()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

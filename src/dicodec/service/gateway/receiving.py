@@ -1,0 +1,328 @@
+"""Receive objects over DICOM: answer Success only when the object and its jobs are on the disk."""
+
+from __future__ import annotations
+
+import os
+import socket
+import socketserver
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from pydicom import Dataset
+from pynetdicom import AE, _config, build_context, evt
+from pynetdicom.association import Association
+from pynetdicom.presentation import AllStoragePresentationContexts
+from pynetdicom.transport import ThreadedAssociationServer
+
+from dicodec.errors import DicodecError, DiskFullError
+from dicodec.model.records import dataclass
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES
+from dicodec.model.wording import describe_fault, leave_words_out
+from dicodec.service.gateway.config import GatewayConfig
+from dicodec.service.gateway.delivery import make_delivery_job, name_job
+from dicodec.service.gateway.routing import Destination, find_destinations
+from dicodec.service.gateway.spool import Spool, digest_object
+from dicodec.service.gateway.tls import make_server_context
+from dicodec.service.jobs.logs import Log
+from dicodec.service.jobs.store.store import JobStore
+from dicodec.service.jobs.store.tables import JobState
+
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700
+NO_ROUTE = 0xC001
+FAULT = 0xC002
+"""Senders know the statuses of PS3.4 Table B.2-1 alone; others some take for Success."""
+
+_LONGEST_COMMENT = 64
+
+_REJECTED_FOR_NOW = 0x02
+_REJECTED = 0x01
+_BY_PROVIDER, _CONGESTION = 0x03, 0x01
+_BY_USER, _CALLING_TITLE_UNKNOWN = 0x01, 0x03
+
+_HANDSHAKE_SECONDS = 15.0
+_IDLE_SECONDS = 300.0
+"""Seconds without a word until an association is aborted."""
+
+_VERIFICATION = "1.2.840.10008.1.1"
+
+_STORAGE_CLASSES = frozenset(str(one.abstract_syntax) for one in AllStoragePresentationContexts)
+_SYNTAXES = frozenset(syntax.uid for syntax in TRANSFER_SYNTAXES)
+
+_META_LENGTH_AT = 140
+"""Offset of the value of File Meta Information Group Length."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """An object that was received whole.
+
+    Attributes:
+        path: its file, which has a file meta of known length.
+        sender: AE title of the sender.
+        instance: SOP Instance UID.
+        syntax: Transfer Syntax UID.
+    """
+
+    path: str
+    sender: str
+    instance: str
+    syntax: str
+
+
+class Receiver:
+    """Takes objects from senders into a spool.
+
+    Args:
+        config: the configuration.
+        spool: the spool.
+        store: gets a job for each peer of an object.
+        log: gets a line for each object that is refused.
+        announce: is called when there are new jobs.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        spool: Spool,
+        store: JobStore,
+        log: Log,
+        announce: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._spool = spool
+        self._store = store
+        self._log = log
+        self._announce = announce
+        self._server: ThreadedAssociationServer | None = None
+        self._closing = False
+
+    def start(self, listening: socket.socket) -> None:
+        """Take associations on a listening socket, in threads, until `stop`."""
+        _config.STORE_RECV_CHUNKED_DATASET = True
+        _config.LOG_HANDLER_LEVEL = "none"  # its lines have patients' names in them
+        _config.UNRESTRICTED_STORAGE_SERVICE = self._config.receive.private
+        tempfile.tempdir = str(self._spool.parts)  # there pynetdicom makes its files
+        receive = self._config.receive
+        entity = AE(receive.aet)
+        entity.require_called_aet = True
+        entity.maximum_associations = max(1, receive.associations // receive.processes)
+        entity.network_timeout = _IDLE_SECONDS
+        entity.acse_timeout = _HANDSHAKE_SECONDS
+        entity.dimse_timeout = _IDLE_SECONDS
+        entity.add_supported_context(_VERIFICATION)
+        handlers: list[evt.EventHandlerType] = [
+            (evt.EVT_REQUESTED, self._admit),
+            (evt.EVT_C_STORE, self._store_object),
+            (evt.EVT_C_ECHO, _answer_echo),
+            (evt.EVT_CONN_CLOSE, _remove_part),
+            (evt.EVT_ABORTED, _remove_part),
+        ]
+        server_class: Any = partial(
+            _Server, listening=listening, tls=make_server_context(receive.tls)
+        )
+        server: Any = entity.make_server(
+            listening.getsockname()[:2], evt_handlers=handlers, server_class=server_class
+        )
+        self._server = server
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+
+    def stop(self, patience: float) -> None:
+        """Take no further association, let those that are open end, and abort what is left."""
+        self._closing = True
+        server = self._server
+        assert server is not None
+        socketserver.BaseServer.shutdown(server)  # pynetdicom's ends the socket for all processes
+        waiting = threading.Event()
+        until = patience
+        while until > 0 and server.active_associations:
+            waiting.wait(0.05)
+            until -= 0.05
+        for association in server.active_associations:
+            association.abort()
+
+    # Associations.
+
+    def _admit(self, event: evt.Event) -> None:
+        """Refuse an association of a sender that may not send, or while there is no room."""
+        association = event.assoc
+        _support_proposed(association)
+        title = association.requestor.primitive.calling_ae_title.strip()  # type: ignore[union-attr]
+        address = association.requestor.address
+        if not self._config.receive.lets_send(title, address):
+            self._log.write("warning", "association refused", sender=title, address=address)
+            _reject(association, _REJECTED, _BY_USER, _CALLING_TITLE_UNKNOWN)
+            return
+        try:
+            self._spool.check_room(self._config.receive.reserve)
+        except DiskFullError as error:
+            self._log.write("error", "association refused", sender=title, message=error.message)
+            _reject(association, _REJECTED_FOR_NOW, _BY_PROVIDER, _CONGESTION)
+
+    # Objects.
+
+    def _store_object(self, event: evt.Event) -> Dataset:
+        request: Any = event.request
+        request._dataset_file.flush()  # noqa: SLF001 - it has no other name
+        received = _Received(
+            path=str(event.dataset_path),
+            sender=event.assoc.requestor.ae_title.strip(),
+            instance=str(request.AffectedSOPInstanceUID),
+            syntax=str(event.context.transfer_syntax),
+        )
+        try:
+            self._spool.check_room(self._config.receive.reserve)
+            return (
+                _make_status(SUCCESS)
+                if self._keep(received)
+                else self._refuse(received, NO_ROUTE, "no route matches the object")
+            )
+        except DicodecError as error:  # of the disk or the store: it may pass
+            return self._refuse(received, OUT_OF_RESOURCES, error.message)
+        except Exception as cause:
+            return self._refuse(received, FAULT, leave_words_out(describe_fault(cause)))
+
+    def _keep(self, received: _Received) -> bool:
+        """Make an object and its jobs safe; return False if no route matches it."""
+        destinations = find_destinations(self._config, received.sender, received.path)
+        if not destinations:
+            return False
+        with open(received.path, "rb") as file:  # noqa: PTH123 - it is hot
+            file.seek(_META_LENGTH_AT)
+            start = _META_LENGTH_AT + 4 + int.from_bytes(file.read(4), "little")
+            digest = digest_object(
+                file,
+                start,
+                instance=received.instance,
+                syntax=received.syntax,
+                spool=self._spool.id,
+            )
+        jobs = {name_job(digest, one.peer): one for one in destinations}
+        made = self._spool.keep(received.path, jobs)
+        added = self._store.put(
+            make_delivery_job(
+                self._spool, job, peer=one.peer, policy=one.policy, instance=received.instance
+            )
+            for job, one in jobs.items()
+        )
+        if added < len(jobs):
+            self._settle_known(jobs, made)
+        if added:
+            self._announce()
+        return True
+
+    def _settle_known(self, jobs: dict[str, Destination], made: list[str]) -> None:
+        """Settle the jobs that may have been known: one that failed is due again."""
+        for job in jobs:
+            known = self._store.find(job)
+            if known is None or not known.state.over:
+                continue
+            if known.state is JobState.DONE:
+                if job in made:
+                    self._spool.forget(job)
+            else:
+                self._store.retry(job, "{}")
+                self._announce()
+
+    def _refuse(self, received: _Received, status: int, message: str) -> Dataset:
+        self._log.write(
+            "error",
+            "object refused",
+            trace=received.instance,
+            sender=received.sender,
+            message=message,
+        )
+        return _make_status(status, message)
+
+
+class _Server(ThreadedAssociationServer):
+    """Takes associations on a socket that several processes share."""
+
+    daemon_threads = True
+
+    def __init__(
+        self, *given: Any, listening: socket.socket, tls: ssl.SSLContext | None, **named: Any
+    ) -> None:
+        self._listening = listening
+        self._tls = tls
+        super().__init__(*given, **named)
+
+    def server_bind(self) -> None:
+        """Take the socket that listens already, in place of a new one."""
+        assert self.socket is not None
+        self.socket.close()
+        self.socket = self._listening
+        self.socket.setblocking(False)  # another process may have taken the connection
+        self.server_address = self.socket.getsockname()
+
+    def server_activate(self) -> None:
+        """Do nothing: it listens."""
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Take a connection; the TLS handshake is left to its own thread."""
+        assert self.socket is not None
+        connection, address = self.socket.accept()
+        connection.settimeout(_HANDSHAKE_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return connection, address
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands, and run the association."""
+        if self._tls is not None:
+            request = self._tls.wrap_socket(request, server_side=True)
+        request.settimeout(_IDLE_SECONDS)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Do nothing: a failed handshake ends the connection, which the sender notices."""
+
+
+def _support_proposed(association: Association) -> None:
+    """Support what is proposed, as far as it is known: the sender's order of syntaxes decides.
+
+    pynetdicom goes by the acceptor's order, and copies all of its contexts for each association.
+    """
+    proposed: dict[str, list[str]] = {}
+    for context in association.requestor.primitive.presentation_context_definition_list:  # type: ignore[union-attr]
+        known = proposed.setdefault(str(context.abstract_syntax), [])
+        known += [uid for uid in context.transfer_syntax if uid not in known]
+    association.acceptor.supported_contexts += [
+        build_context(uid, found)
+        for uid, order in proposed.items()
+        if uid in _STORAGE_CLASSES and (found := [one for one in order if one in _SYNTAXES])
+    ]
+
+
+def _reject(association: Association, result: int, source: int, reason: int) -> None:
+    association.acse.send_reject(result, source, reason)
+    evt.trigger(association, evt.EVT_REJECTED, {})
+    association.kill()
+
+
+def _make_status(status: int, comment: str = "") -> Dataset:
+    answer = Dataset()
+    answer.Status = status
+    if comment:
+        answer.ErrorComment = comment[:_LONGEST_COMMENT]
+    return answer
+
+
+def _answer_echo(event: evt.Event) -> int:  # noqa: ARG001
+    return SUCCESS
+
+
+def _remove_part(event: evt.Event) -> None:
+    """Remove what an association leaves that ended within an object: its file and descriptor."""
+    message = event.assoc.dimse.message
+    file = getattr(message, "_data_set_file", None)
+    if file is not None:
+        with suppress(OSError, ValueError):
+            file.close()
+        with suppress(OSError):
+            os.unlink(file.name)  # noqa: PTH108

@@ -1,0 +1,254 @@
+"""What a receiver takes and refuses, with real senders; it runs in this process."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pynetdicom import AE, _config, build_context
+from pynetdicom.pdu_primitives import P_DATA
+
+from dicodec.service.gateway.config import GatewayConfig, parse_config
+from dicodec.service.gateway.receiving import Receiver
+from dicodec.service.gateway.spool import STORE_NAME, Spool
+from dicodec.service.jobs.logs import Log
+from dicodec.service.jobs.store.store import JobStore
+from dicodec.service.jobs.store.tables import AttemptOutcome, Job, JobFilter, JobState
+from helpers.dicom_network import SHIPPED, send, wait_for
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+EXPLICIT, IMPLICIT, J2K = (
+    "1.2.840.10008.1.2.1",
+    "1.2.840.10008.1.2",
+    "1.2.840.10008.1.2.4.90",
+)
+
+CONFIG = """
+[receive]
+aet = "DICODEC"
+port = 0
+spool = "spool"
+processes = 1
+{more}
+
+[[route]]
+to = ["A", "B"]
+
+[[peer]]
+name = "A"
+host = "127.0.0.1"
+aet = "A"
+
+[[peer]]
+name = "B"
+host = "127.0.0.1"
+aet = "B"
+"""
+
+
+class Reception:
+    """A receiver that runs, its spool and its store."""
+
+    def __init__(self, folder: Path, more: str) -> None:
+        self.config: GatewayConfig = parse_config(CONFIG.format(more=more), folder)
+        self.spool = Spool(self.config.receive.spool)
+        self.store = JobStore(self.spool.path / STORE_NAME)
+        self.out = StringIO()
+        self.announced = 0
+        self.receiver = Receiver(self.config, self.spool, self.store, Log(self.out), self._announce)
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listening.getsockname()[1]
+        self.receiver.start(self.listening)
+
+    def _announce(self) -> None:
+        self.announced += 1
+
+    def jobs(self) -> list[Job]:
+        """Return all jobs."""
+        return self.store.list_jobs(JobFilter(), 100)
+
+    def files(self, folder: str) -> list[str]:
+        """Return the names in one of the spool's folders."""
+        return sorted(path.name for path in (self.spool.path / folder).iterdir())
+
+
+type Receive = Callable[[str], Reception]
+
+
+@pytest.fixture
+def receive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receive]:
+    for name in ("STORE_RECV_CHUNKED_DATASET", "LOG_HANDLER_LEVEL", "UNRESTRICTED_STORAGE_SERVICE"):
+        monkeypatch.setattr(_config, name, getattr(_config, name))
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.tempdir)
+    opened: list[Reception] = []
+
+    def start(more: str = "") -> Reception:
+        opened.append(Reception(tmp_path, more))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.receiver.stop(5.0)
+        one.store.close()
+        one.listening.close()
+
+
+@contextmanager
+def association(port: int, *contexts: Any, title: str = "SENDER") -> Iterator[Any]:
+    """Yield an association of pynetdicom's."""
+    entity = AE(title)
+    opened = entity.associate(
+        "127.0.0.1", port, [*contexts] or [build_context(CT, EXPLICIT)], "DICODEC"
+    )
+    try:
+        yield opened
+    finally:
+        if opened.is_established:
+            opened.release()
+
+
+def test_success_means_safe_under_a_name_for_each_peer(receive: Receive) -> None:
+    reception = receive("")
+    path = SHIPPED / "CT_small.dcm"
+    assert send(reception.port, path).returncode == 0
+    jobs = reception.jobs()
+    assert [job.tenant for job in jobs] == ["B", "A"]
+    assert reception.files("objects") == sorted(f"{job.id}.dcm" for job in jobs)
+    assert {(reception.spool.objects / f"{job.id}.dcm").stat().st_nlink for job in jobs} == {2}
+    assert reception.announced == 1
+    assert not reception.files("parts")
+
+
+def test_sent_again_it_is_known_and_other_content_is_not(receive: Receive, tmp_path: Path) -> None:
+    reception = receive("")
+    path = SHIPPED / "CT_small.dcm"
+    changed = tmp_path / "changed.dcm"
+    changed.write_bytes(
+        path.read_bytes().replace(b"CompressedSamples^CT1", b"CompressedSamples^CT2")
+    )
+    for one in (path, path, changed):
+        assert send(reception.port, one).returncode == 0
+    assert len(reception.jobs()) == len(reception.files("objects")) == 4
+
+
+def test_a_delivered_object_is_not_kept_again_and_a_dead_one_is_due_again(
+    receive: Receive,
+) -> None:
+    reception = receive("")
+    path = SHIPPED / "CT_small.dcm"
+    assert send(reception.port, path).returncode == 0
+    states = {"A": JobState.DONE, "B": JobState.DEAD}
+    for peer, state in states.items():
+        home = reception.spool.name_home(peer)
+        with JobStore(reception.spool.path / STORE_NAME, home=home, alone=True) as lane:
+            (job,) = lane.claim(9)
+            code = None if state is JobState.DONE else "peer-refused"
+            lane.finish(
+                [AttemptOutcome(id=job.id, state=state, event="{}", result="{}", error_code=code)]
+            )
+        if state is JobState.DONE:
+            reception.spool.forget(job.id)
+    assert send(reception.port, path).returncode == 0
+    found = {job.tenant: job for job in reception.jobs()}
+    assert (found["A"].state, found["B"].state) == (JobState.DONE, JobState.PENDING)
+    assert reception.files("objects") == [f"{found['B'].id}.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("title", "peers", "called", "taken"),
+    [
+        ("CT1", '{CT1 = "127.0.0.1"}', "DICODEC", True),
+        ("CT1", '{"CT*" = "127.0.0.0/8"}', "DICODEC", True),
+        ("CT1", '{CT1 = "any"}', "OTHER", False),
+        ("CT1", '{CT1 = "10.0.0.1"}', "DICODEC", False),
+        ("MR1", '{CT1 = "127.0.0.1"}', "DICODEC", False),
+    ],
+)
+def test_titles_and_addresses_bound_who_may_send(
+    receive: Receive, title: str, peers: str, called: str, *, taken: bool
+) -> None:
+    reception = receive(f"peers = {peers}")
+    sent = send(reception.port, SHIPPED / "CT_small.dcm", sender=title, called=called)
+    assert (sent.returncode == 0) is taken
+    assert bool(reception.jobs()) is taken
+
+
+def test_without_room_associations_and_objects_are_refused(receive: Receive) -> None:
+    reception = receive('reserve = "1 kB"')
+    path = SHIPPED / "CT_small.dcm"
+    with association(reception.port, build_context(CT, EXPLICIT)) as opened:
+        object.__setattr__(reception.config.receive, "reserve", 1 << 60)
+        assert opened.send_c_store(path).Status == 0xA700
+    with association(reception.port) as refused:
+        assert refused.is_rejected
+        assert refused.acceptor.primitive.result == 2  # transient
+    assert not reception.jobs()
+    assert not reception.files("objects")
+    wait_for(lambda: not reception.files("parts"))
+
+
+def test_an_aborted_association_leaves_no_file(receive: Receive) -> None:
+    reception = receive("")
+    descriptors = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(3):
+        with association(reception.port) as opened:
+            _send_half(opened, SHIPPED / "CT_small.dcm")
+            wait_for(lambda: reception.files("parts"))
+            opened.abort()
+        wait_for(lambda: not reception.files("parts"))
+    assert not reception.jobs()
+    wait_for(lambda: len([*Path("/proc/self/fd").iterdir()]) <= descriptors + 2)
+
+
+def _send_half(opened: Any, path: Path) -> None:
+    """Send the first PDUs of a C-STORE."""
+    put, sent = opened.dul.send_pdu, threading.Event()
+    count = 0
+
+    def send_some(primitive: Any) -> None:
+        nonlocal count
+        count += isinstance(primitive, P_DATA)
+        if count == 2:
+            primitive.presentation_data_value_list[0] = (
+                primitive.presentation_data_value_list[0][0],
+                b"\0" + primitive.presentation_data_value_list[0][1][1:],
+            )
+        if count <= 2:
+            put(primitive)
+        else:
+            sent.set()
+
+    opened.dul.send_pdu = send_some
+    opened.dimse_timeout = 0.2
+    threading.Thread(target=opened.send_c_store, args=(path,), daemon=True).start()
+    wait_for(lambda: count >= 2)
+    opened.dul.send_pdu = put
+
+
+def test_the_senders_order_of_syntaxes_decides(receive: Receive) -> None:
+    reception = receive("")
+    for order in ([IMPLICIT, EXPLICIT, J2K], [J2K, EXPLICIT], [EXPLICIT, J2K]):
+        with association(reception.port, build_context(CT, order)) as opened:
+            assert opened.accepted_contexts[0].transfer_syntax == [order[0]]
+
+
+def test_private_classes_are_taken_on_request(receive: Receive) -> None:
+    private = build_context("1.3.12.2.1107.5.9.1", EXPLICIT)
+    for more, taken in (("", False), ("private = true", True)):
+        reception = receive(more)
+        with association(reception.port, build_context(CT, EXPLICIT), private) as opened:
+            classes = {str(one.abstract_syntax) for one in opened.accepted_contexts}
+        assert ("1.3.12.2.1107.5.9.1" in classes) is taken
+
+
+def test_it_answers_an_echo(receive: Receive) -> None:
+    reception = receive("")
+    with association(reception.port, build_context("1.2.840.10008.1.1")) as opened:
+        assert opened.send_c_echo().Status == 0
