@@ -14,7 +14,6 @@ from dicodec.cli.service_arguments import (
     parse_execution,
     require_packages,
 )
-from dicodec.model.environment import STORE_VARIABLE
 from dicodec.service.ending_signals import find_ending_signals
 
 
@@ -22,10 +21,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of the subcommand."""
     add = command.add_argument
     add("action", metavar="ACTION", choices=("run",), help="run: receive and forward")
-    add("config", metavar="CONFIG", help="the configuration, a file in TOML")
+    add("gateway", metavar="CONFIG", help="the configuration, a file in TOML")
     add("--store", metavar="URL",
-        help="job store: postgresql://USER@HOST/DATABASE, or the path of a file; or set "
-        f"{STORE_VARIABLE} (default: a file in the spool)")  # fmt: skip
+        help="job store: postgresql://USER@HOST/DATABASE, or the path of a file (default: a file "
+        "in the spool)")  # fmt: skip
     add_execution_arguments(command)
 
 
@@ -39,9 +38,9 @@ def _run(arguments: argparse.Namespace) -> int:
         from dicodec.service.gateway.gateway import Gateway, GatewayOptions
     from dicodec.service.gateway.config import load_config
 
-    config = load_config(arguments.config)
+    config = load_config(arguments.gateway)
     options = GatewayOptions(
-        path=str(Path(arguments.config).absolute()),
+        path=str(Path(arguments.gateway).absolute()),
         store=find_store(arguments.store),
         execution=parse_execution(arguments),
     )

@@ -152,7 +152,7 @@ class Gateway:
         """Run a receiving process, and another one whenever it ends."""
         command = [
             sys.executable, "-m", "dicodec.service.gateway.receiver_process", self._options.path,
-            place, str(listening.fileno()), str(self._options.execution.drain),
+            str(listening.fileno()), str(self._options.execution.drain),
         ]  # fmt: skip
         first = True
         while not self._stopping.is_set():
@@ -165,6 +165,10 @@ class Gateway:
                 env=make_child_environment(OPENBLAS_NUM_THREADS="1"),
             )
             self._receivers[number] = process
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):
+                process.stdin.write(f"{place}\n".encode())  # arguments can be seen by everybody
+                process.stdin.flush()
             if self._stopping.is_set():
                 process.terminate()
             assert process.stdout is not None

@@ -16,12 +16,13 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.store.store import JobStore
 
 
-def main(config: str, store: str, descriptor: int, drain: float) -> None:
+def main(config: str, descriptor: int, drain: float) -> None:
     """Receive until a signal, or until the gateway that started this process has ended.
+
+    The first line of standard input is the path or URL of the job store, which may have a password.
 
     Args:
         config: path of the configuration.
-        store: path or URL of the job store.
         descriptor: the listening socket.
         drain: seconds that associations get to end.
     """
@@ -29,6 +30,7 @@ def main(config: str, store: str, descriptor: int, drain: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway answers an interruption
     for number in find_ending_signals():
         signal.signal(number, lambda *_: ending.set())
+    store = sys.stdin.readline().rstrip("\n")
     settings = load_config(config)
     spool = Spool(settings.receive.spool)
     with JobStore(store) as jobs, socket.socket(fileno=descriptor) as listening:
@@ -57,4 +59,4 @@ def _watch(ending: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
