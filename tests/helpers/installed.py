@@ -21,7 +21,20 @@ RABBIT_FOLDER = "/usr/lib/rabbitmq/bin"
 """Where Debian has the server; in PATH it has a script for root alone."""
 
 _PACKAGES = {
-    **dict.fromkeys(("dcmconv", "dcmdjpeg", "dcmdjpls", "dcmdrle", "dcmdump", "dcmftest"), "dcmtk"),
+    **dict.fromkeys(
+        (
+            "dcmconv",
+            "dcmdjpeg",
+            "dcmdjpls",
+            "dcmdrle",
+            "dcmdump",
+            "dcmftest",
+            "dcmsend",
+            "storescp",
+            "storescu",
+        ),
+        "dcmtk",
+    ),
     "gdcmdump": "libgdcm-tools",
     "java": "default-jre-headless",
     "rabbitmq-server": "rabbitmq-server",
