@@ -24,7 +24,7 @@ CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
 REQUIRED = {
     "convert": ["a.dcm", "--to", "rle"], "compare": ["a", "b"], "inspect": ["a"], "syntaxes": [],
     "jobs": ["ledger"], "policy": ["list"], "serve": [], "watch": ["in", "-o", "out"], "worker": [],
-    "submit": ["in", "-o", "out"],
+    "submit": ["in", "-o", "out"], "gateway": ["run", "gateway.toml"],
 }  # fmt: skip
 OPTIONS = [
     (command, action)

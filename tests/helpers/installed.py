@@ -39,6 +39,7 @@ _PACKAGES = {
     "java": "default-jre-headless",
     "rabbitmq-server": "rabbitmq-server",
     "epmd": "rabbitmq-server",
+    "promtool": "prometheus",
 }
 """Debian's packages, if they have another name than the program."""
 

@@ -7,12 +7,12 @@ import signal
 import threading
 from pathlib import Path
 
+from dicodec.cli.packages import require_packages
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
     find_store,
     open_log,
     parse_execution,
-    require_packages,
 )
 from dicodec.service.ending_signals import find_ending_signals
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from dicodec.cli.option_arguments import parse_size
+from dicodec.cli.packages import require_packages
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
     find_store,
@@ -16,7 +17,6 @@ from dicodec.cli.service_arguments import (
     parse_policies,
     parse_root,
     read_token,
-    require_packages,
 )
 from dicodec.errors import InvalidOptionError
 

@@ -6,8 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dicodec.cli.option_arguments import parse_size
@@ -206,18 +205,3 @@ def read_token(path: str | None) -> str | None:
             hint="such as that of: openssl rand -hex 32",
         )
     return token
-
-
-@contextmanager
-def require_packages(extra: str, packages: str) -> Iterator[None]:
-    """Turn a failed import within the block into an error that names the package to install.
-
-    Raises:
-        InvalidOptionError: an import fails.
-    """
-    try:
-        yield
-    except ImportError as cause:
-        raise InvalidOptionError(
-            f"{packages} are not installed ({cause.name})", hint=f"pip install 'dicodec[{extra}]'"
-        ) from cause

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import batched
 
+from dicodec.cli.packages import require_packages
 from dicodec.cli.printing import SOME_FAILED, print_error
 from dicodec.cli.service_arguments import (
     add_request_arguments,
     find_store,
     parse_submit_options,
     read_token,
-    require_packages,
 )
 from dicodec.errors import DicodecError, InvalidOptionError
 

@@ -59,6 +59,9 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
     add("--shard", metavar="I/N",
         help="convert one of N parts of the sources, the others elsewhere; auto asks the scheduler "
         "of an array of tasks")  # fmt: skip
+    add("--metrics-file", metavar="FILE",
+        help="write metrics of a batch for the textfile collector of Prometheus' node exporter, "
+        "every 10 seconds and at the end")  # fmt: skip
     add("--hidden", action="store_true", help="convert hidden files and folders too")
     add("--ledger", metavar="FILE", help="file of the ledger (default: in the output folder)")
     add("--resume", action="store_true",

@@ -136,12 +136,15 @@ class Delivery:
         headers: texts by lower-case name.
         token: the broker's handle of the message.
         session: number of the connection that delivered it.
+        sent: when it was sent, in seconds since 1970 by the clock of the broker or the producer;
+            None if that is not known.
     """
 
     body: bytes
     headers: Mapping[str, str]
     token: Any
     session: int
+    sent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

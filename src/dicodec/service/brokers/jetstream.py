@@ -88,7 +88,13 @@ class NatsBroker(Broker):
                     raise BrokerUnavailableError("the connection was lost") from None
                 return []
         return [
-            Delivery(one.data, read_headers((one.headers or {}).items()), one, self.session)
+            Delivery(
+                one.data,
+                read_headers((one.headers or {}).items()),
+                one,
+                self.session,
+                one.metadata.timestamp.timestamp(),
+            )
             for one in messages
             if one.reply
         ]

@@ -132,9 +132,9 @@ class KafkaBroker(Broker):
                 offsets.add(record.offset)
                 token = (record.offset, offsets)
                 body = record.value or b""
-                deliveries.append(
-                    Delivery(body, read_headers(record.headers or ()), token, self.session)
-                )
+                sent = record.timestamp / 1000
+                headers = read_headers(record.headers or ())
+                deliveries.append(Delivery(body, headers, token, self.session, sent))
         return deliveries
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:

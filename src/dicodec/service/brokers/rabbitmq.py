@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -80,7 +81,13 @@ class RabbitBroker(Broker):
         while messages and len(messages) < count and not self._delivered.empty():
             messages.append(self._delivered.get_nowait())
         return [
-            Delivery(one.body, read_headers((one.headers or {}).items()), one, self.session)
+            Delivery(
+                one.body,
+                read_headers((one.headers or {}).items()),
+                one,
+                self.session,
+                None if one.timestamp is None else one.timestamp.timestamp(),
+            )
             for one in messages
         ]
 
@@ -112,6 +119,7 @@ class RabbitBroker(Broker):
             headers=dict(one.headers),
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             content_type="application/json",
+            timestamp=int(time.time()),
             expiration=one.delay if one.queue is Queue.RETRY else None,
         )
         if one.queue is Queue.EVENTS:

@@ -172,7 +172,8 @@ class RedisBroker(Broker):
         headers = read_headers(
             (name, value) for name, value in fields.items() if name != _BODY.encode()
         )
-        return Delivery(fields.get(_BODY.encode(), b""), headers, token, self.session)
+        sent = int(token.partition(b"-")[0]) / 1000  # an id begins with milliseconds
+        return Delivery(fields.get(_BODY.encode(), b""), headers, token, self.session, sent)
 
     def _check_open(self) -> Redis:
         if self._client is None:

@@ -25,10 +25,10 @@ from dicodec.service.jobs.runner import StoreRunner
 from dicodec.service.jobs.runtime import open_jobs
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
 from dicodec.service.jobs.submission import make_job
+from dicodec.service.metrics.recording import Metrics
 from dicodec.service.web.disk_room import DiskRoom
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
-from dicodec.service.web.metrics import Metrics
 from dicodec.service.web.options import ServiceOptions
 from dicodec.service.web.throughput import Throughput
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 
 from dicodec.errors import DicodecError, InternalError
@@ -11,6 +12,10 @@ from dicodec.service.jobs.execution_work import ConversionResult
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.tables import Job
 from dicodec.service.worker import settlement
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +60,14 @@ class DeliveredJob:
     def cut_short(self) -> int:
         """Number of attempts that ended with their worker."""
         return 0 if self.job is None else self.job.attempts - self.attempt
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """The report of a conversion that has succeeded; empty for any other."""
+        future = self.future
+        if future is None or future.cancelled() or future.exception() is not None:
+            return {}
+        return future.result().report
 
     def read_result(self, fault: InternalError | None) -> ConversionResult | DicodecError | None:
         """Return the result or the error of the job; None if it was returned without either.

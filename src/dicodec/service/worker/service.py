@@ -13,7 +13,7 @@ from dicodec.batch.pool.grouping import count_files_for, share_evenly
 from dicodec.errors import DicodecError, RequestError, WorkerCrashedError
 from dicodec.model.records import dataclass, field, replace
 from dicodec.part10.beneath import touch
-from dicodec.service.brokers.broker import Broker, Delivery, Outgoing
+from dicodec.service.brokers.broker import Broker, Delivery, Outgoing, Queue
 from dicodec.service.brokers.connection import Connection
 from dicodec.service.jobs.execution import Executor, make_grouping
 from dicodec.service.jobs.execution_work import ConversionResult, Task
@@ -23,6 +23,7 @@ from dicodec.service.jobs.outcomes import describe_attempt, log_attempt
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
+from dicodec.service.metrics.counting import Counting
 from dicodec.service.worker import settlement
 from dicodec.service.worker.delivered_job import DeliveredJob
 from dicodec.service.worker.settlement import Settlement
@@ -37,6 +38,9 @@ _GATHER_SECONDS = 0.05
 
 _EVENTS_HELD = 10_000
 _TURN_SECONDS = 0.5
+_EARLIEST_SENT = 1e9
+"""Seconds since 1970 (in 2001): a message that says it is older has made its time up."""
+
 _ENTER_SECONDS, _HURRIED_SECONDS = 10.0, 2.0
 """How long a worker that ends waits until the broker has the outcomes of its jobs."""
 
@@ -69,6 +73,9 @@ class WorkerService:
         executor: carries out the jobs; the worker closes it.
         log: gets a line for each attempt.
         options: options of the worker.
+
+    Attributes:
+        metrics: counts attempts and dead letters; may be set until `run` is called.
     """
 
     def __init__(
@@ -80,6 +87,8 @@ class WorkerService:
         self._executor = executor
         self.log = log
         self._options = options
+        self.metrics = Counting()
+        self._last_age: tuple[float, float] | None = None
         self._jobs: dict[str, DeliveredJob] = {}
         self._ended: deque[DeliveredJob] = deque()
         self._events: deque[Outgoing] = deque(maxlen=_EVENTS_HELD)
@@ -88,6 +97,25 @@ class WorkerService:
         self._stopping = asyncio.Event()
         self._news = asyncio.Event()
         self._room_made = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is connected; any thread may ask."""
+        return self._connection.up
+
+    def measure_queue_age(self) -> float:
+        """Return for how many seconds messages wait at the broker; any thread may ask.
+
+        It is the age that the message which was taken last had then, and the time since, because
+        the next one waits for room here. It is 0 if the broker had no message at last.
+        """
+        known = self._last_age
+        return 0.0 if known is None else known[0] + time.monotonic() - known[1]
+
+    def _note_age(self, deliveries: Sequence[Delivery]) -> None:
+        known = [sent for one in deliveries if (sent := one.sent or 0) > _EARLIEST_SENT]
+        age = max(0.0, time.time() - min(known)) if known else 0.0
+        self._last_age = (age, time.monotonic()) if deliveries else None
 
     def stop(self) -> None:
         """Take no further messages."""
@@ -146,6 +174,7 @@ class WorkerService:
             room = self._count_room()
             if room > 0 and (room >= self._choose_group_size() or not self._jobs):
                 deliveries = await self._connection.fetch(room, _FETCH_SECONDS)
+                self._note_age(deliveries)
                 if deliveries:
                     await self._begin(deliveries)
             else:
@@ -257,6 +286,12 @@ class WorkerService:
 
     async def _settle(self, settled: Settlement, delivery: Delivery) -> None:
         await self._connection.deliver(settled.messages, [delivery])
+        self._count_dead(settled.messages)
+
+    def _count_dead(self, sent: Sequence[Outgoing]) -> None:
+        for one in sent:
+            if one.queue is Queue.DEAD:
+                self.metrics.count_dead_letter(one.headers.get(settlement.ERROR, ""))
 
     # Outcomes.
 
@@ -305,6 +340,7 @@ class WorkerService:
                 trace=delivered.request.trace_id,
                 file=delivered.request.source,
             )
+            self.metrics.count_attempt(outcome, delivered.report)
             settled = settlement.settle_ended(delivered.latest, outcome, self.broker.consumer)
             # A message that cannot be acknowledged any more is delivered again.
             gone = not self.broker.remembers and delivered.latest.session != self.broker.session
@@ -312,6 +348,7 @@ class WorkerService:
             done += delivered.deliveries
         if copies or done or back:
             await self._connection.deliver(copies, done, back)
+            self._count_dead(copies)
         late: list[Delivery] = []
         for delivered in taken:
             del self._jobs[delivered.request.id]

@@ -12,6 +12,7 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.runner import StoreRunner
 from dicodec.service.jobs.runtime import ExecutionOptions
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
+from dicodec.service.metrics.counting import Counting
 
 
 def run_store_worker(
@@ -19,6 +20,7 @@ def run_store_worker(
     executor: Executor,
     execution: ExecutionOptions,
     log: Log,
+    metrics: Counting,
     alive_file: str | None = None,
 ) -> None:
     """Work until a signal. Running jobs may finish, and are given back if that takes too long.
@@ -28,13 +30,17 @@ def run_store_worker(
         executor: carries out the jobs.
         execution: options for that.
         log: gets a line for each attempt.
+        metrics: counts the attempts.
         alive_file: path of a file that is touched as long as jobs can be carried out; None for
             none.
     """
     stopping = threading.Event()
     numbers = (signal.SIGINT, *find_ending_signals())
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in numbers}
-    runner = StoreRunner(store, executor, execution.retries, log, lambda *_: None)
+    runner = StoreRunner(
+        store, executor, execution.retries, log,
+        lambda _, outcome, report: metrics.count_attempt(outcome, report),
+    )  # fmt: skip
     runner.start()
     log.write("info", "working", jobs=executor.jobs)
     try:

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import FrameType
 
 from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import State
 from dicodec.batch.pool.pool import Pool
-from dicodec.batch.run import Batch
+from dicodec.batch.run import Batch, ReportOutcome
 from dicodec.batch.scheduling import BatchOptions
 from dicodec.batch.sources.folders import FoundFile, WalkOptions, walk
 from dicodec.batch.sources.listing import NamedSource
@@ -32,6 +33,7 @@ from dicodec.cli.convert.batch.sources import (
 from dicodec.cli.convert.options import parse_options
 from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
+from dicodec.cli.packages import require_packages
 from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.option_table import NEVER
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from dicodec.cli.convert.batch.progress import ProgressLine
+    from dicodec.service.metrics.batch import BatchMetrics
 
 
 def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
@@ -68,24 +71,53 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
     known = find_ledger(arguments, sources, options.output, shard)
     with (
         ReportFile(arguments.report) as reports,
+        _open_metrics(arguments.metrics_file) as metrics,
         _Interruptions() as interruptions,
         Ledger("" if arguments.dry_run else known, writing=True) as ledger,
     ):
         if arguments.dry_run and known:
             ledger.take_over(known)
-        report = BatchReport(arguments, reports)
+        shown = BatchReport(arguments, reports)
         with _show_progress(arguments, sources, walk_options, shard) as progress:
+            report = _report_to_both(shown.make_reporter(progress.print), metrics)
             batch = Batch(
                 entries, work, options, ledger, pool,
-                report=report.make_reporter(progress.print), arguments=shlex.join(sys.argv[1:]),
+                report=report, arguments=shlex.join(sys.argv[1:]),
             )  # fmt: skip
             summary = batch.run(interruptions.count, progress.show)
-        report.finish(summary)
-    if reports.error is not None:
-        report_failure(reports.error, arguments)
-    if summary.interrupted:
-        return interruptions.status
-    return 0 if summary.all_well and reports.error is None else SOME_FAILED
+        shown.finish(summary)
+        status = 0 if summary.all_well and reports.error is None else SOME_FAILED
+        if summary.interrupted:
+            status = interruptions.status
+        if metrics is not None:
+            metrics.finish(status)
+    lost = [one.error for one in (reports, metrics) if one is not None and one.error is not None]
+    for error in lost:
+        report_failure(error, arguments)
+    return SOME_FAILED if lost and not status else status
+
+
+@contextmanager
+def _open_metrics(path: str | None) -> Iterator[BatchMetrics | None]:
+    if path is None:
+        yield None
+        return
+    with require_packages("metrics", "the metrics of prometheus-client"):
+        from dicodec.service.metrics.batch import BatchMetrics
+
+    with BatchMetrics(path) as metrics:
+        yield metrics
+
+
+def _report_to_both(report: ReportOutcome, metrics: BatchMetrics | None) -> ReportOutcome:
+    if metrics is None:
+        return report
+
+    def report_both(state: State, text: str) -> None:
+        metrics.count(state, text)
+        report(state, text)
+
+    return report_both
 
 
 def _parse_work_options(arguments: argparse.Namespace) -> WorkOptions:

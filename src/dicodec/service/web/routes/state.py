@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from dicodec.model.implementation import VERSION
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss
-from dicodec.service.web import metrics
+from dicodec.service.metrics.recording import CONTENT_TYPE
 from dicodec.service.web.routes.shared import TheService, describe_refusals
 from dicodec.service.web.schemas import (
     Health,
@@ -90,7 +90,7 @@ def list_options() -> list[OptionAnswer]:
 )
 def show_metrics(service: TheService) -> Response:
     """Return jobs by state and cause, bytes, seconds by stage, and the age of the queue."""
-    return Response(service.metrics.format_text(), media_type=metrics.CONTENT_TYPE)
+    return Response(service.metrics.format_text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/health/live", response_model=Health, summary="Whether the service lives",

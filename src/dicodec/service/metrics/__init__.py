@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: declared once, for services, workers and batches."""
