@@ -1,7 +1,7 @@
 """Measure which branches of some rooms their own tests take, and hold the share to a floor.
 
-The tests run in one process and once more, because measuring the whole suite would double its
-time. Programs that they start are not measured. Property tests try few examples, always the same.
+The tests run once more, because measuring the whole suite would double its time. Programs that they
+start are not measured. Property tests try few examples, always the same.
 """
 
 from __future__ import annotations
@@ -57,17 +57,16 @@ class Branches(NamedTuple):
 
 def measured(folder: Path) -> dict[str, Branches]:
     """Run the tests and return the branches of each room; coverage's data stays in `folder`."""
-    python = [sys.executable, "-m"]
-    data = f"--data-file={folder / 'coverage'}"
-    pytest = ["pytest", "-p", "no:cacheprovider", "--hypothesis-profile", "few", *TESTS]
-    # Without a corpus: the same tests run everywhere.
-    environment = {**os.environ, "DICODEC_CORPUS": str(folder), "DICODEC_TESTS_MUST_RUN": ""}
-    subprocess.run(
-        [*python, "coverage", "run", data, "-m", *pytest], cwd=ROOT, env=environment, check=True
-    )
     report = folder / "coverage.json"
-    told = ["coverage", "json", data, "--quiet", "-o", str(report)]
-    subprocess.run([*python, *told], cwd=ROOT, check=True)
+    pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--numprocesses", "auto"]
+    pytest += ["--hypothesis-profile", "few", "--cov", f"--cov-report=json:{report}", *TESTS]
+    environment = {
+        **os.environ,
+        "DICODEC_CORPUS": str(folder),  # none: the same tests run everywhere
+        "DICODEC_TESTS_MUST_RUN": "",
+        "COVERAGE_FILE": str(folder / "coverage"),
+    }
+    subprocess.run(pytest, cwd=ROOT, env=environment, check=True)
     files = json.loads(report.read_text(encoding="utf-8"))["files"]
     rooms = {}
     for room in FLOORS:

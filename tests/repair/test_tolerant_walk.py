@@ -101,7 +101,7 @@ def test_a_wrong_file_that_is_cut_is_refused_or_loses_nothing(name: str) -> None
     with open_tolerantly(content) as file:
         given = [(span.tag, file.data_set.read_raw(span)) for span in file.data_set.elements]
 
-    for length in range(start, len(content), 3):
+    for length in range(start, len(content), 7):  # odd: it meets every part of a header
         if opens_plainly(content[:length]):
             continue  # nothing tells that something is missing
         try:
