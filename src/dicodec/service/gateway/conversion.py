@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dicodec.batch.pool.worker_process import WorkContext
 from dicodec.conversion.convert import convert_with
+from dicodec.conversion.output.placement import Placement
 from dicodec.errors import (
     EncodeError,
     SampleRangeError,
@@ -60,10 +61,23 @@ def convert_for_peer(
     """
     # A result that is lost is made again, so nobody waits for the disk.
     options = replace(task.options, overwrite=True, durability=NEVER, workers=context.threads)
+    return _convert(task, task.target, options, context.placement)
 
+
+def plan_for_peer(task: ConversionTask) -> dict[str, Any] | None:
+    """Plan a conversion, and write nothing; see `convert_for_peer`."""
+    return _convert(task, None, task.options, None)
+
+
+def _convert(
+    task: ConversionTask,
+    target: str | None,
+    options: ConversionOptions,
+    placement: Placement | None,
+) -> dict[str, Any] | None:
     def convert(to: tuple[str, ...]) -> dict[str, Any]:
         wanted = replace(options, to=to)
-        return convert_with(task.source, task.target, wanted, None, context.placement).as_dict()
+        return convert_with(task.source, target, wanted, None, placement).as_dict()
 
     try:
         return convert(task.to)

@@ -15,7 +15,6 @@ from dicodec.errors import (
     DicodecError,
     InternalError,
     PeerUnavailableError,
-    SourceUnavailableError,
     WorkerCrashedError,
 )
 from dicodec.model.records import dataclass, replace
@@ -215,9 +214,8 @@ class Lane:
         path = str(self._spool.find_object(job.id))
         policy = None if request.policy is None else _load_policy(request.policy)
         offer = make_offer(path, self.peer, policy)
-        sop_class = read_sop_class(path)
         syntaxes = [syntax.uid for syntax in offer.order]
-        accepted = self._negotiate(sender, sop_class, syntaxes)
+        accepted = self._negotiate(sender, offer.sop_class, syntaxes)
         choice = offer.choose(accepted)
         report: dict[str, Any] | None = None
         if choice.to:
@@ -234,12 +232,12 @@ class Lane:
         try:
             used = sender.used
             try:
-                self._negotiate(sender, sop_class, syntaxes)
+                self._negotiate(sender, offer.sop_class, syntaxes)
                 status = sender.send(sent)
             except PeerUnavailableError:
                 if not used or sender.open:
                     raise
-                self._negotiate(sender, sop_class, syntaxes)  # the peer had ended an idle one
+                self._negotiate(sender, offer.sop_class, syntaxes)  # the peer had ended an idle one
                 status = sender.send(sent)
         finally:
             if report is not None:
@@ -359,17 +357,3 @@ class _PeerDownError(PeerUnavailableError):
 @lru_cache(maxsize=64)
 def _load_policy(name: str) -> Policy:
     return load_policy(name)
-
-
-def read_sop_class(path: str) -> str:
-    """Return the SOP Class UID of an object in the spool.
-
-    Raises:
-        SourceUnavailableError: the object is gone.
-    """
-    from pydicom.filereader import read_file_meta_info
-
-    try:
-        return str(read_file_meta_info(path).MediaStorageSOPClassUID)
-    except OSError as cause:
-        raise SourceUnavailableError("the object is not in the spool", path=path) from cause

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from dicodec.batch.policy.policy import Policy
-from dicodec.errors import PeerRefusedError
+from dicodec.errors import PeerRefusedError, ReadError, UnknownTransferSyntaxError
+from dicodec.model import tags
 from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import (
     EXPLICIT_LE,
@@ -13,10 +14,15 @@ from dicodec.model.transfer_syntax import (
     Loss,
     TransferSyntax,
     find_by_name,
+    find_by_uid,
 )
 from dicodec.options import ConversionOptions
+from dicodec.part10.file_meta import read_head
+from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
 from dicodec.service.gateway.config import Peer
+
+_MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,16 +30,20 @@ class Offer:
     """The transfer syntaxes that an object can be sent in, the first preferred.
 
     Attributes:
+        sop_class: SOP Class UID.
         stored: the one that it is in.
         order: all of them.
         options: options of a conversion; `to` is not decided.
         edits: whether attributes change, so that the object cannot be sent as it is.
+        rule: name of the policy's rule; None without a policy.
     """
 
+    sop_class: str
     stored: TransferSyntax
     order: tuple[TransferSyntax, ...]
     options: ConversionOptions
     edits: bool = False
+    rule: str | None = None
 
     def choose(self, accepted: Collection[str]) -> Choice:
         """Choose by the peer's acceptance.
@@ -89,9 +99,16 @@ def make_offer(path: str, peer: Peer, policy: Policy | None) -> Offer:
         ReadError: the object cannot be read.
     """
     options = peer.make_options()
-    with open_tolerantly(path, options.limits) as file:
-        stored = file.syntax
-        choice = None if policy is None else policy.choose_for(file, options)
+    try:
+        with open_tolerantly(path, options.limits) as file:
+            sop_class = file.head.read_text(_MEDIA_STORAGE_SOP_CLASS_UID)
+            sop_class = sop_class or file.data_set.read_text(tags.SOP_CLASS_UID)
+            stored = file.syntax
+            choice = None if policy is None else policy.choose_for(file, options)
+    except ReadError:
+        if policy is not None or peer.changes is not None:  # its edits cannot be made
+            raise
+        return _offer_unread(path, options)
     wanted: tuple[TransferSyntax, ...] = peer.prefer
     if choice is not None:
         if choice.options is None:
@@ -107,10 +124,39 @@ def make_offer(path: str, peer: Peer, policy: Policy | None) -> Offer:
         order = {
             syntax: None for syntax in order if syntax is stored or syntax.loss is not Loss.ALWAYS
         }
-    edits = bool(
+    return Offer(
+        sop_class=sop_class,
+        stored=stored,
+        order=tuple(order),
+        options=options,
+        edits=_has_edits(options),
+        rule=None if choice is None else choice.rule,
+    )
+
+
+def _offer_unread(path: str, options: ConversionOptions) -> Offer:
+    """Return the offer for an object whose data set cannot be read: it can go as it is.
+
+    Raises:
+        ReadError: its file meta does not say what it is.
+    """
+    with OpenSource(path) as source:
+        head = read_head(source, options.limits)
+    stored = find_by_uid(head.read_text(tags.TRANSFER_SYNTAX_UID))
+    if stored is None:
+        raise UnknownTransferSyntaxError("the file meta names no known transfer syntax", path=path)
+    return Offer(
+        sop_class=head.read_text(_MEDIA_STORAGE_SOP_CLASS_UID),
+        stored=stored,
+        order=(stored,),
+        options=options,
+    )
+
+
+def _has_edits(options: ConversionOptions) -> bool:
+    return bool(
         options.set_attributes
         or options.remove_attributes
         or options.standardize
         or options.charset
     )
-    return Offer(stored=stored, order=tuple(order), options=options, edits=edits)
