@@ -180,8 +180,8 @@ class Outgoing:
 class Broker(ABC):
     """A connection to a broker.
 
-    All methods but `close` raise BrokerUnavailableError if the broker does not answer. Then `open`
-    makes a new connection.
+    All methods but `close` and `answers` raise BrokerUnavailableError if the broker does not
+    answer. Then `open` makes a new connection.
 
     Args:
         url: URL of the broker, with credentials.
@@ -225,6 +225,14 @@ class Broker(ABC):
     @abstractmethod
     async def beat(self, deliveries: Sequence[Delivery]) -> None:
         """Send a heartbeat for messages in work; called several times within `silence`."""
+
+    async def answers(self) -> bool:
+        """Return whether the broker is there.
+
+        Only clients that connect again by themselves have to ask it, because nothing else tells
+        of the loss.
+        """
+        return True
 
 
 def choose_tier(delay: float) -> int:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from dicodec.service.brokers.broker import Broker, BrokerUnavailableError, Delivery, Outgoing
 from dicodec.service.jobs.logs import Log
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 15.0
 """Seconds between two attempts to connect; each pause is twice as long as the one before."""
+
+_LOOK_SECONDS = 1.0
+"""How often a broker is asked whether it is there."""
 
 
 class Connection:
@@ -26,6 +31,7 @@ class Connection:
         self._log = log
         self._up = asyncio.Event()
         self._down = asyncio.Event()
+        self._lost_at: float | None = None
 
     @property
     def up(self) -> bool:
@@ -39,15 +45,15 @@ class Connection:
             try:
                 await self.broker.open()
             except BrokerUnavailableError as cause:
-                self._log.write("warning", "the broker cannot be reached", message=str(cause))
+                self._note_loss("the broker cannot be reached", str(cause))
                 await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - no secret
                 pause = min(_LONGEST_PAUSE, pause * 2)
                 continue
-            self._log.write("info", "connected to the broker")
+            self._note_connection()
             pause = _FIRST_PAUSE
             self._down.clear()
             self._up.set()
-            await self._down.wait()
+            await self._watch()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -98,9 +104,31 @@ class Connection:
         except BrokerUnavailableError as cause:
             self._reconnect(session, cause)
 
+    async def _watch(self) -> None:
+        """Wait until the connection is lost, and notice what a client mends itself."""
+        while not self._down.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._down.wait(), _LOOK_SECONDS)
+            if await self.broker.answers():
+                if self._lost_at is not None and self.up:
+                    self._note_connection()
+            elif self._lost_at is None:
+                self._note_loss("the broker does not answer")
+
+    def _note_loss(self, event: str, message: str | None = None) -> None:
+        self._log.write("warning", event, message=message)
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+
+    def _note_connection(self) -> None:
+        """Say that the broker is there, and how many seconds it was away, if it was."""
+        lost, self._lost_at = self._lost_at, None
+        away = None if lost is None else round(time.monotonic() - lost, 1)
+        self._log.write("info", "connected to the broker", away=away)
+
     def _reconnect(self, session: int, cause: BrokerUnavailableError) -> None:
         """Start a new connection, unless there is one since."""
         if self.up and session == self.broker.session:
-            self._log.write("warning", "the connection to the broker was lost", message=str(cause))
+            self._note_loss("the connection to the broker was lost", str(cause))
             self._up.clear()
             self._down.set()

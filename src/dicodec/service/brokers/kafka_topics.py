@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 _A_DAY = 24 * 3600 * 1000
 _COMMIT_SECONDS = 0.5
 _ANSWER_SECONDS = 20.0
+_ASK_SECONDS = 5.0
 _DEAL_SECONDS = 120.0
 """How long a new member waits for partitions, because the group's other members have to answer."""
 
@@ -81,6 +82,7 @@ class KafkaBroker(Broker):
                 acks="all", linger_ms=2, request_timeout_ms=10_000, **parse_kafka_url(self.url)
             )
             await self._producer.start()
+            self._producer.client.add_topic(self.names.requests)  # else `answers` gets all topics
             if self.options.source is None:
                 return
             # A group for each queue, so that workers of one queue never wait for those of another.
@@ -165,6 +167,15 @@ class KafkaBroker(Broker):
         """See the base class: the client sends heartbeats itself."""
         async with self._translate_errors():
             await self._commit_now_and_then()
+
+    async def answers(self) -> bool:
+        """See the base class."""
+        if self._producer is None:
+            return False
+        asked = self._producer.client.force_metadata_update()
+        with suppress(KafkaError, OSError, TimeoutError):
+            return bool(await asyncio.wait_for(asked, _ASK_SECONDS))
+        return False
 
     async def _send(self, producer: AIOKafkaProducer, one: Outgoing) -> asyncio.Future[Any]:
         headers = dict(one.headers)

@@ -7,7 +7,7 @@ import logging
 import signal
 
 from dicodec.service.ending_signals import find_ending_signals
-from dicodec.service.jobs.logs import Log
+from dicodec.service.worker.client_log import ClientLog
 from dicodec.service.worker.service import WorkerService
 
 
@@ -35,7 +35,7 @@ async def _run(service: WorkerService, grace: float) -> None:
         if signals > 1:
             hurry.set()
 
-    clients = _ClientLog(service.log, service.broker.url)
+    clients = ClientLog(service.log, service.broker.url)
     logging.getLogger().addHandler(clients)
     logging.captureWarnings(True)  # warnings of clients whose connection broke go to the log too
     loop = asyncio.get_running_loop()
@@ -48,21 +48,3 @@ async def _run(service: WorkerService, grace: float) -> None:
         for number in numbers:
             loop.remove_signal_handler(number)
         logging.getLogger().removeHandler(clients)
-
-
-class _ClientLog(logging.Handler):
-    """Writes messages of the brokers' clients as lines of our log."""
-
-    def __init__(self, log: Log, url: str) -> None:
-        super().__init__(logging.WARNING)
-        self._log = log
-        credentials = url.partition("://")[2].rpartition("@")[0]
-        self._secrets = [url, *filter(None, (credentials, credentials.partition(":")[2]))]
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a line, without the broker's password."""
-        text = record.getMessage()
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        level = "error" if record.levelno >= logging.ERROR else "warning"
-        self._log.write(level, "the broker's client says", client=record.name, message=text[:500])
