@@ -418,13 +418,18 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def workers(process: int) -> list[int]:
+def children(process: int) -> list[int]:
     try:
         return [
             int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()
         ]
     except FileNotFoundError:
         return []
+
+
+def workers(process: int) -> list[int]:
+    """Return the workers of a batch, which are children of its template."""
+    return [worker for template in children(process) for worker in children(template)]
 
 
 def runs(process: int) -> bool:

@@ -12,7 +12,8 @@ import pytest
 
 from dicodec import convert, convert_async, convert_bytes
 from dicodec.batch.ledger.resume import digest_options
-from dicodec.batch.pool.worker_process import GroupMessage, Word, WorkOfModule, carry_out
+from dicodec.batch.pool.messages import GroupMessage, Word, WorkOfModule
+from dicodec.batch.pool.worker_process import carry_out
 from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.cli.main import run
@@ -49,24 +50,22 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-class Pipe:
-    """Stands for a worker's connection to its pool; keeps the words of its messages."""
+class ToPool:
+    """Stands for a worker's channel to its pool; keeps the words of its messages."""
 
     def __init__(self, steps: list[str]) -> None:
         self.steps = steps
 
-    def poll(self) -> bool:
+    def is_readable(self) -> bool:
         return False
 
-    def send(self, message: Any) -> None:
-        if message[0] == Word.PLACED:
-            for one in message[2]:
-                self.send_bytes(one)
+    def send(self, message: bytes) -> None:
+        word, index, value = pickle.loads(message)
+        if word == Word.PLACED:
+            for one in value:
+                self.send(one)
         else:
-            self.steps.append(f"{Word(message[0]).name} {message[1]}")
-
-    def send_bytes(self, message: bytes) -> None:
-        self.send(pickle.loads(message))
+            self.steps.append(f"{Word(word).name} {index}")
 
 
 def convert_group(folder: Path, steps: list[str], durability: str) -> list[str]:
@@ -82,7 +81,7 @@ def convert_group(folder: Path, steps: list[str], durability: str) -> list[str]:
         for number in range(2)
     ]
     work = WorkOptions(options=ConversionOptions(to=("rle",), durability=durability))
-    carry_out(GroupMessage(CONVERT, work, items, 1, 1), cast("Any", Pipe(steps)))
+    carry_out(GroupMessage(CONVERT, work, items, 1, 1), cast("Any", ToPool(steps)))
     for number in range(2):
         assert (folder / "out" / "deep" / f"{number}.dcm").read_bytes() == RESULT
     return steps

@@ -162,14 +162,18 @@ def test_secrets_are_out_of_the_environment_of_children(
     assert SECRET not in str(made)
     assert made["ADDED"] == "1"
     assert made["PATH"] == os.environ["PATH"]
+    from dicodec.batch.pool.template import Template
     from dicodec.batch.pool.worker import Worker
 
-    worker = Worker()
+    template = Template((), forks=True)
+    worker = Worker(template)
     try:
-        assert worker.receive() is not None
-        assert SECRET.encode() not in Path(f"/proc/{worker.number}/environ").read_bytes()
+        message = worker.receive()
+        assert message is not None
+        assert SECRET.encode() not in Path(f"/proc/{message[2]}/environ").read_bytes()
     finally:
         worker.end()
+        template.close()
     assert tmp_path.exists()
 
 

@@ -80,7 +80,7 @@ def _become(arguments: list[str], output: Path) -> None:
 
 def _preview(path: str) -> int:
     """Render the first frame as a process of the web service does."""
-    from dicodec.batch.pool.worker_process import WorkContext
+    from dicodec.batch.pool.messages import WorkContext
     from dicodec.conversion.output.placement import Placement
     from dicodec.errors import DicodecError
     from dicodec.part10.beneath import Beneath

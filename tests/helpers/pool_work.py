@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dicodec.batch.pool.worker_process import WorkContext
+from dicodec.batch.pool.messages import WorkContext
 from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import CorruptFrameError
 

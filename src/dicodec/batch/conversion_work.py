@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger.tables import SALVAGED, FileOutcome, State
-from dicodec.batch.pool.worker_process import WorkContext
+from dicodec.batch.pool.messages import WorkContext
 from dicodec.batch.sources.locations import FileVersion, read_version
 from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason

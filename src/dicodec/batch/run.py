@@ -14,8 +14,8 @@ from dicodec.batch.ledger.resume import digest_options
 from dicodec.batch.ledger.summary import Summary
 from dicodec.batch.ledger.tables import FileOutcome, StartedFile, State
 from dicodec.batch.pool.grouping import Grouping
+from dicodec.batch.pool.messages import WorkOfModule
 from dicodec.batch.pool.pool import ItemGroup, ItemOutcome, ItemReturned, Pool, PoolEvent
-from dicodec.batch.pool.worker_process import WorkOfModule
 from dicodec.batch.scheduling import BatchOptions, BatchSource, Scheduler
 from dicodec.batch.sources.folders import PassedOver
 from dicodec.batch.sources.listing import ListedSource

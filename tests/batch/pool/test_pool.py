@@ -44,10 +44,15 @@ def codes(found: dict[str, ItemOutcome]) -> dict[str, str]:
     return {key: one.error.code if one.error else "" for key, one in found.items()}
 
 
-def children() -> set[int]:
-    """Return the processes that this one has, zombies included."""
-    pid = os.getpid()
+def children(pid: int | None = None) -> set[int]:
+    """Return the processes that this one, or another, has, zombies included."""
+    pid = pid or os.getpid()
     return {int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def workers() -> set[int]:
+    """Return the workers of this process's pools, which are children of templates."""
+    return {worker for template in children() for worker in children(template)}
 
 
 @pytest.fixture(autouse=True)
@@ -75,26 +80,26 @@ def test_no_process_is_started_before_there_is_work() -> None:
 
 
 def test_workers_can_be_started_ahead_of_work() -> None:
-    before = children()
-    with Pool(3) as pool:
-        pool.start(2, "json")
-        ahead = children() - before
-        assert len(ahead) == 2
+    before = workers()
+    with Pool(3, modules=["json"]) as pool:
+        pool.start(2)
+        _wait_until(lambda: len(workers() - before) == 2)
+        ahead = workers() - before
         assert not pool.busy
         pool.submit(job("a"))
         pool.submit(job("b"))
         assert {*codes(outcomes(pool)).values()} == {""}
-        assert children() - before == ahead
+        assert workers() - before == ahead
 
 
 def test_workers_started_ahead_end_without_work() -> None:
-    with Pool(1) as pool:
-        pool.start(4, "dicodec.batch.conversion_work")
+    with Pool(1, modules=["dicodec.batch.conversion_work"]) as pool:
+        pool.start(4)
 
 
 def test_workers_that_cannot_be_started_ahead_are_told_of() -> None:
-    with Pool(1) as pool:
-        pool.start(1, "no_such_module")
+    with Pool(1, modules=["no_such_module"]) as pool:
+        pool.start(1)
         pool.submit(job("a"))
         with pytest.raises(InternalError, match=r"no worker can be started.*no_such_module"):
             events(pool)
@@ -199,17 +204,17 @@ def test_telling_does_not_put_off_the_end_of_the_time() -> None:
 
 
 def test_a_killed_worker_is_replaced() -> None:
-    before = children()
+    before = workers()
     with Pool(1) as pool:
         pool.submit(job("tell:x", "hang", "b"))
         while not any(isinstance(event, ItemOutcome) for event in pool.wait(1)):
             pass
-        (worker,) = children() - before
+        (worker,) = workers() - before
         os.kill(worker, signal.SIGKILL)
         pool.submit(job("c"))
         found: list[PoolEvent] = []
         while not any(isinstance(event, ItemOutcome) and event.key == "b" for event in found):
-            if (started := children() - before - {worker}) and len(found) == 0:
+            if (started := workers() - before - {worker}) and len(found) == 0:
                 time.sleep(0.1)
                 os.kill(started.pop(), signal.SIGKILL)  # the second attempt at the item
                 worker = -1
@@ -219,6 +224,97 @@ def test_a_killed_worker_is_replaced() -> None:
     assert codes({one.key: one for one in found if isinstance(one, ItemOutcome)}) == {
         "hang": "worker-crashed", "b": "", "c": "",
     }  # fmt: skip
+
+
+def test_a_killed_template_is_replaced_and_its_workers_leave(tmp_path: Path) -> None:
+    before, mark = children(), tmp_path / "mark"
+    with Pool(1) as pool:
+        pool.submit(job("a", f"wait:{mark}", "b"))
+        while not any(isinstance(event, ItemProgress) for event in pool.wait(1)):
+            pass
+        (template,) = children() - before
+        (worker,) = children(template)
+        os.kill(template, signal.SIGKILL)
+        mark.touch()
+        _wait_until(lambda: not _runs(worker))
+        found = outcomes(pool)
+        assert children() - before != {template}
+
+    assert set(codes(found).values()) == {""}
+
+
+def test_a_template_is_not_ended_by_a_signal_for_its_program() -> None:
+    before = children()
+    with Pool(1) as pool:
+        pool.submit(job("a"))
+        assert {*codes(outcomes(pool)).values()} == {""}
+        (template,) = children() - before
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(template, number)
+        pool.submit(job("crash", "b"))
+        assert codes(outcomes(pool)) == {"crash": "worker-crashed", "b": ""}
+        assert children() - before == {template}
+
+
+FORKED = """
+import os, sys, threading
+from pathlib import Path
+sys.path[:0] = [{tests!r}]
+from dicodec.batch.pool.pool import ItemGroup, Pool
+from helpers.pool_work import behave
+
+def read_names(pid):
+    return {{os.readlink(f"/proc/{{pid}}/fd/{{one}}") for one in os.listdir(f"/proc/{{pid}}/fd")}}
+
+if {threads}:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+held = open({held!r}, "w")
+sys.stdout.write("once ")
+pool = Pool(2, forks=True, modules=["dicodec.batch.pool.pool"])
+pool.start(2)
+for item in ("a", "crash", "exit", "b"):
+    pool.submit(ItemGroup(behave, None, [item], [item]))
+found = {{}}
+while pool.busy:
+    for event in pool.wait(1):
+        found[event.key] = str(event.error)
+assert found == {{
+    "a": "None", "b": "None", "crash": "the worker was ended by SIGSEGV",
+    "exit": "the worker ended with status 3: last words",
+}}, found
+below = lambda pid: Path(f"/proc/{{pid}}/task/{{pid}}/children").read_text().split()
+(template,) = below(os.getpid())
+commands = {{Path(f"/proc/{{pid}}/cmdline").read_text() for pid in (os.getpid(), template)}}
+for pid in (template, *below(template)):
+    assert {held!r} not in read_names(pid)
+    assert len(os.listdir(f"/proc/{{pid}}/fd")) <= 7, read_names(pid)
+pool.close()
+assert not below(os.getpid())
+print(len(commands))
+held.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("threads", "environment", "commands"),
+    [(False, {}, 1), (True, {}, 2), (False, {"DICODEC_TOKEN": "secret"}, 2)],
+)
+def test_a_template_is_forked_only_from_one_thread_without_secrets(
+    *, threads: bool, environment: dict[str, str], commands: int, tmp_path: Path
+) -> None:
+    """A forked one inherits nothing that is open, and prints nothing that its parent has."""
+    import subprocess
+    import sys
+
+    program = FORKED.format(
+        tests=str(Path(__file__).parents[2]), threads=threads, held=str(tmp_path / "held")
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout == f"once {commands}\n"
 
 
 def test_stopped_it_finishes_what_is_begun_and_returns_the_rest(tmp_path: Path) -> None:
@@ -275,17 +371,18 @@ def test_a_worker_whose_pool_was_killed_cleans_up_and_ends(tmp_path: Path) -> No
         f"pool.submit(ItemGroup(behave, None, ['part:{part}'], [0]))\n"
         f"while not os.path.exists({str(part)!r}): pool.wait(0.05)\n"
         "pid = os.getpid()\n"
-        "print(open(f'/proc/{pid}/task/{pid}/children').read(), flush=True)\n"
+        "children = lambda pid: open(f'/proc/{pid}/task/{pid}/children').read()\n"
+        "print(children(pid), children(int(children(pid))), flush=True)\n"
         "os.kill(pid, signal.SIGKILL)\n"
     )
     import subprocess
     import sys
 
     done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, check=False)
-    (worker,) = done.stdout.split()
+    template, worker = map(int, done.stdout.split())
 
     assert done.returncode == -signal.SIGKILL
-    _wait_until(lambda: not part.exists() and not _runs(int(worker)))
+    _wait_until(lambda: not part.exists() and not _runs(worker) and not _runs(template))
 
 
 def _runs(process: int) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dicodec.batch.pool.worker_process import WorkContext
+from dicodec.batch.pool.messages import WorkContext
 from dicodec.conversion.output.placement import Placement
 from dicodec.errors import NotDicomError, TargetUnavailableError
 from dicodec.model.records import replace

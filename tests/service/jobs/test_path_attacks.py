@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dicodec.batch.pool.worker_process import WorkContext
+from dicodec.batch.pool.messages import WorkContext
 from dicodec.conversion.output import result_file
 from dicodec.conversion.output.exchange import exchange_names
 from dicodec.conversion.output.placement import Placement

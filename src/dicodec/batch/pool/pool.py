@@ -8,14 +8,16 @@ the cause.
 
 from __future__ import annotations
 
+import os
 import pickle
+import select
 import time
 from collections import deque
 from collections.abc import Sequence
-from multiprocessing.connection import Connection, Pipe, wait
 
+from dicodec.batch.pool.messages import GroupMessage, Word
+from dicodec.batch.pool.template import Template
 from dicodec.batch.pool.worker import Worker
-from dicodec.batch.pool.worker_process import GroupMessage, Word, Work
 from dicodec.conversion.frames.window import count_cores
 from dicodec.errors import (
     DicodecError,
@@ -29,8 +31,13 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from dicodec.batch.pool.messages import Work
+
 _WATCH_SECONDS = 0.1
 """How often the pool checks the time and memory of workers, if these are bounded."""
+
+_WAKES = 4096
+"""Bytes that are read together, each of which wakes the pool."""
 
 _MOMENT = 2.0
 """Seconds to wait for the end of a worker that closed its connection."""
@@ -44,7 +51,7 @@ class ItemGroup:
     """Items that one worker converts, one after the other.
 
     Attributes:
-        work: function of a module; see worker_process.Work.
+        work: function of a module; see messages.Work.
         settings: value that all items share.
         items: values that the work is called with.
         keys: the caller's name for each item; workers do not get them.
@@ -135,6 +142,8 @@ class Pool:
         timeout: seconds that one item may take; None for no bound.
         memory: bytes of resident memory that one worker may use; None for no bound.
         cores: threads of all workers together, at least one each; None for the machine's cores.
+        modules: names of modules that the work needs: the template of workers imports them.
+        forks: whether that template may be forked from this process; see `Template`.
     """
 
     def __init__(
@@ -144,6 +153,8 @@ class Pool:
         timeout: float | None = None,
         memory: int | None = None,
         cores: int | None = None,
+        modules: Sequence[str] = (),
+        forks: bool = False,
     ) -> None:
         self._cores = cores or count_cores()
         self.jobs = jobs or self._cores
@@ -152,8 +163,11 @@ class Pool:
         self._waiting: deque[ItemGroup] = deque()
         self._stopped = False
         self._idle: list[Worker] = []
-        self._tasks: dict[Connection, _Task] = {}
-        self._wake_reader, self._wake_writer = Pipe(duplex=False)
+        self._tasks: dict[int, _Task] = {}  # by the descriptor of the worker's channel
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._modules = modules
+        self._forks = forks
+        self._template: Template | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -161,15 +175,15 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, workers: int, module: str) -> None:
-        """Start some workers before there is work; they import its module meanwhile."""
-        self._idle += [Worker(module) for _ in range(min(workers, self.jobs) - len(self._idle))]
+    def start(self, workers: int) -> None:
+        """Start some workers before there is work; their modules are imported meanwhile."""
+        self._idle += [self._make_worker() for _ in range(min(workers, self.jobs))]
 
     def submit(self, group: ItemGroup) -> None:
         """Add a group behind those that wait."""
         self._stopped = False
         self._waiting.append(group)
-        self._wake_writer.send_bytes(b"1")
+        os.write(self._wake_writer, b"1")
 
     @property
     def room(self) -> int:
@@ -191,12 +205,14 @@ class Pool:
         if self._timeout is not None or self._memory is not None:
             seconds = min(seconds, _WATCH_SECONDS)
         events: list[PoolEvent] = []
-        for ready in wait([self._wake_reader, *self._tasks], seconds):
-            if ready is self._wake_reader:
-                self._wake_reader.recv_bytes()
+        poll = select.poll()
+        for descriptor in (self._wake_reader, *self._tasks):
+            poll.register(descriptor, select.POLLIN)
+        for descriptor, _ in poll.poll(1000 * seconds):
+            if descriptor == self._wake_reader:
+                os.read(descriptor, _WAKES)
             else:
-                assert isinstance(ready, Connection)
-                self._hear(self._tasks[ready], events)
+                self._hear(self._tasks[descriptor], events)
         self._watch(events)
         self._start_waiting()
         return events
@@ -227,7 +243,7 @@ class Pool:
                 return [ItemReturned(key)]
         for task in self._tasks.values():
             if task.group.keys[task.at] == key:
-                del self._tasks[task.worker.connection]
+                del self._tasks[task.worker.channel.fileno()]
                 task.worker.ask_to_leave()
                 task.worker.end(_PATIENCE)
                 if task.at + 1 < len(task.group.items):
@@ -252,12 +268,23 @@ class Pool:
         """Abandon all items, and end all workers."""
         self.discard()
         for worker in self._idle:
-            worker.connection.close()
+            worker.channel.close()
         for worker in self._idle:
             worker.end(_PATIENCE if worker.ready else 0)  # others have nothing to clean up
         self._idle.clear()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        if self._template is not None:
+            self._template.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+    def _make_worker(self) -> Worker:
+        template = self._template
+        if template is not None and template.ended:
+            template.close()
+            template = None
+        if template is None:
+            template = self._template = Template(self._modules, forks=self._forks)
+        return Worker(template)
 
     def _start_waiting(self) -> None:
         while self._waiting and len(self._tasks) < self.jobs:
@@ -267,8 +294,8 @@ class Pool:
                 return
             together = 1 if alone else min(self.jobs, len(busy) + len(self._waiting))
             group = self._waiting.popleft()
-            worker = self._idle.pop() if self._idle else Worker()
-            self._tasks[worker.connection] = _Task(worker, group)
+            worker = self._idle.pop() if self._idle else self._make_worker()
+            self._tasks[worker.channel.fileno()] = _Task(worker, group)
             threads = max(1, self._cores // together)
             worker.send(
                 GroupMessage(group.work, group.settings, group.items, threads, group.attempt)
@@ -287,7 +314,7 @@ class Pool:
         else:
             self._take(task, word, index, value, events)
         if task.at == len(task.group.items) and not task.written:
-            del self._tasks[task.worker.connection]
+            del self._tasks[task.worker.channel.fileno()]
             self._idle.append(task.worker)
 
     def _take(
@@ -339,7 +366,7 @@ class Pool:
         self, task: _Task, kind: type[DicodecError], text: str, events: list[PoolEvent]
     ) -> None:
         """Go on without a worker: try its item again or fail it; the other items wait again."""
-        del self._tasks[task.worker.connection]
+        del self._tasks[task.worker.channel.fileno()]
         # A worker that closed its connection is about to end: its status is worth a moment.
         end = task.worker.end(_MOMENT if kind is WorkerCrashedError else 0)
         group, at = task.group, task.at

@@ -1,8 +1,8 @@
 """A worker process of a pool: it converts groups of items, one item after the other.
 
-It starts as a program of its own, so it inherits only one socket. It ends when the other end of
-the socket is closed. If the pool's process was killed, it abandons its item and removes its
-temporary files.
+It is forked from the template, so it starts with all modules that it needs, and inherits only one
+socket. It ends when the other end of the socket is closed. If the pool's process or the template
+was killed, it abandons its item and removes its temporary files.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import pickle
 import select
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from enum import IntEnum
-from importlib import import_module
-from multiprocessing.connection import Connection
+from _thread import start_new_thread  # of the library reference; `threading` takes 2 ms
 
+from dicodec.batch.pool.channel import Channel
+from dicodec.batch.pool.messages import Word, WorkContext
 from dicodec.conversion.output.placement import Placement
 from dicodec.errors import DicodecError, InternalError, MemoryExceededError
-from dicodec.model.records import dataclass
 from dicodec.model.wording import describe_fault
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
+
+    from dicodec.batch.pool.messages import GroupMessage
 
 _LONGEST_WAIT = 0.3
 """Seconds of work after which results are put in place without waiting for others."""
@@ -35,89 +34,24 @@ _GRACE = 10.0
 """Seconds that a worker gets to clean up after its pool has ended."""
 
 
-class Word(IntEnum):
-    """First field of every message to the pool, sent as a number: names take longer to pickle."""
+def serve_pool(descriptor: int, lifeline: int) -> NoReturn:
+    """Serve the pool at the other end of a socket until it is closed; then end this process.
 
-    READY = 0
-    RESULT = 1
-    ERROR = 2
-    PROGRESS = 3
-    NOT_BEGUN = 4
-    WRITTEN = 5
-    """The result waits to be put in place; its RESULT or ERROR follows after that."""
-    PLACED = 6
-    """Several messages, each as it would be sent, about results that were put in place."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkContext:
-    """The worker's services for the work on one item.
-
-    Attributes:
-        threads: threads that the work may use at once.
-        attempt: 1, or 2 if the first attempt ended with its process, at an unknown point.
-        report: sends a picklable value to the pool, as progress.
-        placement: takes over a finished file and puts it in place later, with others.
+    Args:
+        descriptor: of the socket. Signals that end programs are blocked yet.
+        lifeline: descriptor that the template's end closes at the other end.
     """
-
-    threads: int
-    attempt: int
-    report: Callable[[Any], None]
-    placement: Placement
-
-
-type Work = Callable[[Any, Any, WorkContext], Any]
-"""Function of a module: (settings of the group, item, context) -> result, all picklable."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkOfModule:
-    """A work that the pool's process only names, because it is slow to import.
-
-    Attributes:
-        module: dotted name of the module.
-        function: name of the function in it.
-    """
-
-    module: str
-    function: str
-
-    def __call__(self, settings: Any, item: Any, context: WorkContext) -> Any:
-        """Import the module and call the function."""
-        return getattr(import_module(self.module), self.function)(settings, item, context)
-
-
-@dataclass(frozen=True, slots=True)
-class GroupMessage:
-    """A group of items, as it is sent to a worker.
-
-    Attributes:
-        work: function that is called for each item.
-        settings: value that all items share.
-        items: the items, in order.
-        threads: threads for each item.
-        attempt: 1, or 2 if the items are tried again.
-    """
-
-    work: Work
-    settings: Any
-    items: Sequence[Any]
-    threads: int
-    attempt: int
-
-
-def main(descriptor: int) -> None:
-    """Serve the pool at the other end of a socket until it is closed; then end this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool answers an interruption
     signal.signal(signal.SIGTERM, _leave)
-    connection = Connection(descriptor)
-    threading.Thread(target=_watch, args=(descriptor,), daemon=True).start()
+    channel = Channel(descriptor)
     try:
-        connection.send((int(Word.READY), 0, None))
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        start_new_thread(_watch, (descriptor, lifeline))
+        channel.send(pickle.dumps((int(Word.READY), 0, os.getpid())))
         while True:
-            message = connection.recv_bytes()
+            message = channel.receive()
             if message:
-                carry_out(pickle.loads(message), connection)  # noqa: S301 - the pool's own
+                carry_out(pickle.loads(message), channel)  # noqa: S301 - the pool's own
     except (EOFError, ConnectionError, SystemExit):
         pass
     # Everything is cleaned up, because no exception holds it any more. Python itself would now take
@@ -132,17 +66,18 @@ def _leave(*_: object) -> None:
     raise SystemExit(0)
 
 
-def _watch(descriptor: int) -> None:
-    """Wait until the pool's end is closed, then end this process, if possible with a clean-up."""
+def _watch(descriptor: int, lifeline: int) -> None:
+    """Wait until pool or template has ended, then end this process, if possible with a clean-up."""
     poll = select.poll()
     poll.register(descriptor, 0)
+    poll.register(lifeline, 0)
     poll.poll()
     os.kill(os.getpid(), signal.SIGTERM)
-    threading.Event().wait(_GRACE)
+    time.sleep(_GRACE)
     os._exit(1)
 
 
-def carry_out(group: GroupMessage, connection: Connection) -> None:
+def carry_out(group: GroupMessage, channel: Channel) -> None:
     """Work on the items of a group, and put their results in place together.
 
     If this process ends, the pool holds the current item responsible. So the last result before
@@ -152,30 +87,30 @@ def carry_out(group: GroupMessage, connection: Connection) -> None:
         waiting: list[tuple[int, bytes]] = []  # messages about results that are not in place yet
         since = time.monotonic()
         for index, item in enumerate(group.items):
-            if connection.poll():  # an empty message: start no further item
-                _put_in_place(placement, waiting, connection)
-                connection.send((int(Word.NOT_BEGUN), index, None))
+            if channel.is_readable():  # an empty message: start no further item
+                _put_in_place(placement, waiting, channel)
+                channel.send(pickle.dumps((int(Word.NOT_BEGUN), index, None)))
                 return
-            message = _work_on(group, index, item, placement, connection)
+            message = _work_on(group, index, item, placement, channel)
             held = len(placement) > len(waiting)
             if held:
                 waiting.append((index, message))
             if index + 1 == len(group.items) or time.monotonic() - since > _LONGEST_WAIT:
-                _put_in_place(placement, waiting, connection)
+                _put_in_place(placement, waiting, channel)
                 since = time.monotonic()
             elif held:
-                connection.send((int(Word.WRITTEN), index, None))
+                channel.send(pickle.dumps((int(Word.WRITTEN), index, None)))
             if not held:
-                connection.send_bytes(message)
+                channel.send(message)
 
 
 def _work_on(
-    group: GroupMessage, index: int, item: Any, placement: Placement, connection: Connection
+    group: GroupMessage, index: int, item: Any, placement: Placement, channel: Channel
 ) -> bytes:
     """Work on one item, and return the message for the pool."""
 
     def report(value: Any) -> None:
-        connection.send((int(Word.PROGRESS), index, value))
+        channel.send(pickle.dumps((int(Word.PROGRESS), index, value)))
 
     waiting = len(placement)
     try:
@@ -197,9 +132,7 @@ def _describe_failure(index: int, cause: Exception) -> bytes:
     return pickle.dumps((int(Word.ERROR), index, error))
 
 
-def _put_in_place(
-    placement: Placement, waiting: list[tuple[int, bytes]], connection: Connection
-) -> None:
+def _put_in_place(placement: Placement, waiting: list[tuple[int, bytes]], channel: Channel) -> None:
     """Put all waiting results in place, and send the messages of all together."""
     if not waiting:
         return
@@ -208,8 +141,4 @@ def _put_in_place(
         for (index, message), error in zip(waiting, placement.place(), strict=True)
     ]
     waiting.clear()
-    connection.send((int(Word.PLACED), 0, messages))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    channel.send(pickle.dumps((int(Word.PLACED), 0, messages)))

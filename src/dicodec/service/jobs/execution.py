@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from dicodec.batch.pool.grouping import Grouping
+from dicodec.batch.pool.messages import Work
 from dicodec.batch.pool.pool import (
     ItemGroup,
     ItemOutcome,
@@ -21,7 +22,6 @@ from dicodec.batch.pool.pool import (
     Pool,
     PoolEvent,
 )
-from dicodec.batch.pool.worker_process import Work
 from dicodec.errors import DicodecError, InternalError
 from dicodec.model.records import dataclass
 from dicodec.model.wording import describe_fault

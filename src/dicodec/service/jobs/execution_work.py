@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from dicodec.batch.conversion_work import convert_item
 from dicodec.batch.policy.policy import list_profiles, load_policy
-from dicodec.batch.pool.worker_process import WorkContext
+from dicodec.batch.pool.messages import WorkContext
 from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.references import SourceReference, refer_beneath, refer_to_file
 from dicodec.batch.work_item import Item, WorkOptions

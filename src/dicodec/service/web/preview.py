@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dicodec.batch.pool.worker_process import WorkContext
+from dicodec.batch.pool.messages import WorkContext
 from dicodec.comparison.image_pair import open_side
 from dicodec.errors import UnsupportedSourceError
 from dicodec.model.late_import import import_late

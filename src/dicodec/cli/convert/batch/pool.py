@@ -21,6 +21,12 @@ def start_pool(arguments: argparse.Namespace) -> Pool:
         raise InvalidOptionError(
             f"--jobs is {arguments.jobs}; it has to be a whole number from 1 to 1024"
         )
-    pool = Pool(arguments.jobs, timeout=arguments.timeout, memory=arguments.memory)
-    pool.start(_AHEAD, "dicodec.batch.conversion_work")
+    pool = Pool(
+        arguments.jobs,
+        timeout=arguments.timeout,
+        memory=arguments.memory,
+        modules=("dicodec.batch.conversion_work",),
+        forks=True,
+    )
+    pool.start(_AHEAD)
     return pool

@@ -1,0 +1,100 @@
+"""What a pool sends its workers and its template, and what they answer."""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+
+from dicodec.model.records import dataclass
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from dicodec.conversion.output.placement import Placement
+
+REQUEST = struct.Struct("=iqd")
+"""To the template: what is asked for, the number of a worker, and seconds of patience."""
+
+START, LEAVE, END = 0, 1, 2
+"""Start a worker, with its two descriptors; have it abandon its item; end it, and answer."""
+
+ANSWER = struct.Struct("=ii")
+"""Of the template: whether the worker was started, and its status as os.waitstatus_to_exitcode
+gives it; or the number of the error because of which it could not be."""
+
+
+class Word(IntEnum):
+    """First field of every message to the pool, sent as a number: names take longer to pickle."""
+
+    READY = 0
+    """The worker has started; its process id follows."""
+    RESULT = 1
+    ERROR = 2
+    PROGRESS = 3
+    NOT_BEGUN = 4
+    WRITTEN = 5
+    """The result waits to be put in place; its RESULT or ERROR follows after that."""
+    PLACED = 6
+    """Several messages, each as it would be sent, about results that were put in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkContext:
+    """The worker's services for the work on one item.
+
+    Attributes:
+        threads: threads that the work may use at once.
+        attempt: 1, or 2 if the first attempt ended with its process, at an unknown point.
+        report: sends a picklable value to the pool, as progress.
+        placement: takes over a finished file and puts it in place later, with others.
+    """
+
+    threads: int
+    attempt: int
+    report: Callable[[Any], None]
+    placement: Placement
+
+
+if TYPE_CHECKING:
+    type Work = Callable[[Any, Any, WorkContext], Any]
+    """Function of a module: (settings of the group, item, context) -> result, all picklable."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOfModule:
+    """A work that the pool's process only names, because it is slow to import.
+
+    Attributes:
+        module: dotted name of the module.
+        function: name of the function in it.
+    """
+
+    module: str
+    function: str
+
+    def __call__(self, settings: Any, item: Any, context: WorkContext) -> Any:
+        """Import the module and call the function."""
+        from importlib import import_module
+
+        return getattr(import_module(self.module), self.function)(settings, item, context)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMessage:
+    """A group of items, as it is sent to a worker.
+
+    Attributes:
+        work: function that is called for each item.
+        settings: value that all items share.
+        items: the items, in order.
+        threads: threads for each item.
+        attempt: 1, or 2 if the items are tried again.
+    """
+
+    work: Work
+    settings: Any
+    items: Sequence[Any]
+    threads: int
+    attempt: int

@@ -1,0 +1,42 @@
+"""Files for what processes print: nobody reads it unless one of them ends before its time."""
+
+from __future__ import annotations
+
+import os
+
+_WORDS_KEPT = 500
+"""Characters that an error quotes, from the end."""
+
+
+class WordsFile:
+    """A file without a name. Writers append to it.
+
+    Attributes:
+        descriptor: of the file.
+    """
+
+    def __init__(self) -> None:
+        if hasattr(os, "memfd_create"):
+            self.descriptor = os.memfd_create("dicodec-words")
+        else:
+            import tempfile
+
+            with tempfile.TemporaryFile() as file:
+                self.descriptor = os.dup(file.fileno())
+        import fcntl
+
+        fcntl.fcntl(self.descriptor, fcntl.F_SETFL, os.O_APPEND)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        os.truncate(self.descriptor, 0)
+
+    def read(self) -> str:
+        """Return the last words, in one line."""
+        size = os.fstat(self.descriptor).st_size
+        kept = os.pread(self.descriptor, _WORDS_KEPT, max(0, size - _WORDS_KEPT))
+        return " ".join(kept.decode(errors="replace").split())
+
+    def close(self) -> None:
+        """Close the file, which ends when nobody has it open any more."""
+        os.close(self.descriptor)
