@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicodec.batch.pool.worker_process import WorkContext
+from dicodec.batch.pool.messages import WorkContext
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.placement import Placement
 from dicodec.errors import (

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import lru_cache
 
 from dicodec.batch.policy.policy import Policy, load_policy
-from dicodec.batch.pool.worker_process import WorkOfModule
+from dicodec.batch.pool.messages import WorkOfModule
 from dicodec.errors import (
     DicodecError,
     InternalError,
