@@ -57,9 +57,8 @@ class WorkContext:
     placement: Placement
 
 
-if TYPE_CHECKING:
-    type Work = Callable[[Any, Any, WorkContext], Any]
-    """Function of a module: (settings of the group, item, context) -> result, all picklable."""
+type Work = Callable[[Any, Any, WorkContext], Any]
+"""Function of a module: (settings of the group, item, context) -> result, all picklable."""
 
 
 @dataclass(frozen=True, slots=True)
