@@ -18,6 +18,7 @@
     ├── ConversionError                the source is understood, the conversion is not possible
     │   ├── InvalidOptionError
     │   ├── RequestError               a message is not a request, or not one that can be met
+    │   │   └── UnsupportedVersionError
     │   ├── PathNotAllowedError        a job names a path that jobs may not use
     │   ├── UnsupportedSourceError     a source whose pixels we cannot decode
     │   ├── UnsupportedTargetError     a target that we never write
@@ -36,7 +37,9 @@
     ├── WriteError                     the result could not be put in place
     │   ├── TargetExistsError
     │   ├── TargetUnavailableError
-    │   └── DiskFullError
+    │   ├── DiskFullError
+    │   ├── PeerUnavailableError       a peer of the gateway does not answer
+    │   └── PeerRefusedError
     └── InternalError                  a fault of this package
 
 Programs go by an error's `code`, people by its message and hint.
@@ -273,6 +276,12 @@ class RequestError(ConversionError):
     def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.field = field
+
+
+class UnsupportedVersionError(RequestError):
+    """A message has a version whose meaning is not known here."""
+
+    code = "unsupported-version"
 
 
 class PathNotAllowedError(ConversionError):

@@ -35,7 +35,7 @@ def test_storage_events_become_requests_that_a_policy_decides() -> None:
     assert request.as_dict() == {
         "id": "t-1/1.2.3.4.5", "source": "/data/a.dcm", "policy": "web", "tenant": "clinic",
         "target_folder": "/shown/clinic/1.2.3/1.2.3.4", "trace_id": "t-1", "priority": 0,
-        "options": {"overwrite": True},
+        "options": {"overwrite": True}, "version": "1.0",
     }  # fmt: skip
     assert "12345" not in request.to_json()
     assert not mapping.copy_kept

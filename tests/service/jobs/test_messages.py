@@ -86,6 +86,7 @@ def test_only_what_may_pass_is_tried_again() -> None:
     assert passing == {
         "source-unavailable", "source-changed", "read-error", "disk-full", "target-unavailable",
         "write-error", "worker-crashed", "engine-crashed", "timeout", "out-of-memory",
+        "peer-unavailable",
     }  # fmt: skip
 
 

@@ -13,7 +13,13 @@ from enum import StrEnum
 
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
 from dicodec.model.records import dataclass, field, fields
-from dicodec.service.jobs.request_fields import check_fields, check_options, check_syntaxes
+from dicodec.service.jobs.request_fields import (
+    MESSAGE_VERSION,
+    check_fields,
+    check_options,
+    check_syntaxes,
+    check_version,
+)
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
 
 LARGEST_REQUEST = 1 << 20
 """Bytes of a request as JSON at most."""
+
+_SHOWN_NAMES, _SHOWN_LETTERS = 10, 50
+"""Of unknown fields in a line of the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +47,8 @@ class Request:
         tenant: name of the tenant that the job belongs to, at most 200 characters.
         trace_id: id of the job in other systems, at most 200 characters.
         priority: 0 to 9; 9 is the most urgent.
+        version: version of the message.
+        unknown: fields that a newer version or another system has added; they are kept.
     """
 
     id: str
@@ -50,6 +61,8 @@ class Request:
     tenant: str | None = None
     trace_id: str | None = None
     priority: int = 0
+    version: str = MESSAGE_VERSION
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
@@ -65,28 +78,41 @@ class Request:
         """Parse the fields of a request.
 
         Raises:
-            RequestError: a field is missing or unknown, or has an invalid value.
+            UnsupportedVersionError: it is of another major version.
+            RequestError: a field is missing or misspelled, or has an invalid value.
         """
-        check_fields(given)
-        values = {name: value for name, value in given.items() if value is not None}
+        unknown = check_fields(given)
+        values = {
+            name: value
+            for name, value in given.items()
+            if value is not None and name not in unknown
+        }
         values["to"] = check_syntaxes(values.get("to", []))
         check_options(values["to"], values.get("options", {}))
         if ("target" in values) is ("target_folder" in values):
             raise RequestError("either target or target_folder has to be given", field="target")
         if not values["to"] and "policy" not in values:
             raise RequestError("either to or policy has to be given", field="to")
-        return cls(**values)
+        return cls(**values, unknown=unknown)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the given fields, as values that JSON can hold."""
+        """Return the given fields, as values that JSON can hold, unknown ones too."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         values["to"] = list(self.to)
         values["options"] = dict(self.options)
-        return {
+        del values["unknown"]
+        given = {
             name: value
             for name, value in values.items()
             if name == "priority" or (value is not None and value not in ([], {}))
         }
+        return given | dict(self.unknown)
+
+    def name_unknown(self) -> str | None:
+        """Return the names of unknown fields for the log, a few of them; None if there are none."""
+        names = sorted(name[:_SHOWN_LETTERS] for name in self.unknown)
+        more = ", ..." if len(names) > _SHOWN_NAMES else ""
+        return ", ".join(names[:_SHOWN_NAMES]) + more if names else None
 
     def to_json(self) -> str:
         """Return the request as JSON in ASCII; file names that are not text survive."""
@@ -138,6 +164,7 @@ class Event:
         error: code, kind, message and more, for FAILED, RETRYING and DEAD.
         not_before: when the next attempt is due, in seconds since 1970, for RETRYING.
         report: short report of the conversion, for SUCCEEDED; see `dicodec.report`.
+        version: version of the message.
     """
 
     kind: EventKind
@@ -151,6 +178,7 @@ class Event:
     error: Mapping[str, str | int] | None = None
     not_before: float | None = None
     report: Mapping[str, Any] | None = None
+    version: str = MESSAGE_VERSION
 
     @classmethod
     def of(cls, request: Request, kind: EventKind, **values: Any) -> Self:
@@ -164,15 +192,19 @@ class Event:
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
-        """Parse an event.
+        """Parse an event, without fields that this version does not know.
 
         Raises:
             InvalidOptionError: the text is not an event.
+            UnsupportedVersionError: it is of another major version.
         """
+        names = {one.name for one in fields(cls)}
         try:
             given = json.loads(data)
-            return cls(**{**given, "kind": EventKind(given["kind"])})
-        except (ValueError, TypeError, KeyError) as cause:
+            check_version(given.get("version"))
+            known = {name: value for name, value in given.items() if name in names}
+            return cls(**{**known, "kind": EventKind(given["kind"])})
+        except (ValueError, TypeError, KeyError, AttributeError) as cause:
             raise InvalidOptionError(f"not an event: {cause}") from cause
 
     def as_dict(self) -> dict[str, Any]:

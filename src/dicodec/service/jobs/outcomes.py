@@ -147,3 +147,10 @@ def log_attempt(
         message=text,
         seconds=outcome.seconds,
     )
+
+
+def log_unknown_fields(log: Log, request: Request) -> None:
+    """Write a line if a request has fields that this version does not know."""
+    if (names := request.name_unknown()) is not None:
+        log.write("warning", "unknown fields", job=request.id, trace=request.trace_id,
+                  fields=names, version=request.version)  # fmt: skip

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from math import isfinite
 
 from dicodec.conversion.edits.plan_edits import check_user_edits
-from dicodec.errors import DicodecError, RequestError
+from dicodec.errors import DicodecError, RequestError, UnsupportedVersionError
 from dicodec.model import option_table
 from dicodec.model.option_table import REQUEST, TO, Number, Text, Texts, TextsByName, select_options
 from dicodec.model.records import NamedTuple
@@ -17,8 +19,18 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
+MESSAGE_VERSION = "1.0"
+"""Version of requests and events: a new field makes another minor one, a changed meaning another
+major one. A message without a version is of this one."""
+
 _PATH, _NAME, _VALUE = 4096, 200, 10_240
 """Characters at most."""
+
+_DEEPEST = 20
+"""Levels of an unknown field at most, because all that keep it have to write it."""
+
+_ALIKE = 0.8
+"""From this likeness on, an unknown field is a known one with an error in its name."""
 
 
 class FilePath(NamedTuple):
@@ -41,7 +53,17 @@ class Options(NamedTuple):
         return isinstance(value, dict)
 
 
-type Kind = option_table.Kind | FilePath | Options
+class Version(NamedTuple):
+    """A field that has the version of a message."""
+
+    wanted: str = "a version such as 1.0"
+
+    def fits(self, value: object) -> bool:
+        """Return whether it takes a value."""
+        return isinstance(value, str) and bool(re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", value))
+
+
+type Kind = option_table.Kind | FilePath | Options | Version
 
 
 class Field(NamedTuple):
@@ -57,6 +79,7 @@ class Field(NamedTuple):
 
 
 REQUEST_FIELDS: Mapping[str, Field] = {
+    "version": Field(Version(), f"of the message; {MESSAGE_VERSION} if it is not given"),
     "id": Field(Text(_NAME), "of the job: a request sent twice is done once"),
     "source": Field(FilePath(), "path of the file to convert"),
     "target": Field(FilePath(), "path of the result"),
@@ -76,16 +99,82 @@ OPTION_FIELDS: Mapping[str, Field] = {
 """Options of a conversion that a message may set; the others are the operator's."""
 
 
-def check_fields(given: Mapping[str, Any]) -> None:
+def check_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """Check names and types of a request's fields.
 
+    Returns:
+        The fields that this version does not know.
+
     Raises:
+        UnsupportedVersionError: a message of this version can have another meaning.
         RequestError: naming the field.
     """
+    version = given.get("version")
+    if version is not None:
+        _check({"version": version}, REQUEST_FIELDS, "")
+    is_newer = check_version(version)
     for name in REQUIRED:
         if given.get(name) is None:
             raise RequestError(f"{name} is missing", field=name)
-    _check(given, REQUEST_FIELDS, "")
+    unknown = {name: value for name, value in given.items() if name not in REQUEST_FIELDS}
+    _check_unknown(unknown, may_be_new=is_newer)
+    _check({name: given[name] for name in given if name not in unknown}, REQUEST_FIELDS, "")
+    return unknown
+
+
+def check_version(version: str | None) -> bool:
+    """Return whether a message is of a newer version that changes no known meaning.
+
+    Raises:
+        UnsupportedVersionError: its major version is another one.
+    """
+    major, minor = map(int, MESSAGE_VERSION.split("."))
+    stated, _, rest = (version or MESSAGE_VERSION).partition(".")
+    if int(stated) != major:
+        raise UnsupportedVersionError(
+            f"the message has version {version}, and this dicodec reads version {major}",
+            field="version",
+            hint="update dicodec, then send it again",
+        )
+    return int(rest) > minor
+
+
+def _check_unknown(unknown: Mapping[str, Any], *, may_be_new: bool) -> None:
+    """Check fields that are kept although this version does not know them.
+
+    Raises:
+        RequestError: one cannot be kept; or it is a known one but for an error in its name or
+            place, because what it asks for would not be done.
+    """
+    for name, value in unknown.items():
+        where = name[:100]
+        if not _can_be_kept(value, _DEEPEST):
+            raise RequestError(
+                f"{where} has more than {_DEEPEST} levels, or no number of JSON", field=where
+            )
+        if not may_be_new and (meant := _find_meant(where)):
+            raise RequestError(
+                f"there is no field {where}", field=where, hint=f"did you mean {meant}?"
+            )
+
+
+def _find_meant(name: str) -> str | None:
+    if name in OPTION_FIELDS:
+        return f"options.{name}"
+    from difflib import get_close_matches  # it takes a while to load
+
+    like = get_close_matches(name.lower(), REQUEST_FIELDS, 1, _ALIKE)
+    return like[0] if like else None
+
+
+def _can_be_kept(value: Any, levels: int) -> bool:
+    """Whether all that keep an unknown value can write it; Python reads NaN, but JSON has none."""
+    if isinstance(value, float):
+        return isfinite(value)
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_can_be_kept(one, levels - 1) for one in inner)
 
 
 def check_syntaxes(given: Any) -> tuple[str, ...]:

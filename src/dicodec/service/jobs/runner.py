@@ -20,6 +20,7 @@ from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.outcomes import (
     describe_attempt,
     log_attempt,
+    log_unknown_fields,
 )
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
@@ -180,6 +181,7 @@ class StoreRunner:
             self._enter([(_ClaimedJob(job, Request(id=job.id, source=job.source)), error)])
             return None
         claimed = _ClaimedJob(job, request)
+        log_unknown_fields(self._log, request)
         if job.attempts > self._retries.attempts:
             count = job.attempts - 1
             self._enter([(claimed, WorkerCrashedError(f"it was cut short {count} times"))])

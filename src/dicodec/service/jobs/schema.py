@@ -14,6 +14,7 @@ from dicodec.service.jobs.request_fields import (
     Field,
     FilePath,
     Options,
+    Version,
 )
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -42,6 +43,7 @@ _ERROR = {
     },
     "required": ["code", "kind", "message"],
 }
+_VERSION: Schema = {"type": "string", "pattern": r"^1\.[0-9]{1,4}$"}
 _EVENT: dict[str, dict[str, Any]] = {
     "kind": {"enum": [str(kind) for kind in EventKind], "description": "kind of the event"},
     "job": {"type": "string", "description": "id of the job; empty if there is no request"},
@@ -54,6 +56,7 @@ _EVENT: dict[str, dict[str, Any]] = {
     "error": _ERROR,
     "not_before": {"type": "number", "description": "when the next attempt is due"},
     "report": {"type": "object", "description": "the report, in short"},
+    "version": {**_VERSION, "description": "of the message; newer ones may have more fields"},
 }
 _EVENT_REQUIRED = ["kind", "job", "time", "attempt"]
 
@@ -70,7 +73,7 @@ def make_request_schema() -> Schema:
         "$schema": _DRAFT,
         "title": "Request",
         "description": "One conversion that is asked for.",
-        **make_object_schema(REQUEST_FIELDS, _make_message_field),
+        **make_object_schema(REQUEST_FIELDS, _make_message_field, is_open=True),
         "required": list(REQUIRED),
         "allOf": [
             {"oneOf": [{"required": ["target"]}, {"required": ["target_folder"]}]},
@@ -88,7 +91,6 @@ def make_event_schema() -> dict[str, Any]:
         "type": "object",
         "properties": _EVENT,
         "required": _EVENT_REQUIRED,
-        "additionalProperties": False,
     }
 
 
@@ -158,18 +160,19 @@ def make_field_schema(field: Field) -> Schema:
             schema = {"type": "object", "additionalProperties": _VALUE}
         case Options():
             schema = make_object_schema(OPTION_FIELDS, make_field_schema)
+        case Version():
+            schema = dict(_VERSION)
         case kind:
             raise TypeError(f"no request has a field of {kind}")
     return {**schema, "description": field.help}
 
 
-def make_object_schema(fields: Mapping[str, Field], each: Callable[[Field], Schema]) -> Schema:
-    """Return the JSON Schema of an object with some fields and no others."""
-    return {
-        "type": "object",
-        "properties": {name: each(field) for name, field in fields.items()},
-        "additionalProperties": False,
-    }
+def make_object_schema(
+    fields: Mapping[str, Field], each: Callable[[Field], Schema], *, is_open: bool = False
+) -> Schema:
+    """Return the JSON Schema of an object with some fields, and with others if it is open."""
+    properties = {name: each(field) for name, field in fields.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": is_open}
 
 
 def _make_message_field(field: Field) -> Schema:

@@ -10,6 +10,7 @@ from dicodec.errors import ConversionError, DicodecError, ReadError
 _STATUS = {
     "invalid-option": 400,
     "invalid-request": 400,
+    "unsupported-version": 400,
     "path-not-allowed": 403,
     "unsupported-target": 400,
     "disk-full": 507,

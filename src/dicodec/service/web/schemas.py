@@ -197,7 +197,7 @@ def _make_field_schema(field: Field) -> Schema:
 def make_request_schema() -> Schema:
     """Return the JSON Schema of a request; the service gives an id to one that has none."""
     return {
-        **make_object_schema(REQUEST_FIELDS, _make_field_schema),
+        **make_object_schema(REQUEST_FIELDS, _make_field_schema, is_open=True),
         "required": ["source"],
         "allOf": [
             {"oneOf": [{"required": ["target"]}, {"required": ["target_folder"]}]},

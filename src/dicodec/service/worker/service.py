@@ -19,7 +19,7 @@ from dicodec.service.jobs.execution import Executor, make_grouping
 from dicodec.service.jobs.execution_work import ConversionResult, Task
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Event, EventKind, Request
-from dicodec.service.jobs.outcomes import describe_attempt, log_attempt
+from dicodec.service.jobs.outcomes import describe_attempt, log_attempt, log_unknown_fields
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
@@ -210,6 +210,7 @@ class WorkerService:
                 delivered.deliveries.append(delivery)
             else:
                 new[request.id] = DeliveredJob(request, [delivery])
+                log_unknown_fields(self.log, request)
         begun = []
         for delivered, (job, ours) in await self._enter_new([*new.values()]):
             if ours:
