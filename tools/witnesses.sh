@@ -32,6 +32,8 @@ missing() {
     installed redis-server || echo "redis-server"
     installed nats-server || echo "nats-server"
     installed chromium || echo "chromium"
+    installed Orthanc || echo "orthanc"
+    [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || echo "orthanc-dicomweb"
     has_postgres || echo "postgresql"
     installed java || echo "default-jre-headless (java)"
     installed mvn || echo "maven (mvn)"

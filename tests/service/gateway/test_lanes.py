@@ -14,7 +14,7 @@ import pytest
 from pydicom import dcmread
 from pynetdicom import AE, _config, build_context, evt
 
-from dicodec.service.gateway.config import Peer
+from dicodec.service.gateway.config import DimseAddress, Peer
 from dicodec.service.gateway.delivery import make_delivery_job, name_job
 from dicodec.service.gateway.lane import Lane
 from dicodec.service.gateway.spool import STORE_NAME, Spool
@@ -82,16 +82,17 @@ class Site:
 
     def __init__(self, folder: Path, peer: ScriptedPeer, **changes: Any) -> None:
         self.spool = Spool(str(folder / "spool"))
-        given: dict[str, Any] = {"name": "PEER", "host": "127.0.0.1", "port": peer.port,
-            "aet": "PEER", "associations": 1, "timeout": 10.0, **changes}  # fmt: skip
+        address = DimseAddress("127.0.0.1", changes.pop("port", peer.port), "PEER")
+        given: dict[str, Any] = {"associations": 1, "timeout": 10.0, **changes}
         self.store = JobStore(
             self.spool.path / STORE_NAME, home=self.spool.name_home("PEER"), alone=True
         )
         self.out = StringIO()
         self.executor = Executor(JobOptions(roots=AllowedRoots()), jobs=1)
         retries = RetryPolicy(attempts=3, first=0.1, factor=2.0, longest=0.5)
+        made = Peer(name="PEER", address=address, **given)
         self.lane = Lane(
-            Peer(**given), "DICODEC", self.spool, self.store, self.executor, retries,
+            made, "DICODEC", self.spool, self.store, self.executor, retries,
             Log(self.out), lambda *_: None,
         )  # fmt: skip
 

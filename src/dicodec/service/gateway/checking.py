@@ -12,16 +12,16 @@ from dicodec.service.gateway.config import GatewayConfig, Peer
 from dicodec.service.gateway.conversion import ConversionTask, plan_for_peer
 from dicodec.service.gateway.offers import make_offer
 from dicodec.service.gateway.routing import find_destinations
-from dicodec.service.gateway.sending import Sender
+from dicodec.service.gateway.sender import make_sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerAnswer:
-    """How a peer answers C-ECHO.
+    """How a peer answers C-ECHO, or a server a request.
 
     Attributes:
         peer: its name.
-        address: AE title, host and port, for people.
+        address: where it is, for people.
         error: why it does not; None if it does.
     """
 
@@ -62,8 +62,8 @@ class Explanation:
 def ask_peers(config: GatewayConfig) -> Iterator[PeerAnswer]:
     """Yield the answer of each peer."""
     for peer in config.peers.values():
-        address = f"{peer.aet} at {peer.host}:{peer.port}"
-        sender = Sender(peer, config.receive.aet)
+        address = str(peer.address)
+        sender = make_sender(peer, config.receive.aet)
         try:
             sender.echo()
         except DicodecError as error:
@@ -93,7 +93,7 @@ def explain(config: GatewayConfig, path: str, sender: str) -> Iterator[Explanati
 
 def _explain(config: GatewayConfig, path: str, peer: Peer, policy: str | None) -> Explanation:
     known: dict[str, object] = {"source": path, "peer": peer.name, "policy": policy}
-    sender = Sender(peer, config.receive.aet)
+    sender = make_sender(peer, config.receive.aet)
     try:
         offer = make_offer(path, peer, None if policy is None else load_policy(policy))
         known |= {"rule": offer.rule, "stored": offer.stored.name}

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dicodec.batch.policy.conditions import check_keys, parse_size
 from dicodec.batch.policy.options import OptionChanges, parse_options
@@ -25,14 +26,23 @@ ANYBODY = "any"
 """Value of `peers` that lets every AE title and address send."""
 
 _LONGEST_TITLE = 16
+_COMMIT_SECONDS = 3600.0
+"""Seconds that a peer has for storage commitment by default."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _RECEIVE_KEYS = (
     "aet", "address", "port", "spool", "processes", "associations", "reserve", "private", "peers",
     "tls", "keep",
 )  # fmt: skip
 _ROUTE_KEYS = ("from", "when", "policy", "to")
+_ADDRESS_KEYS = {
+    "dimse": ("host", "port", "aet", "commit"),
+    "stow": ("url", "token_file"),
+}
+"""Keys of an address, by kind of the peer."""
+
 _PEER_KEYS = (
-    "name", "kind", "host", "port", "aet", "prefer", "lossless_only", "options", "associations",
+    "name", "kind", "prefer", "lossless_only", "options", "associations",
     "linger", "timeout", "tls",
 )  # fmt: skip
 _TLS_KEYS = ("cert", "key", "ca", "name")
@@ -115,13 +125,48 @@ class Route:
     peers: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class DimseAddress:
+    """The address of a peer on the DICOM network.
+
+    Attributes:
+        host, port, aet: host, TCP port and AE title.
+        commit: seconds within which it has to commit to the storage of what it got, or gets it
+            again; None if its Success is enough.
+    """
+
+    host: str
+    port: int
+    aet: str
+    commit: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.aet} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class StowAddress:
+    """The address of a DICOMweb server that takes objects by STOW-RS (PS3.18 10.5).
+
+    Attributes:
+        url: base URL of its services, to which /studies is added.
+        token_file: file with a bearer token; None for none.
+    """
+
+    url: str
+    token_file: str | None = None
+
+    def __str__(self) -> str:
+        return self.url
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """A receiver of objects.
 
     Attributes:
         name: its name here, 1 to 32 letters, digits, hyphens and underscores.
-        host, port, aet: its address and AE title.
+        address: where it is.
         prefer: transfer syntaxes that it should get, the first preferred; empty if objects should
             stay as they are.
         changes: options of conversions for it.
@@ -133,9 +178,7 @@ class Peer:
     """
 
     name: str
-    host: str
-    port: int
-    aet: str
+    address: DimseAddress | StowAddress
     prefer: tuple[TransferSyntax, ...] = ()
     changes: OptionChanges | None = None
     lossless_only: bool = False
@@ -408,24 +451,24 @@ def _parse_route(table: _Table, peers: Mapping[str, Peer]) -> Route:
 
 
 def _parse_peer(table: _Table) -> Peer:
-    table.check_keys(_PEER_KEYS)
+    kind = table.read_text("kind", "dimse")
+    if kind not in _ADDRESS_KEYS:
+        raise InvalidOptionError(
+            f"{table.where}: kind is {kind!r}", hint=f"there are {', '.join(_ADDRESS_KEYS)}"
+        )
+    table.check_keys((*_PEER_KEYS, *_ADDRESS_KEYS[kind]))
     name = table.read_text("name")
     if not _NAME.fullmatch(name):
         raise InvalidOptionError(
             f"{table.where}: name is {name!r}",
             hint="1 to 32 letters, digits, hyphens and underscores",
         )
-    kind = table.read_text("kind", "dimse")
-    if kind != "dimse":
-        raise InvalidOptionError(f"{table.where}: kind is {kind!r}", hint='there is "dimse"')
     prefer = tuple(_find_syntax(text, table) for text in table.read_texts("prefer"))
     lossless_only = table.read_flag("lossless_only")
     changes = _parse_changes(table)
     peer = Peer(
         name=name,
-        host=table.read_text("host"),
-        port=table.read_count("port", 104, 1, 65535),
-        aet=table.read_title("aet"),
+        address=_parse_dimse(table) if kind == "dimse" else _parse_stow(table),
         prefer=prefer,
         changes=changes,
         lossless_only=lossless_only,
@@ -436,6 +479,41 @@ def _parse_peer(table: _Table) -> Peer:
     )
     _check_losses(peer, table)
     return peer
+
+
+def _parse_dimse(table: _Table) -> DimseAddress:
+    commit = table.given.get("commit", False)
+    seconds = (
+        table.read_number("commit", None, 1, 30 * 86_400)
+        if commit not in {True, False}
+        else (_COMMIT_SECONDS if commit else None)
+    )
+    return DimseAddress(
+        host=table.read_text("host"),
+        port=table.read_count("port", 104, 1, 65535),
+        aet=table.read_title("aet"),
+        commit=seconds,
+    )
+
+
+def _parse_stow(table: _Table) -> StowAddress:
+    url = table.read_text("url").rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+        raise InvalidOptionError(
+            f"{table.where}: url is {url!r}", hint="such as https://pacs.example/dicom-web"
+        )
+    if "token_file" not in table.given:
+        return StowAddress(url)
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise InvalidOptionError(
+            f"{table.where}: over http everybody on the way could read the token", hint="https://"
+        )
+    return StowAddress(url, table.read_path("token_file", exists=True))
 
 
 def _find_syntax(text: str, table: _Table) -> TransferSyntax:

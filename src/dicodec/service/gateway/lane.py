@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from dicodec.batch.pool.messages import WorkOfModule
 from dicodec.errors import (
     DicodecError,
     InternalError,
+    PeerRefusedError,
     PeerUnavailableError,
     WorkerCrashedError,
 )
@@ -21,8 +23,13 @@ from dicodec.model.records import dataclass, replace
 from dicodec.model.wording import describe_fault, leave_words_out
 from dicodec.service.gateway.config import Peer
 from dicodec.service.gateway.conversion import ConversionTask
-from dicodec.service.gateway.offers import make_offer
-from dicodec.service.gateway.sending import Sender
+from dicodec.service.gateway.offers import Offer, make_offer
+from dicodec.service.gateway.sender import (
+    PeerDownError,
+    Sender,
+    SyntaxRefusedError,
+    make_sender,
+)
 from dicodec.service.gateway.spool import Spool
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import ConversionResult
@@ -147,7 +154,7 @@ class Lane:
     # Taking jobs.
 
     def _work(self) -> None:
-        sender = Sender(self.peer, self._title)
+        sender = make_sender(self.peer, self._title)
         idle_since = time.monotonic()
         try:
             while not self._stopping.is_set():
@@ -192,12 +199,14 @@ class Lane:
             if job.attempts > self._retries.attempts:
                 raise WorkerCrashedError(f"it was cut short {job.attempts - 1} times")
             came = self._forward(job, request, sender)
-        except _PeerDownError as error:
+            self._note_answer(None)
+        except PeerDownError as error:
             self._note_failure(error)
             self._give_back(job)
             return
         except DicodecError as error:
             came = error
+            self._note_answer(error)
         except Exception as cause:
             came = InternalError(describe_fault(cause))
         self._ended.append((job, request, came))
@@ -207,42 +216,20 @@ class Lane:
         """Bring an object to the peer.
 
         Raises:
-            _PeerDownError: the peer does not take associations.
+            PeerDownError: the peer does not take associations.
             DicodecError: the object cannot be delivered.
         """
         started = time.monotonic()
         path = str(self._spool.find_object(job.id))
         policy = None if request.policy is None else _load_policy(request.policy)
         offer = make_offer(path, self.peer, policy)
-        syntaxes = [syntax.uid for syntax in offer.order]
-        accepted = self._negotiate(sender, offer.sop_class, syntaxes)
-        choice = offer.choose(accepted)
-        report: dict[str, Any] | None = None
-        if choice.to:
-            task = ConversionTask(
-                source=path,
-                target=str(self._spool.find_result(job.id)),
-                options=offer.options,
-                to=choice.to,
-                otherwise=choice.otherwise,
-                kept=choice.kept,
-            )
-            report = self._convert(task)
-        sent = path if report is None else task.target
-        try:
-            used = sender.used
+        while True:
             try:
-                self._negotiate(sender, offer.sop_class, syntaxes)
-                status = sender.send(sent)
-            except PeerUnavailableError:
-                if not used or sender.open:
-                    raise
-                self._negotiate(sender, offer.sop_class, syntaxes)  # the peer had ended an idle one
-                status = sender.send(sent)
-        finally:
-            if report is not None:
-                self._spool.find_result(job.id).unlink(missing_ok=True)
-        size = self._spool.find_object(job.id).stat().st_size
+                report, warning = self._send(job.id, path, offer, sender)
+                break
+            except SyntaxRefusedError:  # the sender does not offer it again
+                continue
+        size = os.stat(path).st_size  # noqa: PTH116 - it is hot
         described: dict[str, Any] = {
             "action": "sent as it is",
             "source_syntax": offer.stored.name,
@@ -254,20 +241,49 @@ class Lane:
         }
         for name in ("source", "target"):
             described.pop(name, None)
-        if status:
-            described["warnings"] = [*described.get("warnings", []), f"status 0x{status:04X}"]
+        if warning:
+            described["warnings"] = [*described.get("warnings", []), warning]
         return ConversionResult(described, None)
 
-    def _negotiate(self, sender: Sender, sop_class: str, syntaxes: list[str]) -> set[str]:
+    def _send(
+        self, job: str, path: str, offer: Offer, sender: Sender
+    ) -> tuple[dict[str, Any] | None, str]:
+        """Convert an object as the peer's acceptance asks, and send it.
+
+        Returns:
+            The report of the conversion, None if there was none, and the peer's warning.
+        """
+        choice = offer.choose(self._negotiate(sender, offer))
+        result = self._spool.find_result(job)
+        report = None
         try:
-            accepted = sender.negotiate(sop_class, syntaxes)
-        except PeerUnavailableError as error:
-            raise _PeerDownError(error.message) from error
-        if self.state.failures:
-            self._log.write("info", "peer answers again", peer=self.peer.name)
-            self.state = LaneState()
-            self.look()
-        return accepted
+            if choice.to:
+                report = self._convert(
+                    ConversionTask(
+                        source=path,
+                        target=str(result),
+                        options=offer.options,
+                        to=choice.to,
+                        otherwise=choice.otherwise,
+                        kept=choice.kept,
+                    )
+                )
+            sent = path if report is None else str(result)
+            used = sender.used
+            try:
+                self._negotiate(sender, offer)
+                return report, sender.send(sent)
+            except PeerUnavailableError as error:
+                if not used or sender.open or isinstance(error, PeerDownError):
+                    raise
+                self._negotiate(sender, offer)  # the peer had ended an idle one
+                return report, sender.send(sent)
+        finally:
+            if choice.to:
+                result.unlink(missing_ok=True)
+
+    def _negotiate(self, sender: Sender, offer: Offer) -> set[str]:
+        return sender.negotiate(offer.sop_class, [syntax.uid for syntax in offer.order])
 
     def _convert(self, task: ConversionTask) -> dict[str, Any] | None:
         (future,) = self._executor.run(_CONVERT, None, [task], [None])
@@ -276,12 +292,12 @@ class Lane:
 
     # Ending.
 
-    def _note_failure(self, error: DicodecError) -> None:
+    def _note_failure(self, error: PeerDownError) -> None:
         """Leave the peer alone for a while, because it takes no associations."""
         with self._claiming:
             now = time.time()
             failures = self.state.failures + 1
-            pause = self._retries.delay(failures)
+            pause = max(self._retries.delay(failures), error.retry_after)
             self.state = LaneState(failures, error.message, self.state.since or now, now + pause)
             self._give_back(*self._claimed)
             self._claimed.clear()
@@ -292,6 +308,21 @@ class Lane:
             message=error.message,
             retry_after=round(pause, 1),
         )
+
+    def _note_answer(self, error: DicodecError | None) -> None:
+        """Note that the peer answered, if it was down; another job may try it if it was not asked.
+
+        Args:
+            error: why the object was not delivered; None if it was.
+        """
+        with self._claiming:
+            if not self.state.failures:
+                return
+            asked = error is None or isinstance(error, PeerRefusedError | PeerUnavailableError)
+            self.state = LaneState() if asked else replace(self.state, next_try=0.0)
+        if asked:
+            self._log.write("info", "peer answers again", peer=self.peer.name)
+        self.look()
 
     def _give_back(self, *jobs: Job) -> None:
         try:
@@ -348,10 +379,6 @@ class Lane:
         self._log.write(
             "error", "the job store cannot be used", message=leave_words_out(error.message)
         )
-
-
-class _PeerDownError(PeerUnavailableError):
-    """The peer takes no association: this is no fault of an object."""
 
 
 @lru_cache(maxsize=64)

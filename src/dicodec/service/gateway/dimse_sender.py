@@ -1,17 +1,18 @@
-"""Send objects to a peer over an association, in bounded memory."""
+"""Send objects to a peer with C-STORE over an association, in bounded memory."""
 
 from __future__ import annotations
 
 import queue
 import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.association import Association
 
 from dicodec.errors import PeerRefusedError, PeerUnavailableError
-from dicodec.service.gateway.config import Peer
+from dicodec.service.gateway.config import DimseAddress, Peer
+from dicodec.service.gateway.sender import PeerDownError
 from dicodec.service.gateway.tls import make_client_context
 
 _VERIFICATION = "1.2.840.10008.1.1"
@@ -31,18 +32,20 @@ type Context = tuple[str, str]
 """UIDs of a SOP class and of a transfer syntax."""
 
 
-class Sender:
-    """An association with a peer, opened when it is needed; one thread uses it.
+class DimseSender:
+    """An association with a peer; see `Sender`.
 
     Args:
         peer: the peer.
+        address: its address.
         title: our AE title.
     """
 
-    def __init__(self, peer: Peer, title: str) -> None:
+    def __init__(self, peer: Peer, address: DimseAddress, title: str) -> None:
         _config.STORE_SEND_CHUNKED_DATASET = True
         _config.LOG_HANDLER_LEVEL = "none"  # its lines have patients' names in them
         self._peer = peer
+        self._address = address
         self._title = title
         self._association: Association | None = None
         self._proposed: dict[Context, None] = {}
@@ -54,13 +57,10 @@ class Sender:
         """Whether there is an association."""
         return self._association is not None and self._association.is_established
 
-    def negotiate(self, sop_class: str, syntaxes: Iterable[str]) -> set[str]:
-        """Return the transfer syntaxes that the peer accepts for a SOP class.
+    def negotiate(self, sop_class: str, syntaxes: Sequence[str]) -> set[str]:
+        """Return the transfer syntaxes that the peer accepts for a SOP class: see `Sender`.
 
         A new association is opened unless the one that is there has proposed them all.
-
-        Raises:
-            PeerUnavailableError: the peer does not answer, or rejects the association.
         """
         wanted = [(sop_class, syntax) for syntax in syntaxes]
         if not self.open or any(context not in self._proposed for context in wanted):
@@ -76,18 +76,18 @@ class Sender:
         entity.acse_timeout = entity.dimse_timeout = self._peer.timeout
         entity.network_timeout = None  # an idle association is ours to end
         tls = make_client_context(self._peer.tls)
-        name = (self._peer.tls and self._peer.tls.name) or self._peer.host
+        name = (self._peer.tls and self._peer.tls.name) or self._address.host
         try:
             association = entity.associate(
-                self._peer.host,
-                self._peer.port,
+                self._address.host,
+                self._address.port,
                 [build_context(_VERIFICATION), *(build_context(*context) for context in contexts)],
-                self._peer.aet,
+                self._address.aet,
                 tls_args=None if tls is None else (tls, name),
                 evt_handlers=[(evt.EVT_CONN_OPEN, _set_socket, [self._peer.timeout])],
             )
         except OSError as cause:
-            raise PeerUnavailableError(f"the peer cannot be found: {cause}") from cause
+            raise PeerDownError(f"the peer cannot be found: {cause}") from cause
         self.used = False
         self._proposed = dict.fromkeys(contexts)
         if not association.is_established:
@@ -95,7 +95,7 @@ class Sender:
             if not association.is_rejected and association.rejected_contexts:
                 self._accepted = set()  # no context at all: pynetdicom has aborted
                 return
-            raise PeerUnavailableError(_describe_failure(association))
+            raise PeerDownError(_describe_failure(association))
         association.dul.to_provider_queue = _BoundedQueue(association)
         self._association = association
         self._accepted = {
@@ -103,16 +103,8 @@ class Sender:
             for context in association.accepted_contexts
         }
 
-    def send(self, path: str) -> int:
-        """Send an object in the transfer syntax that its file is in, and return the status.
-
-        Returns:
-            Success, or a warning.
-
-        Raises:
-            PeerUnavailableError: the association broke, or the peer lacks resources for now.
-            PeerRefusedError: the peer refuses the object.
-        """
+    def send(self, path: str) -> str:
+        """Send an object with C-STORE: see `Sender`."""
         assert self._association is not None
         self.used = True
         try:
@@ -125,7 +117,7 @@ class Sender:
             raise PeerUnavailableError("the peer did not answer for the object")
         status = int(answer.Status)
         if status in _ACCEPTED:
-            return status
+            return f"status 0x{status:04X}" if status else ""
         words = str(getattr(answer, "ErrorComment", "") or "")[:64]
         text = f"status 0x{status:04X}" + (f": {words}" if words else "")
         if status >> 8 == 0xA7:
@@ -133,11 +125,7 @@ class Sender:
         raise PeerRefusedError(f"the peer refuses the object, {text}")
 
     def echo(self) -> None:
-        """Verify the peer with C-ECHO.
-
-        Raises:
-            PeerUnavailableError: it does not answer.
-        """
+        """Verify the peer with C-ECHO: see `Sender`."""
         if not self.open:
             self._connect([])
         assert self._association is not None

@@ -1,0 +1,84 @@
+"""An Orthanc of Debian's in a process of its own, with DICOM and DICOMweb on free ports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from helpers.dicom_network import find_free_port, wait_for
+from helpers.installed import end_without, find_program
+
+_PLUGINS = Path("/usr/share/orthanc/plugins")
+_DICOM_WEB, _GDCM = "libOrthancDicomWeb.so", "libOrthancGdcm.so"
+
+
+class Orthanc(NamedTuple):
+    """A running Orthanc.
+
+    Attributes:
+        port: its DICOM port.
+        url: URL of its HTTP server.
+    """
+
+    port: int
+    url: str
+
+    def list_instances(self) -> list[str]:
+        """Return its own ids of all instances."""
+        found: list[str] = httpx.get(f"{self.url}/instances", timeout=60).json()
+        return found
+
+    def read_file(self, instance: str) -> bytes:
+        """Return the file of an instance, by its own id."""
+        return httpx.get(f"{self.url}/instances/{instance}/file", timeout=60).content
+
+
+@contextmanager
+def running_orthanc(folder: Path, **options: Any) -> Iterator[Orthanc]:
+    """Yield an Orthanc, whose modality DICODEC is at the port in `options`, if it is there."""
+    path = find_program("Orthanc") or end_without("orthanc")
+    if not (_PLUGINS / _DICOM_WEB).exists():
+        end_without("orthanc-dicomweb")
+    folder.mkdir(parents=True, exist_ok=True)
+    dicom, web = find_free_port(), find_free_port()
+    plugins = [str(_PLUGINS / name) for name in (_DICOM_WEB, _GDCM) if (_PLUGINS / name).exists()]
+    settings: dict[str, Any] = {
+        "StorageDirectory": str(folder / "store"),
+        "IndexDirectory": str(folder / "store"),
+        "DicomAet": "ORTHANC",
+        "DicomPort": dicom,
+        "HttpPort": web,
+        "HttpServerEnabled": True,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomAlwaysAllowStore": True,
+        "TcpNoDelay": True,
+        "Plugins": plugins,
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        **options,
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [path, str(folder / "orthanc.json")], stdout=log, stderr=log, cwd=folder
+        )
+    url = f"http://127.0.0.1:{web}"
+    try:
+        wait_for(lambda: _answers(url), 60, (folder / "log").read_text()[-2000:])
+        yield Orthanc(dicom, url)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/system").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
