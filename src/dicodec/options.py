@@ -16,6 +16,7 @@ from dicodec.model.option_table import (
     TextsByName,
 )
 from dicodec.model.records import dataclass, field
+from dicodec.model.similar_names import suggest
 from dicodec.model.transfer_syntax import TransferSyntax
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -183,13 +184,9 @@ def name_targets(to: Targets) -> tuple[str, ...]:
 def _find_option(name: str) -> Option:
     option = OPTIONS.get(name)
     if option is None:
-        from difflib import get_close_matches  # it takes a while to load
-
-        like = get_close_matches(name, OPTIONS, 1)
-        raise InvalidOptionError(
-            f"there is no option {name!r}",
-            hint=f"did you mean `{like[0]}`?" if like else f"there are {', '.join(OPTIONS)}",
-        )
+        known = [f"`{one}`" for one in OPTIONS]
+        hint = suggest(f"`{name}`", known, f"there are {', '.join(OPTIONS)}")
+        raise InvalidOptionError(f"there is no option {name!r}", hint=hint)
     return option
 
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from dicodec.cli.subcommands import SUBCOMMANDS
 from dicodec.cli.wrong_usage import WrongUsage
 from dicodec.model.implementation import VARIABLE_PREFIX
+from dicodec.model.similar_names import suggest
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -63,12 +64,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         WrongUsage: they cannot be parsed.
     """
-    there_are = f"there are {', '.join(SUBCOMMANDS)}"
-    if not arguments:
-        raise WrongUsage("dicodec", f"a subcommand is required: {there_are}")
     name, *own = arguments
     if name not in SUBCOMMANDS:
-        raise WrongUsage("dicodec", f"there is no subcommand {name!r}: {there_are}")
+        hint = suggest(name, SUBCOMMANDS, f"there are {', '.join(SUBCOMMANDS)}")
+        raise WrongUsage("dicodec", f"there is no subcommand {name!r}: {hint}")
     parser, preset = make_parser(name, own), frozenset[str]()
     if _has_sources(own) and not _asks_for_help(own):
         from dicodec.cli.option_sources import add_arguments_of_sources
@@ -76,9 +75,18 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         own, preset = add_arguments_of_sources(name, make_parser, own, os.environ)
     found, unknown = parser.parse_known_args(own)
     if unknown:
-        raise WrongUsage(f"dicodec {name}", f"unrecognized arguments: {' '.join(unknown)}")
+        raise _report_unknown(parser, unknown)
     found.command, found.preset = name, preset
     return found
+
+
+def _report_unknown(parser: Parser, unknown: Sequence[str]) -> WrongUsage:
+    """Return the error of arguments that the parser does not know."""
+    known = [one for option in parser.options for one in option.option_strings]
+    option = next((one.partition("=")[0] for one in unknown if one.startswith("--")), "")
+    hint = suggest(option, known, "") if option else ""
+    words = f"unrecognized arguments: {' '.join(unknown)}"
+    return WrongUsage(parser.prog, f"{words}; {hint}" if hint else words)
 
 
 def _has_sources(arguments: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dicodec.cli.wrong_usage import WrongUsage
 from dicodec.model.implementation import VARIABLE_PREFIX
+from dicodec.model.similar_names import suggest
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -270,11 +271,8 @@ class _Sources:
         return set().union(*options) - OF_ONE_COMMAND - {_CONFIG}
 
     def _report_unknown(self, place: str, what: str, name: str, known: Iterable[str]) -> WrongUsage:
-        from difflib import get_close_matches
-
-        like = get_close_matches(name.replace("_", "-"), [*known], 1)
-        asked = f"; did you mean {like[0]!r}?" if like else ""
-        return self._fail(place, f"there is {what}{asked}")
+        hint = suggest(name, known, "")
+        return self._fail(place, f"there is {what}{'; ' if hint else ''}{hint}")
 
 
 def _list_options(parser: Parser) -> dict[str, _Option]:

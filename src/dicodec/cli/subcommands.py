@@ -41,6 +41,11 @@ positional arguments:
   COMMAND
 {subcommands}
 
+examples:
+  dicodec inspect ct.dcm                            what it is, what it can become
+  dicodec convert ct.dcm --to jpeg2000-lossless -o small.dcm
+  dicodec convert folder --to jpeg-ls -o converted  a tree of files, on all cores
+
 options:
   -h, --help  show this help message and exit
   --version   print the version; with -v those of what is used, and whether
@@ -49,18 +54,25 @@ options:
 exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted"""
 
 
+def _print_help() -> None:
+    lines = [f"    {name:10}{about}" for name, (_, about) in SUBCOMMANDS.items()]
+    print(_HELP.format(subcommands="\n".join(lines)))
+
+
 def answer_without_subcommand(arguments: Sequence[str]) -> bool:
     """Print the help or the version, and return whether that is all that the arguments ask for.
 
     Args:
         arguments: arguments of the command; those after the name of a subcommand are its own.
     """
+    if not arguments:
+        _print_help()
+        return True
     for one in arguments:
         if one in SUBCOMMANDS:
             return False
         if one in {"-h", "--help"}:
-            lines = [f"    {name:10}{about}" for name, (_, about) in SUBCOMMANDS.items()]
-            print(_HELP.format(subcommands="\n".join(lines)))
+            _print_help()
             return True
         if one == "--version":
             print(f"dicodec {VERSION}")

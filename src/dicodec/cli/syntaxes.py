@@ -6,7 +6,7 @@ import argparse
 import json
 
 from dicodec.codecs.table import find_engines
-from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax, list_aliases
 from dicodec.rules.capabilities import find_capability
 
 
@@ -25,11 +25,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _make_row(syntax: TransferSyntax) -> dict[str, str | bool]:
+def _make_row(syntax: TransferSyntax) -> dict[str, str | bool | tuple[str, ...]]:
     held = find_capability(syntax)
     engines = find_engines(syntax)
     return {
         "name": syntax.name,
+        "aliases": list_aliases(syntax),
         "uid": syntax.uid,
         "keyword": syntax.keyword,
         "title": syntax.title,
@@ -47,7 +48,7 @@ def _make_row(syntax: TransferSyntax) -> dict[str, str | bool]:
     }
 
 
-def _print_table(rows: list[dict[str, str | bool]]) -> None:
+def _print_table(rows: list[dict[str, str | bool | tuple[str, ...]]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table

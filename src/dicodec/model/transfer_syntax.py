@@ -221,11 +221,22 @@ TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = (
 )
 # fmt: on
 
+_ALIASES = {
+    "explicit-le": ("raw", "explicit"),
+    "implicit-le": ("implicit",),
+    "explicit-be": ("big-endian",),
+    "jpeg": ("jpeg-baseline",),
+    "jpeg-ls": ("jls",),
+    "jpeg2000-lossless": ("j2k",),
+    "jpegxl-lossless": ("jxl",),
+}
+"""What people type. The name of a family means its lossless form: nothing is lost by it."""
+
 _BY_UID = {syntax.uid: syntax for syntax in TRANSFER_SYNTAXES}
 _BY_ANY_NAME = {
     name.lower(): syntax
     for syntax in TRANSFER_SYNTAXES
-    for name in (syntax.uid, syntax.name, syntax.keyword)
+    for name in (syntax.uid, syntax.name, syntax.keyword, *_ALIASES.get(syntax.name, ()))
 }
 
 
@@ -235,8 +246,13 @@ def find_by_uid(uid: str) -> TransferSyntax | None:
 
 
 def find_by_name(name: str) -> TransferSyntax | None:
-    """Return the transfer syntax that a short name, keyword or UID means, in any case of letters."""
+    """Return the transfer syntax of a short name, alias, keyword or UID, in any case of letters."""
     return _BY_ANY_NAME.get(name.strip().lower())
+
+
+def list_aliases(syntax: TransferSyntax) -> tuple[str, ...]:
+    """Return the other short names of a transfer syntax."""
+    return _ALIASES.get(syntax.name, ())
 
 
 def list_writable() -> Iterator[TransferSyntax]:

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import NamedTuple
+from dicodec.model.similar_names import suggest
 
 _TAG_TEXT = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?")
 _AMBIGUOUS_PRIVATE = {"OB/OW": "OB or OW", "US/SS": "US or SS"}
@@ -112,17 +113,11 @@ def parse_tag(text: str) -> int:
         return tag
     if match := _TAG_TEXT.fullmatch(text):
         return int(match[1] + match[2], 16)
-    raise InvalidOptionError(f"there is no attribute {text!r}", hint=_suggest_keyword(text))
-
-
-def _suggest_keyword(text: str) -> str:
-    from difflib import get_close_matches
-
-    keywords = _index_keywords()
-    lower = text.lower().replace(" ", "").replace("_", "")
-    like = [keyword for keyword in keywords if keyword.lower() == lower]
-    like = like or get_close_matches(text, keywords, n=1, cutoff=0.8)
-    return f"did you mean {like[0]}?" if like else "give a DICOM keyword or a tag such as 00100020"
+    otherwise = "give a DICOM keyword or a tag such as 00100020"
+    raise InvalidOptionError(
+        f"there is no attribute {text!r}",
+        hint=suggest(text, _index_keywords(), otherwise, cutoff=0.8),
+    )
 
 
 @lru_cache(maxsize=1 << 10)

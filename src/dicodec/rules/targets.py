@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.option_table import OPTIONS, Option
+from dicodec.model.similar_names import suggest
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name, list_writable
 from dicodec.options import ConversionOptions
 
@@ -48,8 +49,10 @@ def find_target_syntax(name: str) -> TransferSyntax:
     """
     syntax = find_by_name(name)
     if syntax is None:
+        names = [each.name for each in list_writable()]
         raise UnsupportedTargetError(
-            f"there is no transfer syntax {name!r}", hint=f"there are {_list_writable_names()}"
+            f"there is no transfer syntax {name!r}",
+            hint=suggest(name, names, f"there are {_list_writable_names()}"),
         )
     if not syntax.writes and syntax.native:
         raise refuse_target(syntax)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from dicodec.batch.policy.facts import FactKind, FactValue, FoundValue, OpaqueValue
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass, fields
+from dicodec.model.similar_names import suggest
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -161,8 +161,7 @@ def check_keys(given: dict[str, Any], known: tuple[str, ...], message: str) -> N
     """
     for key in given:
         if key not in known:
-            like = get_close_matches(key.replace("-", "_").lower(), known, n=1)
-            hint = f"did you mean {like[0]}?" if like else f"there are {', '.join(known)}"
+            hint = suggest(key, known, f"there are {', '.join(known)}")
             raise InvalidOptionError(f"{message} {key!r}", hint=hint)
 
 

@@ -11,7 +11,6 @@ import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from dicodec.batch.policy.facts import FACTS, FoundValue, read_attribute
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass
+from dicodec.model.similar_names import suggest
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_name
 from dicodec.model.wording import as_key, reword_error
 from dicodec.options import ConversionOptions
@@ -176,12 +176,9 @@ def load_policy(name: str) -> Policy:
     """
     path = PROFILES / f"{name}.toml" if name in list_profiles() else Path(name)
     if path == Path(name) and path.suffix != ".toml" and len(path.parts) == 1:
-        like = get_close_matches(name, list_profiles(), n=1)
+        there_are = f"there are {', '.join(list_profiles())}, and files with names in .toml"
         raise InvalidOptionError(
-            f"there is no policy {name!r}",
-            hint=f"did you mean {like[0]}?"
-            if like
-            else f"there are {', '.join(list_profiles())}, and files with names in .toml",
+            f"there is no policy {name!r}", hint=suggest(name, list_profiles(), there_are)
         )
     try:
         text = path.read_text(encoding="utf-8")
@@ -319,10 +316,10 @@ def _parse_syntax(text: str) -> str:
         return text
     syntax = find_by_name(text)
     if syntax is None:
-        like = get_close_matches(text.lower(), [each.name for each in TRANSFER_SYNTAXES], n=1)
+        names = [each.name for each in TRANSFER_SYNTAXES]
         raise InvalidOptionError(
             f"there is no transfer syntax {text!r}",
-            hint=f"did you mean {like[0]}?" if like else "`dicodec syntaxes` lists them",
+            hint=suggest(text, names, "`dicodec syntaxes` lists them"),
         )
     return syntax.name
 
