@@ -16,7 +16,6 @@ from dicodec.model.option_table import (
     TextsByName,
 )
 from dicodec.model.records import dataclass, field
-from dicodec.model.similar_names import suggest
 from dicodec.model.transfer_syntax import TransferSyntax
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -184,6 +183,8 @@ def name_targets(to: Targets) -> tuple[str, ...]:
 def _find_option(name: str) -> Option:
     option = OPTIONS.get(name)
     if option is None:
+        from dicodec.model.similar_names import suggest
+
         known = [f"`{one}`" for one in OPTIONS]
         hint = suggest(f"`{name}`", known, f"there are {', '.join(OPTIONS)}")
         raise InvalidOptionError(f"there is no option {name!r}", hint=hint)

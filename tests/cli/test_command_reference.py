@@ -177,7 +177,7 @@ def test_kernels_that_are_turned_off_are_said_to_be() -> None:
     ]
 
 
-@pytest.mark.parametrize("arguments", [[], ["-v"], ["convart", "a.dcm"], ["--vers"]])
+@pytest.mark.parametrize("arguments", [["-v"], ["frobnicate", "a.dcm"], ["--vers"]])
 def test_what_is_no_subcommand_is_wrong_usage(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

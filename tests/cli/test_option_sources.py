@@ -23,6 +23,7 @@ from dicodec.cli.wrong_usage import WrongUsage
 CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
 REQUIRED = {
     "convert": ["a.dcm", "--to", "rle"], "compare": ["a", "b"], "inspect": ["a"], "syntaxes": [],
+    "doctor": [],
     "jobs": ["ledger"], "policy": ["list"], "serve": [], "watch": ["in", "-o", "out"], "worker": [],
     "submit": ["in", "-o", "out"], "gateway": ["run", "gateway.toml"],
 }  # fmt: skip
@@ -178,12 +179,12 @@ def test_an_option_silences_those_of_farther_sources_that_it_excludes(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("jbos = 3", "there is no option 'jbos'; did you mean 'jobs'?"),
-        ("upload-limits = 3", "there is no option 'upload-limits'; did you mean 'upload-limit'?"),
-        ("[worker]\nretry_after = 3", r"\[worker\]: .*'retry_after'; did you mean 'retry-after'?"),
+        ("jbos = 3", "there is no option 'jbos'; did you mean jobs?"),
+        ("upload-limits = 3", "there is no option 'upload-limits'; did you mean upload-limit?"),
+        ("[worker]\nretry_after = 3", r"\[worker\]: .*'retry_after'; did you mean retry-after?"),
         ("[worker]\nhost = 'x'", "there is no option 'host'"),
         ("[worker]\nconfig = 'x'", "there is no option 'config'"),
-        ("[wroker]\njobs = 3", "there is no command 'wroker'; did you mean 'worker'?"),
+        ("[wroker]\njobs = 3", "there is no command 'wroker'; did you mean worker?"),
         ("queue = 'x'", "it belongs into a table"),
         ("jobs = 'x'", "jobs: argument --jobs: invalid int value: 'x'"),
         ("jobs = 1.5", "jobs: argument --jobs: invalid int value"),

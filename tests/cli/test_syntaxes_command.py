@@ -8,7 +8,7 @@ import pytest
 
 from dicodec.cli.main import run
 from dicodec.codecs import table
-from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_uid
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_name, find_by_uid
 from helpers.kernels import kernels, without_kernels
 
 
@@ -69,3 +69,41 @@ def test_the_table_names_kernels_that_there_are() -> None:
     assert named <= set(dir(kernels()))
     known = {syntax.name for syntax in TRANSFER_SYNTAXES} | set(table.FAMILIES)
     assert set(table._KERNELS) <= known
+
+
+def test_names_that_people_type_are_the_lossless_forms(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["syntaxes", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+
+    aliases = {alias: row for row in rows for alias in row["aliases"]}
+    assert {"j2k", "jls", "raw", "jxl"} <= aliases.keys()
+    for alias, row in aliases.items():
+        found = find_by_name(alias.upper())
+        assert found is not None
+        assert found.uid == row["uid"]
+        assert row["loss"] == "never" or alias == "jpeg-baseline"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["convrt", "x"], "did you mean convert?"),
+        (["convert", "x", "--to", "JPG_LS", "-o", "y"], "did you mean jpeg-ls?"),
+        (["convert", "x", "--to", "rle", "--otput", "y"], "did you mean --output?"),
+        (["convert", "x", "--to", "rle", "-o", "y", "--set", "PatientId=1"], "PatientID?"),
+        (["frobnicate"], "there are convert, compare"),
+        (["convert", "x", "--to", "morse", "-o", "y"], "there are implicit-le"),
+    ],
+)
+def test_a_mistyped_name_is_guessed(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_the_bare_command_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert "examples:\n  dicodec inspect" in capsys.readouterr().out

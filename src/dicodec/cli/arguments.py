@@ -11,7 +11,6 @@ from importlib import import_module
 from dicodec.cli.subcommands import SUBCOMMANDS
 from dicodec.cli.wrong_usage import WrongUsage
 from dicodec.model.implementation import VARIABLE_PREFIX
-from dicodec.model.similar_names import suggest
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -66,7 +65,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """
     name, *own = arguments
     if name not in SUBCOMMANDS:
-        hint = suggest(name, SUBCOMMANDS, f"there are {', '.join(SUBCOMMANDS)}")
+        from dicodec.model.similar_names import suggest
+
+        there_are = f"there are {', '.join(SUBCOMMANDS)}"
+        hint = there_are if name.startswith("-") else suggest(name, SUBCOMMANDS, there_are)
         raise WrongUsage("dicodec", f"there is no subcommand {name!r}: {hint}")
     parser, preset = make_parser(name, own), frozenset[str]()
     if _has_sources(own) and not _asks_for_help(own):
@@ -82,6 +84,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _report_unknown(parser: Parser, unknown: Sequence[str]) -> WrongUsage:
     """Return the error of arguments that the parser does not know."""
+    from dicodec.model.similar_names import suggest
+
     known = [one for option in parser.options for one in option.option_strings]
     option = next((one.partition("=")[0] for one in unknown if one.startswith("--")), "")
     hint = suggest(option, known, "") if option else ""

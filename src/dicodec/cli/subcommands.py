@@ -26,6 +26,7 @@ SUBCOMMANDS = {
     "submit": ("dicodec.cli.submit", "put files into a queue to be converted"),
     "watch": ("dicodec.cli.watch", "convert files that appear in a folder"),
     "worker": ("dicodec.cli.worker", "carry out requests from a message broker"),
+    "doctor": ("dicodec.cli.doctor", "say what is installed and missing, and try every codec"),
 }
 """All subcommands by name, in the order of the help: a module, and one line for the help.
 

@@ -15,11 +15,12 @@ def list_versions() -> list[str]:
         f"Python {platform.python_version()}",
         f"NumPy {version('numpy')}",
         f"imagecodecs {version('imagecodecs')}",
-        f"kernels: {_describe_kernels()}",
+        f"kernels: {describe_kernels()}",
     ]
 
 
-def _describe_kernels() -> str:
+def describe_kernels() -> str:
+    """Say in a few words whether there are kernels, and why not."""
     if _kernels.COMPILED is not None:
         return f"compiled; instructions: {_kernels.COMPILED.INSTRUCTIONS or 'those of every one'}"
     if os.environ.get(_kernels.VARIABLE) == "none":

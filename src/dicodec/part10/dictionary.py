@@ -12,7 +12,6 @@ from functools import cache, lru_cache
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import NamedTuple
-from dicodec.model.similar_names import suggest
 
 _TAG_TEXT = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?")
 _AMBIGUOUS_PRIVATE = {"OB/OW": "OB or OW", "US/SS": "US or SS"}
@@ -113,6 +112,8 @@ def parse_tag(text: str) -> int:
         return tag
     if match := _TAG_TEXT.fullmatch(text):
         return int(match[1] + match[2], 16)
+    from dicodec.model.similar_names import suggest
+
     otherwise = "give a DICOM keyword or a tag such as 00100020"
     raise InvalidOptionError(
         f"there is no attribute {text!r}",

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from dicodec.errors import InvalidOptionError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.option_table import OPTIONS, Option
-from dicodec.model.similar_names import suggest
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name, list_writable
 from dicodec.options import ConversionOptions
 
@@ -49,6 +48,8 @@ def find_target_syntax(name: str) -> TransferSyntax:
     """
     syntax = find_by_name(name)
     if syntax is None:
+        from dicodec.model.similar_names import suggest
+
         names = [each.name for each in list_writable()]
         raise UnsupportedTargetError(
             f"there is no transfer syntax {name!r}",
