@@ -507,7 +507,7 @@ def test_a_failure_in_place_leaves_the_source(
 
 
 @pytest.mark.parametrize("arguments", [
-    (), ("nonsense",), ("convert",), ("convert", "a"), ("convert", "--to", "rle"),
+    ("nonsense",), ("convert",), ("convert", "a"), ("convert", "--to", "rle"),
     ("convert", "a", "--to", "rle", "--nonsense"), ("convert", "a", "--to", "rle", "--near", "x"),
     ("convert", "a", "--to", "rle", "-o", "b", "--in-place"), ("inspect",),
     ("convert", "a", "--to", "rle", "--engine", "magic"),

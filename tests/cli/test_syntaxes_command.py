@@ -105,5 +105,5 @@ def test_a_mistyped_name_is_guessed(
 
 
 def test_the_bare_command_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([]) == 0
-    assert "examples:\n  dicodec inspect" in capsys.readouterr().out
+    assert run([]) == 2
+    assert "examples:\n  dicodec inspect" in capsys.readouterr().err

@@ -65,9 +65,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: Sequence[str]) -> int:
-    from dicodec.cli.subcommands import SUBCOMMANDS, answer_without_subcommand
+    from dicodec.cli.subcommands import SUBCOMMANDS, answer_without_subcommand, print_help
 
     _settle_streams()
+    if not given:  # it is no success: a script whose list of arguments is empty has to notice
+        print_help(sys.stderr)
+        return WRONG_USAGE
     if answer_without_subcommand(given):
         return _flush_output(0)
     from importlib import import_module

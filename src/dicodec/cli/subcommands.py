@@ -10,6 +10,7 @@ from dicodec.model.implementation import VERSION
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 SUBCOMMANDS = {
     "convert": ("dicodec.cli.convert.command", "convert files to another transfer syntax"),
@@ -55,9 +56,10 @@ options:
 exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted"""
 
 
-def _print_help() -> None:
+def print_help(stream: TextIO | None = None) -> None:
+    """Print the help of the command without a subcommand, to standard output if nothing is said."""
     lines = [f"    {name:10}{about}" for name, (_, about) in SUBCOMMANDS.items()]
-    print(_HELP.format(subcommands="\n".join(lines)))
+    print(_HELP.format(subcommands="\n".join(lines)), file=stream)
 
 
 def answer_without_subcommand(arguments: Sequence[str]) -> bool:
@@ -66,14 +68,11 @@ def answer_without_subcommand(arguments: Sequence[str]) -> bool:
     Args:
         arguments: arguments of the command; those after the name of a subcommand are its own.
     """
-    if not arguments:
-        _print_help()
-        return True
     for one in arguments:
         if one in SUBCOMMANDS:
             return False
         if one in {"-h", "--help"}:
-            _print_help()
+            print_help()
             return True
         if one == "--version":
             print(f"dicodec {VERSION}")
