@@ -101,7 +101,11 @@ class Site:
         job = name_job(name, "PEER")
         self.spool.keep(self._copy(source, name), [job])
         self.store.put(
-            [make_delivery_job(self.spool, job, peer="PEER", policy=None, instance="1.2")]
+            [
+                make_delivery_job(
+                    self.spool, job, peer="PEER", policy=None, sop_class=CT, instance="1.2"
+                )
+            ]
         )
         return job
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import socket
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pynetdicom import AE, _config, build_context
+from pynetdicom import AE, build_context
 from pynetdicom.pdu_primitives import P_DATA
 
-from dicodec.service.gateway.config import GatewayConfig, parse_config
-from dicodec.service.gateway.receiving import Receiver
-from dicodec.service.gateway.spool import STORE_NAME, Spool
-from dicodec.service.jobs.logs import Log
+from dicodec.service.gateway.spool import STORE_NAME
 from dicodec.service.jobs.store.store import JobStore
-from dicodec.service.jobs.store.tables import AttemptOutcome, Job, JobFilter, JobState
+from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
 from helpers.dicom_network import SHIPPED, send, wait_for
+from helpers.reception import Receive, receptions
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT, J2K = (
@@ -30,74 +25,11 @@ EXPLICIT, IMPLICIT, J2K = (
     "1.2.840.10008.1.2.4.90",
 )
 
-CONFIG = """
-[receive]
-aet = "DICODEC"
-port = 0
-spool = "spool"
-processes = 1
-{more}
-
-[[route]]
-to = ["A", "B"]
-
-[[peer]]
-name = "A"
-host = "127.0.0.1"
-aet = "A"
-
-[[peer]]
-name = "B"
-host = "127.0.0.1"
-aet = "B"
-"""
-
-
-class Reception:
-    """A receiver that runs, its spool and its store."""
-
-    def __init__(self, folder: Path, more: str) -> None:
-        self.config: GatewayConfig = parse_config(CONFIG.format(more=more), folder)
-        self.spool = Spool(self.config.receive.spool)
-        self.store = JobStore(self.spool.path / STORE_NAME)
-        self.out = StringIO()
-        self.announced = 0
-        self.receiver = Receiver(self.config, self.spool, self.store, Log(self.out), self._announce)
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listening.getsockname()[1]
-        self.receiver.start(self.listening)
-
-    def _announce(self) -> None:
-        self.announced += 1
-
-    def jobs(self) -> list[Job]:
-        """Return all jobs."""
-        return self.store.list_jobs(JobFilter(), 100)
-
-    def files(self, folder: str) -> list[str]:
-        """Return the names in one of the spool's folders."""
-        return sorted(path.name for path in (self.spool.path / folder).iterdir())
-
-
-type Receive = Callable[[str], Reception]
-
 
 @pytest.fixture
 def receive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receive]:
-    for name in ("STORE_RECV_CHUNKED_DATASET", "LOG_HANDLER_LEVEL", "UNRESTRICTED_STORAGE_SERVICE"):
-        monkeypatch.setattr(_config, name, getattr(_config, name))
-    monkeypatch.setattr(tempfile, "tempdir", tempfile.tempdir)
-    opened: list[Reception] = []
-
-    def start(more: str = "") -> Reception:
-        opened.append(Reception(tmp_path, more))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.receiver.stop(5.0)
-        one.store.close()
-        one.listening.close()
+    with receptions(tmp_path, monkeypatch) as start:
+        yield start
 
 
 @contextmanager

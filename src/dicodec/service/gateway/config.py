@@ -32,7 +32,7 @@ _COMMIT_SECONDS = 3600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _RECEIVE_KEYS = (
     "aet", "address", "port", "spool", "processes", "associations", "reserve", "private", "peers",
-    "tls", "keep",
+    "tls", "keep", "reports",
 )  # fmt: skip
 _ROUTE_KEYS = ("from", "when", "policy", "to")
 _ADDRESS_KEYS = {
@@ -65,6 +65,25 @@ class TlsOptions:
     name: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DimseAddress:
+    """The address of a peer on the DICOM network.
+
+    Attributes:
+        host, port, aet: host, TCP port and AE title.
+        commit: seconds within which it has to commit to the storage of what it got, or gets it
+            again; None if its Success is enough.
+    """
+
+    host: str
+    port: int
+    aet: str
+    commit: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.aet} at {self.host}:{self.port}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveOptions:
     """Options of the receiver.
@@ -81,6 +100,7 @@ class ReceiveOptions:
         peers: addresses or networks by AE titles of senders, which may have wildcards; None if
             everybody may send.
         tls: files for TLS; None for plain TCP.
+        reports: where senders take answers about storage commitment, by their AE titles.
         keep: seconds that finished jobs are remembered: that long an object is not forwarded twice,
             and storage commitment says yes for it.
     """
@@ -95,6 +115,7 @@ class ReceiveOptions:
     private: bool = False
     peers: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
     tls: TlsOptions | None = None
+    reports: Mapping[str, DimseAddress] = field(default_factory=dict)
     keep: float = 30 * 86400.0
 
     def lets_send(self, title: str, address: str) -> bool:
@@ -123,25 +144,6 @@ class Route:
     conditions: tuple[Condition, ...]
     policy: str | None
     peers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DimseAddress:
-    """The address of a peer on the DICOM network.
-
-    Attributes:
-        host, port, aet: host, TCP port and AE title.
-        commit: seconds within which it has to commit to the storage of what it got, or gets it
-            again; None if its Success is enough.
-    """
-
-    host: str
-    port: int
-    aet: str
-    commit: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.aet} at {self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +362,7 @@ def _parse_receive(table: _Table) -> ReceiveOptions:
         private=table.read_flag("private"),
         peers=_parse_senders(table),
         tls=table.read_tls(receives=True),
+        reports=_parse_reports(table),
         keep=table.read_number("keep", 30, 0, 36_500) * 86400,
     )
     if not options.peers and options.peers is not None and not _is_loopback(address):
@@ -393,6 +396,19 @@ def _parse_senders(table: _Table) -> Mapping[str, tuple[str, ...]] | None:
         for network in listed:
             _check_network(network, f"{table.where}: peers.{title}")
         found[title] = tuple(listed)
+    return found
+
+
+def _parse_reports(table: _Table) -> Mapping[str, DimseAddress]:
+    given = table.given.get("reports", {})
+    found = {}
+    for title, text in given.items() if isinstance(given, dict) else [("", given)]:
+        host, _, port = str(text).rpartition(":")
+        if not title or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise InvalidOptionError(
+                f"{table.where}: reports is {given!r}", hint='such as {CT1 = "10.0.0.5:104"}'
+            )
+        found[title] = DimseAddress(host.strip("[]"), int(port), title)
     return found
 
 

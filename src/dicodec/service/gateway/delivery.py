@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dicodec.service.gateway.spool import Spool
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.tables import NewJob
 from dicodec.service.jobs.submission import make_job
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
 
 AS_IT_IS = "explicit-le"
 """Stands for the transfer syntax of a request without a policy: the peer's acceptance decides."""
@@ -17,7 +23,7 @@ def name_job(digest: str, peer: str) -> str:
 
 
 def make_delivery_job(
-    spool: Spool, job: str, *, peer: str, policy: str | None, instance: str
+    spool: Spool, job: str, *, peer: str, policy: str | None, sop_class: str, instance: str
 ) -> NewJob:
     """Return the new job of a delivery.
 
@@ -26,15 +32,21 @@ def make_delivery_job(
         job: id of the job.
         peer: name of the peer, which is the job's tenant.
         policy: name or path of a policy; None for none.
+        sop_class: SOP Class UID.
         instance: SOP Instance UID, which is the job's trace id.
     """
     request = Request(
         id=job,
         source=str(spool.find_object(job)),
-        target=f"dicom:{peer}",
+        target=f"dicom:{peer}:{sop_class}",
         to=() if policy else (AS_IT_IS,),
         policy=policy,
         tenant=peer,
         trace_id=instance or None,
     )
     return make_job(request, home=spool.name_home(peer))
+
+
+def read_sop_class(request: Mapping[str, Any]) -> str:
+    """Return the SOP Class UID in the request of a delivery's job."""
+    return str(request["target"]).rpartition(":")[2]

@@ -84,7 +84,7 @@ class DimseSender:
                 [build_context(_VERIFICATION), *(build_context(*context) for context in contexts)],
                 self._address.aet,
                 tls_args=None if tls is None else (tls, name),
-                evt_handlers=[(evt.EVT_CONN_OPEN, _set_socket, [self._peer.timeout])],
+                evt_handlers=[(evt.EVT_CONN_OPEN, set_socket, [self._peer.timeout])],
             )
         except OSError as cause:
             raise PeerDownError(f"the peer cannot be found: {cause}") from cause
@@ -95,7 +95,7 @@ class DimseSender:
             if not association.is_rejected and association.rejected_contexts:
                 self._accepted = set()  # no context at all: pynetdicom has aborted
                 return
-            raise PeerDownError(_describe_failure(association))
+            raise PeerDownError(describe_failure(association))
         association.dul.to_provider_queue = _BoundedQueue(association)
         self._association = association
         self._accepted = {
@@ -165,7 +165,8 @@ class _BoundedQueue(queue.Queue[Any]):
                     raise ConnectionError from None
 
 
-def _set_socket(event: evt.Event, timeout: float) -> None:
+def set_socket(event: evt.Event, timeout: float) -> None:
+    """Have an association's socket send at once, and wait for some seconds at most."""
     transport: Any = event.assoc.dul.socket
     connection = transport.socket
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -173,7 +174,8 @@ def _set_socket(event: evt.Event, timeout: float) -> None:
     connection.settimeout(timeout)
 
 
-def _describe_failure(association: Association) -> str:
+def describe_failure(association: Association) -> str:
+    """Return why an association was not established."""
     if association.is_rejected:
         answer = association.acceptor.primitive
         result = getattr(answer, "result_str", "")

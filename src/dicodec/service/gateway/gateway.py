@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from dicodec.errors import InvalidOptionError
 from dicodec.model.environment import make_child_environment
 from dicodec.model.records import dataclass
+from dicodec.model.wording import describe_fault
 from dicodec.service.gateway.config import GatewayConfig
 from dicodec.service.gateway.lane import Lane, ReportDelivery
 from dicodec.service.gateway.spool import STORE_NAME, Spool
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _BACKLOG = 256
 _RESTART_SECONDS = 1.0
 """How long a receiving process that ended stays down, so that a fault does not take all time."""
+
+_REPORT_SECONDS = 0.5
+"""How often answers about storage commitment are looked for that senders have not got."""
 
 _CLEANING_SECONDS = 3600.0
 """How often old jobs are removed."""
@@ -116,6 +120,7 @@ class Gateway:
             for lane in self.lanes.values():
                 lane.start()
             self._start_receivers(place, listening)
+            self._start_reporter(spool)
             self._log.write("info", "receiving", port=self.port, aet=self._config.receive.aet)
             while not ended.wait(_CLEANING_SECONDS):
                 self._remove_old_jobs(spool, next(iter(stores.values())))
@@ -147,6 +152,22 @@ class Gateway:
             )
             thread.start()
             self._threads.append(thread)
+
+    def _start_reporter(self, spool: Spool) -> None:
+        from dicodec.service.gateway.commitment_answering import CommitmentReporter
+
+        reporter = CommitmentReporter(self._config, spool, self._log)
+
+        def report() -> None:
+            while not self._stopping.wait(_REPORT_SECONDS):
+                try:
+                    reporter.turn()
+                except Exception as cause:  # such as a note that cannot be read
+                    self._log.write("error", "storage commitment", message=describe_fault(cause))
+
+        thread = threading.Thread(target=report, name="dicodec-reports", daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def _keep_receiver(self, number: int, place: str, listening: socket.socket) -> None:
         """Run a receiving process, and another one whenever it ends."""

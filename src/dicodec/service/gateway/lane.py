@@ -21,9 +21,9 @@ from dicodec.errors import (
 )
 from dicodec.model.records import dataclass, replace
 from dicodec.model.wording import describe_fault, leave_words_out
-from dicodec.service.gateway.config import Peer
+from dicodec.service.gateway.config import DimseAddress, Peer
 from dicodec.service.gateway.conversion import ConversionTask
-from dicodec.service.gateway.offers import Offer, make_offer
+from dicodec.service.gateway.offers import Offer, make_offer, read_reference
 from dicodec.service.gateway.sender import (
     PeerDownError,
     Sender,
@@ -44,10 +44,17 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
+    from dicodec.service.gateway.commitment_asking import CommitmentAsker
+
+    type Reference = tuple[str, str]
+
 _CONVERT = WorkOfModule("dicodec.service.gateway.conversion", "convert_for_peer")
 
 _PAUSE_SECONDS = 1.0
 """How long a lane waits after an error of the store, which may pass."""
+
+_ASKING_SECONDS = 0.2
+"""How often a lane looks for answers about storage commitment."""
 
 _MOST_DONE_AT_ONCE = 256
 
@@ -119,6 +126,11 @@ class Lane:
             threading.Thread(target=self._work, name=f"dicodec-{peer.name}-{number}", daemon=True)
             for number in range(peer.associations)
         ]
+        self._asker = _make_asker(peer, title, spool, log)
+        if self._asker is not None:
+            self._threads.append(
+                threading.Thread(target=self._ask, args=(self._asker,), daemon=True)
+            )
         self._keeper = threading.Thread(target=self._keep, name=f"dicodec-{peer.name}", daemon=True)
 
     def start(self) -> None:
@@ -198,8 +210,16 @@ class Lane:
             request = Request.from_json(job.request)
             if job.attempts > self._retries.attempts:
                 raise WorkerCrashedError(f"it was cut short {job.attempts - 1} times")
-            came = self._forward(job, request, sender)
-            self._note_answer(None)
+            asker = self._asker
+            reference = None if asker is None else asker.find_sent(job.id)
+            if reference is None:
+                came, reference = self._forward(job, request, sender)
+                self._note_answer(None)
+            else:  # the gateway was killed while it waited for the peer's storage commitment
+                came = ConversionResult({"action": "sent before"}, None)
+            if asker is not None:
+                asker.add(job, request, came, reference)
+                return
         except PeerDownError as error:
             self._note_failure(error)
             self._give_back(job)
@@ -212,8 +232,10 @@ class Lane:
         self._ended.append((job, request, came))
         self._has_ended.set()
 
-    def _forward(self, job: Job, request: Request, sender: Sender) -> ConversionResult:
-        """Bring an object to the peer.
+    def _forward(
+        self, job: Job, request: Request, sender: Sender
+    ) -> tuple[ConversionResult, Reference]:
+        """Bring an object to the peer, and return what it got.
 
         Raises:
             PeerDownError: the peer does not take associations.
@@ -225,7 +247,7 @@ class Lane:
         offer = make_offer(path, self.peer, policy)
         while True:
             try:
-                report, warning = self._send(job.id, path, offer, sender)
+                report, warning, reference = self._send(job.id, path, offer, sender)
                 break
             except SyntaxRefusedError:  # the sender does not offer it again
                 continue
@@ -243,15 +265,16 @@ class Lane:
             described.pop(name, None)
         if warning:
             described["warnings"] = [*described.get("warnings", []), warning]
-        return ConversionResult(described, None)
+        return ConversionResult(described, None), reference
 
     def _send(
         self, job: str, path: str, offer: Offer, sender: Sender
-    ) -> tuple[dict[str, Any] | None, str]:
+    ) -> tuple[dict[str, Any] | None, str, Reference]:
         """Convert an object as the peer's acceptance asks, and send it.
 
         Returns:
-            The report of the conversion, None if there was none, and the peer's warning.
+            The report of the conversion, None if there was none, the peer's warning, and the UIDs
+            of what it got.
         """
         choice = offer.choose(self._negotiate(sender, offer))
         result = self._spool.find_result(job)
@@ -269,15 +292,15 @@ class Lane:
                     )
                 )
             sent = path if report is None else str(result)
-            used = sender.used
+            used, reference = sender.used, read_reference(sent)
             try:
                 self._negotiate(sender, offer)
-                return report, sender.send(sent)
+                return report, sender.send(sent), reference
             except PeerUnavailableError as error:
                 if not used or sender.open or isinstance(error, PeerDownError):
                     raise
                 self._negotiate(sender, offer)  # the peer had ended an idle one
-                return report, sender.send(sent)
+                return report, sender.send(sent), reference
         finally:
             if choice.to:
                 result.unlink(missing_ok=True)
@@ -289,6 +312,20 @@ class Lane:
         (future,) = self._executor.run(_CONVERT, None, [task], [None])
         report: dict[str, Any] | None = future.result()
         return report
+
+    def _ask(self, asker: CommitmentAsker) -> None:
+        """Ask the peer to commit to the storage of what it got, until this lane stops."""
+        while not self._stopping.is_set():
+            try:
+                settled = asker.turn()
+            except Exception as cause:  # such as a full disk: it may pass
+                self._log.write("error", "storage commitment", message=describe_fault(cause))
+                settled = []
+            self._ended.extend(settled)
+            if settled:
+                self._has_ended.set()
+            self._stopping.wait(_ASKING_SECONDS)
+        asker.stop()
 
     # Ending.
 
@@ -379,6 +416,15 @@ class Lane:
         self._log.write(
             "error", "the job store cannot be used", message=leave_words_out(error.message)
         )
+
+
+def _make_asker(peer: Peer, title: str, spool: Spool, log: Log) -> CommitmentAsker | None:
+    address = peer.address
+    if not isinstance(address, DimseAddress) or address.commit is None:
+        return None
+    from dicodec.service.gateway.commitment_asking import CommitmentAsker
+
+    return CommitmentAsker(peer, address, title, spool, log)
 
 
 @lru_cache(maxsize=64)

@@ -22,8 +22,6 @@ from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
 from dicodec.service.gateway.config import Peer
 
-_MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
@@ -101,7 +99,7 @@ def make_offer(path: str, peer: Peer, policy: Policy | None) -> Offer:
     options = peer.make_options()
     try:
         with open_tolerantly(path, options.limits) as file:
-            sop_class = file.head.read_text(_MEDIA_STORAGE_SOP_CLASS_UID)
+            sop_class = file.head.read_text(tags.MEDIA_STORAGE_SOP_CLASS_UID)
             sop_class = sop_class or file.data_set.read_text(tags.SOP_CLASS_UID)
             stored = file.syntax
             choice = None if policy is None else policy.choose_for(file, options)
@@ -146,10 +144,20 @@ def _offer_unread(path: str, options: ConversionOptions) -> Offer:
     if stored is None:
         raise UnknownTransferSyntaxError("the file meta names no known transfer syntax", path=path)
     return Offer(
-        sop_class=head.read_text(_MEDIA_STORAGE_SOP_CLASS_UID),
+        sop_class=head.read_text(tags.MEDIA_STORAGE_SOP_CLASS_UID),
         stored=stored,
         order=(stored,),
         options=options,
+    )
+
+
+def read_reference(path: str) -> tuple[str, str]:
+    """Return the UIDs of an object's SOP class and SOP instance, by its file meta."""
+    with OpenSource(path) as source:
+        head = read_head(source)
+    return (
+        head.read_text(tags.MEDIA_STORAGE_SOP_CLASS_UID),
+        head.read_text(tags.MEDIA_STORAGE_SOP_INSTANCE_UID),
     )
 
 

@@ -23,6 +23,9 @@ from dicodec.errors import DicodecError, DiskFullError
 from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES
 from dicodec.model.wording import describe_fault, leave_words_out
+from dicodec.service.gateway.commitment import PUSH_MODEL, SYNTAXES
+from dicodec.service.gateway.commitment_answering import CommitmentAnswerer
+from dicodec.service.gateway.commitment_asking import take_answer
 from dicodec.service.gateway.config import GatewayConfig
 from dicodec.service.gateway.delivery import make_delivery_job, name_job
 from dicodec.service.gateway.routing import Destination, find_destinations
@@ -65,12 +68,14 @@ class _Received:
     Attributes:
         path: its file, which has a file meta of known length.
         sender: AE title of the sender.
+        sop_class: SOP Class UID.
         instance: SOP Instance UID.
         syntax: Transfer Syntax UID.
     """
 
     path: str
     sender: str
+    sop_class: str
     instance: str
     syntax: str
 
@@ -120,6 +125,8 @@ class Receiver:
             (evt.EVT_REQUESTED, self._admit),
             (evt.EVT_C_STORE, self._store_object),
             (evt.EVT_C_ECHO, _answer_echo),
+            (evt.EVT_N_ACTION, CommitmentAnswerer(self._spool, self._store).take_request),
+            (evt.EVT_N_EVENT_REPORT, take_answer, [self._spool.commitments]),
             (evt.EVT_CONN_CLOSE, _remove_part),
             (evt.EVT_ABORTED, _remove_part),
         ]
@@ -172,6 +179,7 @@ class Receiver:
         received = _Received(
             path=str(event.dataset_path),
             sender=event.assoc.requestor.ae_title.strip(),
+            sop_class=str(request.AffectedSOPClassUID),
             instance=str(request.AffectedSOPInstanceUID),
             syntax=str(event.context.transfer_syntax),
         )
@@ -206,7 +214,12 @@ class Receiver:
         made = self._spool.keep(received.path, jobs)
         added = self._store.put(
             make_delivery_job(
-                self._spool, job, peer=one.peer, policy=one.policy, instance=received.instance
+                self._spool,
+                job,
+                peer=one.peer,
+                policy=one.policy,
+                sop_class=received.sop_class,
+                instance=received.instance,
             )
             for job, one in jobs.items()
         )
@@ -292,6 +305,10 @@ def _support_proposed(association: Association) -> None:
     for context in association.requestor.primitive.presentation_context_definition_list:  # type: ignore[union-attr]
         known = proposed.setdefault(str(context.abstract_syntax), [])
         known += [uid for uid in context.transfer_syntax if uid not in known]
+    if PUSH_MODEL in proposed:
+        commitment = build_context(PUSH_MODEL, SYNTAXES)
+        commitment.scu_role = commitment.scp_role = True  # a peer brings its answer as an SCP
+        association.acceptor.supported_contexts += [commitment]
     association.acceptor.supported_contexts += [
         build_context(uid, found)
         for uid, order in proposed.items()

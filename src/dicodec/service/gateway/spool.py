@@ -6,6 +6,7 @@ the object, and the object with its last name, so nobody has to know of the othe
     spool/parts         what is being received
     spool/objects       JOB.dcm: the object of a job
     spool/results       converted objects that are being sent
+    spool/commitments   requests for storage commitment, and answers
     spool/strays        objects without a job; nobody was told that they are safe
 """
 
@@ -31,7 +32,7 @@ STORE_NAME = "gateway.sqlite"
 """Name of the job store's file in the spool."""
 
 SUFFIX = ".dcm"
-_FOLDERS = ("parts", "objects", "results", "strays")
+_FOLDERS = ("parts", "objects", "results", "commitments", "strays")
 _OWNER_ONLY = 0o700
 _CHUNK = 1 << 20
 
@@ -43,7 +44,7 @@ class Spool:
         path: the folder.
 
     Attributes:
-        parts, objects, results, strays: its folders.
+        parts, objects, results, commitments, strays: its folders.
         id: its name in a job store that several gateways share.
 
     Raises:
@@ -52,7 +53,7 @@ class Spool:
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
-        self.parts, self.objects, self.results, self.strays = (
+        self.parts, self.objects, self.results, self.commitments, self.strays = (
             self.path / name for name in _FOLDERS
         )
         with translate_write_errors():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import batched
 
 from dicodec.batch.ledger.sqlite_file import decode_value
 from dicodec.service.jobs.store.database import StoreDatabase
@@ -11,6 +12,9 @@ from dicodec.service.jobs.store.tables import COLUMNS, Job, JobFilter, JobState,
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
+
+_AT_ONCE = 500
+"""Values in one query."""
 
 
 class StoreReading:
@@ -41,6 +45,15 @@ class StoreReading:
             (*values, limit),
         )
         return [*map(parse_job, found)]
+
+    def find_traces(self, traces: Iterable[str]) -> list[Job]:
+        """Return all jobs with one of some trace ids."""
+        found: list[Job] = []
+        for some in batched(dict.fromkeys(traces), _AT_ONCE):
+            marks = ", ".join("?" * len(some))
+            rows = self._query(f"SELECT {COLUMNS} FROM job WHERE trace IN ({marks})", some)
+            found += map(parse_job, rows)
+        return found
 
     def read_tallies(self) -> list[Tally]:
         """Return the numbers of jobs by state and error code; the time does not grow with them."""

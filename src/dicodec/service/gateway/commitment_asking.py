@@ -1,0 +1,275 @@
+"""Ask a peer to commit to the storage of what it got, and wait for its answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pydicom.uid import generate_uid
+from pynetdicom import AE, build_context, evt
+from pynetdicom.association import Association
+
+from dicodec.errors import DicodecError, PeerRefusedError, PeerUnavailableError
+from dicodec.model.records import dataclass
+from dicodec.service.gateway.commitment import (
+    PUSH_MODEL,
+    PUSH_MODEL_INSTANCE,
+    REQUEST,
+    SYNTAXES,
+    CommitmentAnswer,
+    Reference,
+    list_notes,
+    make_request,
+    read_note,
+    remove_note,
+    write_note,
+)
+from dicodec.service.gateway.config import DimseAddress, Peer
+from dicodec.service.gateway.dimse_sender import describe_failure, set_socket
+from dicodec.service.gateway.sender import PeerDownError
+from dicodec.service.gateway.spool import Spool
+from dicodec.service.gateway.tls import make_client_context
+from dicodec.service.jobs.execution_work import ConversionResult
+from dicodec.service.jobs.logs import Log
+from dicodec.service.jobs.messages import Request
+from dicodec.service.jobs.store.tables import Job
+
+_MOST_AT_ONCE = 100
+_GATHER_SECONDS = 1.0
+"""How long objects are gathered for one request."""
+
+_AGAIN_SECONDS = 30.0
+"""How long after a failure a peer is asked again."""
+
+type Settled = tuple[Job, Request, ConversionResult | DicodecError]
+
+
+@dataclass(slots=True)
+class _Sent:
+    """An object that the peer got, and has not committed to.
+
+    Attributes:
+        since: when it was sent, by `time.monotonic`.
+        transaction: Transaction UID of the request; "" if the peer was not asked yet.
+    """
+
+    job: Job
+    request: Request
+    result: ConversionResult
+    reference: Reference
+    since: float
+    transaction: str = ""
+
+
+class CommitmentAsker:
+    """Asks one peer; one thread calls `turn`, any may call the others.
+
+    What was sent is on the disk before the peer is asked, so that after a crash it is asked again,
+    and not sent again.
+
+    Args:
+        peer: the peer.
+        address: its address.
+        title: our AE title.
+        spool: the spool.
+        log: gets a line for each failure.
+    """
+
+    def __init__(
+        self, peer: Peer, address: DimseAddress, title: str, spool: Spool, log: Log
+    ) -> None:
+        assert address.commit is not None
+        self._peer = peer
+        self._address = address
+        self._patience = address.commit
+        self._title = title
+        self._folder = spool.commitments
+        self._log = log
+        self._association: Association | None = None
+        self._waiting: dict[str, _Sent] = {}
+        self._asked: dict[str, set[str]] = {}
+        self._known: dict[str, Reference] = {}
+        self._next_try = 0.0
+        for transaction in [*list_notes(self._folder, "asked")]:
+            note = read_note(self._folder, "asked", transaction)
+            if note is not None and note["peer"] == peer.name:
+                sent = {job: (one, two) for job, (one, two) in note["sent"].items()}
+                self._known |= sent
+                self._asked[transaction] = set(sent)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the peer has not committed to everything."""
+        return bool(self._waiting)
+
+    def find_sent(self, job: str) -> Reference | None:
+        """Return what was sent for a job before a crash; None if nothing was."""
+        return self._known.get(job)
+
+    def add(
+        self, job: Job, request: Request, result: ConversionResult, reference: Reference
+    ) -> None:
+        """Take note of an object that was sent."""
+        self._waiting[job.id] = _Sent(job, request, result, reference, time.monotonic())
+
+    def turn(self) -> list[Settled]:
+        """Read answers, and ask for what was not asked for; return the jobs that have ended."""
+        settled = [*self._read_answers(), *self._read_clock()]
+        new = [sent for sent in [*self._waiting.values()] if not sent.transaction]
+        now = time.monotonic()
+        if new and now >= self._next_try:
+            if len(new) >= _MOST_AT_ONCE or now - new[0].since > _GATHER_SECONDS:
+                settled += self._ask(new[:_MOST_AT_ONCE])
+        elif not self._waiting:
+            self.close()
+        return settled
+
+    def _read_answers(self) -> list[Settled]:
+        settled: list[Settled] = []
+        for transaction, jobs in [*self._asked.items()]:
+            note = read_note(self._folder, "answer", transaction)
+            if note is None:
+                continue
+            answer = CommitmentAnswer.from_json(note)
+            for job in jobs & self._waiting.keys():
+                sent = self._waiting.pop(job)
+                settled.append((sent.job, sent.request, _judge(sent, answer)))
+                self._known.pop(job, None)
+            if not jobs & self._known.keys():  # those of before a crash may not be claimed yet
+                self._forget(transaction)
+        return settled
+
+    def _read_clock(self) -> list[Settled]:
+        late = [
+            sent
+            for sent in [*self._waiting.values()]
+            if time.monotonic() - sent.since > self._patience
+        ]
+        for sent in late:
+            self._drop(sent)
+        error = f"the peer has not committed to the storage within {self._patience:g} s"
+        return [(sent.job, sent.request, PeerUnavailableError(error)) for sent in late]
+
+    def _drop(self, sent: _Sent) -> None:
+        """Forget that an object was sent, so that it is sent again."""
+        job = sent.job.id
+        self._waiting.pop(job, None)
+        self._known.pop(job, None)
+        for transaction, jobs in [*self._asked.items()]:
+            jobs.discard(job)
+            if not jobs:
+                self._forget(transaction)
+
+    def _forget(self, transaction: str) -> None:
+        self._asked.pop(transaction, None)
+        for kind in ("asked", "answer"):
+            remove_note(self._folder, kind, transaction)
+
+    def _ask(self, new: list[_Sent]) -> list[Settled]:
+        request = make_request([sent.reference for sent in new])
+        transaction = str(request.TransactionUID)
+        self._note_sent(transaction, new)
+        try:
+            association = self._open()
+            answer: Any = association.send_n_action(
+                request, REQUEST, PUSH_MODEL, PUSH_MODEL_INSTANCE
+            )[0]
+            if answer.get("Status") != 0:
+                raise PeerUnavailableError(f"the peer's status is {answer.get('Status')}")
+        except PeerRefusedError as error:
+            for sent in new:
+                self._drop(sent)
+            return [(sent.job, sent.request, error) for sent in new]
+        except (DicodecError, RuntimeError, ValueError) as cause:
+            self.close()
+            self._next_try = time.monotonic() + _AGAIN_SECONDS
+            self._log.write(
+                "warning",
+                "storage commitment cannot be asked for",
+                peer=self._peer.name,
+                message=str(cause),
+            )
+            return []
+        for sent in new:
+            sent.transaction = transaction
+        return []
+
+    def _open(self) -> Association:
+        """Return the association for requests; the peer may answer on it.
+
+        Raises:
+            PeerDownError: the peer does not answer.
+            PeerRefusedError: it does not know storage commitment.
+        """
+        if self._association is not None and self._association.is_established:
+            return self._association
+        entity = AE(self._title)
+        entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = self._peer.timeout
+        entity.network_timeout = None
+        tls = make_client_context(self._peer.tls)
+        name = (self._peer.tls and self._peer.tls.name) or self._address.host
+        handlers: list[evt.EventHandlerType] = [
+            (evt.EVT_CONN_OPEN, set_socket, [self._peer.timeout]),
+            (evt.EVT_N_EVENT_REPORT, take_answer, [self._folder]),
+        ]
+        try:
+            association = entity.associate(
+                self._address.host,
+                self._address.port,
+                [build_context(PUSH_MODEL, SYNTAXES)],
+                self._address.aet,
+                tls_args=None if tls is None else (tls, name),
+                evt_handlers=handlers,
+            )
+        except OSError as cause:
+            raise PeerDownError(f"the peer cannot be found: {cause}") from cause
+        if not association.is_established:
+            if not association.is_rejected and association.rejected_contexts:
+                raise PeerRefusedError("the peer has the object, but no storage commitment")
+            raise PeerDownError(describe_failure(association))
+        self._association = association
+        return association
+
+    def stop(self) -> None:
+        """Take note of what was sent and not asked for, and release the association."""
+        new = [sent for sent in self._waiting.values() if not sent.transaction]
+        if new:
+            self._note_sent(str(generate_uid()), new)
+        self.close()
+
+    def _note_sent(self, transaction: str, new: list[_Sent]) -> None:
+        note = {"peer": self._peer.name, "sent": {sent.job.id: sent.reference for sent in new}}
+        write_note(self._folder, "asked", transaction, note)
+        self._asked[transaction] = {sent.job.id for sent in new}
+
+    def close(self) -> None:
+        """Release the association, if there is one."""
+        association, self._association = self._association, None
+        if association is not None:
+            if association.is_established:
+                association.release()
+            association.kill()
+
+
+def _judge(sent: _Sent, answer: CommitmentAnswer) -> ConversionResult | DicodecError:
+    if sent.reference in answer.committed:
+        report: Mapping[str, Any] = {**sent.result.report, "committed": True}
+        return ConversionResult(report, None)
+    reason = answer.failed.get(sent.reference)
+    words = "the peer did not name the object in its answer"
+    if reason is not None:
+        words = f"the peer does not commit to the storage, reason 0x{reason:04X}"
+    return PeerUnavailableError(words)
+
+
+def take_answer(event: evt.Event, folder: Any) -> tuple[int, None]:
+    """Keep the answer in an N-EVENT-REPORT; the status is Success only if it is on the disk."""
+    try:
+        answer = CommitmentAnswer.of(event.event_information)
+        if read_note(folder, "asked", answer.transaction) is None:
+            return 0x0112, None  # no such transaction
+        write_note(folder, "answer", answer.transaction, answer.as_json())
+    except (OSError, ValueError, AttributeError):
+        return 0x0110, None
+    return 0x0000, None

@@ -1,0 +1,236 @@
+"""Storage commitment both ways: with pynetdicom on the same association, with Orthanc on others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydicom import Dataset, dcmread
+from pynetdicom import AE, build_context, evt
+
+from dicodec.service.gateway.commitment import (
+    PUSH_MODEL,
+    PUSH_MODEL_INSTANCE,
+    list_notes,
+    make_request,
+    write_note,
+)
+from dicodec.service.gateway.commitment_answering import CommitmentReporter
+from dicodec.service.gateway.commitment_asking import CommitmentAsker
+from dicodec.service.gateway.config import DimseAddress, Peer
+from dicodec.service.gateway.spool import STORE_NAME, Spool
+from dicodec.service.jobs.execution_work import ConversionResult
+from dicodec.service.jobs.logs import Log
+from dicodec.service.jobs.messages import Request
+from dicodec.service.jobs.store.store import JobStore
+from dicodec.service.jobs.store.tables import AttemptOutcome, JobFilter, JobState
+from helpers.dicom_network import SHIPPED, RunningGateway, find_free_port, send, wait_for
+from helpers.orthanc import running_orthanc
+from helpers.reception import Receive, Reception, receptions
+
+CT_FILE = SHIPPED / "CT_small.dcm"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+INSTANCE = str(dcmread(CT_FILE, stop_before_pixels=True).SOPInstanceUID)
+
+pytestmark = pytest.mark.filterwarnings(  # pynetdicom leaves refused connections to the collector
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture
+def receive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receive]:
+    with receptions(tmp_path, monkeypatch) as start:
+        yield start
+
+
+class Answers:
+    """The answers that a sender gets."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[int, Dataset]] = []
+
+    def take(self, event: evt.Event) -> tuple[int, None]:
+        """Take an N-EVENT-REPORT."""
+        self.got.append((int(event.event_type or 0), event.event_information))
+        return 0, None
+
+    def read(self) -> tuple[int, set[str], dict[str, int]]:
+        """Return the kind, the objects that are safe, and the reasons of those that are not."""
+        wait_for(lambda: self.got)
+        kind, told = self.got.pop()
+        return (
+            kind,
+            {str(one.ReferencedSOPInstanceUID) for one in told.get("ReferencedSOPSequence") or ()},
+            {
+                str(one.ReferencedSOPInstanceUID): int(one.FailureReason)
+                for one in told.get("FailedSOPSequence") or ()
+            },
+        )
+
+
+def ask(port: int, answers: Answers, *references: tuple[str, str], waits: bool = True) -> Any:
+    """Ask for storage commitment, and wait for the answer on the same association."""
+    entity = AE("SENDER")
+    opened = entity.associate(
+        "127.0.0.1", port, [build_context(PUSH_MODEL)], "DICODEC",
+        evt_handlers=[(evt.EVT_N_EVENT_REPORT, answers.take)],
+    )  # fmt: skip
+    status, _ = opened.send_n_action(make_request(references), 1, PUSH_MODEL, PUSH_MODEL_INSTANCE)
+    if waits:
+        wait_for(lambda: answers.got)
+    opened.release()
+    return status.Status
+
+
+def finish(reception: Reception, peer: str, state: JobState, code: str | None = None) -> None:
+    """End a delivery."""
+    home = reception.spool.name_home(peer)
+    with JobStore(reception.spool.path / STORE_NAME, home=home, alone=True) as lane:
+        (job,) = lane.claim(9)
+        outcome = AttemptOutcome(id=job.id, state=state, event="{}", result="{}", error_code=code)
+        lane.finish([outcome])
+    if state is JobState.DONE:
+        reception.spool.forget(job.id)
+
+
+def test_yes_means_in_the_spool_or_delivered(receive: Receive) -> None:
+    reception, answers = receive(""), Answers()
+    asked = [(CT, INSTANCE), (CT, "1.2.3"), ("1.2.840.10008.5.1.4.1.1.4", INSTANCE)]
+    assert send(reception.port, CT_FILE).returncode == 0
+    assert ask(reception.port, answers, *asked) == 0
+    kind, committed, failed = answers.read()
+    assert (kind, committed) == (2, {INSTANCE})
+    assert failed == {"1.2.3": 0x0112, INSTANCE: 0x0119}
+    finish(reception, "A", JobState.DONE)
+    ask(reception.port, answers, asked[0])
+    assert answers.read() == (1, {INSTANCE}, {})
+    wait_for(lambda: not [*list_notes(reception.spool.commitments, "report")])
+
+
+def test_no_means_failed_or_gone(receive: Receive) -> None:
+    reception, answers = receive(""), Answers()
+    assert send(reception.port, CT_FILE).returncode == 0
+    finish(reception, "A", JobState.DEAD, "peer-refused")
+    ask(reception.port, answers, (CT, INSTANCE))
+    assert answers.read() == (2, set(), {INSTANCE: 0x0110})
+    for path in reception.spool.objects.iterdir():
+        path.unlink()
+    ask(reception.port, answers, (CT, INSTANCE))
+    assert answers.read() == (2, set(), {INSTANCE: 0x0110})
+
+
+def test_an_answer_follows_on_an_association_of_its_own(receive: Receive) -> None:
+    port, answers = find_free_port(), Answers()
+    reception = receive(f'reports = {{SENDER = "127.0.0.1:{port}"}}')
+    assert send(reception.port, CT_FILE).returncode == 0
+    ask(reception.port, answers, (CT, INSTANCE), waits=False)
+    reporter = CommitmentReporter(reception.config, reception.spool, Log(reception.out))
+
+    def is_said() -> bool:
+        reporter.turn()
+        return "not answered" in reception.out.getvalue()
+
+    wait_for(is_said)
+    context = build_context(PUSH_MODEL)
+    context.scu_role = context.scp_role = True
+    sender = AE("SENDER").start_server(
+        ("127.0.0.1", port), block=False, contexts=[context],
+        evt_handlers=[(evt.EVT_N_EVENT_REPORT, answers.take)],
+    )  # fmt: skip
+    assert sender is not None
+    try:
+        reporter = CommitmentReporter(reception.config, reception.spool, Log(reception.out))
+        reporter.turn()
+        assert answers.read() == (1, {INSTANCE}, {})
+        assert not [*list_notes(reception.spool.commitments, "report")]
+    finally:
+        sender.shutdown()
+
+
+def test_what_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path))
+    address = DimseAddress("127.0.0.1", find_free_port(), "PEER", commit=0.3)
+    peer = Peer(name="PEER", address=address, timeout=1.0)
+
+    def start() -> CommitmentAsker:
+        return CommitmentAsker(peer, address, "DICODEC", spool, Log(None))
+
+    job: Any = type("Job", (), {"id": "one"})
+    first, request = start(), Request(id="one", source="/one")
+    first.add(job, request, ConversionResult({}, None), (CT, INSTANCE))
+    first.stop()
+    second = start()
+    assert second.find_sent("one") == (CT, INSTANCE)
+    assert start().find_sent("other") is None
+    second.add(job, request, ConversionResult({}, None), (CT, INSTANCE))
+    (transaction,) = list_notes(spool.commitments, "asked")
+    answer = {"transaction": transaction, "committed": [[CT, INSTANCE]], "failed": []}
+    write_note(spool.commitments, "answer", transaction, answer)
+    ((_, _, came),) = second.turn()
+    assert isinstance(came, ConversionResult)
+    assert not [*spool.commitments.iterdir()]
+    assert second.find_sent("one") is None
+
+
+def test_without_an_answer_in_time_it_is_sent_again(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path))
+    address = DimseAddress("127.0.0.1", find_free_port(), "PEER", commit=0.3)
+    asker = CommitmentAsker(
+        Peer(name="PEER", address=address), address, "DICODEC", spool, Log(None)
+    )
+    job: Any = type("Job", (), {"id": "one"})
+    asker.add(job, Request(id="one", source="/one"), ConversionResult({}, None), (CT, INSTANCE))
+    assert not asker.turn()
+    time.sleep(0.4)
+    ((_, _, came),) = asker.turn()
+    assert "has not committed" in str(came)
+    assert asker.find_sent("one") is None
+
+
+CONFIG = """
+[receive]
+aet = "DICODEC"
+port = {ours}
+spool = "spool"
+processes = 1
+
+[[route]]
+to = ["PACS"]
+
+[[peer]]
+name = "PACS"
+host = "127.0.0.1"
+port = {theirs}
+aet = "ORTHANC"
+commit = true
+"""
+
+
+def test_orthanc_commits_and_is_told_so(tmp_path: Path) -> None:
+    ours = find_free_port()
+    modalities = {"gateway": {"AET": "DICODEC", "Host": "127.0.0.1", "Port": ours}}
+    with running_orthanc(tmp_path / "orthanc", DicomModalities=modalities) as orthanc:
+        config = CONFIG.format(ours=ours, theirs=orthanc.port)
+        with RunningGateway(tmp_path / "gateway", config, "--jobs", "1") as gateway:
+            assert send(gateway.port, CT_FILE).returncode == 0
+            gateway.wait_for_events("done", 1)
+            assert len(orthanc.list_instances()) == 1
+            assert not [*(gateway.spool / "commitments").iterdir()]
+            with JobStore(gateway.spool / STORE_NAME) as store:
+                (job,) = store.list_jobs(JobFilter(), 9)
+                assert '"committed": true' in (job.result or "")
+            asked = httpx.post(
+                f"{orthanc.url}/modalities/gateway/storage-commitment",
+                json={"DicomInstances": [[CT, INSTANCE], [CT, "1.2.3"]]},
+                timeout=30,
+            )
+            place = f"{orthanc.url}{asked.json()['Path']}"
+            wait_for(lambda: httpx.get(place).json()["Status"] != "Pending")
+            told = httpx.get(place).json()
+            assert told["Status"] == "Failure"
+            assert [one["SOPInstanceUID"] for one in told["Success"]] == [INSTANCE]
+            assert [one["SOPInstanceUID"] for one in told["Failures"]] == ["1.2.3"]
