@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
 
-from dicodec.batch.layout import parse_layout
 from dicodec.batch.ledger.tables import SALVAGED, FileOutcome, State
 from dicodec.batch.pool.messages import WorkContext
 from dicodec.batch.sources.locations import FileVersion, read_version
@@ -38,7 +35,10 @@ from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
 
+TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # workers load policies only if a batch has one
+    from typing import Any
+
     from dicodec.batch.policy.policy import Choice, Policy
 
 _PROGRESS_SECONDS = 0.5
@@ -61,6 +61,8 @@ def name_item(
         DicodecError: the source cannot be read.
     """
     assert work.layout is not None
+    from dicodec.batch.layout import parse_layout
+
     layout = parse_layout(work.layout)
     try:
         with open_source(item.reference) as source:
@@ -338,7 +340,8 @@ def _read_first_bytes(source: Source) -> bytes:
                 return opened.read(0, SNIFFED)
     if is_byte_source(source):
         return source.read(0, SNIFFED)
-    return bytes(cast("BinaryIO", source).read(SNIFFED))
+    stream: Any = source  # no other kind is left
+    return bytes(stream.read(SNIFFED))
 
 
 def _choose(work: WorkOptions, source: Source, options: ConversionOptions) -> Choice | None:
@@ -392,7 +395,8 @@ def _digest_source(reference: SourceReference) -> str:
             return _digest_file(source)
         if is_byte_source(source):
             return _digest_parts(read_chunks(source, 0, source.size))
-        return _digest_parts(iter(lambda: cast("BinaryIO", source).read(_READ_SIZE), b""))
+        stream: Any = source  # no other kind is left
+        return _digest_parts(iter(lambda: stream.read(_READ_SIZE), b""))
 
 
 def _digest_file(path: str | os.PathLike[str]) -> str:
@@ -403,7 +407,9 @@ def _digest_file(path: str | os.PathLike[str]) -> str:
 
 
 def _digest_parts(parts: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
+    from hashlib import sha256
+
+    digest = sha256()
     for part in parts:
         digest.update(part)
     return digest.hexdigest()

@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
 
-from dicodec.batch.directories import DirectoryUpdate, plan_directory_updates
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.resume import digest_options
 from dicodec.batch.ledger.summary import Summary
@@ -30,6 +29,8 @@ from dicodec.report import WarningKind
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
+
+    from dicodec.batch.directories import DirectoryUpdate
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
 """Time, sources and bytes of a group at most."""
@@ -175,6 +176,8 @@ class Batch:
         self, interruptions: Callable[[], int], show_progress: Callable[[Summary], None]
     ) -> None:
         """Have DICOMDIRs state the UIDs and transfer syntaxes of results, once all have theirs."""
+        from dicodec.batch.directories import plan_directory_updates
+
         summary = self.summary
 
         def list_items() -> Iterator[tuple[DirectoryUpdate, Item]]:

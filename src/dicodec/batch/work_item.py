@@ -5,7 +5,10 @@ from __future__ import annotations
 from dicodec.batch.sources.references import SourceReference
 from dicodec.model.records import dataclass
 from dicodec.options import ConversionOptions
-from dicodec.part10.directory_records import ReferencedFile
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from dicodec.part10.directory_records import ReferencedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

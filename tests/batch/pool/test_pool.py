@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dicodec.batch.pool.messages import Preparation
 from dicodec.batch.pool.pool import (
     ItemGroup,
     ItemOutcome,
@@ -21,6 +22,8 @@ from dicodec.batch.pool.pool import (
 )
 from dicodec.errors import InternalError
 from helpers.pool_work import behave
+
+CONVERSIONS = Preparation("dicodec.batch.preparation", "prepare_conversions", (("rle",), ()))
 
 
 def job(*items: str, whole_machine: bool = False) -> ItemGroup:
@@ -81,7 +84,7 @@ def test_no_process_is_started_before_there_is_work() -> None:
 
 def test_workers_can_be_started_ahead_of_work() -> None:
     before = workers()
-    with Pool(3, modules=["json"]) as pool:
+    with Pool(3, preparation=Preparation("json", "dumps", (1,))) as pool:
         pool.start(2)
         _wait_until(lambda: len(workers() - before) == 2)
         ahead = workers() - before
@@ -93,12 +96,12 @@ def test_workers_can_be_started_ahead_of_work() -> None:
 
 
 def test_workers_started_ahead_end_without_work() -> None:
-    with Pool(1, modules=["dicodec.batch.conversion_work"]) as pool:
+    with Pool(1, preparation=CONVERSIONS) as pool:
         pool.start(4)
 
 
 def test_workers_that_cannot_be_started_ahead_are_told_of() -> None:
-    with Pool(1, modules=["no_such_module"]) as pool:
+    with Pool(1, preparation=Preparation("no_such_module", "f")) as pool:
         pool.start(1)
         pool.submit(job("a"))
         with pytest.raises(InternalError, match=r"no worker can be started.*no_such_module"):
@@ -260,6 +263,7 @@ FORKED = """
 import os, sys, threading
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
+from dicodec.batch.pool.messages import Preparation
 from dicodec.batch.pool.pool import ItemGroup, Pool
 from helpers.pool_work import behave
 
@@ -270,7 +274,8 @@ if {threads}:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 held = open({held!r}, "w")
 sys.stdout.write("once ")
-pool = Pool(2, forks=True, modules=["dicodec.batch.pool.pool"])
+preparation = Preparation("dicodec.batch.preparation", "prepare_conversions", ((), ()))
+pool = Pool(2, forks=True, preparation=preparation)
 pool.start(2)
 for item in ("a", "crash", "exit", "b"):
     pool.submit(ItemGroup(behave, None, [item], [item]))

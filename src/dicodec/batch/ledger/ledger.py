@@ -16,7 +16,6 @@ from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
-from dicodec.batch.ledger.merge import copy_ledger
 from dicodec.batch.ledger.sqlite_file import (
     DatabaseFormat,
     decode_value,
@@ -37,7 +36,6 @@ from dicodec.batch.ledger.tables import (
     StartedFile,
     State,
 )
-from dicodec.batch.sources.recognition import DICOMDIR
 from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError, WriteError
 from dicodec.part10.beneath import open_private
 
@@ -133,6 +131,8 @@ class Ledger:
                 "SELECT ended IS NOT NULL FROM run ORDER BY number DESC LIMIT 1"
             ).fetchone()
         try:
+            from dicodec.batch.ledger.merge import copy_ledger
+
             copy_ledger(path, self._connection)
         except sqlite3.Error as cause:
             raise WriteError(f"the ledger: {cause}", path=self.path) from cause
@@ -356,6 +356,8 @@ class Ledger:
         Args:
             earlier: whether those of earlier runs count.
         """
+        from dicodec.batch.sources.recognition import DICOMDIR
+
         self.flush()
         rows = self._connection.execute(
             "SELECT source, target FROM file WHERE (state = 'skipped' AND error_code = ?"

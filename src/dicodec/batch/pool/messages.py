@@ -81,6 +81,27 @@ class WorkOfModule:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """What the template does before it forks workers: it calls a function of a module.
+
+    Attributes:
+        module: dotted name of the module.
+        function: name of the function in it.
+        arguments: of the function: texts, numbers, and tuples of them.
+    """
+
+    module: str
+    function: str
+    arguments: tuple[Any, ...] = ()
+
+    def carry_out(self) -> None:
+        """Import the module and call the function."""
+        from importlib import import_module
+
+        getattr(import_module(self.module), self.function)(*self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
 class GroupMessage:
     """A group of items, as it is sent to a worker.
 

@@ -31,7 +31,7 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any, Self
 
-    from dicodec.batch.pool.messages import Work
+    from dicodec.batch.pool.messages import Preparation, Work
 
 _WATCH_SECONDS = 0.1
 """How often the pool checks the time and memory of workers, if these are bounded."""
@@ -142,7 +142,7 @@ class Pool:
         timeout: seconds that one item may take; None for no bound.
         memory: bytes of resident memory that one worker may use; None for no bound.
         cores: threads of all workers together, at least one each; None for the machine's cores.
-        modules: names of modules that the work needs: the template of workers imports them.
+        preparation: has the template of workers import what the work needs.
         forks: whether that template may be forked from this process; see `Template`.
     """
 
@@ -153,7 +153,7 @@ class Pool:
         timeout: float | None = None,
         memory: int | None = None,
         cores: int | None = None,
-        modules: Sequence[str] = (),
+        preparation: Preparation | None = None,
         forks: bool = False,
     ) -> None:
         self._cores = cores or count_cores()
@@ -165,7 +165,7 @@ class Pool:
         self._idle: list[Worker] = []
         self._tasks: dict[int, _Task] = {}  # by the descriptor of the worker's channel
         self._wake_reader, self._wake_writer = os.pipe()
-        self._modules = modules
+        self._preparation = preparation
         self._forks = forks
         self._template: Template | None = None
 
@@ -176,7 +176,7 @@ class Pool:
         self.close()
 
     def start(self, workers: int) -> None:
-        """Start some workers before there is work; their modules are imported meanwhile."""
+        """Start some workers before there is work; the template is prepared meanwhile."""
         self._idle += [self._make_worker() for _ in range(min(workers, self.jobs))]
 
     def submit(self, group: ItemGroup) -> None:
@@ -283,7 +283,7 @@ class Pool:
             template.close()
             template = None
         if template is None:
-            template = self._template = Template(self._modules, forks=self._forks)
+            template = self._template = Template(self._preparation, forks=self._forks)
         return Worker(template)
 
     def _start_waiting(self) -> None:

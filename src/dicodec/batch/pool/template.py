@@ -18,21 +18,24 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
 
+    from dicodec.batch.pool.messages import Preparation
+
 _PROGRAM = """
 import sys
 sys.path[:] = {path!r}
+from dicodec.batch.pool.messages import Preparation
 from dicodec.batch.pool.template_process import main
-main({descriptor}, {modules!r})
+main({descriptor}, {preparation})
 """
 
 
 class Template:
     """The process that forks workers; see `dicodec.batch.pool.template_process`.
 
-    Nothing waits until it has imported its modules, except who asks how a worker ended.
+    Nothing waits until it is prepared, except who asks how a worker ended.
 
     Args:
-        modules: names of the modules that workers need.
+        preparation: imports what workers need; None if each does that itself.
         forks: whether to fork it from this process, which takes a fifth of the time. It
             starts as a program of its own all the same if this process has other threads, or
             secrets in its environment: workers decode files from anybody.
@@ -41,7 +44,7 @@ class Template:
         ended: whether it was found to have ended; it starts no workers any more.
     """
 
-    def __init__(self, modules: Sequence[str], *, forks: bool) -> None:
+    def __init__(self, preparation: Preparation | None, *, forks: bool) -> None:
         self.ended = False
         self._numbers = itertools.count()
         self._words = WordsFile()
@@ -51,9 +54,9 @@ class Template:
         self._socket, theirs = socket.socketpair()
         with theirs:
             if forks and not has_secrets() and _has_one_thread():
-                self._fork(theirs.fileno(), modules)
+                self._fork(theirs.fileno(), preparation)
             else:
-                self._start_program(theirs.fileno(), modules)
+                self._start_program(theirs.fileno(), preparation)
 
     def start(self, channel: int, words: int) -> int:
         """Have a worker started, and return the number by which the template knows it.
@@ -125,7 +128,7 @@ class Template:
         except ConnectionError:
             self.ended = True
 
-    def _fork(self, control: int, modules: Sequence[str]) -> None:
+    def _fork(self, control: int, preparation: Preparation | None) -> None:
         import signal
 
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -133,13 +136,15 @@ class Template:
         if self._process == 0:
             from dicodec.batch.pool.template_process import run_forked
 
-            run_forked(control, self._words.descriptor, modules)
+            run_forked(control, self._words.descriptor, preparation)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _start_program(self, control: int, modules: Sequence[str]) -> None:
+    def _start_program(self, control: int, preparation: Preparation | None) -> None:
         import subprocess
 
-        program = _PROGRAM.format(path=sys.path, modules=tuple(modules), descriptor=control)
+        program = _PROGRAM.format(
+            path=sys.path, preparation=_write(preparation), descriptor=control
+        )
         self._program = subprocess.Popen(
             [sys.executable, "-c", program],
             stdin=subprocess.DEVNULL,
@@ -149,6 +154,13 @@ class Template:
             start_new_session=True,  # a terminal's Ctrl-C is for the pool to answer
             env=make_child_environment(OPENBLAS_NUM_THREADS="1"),
         )
+
+
+def _write(preparation: Preparation | None) -> str:
+    """Return the expression that makes a preparation."""
+    if preparation is None:
+        return "None"
+    return f"Preparation{(preparation.module, preparation.function, preparation.arguments)!r}"
 
 
 def _has_one_thread() -> bool:

@@ -1,8 +1,8 @@
 """The template of workers: a process that has imported what they need, and forks them.
 
-It has one thread, so a fork is safe, and it never sees a source. A worker that was killed is
-replaced within milliseconds, because a new one has nothing to import either. The template ends when
-the other end of its socket is closed; its workers abandon their items if it ends before them.
+It has one thread, so a fork is safe, and it takes no part in conversions. A worker that was killed
+is replaced within milliseconds, because a new one has nothing to import either. The template ends
+when the other end of its socket is closed; its workers abandon their items if it ends before them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from importlib import import_module
 
 from dicodec.batch.pool.messages import ANSWER, END, LEAVE, REQUEST, START
 from dicodec.batch.pool.worker_process import serve_pool
@@ -24,31 +23,33 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from dicodec.batch.pool.messages import Preparation
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.005
 """Seconds between two looks whether a worker has ended."""
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main(control: int, modules: Sequence[str]) -> None:
+def main(control: int, preparation: Preparation | None) -> None:
     """Serve as a program of its own: standard output and error are the template's words already.
 
     Args:
         control: descriptor of the socket to the pool.
-        modules: names of the modules that workers need.
+        preparation: imports what workers need.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    _serve(control, modules)
+    _serve(control, preparation)
     os._exit(0)
 
 
-def run_forked(control: int, words: int, modules: Sequence[str]) -> NoReturn:
+def run_forked(control: int, words: int, preparation: Preparation | None) -> NoReturn:
     """Serve in a process that was forked from the command's, with all signals blocked.
 
     Args:
         control: as in `main`.
         words: descriptor of the file for what this process prints.
-        modules: as in `main`.
+        preparation: as in `main`.
     """
     status = 1
     try:
@@ -64,10 +65,11 @@ def run_forked(control: int, words: int, modules: Sequence[str]) -> NoReturn:
         sys.stdout = sys.stderr = open(  # noqa: SIM115 - for good
             1, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
         )
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # it starts its threads as it is imported
         for number in _ENDING:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, _ENDING)
-        _serve(control, modules)
+        _serve(control, preparation)
         status = 0
     except BaseException:
         import traceback
@@ -79,9 +81,9 @@ def run_forked(control: int, words: int, modules: Sequence[str]) -> NoReturn:
 _KEPT: list[object] = []
 
 
-def _serve(control: int, modules: Sequence[str]) -> None:
-    for module in modules:
-        import_module(module)
+def _serve(control: int, preparation: Preparation | None) -> None:
+    if preparation is not None:
+        preparation.carry_out()
     gc.freeze()  # a collection would write to the memory that workers share, and so copy it
     workers: dict[int, int] = {}
     lifeline, held = os.pipe()

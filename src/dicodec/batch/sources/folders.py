@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
@@ -173,10 +171,16 @@ def _sort(names: Iterable[bytes], spools: ExitStack) -> Iterator[bytes]:
             runs.append(_spool_run(sorted(held), spools))
             held = []
     held.sort()
-    return heapq.merge(*runs, held) if runs else iter(held)
+    if not runs:
+        return iter(held)
+    from heapq import merge
+
+    return merge(*runs, held)
 
 
 def _spool_run(names: list[bytes], spools: ExitStack) -> Iterator[bytes]:
+    import tempfile
+
     spool = spools.enter_context(tempfile.TemporaryFile(prefix="dicodec-names-"))  # noqa: SIM115
     # A name can hold a line feed but not a slash, so a slash stands for a line feed here.
     spool.writelines(name.replace(b"\n", b"/") + b"\n" for name in names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from hashlib import blake2s
 
 from dicodec.errors import DicodecError
 from dicodec.model.records import NamedTuple
@@ -47,6 +46,8 @@ def derive_version(facts: ObjectFacts) -> FileVersion:
     """Return the version of an object from its properties."""
     if facts.etag is None:
         return FileVersion(facts.size, facts.modified)
+    from hashlib import blake2s
+
     digest = blake2s(facts.etag.encode(), digest_size=7).digest()
     return FileVersion(facts.size, int.from_bytes(digest))
 

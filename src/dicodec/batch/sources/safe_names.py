@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from hashlib import blake2b
 
 _LONGEST = 200
 """Bytes of a name. File systems take 255, and a part file's name is longer than its target's."""
@@ -15,6 +13,7 @@ _RESERVED = re.compile(
 """Names that Windows takes for devices, with any extension."""
 
 _UNSAFE = frozenset('/\\:*?"<>|')
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def make_safe_component(text: str) -> str:
@@ -24,7 +23,11 @@ def make_safe_component(text: str) -> str:
     so do a leading dot and all trailing dots. Names of Windows' devices (CON, NUL.dcm) get a
     leading "_". A long text is cut, and ends with a digest of it.
     """
-    text = "".join("_" if _is_unsafe(character) else character for character in text).strip()
+    from unicodedata import category  # few batches name anything
+
+    text = "".join(
+        "_" if one in _UNSAFE or category(one) in _UNSAFE_CATEGORIES else one for one in text
+    ).strip()
     stripped = text.rstrip(".")
     text = stripped + "_" * (len(text) - len(stripped))
     if text.startswith("."):
@@ -33,13 +36,11 @@ def make_safe_component(text: str) -> str:
         text = f"_{text}"
     encoded = text.encode("utf-8", "surrogateescape")
     if len(encoded) > _LONGEST:
+        from hashlib import blake2b
+
         digest = blake2b(encoded, digest_size=8).hexdigest()
         text = encoded[: _LONGEST - 17].decode("utf-8", "ignore") + "~" + digest
     return text or "_"
-
-
-def _is_unsafe(character: str) -> bool:
-    return character in _UNSAFE or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def make_safe_path(name: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import blake2b
 
 from dicodec.batch.sources.folders import PassedOver
 from dicodec.batch.sources.listing import ListedSource
@@ -41,6 +40,8 @@ class Shard:
 
     def takes(self, name: str) -> bool:
         """Whether the source of a name belongs to this shard."""
+        from hashlib import blake2b
+
         digest = blake2b(os.fsencode(name), digest_size=8).digest()
         return int.from_bytes(digest) % self.count == self.number - 1
 

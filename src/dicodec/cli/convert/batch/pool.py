@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from dicodec.batch.pool.messages import Preparation
 from dicodec.batch.pool.pool import Pool
 from dicodec.errors import InvalidOptionError
 
@@ -25,7 +26,11 @@ def start_pool(arguments: argparse.Namespace) -> Pool:
         arguments.jobs,
         timeout=arguments.timeout,
         memory=arguments.memory,
-        modules=("dicodec.batch.conversion_work",),
+        preparation=Preparation(
+            "dicodec.batch.preparation",
+            "prepare_conversions",
+            (tuple((arguments.to or "").split(",")), tuple(arguments.source[:1])),
+        ),
         forks=True,
     )
     pool.start(_AHEAD)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
-
-from rich.filesize import decimal
 
 from dicodec.batch.ledger.summary import Summary
 from dicodec.batch.ledger.tables import State
@@ -26,6 +23,13 @@ if TYPE_CHECKING:
 
 _SOUND = '"salvaged": ""'
 """Stands in the report of a source that was whole; quotes within values are escaped there."""
+
+
+def _parse(text: str) -> Any:
+    """Return what a text of JSON holds; a batch without failures has none to parse."""
+    from json import loads
+
+    return loads(text)
 
 
 class NoProgress:
@@ -66,20 +70,16 @@ class BatchReport:
         if self._arguments.json:
             print(text, file=sys.stdout, flush=True)
         elif state is State.FAILED:
-            show(_format_error(json.loads(text)["error"]))
+            show(_format_error(_parse(text)["error"]))
         elif (
-            state is State.DONE
-            and _SOUND not in text
-            and (fields := json.loads(text)).get("salvaged")
+            state is State.DONE and _SOUND not in text and (fields := _parse(text)).get("salvaged")
         ):
             show(f"dicodec: {fields['source']}: {fields['salvaged']} [salvaged]")
         elif self._lines and state is State.SKIPPED:
-            fields = json.loads(text)["skipped"]
+            fields = _parse(text)["skipped"]
             show(f"{fields['path']}: skipped: {format_reason(fields['reason'])}")
         elif self._lines:
-            for line in format_report(
-                _parse_report(json.loads(text)), verbose=self._arguments.verbose
-            ):
+            for line in format_report(_parse_report(_parse(text)), verbose=self._arguments.verbose):
                 show(line)
 
     def finish(self, summary: Summary) -> None:
@@ -142,6 +142,8 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
     ]
     lines += [f"  failed: {count} {code}" for code, count in sorted(summary.failed.items())]
     if summary.bytes_before and not dry_run:
+        from rich.filesize import decimal  # it takes 10 ms
+
         before, after = summary.bytes_before, summary.bytes_after
         change = f"{after / before - 1:+.1%}"
         lines.append(f"  {decimal(before)} before, {decimal(after)} after ({change})")

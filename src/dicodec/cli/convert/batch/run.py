@@ -7,10 +7,8 @@ import os
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from dicodec.batch.ledger.ledger import Ledger
@@ -43,6 +41,7 @@ from dicodec.service.ending_signals import find_ending_signals
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    import threading
     from typing import Self
 
     from dicodec.cli.convert.batch.progress import ProgressLine
@@ -195,7 +194,7 @@ def _is_same(path: str, other: str) -> bool:
 def _find_excluded(output: str | None) -> frozenset[tuple[int, int]]:
     if output is None or is_object_url(output) or not os.path.exists(output):  # noqa: PTH110
         return frozenset()
-    found = Path(output).stat()
+    found = os.stat(output)  # noqa: PTH116
     return frozenset({(found.st_dev, found.st_ino)})
 
 
@@ -234,6 +233,8 @@ def _show_progress(
     if arguments.quiet or arguments.json or not sys.stderr.isatty():
         yield NoProgress()
         return
+    import threading
+
     from dicodec.cli.convert.batch.progress import ProgressLine
 
     progress = ProgressLine()
