@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,7 +65,7 @@ def test_workers_have_nothing_left_to_import(of: str, to: str, tmp_path: Path) -
 
 def test_moves_are_prepared_without_numpy(tmp_path: Path) -> None:
     kernels()
-    shutil.copy(FILES / "JPEG-LL.dcm", tmp_path / "a.dcm")
+    convert(FILES / "CT_small.dcm", tmp_path / "a.dcm", to="jpeg-lossless")
     program = (
         "import sys; from dicodec.batch.preparation import prepare_conversions\n"
         "prepare_conversions(sys.argv[2:], sys.argv[1:2]); print('numpy' in sys.modules)"
