@@ -11,6 +11,9 @@ For each broker:
 - speed: the same files by `dicodec convert` and through the queue.
 - machines, if it is named: as endurance, but the workers share the broker, the files, a store in
   PostgreSQL, and nothing else; some are stopped past their lease, and the database is restarted.
+- kills, if it is named: ten workers among many small files are killed, and the broker too.
+- hosts, if it is named: two workers on two hosts (network namespaces) with one folder; broker and
+  PostgreSQL are on one of them, and the other is cut off for longer than its lease. For root only.
 - backlog, if it is named: very many small files that wait at once, and a worker's memory.
 
     python bench/queues.py --folder /var/tmp --brokers redis,nats
@@ -20,7 +23,6 @@ For each broker:
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -31,83 +33,83 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from helpers.brokers import KINDS, RunningBroker, running_broker
+from helpers.brokers import KINDS, LOOPBACK, RunningBroker, running_broker
 from helpers.made import make_file
 from helpers.plain_clients import dead_letters, history, produce
 from helpers.postgres import running_postgres
 from helpers.worker_fleet import Fleet
+from hosts import Hosts, why_none
 from machine import list_processes_below, read_memory
-from made_file import write_file
-from measure import FailedError, table
-from workloads import WORKLOADS
+from measure import table
+from queue_faults import try_hosts, try_kills
+from queue_work import (
+    ENDURING,
+    FAST,
+    SLOW,
+    Result,
+    check_jobs,
+    check_shared_store,
+    convert_batch,
+    make_folders,
+    make_request,
+    make_sources,
+)  # fmt: skip
 
-ENDURING = [
-    "--jobs", "1", "--retry-after", "1", "--lease", "5", "--silence", "6", "--attempts", "8",
-]  # fmt: skip
 FILLED = ["--jobs", "2", "--retry-after", "1", "--attempts", "8"]
 _LINKS = 30_000
 """Names of one file; file systems have a bound for them, such as 65,000."""
-SLOW, FAST = "jpeg2000-lossless", "htj2k-lossless"
-
-
-@dataclass
-class Result:
-    """What was found at one broker; `wrong` is empty where all is well."""
-
-    broker: str
-    requests: int = 0
-    done: int = 0
-    dead: int = 0
-    kills: int = 0
-    stops: int = 0
-    restarts: int = 0
-    seconds: float = 0.0
-    disk_retries: int = 0
-    batch_rate: float = 0.0
-    queue_rate: float = 0.0
-    backlog: int = 0
-    backlog_done: int = 0
-    memory_before: int = 0
-    memory_after: int = 0
-    wrong: list[str] = field(default_factory=list)
 
 
 def main() -> int:
     """Run the command; return 0, or 1 where anything was lost, done twice or too slow."""
     given = _arguments()
+    parts = given.parts.split(",")
+    if "hosts" in parts and (why := why_none()):
+        print(f"left out: the part hosts, because {why}", file=sys.stderr)
+        parts.remove("hosts")
+    with ExitStack() as stack:
+        given.hosts, address = None, LOOPBACK
+        if "hosts" in parts:
+            given.hosts = stack.enter_context(Hosts())
+            address = given.hosts.address
+        results = _try_all(parts, address, given)
+    print(_shown(results))
+    return 1 if any(result.wrong for result in results) else 0
+
+
+def _try_all(parts: list[str], address: str, given: argparse.Namespace) -> list[Result]:
     results = []
     with tempfile.TemporaryDirectory(prefix="dicodec-bench-", dir=given.folder) as name:
         for kind in given.brokers.split(","):
             result = Result(kind)
             results.append(result)
             folder = Path(name) / kind
-            with running_broker(kind, folder / "broker") as broker:
-                for part in given.parts.split(","):
+            with running_broker(kind, folder / "broker", address) as broker:
+                for part in parts:
                     _PARTS[part](broker, folder / part, given, result)
             print(json.dumps(asdict(result)), flush=True)
-    print(_shown(results))
-    return 1 if any(result.wrong for result in results) else 0
+    return results
 
 
 def _endurance(
     broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
 ) -> None:
-    sources, out = _make_folders(folder)
-    good = _sources(sources, given.requests)
-    wanted = _batch(sources, folder / "reference", SLOW)[1]
+    sources, out = make_folders(folder)
+    good = make_sources(sources, given.requests)
+    wanted = convert_batch(sources, folder / "reference", SLOW)[1]
     late = random.Random(1).sample(good, max(1, given.requests // 25))
     hidden = {path: path.with_suffix(".later") for path in late}
     for path, kept in hidden.items():
         path.rename(kept)
     bad, causes = _bad_requests(sources, out, max(5, given.requests // 20))
-    bodies = [_request(path.stem, path, out, SLOW) for path in good] + bad
+    bodies = [make_request(path.stem, path, out, SLOW) for path in good] + bad
     bodies += random.Random(2).sample(bodies[: len(good)], len(good) // 10)  # sent twice
     random.Random(3).shuffle(bodies)
     result.requests = len(bodies)
@@ -148,17 +150,17 @@ def _endurance(
         result.seconds = round(time.monotonic() - started, 1)
         time.sleep(6)  # what is redelivered finds that it is done
         fleet.stop()
-        _check(fleet, good, out, wanted, result)
+        check_jobs(fleet, good, out, wanted, result)
     _check_dead(dead_letters(broker.kind, broker.url, queue), bad, causes, result)
 
 
 def _machines(
     broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
 ) -> None:
-    sources, out = _make_folders(folder)
-    good = _sources(sources, given.requests)
-    wanted = _batch(sources, folder / "reference", SLOW)[1]
-    bodies = [_request(path.stem, path, out, SLOW) for path in good]
+    sources, out = make_folders(folder)
+    good = make_sources(sources, given.requests)
+    wanted = convert_batch(sources, folder / "reference", SLOW)[1]
+    bodies = [make_request(path.stem, path, out, SLOW) for path in good]
     bodies += random.Random(2).sample(bodies, len(good) // 10)  # sent twice
     random.Random(3).shuffle(bodies)
     result.requests = len(bodies)
@@ -214,41 +216,10 @@ def _machines(
             os.kill(stopped[0], signal.SIGCONT)
         time.sleep(6)  # what is redelivered finds that it is done
         fleet.stop()
-        _check(fleet, good, out, wanted, result)
-        orders = fleet.query("SELECT number, job, json FROM event ORDER BY number")
-        if wrong := _find_out_of_order(orders):
-            result.wrong.append(f"events out of order: {wrong[:5]}")
+        check_jobs(fleet, good, out, wanted, result)
+        check_shared_store(fleet, result)
     if letters := dead_letters(broker.kind, broker.url, "bench.machines"):
         result.wrong.append(f"in the dead letters: {letters[:5]}")
-
-
-def _find_out_of_order(events: list[tuple[Any, ...]]) -> list[str]:
-    """Return the jobs with an event behind that of their success."""
-    over: set[str] = set()
-    wrong = []
-    for _, job, text in events:
-        if job in over:
-            wrong.append(job)
-        if json.loads(text)["kind"] == "succeeded":
-            over.add(job)
-    return wrong
-
-
-def _check(
-    fleet: Fleet, good: list[Path], out: Path, wanted: dict[str, str], result: Result
-) -> None:
-    states, successes = fleet.states(), fleet.successes()
-    result.done = sum(state == "done" for state in states.values())
-    result.dead = sum(state == "dead" for state in states.values())
-    for path in good:
-        if states.get(path.stem) != "done":
-            result.wrong.append(f"{path.stem} is {states.get(path.stem)}")
-        elif successes[path.stem] != 1:
-            result.wrong.append(f"{path.stem} was done {successes[path.stem]} times")
-        elif _digest(out / path.name) != wanted[path.name]:
-            result.wrong.append(f"{path.stem} is not what the batch command makes of it")
-    if left := [path.name for path in out.iterdir() if path.suffix != ".dcm"]:
-        result.wrong.append(f"left behind: {left}")
 
 
 def _check_dead(
@@ -280,12 +251,12 @@ def _bad_requests(sources: Path, out: Path, count: int) -> tuple[list[bytes], di
                 bodies.append(b"\xff\xfe garbage %d" % number)
                 continue
             case 1:
-                body, cause = _request(f"bad{number}", text, out, SLOW), "not-dicom"
+                body, cause = make_request(f"bad{number}", text, out, SLOW), "not-dicom"
             case 2:
-                body = _request(f"bad{number}", Path("/etc/hostname"), out, SLOW)
+                body = make_request(f"bad{number}", Path("/etc/hostname"), out, SLOW)
                 cause = "path-not-allowed"
             case _:
-                bodies.append(_request(f"bad{number}", text, out, "no-such-syntax"))
+                bodies.append(make_request(f"bad{number}", text, out, "no-such-syntax"))
                 continue
         bodies.append(body)
         causes[body] = cause
@@ -293,9 +264,9 @@ def _bad_requests(sources: Path, out: Path, count: int) -> tuple[list[bytes], di
 
 
 def _disk(broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result) -> None:
-    sources, out = _make_folders(folder)
+    sources, out = make_folders(folder)
     out.mkdir()
-    good = _sources(sources, 12)
+    good = make_sources(sources, 12)
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(out)]
     if subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode:
         print("no tmpfs can be mounted: the full disk is left to the tests", file=sys.stderr)
@@ -304,7 +275,7 @@ def _disk(broker: RunningBroker, folder: Path, given: argparse.Namespace, result
         queue = "bench.disk"
         with Fleet(broker.url, folder, [*FILLED, "--queue", queue]) as fleet:
             fleet.prepare()
-            bodies = [_request(path.stem, path, out, "explicit-be") for path in good]
+            bodies = [make_request(path.stem, path, out, "explicit-be") for path in good]
             produce(broker.kind, broker.url, bodies, queue)
             fleet.start(1)
             retried = "SELECT count(*) FROM job WHERE history LIKE '%disk-full%'"
@@ -327,8 +298,8 @@ def _disk(broker: RunningBroker, folder: Path, given: argparse.Namespace, result
 
 
 def _speed(broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result) -> None:
-    sources, out = _make_folders(folder)
-    good = _sources(sources, given.files)
+    sources, out = make_folders(folder)
+    good = make_sources(sources, given.files)
     queue = "bench.speed"
     rates = []
     with Fleet(broker.url, folder, ["--queue", queue, "--jobs", "2"]) as fleet:
@@ -336,10 +307,10 @@ def _speed(broker: RunningBroker, folder: Path, given: argparse.Namespace, resul
         produce(
             broker.kind,
             broker.url,
-            [_request(path.stem, path, out, FAST) for path in good],
+            [make_request(path.stem, path, out, FAST) for path in good],
             queue,
         )
-        rates.append(_batch(sources, folder / "reference", FAST)[0])
+        rates.append(convert_batch(sources, folder / "reference", FAST)[0])
         fleet.start(1)
         fleet.wait_for(
             lambda: fleet.query("SELECT count(*) FROM job WHERE state = 'done'") == [(len(good),)],
@@ -347,7 +318,7 @@ def _speed(broker: RunningBroker, folder: Path, given: argparse.Namespace, resul
         )
         fleet.stop()
         seconds = fleet.query("SELECT max(finished) - min(started) FROM job")[0][0]
-        rates.append(_batch(sources, folder / "again", FAST)[0])
+        rates.append(convert_batch(sources, folder / "again", FAST)[0])
     result.batch_rate = round(sum(rates) / len(rates), 1)
     result.queue_rate = round(len(good) / seconds, 1)
     if result.queue_rate < 0.9 * result.batch_rate:
@@ -358,7 +329,7 @@ def _backlog(
     broker: RunningBroker, folder: Path, given: argparse.Namespace, result: Result
 ) -> None:
     """Drain a backlog as far as the time goes; memory is compared once a tenth of it is done."""
-    sources, out = _make_folders(folder)
+    sources, out = make_folders(folder)
     out.mkdir()
     content = make_file(16, 16)[0]
     paths = [sources / f"f{number:06}.dcm" for number in range(given.backlog)]
@@ -370,7 +341,7 @@ def _backlog(
     queue = "bench.backlog"
     with Fleet(broker.url, folder, ["--queue", queue, "--jobs", "2"]) as fleet:
         fleet.prepare()
-        bodies = [_request(path.stem, path, out, "rle") for path in paths]
+        bodies = [make_request(path.stem, path, out, "rle") for path in paths]
         produce(broker.kind, broker.url, bodies, queue)
         fleet.start(1)
         started = time.monotonic()
@@ -395,6 +366,8 @@ def _backlog(
 _PARTS = {
     "endurance": _endurance,
     "machines": _machines,
+    "kills": try_kills,
+    "hosts": try_hosts,
     "disk": _disk,
     "speed": _speed,
     "backlog": _backlog,
@@ -402,61 +375,16 @@ _PARTS = {
 _USUAL_PARTS = "endurance,disk,speed"
 
 
-def _make_folders(folder: Path) -> tuple[Path, Path]:
-    """Make the folder for sources, and return it and that for results, which the workers make."""
-    sources = folder / "files" / "in"
-    sources.mkdir(parents=True)
-    return sources, sources.with_name("out")
-
-
-def _sources(folder: Path, count: int) -> list[Path]:
-    """Make CT-like files that differ."""
-    first = folder / "f00000.dcm"
-    write_file(first, WORKLOADS["ct"])
-    data = first.read_bytes()
-    paths = [folder / f"f{number:05}.dcm" for number in range(count)]
-    for number, path in enumerate(paths):
-        path.write_bytes(data[:-2000] + number.to_bytes(2, "little") * 1000)
-    return paths
-
-
-def _request(job: str, source: Path, out: Path, to: str) -> bytes:
-    fields = {"id": job, "source": str(source), "target_folder": str(out), "to": to}
-    return json.dumps(fields).encode()
-
-
-def _batch(sources: Path, out: Path, syntax: str) -> tuple[float, dict[str, str]]:
-    """Convert a folder by the batch command; return files a second, and digests by name."""
-    out.mkdir()
-    command = [sys.executable, "-m", "dicodec.cli.main", "convert", str(sources), "-o", str(out),
-               "--to", syntax, "--jobs", "2", "-q"]  # fmt: skip
-    started = time.monotonic()
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    seconds = time.monotonic() - started
-    if done.returncode:
-        raise FailedError(f"the batch command failed: {done.stderr[-500:]}")
-    digests = {path.name: _digest(path) for path in out.glob("*.dcm")}
-    return len(digests) / seconds, digests
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "absent"
-
-
 def _shown(results: list[Result]) -> str:
-    header = [
-        "broker", "requests", "done", "dead", "kills", "stops", "restarts", "s",
-        "retried on full disk", "files/s batch", "files/s queue", "ratio", "backlog done", "MB",
-        "wrong",
-    ]  # fmt: skip
-    rows: list[list[Any]] = [header]
+    """Return a table of what was found; it has no column for what no part has tried."""
+    rows = []
     for one in results:
-        ratio = f"{one.queue_rate / one.batch_rate:.2f}" if one.batch_rate else "-"
-        rows.append([one.broker, one.requests, one.done, one.dead, one.kills, one.stops,
-                     one.restarts, one.seconds, one.disk_retries, one.batch_rate, one.queue_rate,
-                     ratio, f"{one.backlog_done} of {one.backlog}",
-                     f"{one.memory_before}, {one.memory_after}", len(one.wrong)])  # fmt: skip
-    return table([[str(cell) for cell in row] for row in rows])
+        ratio = round(one.queue_rate / one.batch_rate, 2) if one.batch_rate else 0
+        away = ", ".join(map(str, one.away))
+        rows.append({**asdict(one), "away": away, "ratio": ratio, "wrong": len(one.wrong)})
+    names = [name for name in rows[0] if name == "wrong" or any(row[name] for row in rows)]
+    header = [name.replace("_", " ") for name in names]
+    return table([header, *([str(row[name]) for name in names] for row in rows)])
 
 
 def _arguments() -> argparse.Namespace:
@@ -465,6 +393,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--brokers", default=",".join(KINDS))
     parser.add_argument("--parts", default=_USUAL_PARTS)
     parser.add_argument("--requests", type=int, default=500, help="good ones, for endurance")
+    parser.add_argument("--messages", type=int, default=4000, help="for kills")
     parser.add_argument("--files", type=int, default=1000, help="for speed")
     parser.add_argument("--backlog", type=int, default=100_000, help="messages, for backlog")
     parser.add_argument("--patience", type=float, default=400.0, help="seconds")

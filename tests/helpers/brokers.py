@@ -19,6 +19,7 @@ from helpers.patience import give_up_at
 _START_SECONDS = 60.0
 
 KINDS = ("redis", "nats", "kafka", "rabbitmq")
+LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
@@ -80,11 +81,17 @@ def _stop_group(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 @contextmanager
-def running_broker(kind: str, folder: Path) -> Iterator[RunningBroker]:
-    """Yield a broker that takes connections; its data and log are in a folder."""
+def running_broker(kind: str, folder: Path, host: str = LOOPBACK) -> Iterator[RunningBroker]:
+    """Yield a broker that takes connections.
+
+    Args:
+        kind: one of KINDS.
+        folder: for its data and log.
+        host: address where it listens.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     make = {"rabbitmq": _rabbitmq, "nats": _nats, "redis": _redis, "kafka": make_kafka}[kind]
-    with running(make(folder)) as broker:
+    with running(make(folder, host)) as broker:
         yield broker
 
 
@@ -111,9 +118,9 @@ def started(
         )  # fmt: skip
 
 
-def listens(port: int, say: bytes = b"", expect: bytes = b"") -> bool:
+def listens(port: int, say: bytes = b"", expect: bytes = b"", host: str = LOOPBACK) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), 0.5) as one:
+        with socket.create_connection((host, port), 0.5) as one:
             one.settimeout(2)
             if say:
                 one.sendall(say)
@@ -122,39 +129,40 @@ def listens(port: int, say: bytes = b"", expect: bytes = b"") -> bool:
         return False
 
 
-def _redis(folder: Path) -> RunningBroker:
+def _redis(folder: Path, host: str) -> RunningBroker:
     port = free_port()
     command = [
-        program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder),
+        program("redis-server"), "--port", str(port), "--bind", host, "--dir", str(folder),
+        "--protected-mode", "no",
         "--appendonly", "yes", "--appendfsync", "always", "--save", "",
     ]  # fmt: skip
     return RunningBroker(
         "redis",
-        f"redis://127.0.0.1:{port}",
+        f"redis://{host}:{port}",
         lambda: started(folder, command),
-        lambda: listens(port, b"PING\r\n", b"PONG"),
+        lambda: listens(port, b"PING\r\n", b"PONG", host),
     )
 
 
-def _nats(folder: Path) -> RunningBroker:
+def _nats(folder: Path, host: str) -> RunningBroker:
     port = free_port()
-    command = [program("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd",
+    command = [program("nats-server"), "-a", host, "-p", str(port), "-js", "-sd",
                str(folder / "data")]  # fmt: skip
     return RunningBroker(
         "nats",
-        f"nats://127.0.0.1:{port}",
+        f"nats://{host}:{port}",
         lambda: started(folder, command),
-        lambda: listens(port, expect=b"INFO"),
+        lambda: listens(port, expect=b"INFO", host=host),
     )
 
 
-def _rabbitmq(folder: Path) -> RunningBroker:
+def _rabbitmq(folder: Path, host: str) -> RunningBroker:
     port, between, names = free_port(), free_port(), free_port()
     server = program("rabbitmq-server")
     environment = {
         "HOME": str(folder),
         "RABBITMQ_NODENAME": f"dicodec{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_IP_ADDRESS": host,
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(between),
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
@@ -170,18 +178,21 @@ def _rabbitmq(folder: Path) -> RunningBroker:
     daemon = [program("epmd"), "-port", str(names), "-address", "127.0.0.1"]
     return RunningBroker(
         "rabbitmq",
-        f"amqp://guest:guest@127.0.0.1:{port}",
+        f"amqp://guest:guest@{host}:{port}",
         lambda: started(folder, [server], environment),
-        lambda: listens(port, b"AMQP\x00\x00\x09\x01", b"\x01"),
+        lambda: listens(port, b"AMQP\x00\x00\x09\x01", b"\x01", host),
         lambda: started(folder, daemon),
     )
 
 
-def make_kafka(folder: Path, certificates: Path | None = None) -> RunningBroker:
+def make_kafka(
+    folder: Path, host: str = LOOPBACK, certificates: Path | None = None
+) -> RunningBroker:
     """Return Apache Kafka, not started yet.
 
     Args:
         folder: for its data and log.
+        host: address where it listens.
         certificates: a folder of `make_certificates`, for a server that asks for passwords and has
             TLS too; see `kafka_server.SECURED`.
     """
@@ -189,11 +200,11 @@ def make_kafka(folder: Path, certificates: Path | None = None) -> RunningBroker:
     if certificates is not None:
         names += kafka_server.SECURED
     ports = {name: free_port() for name in names}
-    command = kafka_server.prepare(folder, ports, certificates)
+    command = kafka_server.prepare(folder, host, ports, certificates)
     return RunningBroker(
         "kafka",
-        f"kafka://127.0.0.1:{ports[kafka_server.PLAIN]}",
+        f"kafka://{host}:{ports[kafka_server.PLAIN]}",
         lambda: started(folder, command),
-        lambda: all(map(listens, ports.values())),
+        lambda: all(listens(port, host=host) for port in ports.values()),
         ports=ports,
     )

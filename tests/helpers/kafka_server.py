@@ -32,11 +32,14 @@ _QUICK = {
 }
 
 
-def prepare(folder: Path, ports: Mapping[str, int], certificates: Path | None) -> list[str]:
+def prepare(
+    folder: Path, host: str, ports: Mapping[str, int], certificates: Path | None
+) -> list[str]:
     """Write the configuration, make the store of the server's data, return its command.
 
     Args:
         folder: for all that; it is there.
+        host: address of the listeners.
         ports: of the listeners, by name.
         certificates: folder with ca.pem, server.pem, server.key; needed by listeners of SECURED.
     """
@@ -46,7 +49,9 @@ def prepare(folder: Path, ports: Mapping[str, int], certificates: Path | None) -
         "-cp", f"{_find_jars()}/*",
     ]  # fmt: skip
     configuration = folder / "server.properties"
-    settings = _describe(folder, ports) | (_secure(folder, certificates) if certificates else {})
+    settings = _describe(folder, host, ports) | (
+        _secure(folder, certificates) if certificates else {}
+    )
     configuration.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     form = [
         *java, "kafka.tools.StorageTool", "format", "-t", "dicodec", "-c", str(configuration),
@@ -62,9 +67,9 @@ def _find_jars() -> Path:
     return folder if folder.exists() else end_without("Apache Kafka (make setup-test)")
 
 
-def _describe(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
-    listeners = {name: f"{name}://127.0.0.1:{port}" for name, port in ports.items()}
-    voted = f"1@127.0.0.1:{ports[CONTROLLER]}"
+def _describe(folder: Path, host: str, ports: Mapping[str, int]) -> dict[str, str]:
+    listeners = {name: f"{name}://{host}:{port}" for name, port in ports.items()}
+    voted = f"1@{host}:{ports[CONTROLLER]}"
     return {
         "process.roles": "broker,controller",
         "node.id": "1",

@@ -16,7 +16,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-from helpers.brokers import free_port, listens
+from helpers.brokers import LOOPBACK, free_port, listens
 from helpers.installed import end_without
 from helpers.patience import give_up_at
 
@@ -31,11 +31,12 @@ class RunningPostgres:
     folder: Path
     programs: Path
     port: int
+    host: str
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"postgresql://tester@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://tester@{self.host}:{self.port}/postgres"
 
     def name_store(self) -> str:
         """Return the URL of a store that is new."""
@@ -44,7 +45,7 @@ class RunningPostgres:
     def up(self) -> None:
         command = [
             str(self.programs / "postgres"), "-D", str(self.folder / "data"),
-            "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
+            "-p", str(self.port), "-c", f"listen_addresses={self.host}",
             "-c", f"unix_socket_directories={self.folder}", "-c", "shared_buffers=16MB",
             "-c", "max_connections=60",
         ]  # fmt: skip
@@ -54,8 +55,10 @@ class RunningPostgres:
                 start_new_session=True, user=_find_user(),
             )  # fmt: skip
         until = give_up_at(_START_SECONDS)
-        ready = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        while not listens(self.port) or subprocess.run(ready, check=False).returncode:
+        ready = [str(self.programs / "pg_isready"), "-q", "-h", self.host, "-p", str(self.port)]
+        while (
+            not listens(self.port, host=self.host) or subprocess.run(ready, check=False).returncode
+        ):
             assert self.process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < until, "PostgreSQL did not start"
             time.sleep(0.05)
@@ -87,11 +90,15 @@ def _find_user() -> int | None:
 
 
 @contextmanager
-def running_postgres() -> Iterator[RunningPostgres]:
-    """Yield a server that takes connections; its data are gone afterwards."""
+def running_postgres(host: str = LOOPBACK) -> Iterator[RunningPostgres]:
+    """Yield a server that takes connections; its data are gone afterwards.
+
+    Args:
+        host: address where it listens; it lets in whoever reaches it there.
+    """
     programs = _find_programs()
     folder = Path(tempfile.mkdtemp(prefix="dicodec-postgres-"))  # whoever it runs as may get there
-    server = RunningPostgres(folder, programs, free_port())
+    server = RunningPostgres(folder, programs, free_port(), host)
     try:
         if (user := _find_user()) is not None:
             os.chown(folder, user, -1)
@@ -100,6 +107,9 @@ def running_postgres() -> Iterator[RunningPostgres]:
              "--no-sync", "-E", "UTF8", "--locale=C"],
             check=True, stdout=subprocess.DEVNULL, cwd=folder, user=_find_user(),
         )  # fmt: skip
+        if host != LOOPBACK:
+            with (folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
         server.up()
         yield server
     finally:

@@ -66,11 +66,17 @@ class Fleet:
         """Make the queues."""
         subprocess.run([*self._command, "--prepare"], check=True, timeout=60)
 
-    def start(self, count: int = 1) -> None:
+    def start(self, count: int = 1, by: Sequence[str] = ()) -> None:
+        """Start workers.
+
+        Args:
+            count: how many.
+            by: the program that starts each, with its options.
+        """
         for _ in range(count):
             with self.log.open("ab") as log:
                 self.workers.append(
-                    subprocess.Popen(self._command, stderr=log, env=self._environment)
+                    subprocess.Popen([*by, *self._command], stderr=log, env=self._environment)
                 )
 
     def kill(self, index: int) -> None:

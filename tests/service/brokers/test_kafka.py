@@ -32,7 +32,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kafka(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    with running(make_kafka(tmp_path_factory.mktemp("kafka"), certificates)) as broker:
+    with running(make_kafka(tmp_path_factory.mktemp("kafka"), certificates=certificates)) as broker:
         yield broker
 
 
