@@ -8,9 +8,11 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from dicodec.errors import TargetUnavailableError
 from dicodec.service.brokers.broker import BrokerOptions, Outgoing, Queue, QueueNames
@@ -106,6 +108,23 @@ def test_a_certificate_of_the_worker_lets_it_in(kafka: RunningBroker, certificat
 
     with pytest.raises(TargetUnavailableError):
         make_queues(name(kafka, "MUTUAL_TLS", **given), BrokerOptions(QueueNames("mutual")))
+
+
+def test_dead_letters_are_kept_until_somebody_takes_them(kafka: RunningBroker) -> None:
+    async def read_retention(topic: str) -> str:
+        admin = AIOKafkaAdminClient(bootstrap_servers=urlsplit(kafka.url).netloc)
+        await admin.start()
+        try:
+            wanted = ConfigResource(ConfigResourceType.TOPIC, topic)
+            (answer,) = await admin.describe_configs([wanted])
+        finally:
+            await admin.close()
+        settings = {name: value for name, value, *_ in answer.resources[0][4]}
+        return str(settings["retention.ms"])
+
+    make_queues(kafka.url, BrokerOptions(QueueNames("kept")))
+    assert asyncio.run(read_retention("kept.dead")) == "-1"
+    assert asyncio.run(read_retention("kept")) == str(7 * 24 * 3600 * 1000)
 
 
 def test_a_queue_does_not_wait_for_the_group_of_another(kafka: RunningBroker) -> None:

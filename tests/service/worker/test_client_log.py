@@ -17,13 +17,13 @@ def test_what_a_client_repeats_is_counted(monkeypatch: pytest.MonkeyPatch) -> No
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     out = io.StringIO()
-    clients = ClientLog(Log(out), "kafka://me:secret@host:1")
+    clients = ClientLog(Log(out), "kafka://me:sec%2Fret@host:1")
 
     def say(text: str, level: int = logging.WARNING) -> None:
         clients.handle(logging.LogRecord("client", level, __file__, 1, text, None, None))
 
     for _ in range(50):
-        say("no answer from kafka://me:secret@host:1")
+        say("no answer from kafka://me:sec%2Fret@host:1")
         say("no leader", logging.ERROR)
     now += 61
     say("no leader", logging.ERROR)
@@ -37,4 +37,6 @@ def test_what_a_client_repeats_is_counted(monkeypatch: pytest.MonkeyPatch) -> No
         ("error", "no leader", 49),
     ]
     assert lines[3]["message"] == "partition 0"
-    assert "secret" not in out.getvalue()
+    say("user me has the password sec/ret")
+    assert "has the password ***" in out.getvalue()
+    assert "sec" not in out.getvalue()

@@ -56,6 +56,9 @@ _DEAL_SECONDS = 120.0
 _COPIES = 3
 """Replicas of each new topic, if there are as many brokers."""
 
+_KEPT = {"retention.ms": "-1"}
+"""Of dead letters, which else were deleted after a week, as other messages are."""
+
 _EXISTS = 36  # TOPIC_ALREADY_EXISTS
 
 
@@ -215,7 +218,9 @@ class KafkaBroker(Broker):
             there = set(await admin.list_topics())
             copies = min(_COPIES, len((await admin.describe_cluster())["brokers"]))
             missing = [
-                NewTopic(name, count, copies) for name, count in wanted.items() if name not in there
+                NewTopic(name, count, copies, topic_configs=_KEPT if name == names.dead else {})
+                for name, count in wanted.items()
+                if name not in there
             ]
             if missing:
                 answer = await admin.create_topics(missing, timeout_ms=int(_ANSWER_SECONDS * 1000))

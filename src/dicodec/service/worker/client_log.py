@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from urllib.parse import unquote
 
 from dicodec.service.jobs.logs import Log
 
@@ -29,7 +30,8 @@ class ClientLog(logging.Handler):
         super().__init__(logging.WARNING)
         self._log = log
         credentials = url.partition("://")[2].rpartition("@")[0]
-        self._secrets = [url, *filter(None, (credentials, credentials.partition(":")[2]))]
+        password = credentials.partition(":")[2]
+        self._secrets = [url, *filter(None, (credentials, password, unquote(password)))]
         self._written: dict[tuple[str, str], float] = {}
         self._omitted: Counter[tuple[str, str]] = Counter()
 
