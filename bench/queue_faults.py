@@ -26,6 +26,7 @@ from queue_work import (
     make_folders,
     make_request,
     make_sources,
+    read_lines,
     read_log,
 )
 
@@ -97,28 +98,38 @@ def try_hosts(
         produce(broker.kind, broker.url, bodies, queue)
         started = time.monotonic()
         places: list[Sequence[str]] = [(), hosts.far]
+        far = set()
         for place in places:
             fleet.start(by=place)
-        next_fault, mend_at = time.monotonic() + 4, 0.0
+        far.add(fleet.workers[-1].pid)
+        next_fault, mend_at = 0.0, 0.0
         while count_done(fleet) < len(good):
             now = time.monotonic()
             if now - started > given.patience:
                 states = Counter(fleet.states().values())
                 result.wrong.append(f"not over after {given.patience} s: {states}")
                 break
+            if any(worker.poll() is not None for worker in fleet.workers):
+                result.wrong.append("a worker ended by itself")
+                break
             if mend_at and now > mend_at:
                 hosts.mend()
                 mend_at, next_fault = 0.0, now + chance.uniform(4, 8)
-            elif not mend_at and now > next_fault and result.cuts <= result.kills:
-                hosts.cut()
-                result.cuts += 1
-                mend_at = now + _CUT_SECONDS
-            elif not mend_at and now > next_fault:
-                fleet.kill(0)  # the older one
-                places.append(places.pop(0))
-                fleet.start(by=places[-1])
-                result.kills += 1
-                next_fault = now + chance.uniform(2, 6)
+            elif (
+                not mend_at and now > next_fault and all(map(_count_jobs(fleet).get, _pids(fleet)))
+            ):
+                if result.cuts <= result.kills:
+                    hosts.cut()
+                    result.cuts += 1
+                    mend_at = now + _CUT_SECONDS
+                else:
+                    fleet.kill(0)  # the older one
+                    places.append(places.pop(0))
+                    fleet.start(by=places[-1])
+                    if places[-1]:
+                        far.add(fleet.workers[-1].pid)
+                    result.kills += 1
+                    next_fault = now + chance.uniform(2, 6)
             time.sleep(0.1)
         hosts.mend()
         result.seconds = round(time.monotonic() - started, 1)
@@ -126,9 +137,20 @@ def try_hosts(
         fleet.stop()
         check_jobs(fleet, good, out, wanted, result)
         check_shared_store(fleet, result)
+        jobs = _count_jobs(fleet)
+        result.far = sum(jobs[process] for process in far)
         read_log(fleet, result)
     if letters := dead_letters(broker.kind, broker.url, queue):
         result.wrong.append(f"in the dead letters: {letters[:5]}")
+
+
+def _pids(fleet: Fleet) -> list[int]:
+    return [worker.pid for worker in fleet.workers]
+
+
+def _count_jobs(fleet: Fleet) -> Counter[int]:
+    """Return how many jobs each worker has done, as the log says, by the number of its process."""
+    return Counter(line["worker"] for line in read_lines(fleet) if line["event"] == "done")
 
 
 def make_small_sources(folder: Path, count: int) -> list[Path]:

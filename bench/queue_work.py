@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class Result:
 
     Attributes:
         cuts: how often a host was cut off.
+        far: jobs that workers of that host have done.
+        taken_over: jobs that one worker ended when another had taken them.
         told_again: messages of jobs that were known already.
         away: seconds for which the workers missed the broker, as their log says.
     """
@@ -40,7 +43,9 @@ class Result:
     stops: int = 0
     restarts: int = 0
     cuts: int = 0
+    far: int = 0
     told_again: int = 0
+    taken_over: int = 0
     away: list[float] = field(default_factory=list)
     seconds: float = 0.0
     disk_retries: int = 0
@@ -114,16 +119,21 @@ def read_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "absent"
 
 
-def read_log(fleet: Fleet, result: Result) -> None:
-    """Enter what the workers' log says of messages that came again, and of the broker."""
+def read_lines(fleet: Fleet) -> Iterator[dict[str, Any]]:
+    """Yield the lines of the workers' log."""
     with fleet.log.open() as lines:
         for text in lines:
-            if not text.endswith("}\n"):
-                continue  # its worker was killed
-            line = json.loads(text)
-            result.told_again += line["event"] == "known already"
-            if "away" in line:
-                result.away.append(line["away"])
+            if text.startswith("{") and text.endswith("}\n"):  # others: its worker was killed
+                yield json.loads(text)
+
+
+def read_log(fleet: Fleet, result: Result) -> None:
+    """Enter what the workers' log says of messages that came again, and of the broker."""
+    for line in read_lines(fleet):
+        result.told_again += line["event"] == "known already"
+        result.taken_over += line["event"] == "another worker has the job"
+        if "away" in line:
+            result.away.append(line["away"])
 
 
 def check_shared_store(fleet: Fleet, result: Result) -> None:
