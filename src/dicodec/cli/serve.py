@@ -11,8 +11,10 @@ from dicodec.cli.option_arguments import parse_size
 from dicodec.cli.packages import require_packages
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
+    add_trace_argument,
     find_store,
     open_log,
+    open_tracing,
     parse_execution,
     parse_policies,
     parse_root,
@@ -49,6 +51,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--policy", action="append", default=[], metavar="[NAME=]FILE",
         help="policy that jobs may name, besides the profiles; may be repeated")  # fmt: skip
     add_execution_arguments(command)
+    add_trace_argument(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,12 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with listen(arguments.host, arguments.port) as listening:
         log = open_log(arguments)
-        service = Service(options, log)
-        host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        print(f"http://{shown}:{port}/", flush=True)
-        log.write("info", "serving", address=f"{host}:{port}", data=str(options.data))
-        serve(service, listening)
+        with open_tracing(arguments, log) as tracing:
+            service = Service(options, log, tracing)
+            host, port = listening.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            print(f"http://{shown}:{port}/", flush=True)
+            log.write("info", "serving", address=f"{host}:{port}", data=str(options.data))
+            serve(service, listening)
         log.write("info", "ended")
     return 0
 

@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dicodec.cli.option_arguments import parse_size
+from dicodec.cli.packages import require_packages
 from dicodec.errors import InvalidOptionError
 from dicodec.model.environment import TOKEN_VARIABLE
 from dicodec.model.option_table import TO
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from dicodec.service.jobs.logs import Log
     from dicodec.service.jobs.runtime import ExecutionOptions
     from dicodec.service.jobs.submission import SubmitOptions
+    from dicodec.service.jobs.tracing import Tracing
 
 
 QUEUE = "dicodec.requests"
@@ -102,6 +105,32 @@ def add_execution_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="have paths of files in logs, and in the events of a worker",
     )
+
+
+def add_trace_argument(command: argparse.ArgumentParser) -> None:
+    """Declare the argument for traces."""
+    command.add_argument("--traces", metavar="URL",
+        help="send traces to a collector of OpenTelemetry, such as http://HOST:4318")  # fmt: skip
+
+
+@contextmanager
+def open_tracing(arguments: argparse.Namespace, log: Log) -> Iterator[Tracing]:
+    """Yield the tracing that the arguments ask for; it is closed at the end.
+
+    Raises:
+        InvalidOptionError: it cannot be had.
+    """
+    from dicodec.service.jobs.tracing import Tracing
+
+    tracing = Tracing()
+    if arguments.traces is not None:
+        with require_packages("otel", "OpenTelemetry's SDK and exporter"):
+            from dicodec.service.jobs.otel_tracing import make_exporting_tracing
+        tracing = make_exporting_tracing(arguments.traces, f"dicodec-{arguments.command}", log)
+    try:
+        yield tracing
+    finally:
+        tracing.close()
 
 
 def parse_execution(arguments: argparse.Namespace) -> ExecutionOptions:

@@ -12,8 +12,10 @@ from dicodec.cli.printing import SOME_FAILED
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
     add_request_arguments,
+    add_trace_argument,
     find_store,
     open_log,
+    open_tracing,
     parse_execution,
     parse_policies,
     parse_submit_options,
@@ -47,6 +49,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="seconds without a change until a file is complete (default 5)")  # fmt: skip
     add("--once", action="store_true", help="convert the present files, and end")
     add_execution_arguments(command)
+    add_trace_argument(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,7 +86,10 @@ def run(arguments: argparse.Namespace) -> int:
     execution = parse_execution(arguments)
     jobs = JobOptions(roots=AllowedRoots.of([options.folder], [options.output]), policies=known)
     place = find_store(arguments.queue, str(Path(options.output) / QUEUE_NAME)) or ""
-    with open_jobs(place, jobs, execution) as (store, executor):
+    with (
+        open_jobs(place, jobs, execution) as (store, executor),
+        open_tracing(arguments, log) as tracing,
+    ):
         failed = 0
 
         def observe(job: Job, outcome: AttemptOutcome, _: Mapping[str, Any]) -> None:
@@ -91,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             failed += outcome.state is JobState.DEAD
             watcher.add_outcome(job, outcome)
 
-        runner = StoreRunner(store, executor, execution.retries, log, observe)
+        runner = StoreRunner(store, executor, execution.retries, log, observe, tracing)
         watcher = Watcher(options, requests, store, log, runner.look)
         runner.start()
         log.write("info", "watching", folder=options.folder)

@@ -12,9 +12,11 @@ from dicodec.cli.packages import require_packages
 from dicodec.cli.service_arguments import (
     QUEUE,
     add_execution_arguments,
+    add_trace_argument,
     check_broker_url,
     find_store,
     open_log,
+    open_tracing,
     parse_execution,
     parse_policies,
     parse_root,
@@ -77,6 +79,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--metrics-host", default="127.0.0.1", metavar="ADDRESS",
         help="address for that (default 127.0.0.1: this machine only)")  # fmt: skip
     add_execution_arguments(command)
+    add_trace_argument(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -140,6 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
 
             gauges = {BROKER_UP: lambda: service.connected, QUEUE_AGE: service.measure_queue_age}
             service.metrics = closing.enter_context(_serve_metrics(arguments, store, log, gauges))
+        service.tracing = closing.enter_context(open_tracing(arguments, log))
         run_worker(service, grace=execution.drain)
     log.write("info", "ended")
     return 0
@@ -184,7 +188,8 @@ def _work_without_broker(arguments: argparse.Namespace) -> int:
         metrics = Counting()
         if arguments.metrics_port is not None:
             metrics = closing.enter_context(_serve_metrics(arguments, store, log, {}))
-        run_store_worker(store, executor, execution, log, metrics, arguments.alive_file)
+        tracing = closing.enter_context(open_tracing(arguments, log))
+        run_store_worker(store, executor, execution, log, metrics, tracing, arguments.alive_file)
     return 0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from dicodec.errors import DicodecError, InvalidOptionError, RequestError
-from dicodec.model.records import dataclass, field, fields
+from dicodec.model.records import dataclass, field, fields, replace
 from dicodec.service.jobs.request_fields import (
     MESSAGE_VERSION,
     check_fields,
@@ -20,6 +20,7 @@ from dicodec.service.jobs.request_fields import (
     check_syntaxes,
     check_version,
 )
+from dicodec.service.jobs.tracing import TRACEPARENT, parse_traceparent
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class Request:
         policy: name of a policy, or path of its file.
         options: options of the conversion, as JSON has them; see request_fields.OPTION_FIELDS.
         tenant: name of the tenant that the job belongs to, at most 200 characters.
-        trace_id: id of the job in other systems, at most 200 characters.
+        trace_id: id of the job in other systems, at most 200 characters; if there is none, the
+            traceparent stands for it.
+        traceparent: W3C trace context that the job goes on with; an invalid one is ignored.
         priority: 0 to 9; 9 is the most urgent.
         version: version of the message.
         unknown: fields that a newer version or another system has added; they are kept.
@@ -60,6 +63,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     tenant: str | None = None
     trace_id: str | None = None
+    traceparent: str | None = None
     priority: int = 0
     version: str = MESSAGE_VERSION
     unknown: Mapping[str, Any] = field(default_factory=dict)
@@ -93,7 +97,19 @@ class Request:
             raise RequestError("either target or target_folder has to be given", field="target")
         if not values["to"] and "policy" not in values:
             raise RequestError("either to or policy has to be given", field="to")
-        return cls(**values, unknown=unknown)
+        return cls(**values, unknown=unknown).go_on_with(values.get(TRACEPARENT))
+
+    @property
+    def parent(self) -> str | None:
+        """The trace context that the job goes on with: its own, or its trace id if that is one."""
+        return parse_traceparent(self.traceparent) or parse_traceparent(self.trace_id)
+
+    def go_on_with(self, traceparent: str | None) -> Self:
+        """Return the request as a part of another trace, if that is valid; else as it is."""
+        valid = parse_traceparent(traceparent)
+        if valid is None:
+            return self
+        return replace(self, traceparent=valid, trace_id=self.trace_id or valid)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the given fields, as values that JSON can hold, unknown ones too."""
@@ -160,6 +176,7 @@ class Event:
         time: seconds since 1970.
         attempt: number of the attempt, from 1; 0 before the first one.
         tenant, trace_id: as in the request.
+        traceparent: trace context of the attempt, or of the request if attempts are not traced.
         frames_done, frames: numbers of frames, for PROGRESS and SUCCEEDED.
         error: code, kind, message and more, for FAILED, RETRYING and DEAD.
         not_before: when the next attempt is due, in seconds since 1970, for RETRYING.
@@ -173,6 +190,7 @@ class Event:
     attempt: int = 0
     tenant: str | None = None
     trace_id: str | None = None
+    traceparent: str | None = None
     frames_done: int | None = None
     frames: int | None = None
     error: Mapping[str, str | int] | None = None
@@ -187,7 +205,12 @@ class Event:
         if isinstance(error, DicodecError):
             values["error"] = error.as_dict()
         return cls(
-            kind=kind, job=request.id, tenant=request.tenant, trace_id=request.trace_id, **values
+            kind=kind,
+            job=request.id,
+            tenant=request.tenant,
+            trace_id=request.trace_id,
+            traceparent=request.parent,
+            **values,
         )
 
     @classmethod

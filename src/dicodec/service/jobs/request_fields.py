@@ -89,6 +89,7 @@ REQUEST_FIELDS: Mapping[str, Field] = {
     "options": Field(Options(), "of the conversion"),
     "tenant": Field(Text(_NAME), "for whom"),
     "trace_id": Field(Text(_NAME), "by which other systems recognise the job"),
+    "traceparent": Field(Text(), "W3C trace context that the job goes on with"),
     "priority": Field(Number(0, 9), "9 is the most urgent"),
 }
 REQUIRED = ("id", "source")

@@ -25,6 +25,7 @@ from dicodec.service.jobs.outcomes import (
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
+from dicodec.service.jobs.tracing import Span, Tracing
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ type ReportAttempt = Callable[[Job, AttemptOutcome, Mapping[str, Any]], None]
 class _ClaimedJob:
     job: Job
     request: Request
+    span: Span = Span()
 
 
 class StoreRunner:
@@ -58,6 +60,7 @@ class StoreRunner:
         retries: rules for further attempts after a failure.
         log: gets a line for each attempt.
         report: see `ReportAttempt`.
+        tracing: records attempts.
 
     Attributes:
         fault: why jobs cannot be carried out at the moment; None if they can.
@@ -70,12 +73,14 @@ class StoreRunner:
         retries: RetryPolicy,
         log: Log,
         report: ReportAttempt,
+        tracing: Tracing | None = None,
     ) -> None:
         self._store = store
         self._executor = executor
         self._retries = retries
         self._log = log
         self._report = report
+        self._tracing = tracing or Tracing()
         self._running: dict[str, tuple[_ClaimedJob, Future[ConversionResult]]] = {}
         self._cancelling: set[str] = set()
         self._ended: deque[tuple[_ClaimedJob, Future[ConversionResult]]] = deque()
@@ -180,7 +185,8 @@ class StoreRunner:
         except DicodecError as error:
             self._enter([(_ClaimedJob(job, Request(id=job.id, source=job.source)), error)])
             return None
-        claimed = _ClaimedJob(job, request)
+        span = self._tracing.begin_attempt(request, job.attempts)
+        claimed = _ClaimedJob(job, request.go_on_with(span.traceparent), span)
         log_unknown_fields(self._log, request)
         if job.attempts > self._retries.attempts:
             count = job.attempts - 1
@@ -211,6 +217,7 @@ class StoreRunner:
     # Ending.
 
     def _note_end(self, claimed: _ClaimedJob, future: Future[ConversionResult]) -> None:
+        claimed.span.note_end()
         self._ended.append((claimed, future))
         self._wake.set()
 
@@ -239,6 +246,9 @@ class StoreRunner:
                 returned.append(claimed.job.id)
         if returned:
             self._store.give_back(returned)
+            for claimed, future in taken:
+                if future.cancelled() and claimed.job.id in returned:
+                    claimed.span.end("given back", cause=None, report={})
         if settled:
             self._enter(settled)
 
@@ -259,11 +269,19 @@ class StoreRunner:
         for (claimed, came), outcome in zip(settled, outcomes, strict=True):
             if outcome.id in lost:
                 self._log.write("warning", "another process has the job", job=outcome.id)
+                claimed.span.end("lost", cause=None, report={})
                 continue
             report = came.report if isinstance(came, ConversionResult) else {}
+            claimed.span.end(str(outcome.state), cause=outcome.error_code, report=report)
             self._grouping.add_time(outcome.seconds)
             job = claimed.job
-            log_attempt(self._log, outcome, attempt=job.attempts, trace=job.trace, file=job.source)
+            log_attempt(
+                self._log,
+                outcome,
+                attempt=job.attempts,
+                trace=claimed.request.trace_id,
+                file=job.source,
+            )
             self._report(job, outcome, report)
 
     def _report_progress(self) -> None:

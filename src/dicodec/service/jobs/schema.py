@@ -51,6 +51,7 @@ _EVENT: dict[str, dict[str, Any]] = {
     "attempt": {"type": "integer", "minimum": 0, "description": "from 1; 0 before the first"},
     "tenant": {"type": "string"},
     "trace_id": {"type": "string"},
+    "traceparent": {"type": "string", "description": "W3C trace context of the attempt"},
     "frames_done": {"type": "integer", "minimum": 0},
     "frames": {"type": "integer", "minimum": 0},
     "error": _ERROR,
@@ -99,6 +100,7 @@ def make_asyncapi() -> dict[str, Any]:
     headers = {
         "type": "object",
         "properties": {
+            "traceparent": {"type": "string", "description": "W3C trace context, as it came"},
             "dicodec-error": {"type": "string", "description": "code of the last error"},
             "dicodec-history": {
                 "type": "string",

@@ -25,6 +25,7 @@ from dicodec.service.jobs.runner import StoreRunner
 from dicodec.service.jobs.runtime import open_jobs
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
 from dicodec.service.jobs.submission import make_job
+from dicodec.service.jobs.tracing import Tracing
 from dicodec.service.metrics.recording import Metrics
 from dicodec.service.web.disk_room import DiskRoom
 from dicodec.service.web.error_answers import Refusal
@@ -43,14 +44,16 @@ class Service:
     Args:
         options: options of the service.
         log: log of the service.
+        tracing: records attempts and conversions.
 
     Raises:
         InvalidOptionError: another service uses the folder.
         TargetUnavailableError: the folder cannot be made or written.
     """
 
-    def __init__(self, options: ServiceOptions, log: Log) -> None:
+    def __init__(self, options: ServiceOptions, log: Log, tracing: Tracing | None = None) -> None:
         self.options = options
+        self.tracing = tracing or Tracing()
         self.log = log
         data = options.data.resolve()
         self.uploads, self.results, self.spool = data / "uploads", data / "results", data / "spool"
@@ -81,7 +84,7 @@ class Service:
         self.room = DiskRoom(options.data, options.reserve)
         self.streams = ConcurrencyLimit(options.streams, "listeners")
         self.runner = StoreRunner(
-            self.store, self.executor, options.execution.retries, log, self._count
+            self.store, self.executor, options.execution.retries, log, self._count, self.tracing
         )
 
     def _lock_folder(self) -> None:

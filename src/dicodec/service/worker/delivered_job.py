@@ -11,6 +11,7 @@ from dicodec.service.brokers.broker import Delivery
 from dicodec.service.jobs.execution_work import ConversionResult
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.tables import Job
+from dicodec.service.jobs.tracing import Span
 from dicodec.service.worker import settlement
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -28,6 +29,7 @@ class DeliveredJob:
         job: row of the store when the job was taken.
         future: future of the result.
         cancelling: whether the job is to be cancelled.
+        span: of the attempt.
     """
 
     request: Request
@@ -35,6 +37,7 @@ class DeliveredJob:
     job: Job | None = None
     future: Future[ConversionResult] | None = None
     cancelling: bool = False
+    span: Span = Span()
 
     @property
     def latest(self) -> Delivery:

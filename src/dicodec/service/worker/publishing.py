@@ -21,6 +21,7 @@ from dicodec.service.brokers.broker import (
 )
 from dicodec.service.brokers.connecting import hide_credentials, make_broker
 from dicodec.service.jobs.messages import Request
+from dicodec.service.jobs.tracing import TRACEPARENT
 from dicodec.service.worker import settlement
 
 _BATCH = 200
@@ -101,12 +102,15 @@ async def _send_requests(
     count = 0
     async with _open(broker):
         for batch in batched(requests, _BATCH):
-            await broker.send(
-                [Outgoing(Queue.REQUESTS, one.to_json().encode(), {}, one.id) for one in batch]
-            )
+            await broker.send([_make_message(one) for one in batch])
             count += len(batch)
             report(count)
     return count
+
+
+def _make_message(request: Request) -> Outgoing:
+    headers = {} if request.parent is None else {TRACEPARENT: request.parent}
+    return Outgoing(Queue.REQUESTS, request.to_json().encode(), headers, request.id)
 
 
 async def _send_dead_back(broker: Broker, cause: str | None) -> tuple[int, int]:

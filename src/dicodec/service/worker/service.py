@@ -23,6 +23,7 @@ from dicodec.service.jobs.outcomes import describe_attempt, log_attempt, log_unk
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job
+from dicodec.service.jobs.tracing import TRACEPARENT, Tracing
 from dicodec.service.metrics.counting import Counting
 from dicodec.service.worker import settlement
 from dicodec.service.worker.delivered_job import DeliveredJob
@@ -76,6 +77,7 @@ class WorkerService:
 
     Attributes:
         metrics: counts attempts and dead letters; may be set until `run` is called.
+        tracing: records attempts; may be set until `run` is called.
     """
 
     def __init__(
@@ -83,11 +85,15 @@ class WorkerService:
     ) -> None:
         self.broker = broker
         self._connection = Connection(broker, log)
+        scheme = broker.url.partition(":")[0]
+        system = {"amqp": "rabbitmq", "rediss": "redis", "tls": "nats"}.get(scheme, scheme)
+        self._queue_name = f"{system} {broker.names.requests}"
         self._store = AsyncJobStore(store, log)
         self._executor = executor
         self.log = log
         self._options = options
         self.metrics = Counting()
+        self.tracing = Tracing()
         self._last_age: tuple[float, float] | None = None
         self._jobs: dict[str, DeliveredJob] = {}
         self._ended: deque[DeliveredJob] = deque()
@@ -204,6 +210,8 @@ class WorkerService:
             except Exception as cause:  # a message may come from anybody
                 await self._refuse(delivery, _make_unreadable(cause))
                 continue
+            if request is not None:
+                request = request.go_on_with(delivery.headers.get(TRACEPARENT))
             if request is None:
                 await self._settle(Settlement(), delivery)
             elif delivered := self._jobs.get(request.id) or new.get(request.id):
@@ -241,6 +249,12 @@ class WorkerService:
         size = share_evenly(len(jobs), self._executor.jobs, self._choose_group_size())
         for start in range(0, len(jobs), size):
             group = jobs[start : start + size]
+            for delivered in group:
+                span = self.tracing.begin_attempt(
+                    delivered.request, delivered.attempt, self._queue_name
+                )
+                delivered.span = span
+                delivered.request = delivered.request.go_on_with(span.traceparent)
             futures = self._executor.submit_group(
                 [self._make_task(one) for one in group],
                 [partial(self._hear_progress, one.request.id) for one in group],
@@ -303,6 +317,7 @@ class WorkerService:
         self, loop: asyncio.AbstractEventLoop, delivered: DeliveredJob, _: Future[ConversionResult]
     ) -> None:
         """Take note, in the executor's thread, that a job has ended."""
+        delivered.span.note_end()
         self._ended.append(delivered)
         loop.call_soon_threadsafe(self._news.set)
 
@@ -328,9 +343,11 @@ class WorkerService:
         for delivered in taken:
             outcome = outcomes[delivered.request.id]
             if outcome is None:
+                delivered.span.end("given back", cause=None, report={})
                 back += delivered.deliveries
                 continue
             if (job := lost.get(delivered.request.id)) is not None:
+                delivered.span.end("lost", cause=None, report={})
                 copies += self._settle_lost(delivered, job).messages
                 done += delivered.deliveries
                 continue
@@ -342,6 +359,9 @@ class WorkerService:
                 file=delivered.request.source,
             )
             self.metrics.count_attempt(outcome, delivered.report)
+            delivered.span.end(
+                str(outcome.state), cause=outcome.error_code, report=delivered.report
+            )
             settled = settlement.settle_ended(delivered.latest, outcome, self.broker.consumer)
             # A message that cannot be acknowledged any more is delivered again.
             gone = not self.broker.remembers and delivered.latest.session != self.broker.session

@@ -16,6 +16,7 @@ from dicodec.service.brokers.broker import NOT_BEFORE, Delivery, Outgoing, Queue
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.outcomes import report_error
 from dicodec.service.jobs.store.tables import AttemptOutcome, Job, JobState
+from dicodec.service.jobs.tracing import TRACEPARENT, parse_traceparent
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ def parse_history(delivery: Delivery) -> list[dict[str, Any]]:
 def settle_unreadable(delivery: Delivery, error: DicodecError, worker: str) -> Settlement:
     """Settle a message that is not a request."""
     event = Event(
-        kind=EventKind.DEAD, job="", attempt=1, error=report_error(error, show_paths=False)
-    ).to_json()
+        kind=EventKind.DEAD, job="", attempt=1, error=report_error(error, show_paths=False),
+        traceparent=parse_traceparent(delivery.headers.get(TRACEPARENT)),
+    ).to_json()  # fmt: skip
     return Settlement(
         _make_dead_letter(delivery, "", error.code, error.message, worker), (_make_event(event),)
     )
@@ -119,6 +121,7 @@ def settle_known(delivery: Delivery, job: Job, lease: float, worker: str) -> Set
             event = Event(
                 kind=EventKind.SUCCEEDED, job=job.id, attempt=job.attempts, tenant=job.tenant,
                 trace_id=job.trace, report={"action": job.action}, frames=job.frames,
+                traceparent=parse_traceparent(delivery.headers.get(TRACEPARENT)),
             )  # fmt: skip
             return Settlement(None, (_make_event(event.to_json(), job.id),))
         case JobState.DEAD:  # perhaps by a worker that was killed before it sent the letter
@@ -150,7 +153,7 @@ def is_seen(letter: Delivery, turn: str) -> bool:
 
 def make_event_message(event: Event) -> Outgoing:
     """Return the message of an event."""
-    return _make_event(event.to_json(), event.job, event.kind)
+    return _make_event(event.to_json(), event.job)
 
 
 def is_same_request(request: Request, job: Job) -> bool:
@@ -161,9 +164,12 @@ def is_same_request(request: Request, job: Job) -> bool:
     return all(asked.get(name) == before.get(name) for name in names)
 
 
-def _make_event(text: str, job: str = "", kind: str = "") -> Outgoing:
-    kind = kind or str(json.loads(text)["kind"])
-    return Outgoing(Queue.EVENTS, text.encode(), {EVENT: kind}, job)
+def _make_event(text: str, job: str = "") -> Outgoing:
+    event = json.loads(text)
+    headers = {EVENT: str(event["kind"])}
+    if TRACEPARENT in event:
+        headers[TRACEPARENT] = event[TRACEPARENT]
+    return Outgoing(Queue.EVENTS, text.encode(), headers, job)
 
 
 def _make_dead_letter(delivery: Delivery, job: str, code: str, text: str, worker: str) -> Outgoing:

@@ -12,6 +12,7 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.runner import StoreRunner
 from dicodec.service.jobs.runtime import ExecutionOptions
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
+from dicodec.service.jobs.tracing import Tracing
 from dicodec.service.metrics.counting import Counting
 
 
@@ -21,6 +22,7 @@ def run_store_worker(
     execution: ExecutionOptions,
     log: Log,
     metrics: Counting,
+    tracing: Tracing,
     alive_file: str | None = None,
 ) -> None:
     """Work until a signal. Running jobs may finish, and are given back if that takes too long.
@@ -31,6 +33,7 @@ def run_store_worker(
         execution: options for that.
         log: gets a line for each attempt.
         metrics: counts the attempts.
+        tracing: records them.
         alive_file: path of a file that is touched as long as jobs can be carried out; None for
             none.
     """
@@ -39,7 +42,7 @@ def run_store_worker(
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in numbers}
     runner = StoreRunner(
         store, executor, execution.retries, log,
-        lambda _, outcome, report: metrics.count_attempt(outcome, report),
+        lambda _, outcome, report: metrics.count_attempt(outcome, report), tracing,
     )  # fmt: skip
     runner.start()
     log.write("info", "working", jobs=executor.jobs)

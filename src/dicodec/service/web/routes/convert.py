@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from dicodec.errors import DicodecError
 from dicodec.part10.beneath import Beneath, sync_names
 from dicodec.service.jobs.execution_work import Task
+from dicodec.service.jobs.tracing import TRACEPARENT, parse_traceparent
 from dicodec.service.web.receiving import FILE_FIELD, Received, read_stated_size, receive_file
 from dicodec.service.web.request_parameters import parse_request
 from dicodec.service.web.routes.shared import (
@@ -74,6 +75,7 @@ async def convert(http: Request, service: TheService) -> Response:
     """
     name = uuid.uuid4().hex
     source, target = service.spool / f"{name}.in", service.spool / f"{name}.out"
+    span = service.tracing.begin_call("POST /api/convert", http.headers.get(TRACEPARENT))
     async with service.places.hold_in_turn():
         try:
             received = await _receive(http, service, source, sync=False)
@@ -82,16 +84,19 @@ async def convert(http: Request, service: TheService) -> Response:
             )
             done = await service.wait_for(service.executor.submit(Task(request)), http)
         except DicodecError as error:
+            span.end("failed", cause=error.code, report={})
             service.metrics.count_failure(error.code)
             service.throughput.count(failed=True, size=0)
             service.log.write("warning", "not converted", job=name, code=error.code)
             target.unlink(missing_ok=True)
             raise
         except BaseException:
+            span.end("abandoned", cause=None, report={})
             target.unlink(missing_ok=True)
             raise
         finally:
             source.unlink(missing_ok=True)
+    span.end("succeeded", cause=None, report=done.report)
     service.metrics.count_conversion(done.report)
     service.throughput.count(failed=False, size=received.size)
     service.log.write("info", "converted", job=name, action=done.report.get("action"))
@@ -100,6 +105,8 @@ async def convert(http: Request, service: TheService) -> Response:
         summary["salvaged"] = done.report["salvaged"]
     summary["warnings"] = len(done.report.get("warnings", ()))
     headers = {"Dicodec-Report": json.dumps(summary)}
+    if traceparent := span.traceparent or parse_traceparent(http.headers.get(TRACEPARENT)):
+        headers[TRACEPARENT] = traceparent
     place = Beneath(os.fspath(service.spool), target.name)
     return send_file(place, _name_result(received.name), headers, remove=True)
 
@@ -122,6 +129,7 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
             given = [(key, value) for key, value in _list_parameters(http, received) if key != "id"]
             source, target = service.uploads / f"{name}.dcm", service.results / f"{name}.dcm"
             request = parse_request(given, job=name, source=source, target=str(target))
+            request = request.go_on_with(None if request.parent else http.headers.get(TRACEPARENT))
             if request.policy is not None:
                 service.job_options.find_policy(request.policy)
             spooled.rename(source)

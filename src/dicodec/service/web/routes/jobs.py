@@ -22,6 +22,7 @@ from dicodec.service.jobs.execution_work import choose_target
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import Job, JobFilter, JobState
 from dicodec.service.jobs.submission import make_job
+from dicodec.service.jobs.tracing import TRACEPARENT
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.job_paths import restore_slashes
 from dicodec.service.web.preview import PreviewItem, render_preview
@@ -71,6 +72,7 @@ async def submit(http: HttpRequest, service: TheService, response: Response) -> 
     """Add one job to the queue, by the paths of source and result on the service's machine."""
     given = _parse_object(await http.body())
     request = await asyncio.to_thread(_parse_job, given, service)
+    request = request.go_on_with(None if request.parent else http.headers.get(TRACEPARENT))
     job, new = await asyncio.to_thread(service.put, request)
     response.headers["Location"] = f"/api/jobs/{quote(job.id, safe='')}"
     return {"job": make_job_answer(job), "new": new}
@@ -100,13 +102,16 @@ async def submit_many(http: HttpRequest, service: TheService) -> dict[str, int]:
     many = given.get("jobs")
     if set(given) != {"jobs"} or not isinstance(many, list) or len(many) > MOST_AT_ONCE:
         raise Refusal(400, f'an object with "jobs", a list of {MOST_AT_ONCE} at most, is expected')
-    added = await asyncio.to_thread(_put_many, many, service)
+    added = await asyncio.to_thread(_put_many, many, service, http.headers.get(TRACEPARENT))
     service.runner.look()
     return {"added": added, "known": len(many) - added}
 
 
-def _put_many(many: list[Any], service: Service) -> int:
-    return service.store.put([make_job(_parse_job(one, service)) for one in many])
+def _put_many(many: list[Any], service: Service, traceparent: str | None) -> int:
+    requests = (_parse_job(one, service) for one in many)
+    return service.store.put(
+        [make_job(one if one.parent else one.go_on_with(traceparent)) for one in requests]
+    )
 
 
 def _parse_object(body: bytes) -> dict[str, Any]:
