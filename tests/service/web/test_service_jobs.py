@@ -89,7 +89,8 @@ def test_names_that_are_no_text(service: RunningService, out: Path) -> None:
     assert missing["error"]["path"] == str(sources["missing"])
     result = service.client.get("/api/jobs/right/result")
     assert result.content == (out / name).read_bytes() == convert_bytes(FILE, to="rle")
-    strange = service.client.post("/api/jobs", content=json.dumps({**fields, name: 1}))
+    odd = {**fields, "options": {name: 1}}
+    strange = service.client.post("/api/jobs", content=json.dumps(odd))
     assert (strange.status_code, strange.json()["error"]["code"]) == (400, "invalid-request")
 
 
@@ -116,7 +117,7 @@ def test_an_id_is_done_once(service: RunningService, out: Path) -> None:
         ({"source": None}, 400, "invalid-request"),
         ({"to": ["nothing"]}, 400, "invalid-request"),
         ({"to": []}, 400, "invalid-request"),
-        ({"colour": "red"}, 400, "invalid-request"),
+        ({"priorty": 3}, 400, "invalid-request"),
         ({"priority": 10}, 400, "invalid-request"),
         ({"options": {"quality": 0}}, 400, "invalid-request"),
     ],
