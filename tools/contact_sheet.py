@@ -45,7 +45,7 @@ def picture(source: Path | bytes) -> Picture | None:
         if file.frames.image.photometric_interpretation in MONOCHROME:
             return None
         side = open_side(file, None)
-        return render(prepare(side, side.read(0)))
+        return render(prepare(side, 0, side.read(0)))
 
 
 def converted(source: Path, target: str) -> Picture | None:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from dicodec.errors import DicodecError as DicodecError
     from dicodec.errors import ReadError as ReadError
     from dicodec.errors import WriteError as WriteError
+    from dicodec.images.encode_frame import EncodedFrame as EncodedFrame
+    from dicodec.images.encode_frame import encode_frame as encode_frame
+    from dicodec.images.image import Image as Image
+    from dicodec.interface.open_image import open_image as open_image
     from dicodec.model.conversion_settings import ConversionSettings as ConversionSettings
+    from dicodec.model.image import ImagePixelDescription as ImagePixelDescription
     from dicodec.model.limits import Limits as Limits
     from dicodec.model.transfer_syntax import TransferSyntax as TransferSyntax
     from dicodec.options import ConversionOptions as ConversionOptions
@@ -41,13 +46,18 @@ _HOMES = {
     "convert_async": "dicodec.conversion.calls",
     "convert_bytes": "dicodec.conversion.calls",
     "convert_dataset": "dicodec.conversion.calls",
+    "encode_frame": "dicodec.images.encode_frame",
     "inspect": "dicodec.conversion.inspection",
+    "open_image": "dicodec.interface.open_image",
     "Comparison": "dicodec.comparison.compare",
     "ConversionError": "dicodec.errors",
     "ConversionOptions": "dicodec.options",
     "ConversionReport": "dicodec.report",
     "ConversionSettings": "dicodec.model.conversion_settings",
     "DicodecError": "dicodec.errors",
+    "EncodedFrame": "dicodec.images.encode_frame",
+    "Image": "dicodec.images.image",
+    "ImagePixelDescription": "dicodec.model.image",
     "Inspection": "dicodec.conversion.inspection",
     "Limits": "dicodec.model.limits",
     "ReadError": "dicodec.errors",

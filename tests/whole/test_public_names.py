@@ -14,7 +14,10 @@ from dicodec import errors, options, report
 from dicodec.comparison import compare as comparison
 from dicodec.conversion import calls, inspection
 from dicodec.conversion.output import result_file
+from dicodec.images import encode_frame, image
+from dicodec.interface import open_image
 from dicodec.model import conversion_settings, limits, transfer_syntax
+from dicodec.model import image as description
 from dicodec.part10 import dicom_file
 
 PUBLIC = {
@@ -24,6 +27,9 @@ PUBLIC = {
     "ConversionReport": report.ConversionReport,
     "ConversionSettings": conversion_settings.ConversionSettings,
     "DicodecError": errors.DicodecError,
+    "EncodedFrame": encode_frame.EncodedFrame,
+    "Image": image.Image,
+    "ImagePixelDescription": description.ImagePixelDescription,
     "Inspection": inspection.Inspection,
     "Limits": limits.Limits,
     "ReadError": errors.ReadError,
@@ -36,7 +42,9 @@ PUBLIC = {
     "convert_async": calls.convert_async,
     "convert_bytes": calls.convert_bytes,
     "convert_dataset": calls.convert_dataset,
+    "encode_frame": encode_frame.encode_frame,
     "inspect": inspection.inspect,
+    "open_image": open_image.open_image,
 }
 
 

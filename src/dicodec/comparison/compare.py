@@ -220,7 +220,8 @@ def _draw(
         first, second = pair.one.bring_to_common(samples[0]), pair.two.bring_to_common(samples[1])
         with np.errstate(invalid="ignore", over="ignore"):
             errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
-    content = draw_picture((prepare(pair.one, samples[0]), prepare(pair.two, samples[1])), errors)
+    shown = prepare(pair.one, frame, samples[0]), prepare(pair.two, frame, samples[1])
+    content = draw_picture(shown, errors)
     with create_output(picture, overwrite=True) as temporary, translate_write_errors():
         temporary.write_bytes(content)
     return frame

@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import product
 
 from dicodec.conversion.frames.frame_steps import SampleReader, make_frame_reader
-from dicodec.conversion.planning.gray_and_color import read_palette
 from dicodec.conversion.planning.stored_values import read_meaning
 from dicodec.errors import DicodecError, UnsupportedImageError
+from dicodec.images.display import find_color_routes
 from dicodec.model.findings import join_runs
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import NamedTuple, dataclass, replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.pixels.palette import PALETTE_COLOR, make_palette_steps
-from dicodec.pixels.photometric import STEPS, Route, apply_steps, find_routes
+from dicodec.pixels.palette import PALETTE_COLOR
+from dicodec.pixels.photometric import Route, apply_steps
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ class Side:
             UnsupportedImageError: there is none.
             MalformedFileError: a palette is needed and absent, or makes no sense.
         """
-        steps: Route = STEPS
-        if self.image.photometric_interpretation == PALETTE_COLOR:
-            steps = (*STEPS, *make_palette_steps(read_palette(self.data_set, self.image)))
-        return [way for way, _ in find_routes(self.image, wanted, steps)]
+        return [way for way, _ in find_color_routes(self.data_set, self.image, wanted)]
 
 
 def open_side(file: DicomFile, name: str | None) -> Side:

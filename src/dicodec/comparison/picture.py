@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from dicodec.comparison.image_pair import Side
-from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
-from dicodec.model import tags
-from dicodec.model.image import ImagePixelDescription
+from dicodec.images.display import Display, DisplayReader, Picture
+from dicodec.images.image import as_rgb
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
-from dicodec.part10.data_set import DataSet
-from dicodec.part10.encoding import EXPLICIT_LITTLE
-from dicodec.part10.values import parse_values
-from dicodec.pixels.gray import Rescaling, Window
-from dicodec.pixels.photometric import Route
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -27,7 +19,6 @@ else:
     imagecodecs = import_late("imagecodecs")
     np = import_late("numpy")
 
-type _Picture = NDArray[np.uint8]
 type _Floats = NDArray[np.float64]
 
 LARGEST_SIDE = 2048
@@ -36,60 +27,19 @@ LARGEST_SIDE = 2048
 _SEPARATOR = (90, 140, 255)
 _SEPARATOR_WIDTH = 4
 
-_RESCALE_INTERCEPT, _RESCALE_SLOPE = tags.RESCALE_INTERCEPT, tags.RESCALE_SLOPE
-_WINDOW_CENTER, _WINDOW_WIDTH, _VOI_LUT_FUNCTION = (
-    tags.WINDOW_CENTER,
-    tags.WINDOW_WIDTH,
-    tags.VOI_LUT_FUNCTION,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class PreparedFrame:
-    """A frame to draw.
-
-    Attributes:
-        samples: decoded samples.
-        image: description of the samples.
-        rescaling: rescaling and window of a gray image.
-        steps: steps from the samples of a color image to RGB.
-    """
+    """A frame to draw: its decoded samples, and how they are shown."""
 
     samples: NDArray[Any]
-    image: ImagePixelDescription
-    rescaling: Rescaling
-    steps: Route = ()
+    display: Display
 
 
-def prepare(side: Side, samples: NDArray[Any]) -> PreparedFrame:
+def prepare(side: Side, frame: int, samples: NDArray[Any]) -> PreparedFrame:
     """Return a frame of a file as a viewer shows it; one with an invalid palette is gray."""
-    steps: Route = ()
-    if not side.image.monochrome:
-        with suppress(UnsupportedImageError, MalformedFileError):
-            steps = side.find_routes("RGB")[0]
-    return PreparedFrame(samples, side.image, _read_rescaling(side.data_set), steps)
-
-
-def _read_rescaling(data_set: DataSet) -> Rescaling:
-    """Return the rescaling and the first window; an invalid value counts as absent."""
-    slope = _read_first_number(data_set, _RESCALE_SLOPE) or 1.0
-    intercept = _read_first_number(data_set, _RESCALE_INTERCEPT) or 0.0
-    center = _read_first_number(data_set, _WINDOW_CENTER)
-    width = _read_first_number(data_set, _WINDOW_WIDTH)
-    if center is None or width is None or width < 1:
-        return Rescaling(slope, intercept)
-    function = data_set.read_text(_VOI_LUT_FUNCTION)
-    if function not in {"LINEAR_EXACT", "SIGMOID"}:
-        function = "LINEAR"
-    return Rescaling(slope, intercept, Window(center, width, function))
-
-
-def _read_first_number(data_set: DataSet, tag: int) -> float | None:
-    try:
-        values = parse_values("DS", data_set.read_value(tag) or b"", EXPLICIT_LITTLE)
-    except DicodecError:
-        return None
-    return float(values[0]) if values else None
+    displays = DisplayReader(side.data_set, side.image, strict=False)
+    return PreparedFrame(samples, displays.find_display(frame))
 
 
 def draw_picture(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any] | None) -> bytes:
@@ -103,57 +53,26 @@ def draw_picture(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any
         shown: both frames.
         errors: absolute differences of the samples; None if the frames cannot be compared.
     """
-    span = _find_span(shown[0])
-    panes = [render(one, span) for one in shown]
+    first, second = shown
+    panes = [render(first), render(replace(second, display=_reach_over(second.display, first)))]
     if errors is not None:
         panes.append(_amplify(errors))
     return bytes(imagecodecs.png_encode(join_panes(panes)))
 
 
-def render(shown: PreparedFrame, span: tuple[float, float] | None = None) -> _Picture:
-    """Return a frame as 8-bit RGB, reduced if it is large.
+def _reach_over(display: Display, other: PreparedFrame) -> Display:
+    """Return a display whose window reaches over the samples of another frame, if it has none."""
+    same = other.display.image.monochrome == display.image.monochrome
+    return display.reach_over(other.samples) if same and display.image.monochrome else display
 
-    Args:
-        shown: the frame.
-        span: the values that are black and white if there is no window; if not given, the
-            smallest and largest.
-    """
+
+def render(shown: PreparedFrame) -> Picture:
+    """Return a frame as 8-bit RGB, reduced if it is large."""
     step = _choose_step(shown.samples)
-    samples, image = np.ascontiguousarray(shown.samples[::step, ::step]), shown.image
-    image = replace(image, rows=samples.shape[0], columns=samples.shape[1])
-    for one in shown.steps:
-        samples, image = one.apply(samples, image), one.describe(image)
-    if image.samples_per_pixel == 3:
-        low, high = image.sample_range
-        return _quantize((samples.astype(np.float64) - low) / (high - low))
-    if image.samples_per_pixel > 1:
-        samples = samples[..., 0]
-    gray = _compute_brightness(samples.astype(np.float64), shown, span or _find_span(shown))
-    if image.photometric_interpretation == "MONOCHROME1":
-        gray = 1 - gray
-    return np.repeat(_quantize(gray)[..., np.newaxis], 3, axis=2)
+    return as_rgb(shown.display.render(shown.samples[::step, ::step]))
 
 
-def _find_span(shown: PreparedFrame) -> tuple[float, float]:
-    """Return the smallest and largest number of a frame."""
-    samples = shown.samples
-    if samples.dtype.kind == "f":
-        samples = samples[np.isfinite(samples)]
-    return (float(samples.min()), float(samples.max())) if samples.size else (0.0, 0.0)
-
-
-def _compute_brightness(
-    values: _Floats, shown: PreparedFrame, span: tuple[float, float]
-) -> _Floats:
-    """Return stored values as brightness, 0 to 1 or beyond (PS3.3 C.11.1, C.11.2)."""
-    rescaling = shown.rescaling
-    if rescaling.window is None or not shown.image.monochrome:
-        low, high = span
-        return (values - low) / (high - low) if high > low else np.zeros_like(values)
-    return rescaling.window.find_levels(values * rescaling.slope + rescaling.intercept)
-
-
-def _amplify(errors: NDArray[Any]) -> _Picture:
+def _amplify(errors: NDArray[Any]) -> Picture:
     """Return errors as 8-bit RGB, the largest white; reducing keeps the largest ones."""
     errors = errors.reshape(*errors.shape[:2], -1).astype(np.float64)
     errors[~np.isfinite(errors)] = np.nanmax(errors, initial=1, where=np.isfinite(errors))
@@ -172,17 +91,17 @@ def _choose_step(samples: NDArray[Any]) -> int:
     return -(-side // LARGEST_SIDE)
 
 
-def _quantize(brightness: _Floats) -> _Picture:
+def _quantize(brightness: _Floats) -> Picture:
     clean = np.nan_to_num(np.clip(brightness, 0, 1))
-    rounded: _Picture = (clean * 255 + 0.5).astype(np.uint8)
+    rounded: Picture = (clean * 255 + 0.5).astype(np.uint8)
     return rounded
 
 
-def join_panes(panes: list[_Picture]) -> _Picture:
+def join_panes(panes: list[Picture]) -> Picture:
     """Return pictures in a row, with lines between."""
     height = max(pane.shape[0] for pane in panes)
     line = np.full((height, _SEPARATOR_WIDTH, 3), _SEPARATOR, np.uint8)
-    parts: list[_Picture] = []
+    parts: list[Picture] = []
     for pane in panes:
         filled = np.full((height, pane.shape[1], 3), _SEPARATOR, np.uint8)
         filled[: pane.shape[0]] = pane

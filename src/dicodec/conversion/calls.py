@@ -16,8 +16,10 @@ from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.placement import Placement
 from dicodec.conversion.output.result_file import Target
 from dicodec.errors import InvalidOptionError
+from dicodec.model import implementation, tags
 from dicodec.model.conversion_settings import ConversionSettings
 from dicodec.model.late_import import import_late
+from dicodec.model.transfer_syntax import find_by_uid
 from dicodec.options import ConversionOptions, Targets
 from dicodec.part10.dicom_file import Source, open_dicom
 from dicodec.part10.directory_records import (
@@ -26,6 +28,9 @@ from dicodec.part10.directory_records import (
     link_records,
     write_offsets,
 )
+from dicodec.part10.file_meta import read_head
+from dicodec.part10.source import BytesSource
+from dicodec.part10.writer import write_file_meta
 from dicodec.report import ConversionReport
 from dicodec.rules.targets import check_quality
 
@@ -133,11 +138,51 @@ def convert_dataset(
     """
     from pydicom import dcmread
 
+    return dcmread(io.BytesIO(convert_bytes(encode_dataset(dataset), to=to, **options)))
+
+
+def encode_dataset(dataset: pydicom.Dataset) -> bytes:
+    """Return a pydicom data set as the bytes of a file.
+
+    Raises:
+        InvalidOptionError: as of `convert_dataset`.
+        AttributeError, ValueError: pydicom cannot write the data set.
+    """
+    from pydicom.uid import UID
+
+    completed = _complete_file_meta(dataset)
+    uid = UID(str(completed.file_meta.TransferSyntaxUID))
+    if find_by_uid(uid) is not None and not uid.is_transfer_syntax:
+        return _encode_unknown(completed, uid)
     written = io.BytesIO()
-    _complete_file_meta(dataset).save_as(written, enforce_file_format=True)
+    completed.save_as(written, enforce_file_format=True)
     if "DirectoryRecordSequence" in dataset:
         _restate_offsets(dataset, written)
-    return dcmread(io.BytesIO(convert_bytes(written.getvalue(), to=to, **options)))
+    return written.getvalue()
+
+
+def _encode_unknown(dataset: pydicom.Dataset, uid: str) -> bytes:
+    """Return a data set in a transfer syntax that pydicom does not write: JPEG XL, and newer ones.
+
+    All of these have Explicit VR Little Endian (PS3.5 A.4).
+    """
+    bare = copy.copy(dataset)
+    del bare.file_meta
+    bare.preamble = None
+    elements, written = io.BytesIO(), io.BytesIO()
+    bare.save_as(elements, implicit_vr=False, little_endian=True)
+    content = elements.getvalue()
+    write_file_meta(
+        written,
+        read_head(BytesSource(content)),
+        {
+            tags.MEDIA_STORAGE_SOP_CLASS_UID: dataset.get("SOPClassUID", ""),
+            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: dataset.get("SOPInstanceUID", ""),
+            tags.TRANSFER_SYNTAX_UID: uid,
+            tags.IMPLEMENTATION_CLASS_UID: implementation.CLASS_UID,
+        },
+    )
+    return written.getvalue() + content
 
 
 def _complete_file_meta(dataset: pydicom.Dataset) -> pydicom.Dataset:

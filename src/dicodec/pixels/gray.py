@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.late_import import import_late
 from dicodec.model.records import NamedTuple, dataclass, replace
@@ -53,8 +55,39 @@ class Window:
 class StoredRange(NamedTuple):
     """Stored values from the smallest to the largest, both inclusive."""
 
-    low: int
-    high: int
+    low: float
+    high: float
+
+
+def quantize_levels(
+    samples: NDArray[Any],
+    image: ImagePixelDescription,
+    find_levels: Callable[[NDArray[Any]], NDArray[Any]],
+) -> NDArray[Any]:
+    """Return gray levels of 8 bits; MONOCHROME1 is inverted.
+
+    Args:
+        samples: of a frame, or of a part of it.
+        image: describes them.
+        find_levels: turns stored values, as 64-bit floating point numbers, into levels from 0 to 1;
+            called with all possible values if they are few, because a table is then quicker.
+    """
+
+    def quantize(values: NDArray[Any]) -> NDArray[Any]:
+        levels = find_levels(values.astype(np.float64))
+        if image.floating:
+            levels = np.nan_to_num(levels)
+        if image.photometric_interpretation == "MONOCHROME1":
+            levels = 1 - levels
+        return np.rint(levels * _TOP).astype(np.uint8)
+
+    if image.floating or image.bits_stored > _TABLE_BITS:
+        return quantize(samples)
+    low, high = image.sample_range
+    # Negative samples count from the table's end, as NumPy's indices do.
+    table = quantize(np.concatenate([np.arange(0, high + 1), np.arange(low, 0)]))
+    levels: NDArray[Any] = table[samples]
+    return levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +109,19 @@ class Rescaling:
     def __call__(self, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
         """Return the gray levels of a frame."""
         assert self.window is not None, "found before frames are converted"
-        low, high = image.sample_range
-        if image.bits_stored > _TABLE_BITS:
-            return self._find_levels(samples, image)
-        table = self._find_levels(np.arange(low, high + 1), image)
-        levels: NDArray[Any] = table[samples.astype(np.int64) - low]
-        return levels
+        return quantize_levels(samples, image, self._find_levels)
 
-    def _find_levels(self, samples: NDArray[Any], image: ImagePixelDescription) -> NDArray[Any]:
+    def _find_levels(self, values: NDArray[Any]) -> NDArray[Any]:
         assert self.window is not None
-        levels = self.window.find_levels(samples.astype(np.float64) * self.slope + self.intercept)
-        if image.photometric_interpretation == "MONOCHROME1":
-            levels = 1 - levels
-        return np.rint(levels * _TOP).astype(np.uint8)
+        return self.window.find_levels(values * self.slope + self.intercept)
 
     def find_extent(self, samples: NDArray[Any]) -> StoredRange | None:
         """Return the smallest and the largest stored value of a frame; None if all is padding."""
         if self.padding is not None:
             samples = samples[(samples < self.padding.low) | (samples > self.padding.high)]
-        return StoredRange(int(samples.min()), int(samples.max())) if samples.size else None
+        if samples.dtype.kind == "f":
+            samples = samples[np.isfinite(samples)]
+        return StoredRange(samples.min().item(), samples.max().item()) if samples.size else None
 
     def with_whole_range(self, extent: StoredRange) -> Rescaling:
         """Return a copy with a window from the smallest to the largest value of all frames."""
@@ -106,6 +133,8 @@ class Rescaling:
     def shows_levels(self, image: ImagePixelDescription) -> bool:
         """Return whether the window gives more than two gray levels for possible samples."""
         assert self.window is not None
+        if image.floating:
+            return True
         low, high = image.sample_range
         if image.bits_stored <= _TABLE_BITS:
             samples = np.arange(low, high + 1)

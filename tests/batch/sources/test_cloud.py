@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dicodec import ConversionOptions, convert_bytes
+from dicodec import ConversionOptions, convert_bytes, open_image
 from dicodec.batch.cloud_conversion import convert_objects
 from dicodec.batch.sources import cloud
 from dicodec.batch.sources.cloud import (
@@ -190,6 +190,21 @@ def put(url: str, content: bytes, folder: Path) -> ObjectUrl:
     path.write_bytes(content)
     upload(path, parse_object_url(url), overwrite=True)
     return parse_object_url(url)
+
+
+def test_frames_of_an_object_are_read_by_ranges(bucket: str, tmp_path: Path) -> None:
+    content, samples = make_file(1024, 1024, 1, 16, 16, frames=4)
+    put(f"{bucket}big.dcm", content, tmp_path)
+
+    with open_image(f"{bucket}big.dcm") as image:
+        assert np.array_equal(image.read_frame(2), samples[2])
+        opened = image.file.source
+        assert isinstance(opened, CloudObject)
+        assert opened.requests <= 4
+        assert sum(opened._there) * BLOCK_SIZE < len(content) / 2
+        assert np.array_equal([*image], samples)
+    with pytest.raises(SourceUnavailableError):
+        open_image(f"{bucket}missing.dcm")
 
 
 def get(url: str) -> bytes:

@@ -99,14 +99,6 @@ def _keep_freed_memory() -> None:
     bytes(_REUSED_SIZE)
 
 
-_USUAL_EXPANSION = 32
-"""Bytes of frames in flight for each byte of a file, up to which their time is not taken."""
-
-
-_MANY_FRAMES = 1000
-"""Frames from which their time is taken in any file: to begin one may take a millisecond."""
-
-
 class _Writer:
     def __init__(
         self,
@@ -193,9 +185,7 @@ class _Writer:
         threads = count_threads_for_each(pixels.frames, self._workers, frame_size)
         work = make_frame_work(self._file, self._plan, self._notes, threads)
         size = self._file.source.size
-        expands = pixels.frames * frame_size > _USUAL_EXPANSION * size
-        if pixels.frames > _MANY_FRAMES or (expands and pixels.frames > 1):
-            work = bound_time(work, self._file.data_set.limits, size)
+        work = bound_time(work, pixels.frames, frame_size, self._file.data_set.limits, size)
         # Closed even if writing fails: no thread may read from a source that is closed already.
         with closing(map_frames(work, pixels.frames, self._workers, frame_size)) as streams:
             told = (

@@ -21,6 +21,14 @@ BYTES_IN_FLIGHT = 96 << 20
 """Decoded and encoded frames in flight together take about this much at most, one frame apart."""
 
 
+_USUAL_EXPANSION = 32
+"""Bytes of frames in flight for each byte of a file, up to which their time is not taken."""
+
+
+_MANY_FRAMES = 1000
+"""Frames from which their time is taken in any file: to begin one may take a millisecond."""
+
+
 def compute_size_in_flight(image: ImagePixelDescription) -> int:
     """Return the bytes that a frame takes while it is worked on: its stream and its samples."""
     return image.samples_per_frame * max(image.bits_allocated, 8) // 4
@@ -76,18 +84,24 @@ def map_frames[Result](
 
 
 def bound_time[Result](
-    work: Callable[[int], Result], limits: Limits, size: int
+    work: Callable[[int], Result], frames: int, frame_size: int, limits: Limits, size: int
 ) -> Callable[[int], Result]:
     """Return work on frames that fails if all frames together take too long for a file of a size.
 
     Sizes do not tell what a frame costs: noise that repeats itself inflates to a thousand times as
-    much, and takes a hundred times as long to encode as the same number of black pixels.
+    much, and takes a hundred times as long to encode as the same number of black pixels. Few frames
+    that expand as usual are not timed.
 
     Args:
         work: turns a frame's number into its result; threads that a codec starts do not count.
+        frames: as `map_frames` is given them.
+        frame_size: as there.
         limits: those of the file.
         size: bytes of the file.
     """
+    expands = frames * frame_size > _USUAL_EXPANSION * size
+    if frames <= _MANY_FRAMES and not (expands and frames > 1):
+        return work
     left = limits.compute_seconds(size)
     lock = allocate_lock()
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dicodec.errors import DicodecError, FrameMismatchError, UnsupportedImageError
+from dicodec.errors import (
+    DicodecError,
+    FrameMismatchError,
+    MalformedFileError,
+    MissingFrameError,
+    UnsupportedImageError,
+)
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import NamedTuple, dataclass, field, replace
 from dicodec.model.stream import StreamDescription
@@ -49,6 +55,47 @@ class CommonColors(NamedTuple):
     steps: Mapping[int, Route]
 
 
+def states_colors(stream: StreamDescription) -> bool:
+    """Return whether a stream is of a kind that states its own color space, and has colors."""
+    return stream.kind in _TELLING and stream.components == 3
+
+
+SALVAGE_HINT = '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
+
+
+def check_assignment(frames: Frames) -> None:
+    """Check that fragments were assigned to the frames that the data set states.
+
+    Args:
+        frames: those of the file, encapsulated or not.
+
+    Raises:
+        MalformedFileError: they cannot be assigned, or are more frames.
+        MissingFrameError: they are fewer frames.
+    """
+    stored = frames.encapsulated
+    if stored is None:
+        return
+    stated = frames.image.number_of_frames
+    if not stored.told_apart:
+        raise MalformedFileError(
+            f"{len(stored.starts)} fragments cannot be assigned to {stated} frames",
+            attribute="PixelData",
+        )
+    if len(stored) < stated:
+        raise MissingFrameError(
+            f"NumberOfFrames is {stated}, Pixel Data holds {len(stored)}",
+            frame=len(stored),
+            attribute="NumberOfFrames",
+            hint=SALVAGE_HINT,
+        )
+    if len(stored) > stated:
+        raise MalformedFileError(
+            f"NumberOfFrames is {stated}, Pixel Data holds {len(stored)} frames",
+            attribute="NumberOfFrames",
+        )
+
+
 def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) -> FrameSurvey:
     """Describe the loss and the colors of all frames' streams.
 
@@ -65,15 +112,14 @@ def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) ->
     stored, image = frames.encapsulated, frames.image
     if stored is None or len(stored) < 2:
         return alone
-    telling = first.kind in _TELLING
-    may_differ = telling and first.lossless is not False
-    colored = telling and first.components == 3
+    may_differ = first.kind in _TELLING and first.lossless is not False
+    colored = states_colors(first)
     if stored.alike or not (may_differ or colored):
         return alone
-    color = _find_decoded_color(image, decoder, first)
+    color = find_decoded_color(image, decoder, first)
     colors: dict[int, str] = {}
     any_lossy = all_lossy = first.lossless is False
-    streams = _Streams(frames, decoder)
+    streams = FrameStreams(frames, decoder)
     for frame in range(len(stored)):
         stream = streams.describe(frame)
         if stream is None:  # decoding it will report its own error
@@ -81,7 +127,7 @@ def survey_frames(frames: Frames, decoder: Decoder, first: StreamDescription) ->
         any_lossy = any_lossy or stream.lossless is False
         all_lossy = all_lossy and stream.lossless is False
         if colored and stream != first and stream.components == first.components:
-            other = _find_decoded_color(image, decoder, stream)
+            other = find_decoded_color(image, decoder, stream)
             if other != color:
                 colors[frame] = other
         elif not colored and any_lossy:
@@ -101,7 +147,7 @@ def all_belong_under(target: TransferSyntax, frames: Frames, decoder: Decoder) -
     """
     if frames.encapsulated is None:
         return False
-    streams = _Streams(frames, decoder)
+    streams = FrameStreams(frames, decoder)
     empty = frames.without_bytes
     described = (
         streams.describe(frame) for frame in range(len(frames.encapsulated)) if frame not in empty
@@ -144,8 +190,10 @@ def bring_together(
     return CommonColors(replace(decoded, photometric_interpretation=common), steps)
 
 
-class _Streams:
+class FrameStreams:
     """Describes the streams of frames; headers equal to the first one's are parsed once.
+
+    One thread uses it at a time.
 
     Args:
         frames: those of the file, encapsulated.
@@ -207,9 +255,10 @@ class _Streams:
             return None
 
 
-def _find_decoded_color(
+def find_decoded_color(
     image: ImagePixelDescription, decoder: Decoder, stream: StreamDescription
 ) -> str:
+    """Return the Photometric Interpretation that a stream decodes to."""
     coded = decide_color_space(image, stream).photometric_interpretation
     described = replace(image, photometric_interpretation=coded)
     return decoder.describe_decoded(stream, described).photometric_interpretation

@@ -45,11 +45,20 @@ _COLORS = (
 
 
 def read_gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
-    """Return the steps between stored values and gray levels.
+    """Return the steps between stored values and gray levels, and where sequences have more.
 
     Raises:
         MalformedFileError, TruncatedFileError: a sequence cannot be read.
     """
+    return replace(
+        read_gray_values(data_set),
+        present=frozenset(tag for tag in _SINGLE if data_set.find(tag) is not None),
+        nested=_find_nested(data_set),
+    )
+
+
+def read_gray_values(data_set: DataSet) -> rules.GrayAttributes:
+    """Return the steps between stored values and gray levels that one level of a data set has."""
     return rules.GrayAttributes(
         modality=data_set.read_text(tags.MODALITY).upper(),
         window_centers=_read_values(data_set, tags.WINDOW_CENTER),
@@ -67,8 +76,6 @@ def read_gray_attributes(data_set: DataSet) -> rules.GrayAttributes:
         has_units=data_set.find(tags.UNITS) is not None,
         relationship=data_set.read_text(tags.PIXEL_INTENSITY_RELATIONSHIP).upper(),
         roi_means=_read_roi_means(data_set),
-        present=frozenset(tag for tag in _SINGLE if data_set.find(tag) is not None),
-        nested=_find_nested(data_set),
     )
 
 

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from dicodec.codecs.table import find_decoder, find_encoder
-from dicodec.conversion.planning.all_frames import FrameSurvey, all_belong_under, survey_frames
+from dicodec.conversion.planning.all_frames import (
+    SALVAGE_HINT,
+    FrameSurvey,
+    all_belong_under,
+    check_assignment,
+    survey_frames,
+)
 from dicodec.conversion.planning.conversion_plan import Action, ConversionPlan, PixelPlan
 from dicodec.conversion.planning.moved_value import plan_moved_value, warn_of_wide_samples
 from dicodec.errors import (
@@ -16,7 +22,6 @@ from dicodec.errors import (
     FrameError,
     FrameMismatchError,
     LossyNotAllowedError,
-    MalformedFileError,
     MissingFrameError,
     TruncatedFrameError,
     UnsupportedImageError,
@@ -131,25 +136,9 @@ class PixelPlanner:
             raise TruncatedFrameError(
                 f"the file ends {self._frames.missing} bytes before its last fragment does",
                 frame=max(len(frames) - 1, 0),
-                hint=_SALVAGE_HINT if stated > 1 else None,
+                hint=SALVAGE_HINT if stated > 1 else None,
             )
-        elif not frames.told_apart:
-            raise MalformedFileError(
-                f"{len(frames.starts)} fragments cannot be assigned to {stated} frames",
-                attribute="PixelData",
-            )
-        elif len(frames) < stated:
-            raise MissingFrameError(
-                f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)}",
-                frame=len(frames),
-                attribute="NumberOfFrames",
-                hint=_SALVAGE_HINT,
-            )
-        elif len(frames) > stated:
-            raise MalformedFileError(
-                f"NumberOfFrames is {stated}, Pixel Data holds {len(frames)} frames",
-                attribute="NumberOfFrames",
-            )
+        check_assignment(self._frames)
 
     def _check_all_have_bytes(self) -> None:
         """Check that each frame has a stream to decode.
@@ -163,7 +152,7 @@ class PixelPlanner:
                 f"{self._stated.number_of_frames}, counted from 0)",
                 frame=empty[0],
                 offset=self._file.locate_frame(empty[0]),
-                hint=f"{_SALVAGE_HINT}; {self._source.name} keeps them as they are",
+                hint=f"{SALVAGE_HINT}; {self._source.name} keeps them as they are",
             )
 
     def _check_strictly(self) -> None:
@@ -187,7 +176,7 @@ class PixelPlanner:
                 self._frames.read(native.whole)
             except TruncatedFrameError as error:
                 begun = native.whole or native.read_start(self._frames.source, 0)[1]
-                error.with_hint(_SALVAGE_HINT if native.whole else _FILL_HINT if begun else None)
+                error.with_hint(SALVAGE_HINT if native.whole else _FILL_HINT if begun else None)
                 raise
         elif excess > 1:
             self._warnings.append(
@@ -537,7 +526,6 @@ _COLORS = 3
 _COLORED = frozenset({"jpeg", "jpeg2000", "htj2k", "jpegxl"})
 """Families whose streams say each for itself which color space they are in."""
 _FILL_HINT = '`salvage="fill"` saves the samples that are there'
-_SALVAGE_HINT = '`salvage="fill"` or `salvage="drop"` saves the frames that are whole'
 
 _OF_ITEMS = frozenset({OddityId.SHORT_FRAGMENT, OddityId.NO_OFFSET_TABLE_ITEM})
 """Oddities of the items that hold the fragments: they are written anew."""

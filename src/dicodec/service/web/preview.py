@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dicodec.batch.pool.messages import WorkContext
-from dicodec.comparison.image_pair import open_side
 from dicodec.errors import UnsupportedSourceError
+from dicodec.images.image import AUTO, Image
 from dicodec.model.late_import import import_late
-from dicodec.model.limits import DEFAULT_LIMITS
 from dicodec.model.records import dataclass
 from dicodec.part10.beneath import Beneath, open_beneath
-from dicodec.repair.opening import open_tolerantly
 
 if TYPE_CHECKING:
     import imagecodecs
@@ -43,16 +41,11 @@ def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> b
         ReadError: the file or the frame cannot be read.
         UnsupportedSourceError: the file has no frame that can be shown.
     """
-    from dicodec.comparison.picture import prepare, render
-
-    with open_beneath(item.place) as source, open_tolerantly(source, DEFAULT_LIMITS) as file:
-        if not file.frames.present:
-            raise UnsupportedSourceError("the file has no pixels to be shown")
-        side = open_side(file, item.place.path)
-        if item.frame >= side.image.number_of_frames:
+    with open_beneath(item.place) as source, Image(source, item.place.path) as image:
+        if item.frame >= len(image):
             raise UnsupportedSourceError(
                 f"there is no frame {item.frame}", hint="frames are counted from 0"
             )
-        picture = render(prepare(side, side.read(item.frame)))
+        picture = image.read_frame(item.frame, photometric="RGB", window=AUTO)
     step = -(-max(picture.shape[:2]) // item.largest_side)
     return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture[::step, ::step])))

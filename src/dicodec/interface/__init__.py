@@ -1,0 +1,1 @@
+"""Calls for programs that need several rooms: open an image at any place, convert many files."""
