@@ -44,6 +44,7 @@ def behave(settings: Any, item: str, around: WorkContext) -> tuple[str, int]:
                 around.report(word)
         case ["wait", mark]:
             around.report("begun")
+            Path(f"{mark}.begun").touch()
             while not Path(mark).exists():
                 time.sleep(0.01)
         case ["part", name]:

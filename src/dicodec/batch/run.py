@@ -30,6 +30,7 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
+    from dicodec.batch.cluster.cluster_pool import ClusterPool
     from dicodec.batch.directories import DirectoryUpdate
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
@@ -82,7 +83,7 @@ class Batch:
         work: WorkOptions,
         options: BatchOptions,
         ledger: Ledger,
-        pool: Pool,
+        pool: Pool | ClusterPool,
         *,
         report: ReportOutcome,
         arguments: str = "",

@@ -49,6 +49,9 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
     """Declare the arguments for batches: folders, archives and many files."""
     add = command.add_argument
     add("--jobs", type=int, metavar="N", help="processes for a batch (default: one a core)")
+    add("--executor", metavar="EXECUTOR",
+        help="convert on the machines of a cluster: ray is the Ray cluster of this machine, "
+        "ray://HEAD:PORT one elsewhere")  # fmt: skip
     add("--memory", type=parse_size, metavar="SIZE",
         help="memory that one process may take, such as 2G")  # fmt: skip
     add("--layout", metavar="TEMPLATE",

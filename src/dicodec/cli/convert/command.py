@@ -34,7 +34,7 @@ def _is_batch(arguments: argparse.Namespace) -> bool:
     sources: list[str] = arguments.source
     asked = (
         arguments.jobs, arguments.layout, arguments.ledger, arguments.memory,
-        arguments.files_from, arguments.shard, arguments.metrics_file,
+        arguments.files_from, arguments.shard, arguments.metrics_file, arguments.executor,
     )  # fmt: skip
     return (
         len(sources) > _MANY

@@ -1,4 +1,4 @@
-"""Start the worker processes of a batch; apart so that they start before other modules load."""
+"""Start what converts the files of a batch; apart so that workers start before modules load."""
 
 from __future__ import annotations
 
@@ -8,20 +8,30 @@ from dicodec.batch.pool.messages import Preparation
 from dicodec.batch.pool.pool import Pool
 from dicodec.errors import InvalidOptionError
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from dicodec.batch.cluster.cluster_pool import ClusterPool
+
 _AHEAD = 4
 """Workers that start before the number of sources is known."""
 
 
-def start_pool(arguments: argparse.Namespace) -> Pool:
+_MOST_HERE, _MOST_IN_CLUSTER = 1024, 100_000
+
+
+def start_pool(arguments: argparse.Namespace) -> Pool | ClusterPool:
     """Return a pool for the arguments, whose workers already import their modules.
 
     Raises:
-        InvalidOptionError: --jobs is out of range.
+        InvalidOptionError: --jobs is out of range, or there is no such executor.
     """
-    if arguments.jobs is not None and not 1 <= arguments.jobs <= 1024:
+    most = _MOST_HERE if arguments.executor is None else _MOST_IN_CLUSTER
+    if arguments.jobs is not None and not 1 <= arguments.jobs <= most:
         raise InvalidOptionError(
-            f"--jobs is {arguments.jobs}; it has to be a whole number from 1 to 1024"
+            f"--jobs is {arguments.jobs}; it has to be a whole number from 1 to {most}"
         )
+    if arguments.executor is not None:
+        return _join_cluster(arguments)
     pool = Pool(
         arguments.jobs,
         timeout=arguments.timeout,
@@ -35,3 +45,17 @@ def start_pool(arguments: argparse.Namespace) -> Pool:
     )
     pool.start(_AHEAD)
     return pool
+
+
+def _join_cluster(arguments: argparse.Namespace) -> ClusterPool:
+    executor: str = arguments.executor
+    if executor != "ray" and not executor.startswith("ray://"):
+        raise InvalidOptionError(
+            f"there is no executor {executor!r}",
+            hint="ray is the Ray cluster of this machine, ray://HEAD:PORT one elsewhere",
+        )
+    from dicodec.batch.cluster.cluster_pool import ClusterPool
+    from dicodec.batch.cluster.ray_engine import RayEngine
+
+    engine = RayEngine("auto" if executor == "ray" else executor)
+    return ClusterPool(engine, arguments.jobs, timeout=arguments.timeout, memory=arguments.memory)

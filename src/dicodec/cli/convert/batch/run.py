@@ -22,6 +22,7 @@ from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.sources.shards import Shard
 from dicodec.batch.work_item import WorkOptions
 from dicodec.cli.convert.batch.report import BatchReport, NoProgress
+from dicodec.cli.convert.batch.roots import share_roots
 from dicodec.cli.convert.batch.sources import (
     find_ledger,
     list_batch,
@@ -44,11 +45,12 @@ if TYPE_CHECKING:
     import threading
     from typing import Self
 
+    from dicodec.batch.cluster.cluster_pool import ClusterPool
     from dicodec.cli.convert.batch.progress import ProgressLine
     from dicodec.service.metrics.batch import BatchMetrics
 
 
-def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
+def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
     """Run `dicodec convert` as a batch in a pool, and return the exit status.
 
     Raises:
@@ -69,6 +71,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool) -> int:
     entries = list_batch(arguments, sources, shard, walk_options, work.options.limits)
     known = find_ledger(arguments, sources, options.output, shard)
     with (
+        share_roots(arguments, options.output, pool),
         ReportFile(arguments.report) as reports,
         _open_metrics(arguments.metrics_file) as metrics,
         _Interruptions() as interruptions,
