@@ -109,16 +109,19 @@ class Connection:
         while not self._down.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._down.wait(), _LOOK_SECONDS)
+            asked = time.monotonic()
             if await self.broker.answers():
                 if self._lost_at is not None and self.up:
                     self._note_connection()
             elif self._lost_at is None:
-                self._note_loss("the broker does not answer")
+                self._note_loss("the broker does not answer", since=asked)
 
-    def _note_loss(self, event: str, message: str | None = None) -> None:
+    def _note_loss(
+        self, event: str, message: str | None = None, since: float | None = None
+    ) -> None:
         self._log.write("warning", event, message=message)
         if self._lost_at is None:
-            self._lost_at = time.monotonic()
+            self._lost_at = time.monotonic() if since is None else since
 
     def _note_connection(self) -> None:
         """Say that the broker is there, and how many seconds it was away, if it was."""
