@@ -8,11 +8,13 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.consumer.fetcher import Fetcher
 
 from dicodec.errors import TargetUnavailableError
 from dicodec.service.brokers.broker import BrokerOptions, Outgoing, Queue, QueueNames
@@ -142,6 +144,24 @@ def test_a_queue_does_not_wait_for_the_group_of_another(kafka: RunningBroker) ->
     asyncio.run(leave_in_disorder())
     assert asyncio.run(sent_and_received(url, "two")) == [b"two"]
     assert asyncio.run(sent_and_received(url, "one")) == [b"one"]  # nor for one that left
+
+
+def test_the_end_of_a_fetch_does_not_end_the_worker(
+    kafka: RunningBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = Fetcher.close
+
+    async def close(self: Any) -> None:
+        """Do what the client does if it is closed while a fetch waits after a failure."""
+        await closed(self)
+        raise asyncio.CancelledError
+
+    async def open_and_close() -> None:
+        broker = await opened(kafka.url, "closing")
+        await broker.close()
+
+    monkeypatch.setattr(Fetcher, "close", close)
+    asyncio.run(open_and_close())  # a connection that it left open would be a warning
 
 
 def test_a_worker_says_how_long_the_server_was_away(kafka: RunningBroker, tmp_path: Path) -> None:

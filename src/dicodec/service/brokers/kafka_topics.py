@@ -117,8 +117,7 @@ class KafkaBroker(Broker):
                 await asyncio.wait_for(self._commit(), _ANSWER_SECONDS)
         for one in (self._messages, self._waiting, self._producer):
             if one is not None:
-                with suppress(KafkaError, OSError, TimeoutError):
-                    await asyncio.wait_for(one.stop(), _ANSWER_SECONDS)
+                await _stop(one)
         self._messages = self._waiting = self._producer = None
 
     async def fetch(self, count: int, seconds: float) -> list[Delivery]:
@@ -284,6 +283,19 @@ class KafkaBroker(Broker):
             yield
         except (KafkaError, ConsumerStoppedError, OSError, TimeoutError) as cause:
             raise BrokerUnavailableError.of(cause) from cause
+
+
+async def _stop(one: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    with suppress(KafkaError, OSError, TimeoutError):
+        try:
+            await asyncio.wait_for(one.stop(), _ANSWER_SECONDS)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # A consumer lets out the end of a fetch that it cancels while the fetch waits after
+            # a failure, and leaves its connections open.
+            await one._client.close()  # noqa: SLF001 - what `stop` has not done
 
 
 @contextmanager
