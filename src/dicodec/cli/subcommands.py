@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SUBCOMMANDS = {
     "convert": ("dicodec.cli.convert.command", "convert files to another transfer syntax"),
     "compare": ("dicodec.cli.compare", "say how far two files are apart"),
+    "show": ("dicodec.cli.show", "write frames as pictures, or a folder as a contact sheet"),
     "inspect": ("dicodec.cli.inspect", "describe files and the targets they can have"),
     "syntaxes": ("dicodec.cli.syntaxes", "list transfer syntaxes and their images"),
     "jobs": (

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from dicodec.report import ConversionReport
 
 
-_OTHER_KINDS = frozenset(
-    {"png", "jpg", "jpeg", "jp2", "tif", "tiff", "gif", "bmp", "webp", "npy", "pdf"}
-    | {"zip", "tar", "tgz", "gz"}
-)
+_PICTURES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "gif", "npy", "raw"})
+"""Suffixes of the files that `dicodec show` writes."""
+
+_OTHER_KINDS = _PICTURES | {"jp2", "bmp", "webp", "pdf", "zip", "tar", "tgz", "gz"}
 
 
 def convert_files(arguments: argparse.Namespace) -> int:
@@ -218,8 +218,10 @@ def _check_suffix(output: str) -> None:
     """
     suffix = output.rpartition(".")[2].lower()
     if suffix in _OTHER_KINDS:
+        shown = suffix in _PICTURES
         raise InvalidOptionError(
-            f"results are DICOM files, not .{suffix}", hint="name the result .dcm"
+            f"results are DICOM files, not .{suffix}",
+            hint="`dicodec show` writes pictures" if shown else "name the result .dcm",
         )
 
 
