@@ -155,4 +155,5 @@ class RunningGateway:
     def held(self) -> list[Path]:
         """Return the files in the spool's folders."""
         folders = ("objects", "parts", "results")
-        return [path for name in folders for path in (self.spool / name).iterdir()]
+        found = (path for name in folders for path in (self.spool / name).rglob("*"))
+        return [path for path in found if path.is_file()]

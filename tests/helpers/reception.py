@@ -51,7 +51,9 @@ class Reception:
         self.store = JobStore(self.spool.path / STORE_NAME)
         self.out = StringIO()
         self.announced = 0
-        self.receiver = Receiver(self.config, self.spool, self.store, Log(self.out), self._announce)
+        self.receiver = Receiver(
+            self.config, self.spool, self.store, Log(self.out), self.spool.parts, self._announce
+        )
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listening.getsockname()[1]
         self.receiver.start(self.listening)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
@@ -95,7 +96,9 @@ class Site:
                 aet = "STORE"
                 {more}
             """
-        arguments = ("--jobs", "1", "--retry-after", "0.5")
+        self.metrics_port = find_free_port()
+        arguments = ("--jobs", "1", "--retry-after", "0.5",
+                     "--metrics-port", str(self.metrics_port))  # fmt: skip
         self.gateway = stack.enter_context(RunningGateway(folder, config, *arguments))
 
     def find(self, peer: str, instance: str) -> list[Path]:
@@ -183,6 +186,13 @@ def test_a_dead_peer_stops_nobody_and_gets_its_objects_later(site: Site) -> None
     assert site.gateway.events("peer answers again")
     result: Any = dcmread(got)
     assert np.array_equal(result.pixel_array, dcmread(path).pixel_array)
+
+
+def test_metrics_tell_of_each_peer(site: Site) -> None:
+    text = httpx.get(f"http://127.0.0.1:{site.metrics_port}/metrics").text
+    assert 'dicodec_peer_up{peer="ASIS"} 1.0' in text
+    assert 'dicodec_peer_deliveries{peer="IMPLICIT",state="done"} 5.0' in text
+    assert 'dicodec_attempts_total{cause="",outcome="succeeded"}' in text
 
 
 def test_logs_have_no_names_of_patients(site: Site) -> None:

@@ -30,11 +30,14 @@ from dicodec.service.metrics.declarations import (
     BATCH_LABEL,
     BROKER_UP,
     METRICS,
+    PEER_DELIVERIES,
+    PEER_UP,
     QUEUE_AGE,
+    Metric,
     MetricKind,
 )
 from dicodec.service.metrics.listener import serve_metrics
-from dicodec.service.metrics.recording import Metrics
+from dicodec.service.metrics.recording import Metrics, ReadGauge
 from dicodec.service.worker.service import WorkerOptions, WorkerService
 from helpers.brokers import free_port, running_broker
 from helpers.installed import program
@@ -126,7 +129,13 @@ def test_prometheus_takes_the_rules_and_they_fire(tmp_path: Path) -> None:
 
 def test_every_metric_is_produced(tmp_path: Path) -> None:
     with JobStore(tmp_path / "store") as store:
-        worker = Metrics(store, {BROKER_UP: lambda: True, QUEUE_AGE: lambda: 2.5})
+        gauges: dict[Metric, ReadGauge] = {
+            BROKER_UP: lambda: True,
+            QUEUE_AGE: lambda: 2.5,
+            PEER_UP: lambda: {("PACS",): 1.0},
+            PEER_DELIVERIES: lambda: {("PACS", "dead"): 3.0},
+        }
+        worker = Metrics(store, gauges)
         worker.count_failure("timeout", "retrying")
         worker.count_dead_letter("not-dicom")
         with BatchMetrics(str(tmp_path / "one.prom")) as batch:
@@ -147,6 +156,7 @@ def test_every_metric_is_produced(tmp_path: Path) -> None:
             labels = sample.labels.keys() - {BATCH_LABEL, "le"}
             assert labels <= {*metric.labels}
     assert read(texts[0])["dicodec_queue_age_seconds", ()] == 2.5
+    assert read(texts[0])["dicodec_peer_deliveries", (("peer", "PACS"), ("state", "dead"))] == 3
     assert read(service)["dicodec_queue_age_seconds", ()] == 0
     assert 'stage="x"' not in texts[1]
 

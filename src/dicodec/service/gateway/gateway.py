@@ -24,6 +24,7 @@ from dicodec.service.jobs.execution_work import JobOptions
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.runtime import ExecutionOptions, share_memory
 from dicodec.service.jobs.store.store import JobStore
+from dicodec.service.jobs.store.tables import JobState
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Gateway:
         self._ready = threading.Semaphore(0)
         self._receivers: dict[int, subprocess.Popen[bytes]] = {}
         self._threads: list[threading.Thread] = []
+        self._store: JobStore | None = None
         self.lanes: Mapping[str, Lane] = {}
         self.port = 0
 
@@ -109,7 +111,8 @@ class Gateway:
                 )
                 for name in self._config.peers
             }
-            self._clean(spool, next(iter(stores.values())))
+            self._store = next(iter(stores.values()))
+            self._clean(spool, self._store)
             self.lanes = {
                 name: Lane(
                     peer, self._config.receive.aet, spool, stores[name], executor,
@@ -123,8 +126,23 @@ class Gateway:
             self._start_reporter(spool)
             self._log.write("info", "receiving", port=self.port, aet=self._config.receive.aet)
             while not ended.wait(_CLEANING_SECONDS):
-                self._remove_old_jobs(spool, next(iter(stores.values())))
+                self._remove_old_jobs(spool, self._store)
             self._stop(time.monotonic() + execution.drain)
+
+    def read_peers(self) -> dict[tuple[str, ...], float]:
+        """Return by the name of each peer whether it takes objects: 1 or 0."""
+        return {(name,): float(not lane.state.failures) for name, lane in self.lanes.items()}
+
+    def count_deliveries(self) -> dict[tuple[str, ...], float]:
+        """Return the numbers of deliveries by peer and state."""
+        if self._store is None:
+            return {}
+        counts = self._store.count_by_tenant()
+        return {
+            (name, str(state)): float(counts.get((name, state), 0))
+            for name in self._config.peers
+            for state in JobState
+        }
 
     def wait_until_ready(self, seconds: float) -> bool:
         """Wait until all processes receive; return whether they do."""
@@ -173,7 +191,7 @@ class Gateway:
         """Run a receiving process, and another one whenever it ends."""
         command = [
             sys.executable, "-m", "dicodec.service.gateway.receiver_process", self._options.path,
-            str(listening.fileno()), str(self._options.execution.drain),
+            str(number), str(listening.fileno()), str(self._options.execution.drain),
         ]  # fmt: skip
         first = True
         while not self._stopping.is_set():

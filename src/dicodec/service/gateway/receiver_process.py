@@ -16,13 +16,14 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.store.store import JobStore
 
 
-def main(config: str, descriptor: int, drain: float) -> None:
+def main(config: str, number: int, descriptor: int, drain: float) -> None:
     """Receive until a signal, or until the gateway that started this process has ended.
 
     The first line of standard input is the path or URL of the job store, which may have a password.
 
     Args:
         config: path of the configuration.
+        number: number of this process among those that receive.
         descriptor: the listening socket.
         drain: seconds that associations get to end.
     """
@@ -33,11 +34,15 @@ def main(config: str, descriptor: int, drain: float) -> None:
     store = sys.stdin.readline().rstrip("\n")
     settings = load_config(config)
     spool = Spool(settings.receive.spool)
-    with JobStore(store) as jobs, socket.socket(fileno=descriptor) as listening:
-        receiver = Receiver(settings, spool, jobs, Log(sys.stderr), _announce)
+    with (
+        spool.receive(number) as parts,
+        JobStore(store) as jobs,
+        socket.socket(fileno=descriptor) as listening,
+    ):
+        receiver = Receiver(settings, spool, jobs, Log(sys.stderr), parts, _announce)
         receiver.start(listening)
         _announce()
-        threading.Thread(target=_watch, args=(ending,), daemon=True).start()
+        threading.Thread(target=_watch, daemon=True).start()
         ending.wait()
         receiver.stop(drain)
     os._exit(0)  # threads of pynetdicom may outlive their associations
@@ -51,12 +56,16 @@ def _announce() -> None:
         return  # it has ended, which the other thread notices
 
 
-def _watch(ending: threading.Event) -> None:
-    """Wait for the end of the gateway, which holds the other end of standard input."""
+def _watch() -> None:
+    """End with the gateway, which holds the other end of standard input.
+
+    At once: another gateway may be about to start, and an object that is not safe yet was not
+    answered with Success.
+    """
     while os.read(sys.stdin.fileno(), 1):
         pass
-    ending.set()
+    os._exit(1)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
@@ -88,6 +89,7 @@ class Receiver:
         spool: the spool.
         store: gets a job for each peer of an object.
         log: gets a line for each object that is refused.
+        parts: folder for what is being received, in the spool.
         announce: is called when there are new jobs.
     """
 
@@ -97,12 +99,14 @@ class Receiver:
         spool: Spool,
         store: JobStore,
         log: Log,
+        parts: Path,
         announce: Callable[[], None],
     ) -> None:
         self._config = config
         self._spool = spool
         self._store = store
         self._log = log
+        self._parts = parts
         self._announce = announce
         self._server: ThreadedAssociationServer | None = None
         self._closing = False
@@ -112,7 +116,7 @@ class Receiver:
         _config.STORE_RECV_CHUNKED_DATASET = True
         _config.LOG_HANDLER_LEVEL = "none"  # its lines have patients' names in them
         _config.UNRESTRICTED_STORAGE_SERVICE = self._config.receive.private
-        tempfile.tempdir = str(self._spool.parts)  # there pynetdicom makes its files
+        tempfile.tempdir = str(self._parts)  # there pynetdicom makes its files
         receive = self._config.receive
         entity = AE(receive.aet)
         entity.require_called_aet = True

@@ -3,7 +3,7 @@
 An object that goes to three peers has three names and is there once. A name goes when its peer has
 the object, and the object with its last name, so nobody has to know of the others.
 
-    spool/parts         what is being received
+    spool/parts         what is being received, in a folder for each process that receives
     spool/objects       JOB.dcm: the object of a job
     spool/results       converted objects that are being sent
     spool/commitments   requests for storage commitment, and answers
@@ -85,7 +85,26 @@ class Spool:
                 raise InvalidOptionError(
                     "another gateway has this spool", path=str(self.path)
                 ) from cause
+            with open_private(self.path / "receivers") as receivers:
+                # Those of a gateway that was killed are about to end, and may be writing here.
+                fcntl.flock(receivers, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def receive(self, number: int) -> Iterator[Path]:
+        """Yield the folder for what a process receives; nobody cleans the spool within the block.
+
+        Args:
+            number: number of the process.
+        """
+        with open_private(self.path / "receivers") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            folder = self.parts / str(number)
+            with translate_write_errors():
+                make_folders(folder, _OWNER_ONLY)
+            for path in folder.iterdir():  # of a process that was killed
+                path.unlink(missing_ok=True)
+            yield folder
 
     def name_home(self, peer: str) -> str:
         """Return the home of a peer's jobs: only this spool's gateway may claim them."""
@@ -135,7 +154,7 @@ class Spool:
 
     def clean(self) -> None:
         """Remove what was being received, and results, which are made again."""
-        for folder in (self.parts, self.results):
+        for folder in (*self.parts.iterdir(), self.results):
             for path in folder.iterdir():
                 path.unlink(missing_ok=True)
 

@@ -66,6 +66,14 @@ FRAMES = Metric("dicodec_frames_total", MetricKind.COUNTER, "Frames of converted
 STAGE_SECONDS = Metric(
     "dicodec_stage_seconds", MetricKind.HISTOGRAM, "Seconds of conversions by stage.", ("stage",)
 )
+PEER_UP = Metric(
+    "dicodec_peer_up", MetricKind.GAUGE,
+    "Whether a peer of a gateway takes objects: 1 or 0.", ("peer",),
+)  # fmt: skip
+PEER_DELIVERIES = Metric(
+    "dicodec_peer_deliveries", MetricKind.GAUGE,
+    "Deliveries of a gateway by peer and state of their job.", ("peer", "state"),
+)  # fmt: skip
 BATCH_START = Metric(
     "dicodec_batch_start_time_seconds", MetricKind.GAUGE,
     "When the batch began, in seconds since 1970.",
@@ -87,7 +95,7 @@ METRICS: Mapping[str, Metric] = {
     row.name: row
     for row in (
         JOBS, QUEUE_AGE, STORE_UP, BROKER_UP, ATTEMPTS, DEAD_LETTERS, BYTES, FRAMES, STAGE_SECONDS,
-        BATCH_START, BATCH_SEEN, BATCH_END, BATCH_STATUS,
+        PEER_UP, PEER_DELIVERIES, BATCH_START, BATCH_SEEN, BATCH_END, BATCH_STATUS,
     )
 }  # fmt: skip
 """All metrics by name."""

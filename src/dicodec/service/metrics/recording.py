@@ -32,8 +32,11 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
-type ReadGauge = Callable[[], float]
-"""Returns the value of a gauge when the metrics are read; any thread may call it."""
+type ReadGauge = Callable[[], float | Mapping[tuple[str, ...], float]]
+"""Returns the value of a gauge, or its values by their labels, when the metrics are read.
+
+Any thread may call it.
+"""
 
 
 class Metrics(Counting):
@@ -99,8 +102,13 @@ class Metrics(Counting):
         return generate_latest(self.registry)
 
 
-def _make_gauge(metric: Metric, value: float) -> Family:
-    return GaugeMetricFamily(metric.name, metric.help, value=value)
+def _make_gauge(metric: Metric, value: float | Mapping[tuple[str, ...], float]) -> Family:
+    if not isinstance(value, Mapping):
+        return GaugeMetricFamily(metric.name, metric.help, value=value)
+    family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, one in value.items():
+        family.add_metric(labels, one)
+    return family
 
 
 class _Gauges(Collector):

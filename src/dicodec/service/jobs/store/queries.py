@@ -62,6 +62,11 @@ class StoreReading:
         )
         return [Tally(JobState(state), *rest) for state, *rest in rows]
 
+    def count_by_tenant(self) -> dict[tuple[str, JobState], int]:
+        """Return the numbers of jobs by tenant and state; the time grows with them."""
+        rows = self._query("SELECT tenant, state, count(*) FROM job GROUP BY tenant, state")
+        return {(tenant or "", JobState(state)): count for tenant, state, count in rows}
+
     def measure_queue_age(self) -> float:
         """Return the seconds that the oldest due job has waited; 0 if none is due."""
         now = self._database.read_clock()

@@ -1,0 +1,529 @@
+"""Shows that a gateway loses nothing, what it delivers to whom, how fast, and in how much memory.
+
+The other ends are DCMTK's programs and Orthanc, over loopback.
+
+- kills: objects are sent one by one while senders, receivers, processes that receive or convert,
+  and the gateway itself are killed with SIGKILL at random. Every object that was answered with
+  Success has to be at both receivers; how many came twice is told.
+- rate: many objects through the gateway, and to its receiving half alone.
+- dead: the same with a receiver more, which is not there.
+- large: one object of 1 GB, as it is and converted, and the peak of every process's memory.
+- syntaxes: an image in every transfer syntax to every profile of storescp, and to Orthanc.
+
+    python bench/gateway.py --folder /var/tmp --parts kills,large --kills 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import numpy as np
+from pydicom import dcmread
+
+from dicodec import convert
+from dicodec.errors import DicodecError
+from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES
+from helpers.dicom_network import (
+    ENVIRONMENT,
+    SHIPPED,
+    RunningGateway,
+    find_free_port,
+    running_storescp,
+    wait_for,
+)
+from helpers.installed import program
+from helpers.orthanc import running_orthanc
+from made_file import write_file
+from measure import table
+from workloads import WORKLOADS
+
+SOURCE = SHIPPED / "CT_small.dcm"
+PATIENCE = 600.0
+_PREFIX = "1.2.826.0.1.3680043.10."
+
+RECEIVE = """
+[receive]
+aet = "DICODEC"
+port = {port}
+spool = "spool"
+processes = {processes}
+associations = 200
+"""
+PEER = """
+[[peer]]
+name = "{name}"
+host = "127.0.0.1"
+port = {port}
+aet = "{title}"
+timeout = 120
+{more}
+"""
+
+
+def make_config(
+    peers: dict[str, tuple[int, str]], *, port: int = 0, processes: int = 2, title: str = "STORE"
+) -> str:
+    """Return a configuration that sends everything to every peer: name, port, further keys."""
+    text = RECEIVE.format(port=port, processes=processes)
+    text += f"[[route]]\nto = {[*peers]}\n"
+    for name, (at, more) in peers.items():
+        text += PEER.format(name=name, port=at, title=title, more=more)
+    return text
+
+
+def make_objects(folder: Path, count: int) -> dict[str, Path]:
+    """Write CT images that differ in their SOP Instance UID, and return them by it."""
+    content = SOURCE.read_bytes()
+    known = str(dcmread(SOURCE, stop_before_pixels=True).SOPInstanceUID).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for number in range(count):
+        digits = len(known) - len(_PREFIX)
+        instance = f"{_PREFIX}{10 ** (digits - 1) + number}".encode()  # no zero comes first
+        assert len(instance) == len(known)
+        path = folder / f"{number}.dcm"
+        path.write_bytes(content.replace(known, instance))
+        found[instance.decode()] = path
+    return found
+
+
+def list_children(parent: int) -> dict[int, str]:
+    """Return the processes below another one, with their arguments."""
+    out = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 2) for line in out.stdout.splitlines()[1:]]
+    below, found = {parent}, {}
+    for _ in range(3):
+        for pid, above, *words in rows:
+            if int(above) in below and int(pid) != parent:
+                below.add(int(pid))
+                found[int(pid)] = words[0] if words else ""
+    return found
+
+
+def read_peak(pid: int) -> int:
+    """Return the peak of a process's resident memory in MB."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) // 1000 if found else 0
+
+
+# Kills.
+
+
+class Receiver:
+    """A storescp that is started again when it was killed."""
+
+    def __init__(self, folder: Path, *profile: str) -> None:
+        self.folder = folder
+        self.port = find_free_port()
+        self._profile = profile
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True)
+
+    def start(self) -> None:
+        """Start it."""
+        command = [program("storescp"), *self._profile, "-od", str(self.folder), "+uf",
+                   "-aet", "STORE", str(self.port)]  # fmt: skip
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
+        )
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def count(self) -> Counter[str]:
+        """Return how often it got each object whole."""
+        found: Counter[str] = Counter()
+        for path in self.folder.iterdir():
+            try:
+                data_set = dcmread(path)
+                whole = len(data_set.PixelData) > 0
+                found[str(data_set.SOPInstanceUID)] += whole
+            except Exception:
+                continue
+        return found
+
+
+class Senders:
+    """Threads that send objects, one in an association, until told to stop."""
+
+    def __init__(self, port: int, objects: dict[str, Path], threads: int) -> None:
+        self.succeeded: set[str] = set()
+        self.tries: Counter[str] = Counter()
+        self._port = port
+        self._left = [*objects.items()]
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._threads = [threading.Thread(target=self._work) for _ in range(threads)]
+
+    def start(self) -> None:
+        """Start them."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether objects are left."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def kill_one(self) -> bool:
+        """Kill a sender; return whether there was one."""
+        with self._lock:
+            chosen = random.choice([*self._running]) if self._running else None
+        if chosen is not None:
+            chosen.kill()
+        return chosen is not None
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._left:
+                    return
+                instance, path = self._left.pop()
+            command = [program("storescu"), "-v", "-xs", "-to", "20", "-td", "60", "-aec",
+                       "DICODEC", "127.0.0.1", str(self._port), str(path)]  # fmt: skip
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                env=ENVIRONMENT,
+            )  # fmt: skip
+            with self._lock:
+                self._running.add(process)
+            said = process.communicate()[0]
+            with self._lock:
+                self._running.discard(process)
+                self.tries[instance] += 1
+                if "Received Store Response (Success)" in said:
+                    self.succeeded.add(instance)
+                else:  # as a scanner would, it sends it again
+                    self._left.insert(0, (instance, path))
+            if instance not in self.succeeded:
+                time.sleep(0.2)
+
+
+def try_kills(folder: Path, kills: int, seed: int) -> str:
+    """Kill processes at random, and return what came of it."""
+    random.seed(seed)
+    objects = make_objects(folder / "objects", kills * 8)
+    receivers = [Receiver(folder / "A", "+xa"), Receiver(folder / "B", "+xv")]
+    for receiver in receivers:
+        receiver.start()
+    port = find_free_port()
+    config = make_config(
+        {"A": (receivers[0].port, ""), "B": (receivers[1].port, 'prefer = ["jpeg2000-lossless"]')},
+        port=port,
+    )
+    arguments = ("--jobs", "1", "--retry-after", "0.3", "--attempts", "20", "--lease", "5")
+    gateway = RunningGateway(folder / "gateway", config, *arguments)
+    senders = Senders(port, objects, 4)
+    killed: Counter[str] = Counter()
+
+    def kill_child(word: str) -> bool:
+        children = [
+            pid for pid, words in list_children(gateway.process.pid).items() if word in words
+        ]
+        if not children:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(random.choice(children), signal.SIGKILL)
+        return True
+
+    def kill_gateway() -> bool:
+        gateway.kill()
+        gateway.start()
+        return True
+
+    def kill_receiver() -> bool:
+        receiver = random.choice(receivers)
+        receiver.kill()
+        time.sleep(random.random() * 0.5)
+        receiver.start()
+        return True
+
+    kinds: dict[str, tuple[int, Callable[[], bool]]] = {
+        "process that receives": (4, lambda: kill_child("receiver_process")),
+        "process that converts": (3, lambda: kill_child("worker_process")),
+        "gateway": (2, kill_gateway),
+        "receiver": (4, kill_receiver),
+        "sender": (4, senders.kill_one),
+    }
+    senders.start()
+    while killed.total() < kills and senders.busy:
+        time.sleep(random.random() * 0.5)
+        (kind,) = random.choices([*kinds], [weight for weight, _ in kinds.values()])
+        killed[kind] += kinds[kind][1]()
+    while senders.busy:
+        time.sleep(0.5)
+    gateway.wait_until_empty(PATIENCE / 4)
+    lines = [f"kills: {killed.total()}, {dict(killed)}"]
+    lines.append(f"objects: {len(objects)}, sent {senders.tries.total()} times")
+    for receiver in receivers:
+        found = receiver.count()
+        lost = senders.succeeded - found.keys()
+        twice = sum(count > 1 for count in found.values())
+        lines.append(
+            f"receiver {receiver.folder.name}: {len(senders.succeeded)} with Success,"
+            f" {len(lost)} lost, {twice} more than once"
+        )
+        if lost:
+            lines.append(f"  lost: {sorted(lost)[:5]}")
+        receiver.kill()
+    strays = [*(gateway.spool / "strays").iterdir()]
+    lines.append(f"dead: {len(gateway.events('dead'))}, strays: {len(strays)}")
+    gateway.__exit__()
+    return "\n".join(lines)
+
+
+# Rates.
+
+
+def send_all(port: int, paths: list[Path], associations: int) -> float:
+    """Send files in some associations at once, and return the seconds."""
+    began = time.monotonic()
+    processes = [
+        subprocess.Popen(
+            [
+                program("dcmsend"),
+                "-q",
+                "-aec",
+                "DICODEC",
+                "127.0.0.1",
+                str(port),
+                *map(str, paths[start::associations]),
+            ],
+            stdout=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+        )
+        for start in range(associations)
+    ]
+    for process in processes:
+        process.wait()
+    return time.monotonic() - began
+
+
+def measure_rates(folder: Path, count: int, *, dead: bool) -> str:
+    """Return how many objects a second go in, and through."""
+    objects = [*make_objects(folder / "objects", count).values()]
+    lines = []
+    gone = {"GONE": (find_free_port(), "")}
+    with running_storescp(folder / "out", "+xa", "+B") as port:
+        cases: dict[str, dict[str, tuple[int, str]]] = {"receiving alone": gone}
+        cases["to one receiver"] = {"A": (port, "associations = 4")}
+        if dead:
+            cases["to one receiver and one that is not there"] = {
+                **cases["to one receiver"],
+                **gone,
+            }
+        for name, peers in cases.items():
+            place = folder / name.replace(" ", "-")
+            with RunningGateway(place, make_config(peers), "--jobs", "1") as gateway:
+                began = time.monotonic()
+                seconds = send_all(gateway.port, objects, 4)
+                text = f"{name}: {count / seconds:.0f} objects/s in"
+                if "A" in peers:
+                    wait_for(partial(_has_all, gateway), PATIENCE)
+                    text += f", {count / (time.monotonic() - began):.0f} objects/s delivered"
+                lines.append(text)
+    return "\n".join(lines)
+
+
+def _has_all(gateway: RunningGateway) -> bool:
+    """Return whether the receiver A has everything."""
+    return not [*(gateway.spool / "objects").glob("*.A.dcm")]
+
+
+# Memory.
+
+
+def measure_memory(folder: Path) -> str:
+    """Return the peak of every process for an object of 1 GB."""
+    big = folder / "big.dcm"
+    write_file(big, WORKLOADS["ct-1gb"])
+    lines = [f"an object of {big.stat().st_size / 1e9:.2f} GB"]
+    for name, profile, more in (
+        ("as it is", "+xa", ""),
+        ("to RLE", "+xr", 'prefer = ["rle"]'),
+        ("to JPEG 2000", "+xv", 'prefer = ["jpeg2000-lossless"]'),
+    ):
+        place = folder / name.replace(" ", "-")
+        with running_storescp(place / "out", profile, "+B") as port:
+            config = make_config({"A": (port, more)}, processes=1)
+            with RunningGateway(place, config, "--jobs", "1") as gateway:
+                began = time.monotonic()
+                send_all(gateway.port, [big], 1)
+                gateway.wait_until_empty(PATIENCE)
+                seconds = time.monotonic() - began
+                peaks = {
+                    next((word for word in ("receiver_process", "worker_process") if word in words),
+                         "other"): read_peak(pid)
+                    for pid, words in list_children(gateway.process.pid).items()
+                }  # fmt: skip
+                peaks["gateway"] = read_peak(gateway.process.pid)
+        lines.append(f"{name}: {seconds:.0f} s, peaks in MB {peaks}")
+    return "\n".join(lines)
+
+
+# Syntaxes.
+
+PROFILES = (
+    "+x=",
+    "+xi",
+    "+xe",
+    "+xb",
+    "+xs",
+    "+xy",
+    "+xx",
+    "+xv",
+    "+xw",
+    "+xt",
+    "+xu",
+    "+xr",
+    "+xd",
+    "+xa",
+)
+"""Of storescp: what it prefers; each takes the native syntaxes, too."""
+
+
+@contextmanager
+def _run_peers(folder: Path) -> Iterator[dict[str, tuple[int, str]]]:
+    with ExitStack() as stack:
+        peers = {}
+        for number, profile in enumerate(PROFILES):
+            port = stack.enter_context(running_storescp(folder / f"P{number}", profile, "+B"))
+            peers[f"P{number}"] = (port, "")
+        yield peers
+
+
+def try_syntaxes(folder: Path) -> str:
+    """Return a table: what each receiver got of an image in each transfer syntax."""
+    images = make_images(folder / "images")
+    rows: list[list[str]] = []
+    with _run_peers(folder) as peers, running_orthanc(folder / "orthanc") as orthanc:
+        config = make_config(peers) + PEER.format(
+            name="ORTHANC", port=orthanc.port, title="ORTHANC", more=""
+        )
+        config = config.replace(f"to = {[*peers]}", f"to = {[*peers, 'ORTHANC']}")
+        with RunningGateway(folder / "gateway", config, "--jobs", "1") as gateway:
+            for name, path in images.items():
+                _send_object(gateway.port, path)
+                wanted = (len(peers) + 1) * (len(rows) + 1)
+                wait_for(partial(_have_ended, gateway, wanted), PATIENCE)
+                rows.append([name, *_judge_row(gateway, folder, peers, path, orthanc)])
+    return table([["from", *PROFILES, "Orthanc"], *rows])
+
+
+def make_images(folder: Path) -> dict[str, Path]:
+    """Return an image in each transfer syntax that can be written."""
+    folder.mkdir(parents=True)
+    found = {}
+    for syntax in TRANSFER_SYNTAXES:
+        if not syntax.writes:
+            continue
+        path = folder / f"{syntax.name}.dcm"
+        for source in (SOURCE, SHIPPED / "SC_rgb_small_odd.dcm"):
+            try:
+                convert(source, path, to=syntax.name, lossy=True)
+            except DicodecError:
+                continue
+            found[syntax.name] = path
+            break
+    return found
+
+
+def _send_object(port: int, path: Path) -> None:
+    from pynetdicom import AE, _config, build_context
+    from pynetdicom.dsutils import split_dataset
+
+    _config.STORE_SEND_CHUNKED_DATASET = True
+    meta, _ = split_dataset(path)
+    context = build_context(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID)
+    opened = AE("SENDER").associate("127.0.0.1", port, [context], "DICODEC")
+    status: Any = opened.send_c_store(path)
+    opened.release()
+    assert status.Status == 0, status
+
+
+def _have_ended(gateway: RunningGateway, count: int) -> bool:
+    return len(gateway.events("done")) + len(gateway.events("dead")) >= count
+
+
+def _judge_row(
+    gateway: RunningGateway,
+    folder: Path,
+    peers: dict[str, tuple[int, str]],
+    path: Path,
+    orthanc: Any,
+) -> list[str]:
+    instance = str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+    source = folder / "source.dcm"
+    convert(path, source, to="explicit-le", overwrite=True)
+    wanted = dcmread(source).pixel_array
+    cells = []
+    for peer in (*peers, "ORTHANC"):
+        dead = [line for line in gateway.events("dead")
+                if line["trace"] == instance and line["job"].endswith(f".{peer}")]  # fmt: skip
+        if dead:
+            cells.append(dead[-1]["code"])
+            continue
+        if peer == "ORTHANC":
+            content = [orthanc.read_file(one) for one in orthanc.list_instances()]
+            got = [one for one in content if instance.encode() in one][-1]
+        else:
+            got = max((folder / peer).iterdir(), key=lambda one: one.stat().st_mtime).read_bytes()
+        back = BytesIO()
+        convert(BytesIO(got), back, to="explicit-le")
+        syntax = dcmread(BytesIO(got), stop_before_pixels=True).file_meta.TransferSyntaxUID
+        result = dcmread(BytesIO(back.getvalue())).pixel_array
+        exact = result.shape == wanted.shape and np.array_equal(result, wanted)
+        cells.append(f"{_name(syntax)}{'' if exact else ' NOT EXACT'}")
+    return cells
+
+
+def _name(uid: str) -> str:
+    return next((one.name for one in TRANSFER_SYNTAXES if one.uid == uid), uid)
+
+
+PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
+    "kills": lambda folder, given: try_kills(folder, given.kills, given.seed),
+    "rate": lambda folder, given: measure_rates(folder, given.objects, dead=False),
+    "dead": lambda folder, given: measure_rates(folder, given.objects, dead=True),
+    "large": lambda folder, _: measure_memory(folder),
+    "syntaxes": lambda folder, _: try_syntaxes(folder),
+}
+
+
+def main() -> None:
+    """Run the parts that are named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--objects", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    for name in given.parts.split(","):
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            print(f"## {name}\n\n{PARTS[name](Path(folder), given)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
