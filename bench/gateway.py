@@ -51,6 +51,7 @@ from helpers.dicom_network import (
 )
 from helpers.installed import program
 from helpers.orthanc import running_orthanc
+from machine import list_processes_below
 from made_file import write_file
 from measure import table
 from workloads import WORKLOADS
@@ -107,14 +108,10 @@ def make_objects(folder: Path, count: int) -> dict[str, Path]:
 
 def list_children(parent: int) -> dict[int, str]:
     """Return the processes below another one, with their arguments."""
-    out = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True)
-    rows = [line.split(None, 2) for line in out.stdout.splitlines()[1:]]
-    below, found = {parent}, {}
-    for _ in range(3):
-        for pid, above, *words in rows:
-            if int(above) in below and int(pid) != parent:
-                below.add(int(pid))
-                found[int(pid)] = words[0] if words else ""
+    found = {}
+    for pid in list_processes_below(parent):
+        with suppress(OSError):
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
     return found
 
 
