@@ -140,28 +140,26 @@ def test_an_aborted_association_leaves_no_file(receive: Receive) -> None:
 
 
 def _send_half(opened: Any, path: Path) -> None:
-    """Send the first PDUs of a C-STORE."""
-    put, sent = opened.dul.send_pdu, threading.Event()
+    """Send the command of a C-STORE and the first part of its data set, and no more."""
+    put = opened.dul.send_pdu
     count = 0
 
     def send_some(primitive: Any) -> None:
         nonlocal count
-        count += isinstance(primitive, P_DATA)
+        if not isinstance(primitive, P_DATA):
+            put(primitive)
+            return
+        count += 1
         if count == 2:
-            primitive.presentation_data_value_list[0] = (
-                primitive.presentation_data_value_list[0][0],
-                b"\0" + primitive.presentation_data_value_list[0][1][1:],
-            )
+            ((context, part),) = primitive.presentation_data_value_list
+            primitive.presentation_data_value_list = [(context, b"\0" + part[1:])]  # not the last
         if count <= 2:
             put(primitive)
-        else:
-            sent.set()
 
     opened.dul.send_pdu = send_some
-    opened.dimse_timeout = 0.2
+    opened.dimse_timeout = None
     threading.Thread(target=opened.send_c_store, args=(path,), daemon=True).start()
     wait_for(lambda: count >= 2)
-    opened.dul.send_pdu = put
 
 
 def test_the_senders_order_of_syntaxes_decides(receive: Receive) -> None:
