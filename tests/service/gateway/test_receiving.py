@@ -152,7 +152,8 @@ def _send_half(opened: Any, path: Path) -> None:
         count += 1
         if count == 2:
             ((context, part),) = primitive.presentation_data_value_list
-            primitive.presentation_data_value_list = [[context, b"\0" + part[1:]]]  # not the last
+            first: Any = [[context, b"\0" + part[1:]]]  # not the last
+            primitive.presentation_data_value_list = first
         if count <= 2:
             put(primitive)
 
