@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from dicodec.images.encode_frame import EncodedFrame as EncodedFrame
     from dicodec.images.encode_frame import encode_frame as encode_frame
     from dicodec.images.image import Image as Image
+    from dicodec.interface.convert_many import BatchProgress as BatchProgress
+    from dicodec.interface.convert_many import BatchResult as BatchResult
+    from dicodec.interface.convert_many import convert_many as convert_many
     from dicodec.interface.open_image import open_image as open_image
     from dicodec.model.conversion_settings import ConversionSettings as ConversionSettings
     from dicodec.model.image import ImagePixelDescription as ImagePixelDescription
@@ -46,9 +49,12 @@ _HOMES = {
     "convert_async": "dicodec.conversion.calls",
     "convert_bytes": "dicodec.conversion.calls",
     "convert_dataset": "dicodec.conversion.calls",
+    "convert_many": "dicodec.interface.convert_many",
     "encode_frame": "dicodec.images.encode_frame",
     "inspect": "dicodec.conversion.inspection",
     "open_image": "dicodec.interface.open_image",
+    "BatchProgress": "dicodec.interface.convert_many",
+    "BatchResult": "dicodec.interface.convert_many",
     "Comparison": "dicodec.comparison.compare",
     "ConversionError": "dicodec.errors",
     "ConversionOptions": "dicodec.options",

@@ -105,9 +105,12 @@ def test_a_cancelled_conversion_leaves_nothing_behind(
         while not begun.is_set():
             await asyncio.sleep(0.001)
         conversion.cancel()
-        asyncio.get_running_loop().call_later(0.05, release.set)
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.02, conversion.cancel)  # impatience ends nothing sooner
+        loop.call_later(0.2, release.set)
         with pytest.raises(asyncio.CancelledError):
             await conversion
+        assert release.is_set()
 
     asyncio.run(run())
     assert [path.name for path in tmp_path.iterdir()] == ["out.dcm"] * there

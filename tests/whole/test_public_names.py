@@ -15,12 +15,14 @@ from dicodec.comparison import compare as comparison
 from dicodec.conversion import calls, inspection
 from dicodec.conversion.output import result_file
 from dicodec.images import encode_frame, image
-from dicodec.interface import open_image
+from dicodec.interface import convert_many, open_image
 from dicodec.model import conversion_settings, limits, transfer_syntax
 from dicodec.model import image as description
 from dicodec.part10 import dicom_file
 
 PUBLIC = {
+    "BatchProgress": convert_many.BatchProgress,
+    "BatchResult": convert_many.BatchResult,
     "Comparison": comparison.Comparison,
     "ConversionError": errors.ConversionError,
     "ConversionOptions": options.ConversionOptions,
@@ -42,6 +44,7 @@ PUBLIC = {
     "convert_async": calls.convert_async,
     "convert_bytes": calls.convert_bytes,
     "convert_dataset": calls.convert_dataset,
+    "convert_many": convert_many.convert_many,
     "encode_frame": encode_frame.encode_frame,
     "inspect": inspection.inspect,
     "open_image": open_image.open_image,

@@ -10,6 +10,7 @@ import copy
 import io
 import threading
 from collections.abc import Buffer, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Unpack
 
 from dicodec.conversion.convert import convert_with
@@ -96,7 +97,11 @@ async def convert_async(
         return await asyncio.shield(conversion)
     except asyncio.CancelledError:
         cancelled.set()
-        await asyncio.wait([conversion])
+        while not conversion.done():  # it may be cancelled again, and the thread would go on
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([conversion])
+        if not conversion.cancelled():
+            conversion.exception()  # asked for, so that nobody warns of it
         raise
 
 
