@@ -8,9 +8,11 @@ SETUP := .venv/.setup-done
 SETUP_DEMO := .venv/.setup-demo-done
 SETUP_TEST := .venv/.setup-test-done
 SETUP_BENCH := .venv/.setup-bench-done
+SETUP_ENGINES := .venv/.setup-engines-done
+ENGINES := .venv/engines
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test compiler witnesses demo test kafka coverage check format fuzz fuzz-kernels bench lock clean
+.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka coverage check format fuzz fuzz-kernels bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -25,6 +27,11 @@ demo: $(SETUP_DEMO) ## convert real files and show that their pixels stay the sa
 test: setup-test check ## all checks and all tests, and the branches that some rooms' tests take
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 	$(BIN)/python tools/branch_coverage.py
+
+setup-engines: $(SETUP_ENGINES) ## make .venv/engines with Ray, Spark and Beam (1.3 GB, minutes)
+
+test-engines: setup-test $(SETUP_ENGINES) ## the tests of batches on Ray, and of the recipes for Spark and Beam
+	DICODEC_TESTS_ENGINES=1 $(BIN)/python -m pytest tests/engines
 
 coverage: $(SETUP_TEST) ## the branches that some rooms' own tests take, held to a floor
 	$(BIN)/python tools/branch_coverage.py
@@ -84,6 +91,12 @@ $(SETUP_TEST): $(SETUP_DEMO) requirements-test.lock
 
 $(SETUP_BENCH): $(SETUP_TEST) requirements-bench.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
+	@touch $@
+
+# An environment of its own: Beam wants older packages than the tests.
+$(SETUP_ENGINES): $(SETUP) requirements-engines.lock
+	tools/make_venv.sh $(ENGINES)
+	$(ENGINES)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-engines.lock
 	@touch $@
 
 # A peer that runs under Node.js; where there is no npm, the tables say that it is not installed.

@@ -4,7 +4,8 @@ Writes requirements.lock (what runs and builds), requirements-demo.lock (what th
 adds), requirements-test.lock (what the tests add to both) and requirements-bench.lock (what the
 benchmark adds to all). Names, versions and digests are kept, no addresses: where packages come from
 is for each machine to say, and the digests hold whatever it gives to be what was tried here. One
-lock serves every platform and every Python that is supported.
+lock serves every platform and every Python that is supported. requirements-engines.lock is for an
+environment of its own, because the engines of clusters are large and want older packages.
 
 `lock.py` adds what is missing and takes out what nothing needs any more; `lock.py --upgrade` takes
 the newest version of everything.
@@ -28,6 +29,9 @@ LOCKS = {
     "requirements-test.lock": "what the tests need on top of requirements-demo.lock",
     "requirements-bench.lock": "what the benchmark needs on top of requirements-test.lock",
 }
+
+ALONE = {"requirements-engines.lock": "the engines of clusters, and what the package needs"}
+"""Locks that do not add to the others."""
 
 
 def resolve(
@@ -56,15 +60,26 @@ def main(options: list[str]) -> None:
     document = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project, groups = document["project"], document["dependency-groups"]
     oldest = project["requires-python"].removeprefix(">=")
-    requirements = [*document["build-system"]["requires"], *project["dependencies"]]
+    first = [*document["build-system"]["requires"], *project["dependencies"]]
+    requirements = [*first]
     liked = "".join((ROOT / name).read_text() for name in LOCKS if (ROOT / name).exists())
     pins: dict[str, str] = {}
     for name, what in LOCKS.items():
         requirements += groups.get(name.removeprefix("requirements-").removesuffix(".lock"), [])
         found = resolve(requirements, oldest, pins, liked, options)
         added = "".join(pin for distribution, pin in found.items() if distribution not in pins)
-        (ROOT / name).write_text(f"# {what}; made by `make lock`, do not edit\n{added}")
+        write_lock(name, what, added)
         pins |= found
+    for name, what in ALONE.items():
+        group = groups[name.removeprefix("requirements-").removesuffix(".lock")]
+        liked = (ROOT / name).read_text() if (ROOT / name).exists() else ""
+        found = resolve([*first, *group], oldest, {}, liked, options)
+        write_lock(name, what, "".join(found.values()))
+
+
+def write_lock(name: str, what: str, pins: str) -> None:
+    """Write one lock file."""
+    (ROOT / name).write_text(f"# {what}; made by `make lock`, do not edit\n{pins}")
 
 
 if __name__ == "__main__":

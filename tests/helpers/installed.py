@@ -69,7 +69,12 @@ def may_skip() -> bool:
 
 def end_without(what: str) -> NoReturn:
     """Skip the test that runs, because the machine lacks something; or let it fail."""
-    if may_skip():
+    end_lacking(what, may_skip=may_skip())
+
+
+def end_lacking(what: str, *, may_skip: bool) -> NoReturn:
+    """Skip the test that runs, or let it fail if it may not be skipped."""
+    if may_skip:
         pytest.skip(f"{_REASON}{what}")
     pytest.fail(f"{_REASON}{what}", pytrace=False)
 
