@@ -52,6 +52,7 @@ class RayCluster:
             "RAY_ADDRESS": f"127.0.0.1:{_PORT}", "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_TMPDIR": str(self.folder), "PYTHONPATH": SOURCE,
+            "RAY_raylet_start_wait_time_s": "120",  # of a busy machine
         }  # fmt: skip
 
     def __enter__(self) -> Self:
