@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from dicodec.model.findings import DamagedFrame, Oddity
 from dicodec.model.records import StrEnum, asdict, dataclass, field, fields
 
@@ -94,10 +96,11 @@ class ConversionReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in a form that JSON can hold."""
-        values = {name: getattr(self, name) for name in _FIELDS}
+        values: dict[str, Any] = dict(zip(_FIELDS, _READ_FIELDS(self), strict=True))
         for name in ("oddities", "repairs", "salvaged_frames"):
             values[name] = [asdict(one) for one in values[name]]
         return values
 
 
 _FIELDS = tuple(one.name for one in fields(ConversionReport))
+_READ_FIELDS = attrgetter(*_FIELDS)

@@ -150,7 +150,11 @@ class PinnedPath(PosixPath):
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:  # noqa: ARG002
         """Return the state of the entry itself, also if it is a link."""
-        return super().stat(follow_symlinks=False)
+        return os.lstat(self._reached_by)
+
+    def lstat(self) -> os.stat_result:
+        """Return the same as `stat`."""
+        return os.lstat(self._reached_by)
 
 
 class PinnedFile(os.PathLike[str]):

@@ -370,9 +370,8 @@ def _walk_plainly(
     prove: bool,
 ) -> WalkedDataSet:
     walker = Walker(source, limits)
-    elements: list[ElementSpan] = []
     try:
-        elements.extend(walker.walk_elements(start, source.size, encoding))
+        elements = walker.list_elements(start, source.size, encoding)
     except TruncatedFileError as error:
         raise TruncatedFileError(
             f"the file is incomplete: {error.message}",

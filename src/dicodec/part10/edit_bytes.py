@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 from dicodec.errors import ConversionError
 from dicodec.model.edits import Item, SetAttribute, SetSequence
@@ -25,6 +26,7 @@ def encode_element(edit: SetAttribute | SetSequence, encoding: DataSetEncoding) 
     return encode_element_header(edit.tag, edit.vr, len(value), encoding) + value
 
 
+@lru_cache(maxsize=1024)  # the files of a series have the same ones
 def encode_element_header(tag: int, vr: str, length: int, encoding: DataSetEncoding) -> bytes:
     """Return tag, VR and length as the encoding writes them.
 

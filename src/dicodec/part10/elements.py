@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
@@ -152,12 +152,31 @@ class Walker:
     ) -> Iterator[ElementSpan]:
         """Yield the elements from `start` until `end` or until an Item Delimitation Item.
 
+        Raises: see `list_elements`.
+        """
+        for run in self._walk_runs(start, end, encoding, depth):
+            yield from run
+
+    def list_elements(
+        self, start: int, end: int, encoding: DataSetEncoding, *, depth: int = 0
+    ) -> list[ElementSpan]:
+        """Return the elements from `start` until `end` or until an Item Delimitation Item.
+
         Raises:
             TruncatedFileError: an element ends behind `end`. Pixel Data at the top level is the
                 exception: its span is cut, so that the frame at fault can be named.
             MalformedFileError: the bytes are not an element.
             LimitExceededError: too many elements, or nested too deep.
         """
+        elements: list[ElementSpan] = []
+        for run in self._walk_runs(start, end, encoding, depth):
+            elements += run
+        return elements
+
+    def _walk_runs(
+        self, start: int, end: int, encoding: DataSetEncoding, depth: int
+    ) -> Iterator[Sequence[ElementSpan]]:
+        """Yield elements, as many together as the kernel reads at once; see `list_elements`."""
         if depth > self._limits.nesting_depth:
             raise LimitExceededError("sequences are nested too deep", offset=start)
         structs = _STRUCTS[encoding.order]
@@ -178,7 +197,7 @@ class Walker:
             if walk is not None:  # as below, for elements that need no second look
                 spans = walk(window, index, position, end, explicit, most - count, ElementSpan)
                 if spans:
-                    yield from spans
+                    yield spans
                     count += len(spans)
                     span = spans[-1]
                     position = span.end
@@ -254,7 +273,7 @@ class Walker:
                 # As ElementSpan(...), in less than half the time.
                 fields = (tag, vr, position, value, after - value, after, False)
                 span = tuple.__new__(ElementSpan, fields)
-            yield span
+            yield (span,)
             position = span.end
 
     def walk_items(

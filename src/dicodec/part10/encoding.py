@@ -35,12 +35,14 @@ IMPLICIT_LITTLE = DataSetEncoding(explicit_vr=False, little_endian=True)
 IMPLICIT_BIG = DataSetEncoding(explicit_vr=False, little_endian=False)
 """Of no transfer syntax; an element without VR in a big endian data set may be in it."""
 
+_PACK_TAG = {True: struct.Struct("<HH").pack, False: struct.Struct(">HH").pack}
+
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
 def encode_tag(tag: int, encoding: DataSetEncoding) -> bytes:
     """Return the four bytes of a tag, group first (PS3.5 7.1.1)."""
-    return struct.pack(encoding.order + "HH", tag >> 16, tag & 0xFFFF)
+    return _PACK_TAG[encoding.little_endian](tag >> 16, tag & 0xFFFF)
 
 
 def format_tag(tag: int) -> str:

@@ -110,10 +110,12 @@ class FileSource:
             ReadError: the operating system could not read.
         """
         end = offset + length
+        head = self._head
+        if end <= len(head):
+            return head[offset:end]
         if end <= HEAD_SIZE:
-            if end > len(self._head):
-                self._head = self._read(0, HEAD_SIZE)
-            return self._head[offset:end]
+            self._head = head = self._read(0, HEAD_SIZE)
+            return head[offset:end]
         return self._read(offset, length)
 
     def _read(self, offset: int, length: int) -> bytes:

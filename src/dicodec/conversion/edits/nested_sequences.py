@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
+from itertools import compress
+from operator import itemgetter
 
 from dicodec.model import tags
 from dicodec.part10.data_set import DataSet
@@ -23,6 +25,10 @@ PIXEL_DATA = {
 
 UNDEFINED_BYTES = re.compile(rb"[OU][A-Z]\0\0\xff\xff\xff\xff")
 """VR and length of an element of bytes that has no end of its own; Pixel Data alone may."""
+
+_VR = itemgetter(1)
+_SEQUENCE_VRS = {"SQ": True, "": True}
+"""VRs of elements that are sequences, or may be."""
 
 _HELD_SIZE = 1 << 20
 """Longer sequences are looked through in pieces."""
@@ -45,9 +51,10 @@ def find_suspicious_sequences(
     """
     held_size = min(_HELD_SIZE, data_set.limits.element_size)
     pixel_data = PIXEL_DATA[data_set.encoding.little_endian]
-    for span in data_set.elements:
-        # Most elements are left here, and most sequences hold no Pixel Data: calls take time.
-        if span.length < _LEAST_SIZE or (span.vr and span.vr != "SQ") or span.tag in left_out:
+    elements = data_set.elements
+    # Most elements have another VR and are left here, and most sequences hold no Pixel Data.
+    for span in compress(elements, map(_SEQUENCE_VRS.get, map(_VR, elements))):
+        if span.length < _LEAST_SIZE or span.tag in left_out:
             continue
         if span.vr == "" and not may_hold_items(span):
             continue

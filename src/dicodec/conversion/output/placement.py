@@ -99,7 +99,7 @@ class WrittenResult:
         if self.original is not None:
             self._replace(self.original)
         elif self.overwrite:
-            self.part.replace(self.target)
+            os.replace(self.part, self.target)  # noqa: PTH105 - it is hot
         else:
             _rename_new(self.part, self.target)
         self.cleaning.close()
