@@ -259,3 +259,54 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         JobStore(tmp_path / "text")
     with pytest.raises(TargetUnavailableError):
         JobStore(tmp_path / "missing" / "queue.sqlite")
+
+
+def test_a_lane_claims_the_jobs_of_its_home_alone(store_place: str, clock: Clock) -> None:
+    def open_lane(home: str) -> JobStore:
+        return JobStore(store_place, clock=clock, home=home, alone=True)
+
+    with open_lane("A") as one, open_lane("B") as other:
+        one.put(
+            [new("a1", home="A"), new("b1", home="B"), new("any"), new("a2", home="A", priority=1)]
+        )
+        assert [job.id for job in one.claim(9)] == ["a2", "a1"]
+        assert [job.id for job in other.claim(9)] == ["b1"]
+
+
+def test_a_lane_takes_up_at_once_what_its_killed_process_had(
+    store_place: str, clock: Clock
+) -> None:
+    with (
+        JobStore(store_place, clock=clock, home="A", alone=True) as killed,
+        JobStore(store_place, clock=clock, home="A", alone=True) as lane,
+    ):
+        killed.put([new("a", home="A")])
+        killed.claim()
+        assert not lane.claim()
+        lane.reclaim()
+        (job,) = lane.claim()
+        assert (job.id, job.attempts) == ("a", 2)
+        assert killed.finish([ending("a")]) == 0
+        assert lane.finish([ending("a")], durable=True) == 1
+        lane.reclaim()
+        assert not lane.claim()
+
+
+def test_jobs_are_found_by_their_traces_and_counted_by_tenant(store: JobStore) -> None:
+    store.put(
+        [
+            new("a", trace="1.2", tenant="PACS"),
+            new("b", trace="1.2", tenant="WEB"),
+            new("c", trace="1.3", tenant="PACS"),
+            new("d"),
+        ]
+    )
+    assert {job.id for job in store.find_traces(["1.2", "1.4"])} == {"a", "b"}
+    assert {job.id for job in store.find_traces(["1.3", *map(str, range(2000))])} == {"c"}
+    store.claim()
+    assert store.count_by_tenant() == {
+        ("PACS", JobState.RUNNING): 1,
+        ("PACS", JobState.PENDING): 1,
+        ("WEB", JobState.PENDING): 1,
+        ("", JobState.PENDING): 1,
+    }
