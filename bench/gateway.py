@@ -414,7 +414,10 @@ def try_syntaxes(folder: Path) -> str:
     """Return a table: what each receiver got of an image in each transfer syntax."""
     images = make_images(folder / "images")
     rows: list[list[str]] = []
-    with _run_peers(folder) as peers, running_orthanc(folder / "orthanc") as orthanc:
+    with (
+        _run_peers(folder) as peers,
+        running_orthanc(folder / "orthanc", OverwriteInstances=True) as orthanc,
+    ):
         config = make_config(peers) + PEER.format(
             name="ORTHANC", port=orthanc.port, title="ORTHANC", more=""
         )
@@ -483,7 +486,7 @@ def _judge_row(
             continue
         if peer == "ORTHANC":
             content = [orthanc.read_file(one) for one in orthanc.list_instances()]
-            got = [one for one in content if instance.encode() in one][-1]
+            (got,) = (one for one in content if _read_instance(one) == instance)
         else:
             got = max((folder / peer).iterdir(), key=lambda one: one.stat().st_mtime).read_bytes()
         back = BytesIO()
@@ -493,6 +496,10 @@ def _judge_row(
         exact = result.shape == wanted.shape and np.array_equal(result, wanted)
         cells.append(f"{_name(syntax)}{'' if exact else ' NOT EXACT'}")
     return cells
+
+
+def _read_instance(content: bytes) -> str:
+    return str(dcmread(BytesIO(content), stop_before_pixels=True).SOPInstanceUID)
 
 
 def _name(uid: str) -> str:

@@ -180,13 +180,12 @@ def _list_dead(arguments: argparse.Namespace) -> int:
 
 def _retry(arguments: argparse.Namespace) -> int:
     """Make the deliveries due again that failed for good."""
-    from dicodec.service.jobs.messages import Event, EventKind, Request
+    from dicodec.service.gateway.delivery import make_accepted_event
 
     count = 0
     with _open_store(arguments) as store:
         for job in [*_find_dead(store, arguments)]:
-            event = Event.of(Request.from_json(job.request), EventKind.ACCEPTED)
-            store.retry(job.id, event.to_json())
+            store.retry(job.id, make_accepted_event(job))
             count += 1
     print(f"{count} tried again", file=sys.stderr)
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dicodec.service.gateway.spool import Spool
-from dicodec.service.jobs.messages import Request
-from dicodec.service.jobs.store.tables import NewJob
+from dicodec.service.jobs.messages import Event, EventKind, Request
+from dicodec.service.jobs.store.tables import Job, NewJob
 from dicodec.service.jobs.submission import make_job
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -45,6 +45,11 @@ def make_delivery_job(
         trace_id=instance or None,
     )
     return make_job(request, home=spool.name_home(peer))
+
+
+def make_accepted_event(job: Job) -> str:
+    """Return the event, as JSON, of a job that failed and is due again."""
+    return Event.of(Request.from_json(job.request), EventKind.ACCEPTED).to_json()
 
 
 def read_sop_class(request: Mapping[str, Any]) -> str:

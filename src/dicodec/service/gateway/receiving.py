@@ -28,7 +28,11 @@ from dicodec.service.gateway.commitment import PUSH_MODEL, SYNTAXES
 from dicodec.service.gateway.commitment_answering import CommitmentAnswerer
 from dicodec.service.gateway.commitment_asking import take_answer
 from dicodec.service.gateway.config import GatewayConfig
-from dicodec.service.gateway.delivery import make_delivery_job, name_job
+from dicodec.service.gateway.delivery import (
+    make_accepted_event,
+    make_delivery_job,
+    name_job,
+)
 from dicodec.service.gateway.routing import Destination, find_destinations
 from dicodec.service.gateway.spool import Spool, digest_object
 from dicodec.service.gateway.tls import make_server_context
@@ -243,7 +247,7 @@ class Receiver:
                 if job in made:
                     self._spool.forget(job)
             else:
-                self._store.retry(job, "{}")
+                self._store.retry(job, make_accepted_event(known))
                 self._announce()
 
     def _refuse(self, received: _Received, status: int, message: str) -> Dataset:
