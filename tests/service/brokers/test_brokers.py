@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,8 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from dicodec.service.brokers.broker import BrokerOptions, Delivery, Queue
+from dicodec.service.brokers.connecting import make_broker
 from helpers.brokers import KINDS, RunningBroker, running_broker
 from helpers.made import make_file
+from helpers.patience import give_up_at
 from helpers.plain_clients import QUEUE, Letter, dead_letters, history, produce
 from helpers.worker_fleet import Fleet
 
@@ -97,6 +102,26 @@ def produce_as_documented(broker: RunningBroker, source: Path, out: Path) -> Non
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
+def ages_of_letters(broker: RunningBroker) -> list[float | None]:
+    """Return how many seconds ago dead letters were sent, as the age of the queue is measured."""
+
+    async def fetch() -> list[float | None]:
+        options = BrokerOptions(source=Queue.DEAD, group="look", silence=6.0)
+        reader = make_broker(broker.url, options)
+        await reader.open()
+        try:
+            letters: list[Delivery] = []
+            until = give_up_at(10)
+            while not letters and time.monotonic() < until:
+                letters = await reader.fetch(5, 1.0)
+            await reader.give_back(letters)
+        finally:
+            await reader.close()
+        return [None if one.sent is None else time.time() - one.sent for one in letters]
+
+    return asyncio.run(fetch())
+
+
 def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path: Path) -> None:
     files, out = tmp_path / "files" / "in", tmp_path / "files" / "out"
     good = [made_source(files / f"g{number}.dcm") for number in range(GOOD)]
@@ -161,6 +186,9 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
         states, successes = fleet.states(), fleet.successes()
         still = dead_letters(broker.kind, broker.url)
         log = fleet.log.read_text()
+        ages = ages_of_letters(broker)
+    assert ages
+    assert all(age is not None and -5 < age < 600 for age in ages), ages
 
     jobs = {*(path.stem for path in good), "late", "text"}
     assert [path.name for path in (tmp_path / "files" / "docs").iterdir()] == ["ct-rle.dcm"]

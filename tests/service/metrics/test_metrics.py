@@ -158,6 +158,8 @@ def test_every_metric_is_produced(tmp_path: Path) -> None:
     assert read(texts[0])["dicodec_queue_age_seconds", ()] == 2.5
     assert read(texts[0])["dicodec_peer_deliveries", (("peer", "PACS"), ("state", "dead"))] == 3
     assert read(service)["dicodec_queue_age_seconds", ()] == 0
+    assert read(service)["dicodec_attempts_total", (("cause", ""), ("outcome", "succeeded"))] == 0
+    assert read(service)["dicodec_stage_seconds_count", (("stage", "verify"),)] == 0
     assert 'stage="x"' not in texts[1]
 
 

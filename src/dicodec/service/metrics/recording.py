@@ -63,8 +63,15 @@ class Metrics(Counting):
             STAGE_SECONDS.name, STAGE_SECONDS.help, STAGE_SECONDS.labels, buckets=_SECONDS,
             registry=self.registry,
         )  # fmt: skip
-        for direction in ("in", "out"):  # rates need a value before the first conversion
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Have the series of conversions there before the first one, which a rate misses else."""
+        self._attempts.labels("succeeded", "")
+        for direction in ("in", "out"):
             self._bytes.labels(direction)
+        for stage in STAGES:
+            self._seconds.labels(stage)
 
     def _make_counter(self, metric: Metric) -> Counter:
         return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
