@@ -289,6 +289,8 @@ def test_a_batch_leaves_its_metrics(tmp_path: Path) -> None:
     before = time.time()
     arguments = ["convert", str(folder), "--to", "rle", "-o", str(tmp_path / "out"), "-q"]
 
+    assert run([*arguments, "--metrics-file", str(file), "--dry-run"]) == 1
+    assert not file.exists()
     assert run([*arguments, "--metrics-file", str(file), "--jobs", "1"]) == 1
     found = read(file.read_text())
     batch = ("batch", "night")

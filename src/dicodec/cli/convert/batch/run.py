@@ -73,7 +73,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
     with (
         share_roots(arguments, options.output, pool),
         ReportFile(arguments.report) as reports,
-        _open_metrics(arguments.metrics_file) as metrics,
+        _open_metrics(arguments) as metrics,
         _Interruptions() as interruptions,
         Ledger("" if arguments.dry_run else known, writing=True) as ledger,
     ):
@@ -100,14 +100,14 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
 
 
 @contextmanager
-def _open_metrics(path: str | None) -> Iterator[BatchMetrics | None]:
-    if path is None:
+def _open_metrics(arguments: argparse.Namespace) -> Iterator[BatchMetrics | None]:
+    if arguments.metrics_file is None or arguments.dry_run:  # nothing is converted
         yield None
         return
     with require_packages("metrics", "the metrics of prometheus-client"):
         from dicodec.service.metrics.batch import BatchMetrics
 
-    with BatchMetrics(path) as metrics:
+    with BatchMetrics(arguments.metrics_file) as metrics:
         yield metrics
 
 
