@@ -106,7 +106,9 @@ def ages_of_letters(broker: RunningBroker) -> list[float | None]:
     """Return how many seconds ago dead letters were sent, as the age of the queue is measured."""
 
     async def fetch() -> list[float | None]:
-        options = BrokerOptions(source=Queue.DEAD, group="look", silence=6.0)
+        # That of `jobs retry`: JetStream gives a queue to one group. In Kafka it has read them all.
+        group = "look" if broker.kind == "kafka" else "dicodec-dead"
+        options = BrokerOptions(source=Queue.DEAD, group=group, silence=6.0)
         reader = make_broker(broker.url, options)
         await reader.open()
         try:

@@ -136,7 +136,7 @@ class KafkaBroker(Broker):
                 offsets.add(record.offset)
                 token = (record.offset, offsets)
                 body = record.value or b""
-                sent = record.timestamp / 1000
+                sent = (record.timestamp or 0) / 1000  # none in the oldest form of records
                 headers = read_headers(record.headers or ())
                 deliveries.append(Delivery(body, headers, token, self.session, sent))
         return deliveries
