@@ -153,6 +153,7 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
         made_source(files / "late.dcm")
         fleet.wait_for(lambda: done() >= 8, 60)
         broker.restart(signal.SIGKILL)
+        fleet.wait_for(lambda: '"away": ' in fleet.log.read_text(), 60)
         fleet.start()
         fleet.wait_for(lambda: done() >= GOOD + 1, 90)
         fleet.wait_for(lambda: fleet.states().get("never") == "dead", 30)
@@ -218,6 +219,15 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
     lines = [json.loads(line) for line in log.splitlines()]
     assert {"g0", "late"} <= {line.get("job") for line in lines}
     assert str(files) not in log  # paths can name patients
+    returns = [line for line in lines if "away" in line]
+    assert {line["event"] for line in returns} == {"connected to the broker"}
+    assert all(0 <= line["away"] < 600 for line in returns)
+    said: set[tuple[object, ...]] = set()  # Kafka's client repeats itself 100 times a second
+    for line in lines:
+        if line["event"] == "the broker's client says":
+            key = line["worker"], line["client"], line["message"]
+            assert key not in said or "omitted" in line
+            said.add(key)
 
 
 def test_queue_is_the_default_of_the_command() -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,6 @@ from dicodec.service.worker.publishing import make_queues
 from helpers.brokers import RunningBroker, make_kafka, running
 from helpers.certificates import make_certificates
 from helpers.kafka_server import PASSWORD, PLAIN, USER
-from helpers.worker_fleet import Fleet
 
 PATIENCE = 45.0
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -162,35 +158,3 @@ def test_the_end_of_a_fetch_does_not_end_the_worker(
 
     monkeypatch.setattr(Fetcher, "close", close)
     asyncio.run(open_and_close())  # a connection that it left open would be a warning
-
-
-def test_a_worker_says_how_long_the_server_was_away(kafka: RunningBroker, tmp_path: Path) -> None:
-    (tmp_path / "files").mkdir()
-    with Fleet(kafka.url, tmp_path, ["--queue", "away", "--silence", "6"]) as fleet:
-
-        def lines(event: str) -> list[dict[str, object]]:
-            text = fleet.log.read_text() if fleet.log.exists() else ""
-            every = [json.loads(line) for line in text.splitlines(keepends=True) if "\n" in line]
-            return [line for line in every if line["event"] == event]
-
-        fleet.prepare()
-        fleet.start()
-        fleet.wait_for(lambda: len(lines("connected to the broker")) == 1, 30)
-        before = time.monotonic()
-        kafka.down(signal.SIGKILL)
-        fleet.wait_for(lambda: len(lines("the broker does not answer")) == 1, 30)
-        kafka.up()
-        fleet.wait_for(lambda: len(lines("connected to the broker")) == 2, 60)
-        elapsed = time.monotonic() - before
-        assert fleet.stop() == [0]
-
-        first, second = lines("connected to the broker")
-        assert "away" not in first
-        assert isinstance(second["away"], float)
-        assert 0 < second["away"] < elapsed + 0.1
-        said: set[tuple[object, object]] = set()  # the client repeats itself 100 times a second
-        for line in lines("the broker's client says"):
-            key = line["client"], line["message"]
-            assert key not in said or "omitted" in line
-            said.add(key)
-        assert said
