@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from dicodec import compare, convert_bytes
 from dicodec.comparison.compare import Comparison
-from dicodec.errors import MalformedFileError
+from dicodec.errors import InvalidOptionError, MalformedFileError
 from helpers.made import IMAGE_KINDS, Element, make_file
 from helpers.real_files import real_files
 from helpers.samples import colors
@@ -157,3 +159,25 @@ def test_real_palettes_are_what_they_become(name: str) -> None:
     found = compare(path, convert_bytes(path.read_bytes(), to="rle", photometric="RGB"))
 
     assert found.equal, found.unexpected
+
+
+def test_the_page_has_both_frames_under_a_slider_and_needs_no_other_file(tmp_path: Path) -> None:
+    names = [tmp_path / "a <b>.dcm", tmp_path / "near.dcm"]
+    names[0].write_bytes(made("gray-8"))
+    names[1].write_bytes(convert_bytes(made("gray-8"), to="jpeg-ls-near", near=3))
+    picture, page = tmp_path / "both.png", tmp_path / "both.html"
+
+    found = compare(*names, picture=picture, html=page)
+
+    assert found.html == str(page)
+    text = page.read_text(encoding="utf-8")
+    assert "a &lt;b&gt;.dcm" in text
+    assert "<b>" not in text
+    assert "largest error 3" in text
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", text)
+    shown = [base64.b64decode(one) for one in re.findall(r"data:image/png;base64,([^\"]+)", text)]
+    joined = panes(picture, 64)
+    for one, expected in zip(shown, joined, strict=True):
+        assert np.array_equal(np.asarray(imagecodecs.png_decode(one)), expected)
+    with pytest.raises(InvalidOptionError, match="a page is HTML"):
+        compare(*names, html=tmp_path / "page.png")

@@ -35,6 +35,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--ignore-attributes", action="store_true", help="compare pixels only")
     add("--picture", metavar="FILE.png",
         help="show a frame of A, of B, and their difference side by side")  # fmt: skip
+    add("--html", metavar="FILE.html",
+        help="a page with a frame of A and of B under a slider, and their difference")  # fmt: skip
     add("--frame", type=int, metavar="N",
         help="frame of the picture, from 0 (default: the one with the largest error)")  # fmt: skip
     add_option(command, OPTIONS["workers"])
@@ -56,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             allow=arguments.allow,
             ignore_attributes=arguments.ignore_attributes,
             picture=arguments.picture,
+            html=arguments.html,
             frame=arguments.frame,
             workers=arguments.workers,
             limits=parse_limits(arguments.limits),
@@ -90,6 +93,8 @@ def _format_lines(found: Comparison, *, verbose: bool) -> list[str]:
             lines += [f"  {_change(change)}" for change in changes]
     if found.picture is not None:
         lines.append(f"picture of frame {found.picture_frame}: {found.picture}")
+    if found.html is not None:
+        lines.append(f"page of frame {found.picture_frame}: {found.html}")
     lines.append("equal" if found.equal else "different")
     return lines
 

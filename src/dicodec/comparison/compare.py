@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -48,7 +48,8 @@ class Comparison:
         pixels: differences of the pixels; None if neither file has any.
         attributes: differing attributes, by rising tag; empty if they were not compared.
         picture: path of the picture; None if none was made.
-        picture_frame: number of the frame in the picture.
+        html: path of the page; None if none was made.
+        picture_frame: number of the frame in the picture and on the page.
     """
 
     a: str | None = None
@@ -59,6 +60,7 @@ class Comparison:
     pixels: PixelComparison | None = None
     attributes: tuple[AttributeChange, ...] = ()
     picture: str | None = None
+    html: str | None = None
     picture_frame: int | None = None
 
     @property
@@ -85,6 +87,7 @@ def compare(
     allow: Sequence[str] = (),
     ignore_attributes: bool = False,
     picture: str | os.PathLike[str] | None = None,
+    html: str | os.PathLike[str] | None = None,
     frame: int | None = None,
     workers: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
@@ -103,7 +106,10 @@ def compare(
         ignore_attributes: whether to compare only pixels.
         picture: path of a PNG of A, B and their difference side by side, which ends in .png; a file
             of that name is replaced. None for no picture.
-        frame: number of the frame in the picture, from 0; None for the one with the largest error.
+        html: path of a page with both frames under a slider, which ends in .html; a file of that
+            name is replaced. None for no page.
+        frame: number of the frame in the picture or on the page, from 0; None for the one with the
+            largest error.
         workers: threads for frames; None for one a processor.
         limits: bounds on the sizes that the files may claim.
 
@@ -111,9 +117,9 @@ def compare(
         InvalidOptionError: an option is invalid.
         ReadError: a file, or a frame of it, cannot be read.
         UnsupportedSourceError: a frame cannot be decoded.
-        WriteError: the picture cannot be written.
+        WriteError: the picture or the page cannot be written.
     """
-    allowed = _check_options(tolerance, allow, picture, frame, workers)
+    allowed = _check_options(tolerance, allow, {".png": picture, ".html": html}, frame, workers)
     names = _name(a), _name(b)
     with ExitStack() as stack:
         one, two = _open(stack, a, names[0], limits), _open(stack, b, names[1], limits)
@@ -124,8 +130,8 @@ def compare(
             else compare_attributes(_make_readable(one), _make_readable(two), allowed)
         )
         shown = None
-        if picture is not None:
-            shown = _draw(Path(picture), pair, pixels, frame)
+        if picture is not None or html is not None:
+            shown = _draw(picture, html, pair, pixels, frame)
     same_pixels = pixels is None or pixels.equal
     return Comparison(
         a=names[0],
@@ -136,6 +142,7 @@ def compare(
         pixels=pixels,
         attributes=attributes,
         picture=None if picture is None else os.fspath(picture),
+        html=None if html is None else os.fspath(html),
         picture_frame=shown,
     )
 
@@ -143,7 +150,7 @@ def compare(
 def _check_options(
     tolerance: float,
     allow: Sequence[str],
-    picture: str | os.PathLike[str] | None,
+    shown: Mapping[str, str | os.PathLike[str] | None],
     frame: int | None,
     workers: int | None,
 ) -> frozenset[int]:
@@ -152,9 +159,11 @@ def _check_options(
         raise InvalidOptionError(f"a tolerance is a number from 0, not {tolerance}")
     if workers is not None and workers < 1:
         raise InvalidOptionError(f"{workers} threads cannot work")
-    if picture is not None and Path(picture).suffix.lower() != ".png":
-        raise InvalidOptionError(f"a picture is a PNG, and {os.fspath(picture)!r} has another name")
-    if frame is not None and (picture is None or frame < 0):
+    for suffix, place in shown.items():
+        if place is not None and Path(place).suffix.lower() != suffix:
+            kind = "picture is a PNG" if suffix == ".png" else "page is HTML"
+            raise InvalidOptionError(f"a {kind}, and {os.fspath(place)!r} has another name")
+    if frame is not None and (not any(shown.values()) or frame < 0):
         raise InvalidOptionError("a frame, from 0, is chosen for a picture")
     return frozenset(parse_tag(name) for name in allow)
 
@@ -197,12 +206,13 @@ def _compare_pixels(
 
 
 def _draw(
-    picture: Path,
+    picture: str | os.PathLike[str] | None,
+    html: str | os.PathLike[str] | None,
     pair: Pair | None,
     pixels: PixelComparison | None,
     frame: int | None,
 ) -> int:
-    """Put the picture of one frame in its place; return which frame it shows."""
+    """Put the picture and the page of one frame in their places; return which frame it is."""
     if pair is None or pixels is None:
         why = " and ".join((*pixels.differences, *pixels.notes) if pixels else ("no pixels",))
         raise UnsupportedSourceError(f"no picture can be made: {why}")
@@ -212,7 +222,7 @@ def _draw(
     elif frame >= count:
         raise InvalidOptionError(f"there is no frame {frame}: frames are 0 to {count - 1}")
 
-    from dicodec.comparison.picture import draw_picture, prepare
+    from dicodec.comparison.picture import draw_panes, draw_picture, prepare
 
     samples = pair.one.read(frame), pair.two.read(frame)
     errors = None
@@ -221,10 +231,34 @@ def _draw(
         with np.errstate(invalid="ignore", over="ignore"):
             errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
     shown = prepare(pair.one, frame, samples[0]), prepare(pair.two, frame, samples[1])
-    content = draw_picture(shown, errors)
-    with create_output(picture, overwrite=True) as temporary, translate_write_errors():
-        temporary.write_bytes(content)
+    panes = draw_panes(shown, errors)
+    if picture is not None:
+        _write(picture, draw_picture(panes))
+    if html is not None:
+        from dicodec.comparison.page import make_page
+
+        names = pair.one.name or "A", pair.two.name or "B"
+        _write(html, make_page(panes, names, frame, _describe_errors(pixels, frame)).encode())
     return frame
+
+
+def _write(place: str | os.PathLike[str], content: bytes) -> None:
+    with create_output(Path(place), overwrite=True) as temporary, translate_write_errors():
+        temporary.write_bytes(content)
+
+
+def _describe_errors(pixels: PixelComparison, frame: int) -> str:
+    """Return the differences of a frame in words."""
+    found = next((one for one in pixels.frames if one.frame == frame), None)
+    if found is None:
+        return "; ".join(pixels.differences)
+    if not found.differing_samples:
+        return "All samples are equal."
+    psnr = "" if found.psnr is None else f", PSNR {found.psnr:.2f} dB"
+    return (
+        f"{found.differing_samples} samples differ: largest error {found.largest_error:g}, "
+        f"mean absolute error {found.mean_absolute_error:.4g}{psnr}."
+    )
 
 
 def _name(given: Source) -> str | None:

@@ -42,8 +42,10 @@ def prepare(side: Side, frame: int, samples: NDArray[Any]) -> PreparedFrame:
     return PreparedFrame(samples, displays.find_display(frame))
 
 
-def draw_picture(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any] | None) -> bytes:
-    """Return a PNG: the first frame, the second, and their difference, with lines between.
+def draw_panes(
+    shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any] | None
+) -> list[Picture]:
+    """Return pictures, RGB: the first frame, the second, and their difference if there is one.
 
     Gray values go through the window, or from the smallest to the largest value of the first frame
     if there is none; MONOCHROME1 is inverted. Colors become RGB. In the difference the largest
@@ -57,6 +59,11 @@ def draw_picture(shown: tuple[PreparedFrame, PreparedFrame], errors: NDArray[Any
     panes = [render(first), render(replace(second, display=_reach_over(second.display, first)))]
     if errors is not None:
         panes.append(_amplify(errors))
+    return panes
+
+
+def draw_picture(panes: list[Picture]) -> bytes:
+    """Return pictures side by side as a PNG, with lines between."""
     return bytes(imagecodecs.png_encode(join_panes(panes)))
 
 
