@@ -47,9 +47,9 @@ def main() -> int:
     try:
         make_sources(folder / "in", arguments.source or _find_ct(), arguments.count)
         local = run_locally(folder, arguments.count)
-        with RayCluster(str(find_python()), [1]) as cluster:
-            mortal = cluster.add_machine()
+        with RayCluster(str(find_python()), [1, 1]) as cluster:
             run_on_ray(cluster, folder, arguments.count, local)
+            mortal = cluster.add_machine()
             run_killed(cluster, folder, arguments.count, arguments.kills, mortal, local)
     finally:
         shutil.rmtree(folder)
@@ -114,7 +114,6 @@ def run_killed(
             cluster.kill_worker(chance.choice)
         elif event == "machine":
             cluster.kill_machine(mortal)
-            cluster.add_machine()
         else:
             driver.kill()
             driver.communicate()
