@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from file_price import HEAD, list_file_prices
 from judging import Verdict, verdict
 from measure import table
 from memory import shown as memory_shown
@@ -72,6 +73,11 @@ def _page(results: Results) -> Iterator[str]:
             yield f"## {workload.title[0].upper()}{workload.title[1:]}\n"
             yield f"Goal: {workload.goal.value}.\n"
             yield from _rows_table(rows)
+    prices = [price.cells() for price in list_file_prices(results.rows)]
+    if prices:
+        yield "## The price of a file\n"
+        yield "Time of 2,000 CT files on tmpfs minus that of 200, by 1,800; wall and CPU.\n"
+        yield from _markdown(HEAD, prices)
     yield from _growth_table(results)
     yield from _memory_table(results)
     yield "## Small things\n"

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from file_price import show_file_prices
 from growth import growth
 from judging import verdict
 from machine import machine, versions
@@ -45,6 +46,8 @@ def main() -> int:
         print("  ".join(f"{key} {text}" for key, text in results.machine.items()))
         print("  ".join(f"{key} {text or '-'}" for key, text in results.versions.items()))
         _workloads(given, wanted, folder / "rows", results)
+        if prices := show_file_prices(results.rows):
+            print(f"\nthe price of a file\n{prices}", flush=True)
         if "growth" in wanted:
             for one in growth(folder / "growth", short=given.short):
                 results.growth.append(one)

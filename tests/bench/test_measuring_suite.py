@@ -24,6 +24,25 @@ def checked(originals: Path, **results: Path) -> dict[str, dict[str, object]]:
     return said
 
 
+def test_the_price_of_a_file_leaves_out_the_start() -> None:
+    program = """
+from file_price import list_file_prices
+from trial import Figure, Row
+
+def row(files, *figures):
+    return Row(f"ct-{files}-tmpfs", "explicit-le", "rle", [*figures], 0, 0, 0)
+
+few = row(200, Figure("dicodec", wall=1, cpu=2), Figure("pydcm", wall=3, cpu=3))
+many = row(2000, Figure("dicodec", wall=2.8, cpu=5.6), Figure("pydcm", failure="wrong pixels"))
+print(*(price.cells() for price in list_file_prices([few, many])))
+print(*list_file_prices([few]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=BENCH, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "('explicit-le to rle', 'dicodec', '1.00', '2.00')\n\n"
+
+
 @pytest.fixture
 def originals(tmp_path: Path) -> Path:
     """Return a folder with two made files of one frame."""
