@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from typing import IO
 
 _BACKLOG = 256
+_LISTEN_SECONDS = 5.0
+"""How long an address may be in use until that is an error."""
+
 _RESTART_SECONDS = 1.0
 """How long a receiving process that ended stays down, so that a fault does not take all time."""
 
@@ -151,13 +155,19 @@ class Gateway:
 
     def _listen(self) -> socket.socket:
         address, port = self._config.receive.address, self._config.receive.port
-        try:
-            family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
-            listening = socket.create_server((address, port), family=family, backlog=_BACKLOG)
-        except OSError as cause:
-            raise InvalidOptionError(
-                f"cannot listen on {address} port {port}: {cause.strerror or cause}"
-            ) from cause
+        until = time.monotonic() + _LISTEN_SECONDS
+        while True:
+            try:
+                family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+                listening = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+                break
+            except OSError as cause:
+                if cause.errno == errno.EADDRINUSE and time.monotonic() < until:
+                    time.sleep(0.2)  # a process of a gateway that was killed is about to end
+                    continue
+                raise InvalidOptionError(
+                    f"cannot listen on {address} port {port}: {cause.strerror or cause}"
+                ) from cause
         self.port = listening.getsockname()[1]
         return listening
 

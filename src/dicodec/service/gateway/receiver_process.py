@@ -1,19 +1,14 @@
-"""A process that receives: the gateway starts several, which share one listening socket."""
+"""A process that receives: the gateway starts several, which share one listening socket.
+
+It watches the gateway before it loads what takes long, because another gateway cannot listen while
+it has the socket.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import sys
 import threading
-
-from dicodec.service.ending_signals import find_ending_signals
-from dicodec.service.gateway.config import load_config
-from dicodec.service.gateway.receiving import Receiver
-from dicodec.service.gateway.spool import Spool
-from dicodec.service.jobs.logs import Log
-from dicodec.service.jobs.store.store import JobStore
 
 
 def main(config: str, number: int, descriptor: int, drain: float) -> None:
@@ -27,11 +22,23 @@ def main(config: str, number: int, descriptor: int, drain: float) -> None:
         descriptor: the listening socket.
         drain: seconds that associations get to end.
     """
+    store = sys.stdin.readline().rstrip("\n")
+    threading.Thread(target=_watch, daemon=True).start()
+
+    import signal
+    import socket
+
+    from dicodec.service.ending_signals import find_ending_signals
+    from dicodec.service.gateway.config import load_config
+    from dicodec.service.gateway.receiving import Receiver
+    from dicodec.service.gateway.spool import Spool
+    from dicodec.service.jobs.logs import Log
+    from dicodec.service.jobs.store.store import JobStore
+
     ending = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway answers an interruption
-    for number in find_ending_signals():
-        signal.signal(number, lambda *_: ending.set())
-    store = sys.stdin.readline().rstrip("\n")
+    for one in find_ending_signals():
+        signal.signal(one, lambda *_: ending.set())
     settings = load_config(config)
     spool = Spool(settings.receive.spool)
     with (
@@ -42,7 +49,6 @@ def main(config: str, number: int, descriptor: int, drain: float) -> None:
         receiver = Receiver(settings, spool, jobs, Log(sys.stderr), parts, _announce)
         receiver.start(listening)
         _announce()
-        threading.Thread(target=_watch, daemon=True).start()
         ending.wait()
         receiver.stop(drain)
     os._exit(0)  # threads of pynetdicom may outlive their associations
