@@ -109,6 +109,8 @@ except SystemExit:
         "import dicodec",
         "import dicodec.conversion.calls",
         "from dicodec import convert, inspect, ConversionOptions",
+        "from dicodec import open_image, encode_frame, Image",
+        COMMAND.format(["show", "--help"]),
         "import dicodec.cli.main",
         COMMAND.format(["--help"]),
         COMMAND.format(["--version"]),

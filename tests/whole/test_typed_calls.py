@@ -31,6 +31,13 @@ def right(source: Source, target: Target, syntax: TransferSyntax, limits: Limits
     dicodec.convert_bytes(b"", to=syntax, set_attributes=[("PatientID", "A")], limits=limits)
     found: Inspection = dicodec.inspect(source)
     print(found.transfer_syntax)
+    with dicodec.open_image(source, workers=2) as image:
+        print(image.read_frame(3, window=(40, 400)).shape, len(image), image.description.rows)
+        print([samples.mean() for samples in image.read_frames([0, 1], photometric="RGB")])
+        encoded = dicodec.encode_frame(image.read_frame(0), to=syntax, bits_stored=12, verify=True)
+    print(encoded.stream.hex(), encoded.description.bits_stored)
+    for result in dicodec.convert_many(["a", "b"], "out", to="rle", progress=print, lossy=True):
+        print(result.source.upper(), result.state)
 
 async def wrong(source: Source, target: Target, dataset: Dataset) -> None:
     dicodec.convert(source, target, to="rle", qualty=85)  # call-arg
@@ -40,6 +47,10 @@ async def wrong(source: Source, target: Target, dataset: Dataset) -> None:
     dicodec.convert_bytes(b"", to="rle", set_attributes={"PatientID": 3})  # arg-type
     await dicodec.convert_async(source, target, to="rle", veryfy=True)  # call-arg
     await dicodec.convert_async(source, target, to="rle", lossy="yes")  # arg-type
+    dicodec.open_image(source, worker=2)  # call-arg
+    dicodec.open_image(dataset).read_frame(0, window=40)  # arg-type
+    dicodec.encode_frame([[1]], to="rle", qualty=3)  # call-arg
+    dicodec.convert_many(["a"], "out", to="rle", near="3")  # arg-type
     dicodec.convert_dataset(dataset, to="rle", ner=3)  # call-arg
     dicodec.convert_dataset(dataset, to="rle", near=3.5)  # arg-type
 """
