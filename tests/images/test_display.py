@@ -136,6 +136,15 @@ def test_numbers_that_are_none_count_as_absent() -> None:
     assert np.array_equal(shown, samples[0])
 
 
+@pytest.mark.parametrize("kind", ["gray-12-in-16", "gray-32", "palette", "rgb-16", "inverted"])
+def test_bands_are_the_same_as_the_whole(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, _ = IMAGE_KINDS[kind].make()
+    with open_image(content) as image:
+        whole = image.read_frame(0, window="auto")
+        monkeypatch.setattr("dicodec.images.display._BAND", 1000)
+        assert np.array_equal(image.read_frame(0, window="auto"), whole)
+
+
 @pytest.mark.parametrize("bits", [7, 16])
 def test_colors_of_other_bits_are_brought_to_8(bits: int) -> None:
     content, samples = IMAGE_KINDS["rgb-16" if bits > 8 else "rgb-8"].make(bits_stored=bits)

@@ -37,6 +37,8 @@ type Picture = NDArray[np.uint8]
 
 _TOP = 255
 _COLORS = 3
+_BAND = 1 << 21
+"""Samples that are rendered at a time."""
 
 
 def find_color_routes(
@@ -106,18 +108,32 @@ class Display:
         Args:
             samples: decoded samples of a frame, or of every n-th row and column of one.
         """
+        if not self.steps and self.image.samples_per_pixel not in {1, _COLORS}:
+            samples = samples[..., 0]
+        gray = not self.steps and samples.ndim < _COLORS
+        shown = self.reach_over(samples) if gray else self
+        # In bands, because levels are computed in eight bytes each.
+        rows = max(1, _BAND // max(1, samples[0].size))
+        picture = shown.render_band(samples[:rows])
+        if rows >= len(samples):
+            return picture
+        whole = np.empty((len(samples), *picture.shape[1:]), np.uint8)
+        whole[:rows] = picture
+        for start in range(rows, len(samples), rows):
+            whole[start : start + rows] = shown.render_band(samples[start : start + rows])
+        return whole
+
+    def render_band(self, samples: NDArray[Any]) -> Picture:
+        """Return some rows of a frame as `render` does; gray levels need a window or table."""
         samples = np.ascontiguousarray(samples)
         image = replace(self.image, rows=samples.shape[0], columns=samples.shape[1])
         for step in self.steps:
             samples, image = step.apply(samples, image), step.describe(image)
         if image.samples_per_pixel == _COLORS:
             return _narrow(samples, image)
-        if image.samples_per_pixel > 1:
-            samples = samples[..., 0]
-        shown = self.reach_over(samples)
-        if shown.modality is None and shown.voi is None:
-            return shown.rescaling(samples, image)
-        return quantize_levels(samples, image, shown.find_levels)
+        if self.modality is None and self.voi is None:
+            return self.rescaling(samples, image)
+        return quantize_levels(samples, image, self.find_levels)
 
     def find_levels(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return stored values as levels from 0 to 1; MONOCHROME1 is not inverted."""
