@@ -12,7 +12,7 @@ from dicodec.service.gateway.config import GatewayConfig, Peer
 from dicodec.service.gateway.conversion import ConversionTask, plan_for_peer
 from dicodec.service.gateway.offers import make_offer
 from dicodec.service.gateway.routing import find_destinations
-from dicodec.service.gateway.sender import make_sender
+from dicodec.service.gateway.sender_choice import make_sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,8 @@ from dicodec.service.gateway.sender import (
     PeerDownError,
     Sender,
     SyntaxRefusedError,
-    make_sender,
 )
+from dicodec.service.gateway.sender_choice import make_sender
 from dicodec.service.gateway.spool import Spool
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import ConversionResult

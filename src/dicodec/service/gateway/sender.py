@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from dicodec.errors import PeerRefusedError, PeerUnavailableError
 from dicodec.model.records import Protocol
-from dicodec.service.gateway.config import Peer, StowAddress
 
 
 class PeerDownError(PeerUnavailableError):
@@ -67,19 +66,3 @@ class Sender(Protocol):
 
     def close(self) -> None:
         """Close it, if it is open."""
-
-
-def make_sender(peer: Peer, title: str) -> Sender:
-    """Return a sender for a peer.
-
-    Args:
-        peer: the peer.
-        title: our AE title.
-    """
-    if isinstance(peer.address, StowAddress):
-        from dicodec.service.gateway.stow_sender import StowSender
-
-        return StowSender(peer, peer.address)
-    from dicodec.service.gateway.dimse_sender import DimseSender
-
-    return DimseSender(peer, peer.address, title)
