@@ -86,7 +86,7 @@ def convert_by_choice(
         return keep_file(source, target, base, placement, in_place=in_place)
     try:
         return convert_with(source, target, choice.options, progress, placement)
-    except _NOT_HELD as error:
+    except NOT_HELD as error:
         if not choice.keeps_rest:
             raise
         report = keep_file(source, target, choice.options, placement, in_place=in_place)
@@ -94,7 +94,7 @@ def convert_by_choice(
         return report
 
 
-_NOT_HELD = (UnsupportedSourceError, UnsupportedImageError, SampleRangeError, EncodeError)
+NOT_HELD = (UnsupportedSourceError, UnsupportedImageError, SampleRangeError, EncodeError)
 """Errors of images that targets cannot hold, and of sources that are not decoded."""
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from dicodec.batch.policy.convert import NOT_HELD
 from dicodec.batch.pool.messages import WorkContext
 from dicodec.conversion.convert import convert_with
 from dicodec.conversion.output.placement import Placement
-from dicodec.errors import (
-    EncodeError,
-    SampleRangeError,
-    UnsupportedImageError,
-    UnsupportedSourceError,
-    UnsupportedTargetError,
-)
+from dicodec.errors import UnsupportedTargetError
 from dicodec.model.option_table import NEVER
 from dicodec.model.records import dataclass, replace
 from dicodec.options import ConversionOptions
@@ -19,12 +14,6 @@ from dicodec.options import ConversionOptions
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
-
-_NOT_HELD = (
-    UnsupportedSourceError, UnsupportedTargetError, UnsupportedImageError, SampleRangeError,
-    EncodeError,
-)  # fmt: skip
-"""Errors of images that no wanted transfer syntax can hold, and of sources that are not decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ def _convert(
 
     try:
         return convert(task.to)
-    except _NOT_HELD:
+    except (*NOT_HELD, UnsupportedTargetError):
         if task.otherwise:
             return convert(task.otherwise)
         if task.kept:
