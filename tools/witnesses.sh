@@ -36,6 +36,7 @@ missing() {
     [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || echo "orthanc-dicomweb"
     has_postgres || echo "postgresql"
     installed java || echo "default-jre-headless (java)"
+    installed promtool || echo "prometheus (promtool)"
     installed mvn || echo "maven (mvn)"
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo "rabbitmq-server"
 }

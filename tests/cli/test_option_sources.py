@@ -23,7 +23,7 @@ from dicodec.cli.wrong_usage import WrongUsage
 CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
 REQUIRED = {
     "convert": ["a.dcm", "--to", "rle"], "compare": ["a", "b"], "inspect": ["a"], "syntaxes": [],
-    "doctor": [],
+    "doctor": [], "show": ["a.dcm", "-o", "a.png"],
     "jobs": ["ledger"], "policy": ["list"], "serve": [], "watch": ["in", "-o", "out"], "worker": [],
     "submit": ["in", "-o", "out"], "gateway": ["run", "gateway.toml"],
 }  # fmt: skip
@@ -46,11 +46,13 @@ def value_of(action: argparse.Action) -> str:
         return "true"
     if action.choices:
         return str(next(one for one in action.choices if one != action.default))
-    return "7"
+    return " ".join("7" * (action.nargs if isinstance(action.nargs, int) else 1))
 
 
 def toml(action: argparse.Action) -> str:
     value = value_of(action)
+    if " " in value:
+        return f"[{', '.join(value.split())}]"
     is_text = action.type is None and value != "true"
     return f'"{value}"' if is_text else value
 
@@ -81,6 +83,8 @@ def test_every_option_comes_from_all_sources(
     name, dest, value = name_of(action), action.dest, value_of(action)
     needed = needs(command, action)
     given = [f"--{name}"] if action.nargs == 0 else [f"--{name}={value}"]
+    if " " in value:
+        given = [f"--{name}", *value.split()]
     wanted = getattr(parse_arguments([command, *needed, *given]), dest)
     assert wanted != action.default
     config = tmp_path / "options.toml"

@@ -13,6 +13,7 @@ import pydicom
 import pytest
 
 from dicodec import convert
+from helpers.environment import without_options
 from helpers.kernels import kernels
 
 CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
@@ -100,7 +101,7 @@ def test_modules_that_the_command_loads(
         arguments = [*arguments, str(CT), "-q", "-o", str(tmp_path / "out.dcm")]
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", COUNTED, *arguments],
-        stdout=subprocess.PIPE, text=True, check=True,
+        stdout=subprocess.PIPE, text=True, check=True, env=without_options(),
     )  # fmt: skip
     *_, count, loaded = run.stdout.splitlines()
     assert int(count) <= most

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dicodec.cli.arguments import Parser
 
-OF_ONE_COMMAND = frozenset({"output", "policy", "queue"})
+OF_ONE_COMMAND = frozenset({"frame", "output", "policy", "queue"})
 """Options that mean something else for each command: a name without the command is refused."""
 
 SECRETS = frozenset({"broker", "queue", "store"})
@@ -50,6 +50,7 @@ class _Option:
         self._words = {text.partition("=")[2]: text for text in spellings if "=" in text}
         self._is_flag = actions[0].nargs == 0
         self._is_list = isinstance(actions[0].default, list)
+        self._has_several = isinstance(actions[0].nargs, int) and not self._is_flag
 
     def parse_text(self, text: str) -> Any:
         """Return the value that a variable of the environment holds.
@@ -59,6 +60,8 @@ class _Option:
         """
         if self._is_flag and text.lower() in _TRUE | _FALSE:
             return text.lower() in _TRUE
+        if self._has_several:
+            return text.split()
         if self._is_list and text.startswith("["):
             try:
                 return json.loads(text)
@@ -78,6 +81,8 @@ class _Option:
             if isinstance(value, str) and value in self._words:
                 return [self._words[value]]
             raise ValueError(f"it is {', '.join(['true', 'false', *self._words])}, not {value!r}")
+        if self._has_several and isinstance(value, list):
+            return [self.switch, *(_show(one) for one in value)]
         if self._is_list and isinstance(value, Mapping):
             value = [f"{name}={_show(one)}" for name, one in value.items()]
         if self._is_list and isinstance(value, list):

@@ -21,6 +21,7 @@ from dicodec.batch.pool.pool import (
     PoolEvent,
 )
 from dicodec.errors import InternalError
+from helpers.environment import without_options
 from helpers.pool_work import behave
 
 CONVERSIONS = Preparation("dicodec.batch.preparation", "prepare_conversions", (("rle",), ()))
@@ -238,8 +239,8 @@ def test_a_killed_template_is_replaced_and_its_workers_leave(tmp_path: Path) -> 
         (template,) = children() - before
         (worker,) = children(template)
         os.kill(template, signal.SIGKILL)
-        mark.touch()
         _wait_until(lambda: not _runs(worker))
+        mark.touch()
         found = outcomes(pool)
         assert children() - before != {template}
 
@@ -316,7 +317,7 @@ def test_a_template_is_forked_only_from_one_thread_without_secrets(
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
-        env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+        env={**without_options(), **environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout == f"once {commands}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,7 +48,9 @@ def make_environment(folder: Path) -> dict[str, str]:
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     for name, words in {"dicodec": "-m dicodec.cli.main", "python": ""}.items():
-        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
+        (programs / name).write_text(
+            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words} "$@"\n'
+        )
         (programs / name).chmod(0o755)
     return {**ENVIRONMENT, "PATH": f"{programs}:{ENVIRONMENT['PATH']}"}
 
