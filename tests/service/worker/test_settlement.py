@@ -101,6 +101,21 @@ def test_a_job_that_is_known(state: JobState, place: Queue | None) -> None:
         assert settlement.parse_history(as_delivered(settled.copy)) == []
 
 
+def test_what_is_told_of_a_message_belongs_to_its_trace() -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    for headers, told in (
+        ({"traceparent": trace}, trace),
+        ({"traceparent": "no"}, None),
+        ({}, None),
+    ):
+        delivery = delivered(**headers)
+        known = settlement.settle_known(delivery, job(JobState.DONE), 15, "w")
+        unreadable = settlement.settle_unreadable(delivery, RequestError("no"), "w")
+        for (event,) in (known.events, unreadable.events):
+            assert event.headers.get("traceparent") == told
+            assert json.loads(event.body).get("traceparent") == told
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"dicodec_history": "nonsense"}, {"dicodec_history": "5"}, {"dicodec_attempt": "-3"}],
