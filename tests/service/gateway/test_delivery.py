@@ -117,6 +117,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(tmp_path_factory.mktemp("site"), stack)
 
 
+@pytest.fixture(scope="module")
+def filled(site: Site) -> Site:
+    """The site once files of all kinds went to every peer; tests run in any order, or alone."""
+    sent = send(site.gateway.port, *(SHIPPED / name for name in FILES), sender="ALL")
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    site.gateway.wait_until_empty(60)
+    return site
+
+
 def list_elements(data_set: Dataset) -> dict[int, Any]:
     """Return the values of a data set, without the padding behind it that dcmsend leaves out."""
     found = {int(element.tag): element.value for element in data_set}
@@ -124,15 +133,11 @@ def list_elements(data_set: Dataset) -> dict[int, Any]:
     return found
 
 
-def test_each_peer_gets_what_it_accepts(site: Site) -> None:
-    files = [SHIPPED / name for name in FILES]
-    sent = send(site.gateway.port, *files, sender="ALL")
-    assert sent.returncode == 0, sent.stdout + sent.stderr
-    site.gateway.wait_until_empty(60)
-    for path in files:
+def test_each_peer_gets_what_it_accepts(filled: Site) -> None:
+    for path in (SHIPPED / name for name in FILES):
         source = dcmread(path)
         for peer in PROFILES:
-            (got,) = site.find(peer, source.SOPInstanceUID)
+            (got,) = filled.find(peer, source.SOPInstanceUID)
             result = dcmread(got)
             syntax = result.file_meta.TransferSyntaxUID
             if peer == "ASIS":
@@ -143,7 +148,7 @@ def test_each_peer_gets_what_it_accepts(site: Site) -> None:
             if "PixelData" in source:
                 assert np.array_equal(result.pixel_array, source.pixel_array), (peer, path.name)
                 assert result.PatientName == source.PatientName
-    assert not site.gateway.events("dead")
+    assert not filled.gateway.events("dead")
 
 
 def test_the_same_object_is_forwarded_once(site: Site) -> None:
@@ -188,15 +193,15 @@ def test_a_dead_peer_stops_nobody_and_gets_its_objects_later(site: Site) -> None
     assert np.array_equal(result.pixel_array, dcmread(path).pixel_array)
 
 
-def test_metrics_tell_of_each_peer(site: Site) -> None:
-    text = httpx.get(f"http://127.0.0.1:{site.metrics_port}/metrics").text
+def test_metrics_tell_of_each_peer(filled: Site) -> None:
+    text = httpx.get(f"http://127.0.0.1:{filled.metrics_port}/metrics").text
     assert 'dicodec_peer_up{peer="ASIS"} 1.0' in text
     assert 'dicodec_peer_deliveries{peer="IMPLICIT",state="done"} 5.0' in text
     assert 'dicodec_attempts_total{cause="",outcome="succeeded"}' in text
 
 
-def test_logs_have_no_names_of_patients(site: Site) -> None:
-    text = site.gateway.log_path.read_text()
+def test_logs_have_no_names_of_patients(filled: Site) -> None:
+    text = filled.gateway.log_path.read_text()
     assert "done" in text
     for name in FILES:
         patient = str(dcmread(SHIPPED / name, stop_before_pixels=True).get("PatientName", ""))
