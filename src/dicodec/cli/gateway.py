@@ -7,15 +7,16 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dicodec.cli.packages import require_packages
 from dicodec.cli.printing import SOME_FAILED, print_line
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
+    add_metrics_arguments,
     find_store,
     open_log,
+    open_metrics,
     parse_execution,
 )
 from dicodec.errors import InvalidOptionError
@@ -25,11 +26,8 @@ from dicodec.service.ending_signals import find_ending_signals
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.service.gateway.checking import Explanation, PeerAnswer
-    from dicodec.service.gateway.gateway import Gateway
-    from dicodec.service.jobs.logs import Log
     from dicodec.service.jobs.store.store import JobStore
     from dicodec.service.jobs.store.tables import Job
-    from dicodec.service.metrics.counting import Counting
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -44,10 +42,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="AE title that the files would come from (default SENDER)")  # fmt: skip
     add("--peer", metavar="NAME", help="only deliveries to this peer")
     add("--cause", metavar="CODE", help="only deliveries that failed with this error code")
-    add("--metrics-port", type=int, metavar="N",
-        help="serve metrics for Prometheus at this port; 0 for any free one")  # fmt: skip
-    add("--metrics-host", default="127.0.0.1", metavar="ADDRESS",
-        help="address for that (default 127.0.0.1: this machine only)")  # fmt: skip
+    add_metrics_arguments(command)
     add("--json", action="store_true", help="one JSON object a line")
     add("--store", metavar="URL",
         help="job store: postgresql://USER@HOST/DATABASE, or the path of a file (default: a file "
@@ -67,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from dicodec.service.gateway.config import load_config
     from dicodec.service.gateway.gateway import Gateway, GatewayOptions
-    from dicodec.service.metrics.counting import Counting
+    from dicodec.service.metrics.declarations import PEER_DELIVERIES, PEER_UP
 
     config = load_config(arguments.gateway)
     options = GatewayOptions(
@@ -79,7 +74,6 @@ def _run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, *find_ending_signals()):
         signal.signal(number, lambda *_: ended.set())
     log = open_log(arguments)
-    metrics = Counting()
     gateway = Gateway(
         config, options, log, lambda _, outcome, report: metrics.count_attempt(outcome, report)
     )
@@ -89,26 +83,11 @@ def _run(arguments: argparse.Namespace) -> int:
             print(f"{config.receive.aet} on port {gateway.port}", flush=True)
 
     threading.Thread(target=print_port, daemon=True).start()
-    with ExitStack() as stack:
-        if arguments.metrics_port is not None:
-            metrics = stack.enter_context(_serve_metrics(arguments, gateway, log))
+    gauges = {PEER_UP: gateway.read_peers, PEER_DELIVERIES: gateway.count_deliveries}
+    with open_metrics(arguments, None, log, gauges) as metrics:
         gateway.run(ended)
     log.write("info", "ended")
     return 0
-
-
-@contextmanager
-def _serve_metrics(arguments: argparse.Namespace, gateway: Gateway, log: Log) -> Iterator[Counting]:
-    with require_packages("metrics", "the metrics of prometheus-client"):
-        from dicodec.service.metrics.declarations import PEER_DELIVERIES, PEER_UP
-        from dicodec.service.metrics.listener import serve_metrics
-        from dicodec.service.metrics.recording import Metrics
-
-    gauges = {PEER_UP: gateway.read_peers, PEER_DELIVERIES: gateway.count_deliveries}
-    metrics = Metrics(None, gauges)
-    with serve_metrics(metrics, arguments.metrics_host, arguments.metrics_port) as url:
-        log.write("info", "serving metrics", url=url)
-        yield metrics
 
 
 _START_SECONDS = 60.0

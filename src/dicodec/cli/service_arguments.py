@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
     from dicodec.service.jobs.logs import Log
     from dicodec.service.jobs.runtime import ExecutionOptions
+    from dicodec.service.jobs.store.store import JobStore
     from dicodec.service.jobs.submission import SubmitOptions
     from dicodec.service.jobs.tracing import Tracing
+    from dicodec.service.metrics.counting import Counting
+    from dicodec.service.metrics.declarations import Metric
+    from dicodec.service.metrics.recording import ReadGauge
 
 
 QUEUE = "dicodec.requests"
@@ -105,6 +109,48 @@ def add_execution_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="have paths of files in logs, and in the events of a worker",
     )
+
+
+def add_metrics_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments for metrics."""
+    add = command.add_argument
+    add("--metrics-port", type=int, metavar="N",
+        help="serve metrics for Prometheus at this port; 0 for any free one")  # fmt: skip
+    add("--metrics-host", default="127.0.0.1", metavar="ADDRESS",
+        help="address for that (default 127.0.0.1: this machine only)")  # fmt: skip
+
+
+@contextmanager
+def open_metrics(
+    arguments: argparse.Namespace,
+    store: JobStore | None,
+    log: Log,
+    gauges: Mapping[Metric, ReadGauge],
+) -> Iterator[Counting]:
+    """Yield what counts for the metrics that the arguments ask for; they are served until the end.
+
+    Args:
+        arguments: of the command.
+        store: its jobs are told of; None for none.
+        log: the address is written there.
+        gauges: what is read whenever metrics are fetched.
+
+    Raises:
+        InvalidOptionError: they cannot be served.
+    """
+    if arguments.metrics_port is None:
+        from dicodec.service.metrics.counting import Counting
+
+        yield Counting()
+        return
+    with require_packages("metrics", "the metrics of prometheus-client"):
+        from dicodec.service.metrics.listener import serve_metrics
+        from dicodec.service.metrics.recording import Metrics
+
+    metrics = Metrics(store, gauges)
+    with serve_metrics(metrics, arguments.metrics_host, arguments.metrics_port) as url:
+        log.write("info", "serving metrics", url=url)
+        yield metrics
 
 
 def add_trace_argument(command: argparse.ArgumentParser) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicodec.cli.packages import require_packages
 from dicodec.cli.service_arguments import (
     QUEUE,
     add_execution_arguments,
+    add_metrics_arguments,
     add_trace_argument,
     check_broker_url,
     find_store,
     open_log,
+    open_metrics,
     open_tracing,
     parse_execution,
     parse_policies,
@@ -25,14 +26,7 @@ from dicodec.errors import InvalidOptionError
 from dicodec.model.records import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from dicodec.service.jobs.confinement import AllowedRoots
-    from dicodec.service.jobs.logs import Log
-    from dicodec.service.jobs.store.store import JobStore
-    from dicodec.service.metrics.counting import Counting
-    from dicodec.service.metrics.declarations import Metric
-    from dicodec.service.metrics.recording import ReadGauge
 
 _NO_BROKER = "postgres"
 _STORE_NAME = "dicodec-jobs.sqlite"
@@ -74,10 +68,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="events to send: all (default), or outcomes, without starts and progress")  # fmt: skip
     add("--prepare", action="store_true", help="only make the missing queues, and end")
     add("--alive-file", metavar="FILE", help="file that is touched while the worker is well")
-    add("--metrics-port", type=int, metavar="N",
-        help="serve metrics for Prometheus at this port; 0 for any free one")  # fmt: skip
-    add("--metrics-host", default="127.0.0.1", metavar="ADDRESS",
-        help="address for that (default 127.0.0.1: this machine only)")  # fmt: skip
+    add_metrics_arguments(command)
     add_execution_arguments(command)
     add_trace_argument(command)
 
@@ -91,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dicodec.service.jobs.mapping import load_mapping
     from dicodec.service.jobs.messages import Request
     from dicodec.service.jobs.runtime import open_jobs
+    from dicodec.service.metrics.declarations import BROKER_UP, QUEUE_AGE
     from dicodec.service.worker.publishing import make_queues
     from dicodec.service.worker.running import run_worker
     from dicodec.service.worker.service import WorkerOptions, WorkerService
@@ -138,11 +130,8 @@ def run(arguments: argparse.Namespace) -> int:
     with open_jobs(place, job_options, execution) as (store, executor), ExitStack() as closing:
         log.write("info", "working", broker=hide_credentials(url), queue=arguments.queue, jobs=jobs)
         service = WorkerService(broker, store, executor, log, options)
-        if arguments.metrics_port is not None:
-            from dicodec.service.metrics.declarations import BROKER_UP, QUEUE_AGE
-
-            gauges = {BROKER_UP: lambda: service.connected, QUEUE_AGE: service.measure_queue_age}
-            service.metrics = closing.enter_context(_serve_metrics(arguments, store, log, gauges))
+        gauges = {BROKER_UP: lambda: service.connected, QUEUE_AGE: service.measure_queue_age}
+        service.metrics = closing.enter_context(open_metrics(arguments, store, log, gauges))
         service.tracing = closing.enter_context(open_tracing(arguments, log))
         run_worker(service, grace=execution.drain)
     log.write("info", "ended")
@@ -169,7 +158,6 @@ def _work_without_broker(arguments: argparse.Namespace) -> int:
     from dicodec.service.jobs.execution_work import JobOptions
     from dicodec.service.jobs.runtime import open_jobs
     from dicodec.service.jobs.store.database import is_postgres
-    from dicodec.service.metrics.counting import Counting
     from dicodec.service.worker.store_worker import run_store_worker
 
     refused = ("mapping", "output", "overwrite", "prefetch", "prepare")
@@ -185,23 +173,7 @@ def _work_without_broker(arguments: argparse.Namespace) -> int:
     execution = parse_execution(arguments)
     log = open_log(arguments, worker=os.getpid())
     with open_jobs(place, options, execution) as (store, executor), ExitStack() as closing:
-        metrics = Counting()
-        if arguments.metrics_port is not None:
-            metrics = closing.enter_context(_serve_metrics(arguments, store, log, {}))
+        metrics = closing.enter_context(open_metrics(arguments, store, log, {}))
         tracing = closing.enter_context(open_tracing(arguments, log))
         run_store_worker(store, executor, execution, log, metrics, tracing, arguments.alive_file)
     return 0
-
-
-@contextmanager
-def _serve_metrics(
-    arguments: argparse.Namespace, store: JobStore, log: Log, gauges: Mapping[Metric, ReadGauge]
-) -> Iterator[Counting]:
-    with require_packages("metrics", "the metrics of prometheus-client"):
-        from dicodec.service.metrics.listener import serve_metrics
-        from dicodec.service.metrics.recording import Metrics
-
-    metrics = Metrics(store, gauges)
-    with serve_metrics(metrics, arguments.metrics_host, arguments.metrics_port) as url:
-        log.write("info", "serving metrics", url=url)
-        yield metrics
