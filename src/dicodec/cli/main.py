@@ -26,7 +26,7 @@ from dicodec.cli.printing import (
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
     from dicodec.cli.wrong_usage import WrongUsage
 
@@ -37,15 +37,31 @@ def main() -> None:
     """Run the command, and end this process with its exit status."""
     # Modules are not garbage. To look through them again and again takes 5 % of a small conversion.
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTION)
-    status = run()
+    try:
+        status = run()
+    except _Terminated as ending:
+        # Python would wait for threads that whatever was being started has left, maybe for good.
+        _leave(ending.status)
     threading = sys.modules.get("threading")
     if threading is None or threading.active_count() == 1:
         # All is written and closed. Python would now take its modules apart one by one, which
         # takes longer than to convert a slice.
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        os._exit(status)
+        _leave(status)
     sys.exit(status)
+
+
+class _Terminated(SystemExit):
+    """A signal ends the command, after its temporary files are removed."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def _leave(status: int) -> NoReturn:
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -147,7 +163,7 @@ def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
     """End as an interrupted program does, so that temporary files are removed."""
     for one in (signal.SIGTERM, signal.SIGHUP):  # a second signal would interrupt the clean-up
         signal.signal(one, signal.SIG_IGN)
-    raise SystemExit(TERMINATED if number == signal.SIGTERM else HUNG_UP)
+    raise _Terminated(TERMINATED if number == signal.SIGTERM else HUNG_UP)
 
 
 def _give_up_output(error: OSError, status: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+from contextlib import closing
 from pathlib import Path
 
 from dicodec.cli.option_arguments import parse_size
@@ -83,8 +84,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with listen(arguments.host, arguments.port) as listening:
         log = open_log(arguments)
-        with open_tracing(arguments, log) as tracing:
-            service = Service(options, log, tracing)
+        with (
+            open_tracing(arguments, log) as tracing,
+            closing(Service(options, log, tracing)) as service,
+        ):
             host, port = listening.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             print(f"http://{shown}:{port}/", flush=True)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -186,12 +186,12 @@ def test_an_older_file_is_migrated_and_a_newer_one_refused(tmp_path: Path) -> No
     path = tmp_path / "queue.sqlite"
     with JobStore(path) as store:
         store.put([new("a")])
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.executescript("ALTER TABLE job DROP COLUMN home; PRAGMA user_version = 1")
     with JobStore(path) as store:
         assert [job.id for job in store.claim()] == ["a"]
         assert store.put([new("b", home="x")]) == 1
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(InvalidOptionError, match="the job store is of version 99"):
         JobStore(path)

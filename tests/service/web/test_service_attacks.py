@@ -123,10 +123,17 @@ def test_children_do_not_have_the_token(service: RunningService) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_the_start_is_not_swallowed(tmp_path: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "dicodec.cli.main", "serve", "--port", "0"]
+    # The first one comes before the server runs, when the service has its threads already.
+    slow = (
+        "import time; from dicodec.cli import main; from dicodec.service.web import server;"
+        "serve = server.serve; server.serve = lambda *given: (time.sleep(2), serve(*given));"
+        "main.main()"
+    )
     for turn in range(4):
+        command = ["-c", slow] if turn == 0 else ["-m", "dicodec.cli.main"]
         process = subprocess.Popen(
-            [*command, "--data", str(tmp_path / f"data{turn}"), "--jobs", "1"],
+            [sys.executable, *command, "serve", "--port", "0", "--jobs", "1",
+             "--data", str(tmp_path / f"data{turn}")],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip

@@ -112,7 +112,8 @@ class StoreRunner:
         self._wake.set()
         self._executor.close(patience)
         self._wake.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # it was started
+            self._thread.join()
 
     @property
     def alive(self) -> bool:

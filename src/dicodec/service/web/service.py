@@ -111,7 +111,7 @@ class Service:
         self.runner.start()
 
     def close(self) -> None:
-        """Let running jobs finish within the time for that, and close."""
+        """Let running jobs finish within the time for that, and close; once is enough."""
         self.runner.stop(self.options.execution.drain)
         self._closing.close()
 
