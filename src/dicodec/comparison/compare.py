@@ -20,7 +20,6 @@ from dicodec.conversion.frames.window import count_cores
 from dicodec.conversion.output.result_file import create_output
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
-from dicodec.model.late_import import import_late
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import asdict, dataclass
 from dicodec.part10.dicom_file import DicomFile, Source
@@ -30,10 +29,6 @@ from dicodec.repair.opening import open_tolerantly
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
-
-    import numpy as np
-else:
-    np = import_late("numpy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,14 +217,10 @@ def _draw(
     elif frame >= count:
         raise InvalidOptionError(f"there is no frame {frame}: frames are 0 to {count - 1}")
 
-    from dicodec.comparison.picture import draw_panes, draw_picture, prepare
+    from dicodec.comparison.picture import draw_panes, draw_picture, find_errors, prepare
 
     samples = pair.one.read(frame), pair.two.read(frame)
-    errors = None
-    if pair.comparable:
-        first, second = pair.one.bring_to_common(samples[0]), pair.two.bring_to_common(samples[1])
-        with np.errstate(invalid="ignore", over="ignore"):
-            errors = np.abs(first.astype(np.float64) - second.astype(np.float64))
+    errors = find_errors(pair, samples) if pair.comparable else None
     shown = prepare(pair.one, frame, samples[0]), prepare(pair.two, frame, samples[1])
     panes = draw_panes(shown, errors)
     if picture is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicodec.comparison.image_pair import Side
+from dicodec.comparison.image_pair import Pair, Side
 from dicodec.images.display import Display, DisplayReader, Picture
 from dicodec.images.image import as_rgb
 from dicodec.model.late_import import import_late
@@ -58,7 +58,7 @@ def draw_panes(
     first, second = shown
     panes = [render(first), render(replace(second, display=_reach_over(second.display, first)))]
     if errors is not None:
-        panes.append(_amplify(errors))
+        panes.append(draw_errors(errors))
     return panes
 
 
@@ -79,7 +79,20 @@ def render(shown: PreparedFrame) -> Picture:
     return as_rgb(shown.display.render(shown.samples[::step, ::step]))
 
 
-def _amplify(errors: NDArray[Any]) -> Picture:
+def find_errors(pair: Pair, samples: tuple[NDArray[Any], NDArray[Any]]) -> _Floats:
+    """Return the absolute differences of a frame's samples in the common form.
+
+    Args:
+        pair: images that can be compared.
+        samples: decoded samples of the frame of each.
+    """
+    first, second = pair.one.bring_to_common(samples[0]), pair.two.bring_to_common(samples[1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        errors: _Floats = np.abs(first.astype(np.float64) - second.astype(np.float64))
+    return errors
+
+
+def draw_errors(errors: NDArray[Any]) -> Picture:
     """Return errors as 8-bit RGB, the largest white; reducing keeps the largest ones."""
     errors = errors.reshape(*errors.shape[:2], -1).astype(np.float64)
     errors[~np.isfinite(errors)] = np.nanmax(errors, initial=1, where=np.isfinite(errors))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from dicodec.comparison.image_pair import Pair
@@ -180,10 +180,7 @@ def _make_measurer(pair: Pair) -> Callable[[int], _Measured]:
     """Return the function that decodes a frame of both files and measures."""
     from dicodec.pixels.metrics import SampleErrors, measure_errors, measure_ssim
 
-    whole_range = None
-    if not (pair.one.image.floating or pair.two.image.floating):
-        bits = max(side.compared.bits_stored for side in (pair.one, pair.two))
-        whole_range = float((1 << bits) - 1)
+    whole_range = _find_whole_range(pair)
 
     def measure(frame: int) -> _Measured:
         if frame in pair.one.without_bytes:  # nor has the other
@@ -196,6 +193,40 @@ def _make_measurer(pair: Pair) -> Callable[[int], _Measured]:
         return _Measured(errors, value_range, similarity)
 
     return measure
+
+
+def _find_whole_range(pair: Pair) -> float | None:
+    """Return the largest less the smallest value that samples can have; None of floating point."""
+    if pair.one.image.floating or pair.two.image.floating:
+        return None
+    bits = max(side.compared.bits_stored for side in (pair.one, pair.two))
+    return float((1 << bits) - 1)
+
+
+def measure_chosen_frames(pair: Pair, frames: Sequence[int]) -> tuple[SampleErrors, float | None]:
+    """Return the errors of some frames together, and their peak signal-to-noise ratio in dB.
+
+    One frame after the other, and without similarity, which takes longest.
+
+    Args:
+        pair: images that can be compared.
+        frames: numbers of frames that both have, from 0.
+
+    Raises:
+        ReadError: a frame cannot be decoded; file and frame are named.
+    """
+    from dicodec.pixels.metrics import SampleErrors, measure_errors
+
+    total, value_range = SampleErrors(), _find_whole_range(pair)
+    largest_range = 0.0
+    for frame in frames:
+        if frame in pair.one.without_bytes:  # nor has the other
+            continue
+        one = pair.one.bring_to_common(pair.one.read(frame))
+        total += measure_errors(one, pair.two.bring_to_common(pair.two.read(frame)))
+        if value_range is None:
+            largest_range = max(largest_range, _measure_range(one))
+    return total, _round(total.find_psnr(value_range or largest_range), 4)
 
 
 def _measure_range(samples: Samples) -> float:

@@ -95,12 +95,27 @@ class Display:
 
     def reach_over(self, samples: NDArray[Any]) -> Display:
         """Return a display with a window over all samples that are not padding, if it has none."""
-        if self.rescaling.window is not None or self.voi is not None:
+        if self.states_window:
             return self
         extent = self.rescaling.find_extent(samples) or StoredRange(0, 0)
         if self.modality is not None:
             extent = _find_extent_of_table(self.modality, extent)
         return replace(self, rescaling=self.rescaling.with_whole_range(extent))
+
+    @property
+    def states_window(self) -> bool:
+        """Whether the file says which gray values to show."""
+        return self.rescaling.window is not None or self.voi is not None
+
+    def find_window(self, samples: NDArray[Any]) -> Window | None:
+        """Return the window, or one over all samples if there is none or a table; None of colors.
+
+        Args:
+            samples: decoded samples of a frame.
+        """
+        if not self.image.monochrome:
+            return None
+        return replace(self, voi=None).reach_over(samples).rescaling.window
 
     def render(self, samples: NDArray[Any]) -> Picture:
         """Return samples as 8 bits: gray levels, black being 0, or RGB.

@@ -31,9 +31,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     "selected",
     [
         ("--phases", "fuzzing", "--max-examples", "4", "--exclude-path", "/api/events"),
-        ("--phases", "coverage", "--include-path-regex", "^/api/jobs/.id.(/preview.*)?$"),
+        (
+            "--phases",
+            "coverage",
+            "--include-path-regex",
+            "^/api/jobs/.id.(/(preview|difference|measures).*)?$",
+        ),
     ],
-)
+)  # fmt: skip
 def test_schemathesis(service: RunningService, tmp_path: Path, selected: tuple[str, ...]) -> None:
     configuration = tmp_path / "schemathesis.toml"
     configuration.write_text(CONFIGURATION)
@@ -59,6 +64,8 @@ def test_every_route_is_described(service: RunningService) -> None:
         "get /api/jobs", "post /api/jobs/retry", "get /api/jobs/{id}", "get /api/jobs/{id}/result",
         "post /api/jobs/{id}/cancel", "post /api/jobs/{id}/retry", "get /api/events",
         "get /api/jobs/{id}/preview/{which}", "get /api/status", "get /api/syntaxes",
-        "get /api/options",
+        "get /api/options", "get /api/policies", "get /api/uploads",
+        "get /api/jobs/{id}/difference", "get /api/jobs/{id}/measures",
+        "post /api/downloads", "get /downloads/{ticket}",
         "get /metrics", "get /health/live", "get /health/ready",
     }  # fmt: skip

@@ -74,6 +74,16 @@ class JobOptions:
             f"there is no policy {name!r}", field="policy", hint=f"there are {known}"
         )
 
+    def describe_policies(self) -> dict[str, str]:
+        """Return the descriptions of all policies by name; "" of one that cannot be read now."""
+        found = {}
+        for name in sorted({*self.policies, *list_profiles()}):
+            try:
+                found[name] = load_policy(self.find_policy(name)).description
+            except DicodecError:
+                found[name] = ""
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

@@ -19,7 +19,7 @@ from dicodec.model.implementation import VERSION
 from dicodec.model.wording import describe_fault, leave_words_out
 from dicodec.service.web.error_answers import REASONS, Refusal, find_status, hide_paths
 from dicodec.service.web.job_paths import EncodedSlashes
-from dicodec.service.web.routes import convert, events, jobs, page, state
+from dicodec.service.web.routes import convert, downloads, events, jobs, page, pictures, state
 from dicodec.service.web.routes.shared import JsonAnswer
 from dicodec.service.web.security import Guard
 from dicodec.service.web.service import Service
@@ -43,7 +43,7 @@ def create_app(service: Service) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.service = service
-    for part in (convert, jobs, events, state, page):
+    for part in (convert, jobs, pictures, downloads, events, state, page):
         app.include_router(part.router)
     handlers: dict[Any, _Handler] = {
         Refusal: _answer_refusal,

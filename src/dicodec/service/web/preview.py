@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from dicodec.batch.pool.messages import WorkContext
 from dicodec.errors import UnsupportedSourceError
-from dicodec.images.image import AUTO, Image
+from dicodec.images.display import Picture
+from dicodec.images.image import AUTO, Image, WindowChoice
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.part10.beneath import Beneath, open_beneath
@@ -27,11 +28,13 @@ class PreviewItem:
         place: place of the file.
         frame: number of the frame, from 0.
         largest_side: rows and columns of the picture at most.
+        window: as of `Image.read_frame`; colors have none.
     """
 
     place: Beneath
     frame: int
     largest_side: int
+    window: WindowChoice = AUTO
 
 
 def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> bytes:  # noqa: ARG001
@@ -46,6 +49,11 @@ def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> b
             raise UnsupportedSourceError(
                 f"there is no frame {item.frame}", hint="frames are counted from 0"
             )
-        picture = image.read_frame(item.frame, photometric="RGB", window=AUTO)
-    step = -(-max(picture.shape[:2]) // item.largest_side)
+        picture = image.read_frame(item.frame, photometric="RGB", window=item.window)
+    return encode_reduced(picture, item.largest_side)
+
+
+def encode_reduced(picture: Picture, largest_side: int) -> bytes:
+    """Return every n-th row and column of a picture as PNG, so that neither side is too long."""
+    step = -(-max(picture.shape[:2]) // largest_side)
     return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture[::step, ::step])))

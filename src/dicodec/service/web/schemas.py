@@ -79,6 +79,58 @@ class Accepted(BaseModel):
     new: bool
 
 
+class UploadList(BaseModel):
+    """Jobs of uploaded files, the latest first."""
+
+    jobs: list[JobAnswer]
+
+
+class Download(BaseModel):
+    """Address of a ZIP file; it can be used once, within a minute."""
+
+    url: str
+
+
+class WindowAnswer(BaseModel):
+    """Window Center and Window Width (PS3.3 C.11.2.1.2)."""
+
+    center: float
+    width: float
+
+
+class SideAnswer(BaseModel):
+    """How frames of a source or result are shown.
+
+    `window` is null of colors; `window_stated` says whether it is the file's, not one from the
+    smallest to the largest value.
+    """
+
+    rows: int
+    columns: int
+    frames: int
+    photometric_interpretation: str
+    window: WindowAnswer | None
+    window_stated: bool
+
+
+class PairMeasures(BaseModel):
+    """How far a result is from its source.
+
+    The numbers are null if frames cannot be compared, for `reasons`. `psnr` is in dB, and null if
+    all samples are equal. `notes` are on the method.
+    """
+
+    reasons: list[str]
+    notes: list[str]
+    source: SideAnswer
+    result: SideAnswer
+    measured_frames: int = 0
+    differing_samples: int | None = None
+    largest_error: float | None = None
+    mean_absolute_error: float | None = None
+    psnr: float | None = None
+
+
 class ManyAccepted(BaseModel):
     """How many jobs were added, and how many were known."""
 
@@ -139,6 +191,13 @@ class SyntaxAnswer(BaseModel):
     uid: str
     title: str
     lossy: bool
+
+
+class PolicyAnswer(BaseModel):
+    """A policy that a request can name."""
+
+    name: str
+    description: str
 
 
 class OptionAnswer(BaseModel):

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _OPEN_PATHS = ("/", "/health/live", "/health/ready")
-_OPEN_FOLDER = "/static/"
+_OPEN_FOLDERS = ("/static/", "/downloads/")
+"""Parts of the page; and downloads, whose addresses are known to those with the token alone."""
 _HEALTH = "/health/"
 _MOST_REQUESTS = 512
 """Requests at once; supervisors are answered even then, or they would end a service that works."""
@@ -103,7 +104,7 @@ class Guard:
         path, method = scope["path"], scope["method"]
         if path.startswith("/api/") or method not in _SAFE:
             _check_site(headers, host)
-        if path not in _OPEN_PATHS and not path.startswith(_OPEN_FOLDER):
+        if path not in _OPEN_PATHS and not path.startswith(_OPEN_FOLDERS):
             self._check_token(headers)
         if "transfer-encoding" in headers and "content-length" in headers:
             raise Refusal(

@@ -32,6 +32,8 @@ from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
 from dicodec.service.web.options import ServiceOptions
 from dicodec.service.web.throughput import Throughput
+from dicodec.service.web.tickets import Tickets
+from dicodec.service.web.zip_stream import ZipEntry
 
 QUEUE_NAME = "queue.sqlite"
 
@@ -79,6 +81,7 @@ class Service:
         )
         self.metrics = Metrics(self.store)
         self.throughput = Throughput()
+        self.tickets: Tickets[list[ZipEntry]] = Tickets()
         self.rate = RateLimit(options.rate)
         self.places = ConcurrencyLimit(options.concurrent, "conversions")
         self.room = DiskRoom(options.data, options.reserve)
@@ -152,6 +155,26 @@ class Service:
         if waiting.cancelled():
             raise Refusal(503, "the service is ending", headers={"Retry-After": "5"})
         return waiting.result()
+
+    def list_uploads(self, tenant: str | None, limit: int) -> list[Job]:
+        """Return the jobs of uploaded files that are still kept here, the latest first.
+
+        Args:
+            tenant: only jobs of this tenant; None for those that belong to none.
+            limit: number of jobs at most.
+        """
+        times = []
+        for path in self.uploads.iterdir():
+            with suppress(FileNotFoundError):  # removed meanwhile
+                times.append((path.stat().st_mtime, path.stem))
+        found: list[Job] = []
+        for _, name in sorted(times, reverse=True):
+            job = self.store.find(name)
+            if job is not None and job.tenant == tenant:
+                found.append(job)
+            if len(found) == limit:
+                break
+        return found
 
     def remove_old_files(self) -> int:
         """Remove old uploads, results and jobs; return the number of removed files."""

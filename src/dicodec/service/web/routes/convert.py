@@ -7,9 +7,9 @@ import json
 import os
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -26,7 +26,12 @@ from dicodec.service.web.routes.shared import (
     describe_refusals,
     send_file,
 )
-from dicodec.service.web.schemas import Accepted, make_job_answer, make_option_parameters
+from dicodec.service.web.schemas import (
+    Accepted,
+    UploadList,
+    make_job_answer,
+    make_option_parameters,
+)
 from dicodec.service.web.service import Service
 
 router = APIRouter(tags=["files"], dependencies=[Depends(charge_client)])
@@ -140,6 +145,23 @@ async def upload(http: Request, service: TheService, response: Response) -> dict
     job, new = await asyncio.to_thread(service.put, request, shown_as=shown)
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return {"job": make_job_answer(job), "new": new}
+
+
+@router.get(
+    "/api/uploads",
+    response_model=UploadList,
+    summary="List the jobs of uploaded files",
+    responses=describe_refusals(422, 429),
+)
+def list_uploads(
+    service: TheService,
+    tenant: Annotated[
+        str | None, Query(max_length=200, description="if absent, jobs that belong to no tenant")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> dict[str, Any]:
+    """List the jobs of uploaded files that this service still keeps, the latest first."""
+    return {"jobs": [make_job_answer(job) for job in service.list_uploads(tenant, limit)]}
 
 
 async def _receive(http: Request, service: Service, path: Path, *, sync: bool) -> Received:

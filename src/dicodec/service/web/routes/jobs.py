@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query
-from fastapi import Path as UrlPath
-from pydantic import AfterValidator
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from dicodec.errors import RequestError, SourceUnavailableError
-from dicodec.part10.beneath import Beneath, open_beneath
+from dicodec.errors import RequestError
 from dicodec.service.jobs.execution_work import choose_target
 from dicodec.service.jobs.messages import Event, EventKind, Request
 from dicodec.service.jobs.store.tables import Job, JobFilter, JobState
 from dicodec.service.jobs.submission import make_job
 from dicodec.service.jobs.tracing import TRACEPARENT
 from dicodec.service.web.error_answers import Refusal
-from dicodec.service.web.job_paths import restore_slashes
-from dicodec.service.web.preview import PreviewItem, render_preview
 from dicodec.service.web.routes.shared import (
     DICOM,
+    JobId,
     TheService,
     charge_client,
     describe_refusals,
+    find_place,
+    parse_object,
     require_job,
     send_file,
 )
@@ -51,8 +47,6 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 MOST_AT_ONCE = 1000
 """Jobs in one request."""
 
-type _Id = Annotated[str, UrlPath(min_length=1, max_length=200), AfterValidator(restore_slashes)]
-
 
 def _describe_body(schema: dict[str, Any]) -> dict[str, Any]:
     content = {"application/json": {"schema": schema}}
@@ -70,7 +64,7 @@ def _describe_body(schema: dict[str, Any]) -> dict[str, Any]:
 )
 async def submit(http: HttpRequest, service: TheService, response: Response) -> dict[str, Any]:
     """Add one job to the queue, by the paths of source and result on the service's machine."""
-    given = _parse_object(await http.body())
+    given = parse_object(await http.body())
     request = await asyncio.to_thread(_parse_job, given, service)
     request = request.go_on_with(None if request.parent else http.headers.get(TRACEPARENT))
     job, new = await asyncio.to_thread(service.put, request)
@@ -98,7 +92,7 @@ async def submit(http: HttpRequest, service: TheService, response: Response) -> 
 )
 async def submit_many(http: HttpRequest, service: TheService) -> dict[str, int]:
     """Add up to a thousand jobs to the queue: all, or none if one is wrong."""
-    given = _parse_object(await http.body())
+    given = parse_object(await http.body())
     many = given.get("jobs")
     if set(given) != {"jobs"} or not isinstance(many, list) or len(many) > MOST_AT_ONCE:
         raise Refusal(400, f'an object with "jobs", a list of {MOST_AT_ONCE} at most, is expected')
@@ -112,16 +106,6 @@ def _put_many(many: list[Any], service: Service, traceparent: str | None) -> int
     return service.store.put(
         [make_job(one if one.parent else one.go_on_with(traceparent)) for one in requests]
     )
-
-
-def _parse_object(body: bytes) -> dict[str, Any]:
-    try:
-        given = json.loads(body)
-    except (ValueError, RecursionError) as cause:
-        raise RequestError("the body is not JSON") from cause
-    if not isinstance(given, dict):
-        raise RequestError("the body is not a JSON object")
-    return given
 
 
 def _parse_job(given: Any, service: Service) -> Request:
@@ -181,7 +165,7 @@ def retry_dead(
     summary="Look at a job",
     responses=describe_refusals(404, 422),
 )
-def show_job(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002 - its name in the URL
+def show_job(service: TheService, id: JobId) -> dict[str, Any]:  # noqa: A002 - its name in the URL
     """Return a job with its request, its report or error, and its failed attempts."""
     return make_job_details(require_job(service.store.find(id)))
 
@@ -194,7 +178,7 @@ def show_job(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002 - it
     responses=describe_refusals(404, 409, 422, 429),
     dependencies=[Depends(charge_client)],
 )
-def cancel(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
+def cancel(service: TheService, id: JobId) -> dict[str, Any]:  # noqa: A002
     """Cancel a waiting job, or abandon a running one soon."""
     before = require_job(service.store.find(id))
     if before.state.over:
@@ -212,7 +196,7 @@ def cancel(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
     responses=describe_refusals(404, 409, 422, 429),
     dependencies=[Depends(charge_client)],
 )
-def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
+def retry(service: TheService, id: JobId) -> dict[str, Any]:  # noqa: A002
     """Make a dead or cancelled job due again."""
     before = require_job(service.store.find(id))
     if before.state not in {JobState.DEAD, JobState.CANCELLED}:
@@ -234,66 +218,11 @@ def retry(service: TheService, id: _Id) -> dict[str, Any]:  # noqa: A002
         **describe_refusals(404, 409, 422),
     },
 )
-def send_result(service: TheService, id: _Id) -> Response:  # noqa: A002
+def send_result(service: TheService, id: JobId) -> Response:  # noqa: A002
     """Return the result of a job."""
     one = require_job(service.store.find(id))
-    place = _find_place(service, one, "result")
+    place = find_place(service, one, "result")
     return send_file(place, Path(one.source).name, {}, remove=False)
-
-
-@router.get(
-    "/{id}/preview/{which}",
-    response_class=Response,
-    summary="See a frame of a job's source or result",
-    responses={
-        200: {
-            "description": "a picture",
-            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-        },
-        **describe_refusals(404, 409, 422, 429, 500, 503, 504),
-    },
-    dependencies=[Depends(charge_client)],
-)
-async def send_preview(
-    http: HttpRequest,
-    service: TheService,
-    id: _Id,  # noqa: A002
-    which: Literal["source", "result"],
-    frame: Annotated[int, Query(ge=0, le=2**31)] = 0,
-    size: Annotated[int, Query(ge=16, le=2048, description="rows and columns at most")] = 512,
-) -> Response:
-    """Return a frame as a viewer shows it, as PNG."""
-    one = require_job(service.store.find(id))
-    place = await asyncio.to_thread(_find_place, service, one, which)
-    item = PreviewItem(place, frame, size)
-    async with service.places.hold_in_turn():
-        futures: Sequence[Any] = service.executor.run(render_preview, None, [item], [None])
-        picture: bytes = await service.wait_for(futures[0], http)
-    return Response(picture, media_type="image/png")
-
-
-def _find_place(service: Service, one: Job, which: str) -> Beneath:
-    """Return the place of a job's source or result, beneath a folder that its job may use.
-
-    Raises:
-        Refusal: there is no such file at this service.
-        PathNotAllowedError: the path leads out of the allowed folders by now.
-    """
-    request = Request.from_json(one.request)
-    if which == "result" and one.target is None:
-        raise Refusal(409, f"the job is {one.state} and has no result")
-    roots = service.job_options.choose_roots(request)
-    if which == "result":
-        location = roots.resolve_target(one.target or "")
-    else:
-        location = roots.resolve_source(request.source)
-    if isinstance(location, str):
-        raise Refusal(409, "the file is in object storage, not at this service", hint=location)
-    try:
-        with open_beneath(location):
-            return location
-    except SourceUnavailableError as cause:
-        raise Refusal(404, "the file is not there any more") from cause
 
 
 def _make_event(one: Job, kind: EventKind) -> str:

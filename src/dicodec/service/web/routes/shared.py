@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import Depends
+from fastapi import Path as UrlPath
+from pydantic import AfterValidator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
-from dicodec.errors import SourceUnavailableError
+from dicodec.errors import RequestError, SourceUnavailableError
 from dicodec.model.wording import dump_json_line
 from dicodec.part10.beneath import Beneath, open_beneath, pin_target
+from dicodec.service.jobs.messages import Request as JobRequest
 from dicodec.service.jobs.store.tables import Job
 from dicodec.service.web.error_answers import Refusal
+from dicodec.service.web.job_paths import restore_slashes
 from dicodec.service.web.schemas import ErrorAnswer
 from dicodec.service.web.service import Service
 
@@ -70,6 +75,7 @@ def charge_client(request: Request) -> None:
     get_service(request).rate.spend(request.client.host if request.client else "")
 
 
+type JobId = Annotated[str, UrlPath(min_length=1, max_length=200), AfterValidator(restore_slashes)]
 TheService = Annotated[Service, Depends(get_service)]
 
 
@@ -82,6 +88,45 @@ def require_job(job: Job | None) -> Job:
     if job is None:
         raise Refusal(404, "there is no job of that id")
     return job
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the object that a body is, in JSON.
+
+    Raises:
+        RequestError: it is something else.
+    """
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError) as cause:
+        raise RequestError("the body is not JSON") from cause
+    if not isinstance(given, dict):
+        raise RequestError("the body is not a JSON object")
+    return given
+
+
+def find_place(service: Service, one: Job, which: str) -> Beneath:
+    """Return the place of a job's source or result, beneath a folder that its job may use.
+
+    Raises:
+        Refusal: there is no such file at this service.
+        PathNotAllowedError: the path leads out of the allowed folders by now.
+    """
+    request = JobRequest.from_json(one.request)
+    if which == "result" and one.target is None:
+        raise Refusal(409, f"the job is {one.state} and has no result")
+    roots = service.job_options.choose_roots(request)
+    if which == "result":
+        location = roots.resolve_target(one.target or "")
+    else:
+        location = roots.resolve_source(request.source)
+    if isinstance(location, str):
+        raise Refusal(409, "the file is in object storage, not at this service", hint=location)
+    try:
+        with open_beneath(location):
+            return location
+    except SourceUnavailableError as cause:
+        raise Refusal(404, "the file is not there any more") from cause
 
 
 def send_file(
@@ -105,7 +150,7 @@ def send_file(
         raise Refusal(404, "the file is not there any more") from cause
     if remove:
         pin_target(place, makes_folders=False).unlink()
-    safe = "".join(one if one.isalnum() or one in "._-" else "_" for one in name if one.isascii())
+    safe = make_safe_name(name)
     return StreamingResponse(
         _read_pieces(file),
         media_type=DICOM,
@@ -115,6 +160,11 @@ def send_file(
             **headers,
         },
     )
+
+
+def make_safe_name(name: str) -> str:
+    """Return a file's name without characters that mean something to a system or a header."""
+    return "".join(one if one.isalnum() or one in "._-" else "_" for one in name if one.isascii())
 
 
 async def _read_pieces(file: BinaryIO) -> AsyncIterator[bytes]:

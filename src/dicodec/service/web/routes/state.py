@@ -15,6 +15,7 @@ from dicodec.service.web.routes.shared import TheService, describe_refusals
 from dicodec.service.web.schemas import (
     Health,
     OptionAnswer,
+    PolicyAnswer,
     Status,
     SyntaxAnswer,
     make_option_answers,
@@ -68,6 +69,17 @@ def list_syntaxes() -> list[dict[str, Any]]:
         }
         for syntax in TRANSFER_SYNTAXES
         if syntax.writes
+    ]
+
+
+@router.get("/api/policies", response_model=list[PolicyAnswer],
+            summary="List the policies that a request can name",
+            responses=describe_refusals())  # fmt: skip
+def list_policies(service: TheService) -> list[dict[str, str]]:
+    """Return the profiles, and the policies of this service."""
+    return [
+        {"name": name, "description": text}
+        for name, text in service.job_options.describe_policies().items()
     ]
 
 
