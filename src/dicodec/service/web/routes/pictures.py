@@ -64,10 +64,10 @@ async def send_preview(
     ] = None,
 ) -> Response:
     """Return a frame as a viewer shows it, as PNG; through another window than the file's."""
+    job = require_job(service.store.find(id))
     if (center is None) != (width is None):
         raise Refusal(400, "a window has a center and a width")
     window: WindowChoice = AUTO if center is None or width is None else (center, width)
-    job = require_job(service.store.find(id))
     place = await asyncio.to_thread(find_place, service, job, which)
     return await _send_picture(
         http, service, render_preview, PreviewItem(place, frame, size, window)
