@@ -18,7 +18,7 @@ from dicodec._kernels import COMPILED
 from dicodec.errors import DicodecError
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.limits import Limits
-from dicodec.part10 import elements, reencode, writer
+from dicodec.part10 import elements, known_vrs, reencode, writer
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.elements import ElementSpan, Walker
 from dicodec.part10.encoding import EXPLICIT_LITTLE, IMPLICIT_LITTLE, DataSetEncoding
@@ -57,11 +57,17 @@ def describe(error: DicodecError) -> tuple[Any, ...]:
     return type(error), error.message, error.offset, error.attribute
 
 
+def forget() -> None:
+    known_vrs.SETTLED.clear()
+    known_vrs.KNOWN.clear()
+    known_vrs._OF_CREATORS.clear()
+
+
 def both(make: Callable[..., Any], *given_to_it: Any) -> tuple[Any, Any]:
     """Return what a call makes with kernels and without."""
     with without_kernels():
         plain = make(*given_to_it)
-    reencode._SETTLED.clear()
+    forget()
     first, second = (
         make(*given_to_it),
         make(*given_to_it),
@@ -90,6 +96,15 @@ def drop(raw: bytes, limits: Limits) -> Any:
     except DicodecError as caught:
         return describe(caught), context.oddities
     return made, context.oddities
+
+
+def add(raw: bytes, limits: Limits, signed: bool = False) -> Any:
+    context = ReencodingContext(limits=limits, signed=signed)
+    try:
+        made = reencode_elements(raw, IMPLICIT_LITTLE, EXPLICIT_LITTLE, context)
+    except DicodecError as caught:
+        return describe(caught), context.oddities, context.creators
+    return made, context.oddities, context.creators
 
 
 def write(raw: bytes, encoding: DataSetEncoding, target: DataSetEncoding, edits: list[Edit]) -> Any:
@@ -140,6 +155,39 @@ def odd_elements(draw: st.DrawFn, depth: int = 0) -> bytes:
     return b"".join(parts)
 
 
+CREATORS = (b"SIEMENS MR HEADER", b"GEMS_ACQU_01", b"nobody knows it ", b"")
+"""The first two are in the private dictionary."""
+
+
+@st.composite
+def private_elements(draw: st.DrawFn, depth: int = 0) -> bytes:
+    """Elements in implicit VR, most of them private, in any order, with creators that change."""
+    parts = []
+    for _ in range(draw(st.integers(0, 12))):
+        block, number = draw(st.integers(0x10, 0x11)), draw(st.integers(0, 0x30))
+        group = draw(st.sampled_from([0x0009, 0x0019, 0x0051]))
+        kind = draw(st.integers(0, 9))
+        if kind < 3:
+            parts.append(implicit(group << 16 | block, draw(st.sampled_from(CREATORS))))
+        elif kind < 8:
+            value = draw(st.binary(max_size=9))
+            parts.append(implicit(group << 16 | block << 8 | number, value))
+        elif kind == 8 and depth < 3:
+            inner = draw(private_elements(depth + 1))
+            undefined = draw(st.booleans())
+            content = item(inner, undefined=undefined)
+            parts.append(marker(0x00081140, len(content)) + content)
+        else:
+            tag = draw(st.sampled_from([*TAGS, group << 16 | number, group << 16 | 0x0100]))
+            value = bytes(draw(st.sampled_from([0, 2, 4, 0xFFFE, 0xFFFF, 0x10000])))
+            parts.append(implicit(tag, value))
+    return b"".join(parts)
+
+
+def implicit(tag: int, value: bytes) -> bytes:
+    return marker(tag, len(value)) + value
+
+
 def test_the_kernel_knows_the_same_vrs() -> None:
     assert COMPILED is not None
     names = COMPILED.VALUE_REPRESENTATIONS
@@ -161,6 +209,22 @@ def test_elements_without_vrs_are_the_same(raw: bytes, depth: int) -> None:
     for limits in (Limits(), Limits(nesting_depth=depth)):
         made, plain = both(drop, raw, limits)
         assert made == plain
+
+
+@given(st.one_of(odd_elements(), private_elements()), st.integers(1, 4), st.booleans())
+def test_elements_with_vrs_are_the_same(raw: bytes, depth: int, signed: bool) -> None:
+    for limits in (Limits(), Limits(nesting_depth=depth)):
+        made, plain = both(add, raw, limits, signed)
+        assert made == plain
+
+
+@given(st.lists(private_elements(), min_size=2, max_size=4))
+def test_what_one_file_teaches_does_not_change_the_next(raws: list[bytes]) -> None:
+    """Blocks of one number belong to other creators there."""
+    with without_kernels():
+        plain = [add(raw, Limits()) for raw in raws]
+    forget()
+    assert [add(raw, Limits()) for raw in (*raws, *raws)] == plain * 2
 
 
 @given(
@@ -208,8 +272,9 @@ def test_real_files_and_mutations_of_them_are_the_same(name: str) -> None:
         for encoding in (EXPLICIT_LITTLE, IMPLICIT_LITTLE):
             made, plain = both(walk, given_bytes, encoding, 0, Limits(), 0)
             assert made == plain
-        made, plain = both(drop, given_bytes, Limits())
-        assert made == plain
+        for work in (drop, add):
+            made, plain = both(work, given_bytes, Limits())
+            assert made == plain
 
 
 @pytest.mark.parametrize("target", ["implicit-le", "explicit-le"])
@@ -240,7 +305,7 @@ def test_values_that_would_be_misread_are_converted_every_time() -> None:
     assert made == plain
     assert b"\x01\0" not in made[0][:8]
     assert made[0].endswith(b"\x0c\0")
-    assert not {0x00180050 << 16 | 0x4644, 0x00280010 << 16 | 0x4953} & reencode._SETTLED
+    assert not {0x00180050 << 16 | 0x4644, 0x00280010 << 16 | 0x4953} & known_vrs.SETTLED
 
 
 def test_what_is_settled_takes_bounded_memory() -> None:
@@ -249,11 +314,40 @@ def test_what_is_settled_takes_bounded_memory() -> None:
         for number in range(1, 1 << 13)
         for vr in ("UN", "LO", "OB")
     )
-    with patch.object(reencode, "_MOST_SETTLED", 100):
+    with patch.object(known_vrs, "_MOST", 100):
         made, plain = both(drop, many, Limits())
         assert made == plain
-        assert len(reencode._SETTLED) == 100
-    reencode._SETTLED.clear()
+        assert len(known_vrs.SETTLED) == 100
+    known_vrs.SETTLED.clear()
+
+
+def test_known_vrs_take_bounded_memory() -> None:
+    many = b"".join(implicit(0x00080000 | number, b"ab") for number in range(1, 500))
+    private = b"".join(implicit(0x00091000 | number, b"ab") for number in range(256))
+    creators = b"".join(
+        implicit(0x00110010, b"creator %d" % number) + implicit(0x00111001, b"ab")
+        for number in range(9)
+    )
+    with patch.object(known_vrs, "_MOST", 100), patch.object(known_vrs, "_MOST_CREATORS", 4):
+        made, plain = both(add, many + private + creators, Limits())
+        assert made == plain
+        assert len(known_vrs.KNOWN) == 100
+        assert len(known_vrs._OF_CREATORS) <= 4
+    forget()
+
+
+@pytest.mark.parametrize("number", [-1, 255, 34, 6, 1 << 40, "CS", None])
+def test_numbers_that_no_vr_has_leave_elements_alone(number: Any) -> None:
+    """6 is that of sequences, which somebody else has to enter."""
+    assert COMPILED is not None
+    raw = implicit(0x00100010, b"ab") + implicit(0x00091001, b"cd")
+    for known, blocks in (({0x00100010: number}, {}), ({0x00100010: 0}, {0x00090010: {}})):
+        try:
+            made, end = COMPILED.add_vrs(raw, 0, len(raw), known, blocks)
+        except (TypeError, OverflowError):
+            assert not isinstance(number, int) or number == 1 << 40
+            continue
+        assert (made, end) in {(b"", 0), (raw[:4] + b"OB\0\0\2\0\0\0ab", 10)}
 
 
 def test_arguments_outside_their_buffers_are_refused() -> None:
@@ -262,6 +356,8 @@ def test_arguments_outside_their_buffers_are_refused() -> None:
     for start, end in ((-1, 4), (0, 99), (5, 4)):
         with pytest.raises(ValueError, match="not within the buffer"):
             COMPILED.drop_vrs(raw, start, end, 1, set())
+        with pytest.raises(ValueError, match="not within the buffer"):
+            COMPILED.add_vrs(raw, start, end, {}, {})
     with pytest.raises(ValueError, match="negative"):
         COMPILED.walk_elements(raw, -1, 0, 10, True, 9, ElementSpan)
     with pytest.raises(ValueError, match="not tuples"):

@@ -134,6 +134,42 @@ static int judge(void *context, uint32_t tag, unsigned vr)
     return drawn > 1 ? 1 : drawn ? 0 : -1;
 }
 
+/* Chance VRs, sequences among them, which are not taken. */
+static int choose(void *context, uint32_t tag)
+{
+    CHECK(tag);
+    uint32_t drawn = draw(context, 60);
+    return drawn == 59 ? CHOICE_FAILED : drawn > 56 ? CHOICE_UNSURE : (int)(drawn % 36);
+}
+
+/* What is written with VRs has the same elements: their heads state what was chosen. */
+static void add_and_read(fuzz_random *random, const uint8_t *bytes, size_t size)
+{
+    size_t most = draw(random, 60), written, at = 0, place = 0;
+    uint8_t *vrs = take(most);
+    fuzz_random chance = *random;
+    count_input();
+    ptrdiff_t end = choose_plain_vrs(bytes, size, choose, &chance, vrs, most, &written);
+    CHECK(end >= -1 && end <= (ptrdiff_t)size);
+    uint8_t *out = take(end < 0 ? 0 : written);
+    if (end >= 0)
+        add_chosen_vrs(bytes, (size_t)end, vrs, out);
+    for (size_t i = 0; end >= 0 && at < (size_t)end; i++) {
+        element_head bare, made;
+        CHECK(i < most && read_plain_head(bytes + at, size - at, size - at, 0, &bare));
+        if (vrs[i] != ELEMENT_NO_VR) {
+            CHECK(read_plain_head(out + place, written - place, written - place, 1, &made));
+            CHECK(made.tag == bare.tag && made.length == bare.length && made.vr == vrs[i]);
+            CHECK(!memcmp(out + place + made.header, bytes + at + 8, bare.length));
+            place += made.header + (size_t)made.length;
+        }
+        at += 8 + (size_t)bare.length;
+    }
+    CHECK(end < 0 || place == written);
+    free(vrs);
+    free(out);
+}
+
 void fuzz_elements_round_trip(fuzz_random *random)
 {
     pair *both = draw_pair(random, 4);
@@ -147,6 +183,9 @@ void fuzz_elements_round_trip(fuzz_random *random)
     CHECK(written == both->implicit_vr.length);
     free(bytes);
     free(out);
+    bytes = take_copy(both->implicit_vr.bytes, both->implicit_vr.length);
+    add_and_read(random, bytes, both->implicit_vr.length);
+    free(bytes);
     free(both);
 }
 
@@ -166,6 +205,7 @@ static void drop_and_walk(fuzz_random *random, const uint8_t *bytes, size_t size
         CHECK(drop_plain_vrs(bytes, size, depth, NULL, NULL, NULL, &again) == end);
         CHECK(again == written);
     }
+    add_and_read(random, bytes, size);
     element_head head;
     int explicit_vr = (int)draw(random, 2);
     for (size_t at = 0; at <= size; at += head.header + (size_t)head.length) {

@@ -176,3 +176,29 @@ def drop_vrs(
     Returns:
         The bytes, and the offset behind the last element that was taken.
     """
+
+def add_vrs(
+    elements: Buffer,
+    start: int,
+    end: int,
+    known: dict[int, int],
+    blocks: dict[int, dict[int, int]],
+    /,
+) -> tuple[bytes, int]:
+    """Write plain elements of implicit VR little endian in explicit VR little endian.
+
+    Group Lengths (gggg,0000) are left out. Sequences, Private Creators, and elements whose VR is
+    not among the known ones, or whose value is too long for it, are not plain.
+
+    Args:
+        elements: holds them.
+        start: offset of the first one.
+        end: offset at which they end.
+        known: VRs by tag, of elements of even groups: numbers of pairs of letters in
+            VALUE_REPRESENTATIONS.
+        blocks: the same of private elements, for each block by its group and the block's number,
+            gggg00bb.
+
+    Returns:
+        The bytes, and the offset behind the last element that was taken; more may follow.
+    """

@@ -2,13 +2,32 @@
 
 #include <string.h>
 
-const char ELEMENT_VRS[] = "OBODOFOLOVOWSQSVUCUNURUTUV"
-                           "AEASATCSDADSDTFLFDISLOLTPNSHSLSSSTTMUIULUS";
-const unsigned ELEMENT_LONG_VRS = 13;
+/* All VRs, those of the long form first. */
+#define EACH_VR(VR)                                                                              \
+    VR(OB, 'O', 'B') VR(OD, 'O', 'D') VR(OF, 'O', 'F') VR(OL, 'O', 'L')                          \
+    VR(OV, 'O', 'V') VR(OW, 'O', 'W') VR(SQ, 'S', 'Q') VR(SV, 'S', 'V')                          \
+    VR(UC, 'U', 'C') VR(UN, 'U', 'N') VR(UR, 'U', 'R') VR(UT, 'U', 'T')                          \
+    VR(UV, 'U', 'V') VR(AE, 'A', 'E') VR(AS, 'A', 'S') VR(AT, 'A', 'T')                          \
+    VR(CS, 'C', 'S') VR(DA, 'D', 'A') VR(DS, 'D', 'S') VR(DT, 'D', 'T')                          \
+    VR(FL, 'F', 'L') VR(FD, 'F', 'D') VR(IS, 'I', 'S') VR(LO, 'L', 'O')                          \
+    VR(LT, 'L', 'T') VR(PN, 'P', 'N') VR(SH, 'S', 'H') VR(SL, 'S', 'L')                          \
+    VR(SS, 'S', 'S') VR(ST, 'S', 'T') VR(TM, 'T', 'M') VR(UI, 'U', 'I')                          \
+    VR(UL, 'U', 'L') VR(US, 'U', 'S')
+
+#define NUMBER(name, one, two) VR_##name,
+#define LETTERS(name, one, two) one, two,
+#define PLACE(name, one, two) [(one & 31) << 5 | (two & 31)] = VR_##name + 1,
+
+enum { EACH_VR(NUMBER) };
+const char ELEMENT_VRS[] = {EACH_VR(LETTERS) 0};
+const unsigned ELEMENT_LONG_VRS = VR_UV + 1;
+
+/* The number of a VR, plus 1, by the lowest bits of its letters; 0 if there is none. */
+static const uint8_t BY_LETTERS[1 << 10] = {EACH_VR(PLACE)};
 
 enum { DELIMITER_GROUP = 0xFFFE, FIRST_DATA_SET_GROUP = 0x0008 };
 enum { FAILED = -1, NOT_PLAIN = -2 };
-enum { VR_OB = 0, VR_OW = 5, VR_SQ = 6, VR_UN = 9 }; /* numbers in ELEMENT_VRS */
+enum { SHORT_FORM_LIMIT = 0xFFFE }; /* the largest even length of 16 bits */
 
 #define UNDEFINED_LENGTH 0xFFFFFFFFu
 #define ITEM 0xFFFEE000u
@@ -34,10 +53,10 @@ static void write_head(uint8_t *out, const uint8_t *tag, uint32_t length)
 /* Return the number of a VR, or ELEMENT_NO_VR if there is none of these letters. */
 static uint8_t find_vr(const uint8_t *letters)
 {
-    for (unsigned i = 0; ELEMENT_VRS[i]; i += 2)
-        if ((uint8_t)ELEMENT_VRS[i] == letters[0] && (uint8_t)ELEMENT_VRS[i + 1] == letters[1])
-            return (uint8_t)(i / 2);
-    return ELEMENT_NO_VR;
+    uint8_t vr = BY_LETTERS[(letters[0] & 31) << 5 | (letters[1] & 31)];
+    int same = vr && (uint8_t)ELEMENT_VRS[2 * vr - 2] == letters[0]
+               && (uint8_t)ELEMENT_VRS[2 * vr - 1] == letters[1];
+    return same ? (uint8_t)(vr - 1) : ELEMENT_NO_VR;
 }
 
 int read_plain_head(const uint8_t *bytes, size_t size, uint64_t room, int explicit_vr,
@@ -187,4 +206,54 @@ ptrdiff_t drop_plain_vrs(const uint8_t *bytes, size_t size, unsigned depth, vr_j
         *written = work.written;
     }
     return (ptrdiff_t)position;
+}
+
+ptrdiff_t choose_plain_vrs(const uint8_t *bytes, size_t size, vr_chooser choose, void *context,
+                           uint8_t *vrs, size_t most, size_t *written)
+{
+    size_t position = 0, taken = 0;
+    *written = 0;
+    while (position < size && taken < most) {
+        element_head head;
+        if (!read_plain_head(bytes + position, size - position, size - position, 0, &head))
+            break;
+        vrs[taken] = ELEMENT_NO_VR;
+        if (head.tag & 0xFFFF || head.tag >> 16 < FIRST_DATA_SET_GROUP) {
+            int vr = choose(context, head.tag);
+            if (vr == CHOICE_FAILED)
+                return FAILED;
+            if (vr < 0 || vr > VR_US || vr == VR_SQ
+                || (vr > VR_UV && head.length > SHORT_FORM_LIMIT))
+                break;
+            vrs[taken] = (uint8_t)vr;
+            *written += head.length + (vr > VR_UV ? 8 : 12);
+        }
+        taken++;
+        position += head.header + (size_t)head.length;
+    }
+    return (ptrdiff_t)position;
+}
+
+void add_chosen_vrs(const uint8_t *bytes, size_t size, const uint8_t *vrs, uint8_t *out)
+{
+    for (size_t position = 0; position < size; vrs++) {
+        const uint8_t *element = bytes + position;
+        uint32_t length = read_32(element + 4);
+        position += 8 + (size_t)length;
+        if (*vrs == ELEMENT_NO_VR)
+            continue;
+        memcpy(out, element, 4);
+        out[4] = (uint8_t)ELEMENT_VRS[2 * *vrs];
+        out[5] = (uint8_t)ELEMENT_VRS[2 * *vrs + 1];
+        out[6] = out[7] = 0;
+        if (*vrs > VR_UV) {
+            memcpy(out + 6, element + 4, 2);
+            out += 8;
+        } else {
+            memcpy(out + 8, element + 4, 4);
+            out += 12;
+        }
+        memcpy(out, element + 8, length);
+        out += length;
+    }
 }

@@ -1,4 +1,4 @@
-/* Data elements (PS3.5 7.1, 7.5): find those whose headers need no second look, and drop their VRs.
+/* Data elements (PS3.5 7.1, 7.5): find those whose headers need no second look; drop or add VRs.
  *
  * Little endian only. What is not plain is left to the caller: other byte orders, undefined lengths
  * outside of sequences, delimiters in odd places, VRs that there are not, ends that are too early. */
@@ -45,5 +45,23 @@ typedef int (*vr_judge)(void *judge, uint32_t tag, unsigned vr);
  * `written`; -1 as the judge does. */
 ptrdiff_t drop_plain_vrs(const uint8_t *bytes, size_t size, unsigned depth, vr_judge judge,
                          void *context, uint8_t *out, size_t *written);
+
+/* Choose the VR of a tag: its number in ELEMENT_VRS; CHOICE_UNSURE if somebody else has to, or
+ * CHOICE_FAILED for an error of the caller's own, which ends the work. */
+typedef int (*vr_chooser)(void *context, uint32_t tag);
+
+enum { CHOICE_UNSURE = -1, CHOICE_FAILED = -2 };
+
+/* Choose the VRs of plain elements of implicit VR that are no sequences: of all up to `size`, or up
+ * to the first one that is not plain, whose VR is not sure, or whose value is too long for it.
+ *
+ * `vrs` takes the number of each, at most `most` of them; ELEMENT_NO_VR for Group Lengths
+ * (gggg,0000) from group 0008 on, which are dropped. Returns the offset behind the last element
+ * taken, and sets `written` to the bytes that they take in explicit VR; -1 as the chooser does. */
+ptrdiff_t choose_plain_vrs(const uint8_t *bytes, size_t size, vr_chooser choose, void *context,
+                           uint8_t *vrs, size_t most, size_t *written);
+
+/* Write the elements up to `size` in explicit VR, with the VRs that were chosen for them. */
+void add_chosen_vrs(const uint8_t *bytes, size_t size, const uint8_t *vrs, uint8_t *out);
 
 #endif

@@ -18,6 +18,7 @@ PyObject *encode_rle(PyObject *module, PyObject *arguments);
 PyObject *fit_words(PyObject *module, PyObject *arguments);
 PyObject *swap_words(PyObject *module, PyObject *arguments);
 PyObject *count_adjacent(PyObject *module, PyObject *arguments);
+PyObject *add_vrs(PyObject *module, PyObject *arguments);
 PyObject *drop_vrs(PyObject *module, PyObject *arguments);
 PyObject *walk_elements(PyObject *module, PyObject *arguments);
 

@@ -17,33 +17,35 @@ static PyObject *name_vr(PyObject **names, unsigned vr)
     return names[vr];
 }
 
-/* Return an instance of `kind`, a subclass of tuple, with the fields of a span. */
-static PyObject *make_span(PyTypeObject *kind, newfunc make, PyObject **names,
-                           const element_head *head, long long start)
+/* Return an instance of `kind`, a subclass of tuple, with the fields of a span.
+ *
+ * `start` is a number of Python; the one of the end takes its place, as the next span's. */
+static PyObject *make_span(PyTypeObject *kind, PyObject **names, const element_head *head,
+                           PyObject **start, long long value)
 {
-    PyObject *fields = PyTuple_New(7), *given = NULL, *span = NULL;
-    if (!fields)
-        return NULL;
-    long long value = start + head->header;
-    unsigned vr = head->vr == ELEMENT_NO_VR ? MOST_VRS : head->vr;
+    PyObject *end = PyLong_FromLongLong(value + head->length);
     PyObject *made[] = {
         PyLong_FromUnsignedLong(head->tag),
-        name_vr(names, vr),
-        PyLong_FromLongLong(start),
+        name_vr(names, head->vr == ELEMENT_NO_VR ? MOST_VRS : head->vr),
+        *start,
         PyLong_FromLongLong(value),
         PyLong_FromUnsignedLong(head->length),
-        PyLong_FromLongLong(value + head->length),
+        end,
         PyBool_FromLong(0),
     };
-    int failed = 0;
+    *start = end;
+    Py_XINCREF(end);
+    PyObject *span = PyType_GenericAlloc(kind, 7); /* a tuple's own, without a second tuple */
+    int failed = !span;
     for (int i = 0; i < 7; i++) {
         failed |= !made[i];
-        PyTuple_SetItem(fields, i, made[i]);
+        if (span)
+            PyTuple_SetItem(span, i, made[i]);
+        else
+            Py_XDECREF(made[i]);
     }
-    if (!failed && (given = PyTuple_Pack(1, fields)))
-        span = make(kind, given, NULL);
-    Py_XDECREF(given);
-    Py_DECREF(fields);
+    if (failed)
+        Py_CLEAR(span);
     return span;
 }
 
@@ -58,11 +60,10 @@ PyObject *walk_elements(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "y*nLLpnO!", &window, &index, &start, &end, &explicit_vr,
                           &most, &PyType_Type, &kind))
         return NULL;
-    newfunc make = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
-    PyObject *names[MOST_VRS + 1] = {NULL}, *spans = NULL;
+    PyObject *names[MOST_VRS + 1] = {NULL}, *spans = NULL, *place = NULL;
     if (index < 0 || start < 0 || !PyType_IsSubtype((PyTypeObject *)kind, &PyTuple_Type))
         PyErr_SetString(PyExc_ValueError, "an offset is negative, or spans are not tuples");
-    else
+    else if ((place = PyLong_FromLongLong(start)))
         spans = PyList_New(0);
     most = most < MOST_AT_ONCE ? most : MOST_AT_ONCE;
     uint32_t last = 0; /* what follows File Meta Information may be in another encoding */
@@ -75,7 +76,7 @@ PyObject *walk_elements(PyObject *module, PyObject *arguments)
             || (last >> 16 == FILE_META_GROUP && head.tag >> 16 != FILE_META_GROUP))
             break;
         last = head.tag;
-        PyObject *span = make_span((PyTypeObject *)kind, make, names, &head, start);
+        PyObject *span = make_span((PyTypeObject *)kind, names, &head, &place, start + head.header);
         if (!span || PyList_Append(spans, span) < 0)
             Py_CLEAR(spans);
         Py_XDECREF(span);
@@ -85,6 +86,7 @@ PyObject *walk_elements(PyObject *module, PyObject *arguments)
             break;
         index += head.header + (Py_ssize_t)head.length;
     }
+    Py_XDECREF(place);
     for (int i = 0; i <= MOST_VRS; i++)
         Py_XDECREF(names[i]);
     PyBuffer_Release(&window);
@@ -124,6 +126,65 @@ PyObject *drop_vrs(PyObject *module, PyObject *arguments)
     if (taken >= 0 && (made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)written)) && written)
         drop_plain_vrs(bytes, (size_t)taken, (unsigned)depth, NULL, NULL,
                        (uint8_t *)PyBytes_AsString(made), &written);
+    PyBuffer_Release(&elements);
+    return made ? Py_BuildValue("Nn", made, start + (Py_ssize_t)taken) : NULL;
+}
+
+/* Where the VRs of tags are looked up: dictionaries of Python with the numbers of VRs by tag. */
+typedef struct {
+    PyObject *known;  /* of elements of even groups */
+    PyObject *blocks; /* of private ones, each by the group and the block of its elements */
+    PyObject *block;  /* the one that was used last, borrowed */
+    uint32_t reserved;
+} chosen_vrs;
+
+static int choose_vr(void *context, uint32_t tag)
+{
+    chosen_vrs *chosen = context;
+    PyObject *among = chosen->known;
+    if (tag & 0x10000) {
+        if (!(tag & 0xF000))
+            return CHOICE_UNSURE; /* a Private Creator, or none */
+        uint32_t reserved = (tag & 0xFFFF0000u) | (tag >> 8 & 0xFF);
+        if (!chosen->block || reserved != chosen->reserved) {
+            PyObject *key = PyLong_FromUnsignedLong(reserved);
+            chosen->block = key ? PyDict_GetItemWithError(chosen->blocks, key) : NULL;
+            chosen->reserved = reserved;
+            Py_XDECREF(key);
+        }
+        among = chosen->block;
+    }
+    PyObject *key = among && PyDict_Check(among) ? PyLong_FromUnsignedLong(tag) : NULL;
+    PyObject *number = key ? PyDict_GetItemWithError(among, key) : NULL;
+    long vr = number ? PyLong_AsLong(number) : CHOICE_UNSURE;
+    Py_XDECREF(key);
+    if (PyErr_Occurred())
+        return CHOICE_FAILED;
+    return vr < 0 || vr > 0xFF ? CHOICE_UNSURE : (int)vr;
+}
+
+PyObject *add_vrs(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer elements;
+    Py_ssize_t start, end;
+    chosen_vrs chosen = {0};
+    PyObject *made = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*nnO!O!", &elements, &start, &end, &PyDict_Type,
+                          &chosen.known, &PyDict_Type, &chosen.blocks))
+        return NULL;
+    if (start < 0 || end < start || end > elements.len) {
+        PyErr_SetString(PyExc_ValueError, "the elements are not within the buffer");
+        PyBuffer_Release(&elements);
+        return NULL;
+    }
+    const uint8_t *bytes = (const uint8_t *)elements.buf + start;
+    uint8_t vrs[MOST_AT_ONCE];
+    size_t written = 0;
+    ptrdiff_t taken = choose_plain_vrs(bytes, (size_t)(end - start), choose_vr, &chosen, vrs,
+                                       MOST_AT_ONCE, &written);
+    if (taken >= 0 && (made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)written)) && written)
+        add_chosen_vrs(bytes, (size_t)taken, vrs, (uint8_t *)PyBytes_AsString(made));
     PyBuffer_Release(&elements);
     return made ? Py_BuildValue("Nn", made, start + (Py_ssize_t)taken) : NULL;
 }

@@ -32,6 +32,7 @@ static PyMethodDef methods[] = {
     {"encode_rle", encode_rle, METH_VARARGS, NULL},
     {"fit_words", fit_words, METH_VARARGS, NULL},
     {"swap_words", swap_words, METH_VARARGS, NULL},
+    {"add_vrs", add_vrs, METH_VARARGS, NULL},
     {"count_adjacent", count_adjacent, METH_VARARGS, NULL},
     {"drop_vrs", drop_vrs, METH_VARARGS, NULL},
     {"walk_elements", walk_elements, METH_VARARGS, NULL},

@@ -14,7 +14,6 @@ from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError, MalformedFileError, TruncatedFileError
 from dicodec.model import tags
 from dicodec.model.findings import Oddity, OddityId
-from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
@@ -41,6 +40,7 @@ from dicodec.part10.implicit_vr import (
     find_header_by_level,
     find_header_by_tag,
 )
+from dicodec.part10.known_vrs import KNOWN, SETTLED, learn_vr, settle
 from dicodec.part10.other_kinds import convert_value, is_of_another_kind
 from dicodec.part10.source import BytesSource
 from dicodec.part10.vr import SHORT_FORM_LIMIT
@@ -130,25 +130,11 @@ def _make_structs(order: str) -> tuple[Callable[..., Any], ...]:
 _STRUCTS = {True: _make_structs("<"), False: _make_structs(">")}
 
 
-_SETTLED: set[int] = set()
-"""Tags with VRs, as tag << 16 and two letters, whose values mean the same without the VR."""
-
-_MOST_SETTLED = 1 << 14
-
-
-def _settle(tag: int, header: VrHeader) -> None:
-    """Remember a tag with a VR if whoever knows the tag reads values of that VR rightly."""
-    if len(_SETTLED) < _MOST_SETTLED:
-        stated, known = header.name.decode(), find_vr(tag) or "UN"
-        if not any(is_of_another_kind(stated, one) for one in known.split(" or ")):
-            _SETTLED.add(tag << 16 | int.from_bytes(header.name))
-
-
 class _Reencoder:
     __slots__ = (
-        "_buffer", "_context", "_drop_plain_vrs", "_ends", "_occurrences", "_offset",
-        "_pack_implicit", "_pack_long", "_pack_short", "_read_explicit", "_read_implicit",
-        "_read_length", "_source", "_target", "_walker",
+        "_add_plain_vrs", "_buffer", "_context", "_drop_plain_vrs", "_ends", "_occurrences",
+        "_offset", "_pack_implicit", "_pack_long", "_pack_short", "_read_explicit",
+        "_read_implicit", "_read_length", "_source", "_target", "_walker",
     )  # fmt: skip
 
     def __init__(
@@ -173,6 +159,8 @@ class _Reencoder:
         self._pack_implicit, self._pack_short, self._pack_long = writing
         plain = (source, target) == (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
         self._drop_plain_vrs = COMPILED.drop_vrs if COMPILED is not None and plain else None
+        plain = (source, target) == (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
+        self._add_plain_vrs = COMPILED.add_vrs if COMPILED is not None and plain else None
 
     def append_elements(
         self, position: int, end: int, level: Level, out: list[bytes], depth: int
@@ -190,11 +178,18 @@ class _Reencoder:
             raise LimitExceededError(
                 "sequences are nested too deep", offset=self._offset + position
             )
-        drop_vrs = self._drop_plain_vrs
+        drop_vrs, add_vrs = self._drop_plain_vrs, self._add_plain_vrs
+        blocks: dict[int, dict[int, int]] = {}
         levels_left = self._context.limits.nesting_depth - depth
         while position < end:
             if drop_vrs is not None:  # as below, for elements that need no second look
-                content, after = drop_vrs(buffer, position, end, levels_left, _SETTLED)
+                content, after = drop_vrs(buffer, position, end, levels_left, SETTLED)
+                if after > position:
+                    out.append(content)
+                    position = after
+                    continue
+            elif add_vrs is not None:
+                content, after = add_vrs(buffer, position, end, KNOWN, blocks)
                 if after > position:
                     out.append(content)
                     position = after
@@ -233,6 +228,8 @@ class _Reencoder:
                     first = buffer[value : min(value + length, value + _LONGEST_CREATOR)]
                     found = find_header_by_level(tag, first, level)
                 header = found
+                if add_vrs is not None:
+                    learn_vr(tag, header, level, blocks)
             if length == UNDEFINED_LENGTH:
                 position = self._append_undefined(
                     tag, header, reserved, position, end, level, out, depth
@@ -260,7 +257,7 @@ class _Reencoder:
                     header = UN
                 unit = header.swap_unit
                 if drop_vrs is not None:
-                    _settle(tag, header)
+                    settle(tag, header)
                 if loses_vrs and (known := find_header_by_tag(tag)) is not header:
                     made = self._convert_to_known_vr(tag, header, known, content, value, level)
                     if made is not None:
