@@ -322,7 +322,7 @@ def measure_rates(folder: Path, count: int, *, dead: bool) -> str:
     objects = [*make_objects(folder / "objects", count).values()]
     lines = []
     gone = {"GONE": (find_free_port(), "")}
-    with running_storescp(folder / "out", "+xa", "+B") as port:
+    with running_storescp(folder / "out", "+xa", "+B", "--fork") as port:
         cases: dict[str, dict[str, tuple[int, str]]] = {"receiving alone": gone}
         cases["to one receiver"] = {"A": (port, "associations = 4")}
         if dead:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from pydicom.uid import generate_uid
-from pynetdicom import AE, build_context, evt
+from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.association import Association
 
 from dicodec.errors import DicodecError, PeerRefusedError, PeerUnavailableError
@@ -26,7 +27,6 @@ from dicodec.service.gateway.commitment import (
     write_note,
 )
 from dicodec.service.gateway.config import DimseAddress, Peer
-from dicodec.service.gateway.dimse_sender import describe_failure, set_socket
 from dicodec.service.gateway.sender import PeerDownError
 from dicodec.service.gateway.spool import Spool
 from dicodec.service.gateway.tls import make_client_context
@@ -80,6 +80,7 @@ class CommitmentAsker:
         self, peer: Peer, address: DimseAddress, title: str, spool: Spool, log: Log
     ) -> None:
         assert address.commit is not None
+        _config.LOG_HANDLER_LEVEL = "none"  # its lines have patients' names in them
         self._peer = peer
         self._address = address
         self._patience = address.commit
@@ -210,7 +211,7 @@ class CommitmentAsker:
         tls = make_client_context(self._peer.tls)
         name = (self._peer.tls and self._peer.tls.name) or self._address.host
         handlers: list[evt.EventHandlerType] = [
-            (evt.EVT_CONN_OPEN, set_socket, [self._peer.timeout]),
+            (evt.EVT_CONN_OPEN, _set_socket, [self._peer.timeout]),
             (evt.EVT_N_EVENT_REPORT, take_answer, [self._folder]),
         ]
         try:
@@ -227,7 +228,7 @@ class CommitmentAsker:
         if not association.is_established:
             if not association.is_rejected and association.rejected_contexts:
                 raise PeerRefusedError("the peer has the object, but no storage commitment")
-            raise PeerDownError(describe_failure(association))
+            raise PeerDownError(_describe_failure(association))
         self._association = association
         return association
 
@@ -273,3 +274,23 @@ def take_answer(event: evt.Event, folder: Any) -> tuple[int, None]:
     except (OSError, ValueError, AttributeError):
         return 0x0110, None
     return 0x0000, None
+
+
+def _set_socket(event: evt.Event, timeout: float) -> None:
+    """Have an association's socket send at once, and wait for some seconds at most."""
+    transport: Any = event.assoc.dul.socket
+    connection = transport.socket
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.settimeout(timeout)
+
+
+def _describe_failure(association: Association) -> str:
+    """Return why an association was not established."""
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        result = getattr(answer, "result_str", "")
+        return f"the peer rejected the association: {result}, {getattr(answer, 'reason_str', '')}"
+    if association.is_aborted:
+        return "the peer cannot be connected to, or aborted the association"
+    return "the peer did not answer the request for an association"
