@@ -9,10 +9,12 @@ SETUP_DEMO := .venv/.setup-demo-done
 SETUP_TEST := .venv/.setup-test-done
 SETUP_BENCH := .venv/.setup-bench-done
 SETUP_ENGINES := .venv/.setup-engines-done
+SETUP_DIST := .venv/.setup-dist-done
 ENGINES := .venv/engines
+DIST := .venv/dist
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka coverage check format fuzz fuzz-kernels bench lock clean
+.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka coverage check format fuzz fuzz-kernels bench dist lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -56,6 +58,9 @@ fuzz-kernels: setup-test ## give N inputs (200000) to the kernels, under sanitiz
 bench: setup-test $(SETUP_BENCH) bench/node_modules ## speed and memory, beside the peers (half an hour)
 	$(BIN)/python bench/run.py $(ARGS)
 
+dist: compiler $(SETUP_DIST) ## build wheels, source and SBOM of the last commit twice, and try them
+	$(DIST)/bin/python tools/dist.py $(ARGS)
+
 lock: $(SETUP) ## pin what pyproject.toml asks for; ARGS=--upgrade takes the newest of everything
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(BIN)/python tools/lock.py $(ARGS)
@@ -97,6 +102,12 @@ $(SETUP_BENCH): $(SETUP_TEST) requirements-bench.lock
 $(SETUP_ENGINES): $(SETUP) requirements-engines.lock
 	tools/make_venv.sh $(ENGINES)
 	$(ENGINES)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-engines.lock
+	@touch $@
+
+# An environment of its own: what builds a release should not hold what the tests need.
+$(SETUP_DIST): $(SETUP) requirements-dist.lock
+	tools/make_venv.sh $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dist.lock
 	@touch $@
 
 # A peer that runs under Node.js; where there is no npm, the tables say that it is not installed.

@@ -5,7 +5,8 @@ adds), requirements-test.lock (what the tests add to both) and requirements-benc
 benchmark adds to all). Names, versions and digests are kept, no addresses: where packages come from
 is for each machine to say, and the digests hold whatever it gives to be what was tried here. One
 lock serves every platform and every Python that is supported. requirements-engines.lock is for an
-environment of its own, because the engines of clusters are large and want older packages.
+environment of its own, because the engines of clusters are large and want older packages, and
+requirements-dist.lock for another, in which releases are built.
 
 `lock.py` adds what is missing and takes out what nothing needs any more; `lock.py --upgrade` takes
 the newest version of everything.
@@ -30,7 +31,10 @@ LOCKS = {
     "requirements-bench.lock": "what the benchmark needs on top of requirements-test.lock",
 }
 
-ALONE = {"requirements-engines.lock": "the engines of clusters, and what the package needs"}
+ALONE = {
+    "requirements-engines.lock": "the engines of clusters, and what the package needs",
+    "requirements-dist.lock": "what builds a release, and what the package needs",
+}
 """Locks that do not add to the others."""
 
 
