@@ -20,7 +20,14 @@ setup(
             "dicodec._kernels._compiled",
             sources=[str(path) for path in sorted(KERNELS.glob("*.c"))],
             depends=[str(path) for path in sorted(KERNELS.glob("*.h"))],
-            extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-g0"],
+            extra_compile_args=[
+                "-std=c11",
+                "-O3",
+                "-Wall",
+                "-Wextra",
+                "-fvisibility=hidden",
+                "-g0",
+            ],
             py_limited_api=True,
             optional=True,
         )

@@ -1,9 +1,10 @@
 """Build what a release consists of, and try it: `make dist`.
 
-Writes to dist/ the source distribution, a wheel with the compiled kernels for this platform, a wheel
-without them that serves every other one, and the list of what the package needs (SBOM, CycloneDX).
-Builds start from the files of the last commit in a new folder, twice, and have to give the same
-bytes. Then each wheel is installed into an environment of its own, where the demonstration runs.
+Writes to dist/ the source distribution, a wheel with the compiled kernels for this platform, one
+without them that serves every other platform, and the list of what the package needs (SBOM,
+CycloneDX). Builds start from the files of the last commit in a new folder, twice, and have to give
+the same bytes. Then each wheel is installed into an environment of its own, where the demonstration
+runs.
 
     make dist               # all of it
     make dist ARGS=--build  # only build
