@@ -15,7 +15,7 @@ def test_the_page_has_the_rooms_of_the_contracts() -> None:
     assert tool["BEGIN"] + tool["picture"]() + tool["END"] in PAGE
 
 
-def test_the_root_holds_only_errors_options_report_the_plugin_and_the_face() -> None:
+def test_the_root_holds_only_errors_options_report_entrances_and_the_face() -> None:
     modules = {path.stem for path in (ROOT / "src" / "dicodec").glob("*.py")}
 
-    assert modules == {"__init__", "errors", "options", "pydicom", "report"}
+    assert modules == {"__init__", "dicomweb", "errors", "options", "pydicom", "report"}

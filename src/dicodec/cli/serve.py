@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from dicodec.cli.option_arguments import parse_size
@@ -22,6 +23,12 @@ from dicodec.cli.service_arguments import (
     read_token,
 )
 from dicodec.errors import InvalidOptionError
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from dicodec.service.web.service import Service
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -47,6 +54,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="requests for work a minute from one address (default 1200; 0: any)")  # fmt: skip
     add("--concurrent", type=int, default=16, metavar="N",
         help="uploads and conversions at once (default 16)")  # fmt: skip
+    add("--dicomweb", metavar="PLACE",
+        help="serve the images of a folder, of s3://BUCKET/PREFIX/, or of another DICOMweb server, "
+        "http://HOST/dicom-web, under /dicom-web in the forms that clients accept")  # fmt: skip
     add("--keep", type=float, default=24, metavar="HOURS",
         help="hours that uploads and their results are kept (default 24)")  # fmt: skip
     add("--policy", action="append", default=[], metavar="[NAME=]FILE",
@@ -92,9 +102,28 @@ def run(arguments: argparse.Namespace) -> int:
             shown = f"[{host}]" if ":" in host else host
             print(f"http://{shown}:{port}/", flush=True)
             log.write("info", "serving", address=f"{host}:{port}", data=str(options.data))
-            serve(service, listening)
+            with _open_mounted(arguments, service) as mounted:
+                serve(service, listening, mounted)
         log.write("info", "ended")
     return 0
+
+
+@contextmanager
+def _open_mounted(arguments: argparse.Namespace, service: Service) -> Iterator[dict[str, ASGIApp]]:
+    """Yield what is served beside the service, by path."""
+    if arguments.dicomweb is None:
+        yield {}
+        return
+    from dicodec.service.dicomweb.serving import open_dicomweb
+
+    with open_dicomweb(
+        arguments.dicomweb,
+        service.executor,
+        service.options.data,
+        rate=service.options.rate,
+        concurrent=service.options.concurrent,
+    ) as app:
+        yield {"/dicom-web": app}
 
 
 def _find_data_folder(named: str | None) -> Path:

@@ -35,6 +35,9 @@ else:
 type Picture = NDArray[np.uint8]
 """Gray levels of shape (rows, columns), or RGB of shape (rows, columns, 3)."""
 
+FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+"""Values of VOI LUT Function (PS3.3 C.11.2.1.3)."""
+
 _TOP = 255
 _COLORS = 3
 _BAND = 1 << 21
@@ -79,15 +82,17 @@ class Display:
     voi: LookUpTable | None = None
     steps: Route = ()
 
-    def with_window(self, center: float, width: float) -> Display:
-        """Return a display with another window, of the same function.
+    def with_window(self, center: float, width: float, function: str | None = None) -> Display:
+        """Return a display with another window.
 
         Args:
             center: Window Center, in the values that slope and intercept, or the table, give.
-            width: Window Width, more than 0; below 1 the function is LINEAR_EXACT.
+            width: Window Width, more than 0; below 1 the function LINEAR becomes LINEAR_EXACT.
+            function: one of FUNCTIONS; None for the same one as before.
         """
         before = self.rescaling.window
-        function = "LINEAR" if before is None else before.function
+        if function is None:
+            function = "LINEAR" if before is None else before.function
         if function == "LINEAR" and width < 1:
             function = "LINEAR_EXACT"
         window = Window(center, width, function)

@@ -33,7 +33,7 @@ from dicodec.errors import (
     UnsupportedImageError,
     UnsupportedSourceError,
 )
-from dicodec.images.display import Display, DisplayReader, find_color_routes
+from dicodec.images.display import FUNCTIONS, Display, DisplayReader, find_color_routes
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import replace
@@ -52,8 +52,9 @@ if TYPE_CHECKING:
 AUTO = "auto"
 """The window that the file states, or else one from the smallest to the largest value."""
 
-type WindowChoice = str | tuple[float, float] | None
-"""How samples are windowed: not at all, as the file says ("auto"), or by (center, width)."""
+type WindowChoice = str | tuple[float, float] | tuple[float, float, str] | None
+"""How samples are windowed: not at all, as the file says ("auto"), or by (center, width), or by
+(center, width, function), the function being a value of VOI LUT Function."""
 
 _RGB = "RGB"
 
@@ -169,7 +170,8 @@ class Image:
                 palette is applied. None for no conversion.
             window: "auto" for 8 bits as a viewer shows the frame: Modality LUT, VOI LUT or window,
                 gray with black as 0 or RGB (PS3.4 N.2). A pair (center, width) is a window in
-                place of the file's. None for stored values.
+                place of the file's, and keeps its function, LINEAR, LINEAR_EXACT or SIGMOID, unless
+                that is a third value. None for stored values.
 
         Returns:
             An array of `description.shape` and `description.dtype`: (rows, columns), or (rows,
@@ -320,8 +322,8 @@ class Image:
             if window != AUTO:
                 raise InvalidOptionError(f"a window is {AUTO!r} or two numbers, not {window!r}")
             return displays.find_display
-        center, width = _check_window(window)
-        return lambda frame: displays.find_display(frame).with_window(center, width)
+        center, width, function = _check_window(window)
+        return lambda frame: displays.find_display(frame).with_window(center, width, function)
 
     def _decode(self, decoder: FrameDecoder, frame: int) -> NDArray[Any]:
         """Return a frame's samples; one whose stream has another color space is converted."""
@@ -354,18 +356,23 @@ def as_rgb(picture: NDArray[Any]) -> NDArray[Any]:
     return picture if picture.ndim > 2 else np.repeat(picture[..., np.newaxis], 3, axis=2)
 
 
-def _check_window(window: object) -> tuple[float, float]:
-    """Return Window Center and Width.
+def _check_window(window: object) -> tuple[float, float, str | None]:
+    """Return Window Center and Width, and VOI LUT Function if it is given.
 
     Raises:
-        InvalidOptionError: they are not two numbers, or the width is not more than 0.
+        InvalidOptionError: they are not two numbers, or the width is not more than 0; or there is
+            no such function.
     """
     try:
-        center, width = (float(number) for number in window)  # type: ignore[attr-defined]
-    except (TypeError, ValueError) as cause:
+        values: list[Any] = [*window]  # type: ignore[misc]
+        center, width, *rest = (float(values[0]), float(values[1]), *values[2:])
+    except (IndexError, TypeError, ValueError) as cause:
         raise InvalidOptionError(
             f"a window is {AUTO!r} or two numbers, center and width, not {window!r}"
         ) from cause
     if not (math.isfinite(center) and math.isfinite(width) and width > 0):
         raise InvalidOptionError(f"the window {center:g}, {width:g} shows nothing")
-    return center, width
+    function = rest[0] if rest else None
+    if len(rest) > 1 or function not in {None, *FUNCTIONS}:
+        raise InvalidOptionError(f"a window's function is {', '.join(FUNCTIONS)}, not {function!r}")
+    return center, width, function

@@ -170,20 +170,23 @@ def _write_arrays(
         file.write(np.ascontiguousarray(array).data)
 
 
-def encode_pictures(pictures: NDArray[Any], kind: PictureKind) -> bytes:
+def encode_pictures(
+    pictures: NDArray[Any], kind: PictureKind, *, quality: int | None = None
+) -> bytes:
     """Return pictures as a file.
 
     Args:
         pictures: uint8, of shape (rows, columns) or (rows, columns, 3); of a TIFF or GIF several in
             one array, (pictures, rows, columns) or (pictures, rows, columns, 3).
         kind: one that holds 8 bits.
+        quality: of JPEG, 1 to 100; None for 90.
     """
     pictures = np.ascontiguousarray(pictures)
     match kind:
         case PictureKind.PNG:
             return bytes(imagecodecs.png_encode(pictures))
         case PictureKind.JPEG:
-            return bytes(imagecodecs.jpeg8_encode(pictures, _JPEG_QUALITY))
+            return bytes(imagecodecs.jpeg8_encode(pictures, quality or _JPEG_QUALITY))
         case PictureKind.TIFF:
             colored = pictures.shape[-1] == 3 and pictures.ndim == 4
             photometric = "rgb" if colored else "minisblack"

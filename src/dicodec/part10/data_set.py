@@ -87,6 +87,14 @@ class DataSet:
         """
         return self._read(span.start, span.end - span.start, span.tag)
 
+    def read_raw_value(self, span: ElementSpan) -> bytes:
+        """Return the bytes of an element's value, which may be a duplicate's.
+
+        Raises:
+            LimitExceededError: it is larger than the limit.
+        """
+        return self._read(span.value, span.length, span.tag)
+
     def read_value(self, tag: int) -> bytes | None:
         """Return the bytes of an element's value, or None if it is absent."""
         span = self._by_tag.get(tag)

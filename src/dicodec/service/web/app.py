@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -24,14 +24,24 @@ from dicodec.service.web.routes.shared import JsonAnswer
 from dicodec.service.web.security import Guard
 from dicodec.service.web.service import Service
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+NOTHING_MOUNTED: Mapping[str, ASGIApp] = {}
+
 _HOUSEKEEPING_SECONDS = 600.0
 """How often old files and jobs are removed."""
 
 type _Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def create_app(service: Service) -> FastAPI:
-    """Return the application of a service; it starts the service and closes it."""
+def create_app(service: Service, mounted: Mapping[str, ASGIApp] = NOTHING_MOUNTED) -> FastAPI:
+    """Return the application of a service; it starts the service and closes it.
+
+    Args:
+        service: the service.
+        mounted: further applications, by their paths; the guard is around them, too.
+    """
     app = FastAPI(
         title="dicodec",
         version=VERSION,
@@ -54,8 +64,12 @@ def create_app(service: Service) -> FastAPI:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+    for path, other in mounted.items():
+        app.mount(path, other)
     app.add_middleware(EncodedSlashes)
-    app.add_middleware(Guard, token=service.options.token, hosts=service.options.hosts)
+    app.add_middleware(
+        Guard, token=service.options.token, hosts=service.options.hosts, uploads=tuple(mounted)
+    )
     return app
 
 

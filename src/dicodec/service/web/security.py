@@ -55,12 +55,21 @@ class Guard:
         app: the application.
         token: bearer token of clients; None for none.
         hosts: names by which clients may address the service; None for any.
+        uploads: paths of mounted applications, which bound the bodies that they take.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None, hosts: Iterable[str] | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None,
+        hosts: Iterable[str] | None,
+        uploads: Iterable[str] = (),
+    ) -> None:
         self._app = app
         self._token = token.encode() if token is not None else None
         self._requests = 0
+        self._uploads = tuple(f"{path}/" for path in uploads)
         self._hosts = None if hosts is None else frozenset(name.lower() for name in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,7 +121,8 @@ class Guard:
                 "a request states its length once: Content-Length or Transfer-Encoding",
                 headers={"Connection": "close"},
             )
-        if method not in _SAFE and path not in _UPLOADS:
+        uploads = path in _UPLOADS or path.startswith(self._uploads)
+        if method not in _SAFE and not uploads:
             _check_size(headers)
 
     def _check_token(self, headers: dict[str, bytes]) -> None:

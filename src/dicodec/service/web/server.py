@@ -5,15 +5,20 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from dicodec.errors import InvalidOptionError
 from dicodec.service.ending_signals import find_ending_signals
 from dicodec.service.jobs.logs import Log
-from dicodec.service.web.app import create_app
+from dicodec.service.web.app import NOTHING_MOUNTED, create_app
 from dicodec.service.web.pace import PacedProtocol
 from dicodec.service.web.service import Service
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 _CONNECTIONS = 4096
 """Connections at once; how many of them may be worked for, the guard says."""
@@ -33,13 +38,23 @@ class _ServerLog(logging.Handler):
         self._log.write(record.levelname.lower(), "server", message=record.msg[:200], kind=kind)
 
 
-def serve(service: Service, listening: socket.socket) -> None:
-    """Serve until a signal."""
+def serve(
+    service: Service,
+    listening: socket.socket,
+    mounted: Mapping[str, ASGIApp] = NOTHING_MOUNTED,
+) -> None:
+    """Serve until a signal.
+
+    Args:
+        service: the service.
+        listening: its socket.
+        mounted: further applications, by their paths.
+    """
     logger = logging.getLogger("uvicorn")
     logger.handlers = [_ServerLog(service.log)]
     logger.propagate = False
     config = uvicorn.Config(
-        create_app(service),
+        create_app(service, mounted),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,0 +1,97 @@
+"""Instances of a folder or bucket: found by an index, and read where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicodec.model.source_names import is_object_url, parse_object_url
+from dicodec.service.dicomweb.index import FileRow, InstanceIndex
+from dicodec.service.dicomweb.opened_files import InstancePlace
+from dicodec.service.dicomweb.scanning import Scanner, locate
+from dicodec.service.dicomweb.sources import FoundInstance, Target
+from dicodec.service.jobs.execution import Executor
+from dicodec.service.web.error_answers import Refusal
+
+_INDEX_NAME = "dicomweb-index.sqlite"
+
+_PATIENCE = 10.0
+"""Seconds that a request for something unknown waits for the folder to be looked at again."""
+
+
+class FolderSource:
+    """The instances of a folder or bucket.
+
+    Args:
+        place: path of the folder, or URL of a prefix.
+        executor: looks into files.
+        folder: our own folder, for the index; it is not looked into.
+
+    Raises:
+        TargetUnavailableError: the index cannot be used.
+    """
+
+    def __init__(self, place: str, executor: Executor, folder: Path) -> None:
+        cloud = is_object_url(place)
+        self._place = str(parse_object_url(place)) if cloud else os.path.realpath(place)
+        self._index = InstanceIndex(folder / _INDEX_NAME, self._place)
+        found = folder.stat()
+        excluded = frozenset({(found.st_dev, found.st_ino)})
+        self._scanner = Scanner(self._place, self._index, executor, excluded)
+
+    async def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:  # noqa: ARG002
+        """Yield the instances of a resource: see `InstanceSource`."""
+        rows = await self._find_rows(target)
+        for row in rows:
+            yield FoundInstance(
+                Target(row.study, row.series, row.instance),
+                InstancePlace(locate(self._place, row.name), row.version, row.instance),
+            )
+
+    async def _find_rows(self, target: Target) -> list[FileRow]:
+        wanted = (target.study, target.series, target.instance)
+        rows = await asyncio.to_thread(self._index.find, *wanted)
+        if rows:
+            return rows
+        looked = await asyncio.to_thread(self._scanner.refresh, _PATIENCE)
+        rows = await asyncio.to_thread(self._index.find, *wanted)
+        if rows:
+            return rows
+        if self._scanner.fault:
+            raise Refusal(
+                503, f"the images cannot be listed: {self._scanner.fault}",
+                code="source-unavailable", headers={"Retry-After": "5"},
+            )  # fmt: skip
+        if not looked and not self._scanner.scans:
+            raise Refusal(
+                503, "the images are still being looked through, and this is not among those found",
+                headers={"Retry-After": "10"},
+            )  # fmt: skip
+        raise Refusal(404, f"there is nothing at {target.path}")
+
+    async def pass_on(self, request: Request) -> Response:  # noqa: ARG002
+        """Refuse: a folder is no archive that can be searched."""
+        raise Refusal(
+            501,
+            "files are not searched, only retrieved by their UIDs",
+            code="not-implemented",
+            hint="put dicodec before an archive: --dicomweb URL",
+        )
+
+    async def store(self, request: Request, study: str) -> Response:  # noqa: ARG002
+        """Refuse for now."""
+        raise Refusal(501, "nothing is stored here", code="not-implemented")
+
+    def find_problem(self) -> str:
+        """Return why instances cannot be had: see `InstanceSource`."""
+        return self._scanner.fault
+
+    def close(self) -> None:
+        """End the scan, and close the index."""
+        self._scanner.close()
+        self._index.close()

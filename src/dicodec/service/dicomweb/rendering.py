@@ -1,0 +1,113 @@
+"""Render frames as pictures; the worker side (PS3.18 8.3.5, 8.7.4, 10.4.1.1.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dicodec.batch.pool.messages import WorkContext
+from dicodec.errors import InvalidOptionError, MissingFrameError
+from dicodec.images.image import AUTO, WindowChoice
+from dicodec.images.pictures import MOST_MEMORY, PictureKind, encode_pictures, scale_picture
+from dicodec.model.late_import import import_late
+from dicodec.model.records import dataclass
+from dicodec.service.dicomweb.opened_files import InstancePlace, OpenedFile, get_opened_files
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = import_late("numpy")
+
+_KINDS = {
+    "image/jpeg": PictureKind.JPEG, "image/png": PictureKind.PNG, "image/gif": PictureKind.GIF,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """The part of a frame that is shown, and the room that it has (8.3.5.1.3).
+
+    Attributes:
+        columns, rows: the room, 1 to 16384.
+        left, top: the first column and row that are shown.
+        width, height: columns and rows that are shown; None for all that follow.
+        flipped: whether columns, and whether rows, are shown in reverse.
+    """
+
+    columns: int
+    rows: int
+    left: int = 0
+    top: int = 0
+    width: int | None = None
+    height: int | None = None
+    flipped: tuple[bool, bool] = (False, False)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderItem:
+    """A picture that is asked for.
+
+    Attributes:
+        place: the instance.
+        frames: numbers of the frames, from 0; several make an animated GIF.
+        media_type: of the picture.
+        window: as of `Image.read_frame`.
+        quality: of JPEG, 1 to 100; None for the usual one.
+        viewport: None for all of the frame in its own size.
+    """
+
+    place: InstancePlace
+    frames: range
+    media_type: str
+    window: WindowChoice = AUTO
+    quality: int | None = None
+    viewport: Viewport | None = None
+
+
+def render(settings: None, item: RenderItem, context: WorkContext) -> bytes:  # noqa: ARG001
+    """Return a picture as a viewer shows the frame; a work of the pool.
+
+    Raises:
+        DicodecError: the frame is missing or damaged, or cannot be shown.
+    """
+    opened = get_opened_files().open(item.place)
+    count = len(opened.image)
+    if item.frames[-1] >= count:
+        raise MissingFrameError(
+            f"there is no frame {item.frames[-1] + 1}: the instance has {count}"
+        )
+    kind = _KINDS[item.media_type]
+    if len(item.frames) == 1:
+        return encode_pictures(_show(opened, item.frames[0], item), kind, quality=item.quality)
+    first = _show(opened, item.frames[0], item)
+    if first.size * len(item.frames) > MOST_MEMORY:
+        raise InvalidOptionError(
+            f"{len(item.frames)} pictures take too much memory for one GIF",
+            hint='a smaller viewport, or multipart/related; type="image/jpeg"',
+        )
+    pictures = [first, *(_show(opened, frame, item) for frame in item.frames[1:])]
+    return encode_pictures(np.stack(pictures), kind)
+
+
+def _show(opened: OpenedFile, frame: int, item: RenderItem) -> NDArray[Any]:
+    image = opened.image
+    window = item.window
+    if window != AUTO and not image.description.monochrome:
+        window = AUTO  # colors have no window
+    picture = image.read_frame(frame, window=window)
+    if item.viewport is None:
+        return picture
+    view = item.viewport
+    height = picture.shape[0] if view.height is None else view.height
+    width = picture.shape[1] if view.width is None else view.width
+    shown = picture[view.top : view.top + height, view.left : view.left + width]
+    if not shown.size:
+        raise InvalidOptionError("the viewport shows nothing of the frame")
+    if view.flipped[0]:
+        shown = shown[:, ::-1]
+    if view.flipped[1]:
+        shown = shown[::-1]
+    scale = min(view.columns / shown.shape[1], view.rows / shown.shape[0])
+    return shown if scale == 1 else scale_picture(shown, scale)

@@ -1,0 +1,78 @@
+"""Where instances come from: the interface of a folder, a bucket, or another server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicodec.model.records import Protocol, dataclass
+from dicodec.service.dicomweb.opened_files import InstancePlace
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The resource of a request: a study, a series or an instance.
+
+    Attributes:
+        study: Study Instance UID.
+        series: Series Instance UID; "" of a study.
+        instance: SOP Instance UID; "" of a study or a series.
+    """
+
+    study: str
+    series: str = ""
+    instance: str = ""
+
+    @property
+    def path(self) -> str:
+        """Its path below the base URL."""
+        named = (("studies", self.study), ("series", self.series), ("instances", self.instance))
+        return "".join(f"/{kind}/{uid}" for kind, uid in named if uid)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInstance:
+    """An instance that can be read.
+
+    Attributes:
+        target: its UIDs.
+        place: where it is, for the works of the pool.
+    """
+
+    target: Target
+    place: InstancePlace
+
+
+class InstanceSource(Protocol):
+    """Where the instances of an application come from."""
+
+    def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:
+        """Yield the instances of a resource; each can be read until the next one is asked for.
+
+        Raises:
+            Refusal: there is none, or the other server does not answer.
+            DicodecError: they cannot be had.
+        """
+
+    async def pass_on(self, request: Request) -> Response:
+        """Answer a request that is another server's: a search, or metadata.
+
+        Raises:
+            Refusal: there is no other server, or it does not answer.
+        """
+
+    async def store(self, request: Request, study: str) -> Response:
+        """Store the instances in a request's body.
+
+        Args:
+            request: of the Store transaction (PS3.18 10.5).
+            study: Study Instance UID that all have to have; "" for any.
+        """
+
+    def find_problem(self) -> str:
+        """Return why instances cannot be had; "" if they can."""
+
+    def close(self) -> None:
+        """Release what it uses."""
