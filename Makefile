@@ -14,14 +14,14 @@ ENGINES := .venv/engines
 DIST := .venv/dist
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka coverage check format fuzz fuzz-kernels bench dist lock clean
+.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka axe coverage check format fuzz fuzz-kernels bench dist lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: $(SETUP) ## make .venv and install the package into it
 
-setup-test: compiler $(SETUP_TEST) witnesses kafka ## the same with what the tests need
+setup-test: compiler $(SETUP_TEST) witnesses kafka axe ## the same with what the tests need
 
 demo: $(SETUP_DEMO) ## convert real files and show that their pixels stay the same
 	$(BIN)/python tools/demo.py
@@ -77,6 +77,9 @@ witnesses:
 
 kafka: $(SETUP) witnesses
 	@tools/kafka/fetch.sh .venv/kafka
+
+axe: $(SETUP)
+	@tools/axe/fetch.sh .venv/axe
 
 # Versions come from the locks alone; where packages come from is the machine's own pip configuration.
 $(SETUP): requirements.lock pyproject.toml setup.py tools/make_venv.sh $(wildcard src/dicodec/_kernels/*.[ch])

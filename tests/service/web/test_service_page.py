@@ -8,11 +8,11 @@ from typing import Any
 
 import pydicom
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from dicodec import convert_bytes, inspect
 from dicodec.model.option_table import PAGE, select_options
-from helpers.installed import program
+from helpers.browser import open_page, running_browser
 from helpers.made import make_file
 from helpers.service_process import RunningService, running
 
@@ -22,11 +22,8 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = program("chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with running_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,25 +39,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         yield made
 
 
-def opened(browser: Browser, url: str, complaints: list[str], **context: Any) -> Page:
-    """Return the page, ready; what the browser complains of is added, other sites are an error."""
-    page = browser.new_context(**context).new_page()
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "request",
-        lambda asked: (
-            complaints.append(asked.url) if not asked.url.startswith((url, "blob:")) else None
-        ),
-    )
-    page.goto(url)
-    return page
-
-
 @pytest.fixture
 def page(browser: Browser, service: RunningService) -> Iterator[Page]:
     complaints: list[str] = []
-    shown = opened(browser, service.url, complaints)
+    shown = open_page(browser, service.url, complaints)
     shown.wait_for_selector("body[data-ready]")
     yield shown
     shown.context.close()
@@ -72,7 +54,7 @@ def test_a_file_is_converted_shown_and_downloaded(page: Page, tmp_path: Path) ->
     source.write_bytes(FILE)
     page.get_by_role("combobox", name="To", exact=True).select_option("jpeg2000-lossless")
     page.locator("#files").set_input_files(source)
-    item = page.locator("#conversions li").first
+    item = page.locator("#conversions li", has_text="scan.dcm")
     expect(item).to_contain_text("explicit-le → jpeg2000-lossless")
     expect(item).to_contain_text("verified")
     expect(item.locator("img")).to_have_count(2)
@@ -220,7 +202,7 @@ def test_text_can_be_read_and_nothing_sticks_out(
 ) -> None:
     complaints: list[str] = []
     size = {"width": 360, "height": 740}
-    page = opened(browser, service.url, complaints, color_scheme=scheme, viewport=size)
+    page = open_page(browser, service.url, complaints, color_scheme=scheme, viewport=size)
     page.wait_for_selector("body[data-ready]")
     assert page.evaluate(CONTRAST) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -230,7 +212,7 @@ def test_text_can_be_read_and_nothing_sticks_out(
 
 def test_the_token_is_asked_for(browser: Browser, tmp_path: Path) -> None:
     with running(tmp_path, "--jobs", "1", token=TOKEN) as service:
-        page = opened(browser, service.url, [])
+        page = open_page(browser, service.url, [])
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Token").fill("wrong")
         dialog.get_by_role("button").click()

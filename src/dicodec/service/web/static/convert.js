@@ -1,66 +1,101 @@
-// Dropped files: each is uploaded as a job, followed by events, shown before and after.
+// The form and its files: each is uploaded as a job, followed by events, and listed again after a reload.
 
-import { ask, askJson, download, jobUrl, upload } from "./api.js";
+import { askJson, jobUrl, upload, withTenant } from "./api.js";
+import { collectChosen, collectDropped } from "./dropped.js";
 import { addFields, showFor, values } from "./options.js";
-import { STATES, baseName, make, picture, seconds, sizes } from "./shown.js";
+import * as results from "./results.js";
+import { STATES, baseName, number } from "./shown.js";
+import { aboutTarget, chosenSyntax, fillTargets, isLossy, targetParameter } from "./targets.js";
 
+const AT_ONCE = 3;
+const OVER = ["done", "dead", "cancelled"];
 const followed = new Map();
-const list = document.getElementById("conversions");
 const words = document.getElementById("convert-words");
 const form = document.getElementById("convert-form");
+const to = document.getElementById("to");
+const waiting = [];
+const tally = { all: 0, done: 0, failed: 0, last: "" };
 let largest = Infinity;
+let busy = 0;
 
 export async function setUp(limit) {
   largest = limit;
-  const syntaxes = await askJson("/api/syntaxes");
-  const to = document.getElementById("to");
-  to.append(...syntaxes.map((one) => make("option", { value: one.name, "data-lossy": one.lossy, selected: one.name === "explicit-le" },
-    `${one.name}  (${one.title})`)));
+  await fillTargets(to);
   addFields(await askJson("/api/options"), document.getElementById("options"), document.getElementById("more-options"));
-  to.addEventListener("change", () => syntaxChosen(to));
-  syntaxChosen(to);
-  const input = document.getElementById("files");
-  input.addEventListener("change", () => { take(input.files); input.value = ""; });
+  to.addEventListener("change", targetChosen);
+  targetChosen();
+  results.setUp();
+  setUpFiles();
+  form.addEventListener("submit", (event) => event.preventDefault());
+  await listAgain();
+}
+
+function setUpFiles() {
+  for (const id of ["files", "folder"]) {
+    const input = document.getElementById(id);
+    input.addEventListener("change", () => { take(collectChosen(input.files)); input.value = ""; });
+  }
+  document.getElementById("choose-folder").addEventListener("click", () => document.getElementById("folder").click());
   const drop = document.getElementById("drop");
   for (const kind of ["dragenter", "dragover"]) {
     drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
   }
   for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files); });
+  drop.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    try { take(await collectDropped(event.dataTransfer)); } catch (error) {
+      words.textContent = `The folder cannot be read: ${error.message}`;
+    }
+  });
   // A file that misses the field does not take the page away.
   for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
-  form.addEventListener("submit", (event) => event.preventDefault());
 }
 
-function syntaxChosen(to) {
-  const lossy = to.selectedOptions[0]?.dataset.lossy === "true";
-  document.getElementById("lossy").checked = lossy;
-  showFor(form, to.value);
+function targetChosen() {
+  document.getElementById("lossy").checked = isLossy(to);
+  document.getElementById("about-target").textContent = aboutTarget(to);
+  showFor(form, chosenSyntax(to));
 }
 
-async function take(files) {
-  words.textContent = files.length === 1 ? `Converting ${files[0].name}` : `Converting ${files.length} files`;
-  for (const file of [...files]) await convert(file);
+async function listAgain() {
+  const { jobs } = await askJson(`/api/uploads?${withTenant(new URLSearchParams())}`);
+  for (const job of jobs.reverse()) {
+    const shown = results.addItem(job.source, "");
+    results.showWaiting(shown, job.state);
+    follow(shown, job.id);
+  }
 }
 
-async function convert(file) {
-  const bar = make("progress", { max: 1, value: 0, "aria-label": `Uploading ${file.name}` });
-  const state = make("span", { class: "state" }, "uploading");
-  const buttons = make("span", { class: "row" });
-  const body = make("div");
-  const item = make("li", {}, make("div", { class: "row" }, make("span", { class: "name" }, file.name), state, buttons), bar, body);
-  list.prepend(item);
-  const shown = { name: file.name, bar, state, buttons, body, id: null };
-  if (file.size > largest) { failed(shown, `the file is too large for this service`); return; }
+function take(files) {
+  if (!files.length) { words.textContent = "There are no files in it."; return; }
+  const parameters = withTenant(new URLSearchParams([targetParameter(to), ...values(form)]));
+  if (tally.all === tally.done + tally.failed) Object.assign(tally, { all: 0, done: 0, failed: 0 });
+  tally.all += files.length;
+  waiting.push(...files.map((one) => ({ ...one, parameters })));
+  tell();
+  for (; busy < AT_ONCE && waiting.length; busy += 1) work();
+}
+
+async function work() {
+  while (waiting.length) await convert(waiting.shift());
+  busy -= 1;
+}
+
+async function convert({ file, folder, parameters }) {
+  const shown = results.addItem(file.name, folder);
+  shown.counts = true;
+  if (file.size > largest) { failed(shown, "the file is too large for this service"); return; }
   try {
-    const answer = await upload(`/api/uploads?${new URLSearchParams(values(form))}`, file, (sent, all) => { bar.value = sent / all; });
-    shown.id = answer.job.id;
-    followed.set(shown.id, shown);
-    bar.removeAttribute("value");
-    bar.setAttribute("aria-label", `Converting ${file.name}`);
-    state.textContent = "waiting";
-    await look(shown);
+    const answer = await upload(`/api/uploads?${parameters}`, file, (sent, all) => { shown.bar.value = sent / all; });
+    results.showWaiting(shown, answer.job.state);
+    await follow(shown, answer.job.id);
   } catch (error) { failed(shown, error.message); }
+}
+
+async function follow(shown, id) {
+  shown.id = id;
+  followed.set(id, shown);
+  await look(shown);
 }
 
 export function heard(event) {
@@ -75,34 +110,28 @@ export function lookAgain() { for (const shown of followed.values()) look(shown)
 
 async function look(shown) {
   const job = await askJson(jobUrl(shown.id));
-  if (!["done", "dead", "cancelled"].includes(job.state) || !followed.delete(shown.id)) return;
-  if (job.state === "done") done(shown, job);
-  else failed(shown, job.error_text ?? STATES[job.state]);
-}
-
-function done(shown, job) {
-  shown.bar.remove();
-  shown.state.textContent = `${STATES.done} in ${seconds(job.seconds)}`;
-  shown.state.className = "state-done";
-  const report = job.report;
-  const name = `${shown.name.replace(/\.dcm$/i, "")}.${report.target_syntax}.dcm`;
-  shown.buttons.append(make("button", { class: "main", type: "button", onclick: () => download(jobUrl(job.id, "/result"), name) }, "Download"));
-  shown.body.append(make("p", { class: "quiet" },
-    `${report.source_syntax} → ${report.target_syntax}, ${report.action}, ${sizes(job)}${report.lossy ? ", lossy" : ""}${report.verified ? ", verified" : ""}`));
-  if (report.salvaged) shown.body.append(make("p", { class: "bad" }, report.salvaged));
-  if (report.warnings.length) shown.body.append(make("ul", { class: "list" }, ...report.warnings.map((text) => make("li", {}, text))));
-  if (report.frames) {
-    shown.body.append(make("div", { class: "pictures" },
-      picture(ask, jobUrl(job.id, "/preview/source"), `Before: ${report.source_syntax}`),
-      picture(ask, jobUrl(job.id, "/preview/result"), `After: ${report.target_syntax}`)));
-  }
-  words.textContent = `${baseName(shown.name)} is converted.`;
+  if (!OVER.includes(job.state) || !followed.delete(shown.id)) return;
+  if (job.state !== "done") { failed(shown, job.error_text ?? STATES[job.state]); return; }
+  results.showDone(shown, job);
+  count(shown, "done", `${baseName(shown.name)} is converted.`);
 }
 
 function failed(shown, text) {
-  shown.bar.remove();
-  shown.state.textContent = "failed";
-  shown.state.className = "state-dead";
-  shown.body.append(make("p", { class: "bad" }, text));
-  words.textContent = `${shown.name} was not converted: ${text}`;
+  results.showFailed(shown, text);
+  count(shown, "failed", `${baseName(shown.name)} was not converted: ${text}`);
+}
+
+// Only files of this visit are counted, not those that are listed again.
+function count(shown, kind, sentence) {
+  if (!shown.counts) return;
+  tally[kind] += 1;
+  tally.last = sentence;
+  tell();
+}
+
+function tell() {
+  const { all, done, failed: lost, last } = tally;
+  const over = done + lost;
+  if (all === 1) words.textContent = over ? last : "Converting one file";
+  else words.textContent = `${number(done)} of ${number(all)} files converted${lost ? `, ${number(lost)} failed` : ""}${over < all ? "" : "."}`;
 }

@@ -1,7 +1,8 @@
 // The list of jobs, and one job in full.
 
-import { ask, askJson, download, jobUrl } from "./api.js";
-import { STATES, ago, baseName, facts, make, picture, seconds, sizes } from "./shown.js";
+import { ask, askJson, download, jobUrl, withTenant } from "./api.js";
+import { views } from "./results.js";
+import { STATES, ago, baseName, facts, make, seconds, sizes } from "./shown.js";
 
 const body = document.getElementById("jobs");
 const none = document.getElementById("no-jobs");
@@ -35,7 +36,7 @@ export function showCause(cause) {
 }
 
 function address(before) {
-  const wanted = new URLSearchParams({ limit: "25" });
+  const wanted = withTenant(new URLSearchParams({ limit: "25" }));
   for (const [name, value] of new FormData(filter)) if (value.trim()) wanted.set(name, value.trim());
   if (before) wanted.set("before", before);
   return `/api/jobs?${wanted}`;
@@ -128,7 +129,7 @@ function content(job) {
     for (const [title, lines] of [["Warnings", report.warnings], ["Not standard in the source", report.oddities.map((one) => one.text)], ["Decisions", report.decisions], ["Changes", report.changes]]) {
       if (lines?.length) parts.push(make("h3", {}, title), make("ul", { class: "list" }, ...lines.map((text) => make("li", {}, text))));
     }
-    if (report.frames && job.state === "done") parts.push(showPictures(job, report));
+    if (report.frames && job.state === "done") parts.push(showPictures(job));
   }
   if (job.history.length) {
     parts.push(make("h3", {}, "Failed attempts"), make("ol", { class: "list" },
@@ -138,13 +139,9 @@ function content(job) {
   return parts;
 }
 
-function showPictures(job, report) {
+function showPictures(job) {
   const place = make("details", { ontoggle: (event) => {
-    if (event.target.open && !place.querySelector(".pictures")) {
-      place.append(make("div", { class: "pictures" },
-        picture(ask, jobUrl(job.id, "/preview/source"), `Before: ${report.source_syntax}`),
-        picture(ask, jobUrl(job.id, "/preview/result"), `After: ${report.target_syntax}`)));
-    }
+    if (event.target.open && !place.querySelector(".pictures")) place.append(...views(job));
   } }, make("summary", {}, "Before and after"));
   return place;
 }

@@ -4,6 +4,7 @@ import { listen, onToken, setToken } from "./api.js";
 import * as convert from "./convert.js";
 import * as jobs from "./jobs.js";
 import * as status from "./status.js";
+import * as viewer from "./viewer.js";
 
 const SOON = 400;
 const OFTEN = 5000;
@@ -52,6 +53,7 @@ function connected(is) {
 }
 
 jobs.setUp();
+viewer.setUp();
 const first = await status.refresh();
 await convert.setUp(first.upload_limit);
 await jobs.refresh();

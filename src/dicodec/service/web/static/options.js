@@ -12,17 +12,17 @@ export function addFields(options, inSight, others) {
   }
 }
 
-// Hides options that a target does not take; hidden options are not sent.
+// Hides options that a target does not take, or all such if it is null; hidden options are not sent.
 export function showFor(form, target) {
   for (const label of form.querySelectorAll("label[data-targets]")) {
-    label.hidden = !label.dataset.targets.split(" ").includes(target);
+    label.hidden = target === null || !label.dataset.targets.split(" ").includes(target);
   }
 }
 
 export function values(form) {
   const found = [];
   for (const input of form.querySelectorAll("[name]")) {
-    if (input.closest("[hidden]") || (input.type === "checkbox" && !input.checked)) continue;
+    if (input.name === "to" || input.closest("[hidden]") || (input.type === "checkbox" && !input.checked)) continue;
     const parts = input.tagName === "TEXTAREA" ? input.value.split("\n") : [input.value];
     for (const part of parts) if (part.trim()) found.push([input.name, part.trim()]);
   }
@@ -31,12 +31,13 @@ export function values(form) {
 
 function field(option) {
   const { type } = option.value;
+  const label = option.label[0].toUpperCase() + option.label.slice(1);
   if (type === "boolean") {
-    return make("label", { class: "check" }, make("input", { id: option.name, name: option.name, type: "checkbox", value: "true", checked: option.default }), option.label);
+    return make("label", { class: "check" }, make("input", { id: option.name, name: option.name, type: "checkbox", value: "true", checked: option.default }), label);
   }
   const range = option.value.minimum === undefined ? "" : `, ${option.value.minimum} to ${option.value.maximum}`;
   const targets = option.targets.length ? option.targets.join(" ") : null;
-  return make("label", { "data-targets": targets, hidden: targets !== null }, option.label + range, input(option));
+  return make("label", { "data-targets": targets, hidden: targets !== null }, label + range, input(option));
 }
 
 function input(option) {

@@ -52,15 +52,3 @@ export function facts(rows) {
   }
   return list;
 }
-
-// A picture comes with the token, so it cannot simply be an address.
-export function picture(ask, path, words) {
-  const place = make("div", { class: "blank" }, "…");
-  const figure = make("figure", {}, place, make("figcaption", {}, words));
-  ask(path).then((response) => response.blob()).then((blob) => {
-    const image = make("img", { alt: words, src: URL.createObjectURL(blob) });
-    image.onload = () => URL.revokeObjectURL(image.src);
-    place.replaceWith(image);
-  }).catch((error) => { place.textContent = `No picture: ${error.message}`; });
-  return figure;
-}
