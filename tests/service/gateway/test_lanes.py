@@ -25,7 +25,7 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import Job, JobFilter, JobState
-from helpers.dicom_network import SHIPPED, find_free_port, wait_for
+from helpers.dicom_network import SHIPPED, find_free_port, running_storescp, wait_for
 
 pytestmark = pytest.mark.filterwarnings(  # pynetdicom leaves refused connections to the collector
     "ignore::pytest.PytestUnraisableExceptionWarning"
@@ -304,6 +304,73 @@ def test_an_association_that_the_peer_ended_costs_no_attempt(
     job = site.add("two")
     assert site.wait(job, JobState.DONE).attempts == 1
     assert peer.associations == 2
+
+
+def test_what_was_sent_and_not_entered_is_not_sent_again(
+    make_site: MakeSite, peer: ScriptedPeer
+) -> None:
+    site = make_site()
+    peer.start()
+    job = site.add("one")
+    site.spool.mark_sent(job)  # the gateway was killed after the peer's Success
+    site.lane.start()
+    assert '"sent before"' in (site.wait(job, JobState.DONE).result or "")
+    assert (peer.got, peer.associations) == ([], 0)
+    wait_for(lambda: not [*site.spool.objects.iterdir()])
+
+
+def test_what_was_delivered_is_marked_before_it_is_entered(
+    make_site: MakeSite, peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site()
+    peer.start()
+    job = site.add("one")
+    monkeypatch.setattr(site.lane._settler, "enter", lambda: None)
+    site.lane.start()
+    wait_for(lambda: site.spool.is_sent(job))
+    assert len(peer.got) == 1
+    assert site.find(job).state is JobState.RUNNING
+    monkeypatch.undo()
+    site.wait(job, JobState.DONE)
+
+
+def test_a_peer_that_takes_fewer_associations_is_not_down(
+    make_site: MakeSite, peer: ScriptedPeer
+) -> None:
+    site = make_site(associations=2, linger=60.0)
+    peer.entity.maximum_associations = 1
+    held, going_on = threading.Event(), threading.Event()
+    take = peer._take
+
+    def take_slowly(event: evt.Event) -> int:
+        if peer.got:
+            held.set()
+            going_on.wait(20)
+        return take(event)
+
+    peer._take = take_slowly  # type: ignore[method-assign]
+    peer.start()
+    site.lane.start()
+    site.wait(site.add("one"), JobState.DONE)
+    jobs = [site.add(f"job{number}") for number in range(3)]
+    assert held.wait(20)
+    time.sleep(1.0)  # the other association is turned away meanwhile, as often as it tries
+    assert site.lane.state.failures == 0
+    going_on.set()
+    for job in jobs:
+        site.wait(job, JobState.DONE)
+    assert "peer is down" not in site.out.getvalue()
+
+
+def test_an_idle_association_makes_room_for_one_that_the_peer_lets_wait(
+    make_site: MakeSite, tmp_path: Path
+) -> None:
+    with running_storescp(tmp_path / "out", title="PEER") as port:  # it serves one at a time
+        site = make_site(port=port, associations=2, linger=60.0, timeout=60.0)
+        jobs = [site.add(f"job{number}") for number in range(6)]
+        site.lane.start()
+        for job in jobs:
+            site.wait(job, JobState.DONE)
 
 
 def test_a_lane_that_stops_gives_its_jobs_back(make_site: MakeSite, peer: ScriptedPeer) -> None:

@@ -117,7 +117,7 @@ def judge_references(
 def _is_safe(job: Job, spool: Spool) -> bool:
     if job.state is JobState.DONE:
         return True
-    return not job.state.over and spool.find_object(job.id).is_file()
+    return not job.state.over and spool.holds(job.id)
 
 
 def _report(association: Association, answer: CommitmentAnswer) -> bool:

@@ -28,6 +28,7 @@ from dicodec.service.gateway.commitment import (
 )
 from dicodec.service.gateway.config import DimseAddress, Peer
 from dicodec.service.gateway.sender import PeerDownError
+from dicodec.service.gateway.settling import Settled
 from dicodec.service.gateway.spool import Spool
 from dicodec.service.gateway.tls import make_client_context
 from dicodec.service.jobs.execution_work import ConversionResult
@@ -41,8 +42,6 @@ _GATHER_SECONDS = 1.0
 
 _AGAIN_SECONDS = 30.0
 """How long after a failure a peer is asked again."""
-
-type Settled = tuple[Job, Request, ConversionResult | DicodecError]
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 
 from dicodec.errors import PeerRefusedError, PeerUnavailableError
@@ -49,11 +50,14 @@ class DimseSender:
         self._association: Association | None = None
         self._proposed: dict[Context, None] = {}
         self.used = False
+        self.opening_since: float | None = None
 
     @property
     def open(self) -> bool:
         """Whether there is an association."""
-        return self._association is not None and self._association.open
+        if self._association is not None and not self._association.open:
+            self._association, self.used = None, False
+        return self._association is not None
 
     def negotiate(self, sop_class: str, syntaxes: Sequence[str]) -> set[str]:
         """Return the transfer syntaxes that the peer accepts for a SOP class: see `Sender`.
@@ -73,16 +77,19 @@ class DimseSender:
         tls = make_client_context(self._peer.tls)
         name = (self._peer.tls and self._peer.tls.name) or self._address.host
         self._proposed = {}
-        self._association = Association(
-            (self._address.host, self._address.port),
-            calling=self._title,
-            called=self._address.aet,
-            contexts=[_VERIFICATION_CONTEXT, *contexts],
-            connect_seconds=min(_CONNECT_SECONDS, self._peer.timeout),
-            timeout=self._peer.timeout,
-            tls=None if tls is None else (tls, name),
-        )
-        self.used = False
+        self.opening_since = time.monotonic()
+        try:
+            self._association = Association(
+                (self._address.host, self._address.port),
+                calling=self._title,
+                called=self._address.aet,
+                contexts=[_VERIFICATION_CONTEXT, *contexts],
+                connect_seconds=min(_CONNECT_SECONDS, self._peer.timeout),
+                timeout=self._peer.timeout,
+                tls=None if tls is None else (tls, name),
+            )
+        finally:
+            self.opening_since = None
         self._proposed = dict.fromkeys(contexts)
 
     def send(self, path: str) -> str:
@@ -130,6 +137,6 @@ class DimseSender:
 
     def close(self) -> None:
         """Release the association, if there is one."""
-        association, self._association = self._association, None
+        association, self._association, self.used = self._association, None, False
         if association is not None:
             association.release()

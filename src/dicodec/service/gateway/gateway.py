@@ -17,7 +17,8 @@ from dicodec.model.environment import make_child_environment
 from dicodec.model.records import dataclass
 from dicodec.model.wording import describe_fault
 from dicodec.service.gateway.config import GatewayConfig
-from dicodec.service.gateway.lane import Lane, ReportDelivery
+from dicodec.service.gateway.lane import Lane
+from dicodec.service.gateway.settling import ReportDelivery
 from dicodec.service.gateway.spool import STORE_NAME, Spool
 from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution import Executor

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import lru_cache
 
-from dicodec.batch.policy.policy import Policy, load_policy
-from dicodec.batch.pool.messages import WorkOfModule
 from dicodec.errors import (
     DicodecError,
     InternalError,
@@ -22,33 +17,23 @@ from dicodec.errors import (
 from dicodec.model.records import dataclass, replace
 from dicodec.model.wording import describe_fault, leave_words_out
 from dicodec.service.gateway.config import DimseAddress, Peer
-from dicodec.service.gateway.conversion import ConversionTask
-from dicodec.service.gateway.offers import Offer, make_offer, read_reference
-from dicodec.service.gateway.sender import (
-    PeerDownError,
-    Sender,
-    SyntaxRefusedError,
-)
+from dicodec.service.gateway.forwarding import Forwarder, Reference
+from dicodec.service.gateway.sender import PeerDownError, Sender
 from dicodec.service.gateway.sender_choice import make_sender
+from dicodec.service.gateway.settling import ReportDelivery, Settler
 from dicodec.service.gateway.spool import Spool
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import ConversionResult
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
-from dicodec.service.jobs.outcomes import describe_attempt, log_attempt
 from dicodec.service.jobs.retry_causes import RetryPolicy
 from dicodec.service.jobs.store.store import BEATS_PER_LEASE, JobStore
-from dicodec.service.jobs.store.tables import AttemptOutcome, Job, JobState
+from dicodec.service.jobs.store.tables import Job
+from dicodec.service.jobs.tracing import Tracing
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    from typing import Any
-
     from dicodec.service.gateway.commitment_asking import CommitmentAsker
-
-    type Reference = tuple[str, str]
-
-_CONVERT = WorkOfModule("dicodec.service.gateway.conversion", "convert_for_peer")
 
 _PAUSE_SECONDS = 1.0
 """How long a lane waits after an error of the store, which may pass."""
@@ -56,10 +41,20 @@ _PAUSE_SECONDS = 1.0
 _ASKING_SECONDS = 0.2
 """How often a lane looks for answers about storage commitment."""
 
-_MOST_DONE_AT_ONCE = 256
+_ENTERING_SECONDS = 0.2
+"""How often a lane looks whether leases are to be renewed, or threads have ended."""
 
-type ReportDelivery = Callable[[str, AttemptOutcome, Mapping[str, Any]], None]
-"""Called for each attempt that ended: the peer's name, the outcome, and the report."""
+_CLAIMED_FOR_EACH = 4
+"""Jobs that are taken at once for each association, because taking them is a transaction."""
+
+_LONGEST_TURN_SECONDS = 60.0
+"""How long an association at most is not tried again that the peer has turned away."""
+
+_PATIENCE_SECONDS = 1.0
+"""How long the peer may let an association wait until those that are idle make room for it."""
+
+_SENT_BEFORE = ConversionResult({"action": "sent before"}, None)
+"""Outcome of a delivery that was entered by nobody, because the gateway was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +86,7 @@ class Lane:
         retries: rules for further attempts after a failure.
         log: gets a line for each attempt.
         report: see `ReportDelivery`.
+        tracing: records attempts.
 
     Attributes:
         state: whether the peer can be reached.
@@ -106,22 +102,24 @@ class Lane:
         retries: RetryPolicy,
         log: Log,
         report: ReportDelivery,
+        tracing: Tracing | None = None,
     ) -> None:
         self.peer = peer
         self.state = LaneState()
         self._title = title
         self._spool = spool
         self._store = store
-        self._executor = executor
         self._retries = retries
         self._log = log
-        self._report = report
+        self._tracing = tracing or Tracing()
+        self._forwarder = Forwarder(peer, spool, executor)
+        self._settler = Settler(peer.name, spool, store, retries, log, report)
         self._claimed: deque[Job] = deque()
-        self._ended: deque[tuple[Job, Request, ConversionResult | DicodecError]] = deque()
         self._claiming = threading.Lock()
-        self._has_ended = threading.Event()
         self._stopping = threading.Event()
         self._wake = threading.Condition()
+        self._senders: list[Sender] = []
+        self._delivered_at = 0.0
         self._threads = [
             threading.Thread(target=self._work, name=f"dicodec-{peer.name}-{number}", daemon=True)
             for number in range(peer.associations)
@@ -142,13 +140,16 @@ class Lane:
 
     def look(self) -> None:
         """Look for jobs now, because some were added."""
+        if self.state.failures and time.time() < self.state.next_try:
+            return  # they wait for the peer
         with self._wake:
             self._wake.notify_all()
 
     def ask_to_stop(self) -> None:
         """Take no further job; deliveries that run go on."""
         self._stopping.set()
-        self.look()
+        with self._wake:
+            self._wake.notify_all()
 
     def stop(self, until: float) -> None:
         """Wait for deliveries that run, and enter their outcomes.
@@ -158,29 +159,41 @@ class Lane:
         """
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-        self._has_ended.set()
+        self._settler.wake()
         self._keeper.join(max(1.0, until - time.monotonic()))
         with suppress(DicodecError):
-            self._enter_ended()
+            self._settler.enter()
 
     # Taking jobs.
 
     def _work(self) -> None:
         sender = make_sender(self.peer, self._title)
+        self._senders.append(sender)
         idle_since = time.monotonic()
+        turned_away = 0
         try:
             while not self._stopping.is_set():
                 job = self._take()
                 if job is not None:
-                    self._deliver(job, sender)
+                    turned_away = 0 if self._deliver(job, sender) else turned_away + 1
+                    if turned_away:
+                        pause = self._retries.delay(turned_away)
+                        self._stopping.wait(min(pause, _LONGEST_TURN_SECONDS))
                     idle_since = time.monotonic()
                     continue
-                if sender.open and time.monotonic() - idle_since > self.peer.linger:
+                if sender.open and self._may_close(time.monotonic() - idle_since):
                     sender.close()
                 with self._wake:
                     self._wake.wait(self._store.poll_seconds)
         finally:
             sender.close()
+
+    def _may_close(self, idle: float) -> bool:
+        """Return whether an idle association ends: in time, or for one that the peer lets wait."""
+        if idle > self.peer.linger:
+            return True
+        began = time.monotonic() - _PATIENCE_SECONDS
+        return any((since := one.opening_since) and since < began for one in self._senders)
 
     def _take(self) -> Job | None:
         """Return a job to deliver; None if there is none, or the peer is not to be tried now."""
@@ -190,7 +203,8 @@ class Lane:
                 return None
             try:
                 if not self._claimed:
-                    self._claimed.extend(self._store.claim(1 if down else self.peer.associations))
+                    count = self.peer.associations * _CLAIMED_FOR_EACH
+                    self._claimed.extend(self._store.claim(1 if down else count))
             except DicodecError as error:
                 self._log_store_error(error)
                 time.sleep(_PAUSE_SECONDS)
@@ -203,131 +217,74 @@ class Lane:
 
     # Delivering.
 
-    def _deliver(self, job: Job, sender: Sender) -> None:
+    def _deliver(self, job: Job, sender: Sender) -> bool:
+        """Bring an object to the peer; return False if the peer takes no further association."""
+        began = time.monotonic()
         request = Request(id=job.id, source=job.source)
         came: ConversionResult | DicodecError
         try:
             request = Request.from_json(job.request)
-            if job.attempts > self._retries.attempts:
+            self._settler.hold_span(
+                job.id,
+                self._tracing.begin_attempt(request, job.attempts, f"dicom {self.peer.name}"),
+            )
+            if self._spool.is_sent(job.id):
+                came = _SENT_BEFORE
+            elif job.attempts > self._retries.attempts:
                 raise WorkerCrashedError(f"it was cut short {job.attempts - 1} times")
-            asker = self._asker
-            reference = None if asker is None else asker.find_sent(job.id)
-            if reference is None:
-                came, reference = self._forward(job, request, sender)
+            elif self._asker is not None:
+                self._deliver_to_commit(job, request, sender, self._asker)
+                return True
+            else:
+                came = self._forwarder.forward(request, sender)
                 self._note_answer(None)
-            else:  # the gateway was killed while it waited for the peer's storage commitment
-                came = ConversionResult({"action": "sent before"}, None)
-            if asker is not None:
-                asker.add(job, request, came, reference)
-                return
         except PeerDownError as error:
-            self._note_failure(error)
+            self._settler.drop_span(job.id)
+            turned_away = not error.retry_after and self._is_served(began, sender)
+            if not turned_away:
+                self._note_failure(error)
             self._give_back(job)
-            return
+            return not turned_away
         except DicodecError as error:
             came = error
             self._note_answer(error)
         except Exception as cause:
             came = InternalError(describe_fault(cause))
-        self._ended.append((job, request, came))
-        self._has_ended.set()
+        self._settler.add([(job, request, came)])
+        return True
 
-    def _forward(
-        self, job: Job, request: Request, sender: Sender
-    ) -> tuple[ConversionResult, Reference]:
-        """Bring an object to the peer, and return what it got.
+    def _is_served(self, since: float, sender: Sender) -> bool:
+        """Return whether the peer takes objects over other associations: then it is not down."""
+        if not isinstance(self.peer.address, DimseAddress):
+            return False  # a server takes as many connections as there are
+        return self._delivered_at > since or any(
+            one.used for one in self._senders if one is not sender
+        )
 
-        Raises:
-            PeerDownError: the peer does not take associations.
-            DicodecError: the object cannot be delivered.
-        """
-        started = time.monotonic()
-        path = str(self._spool.find_object(job.id))
-        policy = None if request.policy is None else _load_policy(request.policy)
-        offer = make_offer(path, self.peer, policy)
-        while True:
-            try:
-                report, warning, reference = self._send(job.id, path, offer, sender)
-                break
-            except SyntaxRefusedError:  # the sender does not offer it again
-                continue
-        size = os.stat(path).st_size  # noqa: PTH116 - it is hot
-        described: dict[str, Any] = {
-            "action": "sent as it is",
-            "source_syntax": offer.stored.name,
-            "target_syntax": offer.stored.name,
-            "source_size": size,
-            "target_size": size,
-            **(report or {}),
-            "seconds": {**(report or {}).get("seconds", {}), "total": time.monotonic() - started},
-        }
-        for name in ("source", "target"):
-            described.pop(name, None)
-        if warning:
-            described["warnings"] = [*described.get("warnings", []), warning]
-        return ConversionResult(described, None), reference
-
-    def _send(
-        self, job: str, path: str, offer: Offer, sender: Sender
-    ) -> tuple[dict[str, Any] | None, str, Reference]:
-        """Convert an object as the peer's acceptance asks, and send it.
-
-        Returns:
-            The report of the conversion, None if there was none, the peer's warning, and the UIDs
-            of what it got.
-        """
-        choice = offer.choose(self._negotiate(sender, offer))
-        result = self._spool.find_result(job)
-        report = None
-        try:
-            if choice.to:
-                report = self._convert(
-                    ConversionTask(
-                        source=path,
-                        target=str(result),
-                        options=offer.options,
-                        to=choice.to,
-                        otherwise=choice.otherwise,
-                        kept=choice.kept,
-                    )
-                )
-            sent = path if report is None else str(result)
-            used, reference = sender.used, read_reference(sent)
-            try:
-                self._negotiate(sender, offer)
-                return report, sender.send(sent), reference
-            except PeerUnavailableError as error:
-                if not used or sender.open or isinstance(error, PeerDownError):
-                    raise
-                self._negotiate(sender, offer)  # the peer had ended an idle one
-                return report, sender.send(sent), reference
-        finally:
-            if choice.to:
-                result.unlink(missing_ok=True)
-
-    def _negotiate(self, sender: Sender, offer: Offer) -> set[str]:
-        return sender.negotiate(offer.sop_class, [syntax.uid for syntax in offer.order])
-
-    def _convert(self, task: ConversionTask) -> dict[str, Any] | None:
-        (future,) = self._executor.run(_CONVERT, None, [task], [None])
-        report: dict[str, Any] | None = future.result()
-        return report
+    def _deliver_to_commit(
+        self, job: Job, request: Request, sender: Sender, asker: CommitmentAsker
+    ) -> None:
+        """Bring an object to a peer that is to commit to its storage, which ends the delivery."""
+        references: list[Reference] = []
+        if (sent := asker.find_sent(job.id)) is not None:
+            came = _SENT_BEFORE  # the gateway was killed while it waited for the commitment
+            references.append(sent)
+        else:
+            came = self._forwarder.forward(request, sender, references.append)
+            self._note_answer(None)
+        asker.add(job, request, came, references[-1])
 
     def _ask(self, asker: CommitmentAsker) -> None:
         """Ask the peer to commit to the storage of what it got, until this lane stops."""
         while not self._stopping.is_set():
             try:
-                settled = asker.turn()
+                self._settler.add(asker.turn())
             except Exception as cause:  # such as a full disk: it may pass
                 self._log.write("error", "storage commitment", message=describe_fault(cause))
-                settled = []
-            self._ended.extend(settled)
-            if settled:
-                self._has_ended.set()
             self._stopping.wait(_ASKING_SECONDS)
         asker.stop()
 
-    # Ending.
+    # The peer's state.
 
     def _note_failure(self, error: PeerDownError) -> None:
         """Leave the peer alone for a while, because it takes no associations."""
@@ -352,6 +309,8 @@ class Lane:
         Args:
             error: why the object was not delivered; None if it was.
         """
+        if error is None:
+            self._delivered_at = time.monotonic()
         with self._claiming:
             if not self.state.failures:
                 return
@@ -368,49 +327,26 @@ class Lane:
         except DicodecError as error:  # their leases end
             self._log_store_error(error)
 
+    # Ending.
+
     def _keep(self) -> None:
         """Renew the leases of jobs, and enter outcomes, until all threads have ended."""
         beat = time.monotonic()
-        while any(thread.is_alive() for thread in self._threads) or self._ended:
-            self._has_ended.wait(0.2)
-            self._has_ended.clear()
+        while any(thread.is_alive() for thread in self._threads) or self._settler.busy:
+            self._settler.wait(_ENTERING_SECONDS)
             try:
                 if time.monotonic() - beat > self._store.lease / BEATS_PER_LEASE:
                     beat = time.monotonic()
                     self._store.renew_leases()
-                self._enter_ended()
+                self._settler.enter()
             except DicodecError as error:  # they are entered when the store can be written again
                 self._log_store_error(error)
                 time.sleep(_PAUSE_SECONDS)
-                self._has_ended.set()
-            if self._stopping.is_set() and not self._ended:
+                self._settler.wake()
+            if self._stopping.is_set() and not self._settler.busy:
                 with self._claiming:
                     self._give_back(*self._claimed)
                     self._claimed.clear()
-
-    def _enter_ended(self) -> None:
-        taken = [*self._ended][:_MOST_DONE_AT_ONCE]
-        if not taken:
-            return
-        outcomes = [
-            replace(
-                describe_attempt(request, job.attempts, came, self._retries, show_paths=False),
-                attempts=job.attempts,
-            )
-            for job, request, came in taken
-        ]
-        lost: set[str] = set()
-        self._store.finish(outcomes, lost=lost, durable=True)
-        for (job, _, came), outcome in zip(taken, outcomes, strict=True):
-            self._ended.popleft()
-            if outcome.id in lost:
-                self._log.write("warning", "another process has the job", job=outcome.id)
-                continue
-            if outcome.state is JobState.DONE:
-                self._spool.forget(job.id)
-            report = came.report if isinstance(came, ConversionResult) else {}
-            log_attempt(self._log, outcome, attempt=job.attempts, trace=job.trace, file=job.source)
-            self._report(self.peer.name, outcome, report)
 
     def _log_store_error(self, error: DicodecError) -> None:
         self._log.write(
@@ -425,8 +361,3 @@ def _make_asker(peer: Peer, title: str, spool: Spool, log: Log) -> CommitmentAsk
     from dicodec.service.gateway.commitment_asking import CommitmentAsker
 
     return CommitmentAsker(peer, address, title, spool, log)
-
-
-@lru_cache(maxsize=64)
-def _load_policy(name: str) -> Policy:
-    return load_policy(name)

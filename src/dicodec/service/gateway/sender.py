@@ -28,10 +28,13 @@ class Sender(Protocol):
     """A way to a peer, opened when it is needed; one thread uses it.
 
     Attributes:
-        used: whether something was sent since it was opened, so that the peer may have ended it.
+        used: whether it is open and something was sent since, so that the peer may have ended it.
+        opening_since: since when it waits for the peer to open it, by `time.monotonic`; None if it
+            does not.
     """
 
     used: bool
+    opening_since: float | None
 
     @property
     def open(self) -> bool:

@@ -4,7 +4,7 @@ An object that goes to three peers has three names and is there once. A name goe
 the object, and the object with its last name, so nobody has to know of the others.
 
     spool/parts         what is being received, in a folder for each process that receives
-    spool/objects       JOB.dcm: the object of a job
+    spool/objects       JOB.dcm: the object of a job; JOB.sent: its peer has it
     spool/results       converted objects that are being sent
     spool/commitments   requests for storage commitment, and answers
     spool/strays        objects without a job; nobody was told that they are safe
@@ -32,6 +32,7 @@ STORE_NAME = "gateway.sqlite"
 """Name of the job store's file in the spool."""
 
 SUFFIX = ".dcm"
+_SENT = ".sent"
 _FOLDERS = ("parts", "objects", "results", "commitments", "strays")
 _OWNER_ONLY = 0o700
 _CHUNK = 1 << 20
@@ -148,9 +149,29 @@ class Spool:
         sync_names(self.objects)
         return made
 
+    def mark_sent(self, job: str) -> None:
+        """Mark the object of a job as sent, so that it is not sent again if we are killed now.
+
+        The mark is a name, because a new name stays when a process ends, and waits for no disk.
+        """
+        with suppress(OSError):  # such as a full disk: it is sent again at worst
+            os.rename(self.find_object(job), self._find_sent(job))  # noqa: PTH104 - it is hot
+
+    def is_sent(self, job: str) -> bool:
+        """Return whether the object of a job is marked as sent."""
+        return self._find_sent(job).exists()
+
+    def holds(self, job: str) -> bool:
+        """Return whether the object of a job is here."""
+        return self.find_object(job).is_file() or self.is_sent(job)
+
+    def _find_sent(self, job: str) -> Path:
+        return self.objects / f"{job}{_SENT}"
+
     def forget(self, job: str) -> None:
         """Remove the object of a job, because its peer has it."""
-        self.find_object(job).unlink(missing_ok=True)
+        for path in (self.find_object(job), self._find_sent(job)):
+            path.unlink(missing_ok=True)
 
     def clean(self) -> None:
         """Remove what was being received, and results, which are made again."""
@@ -161,12 +182,15 @@ class Spool:
     def list_jobs(self) -> Iterator[str]:
         """Yield the ids of the jobs that objects are there for."""
         for entry in os.scandir(self.objects):
-            if entry.name.endswith(SUFFIX):
-                yield entry.name.removesuffix(SUFFIX)
+            job, dot, suffix = entry.name.rpartition(".")
+            if dot + suffix in {SUFFIX, _SENT}:
+                yield job
 
     def set_apart(self, job: str) -> None:
         """Move an object without a job to the strays."""
-        self.find_object(job).rename(self.strays / f"{job}{SUFFIX}")
+        for path in (self.find_object(job), self._find_sent(job)):
+            with suppress(FileNotFoundError):
+                path.rename(self.strays / f"{job}{SUFFIX}")
 
 
 def digest_object(file: BinaryIO, start: int, *, instance: str, syntax: str, spool: str) -> str:

@@ -50,6 +50,7 @@ class StowSender:
         self._connection: http.client.HTTPConnection | None = None
         self._refused: set[tuple[str, str]] = set()
         self.used = False
+        self.opening_since: float | None = None
 
     @property
     def open(self) -> bool:
