@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from io import BytesIO
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -92,26 +93,41 @@ def make_config(
 
 def make_objects(folder: Path, count: int) -> dict[str, Path]:
     """Write CT images that differ in their SOP Instance UID, and return them by it."""
+    return dict(islice(yield_objects(folder), count))
+
+
+def yield_objects(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Write CT images without end, and yield the SOP Instance UID and the path of each."""
     content = SOURCE.read_bytes()
     known = str(dcmread(SOURCE, stop_before_pixels=True).SOPInstanceUID).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for number in range(count):
-        digits = len(known) - len(_PREFIX)
+    digits = len(known) - len(_PREFIX)
+    for number in count():
         instance = f"{_PREFIX}{10 ** (digits - 1) + number}".encode()  # no zero comes first
         assert len(instance) == len(known)
         path = folder / f"{number}.dcm"
         path.write_bytes(content.replace(known, instance))
-        found[instance.decode()] = path
-    return found
+        yield instance.decode(), path
 
 
-def list_children(parent: int) -> dict[int, str]:
-    """Return the processes below another one, with their arguments."""
+GATEWAY, RECEIVES, FORKS, CONVERTS = (
+    "gateway", "process that receives", "template of converters", "process that converts",
+)  # fmt: skip
+
+
+def list_kinds(gateway: int) -> dict[int, str]:
+    """Return what each process of a gateway does."""
     found = {}
-    for pid in list_processes_below(parent):
+    for pid in list_processes_below(gateway):
         with suppress(OSError):
-            found[pid] = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+            words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            if pid == gateway:
+                found[pid] = GATEWAY
+            elif "receiver_process" in words:
+                found[pid] = RECEIVES
+            elif "template_process" in words:  # workers are forked from it
+                found[pid] = FORKS if parent == gateway else CONVERTS
     return found
 
 
@@ -148,27 +164,33 @@ class Receiver:
             self._process.kill()
             self._process.wait()
 
-    def count(self) -> Counter[str]:
-        """Return how often it got each object whole."""
-        found: Counter[str] = Counter()
+    def find(self) -> dict[str, list[float]]:
+        """Return when it got each object whole."""
+        found: dict[str, list[float]] = {}
         for path in self.folder.iterdir():
             try:
                 data_set = dcmread(path)
-                whole = len(data_set.PixelData) > 0
-                found[str(data_set.SOPInstanceUID)] += whole
+                if len(data_set.PixelData) > 0:
+                    times = found.setdefault(str(data_set.SOPInstanceUID), [])
+                    times.append(path.stat().st_mtime)
             except Exception:
                 continue
         return found
 
 
 class Senders:
-    """Threads that send objects, one in an association, until told to stop."""
+    """Threads that send objects, one in an association, until told that it is enough.
 
-    def __init__(self, port: int, objects: dict[str, Path], threads: int) -> None:
+    What was not answered with Success is sent again, as a scanner would.
+    """
+
+    def __init__(self, port: int, objects: Iterator[tuple[str, Path]], threads: int) -> None:
         self.succeeded: set[str] = set()
         self.tries: Counter[str] = Counter()
+        self.enough = threading.Event()
         self._port = port
-        self._left = [*objects.items()]
+        self._objects = objects
+        self._again: list[tuple[str, Path]] = []
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
         self._threads = [threading.Thread(target=self._work) for _ in range(threads)]
@@ -178,10 +200,11 @@ class Senders:
         for thread in self._threads:
             thread.start()
 
-    @property
-    def busy(self) -> bool:
-        """Whether objects are left."""
-        return any(thread.is_alive() for thread in self._threads)
+    def finish(self) -> None:
+        """Send what was not answered with Success, and end."""
+        self.enough.set()
+        for thread in self._threads:
+            thread.join()
 
     def kill_one(self) -> bool:
         """Kill a sender; return whether there was one."""
@@ -194,9 +217,12 @@ class Senders:
     def _work(self) -> None:
         while True:
             with self._lock:
-                if not self._left:
+                if self._again:
+                    instance, path = self._again.pop()
+                elif self.enough.is_set():
                     return
-                instance, path = self._left.pop()
+                else:
+                    instance, path = next(self._objects)
             command = [program("storescu"), "-v", "-xs", "-to", "20", "-td", "60", "-aec",
                        "DICODEC", "127.0.0.1", str(self._port), str(path)]  # fmt: skip
             process = subprocess.Popen(
@@ -206,21 +232,21 @@ class Senders:
             with self._lock:
                 self._running.add(process)
             said = process.communicate()[0]
+            succeeded = "Received Store Response (Success)" in said
             with self._lock:
                 self._running.discard(process)
                 self.tries[instance] += 1
-                if "Received Store Response (Success)" in said:
+                if succeeded:
                     self.succeeded.add(instance)
-                else:  # as a scanner would, it sends it again
-                    self._left.insert(0, (instance, path))
-            if instance not in self.succeeded:
+                else:
+                    self._again.append((instance, path))
+            if not succeeded:
                 time.sleep(0.2)
 
 
 def try_kills(folder: Path, kills: int, seed: int) -> str:
     """Kill processes at random, and return what came of it."""
     random.seed(seed)
-    objects = make_objects(folder / "objects", kills * 8)
     receivers = [Receiver(folder / "A", "+xa"), Receiver(folder / "B", "+xv")]
     for receiver in receivers:
         receiver.start()
@@ -231,13 +257,11 @@ def try_kills(folder: Path, kills: int, seed: int) -> str:
     )
     arguments = ("--jobs", "1", "--retry-after", "0.3", "--attempts", "20", "--lease", "5")
     gateway = RunningGateway(folder / "gateway", config, *arguments)
-    senders = Senders(port, objects, 4)
-    killed: Counter[str] = Counter()
+    senders = Senders(port, yield_objects(folder / "objects"), 4)
+    killed: list[tuple[float, str]] = []
 
-    def kill_child(word: str) -> bool:
-        children = [
-            pid for pid, words in list_children(gateway.process.pid).items() if word in words
-        ]
+    def kill_child(kind: str) -> bool:
+        children = [pid for pid, one in list_kinds(gateway.process.pid).items() if one == kind]
         if not children:
             return False
         with suppress(ProcessLookupError):
@@ -257,29 +281,34 @@ def try_kills(folder: Path, kills: int, seed: int) -> str:
         return True
 
     kinds: dict[str, tuple[int, Callable[[], bool]]] = {
-        "process that receives": (4, lambda: kill_child("receiver_process")),
-        "process that converts": (3, lambda: kill_child("worker_process")),
-        "gateway": (2, kill_gateway),
+        RECEIVES: (4, partial(kill_child, RECEIVES)),
+        CONVERTS: (4, partial(kill_child, CONVERTS)),
+        FORKS: (1, partial(kill_child, FORKS)),
+        GATEWAY: (2, kill_gateway),
         "receiver": (4, kill_receiver),
         "sender": (4, senders.kill_one),
     }
     senders.start()
-    while killed.total() < kills and senders.busy:
-        time.sleep(random.random() * 0.5)
+    while len(killed) < kills:
+        going_on = len(senders.succeeded) + random.randrange(12)  # so that something is under way
+        wait_for(lambda wanted=going_on: len(senders.succeeded) >= wanted, PATIENCE)
+        time.sleep(random.random() * 0.2)
         (kind,) = random.choices([*kinds], [weight for weight, _ in kinds.values()])
-        killed[kind] += kinds[kind][1]()
-    while senders.busy:
-        time.sleep(0.5)
-    gateway.wait_until_empty(PATIENCE / 4)
-    lines = [f"kills: {killed.total()}, {dict(killed)}"]
-    lines.append(f"objects: {len(objects)}, sent {senders.tries.total()} times")
+        began = time.time()
+        if kinds[kind][1]():
+            killed.append((began, kind))
+    senders.finish()
+    gateway.wait_until_empty(PATIENCE)
+    lines = [f"kills: {len(killed)}, {dict(Counter(kind for _, kind in killed))}"]
+    lines.append(f"objects: {len(senders.succeeded)}, sent {senders.tries.total()} times")
     for receiver in receivers:
-        found = receiver.count()
+        found = receiver.find()
         lost = senders.succeeded - found.keys()
-        twice = sum(count > 1 for count in found.values())
+        twice = {instance: times for instance, times in found.items() if len(times) > 1}
         lines.append(
             f"receiver {receiver.folder.name}: {len(senders.succeeded)} with Success,"
-            f" {len(lost)} lost, {twice} more than once"
+            f" {len(lost)} lost, {len(twice)} more than once, after these kills:"
+            f" {dict(Counter(_find_kill(killed, min(times)) for times in twice.values()))}"
         )
         if lost:
             lines.append(f"  lost: {sorted(lost)[:5]}")
@@ -288,6 +317,11 @@ def try_kills(folder: Path, kills: int, seed: int) -> str:
     lines.append(f"dead: {len(gateway.events('dead'))}, strays: {len(strays)}")
     gateway.__exit__()
     return "\n".join(lines)
+
+
+def _find_kill(killed: list[tuple[float, str]], arrived: float) -> str:
+    """Return what was killed next when an object had arrived for the first time."""
+    return next((kind for began, kind in killed if began > arrived - 0.1), "none")
 
 
 # Rates.
@@ -370,11 +404,8 @@ def measure_memory(folder: Path) -> str:
                 gateway.wait_until_empty(PATIENCE)
                 seconds = time.monotonic() - began
                 peaks = {
-                    next((word for word in ("receiver_process", "worker_process") if word in words),
-                         "other"): read_peak(pid)
-                    for pid, words in list_children(gateway.process.pid).items()
-                }  # fmt: skip
-                peaks["gateway"] = read_peak(gateway.process.pid)
+                    kind: read_peak(pid) for pid, kind in list_kinds(gateway.process.pid).items()
+                }
         lines.append(f"{name}: {seconds:.0f} s, peaks in MB {peaks}")
     return "\n".join(lines)
 
