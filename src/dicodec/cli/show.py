@@ -8,7 +8,7 @@ import sys
 from dicodec.cli.option_arguments import add_option
 from dicodec.cli.printing import SOME_FAILED, print_failure, print_line
 from dicodec.errors import DicodecError, InvalidOptionError, SourceUnavailableError
-from dicodec.images.image import AUTO, WindowChoice
+from dicodec.images.decoded_frames import AUTO, WindowChoice
 from dicodec.images.pictures import (
     PictureKind,
     PictureOptions,

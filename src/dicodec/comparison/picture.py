@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dicodec.comparison.image_pair import Pair, Side
+from dicodec.images.decoded_frames import as_rgb
 from dicodec.images.display import Display, DisplayReader, Picture
-from dicodec.images.image import as_rgb
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass, replace
 

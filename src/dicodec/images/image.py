@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from _thread import allocate_lock  # of the library reference; `threading` takes 2 ms
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
-from functools import partial
+from contextlib import ExitStack, closing, suppress
 
-from dicodec.codecs.table import find_decoder
-from dicodec.conversion.frames.frame_steps import FrameDecoder, add_locations
 from dicodec.conversion.frames.window import (
     bound_time,
     compute_size_in_flight,
@@ -17,30 +13,23 @@ from dicodec.conversion.frames.window import (
     count_threads_for_each,
     map_frames,
 )
-from dicodec.conversion.planning.all_frames import (
-    FrameStreams,
-    check_assignment,
-    find_decoded_color,
-    states_colors,
-)
 from dicodec.errors import (
     DicodecError,
-    FrameMismatchError,
     InvalidOptionError,
-    MissingFrameError,
+    MalformedFileError,
+    ReadError,
     SourceUnavailableError,
-    TruncatedFrameError,
-    UnsupportedImageError,
     UnsupportedSourceError,
 )
-from dicodec.images.display import FUNCTIONS, Display, DisplayReader, find_color_routes
+from dicodec.images.decoded_frames import DecodedFrames, WindowChoice, have_frames_in_common
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
-from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.dicom_file import DicomFile, Source
-from dicodec.pixels.photometric import Route, apply_steps, find_routes
+from dicodec.part10.frame_table import UnsureTableError
+from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
+from dicodec.repair.opening_by_table import open_by_table
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -48,15 +37,6 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from numpy.typing import NDArray
-
-AUTO = "auto"
-"""The window that the file states, or else one from the smallest to the largest value."""
-
-type WindowChoice = str | tuple[float, float] | tuple[float, float, str] | None
-"""How samples are windowed: not at all, as the file says ("auto"), or by (center, width), or by
-(center, width, function), the function being a value of VOI LUT Function."""
-
-_RGB = "RGB"
 
 
 class Image:
@@ -74,6 +54,8 @@ class Image:
         limits: bounds on the sizes that the file claims.
         workers: threads that decode; None for one a core.
         release: called once the image is closed, to close a source that nobody else does.
+        trust_table: whether frames that are read alone may be found by the offset table of a file
+            of many frames, as docs/python.md describes; if not, all items are walked at once.
 
     Raises:
         ReadError: the file cannot be read, or its image is not described.
@@ -87,18 +69,23 @@ class Image:
         limits: Limits = DEFAULT_LIMITS,
         workers: int | None = None,
         release: Callable[[], None] | None = None,
+        *,
+        trust_table: bool = True,
     ) -> None:
         self._name = name
         self._workers = workers or count_cores()
         self._stack = ExitStack()
         if release is not None:
             self._stack.callback(release)
-        self._lock = allocate_lock()
+        self._walking = allocate_lock()
+        self._limits = limits
+        self._read_by_table = False
         try:
             if workers is not None and workers < 1:
                 raise InvalidOptionError(f"{workers} threads cannot work")
-            self._file = self._stack.enter_context(open_tolerantly(source, limits))
-            self._prepare()
+            self._source = self._stack.enter_context(OpenSource(source))
+            by_table = self._open_by_table() if trust_table else None
+            self._frames = by_table or self._open_whole()
         except BaseException as error:
             self._stack.close()
             if isinstance(error, DicodecError):
@@ -106,43 +93,59 @@ class Image:
             raise
         self._open = True
 
-    def _prepare(self) -> None:
-        """Describe the image by its first frame's stream, as `make_frame_reader` does."""
-        frames = self._file.frames
-        if not frames.present or frames.empty:
-            raise UnsupportedSourceError("the file has no pixels")
-        stored = frames.encapsulated
-        if not frames.missing or (stored is not None and not stored.told_apart):
-            check_assignment(frames)
-        decoder = FrameDecoder(self._file)
-        stream = decoder.describe_first()
-        self._coded = decoder.describe_coded(stream)
-        codec = find_decoder(self._file.syntax)
-        self._description = codec.describe_decoded(stream, self._coded)
-        self._streams: FrameStreams | None = None
-        if stored is not None and len(stored) > 1 and not stored.alike and states_colors(stream):
-            self._streams = FrameStreams(frames, codec)
-        self._find_color = partial(find_decoded_color, frames.image, codec)
-        self._displays: DisplayReader | None = None
+    def _open_by_table(self) -> DecodedFrames | None:
+        """Open the file without walking all items; None if that leaves a doubt.
+
+        Whatever is wrong shows again, and is repaired or reported, when all are walked.
+        """
+        with suppress(DicodecError, UnsureTableError), ExitStack() as stack:
+            file = stack.enter_context(open_by_table(self._source, self._limits))
+            frames = DecodedFrames(file)
+            self._stack.push(stack.pop_all())
+            return frames
+        return None
+
+    def _open_whole(self) -> DecodedFrames:
+        file = self._stack.enter_context(open_tolerantly(self._source, self._limits))
+        return DecodedFrames(file)
+
+    def _walk_all(self) -> DecodedFrames:
+        """Return the frames with all items walked, which they may have been before.
+
+        Raises:
+            MalformedFileError: frames are others than the table says, by which some were read.
+            ReadError: as of opening.
+        """
+        with self._walking:
+            if self._frames.file.frames.tabled is not None:
+                whole = self._open_whole()
+                if self._read_by_table and not have_frames_in_common(self._frames, whole):
+                    raise MalformedFileError(
+                        "the offset table is wrong, and frames were read by it before",
+                        attribute="PixelData",
+                        hint="open the file with `trust_table=False`",
+                    )
+                self._frames = whole
+            return self._frames
 
     @property
     def description(self) -> ImagePixelDescription:
         """The description of the samples that `read_frame` returns."""
-        return self._description
+        return self._frames.description
 
     @property
     def transfer_syntax(self) -> TransferSyntax:
         """The transfer syntax that the file is really in."""
-        return self._file.syntax
+        return self._frames.file.syntax
 
     @property
     def file(self) -> DicomFile:
         """The open file, with its data set as spans of bytes; not a stable interface."""
-        return self._file
+        return self._frames.file
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return self._description.number_of_frames
+        return len(self._frames)
 
     def __enter__(self) -> Self:
         return self
@@ -183,13 +186,9 @@ class Image:
             UnsupportedImageError: it cannot be converted as requested.
             InvalidOptionError: there is no such frame, or a window makes no sense.
         """
-        self._check(frame)
-        work = self._make_work(photometric, window, self._workers)
-        try:
-            return work(frame)
-        except DicodecError as error:
-            error.with_location(path=self._name)
-            raise
+        return self._read(
+            frame, lambda frames: frames.make_work(photometric, window, self._workers)(frame)
+        )
 
     def read_frames(
         self,
@@ -210,15 +209,27 @@ class Image:
         Raises:
             DicodecError: as `read_frame` does, for the first frame in order that fails.
         """
+        self._check(0)
+        read = self._walk_all() if frames is None else self._frames
         numbers = range(len(self)) if frames is None else frames
-        for frame in (0, *(frames or ())):
+        for frame in frames or ():
             self._check(frame)
-        size = compute_size_in_flight(self._description)
+        size = compute_size_in_flight(read.description)
         threads = count_threads_for_each(max(len(numbers), 1), self._workers, size)
-        work = self._make_work(photometric, window, threads)
-        file = self._file
-        work = bound_time(work, len(numbers), size, file.data_set.limits, file.source.size)
-        return self._yield_frames(lambda index: work(numbers[index]), len(numbers), size)
+        decode = read.make_work(photometric, window, threads)
+        tabled = read.file.frames.tabled is not None
+
+        def work(frame: int) -> NDArray[Any]:
+            if tabled:
+                return self._read(
+                    frame, lambda found: found.make_work(photometric, window, threads)(frame)
+                )
+            self._check_open()
+            return decode(frame)
+
+        file = read.file
+        bounded = bound_time(work, len(numbers), size, file.data_set.limits, file.source.size)
+        return self._yield_frames(lambda index: bounded(numbers[index]), len(numbers), size)
 
     def _yield_frames(
         self, work: Callable[[int], NDArray[Any]], count: int, size: int
@@ -245,134 +256,32 @@ class Image:
             ReadError: the frame is missing, or ends too early.
             InvalidOptionError: there is no such frame.
         """
+        return self._read(frame, lambda frames: frames.read_stored(frame))
+
+    def _read[Result](self, frame: int, read: Callable[[DecodedFrames], Result]) -> Result:
+        """Return what reading a frame gives, by the offset table if that leaves no doubt."""
         self._check(frame)
-        frames = self._file.frames
+        frames = self._frames
         try:
-            self._check_whole(frame)
-            if frames.encapsulated is not None:
-                return frames.encapsulated.read_stored(frames.source, frame)
-            return frames.read(frame)
+            if frames.file.frames.tabled is not None:
+                with suppress(ReadError, UnsupportedSourceError, UnsureTableError):
+                    result = read(frames)
+                    self._read_by_table = True
+                    return result
+                frames = self._walk_all()
+                self._check(frame)
+            return read(frames)
         except DicodecError as error:
             error.with_location(path=self._name)
             raise
 
-    def _check(self, frame: int) -> None:
+    def _check_open(self) -> None:
         if not self._open:
             raise SourceUnavailableError("the image is closed", path=self._name)
+
+    def _check(self, frame: int) -> None:
+        self._check_open()
         if not 0 <= frame < len(self):
             raise InvalidOptionError(
                 f"there is no frame {frame}: frames are 0 to {len(self) - 1}", path=self._name
             )
-
-    def _check_whole(self, frame: int) -> None:
-        """Check that a file which is cut off was not cut off within a frame, or before it."""
-        frames = self._file.frames
-        stored = frames.encapsulated
-        if stored is None or not frames.missing or frame < len(stored) - 1:
-            return
-        if frame >= len(stored):
-            raise MissingFrameError("the file ends before the frame", frame=frame)
-        raise TruncatedFrameError(
-            f"the file ends {frames.missing} bytes before the frame does", frame=frame
-        )
-
-    def _make_work(
-        self, photometric: str | None, window: WindowChoice, threads: int
-    ) -> Callable[[int], NDArray[Any]]:
-        """Return the function that reads a frame, and changes its samples as requested."""
-        show = self._make_display_finder(photometric, window)
-        steps: Route = ()
-        if show is None and photometric is not None:
-            routes = find_color_routes(self._file.data_set, self._description, photometric)
-            steps = routes[0][0]
-        decoder = FrameDecoder(self._file, threads)
-
-        def work(frame: int) -> NDArray[Any]:
-            if not self._open:
-                raise SourceUnavailableError("the image is closed")
-            self._check_whole(frame)
-            samples = self._decode(decoder, frame)
-            if show is None:
-                return apply_steps(steps, samples, self._description)
-            picture = show(frame).render(samples)
-            if photometric == _RGB and picture.ndim == 2:
-                return as_rgb(picture)
-            return picture
-
-        return add_locations(work, self._file)
-
-    def _make_display_finder(
-        self, photometric: str | None, window: WindowChoice
-    ) -> Callable[[int], Display] | None:
-        if window is None:
-            return None
-        if photometric not in {None, _RGB, "MONOCHROME2"}:
-            raise InvalidOptionError(
-                f"{photometric} is not shown: with a window there are gray levels, or RGB"
-            )
-        if photometric == "MONOCHROME2" and not self._description.monochrome:
-            raise UnsupportedImageError(
-                "colors are not shown as gray levels", attribute="PhotometricInterpretation"
-            )
-        with self._lock:
-            if self._displays is None:
-                self._displays = DisplayReader(self._file.data_set, self._description)
-            displays = self._displays
-        if isinstance(window, str):
-            if window != AUTO:
-                raise InvalidOptionError(f"a window is {AUTO!r} or two numbers, not {window!r}")
-            return displays.find_display
-        center, width, function = _check_window(window)
-        return lambda frame: displays.find_display(frame).with_window(center, width, function)
-
-    def _decode(self, decoder: FrameDecoder, frame: int) -> NDArray[Any]:
-        """Return a frame's samples; one whose stream has another color space is converted."""
-        if self._streams is None:
-            return decoder.decode(frame, self._coded)
-        with self._lock:
-            stream = self._streams.describe(frame)
-        if stream is None:  # decoding it will report its own error
-            return decoder.decode(frame, self._coded)
-        wanted = self._description.photometric_interpretation
-        color = self._find_color(stream)
-        samples = decoder.decode(frame, decoder.describe_coded(stream))
-        if color == wanted:
-            return samples
-        decoded = replace(self._description, photometric_interpretation=color)
-        try:
-            steps = next(find_routes(decoded, wanted))[0]
-        except UnsupportedImageError as error:
-            raise FrameMismatchError(
-                f"the frame decodes to {color}, but the first one to {wanted}",
-                attribute="PhotometricInterpretation",
-            ) from error
-        return apply_steps(steps, samples, decoded)
-
-
-def as_rgb(picture: NDArray[Any]) -> NDArray[Any]:
-    """Return a picture as RGB, of shape (rows, columns, 3)."""
-    import numpy as np
-
-    return picture if picture.ndim > 2 else np.repeat(picture[..., np.newaxis], 3, axis=2)
-
-
-def _check_window(window: object) -> tuple[float, float, str | None]:
-    """Return Window Center and Width, and VOI LUT Function if it is given.
-
-    Raises:
-        InvalidOptionError: they are not two numbers, or the width is not more than 0; or there is
-            no such function.
-    """
-    try:
-        values: list[Any] = [*window]  # type: ignore[misc]
-        center, width, *rest = (float(values[0]), float(values[1]), *values[2:])
-    except (IndexError, TypeError, ValueError) as cause:
-        raise InvalidOptionError(
-            f"a window is {AUTO!r} or two numbers, center and width, not {window!r}"
-        ) from cause
-    if not (math.isfinite(center) and math.isfinite(width) and width > 0):
-        raise InvalidOptionError(f"the window {center:g}, {width:g} shows nothing")
-    function = rest[0] if rest else None
-    if len(rest) > 1 or function not in {None, *FUNCTIONS}:
-        raise InvalidOptionError(f"a window's function is {', '.join(FUNCTIONS)}, not {function!r}")
-    return center, width, function

@@ -9,7 +9,8 @@ from pathlib import Path
 from dicodec.conversion.output.result_file import create_output
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError
-from dicodec.images.image import AUTO, Image, WindowChoice
+from dicodec.images.decoded_frames import AUTO, WindowChoice
+from dicodec.images.image import Image
 from dicodec.model.late_import import import_late
 from dicodec.model.records import StrEnum, dataclass, replace
 

@@ -11,7 +11,8 @@ from dicodec.batch.sources.listing import list_sources, parse_sources
 from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.errors import DicodecError, InvalidOptionError, NotDicomError, UnsupportedSourceError
-from dicodec.images.image import AUTO, Image, WindowChoice, as_rgb
+from dicodec.images.decoded_frames import AUTO, WindowChoice, as_rgb
+from dicodec.images.image import Image
 from dicodec.images.pictures import scale_picture
 from dicodec.model.late_import import import_late
 from dicodec.model.limits import DEFAULT_LIMITS, Limits

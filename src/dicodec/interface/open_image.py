@@ -21,6 +21,7 @@ def open_image(
     *,
     limits: Limits = DEFAULT_LIMITS,
     workers: int | None = None,
+    trust_table: bool = True,
 ) -> Image:
     """Open an image, to read its frames as arrays.
 
@@ -35,6 +36,8 @@ def open_image(
             a binary stream; or a pydicom data set, which is encoded in memory first.
         limits: bounds on the sizes that the file claims.
         workers: threads that decode, 1 or more; None for one a core.
+        trust_table: whether single frames may be found by its offset
+            table, as docs/python.md describes. If not, the items of all are walked at once.
 
     Returns:
         The open image, a context manager; `close()` closes it, too.
@@ -47,13 +50,13 @@ def open_image(
         from dicodec.batch.sources.cloud_source import open_object
 
         opened = open_object(parse_object_url(source))
-        return Image(opened, source, limits, workers, opened.close)
+        return Image(opened, source, limits, workers, opened.close, trust_table=trust_table)
     if _is_dataset(source):
         from dicodec.conversion.calls import encode_dataset
 
-        return Image(encode_dataset(source), None, limits, workers)
+        return Image(encode_dataset(source), None, limits, workers, trust_table=trust_table)
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else None
-    return Image(source, name, limits, workers)
+    return Image(source, name, limits, workers, trust_table=trust_table)
 
 
 def _is_dataset(source: object) -> TypeGuard[pydicom.Dataset]:

@@ -28,6 +28,10 @@ from dicodec.part10.other_kinds import read_stated_number, read_stated_text
 from dicodec.part10.source import ByteSource
 from dicodec.part10.values import NUMBER_CODES
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:  # few files need it, and the command starts without it
+    from dicodec.part10.frame_table import TabledFrames
+
 _NUMBER_FORMATS = {
     little_endian: {
         vr: struct.Struct(order + code)
@@ -197,6 +201,8 @@ class WalkedDataSet:
         fragment_starts, fragment_lengths, missing: of Pixel Data, see Walker; the first fragment
             is the Basic Offset Table.
         oddities: departures from the standard found on the way.
+        table: the frames of Pixel Data if they were found by their offset table, and not walked.
+        first_fragments: how many fragments of the first frame there are then, see TableWalker.
     """
 
     data_set: DataSet
@@ -204,3 +210,5 @@ class WalkedDataSet:
     fragment_lengths: array[int]
     missing: int
     oddities: tuple[Oddity, ...]
+    table: TabledFrames | None = None
+    first_fragments: int = 0

@@ -141,9 +141,11 @@ class Repairs:
 
     Attributes:
         prove: whether elements that make more sense in another form have to be proved by `walk`.
+        walker: walks the top level.
     """
 
     prove = False
+    walker: type[Walker] = Walker
 
     def is_deflated(
         self,
@@ -312,7 +314,7 @@ class _Opening:
     ) -> WalkedDataSet:
         """Return the top level, walked plainly if possible, else repaired."""
         try:
-            walked = _walk_plainly(source, start, encoding, self._limits, prove=self._repairs.prove)
+            walked = _walk_plainly(source, start, encoding, self._limits, self._repairs)
         except (MalformedFileError, TruncatedFileError):
             # The first element may be the odd one.
             stated = [] if self._syntax is None else [DataSetEncoding.of(self._syntax)]
@@ -366,10 +368,9 @@ def _walk_plainly(
     start: int,
     encoding: DataSetEncoding,
     limits: Limits,
-    *,
-    prove: bool,
+    repairs: Repairs,
 ) -> WalkedDataSet:
-    walker = Walker(source, limits)
+    walker = repairs.walker(source, limits)
     try:
         elements = walker.list_elements(start, source.size, encoding)
     except TruncatedFileError as error:
@@ -378,7 +379,7 @@ def _walk_plainly(
             offset=error.offset,
             attribute=error.attribute,
         ) from error
-    if prove and walker.doubtful is not None:
+    if repairs.prove and walker.doubtful is not None:
         raise MalformedFileError(
             "an element has a tag that there is not, and no other reading is sure",
             offset=walker.doubtful,
@@ -389,6 +390,8 @@ def _walk_plainly(
         walker.fragment_lengths,
         walker.missing,
         tuple(walker.oddities),
+        walker.table,
+        walker.first_fragments,
     )
 
 

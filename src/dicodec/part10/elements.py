@@ -27,6 +27,10 @@ from dicodec.part10.encoding import (
 from dicodec.part10.source import ByteSource, read_chunks
 from dicodec.part10.vr import LONG_FORM, SHORT_FORM, states_vr
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:  # few files need it, and the command starts without it
+    from dicodec.part10.frame_table import TabledFrames
+
 ITEM = 0xFFFEE000
 ITEM_DELIMITER = 0xFFFEE00D
 SEQUENCE_DELIMITER = 0xFFFEE0DD
@@ -123,6 +127,8 @@ class Walker:
             Basic Offset Table's first, once that element was walked.
         missing: bytes of Pixel Data that its last fragment, or its length field, claims but that
             the file does not have.
+        table: frames that an offset table finds, see TableWalker; None if all items were walked.
+        first_fragments: how many of the fragments are the first frame's, if there is a table.
         doubtful: offset of the first element whose header makes more sense in another form than
             in the one it was read in; None if there was none.
     """
@@ -143,6 +149,8 @@ class Walker:
         self._base = 0
         self.items_end = 0
         self.missing = 0
+        self.table: TabledFrames | None = None
+        self.first_fragments = 0
         self.doubtful: int | None = None
         self.fragment_starts = array("Q")
         self.fragment_lengths = array("Q")

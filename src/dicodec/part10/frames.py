@@ -19,6 +19,10 @@ from dicodec.part10.image_attributes import NOTHING_KNOWN, parse_image_descripti
 from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.source import ByteSource
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:  # few files need it, and the command starts without it
+    from dicodec.part10.frame_table import TabledFrames
+
 _DELIMITER_LENGTH = 8
 
 _NO_ELEMENT = ElementSpan(0, "", 0, 0, 0, 0, undefined=False)
@@ -35,7 +39,9 @@ class Frames:
             of tag 0 if the data set has no pixels.
         description: the Image Pixel Module; None without pixels, or if it has a fault.
         fault: the error in the description of pixels that the data set has.
-        encapsulated: the fragments of each frame; None if Pixel Data is native or a video.
+        encapsulated: the fragments of each frame; None if Pixel Data is native or a video, or if
+            frames are found by their offset table.
+        tabled: frames that are found so, one by one.
         missing: bytes that Pixel Data claims but that the file does not have.
         salvage: the treatment of the damaged frames, if one was decided.
         empty: whether Pixel Data is there without a byte: a header that was kept without pixels.
@@ -51,6 +57,7 @@ class Frames:
     missing: int = 0
     salvage: Salvage | None = None
     empty: bool = False
+    tabled: TabledFrames | None = None
     native: NativeFrames | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -120,7 +127,10 @@ class Frames:
 
         Raises:
             FrameError: it is missing, ends too early, or its stream cannot be mended.
+            UnsureTableError: it is not sure by the offset table alone.
         """
+        if self.tabled is not None:
+            return self.tabled.read(self.source, frame)
         if self.encapsulated is not None:
             return self.encapsulated.read(self.source, frame)
         if self.native is None:
@@ -137,6 +147,8 @@ class Frames:
             within: bytes from the start of the frame.
         """
         frames = self.encapsulated
+        if self.tabled is not None:
+            return self.tabled.offsets[frame] + _DELIMITER_LENGTH + within
         if frames is None:
             if self.description is None:
                 return None
@@ -191,6 +203,8 @@ def find_frames(
     except MalformedFileError as error:
         fault = error
     frames = None
+    if walked.table is not None:
+        return Frames(data_set.source, syntax, span, image, fault, tabled=walked.table)
     if has_no_bytes(walked, span):
         return Frames(data_set.source, syntax, span, image, fault, empty=True)
     if not span.undefined and not walked.fragment_starts:

@@ -49,10 +49,19 @@ _OF_NATIVE_FRAMES = frozenset({"encapsulated-uncompressed", "deflated-frame"})
 
 
 class EncapsulatedRepair:
-    """One file's encapsulated Pixel Data while it is repaired."""
+    """One file's encapsulated Pixel Data while it is repaired.
 
-    def __init__(self, file: DicomFile, walked: WalkedDataSet) -> None:
+    Args:
+        file: as read by its own attributes.
+        walked: its data set.
+        compares_headers: whether to find out if all streams have the headers of the first one.
+    """
+
+    def __init__(
+        self, file: DicomFile, walked: WalkedDataSet, *, compares_headers: bool = True
+    ) -> None:
         self._file = file
+        self._compares_headers = compares_headers
         self._given = self._walked = walked
         self._frames = file.frames
         self._source = file.data_set.source
@@ -211,7 +220,13 @@ class EncapsulatedRepair:
         frames, image = self._frames.encapsulated, self._image
         if frames is None or image is None or len(frames.starts) < 2:
             return None
-        found = judge_boundaries(self._source, frames, self._syntax.family, image)
+        found = judge_boundaries(
+            self._source,
+            frames,
+            self._syntax.family,
+            image,
+            compares_headers=self._compares_headers,
+        )
         if found.first_fragments != frames.first_fragments:
             return found
         self._frames = replace(self._frames, encapsulated=found)

@@ -37,6 +37,8 @@ def judge_boundaries(
     frames: EncapsulatedFrames,
     family: str | None,
     image: ImagePixelDescription,
+    *,
+    compares_headers: bool = True,
 ) -> EncapsulatedFrames:
     """Return frames that begin in other fragments if the streams say so, else the same ones.
 
@@ -45,12 +47,13 @@ def judge_boundaries(
         frames: the fragments, and their assignment by table or by counting.
         family: of the transfer syntax that the streams are in.
         image: as it is described.
+        compares_headers: whether to find out if all streams have the headers of the first one.
     """
     if empty := frames.find_empty():
         return _judge_around_empty(source, frames, family, image, empty)
     given = list(frames.first_fragments[:-1])
     if len(given) == len(frames.starts):
-        begin, alike = _begin_streams(source, frames, family, image)
+        begin, alike = _begin_streams(source, frames, family, image, compares_headers)
         if begin:
             return replace(frames, alike=alike) if alike else frames
     found = _find_boundaries(
@@ -97,6 +100,7 @@ def _begin_streams(
     frames: EncapsulatedFrames,
     family: str | None,
     image: ImagePixelDescription,
+    compares_headers: bool,
 ) -> tuple[bool, bool]:
     """Return whether each fragment begins as a stream does, and with the headers of the first.
 
@@ -107,7 +111,9 @@ def _begin_streams(
         starts = (count_planes(image).to_bytes(4, "little"),)
     if not starts:
         return False, False
-    headers = _read_first_headers(source, frames) if family != "rle" else b""
+    headers = b""
+    if compares_headers and family != "rle":
+        headers = _read_first_headers(source, frames)
     size = max(len(headers), *map(len, starts))
     alike = bool(headers)
     for start, length in zip(frames.starts, frames.lengths, strict=True):

@@ -17,7 +17,7 @@ from dicodec.part10.source import ByteSource
 from dicodec.rules.color_space import colors_agree
 
 
-class _StandardRepairs(Repairs):
+class StandardRepairs(Repairs):
     """All repairs that are known; those that are seldom needed are imported then.
 
     Args:
@@ -32,6 +32,7 @@ class _StandardRepairs(Repairs):
     def is_deflated(
         self, source: ByteSource, start: int, oddities: list[Oddity], *, stated: bool
     ) -> bool:
+        """Return whether a data set is deflated: see `Repairs`."""
         from dicodec.repair.deflated_data_sets import detect_deflate
 
         return detect_deflate(source, start, oddities, stated=stated)
@@ -39,6 +40,7 @@ class _StandardRepairs(Repairs):
     def walk(
         self, source: ByteSource, start: int, encoding: DataSetEncoding, limits: Limits
     ) -> WalkedDataSet | None:
+        """Return the repaired data set: see `Repairs`."""
         from dicodec.repair.tolerant_walk import walk_tolerantly
 
         walked = walk_tolerantly(source, start, encoding, limits)
@@ -56,6 +58,7 @@ class _StandardRepairs(Repairs):
         span: ElementSpan | None,
         oddities: list[Oddity],
     ) -> TransferSyntax | None:
+        """Return the transfer syntax by the bytes of Pixel Data: see `Repairs`."""
         if span is None:
             if syntax is not None or not stated:
                 return None
@@ -69,6 +72,7 @@ class _StandardRepairs(Repairs):
         return recognise_syntax(stated, syntax, walked, span, oddities)
 
     def complete(self, file: DicomFile, walked: WalkedDataSet) -> DicomFile:
+        """Return the file with the repairs that need all of it: see `Repairs`."""
         if file.oddities or not file.frames.present:
             from dicodec.repair.vendors import translate_vendor_file
 
@@ -97,8 +101,8 @@ def _is_as_described(frames: Frames) -> bool:
     return frames.excess in {0, 1} and colors_agree(image, frames.syntax.family)
 
 
-_REPAIRS = _StandardRepairs()
-_SALVAGE = _StandardRepairs(salvage=True)
+_REPAIRS = StandardRepairs()
+_SALVAGE = StandardRepairs(salvage=True)
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from dicodec.batch.pool.messages import WorkContext
 from dicodec.errors import UnsupportedSourceError
+from dicodec.images.decoded_frames import AUTO, WindowChoice
 from dicodec.images.display import Picture
-from dicodec.images.image import AUTO, Image, WindowChoice
+from dicodec.images.image import Image
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.part10.beneath import Beneath, open_beneath
