@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicodec.images.image import AUTO, WindowChoice
+from dicodec.images.decoded_frames import AUTO, WindowChoice
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.pair_measures import PairItem, measure_pair, render_difference
 from dicodec.service.web.preview import PreviewItem, render_preview
