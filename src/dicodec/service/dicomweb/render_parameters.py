@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dicodec.images.image import AUTO, WindowChoice
+from dicodec.images.decoded_frames import AUTO, WindowChoice
 from dicodec.model.records import dataclass
 from dicodec.service.dicomweb.rendering import Viewport
 from dicodec.service.web.error_answers import Refusal

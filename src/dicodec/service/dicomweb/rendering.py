@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dicodec.batch.pool.messages import WorkContext
 from dicodec.errors import InvalidOptionError, MissingFrameError
-from dicodec.images.image import AUTO, WindowChoice
+from dicodec.images.decoded_frames import AUTO, WindowChoice
 from dicodec.images.pictures import MOST_MEMORY, PictureKind, encode_pictures, scale_picture
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
