@@ -83,7 +83,9 @@ def test_a_frame_costs_its_own_bytes(table: str) -> None:
     with Image(source) as image:
         source.ranges.clear()
         assert np.array_equal(image.read_frame(5), samples[5])
-        assert sum(length for _, length in source.ranges) == len(image.frame_bytes(5))
+        read = sum(length for _, length in source.ranges)
+        # Headers of items, and how this stream and the next one begin and end.
+        assert len(image.frame_bytes(5)) <= read <= len(image.frame_bytes(5)) + 32
     with open_image(Counted(packed)) as image:  # headers of items are read, not what they hold
         assert isinstance(image.file.source, Counted)
         read = sum(length for _, length in image.file.source.ranges)
