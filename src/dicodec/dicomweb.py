@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dicodec.conversion.frames.window import count_cores
 from dicodec.service.dicomweb.app import DicomWebApp
-from dicodec.service.dicomweb.serving import open_dicomweb
+from dicodec.service.dicomweb.serving import DicomWebOptions, open_dicomweb
 from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.execution_work import JobOptions
@@ -44,6 +44,9 @@ class DicomWeb:
         memory: bytes of memory that one process may use; None for three quarters of the machine's
             in equal parts.
         concurrent: requests that are worked for at once; others wait.
+        cache: bytes of a server's instances that are kept for a while.
+        token_file: file with a bearer token for that server; without one the clients' own
+            Authorization header is passed on to it.
 
     Raises:
         InvalidOptionError: there is no such folder; at the first request.
@@ -57,12 +60,14 @@ class DicomWeb:
         timeout: float = 300.0,
         memory: int | None = None,
         concurrent: int = 16,
+        cache: int = 4 << 30,
+        token_file: str | None = None,
     ) -> None:
         self._source = os.fspath(source)
         self._jobs = jobs or count_cores()
         self._timeout = timeout
         self._memory = memory or share_memory(self._jobs)
-        self._concurrent = concurrent
+        self._options = DicomWebOptions(concurrent=concurrent, cache=cache, token_file=token_file)
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self._app: DicomWebApp | None = None
@@ -84,6 +89,8 @@ class DicomWeb:
                 await asyncio.to_thread(self._open)
                 await send({"type": "lifespan.startup.complete"})
             else:
+                if self._app is not None:
+                    await self._app.stop()
                 await asyncio.to_thread(self.close)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -100,7 +107,7 @@ class DicomWeb:
                     )
                 )
                 self._app = self._stack.enter_context(
-                    open_dicomweb(self._source, executor, concurrent=self._concurrent)
+                    open_dicomweb(self._source, executor, options=self._options)
                 )
             return self._app
 

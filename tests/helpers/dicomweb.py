@@ -94,3 +94,17 @@ def split_parts(answer: httpx.Response) -> list[AnswerPart]:
 def _find_syntax(kind: str) -> str:
     found = re.search(r"transfer-syntax=([\d.]+)", kind)
     return found[1] if found else ""
+
+
+def make_store_request(*parts: bytes, kind: str = "application/dicom") -> dict[str, Any]:
+    """Return the arguments of a request that stores instances."""
+    body = b"".join(
+        b"--bb\r\nContent-Type: " + kind.encode() + b"\r\n\r\n" + part + b"\r\n" for part in parts
+    )
+    return {
+        "content": body + b"--bb--\r\n",
+        "headers": {
+            "content-type": f'multipart/related; type="{kind}"; boundary=bb',
+            "accept": "application/dicom+json",
+        },
+    }

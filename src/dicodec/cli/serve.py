@@ -26,8 +26,7 @@ from dicodec.errors import InvalidOptionError
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
+    from dicodec.service.web.app import MountedApp
     from dicodec.service.web.service import Service
 
 
@@ -57,6 +56,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--dicomweb", metavar="PLACE",
         help="serve the images of a folder, of s3://BUCKET/PREFIX/, or of another DICOMweb server, "
         "http://HOST/dicom-web, under /dicom-web in the forms that clients accept")  # fmt: skip
+    add("--dicomweb-cache", type=parse_size, default=4 << 30, metavar="SIZE",
+        help="instances of that server that are kept for a while (default 4G)")  # fmt: skip
+    add("--upstream-token-file", metavar="FILE",
+        help="file with a bearer token for that server")  # fmt: skip
     add("--keep", type=float, default=24, metavar="HOURS",
         help="hours that uploads and their results are kept (default 24)")  # fmt: skip
     add("--policy", action="append", default=[], metavar="[NAME=]FILE",
@@ -109,19 +112,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _open_mounted(arguments: argparse.Namespace, service: Service) -> Iterator[dict[str, ASGIApp]]:
+def _open_mounted(
+    arguments: argparse.Namespace, service: Service
+) -> Iterator[dict[str, MountedApp]]:
     """Yield what is served beside the service, by path."""
     if arguments.dicomweb is None:
         yield {}
         return
-    from dicodec.service.dicomweb.serving import open_dicomweb
+    from dicodec.service.dicomweb.serving import DicomWebOptions, open_dicomweb
 
     with open_dicomweb(
         arguments.dicomweb,
         service.executor,
         service.options.data,
-        rate=service.options.rate,
-        concurrent=service.options.concurrent,
+        options=DicomWebOptions(
+            token_file=arguments.upstream_token_file,
+            passes_authorization=service.options.token is None,
+            cache=arguments.dicomweb_cache,
+            upload_limit=service.options.upload_limit,
+            rate=service.options.rate,
+            concurrent=service.options.concurrent,
+            reserve=service.options.reserve,
+        ),
     ) as app:
         yield {"/dicom-web": app}
 

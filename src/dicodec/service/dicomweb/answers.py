@@ -177,6 +177,14 @@ async def answer_error(request: Request, error: Exception) -> Response:  # noqa:
     return _answer(find_error_status(error), hide_paths(error))
 
 
+async def answer_remote_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Answer with an error of reading or converting what another server has sent."""
+    assert isinstance(error, DicodecError)
+    status = find_error_status(error)
+    damaged = status == 500 and isinstance(error, ReadError)
+    return _answer(502 if damaged else status, hide_paths(error))
+
+
 def find_error_status(error: DicodecError) -> int:
     """Return the HTTP status for an error with an image that the client has not sent."""
     if (status := _STATUS.get(error.code)) is not None:

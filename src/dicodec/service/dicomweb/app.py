@@ -7,7 +7,7 @@ import os
 import re
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -26,6 +26,7 @@ from dicodec.service.dicomweb.answers import (
     answer_parts,
     answer_pieces,
     answer_refusal,
+    answer_remote_error,
     refuse_forms,
     refuse_media_types,
     yield_bytes,
@@ -44,7 +45,7 @@ from dicodec.service.dicomweb.media_types import (
 from dicodec.service.dicomweb.metadata import BulkItem, MetadataItem, read_bulk, write_metadata
 from dicodec.service.dicomweb.render_parameters import RenderParameters, parse_parameters
 from dicodec.service.dicomweb.rendering import RenderItem, render
-from dicodec.service.dicomweb.sources import FoundInstance, InstanceSource, Target
+from dicodec.service.dicomweb.sources import FoundInstance, InstanceSource, Target, is_uid
 from dicodec.service.dicomweb.work import (
     FrameItem,
     InstanceFacts,
@@ -56,18 +57,19 @@ from dicodec.service.dicomweb.work import (
     describe_instance,
 )
 from dicodec.service.dicomweb.works import Works
+from dicodec.service.web.disk_room import DiskRoom
 from dicodec.service.web.error_answers import REASONS, Refusal
 from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-_UID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 _MOST_FRAMES = 10_000
 """Numbers in a list of frames at most."""
 _PIECE = 1 << 20
 _NUMBERS = re.compile(r"[1-9][0-9]{0,8}(?:(?:,|%2C)[1-9][0-9]{0,8})*", re.IGNORECASE)
 _BULK = re.compile(r"[0-9A-Fa-f]{8}(?:/[1-9][0-9]{0,8}/[0-9A-Fa-f]{8})*")
+_BULK_PATH = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*(?:/[0-9A-Za-z][0-9A-Za-z._-]*)*")
 _PIXEL_DATA = "7FE00010"
 
 
@@ -80,7 +82,8 @@ class DicomWebApp:
     Args:
         source: where instances come from; closed with the application.
         works: the pool.
-        folder: folder for converted instances, which nothing else uses.
+        folder: folder for converted instances.
+        room: says whether its disk has room for more.
         rate: bounds the requests of each client.
         places: bounds the requests that are worked for at once.
     """
@@ -90,18 +93,20 @@ class DicomWebApp:
         source: InstanceSource,
         works: Works,
         folder: Path,
+        room: DiskRoom,
         rate: RateLimit,
         places: ConcurrencyLimit,
     ) -> None:
         self._source = source
         self._works = works
         self._folder = folder
+        self._room = room
         self._rate = rate
         self._places = places
         self._app = Starlette(routes=self._make_routes())
         handlers: dict[Any, Any] = {
             Refusal: answer_refusal,
-            DicodecError: answer_error,
+            DicodecError: answer_remote_error if source.remote else answer_error,
             HTTPException: _answer_http,
         }
         for kind, handler in handlers.items():
@@ -110,6 +115,10 @@ class DicomWebApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         await self._app(scope, receive, send)
+
+    async def stop(self) -> None:
+        """Close connections, before the event loop ends."""
+        await self._source.stop()
 
     def _make_routes(self) -> list[Route]:
         study = "/studies/{study}"
@@ -131,7 +140,8 @@ class DicomWebApp:
         add(f"{frames}/rendered", self._send_rendered)
         add(frames, self._send_frames)
         add(f"{instance}/pixeldata", self._send_frames)
-        add(f"{instance}/bulkdata/{{path:path}}", self._send_bulk)
+        for word in ("bulkdata", "bulk"):  # the standard has no word; others' metadata have these
+            add(f"{instance}/{word}/{{path:path}}", self._send_bulk)
         for path in ("/studies", "/series", "/instances", f"{study}/series",
                      f"{study}/instances", f"{series}/instances"):  # fmt: skip
             if path != "/studies":
@@ -143,6 +153,7 @@ class DicomWebApp:
         return routes
 
     async def _search(self, request: Request) -> Response:
+        _read_target(request)
         return await self._source.pass_on(request)
 
     async def _search_or_store(self, request: Request) -> Response:
@@ -174,6 +185,7 @@ class DicomWebApp:
     async def _make_instance(
         self, found: FoundInstance, forms: list[Representation], request: Request
     ) -> Part:
+        self._room.check()
         path = self._folder / f"{uuid.uuid4().hex}.dcm"
         try:
             item = InstanceItem(found.place, forms, str(path))
@@ -195,14 +207,27 @@ class DicomWebApp:
     # Frames.
 
     async def _send_frames(self, request: Request) -> Response:
-        found = await self._find_one(request)
-        frames = await self._list_frames(request, found)
-        forms = choose_frames(_read_accepted(request), single=len(frames) == 1)
-        if not forms:
-            raise refuse_media_types(
-                f'multipart/related; type="{OCTETS}", and others of images with transfer-syntax'
-            )
-        return await self._answer(self._make_frames(found, frames, forms, request))
+        return await self._answer(self._make_frames(request))
+
+    async def _make_frames(self, request: Request) -> AsyncGenerator[Part]:
+        accepted = _read_accepted(request)
+        async with self._open_one(request) as found:
+            frames = await self._list_frames(request, found)
+            forms = choose_frames(accepted, single=len(frames) == 1)
+            if not forms:
+                raise refuse_media_types(
+                    f'multipart/related; type="{OCTETS}", and others of images with transfer-syntax'
+                )
+            base = f"{_find_base(request)}{found.target.path}/frames"
+            items = [FrameItem(found.place, frame, forms) for frame in frames]
+            made = self._works.carry_out_in_order(convert_frame, items)
+            left = iter(frames)
+            async with aclosing(made) as all_sent:
+                async for sent in all_sent:
+                    if isinstance(sent, NotAcceptable):
+                        raise refuse_forms(sent)
+                    content, url = sent.content, f"{base}/{next(left) + 1}"
+                    yield Part(sent.form, yield_bytes(content), len(content), url)
 
     async def _list_frames(self, request: Request, found: FoundInstance) -> list[int]:
         """Return the frames of a request, from 0."""
@@ -214,52 +239,34 @@ class DicomWebApp:
             raise Refusal(404, "the instance has no frames", code="missing-frame")
         return list(range(facts.frames))
 
-    async def _make_frames(
-        self,
-        found: FoundInstance,
-        frames: list[int],
-        forms: list[Representation],
-        request: Request,
-    ) -> AsyncGenerator[Part]:
-        base = f"{_find_base(request)}{found.target.path}/frames"
-        items = [FrameItem(found.place, frame, forms) for frame in frames]
-        made = self._works.carry_out_in_order(convert_frame, items)
-        async with aclosing(made) as all_sent:
-            number = 0
-            async for sent in all_sent:
-                if isinstance(sent, NotAcceptable):
-                    raise refuse_forms(sent)
-                url = f"{base}/{frames[number] + 1}"
-                number += 1
-                yield Part(sent.form, yield_bytes(sent.content), len(sent.content), url)
-
     # Pictures.
 
     async def _send_rendered(self, request: Request) -> Response:
-        target = _read_target(request)
         parameters = parse_parameters(request.query_params)
+        if _read_target(request).instance:
+            return await self._answer(self._make_pictures_of_one(request, parameters))
+        return await self._answer(self._make_pictures_of_all(request, parameters))
+
+    async def _make_pictures_of_one(
+        self, request: Request, parameters: RenderParameters
+    ) -> AsyncGenerator[Part]:
         accepted = _read_accepted(request)
-        if not target.instance:
-            forms = choose_rendered(accepted, single=False)
-            return await self._answer(
-                self._make_pictures_of_all(target, _require_rendered(forms), parameters, request)
-            )
-        found = await self._find_one(request)
-        frames = await self._list_frames(request, found)
-        forms = _require_rendered(choose_rendered(accepted, single=len(frames) == 1))
-        return await self._answer(self._make_pictures(found, frames, forms[0], parameters, request))
+        async with self._open_one(request) as found:
+            frames = await self._list_frames(request, found)
+            forms = choose_rendered(accepted, single=len(frames) == 1)
+            if not forms:
+                raise _refuse_pictures()
+            async for part in self._make_pictures(found, frames, forms[0], parameters, request):
+                yield part
 
     async def _make_pictures_of_all(
-        self,
-        target: Target,
-        forms: list[Representation],
-        parameters: RenderParameters,
-        request: Request,
+        self, request: Request, parameters: RenderParameters
     ) -> AsyncGenerator[Part]:
+        forms = choose_rendered(_read_accepted(request), single=False)
         form = next((one for one in forms if one.multipart), None)
         if form is None:
-            raise refuse_media_types('multipart/related; type="image/jpeg", or image/png')
-        async with aclosing(self._source.find(target, request)) as instances:
+            raise _refuse_pictures()
+        async with aclosing(self._source.find(_read_target(request), request)) as instances:
             async for found in instances:
                 facts: InstanceFacts = await self._works.carry_out(describe_instance, found.place)
                 frames = list(range(facts.frames))
@@ -296,6 +303,8 @@ class DicomWebApp:
 
     async def _send_metadata(self, request: Request) -> Response:
         target = _read_target(request)
+        if self._source.remote:
+            return await self._source.pass_on(request)
         media_type = accepts_json(_read_accepted(request))
         if media_type is None:
             raise refuse_media_types(DICOM_JSON)
@@ -313,27 +322,37 @@ class DicomWebApp:
 
     async def _send_bulk(self, request: Request) -> Response:
         path = request.path_params["path"]
+        _read_target(request)
+        if self._source.remote and _BULK_PATH.fullmatch(path):
+            return await self._source.pass_on(request)
         if not _BULK.fullmatch(path):
             raise Refusal(400, "bulk data are named by a tag, and by items and tags in them")
         if path.upper() == _PIXEL_DATA:
             return await self._send_frames(request)
-        found = await self._find_one(request)
-        accepted = _read_accepted(request)
-        form = next((one for one in accepted if one.covers(OCTETS)), None)
+        return await self._answer(self._make_bulk(request, path))
+
+    async def _make_bulk(self, request: Request, path: str) -> AsyncGenerator[Part]:
+        form = next((one for one in _read_accepted(request) if one.covers(OCTETS)), None)
         if form is None:
             raise refuse_media_types(OCTETS)
-        parts = [int(text, 10 if number % 2 else 16) for number, text in enumerate(path.split("/"))]
-        content = await self._works.carry_out(read_bulk, BulkItem(found.place, parts))
-        sent = Representation(OCTETS, form.multipart is not False)
-        url = f"{_find_base(request)}{found.target.path}/bulkdata/{path}"
-        return await self._answer(_yield_one(Part(sent, yield_bytes(content), len(content), url)))
+        numbers = [
+            int(text, 10 if number % 2 else 16) for number, text in enumerate(path.split("/"))
+        ]
+        async with self._open_one(request) as found:
+            content = await self._works.carry_out(read_bulk, BulkItem(found.place, numbers))
+            url = f"{_find_base(request)}{found.target.path}/bulkdata/{path}"
+            sent = Representation(OCTETS, form.multipart is not False)
+            yield Part(sent, yield_bytes(content), len(content), url)
 
     # Shared.
 
-    async def _find_one(self, request: Request) -> FoundInstance:
+    @asynccontextmanager
+    async def _open_one(self, request: Request) -> AsyncGenerator[FoundInstance]:
+        """Yield the instance of a request, which can be read until the end of the block."""
         async with aclosing(self._source.find(_read_target(request), request)) as instances:
             async for found in instances:
-                return found
+                yield found
+                return
         raise Refusal(404, "there is no such instance")
 
     async def _answer(self, parts: AsyncGenerator[Part]) -> Response:
@@ -358,7 +377,7 @@ class DicomWebApp:
 def _read_target(request: Request) -> Target:
     parameters = request.path_params
     uids = [parameters.get(name, "") for name in ("study", "series", "instance")]
-    if not all(_UID.fullmatch(uid) for uid in uids if uid):
+    if not all(is_uid(uid) for uid in uids if uid):
         raise Refusal(400, "a UID has up to 64 digits and points")
     return Target(*uids)
 
@@ -378,13 +397,11 @@ def _parse_frames(listed: str) -> list[int]:
     return numbers
 
 
-def _require_rendered(forms: list[Representation]) -> list[Representation]:
-    if not forms:
-        offered = ", ".join(RENDERED)
-        raise refuse_media_types(
-            f"{offered}; of several pictures multipart/related with one of them as its type"
-        )
-    return forms
+def _refuse_pictures() -> Refusal:
+    offered = ", ".join(RENDERED)
+    return refuse_media_types(
+        f"{offered}; of several pictures multipart/related with one of them as its type"
+    )
 
 
 def _find_base(request: Request) -> str:
@@ -405,10 +422,6 @@ async def _read_pieces(file: BinaryIO) -> AsyncGenerator[bytes]:
     with file:
         while piece := await asyncio.to_thread(file.read, _PIECE):
             yield piece
-
-
-async def _yield_one(part: Part) -> AsyncGenerator[Part]:
-    yield part
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

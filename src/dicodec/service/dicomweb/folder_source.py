@@ -15,10 +15,16 @@ from dicodec.service.dicomweb.index import FileRow, InstanceIndex
 from dicodec.service.dicomweb.opened_files import InstancePlace
 from dicodec.service.dicomweb.scanning import Scanner, locate
 from dicodec.service.dicomweb.sources import FoundInstance, Target
+from dicodec.service.dicomweb.storing import FolderStore
+from dicodec.service.dicomweb.works import Works
 from dicodec.service.jobs.execution import Executor
+from dicodec.service.web.disk_room import DiskRoom
 from dicodec.service.web.error_answers import Refusal
 
 _INDEX_NAME = "dicomweb-index.sqlite"
+
+_RESERVE = 256 << 20
+"""Bytes of the disk that stay free."""
 
 _PATIENCE = 10.0
 """Seconds that a request for something unknown waits for the folder to be looked at again."""
@@ -30,18 +36,28 @@ class FolderSource:
     Args:
         place: path of the folder, or URL of a prefix.
         executor: looks into files.
+        works: the pool.
         folder: our own folder, for the index; it is not looked into.
+        upload_limit: bytes of a request to store at most.
 
     Raises:
         TargetUnavailableError: the index cannot be used.
     """
 
-    def __init__(self, place: str, executor: Executor, folder: Path) -> None:
+    remote = False
+
+    def __init__(
+        self, place: str, executor: Executor, works: Works, folder: Path, upload_limit: int
+    ) -> None:
         cloud = is_object_url(place)
         self._place = str(parse_object_url(place)) if cloud else os.path.realpath(place)
         self._index = InstanceIndex(folder / _INDEX_NAME, self._place)
         found = folder.stat()
         excluded = frozenset({(found.st_dev, found.st_ino)})
+        self._store: FolderStore | None = None
+        if not cloud:
+            room = DiskRoom(Path(self._place), _RESERVE)
+            self._store = FolderStore(self._place, works, room, upload_limit)
         self._scanner = Scanner(self._place, self._index, executor, excluded)
 
     async def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:  # noqa: ARG002
@@ -83,13 +99,20 @@ class FolderSource:
             hint="put dicodec before an archive: --dicomweb URL",
         )
 
-    async def store(self, request: Request, study: str) -> Response:  # noqa: ARG002
-        """Refuse for now."""
-        raise Refusal(501, "nothing is stored here", code="not-implemented")
+    async def store(self, request: Request, study: str) -> Response:
+        """Store the instances in a request's body: see `InstanceSource`."""
+        if self._store is None:
+            raise Refusal(501, "nothing is stored in a bucket", code="not-implemented")
+        stored = await self._store.store(request, study)
+        await asyncio.to_thread(self._scanner.enter, stored.rows)
+        return stored.answer(str(request.base_url).rstrip("/"), study)
 
     def find_problem(self) -> str:
         """Return why instances cannot be had: see `InstanceSource`."""
         return self._scanner.fault
+
+    async def stop(self) -> None:
+        """Do nothing: there are no connections."""
 
     def close(self) -> None:
         """End the scan, and close the index."""

@@ -136,7 +136,7 @@ class InstanceIndex:
     def remove_others(self, scan: int) -> None:
         """Remove the files that a scan has not found."""
         with self._lock:
-            self._rows.execute("DELETE FROM files WHERE scan != ?", (scan,))
+            self._rows.execute("DELETE FROM files WHERE scan < ?", (scan,))
 
     def find_last_scan(self) -> int:
         """Return the number of the latest scan; 0 if there was none."""

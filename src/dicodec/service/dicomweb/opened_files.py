@@ -52,9 +52,7 @@ class OpenedFile:
         try:
             self._source: Source = self._open(place.place)
             self.file: DicomFile = self._stack.enter_context(open_tolerantly(self._source))
-            uid = self.file.data_set.read_text(tags.SOP_INSTANCE_UID)
-            if place.instance and uid != place.instance:
-                raise SourceChangedError("the file holds another instance now")
+            self._instance = self.file.data_set.read_text(tags.SOP_INSTANCE_UID)
         except BaseException:
             self.close()
             raise
@@ -65,6 +63,15 @@ class OpenedFile:
         from dicodec.batch.sources.cloud_source import open_object
 
         return self._stack.enter_context(open_object(parse_object_url(place)))
+
+    def check_instance(self, uid: str) -> None:
+        """Check that the file holds an instance; any is right if the UID is "".
+
+        Raises:
+            SourceChangedError: it holds another one.
+        """
+        if uid and uid != self._instance:
+            raise SourceChangedError("the file holds another instance now")
 
     @property
     def source(self) -> Source:
@@ -108,6 +115,7 @@ class OpenedFiles:
         self._files[key] = found
         while len(self._files) > _MOST:
             self._files.popitem(last=False)[1].close()
+        found.check_instance(place.instance)
         return found
 
     def forget(self, place: InstancePlace) -> None:
@@ -127,11 +135,11 @@ def _identify(place: InstancePlace) -> tuple[object, ...]:
         ReadError: the file is not there any more.
     """
     if is_object_url(place.place):
-        return (place.place, place.version, place.instance)
+        return (place.place, place.version)
     assert isinstance(place.place, Beneath)
     with open_beneath(place.place) as pinned:
         found = os.fstat(pinned.descriptor)
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, place.instance)
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @cache

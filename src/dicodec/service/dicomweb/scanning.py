@@ -147,6 +147,10 @@ class Scanner:
                 lambda: self.scans >= needed or self._stopping, max(0.0, until - time.monotonic())
             )
 
+    def enter(self, rows: list[FileRow]) -> None:
+        """Enter files that were put into the folder just now."""
+        self._index.put(rows, self._scan + 1)  # a scan that runs may have passed their names
+
     def close(self) -> None:
         """End the scan that runs, and begin no other."""
         with self._changed:

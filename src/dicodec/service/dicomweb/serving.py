@@ -9,16 +9,46 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.records import dataclass
 from dicodec.model.source_names import is_object_url
 from dicodec.service.dicomweb.app import DicomWebApp
 from dicodec.service.dicomweb.folder_source import FolderSource
 from dicodec.service.dicomweb.sources import InstanceSource
+from dicodec.service.dicomweb.upstream import Upstream
+from dicodec.service.dicomweb.upstream_source import UpstreamSource
 from dicodec.service.dicomweb.works import Works
 from dicodec.service.jobs.execution import Executor
+from dicodec.service.web.disk_room import DiskRoom
 from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
 
 _RETRIEVALS = 20
 """Retrievals that cost as much as one conversion of a file: viewers fetch frame by frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DicomWebOptions:
+    """Options of serving images.
+
+    Attributes:
+        token_file: file with a bearer token for the other server; None for none.
+        passes_authorization: whether the clients' own Authorization is meant for that server.
+        cache: bytes of instances of another server that are kept for a while, at most.
+        upload_limit: bytes of a request to store at most.
+        rate: works a minute for one address; a retrieval is a twentieth of one. None for any.
+        concurrent: requests that are worked for at once.
+        reserve: bytes of the disk that stay free.
+    """
+
+    token_file: str | None = None
+    passes_authorization: bool = True
+    cache: int = 4 << 30
+    upload_limit: int = 16 << 30
+    rate: int | None = None
+    concurrent: int = 16
+    reserve: int = 256 << 20
+
+
+DEFAULT_OPTIONS = DicomWebOptions()
 
 
 @contextmanager
@@ -27,8 +57,7 @@ def open_dicomweb(
     executor: Executor,
     folder: Path | None = None,
     *,
-    rate: int | None = None,
-    concurrent: int = 16,
+    options: DicomWebOptions = DEFAULT_OPTIONS,
 ) -> Iterator[DicomWebApp]:
     """Yield the application over a source; everything is closed at the end.
 
@@ -36,11 +65,10 @@ def open_dicomweb(
         place: path of a folder, URL of a prefix in a bucket, or of a DICOMweb server.
         executor: its pool.
         folder: folder for the index and for converted instances; None for a temporary one.
-        rate: works a minute for one address; a retrieval is a twentieth of one. None for any.
-        concurrent: requests that are worked for at once.
+        options: options.
 
     Raises:
-        InvalidOptionError: there is no such folder.
+        InvalidOptionError: there is no such folder, or it is no such URL.
         TargetUnavailableError: the index cannot be used.
     """
     with ExitStack() as stack:
@@ -51,15 +79,19 @@ def open_dicomweb(
         spool.mkdir(mode=0o700, exist_ok=True)
         for left in spool.iterdir():  # of a service that was killed
             left.unlink()
-        source = _open_source(place, executor, folder)
+        works = Works(executor)
+        room = DiskRoom(spool, options.reserve)
+        source: InstanceSource
+        if place.startswith(("http://", "https://")):
+            upstream = Upstream(place, options.token_file, passes=options.passes_authorization)
+            source = UpstreamSource(
+                upstream, works, spool, options.cache, room, options.upload_limit
+            )
+        elif is_object_url(place) or os.path.isdir(place):  # noqa: PTH112 - it is a text
+            source = FolderSource(place, executor, works, folder, options.upload_limit)
+        else:
+            raise InvalidOptionError("there is no such folder", path=place, hint="--dicomweb")
         stack.callback(source.close)
-        limit = RateLimit(None if rate is None else rate * _RETRIEVALS)
-        yield DicomWebApp(
-            source, Works(executor), spool, limit, ConcurrencyLimit(concurrent, "retrievals")
-        )
-
-
-def _open_source(place: str, executor: Executor, folder: Path) -> InstanceSource:
-    if not is_object_url(place) and not os.path.isdir(place):  # noqa: PTH112 - it is a text
-        raise InvalidOptionError("there is no such folder", path=place, hint="--dicomweb")
-    return FolderSource(place, executor, folder)
+        rate = None if options.rate is None else options.rate * _RETRIEVALS
+        places = ConcurrencyLimit(options.concurrent, "retrievals")
+        yield DicomWebApp(source, works, spool, room, RateLimit(rate), places)

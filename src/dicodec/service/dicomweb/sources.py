@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
@@ -9,6 +10,14 @@ from starlette.responses import Response
 
 from dicodec.model.records import Protocol, dataclass
 from dicodec.service.dicomweb.opened_files import InstancePlace
+
+_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+"""A UID, and what some devices take for one; as a name it leads to no other folder."""
+
+
+def is_uid(text: str) -> bool:
+    """Return whether a text can be a UID."""
+    return _UID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,13 @@ class FoundInstance:
 
 
 class InstanceSource(Protocol):
-    """Where the instances of an application come from."""
+    """Where the instances of an application come from.
+
+    Attributes:
+        remote: whether it is another server, which answers requests for metadata and bulk data.
+    """
+
+    remote: bool
 
     def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:
         """Yield the instances of a resource; each can be read until the next one is asked for.
@@ -74,5 +89,8 @@ class InstanceSource(Protocol):
     def find_problem(self) -> str:
         """Return why instances cannot be had; "" if they can."""
 
+    async def stop(self) -> None:
+        """Close connections, in the event loop that used them."""
+
     def close(self) -> None:
-        """Release what it uses."""
+        """Release all else that it uses."""

@@ -48,7 +48,7 @@ class InstanceFacts:
     Attributes:
         frames: number of frames; 0 without pixels that are frames.
         syntax: UID of the transfer syntax that it is stored in.
-        study, series: UIDs.
+        study, series, instance: UIDs.
         sop_class: SOP Class UID.
     """
 
@@ -56,6 +56,7 @@ class InstanceFacts:
     syntax: str
     study: str
     series: str
+    instance: str
     sop_class: str
 
 
@@ -117,6 +118,7 @@ def describe_instance(settings: None, item: InstancePlace, context: WorkContext)
         file.syntax.uid,
         read(tags.STUDY_INSTANCE_UID),
         read(tags.SERIES_INSTANCE_UID),
+        read(tags.SOP_INSTANCE_UID),
         read(tags.SOP_CLASS_UID),
     )
 

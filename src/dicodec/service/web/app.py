@@ -16,6 +16,7 @@ from starlette.routing import Match
 
 from dicodec.errors import DicodecError, InternalError
 from dicodec.model.implementation import VERSION
+from dicodec.model.records import Protocol
 from dicodec.model.wording import describe_fault, leave_words_out
 from dicodec.service.web.error_answers import REASONS, Refusal, find_status, hide_paths
 from dicodec.service.web.job_paths import EncodedSlashes
@@ -25,9 +26,20 @@ from dicodec.service.web.security import Guard
 from dicodec.service.web.service import Service
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import Receive, Scope, Send
 
-NOTHING_MOUNTED: Mapping[str, ASGIApp] = {}
+
+class MountedApp(Protocol):
+    """An application beside the service's own."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+    async def stop(self) -> None:
+        """Close connections, before the event loop ends."""
+
+
+NOTHING_MOUNTED: Mapping[str, MountedApp] = {}
 
 _HOUSEKEEPING_SECONDS = 600.0
 """How often old files and jobs are removed."""
@@ -35,7 +47,7 @@ _HOUSEKEEPING_SECONDS = 600.0
 type _Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def create_app(service: Service, mounted: Mapping[str, ASGIApp] = NOTHING_MOUNTED) -> FastAPI:
+def create_app(service: Service, mounted: Mapping[str, MountedApp] = NOTHING_MOUNTED) -> FastAPI:
     """Return the application of a service; it starts the service and closes it.
 
     Args:
@@ -53,6 +65,7 @@ def create_app(service: Service, mounted: Mapping[str, ASGIApp] = NOTHING_MOUNTE
         openapi_url="/api/openapi.json",
     )
     app.state.service = service
+    app.state.mounted = mounted
     for part in (convert, jobs, pictures, downloads, events, state, page):
         app.include_router(part.router)
     handlers: dict[Any, _Handler] = {
@@ -82,6 +95,8 @@ async def _run_service(app: FastAPI) -> AsyncIterator[None]:
     keeping.cancel()
     with suppress(asyncio.CancelledError):
         await keeping
+    for other in app.state.mounted.values():
+        await other.stop()
     await asyncio.to_thread(service.close)
 
 

@@ -6,19 +6,15 @@ import logging
 import signal
 import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import uvicorn
 
 from dicodec.errors import InvalidOptionError
 from dicodec.service.ending_signals import find_ending_signals
 from dicodec.service.jobs.logs import Log
-from dicodec.service.web.app import NOTHING_MOUNTED, create_app
+from dicodec.service.web.app import NOTHING_MOUNTED, MountedApp, create_app
 from dicodec.service.web.pace import PacedProtocol
 from dicodec.service.web.service import Service
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
 
 _CONNECTIONS = 4096
 """Connections at once; how many of them may be worked for, the guard says."""
@@ -41,7 +37,7 @@ class _ServerLog(logging.Handler):
 def serve(
     service: Service,
     listening: socket.socket,
-    mounted: Mapping[str, ASGIApp] = NOTHING_MOUNTED,
+    mounted: Mapping[str, MountedApp] = NOTHING_MOUNTED,
 ) -> None:
     """Serve until a signal.
 

@@ -1,0 +1,272 @@
+"""Instances of another DICOMweb server: fetched as they are stored, converted here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicodec.conversion.output.write_errors import translate_write_errors
+from dicodec.part10.beneath import Beneath
+from dicodec.service.dicomweb.answers import answer_pieces
+from dicodec.service.dicomweb.instance_cache import InstanceCache
+from dicodec.service.dicomweb.media_types import DICOM, DICOM_JSON
+from dicodec.service.dicomweb.multipart_reader import (
+    MultipartError,
+    MultipartReader,
+    PartBegins,
+    PartData,
+    read_content_type,
+)
+from dicodec.service.dicomweb.opened_files import InstancePlace
+from dicodec.service.dicomweb.sources import FoundInstance, Target
+from dicodec.service.dicomweb.upstream import Upstream, check_answer
+from dicodec.service.dicomweb.work import InstanceFacts, describe_instance
+from dicodec.service.dicomweb.works import Works
+from dicodec.service.web.disk_room import DiskRoom
+from dicodec.service.web.error_answers import Refusal
+
+_AS_STORED = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
+_PIECE = 1 << 20
+_PASSED_ON = ("content-type", "warning", "retry-after", "www-authenticate")
+"""Headers of an answer that are passed on; a length is not, because addresses are rewritten."""
+
+
+class UpstreamSource:
+    """The instances of another server.
+
+    Args:
+        upstream: the server.
+        works: the pool.
+        folder: folder for fetched instances, which nothing else uses.
+        cache: bytes of them at most.
+        room: says whether the disk has room for more.
+        upload_limit: bytes of a request to store at most.
+    """
+
+    remote = True
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        works: Works,
+        folder: Path,
+        cache: int,
+        room: DiskRoom,
+        upload_limit: int,
+    ) -> None:
+        self._upstream = upstream
+        self._works = works
+        self._folder = folder
+        self._cache = InstanceCache(folder, cache)
+        self._room = room
+        self._upload_limit = upload_limit
+
+    async def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:
+        """Yield the instances of a resource: see `InstanceSource`."""
+        headers = self._upstream.identify(request)
+        found = self._find_one if target.instance else self._find_all
+        async with aclosing(found(target, headers)) as instances:
+            async for one in instances:
+                yield one
+
+    async def _find_one(
+        self, target: Target, headers: dict[str, str]
+    ) -> AsyncGenerator[FoundInstance]:
+        async def fetch(path: Path) -> None:
+            parts = self._fetch_parts(target, headers, path)
+            async with aclosing(parts) as fetched:
+                paths = [one async for one in fetched]
+            if not paths:
+                raise Refusal(404, "the upstream has no such instance")
+            # What is not that instance is not kept.
+            await self._works.carry_out(describe_instance, self._place(path, target.instance))
+
+        async with self._cache.use(_make_key(target, headers), fetch) as file:
+            yield FoundInstance(target, self._place(file.path, target.instance))
+
+    async def _find_all(
+        self, target: Target, headers: dict[str, str]
+    ) -> AsyncGenerator[FoundInstance]:
+        async with aclosing(self._fetch_parts(target, headers, None)) as fetched:
+            async for path in fetched:
+                try:
+                    facts: InstanceFacts = await self._works.carry_out(
+                        describe_instance, self._place(path, "")
+                    )
+                    named = Target(facts.study, facts.series, facts.instance)
+                    yield FoundInstance(named, self._place(path, facts.instance))
+                finally:
+                    path.unlink(missing_ok=True)
+
+    def _place(self, path: Path, instance: str) -> InstancePlace:
+        return InstancePlace(Beneath(str(self._folder), path.name), "", instance)
+
+    async def _fetch_parts(
+        self, target: Target, headers: dict[str, str], only: Path | None
+    ) -> AsyncGenerator[Path]:
+        """Yield the path of each fetched instance; if `only` is given, that of the first one."""
+        wanted = {**headers, "Accept": _AS_STORED, "Accept-Encoding": "identity"}
+        async with self._upstream.ask("GET", target.path, wanted) as answer:
+            await check_answer(answer)
+            kind, _, boundary = read_content_type(answer.headers.get("content-type", ""))
+            if kind == DICOM:
+                path = only or self._cache.make_path()
+                await self._write_all(answer, path)
+                yield path
+                return
+            try:
+                reader = MultipartReader(boundary)
+                async with aclosing(self._write_parts(answer, reader, only)) as written:
+                    async for path in written:
+                        yield path
+            except MultipartError as error:
+                raise Refusal(
+                    502, f"the upstream's answer: {error}", code="upstream-failed"
+                ) from error
+            if not reader.over:
+                raise Refusal(502, "the upstream's answer ends early", code="upstream-failed")
+
+    async def _write_all(self, answer: httpx.Response, path: Path) -> None:
+        with _create(path) as out:
+            async for chunk in answer.aiter_bytes(_PIECE):
+                self._room.check(len(chunk))
+                await asyncio.to_thread(_write, out, chunk)
+
+    async def _write_parts(
+        self, answer: httpx.Response, reader: MultipartReader, only: Path | None
+    ) -> AsyncGenerator[Path]:
+        path = only or self._cache.make_path()
+        out: BinaryIO | None = None
+        try:
+            async for chunk in answer.aiter_bytes(_PIECE):
+                self._room.check(len(chunk))
+                for event in reader.feed(chunk):
+                    if isinstance(event, PartBegins):
+                        path = only or self._cache.make_path()
+                        out = _create(path)
+                    elif out is None:
+                        continue
+                    elif isinstance(event, PartData):
+                        await asyncio.to_thread(_write, out, event.content)
+                    else:
+                        out.close()
+                        out = None
+                        yield path
+        finally:
+            if out is not None:
+                out.close()
+                path.unlink(missing_ok=True)
+
+    # What is the other server's own.
+
+    async def pass_on(self, request: Request) -> Response:
+        """Answer a search, or a request for metadata: see `InstanceSource`."""
+        headers = {**self._upstream.identify(request)}
+        headers["Accept"] = request.headers.get("accept", DICOM_JSON)
+        return await self._pass(request, headers, None)
+
+    async def store(self, request: Request, study: str) -> Response:  # noqa: ARG002
+        """Pass on the instances of a request: see `InstanceSource`."""
+        headers = {**self._upstream.identify(request)}
+        for name in ("Content-Type", "Content-Length", "Accept"):
+            if (value := request.headers.get(name)) is not None:
+                headers[name] = value
+        return await self._pass(request, headers, self._bound(request))
+
+    async def _bound(self, request: Request) -> AsyncGenerator[bytes]:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self._upload_limit:
+                raise Refusal(
+                    413, f"the request has more than {self._upload_limit} bytes",
+                    headers={"Connection": "close"},
+                )  # fmt: skip
+            yield chunk
+
+    async def _pass(
+        self, request: Request, headers: dict[str, str], body: AsyncGenerator[bytes] | None
+    ) -> Response:
+        pieces = self._ask_and_read(request, headers, body)
+        answer = await anext(pieces)
+        assert isinstance(answer, httpx.Response)
+        passed = {
+            name: value for name in _PASSED_ON if (value := answer.headers.get(name)) is not None
+        }
+        rewritten = _rewrite(pieces, self._upstream.url, str(request.base_url).rstrip("/"))
+        response = answer_pieces(b"", rewritten, passed.pop("content-type", DICOM_JSON))
+        response.status_code = answer.status_code
+        for name, value in passed.items():
+            response.headers[name] = value
+        return response
+
+    async def _ask_and_read(
+        self, request: Request, headers: dict[str, str], body: AsyncGenerator[bytes] | None
+    ) -> AsyncGenerator[httpx.Response | bytes]:
+        """Yield the answer, and then its body; a redirection or an error of the server is ours."""
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        query = request.scope["query_string"].decode("latin-1")
+        async with self._upstream.ask(
+            request.method, path, headers, query=query, body=body
+        ) as answer:
+            if 300 <= answer.status_code < 400 or answer.status_code >= 500:
+                await check_answer(answer)
+            yield answer
+            async for chunk in answer.aiter_bytes(_PIECE):
+                yield chunk
+
+    def find_problem(self) -> str:
+        """Return nothing: whether the other server answers is known when it is asked."""
+        return ""
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._upstream.stop()
+
+    def close(self) -> None:
+        """Remove what was fetched."""
+        self._cache.close()
+
+
+async def _rewrite(
+    pieces: AsyncGenerator[httpx.Response | bytes], theirs: str, ours: str
+) -> AsyncGenerator[bytes]:
+    """Yield an answer's body with our address in place of the other server's."""
+    old, new = theirs.encode(), ours.encode()
+    held = b""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            assert isinstance(piece, bytes)
+            held = (held + piece).replace(old, new)
+            # An address may go on in the next piece.
+            keep = len(old) - 1
+            if len(held) > keep:
+                yield held[: len(held) - keep]
+                held = held[len(held) - keep :]
+        yield held
+
+
+def _make_key(target: Target, headers: dict[str, str]) -> tuple[str, ...]:
+    """Return what names an instance, and who may see it: others have to ask themselves."""
+    who = blake2b(headers.get("Authorization", "").encode(), digest_size=16).hexdigest()
+    return (who, target.study, target.series, target.instance)
+
+
+def _create(path: Path) -> BinaryIO:
+    with translate_write_errors():
+        return path.open("xb", buffering=0)
+
+
+def _write(out: BinaryIO, content: bytes) -> None:
+    with translate_write_errors():
+        view = memoryview(content)
+        while view:
+            view = view[out.write(view) :]
