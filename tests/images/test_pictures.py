@@ -156,6 +156,24 @@ def test_a_folder_becomes_a_contact_sheet(
     assert show(tmp_path, "-o", tmp_path / "x.npy") == 2
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["show", "-o", "no/x.png"], ["show", "-o", "no/x.npy"], ["show", "--frame", "all", "-o",
+     "no/x.tif"], ["compare", "--html", "no/x.html"], ["compare", "--picture", "no/x.png"]],
+)  # fmt: skip
+def test_an_error_names_the_place_whose_folder_is_missing(
+    arguments: list[str], cine: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(cine.parent)
+    command, *options = arguments
+    sources = [str(cine)] * (1 + (command == "compare"))
+    assert run([command, *sources, *options]) == 1
+    assert f"{options[-1]}: the target's folder does not exist" in capsys.readouterr().err
+    assert run(["show", str(cine.parent), "-o", "no/sheet.png"]) == 1
+    assert "no/sheet.png: the target's folder" in capsys.readouterr().err
+
+
 def test_convert_names_the_command_for_pictures(
     cine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,10 +92,7 @@ def _show_folder(
     arguments: argparse.Namespace, kind: PictureKind, options: PictureOptions, limits: Limits
 ) -> int:
     """Write a contact sheet, and print what is on it, row by row."""
-    from pathlib import Path
-
-    from dicodec.conversion.output.result_file import create_output
-    from dicodec.conversion.output.write_errors import translate_write_errors
+    from dicodec.conversion.output.result_file import create_side_output
     from dicodec.interface.contact_sheet import make_contact_sheet
 
     if kind not in {PictureKind.PNG, PictureKind.JPEG}:
@@ -104,10 +101,7 @@ def _show_folder(
         raise InvalidOptionError("a contact sheet has the middle frame of each file, in one size")
     sheet = make_contact_sheet(arguments.source, options.window or AUTO, limits)
     content = encode_pictures(sheet.picture, kind)
-    with (
-        create_output(Path(arguments.output), overwrite=options.overwrite) as temporary,
-        translate_write_errors(),
-    ):
+    with create_side_output(arguments.output, overwrite=options.overwrite) as temporary:
         temporary.write_bytes(content)
     if not arguments.quiet:
         for number, name in enumerate(sheet.names):

@@ -17,8 +17,7 @@ from dicodec.comparison.pixels import (
     find_undecodable,
 )
 from dicodec.conversion.frames.window import count_cores
-from dicodec.conversion.output.result_file import create_output
-from dicodec.conversion.output.write_errors import translate_write_errors
+from dicodec.conversion.output.result_file import create_side_output
 from dicodec.errors import DicodecError, InvalidOptionError, UnsupportedSourceError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import asdict, dataclass
@@ -234,7 +233,7 @@ def _draw(
 
 
 def _write(place: str | os.PathLike[str], content: bytes) -> None:
-    with create_output(Path(place), overwrite=True) as temporary, translate_write_errors():
+    with create_side_output(place, overwrite=True) as temporary:
         temporary.write_bytes(content)
 
 

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dicodec.conversion.output.result_file import create_output
-from dicodec.conversion.output.write_errors import translate_write_errors
+from dicodec.conversion.output.result_file import create_side_output
 from dicodec.errors import InvalidOptionError
 from dicodec.images.decoded_frames import AUTO, WindowChoice
 from dicodec.images.image import Image
@@ -123,8 +122,7 @@ def write_pictures(
     pictures = _make_pictures(image, frames, options)
     if kind.holds_samples:
         with (
-            create_output(place, overwrite=options.overwrite) as temporary,
-            translate_write_errors(),
+            create_side_output(place, overwrite=options.overwrite) as temporary,
             temporary.open("wb") as file,
         ):
             _write_arrays(file, kind, pictures, len(frames))
@@ -155,7 +153,7 @@ def _make_pictures(
 
 
 def _write(path: Path, content: bytes, options: PictureOptions) -> None:
-    with create_output(path, overwrite=options.overwrite) as temporary, translate_write_errors():
+    with create_side_output(path, overwrite=options.overwrite) as temporary:
         temporary.write_bytes(content)
 
 

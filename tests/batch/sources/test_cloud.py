@@ -207,6 +207,34 @@ def test_frames_of_an_object_are_read_by_ranges(bucket: str, tmp_path: Path) -> 
         open_image(f"{bucket}missing.dcm")
 
 
+@pytest.mark.parametrize("syntax", ["rle", "encapsulated-uncompressed"])
+def test_a_frame_of_a_large_object_is_fetched_without_the_others(
+    syntax: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the offset table: the head, the first and the last frame, and its own bytes."""
+    noise = np.random.default_rng(5).integers(0, 256, (24, 512, 1024), np.uint8)
+    content, samples = make_file(512, 1024, 1, 8, 8, frames=24, pixels=noise)
+    packed = convert_bytes(content, to=syntax)
+    put(f"{bucket}big.dcm", packed, tmp_path)
+    fetched: list[int] = []
+    keep = CloudObject._keep
+
+    def count(opened: CloudObject, first: int, content: bytes) -> None:
+        fetched.append(len(content))
+        keep(opened, first, content)
+
+    monkeypatch.setattr(CloudObject, "_keep", count)
+    with open_image(f"{bucket}big.dcm") as image:
+        opening = sum(fetched)
+        assert np.array_equal(image.read_frame(13), samples[13])
+        own = sum(fetched) - opening
+        frame = len(image.frame_bytes(13))
+    around = 2 * BLOCK_SIZE  # a frame begins and ends within a block
+    assert frame <= own <= frame + around + BLOCK_SIZE  # and the next one begins in another
+    assert opening <= 2 * (frame + around) + BLOCK_SIZE
+    assert own + opening < len(packed) / 3
+
+
 def get(url: str) -> bytes:
     with open_object(parse_object_url(url)) as found:
         return found.read(0, found.size)

@@ -86,6 +86,28 @@ def create_output(
 
 
 @contextmanager
+def create_side_output(target: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
+    """Yield the path of a new file as `create_output` does: a picture or a page, no conversion's.
+
+    Args:
+        target: path of the file, as the caller named it; errors name it, too.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        WriteError: it cannot be written, or is there already.
+    """
+    try:
+        with (
+            create_output(Path(target), overwrite=overwrite) as temporary,
+            translate_write_errors(),
+        ):
+            yield temporary
+    except WriteError as error:
+        error.with_location(path=os.fspath(target))
+        raise
+
+
+@contextmanager
 def _create_result(
     target: Path,
     *,
