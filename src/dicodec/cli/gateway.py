@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from dicodec.cli.packages import require_packages
@@ -14,9 +15,11 @@ from dicodec.cli.printing import SOME_FAILED, print_line
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
     add_metrics_arguments,
+    add_trace_argument,
     find_store,
     open_log,
     open_metrics,
+    open_tracing,
     parse_execution,
 )
 from dicodec.errors import InvalidOptionError
@@ -43,6 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--peer", metavar="NAME", help="only deliveries to this peer")
     add("--cause", metavar="CODE", help="only deliveries that failed with this error code")
     add_metrics_arguments(command)
+    add_trace_argument(command)
     add("--json", action="store_true", help="one JSON object a line")
     add("--store", metavar="URL",
         help="job store: postgresql://USER@HOST/DATABASE, or the path of a file (default: a file "
@@ -68,23 +72,30 @@ def _run(arguments: argparse.Namespace) -> int:
     options = GatewayOptions(
         path=str(Path(arguments.gateway).absolute()),
         store=find_store(arguments.store),
+        traces=arguments.traces,
         execution=parse_execution(arguments),
     )
     ended = threading.Event()
     for number in (signal.SIGINT, *find_ending_signals()):
         signal.signal(number, lambda *_: ended.set())
     log = open_log(arguments)
-    gateway = Gateway(
-        config, options, log, lambda _, outcome, report: metrics.count_attempt(outcome, report)
-    )
+    with ExitStack() as stack:
+        tracing = stack.enter_context(open_tracing(arguments, log))
+        gateway = Gateway(
+            config,
+            options,
+            log,
+            lambda _, outcome, report: metrics.count_attempt(outcome, report),
+            tracing,
+        )
 
-    def print_port() -> None:
-        if gateway.wait_until_ready(_START_SECONDS):
-            print(f"{config.receive.aet} on port {gateway.port}", flush=True)
+        def print_port() -> None:
+            if gateway.wait_until_ready(_START_SECONDS):
+                print(f"{config.receive.aet} on port {gateway.port}", flush=True)
 
-    threading.Thread(target=print_port, daemon=True).start()
-    gauges = {PEER_UP: gateway.read_peers, PEER_DELIVERIES: gateway.count_deliveries}
-    with open_metrics(arguments, None, log, gauges) as metrics:
+        threading.Thread(target=print_port, daemon=True).start()
+        gauges = {PEER_UP: gateway.read_peers, PEER_DELIVERIES: gateway.count_deliveries}
+        metrics = stack.enter_context(open_metrics(arguments, None, log, gauges))
         gateway.run(ended)
     log.write("info", "ended")
     return 0

@@ -20,6 +20,11 @@ def has_secrets() -> bool:
     return any(map(_is_secret, os.environ))
 
 
+def read_collector_secrets() -> dict[str, str]:
+    """Return the variables with passwords of a collector of traces, for a process that traces."""
+    return {name: os.environ[name] for name in _SECRETS if name in os.environ}
+
+
 def make_child_environment(**variables: str) -> dict[str, str]:
     """Return the environment for a child process, which decodes files from anybody.
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import io
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -33,6 +31,7 @@ from dicodec.service.jobs.submission import make_job
 from dicodec.service.jobs.tracing import Tracing, parse_traceparent
 from dicodec.service.worker.publishing import _make_message
 from dicodec.service.worker.service import WorkerOptions, WorkerService
+from helpers.collector import running_collector
 from helpers.installed import end_without
 from helpers.made import make_file
 from helpers.memory_broker import MemoryBroker, Message, RefusingExecutor
@@ -286,35 +285,8 @@ def test_an_unsampled_trace_is_not_recorded(recorded: Recorded) -> None:
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, list[Any]]]:
-    """Yield the URL of a collector, and the spans that it gets, with path and service."""
-    try:
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-            ExportTraceServiceRequest,
-        )
-    except ImportError:
-        end_without("opentelemetry-exporter-otlp-proto-http")
-    got: list[Any] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            message = ExportTraceServiceRequest.FromString(
-                self.rfile.read(int(self.headers["Content-Length"]))
-            )
-            for resource in message.resource_spans:
-                names = {one.key: one.value.string_value for one in resource.resource.attributes}
-                for scope in resource.scope_spans:
-                    got.extend((self.path, names["service.name"], span) for span in scope.spans)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", got
-    server.shutdown()
-    server.server_close()
+    with running_collector() as found:
+        yield found
 
 
 def test_a_service_sends_its_traces(tmp_path: Path, collector: tuple[str, list[Any]]) -> None:

@@ -23,7 +23,14 @@ def name_job(digest: str, peer: str) -> str:
 
 
 def make_delivery_job(
-    spool: Spool, job: str, *, peer: str, policy: str | None, sop_class: str, instance: str
+    spool: Spool,
+    job: str,
+    *,
+    peer: str,
+    policy: str | None,
+    sop_class: str,
+    instance: str,
+    traceparent: str | None = None,
 ) -> NewJob:
     """Return the new job of a delivery.
 
@@ -34,6 +41,7 @@ def make_delivery_job(
         policy: name or path of a policy; None for none.
         sop_class: SOP Class UID.
         instance: SOP Instance UID, which is the job's trace id.
+        traceparent: trace that it was received in; None for none.
     """
     request = Request(
         id=job,
@@ -43,6 +51,7 @@ def make_delivery_job(
         policy=policy,
         tenant=peer,
         trace_id=instance or None,
+        traceparent=traceparent,
     )
     return make_job(request, home=spool.name_home(peer))
 

@@ -68,10 +68,11 @@ class Forwarder:
         size = os.stat(path).st_size  # noqa: PTH116 - it is hot
         while True:
             try:
-                report, warning = self._send(request.id, path, offer, sender, note)
+                report, warning, seconds = self._send(request.id, path, offer, sender, note)
                 break
             except SyntaxRefusedError:  # the sender does not offer it again
                 continue
+        total = time.monotonic() - started
         described: dict[str, Any] = {
             "action": "sent as it is",
             "source_syntax": offer.stored.name,
@@ -79,7 +80,7 @@ class Forwarder:
             "source_size": size,
             "target_size": size,
             **(report or {}),
-            "seconds": {**(report or {}).get("seconds", {}), "total": time.monotonic() - started},
+            "seconds": {**(report or {}).get("seconds", {}), "send": seconds, "total": total},
         }
         for name in ("source", "target"):
             described.pop(name, None)
@@ -89,11 +90,12 @@ class Forwarder:
 
     def _send(
         self, job: str, path: str, offer: Offer, sender: Sender, note: NoteReference | None
-    ) -> tuple[dict[str, Any] | None, str]:
+    ) -> tuple[dict[str, Any] | None, str, float]:
         """Convert an object as the peer's acceptance asks, and send it.
 
         Returns:
-            The report of the conversion, None if there was none, and the peer's warning.
+            The report of the conversion, None if there was none, the peer's warning, and the
+            seconds that sending took.
         """
         choice = offer.choose(self._negotiate(sender, offer))
         result = self._spool.find_result(job)
@@ -112,7 +114,9 @@ class Forwarder:
                 )
                 self._negotiate(sender, offer)  # a conversion may outlast an association
             sent = path if report is None else str(result)
+            began = time.monotonic()
             warning = self._send_file(sent, offer, sender)
+            seconds = time.monotonic() - began
             if note is None:
                 self._spool.mark_sent(job)
             else:
@@ -120,7 +124,7 @@ class Forwarder:
         finally:
             if choice.to:
                 result.unlink(missing_ok=True)
-        return report, warning
+        return report, warning, seconds
 
     def _send_file(self, sent: str, offer: Offer, sender: Sender) -> str:
         used = sender.used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
 from dicodec.errors import InvalidOptionError
-from dicodec.model.environment import make_child_environment
+from dicodec.model.environment import make_child_environment, read_collector_secrets
 from dicodec.model.records import dataclass
 from dicodec.model.wording import describe_fault
 from dicodec.service.gateway.config import GatewayConfig
@@ -27,6 +28,7 @@ from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.runtime import ExecutionOptions, share_memory
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import JobState
+from dicodec.service.jobs.tracing import Tracing
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -53,11 +55,13 @@ class GatewayOptions:
     Attributes:
         path: absolute path of the configuration.
         store: URL of the job store; None for a file in the spool.
+        traces: URL of a collector of traces, for the processes that receive; None for none.
         execution: options for conversions and attempts.
     """
 
     path: str
     store: str | None
+    traces: str | None
     execution: ExecutionOptions
 
 
@@ -69,6 +73,7 @@ class Gateway:
         options: the operator's options.
         log: gets a line for each attempt, and for what goes wrong.
         report: see `ReportDelivery`.
+        tracing: records deliveries.
 
     Attributes:
         lanes: the lanes by the names of their peers.
@@ -76,12 +81,18 @@ class Gateway:
     """
 
     def __init__(
-        self, config: GatewayConfig, options: GatewayOptions, log: Log, report: ReportDelivery
+        self,
+        config: GatewayConfig,
+        options: GatewayOptions,
+        log: Log,
+        report: ReportDelivery,
+        tracing: Tracing,
     ) -> None:
         self._config = config
         self._options = options
         self._log = log
         self._report = report
+        self._tracing = tracing
         self._stopping = threading.Event()
         self._ready = threading.Semaphore(0)
         self._receivers: dict[int, subprocess.Popen[bytes]] = {}
@@ -121,7 +132,7 @@ class Gateway:
             self.lanes = {
                 name: Lane(
                     peer, self._config.receive.aet, spool, stores[name], executor,
-                    execution.retries, self._log, self._report,
+                    execution.retries, self._log, self._report, self._tracing,
                 )
                 for name, peer in self._config.peers.items()
             }  # fmt: skip
@@ -204,6 +215,11 @@ class Gateway:
             sys.executable, "-m", "dicodec.service.gateway.receiver_process", self._options.path,
             str(number), str(listening.fileno()), str(self._options.execution.drain),
         ]  # fmt: skip
+        given = {
+            "store": place,
+            "traces": self._options.traces,
+            "secrets": read_collector_secrets() if self._options.traces else {},
+        }
         first = True
         while not self._stopping.is_set():
             process = subprocess.Popen(
@@ -217,7 +233,7 @@ class Gateway:
             self._receivers[number] = process
             assert process.stdin is not None
             with suppress(BrokenPipeError):
-                process.stdin.write(f"{place}\n".encode())  # arguments can be seen by everybody
+                process.stdin.write(f"{json.dumps(given)}\n".encode())
                 process.stdin.flush()
             if self._stopping.is_set():
                 process.terminate()

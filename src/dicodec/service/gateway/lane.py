@@ -226,7 +226,7 @@ class Lane:
             request = Request.from_json(job.request)
             self._settler.hold_span(
                 job.id,
-                self._tracing.begin_attempt(request, job.attempts, f"dicom {self.peer.name}"),
+                self._tracing.begin_delivery(request, job.attempts, self.peer.name),
             )
             if self._spool.is_sent(job.id):
                 came = _SENT_BEFORE

@@ -6,6 +6,7 @@ it has the socket.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -14,7 +15,9 @@ import threading
 def main(config: str, number: int, descriptor: int, drain: float) -> None:
     """Receive until a signal, or until the gateway that started this process has ended.
 
-    The first line of standard input is the path or URL of the job store, which may have a password.
+    The first line of standard input is an object of JSON, because everybody can see arguments:
+    `store`, the path or URL of the job store, which may have a password; `traces`, the URL of a
+    collector, or null; `secrets`, environment variables for the collector.
 
     Args:
         config: path of the configuration.
@@ -22,7 +25,7 @@ def main(config: str, number: int, descriptor: int, drain: float) -> None:
         descriptor: the listening socket.
         drain: seconds that associations get to end.
     """
-    store = sys.stdin.readline().rstrip("\n")
+    given = json.loads(sys.stdin.readline())
     threading.Thread(target=_watch, daemon=True).start()
 
     import signal
@@ -35,6 +38,13 @@ def main(config: str, number: int, descriptor: int, drain: float) -> None:
     from dicodec.service.jobs.logs import Log
     from dicodec.service.jobs.store.store import JobStore
 
+    log = Log(sys.stderr)
+    tracing = None
+    if given["traces"] is not None:
+        os.environ.update(given["secrets"])
+        from dicodec.service.jobs.otel_tracing import make_exporting_tracing
+
+        tracing = make_exporting_tracing(given["traces"], "dicodec-gateway", log)
     ending = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway answers an interruption
     for one in find_ending_signals():
@@ -43,14 +53,16 @@ def main(config: str, number: int, descriptor: int, drain: float) -> None:
     spool = Spool(settings.receive.spool)
     with (
         spool.receive(number) as parts,
-        JobStore(store) as jobs,
+        JobStore(given["store"]) as jobs,
         socket.socket(fileno=descriptor) as listening,
     ):
-        receiver = Receiver(settings, spool, jobs, Log(sys.stderr), parts, _announce)
+        receiver = Receiver(settings, spool, jobs, log, parts, _announce, tracing)
         receiver.start(listening)
         _announce()
         ending.wait()
         receiver.stop(drain)
+    if tracing is not None:
+        tracing.close()
     os._exit(0)  # threads of pynetdicom may outlive their associations
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import socketserver
-import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydicom import Dataset
 from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.transport import ThreadedAssociationServer
 
@@ -34,11 +36,13 @@ from dicodec.service.gateway.delivery import (
     name_job,
 )
 from dicodec.service.gateway.routing import Destination, find_destinations
+from dicodec.service.gateway.shared_server import HANDSHAKE_SECONDS, IDLE_SECONDS, SharedServer
 from dicodec.service.gateway.spool import Spool, digest_object
 from dicodec.service.gateway.tls import make_server_context
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import JobState
+from dicodec.service.jobs.tracing import Span, Tracing
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700
@@ -52,10 +56,6 @@ _REJECTED_FOR_NOW = 0x02
 _REJECTED = 0x01
 _BY_PROVIDER, _CONGESTION = 0x03, 0x01
 _BY_USER, _CALLING_TITLE_UNKNOWN = 0x01, 0x03
-
-_HANDSHAKE_SECONDS = 15.0
-_IDLE_SECONDS = 300.0
-"""Seconds without a word until an association is aborted."""
 
 _VERIFICATION = "1.2.840.10008.1.1"
 
@@ -95,6 +95,7 @@ class Receiver:
         log: gets a line for each object that is refused.
         parts: folder for what is being received, in the spool.
         announce: is called when there are new jobs.
+        tracing: records objects; None for nothing.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Receiver:
         log: Log,
         parts: Path,
         announce: Callable[[], None],
+        tracing: Tracing | None = None,
     ) -> None:
         self._config = config
         self._spool = spool
@@ -112,6 +114,8 @@ class Receiver:
         self._log = log
         self._parts = parts
         self._announce = announce
+        self._tracing = tracing
+        self._began: WeakKeyDictionary[Association, int] = WeakKeyDictionary()
         self._server: ThreadedAssociationServer | None = None
         self._closing = False
 
@@ -125,21 +129,23 @@ class Receiver:
         entity = AE(receive.aet)
         entity.require_called_aet = True
         entity.maximum_associations = max(1, receive.associations // receive.processes)
-        entity.network_timeout = _IDLE_SECONDS
-        entity.acse_timeout = _HANDSHAKE_SECONDS
-        entity.dimse_timeout = _IDLE_SECONDS
+        entity.network_timeout = IDLE_SECONDS
+        entity.acse_timeout = HANDSHAKE_SECONDS
+        entity.dimse_timeout = IDLE_SECONDS
         entity.add_supported_context(_VERIFICATION)
         handlers: list[evt.EventHandlerType] = [
             (evt.EVT_REQUESTED, self._admit),
             (evt.EVT_C_STORE, self._store_object),
-            (evt.EVT_C_ECHO, _answer_echo),
+            (evt.EVT_C_ECHO, self._answer_echo),
             (evt.EVT_N_ACTION, CommitmentAnswerer(self._spool, self._store).take_request),
             (evt.EVT_N_EVENT_REPORT, take_answer, [self._spool.commitments]),
             (evt.EVT_CONN_CLOSE, _remove_part),
             (evt.EVT_ABORTED, _remove_part),
         ]
+        if self._tracing is not None:
+            handlers.append((evt.EVT_PDU_RECV, self._note_beginning))
         server_class: Any = partial(
-            _Server, listening=listening, tls=make_server_context(receive.tls)
+            SharedServer, listening=listening, tls=make_server_context(receive.tls)
         )
         server: Any = entity.make_server(
             listening.getsockname()[:2], evt_handlers=handlers, server_class=server_class
@@ -191,11 +197,33 @@ class Receiver:
             instance=str(request.AffectedSOPInstanceUID),
             syntax=str(event.context.transfer_syntax),
         )
+        if self._tracing is None:
+            return self._answer(received, Span())
+        began = self._began.pop(event.assoc, None) or time.time_ns()
+        span = self._tracing.begin_receiving(received.sender, began)
+        answer = self._answer(received, span)
+        span.end(
+            "refused" if answer.Status else "safe",
+            cause=f"0x{answer.Status:04X}" if answer.Status else None,
+            report={},
+        )
+        return answer
+
+    def _answer_echo(self, event: evt.Event) -> int:
+        self._began.pop(event.assoc, None)
+        return SUCCESS
+
+    def _note_beginning(self, event: evt.Event) -> None:
+        """Note when the first byte of an object comes."""
+        if isinstance(event.pdu, P_DATA_TF):
+            self._began.setdefault(event.assoc, time.time_ns())
+
+    def _answer(self, received: _Received, span: Span) -> Dataset:
         try:
             self._spool.check_room(self._config.receive.reserve)
             return (
                 _make_status(SUCCESS)
-                if self._keep(received)
+                if self._keep(received, span.traceparent)
                 else self._refuse(received, NO_ROUTE, "no route matches the object")
             )
         except DicodecError as error:  # of the disk or the store: it may pass
@@ -203,7 +231,7 @@ class Receiver:
         except Exception as cause:
             return self._refuse(received, FAULT, leave_words_out(describe_fault(cause)))
 
-    def _keep(self, received: _Received) -> bool:
+    def _keep(self, received: _Received, traceparent: str | None) -> bool:
         """Make an object and its jobs safe; return False if no route matches it."""
         destinations = find_destinations(self._config, received.sender, received.path)
         if not destinations:
@@ -228,6 +256,7 @@ class Receiver:
                 policy=one.policy,
                 sop_class=received.sop_class,
                 instance=received.instance,
+                traceparent=traceparent,
             )
             for job, one in jobs.items()
         )
@@ -259,49 +288,6 @@ class Receiver:
             message=message,
         )
         return _make_status(status, message)
-
-
-class _Server(ThreadedAssociationServer):
-    """Takes associations on a socket that several processes share."""
-
-    daemon_threads = True
-
-    def __init__(
-        self, *given: Any, listening: socket.socket, tls: ssl.SSLContext | None, **named: Any
-    ) -> None:
-        self._listening = listening
-        self._tls = tls
-        super().__init__(*given, **named)
-
-    def server_bind(self) -> None:
-        """Take the socket that listens already, in place of a new one."""
-        assert self.socket is not None
-        self.socket.close()
-        self.socket = self._listening
-        self.socket.setblocking(False)  # another process may have taken the connection
-        self.server_address = self.socket.getsockname()
-
-    def server_activate(self) -> None:
-        """Do nothing: it listens."""
-
-    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
-        """Take a connection; the TLS handshake is left to its own thread."""
-        assert self.socket is not None
-        connection, address = self.socket.accept()
-        connection.settimeout(_HANDSHAKE_SECONDS)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return connection, address
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands, and run the association."""
-        if self._tls is not None:
-            request = self._tls.wrap_socket(request, server_side=True)
-        request.settimeout(_IDLE_SECONDS)
-        super().finish_request(request, client_address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Do nothing: a failed handshake ends the connection, which the sender notices."""
 
 
 def _support_proposed(association: Association) -> None:
@@ -336,10 +322,6 @@ def _make_status(status: int, comment: str = "") -> Dataset:
     if comment:
         answer.ErrorComment = comment[:_LONGEST_COMMENT]
     return answer
-
-
-def _answer_echo(event: evt.Event) -> int:  # noqa: ARG001
-    return SUCCESS
 
 
 def _remove_part(event: evt.Event) -> None:

@@ -32,8 +32,8 @@ _PATH = "/v1/traces"
 _SEND_SECONDS = 5.0
 """How long one sending may take, and all that is left at the end."""
 
-_STAGES = ("open", "plan", "convert", "verify")
-"""Stages of a conversion in order; each becomes a span within that of its attempt."""
+_STAGES = ("open", "plan", "convert", "verify", "send")
+"""Stages of a conversion or delivery in order; each becomes a span within that of its attempt."""
 
 _REPORTED = ("action", "source_syntax", "target_syntax", "source_size", "target_size", "frames",
              "lossy", "verified")  # fmt: skip
@@ -100,11 +100,30 @@ class OtelTracing(Tracing):
         attributes = {"http.request.method": method, "http.route": route}
         return self._begin(name, SpanKind.SERVER, traceparent, attributes)
 
+    def begin_receiving(self, sender: str, began: int) -> Span:
+        """Begin the span of an object that is received over DICOM."""
+        attributes = {"network.protocol.name": "dicom", "dicodec.sender": sender}
+        return self._begin("receive object", SpanKind.SERVER, None, attributes, began)
+
+    def begin_delivery(self, request: Request, attempt: int, peer: str) -> Span:
+        """Begin the span of an attempt to deliver an object."""
+        attributes: dict[str, Any] = {
+            "dicodec.job.id": request.id,
+            "dicodec.attempt": attempt,
+            "dicodec.peer": peer,
+        }
+        return self._begin(f"deliver to {peer}", SpanKind.CLIENT, request.parent, attributes)
+
     def _begin(
-        self, name: str, kind: SpanKind, parent: str | None, attributes: Mapping[str, Any]
+        self,
+        name: str,
+        kind: SpanKind,
+        parent: str | None,
+        attributes: Mapping[str, Any],
+        began: int | None = None,
     ) -> Span:
         context = _PROPAGATOR.extract({TRACEPARENT: parent} if parent else {})
-        made = self._tracer.start_span(name, context, kind, attributes)
+        made = self._tracer.start_span(name, context, kind, attributes, start_time=began)
         return _OtelSpan(made, self)
 
     def add_stages(self, parent: SdkSpan, seconds: Mapping[str, float], ended: int) -> None:

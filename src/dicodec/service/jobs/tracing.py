@@ -76,5 +76,24 @@ class Tracing:
         """Begin the span of an HTTP request, as a part of the trace that it states."""
         return _NOT_RECORDED
 
+    def begin_receiving(self, sender: str, began: int) -> Span:  # noqa: ARG002
+        """Begin the span of an object that is received over DICOM, and with it a trace.
+
+        Args:
+            sender: AE title of the sender.
+            began: when its first byte came, in nanoseconds since 1970.
+        """
+        return _NOT_RECORDED
+
+    def begin_delivery(self, request: Request, attempt: int, peer: str) -> Span:  # noqa: ARG002
+        """Begin the span of an attempt to deliver an object, as a part of its trace.
+
+        Args:
+            request: the request of the delivery's job.
+            attempt: number of the attempt, from 1.
+            peer: name of the peer.
+        """
+        return _NOT_RECORDED
+
     def close(self) -> None:
         """Send what is left."""
