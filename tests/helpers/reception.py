@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from pynetdicom import _config
 
-from dicodec.service.gateway.config import GatewayConfig, parse_config
+from dicodec.service.gateway.config import GatewayConfig
+from dicodec.service.gateway.config_file import parse_config
 from dicodec.service.gateway.receiving import Receiver
 from dicodec.service.gateway.spool import STORE_NAME, Spool
 from dicodec.service.jobs.logs import Log

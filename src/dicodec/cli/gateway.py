@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from dicodec.service.gateway.config import load_config
+    from dicodec.service.gateway.config_file import load_config
     from dicodec.service.gateway.gateway import Gateway, GatewayOptions
     from dicodec.service.metrics.declarations import PEER_DELIVERIES, PEER_UP
 
@@ -107,7 +107,7 @@ _START_SECONDS = 60.0
 def _check(arguments: argparse.Namespace) -> int:
     """Ask each peer, explain each file, and return 1 if a peer or a way is missing."""
     from dicodec.service.gateway.checking import ask_peers, explain
-    from dicodec.service.gateway.config import load_config
+    from dicodec.service.gateway.config_file import load_config
 
     config = load_config(arguments.gateway)
     failed = False
@@ -182,7 +182,7 @@ def _retry(arguments: argparse.Namespace) -> int:
 
 
 def _open_store(arguments: argparse.Namespace) -> JobStore:
-    from dicodec.service.gateway.config import load_config
+    from dicodec.service.gateway.config_file import load_config
     from dicodec.service.gateway.spool import STORE_NAME
     from dicodec.service.jobs.store.store import JobStore
 
@@ -194,7 +194,7 @@ def _open_store(arguments: argparse.Namespace) -> JobStore:
 
 
 def _find_dead(store: JobStore, arguments: argparse.Namespace) -> Iterator[Job]:
-    from dicodec.service.gateway.config import load_config
+    from dicodec.service.gateway.config_file import load_config
     from dicodec.service.gateway.spool import Spool
     from dicodec.service.jobs.store.tables import JobFilter, JobState
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dicodec.errors import InvalidOptionError
-from dicodec.service.gateway.config import DimseAddress, StowAddress, parse_config
+from dicodec.service.gateway.config import DimseAddress, StowAddress
+from dicodec.service.gateway.config_file import load_config, parse_config
 
 RECEIVE = '[receive]\naet = "DICODEC"\nspool = "spool"\n'
 ROUTE = '[[route]]\nto = ["P"]\n'
@@ -87,3 +88,13 @@ def test_senders_are_known_by_title_and_address(
 ) -> None:
     config = parse_config(f"{RECEIVE}peers = {peers}\n{ROUTE}{PEER}", tmp_path)
     assert config.receive.lets_send(title, address) is taken
+
+
+def test_a_configuration_that_cannot_be_read_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOptionError) as missing:
+        load_config(str(tmp_path / "none.toml"))
+    assert str(missing.value).count("none.toml") == 1
+    assert "No such file or directory" in missing.value.message
+    (tmp_path / "odd.toml").write_bytes(b"\xff")
+    with pytest.raises(InvalidOptionError, match="not UTF-8"):
+        load_config(str(tmp_path / "odd.toml"))
