@@ -14,7 +14,7 @@ ENGINES := .venv/engines
 DIST := .venv/dist
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka axe coverage check format fuzz fuzz-kernels bench dist lock clean
+.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka axe coverage check format fuzz fuzz-kernels bench dist orthanc-plugin lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -60,6 +60,12 @@ bench: setup-test $(SETUP_BENCH) bench/node_modules ## speed and memory, beside 
 
 dist: compiler $(SETUP_DIST) ## build wheels, source and SBOM of the last commit twice, and try them
 	$(DIST)/bin/python tools/dist.py $(ARGS)
+
+orthanc-plugin: build/orthanc/libOrthancDicodec.so ## Orthanc's transcoder through a service (needs orthanc-dev)
+
+build/orthanc/libOrthancDicodec.so: contrib/orthanc/dicodec_transcoder.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 -Wall -Wextra -fPIC -shared -o $@ $<
 
 lock: $(SETUP) ## pin what pyproject.toml asks for; ARGS=--upgrade takes the newest of everything
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9

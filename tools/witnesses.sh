@@ -34,6 +34,8 @@ missing() {
     installed chromium || echo "chromium"
     installed Orthanc || echo "orthanc"
     [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || echo "orthanc-dicomweb"
+    [ -e /usr/share/orthanc/plugins/libOrthancPython.so ] || echo "orthanc-python"
+    [ -e /usr/include/orthanc/OrthancCPlugin.h ] || echo "orthanc-dev"
     has_postgres || echo "postgresql"
     installed java || echo "default-jre-headless (java)"
     installed promtool || echo "prometheus (promtool)"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +25,12 @@ class Orthanc(NamedTuple):
     Attributes:
         port: its DICOM port.
         url: URL of its HTTP server.
+        log_path: path of its log.
     """
 
     port: int
     url: str
+    log_path: Path
 
     def list_instances(self) -> list[str]:
         """Return its own ids of all instances."""
@@ -40,14 +43,26 @@ class Orthanc(NamedTuple):
 
 
 @contextmanager
-def running_orthanc(folder: Path, **options: Any) -> Iterator[Orthanc]:
-    """Yield an Orthanc, whose modality DICODEC is at the port in `options`, if it is there."""
+def running_orthanc(
+    folder: Path,
+    plugins: Sequence[Path] = (),
+    environment: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Iterator[Orthanc]:
+    """Yield an Orthanc, whose modality DICODEC is at the port in `options`, if it is there.
+
+    Args:
+        folder: for its files.
+        plugins: paths of plugins, which come before Debian's.
+        environment: variables beside those of the tests.
+        **options: settings of Orthanc.
+    """
     path = find_program("Orthanc") or end_without("orthanc")
     if not (_PLUGINS / _DICOM_WEB).exists():
         end_without("orthanc-dicomweb")
     folder.mkdir(parents=True, exist_ok=True)
     dicom, web = find_free_port(), find_free_port()
-    plugins = [str(_PLUGINS / name) for name in (_DICOM_WEB, _GDCM) if (_PLUGINS / name).exists()]
+    debian = [_PLUGINS / name for name in (_DICOM_WEB, _GDCM) if (_PLUGINS / name).exists()]
     settings: dict[str, Any] = {
         "StorageDirectory": str(folder / "store"),
         "IndexDirectory": str(folder / "store"),
@@ -59,19 +74,20 @@ def running_orthanc(folder: Path, **options: Any) -> Iterator[Orthanc]:
         "AuthenticationEnabled": False,
         "DicomAlwaysAllowStore": True,
         "TcpNoDelay": True,
-        "Plugins": plugins,
+        "Plugins": [str(one) for one in (*plugins, *debian)],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         **options,
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [path, str(folder / "orthanc.json")], stdout=log, stderr=log, cwd=folder
-        )
+            [path, str(folder / "orthanc.json")], stdout=log, stderr=log, cwd=folder,
+            env={**os.environ, **(environment or {})},
+        )  # fmt: skip
     url = f"http://127.0.0.1:{web}"
     try:
         wait_for(lambda: _answers(url), 60, (folder / "log").read_text()[-2000:])
-        yield Orthanc(dicom, url)
+        yield Orthanc(dicom, url, folder / "log")
     finally:
         process.terminate()
         process.wait(60)

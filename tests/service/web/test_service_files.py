@@ -10,11 +10,14 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
+import imagecodecs
+import numpy as np
 import pydicom
 import pytest
 
 from dicodec import ConversionOptions, convert_bytes
 from dicodec.conversion.convert import convert_with
+from dicodec.images.image import Image
 from helpers.made import EXPLICIT_BE, make_file
 from helpers.service_process import RunningService, running
 
@@ -52,6 +55,31 @@ def test_a_body_comes_back_converted(service: RunningService) -> None:
     report = json.loads(answer.headers["Dicodec-Report"])
     assert (report["action"], report["target_syntax"]) == ("transcoded", "rle")
     assert report["target_size"] == len(answer.content) == int(answer.headers["Content-Length"])
+    assert not [*(service.folder / "data" / "spool").iterdir()]
+
+
+def test_one_frame_comes_back_in_any_transfer_syntax(service: RunningService) -> None:
+    content = convert_bytes(make_file(48, 64, frames=3)[0], to="rle")
+    with Image(content) as image:
+        samples, stored = image.read_frame(2), image.frame_bytes(2)
+
+    def send(query: str) -> httpx.Response:
+        return service.client.post(f"/api/frame?{query}", content=content, headers=DICOM)
+
+    lossless = send("frame=2&to=jpeg-ls")
+    assert lossless.status_code == 200, lossless.text
+    kind = "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.80"
+    assert lossless.headers["Content-Type"] == kind
+    assert np.array_equal(imagecodecs.jpegls_decode(lossless.content), samples)
+    assert send("frame=2&to=rle").content == stored
+    assert send("frame=2&to=explicit-le").content == samples.tobytes()
+    near = imagecodecs.jpegls_decode(send("frame=2&to=jpeg-ls-near&near=3").content)
+    assert 0 < np.abs(near.astype(int) - samples).max() <= 3
+    for query, code in (
+        ("frame=3&to=rle", "unsupported-source"), ("to=rle,jpeg-ls", "invalid-request"),
+        ("policy=web", "invalid-request"), ("to=jpeg2000", "lossy-not-allowed"),
+    ):  # fmt: skip
+        assert error_of(send(query)) == code, query
     assert not [*(service.folder / "data" / "spool").iterdir()]
 
 

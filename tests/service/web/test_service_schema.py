@@ -14,7 +14,7 @@ from helpers.service_process import RunningService, running
 # What a schema cannot say, such as that a file is DICOM, is refused with 400 or 422 all the same.
 CONFIGURATION = """
 [[operations]]
-include-path-regex = "^/api/(convert|uploads|jobs|jobs/batch)$"
+include-path-regex = "^/api/(convert|frame|uploads|jobs|jobs/batch)$"
 [operations.checks.positive_data_acceptance]
 enabled = false
 """
@@ -60,7 +60,8 @@ def test_every_route_is_described(service: RunningService) -> None:
         f"{method} {path}" for path, methods in described["paths"].items() for method in methods
     }
     assert operations == {
-        "post /api/convert", "post /api/uploads", "post /api/jobs", "post /api/jobs/batch",
+        "post /api/convert", "post /api/frame", "post /api/uploads",
+        "post /api/jobs", "post /api/jobs/batch",
         "get /api/jobs", "post /api/jobs/retry", "get /api/jobs/{id}", "get /api/jobs/{id}/result",
         "post /api/jobs/{id}/cancel", "post /api/jobs/{id}/retry", "get /api/events",
         "get /api/jobs/{id}/preview/{which}", "get /api/status", "get /api/syntaxes",

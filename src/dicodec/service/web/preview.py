@@ -46,12 +46,19 @@ def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> b
         UnsupportedSourceError: the file has no frame that can be shown.
     """
     with open_beneath(item.place) as source, Image(source, item.place.path) as image:
-        if item.frame >= len(image):
-            raise UnsupportedSourceError(
-                f"there is no frame {item.frame}", hint="frames are counted from 0"
-            )
+        check_frame(image, item.frame)
         picture = image.read_frame(item.frame, photometric="RGB", window=item.window)
     return encode_reduced(picture, item.largest_side)
+
+
+def check_frame(image: Image, frame: int) -> None:
+    """Check that an image has a frame.
+
+    Raises:
+        UnsupportedSourceError: it has not.
+    """
+    if frame >= len(image):
+        raise UnsupportedSourceError(f"there is no frame {frame}", hint="frames are counted from 0")
 
 
 def encode_reduced(picture: Picture, largest_side: int) -> bytes:

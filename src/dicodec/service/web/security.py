@@ -26,7 +26,7 @@ _MOST_REQUESTS = 512
 """Requests at once; supervisors are answered even then, or they would end a service that works."""
 _CLOSE = {"Connection": "close"}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_UPLOADS = ("/api/convert", "/api/uploads")
+_UPLOADS = ("/api/convert", "/api/frame", "/api/uploads")
 _BODY_SIZE = 8 << 20
 """Bytes of a body that is not a file, at most."""
 

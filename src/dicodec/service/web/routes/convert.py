@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +14,12 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, RequestError
+from dicodec.model.transfer_syntax import find_by_name
 from dicodec.part10.beneath import Beneath, sync_names
 from dicodec.service.jobs.execution_work import Task
 from dicodec.service.jobs.tracing import TRACEPARENT, parse_traceparent
+from dicodec.service.web.frame_encoding import FrameItem, encode_chosen_frame
 from dicodec.service.web.receiving import FILE_FIELD, Received, read_stated_size, receive_file
 from dicodec.service.web.request_parameters import parse_request
 from dicodec.service.web.routes.shared import (
@@ -40,6 +43,8 @@ _REPORTED = ("action", "source_syntax", "target_syntax", "source_size", "target_
          "lossy", "verified", "compression_ratio")  # fmt: skip
 _LOWEST_ROOM = 1 << 20
 """Bytes of room on the disk that a file of unknown size needs."""
+
+_STREAM = "application/octet-stream"
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -114,6 +119,48 @@ async def convert(http: Request, service: TheService) -> Response:
         headers[TRACEPARENT] = traceparent
     place = Beneath(os.fspath(service.spool), target.name)
     return send_file(place, _name_result(received.name), headers, remove=True)
+
+
+@router.post(
+    "/api/frame",
+    summary="Get one frame of a file in any transfer syntax",
+    openapi_extra=_BODY,
+    response_class=Response,
+    responses={
+        200: {
+            "description": "the frame's stream, or its samples, little endian",
+            "content": {_STREAM: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **describe_refusals(400, 413, 422, 429, 500, 503, 504, 507),
+    },
+)
+async def convert_frame(
+    http: Request,
+    service: TheService,
+    frame: Annotated[int, Query(ge=0, le=2**31, description="its number, from 0")] = 0,
+) -> Response:
+    """Take a file as `/api/convert` does, and answer with one frame; no other is decoded.
+
+    `to` is one transfer syntax. A stream that is in it already is sent as it is stored.
+    """
+    name = uuid.uuid4().hex
+    source = service.spool / f"{name}.in"
+    async with service.places.hold_in_turn():
+        try:
+            received = await _receive(http, service, source, sync=False)
+            given = [one for one in _list_parameters(http, received) if one[0] != "frame"]
+            request = parse_request(given, job=name, source=source, target=str(source))
+            if len(request.to) != 1 or request.policy is not None:
+                raise RequestError("a frame has one transfer syntax", field="to")
+            syntax = find_by_name(request.to[0])
+            assert syntax is not None, "it was checked"
+            place = Beneath(os.fspath(service.spool), source.name)
+            item = FrameItem(place, frame, syntax.uid, request.options)
+            futures: Sequence[Any] = service.executor.run(encode_chosen_frame, None, [item], [None])
+            stream: bytes = await service.wait_for(futures[0], http)
+        finally:
+            source.unlink(missing_ok=True)
+    return Response(stream, media_type=f"{_STREAM}; transfer-syntax={syntax.uid}")
 
 
 @router.post(
