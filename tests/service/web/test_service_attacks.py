@@ -55,6 +55,18 @@ def form(boundary: str) -> bytes:
     return start.encode() + FILE + f"\r\n--{boundary}--\r\n".encode()
 
 
+def test_a_broken_form_leaves_no_line_of_another_kind_in_the_log(service: RunningService) -> None:
+    """A parser's own warning went to standard error, where each line is an object in JSON."""
+    broken = form("b").replace(b"form-data; ", b"form-data; \r\r", 1)
+    answer = service.client.post(
+        "/api/convert", params={"to": "rle"}, content=broken.replace(b"Content-D", b"Content\rD"),
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+    )  # fmt: skip
+    assert answer.status_code == 400, answer.text
+    assert "cannot be read" in answer.json()["error"]["message"]
+    assert all(line["event"] for line in service.log())
+
+
 @pytest.mark.parametrize(("size", "status"), [(70, 200), (71, 400), (30_000, 400)])
 def test_a_long_boundary_is_refused(service: RunningService, size: int, status: int) -> None:
     boundary = "b" * size

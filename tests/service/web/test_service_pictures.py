@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import imagecodecs
 import numpy as np
@@ -13,7 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from dicodec import compare, convert_bytes
+from dicodec.batch.pool.messages import WorkContext
+from dicodec.errors import UnsupportedSourceError
 from dicodec.images.image import Image
+from dicodec.part10.beneath import Beneath
+from dicodec.service.web.pair_measures import PairItem, render_difference
 from helpers.made import make_file
 from helpers.service_process import RunningService, running
 
@@ -153,3 +157,15 @@ def test_what_cannot_be_shown_says_so(service: RunningService) -> None:
     failed = service.submit(to=["rle"], **fields).json()["job"]["id"]
     service.ended(failed)
     assert service.client.get(f"/api/jobs/{failed}/measures").status_code == 409
+
+
+def test_the_difference_of_a_huge_frame_is_refused_before_it_takes_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(ramp_file())
+    item = PairItem(Beneath(str(tmp_path), "a"), Beneath(str(tmp_path), "a"))
+    unused = cast("WorkContext", None)
+    assert render_difference(None, item, unused).startswith(b"\x89PNG")
+    monkeypatch.setattr("dicodec.service.web.pair_measures._MOST_SHOWN", 96 * 128 - 1)
+    with pytest.raises(UnsupportedSourceError, match="too large"):
+        render_difference(None, item, unused)

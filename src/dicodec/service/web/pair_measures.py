@@ -21,6 +21,9 @@ from dicodec.service.web.preview import encode_reduced
 _MOST_FRAMES, _MOST_SAMPLES = 64, 1 << 26
 """Frames and samples that are measured at most; they are spread evenly over the file."""
 
+_MOST_SHOWN = 1 << 25
+"""Samples of a frame whose difference is shown, because each takes eight bytes, several times."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairItem:
@@ -50,6 +53,8 @@ def render_difference(settings: None, item: PairItem, context: WorkContext) -> b
         _check_frame(pair, frame)
         if reasons := _find_obstacles(pair):
             raise UnsupportedSourceError(f"the frames cannot be compared: {'; '.join(reasons)}")
+        if pair.one.compared.samples_per_frame > _MOST_SHOWN:
+            raise UnsupportedSourceError("the frame is too large for a picture of its difference")
         errors = find_errors(pair, (pair.one.read(frame), pair.two.read(frame)))
         return encode_reduced(draw_errors(errors), item.largest_side)
 

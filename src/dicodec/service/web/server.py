@@ -49,6 +49,8 @@ def serve(
     logger = logging.getLogger("uvicorn")
     logger.handlers = [_ServerLog(service.log)]
     logger.propagate = False
+    # Its complaints of a form are the client's answer; here they would be lines that are no JSON.
+    logging.getLogger("python_multipart").handlers = [logging.NullHandler()]
     config = uvicorn.Config(
         create_app(service, mounted),
         log_config=None,
