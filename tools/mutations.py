@@ -12,7 +12,8 @@ from random import Random
 
 from dicodec.errors import DicodecError
 from dicodec.part10.dicom_file import open_dicom
-from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.source import ByteSource
 from dicodec.part10.vr import LONG_FORM, SHORT_FORM

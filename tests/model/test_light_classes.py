@@ -21,7 +21,7 @@ from dicodec.model.enum_classes import StrEnum as LightEnum
 from dicodec.model.findings import OddityId
 from dicodec.model.records import NamedTuple, StrEnum
 from dicodec.model.tuple_classes import NamedTuple as LightTuple
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 
 
 class Place(NamedTuple):

@@ -17,7 +17,8 @@ from dicodec.errors import (
 )
 from dicodec.model.limits import Limits
 from dicodec.part10.dicom_file import open_dicom
-from dicodec.part10.elements import ElementSpan, Walker, walk_elements, walk_items
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import Walker, walk_elements, walk_items
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,

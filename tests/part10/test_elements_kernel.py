@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +20,10 @@ from dicodec._kernels import COMPILED
 from dicodec.errors import DicodecError
 from dicodec.model.edits import Edit, RemoveAttribute, SetAttribute
 from dicodec.model.limits import Limits
-from dicodec.part10 import elements, known_vrs, reencode, writer
+from dicodec.part10 import elements, known_vrs, reencode
 from dicodec.part10.data_set import DataSet
-from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.element_span import ElementSpan, PackedSpans, pack_span
+from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import EXPLICIT_LITTLE, IMPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.implicit_vr import ReencodingContext
@@ -48,7 +51,6 @@ def without_kernels() -> Iterator[None]:
     with (
         patch.object(elements, "COMPILED", None),
         patch.object(reencode, "COMPILED", None),
-        patch.object(writer, "COMPILED", None),
     ):
         yield
 
@@ -86,6 +88,10 @@ def walk(raw: bytes, encoding: DataSetEncoding, depth: int, limits: Limits, rest
     except DicodecError as caught:
         error = describe(caught)
     assert all(type(span) is ElementSpan for span in spans)
+    if error is None:
+        again = Walker(BytesSource(raw), limits)
+        assert [*again.list_elements(0, max(0, len(raw) - rest), encoding, depth=depth)] == spans
+        assert (again.oddities, again.doubtful) == (walker.oddities, walker.doubtful)
     return spans, error, walker.oddities, walker.doubtful, walker.missing, walker.items_end
 
 
@@ -110,7 +116,7 @@ def add(raw: bytes, limits: Limits, signed: bool = False) -> Any:
 def write(raw: bytes, encoding: DataSetEncoding, target: DataSetEncoding, edits: list[Edit]) -> Any:
     source = BytesSource(raw)
     try:
-        spans = list(Walker(source).walk_elements(0, len(raw), encoding))
+        spans = Walker(source).list_elements(0, len(raw), encoding)
         written = _Sink()
         made = ElementWriter(DataSet(source, encoding, spans), target, edits)
         places = made.write_before_pixel_data(written)
@@ -359,16 +365,88 @@ def test_arguments_outside_their_buffers_are_refused() -> None:
         with pytest.raises(ValueError, match="not within the buffer"):
             COMPILED.add_vrs(raw, start, end, {}, {})
     with pytest.raises(ValueError, match="negative"):
-        COMPILED.walk_elements(raw, -1, 0, 10, True, 9, ElementSpan)
-    with pytest.raises(ValueError, match="not tuples"):
-        COMPILED.walk_elements(raw, 0, 0, 10, True, 9, dict)
-    assert COMPILED.walk_elements(raw, 99, 0, 10, True, 9, ElementSpan) == []
-    assert COMPILED.walk_elements(raw, 0, 0, 9, True, 9, ElementSpan) == []
+        COMPILED.pack_elements(raw, -1, 0, 10, True, 9)
+    assert COMPILED.pack_elements(raw, 99, 0, 10, True, 9) == (b"", 0)
+    assert COMPILED.pack_elements(raw, 0, 0, 9, True, 9) == (b"", 0)
+    records, end = COMPILED.pack_elements(raw, 0, 7, 17, True, 9)
     span = ElementSpan(0x00100010, "PN", 7, 15, 2, 17, undefined=False)
-    assert COMPILED.walk_elements(raw, 0, 7, 17, True, 9, ElementSpan) == [span]
-    for spans in ([], [(1,)], [("a",) * 7], [span, (1,)], [span, (2, 0, 17, 0, 0, 0, 0)]):
-        with pytest.raises((IndexError, TypeError)):
-            COMPILED.count_adjacent(spans, 0, {}, 1 << 32)
+    assert (end, len(records)) == (17, COMPILED.RECORD_SIZE)
+    assert COMPILED.unpack_elements(records, 0, 1, ElementSpan) == [span]
+    with pytest.raises(ValueError, match="not tuples"):
+        COMPILED.unpack_elements(records, 0, 1, dict)
+    for wrong in ((records, -1, 0), (records, 1, 0), (records, 0, 2), (records[1:], 0, 0)):
+        with pytest.raises(ValueError, match="no records"):
+            COMPILED.unpack_elements(*wrong, ElementSpan)
+        with pytest.raises(ValueError, match="no records"):
+            COMPILED.count_adjacent(*wrong, b"", 1)
+    with pytest.raises(IndexError):
+        COMPILED.count_adjacent(records, 1, 1, b"", 1)
+    with pytest.raises(ValueError, match="no records"):
+        COMPILED.list_sequences(records[1:], 0)
+    with pytest.raises(ValueError, match="no records"):
+        COMPILED.find_element(records, 0x00100010, -1)
+    assert COMPILED.find_element(records, 0x00100010, 5) == -1
+
+
+@st.composite
+def levels(draw: st.DrawFn) -> list[ElementSpan]:
+    """Spans that lie behind each other, some with gaps, of any tags, VRs and lengths."""
+    spans: list[ElementSpan] = []
+    end = draw(st.integers(0, 1 << 40))
+    for _ in range(draw(st.integers(0, 8))):
+        start = end + draw(st.sampled_from([0, 0, 0, 8]))
+        length, undefined = draw(st.integers(0, 1 << 33)), draw(st.booleans())
+        value = start + draw(st.sampled_from([8, 12]))
+        end = value + length + 8 * undefined
+        tag, vr = draw(st.sampled_from(TAGS)), draw(st.sampled_from([*VRS, "", "", "SQ"]))
+        spans.append(ElementSpan(tag, vr, start, value, length, end, undefined))
+    return spans
+
+
+@given(levels(), st.integers(0, 40), st.sets(st.sampled_from(TAGS), max_size=3), st.data())
+def test_packed_spans_are_the_spans(
+    spans: list[ElementSpan], least: int, edits: set[int], data: st.DataObject
+) -> None:
+    packed = PackedSpans(b"".join(filter(None, map(pack_span, spans))))
+    assert len(packed) == len(spans)
+    some = data.draw(st.sets(st.integers(0, len(spans) - 1))) if spans else set()
+    asked = {place: packed[place] for place in some}
+    data_set, plain = (DataSet(BytesSource(b"x"), EXPLICIT_LITTLE, one) for one in (packed, spans))
+    assert [data_set.find(tag) for tag in TAGS] == [plain.find(tag) for tag in TAGS]
+    assert data_set.list_pixel_data() == plain.list_pixel_data()
+    assert [*packed.list_possible_sequences(least)] == [
+        span for span in spans if span.vr in {"", "SQ"} and span.length >= least
+    ]
+    for place in range(len(spans)):
+        limit = data.draw(st.sampled_from([*TAGS, 1 << 32]))
+        count = packed.count_adjacent(place, len(spans), array("I", sorted(edits)).tobytes(), limit)
+        assert count == _count_adjacent(spans, place, edits, limit)
+    assert [*packed] == spans == packed[:]
+    assert [*reversed(packed)] == spans[::-1]
+    assert all(packed[place] is span for place, span in asked.items())
+    for tag in TAGS:  # who finds a span finds it in the list, too
+        span = data_set.find(tag)
+        assert span is None or any(one is span for one in packed)
+    with pytest.raises(IndexError):
+        packed[len(spans)]
+
+
+def _count_adjacent(spans: list[ElementSpan], first: int, edits: set[int], limit: int) -> int:
+    count = 1
+    for before, span in itertools.pairwise(spans[first:]):
+        alike = span.start == before.end and bool(span.vr) == bool(before.vr)
+        if not alike or span.tag >= limit or span.tag in edits or not span.tag & 0xFFFF:
+            break
+        count += 1
+    return count
+
+
+def test_a_vr_that_kernels_do_not_number_leaves_spans_as_they_are() -> None:
+    """Such VRs come in File Meta Information alone; its elements may stand in a data set."""
+    raw = element(0x00080005, "CS", b"ab") + element(0x00020010, "QQ", b"")[:6] + bytes(6)
+    made, plain = both(walk, raw, EXPLICIT_LITTLE, 0, Limits(), 0)
+    assert made == plain
+    assert [span.vr for span in made[0]] == ["CS", "QQ"]
 
 
 def test_a_folder_of_files_is_read_without_kernels_too(

@@ -15,7 +15,7 @@ from dicodec import convert, convert_bytes
 from dicodec.errors import DicodecError, TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.part10.dicom_file import open_dicom
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.native_frames import BitJoiner, NativeFrames, shift_bits
 from dicodec.part10.source import BytesSource
 from helpers.data_set_bytes import data_set_of

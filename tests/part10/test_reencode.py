@@ -27,7 +27,8 @@ from dicodec.errors import (
     TruncatedFileError,
 )
 from dicodec.model.limits import Limits
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, walk_elements
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS, walk_elements
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,

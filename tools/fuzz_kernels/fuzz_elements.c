@@ -217,6 +217,17 @@ static void drop_and_walk(fuzz_random *random, const uint8_t *bytes, size_t size
             break;
         CHECK(head.header + (uint64_t)head.length <= left);
     }
+    element_record records[40];
+    uint64_t start = draw(random, 1000), room = draw(random, (uint32_t)size + 20);
+    size_t most = draw(random, 41), place = 0;
+    size_t count = walk_plain_elements(bytes, size, start, start + room, explicit_vr, records, most);
+    CHECK(count <= most);
+    for (size_t i = 0; i < count; i++) {
+        CHECK(records[i].start == start + place && place < size && !records[i].undefined);
+        CHECK(records[i].end == records[i].start + records[i].header + records[i].length);
+        CHECK(records[i].end <= start + room);
+        place = (size_t)(records[i].end - start);
+    }
     free(out);
 }
 

@@ -7,9 +7,6 @@ Raises, of every function:
 """
 
 from collections.abc import Buffer, Sequence
-from typing import Any
-
-from dicodec.part10.elements import ElementSpan
 
 INSTRUCTIONS: str
 """The instructions of this processor that kernels make use of, such as "avx2 bmi2"; or ""."""
@@ -19,6 +16,9 @@ VALUE_REPRESENTATIONS: str
 
 LONG_FORMS: int
 """How many of them, from the first on, have a length field of 32 bits (PS3.5 table 7.1-1)."""
+
+RECORD_SIZE: int
+"""Bytes of the record of an element."""
 
 def encode_jpeg_lossless(
     words: Buffer,
@@ -120,17 +120,10 @@ def fit_words(words: Buffer, size: int, bits: int, signed: bool, /) -> bool:
 def swap_words(words: Buffer, size: int, /) -> bytearray:
     """Return words of 1, 2, 4 or 8 bytes in the other byte order."""
 
-def walk_elements[Span: tuple[object, ...]](
-    window: Buffer,
-    index: int,
-    start: int,
-    end: int,
-    explicit_vr: bool,
-    most: int,
-    kind: type[Span],
-    /,
-) -> list[Span]:
-    """Return the plain elements that follow each other, in little endian.
+def pack_elements(
+    window: Buffer, index: int, start: int, end: int, explicit_vr: bool, most: int, /
+) -> tuple[bytes, int]:
+    """Return the records of plain elements that follow each other, in little endian.
 
     Plain is what is in the window as far as its header, of defined length, no delimiter, with a VR
     that there is, or without one in implicit VR; in explicit VR, of a group that makes no sense in
@@ -143,19 +136,42 @@ def walk_elements[Span: tuple[object, ...]](
         end: offset in the source at which the elements end.
         explicit_vr: whether headers state VRs.
         most: elements at most; fewer may come at once.
-        kind: class of the spans, with the fields of part10.elements.ElementSpan.
 
     Returns:
-        None or more; the first element behind them is for somebody else to look at.
+        None or more, RECORD_SIZE bytes each, as element_record of elements.h; and the offset behind
+        them. The element there is for somebody else to look at.
     """
 
-def count_adjacent(
-    spans: list[ElementSpan], index: int, edits: dict[int, Any], limit: int, /
-) -> int:
-    """Return how many spans from an index on follow each other without a gap.
+def unpack_elements[Span: tuple[object, ...]](
+    records: Buffer, first: int, end: int, kind: type[Span], /
+) -> list[Span]:
+    """Return the spans of records.
+
+    Args:
+        records: as pack_elements makes them.
+        first: index of the first one.
+        end: index behind the last one.
+        kind: class of the spans, with the fields of part10.element_span.ElementSpan.
+    """
+
+def find_element(records: Buffer, tag: int, first: int, /) -> int:
+    """Return the index of the first record of a tag, from an index on; -1 if there is none."""
+
+def list_sequences(records: Buffer, least: int, /) -> list[int]:
+    """Return the indices of elements of VR SQ, or of none, with values of `least` bytes or more."""
+
+def count_adjacent(records: Buffer, index: int, end: int, edits: Buffer, limit: int, /) -> int:
+    """Return how many elements from an index on follow each other without a gap.
 
     Their tags are below `limit`, not those of edits, and not Group Lengths; all state a VR, or none
     does. The first one counts whatever it is.
+
+    Args:
+        records: as pack_elements makes them.
+        index: of the first element.
+        end: index behind the last one.
+        edits: tags, numbers of 32 bits in the byte order of the machine.
+        limit: a tag; 1 << 32 for none.
     """
 
 def drop_vrs(

@@ -21,11 +21,13 @@
 enum { EACH_VR(NUMBER) };
 const char ELEMENT_VRS[] = {EACH_VR(LETTERS) 0};
 const unsigned ELEMENT_LONG_VRS = VR_UV + 1;
+const unsigned ELEMENT_VR_COUNT = VR_US + 1;
+const uint8_t ELEMENT_SQ = VR_SQ;
 
 /* The number of a VR, plus 1, by the lowest bits of its letters; 0 if there is none. */
 static const uint8_t BY_LETTERS[1 << 10] = {EACH_VR(PLACE)};
 
-enum { DELIMITER_GROUP = 0xFFFE, FIRST_DATA_SET_GROUP = 0x0008 };
+enum { FILE_META_GROUP = 0x0002, FIRST_DATA_SET_GROUP = 0x0008, DELIMITER_GROUP = 0xFFFE };
 enum { FAILED = -1, NOT_PLAIN = -2 };
 enum { SHORT_FORM_LIMIT = 0xFFFE }; /* the largest even length of 16 bits */
 
@@ -79,6 +81,29 @@ int read_plain_head(const uint8_t *bytes, size_t size, uint64_t room, int explic
         head->length = vr < ELEMENT_LONG_VRS ? read_32(bytes + 8) : read_16(bytes + 6);
     }
     return head->length != UNDEFINED_LENGTH && (uint64_t)head->header + head->length <= room;
+}
+
+size_t walk_plain_elements(const uint8_t *window, size_t size, uint64_t start, uint64_t end,
+                           int explicit_vr, element_record *records, size_t most)
+{
+    size_t count = 0, index = 0;
+    uint32_t last = 0;
+    while (count < most && index < size && start < end) {
+        element_head head;
+        if (!read_plain_head(window + index, size - index, end - start, explicit_vr, &head)
+            || (explicit_vr && !(head.tag >> 16 & 0xFF))
+            || (last >> 16 == FILE_META_GROUP && head.tag >> 16 != FILE_META_GROUP))
+            break;
+        uint64_t whole = head.header + (uint64_t)head.length;
+        records[count++] = (element_record){
+            start, head.length, start + whole, head.tag, head.vr, head.header, 0, 0};
+        last = head.tag;
+        start += whole;
+        if (whole >= size - index)
+            break;
+        index += (size_t)whole;
+    }
+    return count;
 }
 
 typedef struct {

@@ -16,6 +16,8 @@
  * (PS3.5 table 7.1-1). */
 extern const char ELEMENT_VRS[];
 extern const unsigned ELEMENT_LONG_VRS;
+extern const unsigned ELEMENT_VR_COUNT;
+extern const uint8_t ELEMENT_SQ; /* the number of SQ */
 
 typedef struct {
     uint32_t tag;
@@ -30,6 +32,26 @@ typedef struct {
  * may be more. */
 int read_plain_head(const uint8_t *bytes, size_t size, uint64_t room, int explicit_vr,
                     element_head *head);
+
+/* One element of a level, as spans are kept: 32 bytes, in the byte order of the machine. */
+typedef struct {
+    uint64_t start;  /* offset of the tag in the source */
+    uint64_t length; /* of the value, without a delimiter */
+    uint64_t end;    /* offset behind the element, its delimiter included */
+    uint32_t tag;
+    uint8_t vr;      /* number in ELEMENT_VRS, or ELEMENT_NO_VR */
+    uint8_t header;  /* bytes before the value */
+    uint8_t undefined; /* whether the length is stated as undefined */
+    uint8_t unused;
+} element_record;
+
+/* Read plain elements that follow each other, and return how many; `most` at most.
+ *
+ * `window` has `size` bytes of a source from offset `start` on; the level ends at offset `end`.
+ * Elements of a group that may make sense in the other byte order are not plain, nor is one that
+ * follows File Meta Information, because it may be in another encoding. */
+size_t walk_plain_elements(const uint8_t *window, size_t size, uint64_t start, uint64_t end,
+                           int explicit_vr, element_record *records, size_t most);
 
 /* Say whether a value of a VR means the same to those who know its VR by its tag: 1, or 0 if not or
  * if that is not known; -1 for an error of the caller's own, which ends the work. */

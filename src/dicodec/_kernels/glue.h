@@ -20,6 +20,9 @@ PyObject *swap_words(PyObject *module, PyObject *arguments);
 PyObject *count_adjacent(PyObject *module, PyObject *arguments);
 PyObject *add_vrs(PyObject *module, PyObject *arguments);
 PyObject *drop_vrs(PyObject *module, PyObject *arguments);
-PyObject *walk_elements(PyObject *module, PyObject *arguments);
+PyObject *pack_elements(PyObject *module, PyObject *arguments);
+PyObject *unpack_elements(PyObject *module, PyObject *arguments);
+PyObject *find_element(PyObject *module, PyObject *arguments);
+PyObject *list_sequences(PyObject *module, PyObject *arguments);
 
 #endif

@@ -2,38 +2,47 @@
 #include "elements.h"
 #include "glue.h"
 
-enum { MOST_VRS = 64, MOST_AT_ONCE = 512, FILE_META_GROUP = 0x0002 };
+#include <string.h>
+
+enum { MOST_VRS = 64, MOST_AT_ONCE = 512 };
 
 /* Return a new reference to the name of a VR, made at its first use and kept in `names`. */
-static PyObject *name_vr(PyObject **names, unsigned vr)
+static PyObject *name_vr(PyObject **names, uint8_t vr)
 {
-    if (!names[vr] && vr == MOST_VRS)
-        names[vr] = PyUnicode_InternFromString("");
-    else if (!names[vr]) {
+    unsigned place = vr < ELEMENT_VR_COUNT ? vr : MOST_VRS;
+    if (!names[place] && place == MOST_VRS)
+        names[place] = PyUnicode_InternFromString("");
+    else if (!names[place]) {
         char letters[] = {ELEMENT_VRS[2 * vr], ELEMENT_VRS[2 * vr + 1], 0};
-        names[vr] = PyUnicode_InternFromString(letters);
+        names[place] = PyUnicode_InternFromString(letters);
     }
-    Py_XINCREF(names[vr]);
-    return names[vr];
+    Py_XINCREF(names[place]);
+    return names[place];
 }
 
 /* Return an instance of `kind`, a subclass of tuple, with the fields of a span.
  *
- * `start` is a number of Python; the one of the end takes its place, as the next span's. */
-static PyObject *make_span(PyTypeObject *kind, PyObject **names, const element_head *head,
-                           PyObject **start, long long value)
+ * If the number `*place` is its start, it is used; the one of the end takes its place. */
+static PyObject *make_span(PyTypeObject *kind, PyObject **names, const element_record *record,
+                           PyObject **place, uint64_t *at)
 {
-    PyObject *end = PyLong_FromLongLong(value + head->length);
+    PyObject *start = *place;
+    if (!start || *at != record->start) {
+        Py_XDECREF(start);
+        start = PyLong_FromUnsignedLongLong(record->start);
+    }
+    PyObject *end = PyLong_FromUnsignedLongLong(record->end);
     PyObject *made[] = {
-        PyLong_FromUnsignedLong(head->tag),
-        name_vr(names, head->vr == ELEMENT_NO_VR ? MOST_VRS : head->vr),
-        *start,
-        PyLong_FromLongLong(value),
-        PyLong_FromUnsignedLong(head->length),
+        PyLong_FromUnsignedLong(record->tag),
+        name_vr(names, record->vr),
+        start,
+        PyLong_FromUnsignedLongLong(record->start + record->header),
+        PyLong_FromUnsignedLongLong(record->length),
         end,
-        PyBool_FromLong(0),
+        PyBool_FromLong(record->undefined),
     };
-    *start = end;
+    *place = end;
+    *at = record->end;
     Py_XINCREF(end);
     PyObject *span = PyType_GenericAlloc(kind, 7); /* a tuple's own, without a second tuple */
     int failed = !span;
@@ -49,48 +58,161 @@ static PyObject *make_span(PyTypeObject *kind, PyObject **names, const element_h
     return span;
 }
 
-PyObject *walk_elements(PyObject *module, PyObject *arguments)
+static PyObject *list_records(PyTypeObject *kind, const uint8_t *records, Py_ssize_t count)
+{
+    PyObject *names[MOST_VRS + 1] = {NULL}, *spans = PyList_New(count), *place = NULL;
+    uint64_t at = 0;
+    for (Py_ssize_t i = 0; spans && i < count; i++) {
+        element_record record;
+        memcpy(&record, records + (size_t)i * sizeof record, sizeof record);
+        PyObject *span = make_span(kind, names, &record, &place, &at);
+        if (!span)
+            Py_CLEAR(spans);
+        else
+            PyList_SetItem(spans, i, span);
+    }
+    Py_XDECREF(place);
+    for (int i = 0; i <= MOST_VRS; i++)
+        Py_XDECREF(names[i]);
+    return spans;
+}
+
+PyObject *pack_elements(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer window;
     Py_ssize_t index, most;
     long long start, end;
     int explicit_vr;
-    PyObject *kind;
-    if (!PyArg_ParseTuple(arguments, "y*nLLpnO!", &window, &index, &start, &end, &explicit_vr,
-                          &most, &PyType_Type, &kind))
+    element_record records[MOST_AT_ONCE];
+    size_t count = 0;
+    if (!PyArg_ParseTuple(arguments, "y*nLLpn", &window, &index, &start, &end, &explicit_vr, &most))
         return NULL;
-    PyObject *names[MOST_VRS + 1] = {NULL}, *spans = NULL, *place = NULL;
-    if (index < 0 || start < 0 || !PyType_IsSubtype((PyTypeObject *)kind, &PyTuple_Type))
-        PyErr_SetString(PyExc_ValueError, "an offset is negative, or spans are not tuples");
-    else if ((place = PyLong_FromLongLong(start)))
-        spans = PyList_New(0);
-    most = most < MOST_AT_ONCE ? most : MOST_AT_ONCE;
-    uint32_t last = 0; /* what follows File Meta Information may be in another encoding */
-    while (spans && most-- > 0 && index < window.len && start < end) {
-        const uint8_t *bytes = (const uint8_t *)window.buf + index;
-        element_head head;
-        if (!read_plain_head(bytes, (size_t)(window.len - index), (uint64_t)(end - start),
-                             explicit_vr, &head)
-            || (explicit_vr && !(head.tag >> 16 & 0xFF))
-            || (last >> 16 == FILE_META_GROUP && head.tag >> 16 != FILE_META_GROUP))
-            break;
-        last = head.tag;
-        PyObject *span = make_span((PyTypeObject *)kind, names, &head, &place, start + head.header);
-        if (!span || PyList_Append(spans, span) < 0)
-            Py_CLEAR(spans);
-        Py_XDECREF(span);
-        start += head.header + (long long)head.length;
-        long long left = window.len - index;
-        if (head.header + (long long)head.length >= left)
-            break;
-        index += head.header + (Py_ssize_t)head.length;
-    }
-    Py_XDECREF(place);
-    for (int i = 0; i <= MOST_VRS; i++)
-        Py_XDECREF(names[i]);
+    int right = index >= 0 && start >= 0;
+    if (!right)
+        PyErr_SetString(PyExc_ValueError, "an offset is negative");
+    else if (index < window.len && end > start && most > 0)
+        count = walk_plain_elements((const uint8_t *)window.buf + index,
+                                    (size_t)(window.len - index), (uint64_t)start, (uint64_t)end,
+                                    explicit_vr, records,
+                                    (size_t)(most < MOST_AT_ONCE ? most : MOST_AT_ONCE));
     PyBuffer_Release(&window);
+    if (!right)
+        return NULL;
+    return Py_BuildValue("y#L", (char *)records, (Py_ssize_t)(count * sizeof *records),
+                         count ? (long long)records[count - 1].end : start);
+}
+
+/* Take records from Python: a buffer of them, and places among them; 0 and an error if not. */
+static int take_records(const Py_buffer *buffer, Py_ssize_t first, Py_ssize_t end)
+{
+    Py_ssize_t size = (Py_ssize_t)sizeof(element_record);
+    if (buffer->len % size == 0 && first >= 0 && first <= end && end <= buffer->len / size)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "these are no records of elements");
+    return 0;
+}
+
+PyObject *unpack_elements(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer records;
+    Py_ssize_t first, end;
+    PyObject *kind, *spans = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*nnO!", &records, &first, &end, &PyType_Type, &kind))
+        return NULL;
+    if (!PyType_IsSubtype((PyTypeObject *)kind, &PyTuple_Type))
+        PyErr_SetString(PyExc_ValueError, "spans are not tuples");
+    else if (take_records(&records, first, end))
+        spans = list_records((PyTypeObject *)kind,
+                             (uint8_t *)records.buf + first * (Py_ssize_t)sizeof(element_record),
+                             end - first);
+    PyBuffer_Release(&records);
     return spans;
+}
+
+static element_record get_record(const Py_buffer *records, Py_ssize_t index)
+{
+    element_record record;
+    memcpy(&record, (uint8_t *)records->buf + (size_t)index * sizeof record, sizeof record);
+    return record;
+}
+
+PyObject *find_element(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer records;
+    Py_ssize_t first, found = -1;
+    unsigned long tag;
+    if (!PyArg_ParseTuple(arguments, "y*kn", &records, &tag, &first))
+        return NULL;
+    Py_ssize_t end = records.len / (Py_ssize_t)sizeof(element_record);
+    int right = take_records(&records, first < end ? first : end, end);
+    for (Py_ssize_t i = first; right && found < 0 && i < end; i++)
+        if (get_record(&records, i).tag == tag)
+            found = i;
+    PyBuffer_Release(&records);
+    return right ? PyLong_FromSsize_t(found) : NULL;
+}
+
+PyObject *list_sequences(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer records;
+    unsigned long long least;
+    if (!PyArg_ParseTuple(arguments, "y*K", &records, &least))
+        return NULL;
+    Py_ssize_t end = records.len / (Py_ssize_t)sizeof(element_record);
+    PyObject *found = take_records(&records, 0, end) ? PyList_New(0) : NULL;
+    for (Py_ssize_t i = 0; found && i < end; i++) {
+        element_record record = get_record(&records, i);
+        if (record.length < least || (record.vr != ELEMENT_SQ && record.vr != ELEMENT_NO_VR))
+            continue;
+        PyObject *index = PyLong_FromSsize_t(i);
+        if (!index || PyList_Append(found, index) < 0)
+            Py_CLEAR(found);
+        Py_XDECREF(index);
+    }
+    PyBuffer_Release(&records);
+    return found;
+}
+
+static int is_among(uint32_t tag, const Py_buffer *tags)
+{
+    for (Py_ssize_t i = 0; i + 4 <= tags->len; i += 4) {
+        uint32_t one;
+        memcpy(&one, (uint8_t *)tags->buf + i, sizeof one);
+        if (one == tag)
+            return 1;
+    }
+    return 0;
+}
+
+PyObject *count_adjacent(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer records, edits;
+    Py_ssize_t index, end, count = 1;
+    unsigned long long limit;
+    if (!PyArg_ParseTuple(arguments, "y*nny*K", &records, &index, &end, &edits, &limit))
+        return NULL;
+    int right = take_records(&records, index, end);
+    if (right && index == end) {
+        PyErr_SetString(PyExc_IndexError, "there is no such element");
+        right = 0;
+    }
+    element_record last = right ? get_record(&records, index) : (element_record){0};
+    for (; right && index + count < end; count++) {
+        element_record record = get_record(&records, index + count);
+        if (record.tag >= limit || record.start != last.end || !(record.tag & 0xFFFF)
+            || (record.vr == ELEMENT_NO_VR) != (last.vr == ELEMENT_NO_VR)
+            || is_among(record.tag, &edits))
+            break;
+        last = record;
+    }
+    PyBuffer_Release(&records);
+    PyBuffer_Release(&edits);
+    return right ? PyLong_FromSsize_t(count) : NULL;
 }
 
 /* Look a tag and a VR up in a set of Python: their bits as one number. */
@@ -187,41 +309,4 @@ PyObject *add_vrs(PyObject *module, PyObject *arguments)
         add_chosen_vrs(bytes, (size_t)taken, vrs, (uint8_t *)PyBytes_AsString(made));
     PyBuffer_Release(&elements);
     return made ? Py_BuildValue("Nn", made, start + (Py_ssize_t)taken) : NULL;
-}
-
-/* Get one number of a span; -1 and an error if it has none. */
-static long long get_number(PyObject *span, Py_ssize_t field)
-{
-    PyObject *number = PyTuple_GetItem(span, field);
-    return number ? PyLong_AsLongLong(number) : -1;
-}
-
-PyObject *count_adjacent(PyObject *module, PyObject *arguments)
-{
-    (void)module;
-    PyObject *spans, *edits;
-    Py_ssize_t index;
-    long long limit;
-    if (!PyArg_ParseTuple(arguments, "O!nO!L", &PyList_Type, &spans, &index, &PyDict_Type, &edits,
-                          &limit))
-        return NULL;
-    PyObject *first = PyList_GetItem(spans, index);
-    if (!first)
-        return NULL;
-    long long end = get_number(first, 5);
-    Py_ssize_t count = 1, size = PyList_Size(spans);
-    PyObject *vr = PyTuple_GetItem(first, 1);
-    int stated = vr && PyUnicode_GetLength(vr) > 0;
-    while (!PyErr_Occurred() && index + count < size) {
-        PyObject *span = PyList_GetItem(spans, index + count);
-        long long tag = get_number(span, 0), start = get_number(span, 2);
-        vr = PyTuple_GetItem(span, 1);
-        if (PyErr_Occurred() || tag >= limit || start != end || !(tag & 0xFFFF)
-            || (PyUnicode_GetLength(vr) > 0) != stated
-            || PyDict_Contains(edits, PyTuple_GetItem(span, 0)))
-            break;
-        end = get_number(span, 5);
-        count++;
-    }
-    return PyErr_Occurred() ? NULL : PyLong_FromSsize_t(count);
 }

@@ -35,14 +35,18 @@ static PyMethodDef methods[] = {
     {"add_vrs", add_vrs, METH_VARARGS, NULL},
     {"count_adjacent", count_adjacent, METH_VARARGS, NULL},
     {"drop_vrs", drop_vrs, METH_VARARGS, NULL},
-    {"walk_elements", walk_elements, METH_VARARGS, NULL},
+    {"pack_elements", pack_elements, METH_VARARGS, NULL},
+    {"unpack_elements", unpack_elements, METH_VARARGS, NULL},
+    {"find_element", find_element, METH_VARARGS, NULL},
+    {"list_sequences", list_sequences, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static int add_constants(PyObject *module)
 {
     if (PyModule_AddStringConstant(module, "VALUE_REPRESENTATIONS", ELEMENT_VRS) < 0
-        || PyModule_AddIntConstant(module, "LONG_FORMS", ELEMENT_LONG_VRS) < 0)
+        || PyModule_AddIntConstant(module, "LONG_FORMS", ELEMENT_LONG_VRS) < 0
+        || PyModule_AddIntConstant(module, "RECORD_SIZE", sizeof(element_record)) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "INSTRUCTIONS", kernel_instructions());
 }

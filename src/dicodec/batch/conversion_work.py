@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -348,16 +348,13 @@ def _choose(work: WorkOptions, source: Source, options: ConversionOptions) -> Ch
     return None if work.policy is None else _load_policy(work.policy).choose(source, options)
 
 
-@contextmanager
-def _open_twice(source: Source, work: WorkOptions) -> Iterator[Source]:
-    """Yield a source that can be read twice if a policy, or who looks for references, reads it."""
+def _open_twice(source: Source, work: WorkOptions) -> AbstractContextManager[Source]:
+    """Open a source that can be read twice if a policy, or who looks for references, reads it."""
     if work.policy is None and not work.references:
-        yield source
-        return
+        return nullcontext(source)
     from dicodec.batch.policy.policy import open_once
 
-    with open_once(source) as opened:
-        yield opened
+    return open_once(source)
 
 
 @lru_cache(maxsize=2)

@@ -19,7 +19,8 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword
 from dicodec.part10.directory_records import DIRECTORY_TAGS, clear_offsets, read_links
 from dicodec.part10.edit_bytes import encode_element
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS
 from dicodec.part10.encoding import EXPLICIT_LITTLE, format_tag
 from dicodec.part10.equal_values import (
     Difference,

@@ -205,8 +205,10 @@ def open_beneath(place: Beneath) -> Iterator[PinnedFile]:
         descriptor = os.open(f"{opened.reached_by}/{name}", _FOUND | _NO_LINK)
     except (OSError, ValueError) as cause:
         raise _translate(cause, place.path) from cause
-    with _pin(descriptor, place.path) as pinned:
-        yield pinned
+    try:
+        yield _pin(descriptor, place.path)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -221,18 +223,16 @@ def open_found(path: str) -> Iterator[PinnedFile]:
         descriptor = os.open(path, _FOUND)
     except (OSError, ValueError) as cause:
         raise _translate(cause, path) from cause
-    with _pin(descriptor, path) as pinned:
-        yield pinned
-
-
-@contextmanager
-def _pin(descriptor: int, path: str) -> Iterator[PinnedFile]:
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _make_special(path)
-        yield PinnedFile(descriptor, path)
+        yield _pin(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def _pin(descriptor: int, path: str) -> PinnedFile:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise _make_special(path)
+    return PinnedFile(descriptor, path)
 
 
 def pin_target(place: Beneath, *, makes_folders: bool = True, synced: bool = True) -> PinnedPath:

@@ -11,13 +11,8 @@ from dicodec.errors import LimitExceededError, TruncatedFileError
 from dicodec.model.findings import Oddity
 from dicodec.model.limits import DEFAULT_LIMITS, Limits, make_limit_hint
 from dicodec.model.records import dataclass
-from dicodec.part10.elements import (
-    PIXEL_DATA_TAGS,
-    ElementSpan,
-    KnownEnds,
-    Walker,
-    items_state_vrs,
-)
+from dicodec.part10.element_span import ElementSpan, PackedSpans
+from dicodec.part10.elements import PIXEL_DATA_TAGS, KnownEnds, Walker, items_state_vrs
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -45,6 +40,29 @@ _TAG = itemgetter(0)
 _LONGEST_NUMBER = 256
 
 
+class _SpansByTag(dict[int, "ElementSpan | None"]):
+    """Spans by tag; None for tags that are absent."""
+
+    def __missing__(self, tag: int) -> None:
+        return None
+
+
+class _FoundSpans(dict[int, "ElementSpan | None"]):
+    """Spans by tag, found when they are asked for, once; None for tags that are absent.
+
+    Attributes:
+        elements: in which they are found.
+    """
+
+    __slots__ = ("elements",)
+    elements: PackedSpans
+
+    def __missing__(self, tag: int) -> ElementSpan | None:
+        place = self.elements.find(tag)
+        span = self[tag] = None if place < 0 else self.elements[place]
+        return span
+
+
 class DataSet:
     """The elements of one level, a data set's top level or an item of a sequence, in file order.
 
@@ -69,19 +87,28 @@ class DataSet:
         self.elements = elements
         self.limits = limits
         self.ends: KnownEnds = {} if ends is None else ends
-        # As {span.tag: span for span in reversed(elements)}, in a fifth of the time.
-        self._by_tag = dict(zip(map(_TAG, reversed(elements)), reversed(elements), strict=True))
+        self._by_tag: _FoundSpans | _SpansByTag
+        if isinstance(elements, PackedSpans):
+            self._by_tag = _FoundSpans()
+            self._by_tag.elements = elements
+        else:  # as {span.tag: span for span in reversed(elements)}, in a fifth of the time
+            backwards = zip(map(_TAG, reversed(elements)), reversed(elements), strict=True)
+            self._by_tag = _SpansByTag(backwards)
 
     def find(self, tag: int) -> ElementSpan | None:
         """Return the span of an element, or None if it is absent."""
-        return self._by_tag.get(tag)
+        return self._by_tag[tag]
 
     def list_pixel_data(self) -> list[ElementSpan]:
         """Return the elements of Pixel Data, Float and Double Float Pixel Data, in file order."""
-        if len(self._by_tag) == len(self.elements):  # there are no duplicates
-            found = [span for tag in PIXEL_DATA_TAGS if (span := self._by_tag.get(tag))]
+        elements = self.elements
+        if isinstance(elements, PackedSpans):
+            places = sorted(place for tag in PIXEL_DATA_TAGS for place in elements.find_all(tag))
+            return [elements[place] for place in places]
+        if len(self._by_tag) == len(elements):  # there are no duplicates
+            found = [span for tag in PIXEL_DATA_TAGS if (span := self._by_tag[tag])]
             return sorted(found, key=lambda span: span.start) if len(found) > 1 else found
-        return [span for span in self.elements if span.tag in PIXEL_DATA_TAGS]
+        return [span for span in elements if span.tag in PIXEL_DATA_TAGS]
 
     def read_raw(self, span: ElementSpan) -> bytes:
         """Return all bytes of an element, header and delimiter included.
@@ -101,7 +128,7 @@ class DataSet:
 
     def read_value(self, tag: int) -> bytes | None:
         """Return the bytes of an element's value, or None if it is absent."""
-        span = self._by_tag.get(tag)
+        span = self._by_tag[tag]
         return None if span is None else self._read(span.value, span.length, tag)
 
     def read_text(self, tag: int) -> str:
@@ -110,7 +137,7 @@ class DataSet:
         So they do not change if the text, or more text around it, is written again. Numbers that
         are stated as such are written as text.
         """
-        span = self._by_tag.get(tag)
+        span = self._by_tag[tag]
         if span is None:
             return ""
         value = self._read(span.value, span.length, tag)
@@ -123,7 +150,7 @@ class DataSet:
 
         It is read by the VR that is stated, by US if none is; None also if it is absent or empty.
         """
-        span = self._by_tag.get(tag)
+        span = self._by_tag[tag]
         if span is None or not span.length:
             return None
         form = _NUMBER_FORMATS[self.encoding.little_endian].get(span.vr)
@@ -140,7 +167,7 @@ class DataSet:
 
     def has_value(self, tag: int) -> bool:
         """Return whether an element is there and has a value of any length, or an item."""
-        span = self._by_tag.get(tag)
+        span = self._by_tag[tag]
         return span is not None and span.length > 0
 
     def read_items(self, tag: int) -> Iterator[DataSet]:
@@ -155,7 +182,7 @@ class DataSet:
         Raises:
             MalformedFileError, TruncatedFileError: the value is not a sequence of items.
         """
-        span = self._by_tag.get(tag)
+        span = self._by_tag[tag]
         if span is None or not span.length:
             return
         encoding = self.find_encoding_of_items(span)

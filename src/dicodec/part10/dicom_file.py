@@ -26,9 +26,8 @@ from dicodec.model.transfer_syntax import (
     find_by_uid,
 )
 from dicodec.part10.data_set import DataSet, WalkedDataSet
-from dicodec.part10.deflate import inflate_data_set
-from dicodec.part10.element_count import check_element_count
-from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -238,6 +237,8 @@ class _Opening:
         walked = self._walk(source, start)
         if self._inflated:
             most = self._limits.count_inflated_elements(self._given.size)
+            from dicodec.part10.element_count import check_element_count
+
             check_element_count(walked.data_set, most)
         span = _find_pixel_data(walked.data_set)
         syntax = self._find_syntax(walked, span)
@@ -269,6 +270,8 @@ class _Opening:
             deflated = self._repairs.is_deflated(given, start, self._oddities, stated=deflated)
         if not deflated:
             return given, start
+        from dicodec.part10.deflate import inflate_data_set  # few files are deflated
+
         inflated = inflate_data_set(given, start, self._limits, self._oddities)
         stack.callback(inflated.close)
         self._inflated = True

@@ -15,7 +15,8 @@ from dicodec.model.records import NamedTuple, dataclass
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword
-from dicodec.part10.elements import ElementSpan, Walker, walk_elements
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import Walker, walk_elements
 from dicodec.part10.encoding import DataSetEncoding, encode_tag
 from dicodec.part10.pixel_writer import patch
 from dicodec.part10.source import BytesSource

@@ -17,6 +17,7 @@ from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits, make_limit_hint
 from dicodec.model.records import NamedTuple
 from dicodec.part10.dictionary import find_vr
+from dicodec.part10.element_span import RECORD_SIZE, ElementSpan, PackedSpans, pack_span
 from dicodec.part10.encoding import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
@@ -66,28 +67,6 @@ _FORMS = {
     **{letters: (letters.decode(), True) for letters in LONG_FORM},
 }
 """By the bytes of a VR: its name, and whether its length takes 32 bits."""
-
-
-class ElementSpan(NamedTuple):
-    """The offsets of one element.
-
-    Attributes:
-        tag: group and element as one number, 0xggggeeee.
-        vr: as stated; "" if the element states none (implicit VR).
-        start: offset of the tag.
-        value: offset of the value's first byte.
-        length: bytes of the value, without a delimiter.
-        end: offset after the whole element, its delimiter included.
-        undefined: whether the length field says FFFFFFFF.
-    """
-
-    tag: int
-    vr: str
-    start: int
-    value: int
-    length: int
-    end: int
-    undefined: bool
 
 
 class ItemSpan(NamedTuple):
@@ -163,11 +142,11 @@ class Walker:
         Raises: see `list_elements`.
         """
         for run in self._walk_runs(start, end, encoding, depth):
-            yield from run
+            yield from run if isinstance(run, tuple) else PackedSpans(run)
 
     def list_elements(
         self, start: int, end: int, encoding: DataSetEncoding, *, depth: int = 0
-    ) -> list[ElementSpan]:
+    ) -> Sequence[ElementSpan]:
         """Return the elements from `start` until `end` or until an Item Delimitation Item.
 
         Raises:
@@ -176,39 +155,42 @@ class Walker:
             MalformedFileError: the bytes are not an element.
             LimitExceededError: too many elements, or nested too deep.
         """
+        runs = [*self._walk_runs(start, end, encoding, depth)]
+        packed = [run if isinstance(run, bytes) else pack_span(run[0]) for run in runs]
+        if COMPILED is not None and None not in packed:
+            return PackedSpans(b"".join(filter(None, packed)))
         elements: list[ElementSpan] = []
-        for run in self._walk_runs(start, end, encoding, depth):
-            elements += run
+        for run in runs:
+            elements += run if isinstance(run, tuple) else PackedSpans(run)
         return elements
 
     def _walk_runs(
         self, start: int, end: int, encoding: DataSetEncoding, depth: int
-    ) -> Iterator[Sequence[ElementSpan]]:
-        """Yield elements, as many together as the kernel reads at once; see `list_elements`."""
+    ) -> Iterator[tuple[ElementSpan] | bytes]:
+        """Yield elements: one as it is, or the records of as many as the kernel reads at once."""
         if depth > self._limits.nesting_depth:
             raise LimitExceededError("sequences are nested too deep", offset=start)
         structs = _STRUCTS[encoding.order]
         unpack_explicit = structs.explicit.unpack_from
         unpack_implicit = structs.implicit.unpack_from
         explicit = encoding.explicit_vr
-        walk = None if COMPILED is None or not encoding.little_endian else COMPILED.walk_elements
+        pack = None if COMPILED is None or not encoding.little_endian else COMPILED.pack_elements
         most = self._limits.elements
         position = start
         count = 0
-        span: ElementSpan | None = None
+        last: ElementSpan | bytes = b""
         while position < end:
             window = self._window  # nested elements and items have moved it
             index = position - self._base
             if index < 0 or index + 12 > len(window):
                 index = self._fill(position)
                 window = self._window
-            if walk is not None:  # as below, for elements that need no second look
-                spans = walk(window, index, position, end, explicit, most - count, ElementSpan)
-                if spans:
-                    yield spans
-                    count += len(spans)
-                    span = spans[-1]
-                    position = span.end
+            if pack is not None:  # as below, for elements that need no second look
+                records, after = pack(window, index, position, end, explicit, most - count)
+                if records:
+                    yield records
+                    count += len(records) // RECORD_SIZE
+                    last, position = records, after
                     continue
             if end - position < 8 or len(window) - index < 8:
                 if depth == 0 and self._is_only_zeros(position, end):
@@ -229,7 +211,7 @@ class Walker:
             if group == 0xFFFE:
                 if tag == ITEM_DELIMITER and depth:
                     return
-                if tag == SEQUENCE_DELIMITER and span is not None and _may_be_short(span, position):
+                if tag == SEQUENCE_DELIMITER and last and _may_be_short(last, position):
                     raise MalformedFileError("a sequence is longer than it says", offset=position)
                 self._skip_delimiter(tag, position)
                 position += 8
@@ -282,7 +264,7 @@ class Walker:
                 fields = (tag, vr, position, value, after - value, after, False)
                 span = tuple.__new__(ElementSpan, fields)
             yield (span,)
-            position = span.end
+            last, position = span, span.end
 
     def walk_items(
         self,
@@ -518,8 +500,9 @@ def _rate_tag(tag: int, vr: str) -> int:
     return int(is_possible(tag) and tag >> 16 not in _RETIRED_GROUPS)
 
 
-def _may_be_short(span: ElementSpan, position: int) -> bool:
+def _may_be_short(last: ElementSpan | bytes, position: int) -> bool:
     """Return whether a delimiter at an offset may be inside an element of defined length."""
+    span = PackedSpans(last)[-1] if isinstance(last, bytes) else last
     return span.end == position and not span.undefined and span.vr in _SEQUENCES
 
 

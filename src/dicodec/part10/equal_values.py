@@ -13,10 +13,10 @@ from dicodec.model import tags
 from dicodec.model.records import NamedTuple
 from dicodec.part10.character_set import decode_text
 from dicodec.part10.dictionary import find_keyword, find_vr
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.elements import (
     ITEM,
     SEQUENCE_DELIMITER,
-    ElementSpan,
     ItemSpan,
     KnownEnds,
     walk_elements,

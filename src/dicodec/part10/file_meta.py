@@ -12,7 +12,8 @@ from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import dataclass
 from dicodec.model.stream import JP2_START, JPEG_2000_START, JPEG_START
 from dicodec.part10.dictionary import find_vr
-from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,

@@ -12,7 +12,8 @@ from array import array
 from dicodec.errors import ReadError
 from dicodec.model import tags
 from dicodec.model.records import dataclass, field
-from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.source import ByteSource
 
@@ -176,8 +177,8 @@ class TableWalker(Walker):
     ) -> list[ElementSpan]:
         """Return the elements as the class before does; the table looks at those so far."""
         self._listed = []
-        for run in self._walk_runs(start, end, encoding, depth):
-            self._listed += run
+        for span in self.walk_elements(start, end, encoding, depth=depth):
+            self._listed.append(span)
         return self._listed
 
     def _find_fragments_end(

@@ -13,7 +13,7 @@ from dicodec.model.option_table import FILL
 from dicodec.model.records import dataclass, field, replace
 from dicodec.model.transfer_syntax import Storage, TransferSyntax
 from dicodec.part10.data_set import DataSet, WalkedDataSet
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.fragments import EncapsulatedFrames, assign_fragments
 from dicodec.part10.image_attributes import NOTHING_KNOWN, parse_image_description
 from dicodec.part10.native_frames import NativeFrames

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dicodec.errors import TruncatedFrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import dataclass
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.source import ByteSource
 

@@ -6,17 +6,20 @@ large to hold are moved in pieces.
 
 from __future__ import annotations
 
+import struct
+from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
-from dicodec._kernels import COMPILED
 from dicodec.errors import LimitExceededError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.model.limits import make_limit_hint
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import encode_element, encode_element_header
-from dicodec.part10.elements import ElementSpan, walk_elements
+from dicodec.part10.element_span import PackedSpans
+from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead
 from dicodec.part10.implicit_vr import ReencodingContext, find_header_by_tag
@@ -60,16 +63,20 @@ def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> No
             elements[element.tag] = encode_element(
                 SetAttribute(element.tag, element.vr, element.value), EXPLICIT_LITTLE
             )
-    elements[tags.FILE_META_VERSION] = encode_element(
-        SetAttribute(tags.FILE_META_VERSION, "OB", b"\0\1"), EXPLICIT_LITTLE
-    )
+    elements[tags.FILE_META_VERSION] = _encode_meta(tags.FILE_META_VERSION, "OB", b"\0\1")
     for tag, value in stated.items():
         vr = "SH" if tag == tags.IMPLEMENTATION_VERSION_NAME else "UI"
         if value:
-            elements[tag] = encode_element(SetAttribute(tag, vr, value), EXPLICIT_LITTLE)
+            elements[tag] = _encode_meta(tag, vr, value)
     group = b"".join(elements[tag] for tag in sorted(elements))
-    length = SetAttribute(tags.FILE_META_GROUP_LENGTH, "UL", (len(group),))
-    sink.write(bytes(PREAMBLE_LENGTH) + b"DICM" + encode_element(length, EXPLICIT_LITTLE) + group)
+    length = struct.pack("<I", len(group))
+    start = bytes(PREAMBLE_LENGTH) + b"DICM"
+    sink.write(start + _encode_meta(tags.FILE_META_GROUP_LENGTH, "UL", length) + group)
+
+
+@lru_cache(maxsize=64)  # of one file to the next, only the instance's own UID differs
+def _encode_meta(tag: int, vr: str, value: bytes | str) -> bytes:
+    return encode_element(SetAttribute(tag, vr, value), EXPLICIT_LITTLE)
 
 
 class ElementWriter:
@@ -88,12 +95,14 @@ class ElementWriter:
         self._data_set = data_set
         self._encoding = encoding
         self._edits = {edit.tag: edit for edit in edits}
+        self._edited = array("I", self._edits).tobytes()
         self._context = make_reencoding_context(data_set)
         self.oddities = self._context.oddities
         place = _find_place_of_pixel_data(data_set)
         self._has_pixels = place is not None
-        self._before = list(data_set.elements[:place])
-        self._after = [] if place is None else list(data_set.elements[place + 1 :])
+        count = len(data_set.elements)
+        self._before = range(count if place is None else place)
+        self._after = range(count if place is None else place + 1, count)
 
     def write_before_pixel_data(self, sink: Sink) -> dict[int, int]:
         """Write all elements before Pixel Data, or all if the data set has none.
@@ -128,18 +137,24 @@ class ElementWriter:
         return [edit for tag, edit in sorted(self._edits.items()) if first <= tag < end]
 
     def _merge_chunks(
-        self, spans: list[ElementSpan], edits: list[Edit]
+        self, places: range, edits: list[Edit]
     ) -> Iterator[tuple[Edit | None, bytes]]:
         """Yield the bytes of elements and edits, merged by tag.
 
         Adjacent elements that need the same treatment are taken as one run.
+
+        Args:
+            places: indices of the elements.
+            edits: those that may fall among them, by tag.
         """
+        spans = self._data_set.elements
+        packed = spans if isinstance(spans, PackedSpans) else None
         waiting = deque(edits)
         next_edit = waiting[0].tag if waiting else _NO_TAG
         find_encoding = self._data_set.find_encoding
         start, end, encoding = 0, 0, self._encoding
-        index = 0
-        while index < len(spans):
+        index = places.start
+        while index < places.stop:
             span = spans[index]
             tag, of_span = span.tag, find_encoding(span)
             edited = tag in self._edits
@@ -155,8 +170,8 @@ class ElementWriter:
                 encoding = of_span
                 start = span.end if edited else span.start
             alike = 1
-            if COMPILED is not None and not edited:
-                alike = COMPILED.count_adjacent(spans, index, self._edits, next_edit)
+            if packed is not None and not edited:
+                alike = packed.count_adjacent(index, places.stop, self._edited, next_edit)
             index += alike
             end = spans[index - 1].end
         yield from self._encode_run(start, end, encoding)
@@ -227,7 +242,8 @@ def _find_place_of_pixel_data(data_set: DataSet) -> int | None:
     if not spans:
         return None
     elements = data_set.elements
-    return next(i for i in range(len(elements) - 1, -1, -1) if elements[i] is spans[0])
+    start = spans[0].start
+    return next(i for i in range(len(elements) - 1, -1, -1) if elements[i].start == start)
 
 
 def make_reencoding_context(data_set: DataSet) -> ReencodingContext:

@@ -12,7 +12,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS, StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import DataSet, WalkedDataSet
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.source import ByteSource
 from dicodec.repair.deflated_frames import DeflatedFrame
 from dicodec.repair.stream_kinds import (

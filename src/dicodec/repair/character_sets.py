@@ -11,7 +11,8 @@ from dicodec.model.records import dataclass, field
 from dicodec.part10.character_set import decode_surely
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_private_vr, find_vr
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS
 from dicodec.part10.encoding import format_tag
 
 UTF_8 = "ISO_IR 192"

@@ -6,7 +6,8 @@ from dicodec.errors import TruncatedFileError
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import Limits
 from dicodec.part10.data_set import DataSet, WalkedDataSet
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, Walker
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS, Walker
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.source import ByteSource
 

@@ -18,7 +18,8 @@ from dicodec.model.transfer_syntax import (
     find_by_name,
 )
 from dicodec.part10.data_set import DataSet, WalkedDataSet
-from dicodec.part10.elements import SEQUENCE_DELIMITER, ElementSpan, Walker
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import SEQUENCE_DELIMITER, Walker
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, DataSetEncoding, encode_tag
 from dicodec.part10.fragments import LONGEST_START, begins_stream
 from dicodec.part10.frames import has_no_bytes

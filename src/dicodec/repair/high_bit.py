@@ -11,7 +11,7 @@ from dicodec.model.late_import import import_late
 from dicodec.model.limits import Limits
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import TransferSyntax
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.source import ByteSource
 from dicodec.repair.image_attributes import Known

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile, Repairs, Source, open_dicom
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.frames import Frames
 from dicodec.part10.source import ByteSource
@@ -105,10 +104,9 @@ _REPAIRS = StandardRepairs()
 _SALVAGE = StandardRepairs(salvage=True)
 
 
-@contextmanager
 def open_tolerantly(
     source: Source, limits: Limits = DEFAULT_LIMITS, *, salvage: bool = False
-) -> Iterator[DicomFile]:
+) -> AbstractContextManager[DicomFile]:
     """Open a DICOM file as `open_dicom` does, applying every repair that invents nothing.
 
     Args:
@@ -116,8 +114,7 @@ def open_tolerantly(
         limits: bounds on the file's claims.
         salvage: whether it may end inside an element that follows Pixel Data.
 
-    Raises:
+    Raises on entry:
         ReadError: the finer kinds name the fault, with the byte offset.
     """
-    with open_dicom(source, limits, _SALVAGE if salvage else _REPAIRS) as file:
-        yield file
+    return open_dicom(source, limits, _SALVAGE if salvage else _REPAIRS)

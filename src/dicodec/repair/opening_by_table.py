@@ -10,7 +10,7 @@ from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile, Source, open_dicom
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.frame_table import TableWalker, UnsureTableError
 from dicodec.repair.opening import StandardRepairs
 

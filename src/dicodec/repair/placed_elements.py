@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.source import ByteSource
 from dicodec.part10.spliced_source import Piece, SourceRange, SplicedSource, measure_piece
 from dicodec.repair.placed_values import Entry

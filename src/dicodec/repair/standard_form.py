@@ -12,7 +12,8 @@ from dicodec.model.records import dataclass, replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.image_attributes import read_stated_attributes
 from dicodec.repair.catalogue import ODDITIES

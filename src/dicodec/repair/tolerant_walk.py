@@ -10,12 +10,12 @@ from dicodec.model.findings import OddityId
 from dicodec.model.limits import Limits, make_limit_hint
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.edit_bytes import encode_element_header
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.elements import (
     ITEM,
     ITEM_DELIMITER,
     PIXEL_DATA_TAGS,
     SEQUENCE_DELIMITER,
-    ElementSpan,
     Walker,
 )
 from dicodec.part10.encoding import (

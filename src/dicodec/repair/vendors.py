@@ -10,7 +10,8 @@ from dicodec.model.findings import Oddity, OddityId
 from dicodec.model.records import replace
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.elements import ElementSpan, Walker
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import Walker
 from dicodec.part10.frames import find_frames
 from dicodec.part10.spliced_source import SourceRange, SplicedSource
 

@@ -9,7 +9,7 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_vr
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding, encode_tag
 
 _DERIVED = "DERIVED"

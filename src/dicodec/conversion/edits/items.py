@@ -9,7 +9,8 @@ from dicodec.model.edits import Edit
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.edit_bytes import encode_item_header
-from dicodec.part10.elements import ElementSpan, walk_elements
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import UNDEFINED_LENGTH, DataSetEncoding
 from dicodec.part10.source import BytesSource
 from dicodec.part10.writer import ElementWriter

@@ -16,7 +16,7 @@ from dicodec.model.image import YBR_PARTIAL
 from dicodec.model.transfer_syntax import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, TransferSyntax
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding
 from dicodec.part10.file_meta import FileHead
 from dicodec.part10.frames import find_frames

@@ -35,8 +35,8 @@ from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from dicodec.part10.data_set import DataSet, WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.edit_bytes import encode_item_header
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.elements import (
-    ElementSpan,
     ItemSpan,
     KnownEnds,
     Walker,

@@ -13,7 +13,8 @@ from operator import itemgetter
 from dicodec.model import tags
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_vr
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.element_span import ElementSpan, PackedSpans
+from dicodec.part10.elements import PIXEL_DATA_TAGS
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, encode_tag
 from dicodec.part10.source import read_chunks
 
@@ -53,7 +54,11 @@ def find_suspicious_sequences(
     pixel_data = PIXEL_DATA[data_set.encoding.little_endian]
     elements = data_set.elements
     # Most elements have another VR and are left here, and most sequences hold no Pixel Data.
-    for span in compress(elements, map(_SEQUENCE_VRS.get, map(_VR, elements))):
+    if isinstance(elements, PackedSpans):
+        spans = elements.list_possible_sequences(_LEAST_SIZE)
+    else:
+        spans = compress(elements, map(_SEQUENCE_VRS.get, map(_VR, elements)))
+    for span in spans:
         if span.length < _LEAST_SIZE or span.tag in left_out:
             continue
         if span.vr == "" and not may_hold_items(span):

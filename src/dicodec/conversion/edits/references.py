@@ -13,7 +13,7 @@ from dicodec.model import tags
 from dicodec.model.edits import Edit, SetAttribute, SetSequence
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.directory_records import ReferencedFile
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding, encode_tag
 
 

@@ -23,7 +23,8 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.dictionary import find_keyword
 from dicodec.part10.edit_bytes import encode_element
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan, walk_elements
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS, walk_elements
 from dicodec.part10.encoding import EXPLICIT_BIG, EXPLICIT_LITTLE, encode_tag, format_tag
 from dicodec.part10.reencode import reencode_elements
 from dicodec.part10.source import BytesSource

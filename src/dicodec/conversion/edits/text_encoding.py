@@ -22,9 +22,9 @@ from dicodec.model.records import dataclass, replace
 from dicodec.part10.character_set import decode_surely, is_character_set
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.edit_bytes import encode_element_header, encode_item_header
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.elements import (
     PIXEL_DATA_TAGS,
-    ElementSpan,
     ItemSpan,
     KnownEnds,
     Walker,

@@ -11,7 +11,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_vr
-from dicodec.part10.elements import ElementSpan
+from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.encoding import encode_tag
 from dicodec.pixels.gray import VOI_FUNCTIONS, Rescaling, Window
 from dicodec.pixels.palette import Palette, make_color_table, make_palette

@@ -17,7 +17,8 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import ROOT_OFFSETS, clear_offsets, read_links
 from dicodec.part10.edit_bytes import encode_element
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS
 from dicodec.part10.encoding import format_tag
 from dicodec.part10.frames import Frames
 from dicodec.part10.image_attributes import find_missing_attributes

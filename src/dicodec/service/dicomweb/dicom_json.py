@@ -12,7 +12,8 @@ from dicodec.model.records import dataclass
 from dicodec.part10.character_set import decode_text
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_vr
-from dicodec.part10.elements import PIXEL_DATA_TAGS, ElementSpan
+from dicodec.part10.element_span import ElementSpan
+from dicodec.part10.elements import PIXEL_DATA_TAGS
 from dicodec.part10.reencode import swap_bytes
 from dicodec.part10.values import NUMBER_CODES, parse_values
 from dicodec.part10.vr import VALUE_REPRESENTATIONS
