@@ -32,5 +32,7 @@ setup(
             optional=True,
         )
     ],
+    # `make dist` writes them.
+    data_files=[("share/man/man1", sorted(map(str, Path("man").glob("*.1"))))],
     options={} if PURE else {"bdist_wheel": {"py_limited_api": "cp312"}},
 )

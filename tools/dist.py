@@ -86,6 +86,8 @@ def build(folder: Path, kinds: Sequence[tuple[str, str]]) -> dict[str, Path]:
     environment = os.environ | {"SOURCE_DATE_EPOCH": str(find_time())}
     environment.pop("PYTHONPATH", None)
     built = []
+    manual = [sys.executable, "tools/shell_files.py", "man", "man"]
+    run(manual, source, environment | {"PYTHONPATH": str(source / "src")})
     for kind, pure in kinds:
         command = [sys.executable, "-c", BUILD, kind, str(out)]
         answer = run(command, source, environment | {"DICODEC_PURE": pure})

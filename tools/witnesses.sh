@@ -39,6 +39,8 @@ missing() {
     has_postgres || echo "postgresql"
     installed java || echo "default-jre-headless (java)"
     installed promtool || echo "prometheus (promtool)"
+    installed zsh || echo "zsh"
+    installed fish || echo "fish"
     installed mvn || echo "maven (mvn)"
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo "rabbitmq-server"
 }

@@ -53,6 +53,13 @@ class _QuickParser(Parser):
         super().__init__(**given, formatter_class=partial(argparse.HelpFormatter, width=_WIDTH))
 
 
+class _HelpfulParser(Parser):
+    """Keeps the lines of its examples."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments of the command: the name of a subcommand, and the subcommand's own.
 
@@ -114,10 +121,15 @@ def make_parser(name: str, arguments: Sequence[str] = ()) -> Parser:
         name: of the subcommand.
         arguments: those that will be parsed.
     """
-    parser = (Parser if _asks_for_help(arguments) else _QuickParser)(prog=f"dicodec {name}")
+    helps = _asks_for_help(arguments)
+    parser = (_HelpfulParser if helps else _QuickParser)(prog=f"dicodec {name}")
     module, _ = SUBCOMMANDS[name]
     import_module(module).add_arguments(parser)
     parser.add_argument("--config", metavar="FILE",
         help="file of options in TOML, one table a command; the command line goes before variables "
         "such as DICODEC_JOBS, they before the file, the file before the default")  # fmt: skip
+    if helps:
+        from dicodec.cli.help_layout import lay_out
+
+        lay_out(parser, name)
     return parser

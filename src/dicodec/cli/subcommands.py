@@ -29,6 +29,7 @@ SUBCOMMANDS = {
     "watch": ("dicodec.cli.watch", "convert files that appear in a folder"),
     "worker": ("dicodec.cli.worker", "carry out requests from a message broker"),
     "doctor": ("dicodec.cli.doctor", "say what is installed and missing, and try every codec"),
+    "completion": ("dicodec.cli.completion", "print what has a shell complete these words"),
 }
 """All subcommands by name, in the order of the help: a module, and one line for the help.
 
@@ -59,7 +60,7 @@ exit status: 0 all done, 1 some file failed, 2 wrong usage, 130 interrupted"""
 
 def print_help(stream: TextIO | None = None) -> None:
     """Print the help of the command without a subcommand, to standard output if nothing is said."""
-    lines = [f"    {name:10}{about}" for name, (_, about) in SUBCOMMANDS.items()]
+    lines = [f"    {name:12}{about}" for name, (_, about) in SUBCOMMANDS.items()]
     print(_HELP.format(subcommands="\n".join(lines)), file=stream)
 
 
