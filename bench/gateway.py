@@ -5,8 +5,9 @@ The other ends are DCMTK's programs and Orthanc, over loopback.
 - kills: objects are sent one by one while senders, receivers, processes that receive or convert,
   and the gateway itself are killed with SIGKILL at random. Every object that was answered with
   Success has to be at both receivers; how many came twice is told.
-- rate: many objects through the gateway, and to its receiving half alone.
-- dead: the same with a receiver more, which is not there.
+- rate: many objects through the gateway, beside its receiving half alone: what it receives is made
+  safe, with a job for a receiver that is not there, so that nothing is sent.
+- dead: many objects through the gateway, without and with a receiver more, which is not there.
 - large: one object of 1 GB, as it is and converted, and the peak of every process's memory.
 - syntaxes: an image in every transfer syntax to every profile of storescp, and to Orthanc.
 
@@ -352,35 +353,69 @@ def send_all(port: int, paths: list[Path], associations: int) -> float:
     return time.monotonic() - began
 
 
-def measure_rates(folder: Path, count: int, *, dead: bool) -> str:
-    """Return how many objects a second go in, and through."""
-    objects = [*make_objects(folder / "objects", count).values()]
-    lines = []
-    gone = {"GONE": (find_free_port(), "")}
+def measure_rates(folder: Path, count: int) -> str:
+    """Return how fast objects go through, beside the gateway's receiver alone, in rounds."""
     with running_storescp(folder / "out", "+xa", "+B", "--fork") as port:
-        cases: dict[str, dict[str, tuple[int, str]]] = {"receiving alone": gone}
-        cases["to one receiver"] = {"A": (port, "associations = 4")}
-        if dead:
-            cases["to one receiver and one that is not there"] = {
-                **cases["to one receiver"],
-                **gone,
-            }
+        alone = {"GONE": (find_free_port(), "")}
+        through = {"A": (port, "associations = 4")}
+        return _compare(folder, count, {"receiving alone": alone, "through": through})
+
+
+def measure_dead(folder: Path, count: int) -> str:
+    """Return how fast objects go through, without and with a receiver that is not there."""
+    with running_storescp(folder / "out", "+xa", "+B", "--fork") as port:
+        alive = {"A": (port, "associations = 4")}
+        dead = {**alive, "GONE": (find_free_port(), "")}
+        return _compare(folder, count, {"all alive": alive, "one dead": dead})
+
+
+def _compare(folder: Path, count: int, cases: dict[str, dict[str, tuple[int, str]]]) -> str:
+    """Return rates and processor times of cases in turn, because others use the machine, too."""
+    objects = [*make_objects(folder / "objects", count // ROUNDS).values()]
+    seconds = dict.fromkeys(cases, 0.0)
+    used: dict[str, Counter[str]] = {name: Counter() for name in cases}
+    for number in range(ROUNDS):
         for name, peers in cases.items():
-            place = folder / name.replace(" ", "-")
+            place = folder / f"{name.replace(' ', '-')}-{number}"
             with RunningGateway(place, make_config(peers), "--jobs", "1") as gateway:
+                before = _read_times(gateway.process.pid)
                 began = time.monotonic()
-                seconds = send_all(gateway.port, objects, 4)
-                text = f"{name}: {count / seconds:.0f} objects/s in"
+                send_all(gateway.port, objects, 4)
                 if "A" in peers:
                     wait_for(partial(_has_all, gateway), PATIENCE)
-                    text += f", {count / (time.monotonic() - began):.0f} objects/s delivered"
-                lines.append(text)
+                seconds[name] += time.monotonic() - began
+                used[name].update(_read_times(gateway.process.pid))
+                used[name].subtract(before)
+    total = len(objects) * ROUNDS
+    lines = [f"{total} objects in {ROUNDS} rounds"]
+    first = next(iter(cases))
+    for name in cases:
+        each = {kind: round(one / total, 2) for kind, one in used[name].items() if one}
+        ratio = seconds[first] / seconds[name]
+        lines.append(
+            f"{name}: {total / seconds[name]:.0f} objects/s, {ratio:.2f} of {first};"
+            f" ms of processor time for an object: {each}"
+        )
     return "\n".join(lines)
+
+
+ROUNDS = 5
+
+
+def _read_times(gateway: int) -> Counter[str]:
+    """Return the milliseconds of processor time of a gateway's processes, by what they do."""
+    found: Counter[str] = Counter()
+    for pid, kind in list_kinds(gateway).items():
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks = int(fields[11]) + int(fields[12])
+            found[kind] += 1000 * ticks // os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def _has_all(gateway: RunningGateway) -> bool:
     """Return whether the receiver A has everything."""
-    return not [*(gateway.spool / "objects").glob("*.A.dcm")]
+    return not [*(gateway.spool / "objects").glob("*.A.*")]
 
 
 # Memory.
@@ -540,8 +575,8 @@ def _name(uid: str) -> str:
 
 PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
     "kills": lambda folder, given: try_kills(folder, given.kills, given.seed),
-    "rate": lambda folder, given: measure_rates(folder, given.objects, dead=False),
-    "dead": lambda folder, given: measure_rates(folder, given.objects, dead=True),
+    "rate": lambda folder, given: measure_rates(folder, given.objects),
+    "dead": lambda folder, given: measure_dead(folder, given.objects),
     "large": lambda folder, _: measure_memory(folder),
     "syntaxes": lambda folder, _: try_syntaxes(folder),
 }

@@ -47,6 +47,9 @@ _ENTERING_SECONDS = 0.2
 _CLAIMED_FOR_EACH = 4
 """Jobs that are taken at once for each association, because taking them is a transaction."""
 
+_GATHER_SECONDS = 0.05
+"""How long jobs are gathered if fewer were there than could be taken, for the same cause."""
+
 _LONGEST_TURN_SECONDS = 60.0
 """How long an association at most is not tried again that the peer has turned away."""
 
@@ -116,6 +119,7 @@ class Lane:
         self._settler = Settler(peer.name, spool, store, retries, log, report)
         self._claimed: deque[Job] = deque()
         self._claiming = threading.Lock()
+        self._claim_after = 0.0
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._senders: list[Sender] = []
@@ -142,6 +146,8 @@ class Lane:
         """Look for jobs now, because some were added."""
         if self.state.failures and time.time() < self.state.next_try:
             return  # they wait for the peer
+        if time.monotonic() < self._claim_after:
+            return  # they are about to look
         with self._wake:
             self._wake.notify_all()
 
@@ -183,8 +189,9 @@ class Lane:
                     continue
                 if sender.open and self._may_close(time.monotonic() - idle_since):
                     sender.close()
+                gathering = self._claim_after - time.monotonic()
                 with self._wake:
-                    self._wake.wait(self._store.poll_seconds)
+                    self._wake.wait(gathering if gathering > 0 else self._store.poll_seconds)
         finally:
             sender.close()
 
@@ -203,8 +210,13 @@ class Lane:
                 return None
             try:
                 if not self._claimed:
-                    count = self.peer.associations * _CLAIMED_FOR_EACH
-                    self._claimed.extend(self._store.claim(1 if down else count))
+                    now = time.monotonic()
+                    if now < self._claim_after:
+                        return None
+                    count = 1 if down else self.peer.associations * _CLAIMED_FOR_EACH
+                    self._claimed.extend(self._store.claim(count))
+                    if 0 < len(self._claimed) < count:
+                        self._claim_after = now + _GATHER_SECONDS
             except DicodecError as error:
                 self._log_store_error(error)
                 time.sleep(_PAUSE_SECONDS)

@@ -31,7 +31,7 @@ type ReportDelivery = Callable[[str, AttemptOutcome, Mapping[str, Any]], None]
 
 _MOST_AT_ONCE = 256
 
-_GATHER_SECONDS = 0.1
+_GATHER_SECONDS = 0.2
 """How long outcomes are gathered, because each transaction waits for the disk.
 
 The marks of the spool tell what was delivered if the gateway is killed meanwhile.
