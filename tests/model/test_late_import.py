@@ -53,7 +53,7 @@ def test_what_is_not_there_is_an_error() -> None:
 
 LOADED_TO_TALK_DICOM = (
     "association", "commitment", "commitment_answering", "commitment_asking", "dimse_sender",
-    "receiving", "shared_server",
+    "pdus", "receiving", "shared_server",
 )  # fmt: skip
 """Modules of the gateway that import pydicom, which imports NumPy; others import them late."""
 

@@ -23,7 +23,8 @@ from pynetdicom.pdu_primitives import (
 
 from dicodec.errors import PeerUnavailableError, ReadError
 from dicodec.service.gateway import association as tested
-from dicodec.service.gateway.association import Association, AssociationBrokenError, read_status
+from dicodec.service.gateway.association import Association, AssociationBrokenError
+from dicodec.service.gateway.pdus import read_status
 from dicodec.service.gateway.sender import PeerDownError
 
 CT = "1.2.840.10008.5.1.4.1.1.2"

@@ -117,8 +117,16 @@ def test_no_means_failed_or_gone(receive: Receive) -> None:
     finish(reception, "A", JobState.DEAD, "peer-refused")
     ask(reception.port, answers, (CT, INSTANCE))
     assert answers.read() == (2, set(), {INSTANCE: 0x0110})
-    for path in reception.spool.objects.iterdir():
-        path.unlink()
+
+
+def test_yes_needs_the_object_of_each_delivery_that_waits(receive: Receive) -> None:
+    reception, answers = receive(""), Answers()
+    assert send(reception.port, CT_FILE).returncode == 0
+    first, second = (job.id for job in reception.jobs())
+    reception.spool.mark_sent(first)  # its delivery is about to be entered
+    ask(reception.port, answers, (CT, INSTANCE))
+    assert answers.read() == (1, {INSTANCE}, {})
+    reception.spool.find_object(second).unlink()
     ask(reception.port, answers, (CT, INSTANCE))
     assert answers.read() == (2, set(), {INSTANCE: 0x0110})
 

@@ -10,15 +10,9 @@ from dicodec.errors import PeerRefusedError, PeerUnavailableError
 from dicodec.model import tags
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import OpenSource
-from dicodec.service.gateway.association import (
-    ERROR_COMMENT,
-    VERIFICATION,
-    Association,
-    AssociationBrokenError,
-    Context,
-    read_status,
-)
+from dicodec.service.gateway.association import Association, AssociationBrokenError
 from dicodec.service.gateway.config import DimseAddress, Peer
+from dicodec.service.gateway.pdus import ERROR_COMMENT, VERIFICATION, Context, read_status
 from dicodec.service.gateway.tls import make_client_context
 
 _VERIFICATION_CONTEXT = (VERIFICATION, "1.2.840.10008.1.2")
