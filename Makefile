@@ -1,6 +1,6 @@
 # Everything a developer runs. Each target sets up what it needs; nothing is installed outside .venv
-# but Debian's packages of witnesses.sh, which `setup-test` asks for where it may, and what Maven keeps
-# for itself. `make test PYTHON=3.13` takes that version of Python, if .venv is not made yet.
+# but Debian's packages of witnesses.sh, which `setup-test` asks for where it may, and what Maven and npm keep
+# for themselves. `make test PYTHON=3.13` takes that version of Python, if .venv is not made yet.
 
 SHELL := /bin/bash
 BIN := .venv/bin
@@ -14,14 +14,14 @@ ENGINES := .venv/engines
 DIST := .venv/dist
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka axe coverage check format fuzz fuzz-kernels bench dist orthanc-plugin lock clean
+.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels bench dist orthanc-plugin lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: $(SETUP) ## make .venv and install the package into it
 
-setup-test: compiler $(SETUP_TEST) witnesses kafka axe ## the same with what the tests need
+setup-test: compiler $(SETUP_TEST) witnesses kafka viewer axe ## the same with what the tests need
 
 demo: $(SETUP_DEMO) ## convert real files and show that their pixels stay the same
 	$(BIN)/python tools/demo.py
@@ -86,6 +86,9 @@ kafka: $(SETUP) witnesses
 
 axe: $(SETUP)
 	@tools/axe/fetch.sh .venv/axe
+
+viewer: $(SETUP) witnesses
+	@tools/viewer/fetch.sh .venv/viewer
 
 # Versions come from the locks alone; where packages come from is the machine's own pip configuration.
 $(SETUP): requirements.lock pyproject.toml setup.py tools/make_venv.sh $(wildcard src/dicodec/_kernels/*.[ch])

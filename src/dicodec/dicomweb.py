@@ -33,8 +33,8 @@ class DicomWeb:
     """An ASGI application that retrieves images in the forms that clients accept (PS3.18).
 
     It checks nobody's rights: the program that mounts it does. Processes convert; they start with
-    the first request, or with the server's lifespan, and end with `close()`, with the lifespan, or
-    with the program.
+    the first request, or with the server's lifespan, and end with `aclose()` or `close()`, with the
+    lifespan, or with the program.
 
     Args:
         source: path of a folder; URL of a prefix in a bucket, `s3://bucket/prefix/`; or the base
@@ -89,9 +89,7 @@ class DicomWeb:
                 await asyncio.to_thread(self._open)
                 await send({"type": "lifespan.startup.complete"})
             else:
-                if self._app is not None:
-                    await self._app.stop()
-                await asyncio.to_thread(self.close)
+                await self.aclose()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -110,6 +108,16 @@ class DicomWeb:
                     open_dicomweb(self._source, executor, options=self._options)
                 )
             return self._app
+
+    async def aclose(self) -> None:
+        """Do as `close`, and close the connections to another server, too.
+
+        A program that mounts the application awaits this at the end of its own lifespan, because
+        servers begin and end only the outermost application.
+        """
+        if self._app is not None:
+            await self._app.stop()
+        await asyncio.to_thread(self.close)
 
     def close(self) -> None:
         """End the processes, and release everything; once is enough."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-from helpers.dicom_network import ENVIRONMENT, answers, find_free_port, wait_for
+from helpers.dicom_network import answers, find_free_port, wait_for
 from helpers.installed import program
+from helpers.terminals import make_environment, terminal
 
 PAGE = (Path(__file__).parents[3] / "docs" / "gateway.md").read_text(encoding="utf-8")
 
@@ -22,37 +18,6 @@ def read_terminals() -> list[str]:
     """Return what the page has for each terminal."""
     (section,) = re.findall(r"^## From nothing to an image\n(.*?)(?=^## )", PAGE, re.M | re.S)
     return re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
-
-
-@contextmanager
-def terminal(commands: str, folder: Path, out: Path) -> Iterator[None]:
-    """Run commands in a shell, until the block ends."""
-    with out.open("wb") as log:
-        process = subprocess.Popen(
-            ["bash", "-e", "-c", commands],
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            env=make_environment(folder),
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
-
-
-def make_environment(folder: Path) -> dict[str, str]:
-    """Return an environment with the command `dicodec`, as an installation has it."""
-    programs = folder / "bin"
-    programs.mkdir(exist_ok=True)
-    for name, words in {"dicodec": "-m dicodec.cli.main", "python": ""}.items():
-        (programs / name).write_text(
-            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words} "$@"\n'
-        )
-        (programs / name).chmod(0o755)
-    return {**ENVIRONMENT, "PATH": f"{programs}:{ENVIRONMENT['PATH']}"}
 
 
 def test_the_page_leads_from_nothing_to_an_image(tmp_path: Path) -> None:

@@ -45,7 +45,13 @@ from dicodec.service.dicomweb.media_types import (
 from dicodec.service.dicomweb.metadata import BulkItem, MetadataItem, read_bulk, write_metadata
 from dicodec.service.dicomweb.render_parameters import RenderParameters, parse_parameters
 from dicodec.service.dicomweb.rendering import RenderItem, render
-from dicodec.service.dicomweb.sources import FoundInstance, InstanceSource, Target, is_uid
+from dicodec.service.dicomweb.sources import (
+    FoundInstance,
+    InstanceSource,
+    Target,
+    find_base,
+    is_uid,
+)
 from dicodec.service.dicomweb.work import (
     FrameItem,
     InstanceFacts,
@@ -200,7 +206,7 @@ class DicomWebApp:
                 file = _open_place(found.place.place)
         finally:
             path.unlink(missing_ok=True)  # what is open can be read all the same
-        url = f"{_find_base(request)}{found.target.path}"
+        url = f"{find_base(request)}{found.target.path}"
         size = os.fstat(file.fileno()).st_size
         return Part(sent.form, _read_pieces(file), size, url)
 
@@ -218,7 +224,7 @@ class DicomWebApp:
                 raise refuse_media_types(
                     f'multipart/related; type="{OCTETS}", and others of images with transfer-syntax'
                 )
-            base = f"{_find_base(request)}{found.target.path}/frames"
+            base = f"{find_base(request)}{found.target.path}/frames"
             items = [FrameItem(found.place, frame, forms) for frame in frames]
             made = self._works.carry_out_in_order(convert_frame, items)
             left = iter(frames)
@@ -283,7 +289,7 @@ class DicomWebApp:
         parameters: RenderParameters,
         request: Request,
     ) -> AsyncGenerator[Part]:
-        base = f"{_find_base(request)}{found.target.path}"
+        base = f"{find_base(request)}{found.target.path}"
         if len(frames) > 1 and not form.multipart:
             if frames != list(range(frames[0], frames[-1] + 1)):
                 raise refuse_media_types('multipart/related; type="image/gif" of frames with gaps')
@@ -311,7 +317,7 @@ class DicomWebApp:
         return await self._answer_json(self._make_metadata(target, request), media_type)
 
     async def _make_metadata(self, target: Target, request: Request) -> AsyncGenerator[bytes]:
-        base = _find_base(request)
+        base = find_base(request)
         opening = b"["
         async with aclosing(self._source.find(target, request)) as instances:
             async for found in instances:
@@ -340,7 +346,7 @@ class DicomWebApp:
         ]
         async with self._open_one(request) as found:
             content = await self._works.carry_out(read_bulk, BulkItem(found.place, numbers))
-            url = f"{_find_base(request)}{found.target.path}/bulkdata/{path}"
+            url = f"{find_base(request)}{found.target.path}/bulkdata/{path}"
             sent = Representation(OCTETS, form.multipart is not False)
             yield Part(sent, yield_bytes(content), len(content), url)
 
@@ -402,11 +408,6 @@ def _refuse_pictures() -> Refusal:
     return refuse_media_types(
         f"{offered}; of several pictures multipart/related with one of them as its type"
     )
-
-
-def _find_base(request: Request) -> str:
-    """Return the URL of the application, as the client has reached it."""
-    return str(request.base_url).rstrip("/")
 
 
 def _open(path: Path) -> BinaryIO:

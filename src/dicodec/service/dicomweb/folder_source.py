@@ -14,7 +14,7 @@ from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.service.dicomweb.index import FileRow, InstanceIndex
 from dicodec.service.dicomweb.opened_files import InstancePlace
 from dicodec.service.dicomweb.scanning import Scanner, locate
-from dicodec.service.dicomweb.sources import FoundInstance, Target
+from dicodec.service.dicomweb.sources import FoundInstance, Target, find_base
 from dicodec.service.dicomweb.storing import FolderStore
 from dicodec.service.dicomweb.works import Works
 from dicodec.service.jobs.execution import Executor
@@ -105,7 +105,7 @@ class FolderSource:
             raise Refusal(501, "nothing is stored in a bucket", code="not-implemented")
         stored = await self._store.store(request, study)
         await asyncio.to_thread(self._scanner.enter, stored.rows)
-        return stored.answer(str(request.base_url).rstrip("/"), study)
+        return stored.answer(find_base(request), study)
 
     def find_problem(self) -> str:
         """Return why instances cannot be had: see `InstanceSource`."""

@@ -20,6 +20,12 @@ def is_uid(text: str) -> bool:
     return _UID.fullmatch(text) is not None
 
 
+def find_base(request: Request) -> str:
+    """Return the URL of the application, as the client has reached it, wherever it is mounted."""
+    path = request.scope.get("root_path", "").rstrip("/")
+    return str(request.url.replace(path=path, query="", fragment=""))
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The resource of a request: a study, a series or an instance.

@@ -26,7 +26,7 @@ from dicodec.service.dicomweb.multipart_reader import (
     read_content_type,
 )
 from dicodec.service.dicomweb.opened_files import InstancePlace
-from dicodec.service.dicomweb.sources import FoundInstance, Target
+from dicodec.service.dicomweb.sources import FoundInstance, Target, find_base
 from dicodec.service.dicomweb.upstream import Upstream, check_answer
 from dicodec.service.dicomweb.work import InstanceFacts, describe_instance
 from dicodec.service.dicomweb.works import Works
@@ -201,7 +201,7 @@ class UpstreamSource:
         passed = {
             name: value for name in _PASSED_ON if (value := answer.headers.get(name)) is not None
         }
-        rewritten = _rewrite(pieces, self._upstream.url, str(request.base_url).rstrip("/"))
+        rewritten = _rewrite(pieces, self._upstream.url, find_base(request))
         response = answer_pieces(b"", rewritten, passed.pop("content-type", DICOM_JSON))
         response.status_code = answer.status_code
         for name, value in passed.items():
