@@ -13,6 +13,7 @@
 
 #define FUZZ_FAMILIES(FAMILY) \
     FAMILY(elements)          \
+    FAMILY(jpeg2000)          \
     FAMILY(jpeg_lossless)     \
     FAMILY(rle)               \
     FAMILY(words)

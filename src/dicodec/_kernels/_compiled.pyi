@@ -84,6 +84,32 @@ def decode_jpeg_lossless(
             last sample.
     """
 
+def decode_jpeg2000(
+    codestream: Buffer,
+    rows: int,
+    columns: int,
+    components: int,
+    bits_allocated: int,
+    bits_stored: int,
+    signed: bool,
+    /,
+) -> bytearray | None:
+    """Return the words of a codestream of JPEG 2000 part 1 (ISO/IEC 15444-1).
+
+    Args:
+        codestream: from SOC to EOC.
+        rows: of the image, 1 to 1048576.
+        columns: 1 to 1048576.
+        components: 1 or 3; a component transform is undone.
+        bits_allocated: of a word, 8 or 16.
+        bits_stored: 1 to `bits_allocated`.
+        signed: whether words are to be two's complement.
+
+    Returns:
+        None if only the library can tell: the codestream is of another size, it is damaged or
+        lacks packets, it has a rare form, or a sample is outside Bits Stored.
+    """
+
 def encode_rle(words: Buffer, rows: int, columns: int, samples: int, size: int, /) -> bytearray:
     """Return an RLE frame (PS3.5 Annex G): a segment of even length for each byte of a pixel.
 

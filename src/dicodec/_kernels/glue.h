@@ -11,6 +11,7 @@
 /* Set the error that a status stands for, and return NULL. */
 PyObject *raise_status(kernel_status status);
 
+PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments);
 PyObject *decode_jpeg_lossless(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg_lossless(PyObject *module, PyObject *arguments);
 PyObject *decode_rle(PyObject *module, PyObject *arguments);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from dicodec import _kernels
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
     bring_to_image,
@@ -18,6 +19,7 @@ from dicodec.codecs.checks import (
 from dicodec.codecs.rate import Rate
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg2000 as headers
+from dicodec.codecs.words import has_words, view_samples
 from dicodec.errors import UnsupportedImageError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
@@ -48,6 +50,9 @@ LOSSY_BITS = 16
 SUBSAMPLED_BITS = 12
 # With one or two bits the component transform is more than OpenJPEG's bit planes hold.
 TRANSFORMED_BITS = 8
+
+_MOST_LINES = 1 << 20
+"""And columns, of a frame that the kernel decodes."""
 
 _DECODED_SUBSAMPLINGS = frozenset(((1, 1), (2, rows), (2, rows)) for rows in (1, 2))
 """XRsiz and YRsiz of 4:2:2 and 4:2:0, which OpenJPEG brings to RGB (ISO/IEC 15444-1 A.5.1)."""
@@ -94,9 +99,10 @@ class Jpeg2000Decoder:
     ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
-        description, codestream = headers.check_whole(stream)
-        check_size(description, image)
-        _check_supported(description)
+        description, codestream = _check(stream, image)
+        words = _decode_by_kernel(description, codestream, image)
+        if words is not None:
+            return view_samples(words, image)
         if description.details.get("bare_markers"):
             codestream = headers.remove_bare_markers(codestream)
         with translate_decoding_errors("JPEG 2000"):
@@ -110,6 +116,49 @@ class Jpeg2000Decoder:
         if self.may_be_lossy and image.lossy:
             description = replace(description, lossless=False)
         return bring_to_image(samples, description, image, notes)
+
+    def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the samples of most streams of part 1 as words: see `WordDecoder`."""
+        if not has_words(image):
+            return None
+        description, codestream = _check(stream, image)
+        return _decode_by_kernel(description, codestream, image)
+
+
+def _check(stream: Buffer, image: ImagePixelDescription) -> tuple[StreamDescription, memoryview]:
+    """Return the description of a whole stream of an image, and its codestream.
+
+    Raises:
+        FrameError: as `Decoder.decode`.
+    """
+    description, codestream = headers.check_whole(stream)
+    check_size(description, image)
+    _check_supported(description)
+    return description, codestream
+
+
+def _decode_by_kernel(
+    description: StreamDescription, codestream: memoryview, image: ImagePixelDescription
+) -> Buffer | None:
+    """Return the words of a checked codestream; None if the library has to decide."""
+    if (
+        _kernels.COMPILED is None
+        or not has_words(image)
+        or description.kind != "jpeg2000"
+        or description.components not in {1, 3}
+        or max(image.rows, image.columns) > _MOST_LINES
+        or image.overlay_bits  # samples past Bits Stored may be such ones
+        or description.details.get("followed")  # to be noted
+    ):
+        return None
+    try:
+        words: Buffer | None = _kernels.COMPILED.decode_jpeg2000(
+            codestream, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
+            image.bits_stored, image.signed,
+        )  # fmt: skip
+    except MemoryError:
+        return None  # the library says so, and for what
+    return words
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ _KERNELS = {
     "rle": ("decode_rle", "encode_rle"),
     "jpeg-lossless-p14": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
     "jpeg-lossless": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
+    "jpeg2000": ("decode_jpeg2000", ""),
 }
 """By TransferSyntax.name or family: the kernels that decode and encode most frames."""
 

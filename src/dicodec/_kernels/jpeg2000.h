@@ -1,0 +1,42 @@
+/* JPEG 2000: ISO/IEC 15444-1. Each of its annexes has files of its own:
+ *
+ *   A    jpeg2000_codestream    marker segments, tile-parts
+ *   B    jpeg2000_tile          tiles, resolutions, subbands, precincts, code-blocks, progressions
+ *   B.10 jpeg2000_packets       packet headers, tag trees
+ *   C, D jpeg2000_block_*       arithmetic coding, coefficient bit modeling
+ *   F    jpeg2000_wavelet       the wavelet transformation
+ *   G    jpeg2000_components    component transformations, level shift
+ *
+ * Samples are words: by pixel, little endian, 8 or 16 bits each, zero- or sign-extended. */
+#ifndef DICODEC_JPEG2000_H
+#define DICODEC_JPEG2000_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+enum {
+    JPEG2000_MOST_COMPONENTS = 3,
+    JPEG2000_MOST_BITS = 16,
+    JPEG2000_MOST_LINES = 1 << 20, /* and columns, so that no sum of two leaves 32 bits */
+};
+
+typedef struct {
+    uint32_t rows, columns; /* 1 to JPEG2000_MOST_LINES */
+    unsigned components;    /* 1 or 3 */
+    unsigned word_size;     /* bytes of a word: 1 or 2 */
+    unsigned bits_stored;   /* 1 to 8 * word_size */
+    bool is_signed;
+} jpeg2000_image;
+
+/* Decode a codestream from SOC to EOC into the words of `image`.
+ *
+ * If the stream's sign is not that of `image`, coded bits are read again with that of `image`.
+ * KERNEL_NOT_SERVED leaves the decision to the library: another size, a rare form, data that are
+ * missing, left over or damaged, a sample past Bits Stored. */
+kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
+                              uint8_t *words);
+
+#endif

@@ -1,0 +1,79 @@
+/* JPEG 2000's marker segments and tile-parts: ISO/IEC 15444-1 Annex A. */
+#ifndef DICODEC_JPEG2000_CODESTREAM_H
+#define DICODEC_JPEG2000_CODESTREAM_H
+
+#include "jpeg2000.h"
+
+enum {
+    JPEG2000_MOST_LEVELS = 32,
+    JPEG2000_MOST_SUBBANDS = 3 * JPEG2000_MOST_LEVELS + 1,
+    JPEG2000_MOST_BLOCK_EXPONENT = 6, /* code-blocks of up to 64 x 64 are served */
+    JPEG2000_MOST_PLANES = 30,        /* bit-planes of a code-block */
+};
+
+enum { JPEG2000_LRCP, JPEG2000_RLCP, JPEG2000_RPCL, JPEG2000_PCRL, JPEG2000_CPRL };
+
+/* Code-block style, Table A.19. */
+enum {
+    JPEG2000_BYPASS = 1,
+    JPEG2000_RESET = 2,
+    JPEG2000_TERMINATE = 4,
+    JPEG2000_CAUSAL = 8,
+    JPEG2000_PREDICTABLE = 16,
+    JPEG2000_SEGMENTATION_SYMBOLS = 32,
+};
+
+/* How a component is coded: SPcod or SPcoc, A.6.1. */
+typedef struct {
+    uint8_t levels;
+    uint8_t block_width, block_height; /* exponents */
+    uint8_t block_style;
+    bool is_reversible;
+    uint8_t precinct_width[JPEG2000_MOST_LEVELS + 1]; /* exponents, by resolution */
+    uint8_t precinct_height[JPEG2000_MOST_LEVELS + 1];
+} jpeg2000_coding;
+
+/* How a component's coefficients are quantized: QCD or QCC, A.6.4. */
+typedef struct {
+    bool is_quantized; /* else only exponents count */
+    uint8_t guard_bits;
+    unsigned count; /* of subbands that the segment tells of */
+    uint8_t exponents[JPEG2000_MOST_SUBBANDS];
+    uint16_t mantissas[JPEG2000_MOST_SUBBANDS];
+} jpeg2000_quantization;
+
+typedef struct {
+    uint32_t x0, y0, x1, y1; /* of the image on the reference grid, B.2 */
+    uint32_t tile_x0, tile_y0, tile_width, tile_height;
+    uint32_t tiles_across, tiles_down;
+    unsigned components;
+    unsigned precision; /* of all components */
+    bool is_signed;
+    unsigned progression, layers;
+    bool component_transform, may_have_sop, has_eph;
+    jpeg2000_coding coding[JPEG2000_MOST_COMPONENTS];
+    jpeg2000_quantization quantization[JPEG2000_MOST_COMPONENTS];
+} jpeg2000_header;
+
+/* The packets of a tile-part. */
+typedef struct {
+    const uint8_t *data;
+    size_t length;
+    uint32_t next; /* index of the tile's next tile-part, or 0 */
+} jpeg2000_tile_part;
+
+typedef struct {
+    jpeg2000_tile_part *parts; /* from 1 on, in the order of the stream */
+    uint32_t *first;           /* by tile, the index of its first tile-part */
+} jpeg2000_tile_parts;
+
+/* Read the main header; *end is the place of the first SOT marker. */
+kernel_status jpeg2000_read_header(const uint8_t *stream, size_t length, jpeg2000_header *header,
+                                   size_t *end);
+
+/* Find all tile-parts from the first SOT marker to EOC; release them whatever comes of it. */
+kernel_status jpeg2000_find_tile_parts(const uint8_t *stream, size_t length, size_t at,
+                                       const jpeg2000_header *header, jpeg2000_tile_parts *found);
+void jpeg2000_release_tile_parts(jpeg2000_tile_parts *found);
+
+#endif

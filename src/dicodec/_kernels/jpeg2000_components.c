@@ -1,0 +1,127 @@
+#include "jpeg2000_components.h"
+
+#include "processor.h"
+
+/* Undo RCT, G.2.2. Sums wrap around, because damaged streams may hold any sample. */
+KERNEL_VARIANTS
+static void undo_rct(int32_t *restrict first, int32_t *restrict second, int32_t *restrict third,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t blue = (uint32_t)second[i], red = (uint32_t)third[i];
+        uint32_t green = (uint32_t)first[i] - (uint32_t)((int32_t)(blue + red) >> 2);
+        first[i] = (int32_t)(red + green);
+        second[i] = (int32_t)green;
+        third[i] = (int32_t)(blue + green);
+    }
+}
+
+/* Undo ICT, G.3.2. */
+KERNEL_VARIANTS
+static void undo_ict(float *restrict first, float *restrict second, float *restrict third,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float luma = first[i], blue = second[i], red = third[i];
+        first[i] = luma + 1.402f * red;
+        second[i] = luma - 0.344136f * blue - 0.714136f * red;
+        third[i] = luma + 1.772f * blue;
+    }
+}
+
+/* Round floats to the nearest integers, and limit them to 2^20.
+ *
+ * Adding and taking away 1.5 * 2^23 rounds, ties to even, without a call for each. */
+KERNEL_VARIANTS
+static void round_samples(const float *restrict samples, int32_t *restrict rounded, size_t count)
+{
+    const float limit = 1 << 20, rounding = 12582912.0f;
+    for (size_t i = 0; i < count; i++) {
+        float sample = samples[i];
+        sample = sample < limit ? sample : limit; /* also if it is no number */
+        sample = sample > -limit ? sample : -limit;
+        rounded[i] = (int32_t)((sample + rounding) - rounding);
+    }
+}
+
+/* What becomes of samples: a level shift (G.1), limits, and the sign that the image wants. */
+typedef struct {
+    int32_t shift, lowest, highest;
+    int32_t mask, sign; /* the bits of a sample, and that of its sign or 0 */
+} finish;
+
+static finish plan_finish(const jpeg2000_samples *samples, bool is_signed)
+{
+    int32_t half = 1 << (samples->precision - 1);
+    if (samples->is_signed)
+        return (finish){0, -half, half - 1, 2 * half - 1, is_signed ? half : 0};
+    return (finish){half, 0, 2 * half - 1, 2 * half - 1, is_signed ? half : 0};
+}
+
+typedef struct {
+    int32_t lowest, highest;
+} sample_range;
+
+KERNEL_VARIANTS
+static sample_range finish_samples(const int32_t *restrict samples, uint16_t *restrict words,
+                                   size_t count, finish plan)
+{
+    sample_range seen = {INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < count; i++) {
+        int32_t sample = (int32_t)((uint32_t)samples[i] + (uint32_t)plan.shift);
+        sample = sample < plan.lowest ? plan.lowest : sample;
+        sample = sample > plan.highest ? plan.highest : sample;
+        sample = ((sample & plan.mask) ^ plan.sign) - plan.sign;
+        seen.lowest = sample < seen.lowest ? sample : seen.lowest;
+        seen.highest = sample > seen.highest ? sample : seen.highest;
+        words[i] = (uint16_t)sample;
+    }
+    return seen;
+}
+
+static inline void store_words(uint8_t *restrict words, const uint16_t *restrict values,
+                               size_t count, size_t distance, size_t word_size)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *word = words + i * distance * word_size;
+        word[0] = (uint8_t)values[i];
+        if (word_size == 2)
+            word[1] = (uint8_t)(values[i] >> 8);
+    }
+}
+
+static void store(uint8_t *words, const uint16_t *values, size_t count,
+                  const jpeg2000_image *image)
+{
+    if (image->components == 1 && image->word_size == 2)
+        store_words(words, values, count, 1, 2);
+    else if (image->components == 1)
+        store_words(words, values, count, 1, 1);
+    else
+        store_words(words, values, count, image->components, image->word_size);
+}
+
+bool jpeg2000_put_row(const jpeg2000_samples *samples, const jpeg2000_image *image,
+                      const jpeg2000_row_buffers *buffers, size_t count, uint8_t *words)
+{
+    void *const *rows = samples->rows;
+    if (samples->transform && samples->is_reversible[0])
+        undo_rct(rows[0], rows[1], rows[2], count);
+    else if (samples->transform)
+        undo_ict(rows[0], rows[1], rows[2], count);
+    finish plan = plan_finish(samples, image->is_signed);
+    int32_t highest = (1 << (image->bits_stored - image->is_signed)) - 1;
+    int32_t lowest = image->is_signed ? -highest - 1 : 0;
+    for (unsigned i = 0; i < image->components; i++) {
+        const int32_t *integers = rows[i];
+        if (!samples->is_reversible[i]) {
+            round_samples(rows[i], buffers->rounded, count);
+            integers = buffers->rounded;
+        }
+        sample_range seen = finish_samples(integers, buffers->finished, count, plan);
+        if (count && (seen.lowest < lowest || seen.highest > highest))
+            return false;
+        store(words + i * image->word_size, buffers->finished, count, image);
+    }
+    return true;
+}

@@ -1,0 +1,26 @@
+/* JPEG 2000's component transformations and level shift: ISO/IEC 15444-1 Annex G. */
+#ifndef DICODEC_JPEG2000_COMPONENTS_H
+#define DICODEC_JPEG2000_COMPONENTS_H
+
+#include "jpeg2000.h"
+
+/* One row of samples of each component, as the wavelet transformation leaves them. */
+typedef struct {
+    void *rows[JPEG2000_MOST_COMPONENTS]; /* integers, or floats */
+    bool is_reversible[JPEG2000_MOST_COMPONENTS];
+    bool transform; /* undo RCT or ICT */
+    unsigned precision;
+    bool is_signed; /* in the stream */
+} jpeg2000_samples;
+
+/* Room for a row each. */
+typedef struct {
+    int32_t *rounded;
+    uint16_t *finished;
+} jpeg2000_row_buffers;
+
+/* Put a row into the words of an image; false if a sample is past Bits Stored. */
+bool jpeg2000_put_row(const jpeg2000_samples *samples, const jpeg2000_image *image,
+                      const jpeg2000_row_buffers *buffers, size_t count, uint8_t *words);
+
+#endif

@@ -1,0 +1,226 @@
+"""The kernel of JPEG 2000: held against OpenJPEG, over all parameters, and on what is damaged."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dicodec import _kernels
+from dicodec.codecs.jpeg2000 import Jpeg2000Decoder
+from dicodec.codecs.table import find_engines
+from dicodec.errors import DicodecError
+from dicodec.model.image import ImagePixelDescription
+from dicodec.model.records import replace
+from dicodec.model.transfer_syntax import find_by_name
+from helpers import jpeg2000_streams as streams
+from helpers.kernels import without_kernels
+
+type Pixels = np.ndarray[Any, Any]
+
+KERNELS: Any = _kernels.COMPILED
+DECODER = Jpeg2000Decoder()
+
+
+def test_there_are_kernels_to_test() -> None:
+    assert KERNELS is not None, "build them: python setup.py build_ext --inplace"
+
+
+def describe(pixels: Pixels, stored: int, *, rgb: str = "RGB") -> ImagePixelDescription:
+    rows, columns = pixels.shape[:2]
+    samples = 1 if pixels.ndim == 2 else 3
+    return ImagePixelDescription(
+        rows, columns, samples, "MONOCHROME2" if samples == 1 else rgb, 8 * pixels.itemsize,
+        stored, stored - 1, int(pixels.dtype.kind == "i"),
+    )  # fmt: skip
+
+
+def decode_by_kernel(stream: bytes, image: ImagePixelDescription) -> Pixels | None:
+    words = KERNELS.decode_jpeg2000(
+        stream, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
+        image.bits_stored, image.signed,
+    )  # fmt: skip
+    return None if words is None else np.frombuffer(words, image.dtype).reshape(image.shape)
+
+
+type Outcome = Pixels | tuple[type[DicodecError], str]
+
+
+def decode(stream: bytes, image: ImagePixelDescription) -> Outcome:
+    try:
+        return DECODER.decode(stream, image)
+    except DicodecError as error:
+        return type(error), str(error)
+
+
+def decode_by_library(stream: bytes, image: ImagePixelDescription) -> Outcome:
+    with without_kernels():
+        return decode(stream, image)
+
+
+def same(one: Outcome, other: Outcome, most: int = 0) -> bool:
+    """Return whether two outcomes are the same error, or samples that differ by `most` at most."""
+    if isinstance(one, tuple) or isinstance(other, tuple):
+        return isinstance(one, tuple) and isinstance(other, tuple) and one == other
+    return one.dtype == other.dtype and bool((abs(one.astype(int) - other) <= most).all())
+
+
+@settings(deadline=None, max_examples=150)
+@given(seed=st.integers(0, 1 << 40), lossless=st.booleans())
+def test_streams_with_any_parameters_decode_as_openjpeg_decodes_them(
+    seed: int, lossless: bool
+) -> None:
+    random = Random(seed)
+    pixels, precision = streams.draw_pixels(random)
+    style = streams.draw_style(random, pixels, lossless=lossless)
+    try:
+        stream = streams.write(pixels, precision, style)
+    except ValueError:  # the library refuses to write it
+        return
+    image = describe(pixels, precision)
+    own = decode_by_kernel(stream, image)
+    # With tile-parts, OpenJPEG writes packets of resolutions that have no coefficients.
+    assert own is not None or style.parts
+    if own is not None:
+        assert same(own, decode_by_library(stream, image), 0 if lossless else 1), style
+        if lossless and style.rates == (0.0,):
+            assert np.array_equal(own, pixels)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    precision=st.integers(1, 16), samples=st.sampled_from([1, 3]), rows=st.integers(1, 80),
+    columns=st.integers(1, 80), lossless=st.booleans(), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_streams_of_imagecodecs_decode_as_it_decodes_them(
+    precision: int, samples: int, rows: int, columns: int, lossless: bool, seed: int
+) -> None:
+    if precision < 8 and (samples == 3 or not lossless):
+        return
+    random = np.random.default_rng(seed)
+    shape = (rows, columns) if samples == 1 else (rows, columns, samples)
+    steps = random.normal(0, (1 << precision) / 99, shape).cumsum(axis=1)
+    pixels = (steps + (1 << precision - 1)).clip(0, (1 << precision) - 1)
+    pixels = pixels.astype("u1" if precision <= 8 else "u2")
+    stream = bytes(
+        imagecodecs.jpeg2k_encode(
+            pixels, None if lossless else 40 + seed % 30, codecformat="J2K", planar=False,
+            bitspersample=precision, reversible=lossless, mct=samples == 3,
+        )
+    )  # fmt: skip
+    image = describe(pixels, precision)
+    own = decode_by_kernel(stream, image)
+    assert own is not None
+    assert same(own, decode_by_library(stream, image), 0 if lossless else 1)
+    assert not lossless or np.array_equal(own, pixels)
+    assert np.array_equal(DECODER.decode(stream, image), own)
+    assert DECODER.decode_words(stream, image) == own.tobytes()
+
+
+def write_small(**changes: Any) -> tuple[bytes, ImagePixelDescription]:
+    random = np.random.default_rng(2)
+    pixels = random.normal(2000, 90, (21, 26)).clip(0, 4095).astype("<u2")
+    return streams.write(pixels, 12, streams.Style(**changes)), describe(pixels, 12)
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "layers": {"rates": (10, 4, 0), "precincts": ((8, 8),), "progression": "RPCL"},
+    "marked": {"sop": True, "eph": True, "progression": "PCRL", "resolutions": 4},
+    "tiles": {"tile": (11, 15), "parts": "R", "progression": "RLCP"},
+    "bypass": {"block_style": streams.BYPASS | streams.TERMINATE},
+    "irreversible": {"lossless": False, "rates": (5,)},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_stream_cut_anywhere_is_the_error_that_it_was(name: str) -> None:
+    stream, image = write_small(**SMALL[name])
+    assert decode_by_kernel(stream, image) is not None
+    for cut in range(0, len(stream) - 2, 7 if name != "plain" else 3):
+        for beginning in (stream[:cut], stream[:cut] + b"\xff\xd9"):
+            assert decode_by_kernel(beginning, image) is None, cut
+            assert same(decode(beginning, image), decode_by_library(beginning, image)), cut
+
+
+@settings(deadline=None, max_examples=150)
+@given(name=st.sampled_from(sorted(SMALL)), data=st.data())
+def test_damaged_streams_end_alike_with_and_without_the_kernel(
+    name: str, data: st.DataObject
+) -> None:
+    whole, image = write_small(**SMALL[name])
+    stream = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 2))):
+        at = data.draw(st.integers(2, len(stream) - 3))
+        kind = data.draw(st.sampled_from(["bit", "byte", "remove", "insert"]))
+        if kind == "bit":
+            stream[at] ^= 1 << data.draw(st.integers(0, 7))
+        elif kind == "byte":
+            stream[at] = data.draw(st.sampled_from([0, 255, 0x90, 0x93, 0x4F]))
+        elif kind == "remove":
+            del stream[at]
+        else:
+            stream.insert(at, data.draw(st.sampled_from([0, 255, 17])))
+    ours = decode(bytes(stream), image)
+    assert same(ours, decode_by_library(bytes(stream), image), 1), bytes(stream).hex()
+
+
+@pytest.mark.parametrize("coded_signed", [False, True])
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize(("precision", "stored"), [(12, 12), (12, 14), (12, 10), (16, 16), (9, 8)])
+def test_sign_and_width_are_those_of_the_image(
+    precision: int, stored: int, signed: int, coded_signed: bool
+) -> None:
+    for top in (1 << (min(stored, precision) - 1), 1 << precision):
+        pixels = np.random.default_rng(4).integers(0, top, (9, 11)).astype("<u2")
+        if coded_signed:
+            half = 1 << (precision - 1)
+            pixels = ((pixels ^ half).astype(int) - half).astype("<i2")
+        stream = streams.write(pixels, precision, streams.Style())
+        image = replace(describe(pixels, stored), pixel_representation=signed)
+        assert same(decode(stream, image), decode_by_library(stream, image))
+        own = decode_by_kernel(stream, image)
+        assert own is not None or precision > stored
+
+
+def test_other_streams_and_images_are_left_to_the_library() -> None:
+    stream, image = write_small()
+    assert DECODER.decode_words(stream, image) is not None
+    assert DECODER.decode_words(stream + b"\0" * 9, image) is not None
+    assert DECODER.decode_words(stream + stream, image) is None  # to be noted
+    assert DECODER.decode_words(stream, replace(image, overlay_bits=0xF000)) is None
+    with without_kernels():
+        assert DECODER.decode_words(stream, image) is None
+    pixels = np.arange(40 * 50, dtype="<u2").reshape(40, 50)
+    high_throughput = bytes(imagecodecs.htj2k_encode(pixels, bitspersample=12))
+    assert DECODER.decode_words(high_throughput, describe(pixels, 12)) is None
+    large_blocks = streams.write(pixels, 12, streams.Style(block=(128, 32)))
+    assert DECODER.decode_words(large_blocks, describe(pixels, 12)) is None
+    assert np.array_equal(DECODER.decode(large_blocks, describe(pixels, 12)), pixels)
+    for place, value in ((1, 20), (2, 27), (3, 3), (4, 8)):
+        arguments: list[Any] = [stream, 21, 26, 1, 16, 8, False]
+        arguments[place] = value
+        assert KERNELS.decode_jpeg2000(*arguments) is None
+
+
+def test_arguments_that_make_no_sense_are_refused() -> None:
+    for place, value in (
+        (1, 0), (2, 0), (1, (1 << 20) + 1), (3, 2), (3, 4), (4, 12), (4, 32), (5, 0), (5, 17),
+    ):  # fmt: skip
+        arguments: list[Any] = [b"", 7, 9, 1, 16, 12, False]
+        arguments[place] = value
+        with pytest.raises(ValueError):  # noqa: PT011
+            KERNELS.decode_jpeg2000(*arguments)
+
+
+def test_it_is_told_which_decoder_serves() -> None:
+    syntax = find_by_name("jpeg2000-lossless")
+    assert syntax is not None
+    assert find_engines(syntax).decoder == "dicodec kernels"
+    with without_kernels():
+        assert find_engines(syntax).decoder == "imagecodecs"

@@ -1,0 +1,85 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "jpeg2000.h"
+#include "jpeg2000_streams.h"
+
+typedef struct {
+    const uint8_t *stream;
+    size_t length;
+    jpeg2000_image image;
+} example;
+
+static const example EXAMPLES[] = {
+    {STREAM_0, sizeof STREAM_0, {13, 21, 1, 2, 12, false}},
+    {STREAM_1, sizeof STREAM_1, {24, 19, 1, 1, 8, false}},
+    {STREAM_2, sizeof STREAM_2, {14, 15, 3, 1, 8, false}},
+    {STREAM_3, sizeof STREAM_3, {16, 17, 3, 1, 8, false}},
+    {STREAM_4, sizeof STREAM_4, {15, 18, 1, 2, 16, true}},
+    {STREAM_5, sizeof STREAM_5, {18, 16, 1, 2, 14, false}},
+};
+
+enum { COUNT = sizeof EXAMPLES / sizeof *EXAMPLES };
+
+static size_t count_bytes(const jpeg2000_image *image)
+{
+    return (size_t)image->rows * image->columns * image->components * image->word_size;
+}
+
+static kernel_status decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
+                            uint8_t **words)
+{
+    *words = take(count_bytes(image));
+    count_input();
+    return jpeg2000_decode(stream, length, image, *words);
+}
+
+/* A whole stream is decoded, always to the same; none of its beginnings is. */
+void fuzz_jpeg2000_round_trip(fuzz_random *random)
+{
+    const example *from = EXAMPLES + draw(random, COUNT);
+    uint8_t *stream = take_copy(from->stream, from->length), *first, *second, *words;
+    CHECK(decode(stream, from->length, &from->image, &first) == KERNEL_DONE);
+    CHECK(decode(stream, from->length, &from->image, &second) == KERNEL_DONE);
+    CHECK(!memcmp(first, second, count_bytes(&from->image)));
+    size_t cut = draw(random, (uint32_t)from->length);
+    uint8_t *beginning = take_copy(stream, cut);
+    CHECK(decode(beginning, cut, &from->image, &words) == KERNEL_NOT_SERVED);
+    free(stream);
+    free(first);
+    free(second);
+    free(beginning);
+    free(words);
+}
+
+/* Change the image that a damaged stream is said to hold, as often as not to what it claims. */
+static void draw_image(fuzz_random *random, const uint8_t *stream, size_t length,
+                       jpeg2000_image *image)
+{
+    if (draw(random, 4))
+        return;
+    image->bits_stored = 1 + draw(random, 8 * image->word_size);
+    image->is_signed = draw(random, 2);
+    if (draw(random, 2) && length > 24) {
+        image->columns = stream[11] - stream[19];
+        image->rows = stream[15] - stream[23];
+    }
+    if (!image->columns || image->columns > 255)
+        image->columns = 1;
+    if (!image->rows || image->rows > 255)
+        image->rows = 1;
+}
+
+void fuzz_jpeg2000_survive(fuzz_random *random)
+{
+    const example *from = EXAMPLES + draw(random, COUNT);
+    size_t length;
+    uint8_t *stream = take_damaged(random, from->stream, from->length, &length), *words;
+    jpeg2000_image image = from->image;
+    draw_image(random, stream, length, &image);
+    kernel_status status = decode(stream, length, &image, &words);
+    CHECK(status == KERNEL_DONE || status == KERNEL_NOT_SERVED);
+    free(stream);
+    free(words);
+}
