@@ -24,7 +24,7 @@ static void undo_ict(float *restrict first, float *restrict second, float *restr
     for (size_t i = 0; i < count; i++) {
         float luma = first[i], blue = second[i], red = third[i];
         first[i] = luma + 1.402f * red;
-        second[i] = luma - 0.344136f * blue - 0.714136f * red;
+        second[i] = luma - 0.34413f * blue - 0.71414f * red;
         third[i] = luma + 1.772f * blue;
     }
 }
