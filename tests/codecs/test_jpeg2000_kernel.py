@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from random import Random
 from typing import Any
 
@@ -12,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicodec import _kernels
-from dicodec.codecs.jpeg2000 import Jpeg2000Decoder
+from dicodec.codecs.jpeg2000 import Jpeg2000Decoder, Jpeg2000Encoder
 from dicodec.codecs.table import find_engines
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, SampleRangeError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import find_by_name
@@ -24,6 +25,7 @@ from helpers.kernels import without_kernels
 type Pixels = np.ndarray[Any, Any]
 
 KERNELS: Any = _kernels.COMPILED
+openjpeg: Any = import_module("openjpeg")
 DECODER = Jpeg2000Decoder()
 
 
@@ -43,7 +45,7 @@ def describe(pixels: Pixels, stored: int, *, rgb: str = "RGB") -> ImagePixelDesc
 def decode_by_kernel(stream: bytes, image: ImagePixelDescription) -> Pixels | None:
     words = KERNELS.decode_jpeg2000(
         stream, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
-        image.bits_stored, image.signed,
+        image.bits_stored, image.signed, 1,
     )  # fmt: skip
     return None if words is None else np.frombuffer(words, image.dtype).reshape(image.shape)
 
@@ -203,7 +205,7 @@ def test_other_streams_and_images_are_left_to_the_library() -> None:
     assert DECODER.decode_words(large_blocks, describe(pixels, 12)) is None
     assert np.array_equal(DECODER.decode(large_blocks, describe(pixels, 12)), pixels)
     for place, value in ((1, 20), (2, 27), (3, 3), (4, 8)):
-        arguments: list[Any] = [stream, 21, 26, 1, 16, 8, False]
+        arguments: list[Any] = [stream, 21, 26, 1, 16, 8, False, 1]
         arguments[place] = value
         assert KERNELS.decode_jpeg2000(*arguments) is None
 
@@ -211,16 +213,101 @@ def test_other_streams_and_images_are_left_to_the_library() -> None:
 def test_arguments_that_make_no_sense_are_refused() -> None:
     for place, value in (
         (1, 0), (2, 0), (1, (1 << 20) + 1), (3, 2), (3, 4), (4, 12), (4, 32), (5, 0), (5, 17),
+        (7, 0),
     ):  # fmt: skip
-        arguments: list[Any] = [b"", 7, 9, 1, 16, 12, False]
+        arguments: list[Any] = [b"", 7, 9, 1, 16, 12, False, 1]
         arguments[place] = value
         with pytest.raises(ValueError):  # noqa: PT011
             KERNELS.decode_jpeg2000(*arguments)
 
 
-def test_it_is_told_which_decoder_serves() -> None:
+def draw_encodable(seed: int) -> tuple[Pixels, ImagePixelDescription]:
+    """Return an image that this package encodes: signed only if it is gray."""
+    pixels, precision = streams.draw_pixels(Random(seed))
+    if pixels.ndim == 3 and pixels.dtype.kind == "i":
+        pixels = pixels[..., 0].copy()
+    return pixels, describe(pixels, precision, rgb="YBR_FULL" if seed % 3 == 0 else "RGB")
+
+
+@settings(deadline=None, max_examples=150)
+@given(seed=st.integers(0, 1 << 40), threads=st.integers(1, 3))
+def test_what_the_kernel_encodes_is_read_back_by_it_and_by_others(seed: int, threads: int) -> None:
+    pixels, image = draw_encodable(seed)
+    stream = bytes(Jpeg2000Encoder(threads=threads).encode(pixels, image))
+    assert stream == Jpeg2000Encoder().encode_words(pixels.tobytes(), image)
+    own = DECODER.decode_words(stream, image)
+    assert own == pixels.tobytes()
+    assert Jpeg2000Decoder(threads=threads).decode_words(stream, image) == own
+    assert same(decode_by_library(stream, image), pixels)
+    second = np.asarray(openjpeg.decode(stream)).reshape(pixels.shape)
+    assert np.array_equal(second, pixels)
+
+
+def make_picture(seed: int, precision: int, samples: int) -> Pixels:
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:300, 0:340]
+    surface = 0.5 + 0.2 * np.sin(x / 30) + 0.2 * np.cos(y / 20)
+    planes = [surface * (0.7 + 0.1 * i) + random.normal(0, 0.004, x.shape) for i in range(samples)]
+    top = (1 << precision) - 1
+    values = (np.stack(planes, axis=-1) * top).clip(0, top)
+    return values.astype("u1" if precision <= 8 else "u2").squeeze()
+
+
+@pytest.mark.parametrize(("precision", "samples"), [(8, 1), (12, 1), (16, 1), (8, 3)])
+def test_streams_have_the_form_and_the_size_of_openjpegs(precision: int, samples: int) -> None:
+    pixels = make_picture(precision, precision, samples)
+    image = describe(pixels, precision)
+    ours = bytes(Jpeg2000Encoder().encode(pixels, image))
+    with without_kernels():
+        theirs = bytes(Jpeg2000Encoder().encode(pixels, image))
+    assert len(ours) <= 1.002 * len(theirs)
+    description, expected = DECODER.describe(ours), DECODER.describe(theirs)
+    assert description == expected
+
+
+@pytest.mark.parametrize("side", [1, 7, 15, 16, 17, 31, 32, 33, 63, 64, 127, 128, 255, 256, 700])
+def test_levels_are_those_of_imagecodecs(side: int) -> None:
+    image = describe(np.zeros((side, 300), "u1"), 8)
+    ours = Jpeg2000Encoder().encode_words(bytes(side * 300), image)
+    assert ours is not None
+    theirs = bytes(imagecodecs.jpeg2k_encode(np.zeros((side, 300), "u1"), codecformat="J2K"))
+    levels = DECODER.describe(ours).details["decomposition_levels"]
+    assert levels == DECODER.describe(theirs).details["decomposition_levels"]
+
+
+@pytest.mark.parametrize(("stored", "signed"), [(1, 0), (8, 0), (12, 0), (12, 1), (15, 1)])
+def test_a_sample_outside_bits_stored_is_an_error(stored: int, signed: int) -> None:
+    pixels = np.zeros((9, 70), "<i2" if signed else "<u2")
+    image = describe(pixels, stored)
+    for outside in image.sample_range[0] - 1, image.sample_range[1] + 1:
+        for place in ((0, 0), (8, 69)):
+            pixels[:] = 0
+            pixels[place] = outside % 65536 if not signed else outside
+            assert Jpeg2000Encoder().encode_words(pixels.tobytes(), image) is None
+            with pytest.raises(SampleRangeError):
+                Jpeg2000Encoder().encode(pixels, image)
+
+
+def test_words_that_are_no_image_are_refused() -> None:
+    good = [bytes(126), 7, 9, 1, 16, 12, False, False, 1]
+    assert KERNELS.encode_jpeg2000(*good) is not None
+    for place, value in (
+        (0, bytes(125)),
+        (1, 0),
+        (2, 8),
+        (3, 2),
+        (4, 8),
+        (5, 17),
+        (7, True),
+        (8, 0),
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011
+            KERNELS.encode_jpeg2000(*good[:place], value, *good[place + 1 :])
+
+
+def test_it_is_told_which_codec_serves() -> None:
     syntax = find_by_name("jpeg2000-lossless")
     assert syntax is not None
-    assert find_engines(syntax).decoder == "dicodec kernels"
+    assert find_engines(syntax) == ("dicodec kernels", "dicodec kernels")
     with without_kernels():
-        assert find_engines(syntax).decoder == "imagecodecs"
+        assert find_engines(syntax) == ("imagecodecs", "imagecodecs")

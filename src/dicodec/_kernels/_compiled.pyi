@@ -84,6 +84,35 @@ def decode_jpeg_lossless(
             last sample.
     """
 
+def encode_jpeg2000(
+    words: Buffer,
+    rows: int,
+    columns: int,
+    components: int,
+    bits_allocated: int,
+    bits_stored: int,
+    signed: bool,
+    transform: bool,
+    threads: int,
+    /,
+) -> bytes | None:
+    """Return a codestream of JPEG 2000 part 1 without loss, of one tile and layer.
+
+    Args:
+        words: little endian, by pixel; rows * columns * components of `bits_allocated` bits.
+        rows: 1 to 1048576.
+        columns: 1 to 1048576.
+        components: 1 or 3.
+        bits_allocated: 8 or 16.
+        bits_stored: 1 to `bits_allocated`; the stream's precision.
+        signed: whether words are two's complement.
+        transform: whether three components are decorrelated by RCT.
+        threads: among which code-blocks are shared, 1 or more.
+
+    Returns:
+        None if a word is outside Bits Stored.
+    """
+
 def decode_jpeg2000(
     codestream: Buffer,
     rows: int,
@@ -92,6 +121,7 @@ def decode_jpeg2000(
     bits_allocated: int,
     bits_stored: int,
     signed: bool,
+    threads: int,
     /,
 ) -> bytearray | None:
     """Return the words of a codestream of JPEG 2000 part 1 (ISO/IEC 15444-1).
@@ -104,6 +134,7 @@ def decode_jpeg2000(
         bits_allocated: of a word, 8 or 16.
         bits_stored: 1 to `bits_allocated`.
         signed: whether words are to be two's complement.
+        threads: among which code-blocks are shared, 1 or more.
 
     Returns:
         None if only the library can tell: the codestream is of another size, it is damaged or

@@ -1,10 +1,13 @@
 #include "glue.h"
 #include "jpeg2000.h"
 
+#include <stdlib.h>
+
 /* Whether there are such words and they have a size; else an error is set. */
-static int check_image(const jpeg2000_image *image, unsigned bits_allocated, uint64_t *size)
+static int check_image(const jpeg2000_image *image, unsigned bits_allocated, unsigned threads,
+                       uint64_t *size)
 {
-    if (image->rows && image->columns && image->rows <= JPEG2000_MOST_LINES
+    if (threads && image->rows && image->columns && image->rows <= JPEG2000_MOST_LINES
         && image->columns <= JPEG2000_MOST_LINES
         && (image->components == 1 || image->components == 3)
         && (bits_allocated == 8 || bits_allocated == 16) && image->bits_stored
@@ -24,21 +27,23 @@ PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments)
     (void)module;
     Py_buffer stream;
     jpeg2000_image image;
-    unsigned bits_allocated;
+    unsigned bits_allocated, threads;
     int is_signed;
-    if (!PyArg_ParseTuple(arguments, "y*IIIIIp", &stream, &image.rows, &image.columns,
-                          &image.components, &bits_allocated, &image.bits_stored, &is_signed))
+    if (!PyArg_ParseTuple(arguments, "y*IIIIIpI", &stream, &image.rows, &image.columns,
+                          &image.components, &bits_allocated, &image.bits_stored, &is_signed,
+                          &threads))
         return NULL;
     image.word_size = bits_allocated / 8;
     image.is_signed = is_signed;
     PyObject *words = NULL;
     uint64_t size;
-    if (check_image(&image, bits_allocated, &size)
+    if (check_image(&image, bits_allocated, threads, &size)
         && (words = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)size))) {
         uint8_t *start = (uint8_t *)PyByteArray_AsString(words);
         kernel_status status;
         Py_BEGIN_ALLOW_THREADS
-        status = jpeg2000_decode(stream.buf, (size_t)stream.len, &image, start);
+        status = jpeg2000_decode(stream.buf, (size_t)stream.len, &image, threads,
+                                 start);
         Py_END_ALLOW_THREADS
         if (status != KERNEL_DONE)
             Py_CLEAR(words);
@@ -49,4 +54,43 @@ PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments)
     }
     PyBuffer_Release(&stream);
     return words;
+}
+
+PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer words;
+    jpeg2000_image image;
+    unsigned bits_allocated, threads;
+    int is_signed, transform;
+    if (!PyArg_ParseTuple(arguments, "y*IIIIIppI", &words, &image.rows, &image.columns,
+                          &image.components, &bits_allocated, &image.bits_stored, &is_signed,
+                          &transform, &threads))
+        return NULL;
+    image.word_size = bits_allocated / 8;
+    image.is_signed = is_signed;
+    PyObject *result = NULL;
+    uint64_t size;
+    if (check_image(&image, bits_allocated, threads, &size)) {
+        uint8_t *stream = NULL;
+        size_t length = 0;
+        if ((uint64_t)words.len != size || (transform && image.components != 3)) {
+            PyErr_SetString(PyExc_ValueError, "the words are not those of the image");
+        } else {
+            kernel_status status;
+            Py_BEGIN_ALLOW_THREADS
+            status = jpeg2000_encode(words.buf, &image, transform, threads, &stream,
+                                     &length);
+            Py_END_ALLOW_THREADS
+            if (status == KERNEL_DONE)
+                result = PyBytes_FromStringAndSize((const char *)stream, (Py_ssize_t)length);
+            else if (status == KERNEL_NOT_SERVED)
+                result = Py_NewRef(Py_None);
+            else
+                raise_status(status);
+        }
+        free(stream);
+    }
+    PyBuffer_Release(&words);
+    return result;
 }

@@ -2,12 +2,15 @@
  *
  *   A    jpeg2000_codestream    marker segments, tile-parts
  *   B    jpeg2000_tile          tiles, resolutions, subbands, precincts, code-blocks, progressions
- *   B.10 jpeg2000_packets       packet headers, tag trees
- *   C, D jpeg2000_block_*       arithmetic coding, coefficient bit modeling
+ *   B.10 jpeg2000_packets       packets that are read, tag trees
+ *        jpeg2000_packet_headers   those that are written
+ *   C    jpeg2000_arithmetic_*  arithmetic coding
+ *   D    jpeg2000_block_*       coefficient bit modeling
  *   F    jpeg2000_wavelet       the wavelet transformation
  *   G    jpeg2000_components    component transformations, level shift
  *
- * Samples are words: by pixel, little endian, 8 or 16 bits each, zero- or sign-extended. */
+ * Samples are words: by pixel, little endian, 8 or 16 bits each, zero- or sign-extended. Code-blocks
+ * are shared among `threads`, 1 or more, on which the result does not depend. */
 #ifndef DICODEC_JPEG2000_H
 #define DICODEC_JPEG2000_H
 
@@ -37,6 +40,13 @@ typedef struct {
  * KERNEL_NOT_SERVED leaves the decision to the library: another size, a rare form, data that are
  * missing, left over or damaged, a sample past Bits Stored. */
 kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
-                              uint8_t *words);
+                              unsigned threads, uint8_t *words);
+
+/* Encode the words of an image into a codestream of one tile and layer, by the 5-3 wavelet, without
+ * loss; `transform` is whether RCT is applied to its three components. *stream is to be freed.
+ *
+ * KERNEL_NOT_SERVED: a sample is past Bits Stored. */
+kernel_status jpeg2000_encode(const uint8_t *words, const jpeg2000_image *image, bool transform,
+                              unsigned threads, uint8_t **stream, size_t *length);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "jpeg2000_arithmetic_decoder.h"
+#include "processor.h"
 
 enum {
     PLANES = JPEG2000_MOST_PLANES + 1, /* the lowest one holds halves */
@@ -449,64 +450,63 @@ static kernel_status decode_passes(jpeg2000_block_decoder *decoder, unsigned sty
     return KERNEL_DONE;
 }
 
-enum { GROUPS = 4 }; /* of eight planes */
+enum { WORD = 64, GROUPS = 4 }; /* samples of a word, groups of eight planes */
 
-/* Gather the magnitudes of a word's samples from the planes, as eight bits of each in a group. */
-static void gather_magnitudes(const jpeg2000_block_decoder *block, unsigned stripe, unsigned word,
-                              unsigned planes, uint64_t groups[GROUPS][8])
+static inline void put_bytes(uint8_t *bytes, uint64_t word)
 {
-    for (unsigned group = 0; group <= planes / 8; group++) {
-        unsigned highest = 8 * group + 7 < planes ? 8 * group + 7 : planes;
-        uint64_t *sums = groups[group];
-        memset(sums, 0, 8 * sizeof *sums);
-        for (unsigned plane = highest + 1; plane-- > 8 * group;) {
-            uint64_t bits = block->planes[plane][stripe][word];
-            for (unsigned j = 0; j < 8; j++)
-                sums[j] = sums[j] << 1 | block->spread[bits >> 8 * j & 255];
-        }
+    for (unsigned i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(word >> 8 * i);
+}
+
+/* Gather eight planes of a word's samples, from the lowest given on: a byte of each sample. */
+static void gather_group(const jpeg2000_block_decoder *block, unsigned stripe, unsigned word,
+                         unsigned lowest, unsigned planes, uint8_t bytes[WORD])
+{
+    uint64_t sums[8] = {0};
+    for (unsigned plane = planes < lowest + 7 ? planes + 1 : lowest + 8; plane-- > lowest;) {
+        uint64_t bits = block->planes[plane][stripe][word];
+        for (unsigned j = 0; j < 8; j++)
+            sums[j] = sums[j] << 1 | block->spread[bits >> 8 * j & 255];
+    }
+    for (unsigned j = 0; j < 8; j++)
+        put_bytes(bytes + 8 * j, sums[j]);
+}
+
+/* Join the groups of a word's samples, take off the halves if they do not count, and give signs. */
+KERNEL_VARIANTS
+static void join_groups(uint8_t groups[GROUPS][WORD], const uint8_t negative[WORD],
+                        unsigned halves, int32_t values[WORD])
+{
+    for (unsigned i = 0; i < WORD; i++) {
+        uint32_t magnitude = (uint32_t)groups[0][i] | (uint32_t)groups[1][i] << 8
+                             | (uint32_t)groups[2][i] << 16 | (uint32_t)groups[3][i] << 24;
+        int32_t value = (int32_t)(magnitude >> halves), sign = -(int32_t)negative[i];
+        values[i] = (value ^ sign) - sign;
     }
 }
 
-/* Put a stripe's magnitudes, in halves, and signs into rows. */
-static void gather_stripe(const jpeg2000_block_decoder *block, unsigned stripe, unsigned planes,
-                          uint32_t rows[4][JPEG2000_BLOCK])
+/* Put a word's coefficients into the array of their component. */
+static void finish_word(const jpeg2000_block_decoder *block, unsigned stripe, unsigned word,
+                        unsigned planes, bool is_reversible, float half_step, void *array,
+                        size_t place, size_t stride)
 {
-    for (unsigned k = 0; 16 * k < block->width; k++) {
-        uint64_t groups[GROUPS][8] = {{0}};
-        gather_magnitudes(block, stripe, k, planes, groups);
-        for (unsigned j = 0; j < 8; j++) {
-            uint64_t low = groups[0][j], middle = groups[1][j], high = groups[2][j],
-                     highest = groups[3][j];
-            for (unsigned i = 0; i < 8; i++) {
-                uint32_t magnitude = (low >> 8 * i & 255) | (middle >> 8 * i & 255) << 8
-                                     | (high >> 8 * i & 255) << 16
-                                     | (highest >> 8 * i & 255) << 24;
-                rows[i & 3][16 * k + 2 * j + i / 4] = magnitude;
-            }
-        }
-    }
-}
-
-/* Put a stripe's coefficients into the array of their component. */
-static void finish_stripe(const jpeg2000_block_decoder *block, unsigned stripe, unsigned planes,
-                          bool is_reversible, float half_step, void *array, size_t place,
-                          size_t stride)
-{
-    uint32_t rows[4][JPEG2000_BLOCK];
-    gather_stripe(block, stripe, planes, rows);
-    for (unsigned row = 0; row < 4 && 4 * stripe + row < block->height; row++) {
-        int32_t values[JPEG2000_BLOCK];
-        for (unsigned x = 0; x < block->width; x++) {
-            unsigned negative = block->negative[stripe][x / 16] >> (4 * (x % 16) + row) & 1;
-            int32_t magnitude = (int32_t)(rows[row][x] >> is_reversible);
-            values[x] = negative ? -magnitude : magnitude;
-        }
+    uint8_t groups[GROUPS][WORD] = {{0}}, negative[WORD];
+    int32_t values[WORD];
+    for (unsigned group = 0; group <= planes / 8; group++)
+        gather_group(block, stripe, word, 8 * group, planes, groups[group]);
+    for (unsigned j = 0; j < 8; j++)
+        put_bytes(negative + 8 * j, block->spread[block->negative[stripe][word] >> 8 * j & 255]);
+    join_groups(groups, negative, is_reversible, values);
+    unsigned columns = block->width - 16 * word, rows = block->height - 4 * stripe;
+    columns = columns < 16 ? columns : 16;
+    rows = rows < 4 ? rows : 4;
+    for (unsigned row = 0; row < rows; row++, place += stride) {
         if (is_reversible)
-            memcpy((int32_t *)array + place, values, block->width * sizeof *values);
+            for (unsigned x = 0; x < columns; x++)
+                ((int32_t *)array)[place + x] = values[4 * x + row];
         else
-            for (unsigned x = 0; x < block->width; x++)
-                ((float *)array)[place + x] = (float)values[x] * half_step;
-        place += stride;
+            for (unsigned x = 0; x < columns; x++)
+                ((float *)array)[place + x] = (float)values[4 * x + row] * half_step;
     }
 }
 
@@ -520,7 +520,8 @@ kernel_status jpeg2000_decode_block(jpeg2000_block_decoder *decoder,
     decoder->zero_contexts = decoder->tables.zero[subband->orientation];
     kernel_status status = decode_passes(decoder, coding->block_style, block, pieces, planes);
     for (unsigned stripe = 0; stripe < decoder->stripes && status == KERNEL_DONE; stripe++)
-        finish_stripe(decoder, stripe, planes, coding->is_reversible, subband->step / 2, array,
-                      (block->y + 4 * stripe) * stride + block->x, stride);
+        for (unsigned word = 0; 16 * word < decoder->width; word++)
+            finish_word(decoder, stripe, word, planes, coding->is_reversible, subband->step / 2,
+                        array, (block->y + 4 * stripe) * stride + block->x + 16 * word, stride);
     return status;
 }

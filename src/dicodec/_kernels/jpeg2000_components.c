@@ -125,3 +125,67 @@ bool jpeg2000_put_row(const jpeg2000_samples *samples, const jpeg2000_image *ima
     }
     return true;
 }
+
+static inline void load_words(const uint8_t *restrict words, int32_t *restrict samples,
+                              size_t count, size_t distance, size_t word_size, bool is_signed)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *word = words + i * distance * word_size;
+        unsigned value = word_size == 2 ? word[0] | (unsigned)word[1] << 8 : word[0];
+        int32_t sign = is_signed ? 1 << (8 * word_size - 1) : 0;
+        samples[i] = (int32_t)(value ^ (unsigned)sign) - sign;
+    }
+}
+
+static void load(const uint8_t *words, int32_t *samples, size_t count, const jpeg2000_image *image)
+{
+    if (image->components == 1 && image->word_size == 2)
+        load_words(words, samples, count, 1, 2, image->is_signed);
+    else if (image->components == 1)
+        load_words(words, samples, count, 1, 1, image->is_signed);
+    else
+        load_words(words, samples, count, image->components, image->word_size, image->is_signed);
+}
+
+/* Subtract the level shift; return the smallest and largest sample of before. */
+KERNEL_VARIANTS
+static sample_range shift_samples(int32_t *samples, size_t count, int32_t shift)
+{
+    sample_range seen = {INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < count; i++) {
+        int32_t sample = samples[i];
+        seen.lowest = sample < seen.lowest ? sample : seen.lowest;
+        seen.highest = sample > seen.highest ? sample : seen.highest;
+        samples[i] = sample - shift;
+    }
+    return seen;
+}
+
+/* Apply RCT, G.2.1. */
+KERNEL_VARIANTS
+static void apply_rct(int32_t *restrict first, int32_t *restrict second, int32_t *restrict third,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int32_t red = first[i], green = second[i], blue = third[i];
+        first[i] = (red + 2 * green + blue) >> 2;
+        second[i] = blue - green;
+        third[i] = red - green;
+    }
+}
+
+bool jpeg2000_take_row(const uint8_t *words, const jpeg2000_image *image, size_t count,
+                       bool transform, int32_t *const rows[JPEG2000_MOST_COMPONENTS])
+{
+    int32_t half = 1 << (image->bits_stored - 1);
+    int32_t lowest = image->is_signed ? -half : 0, highest = lowest + 2 * half - 1;
+    for (unsigned i = 0; i < image->components; i++) {
+        load(words + i * image->word_size, rows[i], count, image);
+        sample_range seen = shift_samples(rows[i], count, image->is_signed ? 0 : half);
+        if (count && (seen.lowest < lowest || seen.highest > highest))
+            return false;
+    }
+    if (transform)
+        apply_rct(rows[0], rows[1], rows[2], count);
+    return true;
+}

@@ -23,4 +23,9 @@ typedef struct {
 bool jpeg2000_put_row(const jpeg2000_samples *samples, const jpeg2000_image *image,
                       const jpeg2000_row_buffers *buffers, size_t count, uint8_t *words);
 
+/* Take a row of an image's words as samples of each component, shifted (G.1), and apply RCT (G.2.1)
+ * if `transform`; false if a sample is past Bits Stored. */
+bool jpeg2000_take_row(const uint8_t *words, const jpeg2000_image *image, size_t count,
+                       bool transform, int32_t *const rows[JPEG2000_MOST_COMPONENTS]);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "jpeg2000_block_decode.h"
 #include "jpeg2000_components.h"
+#include "jpeg2000_threads.h"
 #include "jpeg2000_wavelet.h"
 
 typedef struct {
@@ -12,7 +13,8 @@ typedef struct {
     jpeg2000_header header;
     jpeg2000_tile_parts parts;
     jpeg2000_pieces pieces;
-    jpeg2000_block_decoder *blocks;
+    unsigned threads;
+    jpeg2000_block_decoder *blocks[JPEG2000_MOST_THREADS];
 } decoder;
 
 /* A tile with an array of coefficients for each component, which become samples in place. */
@@ -30,25 +32,42 @@ static size_t count_bytes(const jpeg2000_tile_parts *parts, uint32_t index)
     return count;
 }
 
-static kernel_status decode_blocks(decoder *state, tile *decoded)
+typedef struct {
+    const decoder *state;
+    const tile *decoded;
+    jpeg2000_block_decoder *blocks;
+    jpeg2000_share share;
+} worker;
+
+static kernel_status decode_block(void *given, const jpeg2000_precinct *precinct,
+                                  const jpeg2000_precinct_part *part, jpeg2000_block *block)
 {
-    for (size_t i = 0; i < decoded->divided.precinct_count; i++) {
-        const jpeg2000_precinct *precinct = decoded->divided.precincts + i;
-        const jpeg2000_coding *coding = state->header.coding + precinct->component;
-        for (unsigned k = 0; k < precinct->count; k++) {
-            const jpeg2000_precinct_part *part = precinct->parts + k;
-            for (size_t b = 0; b < (size_t)part->across * part->down; b++) {
-                if (!part->blocks[b].passes)
-                    continue;
-                kernel_status status = jpeg2000_decode_block(
-                    state->blocks, part->subband, coding, part->blocks + b, state->pieces.pieces,
-                    decoded->arrays[precinct->component], decoded->stride);
-                if (status != KERNEL_DONE)
-                    return status;
-            }
-        }
+    const worker *mine = given;
+    if (!block->passes)
+        return KERNEL_DONE;
+    return jpeg2000_decode_block(mine->blocks, part->subband,
+                                 mine->state->header.coding + precinct->component, block,
+                                 mine->state->pieces.pieces,
+                                 mine->decoded->arrays[precinct->component],
+                                 mine->decoded->stride);
+}
+
+static kernel_status decode_share(void *given)
+{
+    const worker *mine = given;
+    return jpeg2000_visit_blocks(&mine->share, decode_block, given);
+}
+
+static kernel_status decode_blocks(const decoder *state, const tile *decoded)
+{
+    worker workers[JPEG2000_MOST_THREADS];
+    void *given[JPEG2000_MOST_THREADS];
+    for (unsigned i = 0; i < state->threads; i++) {
+        workers[i] = (worker){state, decoded, state->blocks[i],
+                              {&decoded->divided, i, state->threads}};
+        given[i] = workers + i;
     }
-    return KERNEL_DONE;
+    return jpeg2000_work_together(state->threads, decode_share, given);
 }
 
 static kernel_status undo_wavelets(const decoder *state, tile *decoded)
@@ -132,10 +151,26 @@ static bool holds_image(const jpeg2000_header *header, const jpeg2000_image *ima
            && (header->is_signed == image->is_signed || header->precision <= image->bits_stored);
 }
 
+static kernel_status decode_tiles(decoder *state)
+{
+    kernel_status status = KERNEL_DONE;
+    for (unsigned i = 0; i < state->threads && status == KERNEL_DONE; i++)
+        if (!(state->blocks[i] = jpeg2000_make_block_decoder()))
+            status = KERNEL_NO_MEMORY;
+    uint32_t tiles = state->header.tiles_across * state->header.tiles_down;
+    for (uint32_t i = 0; i < tiles && status == KERNEL_DONE; i++)
+        status = decode_tile(state, i);
+    for (unsigned i = 0; i < state->threads; i++)
+        jpeg2000_release_block_decoder(state->blocks[i]);
+    free(state->pieces.pieces);
+    return status;
+}
+
 kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
-                              uint8_t *words)
+                              unsigned threads, uint8_t *words)
 {
     decoder state = {.image = image, .words = words};
+    state.threads = threads < JPEG2000_MOST_THREADS ? threads : JPEG2000_MOST_THREADS;
     size_t end;
     kernel_status status = jpeg2000_read_header(stream, length, &state.header, &end);
     if (status != KERNEL_DONE)
@@ -143,13 +178,8 @@ kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg20
     if (!holds_image(&state.header, image))
         return KERNEL_NOT_SERVED;
     status = jpeg2000_find_tile_parts(stream, length, end, &state.header, &state.parts);
-    if (status == KERNEL_DONE && !(state.blocks = jpeg2000_make_block_decoder()))
-        status = KERNEL_NO_MEMORY;
-    uint32_t tiles = state.header.tiles_across * state.header.tiles_down;
-    for (uint32_t i = 0; i < tiles && status == KERNEL_DONE; i++)
-        status = decode_tile(&state, i);
-    jpeg2000_release_block_decoder(state.blocks);
-    free(state.pieces.pieces);
+    if (status == KERNEL_DONE)
+        status = decode_tiles(&state);
     jpeg2000_release_tile_parts(&state.parts);
     return status;
 }

@@ -75,6 +75,24 @@ static void restore_odd(int32_t *restrict odd, const int32_t *restrict left,
     }
 }
 
+/* Equation F-9 */
+KERNEL_VARIANTS
+static void predict_odd(int32_t *restrict odd, const int32_t *restrict left,
+                        const int32_t *restrict right, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        odd[i] -= (left[i] + right[i]) >> 1;
+}
+
+/* Equation F-10 */
+KERNEL_VARIANTS
+static void update_even(int32_t *restrict even, const int32_t *restrict left,
+                        const int32_t *restrict right, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        even[i] += (left[i] + right[i] + 2) >> 2;
+}
+
 /* A step of F.3.8.2 */
 KERNEL_VARIANTS
 static void lift(float *restrict target, const float *restrict left, const float *restrict right,
@@ -204,22 +222,119 @@ static void undo_level(const jpeg2000_area *area, bool is_reversible, char *arra
     }
 }
 
+static void apply_reversible(const signal *lines)
+{
+    size_t lanes = lines->lanes;
+    int32_t *even = lines->evens.integers, *odd = lines->odds.integers;
+    if (lines->even + lines->odd == 1) { /* F.4.6 */
+        for (size_t i = 0; i < lanes && lines->odd; i++)
+            odd[i] *= 2;
+        return;
+    }
+    extend(lines->evens, lines->even, lanes);
+    const int32_t *before = lines->starts_odd ? even - lanes : even;
+    predict_odd(odd, before, before + lanes, lines->odd * lanes);
+    extend(lines->odds, lines->odd, lanes);
+    before = lines->starts_odd ? odd : odd - lanes;
+    update_even(even, before, before + lanes, lines->even * lanes);
+}
+
+KERNEL_VARIANTS
+static void deinterleave(const int32_t *restrict row, int32_t *restrict first,
+                         int32_t *restrict second, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        first[i] = row[2 * i];
+        second[i] = row[2 * i + 1];
+    }
+}
+
+/* HOR_SD, F.4.4 */
+static void apply_row(int32_t *row, const signal *line)
+{
+    int32_t *first = line->starts_odd ? line->odds.integers : line->evens.integers;
+    int32_t *second = line->starts_odd ? line->evens.integers : line->odds.integers;
+    size_t pairs = line->even < line->odd ? line->even : line->odd;
+    deinterleave(row, first, second, pairs);
+    if (line->even != line->odd)
+        first[pairs] = row[2 * pairs];
+    apply_reversible(line);
+    memcpy(row, line->evens.integers, line->even * sizeof *row);
+    memcpy(row + line->even, line->odds.integers, line->odd * sizeof *row);
+}
+
+/* VER_SD, F.4.3, of some columns from the first on. */
+static void apply_columns(int32_t *first, size_t stride, const signal *lines)
+{
+    size_t lanes = lines->lanes, size = lanes * sizeof *first;
+    for (size_t i = 0; i < lines->even; i++)
+        memcpy(lines->evens.integers + i * lanes, first + (2 * i + lines->starts_odd) * stride,
+               size);
+    for (size_t i = 0; i < lines->odd; i++)
+        memcpy(lines->odds.integers + i * lanes, first + (2 * i + !lines->starts_odd) * stride,
+               size);
+    apply_reversible(lines);
+    for (size_t i = 0; i < lines->even; i++)
+        memcpy(first + i * stride, lines->evens.integers + i * lanes, size);
+    for (size_t i = 0; i < lines->odd; i++)
+        memcpy(first + (lines->even + i) * stride, lines->odds.integers + i * lanes, size);
+}
+
+/* 2D_SD, F.4.2 */
+static void apply_level(const jpeg2000_area *area, int32_t *array, size_t stride, signal *lines)
+{
+    uint32_t width = jpeg2000_width(area), height = jpeg2000_height(area);
+    for (uint32_t x = 0; x < width; x += LANES) {
+        set_signal(lines, area->y0, area->y1, width - x < LANES ? width - x : LANES);
+        apply_columns(array + x, stride, lines);
+    }
+    set_signal(lines, area->x0, area->x1, 1);
+    for (uint32_t y = 0; y < height; y++)
+        apply_row(array + y * stride, lines);
+}
+
+/* Take memory for the longest signal of an area, and return it; NULL without. */
+static char *take_signal(const jpeg2000_area *area, signal *lines)
+{
+    size_t across = jpeg2000_width(area), down = jpeg2000_height(area) * (size_t)LANES;
+    size_t size = ((across > down ? across : down) / 2 + 4 * LANES) * COEFFICIENT;
+    char *memory = malloc(2 * size);
+    if (memory) {
+        lines->evens.bytes = memory + LANES * COEFFICIENT;
+        lines->odds.bytes = memory + size + LANES * COEFFICIENT;
+    }
+    return memory;
+}
+
+static bool is_empty(const jpeg2000_area *area)
+{
+    return !jpeg2000_width(area) || !jpeg2000_height(area);
+}
+
 kernel_status jpeg2000_undo_wavelet(const jpeg2000_resolution *levels, unsigned resolutions,
                                     bool is_reversible, void *array, size_t stride)
 {
-    const jpeg2000_area *whole = &levels[resolutions - 1].area;
-    size_t across = jpeg2000_width(whole), down = jpeg2000_height(whole) * (size_t)LANES;
-    if (!across || !down)
-        return KERNEL_DONE;
-    size_t half = (across > down ? across : down) / 2 + 4 * LANES, size = half * COEFFICIENT;
-    char *memory = malloc(2 * size);
+    signal lines = {0};
+    char *memory = take_signal(&levels[resolutions - 1].area, &lines);
     if (!memory)
         return KERNEL_NO_MEMORY;
-    signal lines = {.evens.bytes = memory + LANES * COEFFICIENT,
-                    .odds.bytes = memory + size + LANES * COEFFICIENT};
     for (unsigned r = 1; r < resolutions; r++)
-        if (jpeg2000_width(&levels[r].area) && jpeg2000_height(&levels[r].area))
+        if (!is_empty(&levels[r].area))
             undo_level(&levels[r].area, is_reversible, array, stride, &lines);
+    free(memory);
+    return KERNEL_DONE;
+}
+
+kernel_status jpeg2000_apply_wavelet(const jpeg2000_resolution *levels, unsigned resolutions,
+                                     int32_t *array, size_t stride)
+{
+    signal lines = {0};
+    char *memory = take_signal(&levels[resolutions - 1].area, &lines);
+    if (!memory)
+        return KERNEL_NO_MEMORY;
+    for (unsigned r = resolutions - 1; r; r--)
+        if (!is_empty(&levels[r].area))
+            apply_level(&levels[r].area, array, stride, &lines);
     free(memory);
     return KERNEL_DONE;
 }

@@ -19,7 +19,7 @@ from dicodec.codecs.checks import (
 from dicodec.codecs.rate import Rate
 from dicodec.codecs.sample_notes import SampleNotes
 from dicodec.codecs.streams import jpeg2000 as headers
-from dicodec.codecs.words import has_words, view_samples
+from dicodec.codecs.words import has_words, view_samples, view_words
 from dicodec.errors import UnsupportedImageError, UnsupportedSourceError, UnsupportedTargetError
 from dicodec.model.encoder_settings import EncoderSettings
 from dicodec.model.image import MONOCHROME, ImagePixelDescription
@@ -52,7 +52,7 @@ SUBSAMPLED_BITS = 12
 TRANSFORMED_BITS = 8
 
 _MOST_LINES = 1 << 20
-"""And columns, of a frame that the kernel decodes."""
+"""And columns, of a frame that the kernel takes."""
 
 _DECODED_SUBSAMPLINGS = frozenset(((1, 1), (2, rows), (2, rows)) for rows in (1, 2))
 """XRsiz and YRsiz of 4:2:2 and 4:2:0, which OpenJPEG brings to RGB (ISO/IEC 15444-1 A.5.1)."""
@@ -72,7 +72,7 @@ class Jpeg2000Decoder:
         may_be_lossy: the transfer syntax allows loss. A stream with the 5-3 wavelet may then have
             been cut to a rate, which its header does not tell, and overshoot Bits Stored: it is
             taken for lossy if the data set says that the image is.
-        threads: for each frame, if OpenJPEG decodes it.
+        threads: for each frame.
     """
 
     may_be_lossy: bool = False
@@ -100,7 +100,7 @@ class Jpeg2000Decoder:
         """Return the frame's samples: see `Decoder`."""
         check_decodable(image)
         description, codestream = _check(stream, image)
-        words = _decode_by_kernel(description, codestream, image)
+        words = _decode_by_kernel(description, codestream, image, self.threads)
         if words is not None:
             return view_samples(words, image)
         if description.details.get("bare_markers"):
@@ -122,7 +122,7 @@ class Jpeg2000Decoder:
         if not has_words(image):
             return None
         description, codestream = _check(stream, image)
-        return _decode_by_kernel(description, codestream, image)
+        return _decode_by_kernel(description, codestream, image, self.threads)
 
 
 def _check(stream: Buffer, image: ImagePixelDescription) -> tuple[StreamDescription, memoryview]:
@@ -138,7 +138,10 @@ def _check(stream: Buffer, image: ImagePixelDescription) -> tuple[StreamDescript
 
 
 def _decode_by_kernel(
-    description: StreamDescription, codestream: memoryview, image: ImagePixelDescription
+    description: StreamDescription,
+    codestream: memoryview,
+    image: ImagePixelDescription,
+    threads: int,
 ) -> Buffer | None:
     """Return the words of a checked codestream; None if the library has to decide."""
     if (
@@ -154,7 +157,7 @@ def _decode_by_kernel(
     try:
         words: Buffer | None = _kernels.COMPILED.decode_jpeg2000(
             codestream, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
-            image.bits_stored, image.signed,
+            image.bits_stored, image.signed, threads,
         )  # fmt: skip
     except MemoryError:
         return None  # the library says so, and for what
@@ -191,8 +194,12 @@ class Jpeg2000Encoder:
             )
         return describe_with_transform(image, lossless=self.lossless, mct=self._uses_mct(image))
 
-    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
         """Return the stream of one frame: see `Encoder`."""
+        if has_words(image):
+            stream = self.encode_words(view_words(samples), image)
+            if stream is not None:
+                return stream
         self.describe_encoded(image)
         bits.check_range(samples, image)
         if self.lossless:
@@ -200,6 +207,19 @@ class Jpeg2000Encoder:
         return self.rate.encode(
             lambda psnr: self._encode(samples, image, psnr, None), samples, image
         )
+
+    def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the stream of one frame without loss: see `WordEncoder`."""
+        if _kernels.COMPILED is None or not self.lossless or not has_words(image):
+            return None
+        self.describe_encoded(image)
+        if max(image.rows, image.columns) > _MOST_LINES:
+            return None
+        stream: Buffer | None = _kernels.COMPILED.encode_jpeg2000(
+            words, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
+            image.bits_stored, image.signed, self._uses_mct(image), self.threads,
+        )  # fmt: skip
+        return stream
 
     def _uses_mct(self, image: ImagePixelDescription) -> bool:
         return (

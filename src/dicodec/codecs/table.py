@@ -35,9 +35,10 @@ _KERNELS = {
     "rle": ("decode_rle", "encode_rle"),
     "jpeg-lossless-p14": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
     "jpeg-lossless": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
+    "jpeg2000-lossless": ("decode_jpeg2000", "encode_jpeg2000"),
     "jpeg2000": ("decode_jpeg2000", ""),
 }
-"""By TransferSyntax.name or family: the kernels that decode and encode most frames."""
+"""By TransferSyntax.name or family: the kernels that decode and encode most frames, "" for none."""
 
 _OTHER_LIBRARIES = {"native": "numpy", "encapsulated-uncompressed": "numpy"}
 """By TransferSyntax.family: the library if there are no kernels, if it is not imagecodecs."""
@@ -58,7 +59,7 @@ def find_engines(syntax: TransferSyntax) -> Engines:
     family = syntax.family or ""
     library = _OTHER_LIBRARIES.get(family, "imagecodecs")
     decoder, encoder = (
-        "dicodec kernels" if hasattr(_kernels.COMPILED, kernel) else library
+        "dicodec kernels" if kernel and hasattr(_kernels.COMPILED, kernel) else library
         for kernel in _KERNELS.get(syntax.name) or _KERNELS.get(family) or ("", "")
     )
     return Engines(decoder if syntax.reads else "", encoder if syntax.writes else "")

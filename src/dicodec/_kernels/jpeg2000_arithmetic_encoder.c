@@ -1,0 +1,121 @@
+#include "jpeg2000_arithmetic_encoder.h"
+
+enum { HELD = 32, INTERVAL_BITS = 16 };
+
+static jpeg2000_encoder_context make_context(unsigned state, unsigned symbol)
+{
+    return (uint64_t)jpeg2000_states[state].probability << 48 | (2 * state + symbol);
+}
+
+void jpeg2000_make_encoder_transitions(jpeg2000_encoder_transitions *transitions)
+{
+    for (unsigned i = 0; i < JPEG2000_STATES; i++) {
+        const jpeg2000_state *state = jpeg2000_states + i;
+        for (unsigned symbol = 0; symbol < 2; symbol++) {
+            transitions->next[2 * i + symbol][0] = make_context(state->next_more, symbol);
+            transitions->next[2 * i + symbol][1] =
+                make_context(state->next_less, symbol ^ state->exchanges);
+        }
+    }
+}
+
+jpeg2000_arithmetic_encoder jpeg2000_start_encoder(uint8_t *before)
+{
+    jpeg2000_arithmetic_encoder encoder = {0, 0x8000, -1, before, {0}};
+    *before = 0;
+    for (unsigned i = 0; i < JPEG2000_CONTEXTS; i++)
+        encoder.contexts[i] = make_context(jpeg2000_first_state(i), 0);
+    return encoder;
+}
+
+/* The bits of a code register that counts. */
+typedef struct {
+    uint64_t code;
+    int held;
+    uint8_t *last;
+} output;
+
+/* BYTEOUT, C.2.7: write the highest byte. */
+ALWAYS_INLINE void write_byte(output *out)
+{
+    uint64_t carry = UINT64_C(1) << (INTERVAL_BITS + out->held);
+    if (*out->last != 0xFF && out->code & carry) {
+        ++*out->last;
+        out->code &= ~carry;
+    }
+    out->held -= *out->last == 0xFF ? 7 : 8;
+    *++out->last = (uint8_t)(out->code >> (INTERVAL_BITS + out->held));
+    out->code &= (UINT64_C(1) << (INTERVAL_BITS + out->held)) - 1;
+}
+
+/* Write some bytes of at least HELD bits: three at once if no carry and no byte of ones is near. */
+ALWAYS_INLINE void write_bytes(output *out)
+{
+    uint32_t next = (uint32_t)(out->code >> (INTERVAL_BITS + out->held - 24)); /* and the carry */
+    uint32_t inverse = ~(next | (uint32_t)*out->last << 24);
+    if (!((inverse - 0x01010101u) & ~inverse & 0x80808080u) && !(next >> 24 & 1)) {
+        out->last[1] = (uint8_t)(next >> 16);
+        out->last[2] = (uint8_t)(next >> 8);
+        out->last[3] = (uint8_t)next;
+        out->last += 3;
+        out->held -= 24;
+        out->code &= (UINT64_C(1) << (INTERVAL_BITS + out->held)) - 1;
+        return;
+    }
+    while (out->held >= 16)
+        write_byte(out);
+}
+
+void jpeg2000_encode_symbols(jpeg2000_arithmetic_encoder *encoder,
+                             const jpeg2000_encoder_transitions *transitions,
+                             const jpeg2000_symbol *symbols, size_t count)
+{
+    output out = {encoder->code, encoder->held, encoder->last};
+    uint64_t interval = encoder->interval;
+    jpeg2000_encoder_context *contexts = encoder->contexts;
+    for (size_t i = 0; i < count; i++) {
+        unsigned symbol = symbols[i];
+        jpeg2000_encoder_context now = contexts[symbol >> 1];
+        uint64_t probability = now >> 48;
+        unsigned place = (unsigned)now & 127, less = (symbol ^ place) & 1;
+        jpeg2000_encoder_context next = transitions->next[place][less];
+        interval -= probability;
+        uint64_t difference = probability - interval;
+        /* The lower part of the interval is the less probable symbol's, unless exchanged. */
+        uint64_t lower = (0 - (uint64_t)less) ^ (0 - (uint64_t)(interval < probability));
+        interval += difference & lower;
+        out.code += probability;
+        out.code -= probability & lower;
+        unsigned shift = count_high_zeros(interval) - 48;
+        uint64_t changes = (interval >> 15) - 1; /* all ones if it is renormalized */
+        contexts[symbol >> 1] = now ^ ((now ^ next) & changes);
+        interval <<= shift;
+        out.code <<= shift;
+        out.held += (int)shift;
+        if (RARELY(out.held >= HELD))
+            write_bytes(&out);
+    }
+    encoder->code = out.code;
+    encoder->held = out.held;
+    encoder->last = out.last;
+    encoder->interval = interval;
+}
+
+uint8_t *jpeg2000_finish_encoder(jpeg2000_arithmetic_encoder *encoder, const uint8_t *before)
+{
+    output out = {encoder->code, encoder->held, encoder->last};
+    uint64_t end = out.code + encoder->interval;
+    out.code |= 0xFFFF; /* SETBITS: as many ones as the interval allows, which need no bytes */
+    if (out.code >= end)
+        out.code -= 0x8000;
+    for (int left = out.held + 1; left > 0;) {
+        for (; out.held < 8; out.held += 8)
+            out.code <<= 8;
+        int held = out.held;
+        write_byte(&out);
+        left -= held - out.held;
+    }
+    while (out.last > before && *out.last == 0xFF) /* decoders read ones behind the end */
+        out.last--;
+    return out.last + 1;
+}

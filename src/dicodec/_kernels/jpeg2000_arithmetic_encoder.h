@@ -1,0 +1,50 @@
+/* JPEG 2000's arithmetic encoder: ISO/IEC 15444-1 C.2.
+ *
+ * The code register has the interval's 16 bits lowest; above them are `held` bits that were not
+ * written yet, and above those one for a carry. Decisions are made by masks, not branches, because
+ * no processor predicts them. */
+#ifndef DICODEC_JPEG2000_ARITHMETIC_ENCODER_H
+#define DICODEC_JPEG2000_ARITHMETIC_ENCODER_H
+
+#include <string.h>
+
+#include "jpeg2000_block_model.h"
+
+/* A symbol with its context: twice the context, and the bit. */
+typedef uint8_t jpeg2000_symbol;
+
+/* A context: Qe in its highest 16 bits; the lowest ones are twice its state, and the more probable
+ * symbol. */
+typedef uint64_t jpeg2000_encoder_context;
+
+typedef struct {
+    /* By a context's lowest bits: what it becomes by renormalization after the more probable
+     * symbol, and after the less probable one. */
+    jpeg2000_encoder_context next[2 * JPEG2000_STATES][2];
+} jpeg2000_encoder_transitions;
+
+void jpeg2000_make_encoder_transitions(jpeg2000_encoder_transitions *transitions);
+
+enum {
+    ENCODER_ROOM = 3,   /* bytes that a symbol writes at most */
+    ENCODER_SLACK = 32, /* bytes that the end writes at most, or a symbol beyond its own */
+};
+
+typedef struct {
+    uint64_t code, interval;
+    int held; /* -1 at first: no carry can leave the first byte */
+    uint8_t *last; /* the byte that was written last; at first one that is before the data, and 0 */
+    jpeg2000_encoder_context contexts[JPEG2000_CONTEXTS];
+} jpeg2000_arithmetic_encoder;
+
+jpeg2000_arithmetic_encoder jpeg2000_start_encoder(uint8_t *before);
+
+/* Encode symbols; there is room for ENCODER_ROOM bytes for each, and ENCODER_SLACK. */
+void jpeg2000_encode_symbols(jpeg2000_arithmetic_encoder *encoder,
+                             const jpeg2000_encoder_transitions *transitions,
+                             const jpeg2000_symbol *symbols, size_t count);
+
+/* Write the rest, C.2.9, and return the place behind the data. */
+uint8_t *jpeg2000_finish_encoder(jpeg2000_arithmetic_encoder *encoder, const uint8_t *before);
+
+#endif

@@ -1,0 +1,330 @@
+#include "jpeg2000_block_encode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "jpeg2000_arithmetic_encoder.h"
+#include "processor.h"
+
+enum {
+    PLANES = JPEG2000_MOST_PLANES,
+    SAMPLES = JPEG2000_BLOCK * JPEG2000_BLOCK,
+    /* A plane has a symbol for each sample, and three more for each run of four that ends; a sample
+     * has one sign. */
+    MOST_SYMBOLS = PLANES * (SAMPLES + 3 * SAMPLES / 4) + SAMPLES,
+    AT_ONCE = 4096, /* symbols for which room is made */
+};
+
+struct jpeg2000_block_encoder {
+    jpeg2000_stripe significant[JPEG2000_STRIPES + 2]; /* a stripe above and below */
+    jpeg2000_stripe visited[JPEG2000_STRIPES];         /* by this plane's significance pass */
+    jpeg2000_stripe refined[JPEG2000_STRIPES];         /* at least once */
+    jpeg2000_stripe negative[JPEG2000_STRIPES];
+    jpeg2000_stripe inside[JPEG2000_STRIPES];
+    jpeg2000_stripe planes[PLANES][JPEG2000_STRIPES];
+    uint16_t neighbourhoods[NEIGHBOURHOODS];
+    unsigned stripes;
+    const uint8_t *zero_contexts;
+    jpeg2000_context_tables tables;
+    jpeg2000_encoder_transitions transitions;
+    jpeg2000_symbol symbols[MOST_SYMBOLS];
+};
+
+jpeg2000_block_encoder *jpeg2000_make_block_encoder(void)
+{
+    jpeg2000_block_encoder *encoder = malloc(sizeof *encoder);
+    if (!encoder)
+        return NULL;
+    jpeg2000_make_context_tables(&encoder->tables);
+    jpeg2000_make_encoder_transitions(&encoder->transitions);
+    return encoder;
+}
+
+void jpeg2000_release_block_encoder(jpeg2000_block_encoder *encoder)
+{
+    free(encoder);
+}
+
+bool jpeg2000_make_room(jpeg2000_bytes *bytes, size_t count)
+{
+    if (bytes->room - bytes->length >= count)
+        return true;
+    if (count > SIZE_MAX / 4 || bytes->room > SIZE_MAX / 4)
+        return false;
+    size_t room = bytes->room + bytes->room / 2 + count;
+    uint8_t *grown = realloc(bytes->bytes, room);
+    if (!grown)
+        return false;
+    bytes->bytes = grown;
+    bytes->room = room;
+    return true;
+}
+
+enum { WORD = 64 };
+
+/* The magnitudes of a word's samples, a byte of each in a row of its own, and their signs. */
+typedef struct {
+    uint8_t bytes[4][WORD];
+    uint8_t negative[WORD];
+} word_samples;
+
+/* Split a word's samples, in the order of the scan, into bytes; return all magnitudes, or-ed. */
+KERNEL_VARIANTS
+static uint32_t split_samples(const int32_t values[WORD], word_samples *split)
+{
+    uint32_t seen = 0;
+    for (unsigned i = 0; i < WORD; i++) {
+        uint32_t sign = (uint32_t)(values[i] >> 31);
+        uint32_t magnitude = ((uint32_t)values[i] ^ sign) - sign;
+        split->negative[i] = sign & 1;
+        split->bytes[0][i] = (uint8_t)magnitude;
+        split->bytes[1][i] = (uint8_t)(magnitude >> 8);
+        split->bytes[2][i] = (uint8_t)(magnitude >> 16);
+        split->bytes[3][i] = (uint8_t)(magnitude >> 24);
+        seen |= magnitude;
+    }
+    return seen;
+}
+
+static inline uint64_t take_bytes(const uint8_t *bytes)
+{
+    uint64_t word = 0;
+    for (unsigned i = 0; i < 8; i++)
+        word |= (uint64_t)bytes[i] << 8 * i;
+    return word;
+}
+
+/* Gather a bit of each of a word's bytes. */
+static uint64_t gather_bits(const uint8_t bytes[WORD], unsigned bit)
+{
+    uint64_t gathered = 0;
+    for (unsigned j = 0; j < 8; j++) {
+        uint64_t ones = take_bytes(bytes + 8 * j) >> bit & UINT64_C(0x0101010101010101);
+        gathered |= (ones * UINT64_C(0x0102040810204080) >> 56) << 8 * j;
+    }
+    return gathered;
+}
+
+/* Put a word's samples into the bitmaps; return all magnitudes, or-ed. */
+static uint32_t read_word(jpeg2000_block_encoder *encoder, const jpeg2000_block *block,
+                          unsigned stripe, unsigned word, const int32_t *first, size_t stride)
+{
+    int32_t values[WORD] = {0};
+    word_samples split;
+    unsigned columns = block->width - 16 * word, rows = block->height - 4 * stripe;
+    columns = columns < 16 ? columns : 16;
+    rows = rows < 4 ? rows : 4;
+    for (unsigned row = 0; row < rows; row++)
+        for (unsigned x = 0; x < columns; x++)
+            values[4 * x + row] = first[row * stride + x];
+    uint32_t seen = split_samples(values, &split);
+    encoder->negative[stripe][word] = gather_bits(split.negative, 0);
+    for (unsigned plane = 0; plane < PLANES; plane++)
+        encoder->planes[plane][stripe][word] =
+            seen >> plane ? gather_bits(split.bytes[plane / 8], plane % 8) : 0;
+    return seen;
+}
+
+/* Put a block into the bitmaps; return how many planes it has. */
+static unsigned start_block(jpeg2000_block_encoder *encoder, const jpeg2000_block *block,
+                            const int32_t *array, size_t stride)
+{
+    uint32_t seen = 0;
+    encoder->stripes = (block->height + 3u) / 4;
+    memset(encoder->significant, 0, sizeof encoder->significant);
+    memset(encoder->visited, 0, sizeof encoder->visited);
+    memset(encoder->refined, 0, sizeof encoder->refined);
+    memset(encoder->neighbourhoods, 0,
+           (encoder->stripes + 2) * NEIGHBOURHOOD_STRIDE * sizeof *encoder->neighbourhoods);
+    for (unsigned stripe = 0; stripe < encoder->stripes; stripe++) {
+        const int32_t *first = array + (block->y + 4 * stripe) * stride + block->x;
+        for (unsigned k = 0; k < JPEG2000_WORDS; k++) {
+            encoder->inside[stripe][k] = find_inside(block->width, block->height, stripe, k);
+            if (16 * k < block->width)
+                seen |= read_word(encoder, block, stripe, k, first + 16 * k, stride);
+        }
+    }
+    return seen ? 64 - count_high_zeros(seen) : 0;
+}
+
+static inline jpeg2000_symbol make_symbol(unsigned context, unsigned bit)
+{
+    return (jpeg2000_symbol)(context << 1 | bit);
+}
+
+/* Code the sign of a sample, D.3.2, and tell its neighbours. */
+ALWAYS_INLINE jpeg2000_symbol code_sign(const jpeg2000_block_encoder *encoder, uint16_t *sample,
+                                        unsigned row, unsigned negative)
+{
+    unsigned entry = encoder->tables.sign[*sample >> SIGN_SHIFT];
+    mark_significant(sample, row, negative, false);
+    return make_symbol(entry & 127, negative ^ entry >> 7);
+}
+
+/* The significance propagation pass, D.3.1 and D.3.2. */
+static jpeg2000_symbol *pass_significance(jpeg2000_block_encoder *encoder, unsigned plane,
+                                          jpeg2000_symbol *symbols)
+{
+    const uint8_t *zero_contexts = encoder->zero_contexts;
+    for (unsigned stripe = 0; stripe < encoder->stripes; stripe++) {
+        jpeg2000_stripe *significant = encoder->significant + stripe, near;
+        find_near(significant[0], significant[1], significant[2], near);
+        uint64_t carried = 0; /* samples near one that the word before made significant */
+        uint16_t *samples = encoder->neighbourhoods + find_neighbourhood(stripe, 0);
+        for (unsigned k = 0; k < JPEG2000_WORDS; k++, samples += WORD) {
+            uint64_t open = encoder->inside[stripe][k] & ~significant[1][k];
+            uint64_t left = (near[k] | carried) & open, visited = left, found = 0;
+            uint64_t ones = encoder->planes[plane][stripe][k];
+            uint64_t negative = encoder->negative[stripe][k];
+            carried = 0;
+            while (left) {
+                unsigned i = count_low_zeros(left), bit = ones >> i & 1;
+                left &= left - 1;
+                *symbols++ = make_symbol(zero_contexts[samples[i] & 255], bit);
+                if (bit) {
+                    *symbols++ = code_sign(encoder, samples + i, i & 3, negative >> i & 1);
+                    found |= UINT64_C(1) << i;
+                    uint64_t later = LATER_NEIGHBOURS[i & 3], more = later << i & open;
+                    left |= more;
+                    visited |= more;
+                    carried |= later >> 1 >> (63 - i);
+                }
+            }
+            encoder->visited[stripe][k] = visited;
+            significant[1][k] |= found;
+        }
+    }
+    return symbols;
+}
+
+/* The magnitude refinement pass, D.3.3. */
+static jpeg2000_symbol *pass_refinement(jpeg2000_block_encoder *encoder, unsigned plane,
+                                        jpeg2000_symbol *symbols)
+{
+    for (unsigned stripe = 0; stripe < encoder->stripes; stripe++) {
+        jpeg2000_stripe *significant = encoder->significant + stripe, near;
+        find_near(significant[0], significant[1], significant[2], near);
+        for (unsigned k = 0; k < JPEG2000_WORDS; k++) {
+            uint64_t left = significant[1][k] & ~encoder->visited[stripe][k];
+            uint64_t again = encoder->refined[stripe][k], close = near[k] & ~again;
+            uint64_t ones = encoder->planes[plane][stripe][k];
+            encoder->refined[stripe][k] |= left;
+            while (left) {
+                unsigned i = count_low_zeros(left);
+                left &= left - 1;
+                unsigned context = (close >> i & 1) | (again >> i & 1) << 1; /* Table D.4 */
+                *symbols++ = make_symbol(JPEG2000_MAGNITUDE_CONTEXT + context, ones >> i & 1);
+            }
+        }
+    }
+    return symbols;
+}
+
+/* The cleanup pass, D.3.4. */
+static jpeg2000_symbol *pass_cleanup(jpeg2000_block_encoder *encoder, unsigned plane,
+                                     jpeg2000_symbol *symbols)
+{
+    const uint8_t *zero_contexts = encoder->zero_contexts;
+    for (unsigned stripe = 0; stripe < encoder->stripes; stripe++) {
+        jpeg2000_stripe *significant = encoder->significant + stripe, near;
+        find_near(significant[0], significant[1], significant[2], near);
+        uint64_t carried = 0;
+        uint16_t *samples = encoder->neighbourhoods + find_neighbourhood(stripe, 0);
+        for (unsigned k = 0; k < JPEG2000_WORDS; k++, samples += WORD) {
+            uint64_t inside = encoder->inside[stripe][k], known = significant[1][k], found = 0;
+            uint64_t left = inside & ~known & ~encoder->visited[stripe][k];
+            if (!left) {
+                carried = 0;
+                continue;
+            }
+            uint64_t runs = find_runs(near[k] | carried | known | ~inside);
+            uint64_t ones = encoder->planes[plane][stripe][k];
+            uint64_t negative = encoder->negative[stripe][k];
+            left = (left & ~(runs * 15)) | runs; /* a run stands for its column */
+            carried = 0;
+            while (left) {
+                unsigned i = count_low_zeros(left);
+                left &= left - 1;
+                if (runs >> i & 1) {
+                    unsigned column = ones >> i & 15;
+                    *symbols++ = make_symbol(JPEG2000_RUN_CONTEXT, column != 0);
+                    if (!column)
+                        continue;
+                    unsigned row = count_low_zeros(column);
+                    *symbols++ = make_symbol(JPEG2000_UNIFORM_CONTEXT, row >> 1);
+                    *symbols++ = make_symbol(JPEG2000_UNIFORM_CONTEXT, row & 1);
+                    left |= (uint64_t)(0xEu << row & 0xF) << i; /* the column's other samples */
+                    i += row;
+                } else {
+                    unsigned bit = ones >> i & 1;
+                    *symbols++ = make_symbol(zero_contexts[samples[i] & 255], bit);
+                    if (!bit)
+                        continue;
+                }
+                *symbols++ = code_sign(encoder, samples + i, i & 3, negative >> i & 1);
+                found |= UINT64_C(1) << i;
+                uint64_t broken = runs & UINT64_C(0x10) << (i & 60); /* the next column's run */
+                runs ^= broken;
+                left |= broken * 15;
+                carried |= LATER_NEIGHBOURS[i & 3] >> 1 >> (63 - i);
+            }
+            significant[1][k] |= found;
+        }
+    }
+    return symbols;
+}
+
+static size_t code_planes(jpeg2000_block_encoder *encoder, unsigned planes)
+{
+    jpeg2000_symbol *symbols = pass_cleanup(encoder, planes - 1, encoder->symbols);
+    for (unsigned plane = planes - 1; plane--;) {
+        symbols = pass_significance(encoder, plane, symbols);
+        symbols = pass_refinement(encoder, plane, symbols);
+        symbols = pass_cleanup(encoder, plane, symbols);
+    }
+    return (size_t)(symbols - encoder->symbols);
+}
+
+/* Append the arithmetic code of symbols; a byte before them is free for a carry. */
+static bool append_code(const jpeg2000_block_encoder *encoder, size_t count,
+                        jpeg2000_bytes *bytes, size_t *length)
+{
+    size_t start = bytes->length;
+    if (!jpeg2000_make_room(bytes, 1))
+        return false;
+    jpeg2000_arithmetic_encoder coder = jpeg2000_start_encoder(bytes->bytes + start);
+    for (size_t i = 0; i < count; i += AT_ONCE) {
+        size_t written = (size_t)(coder.last - bytes->bytes), some = count - i;
+        bytes->length = written + 1;
+        if (!jpeg2000_make_room(bytes, ENCODER_ROOM * AT_ONCE + ENCODER_SLACK))
+            return false;
+        coder.last = bytes->bytes + written;
+        jpeg2000_encode_symbols(&coder, &encoder->transitions, encoder->symbols + i,
+                                some < AT_ONCE ? some : AT_ONCE);
+    }
+    uint8_t *before = bytes->bytes + start;
+    *length = (size_t)(jpeg2000_finish_encoder(&coder, before) - before) - 1;
+    memmove(before, before + 1, *length);
+    bytes->length = start + *length;
+    return true;
+}
+
+kernel_status jpeg2000_encode_block(jpeg2000_block_encoder *encoder,
+                                    const jpeg2000_subband *subband, jpeg2000_block *block,
+                                    const int32_t *array, size_t stride, jpeg2000_bytes *bytes)
+{
+    unsigned planes = start_block(encoder, block, array, stride);
+    if (planes > subband->planes || planes > PLANES)
+        return KERNEL_NOT_SERVED;
+    block->zero_planes = (uint8_t)(subband->planes - planes);
+    block->passes = (uint16_t)(planes ? 3 * planes - 2 : 0);
+    block->length = 0;
+    if (!planes)
+        return KERNEL_DONE;
+    encoder->zero_contexts = encoder->tables.zero[subband->orientation];
+    size_t length;
+    if (!append_code(encoder, code_planes(encoder, planes), bytes, &length))
+        return KERNEL_NO_MEMORY;
+    block->length = (uint32_t)length;
+    return KERNEL_DONE;
+}
