@@ -26,6 +26,7 @@ class Verdict:
         least: seconds that the codec alone takes, or `cp` until the copy is on the disk, whichever
             is more: nothing that writes such a result is sooner done.
         met: whether what was to be reached is.
+        bound: what takes the largest share of the time, and that share; "" where dicodec fails.
     """
 
     fastest: Figure | None
@@ -36,6 +37,7 @@ class Verdict:
     wanted: float
     least: float
     met: bool
+    bound: str = ""
 
 
 def verdict(row: Row) -> Verdict:
@@ -60,4 +62,19 @@ def verdict(row: Row) -> Verdict:
         met = near or fastest is None or times >= 1
     wanted = times * own.wall / (TIMES if goal is Goal.TIMES else 1)
     least = max(row.codec, row.synced)
-    return Verdict(fastest, times, of_codec, of_copy, of_synced, wanted, least, met)
+    bound = _name_bound(row, of_codec, of_copy, of_synced)
+    return Verdict(fastest, times, of_codec, of_copy, of_synced, wanted, least, met, bound)
+
+
+def _name_bound(row: Row, of_codec: float, of_copy: float, of_synced: float) -> str:
+    """Return what a row mostly waits for: the codec, the copy of its bytes, the disk, or Python."""
+    workload = WORKLOADS[row.workload]
+    rest = "start" if workload.files == 1 else "steps of each file"
+    if of_codec > 1:  # it is a library's, and our kernel is faster by nobody knows how much
+        of_codec, rest = 0.0, f"our kernel and {rest}"
+    shares = {"codec": of_codec, "copying": of_copy}
+    if workload.durability != "none" and not workload.in_memory:
+        shares["disk"] = of_synced - of_copy
+    shares[rest] = 1 - of_codec - max(of_copy, shares.get("disk", 0) + of_copy)
+    name = max(shares, key=lambda one: shares[one])
+    return f"{name} {100 * min(shares[name], 1):.0f} %"

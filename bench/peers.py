@@ -33,7 +33,7 @@ class Work:
         source, target: folders.
         names: of the files.
         made_of, made_to: transfer syntaxes.
-        synced: whether those who can choose wait until results are on the disk.
+        durability: when those who can choose wait until results are on the disk.
     """
 
     source: Path
@@ -41,7 +41,7 @@ class Work:
     names: tuple[str, ...]
     made_of: str
     made_to: str
-    synced: bool = True
+    durability: str = "batch"
 
     @property
     def compressed(self) -> str:
@@ -168,7 +168,7 @@ def _dicodec(work: Work) -> Command:
     one = len(work.names) == 1
     source = work.source / work.names[0] if one else work.source
     target = work.target / work.names[0] if one else work.target
-    durability = () if work.synced else ("--durability", "none")
+    durability = ("--durability", work.durability)
     return [*CONVERT, source, "--to", work.made_to, *options, *durability, "-o", target]
 
 

@@ -131,10 +131,11 @@ def _rows_table(rows: Sequence[Row]) -> Iterator[str]:
                 *(_peer(_of(row, name)) for name in peers),
                 _share(found.of_codec),
                 f"{_share(found.of_copy)}, {_share(found.of_synced)}",
+                found.bound,
                 "met" if found.met else "below",
             )
         )
-    yield from _markdown((*head, "of codec", "of cp, with sync", "goal"), cells)
+    yield from _markdown((*head, "of codec", "of cp, with sync", "bound by", "goal"), cells)
 
 
 def _peer(figure: Figure | None) -> str:
@@ -202,6 +203,8 @@ def printed(rows: Sequence[Row]) -> str:
                     ", ".join(filter(None, (figure.note, lost))),
                 )
             )
+        if found.bound:
+            cells.append(("", "bound by", found.bound, "", "", "", "", "", ""))
         bounds = (("codec alone", row.codec), ("cp", row.copied), ("cp + sync", row.synced))
         for name, seconds in bounds:
             if seconds:

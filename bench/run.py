@@ -1,6 +1,7 @@
 """Measures dicodec beside what its users would pick instead, in one run: `make bench`.
 
     python bench/run.py --workloads ct-300,slide --only jpeg-ls
+    python bench/run.py --selection kernels --json kernels.json    # a quarter of an hour
     python bench/run.py --short          # tiny files: to see that all works
 
 Prints every figure. A full run writes docs/performance/results.json, and from it the tables of
@@ -13,6 +14,7 @@ import argparse
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from file_price import show_file_prices
@@ -28,7 +30,7 @@ from results import RESULTS, Results
 from start_up import shown as start_up_shown
 from start_up import start_up_rows
 from trial import Row, Trial
-from workloads import MB, WORKLOADS
+from workloads import MB, SELECTIONS, WORKLOADS
 
 SHORT_SIZES = (8.0, 16.0)
 PARTS = ("growth", "memory", "start-up")
@@ -38,6 +40,8 @@ def main() -> int:
     """Run the command; return 0, or 1 where dicodec fails or takes too much memory."""
     given = _arguments()
     names = [name for name in given.workloads.split(",") if name]
+    if given.selection:
+        names = names or [*SELECTIONS[given.selection]]
     wanted = names or [*WORKLOADS, *PARTS]
     full = not (names or given.only or given.short or given.peers is not None)
     with tempfile.TemporaryDirectory(prefix="dicodec-bench-", dir=given.folder) as name:
@@ -76,6 +80,12 @@ def _arguments() -> argparse.Namespace:
         metavar="A,B,C",
         help=f"of {', '.join((*WORKLOADS, *PARTS))} (default: all)",
     )
+    add(
+        "--selection",
+        choices=SELECTIONS,
+        help="rows that belong together: 'kernels' are those of large files and of many that our "
+        "kernels and the price of a file decide",
+    )
     add("--only", default="", metavar="TEXT", help="conversions whose names have it")
     add(
         "--peers",
@@ -103,6 +113,8 @@ def _workloads(given: argparse.Namespace, wanted: list[str], folder: Path, into:
         if name not in wanted:
             continue
         sized = workload.sized(*workload.short) if given.short else workload
+        if given.selection:
+            sized = replace(sized, syntaxes=SELECTIONS[given.selection].get(name, sized.syntaxes))
         print(f"\n{sized.title}; to reach: {sized.goal.value}", flush=True)
         rows: list[Row] = []
         for row in trial.rows(sized, given.only):

@@ -124,9 +124,9 @@ class Trial:
         names = tuple(sorted(path.name for path in native.iterdir()))
         compressed = self.folder / "compressed"
         for syntax in workload.syntaxes:
-            result, synced = self.folder / "result", workload.synced
-            there = Work(native, result, names, NATIVE, syntax, synced)
-            back = Work(compressed, result, names, syntax, NATIVE, synced)
+            result, durability = self.folder / "result", workload.durability
+            there = Work(native, result, names, NATIVE, syntax, durability)
+            back = Work(compressed, result, names, syntax, NATIVE, durability)
             wanted = [way for way in (there, back) if only in f"{way.made_of} to {way.made_to}"]
             if not wanted:
                 continue

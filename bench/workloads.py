@@ -39,7 +39,8 @@ class Workload:
         functional_groups: bytes, about, that each frame has in Per-frame Functional Groups.
         peers: names of the only peers to run, or none for all.
         in_memory: whether its files and results are on a tmpfs, so that no disk bounds the row.
-        synced: whether dicodec waits until results are on the disk; its peers never do.
+        durability: of dicodec: whether it waits for the disk never, a group at a time, or for each
+            file; its peers never wait.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Workload:
     functional_groups: int = 0
     peers: tuple[str, ...] = ()
     in_memory: bool = False
-    synced: bool = True
+    durability: str = "batch"
 
     @property
     def frame_bits(self) -> int:
@@ -127,7 +128,7 @@ _SERIES_IN_MEMORY = tuple(
         short=(1, 3),
         peers=("python-gdcm", "pydcm"),
         in_memory=True,
-        synced=False,
+        durability="none",
     )
     for files, syntaxes in (
         (200, ("jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless", "rle",
@@ -135,6 +136,21 @@ _SERIES_IN_MEMORY = tuple(
         (2000, ("jpeg-lossless", "jpeg-ls", "rle", "implicit-le")),
     )
 )  # fmt: skip
+_SERIES_ON_DISK = tuple(
+    replace(
+        _CT,
+        name=f"ct-200-{durability}",
+        label=f"200 CT files, {durability}",
+        title=f"200 CT files of 512 x 512 x 16 on disk, --durability {durability}",
+        files=200,
+        syntaxes=("rle", "implicit-le"),
+        goal=Goal.AHEAD,
+        short=(1, 3),
+        peers=("python-gdcm", "pydcm"),
+        durability=durability,
+    )
+    for durability in ("none", "file")
+)
 _MULTI_FRAME = replace(
     _CT,
     name="ct-300",
@@ -170,6 +186,7 @@ WORKLOADS: dict[str, Workload] = {
             goal=Goal.TIMES,
             short=(1, 3),
         ),
+        *_SERIES_ON_DISK,
         *_SERIES_IN_MEMORY,
         _MULTI_FRAME,
         replace(
@@ -252,3 +269,21 @@ WORKLOADS: dict[str, Workload] = {
         ),
     )
 }
+
+_MOVED = ("jpeg-lossless", "rle", "implicit-le")
+_OF_KERNELS = ("jpeg-lossless", "rle")
+
+SELECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "kernels": {
+        "ct": (*_MOVED, "jpeg-ls"),
+        "ct-200": _MOVED,
+        "ct-200-none": ("rle", "implicit-le"),
+        "ct-200-file": ("rle", "implicit-le"),
+        "ct-200-tmpfs": (*_MOVED, "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless"),
+        "ct-2000-tmpfs": ("rle", "implicit-le"),
+        "ct-300": _OF_KERNELS,
+        "ct-1gb": _OF_KERNELS,
+        "start-up": (),
+    }
+}
+"""By name, workloads and what of their transfer syntaxes is run, and parts of the benchmark."""

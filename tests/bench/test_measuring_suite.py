@@ -43,6 +43,33 @@ print(*list_file_prices([few]))
     assert done.stdout == "('explicit-le to rle', 'dicodec', '1.00', '2.00')\n\n"
 
 
+def test_rows_say_what_bounds_them_and_selections_name_rows_that_there_are() -> None:
+    program = """
+from judging import verdict
+from run import PARTS
+from trial import Figure, Row
+from workloads import SELECTIONS, WORKLOADS
+
+def bound(workload, codec, copied, synced):
+    own = Figure("dicodec", wall=1.0)
+    return verdict(Row(workload, "explicit-le", "rle", [own], codec, copied, synced)).bound
+
+print(bound("ct-300", 0.7, 0.1, 0.2), bound("ct-200-file", 0.1, 0.1, 0.8), sep=", ")
+print(bound("ct-200-tmpfs", 0.1, 0.2, 0.9), bound("ct", 0.1, 0.2, 0.2), sep=", ")
+print(bound("ct-300", 2.0, 0.7, 0.7), bound("ct", 2.0, 0.1, 0.1), sep=", ")
+for name, syntaxes in SELECTIONS["kernels"].items():
+    assert name in PARTS or {*syntaxes} <= {*WORKLOADS[name].syntaxes}, name
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=BENCH, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "codec 70 %, disk 70 %",
+        "steps of each file 70 %, start 70 %",
+        "copying 70 %, our kernel and start 90 %",
+    ]
+
+
 @pytest.fixture
 def originals(tmp_path: Path) -> Path:
     """Return a folder with two made files of one frame."""
