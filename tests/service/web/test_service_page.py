@@ -72,6 +72,13 @@ def test_the_form_has_the_options_that_the_target_takes(page: Page, tmp_path: Pa
     expect(quality).to_be_visible()
     expect(near).to_be_hidden()
     quality.fill("40")
+    allowed = page.get_by_label("Allow a result that loses information")
+    expect(allowed).to_be_checked()
+    for name in ("jpeg2000", "htj2k", "jpegxl"):  # they need permission, too
+        to.select_option("rle")
+        expect(allowed).not_to_be_checked()
+        to.select_option(name)
+        expect(allowed).to_be_checked()
     to.select_option("jpeg-ls-near")
     expect(quality).to_be_hidden()
     expect(page.get_by_label("largest error of a sample (default 2), 0 to 255")).to_be_visible()

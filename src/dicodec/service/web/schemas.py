@@ -185,7 +185,7 @@ class Health(BaseModel):
 
 
 class SyntaxAnswer(BaseModel):
-    """A transfer syntax that can be asked for."""
+    """A transfer syntax that can be asked for; one that is lossy needs permission to lose."""
 
     name: str
     uid: str

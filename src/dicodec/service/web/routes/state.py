@@ -65,7 +65,7 @@ def list_syntaxes() -> list[dict[str, Any]]:
             "name": syntax.name,
             "uid": syntax.uid,
             "title": syntax.title,
-            "lossy": syntax.loss is Loss.ALWAYS,
+            "lossy": syntax.loss is not Loss.NEVER,
         }
         for syntax in TRANSFER_SYNTAXES
         if syntax.writes
