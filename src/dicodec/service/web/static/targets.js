@@ -16,7 +16,7 @@ export async function fillTargets(select) {
     make("optgroup", { label: "By purpose" }, ...purposes),
     make("optgroup", { label: "By policy" }, ...others),
     make("optgroup", { label: "By transfer syntax" }, ...syntaxes.map((one) =>
-      make("option", { value: one.name, "data-lossy": one.lossy, "data-about": one.title }, one.name))));
+      make("option", { value: one.name, "data-lossy": String(one.lossy), "data-about": one.title }, one.name))));
   select.selectedIndex = 0;
 }
 
