@@ -210,7 +210,7 @@ def draw_pixels(random: Random) -> tuple[Pixels, int]:
 
 
 def draw_style(random: Random, pixels: Pixels, *, lossless: bool) -> Style:
-    """Return a drawn way to write an image."""
+    """Return a drawn way to write an image; not in tile-parts, of which the library loses count."""
     color = pixels.ndim == 3
     resolutions = random.randint(1, 6)
     exponents = [(a, b) for a in range(2, 7) for b in range(2, 7)]  # of blocks
@@ -253,14 +253,11 @@ def draw_style(random: Random, pixels: Pixels, *, lossless: bool) -> Style:
             tile, tile_offset, image_offset = None, (0, 0), (0, 0)
         else:
             style &= ~(TERMINATE | BYPASS)
-    # Where tiles have resolutions without coefficients, the library miscounts tile-parts.
-    may_have_parts = tile is None and min(pixels.shape[:2]) >= 32
     return Style(
         lossless=lossless, resolutions=resolutions, block=(1 << width, 1 << height),
         block_style=style, precincts=precincts, progression=random.choice(PROGRESSIONS),
         rates=rates, mct=color and random.random() < 0.6, sop=random.random() < 0.2,
         eph=random.random() < 0.2, tile=tile, tile_offset=tile_offset, image_offset=image_offset,
-        parts=random.choice(("", "R", "L", "C")) if may_have_parts else "",
         extras=("PLT=YES",) if random.random() < 0.2 else (),
     )  # fmt: skip
 
