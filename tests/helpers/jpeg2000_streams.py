@@ -20,6 +20,7 @@ type Pixels = np.ndarray[Any, Any]
 LIBRARY = "libopenjp2.so.7"
 PROGRESSIONS = ("LRCP", "RLCP", "RPCL", "PCRL", "CPRL")
 BYPASS, RESET, TERMINATE, CAUSAL, PREDICTABLE, SYMBOLS = 1, 2, 4, 8, 16, 32
+_ENDS = BYPASS | TERMINATE | PREDICTABLE | SYMBOLS
 _LEVELS_AT_MOST, _TEXT = 33, 4096
 
 
@@ -247,14 +248,14 @@ def draw_style(random: Random, pixels: Pixels, *, lossless: bool) -> Style:
     style = 0
     if random.random() < 0.4:
         style = random.getrandbits(6)
-    if style & (TERMINATE | BYPASS):
+    if style & _ENDS:
         # The library has too little room for the ends of many passes of few samples.
         if all(16 <= size <= 64 for size in pixels.shape[:2]):
             width = height = 6
             resolutions, precincts = min(resolutions, 2), ()
             tile, tile_offset, image_offset = None, (0, 0), (0, 0)
         else:
-            style &= ~(TERMINATE | BYPASS)
+            style &= ~_ENDS
     return Style(
         lossless=lossless, resolutions=resolutions, block=(1 << width, 1 << height),
         block_style=style, precincts=precincts, progression=random.choice(PROGRESSIONS),
