@@ -239,7 +239,7 @@ def have_frames_in_common(one: DecodedFrames, two: DecodedFrames) -> bool:
     if tabled is None or stored is None or one.description != two.description:
         return False
     begins = [stored.starts[first] for first in stored.first_fragments[:-1]]
-    return begins == [offset + 8 for offset in tabled.offsets[:-1]]
+    return begins == [tabled.origin + offset + 8 for offset in tabled.table]
 
 
 def _check_window(window: object) -> tuple[float, float, str | None]:

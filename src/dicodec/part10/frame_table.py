@@ -7,6 +7,7 @@ has to be where the table says, and to lead to the item where the next frame beg
 from __future__ import annotations
 
 import struct
+import sys
 from array import array
 
 from dicodec.errors import ReadError
@@ -37,17 +38,24 @@ class TabledFrames:
     """Frames that are found by an offset table, each on its own.
 
     Attributes:
-        offsets: of the tag of each frame's first item, and of the delimiter behind the last frame.
+        table: of each frame, the distance of its first item's tag from that of the first frame; as
+            it stands in the file, so it may not rise.
+        origin: offset of that tag in the source.
+        end: offset of the delimiter behind the last frame.
         begins: the first bytes that a frame's stream may have; () if they may be any.
         ends: the last bytes that it may have; () if they may be any.
         lengths: the bytes that it may have; () if they may be any.
+        lone: whether a frame has to have one fragment, as nothing shows where others belong.
         head_size: the bytes of the longest beginning.
     """
 
-    offsets: array[int]
+    table: array[int]
+    origin: int
+    end: int
     begins: tuple[bytes, ...] = ()
     ends: tuple[bytes, ...] = ()
     lengths: tuple[int, ...] = ()
+    lone: bool = False
     head_size: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -55,7 +63,11 @@ class TabledFrames:
         object.__setattr__(self, "head_size", max(map(len, self.begins), default=0))
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.table)
+
+    def find_start(self, frame: int) -> int:
+        """Return the offset of the tag of a frame's first item, or of the delimiter behind all."""
+        return self.origin + self.table[frame] if frame < len(self.table) else self.end
 
     def find_fragments(self, source: ByteSource, frame: int) -> Fragments:
         """Return a frame's fragments, once they are sure as far as they can be seen alone.
@@ -64,11 +76,11 @@ class TabledFrames:
             UnsureTableError: the items do not lead to those of the next frame, a stream does not
                 begin or end where the frame does, or another one begins within it.
         """
-        first, end = self.offsets[frame], self.offsets[frame + 1]
+        first, end = self.find_start(frame), self.find_start(frame + 1)
         fragments = [self._check_item(source, first, frame_begins=True)]
         while (position := sum(fragments[-1])) < end:
             fragments.append(self._check_item(source, position, frame_begins=False))
-        if position != end:
+        if position != end or (self.lone and len(fragments) > 1):
             raise UnsureTableError
         if frame + 1 < len(self):
             self._check_item(source, end, frame_begins=True)
@@ -82,8 +94,8 @@ class TabledFrames:
             UnsureTableError: they do not.
         """
         size, begins = _HEADER.size + self.head_size, self.begins
-        bounds = set(self.offsets)
-        position, end = self.offsets[0], self.offsets[-1]
+        bounds = {self.origin + offset for offset in self.table}
+        position, end = self.origin, self.end
         seen = 0
         while position < end:
             header = source.read(position, size)
@@ -107,7 +119,7 @@ class TabledFrames:
             UnsureTableError: an item or a stream does not begin there.
         """
         for frame in range(0, len(self), max(1, len(self) // _SAMPLED)):
-            self._check_item(source, self.offsets[frame], frame_begins=True)
+            self._check_item(source, self.find_start(frame), frame_begins=True)
 
     def read(self, source: ByteSource, frame: int) -> bytes:
         """Return one frame's stream, its fragments joined.
@@ -199,32 +211,30 @@ class TableWalker(Walker):
     ) -> tuple[int, int]:
         """Walk the items of the first frame and of the last one."""
         oddities = len(self.oddities)
-        offsets = self._read_offsets(value)
-        frames = TabledFrames(offsets)
+        table, origin = self._read_table(value)
         starts, lengths = self.fragment_starts, self.fragment_lengths
         starts.append(value + _HEADER.size)
-        lengths.append(offsets[0] - value - _HEADER.size)
-        position = offsets[0]
-        while position < offsets[1]:
+        lengths.append(origin - value - _HEADER.size)
+        position = origin
+        while position < origin + table[1]:
             start, length, _ = read_item(self._source, position)
             starts.append(start)
             lengths.append(length)
             position = start + length
         self.first_fragments = len(starts) - 1
-        ends = super()._find_fragments_end(offsets[-1], end, encoding)
-        if position != offsets[1] or len(self.oddities) > oddities or self.missing:
+        ends = super()._find_fragments_end(origin + table[-1], end, encoding)
+        if position != origin + table[1] or len(self.oddities) > oddities or self.missing:
             raise UnsureTableError
         if len(starts) == self.first_fragments + 1:
             raise UnsureTableError
-        offsets.append(ends[0])
-        self.table = frames
+        self.table = TabledFrames(table, origin, ends[0])
         return ends
 
-    def _read_offsets(self, value: int) -> array[int]:
-        """Return the offset in the source of each frame's first item.
+    def _read_table(self, value: int) -> tuple[array[int], int]:
+        """Return the table, and the offset in the source that its entries count from.
 
         Raises:
-            UnsureTableError: there is no table of many frames, or it does not rise from 0.
+            UnsureTableError: there is no table of many frames, or it does not begin at 0.
         """
         header = self._source.read(value, _HEADER.size)
         if len(header) < _HEADER.size:
@@ -236,17 +246,16 @@ class TableWalker(Walker):
         code, span = ("I", None) if length else ("Q", self._find_extended())
         if span is not None:
             value, length = span.value - _HEADER.size, span.length
-        size = struct.calcsize(f"<{code}")
-        count = length // size
-        if length % size or not _LEAST_FRAMES <= count <= self._limits.fragments:
+        table: array[int] = array(code)
+        count = length // table.itemsize
+        if length % table.itemsize or not _LEAST_FRAMES <= count <= self._limits.fragments:
             raise UnsureTableError
-        table = self._source.read(value + _HEADER.size, length)
-        offsets = struct.unpack(f"<{count}{code}", table)
-        if offsets[0] or any(map(int.__ge__, offsets, offsets[1:])):
+        table.frombytes(self._source.read(value + _HEADER.size, length))
+        if sys.byteorder == "big":
+            table.byteswap()
+        if table[0] or origin + table[-1] >= self._until:
             raise UnsureTableError
-        if origin + offsets[-1] >= self._until:
-            raise UnsureTableError
-        return array("Q", [origin + offset for offset in offsets])
+        return table, origin
 
     def _find_extended(self) -> ElementSpan:
         found = {span.tag: span for span in reversed(self._listed)}

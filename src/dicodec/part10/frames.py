@@ -148,7 +148,7 @@ class Frames:
         """
         frames = self.encapsulated
         if self.tabled is not None:
-            return self.tabled.offsets[frame] + _DELIMITER_LENGTH + within
+            return self.tabled.find_start(frame) + _DELIMITER_LENGTH + within
         if frames is None:
             if self.description is None:
                 return None

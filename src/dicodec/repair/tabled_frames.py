@@ -73,6 +73,7 @@ def _describe_streams(
         table,
         begins=begins,
         ends=PADDED_ENDS if family in CHECK_WHOLE else (),
+        lone=family == "deflated-frame",
         lengths=(size, size + size % 2) if family == "encapsulated-uncompressed" else (),
     )
 
