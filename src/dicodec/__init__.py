@@ -9,7 +9,9 @@ from importlib import import_module
 
 from dicodec.model import implementation
 
-TYPE_CHECKING = False  # for type checkers it is true; `typing` takes longer to load than all else
+# For type checkers it is true, and jedi takes a bool for either; `typing` takes longer to load than
+# all else.
+TYPE_CHECKING: bool = False
 if TYPE_CHECKING:
     from typing import Any
 

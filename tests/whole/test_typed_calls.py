@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import re
 import subprocess
 import sys
@@ -74,6 +75,71 @@ def test_mypy_finds_what_is_misspelt_and_mistyped(tmp_path: Path) -> None:
         if "  # " in line
     }
     assert found == wanted, checked.stdout
+
+
+RULES = {"call-arg": "reportCallIssue", "arg-type": "reportArgumentType"}
+"""Of pyright, by the codes of mypy."""
+
+
+def test_pyright_finds_the_same_lines(tmp_path: Path) -> None:
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(SNIPPET, encoding="utf-8")
+    settings = {
+        "typeCheckingMode": "standard", "extraPaths": [str(ROOT / "src")],
+        "reportMissingModuleSource": False, "include": [str(snippet)],
+    }  # fmt: skip
+    config = tmp_path / "pyrightconfig.json"
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    checked = subprocess.run(
+        [sys.executable, "-m", "basedpyright", "--outputjson", "--project", str(config),
+         "--pythonpath", sys.executable],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    told = json.loads(checked.stdout)["generalDiagnostics"]
+    errors = {
+        (one["range"]["start"]["line"] + 1, one["rule"])
+        for one in told
+        if one["severity"] == "error"
+    }
+    lines = enumerate(SNIPPET.splitlines(), 1)
+    wanted = {(number, line.partition("  # ")[2]) for number, line in lines if "  # " in line}
+    assert errors == {(number, RULES[code]) for number, code in wanted}, checked.stdout
+
+
+COMPLETED = (
+    ("dicodec.op", {"open_image"}),
+    ("dicodec.conv", {"convert", "convert_async", "convert_bytes", "convert_dataset",
+                      "convert_many"}),
+    ("dicodec.open_image('a').read", {"read_frame", "read_frames"}),
+    ("dicodec.open_image('a').description.bits", {"bits_allocated", "bits_stored"}),
+    ("dicodec.open_image('a').transfer_syntax.na", {"name", "native"}),
+    ("dicodec.open_image('a', trust", {"trust_table="}),
+    ("dicodec.inspect('a').odd", {"oddities"}),
+    ("dicodec.convert('a', 'b', to='rle').targ", {"target_size", "target_syntax"}),
+    ("next(dicodec.convert_many('a', 'b', to='rle')).st", {"state"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "names"), COMPLETED)
+def test_jedi_completes_names(code: str, names: set[str]) -> None:
+    import jedi
+
+    project = jedi.Project(ROOT, added_sys_path=[str(ROOT / "src")], smart_sys_path=False)
+    script = jedi.Script(f"import dicodec\n{code}", project=project)
+
+    found = {one.name_with_symbols for one in script.complete()}
+
+    assert names <= found, found
+
+
+def test_jedi_shows_what_a_call_takes() -> None:
+    import jedi
+
+    script = jedi.Script("import dicodec\ndicodec.convert(", path=ROOT / "snippet.py")
+    (signature,) = script.get_signatures()
+    assert [one.name for one in signature.params][:3] == ["source", "target", "to"]
+    assert "Args:" in signature.docstring()
 
 
 def test_a_target_is_a_name_or_a_transfer_syntax_or_several() -> None:
