@@ -63,3 +63,9 @@ def real_files() -> dict[str, Path]:
         for path in sorted(_PYDICOM_FOLDER.glob("*"))
         if path.suffix in {"", ".dcm"} and path.is_file()
     }
+
+
+def shipped_file(name: str) -> Path:
+    """Return a file that pydicom ships, whether or not the corpus is there."""
+    (found,) = _PYDICOM_FOLDER.parent.rglob(name)
+    return found

@@ -123,7 +123,7 @@ class Image:
                     raise MalformedFileError(
                         "the offset table is wrong, and frames were read by it before",
                         attribute="PixelData",
-                        hint="open the file with `trust_table=False`",
+                        hint="open the file with trust_table false",
                     )
                 self._frames = whole
             return self._frames

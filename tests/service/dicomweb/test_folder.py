@@ -21,7 +21,7 @@ from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, Loss, TransferSynta
 from dicodec.service.dicomweb.media_types import find_media_type, may_be_sent
 from helpers.dicomweb import find_path, serving, split_parts
 from helpers.made import DEFLATED, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, Samples, make_file
-from helpers.real_files import real_files
+from helpers.real_files import shipped_file
 
 OCTETS = "application/octet-stream"
 SENT = [one for one in TRANSFER_SYNTAXES if one.writes and may_be_sent(one)]
@@ -127,7 +127,7 @@ def test_what_web_services_never_use_is_sent_in_explicit_vr(
 
 
 def test_frames_are_sent_as_they_are_stored(client: httpx.Client, folder: Path) -> None:
-    source = real_files()["JPEG2000.dcm"]
+    source = shipped_file("JPEG2000.dcm")
     shutil.copy(source, folder / "deeper" / "j2k")
     path = find_path(source)
     (stored,) = pydicom.encaps.generate_frames(
@@ -255,13 +255,10 @@ def test_metadata_are_those_of_pydicom(client: httpx.Client, folder: Path) -> No
     for name in (
         "CT_small.dcm",
         "rtplan.dcm",
-        "color-px.dcm",
         "SC_rgb_jpeg_dcmtk.dcm",
         "chrH31.dcm",
     ):
-        source = real_files().get(name)
-        if source is None:
-            continue
+        source = shipped_file(name)
         shutil.copy(source, folder / name)
         path = find_path(source)
         (found,) = client.get(f"{path}/metadata").json()
@@ -277,7 +274,7 @@ def test_metadata_are_those_of_pydicom(client: httpx.Client, folder: Path) -> No
 
 
 def test_bulk_data_are_found_by_their_addresses(client: httpx.Client, folder: Path) -> None:
-    data_set = pydicom.dcmread(real_files()["CT_small.dcm"])
+    data_set = pydicom.dcmread(shipped_file("CT_small.dcm"))
     data_set.add_new(0x00091001, "OB", bytes(range(256)) * 40)
     data_set.add_new(0x00090010, "LO", "TEST")
     item = pydicom.Dataset()
@@ -296,7 +293,7 @@ def test_bulk_data_are_found_by_their_addresses(client: httpx.Client, folder: Pa
 
 
 def test_colors_in_metadata_are_those_of_the_frames(client: httpx.Client, folder: Path) -> None:
-    source = real_files()["SC_rgb_jpeg_dcmtk.dcm"]
+    source = shipped_file("SC_rgb_jpeg_dcmtk.dcm")
     shutil.copy(source, folder / "colors.dcm")
     path = find_path(source)
     (found,) = client.get(f"{path}/metadata").json()

@@ -12,7 +12,7 @@ import pytest
 from dicodec.dicomweb import DicomWeb
 from helpers.dicomweb import find_path, make_store_request, serving, split_parts
 from helpers.made import make_file
-from helpers.real_files import real_files
+from helpers.real_files import shipped_file
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def list_files(folder: Path) -> set[str]:
 
 
 def test_instances_are_stored_and_can_be_retrieved(client: httpx.Client, folder: Path) -> None:
-    first, second = (real_files()[name] for name in ("CT_small.dcm", "JPEG2000.dcm"))
+    first, second = (shipped_file(name) for name in ("CT_small.dcm", "JPEG2000.dcm"))
     request = make_store_request(first.read_bytes(), second.read_bytes())
     answer = client.post("/studies", **request)
     assert answer.status_code == 200, answer.text
@@ -52,7 +52,7 @@ def test_instances_are_stored_and_can_be_retrieved(client: httpx.Client, folder:
 
 
 def test_failures_are_told_for_each_instance(client: httpx.Client, folder: Path) -> None:
-    stored = real_files()["CT_small.dcm"].read_bytes()
+    stored = shipped_file("CT_small.dcm").read_bytes()
     other = stored.replace(b"CompressedSamples^CT1", b"CompressedSamples^CT2")
     assert other != stored
     client.post("/studies", **make_store_request(stored))
@@ -93,7 +93,7 @@ def test_what_is_no_store_request_is_refused(
 
 def test_a_uid_is_no_way_out_of_the_folder(client: httpx.Client, folder: Path) -> None:
     for uid in ("../../away", "..", ".hidden", "a/b"):
-        source = real_files()["CT_small.dcm"]
+        source = shipped_file("CT_small.dcm")
         study = pydicom.dcmread(source).StudyInstanceUID.encode()
         content = source.read_bytes().replace(study, uid.encode().ljust(len(study), b"\0"))
         answer = client.post("/studies", **make_store_request(content))

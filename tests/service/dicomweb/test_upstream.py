@@ -22,12 +22,12 @@ from dicodec.errors import InvalidOptionError
 from dicodec.model.transfer_syntax import find_by_name
 from helpers.dicomweb import find_path, make_store_request, serving, split_parts
 from helpers.orthanc import running_orthanc
-from helpers.real_files import real_files
+from helpers.real_files import shipped_file
 
 NAMES = ("CT_small.dcm", "JPEG2000.dcm", "SC_rgb_small_odd.dcm", "rtplan.dcm")
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 MULTIPART = 'multipart/related; type="application/dicom"; boundary=x'
-CT = real_files()["CT_small.dcm"]
+CT = shipped_file("CT_small.dcm")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Cl
             httpx.Client(base_url=ours, timeout=60) as made,
         ):
             for name in NAMES:
-                request = make_store_request(real_files()[name].read_bytes())
+                request = make_store_request(shipped_file(name).read_bytes())
                 answer = made.post("/studies", **request)
                 assert answer.status_code == 200, answer.text
             yield made, url
@@ -52,7 +52,7 @@ def test_instances_and_frames_are_exact(
     orthanc: tuple[httpx.Client, str], name: str, syntax: str
 ) -> None:
     client, _ = orthanc
-    source = real_files()[name]
+    source = shipped_file(name)
     row = find_by_name(syntax)
     assert row is not None
     uid = row.uid
@@ -79,7 +79,7 @@ def test_instances_and_frames_are_exact(
 def test_a_study_is_sent_in_parts(orthanc: tuple[httpx.Client, str]) -> None:
     client, _ = orthanc
     for name in NAMES:
-        source = real_files()[name]
+        source = shipped_file(name)
         study = find_path(source).partition("/series")[0]
         parts = split_parts(client.get(study, headers={"accept": AS_STORED}))
         assert find_path(source) in {find_path(part.content) for part in parts}
