@@ -55,24 +55,13 @@ static void fill_tag_tree(jpeg2000_tag_node *nodes, uint32_t across, uint32_t do
     }
 }
 
-enum { TAG_LEVELS = 21 };
-
 /* Write what a reader has to know to tell whether a leaf's value is below a threshold. */
 static void write_tag(bit_writer *bits, jpeg2000_tag_node *nodes, uint32_t across, uint32_t down,
                       uint32_t x, uint32_t y, unsigned threshold)
 {
-    jpeg2000_tag_node *path[TAG_LEVELS];
-    unsigned depth = 0, low = 0;
-    for (;;) {
-        path[depth++] = nodes + (size_t)y * across + x;
-        if (across == 1 && down == 1)
-            break;
-        nodes += (size_t)across * down;
-        across = (across + 1) / 2;
-        down = (down + 1) / 2;
-        x /= 2;
-        y /= 2;
-    }
+    jpeg2000_tag_node *path[JPEG2000_TAG_LEVELS];
+    unsigned depth = jpeg2000_find_tag_path(nodes, across, down, x, y, path);
+    unsigned low = 0;
     while (depth) {
         jpeg2000_tag_node *node = path[--depth];
         bool is_known = node->low > node->value; /* its 1 was written */

@@ -6,7 +6,6 @@ enum {
     MARKER = 0xFF, SOP = 0x91, EPH = 0x92,
     SOP_LENGTH = 6,
     MOST_LENGTH_BITS = 32,
-    TAG_LEVELS = 21, /* of 2^20 leaves across */
     FIRST_BYPASSED_PASS = 10, /* Table D.9 */
     MOST_PASSES = 3 * JPEG2000_MOST_PLANES,
 };
@@ -57,18 +56,8 @@ static const uint8_t *finish_header(bit_reader *bits)
 static bool is_below(bit_reader *bits, jpeg2000_tag_node *nodes, uint32_t across, uint32_t down,
                      uint32_t x, uint32_t y, unsigned threshold)
 {
-    jpeg2000_tag_node *path[TAG_LEVELS];
-    unsigned depth = 0;
-    for (;;) {
-        path[depth++] = nodes + (size_t)y * across + x;
-        if (across == 1 && down == 1)
-            break;
-        nodes += (size_t)across * down;
-        across = (across + 1) / 2;
-        down = (down + 1) / 2;
-        x /= 2;
-        y /= 2;
-    }
+    jpeg2000_tag_node *path[JPEG2000_TAG_LEVELS];
+    unsigned depth = jpeg2000_find_tag_path(nodes, across, down, x, y, path);
     unsigned low = 0;
     while (depth) {
         jpeg2000_tag_node *node = path[--depth];

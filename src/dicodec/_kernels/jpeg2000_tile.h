@@ -33,6 +33,26 @@ typedef struct {
     uint16_t value, low;
 } jpeg2000_tag_node;
 
+enum { JPEG2000_TAG_LEVELS = 21 }; /* of 2^20 leaves across */
+
+/* Find the nodes from a leaf of a tag tree to its root, and return how many they are. */
+static inline unsigned jpeg2000_find_tag_path(jpeg2000_tag_node *nodes, uint32_t across,
+                                              uint32_t down, uint32_t x, uint32_t y,
+                                              jpeg2000_tag_node *path[JPEG2000_TAG_LEVELS])
+{
+    unsigned depth = 0;
+    for (;;) {
+        path[depth++] = nodes + (size_t)y * across + x;
+        if (across == 1 && down == 1)
+            return depth;
+        nodes += (size_t)across * down;
+        across = (across + 1) / 2;
+        down = (down + 1) / 2;
+        x /= 2;
+        y /= 2;
+    }
+}
+
 typedef struct {
     uint8_t orientation;
     uint8_t planes;                /* Mb, equation E-2 */

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from dicodec.model.records import Protocol, dataclass
 from dicodec.service.dicomweb.opened_files import InstancePlace
+from dicodec.service.web.error_answers import Refusal
 
 _UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 """A UID, and what some devices take for one; as a name it leads to no other folder."""
@@ -24,6 +25,26 @@ def find_base(request: Request) -> str:
     """Return the URL of the application, as the client has reached it, wherever it is mounted."""
     path = request.scope.get("root_path", "").rstrip("/")
     return str(request.url.replace(path=path, query="", fragment=""))
+
+
+async def read_body(request: Request, limit: int) -> AsyncGenerator[bytes]:
+    """Yield the body of a request in pieces.
+
+    Args:
+        request: the request.
+        limit: bytes of the body at most.
+
+    Raises:
+        Refusal: there are more.
+    """
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise Refusal(
+                413, f"the request has more than {limit} bytes", headers={"Connection": "close"}
+            )
+        yield chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from dicodec.service.dicomweb.multipart_reader import (
     read_content_type,
 )
 from dicodec.service.dicomweb.opened_files import InstancePlace
-from dicodec.service.dicomweb.sources import Target, is_uid
+from dicodec.service.dicomweb.sources import Target, is_uid, read_body
 from dicodec.service.dicomweb.work import InstanceFacts, describe_instance
 from dicodec.service.dicomweb.works import Works
 from dicodec.service.web.disk_room import DiskRoom
@@ -164,15 +164,8 @@ class FolderStore:
         """Yield the path of each received part, which is whole and synced."""
         out: BinaryIO | None = None
         path = Path(self._folder)
-        size = 0
         try:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > self._limit:
-                    raise Refusal(
-                        413, f"the request has more than {self._limit} bytes",
-                        headers={"Connection": "close"},
-                    )  # fmt: skip
+            async for chunk in read_body(request, self._limit):
                 self._room.check(len(chunk))
                 for event in reader.feed(chunk):
                     if isinstance(event, PartBegins):

@@ -26,7 +26,7 @@ from dicodec.service.dicomweb.multipart_reader import (
     read_content_type,
 )
 from dicodec.service.dicomweb.opened_files import InstancePlace
-from dicodec.service.dicomweb.sources import FoundInstance, Target, find_base
+from dicodec.service.dicomweb.sources import FoundInstance, Target, find_base, read_body
 from dicodec.service.dicomweb.upstream import Upstream, check_answer
 from dicodec.service.dicomweb.work import InstanceFacts, describe_instance
 from dicodec.service.dicomweb.works import Works
@@ -179,18 +179,7 @@ class UpstreamSource:
         for name in ("Content-Type", "Content-Length", "Accept"):
             if (value := request.headers.get(name)) is not None:
                 headers[name] = value
-        return await self._pass(request, headers, self._bound(request))
-
-    async def _bound(self, request: Request) -> AsyncGenerator[bytes]:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > self._upload_limit:
-                raise Refusal(
-                    413, f"the request has more than {self._upload_limit} bytes",
-                    headers={"Connection": "close"},
-                )  # fmt: skip
-            yield chunk
+        return await self._pass(request, headers, read_body(request, self._upload_limit))
 
     async def _pass(
         self, request: Request, headers: dict[str, str], body: AsyncGenerator[bytes] | None
