@@ -146,8 +146,10 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
             return Counter(fleet.states().values())["done"]
 
         fleet.prepare()
-        produce(broker.kind, broker.url, bodies)
         fleet.start(2)
+        # Who is still connecting when the broker is killed does not know how long it was away.
+        fleet.wait_for(lambda: fleet.log.read_text().count('"connected to the broker"') == 2, 60)
+        produce(broker.kind, broker.url, bodies)
         fleet.wait_for(lambda: done() >= 3, 60)
         fleet.kill(0)
         made_source(files / "late.dcm")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,14 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.consumer.fetcher import Fetcher
 
 from dicodec.errors import TargetUnavailableError
-from dicodec.service.brokers.broker import BrokerOptions, Outgoing, Queue, QueueNames
+from dicodec.service.brokers import kafka_topics
+from dicodec.service.brokers.broker import (
+    BrokerOptions,
+    BrokerUnavailableError,
+    Outgoing,
+    Queue,
+    QueueNames,
+)
 from dicodec.service.brokers.kafka_topics import KafkaBroker
 from dicodec.service.worker.publishing import make_queues
 from helpers.brokers import RunningBroker, make_kafka, running
@@ -158,3 +166,32 @@ def test_the_end_of_a_fetch_does_not_end_the_worker(
 
     monkeypatch.setattr(Fetcher, "close", close)
     asyncio.run(open_and_close())  # a connection that it left open would be a warning
+
+
+def test_a_fetch_that_commits_while_the_connection_is_lost_ends(
+    kafka: RunningBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client repeats a commit without end, so that such a worker took nothing any more."""
+    monkeypatch.setattr(kafka_topics, "_ANSWER_SECONDS", 5.0)
+
+    async def lose_connection() -> None:
+        broker = await opened(kafka.url, "lost")
+        await broker.send([Outgoing(Queue.REQUESTS, b"lost", {}, "1")])
+        while not (found := await broker.fetch(1, 1.0)):
+            pass
+        kafka.down(signal.SIGKILL)
+        broker._committed_at = float("inf")  # not yet: the fetch is what commits
+        await broker.acknowledge(found)
+        broker._committed_at = 0.0
+        fetching = asyncio.create_task(broker.fetch(1, 1.0))
+        await asyncio.sleep(0)  # it begins
+        async with asyncio.timeout(PATIENCE):
+            await broker.close()
+            with pytest.raises(BrokerUnavailableError):
+                await fetching
+
+    try:
+        asyncio.run(lose_connection())
+    finally:
+        kafka.up()
+    assert asyncio.run(sent_and_received(kafka.url, "found")) == [b"found"]

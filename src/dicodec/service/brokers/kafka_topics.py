@@ -114,7 +114,7 @@ class KafkaBroker(Broker):
         self._forwarding = None
         if self._messages is not None:
             with suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(self._commit(), _ANSWER_SECONDS)
+                await asyncio.wait_for(self._commit(), _ASK_SECONDS)
         for one in (self._messages, self._waiting, self._producer):
             if one is not None:
                 await _stop(one)
@@ -246,7 +246,8 @@ class KafkaBroker(Broker):
             if offset is not None:
                 offsets[partition] = offset
         if offsets and self._messages is not None:
-            await self._messages.commit(offsets)
+            # The client repeats it without end, even if the consumer was stopped in between.
+            await asyncio.wait_for(self._messages.commit(offsets), _ANSWER_SECONDS)
 
     async def _forward_due(self) -> None:
         """Move due messages to the requests; a topic is paused until its first message is due."""
@@ -328,7 +329,7 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         self._forget = forget
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        with suppress(KafkaError):
+        with suppress(KafkaError, TimeoutError):
             await self._commit()
         self._forget(revoked)
 
