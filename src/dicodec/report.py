@@ -31,8 +31,8 @@ class ConversionReport:
         source, target: as the caller named them; None for buffers.
         source_syntax, target_syntax: short names of the transfer syntaxes.
         engine: "dicodec" or "gdcm".
-        decoder, encoder: what the codecs of "dicodec" work with, if frames are transcoded: "dicodec
-            kernels", or a library, which also takes what the kernels do not know.
+        decoder, encoder: behind the codecs of "dicodec", if frames are transcoded: "dicodec
+            kernels", or a library, which also takes streams that the kernels do not know.
         action: done to the pixels: "copied", "moved", "repacked", "unpacked", "transcoded", or
             "none" if the data set has none; "left alone" if the file was to be replaced in place
             and is right already.

@@ -1,6 +1,6 @@
 """Prepare the template of a batch's workers: import all that their conversions will need.
 
-What is missing here costs each worker its import; what is too much costs the template one.
+A missing module costs each worker its import; a needless one costs the template an import.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _DEEPEST = 8
 
 
 def prepare_conversions(targets: Sequence[str], sources: Sequence[str]) -> None:
-    """Import what conversions of sources to targets need.
+    """Import the modules that conversions of sources to targets need.
 
     Args:
         targets: names of transfer syntaxes; unknown ones are ignored.

@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         return [{action.dest for action in group._group_actions} for group in groups]  # noqa: SLF001 - argparse shows them nowhere else
 
     def forget_defaults(self) -> None:
-        """Have arguments parsed to what they give and nothing else; none is required."""
+        """Have arguments parsed to the given ones alone; none is required."""
         for action in self._actions:
             action.default, action.required = argparse.SUPPRESS, False
         for group in self._mutually_exclusive_groups:
@@ -103,7 +103,7 @@ def _report_unknown(parser: Parser, unknown: Sequence[str]) -> WrongUsage:
 def _has_sources(arguments: Sequence[str]) -> bool:
     """Whether options may come from the environment or a file; argparse takes --conf for --config.
 
-    Most calls have none, and do not load what would read them.
+    Most calls have none, and do not load the readers.
     """
     return any(one.startswith("--c") for one in arguments) or any(
         name.startswith(VARIABLE_PREFIX) for name in os.environ

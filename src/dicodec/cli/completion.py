@@ -1,4 +1,4 @@
-"""`dicodec completion`: print what has a shell complete the command's words."""
+"""`dicodec completion`: print the code by which a shell completes the command's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dicodec doctor`: what is installed, what is missing for what, and whether every codec works."""
+"""`dicodec doctor`: list installed and missing parts with their uses, and try every codec."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Trial(NamedTuple):
     Attributes:
         name: of the transfer syntax.
         decoder, encoder: see `codecs.table.Engines`.
-        trouble: what went wrong; "" if nothing did.
+        trouble: the error's words; "" if there was none.
     """
 
     name: str
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _find_extras() -> dict[str, dict[str, Any]]:
-    """Return for each optional extra what it is for, and the versions of its packages."""
+    """Return the purpose of each optional extra, and the versions of its packages."""
     extras: dict[str, dict[str, Any]] = {}
     for requirement in requires("dicodec") or ():
         needed, _, marker = requirement.partition(";")

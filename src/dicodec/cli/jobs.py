@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
-    """Merge ledgers of shards, and tell what is amiss.
+    """Merge ledgers of shards, and report gaps and collisions.
 
     Raises:
         InvalidOptionError: one of them is missing or is no ledger, or the result is there already.

@@ -1,7 +1,7 @@
 """Take options from the environment and from a file, for those that the command line leaves out.
 
 `DICODEC_RETRY_AFTER=9` and `retry-after = 9` in the file of --config stand for `--retry-after 9`.
-What they say becomes arguments in front of the command's own, so that one parser checks all of
+Their values become arguments in front of the command's own, so that one parser checks all of
 them, and no option is declared a second time. The command line goes before the environment, the
 environment before the file, the file before the default. See docs/operate.md.
 """

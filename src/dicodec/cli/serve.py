@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _open_mounted(
     arguments: argparse.Namespace, service: Service
 ) -> Iterator[dict[str, MountedApp]]:
-    """Yield what is served beside the service, by path."""
+    """Yield the applications served beside the service, by path."""
     if arguments.dicomweb is None:
         yield {}
         return

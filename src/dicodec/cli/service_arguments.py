@@ -127,13 +127,13 @@ def open_metrics(
     log: Log,
     gauges: Mapping[Metric, ReadGauge],
 ) -> Iterator[Counting]:
-    """Yield what counts for the metrics that the arguments ask for; they are served until the end.
+    """Yield the counters of the metrics that the arguments ask for; they are served until the end.
 
     Args:
         arguments: of the command.
         store: its jobs are told of; None for none.
         log: the address is written there.
-        gauges: what is read whenever metrics are fetched.
+        gauges: are read whenever metrics are fetched.
 
     Raises:
         InvalidOptionError: they cannot be served.

@@ -91,7 +91,7 @@ def _parse_frames(text: str, count: int) -> range:
 def _show_folder(
     arguments: argparse.Namespace, kind: PictureKind, options: PictureOptions, limits: Limits
 ) -> int:
-    """Write a contact sheet, and print what is on it, row by row."""
+    """Write a contact sheet, and print its files, row by row."""
     from dicodec.conversion.output.result_file import create_side_output
     from dicodec.interface.contact_sheet import make_contact_sheet
 

@@ -1,4 +1,4 @@
-"""The subcommands, and what the command prints without one: its help and its version.
+"""The subcommands; without one, the command prints its help or its version.
 
 The module loads next to nothing, argparse neither: help takes no longer than Python itself.
 """

@@ -1,4 +1,4 @@
-"""`dicodec --version -v`: the versions of what is used, and whether there are kernels."""
+"""`dicodec --version -v`: print the versions of all parts, and whether there are kernels."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class WordDecoder(Protocol):
     """A decoder whose kernel needs no array, because it writes words: see the module."""
 
     def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
-        """Return what `Decoder.decode` returns, as words; `decode` asks for them first.
+        """Return the result of `Decoder.decode` as words; `decode` asks for them first.
 
         Args:
             stream: as of `Decoder.decode`.
@@ -126,7 +126,7 @@ class WordEncoder(Protocol):
     """An encoder whose kernel needs no array, because it reads words: see the module."""
 
     def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
-        """Return what `Encoder.encode` returns for the same samples; `encode` asks for it first.
+        """Return the result of `Encoder.encode` for the same samples; `encode` asks for it first.
 
         Args:
             words: of `image.shape` and `image.dtype`.

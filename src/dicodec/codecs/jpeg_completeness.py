@@ -2,7 +2,7 @@
 
 If a scan's data ends early, libjpeg goes on as if nothing changed any more: blocks of the DCT
 come out flat, in the middle of the range, and samples of a lossless process repeat the one before.
-The kernel of lossless JPEG counts bits while it decodes; the rest is for what it leaves to libjpeg.
+The kernel of lossless JPEG counts bits while it decodes; libjpeg decodes the rest.
 
 The last bits of lossless samples have to be the last bits of the scan; or all the bits that the
 samples take are counted, and the scan has to have as many. Other frames that end so are decoded

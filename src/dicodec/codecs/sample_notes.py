@@ -1,4 +1,4 @@
-"""Count what decoders leave out or change: samples past Bits Stored, streams behind a frame's."""
+"""Count samples that decoders change, and streams that they leave out behind a frame's."""
 
 from __future__ import annotations
 

@@ -45,14 +45,14 @@ _OTHER_LIBRARIES = {"native": "numpy", "encapsulated-uncompressed": "numpy"}
 
 
 class Engines(NamedTuple):
-    """What decodes and encodes a transfer syntax: "dicodec kernels", a library, or ""."""
+    """The decoder and encoder of a transfer syntax: "dicodec kernels", a library, or ""."""
 
     decoder: str
     encoder: str
 
 
 def find_engines(syntax: TransferSyntax) -> Engines:
-    """Return what decodes and encodes a transfer syntax in this installation.
+    """Return the decoder and encoder of a transfer syntax in this installation.
 
     Kernels leave streams and images that they do not know to the library.
     """

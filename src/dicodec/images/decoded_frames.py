@@ -229,7 +229,7 @@ def as_rgb(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def have_frames_in_common(one: DecodedFrames, two: DecodedFrames) -> bool:
-    """Return whether two openings of a file agree on what its frames are, and where they begin.
+    """Return whether two openings of a file agree on its frames, and on their beginnings.
 
     Args:
         one: opened by its offset table.

@@ -259,7 +259,7 @@ class Image:
         return self._read(frame, lambda frames: frames.read_stored(frame))
 
     def _read[Result](self, frame: int, read: Callable[[DecodedFrames], Result]) -> Result:
-        """Return what reading a frame gives, by the offset table if that leaves no doubt."""
+        """Return the samples of a frame, found by the offset table if that leaves no doubt."""
         self._check(frame)
         frames = self._frames
         try:

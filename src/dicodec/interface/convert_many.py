@@ -109,7 +109,7 @@ def convert_many(
     Args:
         sources: paths of files, folders (recursively) and archives, or URLs of objects.
         output: folder for the results, which is made, or URL of a prefix; None only plans. A
-            ledger in the folder notes what is done.
+            ledger in the folder notes the finished files.
         to: acceptable transfer syntaxes, the first preferred.
         jobs: processes, 1 to 1024; None for one a core.
         layout: template of the results' paths; None for those of the sources.

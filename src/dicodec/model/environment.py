@@ -1,4 +1,4 @@
-"""The environment of child processes: as this process has it, without what only this one needs."""
+"""The environment of child processes: this process's, without variables of its own."""
 
 from __future__ import annotations
 

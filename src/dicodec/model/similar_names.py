@@ -25,5 +25,5 @@ def suggest(name: str, known: Iterable[str], otherwise: str, *, cutoff: float = 
 
 
 def _flatten(name: str) -> str:
-    """Leave out of a name what people get wrong: case of letters, and what joins words."""
+    """Leave out of a name the parts that people get wrong: case, and marks between words."""
     return "".join(letter for letter in name.lower() if letter not in " _-") or name

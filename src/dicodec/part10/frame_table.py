@@ -59,7 +59,7 @@ class TabledFrames:
     head_size: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        """Measure once what each frame is asked for."""
+        """Measure each frame's size once, because it is asked for again."""
         object.__setattr__(self, "head_size", max(map(len, self.begins), default=0))
 
     def __len__(self) -> int:

@@ -44,7 +44,7 @@ def learn_vr(tag: int, header: VrHeader, level: Level, blocks: dict[int, dict[in
         tag: of an element that was just read.
         header: of the VR that it got.
         level: the level that it is in.
-        blocks: what is known of the level's private elements, by group and block; follows.
+        blocks: the known private elements of the level, by group and block; follows.
     """
     number = tag & 0xFFFF
     if not tag & 0x10000:

@@ -402,7 +402,7 @@ def read_chunks(source: ByteSource, start: int, end: int, size: int = COPY_SIZE)
 
 
 def copy_range(source: ByteSource, start: int, end: int, sink: Sink) -> None:
-    """Write the bytes from `start` to `end` to a sink, behind what it has.
+    """Append the bytes from `start` to `end` to a sink.
 
     From file to file the system copies them, and they take no memory of this process.
 

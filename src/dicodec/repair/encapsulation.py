@@ -134,7 +134,7 @@ def enter_missing_table(
 
 
 def _is_frame(walked: WalkedDataSet, image: ImagePixelDescription) -> bool:
-    """Whether a first item without a stream's markers is a frame, or what is left of one."""
+    """Whether a first item without a stream's markers is a frame, or the rest of one."""
     data_set, starts, lengths = walked.data_set, walked.fragment_starts, walked.fragment_lengths
     if deduce_kinds(data_set.source, starts, lengths, image):
         return True
@@ -223,8 +223,8 @@ def recognise_items(
 ) -> TransferSyntax | None:
     """Return the transfer syntax of the items that a value of defined length consists of.
 
-    They are entered as fragments if they are fragments. If none are stated, they have to show what
-    they are, too.
+    They are entered as fragments if they are fragments. If none are stated, their syntax has
+    to be seen in them, too.
     """
     if not enter_items(walked, span):
         return None

@@ -29,7 +29,7 @@ MOST_FOLLOWED = 256
 
 
 def judge_tabled_file(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
-    """Return the file, with what each of its frames has to look like.
+    """Return the file, with the form that each of its frames must have.
 
     Args:
         file: opened by its offset table.

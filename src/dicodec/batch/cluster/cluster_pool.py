@@ -1,7 +1,7 @@
 """A pool on the machines of a cluster, in place of the pool of worker processes of one machine.
 
 An engine, such as Ray, brings groups to machines and answers back. It never repeats a group: only
-the pool knows what to do about items that may be in their places. If a group is lost with its
+the pool knows how to treat items that may be in their places. If a group is lost with its
 machine or its process, its items come back one by one, as second attempts.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Self
 
     class Engine(Protocol):
-        """What brings groups to machines."""
+        """Brings groups to machines."""
 
         def count_cores(self) -> tuple[int, int]:
             """Return the cores of all machines, and those of the smallest; 0 if there is none."""
@@ -125,7 +125,7 @@ class ClusterPool:
 
     @property
     def jobs(self) -> int:
-        """Groups that one machine works at: what a batch calls a large item depends on it."""
+        """Groups that one machine works at: the size from which an item is large depends on it."""
         return max(1, min(self._smallest, self._most or self._smallest))
 
     @property

@@ -1,4 +1,4 @@
-"""What a pool sends its workers and its template, and what they answer."""
+"""Messages: between a pool, its workers and its template."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class WorkOfModule:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What the template does before it forks workers: it calls a function of a module.
+    """A preparation: the function that the template calls before it forks workers.
 
     Attributes:
         module: dotted name of the module.

@@ -142,7 +142,7 @@ class Pool:
         timeout: seconds that one item may take; None for no bound.
         memory: bytes of resident memory that one worker may use; None for no bound.
         cores: threads of all workers together, at least one each; None for the machine's cores.
-        preparation: has the template of workers import what the work needs.
+        preparation: has the template of workers import the modules of the work.
         forks: whether that template may be forked from this process; see `Template`.
     """
 

@@ -35,7 +35,7 @@ class Template:
     Nothing waits until it is prepared, except who asks how a worker ended.
 
     Args:
-        preparation: imports what workers need; None if each does that itself.
+        preparation: imports the workers' modules; None if each worker does that itself.
         forks: whether to fork it from this process, which takes a fifth of the time. It
             starts as a program of its own all the same if this process has other threads, or
             secrets in its environment: workers decode files from anybody.
@@ -63,7 +63,7 @@ class Template:
 
         Args:
             channel: descriptor of the worker's end of its channel.
-            words: descriptor of the file for what the worker prints.
+            words: descriptor of the file for the worker's output.
         """
         number = next(self._numbers)
         self._send(START, number, 0, (channel, words))

@@ -1,4 +1,4 @@
-"""The template of workers: a process that has imported what they need, and forks them.
+"""The template of workers: a process that has imported their modules, and forks them.
 
 It has one thread, so a fork is safe, and it takes no part in conversions. A worker that was killed
 is replaced within milliseconds, because a new one has nothing to import either. The template ends
@@ -36,7 +36,7 @@ def main(control: int, preparation: Preparation | None) -> None:
 
     Args:
         control: descriptor of the socket to the pool.
-        preparation: imports what workers need.
+        preparation: imports the workers' modules.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     _serve(control, preparation)
@@ -48,7 +48,7 @@ def run_forked(control: int, words: int, preparation: Preparation | None) -> NoR
 
     Args:
         control: as in `main`.
-        words: descriptor of the file for what this process prints.
+        words: descriptor of the file for this process's output.
         preparation: as in `main`.
     """
     status = 1
@@ -134,7 +134,7 @@ def _become_worker(descriptors: Sequence[int], lifeline: int, others: Sequence[i
 
 
 def _end(process: int, patience: float) -> bytes:
-    """End a worker and what it started, and return the answer for the pool."""
+    """End a worker and the processes it started, and return the answer for the pool."""
     if process < 0:
         return ANSWER.pack(0, -process)
     until = time.monotonic() + patience

@@ -1,4 +1,4 @@
-"""Files for what processes print: nobody reads it unless one of them ends before its time."""
+"""Files for the output of processes: read only if one of them ends before its time."""
 
 from __future__ import annotations
 

@@ -164,10 +164,10 @@ def _read_number(environment: Mapping[str, str], variable: str, scheduler: _Arra
 def take_shard(
     listed: Iterable[ListedSource | PassedOver | DicodecError], shard: Shard
 ) -> Iterator[ListedSource | PassedOver | DicodecError]:
-    """Yield the sources of a shard, and what could not be listed.
+    """Yield the sources of a shard, and the places that could not be listed.
 
     Every shard lists everything, so each one tells of folders that it cannot list. The first one
-    alone counts what is passed over.
+    alone counts the files passed over.
     """
     for entry in listed:
         if isinstance(entry, ListedSource):

@@ -230,7 +230,7 @@ class FrameDecoder:
             raise
 
     def decode_words(self, frame: int, coded: ImagePixelDescription) -> Buffer | None:
-        """Return what `decode` returns as words, None if only `decode` can tell.
+        """Return the result of `decode` as words, None if only `decode` can tell.
 
         Raises:
             ReadError: the frame cannot be decoded.

@@ -88,7 +88,7 @@ def bound_time[Result](
 ) -> Callable[[int], Result]:
     """Return work on frames that fails if all frames together take too long for a file of a size.
 
-    Sizes do not tell what a frame costs: noise that repeats itself inflates to a thousand times as
+    Sizes do not tell a frame's cost: noise that repeats itself inflates to a thousand times as
     much, and takes a hundred times as long to encode as the same number of black pixels. Few frames
     that expand as usual are not timed.
 

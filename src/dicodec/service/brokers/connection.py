@@ -105,7 +105,7 @@ class Connection:
             self._reconnect(session, cause)
 
     async def _watch(self) -> None:
-        """Wait until the connection is lost, and notice what a client mends itself."""
+        """Wait until the connection is lost, and notice losses that a client mends itself."""
         while not self._down.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._down.wait(), _LOOK_SECONDS)

@@ -141,7 +141,7 @@ class Association:
 
     @property
     def open(self) -> bool:
-        """Whether it is open; what the peer has said meanwhile is heard."""
+        """Whether it is open; messages of the peer that came meanwhile are read first."""
         if self._socket is None:
             return False
         try:

@@ -1,4 +1,4 @@
-"""Explain what a gateway would do: ask each peer, and say what each would get of a file."""
+"""Explain a gateway's configuration: ask each peer, and say how each would get a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PeerAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a peer would get of a file.
+    """The form in which a peer would get a file.
 
     Attributes:
         source: path of the file.
@@ -42,7 +42,7 @@ class Explanation:
         stored: transfer syntax of the file.
         offered: transfer syntaxes that the peer is offered, the first preferred.
         accepted: those that it accepts.
-        action: what is done; "" if there is an error.
+        action: done to the file; "" if there is an error.
         target: transfer syntax that it gets; None if there is an error.
         error: why it gets nothing; None if it gets something.
     """
@@ -75,7 +75,7 @@ def ask_peers(config: GatewayConfig) -> Iterator[PeerAnswer]:
 
 
 def explain(config: GatewayConfig, path: str, sender: str) -> Iterator[Explanation]:
-    """Yield what each peer would get of a file; nothing is sent.
+    """Yield the form in which each peer would get a file; nothing is sent.
 
     Each peer is asked, in an association, which transfer syntaxes it accepts.
 

@@ -126,7 +126,7 @@ def write_note(folder: Path, kind: str, transaction: str, content: Mapping[str, 
 
 
 def read_note(folder: Path, kind: str, transaction: str) -> dict[str, Any] | None:
-    """Return what a file about a transaction says; None if there is none."""
+    """Return the contents of a transaction's file; None if there is none."""
     try:
         content: dict[str, Any] = json.loads(_find_note(folder, kind, transaction).read_bytes())
     except (OSError, ValueError):

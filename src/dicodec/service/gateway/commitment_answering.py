@@ -1,4 +1,4 @@
-"""Answer senders that ask for storage commitment: yes only for what is here, or delivered."""
+"""Answer senders that ask for storage commitment: yes only for objects here, or delivered."""
 
 from __future__ import annotations
 

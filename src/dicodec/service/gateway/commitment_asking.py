@@ -1,4 +1,4 @@
-"""Ask a peer to commit to the storage of what it got, and wait for its answers."""
+"""Ask a peer to commit to the storage of the objects it got, and wait for its answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Sent:
 class CommitmentAsker:
     """Asks one peer; one thread calls `turn`, any may call the others.
 
-    What was sent is on the disk before the peer is asked, so that after a crash it is asked again,
+    The list of sent objects is written before the peer is asked. After a crash it is asked again,
     and not sent again.
 
     Args:
@@ -104,7 +104,7 @@ class CommitmentAsker:
         return bool(self._waiting)
 
     def find_sent(self, job: str) -> Reference | None:
-        """Return what was sent for a job before a crash; None if nothing was."""
+        """Return the note of a job's object sent before a crash; None if there is none."""
         return self._known.get(job)
 
     def add(
@@ -114,7 +114,7 @@ class CommitmentAsker:
         self._waiting[job.id] = _Sent(job, request, result, reference, time.monotonic())
 
     def turn(self) -> list[Settled]:
-        """Read answers, and ask for what was not asked for; return the jobs that have ended."""
+        """Read answers, and ask for objects not asked for yet; return the jobs that have ended."""
         settled = [*self._read_answers(), *self._read_clock()]
         new = [sent for sent in [*self._waiting.values()] if not sent.transaction]
         now = time.monotonic()
@@ -232,7 +232,7 @@ class CommitmentAsker:
         return association
 
     def stop(self) -> None:
-        """Take note of what was sent and not asked for, and release the association."""
+        """Note the objects sent and not asked for, and release the association."""
         new = [sent for sent in self._waiting.values() if not sent.transaction]
         if new:
             self._note_sent(str(generate_uid()), new)

@@ -39,7 +39,7 @@ class DimseAddress:
 
     Attributes:
         host, port, aet: host, TCP port and AE title.
-        commit: seconds within which it has to commit to the storage of what it got, or gets it
+        commit: seconds within which it has to commit to the storage of an object, or gets it
             again; None if its Success is enough.
     """
 

@@ -1,4 +1,4 @@
-"""Convert an object to what its peer accepts; the worker side of the pool."""
+"""Convert an object to a syntax that its peer accepts; the worker side of the pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forward one object: negotiate with the peer, convert to what it accepts, send, mark as sent."""
+"""Forward one object: negotiate with the peer, convert as it accepts, send, mark as sent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Forwarder:
         Args:
             request: the request of the delivery's job.
             sender: a way to the peer.
-            note: told what the peer got, if its storage commitment is to be asked for; otherwise
+            note: told of each object sent, if its storage commitment is to be asked for; otherwise
                 the object is marked as sent.
 
         Raises:

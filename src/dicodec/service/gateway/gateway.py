@@ -71,7 +71,7 @@ class Gateway:
     Args:
         config: the configuration.
         options: the operator's options.
-        log: gets a line for each attempt, and for what goes wrong.
+        log: gets a line for each attempt and each failure.
         report: see `ReportDelivery`.
         tracing: records deliveries.
 
@@ -275,7 +275,7 @@ class Gateway:
     # Cleaning.
 
     def _clean(self, spool: Spool, store: JobStore) -> None:
-        """Remove what an earlier gateway left, and set objects apart that nobody was told of."""
+        """Remove an earlier gateway's remains, and set objects apart that nobody was told of."""
         spool.clean()
         strays = 0
         for job in spool.list_jobs():

@@ -287,7 +287,7 @@ class Lane:
         asker.add(job, request, came, references[-1])
 
     def _ask(self, asker: CommitmentAsker) -> None:
-        """Ask the peer to commit to the storage of what it got, until this lane stops."""
+        """Ask the peer to commit to the storage of the objects it got, until this lane stops."""
         while not self._stopping.is_set():
             try:
                 self._settler.add(asker.turn())

@@ -65,7 +65,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What becomes of an object before it is sent.
+    """The fate of an object before it is sent.
 
     Attributes:
         to: transfer syntaxes to convert to, the first that holds the image; empty for none.
@@ -83,7 +83,7 @@ def _name(syntaxes: Iterable[TransferSyntax]) -> tuple[str, ...]:
 
 
 def make_offer(path: str, peer: Peer, policy: Policy | None) -> Offer:
-    """Return the offer for an object: what the policy wants, then the peer, then as it is stored.
+    """Return the offer for an object: the policy's wish, then the peer's, then as it is stored.
 
     An object in one of the wanted transfer syntaxes stays as it is. Every peer is offered the
     native ones, too, because each has to take implicit VR little endian (PS3.5 10.1).
@@ -136,7 +136,7 @@ def _offer_unread(path: str, options: ConversionOptions) -> Offer:
     """Return the offer for an object whose data set cannot be read: it can go as it is.
 
     Raises:
-        ReadError: its file meta does not say what it is.
+        ReadError: its file meta does not identify it.
     """
     with OpenSource(path) as source:
         head = read_head(source, options.limits)

@@ -1,6 +1,6 @@
 """A process that receives: the gateway starts several, which share one listening socket.
 
-It watches the gateway before it loads what takes long, because another gateway cannot listen while
+It watches the gateway before it loads large modules, because another gateway cannot listen while
 it has the socket.
 """
 

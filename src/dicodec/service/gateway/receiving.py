@@ -93,7 +93,7 @@ class Receiver:
         spool: the spool.
         store: gets a job for each peer of an object.
         log: gets a line for each object that is refused.
-        parts: folder for what is being received, in the spool.
+        parts: folder for objects being received, in the spool.
         announce: is called when there are new jobs.
         tracing: records objects; None for nothing.
     """
@@ -154,7 +154,7 @@ class Receiver:
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
 
     def stop(self, patience: float) -> None:
-        """Take no further association, let those that are open end, and abort what is left."""
+        """Take no further association, let those that are open end, and abort the rest."""
         self._closing = True
         server = self._server
         assert server is not None
@@ -291,7 +291,7 @@ class Receiver:
 
 
 def _support_proposed(association: Association) -> None:
-    """Support what is proposed, as far as it is known: the sender's order of syntaxes decides.
+    """Support the proposed contexts that are known: the sender's order of syntaxes decides.
 
     pynetdicom goes by the acceptor's order, and copies all of its contexts for each association.
     """
@@ -325,7 +325,7 @@ def _make_status(status: int, comment: str = "") -> Dataset:
 
 
 def _remove_part(event: evt.Event) -> None:
-    """Remove what an association leaves that ended within an object: its file and descriptor."""
+    """Remove the file and descriptor of an association that ended within an object."""
     message = event.assoc.dimse.message
     file = getattr(message, "_data_set_file", None)
     if file is not None:

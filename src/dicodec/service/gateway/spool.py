@@ -3,7 +3,7 @@
 An object that goes to three peers has three names and is there once. A name goes when its peer has
 the object, and the object with its last name, so nobody has to know of the others.
 
-    spool/parts         what is being received, in a folder for each process that receives
+    spool/parts         objects being received, in a folder for each process that receives
     spool/objects       JOB.dcm: the object of a job; JOB.sent: its peer has it
     spool/results       converted objects that are being sent
     spool/commitments   requests for storage commitment, and answers
@@ -93,7 +93,7 @@ class Spool:
 
     @contextmanager
     def receive(self, number: int) -> Iterator[Path]:
-        """Yield the folder for what a process receives; nobody cleans the spool within the block.
+        """Yield the folder for a process's objects; nobody cleans the spool within the block.
 
         Args:
             number: number of the process.
@@ -174,7 +174,7 @@ class Spool:
             path.unlink(missing_ok=True)
 
     def clean(self) -> None:
-        """Remove what was being received, and results, which are made again."""
+        """Remove objects received in part, and results, which are made again."""
         for folder in (*self.parts.iterdir(), self.results):
             for path in folder.iterdir():
                 path.unlink(missing_ok=True)

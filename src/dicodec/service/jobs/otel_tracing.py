@@ -137,7 +137,7 @@ class OtelTracing(Tracing):
                 span.end(at)
 
     def close(self) -> None:
-        """Send what is left, within some seconds."""
+        """Send the rest, within some seconds."""
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(_SEND_SECONDS)
@@ -176,7 +176,7 @@ class _OtelSpan(Span):
 
 
 class _SdkLog(logging.Handler):
-    """Writes what the SDK has to say as lines of our log."""
+    """Writes the SDK's messages as lines of our log."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)

@@ -145,7 +145,7 @@ def _check_unknown(unknown: Mapping[str, Any], *, may_be_new: bool) -> None:
 
     Raises:
         RequestError: one cannot be kept; or it is a known one but for an error in its name or
-            place, because what it asks for would not be done.
+            place, because its wish would not be carried out.
     """
     for name, value in unknown.items():
         where = name[:100]

@@ -38,7 +38,7 @@ class Span:
     """An attempt, or an HTTP request, while it lasts; this one is not recorded.
 
     Attributes:
-        traceparent: what results carry; None for what the request has.
+        traceparent: of the results; None for the request's own.
     """
 
     traceparent: str | None = None
@@ -96,4 +96,4 @@ class Tracing:
         return _NOT_RECORDED
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the rest."""

@@ -275,7 +275,7 @@ def _move(source: str, folder: str, to: str) -> Path | None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    """Write a new file; what has its name already is removed, and never followed."""
+    """Write a new file; an entry of its name is removed first, and never followed."""
     path.unlink(missing_ok=True)
     with path.open("x", encoding="utf-8") as file:
         file.write(text)

@@ -65,7 +65,7 @@ class ConcurrencyLimit:
 
     Args:
         count: activities at once.
-        what: the activities, for people.
+        what: the activities' name, for people.
     """
 
     def __init__(self, count: int, what: str) -> None:

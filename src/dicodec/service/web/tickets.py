@@ -13,7 +13,7 @@ _SECONDS, _MOST = 60.0, 256
 
 
 class Tickets[Kept]:
-    """Keeps what was asked for with a token, under names that nobody can guess, for one use each.
+    """Keeps grants asked for with a token, under names that nobody can guess, for one use each.
 
     Args:
         clock: returns the time in seconds.
@@ -34,7 +34,7 @@ class Tickets[Kept]:
         return ticket
 
     def redeem(self, ticket: str) -> Kept | None:
-        """Return what a ticket stands for, once; None if it is not valid, or no longer."""
+        """Return a ticket's grant, once; None if it is not valid, or no longer."""
         with self._lock:
             until, kept = self._kept.pop(ticket, (0.0, None))
         return kept if self._clock() <= until else None

@@ -1,4 +1,4 @@
-"""What the brokers' clients say, in the worker's own log."""
+"""Writes messages of the brokers' clients into the worker's own log."""
 
 from __future__ import annotations
 

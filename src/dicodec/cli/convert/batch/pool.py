@@ -1,4 +1,4 @@
-"""Start what converts the files of a batch; apart so that workers start before modules load."""
+"""Start the pool of a batch; a module of its own so that workers start before others load."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _SOUND = '"salvaged": ""'
 
 
 def _parse(text: str) -> Any:
-    """Return what a text of JSON holds; a batch without failures has none to parse."""
+    """Return the value of a text of JSON; a batch without failures has none to parse."""
     from json import loads
 
     return loads(text)

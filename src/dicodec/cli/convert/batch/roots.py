@@ -32,7 +32,7 @@ def share_roots(
         arguments: arguments of the command.
         output: absolute path or URL of the folder for results; None if they replace their sources,
             and for a dry run without one.
-        pool: what converts the files; on one machine there is nothing to share.
+        pool: of the batch; on one machine there is nothing to share.
 
     Raises:
         DicodecError: a machine does not see a place, or cannot write there.

@@ -42,7 +42,7 @@ def parse_shard_argument(arguments: argparse.Namespace) -> Shard:
     """Return the shard that this process converts.
 
     Raises:
-        InvalidOptionError: there is no such shard, or an option asks for what no shard alone knows.
+        InvalidOptionError: there is no such shard, or an option needs all shards.
     """
     if arguments.shard is None:
         return WHOLE

@@ -1,6 +1,6 @@
 """The interface of a job store's database: one writer at a time, whichever machine it is on.
 
-The statements of a store are the same for every database; what differs is here.
+The statements of a store are the same for every database; the differences are here.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class StoreDatabase(Protocol):
         place: its path, or its URL without the password, for errors.
         lock: held by the thread that uses it; a thread may take it again.
         contains: condition that one text contains another: `{}` is the column, `?` the other text.
-        waiting_hint: what a query of the waiting jobs needs behind the table's name.
-        fails_alone: whether it can crash and lose what its clients and their brokers know of.
-        poll_seconds: how often to look for what another process has added.
+        waiting_hint: follows the table's name in a query of the waiting jobs.
+        fails_alone: whether it can crash and lose facts that its clients and their brokers know.
+        poll_seconds: how often to look for rows that another process has added.
     """
 
     place: str
@@ -71,7 +71,7 @@ class StoreDatabase(Protocol):
         """Make the indexes that jobs of one home, and traces, are found by, if they are missing.
 
         Returns:
-            What a query of the waiting jobs of one home needs behind the table's name.
+            Follows the table's name in a query of the waiting jobs of one home.
         """
         ...
 

@@ -362,7 +362,7 @@ def hide_password(url: str) -> str:
 
 
 def _parse_url(url: str) -> tuple[str, str]:
-    """Return what libpq takes, and the schema, which is a parameter of ours."""
+    """Return the URL for libpq, and the schema, which is a parameter of ours."""
     parts = urlsplit(url)
     given = parse_qsl(parts.query, keep_blank_values=True)
     schemas = [value for name, value in given if name == "schema"] or ["dicodec"]

@@ -270,7 +270,7 @@ class JobStore(StoreReading):
         Args:
             outcomes: the outcomes.
             lost: gets the ids of the jobs that others have taken meanwhile; nothing is entered.
-            durable: whether they survive a power cut, because what they need is removed after that.
+            durable: whether they survive a power cut, because their messages are removed then.
 
         Returns:
             How many were entered.
