@@ -100,13 +100,13 @@ def run(arguments: argparse.Namespace) -> int:
         with (
             open_tracing(arguments, log) as tracing,
             closing(Service(options, log, tracing)) as service,
+            _open_mounted(arguments, service) as mounted,
         ):
             host, port = listening.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             print(f"http://{shown}:{port}/", flush=True)
             log.write("info", "serving", address=f"{host}:{port}", data=str(options.data))
-            with _open_mounted(arguments, service) as mounted:
-                serve(service, listening, mounted)
+            serve(service, listening, mounted)
         log.write("info", "ended")
     return 0
 

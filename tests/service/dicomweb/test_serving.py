@@ -76,7 +76,13 @@ def test_a_retrieval_costs_a_twentieth(guarded: RunningService) -> None:
 
 @pytest.mark.parametrize(
     ("place", "words"),
-    [("/no/such/folder", "no such folder"), ("http://a:secret@b/", "password")],
+    [
+        ("/no/such/folder", "no such folder"),
+        (__file__, "is not a folder"),
+        ("ftp://host/images", "not served from ftp://"),
+        ("http://a:secret@b/", "password"),
+        ("s3://", "names no bucket"),
+    ],
 )
 def test_a_place_that_cannot_be_served_ends_the_command(
     tmp_path: Path, place: str, words: str
@@ -90,6 +96,8 @@ def test_a_place_that_cannot_be_served_ends_the_command(
     )
     assert (done.returncode, words in done.stderr) == (2, True), done.stderr
     assert "secret" not in done.stderr
+    assert not done.stdout  # no address, because nobody answers there
+    assert '"serving"' not in done.stderr
 
 
 def test_frames_of_a_bucket_are_read_by_ranges(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass
-from dicodec.model.source_names import is_object_url
+from dicodec.model.source_names import SCHEMES, is_object_url
 from dicodec.service.dicomweb.app import DicomWebApp
 from dicodec.service.dicomweb.folder_source import FolderSource
 from dicodec.service.dicomweb.sources import InstanceSource
@@ -23,6 +24,8 @@ from dicodec.service.web.limits import ConcurrencyLimit, RateLimit
 
 _RETRIEVALS = 20
 """Retrievals that cost as much as one conversion of a file: viewers fetch frame by frame."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ def open_dicomweb(
         options: options.
 
     Raises:
-        InvalidOptionError: there is no such folder, or it is no such URL.
+        InvalidOptionError: there is no such folder, or the URL is not one of these.
         TargetUnavailableError: the index cannot be used.
     """
     with ExitStack() as stack:
@@ -82,7 +85,7 @@ def open_dicomweb(
         works = Works(executor)
         room = DiskRoom(spool, options.reserve)
         source: InstanceSource
-        if place.startswith(("http://", "https://")):
+        if place.lower().startswith(("http://", "https://")):
             upstream = Upstream(place, options.token_file, passes=options.passes_authorization)
             source = UpstreamSource(
                 upstream, works, spool, options.cache, room, options.upload_limit
@@ -90,8 +93,21 @@ def open_dicomweb(
         elif is_object_url(place) or os.path.isdir(place):  # noqa: PTH112 - it is a text
             source = FolderSource(place, executor, works, folder, options.upload_limit)
         else:
-            raise InvalidOptionError("there is no such folder", path=place, hint="--dicomweb")
+            raise _refuse(place)
         stack.callback(source.close)
         rate = None if options.rate is None else options.rate * _RETRIEVALS
         places = ConcurrencyLimit(options.concurrent, "retrievals")
         yield DicomWebApp(source, works, spool, room, RateLimit(rate), places)
+
+
+def _refuse(place: str) -> InvalidOptionError:
+    """Return the error for what is neither a folder, nor a prefix, nor a server."""
+    scheme, separator, _ = place.partition("://")
+    if separator and _SCHEME.fullmatch(scheme):
+        known = ", ".join(f"{one}://" for one in ("http", "https", *SCHEMES))
+        return InvalidOptionError(
+            f"images are not served from {scheme}://", hint=f"--dicomweb takes a folder, or {known}"
+        )
+    if os.path.exists(place):  # noqa: PTH110 - it is a text
+        return InvalidOptionError("it is not a folder", path=place, hint="--dicomweb")
+    return InvalidOptionError("there is no such folder", path=place, hint="--dicomweb")
