@@ -6,9 +6,9 @@ import asyncio
 import filecmp
 import os
 import uuid
-from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,11 +22,10 @@ from dicodec.service.dicomweb.media_types import DICOM, DICOM_JSON
 from dicodec.service.dicomweb.multipart_reader import (
     MultipartError,
     MultipartReader,
-    PartBegins,
-    PartData,
     read_content_type,
 )
 from dicodec.service.dicomweb.opened_files import InstancePlace
+from dicodec.service.dicomweb.part_files import write_parts
 from dicodec.service.dicomweb.sources import Target, is_uid, read_body
 from dicodec.service.dicomweb.work import InstanceFacts, describe_instance
 from dicodec.service.dicomweb.works import Works
@@ -147,11 +146,15 @@ class FolderStore:
         stored = Stored()
         try:
             reader = MultipartReader(boundary)
-            async for path in self._receive(request, reader):
-                try:
-                    stored.outcomes.append(await self._keep(path, study))
-                finally:
-                    path.unlink(missing_ok=True)
+            parts = write_parts(
+                read_body(request, self._limit), reader, self._make_path, self._room, synced=True
+            )
+            async with aclosing(parts) as written:
+                async for path in written:
+                    try:
+                        stored.outcomes.append(await self._keep(path, study))
+                    finally:
+                        path.unlink(missing_ok=True)
         except MultipartError as error:
             raise Refusal(400, f"the request: {error}") from error
         if not reader.over:
@@ -160,30 +163,8 @@ class FolderStore:
             raise Refusal(400, "the request has no parts")
         return stored
 
-    async def _receive(self, request: Request, reader: MultipartReader) -> AsyncGenerator[Path]:
-        """Yield the path of each received part, which is whole and synced."""
-        out: BinaryIO | None = None
-        path = Path(self._folder)
-        try:
-            async for chunk in read_body(request, self._limit):
-                self._room.check(len(chunk))
-                for event in reader.feed(chunk):
-                    if isinstance(event, PartBegins):
-                        path = Path(self._folder, f"{PART_PREFIX}{uuid.uuid4().hex}")
-                        with translate_write_errors():
-                            out = path.open("xb", buffering=0)
-                    elif out is None:
-                        continue
-                    elif isinstance(event, PartData):
-                        await asyncio.to_thread(_write_all, out, event.content)
-                    else:
-                        await asyncio.to_thread(_sync, out)
-                        out = None
-                        yield path
-        finally:
-            if out is not None:
-                out.close()
-                path.unlink(missing_ok=True)
+    def _make_path(self) -> Path:
+        return Path(self._folder, f"{PART_PREFIX}{uuid.uuid4().hex}")
 
     async def _keep(self, path: Path, study: str) -> _Outcome:
         """Put a received file into its place, if it is an instance that may have it."""
@@ -224,15 +205,3 @@ def _place(path: Path, place: Beneath) -> str | None:
         sync_names(target.parent)
         found = os.stat(target)  # noqa: PTH116 - by the open folder
         return f"{found.st_size} {found.st_mtime_ns}"
-
-
-def _write_all(out: BinaryIO, content: bytes) -> None:
-    with translate_write_errors():
-        view = memoryview(content)
-        while view:
-            view = view[out.write(view) :]
-
-
-def _sync(out: BinaryIO) -> None:
-    with translate_write_errors(), out:
-        os.fsync(out.fileno())

@@ -7,13 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
 
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.part10.beneath import Beneath
 from dicodec.service.dicomweb.answers import answer_pieces
 from dicodec.service.dicomweb.instance_cache import InstanceCache
@@ -21,11 +19,10 @@ from dicodec.service.dicomweb.media_types import DICOM, DICOM_JSON
 from dicodec.service.dicomweb.multipart_reader import (
     MultipartError,
     MultipartReader,
-    PartBegins,
-    PartData,
     read_content_type,
 )
 from dicodec.service.dicomweb.opened_files import InstancePlace
+from dicodec.service.dicomweb.part_files import create, write_all, write_parts
 from dicodec.service.dicomweb.sources import FoundInstance, Target, find_base, read_body
 from dicodec.service.dicomweb.upstream import Upstream, check_answer
 from dicodec.service.dicomweb.work import InstanceFacts, describe_instance
@@ -124,7 +121,11 @@ class UpstreamSource:
                 return
             try:
                 reader = MultipartReader(boundary)
-                async with aclosing(self._write_parts(answer, reader, only)) as written:
+                parts = write_parts(
+                    answer.aiter_bytes(_PIECE), reader, lambda: only or self._cache.make_path(),
+                    self._room, synced=False,
+                )  # fmt: skip
+                async with aclosing(parts) as written:
                     async for path in written:
                         yield path
             except MultipartError as error:
@@ -135,35 +136,10 @@ class UpstreamSource:
                 raise Refusal(502, "the upstream's answer ends early", code="upstream-failed")
 
     async def _write_all(self, answer: httpx.Response, path: Path) -> None:
-        with _create(path) as out:
+        with create(path) as out:
             async for chunk in answer.aiter_bytes(_PIECE):
                 self._room.check(len(chunk))
-                await asyncio.to_thread(_write, out, chunk)
-
-    async def _write_parts(
-        self, answer: httpx.Response, reader: MultipartReader, only: Path | None
-    ) -> AsyncGenerator[Path]:
-        path = only or self._cache.make_path()
-        out: BinaryIO | None = None
-        try:
-            async for chunk in answer.aiter_bytes(_PIECE):
-                self._room.check(len(chunk))
-                for event in reader.feed(chunk):
-                    if isinstance(event, PartBegins):
-                        path = only or self._cache.make_path()
-                        out = _create(path)
-                    elif out is None:
-                        continue
-                    elif isinstance(event, PartData):
-                        await asyncio.to_thread(_write, out, event.content)
-                    else:
-                        out.close()
-                        out = None
-                        yield path
-        finally:
-            if out is not None:
-                out.close()
-                path.unlink(missing_ok=True)
+                await asyncio.to_thread(write_all, out, chunk)
 
     # What is the other server's own.
 
@@ -247,15 +223,3 @@ def _make_key(target: Target, headers: dict[str, str]) -> tuple[str, ...]:
     """Return what names an instance, and who may see it: others have to ask themselves."""
     who = blake2b(headers.get("Authorization", "").encode(), digest_size=16).hexdigest()
     return (who, target.study, target.series, target.instance)
-
-
-def _create(path: Path) -> BinaryIO:
-    with translate_write_errors():
-        return path.open("xb", buffering=0)
-
-
-def _write(out: BinaryIO, content: bytes) -> None:
-    with translate_write_errors():
-        view = memoryview(content)
-        while view:
-            view = view[out.write(view) :]
