@@ -23,6 +23,21 @@ class WarningKind(StrEnum):
     FILE_SET = "file-set"  # a DICOMDIR names its old UID or transfer syntax
 
 
+@dataclass(frozen=True, slots=True)
+class SizeEstimate:
+    """The size that a result would have.
+
+    Attributes:
+        size: bytes.
+        deviation: standard error of it, in bytes; 0 if all frames were coded, or none has to be.
+        frames: how many frames were coded to find it out.
+    """
+
+    size: int
+    deviation: float
+    frames: int
+
+
 @dataclass(slots=True, kw_only=True)
 class ConversionReport:
     """The account of one conversion.
@@ -49,6 +64,7 @@ class ConversionReport:
         salvaged_frames: of a damaged source, the frames that could not be read, from 0, and why.
         salvaged: in words, how a damaged source was converted; empty if it was whole.
         source_size, target_size: bytes.
+        native_size: bytes, about, that the result has if its pixels are native.
         replaced_digest: SHA-256, in hexadecimal, of the file that the result replaced in place;
             empty if it replaced none.
         instance_uids: SOP Instance UIDs of the source and the result, if they differ.
@@ -59,7 +75,9 @@ class ConversionReport:
         largest_error: of any sample, if a lossy result was verified.
         psnr: peak signal-to-noise ratio in dB, if a lossy result was verified.
         rule: of the policy that decided; empty without a policy.
+        modality: of the source, as (0008,0060) states it; empty if it does not.
         dry_run: True if nothing was written.
+        estimate: in a dry run, the size that the result would have; None if nobody asked.
     """
 
     source: str | None = None
@@ -84,6 +102,7 @@ class ConversionReport:
     salvaged: str = ""
     source_size: int = 0
     target_size: int = 0
+    native_size: int = 0
     replaced_digest: str = ""
     instance_uids: tuple[str, str] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -92,13 +111,17 @@ class ConversionReport:
     largest_error: int | None = None
     psnr: float | None = None
     rule: str = ""
+    modality: str = ""
     dry_run: bool = False
+    estimate: SizeEstimate | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report in a form that JSON can hold."""
         values: dict[str, Any] = dict(zip(_FIELDS, _READ_FIELDS(self), strict=True))
         for name in ("oddities", "repairs", "salvaged_frames"):
             values[name] = [asdict(one) for one in values[name]]
+        if self.estimate is not None:
+            values["estimate"] = asdict(self.estimate)
         return values
 
 

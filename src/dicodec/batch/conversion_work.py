@@ -33,7 +33,7 @@ from dicodec.part10.dicom_file import Source
 from dicodec.part10.directory_records import read_referenced_files
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
 from dicodec.repair.opening import open_tolerantly
-from dicodec.report import LEFT_ALONE, ConversionReport
+from dicodec.report import LEFT_ALONE, ConversionReport, SizeEstimate
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:  # workers load policies only if a batch has one
@@ -45,6 +45,9 @@ _PROGRESS_SECONDS = 0.5
 """How often a conversion reports its progress."""
 
 _READ_SIZE = 1 << 20
+
+_CODED_FRAMES = 8
+"""Frames of a file that an estimate codes; a file of up to twice as many has all coded."""
 
 
 def name_item(
@@ -121,7 +124,38 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
         instance_uids=report.instance_uids,
         references=references,
         warning_kinds=tuple(report.warning_kinds),
+        kind=_name_kind(report) if report.dry_run else (),
+        native_size=report.native_size,
     )
+
+
+def _name_kind(report: ConversionReport) -> tuple[str, ...]:
+    """Return what sources have in common that are compressed alike; see `SizeSampling`."""
+    words = (report.rule, report.target_syntax, report.action)
+    return (*words, report.source_syntax, report.modality)
+
+
+def estimate_item(work: WorkOptions, item: Item, context: WorkContext) -> SizeEstimate | None:
+    """Estimate the size of a source's result; a work of the pool.
+
+    Returns:
+        The estimate; None if another engine converts the source.
+
+    Raises:
+        DicodecError: see `dicodec.convert`.
+    """
+    with open_source(item.reference) as named, _open_twice(named, work) as source:
+        options = _adjust(work.options, context.threads, overwrite=item.overwrite)
+        choice = _choose(work, source, options)
+        if choice is None:
+            report = convert_with(source, None, options, coded_frames=_CODED_FRAMES)
+        else:
+            from dicodec.batch.policy.convert import convert_by_choice
+
+            report = convert_by_choice(
+                source, None, choice, options, in_place=False, coded_frames=_CODED_FRAMES
+            )
+    return report.estimate
 
 
 def map_item(work: WorkOptions, item: Item, context: WorkContext) -> FileVersion:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dicodec.batch.cluster.cluster_pool import ClusterPool
     from dicodec.batch.directories import DirectoryUpdate
+    from dicodec.batch.estimation.sampling import SizeSampling
 
 _GROUP_SECONDS, _GROUP_ITEMS, _GROUP_BYTES = 0.1, 64, 16 << 20
 """Time, sources and bytes of a group at most."""
@@ -103,6 +104,11 @@ class Batch:
         ledger.start(digest, arguments)
         if work.references:
             ledger.keep_references()
+        self._sampling: SizeSampling | None = None
+        if options.estimate_seconds:
+            from dicodec.batch.estimation.sampling import SizeSampling
+
+            self._sampling = SizeSampling(options.estimate_seconds)
         self._started_sources = 0
         self._reported = 0
         self._reported_at = self._started = time.monotonic()
@@ -136,6 +142,10 @@ class Batch:
             self.summary.seconds = time.monotonic() - self._started
             show_progress(self.summary)
         self._report_ended(last=True)
+        if self._sampling is not None and not self.summary.interrupted:
+            self.summary.estimate = self._sampling.run(
+                self._pool, self._work, interruptions, lambda: show_progress(self.summary)
+            )
         if self._work.references and not self.summary.interrupted:
             if self._maps and not self._work.dry_run:
                 self._map_references(interruptions, show_progress)
@@ -343,6 +353,8 @@ class Batch:
 
     def _end(self, position: int, outcome: FileOutcome) -> None:
         source = self._remove(position)
+        if self._sampling is not None and source.reference is not None:
+            self._sampling.add(source.reference, outcome)
         self._ledger.end(source.key, outcome)
         self.summary.count(outcome)
         self._grouping.add_time(outcome.seconds)

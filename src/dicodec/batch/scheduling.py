@@ -32,12 +32,15 @@ class BatchOptions:
         resume: whether to leave out sources that the ledger has as done.
         skip_existing: whether to skip a source whose target exists; otherwise that is an error.
         map_references: whether references between results follow new SOP Instance UIDs.
+        estimate_seconds: of a dry run, how long sources are coded to estimate the bytes of all
+            results; 0 to estimate nothing.
     """
 
     output: str | None = None
     resume: bool = False
     skip_existing: bool = False
     map_references: bool = False
+    estimate_seconds: float = 0
 
 
 @dataclass(slots=True)

@@ -23,7 +23,10 @@ GROUPS: Mapping[str, Sequence[str]] = MappingProxyType({
         "set_attributes", "remove_attributes", "keep_uid", "charset", "standardize",
         "map_references",
     ),
-    "safety": ("verify", "strict", "salvage", "limits", "durability", "digests", "dry_run"),
+    "safety": (
+        "verify", "strict", "salvage", "limits", "durability", "digests", "dry_run",
+        "estimate",
+    ),
     "clients and queues": (
         "host", "port", "dicomweb", "dicomweb_cache", "upstream_token_file", "token_file",
         "allowed_host", "upload_limit", "rate", "concurrent", "keep", "server", "broker", "queue",

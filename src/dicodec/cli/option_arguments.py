@@ -26,6 +26,21 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * (1 << _SHIFTS[match[2].upper()]))
 
 
+def parse_seconds(text: str) -> float:
+    """Return a number of seconds that is not negative; for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is not one.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
+
+
 def add_option(command: argparse.ArgumentParser, option: Option) -> None:
     """Declare the switch of an option."""
     metavar = option.metavar

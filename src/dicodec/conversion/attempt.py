@@ -30,6 +30,7 @@ from dicodec.errors import (
     MalformedFileError,
     TruncatedFileError,
 )
+from dicodec.model import tags
 from dicodec.model.edits import Edit, RemoveAttribute
 from dicodec.model.findings import Oddity
 from dicodec.model.option_table import INDEPENDENT
@@ -56,7 +57,7 @@ class Request:
         target, options, progress, placement: see `convert_with`.
         target_path: of the target; None if it is not a file.
         original: the source's state if the result replaces it; None if it does not.
-        references, records: see `convert_with`.
+        references, records, coded_frames: see `convert_with`.
     """
 
     path: str | None
@@ -69,6 +70,7 @@ class Request:
     original: Original | None
     references: Mapping[str, str]
     records: Sequence[ReferencedFile]
+    coded_frames: int
 
     @property
     def in_place(self) -> bool:
@@ -106,6 +108,7 @@ class Attempt:
             source_size=opened.file.source.size,
             oddities=(*opened.file.oddities, *opened.left),
             repairs=opened.repairs,
+            modality=opened.file.data_set.read_text(tags.MODALITY),
             seconds={"open": seconds},
             replaced_digest=request.original.digest if request.original is not None else "",
         )
@@ -133,6 +136,8 @@ class Attempt:
             check_may(conversion)
         if request.target is None:
             report.dry_run = True
+            if request.coded_frames and not by_gdcm:
+                self._estimate_size(conversion, request.coded_frames)
         elif copied and request.in_place:
             report.action, report.target_size = LEFT_ALONE, report.source_size
             report.replaced_digest = ""
@@ -147,6 +152,14 @@ class Attempt:
                 else:
                     self._write(conversion, out)
         return report
+
+    def _estimate_size(self, conversion: Conversion, frames: int) -> None:
+        from dicodec.conversion.frames.result_size import estimate_size
+
+        started = time.perf_counter()
+        self._report.estimate = estimate_size(conversion, frames)
+        self._report.target_size = self._report.estimate.size
+        self._report.seconds["estimate"] = time.perf_counter() - started
 
     def _decide(self) -> Conversion:
         file, options = self._file, self._request.options
@@ -207,7 +220,10 @@ class Attempt:
         report.decisions += plan.decisions
         report.warnings += plan.warnings
         self._add_oddities(())
+        report.native_size = report.source_size
         if plan.pixels is not None:
+            stored, native = conversion.file.frames.span.length, plan.pixels.result.native_size
+            report.native_size += native - stored
             report.frames = plan.pixels.frames
             report.lossy = plan.pixels.lossy or bool(plan.pixels.derived)
             report.photometric_interpretation = (

@@ -46,6 +46,7 @@ def convert_with(
     placement: Placement | None = None,
     references: Mapping[str, str] = _NO_REFERENCES,
     records: Sequence[ReferencedFile] = (),
+    coded_frames: int = 0,
 ) -> ConversionReport:
     """Convert one DICOM file as `calls.convert` does, with options that are already a value.
 
@@ -57,6 +58,8 @@ def convert_with(
         placement: takes the result over, if the target is a path, to put it in its place later.
         references: new SOP Instance UIDs by old ones; references to the old ones follow.
         records: of a DICOMDIR, those that change, with the facts they have to state.
+        coded_frames: without a target, how many frames are coded to estimate the size that the
+            result would have; 0 to estimate nothing.
     """
     started = time.perf_counter()
     path, target_path = _find_path(source), _find_path(target)
@@ -80,6 +83,7 @@ def convert_with(
             original=original,
             references=references,
             records=records,
+            coded_frames=coded_frames,
         )
         with open_tolerantly(source, options.limits, salvage=options.salvage is not None) as file:
             opened = _prepare(file, options)

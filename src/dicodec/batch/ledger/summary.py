@@ -12,6 +12,8 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
+    from dicodec.batch.estimation.strata import BatchEstimate
+
 _RIGHT_ALREADY = {"copied", LEFT_ALONE}
 
 
@@ -40,6 +42,7 @@ class Summary:
             right files.
         seconds: duration of the run.
         interrupted: whether the run was interrupted.
+        estimate: of a dry run, how many bytes the results would have; None if nobody asked.
         ledger: path of the ledger; "" if none is kept.
     """
 
@@ -61,6 +64,7 @@ class Summary:
     bytes_after: int = 0
     seconds: float = 0
     interrupted: bool = False
+    estimate: BatchEstimate | None = None
     ledger: str = ""
 
     def count(self, outcome: FileOutcome) -> None:
@@ -92,4 +96,7 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as values that JSON can hold."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__}
+        if self.estimate is not None:
+            values["estimate"] = self.estimate.as_dict()
+        return values

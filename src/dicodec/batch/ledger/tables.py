@@ -125,6 +125,8 @@ class FileOutcome:
         instance_uids: SOP Instance UIDs of source and result, if they differ.
         references: UIDs of the instances that it refers to; None if nobody looked.
         warning_kinds: those of its warnings that the summary counts.
+        kind: in a dry run, what it has in common with sources that are compressed alike.
+        native_size: in a dry run, bytes, about, of the result if its pixels are native.
     """
 
     state: State
@@ -145,6 +147,8 @@ class FileOutcome:
     instance_uids: tuple[str, str] | None = None
     references: tuple[str, ...] | None = None
     warning_kinds: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    native_size: int = 0
 
     @classmethod
     def of_error(cls, error: DicodecError, attempts: int = 1) -> Self:
@@ -169,7 +173,7 @@ class FileOutcome:
         )
 
 
-_NO_COLUMNS = {"json", "instance_uids", "references", "warning_kinds"}
+_NO_COLUMNS = {"json", "instance_uids", "references", "warning_kinds", "kind", "native_size"}
 OUTCOME_COLUMNS = tuple(name for name in FileOutcome.__slots__ if name not in _NO_COLUMNS)
 """Fields of an outcome that are columns of the table `file`."""
 

@@ -18,12 +18,13 @@ from dicodec.errors import (
     UnsupportedImageError,
     UnsupportedSourceError,
 )
+from dicodec.model import tags
 from dicodec.options import ConversionOptions
 from dicodec.part10.beneath import show_path
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.source import read_chunks
 from dicodec.repair.opening import open_tolerantly
-from dicodec.report import LEFT_ALONE, ConversionReport
+from dicodec.report import LEFT_ALONE, ConversionReport, SizeEstimate
 
 
 def convert_by_policy(
@@ -33,6 +34,7 @@ def convert_by_policy(
     *,
     policy: Policy,
     in_place: bool,
+    coded_frames: int = 0,
 ) -> ConversionReport:
     """Convert a file by the first rule that matches it, or keep it.
 
@@ -42,6 +44,7 @@ def convert_by_policy(
         base: options of the run; the rule's options change them.
         policy: the policy.
         in_place: whether the target is the source.
+        coded_frames: see `convert_with`.
 
     Raises:
         DicodecError: see `dicodec.convert`.
@@ -49,7 +52,9 @@ def convert_by_policy(
     try:
         with open_once(source) as opened:
             choice = policy.choose(opened, base)
-            report = convert_by_choice(opened, target, choice, base, in_place=in_place)
+            report = convert_by_choice(
+                opened, target, choice, base, in_place=in_place, coded_frames=coded_frames
+            )
     except DicodecError as error:
         if isinstance(source, str | os.PathLike):
             error.with_location(path=os.fspath(source))
@@ -67,6 +72,7 @@ def convert_by_choice(
     progress: Progress | None = None,
     *,
     in_place: bool,
+    coded_frames: int = 0,
 ) -> ConversionReport:
     """Convert a file as a policy has chosen, or keep it.
 
@@ -78,6 +84,7 @@ def convert_by_choice(
         placement: puts the result in place later; None to do it at once.
         progress: see `convert_with`.
         in_place: whether the target is the source.
+        coded_frames: see `convert_with`.
 
     Raises:
         DicodecError: see `dicodec.convert`.
@@ -85,7 +92,9 @@ def convert_by_choice(
     if choice.options is None:
         return keep_file(source, target, base, placement, in_place=in_place)
     try:
-        return convert_with(source, target, choice.options, progress, placement)
+        return convert_with(
+            source, target, choice.options, progress, placement, coded_frames=coded_frames
+        )
     except NOT_HELD as error:
         if not choice.keeps_rest:
             raise
@@ -126,7 +135,10 @@ def keep_file(
     )
     with open_tolerantly(source, options.limits) as file:
         report.source_syntax = report.target_syntax = file.syntax.name
-        report.source_size = report.target_size = file.source.size
+        report.modality = file.data_set.read_text(tags.MODALITY)
+        report.source_size = report.target_size = report.native_size = file.source.size
+        if report.dry_run:
+            report.estimate = SizeEstimate(file.source.size, 0.0, 0)
         if written is not None:
             report.action = Action.COPY_FILE.value
             with open_result(

@@ -51,7 +51,7 @@ function _shtab_dicodec_using
 end
 
 set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs policy gateway serve submit watch worker doctor completion
-set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --broker --cause --charset --concurrent --config --data --dicomweb --dicomweb-cache --done --drain --durability --engine --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
+set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --broker --cause --charset --concurrent --config --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
 
 complete -c dicodec -e
 complete -c dicodec -f
@@ -101,7 +101,8 @@ complete -c dicodec -n '_shtab_dicodec_using convert' -l ledger -xka "(__fish_co
 complete -c dicodec -n '_shtab_dicodec_using convert' -l resume -d 'go on with an earlier run: leave out files that its ledger has as done'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l map-references -d 'have references between results follow the new SOP Instance UIDs of lossy ones, and write DICOMDIRs that state what the results are'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l digests -d 'write SHA-256 digests of sources and results to the ledger'
-complete -c dicodec -n '_shtab_dicodec_using convert' -l dry-run -d 'print the plan, and write nothing'
+complete -c dicodec -n '_shtab_dicodec_using convert' -l dry-run -d 'print the plan, and the size of the results, and write nothing'
+complete -c dicodec -n '_shtab_dicodec_using convert' -l estimate -x -d 'seconds for which a dry run codes files to find that size out (default 30; 0: it is not estimated)'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l report -xka "(__fish_complete_path (commandline -ct))" -d 'write a report of every file, one JSON object a line'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l json -d 'print reports and errors as JSON'
 complete -c dicodec -n '_shtab_dicodec_using convert' -s q -l quiet -d 'print errors only'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dicodec.cli.option_arguments import add_option, parse_size
+from dicodec.cli.option_arguments import add_option, parse_seconds, parse_size
 from dicodec.model.option_table import OPTIONS, TO
 
 
@@ -38,7 +38,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         add_option(command, option)
     add("--skip-existing", action="store_true", help="skip a source whose target exists")
     _add_batch(command)
-    add("--dry-run", action="store_true", help="print the plan, and write nothing")
+    add("--dry-run", action="store_true",
+        help="print the plan, and the size of the results, and write nothing")  # fmt: skip
+    add("--estimate", type=parse_seconds, metavar="S",
+        help="seconds for which a dry run codes files to find that size out (default 30; 0: it "
+        "is not estimated)")  # fmt: skip
     add("--report", metavar="FILE", help="write a report of every file, one JSON object a line")
     add("--json", action="store_true", help="print reports and errors as JSON")
     add("-q", "--quiet", action="store_true", help="print errors only")

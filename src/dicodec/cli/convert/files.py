@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 _PICTURES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "gif", "npy", "raw"})
 """Suffixes of the files that `dicodec show` writes."""
 
+_CODED_FRAMES = 8
+"""Frames of a file that a dry run codes; a file of up to twice as many has all coded."""
+
 _OTHER_KINDS = _PICTURES | {"jp2", "bmp", "webp", "pdf", "zip", "tar", "tgz", "gz"}
 
 
@@ -124,16 +127,22 @@ def _convert(
     policy: Policy | None,
     *,
     in_place: bool,
+    coded_frames: int = 0,
 ) -> ConversionReport:
     """Convert one file; a fault of dicodec fails this file only."""
     try:
         objects = is_object_url(source) or is_object_url(target)
-        convert: Convert = convert_with
+        convert: Convert = partial(convert_with, coded_frames=coded_frames)
         if policy is not None:
             from dicodec.batch.policy.convert import convert_by_policy
 
             # The result of an object is written to a local file first.
-            convert = partial(convert_by_policy, policy=policy, in_place=in_place and not objects)
+            convert = partial(
+                convert_by_policy,
+                policy=policy,
+                in_place=in_place and not objects,
+                coded_frames=coded_frames,
+            )
         if objects:
             from dicodec.batch.cloud_conversion import convert_objects
 
@@ -168,7 +177,10 @@ def _plan(
             makes_folders=output is not None and is_folder(output, arguments.source),
             in_place=arguments.in_place,
         )
-    report = _convert(source, None, options, policy, in_place=arguments.in_place)
+    frames = 0 if arguments.estimate == 0 else _CODED_FRAMES
+    report = _convert(
+        source, None, options, policy, in_place=arguments.in_place, coded_frames=frames
+    )
     if isinstance(target, str | Path):
         report.target = str(target)
     return report

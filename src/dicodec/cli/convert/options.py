@@ -10,6 +10,9 @@ from dicodec.model.option_table import NEVER, OPTIONS
 from dicodec.options import UNDECIDED, ConversionOptions
 from dicodec.rules.targets import check_quality, find_target_syntax
 
+ESTIMATE_SECONDS = 30
+"""Seconds for which a dry run of a batch codes files, unless --estimate says otherwise."""
+
 
 def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
     """Return the options, checked as far as they can be without a file.
@@ -31,6 +34,8 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
             "--in-place syncs each result before its original goes",
             hint="leave out --durability none",
         )
+    if arguments.estimate is not None and not arguments.dry_run:
+        raise InvalidOptionError("--estimate belongs to --dry-run: a conversion tells the sizes")
     given = {name: getattr(arguments, name) for name in OPTIONS}
     given["set_attributes"] = [_parse_pair(text) for text in arguments.set_attributes]
     given["limits"] = parse_limits(arguments.limits)

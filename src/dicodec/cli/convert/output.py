@@ -166,11 +166,23 @@ def _format_outcome(report: ConversionReport) -> str:
     if report.compression_ratio:
         text += f", ratio {report.compression_ratio:.2f}"
     if report.dry_run:
-        return f"{text} (dry run: nothing written)"
+        return f"{text}{_format_estimate(report)} (dry run: nothing written)"
     text += f", {report.source_size} -> {report.target_size} bytes"
     if report.witness:
         return f"{text}, verified, by {report.witness} too"
     return f"{text}, verified" if report.verified else text
+
+
+def _format_estimate(report: ConversionReport) -> str:
+    estimate = report.estimate
+    if estimate is None:
+        return ""
+    if not estimate.deviation:
+        return f", {report.source_size} -> {estimate.size} bytes"
+    return (
+        f", {report.source_size} -> about {estimate.size} bytes, with a standard error of "
+        f"{estimate.deviation:.0f}"
+    )
 
 
 def report_failure(error: DicodecError, arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 
-from dicodec.conversion.frames.frame_steps import make_frame_work
+from dicodec.conversion.frames.frame_steps import FrameWork, make_frame_work
 from dicodec.conversion.frames.window import (
     bound_time,
     compute_size_in_flight,
@@ -50,6 +50,9 @@ _SWAPPED_ITEM = encode_tag(ITEM, EXPLICIT_BIG)
 type Progress = Callable[[int, int], None]
 """Receives, behind each frame, how many frames are written, and how many there will be."""
 
+type ChooseWork = Callable[[FrameWork], FrameWork]
+"""Replaces the work on frames by other work, as if some of them only are to be coded."""
+
 
 @dataclass(frozen=True, slots=True)
 class PipelineResult:
@@ -71,6 +74,7 @@ def run_plan(
     out: BinaryIO,
     progress: Progress | None = None,
     notes: SampleNotes | None = None,
+    choose_work: ChooseWork | None = None,
 ) -> PipelineResult:
     """Write the result of a conversion.
 
@@ -79,12 +83,13 @@ def run_plan(
         out: an empty seekable file.
         progress: see `Progress`; frames that are moved as one are not reported.
         notes: takes corrections of samples that do not fit Bits Stored.
+        choose_work: see `ChooseWork`; None for all frames as they are.
 
     Raises:
         DicodecError: the frame at fault is named. The bytes written until then are of no use.
     """
     _keep_freed_memory()
-    return _Writer(conversion, out, progress, notes).write()
+    return _Writer(conversion, out, progress, notes, choose_work).write()
 
 
 @cache
@@ -106,7 +111,9 @@ class _Writer:
         out: BinaryIO,
         progress: Progress | None,
         notes: SampleNotes | None,
+        choose_work: ChooseWork | None,
     ) -> None:
+        self._choose_work = choose_work
         self._file = conversion.file
         self._plan = conversion.plan
         self._edits = conversion.edits
@@ -184,6 +191,8 @@ class _Writer:
         frame_size = compute_size_in_flight(pixels.decoded)
         threads = count_threads_for_each(pixels.frames, self._workers, frame_size)
         work = make_frame_work(self._file, self._plan, self._notes, threads)
+        if self._choose_work is not None:
+            work = self._choose_work(work)
         size = self._file.source.size
         work = bound_time(work, pixels.frames, frame_size, self._file.data_set.limits, size)
         # Closed even if writing fails: no thread may read from a source that is closed already.

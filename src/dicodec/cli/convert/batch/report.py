@@ -14,11 +14,13 @@ from dicodec.cli.printing import print_line
 from dicodec.errors import DicodecError
 from dicodec.model.findings import Oddity
 from dicodec.model.wording import dump_json_line
-from dicodec.report import ConversionReport, WarningKind
+from dicodec.report import ConversionReport, SizeEstimate, WarningKind
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
+
+    from dicodec.batch.estimation.strata import BatchEstimate
 
 
 _SOUND = '"salvaged": ""'
@@ -147,8 +149,37 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
         before, after = summary.bytes_before, summary.bytes_after
         change = f"{after / before - 1:+.1%}"
         lines.append(f"  {decimal(before)} before, {decimal(after)} after ({change})")
+    if summary.estimate is not None:
+        lines += _format_estimate(summary.estimate)
     if summary.ledger:
         lines.append(f"  ledger: {summary.ledger}")
+    return lines
+
+
+def _format_estimate(estimate: BatchEstimate) -> list[str]:
+    from rich.filesize import decimal
+
+    before, after = estimate.bytes_before, estimate.bytes_after
+    change = f" ({after / before - 1:+.1%})" if before else ""
+    lines = [f"  {decimal(before)} before, about {decimal(after)} after{change}"]
+    if estimate.low == estimate.high:
+        lines[0] = f"  {decimal(before)} before, {decimal(after)} after{change}"
+    else:
+        lines.append(
+            f"  {decimal(estimate.low)} to {decimal(estimate.high)} after, with a confidence of "
+            f"{estimate.confidence:.0%}"
+        )
+    lines.append(
+        f"  estimated from {estimate.coded_files} of {estimate.files} files, of which "
+        f"{estimate.coded_frames} frames were coded, in {format_duration(estimate.seconds)}"
+    )
+    if estimate.failed:
+        lines.append(f"  warning: {estimate.failed} of those files cannot be converted")
+    if estimate.guessed_files:
+        lines.append(
+            f"  warning: {estimate.guessed_files} files are of kinds of which none was coded, and "
+            "are taken for the mean of the others; a longer --estimate may reach them"
+        )
     return lines
 
 
@@ -172,6 +203,8 @@ def _parse_report(fields: dict[str, Any]) -> ConversionReport:
     fields.pop("rule", None)
     for name in ("oddities", "repairs"):
         fields[name] = tuple(Oddity(**oddity) for oddity in fields[name])
+    if fields.get("estimate") is not None:
+        fields["estimate"] = SizeEstimate(**fields["estimate"])
     return ConversionReport(**fields)
 
 

@@ -29,7 +29,7 @@ from dicodec.cli.convert.batch.sources import (
     parse_named_sources,
     parse_shard_argument,
 )
-from dicodec.cli.convert.options import parse_options
+from dicodec.cli.convert.options import ESTIMATE_SECONDS, parse_options
 from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.packages import require_packages
@@ -43,7 +43,7 @@ from dicodec.service.ending_signals import find_ending_signals
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import threading
-    from typing import Self
+    from typing import Any, Self
 
     from dicodec.batch.cluster.cluster_pool import ClusterPool
     from dicodec.cli.convert.batch.progress import ProgressLine
@@ -173,9 +173,12 @@ def _find_output(arguments: argparse.Namespace) -> tuple[str | None, str | None]
 def _parse_batch_options(
     arguments: argparse.Namespace, folder: str | None, *, named: bool
 ) -> BatchOptions:
-    settings = {
+    settings: dict[str, Any] = {
         name: getattr(arguments, name) for name in ("resume", "skip_existing", "map_references")
     }
+    if arguments.dry_run and arguments.engine != "gdcm":
+        seconds = arguments.estimate
+        settings["estimate_seconds"] = ESTIMATE_SECONDS if seconds is None else seconds
     if folder is None:
         return BatchOptions(None, **settings)
     if is_object_url(folder):
