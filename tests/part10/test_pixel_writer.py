@@ -46,6 +46,19 @@ def test_a_basic_offset_table_is_patched_in(streams: list[bytes]) -> None:
     assert written(streams, "basic") == encapsulated([[stream] for stream in streams])
 
 
+@given(st.binary(max_size=40), st.sampled_from(["basic", "empty"]))
+def test_a_single_frame_is_written_from_front_to_back(stream: bytes, table: str) -> None:
+    class Forwards(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            raise AssertionError((offset, whence))
+
+    out = Forwards()
+    writer = EncapsulatedWriter(out, 1, table)
+    writer.write(stream)
+    writer.finish()
+    assert out.getvalue() == written([stream], table)
+
+
 @given(STREAMS)
 def test_an_empty_offset_table_stays_empty(streams: list[bytes]) -> None:
     expected = encapsulated([[stream] for stream in streams], offset_table=False)

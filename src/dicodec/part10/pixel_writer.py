@@ -112,7 +112,8 @@ class EncapsulatedWriter:
                     attribute="PixelData",
                     hint="ask for an Extended Offset Table",
                 )
-            patch(self._out, self._basic_room, value)
+            if any(value):  # the room of a single frame holds its offset, 0, already
+                patch(self._out, self._basic_room, value)
         elif self._extended_room is not None:
             offsets = make_offsets(self._lengths)
             count = len(offsets)

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 COPY_SIZE = 1 << 20
 """Bytes copied at a time."""
 
-_SENT_SIZE = 8 << 20
-"""Bytes that the system copies at a time."""
-
 HEAD_SIZE = 1 << 16
 """Bytes at a file's start that are kept once any of them was read."""
 
@@ -130,25 +127,6 @@ class FileSource:
     def _read_more(self, data: bytes, offset: int, length: int) -> bytes:
         # One call of the operating system returns at most 2 GiB, and may return less.
         return os.pread(self._descriptor, length - len(data), offset + len(data))
-
-    def send(self, start: int, end: int, sink: Sink) -> int:
-        """Have the system append bytes to a file, and return how many it did; 0 if it cannot.
-
-        It stops at the first failure, which reading and writing the rest will name.
-        """
-        if sys.platform != "linux" or not isinstance(sink, io.BufferedRandom):
-            return 0
-        sink.flush()
-        sent = 0
-        with suppress(OSError):
-            while start + sent < end:
-                size = min(end - start - sent, _SENT_SIZE)
-                more = os.sendfile(sink.fileno(), self._descriptor, start + sent, size)
-                if not more:
-                    break
-                sent += more
-        sink.seek(0, io.SEEK_END)  # its own position is that of the last flush
-        return sent
 
     def check_unchanged(self) -> None:
         """Check that everything read so far is of one state of the file.
@@ -404,14 +382,13 @@ def read_chunks(source: ByteSource, start: int, end: int, size: int = COPY_SIZE)
 def copy_range(source: ByteSource, start: int, end: int, sink: Sink) -> None:
     """Append the bytes from `start` to `end` to a sink.
 
-    From file to file the system copies them, and they take no memory of this process.
+    They are read and written: where the places in two files differ within a page, as they do if a
+    header grows or shrinks, sendfile(2) takes 1.4 to 1.9 times the CPU time of that (Linux 6.18).
 
     Raises:
         ReadError: the source ends before `end`, or cannot be read.
         OSError: as the sink has it.
     """
-    if end - start > HEAD_SIZE and isinstance(source, FileSource):
-        start += source.send(start, end, sink)
     for chunk in read_chunks(source, start, end):
         sink.write(chunk)
 

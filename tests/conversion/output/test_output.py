@@ -55,6 +55,19 @@ def everything_stays(folder: Path) -> Iterator[None]:
     assert contents(folder) == before
 
 
+def test_large_pieces_go_to_the_file_as_they_come(tmp_path: Path) -> None:
+    path = tmp_path / "part"
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+    with open_for_writing(descriptor) as out:
+        out.write(b"head")
+        out.write(bytes(100_000))
+        assert path.stat().st_size == 100_004
+        out.write(b"tail")
+        assert path.stat().st_size == 100_004
+    os.close(descriptor)
+    assert path.read_bytes() == b"head" + bytes(100_000) + b"tail"
+
+
 def test_a_new_target_appears_whole(source: Path) -> None:
     target = source.with_name("target.dcm")
 

@@ -36,6 +36,8 @@ type Target = str | os.PathLike[str] | BinaryIO
 _NEW_FILE_MODE = 0o666
 _PRIVATE_MODE = 0o600
 _EARLY_SIZE = 8 << 20
+_JOINED_SIZE = 1 << 16
+"""Bytes in which small writes are joined. Larger pieces are not copied once more before they go."""
 _OTHER_NAMES = "the file has {} other name(s) (hard links), which keep the original"
 
 
@@ -261,7 +263,7 @@ def open_for_writing(descriptor: int) -> Iterator[BinaryIO]:
     What is closed here is a second descriptor, because some file systems tell of a failure then.
     """
     with translate_write_errors():
-        file = io.BufferedRandom(_EarlyFile(os.dup(descriptor), "r+"), 1 << 20)
+        file = io.BufferedRandom(_EarlyFile(os.dup(descriptor), "r+"), _JOINED_SIZE)
     with translate_write_errors(), file:  # closing writes the rest, and may fail too
         yield file
 
