@@ -45,7 +45,7 @@ def describe(pixels: Pixels, stored: int, *, rgb: str = "RGB") -> ImagePixelDesc
 def decode_by_kernel(stream: bytes, image: ImagePixelDescription) -> Pixels | None:
     words = KERNELS.decode_jpeg2000(
         stream, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
-        image.bits_stored, image.signed, 1,
+        image.bits_stored, image.signed, 1, 0,
     )  # fmt: skip
     return None if words is None else np.frombuffer(words, image.dtype).reshape(image.shape)
 
@@ -85,9 +85,12 @@ def test_streams_with_any_parameters_decode_as_openjpeg_decodes_them(
     except ValueError:  # the library refuses to write it
         return
     image = describe(pixels, precision)
-    own = decode_by_kernel(stream, image)
+    own, expected = decode_by_kernel(stream, image), decode_by_library(stream, image)
+    if isinstance(expected, tuple):  # the library wrote what it cannot read
+        assert own is None, style
+        return
     assert own is not None, style
-    assert same(own, decode_by_library(stream, image), 0 if lossless else 1), style
+    assert same(own, expected, 0 if lossless else 1), style
 
 
 @settings(deadline=None, max_examples=60)
@@ -201,7 +204,7 @@ def test_other_streams_and_images_are_left_to_the_library() -> None:
     assert DECODER.decode_words(large_blocks, describe(pixels, 12)) is None
     assert np.array_equal(DECODER.decode(large_blocks, describe(pixels, 12)), pixels)
     for place, value in ((1, 20), (2, 27), (3, 3), (4, 8)):
-        arguments: list[Any] = [stream, 21, 26, 1, 16, 8, False, 1]
+        arguments: list[Any] = [stream, 21, 26, 1, 16, 8, False, 1, 0]
         arguments[place] = value
         assert KERNELS.decode_jpeg2000(*arguments) is None
 
@@ -209,9 +212,9 @@ def test_other_streams_and_images_are_left_to_the_library() -> None:
 def test_arguments_that_make_no_sense_are_refused() -> None:
     for place, value in (
         (1, 0), (2, 0), (1, (1 << 20) + 1), (3, 2), (3, 4), (4, 12), (4, 32), (5, 0), (5, 17),
-        (7, 0),
+        (7, 0), (8, 33),
     ):  # fmt: skip
-        arguments: list[Any] = [b"", 7, 9, 1, 16, 12, False, 1]
+        arguments: list[Any] = [b"", 7, 9, 1, 16, 12, False, 1, 0]
         arguments[place] = value
         with pytest.raises(ValueError):  # noqa: PT011
             KERNELS.decode_jpeg2000(*arguments)

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from dicodec import convert_bytes, open_image
 from dicodec.cli.main import run
-from dicodec.images.pictures import scale_picture
+from dicodec.images.pictures import resize_picture
 from helpers.made import IMAGE_KINDS
 from helpers.samples import colors
 
@@ -86,9 +86,9 @@ def test_a_scaled_picture_is_made_of_means(cine: Path) -> None:
         full = image.read_frame(0, window="auto").astype(float)
     means = full.reshape(24, 2, 32, 2).mean(axis=(1, 3))
     assert np.abs(np.asarray(Pillow.open(path)) - means).max() <= 0.5
-    twice = scale_picture(full.astype(np.uint8), 2)
+    twice = resize_picture(full.astype(np.uint8), (96, 128))
     assert np.array_equal(twice, full.repeat(2, axis=0).repeat(2, axis=1))
-    odd = scale_picture(np.full((7, 5, 3), 9, np.uint8), 0.37)
+    odd = resize_picture(np.full((7, 5, 3), 9, np.uint8), (3, 2))
     assert odd.shape == (3, 2, 3)
     assert (odd == 9).all()
 

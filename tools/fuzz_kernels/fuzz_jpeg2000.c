@@ -27,12 +27,24 @@ static size_t count_bytes(const jpeg2000_image *image)
     return (size_t)image->rows * image->columns * image->components * image->word_size;
 }
 
+static kernel_status decode_halved(const uint8_t *stream, size_t length,
+                                   const jpeg2000_image *image, unsigned halvings,
+                                   uint8_t **words)
+{
+    jpeg2000_image halved = *image;
+    for (unsigned i = 0; i < halvings; i++) {
+        halved.rows = (halved.rows + 1) / 2;
+        halved.columns = (halved.columns + 1) / 2;
+    }
+    *words = take(count_bytes(&halved));
+    count_input();
+    return jpeg2000_decode(stream, length, image, halvings, 1, *words);
+}
+
 static kernel_status decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
                             uint8_t **words)
 {
-    *words = take(count_bytes(image));
-    count_input();
-    return jpeg2000_decode(stream, length, image, 1, *words);
+    return decode_halved(stream, length, image, 0, words);
 }
 
 /* Samples of any kind are encoded, and decoded to the same. */
@@ -101,7 +113,8 @@ void fuzz_jpeg2000_survive(fuzz_random *random)
     uint8_t *stream = take_damaged(random, from->stream, from->length, &length), *words;
     jpeg2000_image image = from->image;
     draw_image(random, stream, length, &image);
-    kernel_status status = decode(stream, length, &image, &words);
+    unsigned halvings = draw(random, 2) * draw(random, 7);
+    kernel_status status = decode_halved(stream, length, &image, halvings, &words);
     CHECK(status == KERNEL_DONE || status == KERNEL_NOT_SERVED);
     free(stream);
     free(words);

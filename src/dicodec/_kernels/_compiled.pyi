@@ -122,6 +122,7 @@ def decode_jpeg2000(
     bits_stored: int,
     signed: bool,
     threads: int,
+    halvings: int,
     /,
 ) -> bytearray | None:
     """Return the words of a codestream of JPEG 2000 part 1 (ISO/IEC 15444-1).
@@ -135,10 +136,13 @@ def decode_jpeg2000(
         bits_stored: 1 to `bits_allocated`.
         signed: whether words are to be two's complement.
         threads: among which code-blocks are shared, 1 or more.
+        halvings: how often rows and columns are halved, each time rounded up, 0 to 32; as many
+            resolutions are left out.
 
     Returns:
-        None if only the library can tell: the codestream is of another size, it is damaged or
-        lacks packets, it has a rare form, or a sample is outside Bits Stored.
+        None if only the library can tell: the codestream is of another size or has fewer
+        resolutions, it is damaged or lacks packets, it has a rare form, or a sample is outside
+        Bits Stored.
     """
 
 def encode_rle(words: Buffer, rows: int, columns: int, samples: int, size: int, /) -> bytearray:

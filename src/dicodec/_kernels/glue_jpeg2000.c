@@ -22,27 +22,42 @@ static int check_image(const jpeg2000_image *image, unsigned bits_allocated, uns
     return 0;
 }
 
+/* Find the size of words that are halved; if they cannot be, an error is set. */
+static int halve_size(const jpeg2000_image *image, unsigned halvings, uint64_t *size)
+{
+    enum { MOST_HALVINGS = 32 };
+    if (halvings > MOST_HALVINGS) {
+        PyErr_SetString(PyExc_ValueError, "JPEG 2000 has no more than 33 resolutions");
+        return 0;
+    }
+    uint64_t less = (UINT64_C(1) << halvings) - 1;
+    uint64_t rows = (image->rows + less) >> halvings, columns = (image->columns + less) >> halvings;
+    *size = rows * columns * image->components * image->word_size;
+    return 1;
+}
+
 PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer stream;
     jpeg2000_image image;
-    unsigned bits_allocated, threads;
+    unsigned bits_allocated, threads, halvings;
     int is_signed;
-    if (!PyArg_ParseTuple(arguments, "y*IIIIIpI", &stream, &image.rows, &image.columns,
+    if (!PyArg_ParseTuple(arguments, "y*IIIIIpII", &stream, &image.rows, &image.columns,
                           &image.components, &bits_allocated, &image.bits_stored, &is_signed,
-                          &threads))
+                          &threads, &halvings))
         return NULL;
     image.word_size = bits_allocated / 8;
     image.is_signed = is_signed;
     PyObject *words = NULL;
     uint64_t size;
     if (check_image(&image, bits_allocated, threads, &size)
+        && halve_size(&image, halvings, &size)
         && (words = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)size))) {
         uint8_t *start = (uint8_t *)PyByteArray_AsString(words);
         kernel_status status;
         Py_BEGIN_ALLOW_THREADS
-        status = jpeg2000_decode(stream.buf, (size_t)stream.len, &image, threads,
+        status = jpeg2000_decode(stream.buf, (size_t)stream.len, &image, halvings, threads,
                                  start);
         Py_END_ALLOW_THREADS
         if (status != KERNEL_DONE)

@@ -36,11 +36,13 @@ typedef struct {
 
 /* Decode a codestream from SOC to EOC into the words of `image`.
  *
- * If the stream's sign is not that of `image`, coded bits are read again with that of `image`.
+ * Its `halvings` highest resolutions are left out: rows and columns of the words are then those of
+ * the image, halved as often, each time rounded up. If the stream's sign is not that of `image`, coded bits are read again with that of `image`.
  * KERNEL_NOT_SERVED leaves the decision to the library: another size, a rare form, data that are
- * missing, left over or damaged, a sample past Bits Stored. */
+ * missing, left over or damaged, a sample past Bits Stored, fewer resolutions; halved, also another
+ * sign, or a place on the grid that gives another size. */
 kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
-                              unsigned threads, uint8_t *words);
+                              unsigned halvings, unsigned threads, uint8_t *words);
 
 /* Encode the words of an image into a codestream of one tile and layer, by the 5-3 wavelet, without
  * loss; `transform` is whether RCT is applied to its three components. *stream is to be freed.

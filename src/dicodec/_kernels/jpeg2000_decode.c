@@ -13,13 +13,14 @@ typedef struct {
     jpeg2000_header header;
     jpeg2000_tile_parts parts;
     jpeg2000_pieces pieces;
-    unsigned threads;
+    unsigned halvings, threads;
     jpeg2000_block_decoder *blocks[JPEG2000_MOST_THREADS];
 } decoder;
 
 /* A tile with an array of coefficients for each component, which become samples in place. */
 typedef struct {
     jpeg2000_tile divided;
+    jpeg2000_area area; /* of its samples, in the resolution that is wanted */
     size_t stride;
     void *arrays[JPEG2000_MOST_COMPONENTS];
 } tile;
@@ -43,10 +44,10 @@ static kernel_status decode_block(void *given, const jpeg2000_precinct *precinct
                                   const jpeg2000_precinct_part *part, jpeg2000_block *block)
 {
     const worker *mine = given;
-    if (!block->passes)
+    const jpeg2000_coding *coding = mine->state->header.coding + precinct->component;
+    if (!block->passes || precinct->resolution + mine->state->halvings > coding->levels)
         return KERNEL_DONE;
-    return jpeg2000_decode_block(mine->blocks, part->subband,
-                                 mine->state->header.coding + precinct->component, block,
+    return jpeg2000_decode_block(mine->blocks, part->subband, coding, block,
                                  mine->state->pieces.pieces,
                                  mine->decoded->arrays[precinct->component],
                                  mine->decoded->stride);
@@ -75,9 +76,9 @@ static kernel_status undo_wavelets(const decoder *state, tile *decoded)
     kernel_status status = KERNEL_DONE;
     for (unsigned i = 0; i < state->header.components && status == KERNEL_DONE; i++) {
         const jpeg2000_tile_component *component = decoded->divided.components + i;
-        status = jpeg2000_undo_wavelet(component->levels, component->resolutions,
-                                       state->header.coding[i].is_reversible, decoded->arrays[i],
-                                       decoded->stride);
+        status = jpeg2000_undo_wavelet(
+            component->levels, component->resolutions - state->halvings,
+            state->header.coding[i].is_reversible, decoded->arrays[i], decoded->stride);
     }
     return status;
 }
@@ -85,7 +86,10 @@ static kernel_status undo_wavelets(const decoder *state, tile *decoded)
 static kernel_status put_rows(decoder *state, tile *decoded)
 {
     const jpeg2000_header *header = &state->header;
-    const jpeg2000_area *area = &decoded->divided.area;
+    const jpeg2000_area *area = &decoded->area;
+    uint32_t left = jpeg2000_shift_up(header->x0, state->halvings);
+    uint32_t top = jpeg2000_shift_up(header->y0, state->halvings);
+    size_t columns = jpeg2000_shift_up(header->x1, state->halvings) - left;
     size_t width = jpeg2000_width(area), pixel = state->image->components * state->image->word_size;
     jpeg2000_samples samples = {.transform = header->component_transform,
                                 .precision = header->precision, .is_signed = header->is_signed};
@@ -98,7 +102,7 @@ static kernel_status put_rows(decoder *state, tile *decoded)
             samples.rows[i] =
                 (int32_t *)decoded->arrays[i] + (size_t)(y - area->y0) * decoded->stride;
         }
-        size_t first = (size_t)(y - header->y0) * state->image->columns + (area->x0 - header->x0);
+        size_t first = (size_t)(y - top) * columns + (area->x0 - left);
         if (!jpeg2000_put_row(&samples, state->image, &buffers, width,
                               state->words + first * pixel))
             status = KERNEL_NOT_SERVED;
@@ -113,8 +117,12 @@ static kernel_status decode_divided(decoder *state, uint32_t index, tile *decode
     kernel_status status = jpeg2000_read_packets(&state->header, state->parts.parts,
                                                  state->parts.first[index], &decoded->divided,
                                                  &state->pieces);
-    const jpeg2000_area *area = &decoded->divided.area;
+    const jpeg2000_tile_component *component = decoded->divided.components;
+    const jpeg2000_area *area = &decoded->area;
+    decoded->area = component->levels[component->resolutions - 1 - state->halvings].area;
     decoded->stride = jpeg2000_width(area);
+    if (!decoded->stride || !jpeg2000_height(area))
+        return status;
     for (unsigned i = 0; i < state->header.components && status == KERNEL_DONE; i++) {
         decoded->arrays[i] = calloc(decoded->stride * jpeg2000_height(area), sizeof(int32_t));
         if (!decoded->arrays[i])
@@ -142,6 +150,27 @@ static kernel_status decode_tile(decoder *state, uint32_t index)
     return status;
 }
 
+/* Whether an end of an image on the grid is halved to where its size is. */
+static bool halves_evenly(uint32_t start, uint32_t end, unsigned halvings)
+{
+    return jpeg2000_shift_up(end, halvings) - jpeg2000_shift_up(start, halvings)
+           == jpeg2000_shift_up(end - start, halvings);
+}
+
+/* Whether all components have the resolutions to be halved, to the size that is expected, and
+ * coefficients of them are means of the samples that are wanted. */
+static bool can_halve(const jpeg2000_header *header, const jpeg2000_image *image,
+                      unsigned halvings)
+{
+    for (unsigned i = 0; i < header->components; i++)
+        if (header->coding[i].levels < halvings)
+            return false;
+    return !halvings
+           || (header->is_signed == image->is_signed
+               && halves_evenly(header->x0, header->x1, halvings)
+               && halves_evenly(header->y0, header->y1, halvings));
+}
+
 /* Whether a header is one of the image, with which no bits are lost. */
 static bool holds_image(const jpeg2000_header *header, const jpeg2000_image *image)
 {
@@ -167,15 +196,15 @@ static kernel_status decode_tiles(decoder *state)
 }
 
 kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
-                              unsigned threads, uint8_t *words)
+                              unsigned halvings, unsigned threads, uint8_t *words)
 {
-    decoder state = {.image = image, .words = words};
+    decoder state = {.image = image, .words = words, .halvings = halvings};
     state.threads = threads < JPEG2000_MOST_THREADS ? threads : JPEG2000_MOST_THREADS;
     size_t end;
     kernel_status status = jpeg2000_read_header(stream, length, &state.header, &end);
     if (status != KERNEL_DONE)
         return status;
-    if (!holds_image(&state.header, image))
+    if (!holds_image(&state.header, image) || !can_halve(&state.header, image, halvings))
         return KERNEL_NOT_SERVED;
     status = jpeg2000_find_tile_parts(stream, length, end, &state.header, &state.parts);
     if (status == KERNEL_DONE)

@@ -43,16 +43,11 @@ static uint32_t larger(uint32_t one, uint32_t other)
     return one > other ? one : other;
 }
 
-/* value / 2^exponent, rounded up; values are below 2^21. */
-static uint32_t shift_up(uint32_t value, unsigned exponent)
-{
-    return (uint32_t)(((uint64_t)value + ((UINT64_C(1) << exponent) - 1)) >> exponent);
-}
-
 static jpeg2000_area scale(const jpeg2000_area *area, unsigned exponent)
 {
-    return (jpeg2000_area){shift_up(area->x0, exponent), shift_up(area->y0, exponent),
-                           shift_up(area->x1, exponent), shift_up(area->y1, exponent)};
+    return (jpeg2000_area){
+        jpeg2000_shift_up(area->x0, exponent), jpeg2000_shift_up(area->y0, exponent),
+        jpeg2000_shift_up(area->x1, exponent), jpeg2000_shift_up(area->y1, exponent)};
 }
 
 /* One end of a subband, equation B-15: `high` is whether it holds high frequencies. */
@@ -131,8 +126,8 @@ static bool divide_part(jpeg2000_tile *tile, const jpeg2000_subband *subband,
     if (area.x0 >= area.x1 || area.y0 >= area.y1)
         return true;
     uint32_t left = area.x0 >> width, top = area.y0 >> height;
-    part->across = shift_up(area.x1, width) - left;
-    part->down = shift_up(area.y1, height) - top;
+    part->across = jpeg2000_shift_up(area.x1, width) - left;
+    part->down = jpeg2000_shift_up(area.y1, height) - top;
     part->blocks = take_memory(tile, (size_t)part->across * part->down, sizeof *part->blocks);
     part->inclusion = take_tag_tree(tile, part->across, part->down);
     part->zero_planes = take_tag_tree(tile, part->across, part->down);
@@ -167,8 +162,8 @@ static precinct_grid find_grid(const jpeg2000_coding *coding, unsigned index,
     if (area->x0 < area->x1 && area->y0 < area->y1) {
         grid.left = area->x0 >> grid.width;
         grid.top = area->y0 >> grid.height;
-        grid.across = shift_up(area->x1, grid.width) - grid.left;
-        grid.down = shift_up(area->y1, grid.height) - grid.top;
+        grid.across = jpeg2000_shift_up(area->x1, grid.width) - grid.left;
+        grid.down = jpeg2000_shift_up(area->y1, grid.height) - grid.top;
     }
     return grid;
 }

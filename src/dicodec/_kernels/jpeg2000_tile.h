@@ -102,6 +102,12 @@ kernel_status jpeg2000_divide_tile(const jpeg2000_header *header, uint32_t index
                                    jpeg2000_tile *tile);
 void jpeg2000_release_tile(jpeg2000_tile *tile);
 
+/* Divide by a power of two, rounded up. */
+static inline uint32_t jpeg2000_shift_up(uint32_t value, unsigned exponent)
+{
+    return (uint32_t)(((uint64_t)value + ((UINT64_C(1) << exponent) - 1)) >> exponent);
+}
+
 static inline uint32_t jpeg2000_width(const jpeg2000_area *area)
 {
     return area->x1 - area->x0;

@@ -102,6 +102,28 @@ class Encoder(Protocol):
         """
 
 
+class HalvingDecoder(Protocol):
+    """A decoder whose streams hold lower resolutions of a frame, which take less time."""
+
+    def decode_halved(
+        self, stream: Buffer, image: ImagePixelDescription, halvings: int
+    ) -> Samples | None:
+        """Return a frame's samples with its rows and columns halved, each time rounded up.
+
+        Args:
+            stream: as of `Decoder.decode`.
+            image: as of `Decoder.decode`, in full size.
+            halvings: how often at most; a stream with fewer resolutions is halved less often.
+
+        Returns:
+            An array of `image.dtype`, each sample being about the mean of those in its place. None
+            if only `decode` can tell: the stream has one resolution, its samples need corrections.
+
+        Raises:
+            FrameError: as `Decoder.decode`.
+        """
+
+
 class WordDecoder(Protocol):
     """A decoder whose kernel needs no array, because it writes words: see the module."""
 

@@ -103,19 +103,43 @@ class Jpeg2000Decoder:
         words = _decode_by_kernel(description, codestream, image, self.threads)
         if words is not None:
             return view_samples(words, image)
+        samples = self._decode_by_library(description, codestream, 0)
+        if self.may_be_lossy and image.lossy:
+            description = replace(description, lossless=False)
+        return bring_to_image(samples, description, image, notes)
+
+    def decode_halved(
+        self, stream: Buffer, image: ImagePixelDescription, halvings: int
+    ) -> Samples | None:
+        """Return the frame's samples in a lower resolution: see `HalvingDecoder`."""
+        check_decodable(image)
+        description, codestream = _check(stream, image)
+        halvings = min(halvings, int(description.details["decomposition_levels"]))
+        if not halvings or not _can_halve(description, image):
+            return None
+        small = replace(
+            image,
+            rows=-(-image.rows // (1 << halvings)),
+            columns=-(-image.columns // (1 << halvings)),
+        )
+        words = _decode_by_kernel(description, codestream, image, self.threads, halvings)
+        if words is not None:
+            return view_samples(words, small)
+        samples = self._decode_by_library(description, codestream, halvings)
+        return bring_to_image(samples, description, small)
+
+    def _decode_by_library(
+        self, description: StreamDescription, codestream: memoryview, halvings: int
+    ) -> Samples:
         if description.details.get("bare_markers"):
             codestream = headers.remove_bare_markers(codestream)
         with translate_decoding_errors("JPEG 2000"):
             if description.kind == "htj2k" and description.lossless:
-                samples = imagecodecs.htj2k_decode(codestream, planar=False)
-            else:
-                # OpenJPH wraps lossy samples that leave the range, OpenJPEG clamps them.
-                samples = imagecodecs.jpeg2k_decode(
-                    codestream, planar=False, numthreads=self.threads
-                )
-        if self.may_be_lossy and image.lossy:
-            description = replace(description, lossless=False)
-        return bring_to_image(samples, description, image, notes)
+                return imagecodecs.htj2k_decode(codestream, planar=False, skipres=halvings)
+            # OpenJPH wraps lossy samples that leave the range, OpenJPEG clamps them.
+            return imagecodecs.jpeg2k_decode(
+                codestream, planar=False, skipres=halvings, numthreads=self.threads
+            )
 
     def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
         """Return the samples of most streams of part 1 as words: see `WordDecoder`."""
@@ -137,11 +161,27 @@ def _check(stream: Buffer, image: ImagePixelDescription) -> tuple[StreamDescript
     return description, codestream
 
 
+def _can_halve(description: StreamDescription, image: ImagePixelDescription) -> bool:
+    """Return whether lower resolutions are means of samples, which then fit Bits Stored.
+
+    Means of samples whose sign has yet to be found are none, nor of indices into a palette.
+    """
+    return (
+        image.photometric_interpretation != "PALETTE COLOR"
+        and description.signed == image.signed
+        and (description.precision or 0) <= image.bits_stored
+        and not image.overlay_bits
+        and not description.subsampled
+        and "image_offset" not in description.details
+    )
+
+
 def _decode_by_kernel(
     description: StreamDescription,
     codestream: memoryview,
     image: ImagePixelDescription,
     threads: int,
+    halvings: int = 0,
 ) -> Buffer | None:
     """Return the words of a checked codestream; None if the library has to decide."""
     if (
@@ -157,7 +197,7 @@ def _decode_by_kernel(
     try:
         words: Buffer | None = _kernels.COMPILED.decode_jpeg2000(
             codestream, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
-            image.bits_stored, image.signed, threads,
+            image.bits_stored, image.signed, threads, halvings,
         )  # fmt: skip
     except MemoryError:
         return None  # the library says so, and for what

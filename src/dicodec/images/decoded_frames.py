@@ -44,7 +44,14 @@ type WindowChoice = str | tuple[float, float] | tuple[float, float, str] | None
 """How samples are windowed: not at all, as the file says ("auto"), or by (center, width), or by
 (center, width, function), the function being a value of VOI LUT Function."""
 
+type Size = tuple[int, int]
+"""Rows and columns."""
+
 _RGB = "RGB"
+
+_MOST_HALVINGS = 32
+_MEAN_BITS = 8
+"""Bits Stored from which on means of samples, which are whole numbers, are near enough."""
 
 
 class DecodedFrames:
@@ -93,7 +100,11 @@ class DecodedFrames:
         return self.description.number_of_frames
 
     def make_work(
-        self, photometric: str | None, window: WindowChoice, threads: int
+        self,
+        photometric: str | None,
+        window: WindowChoice,
+        threads: int,
+        at_least: Size | None = None,
     ) -> Callable[[int], NDArray[Any]]:
         """Return the function that reads a frame, and changes its samples as requested.
 
@@ -101,6 +112,7 @@ class DecodedFrames:
             photometric: as of `Image.read_frame`.
             window: as there.
             threads: that a frame's codec may use.
+            at_least: as of `Image.read_frame`.
 
         Raises:
             UnsupportedImageError: frames cannot be converted as requested.
@@ -112,13 +124,16 @@ class DecodedFrames:
             routes = find_color_routes(self.file.data_set, self.description, photometric)
             steps = routes[0][0]
         decoder = FrameDecoder(self.file, threads)
+        halvings = 0 if at_least is None else self._count_halvings(at_least)
 
         def work(frame: int) -> NDArray[Any]:
             self._check_whole(frame)
-            samples = self._decode(decoder, frame)
             if show is None:
+                samples = self._decode(decoder, frame)
                 return apply_steps(steps, samples, self.description)
-            picture = show(frame).render(samples)
+            display = show(frame)
+            samples = self._decode(decoder, frame, halvings if display.shows_means else 0)
+            picture = display.render(samples)
             if photometric == _RGB and picture.ndim == 2:
                 return as_rgb(picture)
             return picture
@@ -173,10 +188,28 @@ class DecodedFrames:
         center, width, function = _check_window(window)
         return lambda frame: displays.find_display(frame).with_window(center, width, function)
 
-    def _decode(self, decoder: FrameDecoder, frame: int) -> NDArray[Any]:
-        """Return a frame's samples; one whose stream has another color space is converted."""
+    def _count_halvings(self, at_least: Size) -> int:
+        """Return how often rows and columns may be halved, so that they are not less."""
+        if self.description.bits_stored < _MEAN_BITS:
+            return 0
+        halvings = 0
+        while halvings < _MOST_HALVINGS and all(
+            -(-size // (2 << halvings)) >= least
+            for size, least in zip(self.description.shape, at_least, strict=False)
+        ):
+            halvings += 1
+        return halvings
+
+    def _decode(self, decoder: FrameDecoder, frame: int, halvings: int = 0) -> NDArray[Any]:
+        """Return a frame's samples; one whose stream has another color space is converted.
+
+        Rows and columns may be halved, but need not be.
+        """
         stream = self._describe(decoder, frame)
         if stream is None:
+            halved = decoder.decode_halved(frame, self._coded, halvings) if halvings else None
+            if halved is not None:
+                return halved
             return decoder.decode(frame, self._coded)
         wanted = self.description.photometric_interpretation
         color = self._find_color(stream)

@@ -112,6 +112,19 @@ class Display:
         """Whether the file says which gray values to show."""
         return self.rescaling.window is not None or self.voi is not None
 
+    @property
+    def shows_means(self) -> bool:
+        """Whether a mean of samples is shown about as the mean of what they are shown as.
+
+        Not so by tables, whose entries may be anything, nor if the window reaches over a frame's
+        samples, because means have other extremes.
+        """
+        if not self.image.monochrome:
+            return self.image.photometric_interpretation != PALETTE_COLOR
+        return (
+            self.rescaling.window is not None and self.modality is None and self.voi is None
+        )  # fmt: skip
+
     def find_window(self, samples: NDArray[Any]) -> Window | None:
         """Return the window, or one over all samples if there is none or a table; None of colors.
 
@@ -126,7 +139,7 @@ class Display:
         """Return samples as 8 bits: gray levels, black being 0, or RGB.
 
         Args:
-            samples: decoded samples of a frame, or of every n-th row and column of one.
+            samples: decoded samples of a frame, or of it in another resolution.
         """
         if not self.steps and self.image.samples_per_pixel not in {1, _COLORS}:
             samples = samples[..., 0]

@@ -21,7 +21,12 @@ from dicodec.errors import (
     SourceUnavailableError,
     UnsupportedSourceError,
 )
-from dicodec.images.decoded_frames import DecodedFrames, WindowChoice, have_frames_in_common
+from dicodec.images.decoded_frames import (
+    DecodedFrames,
+    Size,
+    WindowChoice,
+    have_frames_in_common,
+)
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.transfer_syntax import TransferSyntax
@@ -163,7 +168,12 @@ class Image:
         return self.read_frames()
 
     def read_frame(
-        self, frame: int, *, photometric: str | None = None, window: WindowChoice = None
+        self,
+        frame: int,
+        *,
+        photometric: str | None = None,
+        window: WindowChoice = None,
+        at_least: Size | None = None,
     ) -> NDArray[Any]:
         """Return a frame's samples; no other frame is read.
 
@@ -175,6 +185,11 @@ class Image:
                 gray with black as 0 or RGB (PS3.4 N.2). A pair (center, width) is a window in
                 place of the file's, and keeps its function, LINEAR, LINEAR_EXACT or SIGMOID, unless
                 that is a third value. None for stored values.
+            at_least: rows and columns that are enough, because the picture will be made smaller:
+                with `window`, a frame of JPEG 2000 is then decoded in the lowest resolution that
+                has as many, rows and columns halved so often. If that would be shown otherwise, for
+                example through the window "auto" of a file that states none, it is not. None for
+                the full size.
 
         Returns:
             An array of `description.shape` and `description.dtype`: (rows, columns), or (rows,
@@ -187,7 +202,8 @@ class Image:
             InvalidOptionError: there is no such frame, or a window makes no sense.
         """
         return self._read(
-            frame, lambda frames: frames.make_work(photometric, window, self._workers)(frame)
+            frame,
+            lambda frames: frames.make_work(photometric, window, self._workers, at_least)(frame),
         )
 
     def read_frames(
@@ -196,6 +212,7 @@ class Image:
         *,
         photometric: str | None = None,
         window: WindowChoice = None,
+        at_least: Size | None = None,
     ) -> Iterator[NDArray[Any]]:
         """Yield the samples of frames in order, decoded ahead by threads in bounded memory.
 
@@ -205,6 +222,7 @@ class Image:
             frames: their numbers, in any order; None for all.
             photometric: as of `read_frame`.
             window: as of `read_frame`.
+            at_least: as of `read_frame`.
 
         Raises:
             DicodecError: as `read_frame` does, for the first frame in order that fails.
@@ -216,13 +234,14 @@ class Image:
             self._check(frame)
         size = compute_size_in_flight(read.description)
         threads = count_threads_for_each(max(len(numbers), 1), self._workers, size)
-        decode = read.make_work(photometric, window, threads)
+        decode = read.make_work(photometric, window, threads, at_least)
         tabled = read.file.frames.tabled is not None
 
         def work(frame: int) -> NDArray[Any]:
             if tabled:
                 return self._read(
-                    frame, lambda found: found.make_work(photometric, window, threads)(frame)
+                    frame,
+                    lambda found: found.make_work(photometric, window, threads, at_least)(frame),
                 )
             self._check_open()
             return decode(frame)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dicodec.conversion.output.result_file import create_side_output
 from dicodec.errors import InvalidOptionError
-from dicodec.images.decoded_frames import AUTO, WindowChoice
+from dicodec.images.decoded_frames import AUTO, Size, WindowChoice
 from dicodec.images.image import Image
 from dicodec.model.late_import import import_late
 from dicodec.model.records import StrEnum, dataclass, replace
@@ -148,8 +148,12 @@ def write_pictures(
 def _make_pictures(
     image: Image, frames: Sequence[int], options: PictureOptions
 ) -> Iterator[NDArray[Any]]:
-    for array in image.read_frames(frames, window=options.window):
-        yield array if options.scale == 1 else scale_picture(array, options.scale)
+    if options.scale == 1:
+        yield from image.read_frames(frames, window=options.window)
+        return
+    size = find_scaled_size(image.description.shape, options.scale)
+    for array in image.read_frames(frames, window=options.window, at_least=size):
+        yield resize_picture(array, size)
 
 
 def _write(path: Path, content: bytes, options: PictureOptions) -> None:
@@ -207,7 +211,7 @@ def _encode_gif(pictures: NDArray[Any]) -> bytes:
     return bytes(imagecodecs.gif_encode(indices, colormap=colors))
 
 
-def find_scaled_size(shape: Sequence[int], scale: float) -> tuple[int, int]:
+def find_scaled_size(shape: Sequence[int], scale: float) -> Size:
     """Return rows and columns of a scaled picture.
 
     Raises:
@@ -223,16 +227,18 @@ def find_scaled_size(shape: Sequence[int], scale: float) -> tuple[int, int]:
     return rows, columns
 
 
-def scale_picture(picture: NDArray[Any], scale: float) -> NDArray[Any]:
+def resize_picture(picture: NDArray[Any], size: Size) -> NDArray[Any]:
     """Return a picture in another size: each new pixel is the mean of the area that it covers.
 
     Args:
         picture: uint8, of shape (rows, columns) or (rows, columns, 3).
-        scale: factor of both sides, above 0; enlarged by a whole number, pixels are repeated.
+        size: rows and columns; if they are a multiple of the picture's, pixels are repeated.
     """
+    if picture.shape[:2] == size:
+        return picture
     scaled = picture.astype(np.float64)
-    for axis, size in enumerate(find_scaled_size(picture.shape, scale)):
-        scaled = _average(scaled, axis, size)
+    for axis, side in enumerate(size):
+        scaled = _average(scaled, axis, side)
     return np.rint(scaled).astype(np.uint8)
 
 

@@ -13,7 +13,7 @@ from dicodec.batch.sources.references import SourceReference, release
 from dicodec.errors import DicodecError, InvalidOptionError, NotDicomError, UnsupportedSourceError
 from dicodec.images.decoded_frames import AUTO, WindowChoice, as_rgb
 from dicodec.images.image import Image
-from dicodec.images.pictures import scale_picture
+from dicodec.images.pictures import find_scaled_size, resize_picture
 from dicodec.model.late_import import import_late
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.records import NamedTuple
@@ -118,8 +118,10 @@ def _draw_cells(
 
 def _draw_cell(reference: SourceReference, window: WindowChoice, limits: Limits) -> NDArray[Any]:
     with open_source(reference) as source, Image(source, reference.name, limits) as image:
-        picture = image.read_frame(len(image) // 2, window=window)
-    scaled = as_rgb(scale_picture(picture, SIDE / max(picture.shape[:2])))[:SIDE, :SIDE]
+        shape = image.description.shape
+        size = find_scaled_size(shape, SIDE / max(shape[:2]))
+        picture = image.read_frame(len(image) // 2, window=window, at_least=size)
+    scaled = as_rgb(resize_picture(picture, size))[:SIDE, :SIDE]
     cell = np.full((SIDE, SIDE, 3), _BACKGROUND, np.uint8)
     top, left = ((SIDE - side) // 2 for side in scaled.shape[:2])
     cell[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled

@@ -229,6 +229,29 @@ class FrameDecoder:
             self._file.add_location(error, frame)
             raise
 
+    def decode_halved(
+        self, frame: int, coded: ImagePixelDescription, halvings: int
+    ) -> Samples | None:
+        """Return a frame's samples in a lower resolution, None if only `decode` can tell.
+
+        Args:
+            frame: its number, from 0.
+            coded: the image as its frames are coded.
+            halvings: how often rows and columns are halved at most; see `HalvingDecoder`.
+
+        Raises:
+            ReadError: the frame cannot be decoded.
+        """
+        codec: Any = self._codec
+        if not hasattr(codec, "decode_halved"):
+            return None
+        try:
+            samples: Samples | None = codec.decode_halved(self._read(frame), coded, halvings)
+        except DicodecError as error:
+            self._file.add_location(error, frame)
+            raise
+        return samples
+
     def decode_words(self, frame: int, coded: ImagePixelDescription) -> Buffer | None:
         """Return the result of `decode` as words, None if only `decode` can tell.
 

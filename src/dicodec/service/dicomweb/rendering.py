@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from dicodec.batch.pool.messages import WorkContext
 from dicodec.errors import InvalidOptionError, MissingFrameError
 from dicodec.images.decoded_frames import AUTO, WindowChoice
-from dicodec.images.pictures import MOST_MEMORY, PictureKind, encode_pictures, scale_picture
+from dicodec.images.pictures import (
+    MOST_MEMORY,
+    PictureKind,
+    encode_pictures,
+    find_scaled_size,
+    resize_picture,
+)
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.service.dicomweb.opened_files import InstancePlace, OpenedFile, get_opened_files
@@ -96,18 +102,23 @@ def _show(opened: OpenedFile, frame: int, item: RenderItem) -> NDArray[Any]:
     window = item.window
     if window != AUTO and not image.description.monochrome:
         window = AUTO  # colors have no window
-    picture = image.read_frame(frame, window=window)
-    if item.viewport is None:
-        return picture
     view = item.viewport
-    height = picture.shape[0] if view.height is None else view.height
-    width = picture.shape[1] if view.width is None else view.width
-    shown = picture[view.top : view.top + height, view.left : view.left + width]
-    if not shown.size:
+    if view is None:
+        return image.read_frame(frame, window=window)
+    rows, columns = image.description.shape[:2]
+    bottom = rows if view.height is None else min(view.top + view.height, rows)
+    right = columns if view.width is None else min(view.left + view.width, columns)
+    height, width = bottom - view.top, right - view.left
+    if height <= 0 or width <= 0:
         raise InvalidOptionError("the viewport shows nothing of the frame")
+    size = find_scaled_size((height, width), min(view.columns / width, view.rows / height))
+    if (height, width) == (rows, columns):
+        shown = image.read_frame(frame, window=window, at_least=size)
+    else:
+        whole = image.read_frame(frame, window=window)
+        shown = whole[view.top : bottom, view.left : right]
     if view.flipped[0]:
         shown = shown[:, ::-1]
     if view.flipped[1]:
         shown = shown[::-1]
-    scale = min(view.columns / shown.shape[1], view.rows / shown.shape[0])
-    return shown if scale == 1 else scale_picture(shown, scale)
+    return resize_picture(shown, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dicodec.batch.pool.messages import WorkContext
@@ -9,6 +10,7 @@ from dicodec.errors import UnsupportedSourceError
 from dicodec.images.decoded_frames import AUTO, WindowChoice
 from dicodec.images.display import Picture
 from dicodec.images.image import Image
+from dicodec.images.pictures import PictureKind, encode_pictures, resize_picture
 from dicodec.model.late_import import import_late
 from dicodec.model.records import dataclass
 from dicodec.part10.beneath import Beneath, open_beneath
@@ -47,8 +49,13 @@ def render_preview(settings: None, item: PreviewItem, context: WorkContext) -> b
     """
     with open_beneath(item.place) as source, Image(source, item.place.path) as image:
         check_frame(image, item.frame)
-        picture = image.read_frame(item.frame, photometric="RGB", window=item.window)
-    return encode_reduced(picture, item.largest_side)
+        shape = image.description.shape
+        step = _find_step(shape, item.largest_side)
+        size = -(-shape[0] // step), -(-shape[1] // step)
+        picture = image.read_frame(item.frame, photometric="RGB", window=item.window, at_least=size)
+    if picture.shape[:2] == shape[:2]:
+        return encode_reduced(picture, item.largest_side)
+    return encode_pictures(resize_picture(picture, size), PictureKind.PNG)
 
 
 def check_frame(image: Image, frame: int) -> None:
@@ -63,5 +70,9 @@ def check_frame(image: Image, frame: int) -> None:
 
 def encode_reduced(picture: Picture, largest_side: int) -> bytes:
     """Return every n-th row and column of a picture as PNG, so that neither side is too long."""
-    step = -(-max(picture.shape[:2]) // largest_side)
+    step = _find_step(picture.shape, largest_side)
     return bytes(imagecodecs.png_encode(np.ascontiguousarray(picture[::step, ::step])))
+
+
+def _find_step(shape: Sequence[int], largest_side: int) -> int:
+    return -(-max(shape[:2]) // largest_side)
