@@ -37,6 +37,7 @@
     ├── WriteError                     the result could not be put in place
     │   ├── TargetExistsError
     │   ├── TargetUnavailableError
+    │   ├── OutputLimitError
     │   ├── DiskFullError
     │   ├── PeerUnavailableError       a peer of the gateway does not answer
     │   └── PeerRefusedError
@@ -409,6 +410,12 @@ class TargetUnavailableError(WriteError):
     """The target's folder is missing, or may not be written to."""
 
     code = "target-unavailable"
+
+
+class OutputLimitError(WriteError):
+    """The result is larger than the room that a batch has left for results."""
+
+    code = "output-limit"
 
 
 class DiskFullError(WriteError):

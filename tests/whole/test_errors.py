@@ -51,6 +51,7 @@ CODES = {
     "write-error": "WriteError",
     "target-exists": "TargetExistsError",
     "target-unavailable": "TargetUnavailableError",
+    "output-limit": "OutputLimitError",
     "disk-full": "DiskFullError",
     "internal-error": "InternalError",
 }

@@ -20,7 +20,7 @@ from dicodec.conversion.convert import convert_with
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
-from dicodec.errors import DicodecError, PathNotAllowedError
+from dicodec.errors import DicodecError, OutputLimitError, PathNotAllowedError
 from dicodec.model.limits import Limits
 from dicodec.model.option_table import NEVER
 from dicodec.model.records import replace
@@ -98,6 +98,8 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
                 references = _find_references(source, options) if work.references else None
                 waiting = len(context.placement)
                 report = _convert(work, source, item, options, choice, context)
+        if item.most is not None and report.action != LEFT_ALONE and report.target_size > item.most:
+            raise OutputLimitError("the result is larger than the room that is left for results")
     except DicodecError as error:
         error.with_path(reference.name, instead_of=reference.spool)
         raise

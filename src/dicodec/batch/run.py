@@ -12,6 +12,7 @@ from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.resume import digest_options
 from dicodec.batch.ledger.summary import Summary
 from dicodec.batch.ledger.tables import FileOutcome, StartedFile, State
+from dicodec.batch.pacing import PaceOptions, Pacer
 from dicodec.batch.pool.grouping import Grouping
 from dicodec.batch.pool.messages import WorkOfModule
 from dicodec.batch.pool.pool import ItemGroup, ItemOutcome, ItemReturned, Pool, PoolEvent
@@ -21,7 +22,7 @@ from dicodec.batch.sources.listing import ListedSource
 from dicodec.batch.sources.locations import resolve_links
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.batch.work_item import Item, WorkOptions
-from dicodec.errors import DicodecError
+from dicodec.errors import DicodecError, OutputLimitError
 from dicodec.model.records import NamedTuple, replace
 from dicodec.model.source_names import is_object_url
 from dicodec.report import WarningKind
@@ -76,6 +77,7 @@ class Batch:
         pool: converts the sources; the caller closes it.
         report: see `ReportOutcome`.
         arguments: command line for the ledger, for people.
+        pacer: says when files may be started; None for always.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Batch:
         *,
         report: ReportOutcome,
         arguments: str = "",
+        pacer: Pacer | None = None,
     ) -> None:
         self.summary = Summary(ledger=ledger.path)
         self._work = work
@@ -95,6 +98,8 @@ class Batch:
         self._root = None if is_object_url(options.output) else options.output
         self._maps = options.map_references
         self._resumes = options.resume
+        self._pacer = Pacer(PaceOptions()) if pacer is None else pacer
+        self._postponed: deque[int] = deque()
         self._ledger = ledger
         self._pool = pool
         self._report = report
@@ -137,11 +142,14 @@ class Batch:
                     self._give_back(position)
                 break
             self._submit()
-            self._handle(self._pool.wait(_WAIT_SECONDS if self._pool.busy else 0))
+            waits = self._pool.busy or self.summary.waiting
+            self._handle(self._pool.wait(_WAIT_SECONDS if waits else 0))
             self._report_ended()
             self.summary.seconds = time.monotonic() - self._started
             show_progress(self.summary)
         self._report_ended(last=True)
+        if self.summary.stopped:
+            return self.summary
         if self._sampling is not None and not self.summary.interrupted:
             self.summary.estimate = self._sampling.run(
                 self._pool, self._work, interruptions, lambda: show_progress(self.summary)
@@ -232,7 +240,7 @@ class Batch:
                 self.summary.interrupted = True
                 self._pool.discard()
                 return
-            while not over and self._pool.room >= 0:
+            while not over and self._pool.room >= 0 and self._may_start():
                 group = [*islice(items, _GROUP_ITEMS)]
                 over = len(group) < _GROUP_ITEMS
                 if not group:
@@ -240,7 +248,8 @@ class Batch:
                 keys = [next(numbers) for _ in group]
                 in_work |= {number: key for number, (key, _) in zip(keys, group, strict=True)}
                 self._pool.submit(ItemGroup(work, self._work, [item for _, item in group], keys))
-            for event in self._pool.wait(_WAIT_SECONDS if self._pool.busy else 0):
+            waits = self._pool.busy or self.summary.waiting
+            for event in self._pool.wait(_WAIT_SECONDS if waits else 0):
                 if not isinstance(event, ItemOutcome):
                     continue
                 key = in_work.pop(event.key)
@@ -253,14 +262,23 @@ class Batch:
             show_progress(self.summary)
 
     def _submit(self) -> None:
-        while (
-            not self._scheduler.over and self._pool.room >= 0
-        ):  # one group waits; see `count_files_for`
-            sources = self._scheduler.take_group(self._grouping.size, _GROUP_BYTES)
+        # One group waits; see `count_files_for`.
+        while not self._scheduler.over and self._pool.room >= 0 and self._may_start():
+            size = self._pacer.bound_group(_GROUP_BYTES)
+            sources = self._scheduler.take_group(self._grouping.size, size)
             if not sources:
                 break
+            self._pacer.begin(sum(source.size for source in sources))
             self._start(sources)
         self._convert_named()
+        if self._postponed and not self._pool.busy and self._may_start(postponed=True):
+            position = self._postponed.popleft()
+            most = self._pacer.reserve_all(position)
+            self._pool.submit(self._make_group(_CONVERT, [position], [most]))
+
+    def _may_start(self, *, postponed: bool = False) -> bool:
+        self.summary.waiting = self._pacer.find_hold()
+        return not self.summary.waiting and (postponed or not self._postponed)
 
     def _start(self, sources: Sequence[BatchSource]) -> None:
         positions = range(self._started_sources, self._started_sources + len(sources))
@@ -288,27 +306,41 @@ class Batch:
 
     def _convert(self, positions: list[int]) -> None:
         working = [position for position in positions if not self._end_if_over(position)]
+        most: list[int | None] = [None] * len(working)
+        if self._pacer.bounds_results:
+            most = [
+                self._pacer.reserve(position, self._in_work[position].size) for position in working
+            ]
+            pairs = [*zip(working, most, strict=True)]
+            self._postponed += [position for position, room in pairs if room is None]
+            working = [position for position, room in pairs if room is not None]
+            most = [room for room in most if room is not None]
         if working:
-            self._pool.submit(self._make_group(_CONVERT, working))
+            self._pool.submit(self._make_group(_CONVERT, working, most))
 
-    def _make_group(self, work: WorkOfModule, positions: list[int]) -> ItemGroup:
+    def _make_group(
+        self, work: WorkOfModule, positions: list[int], most: Sequence[int | None] = ()
+    ) -> ItemGroup:
         sources = [self._in_work[position] for position in positions]
         big = sum(source.size for source in sources) >= BIG_FOR_EACH_WORKER * self._pool.jobs
         return ItemGroup(
             work,
             self._work,
-            [self._make_item(source) for source in sources],
+            [
+                self._make_item(source, room)
+                for source, room in zip(sources, most or [None] * len(sources), strict=True)
+            ],
             [(work is _NAME, position) for position in positions],
             whole_machine=big and work is _CONVERT,
         )
 
-    def _make_item(self, source: BatchSource) -> Item:
+    def _make_item(self, source: BatchSource, most: int | None) -> Item:
         assert source.reference is not None
         ours = source.target is not None and source.target == source.ours
         root = self._root
         if self._work.in_place and source.reference.root is not None:
             root = resolve_links(source.reference.root)
-        return Item(source.reference, source.target, overwrite=ours, root=root)
+        return Item(source.reference, source.target, overwrite=ours, root=root, most=most)
 
     def _handle(self, events: Sequence[PoolEvent]) -> None:
         for event in events:
@@ -323,6 +355,12 @@ class Batch:
                     if event.attempts != outcome.attempts:
                         outcome = replace(outcome, attempts=event.attempts)
                     self._end(position, outcome)
+                case ItemOutcome(error=OutputLimitError()):
+                    if self._pacer.release(position):
+                        self._give_back(position)
+                        self._stop_at_bound()
+                    else:
+                        self._postponed.append(position)
                 case ItemOutcome(error=DicodecError() as error):
                     source = self._in_work[position]
                     if source.reference is not None:
@@ -355,11 +393,14 @@ class Batch:
         source = self._remove(position)
         if self._sampling is not None and source.reference is not None:
             self._sampling.add(source.reference, outcome)
+        new = outcome.state is State.DONE
+        self._pacer.release(position, (outcome.target_size or 0) if new else 0)
         self._ledger.end(source.key, outcome)
         self.summary.count(outcome)
         self._grouping.add_time(outcome.seconds)
 
     def _give_back(self, position: int) -> None:
+        self._pacer.release(position)
         self._ledger.give_back([self._remove(position).key])
         self.summary.given_back += 1
 
@@ -372,8 +413,15 @@ class Batch:
             release(source.reference)
         return source
 
+    def _stop_at_bound(self) -> None:
+        """Stop, because a result does not fit although it had all the room."""
+        self._stop()
+        self.summary.interrupted, self.summary.stopped = False, True
+
     def _stop(self) -> None:
         self.summary.interrupted = True
+        while self._postponed:
+            self._give_back(self._postponed.popleft())
         self._scheduler.stop()
         self._handle(self._pool.stop())
         for group in [*self._naming]:

@@ -48,6 +48,7 @@ class Item:
         root: path of the folder beneath which the target is; None if the user named the target, and
             for an object.
         records: of a DICOMDIR, with the facts they have to state.
+        most: bytes that its result may have; None for no bound.
         uids: (old, new) SOP Instance UIDs of the instances that its references are mapped to.
     """
 
@@ -57,3 +58,4 @@ class Item:
     root: str | None = None
     uids: tuple[tuple[str, str], ...] = ()
     records: tuple[ReferencedFile, ...] = ()
+    most: int | None = None

@@ -35,7 +35,8 @@ GROUPS: Mapping[str, Sequence[str]] = MappingProxyType({
     ),
     "processes": (
         "jobs", "workers", "timeout", "memory", "executor", "shard", "ledger", "resume",
-        "attempts", "retry_after", "lease", "drain",
+        "attempts", "retry_after", "lease", "drain", "max_bytes", "rate_limit", "between",
+        "pause_file",
     ),
     "what is told": (
         "report", "json", "quiet", "verbose", "metrics_file", "metrics_port", "metrics_host",

@@ -26,6 +26,18 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * (1 << _SHIFTS[match[2].upper()]))
 
 
+def parse_rate(text: str) -> int:
+    """Return the bytes a second of a rate such as 50M/s or 50M; for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is not a rate, or it is 0.
+    """
+    rate = parse_size(text.strip().removesuffix("/s"))
+    if not rate:
+        raise argparse.ArgumentTypeError("nothing would ever be read at a rate of 0")
+    return rate
+
+
 def parse_seconds(text: str) -> float:
     """Return a number of seconds that is not negative; for argparse.
 

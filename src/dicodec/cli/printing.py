@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dicodec.errors import DicodecError
 
-SOME_FAILED, WRONG_USAGE, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 129, 130, 143
+SOME_FAILED, WRONG_USAGE, STOPPED, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 3, 129, 130, 143
 """Exit statuses; the last three are 128 and the number of the signal."""
 
 

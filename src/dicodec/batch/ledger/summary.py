@@ -42,6 +42,9 @@ class Summary:
             right files.
         seconds: duration of the run.
         interrupted: whether the run was interrupted.
+        stopped: whether the run stopped because the next result did not fit into the bytes that its
+            results may have.
+        waiting: why no file is started now, for people; "" if files are.
         estimate: of a dry run, how many bytes the results would have; None if nobody asked.
         ledger: path of the ledger; "" if none is kept.
     """
@@ -64,6 +67,8 @@ class Summary:
     bytes_after: int = 0
     seconds: float = 0
     interrupted: bool = False
+    stopped: bool = False
+    waiting: str = ""
     estimate: BatchEstimate | None = None
     ledger: str = ""
 
@@ -96,7 +101,7 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers as values that JSON can hold."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "waiting"}
         if self.estimate is not None:
             values["estimate"] = self.estimate.as_dict()
         return values

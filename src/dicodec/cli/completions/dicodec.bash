@@ -7,7 +7,7 @@
 
 _shtab_dicodec_subparsers=(convert compare show inspect syntaxes jobs policy gateway serve submit watch worker doctor completion)
 
-_shtab_dicodec_convert_option_strings=(-h --help --to --policy -o --output --in-place --photometric --lossy --quality --near --ratio --psnr --rescale-to-8bit --set --remove --keep-uid --offset-table --verify --no-verify --verify=independent --charset --standardize --salvage --limit --strict --engine --timeout --workers --overwrite --backup --durability --skip-existing --jobs --executor --memory --layout --files-from --shard --metrics-file --hidden --ledger --resume --map-references --digests --dry-run --estimate --report --json -q --quiet -v --verbose --config)
+_shtab_dicodec_convert_option_strings=(-h --help --to --policy -o --output --in-place --photometric --lossy --quality --near --ratio --psnr --rescale-to-8bit --set --remove --keep-uid --offset-table --verify --no-verify --verify=independent --charset --standardize --salvage --limit --strict --engine --timeout --workers --overwrite --backup --durability --skip-existing --jobs --executor --memory --max-bytes --rate-limit --between --pause-file --layout --files-from --shard --metrics-file --hidden --ledger --resume --map-references --digests --dry-run --estimate --report --json -q --quiet -v --verbose --config)
 _shtab_dicodec_compare_option_strings=(-h --help --tolerance --allow --ignore-attributes --picture --html --frame --workers --json -q --quiet -v --verbose --limit --config)
 _shtab_dicodec_show_option_strings=(-h --help -o --output --frame --window --scale --overwrite -q --quiet --limit --config)
 _shtab_dicodec_inspect_option_strings=(-h --help --json --limit --config)
@@ -26,6 +26,7 @@ _shtab_dicodec_option_strings=(-h --help --version)
 _shtab_dicodec_convert_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert__o_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___output_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_convert___pause_file_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___files_from_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___metrics_file_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___ledger_COMPGEN=_shtab_compgen_files

@@ -51,7 +51,7 @@ function _shtab_dicodec_using
 end
 
 set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs policy gateway serve submit watch worker doctor completion
-set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --broker --cause --charset --concurrent --config --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
+set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --cause --charset --concurrent --config --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --max-bytes --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
 
 complete -c dicodec -e
 complete -c dicodec -f
@@ -92,6 +92,10 @@ complete -c dicodec -n '_shtab_dicodec_using convert' -l skip-existing -d 'skip 
 complete -c dicodec -n '_shtab_dicodec_using convert' -l jobs -x -d 'processes for a batch (default: one a core)'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l executor -x -d 'convert on the machines of a cluster: ray is the Ray cluster of this machine, ray://HEAD:PORT one elsewhere'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l memory -x -d 'memory that one process may take, such as 2G'
+complete -c dicodec -n '_shtab_dicodec_using convert' -l max-bytes -x -d 'stop before the results of this run pass that, such as 500G'
+complete -c dicodec -n '_shtab_dicodec_using convert' -l rate-limit -x -d 'begin no more bytes of sources in a second, in the mean, such as 50M/s'
+complete -c dicodec -n '_shtab_dicodec_using convert' -l between -x -d 'start files in this part of the day only, in local time: 22:00-06:00'
+complete -c dicodec -n '_shtab_dicodec_using convert' -l pause-file -xka "(__fish_complete_path (commandline -ct))" -d 'start no file while FILE is there'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l layout -x -d 'paths of results, made of attributes: {PatientID}/{SOPInstanceUID}.dcm'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l files-from -xka "(__fish_complete_path (commandline -ct))" -d 'convert the files that LIST names, a line each or with NUL between them; - reads the list from standard input; SOURCE may be the folder where its names start'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l shard -x -d 'convert one of N parts of the sources, the others elsewhere; auto asks the scheduler of an array of tasks'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dicodec.cli.option_arguments import add_option, parse_seconds, parse_size
+from dicodec.cli.option_arguments import add_option, parse_rate, parse_seconds, parse_size
 from dicodec.model.option_table import OPTIONS, TO
 
 
@@ -58,6 +58,13 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
         "ray://HEAD:PORT one elsewhere")  # fmt: skip
     add("--memory", type=parse_size, metavar="SIZE",
         help="memory that one process may take, such as 2G")  # fmt: skip
+    add("--max-bytes", type=parse_size, metavar="SIZE",
+        help="stop before the results of this run pass that, such as 500G")  # fmt: skip
+    add("--rate-limit", type=parse_rate, metavar="SIZE/s",
+        help="begin no more bytes of sources in a second, in the mean, such as 50M/s")  # fmt: skip
+    add("--between", metavar="HH:MM-HH:MM",
+        help="start files in this part of the day only, in local time: 22:00-06:00")  # fmt: skip
+    add("--pause-file", metavar="FILE", help="start no file while FILE is there")
     add("--layout", metavar="TEMPLATE",
         help="paths of results, made of attributes: {PatientID}/{SOPInstanceUID}.dcm")  # fmt: skip
     add("--files-from", metavar="LIST",

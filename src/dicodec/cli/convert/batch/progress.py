@@ -86,6 +86,8 @@ def format_progress(summary: Summary, total: int | None) -> str:
     parts.append(f"{fresh / seconds:.1f} files/s")
     if total is not None and fresh:
         parts.append(f"{format_duration((total - summary.files) * seconds / fresh)} left")
+    if summary.waiting:
+        parts.append(summary.waiting)
     if failed := summary.failed.total():
         parts.append(f"{failed} failed")
     return ", ".join(parts)

@@ -90,7 +90,7 @@ class BatchReport:
         self._reports.write_line(text)
         if self._arguments.json:
             print(text, file=sys.stdout, flush=True)
-        elif not self._arguments.quiet or summary.interrupted:
+        elif not self._arguments.quiet or summary.interrupted or summary.stopped:
             for line in format_summary(summary, dry_run=self._arguments.dry_run):
                 print_line(line, sys.stderr)
 
@@ -100,6 +100,11 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
     lines = []
     if summary.interrupted:
         lines.append("interrupted; the same command with --resume goes on from here")
+    if summary.stopped:
+        lines.append(
+            "stopped before the results pass --max-bytes; the same command with --resume goes on "
+            "from here"
+        )
     verb = "would be converted" if dry_run else "converted"
     lines.append(
         f"{summary.converted} {verb}, {summary.already_right} already right, "

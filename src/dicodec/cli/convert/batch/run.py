@@ -13,6 +13,7 @@ from types import FrameType
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import State
+from dicodec.batch.pacing import PaceOptions, Pacer, parse_window
 from dicodec.batch.pool.pool import Pool
 from dicodec.batch.run import Batch, ReportOutcome
 from dicodec.batch.scheduling import BatchOptions
@@ -33,7 +34,7 @@ from dicodec.cli.convert.options import ESTIMATE_SECONDS, parse_options
 from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.packages import require_packages
-from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, TERMINATED
+from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, STOPPED, TERMINATED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.option_table import NEVER
 from dicodec.model.source_names import is_archive, is_object_url, parse_object_url
@@ -62,6 +63,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
     shard = parse_shard_argument(arguments)
     sources = parse_named_sources(arguments, result)
     options = _parse_batch_options(arguments, folder, named=result is not None)
+    pace = _parse_pace(arguments, options.output)
     walk_options = WalkOptions(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
@@ -84,11 +86,13 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
             report = _report_to_both(shown.make_reporter(progress.print), metrics)
             batch = Batch(
                 entries, work, options, ledger, pool,
-                report=report, arguments=shlex.join(sys.argv[1:]),
+                report=report, arguments=shlex.join(sys.argv[1:]), pacer=Pacer(pace),
             )  # fmt: skip
             summary = batch.run(interruptions.count, progress.show)
         shown.finish(summary)
         status = 0 if summary.all_well and reports.error is None else SOME_FAILED
+        if summary.stopped:
+            status = status or STOPPED
         if summary.interrupted:
             status = interruptions.status
         if metrics is not None:
@@ -191,6 +195,21 @@ def _parse_batch_options(
     if not arguments.dry_run:
         make_folder(folder, synced=arguments.durability != NEVER)
     return BatchOptions(make_absolute(folder), **settings)
+
+
+def _parse_pace(arguments: argparse.Namespace, output: str | None) -> PaceOptions:
+    if arguments.max_bytes is not None:
+        if arguments.dry_run:
+            raise InvalidOptionError("--max-bytes has no meaning for --dry-run: nothing is written")
+        places = [*arguments.source, output or ""]
+        if any(is_object_url(place) for place in places):
+            raise InvalidOptionError("--max-bytes bounds results in folders, not in object storage")
+    return PaceOptions(
+        most_bytes=arguments.max_bytes,
+        rate=arguments.rate_limit,
+        window=None if arguments.between is None else parse_window(arguments.between),
+        pause_file=arguments.pause_file,
+    )
 
 
 def _is_same(path: str, other: str) -> bool:
