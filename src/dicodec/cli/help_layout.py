@@ -28,7 +28,7 @@ GROUPS: Mapping[str, Sequence[str]] = MappingProxyType({
         "estimate",
     ),
     "clients and queues": (
-        "host", "port", "dicomweb", "dicomweb_cache", "upstream_token_file", "token_file",
+        "host", "port", "dicomweb", "dicomweb_cache", "cors", "upstream_token_file", "token_file",
         "allowed_host", "upload_limit", "rate", "concurrent", "keep", "server", "broker", "queue",
         "store", "priority", "tenant", "trace", "prefetch", "silence", "partitions", "events",
         "prepare", "interval", "settle", "once",

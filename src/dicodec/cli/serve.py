@@ -58,6 +58,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "http://HOST/dicom-web, under /dicom-web in the forms that clients accept")  # fmt: skip
     add("--dicomweb-cache", type=parse_size, default=4 << 30, metavar="SIZE",
         help="instances of that server that are kept for a while (default 4G)")  # fmt: skip
+    add("--cors", action="append", default=[], metavar="ORIGIN",
+        help="site whose pages may use /dicom-web, such as https://viewer.example; * for any, with "
+        "a token; may be repeated")  # fmt: skip
     add("--upstream-token-file", metavar="FILE",
         help="file with a bearer token for that server")  # fmt: skip
     add("--keep", type=float, default=24, metavar="HOURS",
@@ -71,6 +74,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal, and return the exit status."""
     with require_packages("serve", "fastapi, uvicorn"):
+        from dicodec.service.web.cross_origin import parse_origins
         from dicodec.service.web.options import ServiceOptions
         from dicodec.service.web.server import listen, serve
         from dicodec.service.web.service import Service
@@ -89,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         policies=parse_policies(arguments.policy),
         token=token,
         hosts=_find_hosts(arguments, local=local),
+        origins=parse_origins(arguments.cors, token=token is not None),
         upload_limit=arguments.upload_limit,
         rate=arguments.rate or None,
         concurrent=arguments.concurrent,

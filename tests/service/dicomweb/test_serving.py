@@ -11,6 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
+from dicodec.errors import InvalidOptionError
+from dicodec.service.web.cross_origin import AllowedOrigins, parse_origins
 from helpers.dicomweb import find_path, make_store_request, split_parts
 from helpers.made import make_file
 from helpers.object_store import running_object_store
@@ -125,3 +127,56 @@ def test_frames_of_a_bucket_are_read_by_ranges(
                 service.client.post("/dicom-web/studies", **make_store_request(FILE)).status_code
                 == 501
             )
+
+
+def test_pages_of_named_sites_may_read_and_store(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "one.dcm").write_bytes(FILE)
+    viewer = "https://viewer.example"
+    settings = ("--jobs", "1", "--dicomweb", str(images), "--cors", f"{viewer}/")
+    with running(tmp_path, *settings, token=TOKEN) as service:
+        path = f"/dicom-web{find_path(FILE)}/frames/2"
+        ask = {
+            "origin": viewer,
+            "access-control-request-method": "GET",
+            "access-control-request-headers": "accept, authorization",
+        }
+        # A browser asks before, without a token.
+        allowed = httpx.options(f"{service.url}{path[1:]}", headers=ask)
+        assert (allowed.status_code, allowed.content) == (204, b"")
+        assert allowed.headers["access-control-allow-origin"] == viewer
+        assert allowed.headers["access-control-allow-headers"] == "accept, authorization"
+        assert "GET" in allowed.headers["access-control-allow-methods"]
+        answer = service.client.get(path, headers={"origin": viewer})
+        assert answer.headers["access-control-allow-origin"] == viewer
+        assert "Origin" in answer.headers.get_list("vary", split_commas=True)
+        assert "Accept" in answer.headers.get_list("vary", split_commas=True)
+        refused = httpx.get(f"{service.url}{path[1:]}", headers={"origin": viewer})
+        assert refused.status_code == 401
+        assert refused.headers["access-control-allow-origin"] == viewer  # so the page sees why
+        request = make_store_request(make_file(16, 16, seed=21)[0])
+        request["headers"]["origin"] = viewer
+        stored = service.client.post("/dicom-web/studies", **request)
+        assert stored.status_code == 200, stored.text
+        # Nobody else may, and nothing else of the service is theirs.
+        for other in ("https://viewer.example.evil.example", "http://viewer.example", "null"):
+            found = httpx.options(f"{service.url}{path[1:]}", headers={**ask, "origin": other})
+            assert "access-control-allow-origin" not in found.headers
+            request["headers"]["origin"] = other
+            assert service.client.post("/dicom-web/studies", **request).status_code == 403
+        for own in ("/api/jobs", "/", "/dicom-web-not"):
+            found = service.client.get(own, headers={"origin": viewer})
+            assert "access-control-allow-origin" not in found.headers
+        assert service.client.get("/api/jobs", headers={"origin": viewer}).status_code == 403
+
+
+def test_origins_are_checked() -> None:
+    assert parse_origins(["https://A.example/", "http://[::1]:3000"], token=False) == {
+        "https://a.example",
+        "http://[::1]:3000",
+    }
+    assert AllowedOrigins(parse_origins(["*"], token=True)).allow(b"https://any.example")
+    for wrong in ("viewer.example", "https://viewer.example/path", "null", "file://", "*"):
+        with pytest.raises(InvalidOptionError):
+            parse_origins([wrong], token=False)

@@ -51,7 +51,7 @@ function _shtab_dicodec_using
 end
 
 set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs policy gateway serve submit watch worker doctor completion
-set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --cause --charset --concurrent --config --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --max-bytes --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
+set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --cause --charset --concurrent --config --cors --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --max-bytes --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
 
 complete -c dicodec -e
 complete -c dicodec -f
@@ -202,6 +202,7 @@ complete -c dicodec -n '_shtab_dicodec_using serve' -l rate -x -d 'requests for 
 complete -c dicodec -n '_shtab_dicodec_using serve' -l concurrent -x -d 'uploads and conversions at once (default 16)'
 complete -c dicodec -n '_shtab_dicodec_using serve' -l dicomweb -x -d 'serve the images of a folder, of s3://BUCKET/PREFIX/, or of another DICOMweb server, http://HOST/dicom-web, under /dicom-web in the forms that clients accept'
 complete -c dicodec -n '_shtab_dicodec_using serve' -l dicomweb-cache -x -d 'instances of that server that are kept for a while (default 4G)'
+complete -c dicodec -n '_shtab_dicodec_using serve' -l cors -x -d 'site whose pages may use /dicom-web, such as https://viewer.example; * for any, with a token; may be repeated'
 complete -c dicodec -n '_shtab_dicodec_using serve' -l upstream-token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with a bearer token for that server'
 complete -c dicodec -n '_shtab_dicodec_using serve' -l keep -x -d 'hours that uploads and their results are kept (default 24)'
 complete -c dicodec -n '_shtab_dicodec_using serve' -l policy -x -d 'policy that jobs may name, besides the profiles; may be repeated'

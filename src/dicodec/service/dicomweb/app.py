@@ -63,7 +63,7 @@ class DicomWebApp:
         self._app = Starlette(routes=self._make_routes())
         handlers: dict[Any, Any] = {
             Refusal: answer_refusal,
-            DicodecError: answer_remote_error if source.remote else answer_error,
+            DicodecError: answer_remote_error if source.other else answer_error,
             HTTPException: _answer_http,
         }
         for kind, handler in handlers.items():
@@ -110,13 +110,13 @@ class DicomWebApp:
         return routes
 
     async def _search(self, request: Request) -> Response:
-        read_target(request)
-        return await self._source.pass_on(request)
+        level = request.url.path.rpartition("/")[2]
+        return await self._source.search(request, read_target(request), level)
 
     async def _search_or_store(self, request: Request) -> Response:
         if request.method == "POST":
             return await self._source.store(request, "")
-        return await self._source.pass_on(request)
+        return await self._search(request)
 
     async def _send_or_store(self, request: Request) -> Response:
         if request.method == "POST":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from dicodec.errors import DicodecError
 from dicodec.model import tags
@@ -66,6 +67,32 @@ def make_json(
         found["00080005"] = {"vr": "CS", "Value": [_UTF_8]}  # PS3.18 F.2: JSON is UTF-8
     found |= {f"{tag:08X}": element for tag, element in replaced.items()}
     return dict(sorted(found.items()))
+
+
+def make_some_json(
+    data_set: DataSet, wanted: Sequence[int], largest: int
+) -> dict[int, dict[str, Any]]:
+    """Return some attributes of a data set in the DICOM JSON Model, by tag.
+
+    Those that are absent are left out, and so are binary ones, and those that cannot be read.
+
+    Args:
+        data_set: the top level.
+        wanted: tags of the attributes.
+        largest: bytes of a value at most; larger ones are left out, too.
+    """
+    signed = data_set.read_number(tags.PIXEL_REPRESENTATION) == 1
+    level = _Level(signed, data_set.read_text(tags.SPECIFIC_CHARACTER_SET), "")
+    found: dict[int, dict[str, Any]] = {}
+    for tag in wanted:
+        span = data_set.find(tag)
+        if span is None or span.end - span.start > largest:
+            continue
+        with suppress(DicodecError):
+            element = _write_element(data_set, span, level)
+            if "InlineBinary" not in element and "BulkDataURI" not in element:
+                found[tag] = element
+    return found
 
 
 def _write_level(data_set: DataSet, level: _Level) -> dict[str, Any]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from itertools import islice
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicodec.model.source_names import is_object_url, parse_object_url
+from dicodec.service.dicomweb.answers import answer_pieces, refuse_media_types
 from dicodec.service.dicomweb.index import FileRow, InstanceIndex
+from dicodec.service.dicomweb.media_types import DICOM_JSON, accepts_json
 from dicodec.service.dicomweb.opened_files import InstancePlace
+from dicodec.service.dicomweb.query import parse_query
+from dicodec.service.dicomweb.requested import read_accepted
 from dicodec.service.dicomweb.scanning import Scanner, locate
+from dicodec.service.dicomweb.searching import Search
 from dicodec.service.dicomweb.sources import FoundInstance, Target, find_base
 from dicodec.service.dicomweb.storing import FolderStore
 from dicodec.service.dicomweb.works import Works
@@ -28,6 +34,13 @@ _RESERVE = 256 << 20
 
 _PATIENCE = 10.0
 """Seconds that a request for something unknown waits for the folder to be looked at again."""
+
+_QUICK = 1.0
+"""Seconds that a scan takes at most whose end a search waits for."""
+
+_MOST_WARNINGS = 8
+_PAGE = 100
+"""Results that are sent at once."""
 
 
 class FolderSource:
@@ -44,7 +57,7 @@ class FolderSource:
         TargetUnavailableError: the index cannot be used.
     """
 
-    remote = False
+    other = None
 
     def __init__(
         self, place: str, executor: Executor, works: Works, folder: Path, upload_limit: int
@@ -74,37 +87,62 @@ class FolderSource:
         rows = await asyncio.to_thread(self._index.find, *wanted)
         if rows:
             return rows
-        looked = await asyncio.to_thread(self._scanner.refresh, _PATIENCE)
+        await asyncio.to_thread(self._scanner.refresh, _PATIENCE)
         rows = await asyncio.to_thread(self._index.find, *wanted)
         if rows:
             return rows
+        self._refuse_unknown()
+        raise Refusal(404, f"there is nothing at {target.path}")
+
+    def _refuse_unknown(self) -> None:
+        """Say that what was not found may be there all the same, if that is so.
+
+        Raises:
+            Refusal: it may be.
+        """
         if self._scanner.fault:
             raise Refusal(
                 503, f"the images cannot be listed: {self._scanner.fault}",
                 code="source-unavailable", headers={"Retry-After": "5"},
             )  # fmt: skip
-        if not looked and not self._scanner.scans:
+        if not self._scanner.scans:
             raise Refusal(
                 503, "the images are still being looked through, and this is not among those found",
                 headers={"Retry-After": "10"},
             )  # fmt: skip
-        raise Refusal(404, f"there is nothing at {target.path}")
 
-    async def pass_on(self, request: Request) -> Response:  # noqa: ARG002
-        """Refuse: a folder is no archive that can be searched."""
-        raise Refusal(
-            501,
-            "files are not searched, only retrieved by their UIDs",
-            code="not-implemented",
-            hint="put dicodec before an archive: --dicomweb URL",
-        )
+    async def search(self, request: Request, target: Target, level: str) -> Response:
+        """Answer a search from the index: see `InstanceSource`."""
+        media_type = accepts_json(read_accepted(request))
+        if media_type is None:
+            raise refuse_media_types(DICOM_JSON)
+        query = parse_query(request.query_params.multi_items(), level)
+        warnings = [*query.warnings]
+        # Changes are waited for if that is short; of a large folder they come with the next scan.
+        quick = self._scanner.scans and self._scanner.took < _QUICK
+        if quick or not self._scanner.scans:
+            await asyncio.to_thread(self._scanner.refresh, _QUICK if quick else _PATIENCE)
+        if not self._scanner.scans:
+            warnings.append("The images are still being looked through; there may be more.")
+        found = Search(self._index, target, level, query, find_base(request)).find()
+        first = await asyncio.to_thread(next, found, None)
+        headers = {"Cache-Control": "no-cache"}
+        if warnings:
+            told = (f'299 dicodec "{one}"' for one in warnings[:_MOST_WARNINGS])
+            headers["Warning"] = ", ".join(told)
+        if first is None:
+            self._refuse_unknown()
+            return Response(status_code=204, headers=headers)
+        response = answer_pieces(b"[" + first, _write_list(found), media_type)
+        response.headers.update(headers)
+        return response
 
     async def store(self, request: Request, study: str) -> Response:
         """Store the instances in a request's body: see `InstanceSource`."""
         if self._store is None:
             raise Refusal(501, "nothing is stored in a bucket", code="not-implemented")
         stored = await self._store.store(request, study)
-        await asyncio.to_thread(self._scanner.enter, stored.rows)
+        await asyncio.to_thread(self._scanner.enter, stored.files)
         return stored.answer(find_base(request), study)
 
     def find_problem(self) -> str:
@@ -118,3 +156,10 @@ class FolderSource:
         """End the scan, and close the index."""
         self._scanner.close()
         self._index.close()
+
+
+async def _write_list(found: Iterator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield the results behind the first one, some at a time, and the end of the list."""
+    while page := await asyncio.to_thread(lambda: [*islice(found, _PAGE)]):
+        yield b"".join(b"," + one for one in page)
+    yield b"]"

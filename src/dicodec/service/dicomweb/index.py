@@ -10,6 +10,13 @@ from contextlib import closing
 
 from dicodec.errors import TargetUnavailableError
 from dicodec.model.records import NamedTuple
+from dicodec.service.dicomweb.searched_attributes import SearchedAttributes
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
+
+_FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -18,14 +25,30 @@ CREATE TABLE IF NOT EXISTS files (
     study TEXT NOT NULL,
     series TEXT NOT NULL,
     instance TEXT NOT NULL,
+    attributes TEXT NOT NULL,
     scan INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_instance ON files (instance);
 CREATE INDEX IF NOT EXISTS by_study ON files (study, series, instance);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS studies (
+    study TEXT PRIMARY KEY,
+    day TEXT NOT NULL,
+    attributes TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_day ON studies (day DESC, study);
+CREATE TABLE IF NOT EXISTS series (
+    study TEXT NOT NULL,
+    series TEXT NOT NULL,
+    modality TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    PRIMARY KEY (study, series)
+) WITHOUT ROWID;
 """
+"""Attributes of a study or series are those of the file of it that was looked into last; one
+without files may stay until the next scan, and is passed over."""
 
-_FORMAT = "1"
+_TABLES = ("files", "studies", "series")
+_FORMAT = "2"
 _PAGE = 500
 """Rows that are read at once."""
 
@@ -37,6 +60,7 @@ class FileRow(NamedTuple):
         name: path below the folder, or URL of the object.
         version: size and time, or etag; another one if the content may be another.
         study, series, instance: UIDs; all empty if it is not a DICOM file.
+        attributes: for searches.
     """
 
     name: str
@@ -44,6 +68,7 @@ class FileRow(NamedTuple):
     study: str
     series: str
     instance: str
+    attributes: SearchedAttributes = SearchedAttributes()
 
 
 class InstanceIndex:
@@ -63,12 +88,15 @@ class InstanceIndex:
             self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._rows.executescript(
                 # What is lost in a power cut is found again by looking into the files.
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + _SCHEMA
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + _FACTS
             )
             known = dict(self._rows.execute("SELECT name, value FROM facts"))
             facts = {"format": _FORMAT, "of": of}
             if known != facts:
-                self._rows.execute("DELETE FROM files")
+                for table in _TABLES:
+                    self._rows.execute(f"DROP TABLE IF EXISTS {table}")
+            self._rows.executescript(_SCHEMA)
+            if known != facts:
                 self._rows.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
         except sqlite3.Error as cause:
             raise TargetUnavailableError(
@@ -119,11 +147,30 @@ class InstanceIndex:
 
     def put(self, rows: Iterable[FileRow], scan: int) -> None:
         """Enter files, in place of what was known of them."""
+        put = self._rows.executemany
         with self._lock, self._transaction():
-            self._rows.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-                [(os.fsencode(row.name), *row[1:], scan) for row in rows],
+            rows = [*rows]
+            put(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(os.fsencode(row.name), *row[1:5], row.attributes.instance, scan) for row in rows],
             )
+            found = [row for row in rows if row.instance]
+            put(
+                "INSERT OR REPLACE INTO studies VALUES (?, ?, ?)",
+                {
+                    row.study: (row.study, row.attributes.day, row.attributes.study)
+                    for row in found
+                }.values(),
+            )
+            put(
+                "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?)",
+                {
+                    (row.study, row.series): (
+                        row.study, row.series, row.attributes.modality, row.attributes.series
+                    )
+                    for row in found
+                }.values(),
+            )  # fmt: skip
 
     def keep(self, names: Iterable[str], scan: int) -> None:
         """Note that files are still there."""
@@ -134,9 +181,20 @@ class InstanceIndex:
             )
 
     def remove_others(self, scan: int) -> None:
-        """Remove the files that a scan has not found."""
-        with self._lock:
-            self._rows.execute("DELETE FROM files WHERE scan < ?", (scan,))
+        """Remove the files that a scan has not found, and studies and series without files."""
+        run = self._rows.execute
+        with self._lock, self._transaction():
+            run("DELETE FROM files WHERE scan < ?", (scan,))
+            run("DELETE FROM studies WHERE study NOT IN (SELECT study FROM files)")
+            run(
+                "DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM files WHERE"
+                " files.study = series.study AND files.series = series.series)"
+            )
+
+    def read(self, text: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement of SQL."""
+        with self._lock, closing(self._rows.execute(text, values)) as rows:
+            return rows.fetchall()
 
     def find_last_scan(self) -> int:
         """Return the number of the latest scan; 0 if there was none."""

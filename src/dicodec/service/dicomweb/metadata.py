@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _RETRIEVE_URL = 0x00081190
-_AVAILABLE_TRANSFER_SYNTAX_UID = 0x00083002
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def write_metadata(settings: None, item: MetadataItem, context: WorkContext) -> 
     file = get_opened_files().open(item.place).file
     replaced: dict[int, dict[str, Any]] = {
         _RETRIEVE_URL: {"vr": "UR", "Value": [item.url]},
-        _AVAILABLE_TRANSFER_SYNTAX_UID: {"vr": "UI", "Value": [file.syntax.uid]},
+        tags.AVAILABLE_TRANSFER_SYNTAX_UID: {"vr": "UI", "Value": [file.syntax.uid]},
     }
     image = _describe_decoded(file)
     if image is not None:

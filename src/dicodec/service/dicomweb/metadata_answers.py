@@ -38,8 +38,8 @@ class MetadataAnswers:
     async def send_metadata(self, request: Request) -> Response:
         """Answer with the metadata of all instances of a resource."""
         target = read_target(request)
-        if self._retrieving.source.remote:
-            return await self._retrieving.source.pass_on(request)
+        if (other := self._retrieving.source.other) is not None:
+            return await other(request)
         media_type = accepts_json(read_accepted(request))
         if media_type is None:
             raise refuse_media_types(DICOM_JSON)
@@ -59,8 +59,8 @@ class MetadataAnswers:
         """Answer with a value that metadata name."""
         path = request.path_params["path"]
         read_target(request)
-        if self._retrieving.source.remote and _BULK_PATH.fullmatch(path):
-            return await self._retrieving.source.pass_on(request)
+        if (other := self._retrieving.source.other) is not None and _BULK_PATH.fullmatch(path):
+            return await other(request)
         if not _BULK.fullmatch(path):
             raise Refusal(400, "bulk data are named by a tag, and by items and tags in them")
         if path.upper() == _PIXEL_DATA:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import takewhile
 
 from dicodec.batch.pool.messages import WorkContext
 from dicodec.batch.sources.folders import FoundFile, WalkOptions, walk
@@ -18,6 +19,7 @@ from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.model.transfer_syntax import EXPLICIT_LE, find_by_uid
 from dicodec.model.wording import describe_fault
 from dicodec.part10.beneath import Beneath, open_beneath
+from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding
@@ -25,6 +27,11 @@ from dicodec.part10.file_meta import find_encoding, read_head
 from dicodec.part10.source import ByteSource, OpenSource
 from dicodec.repair.opening import open_tolerantly
 from dicodec.service.dicomweb.index import FileRow, InstanceIndex
+from dicodec.service.dicomweb.searched_attributes import (
+    LAST,
+    SearchedAttributes,
+    read_searched,
+)
 from dicodec.service.jobs.execution import Executor
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -48,11 +55,12 @@ _FIRST_ELEMENT = 16
 
 
 class IdentifiedFile(NamedTuple):
-    """The UIDs of a file; all empty if it is not an instance."""
+    """The UIDs of a file, all empty if it is not an instance, and what searches want to know."""
 
     study: str = ""
     series: str = ""
     instance: str = ""
+    attributes: SearchedAttributes = SearchedAttributes()
 
 
 def identify_file(settings: None, item: Beneath | str, context: WorkContext) -> IdentifiedFile:  # noqa: ARG001
@@ -71,29 +79,29 @@ def identify_file(settings: None, item: Beneath | str, context: WorkContext) -> 
 def _identify(source: Source) -> IdentifiedFile:
     with suppress(DicodecError), OpenSource(source) as opened:
         found = _read_start(opened)
-        if all(found):
+        if found.study and found.series and found.instance:
             return found
     with open_tolerantly(source) as file:  # deflated, or not as it should be
-        instance, study, series = (file.data_set.read_text(tag) for tag in _UIDS)
-    return IdentifiedFile(study, series, instance)
+        return _read_data_set(file.data_set, file.syntax.uid)
+
+
+def _read_data_set(data_set: DataSet, syntax: str) -> IdentifiedFile:
+    instance, study, series = (data_set.read_text(tag) for tag in _UIDS)
+    return IdentifiedFile(study, series, instance, read_searched(data_set, syntax))
 
 
 def _read_start(source: ByteSource) -> IdentifiedFile:
-    """Read the UIDs at the start of a data set; nothing behind them is read."""
+    """Read what is at the start of a data set; nothing behind it is read."""
     head = read_head(source)
-    syntax = find_by_uid(head.read_text(tags.TRANSFER_SYNTAX_UID)) or EXPLICIT_LE
+    stated = head.read_text(tags.TRANSFER_SYNTAX_UID)
+    syntax = find_by_uid(stated) or EXPLICIT_LE
     if syntax.deflated:
         return IdentifiedFile()
     start = head.data_set_start
     encoding = find_encoding(source.read(start, _FIRST_ELEMENT), DataSetEncoding.of(syntax))
-    found: dict[int, str] = {}
-    for span in Walker(source).walk_elements(start, source.size, encoding):
-        if span.tag > tags.SERIES_INSTANCE_UID:
-            break
-        if span.tag in _UIDS:
-            found[span.tag] = source.read(span.value, span.length).strip(b"\0 ").decode("latin-1")
-    instance, study, series = (found.get(tag, "") for tag in _UIDS)
-    return IdentifiedFile(study, series, instance)
+    spans = Walker(source).walk_elements(start, source.size, encoding)
+    elements = [*takewhile(lambda span: span.tag <= LAST, spans)]
+    return _read_data_set(DataSet(source, encoding, elements), stated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,7 @@ class Scanner:
     Attributes:
         fault: why the last scan failed; "" if it did not.
         scans: number of scans that have ended.
+        took: seconds that the last one took.
     """
 
     def __init__(
@@ -132,6 +141,7 @@ class Scanner:
         self._stopping = False
         self.fault = ""
         self.scans = 0
+        self.took = 0.0
         self._scan = index.find_last_scan()
         self._thread = threading.Thread(target=self._run, name="dicodec-scan", daemon=True)
         self._thread.start()
@@ -147,8 +157,16 @@ class Scanner:
                 lambda: self.scans >= needed or self._stopping, max(0.0, until - time.monotonic())
             )
 
-    def enter(self, rows: list[FileRow]) -> None:
-        """Enter files that were put into the folder just now."""
+    def enter(self, stored: Sequence[tuple[str, str]]) -> None:
+        """Enter files that were put into the folder just now.
+
+        Args:
+            stored: name and version of each.
+        """
+        if not stored:
+            return
+        listed = [_Listed(*one) for one in stored]
+        rows = self._look_into(listed, self._identify_group(listed))
         self._index.put(rows, self._scan + 1)  # a scan that runs may have passed their names
 
     def close(self) -> None:
@@ -170,10 +188,11 @@ class Scanner:
             except Exception as cause:
                 self.fault = describe_fault(cause)
             with self._changed:
+                self.took = time.monotonic() - started
                 self.scans = self._begun
                 self._changed.notify_all()
             # The first one looks into all files, a second one into none.
-            took = time.monotonic() - started if self.scans > 1 else 0
+            took = self.took if self.scans > 1 else 0
             pause = max(_SHORTEST_PAUSE, _PAUSE_SHARE * took)
 
     def _wait_for_turn(self, pause: float) -> bool:
@@ -232,11 +251,14 @@ class Scanner:
         groups = [new[start : start + _GROUP] for start in range(0, len(new), _GROUP)]
         waiting = [(group, self._identify_group(group)) for group in groups]
         for group, futures in waiting:
-            rows: list[FileRow] = []
-            for one, future in zip(group, futures, strict=True):
-                with suppress(DicodecError):  # a file that a worker could not look into: next time
-                    rows.append(FileRow(one.name, one.version, *_wait(future)))
-            self._index.put(rows, self._scan)
+            self._index.put(self._look_into(group, futures), self._scan)
+
+    def _look_into(self, group: Sequence[_Listed], futures: Sequence[Future[Any]]) -> list[FileRow]:
+        rows: list[FileRow] = []
+        for one, future in zip(group, futures, strict=True):
+            with suppress(DicodecError):  # a file that a worker could not look into: next time
+                rows.append(FileRow(one.name, one.version, *_wait(future)))
+        return rows
 
     def _identify_group(self, group: list[_Listed]) -> list[Future[Any]]:
         items = [locate(self._place, one.name) for one in group]

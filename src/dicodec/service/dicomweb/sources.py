@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -82,13 +82,11 @@ class FoundInstance:
 
 
 class InstanceSource(Protocol):
-    """Where the instances of an application come from.
+    """Where the instances of an application come from."""
 
-    Attributes:
-        remote: whether it is another server, which answers requests for metadata and bulk data.
-    """
-
-    remote: bool
+    @property
+    def other(self) -> Callable[[Request], Awaitable[Response]] | None:
+        """What passes on requests for metadata and bulk data to another server; None if none."""
 
     def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:
         """Yield the instances of a resource; each can be read until the next one is asked for.
@@ -98,11 +96,16 @@ class InstanceSource(Protocol):
             DicodecError: they cannot be had.
         """
 
-    async def pass_on(self, request: Request) -> Response:
-        """Answer a request that is another server's: a search, or metadata.
+    async def search(self, request: Request, target: Target, level: str) -> Response:
+        """Answer a search (PS3.18 10.6).
+
+        Args:
+            request: of the Search transaction.
+            target: the study or series that is searched; empty for all.
+            level: of the results, "studies", "series" or "instances".
 
         Raises:
-            Refusal: there is no other server, or it does not answer.
+            Refusal: the query makes no sense, or there is no answer.
         """
 
     async def store(self, request: Request, study: str) -> Response:

@@ -17,7 +17,6 @@ from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, DiskFullError, WriteError
 from dicodec.model.records import dataclass, field
 from dicodec.part10.beneath import Beneath, pin_target, sync_names
-from dicodec.service.dicomweb.index import FileRow
 from dicodec.service.dicomweb.media_types import DICOM, DICOM_JSON
 from dicodec.service.dicomweb.multipart_reader import (
     MultipartError,
@@ -48,12 +47,12 @@ class _Outcome:
     Attributes:
         facts: the instance; None if it cannot be read.
         reason: Failure Reason; 0 if it is stored.
-        row: for the index; None if it is not stored.
+        file: name and version, for the index; None if it is not stored.
     """
 
     facts: InstanceFacts | None
     reason: int = 0
-    row: FileRow | None = None
+    file: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -67,9 +66,9 @@ class Stored:
     outcomes: list[_Outcome] = field(default_factory=list)
 
     @property
-    def rows(self) -> list[FileRow]:
-        """The stored instances, for the index."""
-        return [one.row for one in self.outcomes if one.row is not None]
+    def files(self) -> list[tuple[str, str]]:
+        """Names and versions of the stored files, for the index."""
+        return [one.file for one in self.outcomes if one.file is not None]
 
     def answer(self, base: str, study: str) -> Response:
         """Return the answer: 200 if all are stored, 202 if some are, 409 if none is."""
@@ -186,7 +185,7 @@ class FolderStore:
             return _Outcome(facts, _PROCESSING_FAILURE)
         if same is None:
             return _Outcome(facts, _DUPLICATE)
-        return _Outcome(facts, 0, FileRow(name, same, facts.study, facts.series, facts.instance))
+        return _Outcome(facts, 0, (name, same))
 
 
 def _place(path: Path, place: Beneath) -> str | None:

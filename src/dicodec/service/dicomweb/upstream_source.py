@@ -48,8 +48,6 @@ class UpstreamSource:
         upload_limit: bytes of a request to store at most.
     """
 
-    remote = True
-
     def __init__(
         self,
         upstream: Upstream,
@@ -65,6 +63,7 @@ class UpstreamSource:
         self._cache = InstanceCache(folder, cache)
         self._room = room
         self._upload_limit = upload_limit
+        self.other = self._pass_on
 
     async def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:
         """Yield the instances of a resource: see `InstanceSource`."""
@@ -143,8 +142,11 @@ class UpstreamSource:
 
     # What is the other server's own.
 
-    async def pass_on(self, request: Request) -> Response:
-        """Answer a search, or a request for metadata: see `InstanceSource`."""
+    async def search(self, request: Request, target: Target, level: str) -> Response:  # noqa: ARG002
+        """Have the other server answer a search: see `InstanceSource`."""
+        return await self._pass_on(request)
+
+    async def _pass_on(self, request: Request) -> Response:
         headers = {**self._upstream.identify(request)}
         headers["Accept"] = request.headers.get("accept", DICOM_JSON)
         return await self._pass(request, headers, None)

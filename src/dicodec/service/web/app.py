@@ -18,6 +18,7 @@ from dicodec.errors import DicodecError, InternalError
 from dicodec.model.implementation import VERSION
 from dicodec.model.records import Protocol
 from dicodec.model.wording import describe_fault, leave_words_out
+from dicodec.service.web.cross_origin import AllowedOrigins, CrossOrigin
 from dicodec.service.web.error_answers import REASONS, Refusal, find_status, hide_paths
 from dicodec.service.web.job_paths import EncodedSlashes
 from dicodec.service.web.routes import convert, downloads, events, jobs, page, pictures, state
@@ -80,9 +81,16 @@ def create_app(service: Service, mounted: Mapping[str, MountedApp] = NOTHING_MOU
     for path, other in mounted.items():
         app.mount(path, other)
     app.add_middleware(EncodedSlashes)
+    origins = AllowedOrigins(service.options.origins)
     app.add_middleware(
-        Guard, token=service.options.token, hosts=service.options.hosts, uploads=tuple(mounted)
+        Guard,
+        token=service.options.token,
+        hosts=service.options.hosts,
+        uploads=tuple(mounted),
+        origins=origins,
     )
+    if service.options.origins:  # around the guard, because its refusals are read by pages, too
+        app.add_middleware(CrossOrigin, origins=origins, paths=tuple(mounted))
     return app
 
 

@@ -20,6 +20,7 @@ class ServiceOptions:
         policies: paths of policy files by the names for requests.
         token: bearer token of clients; None for none.
         hosts: names by which clients may address the service; None for any.
+        origins: other sites whose pages may use mounted applications; "*" for any.
         upload_limit: bytes of an uploaded file at most.
         rate: requests for work a minute from one address; None for no bound.
         concurrent: uploads, conversions and previews at once.
@@ -36,6 +37,7 @@ class ServiceOptions:
     policies: Mapping[str, str] = field(default_factory=dict)
     token: str | None = None
     hosts: frozenset[str] | None = None
+    origins: frozenset[str] = frozenset()
     upload_limit: int = 16 << 30
     rate: int | None = 1200
     concurrent: int = 16

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from dicodec.service.web.cross_origin import NO_ORIGINS, AllowedOrigins
 from dicodec.service.web.error_answers import Refusal
 from dicodec.service.web.pace import PacedBody
 
@@ -56,6 +57,7 @@ class Guard:
         token: bearer token of clients; None for none.
         hosts: names by which clients may address the service; None for any.
         uploads: paths of mounted applications, which bound the bodies that they take.
+        origins: says which other sites' pages may use those.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class Guard:
         token: str | None,
         hosts: Iterable[str] | None,
         uploads: Iterable[str] = (),
+        origins: AllowedOrigins = NO_ORIGINS,
     ) -> None:
+        self._origins = origins
         self._app = app
         self._token = token.encode() if token is not None else None
         self._requests = 0
@@ -111,7 +115,8 @@ class Guard:
         if self._hosts is not None and _parse_host(host) not in self._hosts:
             raise Refusal(421, "this service is not known by that name", hint="--allowed-host")
         path, method = scope["path"], scope["method"]
-        if path.startswith("/api/") or method not in _SAFE:
+        shared = path.startswith(self._uploads) and self._origins.allow(headers.get("origin", b""))
+        if path.startswith("/api/") or (method not in _SAFE and not shared):
             _check_site(headers, host)
         if path not in _OPEN_PATHS and not path.startswith(_OPEN_FOLDERS):
             self._check_token(headers)
