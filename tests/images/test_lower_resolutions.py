@@ -210,10 +210,20 @@ def test_indices_into_a_palette_are_no_levels() -> None:
 
 
 def halve_areas(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    """Return means of areas, counted pixel by pixel of a picture that is enlarged."""
-    large = picture.repeat(size[0], axis=0).repeat(size[1], axis=1).astype(float)
-    rows, columns = picture.shape[:2]
-    return np.rint(large.reshape(size[0], rows, size[1], columns).mean(axis=(1, 3)))
+    """Return means of areas, each pixel weighted by its share of the area."""
+    by_row, by_column = (
+        weigh_shares(before, after) for before, after in zip(picture.shape[:2], size, strict=True)
+    )
+    means: Pixels = np.rint(by_row @ picture.astype(float) @ by_column.T)
+    return means
+
+
+def weigh_shares(before: int, after: int) -> Pixels:
+    """Return for each of `after` areas the share of each of `before` pixels."""
+    starts = np.arange(after)[:, None] * before
+    ends = np.minimum(starts + before, (np.arange(before) + 1) * after)
+    shares: Pixels = np.maximum(0, ends - np.maximum(starts, np.arange(before) * after)) / before
+    return shares
 
 
 @WITH_AND_WITHOUT
