@@ -19,7 +19,7 @@ from dicodec.batch.pool.pool import ItemGroup, ItemOutcome, ItemReturned, Pool, 
 from dicodec.batch.scheduling import BatchOptions, BatchSource, Scheduler
 from dicodec.batch.sources.folders import PassedOver
 from dicodec.batch.sources.listing import ListedSource
-from dicodec.batch.sources.locations import resolve_links
+from dicodec.batch.sources.locations import read_version, resolve_links
 from dicodec.batch.sources.references import SourceReference, release
 from dicodec.batch.work_item import Item, WorkOptions
 from dicodec.errors import DicodecError, OutputLimitError
@@ -216,7 +216,8 @@ class Batch:
 
         def enter(update: DirectoryUpdate, replaced: Any) -> None:
             if replaced:
-                self._ledger.enter_replaced(update.source, replaced)
+                version = read_version(update.target)
+                self._ledger.enter_replaced(update.source, replaced, version)
             summary.warnings -= Counter({WarningKind.FILE_SET: len(update.records)})
             summary.mapped_records += len(update.records)
             summary.lost_records += update.lost

@@ -77,6 +77,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = MappingProxyType(
             "dicodec jobs run.sqlite list --state failed",
             "dicodec jobs retry --broker amqp://localhost",
         ),
+        "restore": (
+            "dicodec restore archive/ --dry-run",
+            "dicodec restore archive/",
+            "dicodec restore run.sqlite --json",
+        ),
         "policy": (
             "dicodec policy list",
             "dicodec policy show archive",

@@ -22,6 +22,7 @@ SUBCOMMANDS = {
         "dicodec.cli.jobs",
         "show or merge ledgers of batches; send dead letters back",
     ),
+    "restore": ("dicodec.cli.restore", "put originals back that a batch replaced and kept"),
     "policy": ("dicodec.cli.policy", "print the rule of a policy that files meet, and why"),
     "gateway": ("dicodec.cli.gateway", "receive over DICOM, convert, and forward to peers"),
     "serve": ("dicodec.cli.serve", "serve a page and an HTTP interface to a queue"),

@@ -311,11 +311,34 @@ class Ledger:
                 (new, number, old),
             )
 
-    def enter_replaced(self, source: str, digest: str) -> None:
-        """Enter the SHA-256 of a source that was replaced although it is not converted."""
+    def enter_replaced(self, source: str, digest: str, version: tuple[int, int] | None) -> None:
+        """Enter that a source was replaced although it is not converted.
+
+        Args:
+            source: the source.
+            digest: its SHA-256.
+            version: size of what replaced it, and the time of its last change; None if unknown.
+        """
         self._connection.execute(
-            "UPDATE file SET source_digest = ? WHERE source = ?", (digest, encode_text(source))
+            "UPDATE file SET source_digest = ?, target_size = ?, target_modified = ?"
+            " WHERE source = ?",
+            (digest, *(version or (None, None)), encode_text(source)),
         )
+
+    def enter_restored(self, sources: Iterable[str]) -> None:
+        """Enter that the originals of results are back in their places.
+
+        Raises:
+            WriteError: the ledger cannot be written.
+        """
+        try:
+            self._connection.executemany(
+                "UPDATE file SET state = 'restored', target_size = NULL, target_modified = NULL"
+                " WHERE source = ?",
+                [(encode_text(source),) for source in sources],
+            )
+        except sqlite3.Error as cause:
+            raise WriteError(f"the ledger: {cause}", path=self.path) from cause
 
     def give_back(self, sources: Iterable[str]) -> None:
         """Enter sources as pending: their conversion was not started, or was abandoned."""

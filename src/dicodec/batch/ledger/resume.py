@@ -70,7 +70,7 @@ def find_earlier_state(
         target: path of its result; None if the layout decides.
         same_options: whether the run of that entry had the same options.
     """
-    if entry is None:
+    if entry is None or entry.state is State.RESTORED:
         return EarlierState.NEW
     if entry.state in {State.RUNNING, State.PENDING}:
         return EarlierState.BEGUN

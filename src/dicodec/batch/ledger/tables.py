@@ -72,6 +72,7 @@ class State(StrEnum):
     LEFT_ALONE = "left alone"
     SKIPPED = "skipped"
     FAILED = "failed"
+    RESTORED = "restored"
 
 
 SALVAGED = "salvaged"

@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/dicodec
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_dicodec_subparsers=(convert compare show inspect syntaxes jobs policy gateway serve submit watch worker doctor completion)
+_shtab_dicodec_subparsers=(convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker doctor completion)
 
 _shtab_dicodec_convert_option_strings=(-h --help --to --policy -o --output --in-place --photometric --lossy --quality --near --ratio --psnr --rescale-to-8bit --set --remove --keep-uid --offset-table --verify --no-verify --verify=independent --charset --standardize --salvage --limit --strict --engine --timeout --workers --overwrite --backup --durability --skip-existing --jobs --executor --memory --max-bytes --rate-limit --between --pause-file --layout --files-from --shard --metrics-file --hidden --ledger --resume --map-references --digests --dry-run --estimate --report --json -q --quiet -v --verbose --config)
 _shtab_dicodec_compare_option_strings=(-h --help --tolerance --allow --ignore-attributes --picture --html --frame --workers --json -q --quiet -v --verbose --limit --config)
@@ -13,6 +13,7 @@ _shtab_dicodec_show_option_strings=(-h --help -o --output --frame --window --sca
 _shtab_dicodec_inspect_option_strings=(-h --help --json --limit --config)
 _shtab_dicodec_syntaxes_option_strings=(-h --help --json --config)
 _shtab_dicodec_jobs_option_strings=(-h --help -o --output --state --format --broker --queue --cause --config)
+_shtab_dicodec_restore_option_strings=(-h --help --dry-run --overwrite --forget --json -q --quiet --config)
 _shtab_dicodec_policy_option_strings=(-h --help --policy --json --config)
 _shtab_dicodec_gateway_option_strings=(-h --help --sender --peer --cause --metrics-port --metrics-host --traces --json --store --jobs --timeout --memory --attempts --retry-after --lease --drain --show-paths --config)
 _shtab_dicodec_serve_option_strings=(-h --help --host --port --data --store --root --token-file --allowed-host --upload-limit --rate --concurrent --dicomweb --dicomweb-cache --cors --upstream-token-file --keep --policy --jobs --timeout --memory --attempts --retry-after --lease --drain --show-paths --traces --config)
@@ -48,6 +49,8 @@ _shtab_dicodec_jobs_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_jobs__o_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_jobs___output_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_jobs___config_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_restore_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_restore___config_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_policy___config_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_gateway_pos_1_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_gateway_pos_2_COMPGEN=_shtab_compgen_files
@@ -83,7 +86,7 @@ _shtab_dicodec_convert___offset_table_choices=(auto basic extended empty)
 _shtab_dicodec_convert___salvage_choices=(fill drop)
 _shtab_dicodec_convert___engine_choices=(auto gdcm)
 _shtab_dicodec_convert___durability_choices=(none batch file)
-_shtab_dicodec_jobs___state_choices=(pending running done 'left alone' skipped failed)
+_shtab_dicodec_jobs___state_choices=(pending running done 'left alone' skipped failed restored)
 _shtab_dicodec_jobs___format_choices=(text csv json)
 _shtab_dicodec_policy_pos_0_choices=(check list show)
 _shtab_dicodec_gateway_pos_0_choices=(run check dead retry)
@@ -91,7 +94,7 @@ _shtab_dicodec_submit___to_choices=(implicit-le explicit-le explicit-be deflated
 _shtab_dicodec_watch___to_choices=(implicit-le explicit-le explicit-be deflated encapsulated-uncompressed deflated-frame rle jpeg jpeg-extended jpeg-lossless-p14 jpeg-lossless jpeg-ls jpeg-ls-near jpeg2000-lossless jpeg2000 jpegxl-lossless jpegxl-jpeg jpegxl htj2k-lossless htj2k-rpcl htj2k)
 _shtab_dicodec_worker___events_choices=(all outcomes)
 _shtab_dicodec_completion_pos_0_choices=(bash zsh fish)
-_shtab_dicodec_pos_0_choices=(convert compare show inspect syntaxes jobs policy gateway serve submit watch worker doctor completion)
+_shtab_dicodec_pos_0_choices=(convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker doctor completion)
 
 _shtab_dicodec_convert_pos_0_nargs='*'
 _shtab_dicodec_convert__h_nargs=0
@@ -141,6 +144,14 @@ _shtab_dicodec_syntaxes___json_nargs=0
 _shtab_dicodec_jobs_pos_1_nargs='*'
 _shtab_dicodec_jobs__h_nargs=0
 _shtab_dicodec_jobs___help_nargs=0
+_shtab_dicodec_restore__h_nargs=0
+_shtab_dicodec_restore___help_nargs=0
+_shtab_dicodec_restore___dry_run_nargs=0
+_shtab_dicodec_restore___overwrite_nargs=0
+_shtab_dicodec_restore___forget_nargs=0
+_shtab_dicodec_restore___json_nargs=0
+_shtab_dicodec_restore__q_nargs=0
+_shtab_dicodec_restore___quiet_nargs=0
 _shtab_dicodec_policy_pos_1_nargs='*'
 _shtab_dicodec_policy__h_nargs=0
 _shtab_dicodec_policy___help_nargs=0

@@ -50,7 +50,7 @@ function _shtab_dicodec_using
   test "$_shtab_dicodec_cmdpath" = "$argv"
 end
 
-set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs policy gateway serve submit watch worker doctor completion
+set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker doctor completion
 set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --cause --charset --concurrent --config --cors --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --max-bytes --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
 
 complete -c dicodec -e
@@ -153,13 +153,22 @@ complete -c dicodec -n '_shtab_dicodec_using syntaxes' -l config -xka "(__fish_c
 complete -c dicodec -n '_shtab_dicodec_using; and test $_shtab_dicodec_npos -eq 0' -a jobs -d 'show or merge ledgers of batches; send dead letters back'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -s h -l help -d 'show this help message and exit'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'ledger that `dicodec jobs merge` makes (default: in the output folder)'
-complete -c dicodec -n '_shtab_dicodec_using jobs' -l state -xka "pending running done 'left alone' skipped failed" -d 'only files in this state; may be repeated'
+complete -c dicodec -n '_shtab_dicodec_using jobs' -l state -xka "pending running done 'left alone' skipped failed restored" -d 'only files in this state; may be repeated'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l format -xka "text csv json" -d 'text (default), csv, or json: one object a line'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l broker -x -d 'broker whose dead letters `dicodec jobs retry` sends back'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l queue -x -d 'queue of the requests there (default dicodec.requests)'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l cause -x -d 'only dead letters with this error code'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'file of options in TOML, one table a command; the command line goes before variables such as DICODEC_JOBS, they before the file, the file before the default'
 complete -c dicodec -n '_shtab_dicodec_using jobs; and test $_shtab_dicodec_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a ledger, or its output folder; or merge; or retry, with --broker'
+complete -c dicodec -n '_shtab_dicodec_using; and test $_shtab_dicodec_npos -eq 0' -a restore -d 'put originals back that a batch replaced and kept'
+complete -c dicodec -n '_shtab_dicodec_using restore' -s h -l help -d 'show this help message and exit'
+complete -c dicodec -n '_shtab_dicodec_using restore' -l dry-run -d 'only say what would be put back, and what not'
+complete -c dicodec -n '_shtab_dicodec_using restore' -l overwrite -d 'give up results that were changed since'
+complete -c dicodec -n '_shtab_dicodec_using restore' -l forget -d 'remove the ledger once all originals are back'
+complete -c dicodec -n '_shtab_dicodec_using restore' -l json -d 'print a line of JSON for each file, and the summary'
+complete -c dicodec -n '_shtab_dicodec_using restore' -s q -l quiet -d 'print refusals only'
+complete -c dicodec -n '_shtab_dicodec_using restore' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'file of options in TOML, one table a command; the command line goes before variables such as DICODEC_JOBS, they before the file, the file before the default'
+complete -c dicodec -n '_shtab_dicodec_using restore; and test $_shtab_dicodec_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a ledger, or the folder with it'
 complete -c dicodec -n '_shtab_dicodec_using; and test $_shtab_dicodec_npos -eq 0' -a policy -d 'print the rule of a policy that files meet, and why'
 complete -c dicodec -n '_shtab_dicodec_using policy' -s h -l help -d 'show this help message and exit'
 complete -c dicodec -n '_shtab_dicodec_using policy' -l policy -x -d 'a profile, or a file in TOML'

@@ -13,7 +13,7 @@ import os
 import stat
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -97,6 +97,45 @@ def is_kept_original(path: str | Path) -> bool:
     """Whether a file is one that `--backup` has kept."""
     folder, name = os.path.split(path)
     return name in read_kept_names(folder or ".")
+
+
+def read_kept_digests(folder: str | Path) -> Mapping[str, Sequence[str]]:
+    """Return the names in a folder's list by the digest of their content, in hexadecimal.
+
+    Raises:
+        OSError: the list cannot be read.
+    """
+    path = os.path.join(folder, LIST_NAME)  # noqa: PTH118 - it is hot
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return {}
+    if not stat.S_ISREG(found.st_mode):
+        return {}
+    return _read_digests(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=2)
+def _read_digests(path: str, version: tuple[int, int, int]) -> dict[str, list[str]]:  # noqa: ARG001
+    listed: dict[str, list[str]] = {}
+    with open(path, "rb") as lines:  # noqa: PTH123 - it is hot
+        for line in lines:
+            name = _name(line)
+            if name is not None:
+                digest = line.removeprefix(b"\\")[:_DIGEST_LENGTH].decode("ascii", "replace")
+                listed.setdefault(digest, []).append(os.fsdecode(name))
+    return listed
+
+
+def remove_unused_list(folder: Path) -> None:
+    """Remove a folder's list if none of the files that it names is there.
+
+    Raises:
+        OSError: it cannot be read or removed.
+    """
+    listed = [name for names in read_kept_digests(folder).values() for name in names]
+    if listed and not any(os.path.lexists(folder / name) for name in listed):
+        (folder / LIST_NAME).unlink()
 
 
 def _open(path: Path, flags: int) -> int:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import State
@@ -33,18 +31,18 @@ from dicodec.cli.convert.batch.sources import (
 from dicodec.cli.convert.options import ESTIMATE_SECONDS, parse_options
 from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
+from dicodec.cli.interruptions import Interruptions
 from dicodec.cli.packages import require_packages
-from dicodec.cli.printing import HUNG_UP, INTERRUPTED, SOME_FAILED, STOPPED, TERMINATED
+from dicodec.cli.printing import SOME_FAILED, STOPPED
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
 from dicodec.model.option_table import NEVER
 from dicodec.model.source_names import is_archive, is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
-from dicodec.service.ending_signals import find_ending_signals
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     import threading
-    from typing import Any, Self
+    from typing import Any
 
     from dicodec.batch.cluster.cluster_pool import ClusterPool
     from dicodec.cli.convert.batch.progress import ProgressLine
@@ -76,7 +74,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
         share_roots(arguments, options.output, pool),
         ReportFile(arguments.report) as reports,
         _open_metrics(arguments) as metrics,
-        _Interruptions() as interruptions,
+        Interruptions() as interruptions,
         Ledger("" if arguments.dry_run else known, writing=True) as ledger,
     ):
         if arguments.dry_run and known:
@@ -221,34 +219,6 @@ def _find_excluded(output: str | None) -> frozenset[tuple[int, int]]:
         return frozenset()
     found = os.stat(output)  # noqa: PTH116
     return frozenset({(found.st_dev, found.st_ino)})
-
-
-class _Interruptions:
-    """Counts SIGINT and signals that end programs while it is entered, instead of ending."""
-
-    def __init__(self) -> None:
-        self.status = INTERRUPTED
-        self._count = 0
-
-    def count(self) -> int:
-        """Return the number of signals."""
-        return self._count
-
-    def __enter__(self) -> Self:
-        self._before = {
-            number: signal.signal(number, self._count_signal)
-            for number in (signal.SIGINT, *find_ending_signals())
-        }
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _count_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._count += 1
-        if number != signal.SIGINT:
-            self.status = TERMINATED if number == signal.SIGTERM else HUNG_UP
 
 
 @contextmanager

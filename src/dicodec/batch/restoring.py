@@ -1,0 +1,202 @@
+"""Put the originals back that `--backup` kept beside their results, each one after its digest."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from dicodec.batch.ledger.ledger import Ledger
+from dicodec.batch.ledger.tables import LedgerEntry, State
+from dicodec.batch.sources.locations import resolve_links
+from dicodec.conversion.output.kept_originals import read_kept_digests, remove_unused_list
+from dicodec.model.records import NamedTuple, StrEnum
+from dicodec.model.source_names import is_object_url
+
+_READ_SIZE = 1 << 20
+
+_TOGETHER = 200
+"""Files after which their folders are synced, and the ledger says that they are restored."""
+
+
+class Refusal(StrEnum):
+    """Why an original is not put back."""
+
+    NOT_KEPT = "not-kept"
+    KEPT_CHANGED = "kept-changed"
+    RESULT_CHANGED = "result-changed"
+    OBJECT = "object-storage"
+    UNWRITABLE = "target-unavailable"
+
+
+class Restoration(NamedTuple):
+    """What became of one file.
+
+    Attributes:
+        path: the file.
+        kept: where its original was; "" if that is not known.
+        done: whether its original is back, or would be in a dry run.
+        before: whether it was back already.
+        refusal: why it is not put back; None if it is.
+        detail: more about that, for people.
+    """
+
+    path: str
+    kept: str = ""
+    done: bool = False
+    before: bool = False
+    refusal: Refusal | None = None
+    detail: str = ""
+
+
+def restore(
+    ledger: Ledger, *, overwrite: bool, dry_run: bool, interruptions: Callable[[], int]
+) -> Iterator[Restoration]:
+    """Put the originals of all files back that the ledger has as replaced.
+
+    A file takes its name in one step, and the ledger is told after that. So the same call goes on
+    after an interruption, whatever moment it came at.
+
+    Args:
+        ledger: of the batch that replaced them, open for writing unless it is a dry run.
+        overwrite: whether results are given up that were changed since.
+        dry_run: whether nothing is changed; originals are read all the same.
+        interruptions: returns the number of interruptions; after the first one no file is begun.
+
+    Raises:
+        WriteError: the ledger cannot be written.
+    """
+    waiting: list[tuple[LedgerEntry, Restoration]] = []
+    folders: set[str] = set()
+    entries = [entry.source for entry, _ in ledger.read_entries() if _was_replaced(entry)]
+    for source in entries:
+        if interruptions():
+            break
+        entry = ledger.find(source)
+        assert entry is not None, "it was just read"
+        found = _restore(entry, overwrite=overwrite, dry_run=dry_run)
+        if found.done and not dry_run:
+            waiting.append((entry, found))
+            folders.add(os.path.dirname(found.path))  # noqa: PTH120 - it is hot
+        if len(waiting) >= _TOGETHER:
+            _finish(ledger, waiting, folders)
+        yield found
+    _finish(ledger, waiting, folders)
+
+
+def _was_replaced(entry: LedgerEntry) -> bool:
+    """Whether a file's result took its place."""
+    if not entry.source_digest or entry.target is None:
+        return False
+    if entry.state not in {State.DONE, State.SKIPPED}:  # of those skipped, a DICOMDIR has a digest
+        return False
+    return resolve_links(entry.source) == resolve_links(entry.target)
+
+
+def _finish(
+    ledger: Ledger, waiting: list[tuple[LedgerEntry, Restoration]], folders: set[str]
+) -> None:
+    """Sync folders, remove lists of originals that are all gone, and tell the ledger."""
+    for folder in folders:
+        with suppress(OSError):
+            remove_unused_list(Path(folder))
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    if waiting:
+        ledger.enter_restored([entry.source for entry, _ in waiting])
+    waiting.clear()
+    folders.clear()
+
+
+def _restore(entry: LedgerEntry, *, overwrite: bool, dry_run: bool) -> Restoration:
+    assert entry.target is not None
+    assert entry.source_digest is not None
+    path = entry.target
+    if is_object_url(path):
+        return Restoration(path, refusal=Refusal.OBJECT)
+    kept, changed = _find_kept(path, entry.source_digest)
+    if kept is None:
+        if _digest(path) == entry.source_digest:  # an interrupted run has put it back
+            return Restoration(path, done=True, before=True)
+        refusal = Refusal.KEPT_CHANGED if changed else Refusal.NOT_KEPT
+        return Restoration(path, changed, refusal=refusal)
+    if not overwrite and not _is_result(entry):
+        return Restoration(path, kept, refusal=Refusal.RESULT_CHANGED)
+    if not dry_run:
+        try:
+            if _is_same(kept, path):  # the run was killed before the result took its name
+                os.unlink(kept)  # noqa: PTH108 - it is a text
+            else:
+                os.replace(kept, path)  # noqa: PTH105
+        except OSError as error:
+            return Restoration(
+                path, kept, refusal=Refusal.UNWRITABLE, detail=error.strerror or str(error)
+            )
+    return Restoration(path, kept, done=True)
+
+
+def _find_kept(path: str, digest: str) -> tuple[str | None, str]:
+    """Return the path of a file's kept original, or None; and of one that has changed, or ""."""
+    folder, name = os.path.split(path)
+    changed = ""
+    try:
+        listed = read_kept_digests(folder)
+    except OSError:
+        return None, ""
+    for other in listed.get(digest, ()):
+        if not other.startswith(name) or other == name:
+            continue
+        kept = os.path.join(folder, other)  # noqa: PTH118 - it is hot
+        found = _digest(kept)
+        if found == digest:
+            return kept, ""
+        if found is not None:
+            changed = kept
+    return None, changed
+
+
+def _is_result(entry: LedgerEntry) -> bool:
+    """Whether the file is what the run has put there, or nothing is there any more."""
+    try:
+        found = os.lstat(entry.target or "")
+    except OSError:
+        return True
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    if entry.target_modified is None or entry.target_size is None:
+        return False
+    return (found.st_size, found.st_mtime_ns) == (entry.target_size, entry.target_modified)
+
+
+def _is_same(one: str, two: str) -> bool:
+    try:
+        return os.path.samestat(os.lstat(one), os.lstat(two))
+    except OSError:
+        return False
+
+
+def _digest(path: str) -> str | None:
+    """Return the SHA-256 of a regular file, in hexadecimal; None if it cannot be read."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return None
+    digest = sha256()
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        while part := os.read(descriptor, _READ_SIZE):
+            digest.update(part)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest()

@@ -1,0 +1,214 @@
+"""Originals that a batch replaced and kept are put back, and each refusal has its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicodec.batch import restoring
+from dicodec.batch.ledger.tables import LEDGER_NAME
+from dicodec.cli.main import run
+from dicodec.conversion.output import kept_originals
+from dicodec.conversion.output.kept_originals import LIST_NAME
+from helpers.made import IMAGE_KINDS
+from helpers.real_files import shipped_file
+
+NAMES = ("a.dcm", "below/b.dcm", "below/ü\nc.dcm", "below/deeper/d.dcm", "mr.dcm")
+
+
+def state(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Return content, mode, owner and times of all files but the ledger."""
+    return {
+        str(path.relative_to(folder)): (
+            path.read_bytes(), path.stat().st_mode, path.stat().st_mtime_ns, path.stat().st_uid,
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(LEDGER_NAME)
+    }  # fmt: skip
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    folder = tmp_path / "archive"
+    (folder / "below" / "deeper").mkdir(parents=True)
+    kinds = ("gray-16", "gray-8", "gray-16")
+    for number, name in enumerate(NAMES[:-1]):
+        path = folder / name
+        path.write_bytes(IMAGE_KINDS[kinds[number % 3]].make()[0])
+        path.chmod(0o640 + number % 2)
+        os.utime(path, ns=(1_500_000_000_000_000_000 + number, 1_400_000_000_123_456_789 + number))
+    shutil.copy2(shipped_file("MR_small.dcm"), folder / NAMES[-1])
+    (folder / "notes.txt").write_text("not DICOM")
+    (folder / "rle.dcm").write_bytes(shipped_file("MR_small_RLE.dcm").read_bytes())
+    return folder
+
+
+def convert(archive: Path, *more: str) -> int:
+    return run(["convert", str(archive), "--to", "rle", "--in-place", "-q", *more])
+
+
+def restored(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    capsys.readouterr()
+    status = run(["restore", *arguments, "--json"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return status, {
+        **lines[-1]["summary"],
+        "refusals": {
+            Path(one["path"]).name: one["refusal"] for one in lines[:-1] if not one["done"]
+        },
+    }
+
+
+def test_a_restored_folder_is_the_original(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(archive)
+    assert convert(archive, "--backup", ".orig") == 0
+    converted = state(archive)
+    assert converted != before
+
+    status, found = restored(capsys, str(archive), "--dry-run")
+    assert (status, found["restored"], found["refused"]) == (0, len(NAMES), 0)
+    assert state(archive) == converted
+
+    status, found = restored(capsys, str(archive))
+    assert (status, found["restored"], found["refused"]) == (0, len(NAMES), 0)
+    assert state(archive) == before
+    assert restored(capsys, str(archive))[1]["restored"] == 0  # and the ledger knows
+    assert run(["jobs", str(archive), "--state", "restored"]) == 0
+    assert f"{len(NAMES)} restored" in capsys.readouterr().out
+
+
+def test_the_ledger_can_go_too(archive: Path) -> None:
+    before = set(archive.rglob("*"))
+    convert(archive, "--backup", "~")
+    assert run(["restore", str(archive), "--forget"]) == 0
+    assert set(archive.rglob("*")) == before
+
+
+def test_what_is_restored_can_be_converted_again(archive: Path) -> None:
+    convert(archive, "--backup", ".orig")
+    first = state(archive)
+    run(["restore", str(archive)])
+    assert convert(archive, "--backup", ".orig", "--resume") == 0
+    again = state(archive)
+    assert again.keys() == first.keys()
+    names = [name for name in first if Path(name).name != LIST_NAME]  # in another order
+    assert [again[name][0] for name in names] == [first[name][0] for name in names]
+
+
+def test_refusals_are_named_and_change_nothing(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert(archive, "--backup", ".orig")
+    (archive / "a.dcm.orig").unlink()
+    kept = archive / "below" / "b.dcm.orig"
+    kept.write_bytes(kept.read_bytes()[:-1] + b"\7")
+    changed = archive / "below" / "deeper" / "d.dcm"
+    changed.write_bytes(changed.read_bytes() + b"\0\0")
+    before = state(archive)
+    status, found = restored(capsys, str(archive))
+    assert status == 1
+    assert found["refusals"] == {
+        "a.dcm": "not-kept", "b.dcm": "kept-changed", "d.dcm": "result-changed",
+    }  # fmt: skip
+    after = state(archive)
+    for name in ("a.dcm", "below/b.dcm", "below/b.dcm.orig", "below/deeper/d.dcm", "rle.dcm"):
+        assert after[name] == before[name]
+    assert (archive / "below" / LIST_NAME).exists()
+    status, found = restored(capsys, str(archive), "--overwrite")
+    assert found["refusals"].keys() == {"a.dcm", "b.dcm"}
+    assert not (archive / "below" / "deeper" / LIST_NAME).exists()
+
+
+def test_an_older_original_is_not_the_one_of_the_last_run(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert(archive, "--backup", ".orig")
+    assert run(["convert", str(archive), "--to", "deflated", "--in-place", "-q"]) == 0
+    status, found = restored(capsys, str(archive))
+    assert (status, found["restored"]) == (1, 0)
+    assert set(found["refusals"].values()) == {"not-kept"}
+
+
+def test_a_result_that_is_gone_is_no_reason_to_refuse(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(archive)
+    convert(archive, "--backup", ".orig")
+    (archive / "a.dcm").unlink()
+    assert restored(capsys, str(archive))[0] == 0
+    assert state(archive) == before
+
+
+def test_results_elsewhere_are_left_alone(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(["convert", str(archive), "--to", "rle", "-o", str(out), "-q", "--digests"])
+    before = state(archive), state(out)
+    assert run(["restore", str(out)]) == 0
+    assert (state(archive), state(out)) == before
+
+
+@pytest.mark.parametrize("moment", range(1, 8))
+def test_it_goes_on_after_a_crash_at_any_step(
+    archive: Path, moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state(archive)
+    convert(archive, "--backup", ".orig")
+    steps = 0
+
+    class Crash(BaseException):
+        pass
+
+    def count(call: Any) -> Any:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps == moment:
+                raise Crash
+            return call(*arguments, **named)
+
+        return counted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, "_TOGETHER", 2)
+        patched.setattr(os, "replace", count(os.replace))
+        patched.setattr(restoring, "remove_unused_list", count(kept_originals.remove_unused_list))
+        with pytest.raises(Crash):
+            run(["restore", str(archive)])
+    assert run(["restore", str(archive)]) == 0
+    assert state(archive) == before
+
+
+def test_an_interruption_ends_it_between_files(archive: Path) -> None:
+    before = state(archive)
+    convert(archive, "--backup", ".orig")
+    code = (
+        "import os, signal, sys\n"
+        "from dicodec.batch import restoring\n"
+        "from dicodec.cli.main import run\n"
+        "put = restoring._restore\n"
+        "def interrupted(entry, **more):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return put(entry, **more)\n"
+        "restoring._restore = interrupted\n"
+        "sys.exit(run(['restore', sys.argv[1]]))\n"
+    )
+    child = subprocess.run([sys.executable, "-c", code, str(archive)], check=False)
+    assert child.returncode == 128 + signal.SIGTERM
+    assert state(archive) != before
+    assert run(["restore", str(archive)]) == 0
+    assert state(archive) == before
+
+
+def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    assert run(["restore", str(tmp_path)]) == 2
+    assert [*tmp_path.iterdir()] == []
