@@ -81,7 +81,7 @@ def convert_group(folder: Path, steps: list[str], durability: str) -> list[str]:
         for number in range(2)
     ]
     work = WorkOptions(options=ConversionOptions(to=("rle",), durability=durability))
-    carry_out(GroupMessage(CONVERT, work, items, 1, 1), cast("Any", ToPool(steps)))
+    carry_out(GroupMessage(CONVERT, work, items, 1, 1), cast("Any", ToPool(steps)), {})
     for number in range(2):
         assert (folder / "out" / "deep" / f"{number}.dcm").read_bytes() == RESULT
     return steps

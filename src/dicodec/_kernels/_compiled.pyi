@@ -235,6 +235,19 @@ def count_adjacent(records: Buffer, index: int, end: int, edits: Buffer, limit: 
         limit: a tag; 1 << 32 for none.
     """
 
+def gather_values(records: Buffer, head: Buffer, tags: Buffer, longest: int, /) -> bytes | None:
+    """Return whether each of some tags is there, with VR, length and bytes of its value.
+
+    None if elements or tags are out of order, or a value has more than `longest` bytes, or is not
+    within the head.
+
+    Args:
+        records: as pack_elements makes them.
+        head: the first bytes of the source.
+        tags: in order, numbers of 32 bits in the byte order of the machine.
+        longest: bytes of a value that is still given.
+    """
+
 def drop_vrs(
     elements: Buffer, start: int, end: int, depth: int, settled: set[int], /
 ) -> tuple[bytes, int]:

@@ -20,6 +20,7 @@ PyObject *encode_rle(PyObject *module, PyObject *arguments);
 PyObject *fit_words(PyObject *module, PyObject *arguments);
 PyObject *swap_words(PyObject *module, PyObject *arguments);
 PyObject *count_adjacent(PyObject *module, PyObject *arguments);
+PyObject *gather_values(PyObject *module, PyObject *arguments);
 PyObject *add_vrs(PyObject *module, PyObject *arguments);
 PyObject *drop_vrs(PyObject *module, PyObject *arguments);
 PyObject *pack_elements(PyObject *module, PyObject *arguments);

@@ -215,6 +215,86 @@ PyObject *count_adjacent(PyObject *module, PyObject *arguments)
     return right ? PyLong_FromSsize_t(count) : NULL;
 }
 
+/* One answer about a tag, in front of the bytes of its value. */
+typedef struct {
+    uint64_t length;
+    uint8_t present;
+    uint8_t vr;
+    uint8_t undefined;
+    uint8_t unused[5];
+} gathered_value;
+
+/* Write the answers about all tags, or only count their bytes if `out` is NULL; -1 if they cannot
+ * be given: elements or tags are out of order, or a value is long, or not within the head. */
+static Py_ssize_t write_values(const Py_buffer *records, const Py_buffer *head,
+                               const Py_buffer *tags, uint64_t longest, uint8_t *out)
+{
+    Py_ssize_t end = records->len / (Py_ssize_t)sizeof(element_record), at = 0, size = 0;
+    element_record record = {0};
+    uint32_t before = 0;
+    for (Py_ssize_t i = 0; i + 4 <= tags->len; i += 4) {
+        gathered_value value = {0};
+        uint32_t tag;
+        memcpy(&tag, (uint8_t *)tags->buf + i, sizeof tag);
+        if (tag < before)
+            return -1;
+        before = tag;
+        for (; at < end; at++) {
+            element_record next = get_record(records, at);
+            if (at && next.tag < record.tag)
+                return -1;
+            if (next.tag >= tag) {
+                value.present = next.tag == tag;
+                break;
+            }
+            record = next;
+        }
+        if (value.present) {
+            record = get_record(records, at);
+            uint64_t start = record.start + record.header;
+            if (record.length > longest || start > (uint64_t)head->len
+                || record.length > (uint64_t)head->len - start)
+                return -1;
+            value.length = record.length;
+            value.vr = record.vr;
+            value.undefined = record.undefined;
+            if (out)
+                memcpy(out + size + sizeof value, (uint8_t *)head->buf + start, record.length);
+        }
+        if (out)
+            memcpy(out + size, &value, sizeof value);
+        size += (Py_ssize_t)(sizeof value + value.length);
+    }
+    for (; at < end; at++) { /* an element out of order may be a duplicate that comes first */
+        element_record next = get_record(records, at);
+        if (at && next.tag < record.tag)
+            return -1;
+        record = next;
+    }
+    return size;
+}
+
+PyObject *gather_values(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer records, head, tags;
+    unsigned long long longest;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*K", &records, &head, &tags, &longest))
+        return NULL;
+    PyObject *made = NULL;
+    if (take_records(&records, 0, 0)) {
+        Py_ssize_t size = write_values(&records, &head, &tags, longest, NULL);
+        if (size < 0)
+            made = Py_NewRef(Py_None);
+        else if ((made = PyBytes_FromStringAndSize(NULL, size)))
+            write_values(&records, &head, &tags, longest, (uint8_t *)PyBytes_AsString(made));
+    }
+    PyBuffer_Release(&records);
+    PyBuffer_Release(&head);
+    PyBuffer_Release(&tags);
+    return made;
+}
+
 /* Look a tag and a VR up in a set of Python: their bits as one number. */
 static int is_settled(void *settled, uint32_t tag, unsigned vr)
 {

@@ -36,6 +36,7 @@ static PyMethodDef methods[] = {
     {"swap_words", swap_words, METH_VARARGS, NULL},
     {"add_vrs", add_vrs, METH_VARARGS, NULL},
     {"count_adjacent", count_adjacent, METH_VARARGS, NULL},
+    {"gather_values", gather_values, METH_VARARGS, NULL},
     {"drop_vrs", drop_vrs, METH_VARARGS, NULL},
     {"pack_elements", pack_elements, METH_VARARGS, NULL},
     {"unpack_elements", unpack_elements, METH_VARARGS, NULL},

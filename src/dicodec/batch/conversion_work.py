@@ -20,6 +20,7 @@ from dicodec.conversion.convert import convert_with
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
+from dicodec.conversion.pixel_decisions import ConversionMemory
 from dicodec.errors import DicodecError, OutputLimitError, PathNotAllowedError
 from dicodec.model.limits import Limits
 from dicodec.model.option_table import NEVER
@@ -276,14 +277,17 @@ def _convert(
         placement = None if is_object_url(item.target) else context.placement
         progress = _report_progress(context)
         if choice is None:
-            return convert_with(opened, target, chosen, progress, placement)
+            return convert_with(opened, target, chosen, progress, placement, memory=memory)
         from dicodec.batch.policy.convert import convert_by_choice
 
         adjusted = choice if choice.options is None else replace(choice, options=chosen)
         return convert_by_choice(
-            opened, target, adjusted, chosen, placement, progress, in_place=in_place
+            opened, target, adjusted, chosen, placement, progress, in_place=in_place, memory=memory
         )
 
+    memory: ConversionMemory | None = context.kept.get(ConversionMemory)
+    if memory is None:
+        memory = context.kept[ConversionMemory] = ConversionMemory()
     in_place = work.in_place and not is_object_url(item.target)
     chosen = options if choice is None or choice.options is None else choice.options
     if work.dry_run:

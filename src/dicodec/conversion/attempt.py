@@ -46,6 +46,8 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from dicodec.conversion.pixel_decisions import ConversionMemory
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -57,7 +59,7 @@ class Request:
         target, options, progress, placement: see `convert_with`.
         target_path: of the target; None if it is not a file.
         original: the source's state if the result replaces it; None if it does not.
-        references, records, coded_frames: see `convert_with`.
+        references, records, coded_frames, memory: see `convert_with`.
     """
 
     path: str | None
@@ -71,6 +73,7 @@ class Request:
     references: Mapping[str, str]
     records: Sequence[ReferencedFile]
     coded_frames: int
+    memory: ConversionMemory | None
 
     @property
     def in_place(self) -> bool:
@@ -164,8 +167,14 @@ class Attempt:
     def _decide(self) -> Conversion:
         file, options = self._file, self._request.options
         workers = options.workers or count_cores()
-        plan = complete_plan(file, plan_conversion(file, options), workers)
-        edits = plan_edits(file, plan, options, self._report.warnings)
+        of_pixels: Sequence[Edit] | None = None
+        if self._request.memory is None:
+            plan = complete_plan(file, plan_conversion(file, options), workers)
+        else:  # a single file has nothing to remember
+            from dicodec.conversion.pixel_decisions import recall_plan
+
+            plan, of_pixels = recall_plan(file, options, workers, self._request.memory)
+        edits = plan_edits(file, plan, options, self._report.warnings, of_pixels)
         referring: list[Edit] = []
         references, records = self._request.references, self._request.records
         if references or records:

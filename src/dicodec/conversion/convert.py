@@ -35,6 +35,10 @@ from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport
 from dicodec.rules.targets import find_target_syntax
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from dicodec.conversion.pixel_decisions import ConversionMemory
+
 _NO_REFERENCES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -47,6 +51,7 @@ def convert_with(
     references: Mapping[str, str] = _NO_REFERENCES,
     records: Sequence[ReferencedFile] = (),
     coded_frames: int = 0,
+    memory: ConversionMemory | None = None,
 ) -> ConversionReport:
     """Convert one DICOM file as `calls.convert` does, with options that are already a value.
 
@@ -60,6 +65,7 @@ def convert_with(
         records: of a DICOMDIR, those that change, with the facts they have to state.
         coded_frames: without a target, how many frames are coded to estimate the size that the
             result would have; 0 to estimate nothing.
+        memory: of conversions before, for those of files that are alike.
     """
     started = time.perf_counter()
     path, target_path = _find_path(source), _find_path(target)
@@ -84,8 +90,11 @@ def convert_with(
             references=references,
             records=records,
             coded_frames=coded_frames,
+            memory=memory,
         )
-        with open_tolerantly(source, options.limits, salvage=options.salvage is not None) as file:
+        images = None if memory is None else memory.images
+        salvage = options.salvage is not None
+        with open_tolerantly(source, options.limits, salvage=salvage, images=images) as file:
             opened = _prepare(file, options)
             seconds = time.perf_counter() - started
             try:

@@ -41,7 +41,7 @@ from dicodec.part10.file_meta import (
     guess_encoding,
     read_head,
 )
-from dicodec.part10.frames import Frames, find_frames
+from dicodec.part10.frames import DescribedImage, Frames, find_frames
 from dicodec.part10.source import ByteSource, OpenSource
 from dicodec.part10.spliced_source import SplicedSource
 from dicodec.part10.vr import states_vr
@@ -49,6 +49,8 @@ from dicodec.part10.vr import states_vr
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import BinaryIO
+
+    from dicodec.part10.remembered import Remembered
 
 type Source = str | os.PathLike[str] | Buffer | BinaryIO | ByteSource
 """Kinds of source: a path, a buffer, a binary stream, or an object with random access."""
@@ -199,7 +201,10 @@ _NO_REPAIRS = Repairs()
 
 @contextmanager
 def open_dicom(
-    source: Source, limits: Limits = DEFAULT_LIMITS, repairs: Repairs = _NO_REPAIRS
+    source: Source,
+    limits: Limits = DEFAULT_LIMITS,
+    repairs: Repairs = _NO_REPAIRS,
+    images: Remembered[DescribedImage] | None = None,
 ) -> Iterator[DicomFile]:
     """Open a DICOM file of any transfer syntax, and walk its headers.
 
@@ -207,20 +212,28 @@ def open_dicom(
         source: a path, a buffer, or a binary stream.
         limits: bounds on the sizes that the file claims.
         repairs: tried if the file cannot be read as it is.
+        images: descriptions of the images of other files; that of this one is looked for there.
 
     Raises:
         ReadError: its subclasses name the fault, with the byte offset.
     """
     with ExitStack() as stack:
         given = stack.enter_context(OpenSource(source))
-        yield _Opening(given, limits, repairs).open(stack)
+        yield _Opening(given, limits, repairs, images).open(stack)
 
 
 class _Opening:
     """The steps of opening one file, each of which may find oddities."""
 
-    def __init__(self, given: ByteSource, limits: Limits, repairs: Repairs) -> None:
+    def __init__(
+        self,
+        given: ByteSource,
+        limits: Limits,
+        repairs: Repairs,
+        images: Remembered[DescribedImage] | None,
+    ) -> None:
         self._given = given
+        self._images = images
         self._limits = limits.for_file(given.size)
         self._repairs = repairs
         self._head = read_head(given, limits)
@@ -242,7 +255,7 @@ class _Opening:
             check_element_count(walked.data_set, most)
         span = _find_pixel_data(walked.data_set)
         syntax = self._find_syntax(walked, span)
-        frames = find_frames(walked, span, syntax, self._oddities)
+        frames = find_frames(walked, span, syntax, self._oddities, images=self._images)
         file = DicomFile(
             self._given,
             self._head,

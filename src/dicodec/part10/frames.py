@@ -20,10 +20,14 @@ from dicodec.part10.native_frames import NativeFrames
 from dicodec.part10.source import ByteSource
 
 TYPE_CHECKING = False  # for type checkers it is true
-if TYPE_CHECKING:  # few files need it, and the command starts without it
+if TYPE_CHECKING:  # few files need them, and the command starts without them
     from dicodec.part10.frame_table import TabledFrames
+    from dicodec.part10.remembered import Remembered
 
 _DELIMITER_LENGTH = 8
+
+type DescribedImage = tuple[ImagePixelDescription, tuple[Oddity, ...]]
+"""The Image Pixel Module, and what was assumed about it."""
 
 _NO_ELEMENT = ElementSpan(0, "", 0, 0, 0, 0, undefined=False)
 
@@ -181,6 +185,7 @@ def find_frames(
     syntax: TransferSyntax,
     oddities: list[Oddity],
     known: Mapping[int, int | str] = NOTHING_KNOWN,
+    images: Remembered[DescribedImage] | None = None,
 ) -> Frames:
     """Return the frames of a data set, without reading them.
 
@@ -190,6 +195,7 @@ def find_frames(
         syntax: its transfer syntax.
         oddities: departures from the standard are added.
         known: right values of attributes, by tag.
+        images: descriptions of the images of other files.
 
     Raises:
         MalformedFileError: Pixel Data is native, but a compressed syntax is stated.
@@ -199,7 +205,10 @@ def find_frames(
         return Frames(data_set.source, syntax)
     image = fault = None
     try:
-        image = parse_image_description(data_set, span.tag, oddities, known)
+        if images is None or known:
+            image = parse_image_description(data_set, span.tag, oddities, known)
+        else:
+            image = _recall_description(data_set, span.tag, oddities, images)
     except MalformedFileError as error:
         fault = error
     frames = None
@@ -234,6 +243,21 @@ def find_frames(
     if not syntax.encapsulated:
         oddities += _find_stray_tables(data_set, None, filled_table=False)
     return Frames(data_set.source, syntax, span, image, fault, frames, walked.missing)
+
+
+def _recall_description(
+    data_set: DataSet,
+    tag: int,
+    oddities: list[Oddity],
+    images: Remembered[DescribedImage],
+) -> ImagePixelDescription:
+    def describe(noting: DataSet) -> DescribedImage:
+        found: list[Oddity] = []
+        return parse_image_description(noting, tag, found), tuple(found)
+
+    image, found = images.find(tag, data_set, describe)
+    oddities += found
+    return image
 
 
 def _find_stray_tables(

@@ -11,9 +11,13 @@ from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile, Repairs, Source, open_dicom
 from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding
-from dicodec.part10.frames import Frames
+from dicodec.part10.frames import DescribedImage, Frames
 from dicodec.part10.source import ByteSource
 from dicodec.rules.color_space import colors_agree
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from dicodec.part10.remembered import Remembered
 
 
 class StandardRepairs(Repairs):
@@ -105,7 +109,11 @@ _SALVAGE = StandardRepairs(salvage=True)
 
 
 def open_tolerantly(
-    source: Source, limits: Limits = DEFAULT_LIMITS, *, salvage: bool = False
+    source: Source,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    salvage: bool = False,
+    images: Remembered[DescribedImage] | None = None,
 ) -> AbstractContextManager[DicomFile]:
     """Open a DICOM file as `open_dicom` does, applying every repair that invents nothing.
 
@@ -113,8 +121,9 @@ def open_tolerantly(
         source: a path, a buffer, or a binary stream.
         limits: bounds on the file's claims.
         salvage: whether it may end inside an element that follows Pixel Data.
+        images: descriptions of the images of other files; that of this one is looked for there.
 
     Raises on entry:
         ReadError: the finer kinds name the fault, with the byte offset.
     """
-    return open_dicom(source, limits, _SALVAGE if salvage else _REPAIRS)
+    return open_dicom(source, limits, _SALVAGE if salvage else _REPAIRS, images)

@@ -26,6 +26,10 @@ from dicodec.part10.source import read_chunks
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport, SizeEstimate
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from dicodec.conversion.pixel_decisions import ConversionMemory
+
 
 def convert_by_policy(
     source: Source,
@@ -73,6 +77,7 @@ def convert_by_choice(
     *,
     in_place: bool,
     coded_frames: int = 0,
+    memory: ConversionMemory | None = None,
 ) -> ConversionReport:
     """Convert a file as a policy has chosen, or keep it.
 
@@ -85,6 +90,7 @@ def convert_by_choice(
         progress: see `convert_with`.
         in_place: whether the target is the source.
         coded_frames: see `convert_with`.
+        memory: see there.
 
     Raises:
         DicodecError: see `dicodec.convert`.
@@ -93,7 +99,13 @@ def convert_by_choice(
         return keep_file(source, target, base, placement, in_place=in_place)
     try:
         return convert_with(
-            source, target, choice.options, progress, placement, coded_frames=coded_frames
+            source,
+            target,
+            choice.options,
+            progress,
+            placement,
+            coded_frames=coded_frames,
+            memory=memory,
         )
     except NOT_HELD as error:
         if not choice.keeps_rest:

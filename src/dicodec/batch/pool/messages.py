@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from enum import IntEnum
 
-from dicodec.model.records import dataclass
+from dicodec.model.records import dataclass, field
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -49,12 +49,14 @@ class WorkContext:
         attempt: 1, or 2 if the first attempt ended with its process, at an unknown point.
         report: sends a picklable value to the pool, as progress.
         placement: takes over a finished file and puts it in place later, with others.
+        kept: values that works keep in this process for further items, by their classes.
     """
 
     threads: int
     attempt: int
     report: Callable[[Any], None]
     placement: Placement
+    kept: dict[type, Any] = field(default_factory=dict)
 
 
 type Work = Callable[[Any, Any, WorkContext], Any]

@@ -48,10 +48,11 @@ def serve_pool(descriptor: int, lifeline: int) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         start_new_thread(_watch, (descriptor, lifeline))
         channel.send(pickle.dumps((int(Word.READY), 0, os.getpid())))
+        kept: dict[type, Any] = {}
         while True:
             message = channel.receive()
             if message:
-                carry_out(pickle.loads(message), channel)  # noqa: S301 - the pool's own
+                carry_out(pickle.loads(message), channel, kept)  # noqa: S301 - the pool's own
     except (EOFError, ConnectionError, SystemExit):
         pass
     # Everything is cleaned up, because no exception holds it any more. Python itself would now take
@@ -77,11 +78,16 @@ def _watch(descriptor: int, lifeline: int) -> None:
     os._exit(1)
 
 
-def carry_out(group: GroupMessage, channel: Channel) -> None:
+def carry_out(group: GroupMessage, channel: Channel, kept: dict[type, Any]) -> None:
     """Work on the items of a group, and put their results in place together.
 
     If this process ends, the pool holds the current item responsible. So the last result before
     all are put in place is not sent as WRITTEN: putting in place belongs to its item.
+
+    Args:
+        group: the items.
+        channel: to the pool.
+        kept: see `WorkContext`.
     """
     with Placement() as placement:
         waiting: list[tuple[int, bytes]] = []  # messages about results that are not in place yet
@@ -91,7 +97,7 @@ def carry_out(group: GroupMessage, channel: Channel) -> None:
                 _put_in_place(placement, waiting, channel)
                 channel.send(pickle.dumps((int(Word.NOT_BEGUN), index, None)))
                 return
-            message = _work_on(group, index, item, placement, channel)
+            message = _work_on(group, index, item, placement, channel, kept)
             held = len(placement) > len(waiting)
             if held:
                 waiting.append((index, message))
@@ -105,7 +111,12 @@ def carry_out(group: GroupMessage, channel: Channel) -> None:
 
 
 def _work_on(
-    group: GroupMessage, index: int, item: Any, placement: Placement, channel: Channel
+    group: GroupMessage,
+    index: int,
+    item: Any,
+    placement: Placement,
+    channel: Channel,
+    kept: dict[type, Any],
 ) -> bytes:
     """Work on one item, and return the message for the pool."""
 
@@ -114,7 +125,7 @@ def _work_on(
 
     waiting = len(placement)
     try:
-        context = WorkContext(group.threads, group.attempt, report, placement)
+        context = WorkContext(group.threads, group.attempt, report, placement, kept)
         return pickle.dumps((int(Word.RESULT), index, group.work(group.settings, item, context)))
     except Exception as cause:
         placement.give_up(waiting)

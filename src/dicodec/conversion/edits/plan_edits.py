@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from dicodec.conversion.edits.nested_sequences import find_suspicious_sequences
@@ -43,7 +43,11 @@ A user cannot set or remove them.
 
 
 def plan_edits(
-    file: DicomFile, plan: ConversionPlan, options: ConversionOptions, warnings: list[str]
+    file: DicomFile,
+    plan: ConversionPlan,
+    options: ConversionOptions,
+    warnings: list[str],
+    of_pixels: Sequence[Edit] | None = None,
 ) -> tuple[Edit, ...]:
     """Return the edits of a conversion; of two for one attribute the later one counts.
 
@@ -52,6 +56,7 @@ def plan_edits(
         plan: the plan of the pixels.
         options: the caller's options.
         warnings: takes warnings of the edits.
+        of_pixels: edits that `make_pixel_edits` returned, if that was asked already.
 
     Raises:
         InvalidOptionError: an attribute to be set does not exist, cannot hold the text, or is one
@@ -59,8 +64,10 @@ def plan_edits(
     """
     encoding = plan.encoding
     edits: list[Edit] = [*file.corrections]
-    if plan.pixels is not None:
-        edits += _make_pixel_edits(file, plan, plan.pixels, options)
+    if of_pixels is not None:
+        edits += of_pixels
+    elif plan.pixels is not None:
+        edits += make_pixel_edits(file, plan, plan.pixels, options)
     wanted = make_user_edits(file.data_set, options, encoding, warnings)
     left_out = {edit.tag for edit in wanted if isinstance(edit, RemoveAttribute)}
     suspicious = find_suspicious_sequences(file.data_set, left_out)
@@ -79,12 +86,13 @@ def plan_edits(
     return tuple({edit.tag: edit for edit in edits}.values())
 
 
-def _make_pixel_edits(
+def make_pixel_edits(
     file: DicomFile,
     plan: ConversionPlan,
     pixels: PixelPlan,
     options: ConversionOptions,
 ) -> list[Edit]:
+    """Return the edits that follow from the plan of the pixels."""
     encoding = plan.encoding
     edits: list[Edit] = []
     if plan.action is not Action.MOVE_VALUE or plan.target.native:
@@ -168,6 +176,8 @@ def make_user_edits(
         InvalidOptionError: an attribute does not exist, cannot hold the text, or follows from the
             pixels.
     """
+    if not (options.set_attributes or options.remove_attributes or options.charset):
+        return []
     _check_instance_is_named(options)
     edits: list[Edit] = [
         RemoveAttribute(find_editable_tag(name)) for name in options.remove_attributes

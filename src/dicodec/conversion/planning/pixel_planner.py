@@ -65,6 +65,7 @@ class PixelPlanner:
         target: TransferSyntax,
         options: ConversionOptions,
         survey: FrameSurvey | None = None,
+        first: StreamDescription | None = None,
     ) -> None:
         self._file = file
         self._source = file.syntax
@@ -73,7 +74,7 @@ class PixelPlanner:
         self._frames = file.frames
         self._data_set = file.data_set
         self._stated = file.frames.image
-        self._first: StreamDescription | None = None
+        self._first = first
         self._seen = survey
         self._decisions: list[str] = []
         self._warnings: list[str] = []

@@ -34,9 +34,16 @@ from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.directory_records import is_directory
 from dicodec.rules.targets import find_target_syntax, refuse_target
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from dicodec.model.stream import StreamDescription
+
 
 def plan_conversion(
-    file: DicomFile, options: ConversionOptions, survey: FrameSurvey | None = None
+    file: DicomFile,
+    options: ConversionOptions,
+    survey: FrameSurvey | None = None,
+    first: StreamDescription | None = None,
 ) -> ConversionPlan:
     """Decide how a file becomes one of the acceptable transfer syntaxes.
 
@@ -44,6 +51,7 @@ def plan_conversion(
         file: the open source.
         options: the caller's options.
         survey: descriptions of all frames' streams, if they are known already.
+        first: that of the first whole frame's stream, if it is known already.
 
     Raises:
         UnsupportedTargetError: no such transfer syntax, or one that is never written.
@@ -58,11 +66,11 @@ def plan_conversion(
             offset=file.oddities[0].offset,
         )
     if file.syntax in targets and _may_stay(file, options):
-        return _plan_for(file, file.syntax, options, survey)
+        return _plan_for(file, file.syntax, options, survey, first)
     failures: list[ConversionError] = []
     for target in targets:
         try:
-            return _plan_for(file, target, options, survey)
+            return _plan_for(file, target, options, survey, first)
         except ConversionError as error:
             failures.append(error)
     raise failures[0]
@@ -83,6 +91,7 @@ def _plan_for(
     target: TransferSyntax,
     options: ConversionOptions,
     survey: FrameSurvey | None,
+    first: StreamDescription | None,
 ) -> ConversionPlan:
     source = file.syntax
     if not target.writes and source != target:
@@ -101,7 +110,7 @@ def _plan_for(
     fault = file.frames.fault
     if fault is not None and fault.attribute == "BitsAllocated" and find_unread_sample_size(file):
         raise UnsupportedImageError(fault.message, attribute=fault.attribute, hint=fault.hint)
-    return PixelPlanner(file, target, options, survey).plan()
+    return PixelPlanner(file, target, options, survey, first).plan()
 
 
 def _check_complete(file: DicomFile) -> None:
