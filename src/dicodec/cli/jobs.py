@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.merge import find_missing_ledgers, find_shard_ledgers
 from dicodec.batch.ledger.tables import LEDGER_NAME, LedgerEntry, State
+from dicodec.batch.ledger.totals import By, Total
 from dicodec.cli.printing import SOME_FAILED, print_line
 from dicodec.cli.service_arguments import QUEUE, check_broker_url
+from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TextIO
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -39,6 +42,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="only files in this state; may be repeated")  # fmt: skip
     add("--format", choices=("text", "csv", "json"),
         help="text (default), csv, or json: one object a line")  # fmt: skip
+    add("--by", action="append", default=[], choices=[by.value for by in By],
+        help="summary: totals by modality, syntax, cause or saving; may be repeated")  # fmt: skip
+    add("--csv", metavar="FILE", help="write all those totals as one table to FILE")
+    add("--html", metavar="FILE",
+        help="write a page with tables and charts to FILE; it needs no other file")  # fmt: skip
     add("--broker", metavar="URL", help="broker whose dead letters `dicodec jobs retry` sends back")
     add("--queue", metavar="NAME",
         help=f"queue of the requests there (default {QUEUE})")  # fmt: skip
@@ -52,11 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
         InvalidOptionError: an argument has no meaning here.
     """
     if arguments.ledger == "retry":
-        _refuse(arguments, "action", "state", "format", "output")
+        _refuse(arguments, "action", "state", "format", "output", "by", "csv", "html")
         return _send_dead_back(arguments)
     _refuse(arguments, "broker", "queue", "cause")
     if arguments.ledger == "merge":
-        _refuse(arguments, "state")
+        _refuse(arguments, "state", "by", "csv", "html")
         return _merge(arguments)
     _refuse(arguments, "output")
     actions: list[str] = arguments.action or ["summary"]
@@ -68,9 +76,14 @@ def run(arguments: argparse.Namespace) -> int:
     if path.is_dir():
         path /= LEDGER_NAME
     with Ledger(str(path), writing=False) as ledger:
-        if actions == ["summary"]:
-            _print_summary(ledger, arguments)
+        _write_files(ledger, arguments)
+        if actions == ["summary"] and arguments.by:
+            _print_totals(ledger, arguments)
+        elif actions == ["summary"]:
+            if arguments.csv is None and arguments.html is None:
+                _print_summary(ledger, arguments)
         else:
+            _refuse(arguments, "by")
             _PRINTERS[arguments.format or "text"](ledger, arguments)
     return 0
 
@@ -110,6 +123,60 @@ def _merge(arguments: argparse.Namespace) -> int:
     for warning in warnings:
         print_line(f"dicodec: {warning}", sys.stderr)
     return SOME_FAILED if warnings else 0
+
+
+def _write_files(ledger: Ledger, arguments: argparse.Namespace) -> None:
+    """Write the files of --csv and --html.
+
+    Raises:
+        WriteError: one of them cannot be written.
+    """
+    if arguments.csv is not None:
+        totals = [one for by in By for one in ledger.read_totals_by(by, arguments.state)]
+        text = io.StringIO()
+        _write_totals(totals, text)
+        _write_file(arguments.csv, text.getvalue())
+    if arguments.html is not None:
+        from dicodec.cli.jobs_report import make_page
+
+        _write_file(arguments.html, make_page(ledger, arguments.ledger))
+
+
+def _write_file(path: str, text: str) -> None:
+    try:
+        with translate_write_errors():
+            Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except DicodecError as error:
+        error.with_location(path=path)
+        raise
+
+
+def _write_totals(totals: Sequence[Total], stream: TextIO) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow((*Total._fields, "saved"))
+    for one in totals:
+        saved = "" if one.saved is None else f"{one.saved:.4f}"
+        writer.writerow((one.by.value, _make_harmless(one.value), *one[2:], saved))
+
+
+def _print_totals(ledger: Ledger, arguments: argparse.Namespace) -> None:
+    found = {by: ledger.read_totals_by(By(by), arguments.state) for by in arguments.by}
+    totals = [one for some in found.values() for one in some]
+    if arguments.format == "csv":
+        _write_totals(totals, sys.stdout)
+    elif arguments.format == "json":
+        print(json.dumps([{**one._asdict(), "saved": one.saved} for one in totals]))
+    else:
+        from rich.filesize import decimal
+
+        for by, some in found.items():
+            print(f"by {by}:")
+            for one in some:
+                line = f"  {one.files} {one.value}"
+                if one.saved is not None:
+                    line += f": {decimal(one.bytes_before)} -> {decimal(one.bytes_after)}"
+                    line += f" ({-one.saved:+.1%})"
+                print_line(line, sys.stdout)
 
 
 def _refuse(arguments: argparse.Namespace, *names: str) -> None:

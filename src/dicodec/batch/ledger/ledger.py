@@ -36,6 +36,7 @@ from dicodec.batch.ledger.tables import (
     StartedFile,
     State,
 )
+from dicodec.batch.ledger.totals import By, Total, make_query, make_total
 from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError, WriteError
 from dicodec.part10.beneath import open_private
 
@@ -459,6 +460,21 @@ class Ledger:
             "SELECT state, action, error_code, count(*), total(source_size), total(target_size)"
             " FROM file GROUP BY state, action, error_code ORDER BY state, action, error_code"
         ).fetchall()
+
+    def read_totals_by(self, by: By, states: Sequence[str] = ()) -> list[Total]:
+        """Return totals by a property of the files.
+
+        Args:
+            by: the property.
+            states: only files in these states; empty for all.
+        """
+        rows = self._connection.execute(make_query(by, len(states)), tuple(states))
+        return [make_total(by, row) for row in rows]
+
+    def read_runs(self) -> list[tuple[str, float, float | None]]:
+        """Return (arguments, start, end or None) of each run, in seconds since 1970."""
+        rows = self._connection.execute("SELECT arguments, started, ended FROM run ORDER BY number")
+        return [(decode_value(arguments), *times) for arguments, *times in rows]
 
 
 def _make_entry(row: tuple[Any, ...]) -> LedgerEntry:

@@ -51,7 +51,7 @@ function _shtab_dicodec_using
 end
 
 set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker doctor completion
-set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --cause --charset --concurrent --config --cors --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --max-bytes --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
+set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --by --cause --charset --concurrent --config --cors --csv --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --max-bytes --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
 
 complete -c dicodec -e
 complete -c dicodec -f
@@ -155,6 +155,9 @@ complete -c dicodec -n '_shtab_dicodec_using jobs' -s h -l help -d 'show this he
 complete -c dicodec -n '_shtab_dicodec_using jobs' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'ledger that `dicodec jobs merge` makes (default: in the output folder)'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l state -xka "pending running done 'left alone' skipped failed restored" -d 'only files in this state; may be repeated'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l format -xka "text csv json" -d 'text (default), csv, or json: one object a line'
+complete -c dicodec -n '_shtab_dicodec_using jobs' -l by -xka "modality syntax cause saving" -d 'summary: totals by modality, syntax, cause or saving; may be repeated'
+complete -c dicodec -n '_shtab_dicodec_using jobs' -l csv -xka "(__fish_complete_path (commandline -ct))" -d 'write all those totals as one table to FILE'
+complete -c dicodec -n '_shtab_dicodec_using jobs' -l html -xka "(__fish_complete_path (commandline -ct))" -d 'write a page with tables and charts to FILE; it needs no other file'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l broker -x -d 'broker whose dead letters `dicodec jobs retry` sends back'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l queue -x -d 'queue of the requests there (default dicodec.requests)'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l cause -x -d 'only dead letters with this error code'
