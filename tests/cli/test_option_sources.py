@@ -23,7 +23,7 @@ from dicodec.cli.wrong_usage import WrongUsage
 CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
 REQUIRED = {
     "convert": ["a.dcm", "--to", "rle"], "compare": ["a", "b"], "inspect": ["a"], "syntaxes": [],
-    "doctor": [], "show": ["a.dcm", "-o", "a.png"],
+    "doctor": [], "conformance": [], "show": ["a.dcm", "-o", "a.png"],
     "jobs": ["ledger"], "restore": ["ledger"], "policy": ["list"],
     "serve": [], "watch": ["in", "-o", "out"], "worker": [],
     "submit": ["in", "-o", "out"], "gateway": ["run", "gateway.toml"],

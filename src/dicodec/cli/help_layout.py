@@ -112,6 +112,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = MappingProxyType(
             "dicodec worker --broker kafka://localhost --root /archive --metrics-port 9100",
             "dicodec worker --broker redis://localhost --root /archive --prepare",
         ),
+        "conformance": (
+            "dicodec conformance --program 'gdcmconv {flags} {in} {out}'",
+            "dicodec conformance gdcmconv dcmtk dicodec --markdown table.md",
+            "dicodec conformance dicodec --only 'faults/*'",
+        ),
         "doctor": (
             "dicodec doctor",
             "dicodec doctor --json",

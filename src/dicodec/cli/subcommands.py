@@ -29,6 +29,7 @@ SUBCOMMANDS = {
     "submit": ("dicodec.cli.submit", "put files into a queue to be converted"),
     "watch": ("dicodec.cli.watch", "convert files that appear in a folder"),
     "worker": ("dicodec.cli.worker", "carry out requests from a message broker"),
+    "conformance": ("dicodec.cli.conformance", "judge a converter, any, by made files"),
     "doctor": ("dicodec.cli.doctor", "say what is installed and missing, and try every codec"),
     "completion": ("dicodec.cli.completion", "print what has a shell complete these words"),
 }

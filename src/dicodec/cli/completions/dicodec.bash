@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/dicodec
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_dicodec_subparsers=(convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker doctor completion)
+_shtab_dicodec_subparsers=(convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker conformance doctor completion)
 
 _shtab_dicodec_convert_option_strings=(-h --help --to --policy -o --output --in-place --photometric --lossy --quality --near --ratio --psnr --rescale-to-8bit --set --remove --keep-uid --offset-table --verify --no-verify --verify=independent --charset --standardize --salvage --limit --strict --engine --timeout --workers --overwrite --backup --durability --skip-existing --jobs --executor --memory --max-bytes --rate-limit --between --pause-file --layout --files-from --shard --metrics-file --hidden --ledger --resume --map-references --digests --dry-run --estimate --report --json -q --quiet -v --verbose --config)
 _shtab_dicodec_compare_option_strings=(-h --help --tolerance --allow --ignore-attributes --picture --html --frame --workers --json -q --quiet -v --verbose --limit --config)
@@ -20,6 +20,7 @@ _shtab_dicodec_serve_option_strings=(-h --help --host --port --data --store --ro
 _shtab_dicodec_submit_option_strings=(-h --help -o --output --to --policy --option --server --broker --queue --token-file --priority --tenant --trace --json -q --quiet --config)
 _shtab_dicodec_watch_option_strings=(-h --help -o --output --to --policy --option --done --failed --queue --interval --settle --once --jobs --timeout --memory --attempts --retry-after --lease --drain --show-paths --traces --config)
 _shtab_dicodec_worker_option_strings=(-h --help --broker --queue --root --read-root --store --policy --mapping --output --overwrite --prefetch --silence --partitions --events --prepare --alive-file --metrics-port --metrics-host --jobs --timeout --memory --attempts --retry-after --lease --drain --show-paths --traces --config)
+_shtab_dicodec_conformance_option_strings=(-h --help --program --flags --table --only --list --time-limit --memory-limit --independent --markdown --json -q --quiet --config)
 _shtab_dicodec_doctor_option_strings=(-h --help --json --config)
 _shtab_dicodec_completion_option_strings=(-h --help --config)
 _shtab_dicodec_option_strings=(-h --help --version)
@@ -79,6 +80,8 @@ _shtab_dicodec_worker___read_root_COMPGEN=_shtab_compgen_dirs
 _shtab_dicodec_worker___output_COMPGEN=_shtab_compgen_dirs
 _shtab_dicodec_worker___alive_file_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_worker___config_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_conformance___table_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_conformance___config_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_doctor___config_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_completion___config_COMPGEN=_shtab_compgen_files
 
@@ -97,7 +100,7 @@ _shtab_dicodec_submit___to_choices=(implicit-le explicit-le explicit-be deflated
 _shtab_dicodec_watch___to_choices=(implicit-le explicit-le explicit-be deflated encapsulated-uncompressed deflated-frame rle jpeg jpeg-extended jpeg-lossless-p14 jpeg-lossless jpeg-ls jpeg-ls-near jpeg2000-lossless jpeg2000 jpegxl-lossless jpegxl-jpeg jpegxl htj2k-lossless htj2k-rpcl htj2k)
 _shtab_dicodec_worker___events_choices=(all outcomes)
 _shtab_dicodec_completion_pos_0_choices=(bash zsh fish)
-_shtab_dicodec_pos_0_choices=(convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker doctor completion)
+_shtab_dicodec_pos_0_choices=(convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker conformance doctor completion)
 
 _shtab_dicodec_convert_pos_0_nargs='*'
 _shtab_dicodec_convert__h_nargs=0
@@ -182,6 +185,14 @@ _shtab_dicodec_worker___help_nargs=0
 _shtab_dicodec_worker___overwrite_nargs=0
 _shtab_dicodec_worker___prepare_nargs=0
 _shtab_dicodec_worker___show_paths_nargs=0
+_shtab_dicodec_conformance_pos_0_nargs='*'
+_shtab_dicodec_conformance__h_nargs=0
+_shtab_dicodec_conformance___help_nargs=0
+_shtab_dicodec_conformance___list_nargs=0
+_shtab_dicodec_conformance___independent_nargs=0
+_shtab_dicodec_conformance___json_nargs=0
+_shtab_dicodec_conformance__q_nargs=0
+_shtab_dicodec_conformance___quiet_nargs=0
 _shtab_dicodec_doctor__h_nargs=0
 _shtab_dicodec_doctor___help_nargs=0
 _shtab_dicodec_doctor___json_nargs=0

@@ -50,8 +50,8 @@ function _shtab_dicodec_using
   test "$_shtab_dicodec_cmdpath" = "$argv"
 end
 
-set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker doctor completion
-set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --by --cause --charset --concurrent --config --cors --csv --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --max-bytes --memory --metrics-file --metrics-host --metrics-port --near --offset-table --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --tenant --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
+set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker conformance doctor completion
+set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --by --cause --charset --concurrent --config --cors --csv --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --flags --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --markdown --max-bytes --memory --memory-limit --metrics-file --metrics-host --metrics-port --near --offset-table --only --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --program --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --table --tenant --time-limit --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
 
 complete -c dicodec -e
 complete -c dicodec -f
@@ -297,6 +297,20 @@ complete -c dicodec -n '_shtab_dicodec_using worker' -l drain -x -d 'seconds tha
 complete -c dicodec -n '_shtab_dicodec_using worker' -l show-paths -d 'have paths of files in logs, and in the events of a worker'
 complete -c dicodec -n '_shtab_dicodec_using worker' -l traces -x -d 'send traces to a collector of OpenTelemetry, such as http://HOST:4318'
 complete -c dicodec -n '_shtab_dicodec_using worker' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'file of options in TOML, one table a command; the command line goes before variables such as DICODEC_JOBS, they before the file, the file before the default'
+complete -c dicodec -n '_shtab_dicodec_using; and test $_shtab_dicodec_npos -eq 0' -a conformance -d 'judge a converter, any, by made files'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -s h -l help -d 'show this help message and exit'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l program -x -d 'a command with {in}, {out}, and {flags}, {to} or {uid}'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l flags -x -d 'what {flags} is for a target; may be repeated; known of known programs'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l table -xka "(__fish_complete_path (commandline -ct))" -d 'further converters, in TOML'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l only -x -d 'cases with such names, as '"'"'faults/*'"'"'; may be repeated'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l list -d 'print the names of cases, and run none'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l time-limit -x -d 'for one conversion (default 30)'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l memory-limit -x -d 'data that a converter may have (default 2G)'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l independent -d 'GDCM decodes right results too; it is always asked about wrong ones'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l markdown -x -d 'write tables into a file'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l json -d 'print an object for each converter'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -s q -l quiet -d 'print counts only'
+complete -c dicodec -n '_shtab_dicodec_using conformance' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'file of options in TOML, one table a command; the command line goes before variables such as DICODEC_JOBS, they before the file, the file before the default'
 complete -c dicodec -n '_shtab_dicodec_using; and test $_shtab_dicodec_npos -eq 0' -a doctor -d 'say what is installed and missing, and try every codec'
 complete -c dicodec -n '_shtab_dicodec_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c dicodec -n '_shtab_dicodec_using doctor' -l json -d 'as one JSON object'
