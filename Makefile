@@ -10,11 +10,13 @@ SETUP_TEST := .venv/.setup-test-done
 SETUP_BENCH := .venv/.setup-bench-done
 SETUP_ENGINES := .venv/.setup-engines-done
 SETUP_DIST := .venv/.setup-dist-done
+SETUP_DOCS := .venv/.setup-docs-done
 ENGINES := .venv/engines
 DIST := .venv/dist
+DOCS := .venv/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels bench dist orthanc-plugin lock clean
+.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels bench docs dist orthanc-plugin lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -57,6 +59,9 @@ fuzz-kernels: setup-test ## give N inputs (200000) to the kernels, under sanitiz
 
 bench: setup-test $(SETUP_BENCH) bench/node_modules ## speed and memory, beside the peers (half an hour)
 	$(BIN)/python bench/run.py $(ARGS)
+
+docs: $(SETUP_DOCS) ## build the site of the docs into build/site; a wrong link fails
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict
 
 dist: compiler $(SETUP_DIST) ## build wheels, source and SBOM of the last commit twice, and try them
 	$(DIST)/bin/python tools/dist.py $(ARGS)
@@ -120,6 +125,12 @@ $(SETUP_ENGINES): $(SETUP) requirements-engines.lock
 $(SETUP_DIST): $(SETUP) requirements-dist.lock
 	tools/make_venv.sh $(DIST)
 	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dist.lock
+	@touch $@
+
+# An environment of its own: nothing else needs what draws the site.
+$(SETUP_DOCS): $(SETUP) requirements-docs.lock
+	tools/make_venv.sh $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
 	@touch $@
 
 # A peer that runs under Node.js; where there is no npm, the tables say that it is not installed.

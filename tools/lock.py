@@ -6,7 +6,8 @@ benchmark adds to all). Names, versions and digests are kept, no addresses: wher
 is for each machine to say, and the digests hold whatever it gives to be what was tried here. One
 lock serves every platform and every Python that is supported. requirements-engines.lock is for an
 environment of its own, because the engines of clusters are large and want older packages, and
-requirements-dist.lock for another, in which releases are built.
+requirements-dist.lock and requirements-docs.lock for others, in which releases and the site of the
+docs are built.
 
 `lock.py` adds what is missing and takes out what nothing needs any more; `lock.py --upgrade` takes
 the newest version of everything.
@@ -34,6 +35,7 @@ LOCKS = {
 ALONE = {
     "requirements-engines.lock": "the engines of clusters, and what the package needs",
     "requirements-dist.lock": "what builds a release, and what the package needs",
+    "requirements-docs.lock": "what builds the site of the docs, and what the package needs",
 }
 """Locks that do not add to the others."""
 

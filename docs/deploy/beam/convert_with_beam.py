@@ -2,7 +2,7 @@
 
     python convert_with_beam.py "/data/archive/**" /data/smaller
 
-Every worker needs dicodec (`pip install dicodec`). A file with an error stops nothing.
+Every worker needs dicodec (its wheel of `make dist`). A file with an error stops nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     spark-submit convert_with_spark.py /data/archive /data/smaller.parquet
 
-Every executor needs dicodec (`pip install dicodec`). An error costs its row a text, not the job.
+Every executor needs dicodec (its wheel of `make dist`). An error costs its row a text, not the job.
 """
 
 from __future__ import annotations
