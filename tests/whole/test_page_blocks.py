@@ -43,6 +43,7 @@ REASONS = {
     r"^(make|spark-submit|(\.venv/bin/)?python (-m pytest|bench|tools|docs)\S*)\b":
         "it takes minutes; `make test` or its own test runs it",
     r"^curl .*(127\.0\.0\.1|\.example)|^curl .*\.\.\.$": "it needs a service",
+    r"--between": "it waits for the hour",
     r"--executor ray": "it needs a cluster",
     r"^dicodec conformance (?!.*--(only|list))": "it takes minutes; tests/conformance runs cases",
     r"gateway.toml": "the file is a site's own; tests/service/gateway has some",
