@@ -7,7 +7,9 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from dicodec.conversion.output.result_file import create_output
 from dicodec.errors import PathNotAllowedError, SourceUnavailableError
 from dicodec.part10.beneath import (
     Beneath,
+    OpenFolders,
     PinnedPath,
     make_folders,
     open_beneath,
@@ -51,6 +54,104 @@ def test_a_place_is_below_the_first_root_that_a_path_leads_to(root: Path) -> Non
     assert Beneath.of(f"{root}//a/b/file", str(root)).relative == "a/b/file"
     with pytest.raises(ValueError, match="does not begin"):
         Beneath.of("/elsewhere/file", str(root))
+
+
+def count_opens(work: Callable[[], object]) -> int:
+    opened: list[object] = []
+    original = os.open
+    with pytest.MonkeyPatch.context() as patch:
+
+        def count(*arguments: Any, **named: Any) -> int:
+            opened.append(arguments)
+            return original(*arguments, **named)
+
+        patch.setattr(os, "open", count)
+        work()
+    return len(opened)
+
+
+def test_results_of_a_group_share_their_open_folder(root: Path) -> None:
+    folders = OpenFolders()
+    place = Beneath(str(root), "a/b/one")
+    first = pin_target(place, folders=folders)
+    second: list[PinnedPath] = []
+    other = Beneath(str(root), "a/b/two")
+    assert count_opens(lambda: second.append(pin_target(other, folders=folders))) == 0
+    assert [str(path) for path in (first, *second)] == [place.path, other.path]
+    second[0].write_bytes(b"two")
+    assert (root / "a" / "b" / "two").read_bytes() == b"two"
+    assert count_opens(lambda: pin_target(Beneath(str(root), "a/x"), folders=folders)) == 2
+    folders.clear()
+    assert count_opens(lambda: pin_target(other, folders=folders)) == 3
+
+
+def test_a_folder_that_was_removed_is_made_anew_for_the_next_result(root: Path) -> None:
+    folders = OpenFolders()
+    pin_target(Beneath(str(root), "new/one"), folders=folders)
+    (root / "new").rmdir()
+    pin_target(Beneath(str(root), "new/two"), folders=folders).write_bytes(b"two")
+    assert (root / "new" / "two").read_bytes() == b"two"
+
+
+def test_results_go_to_the_folder_that_was_opened(root: Path) -> None:
+    folders = OpenFolders()
+    pin_target(Beneath(str(root), "a/one"), folders=folders)
+    exchange_for_link(root / "a", root.parent / "outside")
+    pin_target(Beneath(str(root), "a/two"), folders=folders).write_bytes(b"two")
+    assert (root / "a-away" / "two").read_bytes() == b"two"
+    assert not (root.parent / "outside" / "two").exists()
+    folders.clear()
+    with pytest.raises(PathNotAllowedError):
+        pin_target(Beneath(str(root), "a/three"), folders=folders)
+
+
+def test_a_file_in_the_root_itself_is_opened_at_once(root: Path) -> None:
+    (root / "file").write_bytes(b"here")
+    (root / "link").symlink_to("file")
+    (root.parent / "other").symlink_to(root)
+    for named in (root, root.parent / "other"):
+
+        def read(place: Beneath) -> bytes:
+            with open_beneath(place) as file:
+                return os.pread(file.descriptor, 9, 0)
+
+        place = Beneath(str(named), "file")
+        assert count_opens(lambda place=place: read(place)) == 1  # type: ignore[misc]
+        assert read(place) == b"here"
+        with pytest.raises(PathNotAllowedError):
+            read(Beneath(str(named), "link"))
+
+
+@pytest.mark.parametrize("folder", [".", "/tmp", "/", "a/./b//", "a"])
+def test_pinned_paths_say_what_paths_say(
+    root: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    pinned = pin_target(Beneath(folder, "name.dcm"), makes_folders=False)
+    plain = Path(folder, "name.dcm")
+    for one, other in ((pinned, plain), (pinned.parent, plain.parent)):
+        assert (str(one), one.name) == (str(other), other.name)
+        assert one.stem == other.stem
+        assert one.suffix == other.suffix
+        assert one.with_name("x").name == other.with_name("x").name if other.name else True
+
+
+def test_pinned_paths_are_removed_and_linked_in_their_folder(root: Path) -> None:
+    folders = OpenFolders()
+    one, two = (pin_target(Beneath(str(root), f"a/{name}"), folders=folders) for name in "xy")
+    one.write_bytes(b"x")
+    exchange_for_link(root / "a", root.parent / "outside")
+    one.link_as(two)
+    one.unlink()
+    one.unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError):
+        one.unlink()
+    assert sorted(path.name for path in (root / "a-away").iterdir()) == ["b", "y"]
+    two.with_name("z").symlink_to("y")
+    linked = two.with_name("z")
+    assert isinstance(linked, PinnedPath)
+    linked.link_as(one)
+    assert one.is_symlink()
 
 
 @pytest.mark.parametrize("folder", ["a", "a/b"])

@@ -6,13 +6,21 @@ itself is measured by `make bench`.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
 
 from dicodec import convert, convert_bytes
+from dicodec.batch.pool.messages import GroupMessage, WorkOfModule
+from dicodec.batch.pool.worker_process import carry_out
+from dicodec.batch.sources.references import SourceReference
+from dicodec.batch.work_item import Item, WorkOptions
+from dicodec.options import ConversionOptions
 from helpers.counted_calls import calls
+from helpers.kernels import kernels
 from helpers.made import IMAGE_KINDS
 
 CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
@@ -69,3 +77,50 @@ def test_calls_of_the_operating_system(tmp_path: Path) -> None:
     found = calls(lambda: convert(CT, tmp_path / "out.dcm", to="rle", overwrite=True, workers=1))
     budgets = {"fsync": 2, "pread": 45, "open": 4, "stat": 8, "fstat": 6}
     assert {name: found[name] for name in budgets if found[name] > budgets[name]} == {}
+
+
+class ToNobody:
+    """Stands for a worker's channel to its pool."""
+
+    def is_readable(self) -> bool:
+        return False
+
+    def send(self, message: bytes) -> None:
+        """Drop a message."""
+
+
+def convert_as_worker(folder: Path, files: int, target: str) -> Counter[str]:
+    """Return the calls of a worker that converts a group of files."""
+    reference = SourceReference(str(CT), CT.stat().st_size, 0, root=str(CT.parent))
+    items = [Item(reference, str(folder / f"{n}.dcm"), True, str(folder)) for n in range(files)]
+    work = WorkOptions(options=ConversionOptions(to=(target,), durability="none", workers=1))
+    group = GroupMessage(
+        WorkOfModule("dicodec.batch.conversion_work", "convert_item"), work, items, 1, 1
+    )
+    kept: dict[type, Any] = {}
+    channel: Any = ToNobody()
+
+    def convert_all() -> None:
+        carry_out(group, channel, kept)
+        for path in folder.iterdir():
+            path.unlink()
+
+    return calls(convert_all)
+
+
+@pytest.mark.parametrize(
+    ("target", "budget", "system"),
+    [
+        ("implicit-le", 1043, {"open": 2, "stat": 6, "pread": 2, "fstat": 8, "close": 2}),
+        ("rle", 1186, {"open": 2, "stat": 6, "pread": 2, "fstat": 8, "close": 3}),
+    ],
+)
+def test_calls_for_a_further_file_of_a_batch(
+    tmp_path: Path, target: str, budget: int, system: dict[str, int]
+) -> None:
+    kernels()
+    few, many = (convert_as_worker(tmp_path, files, target) for files in (2, 12))
+    each = {name: (many[name] - few[name]) / 10 for name in ("all", "lstat", *system)}
+    assert each["all"] <= budget
+    assert each["lstat"] == 0
+    assert {name: each[name] for name in system if each[name] > system[name]} == {}

@@ -29,7 +29,14 @@ from dicodec.model.source_names import is_object_url
 from dicodec.model.transfer_syntax import EXPLICIT_LE
 from dicodec.model.wording import dump_json_line
 from dicodec.options import ConversionOptions
-from dicodec.part10.beneath import Beneath, PinnedFile, PinnedPath, make_folders, pin_target
+from dicodec.part10.beneath import (
+    Beneath,
+    OpenFolders,
+    PinnedFile,
+    PinnedPath,
+    make_folders,
+    pin_target,
+)
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.directory_records import read_referenced_files
 from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
@@ -109,7 +116,10 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
     written = None if report.dry_run else item.target
     if len(context.placement) > waiting:
         written = os.fspath(context.placement.find_part_of_last())
-    version = None if written is None else read_version(written)
+        found = context.placement.read_state_of_last()
+        version: FileVersion | None = FileVersion(found.st_size, found.st_mtime_ns)
+    else:
+        version = None if written is None else read_version(written)
     return FileOutcome(
         state=State.LEFT_ALONE if report.action == LEFT_ALONE else State.DONE,
         json=dump_json_line(report.as_dict()),
@@ -306,15 +316,17 @@ def _convert(
         from dicodec.batch.cloud_conversion import convert_objects
 
         return convert_objects(source, item.target, chosen, convert, context.placement.permit)
-    return convert(source, _prepare_target(item, work), chosen)
+    return convert(source, _prepare_target(item, work, context.placement.folders), chosen)
 
 
-def _prepare_target(item: Item, work: WorkOptions) -> Target | None:
+def _prepare_target(
+    item: Item, work: WorkOptions, folders: OpenFolders | None = None
+) -> Target | None:
     """Return the path of a result, whose folder is there; in its open folder if it has a root."""
     if item.target is None:
         return None
     if item.root is not None:
-        return _pin_target(item, synced=_is_synced(work))
+        return _pin_target(item, synced=_is_synced(work), folders=folders)
     if not work.in_place:
         with translate_write_errors():
             make_folders(Path(item.target).parent, synced=_is_synced(work))
@@ -325,7 +337,9 @@ def _is_synced(work: WorkOptions) -> bool:
     return work.options.durability != NEVER
 
 
-def _pin_target(item: Item, *, synced: bool = True) -> PinnedPath:
+def _pin_target(
+    item: Item, *, synced: bool = True, folders: OpenFolders | None = None
+) -> PinnedPath:
     """Return the path of a result beneath its root; links there are followed within the root.
 
     Raises:
@@ -337,7 +351,7 @@ def _pin_target(item: Item, *, synced: bool = True) -> PinnedPath:
     place = Beneath.of(item.target, item.root)
     with translate_write_errors():
         try:
-            target = pin_target(place, synced=synced)
+            target = pin_target(place, synced=synced, folders=folders)
             if not target.is_symlink():
                 return target
         except PathNotAllowedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 
 from dicodec import _kernels
@@ -73,7 +74,7 @@ def find_decoder(syntax: TransferSyntax) -> Decoder:
     """
     if not syntax.reads or syntax.family is None:
         raise UnsupportedSourceError(f"{syntax.title} is not decoded: {syntax.why_not}")
-    decoder: Decoder = import_module(FAMILIES[syntax.family]).make_decoder(syntax)
+    decoder: Decoder = _load_family(syntax.family).make_decoder(syntax)
     return decoder
 
 
@@ -86,8 +87,13 @@ def find_encoder(syntax: TransferSyntax, settings: EncoderSettings = DEFAULT_SET
     """
     if not syntax.writes or syntax.family is None:
         raise UnsupportedTargetError(f"{syntax.title} is not written: {syntax.why_not}")
-    encoder: Encoder = import_module(FAMILIES[syntax.family]).make_encoder(syntax, settings)
+    encoder: Encoder = _load_family(syntax.family).make_encoder(syntax, settings)
     return encoder
+
+
+@cache
+def _load_family(family: str) -> Any:
+    return import_module(FAMILIES[family])
 
 
 def with_threads[Codec: Decoder | Encoder](codec: Codec, threads: int) -> Codec:

@@ -108,12 +108,12 @@ class FileSource:
         """
         end = offset + length
         head = self._head
-        if end <= len(head):
+        if end <= len(head) or len(head) == self.size:
             return head[offset:end]
         if end <= HEAD_SIZE:
-            self._head = head = self._read(0, HEAD_SIZE)
+            self._head = head = self._read(0, min(HEAD_SIZE, self.size))
             return head[offset:end]
-        return self._read(offset, length)
+        return self._read(offset, min(length, max(0, self.size - offset)))
 
     def _read(self, offset: int, length: int) -> bytes:
         try:

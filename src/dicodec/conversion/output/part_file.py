@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dicodec.part10.beneath import PinnedPath
+
 PART_SUFFIX = ".dicodec-part"
 
 _LONGEST_NAME = 255
@@ -88,7 +90,7 @@ def _create(target: Path, mode: int) -> tuple[Path, int]:
     path = target.with_name(make_part_name(target.name))
     while True:
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
+            descriptor = _open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
         except FileExistsError:
             if not remove_leftover(path):
                 path = target.with_name(make_part_name(f"{target.name[:40]}.{os.urandom(8).hex()}"))
@@ -106,6 +108,12 @@ def _create(target: Path, mode: int) -> tuple[Path, int]:
                 path.unlink()
             raise
         os.close(descriptor)
+
+
+def _open(path: Path, flags: int, mode: int) -> int:
+    if isinstance(path, PinnedPath):
+        return path.open_descriptor(flags, mode)
+    return os.open(path, flags, mode)
 
 
 def _lock(path: Path, descriptor: int) -> bool:

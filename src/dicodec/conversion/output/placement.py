@@ -32,6 +32,7 @@ from dicodec.errors import (
     find_kind,
 )
 from dicodec.model.records import dataclass
+from dicodec.part10.beneath import OpenFolders, PinnedPath
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -120,9 +121,11 @@ class Placement:
 
     Attributes:
         permit: permit of the results that are written next; see `Permit`.
+        folders: folders that are open for results, until those that wait have their places.
     """
 
     def __init__(self) -> None:
+        self.folders = OpenFolders()
         self._waiting: list[WrittenResult] = []
         self.permit: Permit | None = None
 
@@ -154,8 +157,14 @@ class Placement:
         """Return the path of the result that was added last, until it has its place."""
         return self._waiting[-1].part
 
+    def read_state_of_last(self) -> os.stat_result:
+        """Return the state of the result that was added last."""
+        return os.fstat(self._waiting[-1].descriptor)
+
     def give_up(self, start: int) -> None:
         """Remove all results but the first `start`."""
+        if not start:
+            self.folders.clear()
         while len(self._waiting) > start:
             self._waiting.pop().cleaning.close()
 
@@ -217,7 +226,10 @@ def _make_once_a_folder(sync: Callable[[Path], None]) -> Callable[[WrittenResult
 def _rename_new(part: Path, target: Path) -> None:
     """Give the file its name without replacing one that appeared meanwhile."""
     try:
-        os.link(part, target)
+        if isinstance(part, PinnedPath) and isinstance(target, PinnedPath):
+            part.link_as(target)
+        else:
+            os.link(part, target)
     except FileExistsError:
         raise TargetExistsError.at(str(target)) from None
     except OSError:  # a file system without hard links
