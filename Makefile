@@ -16,7 +16,7 @@ DIST := .venv/dist
 DOCS := .venv/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels bench docs dist orthanc-plugin lock clean
+.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels bench docs changelog dist orthanc-plugin lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -65,6 +65,9 @@ docs: $(SETUP_DOCS) ## build the site of the docs into build/site; a wrong link 
 
 dist: compiler $(SETUP_DIST) ## build wheels, source and SBOM of the last commit twice, and try them
 	$(DIST)/bin/python tools/dist.py $(ARGS)
+
+changelog: $(SETUP_DIST) ## move the fragments of changelog.d into CHANGELOG.md, under the version; ARGS=--draft shows them
+	$(DIST)/bin/towncrier build --yes --version "$$($(DIST)/bin/python -c 'import runpy; print(runpy.run_path("src/dicodec/model/implementation.py")["VERSION"])')" $(ARGS)
 
 orthanc-plugin: build/orthanc/libOrthancDicodec.so ## Orthanc's transcoder through a service (needs orthanc-dev)
 

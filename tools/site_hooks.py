@@ -96,7 +96,7 @@ def _lead(match: re.Match[str], place: str) -> str:
     target, anchor = match[1], match[2] or ""
     if "://" in target or target.startswith("mailto:"):
         return match[0]
-    if target == "LICENSE":
+    if target in {"LICENSE", "changelog.d"}:
         return "](deploy/README.md#files-that-are-not-on-this-site)"
     if place in PAGES and target in _RENAMED:
         return f"]({_RENAMED[target]}{anchor})"

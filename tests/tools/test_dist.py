@@ -53,7 +53,11 @@ def test_the_pure_wheel_serves_every_platform(pure: list[dict[str, Path]]) -> No
     assert path.name == f"dicodec-{dist.find_version()}-py3-none-any.whl"
     with zipfile.ZipFile(path) as wheel:
         names = wheel.namelist()
-    for name in ("dicodec/py.typed", "dicodec/service/web/static/index.html"):
+    for name in (
+        "dicodec/py.typed",
+        "dicodec/conformance/converters.toml",
+        "dicodec/service/web/static/index.html",
+    ):
         assert name in names
     assert not [name for name in names if name.endswith((".so", ".pyc"))]
 

@@ -1,6 +1,6 @@
 """Identity of this program, in a file of its own because the build reads the version here."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 VARIABLE_PREFIX = "DICODEC_"
 """Beginning of the names of our environment variables: one for each option, and some more."""
