@@ -20,6 +20,7 @@ setup(
             "dicodec._kernels._compiled",
             sources=[str(path) for path in sorted(KERNELS.glob("*.c"))],
             depends=[str(path) for path in sorted(KERNELS.glob("*.h"))],
+            libraries=[] if os.name == "nt" else ["m"],
             extra_compile_args=[
                 "-std=c11",
                 "-O3",

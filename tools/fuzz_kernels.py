@@ -41,7 +41,7 @@ def compile_sources(folder: Path, name: str, sources: Sequence[Path]) -> list[Pa
 def link(folder: Path, name: str, objects: Sequence[Path]) -> Path:
     """Link a build's objects into a driver, and return its path."""
     program = folder / f"fuzz-{name}"
-    _call_compiler(name, *objects, "-o", program)
+    _call_compiler(name, *objects, "-lm", "-o", program)
     return program
 
 

@@ -52,7 +52,8 @@ def test_each_row_says_what_decodes_and_encodes(capsys: pytest.CaptureFixture[st
     assert {"rle", "jpeg-lossless", "jpeg-lossless-p14", "explicit-le", "explicit-be"} <= ours
     assert found["rle"] == ("dicodec kernels", "dicodec kernels")
     assert found["ge-private"] == ("dicodec kernels", "")
-    assert found["jpeg2000"] == ("dicodec kernels", "imagecodecs")
+    assert found["jpeg2000"] == ("dicodec kernels", "dicodec kernels")
+    assert found["jpegxl"] == ("imagecodecs", "imagecodecs")
     assert found["jpeg"] == found["jpegxl"] == ("imagecodecs", "imagecodecs")
 
 

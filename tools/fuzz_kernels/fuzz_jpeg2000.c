@@ -69,10 +69,39 @@ static void encode_and_decode(fuzz_random *random)
     free(decoded);
 }
 
+/* Samples are encoded for a goal, with any number of threads to the same, and decoded. */
+static void encode_with_loss(fuzz_random *random)
+{
+    jpeg2000_image image = {1 + draw(random, 70), 1 + draw(random, 70), draw(random, 2) ? 1 : 3,
+                            1 + draw(random, 2), 0, draw(random, 2)};
+    image.bits_stored = 8 * image.word_size;
+    size_t size = count_bytes(&image), length, second_length;
+    uint8_t *words = take(size), *stream, *second, *decoded;
+    draw_bytes(random, words, size);
+    jpeg2000_goal goal = {draw(random, 2) ? 1 + draw(random, (uint32_t)size + 200) : 0,
+                          draw(random, 120), draw(random, 2)};
+    bool transform = image.components == 3 && draw(random, 2);
+    CHECK(jpeg2000_encode_lossy(words, &image, transform, &goal, 1, &stream, &length)
+          == KERNEL_DONE);
+    CHECK(jpeg2000_encode_lossy(words, &image, transform, &goal, 1 + draw(random, 8) / 7, &second,
+                                &second_length)
+          == KERNEL_DONE);
+    CHECK(length == second_length && !memcmp(stream, second, length));
+    CHECK(!goal.most_bytes || length <= goal.most_bytes || length < 200);
+    uint8_t *exact = take_copy(stream, length);
+    CHECK(decode(exact, length, &image, &decoded) == KERNEL_DONE);
+    free(words);
+    free(stream);
+    free(second);
+    free(exact);
+    free(decoded);
+}
+
 /* A whole stream is decoded, always to the same; none of its beginnings is. */
 void fuzz_jpeg2000_round_trip(fuzz_random *random)
 {
     encode_and_decode(random);
+    encode_with_loss(random);
     const example *from = EXAMPLES + draw(random, COUNT);
     uint8_t *stream = take_copy(from->stream, from->length), *first, *second, *words;
     CHECK(decode(stream, from->length, &from->image, &first) == KERNEL_DONE);

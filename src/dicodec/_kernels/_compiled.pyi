@@ -113,6 +113,41 @@ def encode_jpeg2000(
         None if a word is outside Bits Stored.
     """
 
+def encode_jpeg2000_lossy(
+    words: Buffer,
+    rows: int,
+    columns: int,
+    components: int,
+    bits_allocated: int,
+    bits_stored: int,
+    signed: bool,
+    transform: bool,
+    threads: int,
+    most_bytes: int,
+    psnr: float,
+    of_range: bool,
+    /,
+) -> bytes | None:
+    """Return a codestream by the 9-7 wavelet and ICT, of one tile and layer.
+
+    Args:
+        words: as of `encode_jpeg2000`.
+        rows: 1 to 1048576.
+        columns: 1 to 1048576.
+        components: 1 or 3.
+        bits_allocated: 8 or 16.
+        bits_stored: 1 to `bits_allocated`; the stream's precision.
+        signed: whether words are two's complement.
+        transform: whether three components are decorrelated by ICT.
+        threads: among which code-blocks are shared, 1 or more.
+        most_bytes: of the stream, as far as that is possible; if 0, the error counts.
+        psnr: decibels that are reached at least, by an estimate, 0 to 200.
+        of_range: whether the peak is the range of the words, not that of Bits Stored.
+
+    Returns:
+        None if a word is outside Bits Stored.
+    """
+
 def decode_jpeg2000(
     codestream: Buffer,
     rows: int,

@@ -13,6 +13,7 @@ PyObject *raise_status(kernel_status status);
 
 PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments);
+PyObject *encode_jpeg2000_lossy(PyObject *module, PyObject *arguments);
 PyObject *decode_jpeg_lossless(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg_lossless(PyObject *module, PyObject *arguments);
 PyObject *decode_rle(PyObject *module, PyObject *arguments);

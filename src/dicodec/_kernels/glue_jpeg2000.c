@@ -71,6 +71,37 @@ PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments)
     return words;
 }
 
+/* Encode words, with loss if there is a goal. */
+static PyObject *encode(const Py_buffer *words, jpeg2000_image *image, unsigned bits_allocated,
+                        bool transform, const jpeg2000_goal *goal, unsigned threads)
+{
+    uint64_t size;
+    image->word_size = bits_allocated / 8;
+    if (!check_image(image, bits_allocated, threads, &size))
+        return NULL;
+    if ((uint64_t)words->len != size || (transform && image->components != 3)) {
+        PyErr_SetString(PyExc_ValueError, "the words are not those of the image");
+        return NULL;
+    }
+    uint8_t *stream = NULL;
+    size_t length = 0;
+    kernel_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = goal ? jpeg2000_encode_lossy(words->buf, image, transform, goal, threads, &stream,
+                                          &length)
+                  : jpeg2000_encode(words->buf, image, transform, threads, &stream, &length);
+    Py_END_ALLOW_THREADS
+    if (status == KERNEL_NOT_SERVED)
+        return Py_NewRef(Py_None);
+    if (status != KERNEL_DONE) {
+        raise_status(status);
+        return NULL;
+    }
+    PyObject *result = PyBytes_FromStringAndSize((const char *)stream, (Py_ssize_t)length);
+    free(stream);
+    return result;
+}
+
 PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments)
 {
     (void)module;
@@ -82,30 +113,32 @@ PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments)
                           &image.components, &bits_allocated, &image.bits_stored, &is_signed,
                           &transform, &threads))
         return NULL;
-    image.word_size = bits_allocated / 8;
     image.is_signed = is_signed;
+    PyObject *result = encode(&words, &image, bits_allocated, transform, NULL, threads);
+    PyBuffer_Release(&words);
+    return result;
+}
+
+PyObject *encode_jpeg2000_lossy(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer words;
+    jpeg2000_image image;
+    unsigned bits_allocated, threads;
+    unsigned long long most_bytes;
+    double psnr;
+    int is_signed, transform, of_range;
+    if (!PyArg_ParseTuple(arguments, "y*IIIIIppIKdp", &words, &image.rows, &image.columns,
+                          &image.components, &bits_allocated, &image.bits_stored, &is_signed,
+                          &transform, &threads, &most_bytes, &psnr, &of_range))
+        return NULL;
+    image.is_signed = is_signed;
+    jpeg2000_goal goal = {most_bytes, psnr, of_range};
     PyObject *result = NULL;
-    uint64_t size;
-    if (check_image(&image, bits_allocated, threads, &size)) {
-        uint8_t *stream = NULL;
-        size_t length = 0;
-        if ((uint64_t)words.len != size || (transform && image.components != 3)) {
-            PyErr_SetString(PyExc_ValueError, "the words are not those of the image");
-        } else {
-            kernel_status status;
-            Py_BEGIN_ALLOW_THREADS
-            status = jpeg2000_encode(words.buf, &image, transform, threads, &stream,
-                                     &length);
-            Py_END_ALLOW_THREADS
-            if (status == KERNEL_DONE)
-                result = PyBytes_FromStringAndSize((const char *)stream, (Py_ssize_t)length);
-            else if (status == KERNEL_NOT_SERVED)
-                result = Py_NewRef(Py_None);
-            else
-                raise_status(status);
-        }
-        free(stream);
-    }
+    if (psnr >= 0 && psnr <= 200)
+        result = encode(&words, &image, bits_allocated, transform, &goal, threads);
+    else
+        PyErr_SetString(PyExc_ValueError, "a PSNR is 0 to 200 dB");
     PyBuffer_Release(&words);
     return result;
 }

@@ -1,13 +1,16 @@
 /* JPEG 2000: ISO/IEC 15444-1. Each of its annexes has files of its own:
  *
  *   A    jpeg2000_codestream    marker segments, tile-parts
+ *        jpeg2000_main_header      those that are written
  *   B    jpeg2000_tile          tiles, resolutions, subbands, precincts, code-blocks, progressions
  *   B.10 jpeg2000_packets       packets that are read, tag trees
  *        jpeg2000_packet_headers   those that are written
  *   C    jpeg2000_arithmetic_*  arithmetic coding
  *   D    jpeg2000_block_*       coefficient bit modeling
+ *   E    jpeg2000_quantization  steps
  *   F    jpeg2000_wavelet       the wavelet transformation
  *   G    jpeg2000_components    component transformations, level shift
+ *        jpeg2000_rate          which passes a lossy stream has
  *
  * Samples are words: by pixel, little endian, 8 or 16 bits each, zero- or sign-extended. Code-blocks
  * are shared among `threads`, 1 or more, on which the result does not depend. */
@@ -50,5 +53,19 @@ kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg20
  * KERNEL_NOT_SERVED: a sample is past Bits Stored. */
 kernel_status jpeg2000_encode(const uint8_t *words, const jpeg2000_image *image, bool transform,
                               unsigned threads, uint8_t **stream, size_t *length);
+
+/* What a lossy stream is to be. */
+typedef struct {
+    uint64_t most_bytes; /* of the stream; if 0, the error counts */
+    double psnr;         /* at least, in dB, 0 to 200 */
+    bool of_range;       /* its peak is the range of the samples, not of Bits Stored */
+} jpeg2000_goal;
+
+/* Encode by the 9-7 wavelet, and ICT if `transform`, so that a goal is met; else as without loss.
+ *
+ * If the fewest bytes are too many, it has those. */
+kernel_status jpeg2000_encode_lossy(const uint8_t *words, const jpeg2000_image *image,
+                                    bool transform, const jpeg2000_goal *goal, unsigned threads,
+                                    uint8_t **stream, size_t *length);
 
 #endif

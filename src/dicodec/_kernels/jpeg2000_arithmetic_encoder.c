@@ -101,6 +101,42 @@ void jpeg2000_encode_symbols(jpeg2000_arithmetic_encoder *encoder,
     encoder->interval = interval;
 }
 
+/* Write at least some of the bits that are held, and zeros behind them. */
+static void write_held(output *out, int left)
+{
+    while (left > 0) {
+        for (; out->held < 8; out->held += 8)
+            out->code <<= 8;
+        int held = out->held;
+        write_byte(out);
+        left -= held - out->held;
+    }
+}
+
+jpeg2000_upper_end jpeg2000_find_upper_end(const jpeg2000_arithmetic_encoder *encoder,
+                                           const uint8_t *before)
+{
+    jpeg2000_upper_end end = {(size_t)(encoder->last - before), 0, {*encoder->last}};
+    output out = {encoder->code + encoder->interval, encoder->held, end.bytes};
+    write_held(&out, out.held + INTERVAL_BITS);
+    end.length = (unsigned)(out.last - end.bytes) + 1;
+    return end;
+}
+
+size_t jpeg2000_find_least_length(const jpeg2000_upper_end *end, const uint8_t *before,
+                                  size_t length)
+{
+    for (unsigned i = 0; i < end->length && end->place + i < length; i++) {
+        if (before[end->place + i] == end->bytes[i])
+            continue;
+        length = end->place + i; /* decoders read ones behind it, which stay below the end */
+        break;
+    }
+    while (length && before[length] == 0xFF)
+        length--;
+    return length;
+}
+
 uint8_t *jpeg2000_finish_encoder(jpeg2000_arithmetic_encoder *encoder, const uint8_t *before)
 {
     output out = {encoder->code, encoder->held, encoder->last};
@@ -108,13 +144,7 @@ uint8_t *jpeg2000_finish_encoder(jpeg2000_arithmetic_encoder *encoder, const uin
     out.code |= 0xFFFF; /* SETBITS: as many ones as the interval allows, which need no bytes */
     if (out.code >= end)
         out.code -= 0x8000;
-    for (int left = out.held + 1; left > 0;) {
-        for (; out.held < 8; out.held += 8)
-            out.code <<= 8;
-        int held = out.held;
-        write_byte(&out);
-        left -= held - out.held;
-    }
+    write_held(&out, out.held + 1);
     while (out.last > before && *out.last == 0xFF) /* decoders read ones behind the end */
         out.last--;
     return out.last + 1;

@@ -44,6 +44,20 @@ void jpeg2000_encode_symbols(jpeg2000_arithmetic_encoder *encoder,
                              const jpeg2000_encoder_transitions *transitions,
                              const jpeg2000_symbol *symbols, size_t count);
 
+/* The upper end of the interval after some symbols, as bytes; any code below it has them all. */
+typedef struct {
+    size_t place; /* of the first byte, from the one before the data on */
+    unsigned length;
+    uint8_t bytes[16];
+} jpeg2000_upper_end;
+
+jpeg2000_upper_end jpeg2000_find_upper_end(const jpeg2000_arithmetic_encoder *encoder,
+                                           const uint8_t *before);
+
+/* Return how many bytes of finished data have all symbols before an upper end. */
+size_t jpeg2000_find_least_length(const jpeg2000_upper_end *end, const uint8_t *before,
+                                  size_t length);
+
 /* Write the rest, C.2.9, and return the place behind the data. */
 uint8_t *jpeg2000_finish_encoder(jpeg2000_arithmetic_encoder *encoder, const uint8_t *before);
 

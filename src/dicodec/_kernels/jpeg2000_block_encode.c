@@ -4,16 +4,23 @@
 #include <string.h>
 
 #include "jpeg2000_arithmetic_encoder.h"
+#include "jpeg2000_block_error.h"
 #include "processor.h"
 
 enum {
     PLANES = JPEG2000_MOST_PLANES,
     SAMPLES = JPEG2000_BLOCK * JPEG2000_BLOCK,
+    MOST_PASSES = 3 * PLANES,
     /* A plane has a symbol for each sample, and three more for each run of four that ends; a sample
      * has one sign. */
     MOST_SYMBOLS = PLANES * (SAMPLES + 3 * SAMPLES / 4) + SAMPLES,
     AT_ONCE = 4096, /* symbols for which room is made */
 };
+
+typedef struct {
+    size_t symbols; /* of all passes up to the end of one */
+    double gain;    /* squared error that they take away, of coefficients with a fraction */
+} pass_end;
 
 struct jpeg2000_block_encoder {
     jpeg2000_stripe significant[JPEG2000_STRIPES + 2]; /* a stripe above and below */
@@ -27,6 +34,11 @@ struct jpeg2000_block_encoder {
     const uint8_t *zero_contexts;
     jpeg2000_context_tables tables;
     jpeg2000_encoder_transitions transitions;
+    unsigned passes;
+    bool measures; /* gains of passes */
+    pass_end ends[MOST_PASSES];
+    jpeg2000_stripe before[JPEG2000_STRIPES]; /* a pass, significant */
+    int32_t quantized[SAMPLES];
     jpeg2000_symbol symbols[MOST_SYMBOLS];
 };
 
@@ -43,21 +55,6 @@ jpeg2000_block_encoder *jpeg2000_make_block_encoder(void)
 void jpeg2000_release_block_encoder(jpeg2000_block_encoder *encoder)
 {
     free(encoder);
-}
-
-bool jpeg2000_make_room(jpeg2000_bytes *bytes, size_t count)
-{
-    if (bytes->room - bytes->length >= count)
-        return true;
-    if (count > SIZE_MAX / 4 || bytes->room > SIZE_MAX / 4)
-        return false;
-    size_t room = bytes->room + bytes->room / 2 + count;
-    uint8_t *grown = realloc(bytes->bytes, room);
-    if (!grown)
-        return false;
-    bytes->bytes = grown;
-    bytes->room = room;
-    return true;
 }
 
 enum { WORD = 64 };
@@ -127,7 +124,7 @@ static uint32_t read_word(jpeg2000_block_encoder *encoder, const jpeg2000_block 
 
 /* Put a block into the bitmaps; return how many planes it has. */
 static unsigned start_block(jpeg2000_block_encoder *encoder, const jpeg2000_block *block,
-                            const int32_t *array, size_t stride)
+                            const int32_t *samples, size_t stride)
 {
     uint32_t seen = 0;
     encoder->stripes = (block->height + 3u) / 4;
@@ -137,7 +134,7 @@ static unsigned start_block(jpeg2000_block_encoder *encoder, const jpeg2000_bloc
     memset(encoder->neighbourhoods, 0,
            (encoder->stripes + 2) * NEIGHBOURHOOD_STRIDE * sizeof *encoder->neighbourhoods);
     for (unsigned stripe = 0; stripe < encoder->stripes; stripe++) {
-        const int32_t *first = array + (block->y + 4 * stripe) * stride + block->x;
+        const int32_t *first = samples + 4 * stripe * stride;
         for (unsigned k = 0; k < JPEG2000_WORDS; k++) {
             encoder->inside[stripe][k] = find_inside(block->width, block->height, stripe, k);
             if (16 * k < block->width)
@@ -274,46 +271,111 @@ static jpeg2000_symbol *pass_cleanup(jpeg2000_block_encoder *encoder, unsigned p
     return symbols;
 }
 
-static size_t code_planes(jpeg2000_block_encoder *encoder, unsigned planes)
+/* Return what a pass of a plane takes away of the squared error, in units of that plane. */
+static double measure_pass(const jpeg2000_block_encoder *encoder, unsigned plane, bool refines)
 {
-    jpeg2000_symbol *symbols = pass_cleanup(encoder, planes - 1, encoder->symbols);
-    for (unsigned plane = planes - 1; plane--;) {
-        symbols = pass_significance(encoder, plane, symbols);
-        symbols = pass_refinement(encoder, plane, symbols);
-        symbols = pass_cleanup(encoder, plane, symbols);
+    jpeg2000_stripe changed[JPEG2000_STRIPES];
+    for (unsigned stripe = 0; stripe < encoder->stripes; stripe++) {
+        for (unsigned k = 0; k < JPEG2000_WORDS; k++) {
+            uint64_t without = (refines ? encoder->visited : encoder->before)[stripe][k];
+            changed[stripe][k] = encoder->significant[stripe + 1][k] & ~without;
+        }
     }
-    return (size_t)(symbols - encoder->symbols);
+    if (refines)
+        return jpeg2000_measure_refinement(encoder->planes, plane, changed, encoder->stripes);
+    return jpeg2000_measure_significance(encoder->planes, plane, changed, encoder->stripes);
 }
 
-/* Append the arithmetic code of symbols; a byte before them is free for a carry. */
-static bool append_code(const jpeg2000_block_encoder *encoder, size_t count,
-                        jpeg2000_bytes *bytes, size_t *length)
+static void keep_significant(jpeg2000_block_encoder *encoder)
 {
-    size_t start = bytes->length;
-    if (!jpeg2000_make_room(bytes, 1))
-        return false;
-    jpeg2000_arithmetic_encoder coder = jpeg2000_start_encoder(bytes->bytes + start);
-    for (size_t i = 0; i < count; i += AT_ONCE) {
-        size_t written = (size_t)(coder.last - bytes->bytes), some = count - i;
+    if (encoder->measures)
+        memcpy(encoder->before, encoder->significant + 1, sizeof encoder->before);
+}
+
+/* Note where a pass of a plane ends. */
+static void end_pass(jpeg2000_block_encoder *encoder, const jpeg2000_symbol *end, unsigned plane,
+                     bool refines)
+{
+    pass_end *noted = encoder->ends + encoder->passes;
+    noted->symbols = (size_t)(end - encoder->symbols);
+    if (encoder->measures) {
+        double unit = (double)(UINT64_C(1) << 2 * plane);
+        noted->gain = unit * measure_pass(encoder, plane, refines);
+        noted->gain += encoder->passes ? noted[-1].gain : 0;
+    }
+    encoder->passes++;
+}
+
+/* Code all planes from the highest one down to another. */
+static void code_planes(jpeg2000_block_encoder *encoder, unsigned planes, unsigned lowest)
+{
+    encoder->passes = 0;
+    keep_significant(encoder);
+    jpeg2000_symbol *symbols = pass_cleanup(encoder, planes - 1, encoder->symbols);
+    end_pass(encoder, symbols, planes - 1, false);
+    for (unsigned plane = planes - 1; plane-- > lowest;) {
+        keep_significant(encoder);
+        symbols = pass_significance(encoder, plane, symbols);
+        end_pass(encoder, symbols, plane, false);
+        symbols = pass_refinement(encoder, plane, symbols);
+        end_pass(encoder, symbols, plane, true);
+        keep_significant(encoder);
+        symbols = pass_cleanup(encoder, plane, symbols);
+        end_pass(encoder, symbols, plane, false);
+    }
+}
+
+/* Append the arithmetic code of some symbols. */
+static bool append_symbols(const jpeg2000_block_encoder *encoder, size_t from, size_t to,
+                           jpeg2000_arithmetic_encoder *coder, jpeg2000_bytes *bytes)
+{
+    for (size_t i = from; i < to; i += AT_ONCE) {
+        size_t written = (size_t)(coder->last - bytes->bytes), some = to - i;
         bytes->length = written + 1;
         if (!jpeg2000_make_room(bytes, ENCODER_ROOM * AT_ONCE + ENCODER_SLACK))
             return false;
-        coder.last = bytes->bytes + written;
-        jpeg2000_encode_symbols(&coder, &encoder->transitions, encoder->symbols + i,
+        coder->last = bytes->bytes + written;
+        jpeg2000_encode_symbols(coder, &encoder->transitions, encoder->symbols + i,
                                 some < AT_ONCE ? some : AT_ONCE);
+    }
+    return true;
+}
+
+/* Append the arithmetic code of all passes; a byte before it is free for a carry. Their upper ends
+ * are noted if there is room for them. */
+static bool append_code(const jpeg2000_block_encoder *encoder, jpeg2000_bytes *bytes,
+                        jpeg2000_upper_end *ends, size_t *length)
+{
+    size_t start = bytes->length, from = 0;
+    if (!jpeg2000_make_room(bytes, 1 + ENCODER_SLACK))
+        return false;
+    jpeg2000_arithmetic_encoder coder = jpeg2000_start_encoder(bytes->bytes + start);
+    for (unsigned i = ends ? 0 : encoder->passes - 1; i < encoder->passes; i++) {
+        if (!append_symbols(encoder, from, encoder->ends[i].symbols, &coder, bytes))
+            return false;
+        from = encoder->ends[i].symbols;
+        if (ends)
+            ends[i] = jpeg2000_find_upper_end(&coder, bytes->bytes + start);
     }
     uint8_t *before = bytes->bytes + start;
     *length = (size_t)(jpeg2000_finish_encoder(&coder, before) - before) - 1;
-    memmove(before, before + 1, *length);
-    bytes->length = start + *length;
+    bytes->length = start;
     return true;
+}
+
+/* Keep some bytes of a code behind the one that was free. */
+static void keep_code(jpeg2000_bytes *bytes, size_t length)
+{
+    uint8_t *before = bytes->bytes + bytes->length;
+    memmove(before, before + 1, length);
+    bytes->length += length;
 }
 
 kernel_status jpeg2000_encode_block(jpeg2000_block_encoder *encoder,
                                     const jpeg2000_subband *subband, jpeg2000_block *block,
                                     const int32_t *array, size_t stride, jpeg2000_bytes *bytes)
 {
-    unsigned planes = start_block(encoder, block, array, stride);
+    unsigned planes = start_block(encoder, block, array + block->y * stride + block->x, stride);
     if (planes > subband->planes || planes > PLANES)
         return KERNEL_NOT_SERVED;
     block->zero_planes = (uint8_t)(subband->planes - planes);
@@ -322,9 +384,68 @@ kernel_status jpeg2000_encode_block(jpeg2000_block_encoder *encoder,
     if (!planes)
         return KERNEL_DONE;
     encoder->zero_contexts = encoder->tables.zero[subband->orientation];
+    encoder->measures = false;
+    code_planes(encoder, planes, 0);
     size_t length;
-    if (!append_code(encoder, code_planes(encoder, planes), bytes, &length))
+    if (!append_code(encoder, bytes, NULL, &length))
         return KERNEL_NO_MEMORY;
+    keep_code(bytes, length);
     block->length = (uint32_t)length;
+    return KERNEL_DONE;
+}
+
+/* Quantize a block, with a fraction; return the sum of squares, each of the middle of what comes to
+ * the same. */
+static double quantize(const jpeg2000_block *block, const float *coefficients, size_t stride,
+                       float step, int32_t *quantized)
+{
+    float scale = (float)(1 << JPEG2000_FRACTION_BITS) / step;
+    double squares = 0;
+    for (unsigned y = 0; y < block->height; y++) {
+        for (unsigned x = 0; x < block->width; x++) {
+            float value = coefficients[y * stride + x] * scale;
+            int32_t whole = (int32_t)value;
+            double middle = whole ? abs(whole) + 0.5 : (double)value;
+            squares += middle * middle;
+            quantized[y * JPEG2000_BLOCK + x] = whole;
+        }
+    }
+    return squares;
+}
+
+kernel_status jpeg2000_encode_block_in_cuts(jpeg2000_block_encoder *encoder,
+                                            const jpeg2000_subband *subband,
+                                            jpeg2000_block *block, const float *array,
+                                            size_t stride, double weight, jpeg2000_bytes *bytes,
+                                            jpeg2000_cuts *cuts)
+{
+    double unit = (double)subband->step / (1 << JPEG2000_FRACTION_BITS);
+    weight *= unit * unit;
+    block->error = weight * quantize(block, array + block->y * stride + block->x, stride,
+                                     subband->step, encoder->quantized);
+    unsigned planes = start_block(encoder, block, encoder->quantized, JPEG2000_BLOCK);
+    block->first = block->last = (uint32_t)cuts->count;
+    block->zero_planes = subband->planes;
+    if (planes <= JPEG2000_FRACTION_BITS)
+        return KERNEL_DONE;
+    if (planes > PLANES || planes - JPEG2000_FRACTION_BITS > subband->planes)
+        return KERNEL_NOT_SERVED;
+    block->zero_planes = (uint8_t)(subband->planes + JPEG2000_FRACTION_BITS - planes);
+    encoder->zero_contexts = encoder->tables.zero[subband->orientation];
+    encoder->measures = true;
+    code_planes(encoder, planes, JPEG2000_FRACTION_BITS);
+    jpeg2000_upper_end ends[MOST_PASSES];
+    size_t length;
+    if (!append_code(encoder, bytes, ends, &length))
+        return KERNEL_NO_MEMORY;
+    for (unsigned i = 0; i < encoder->passes; i++) {
+        size_t least =
+            jpeg2000_find_least_length(ends + i, bytes->bytes + bytes->length, length);
+        jpeg2000_cut cut = {(uint32_t)least, (uint16_t)(i + 1), weight * encoder->ends[i].gain, 0};
+        if (!jpeg2000_add_cut(cuts, block->first, &cut))
+            return KERNEL_NO_MEMORY;
+    }
+    block->last = (uint32_t)cuts->count;
+    keep_code(bytes, block->last > block->first ? cuts->cuts[block->last - 1].length : 0);
     return KERNEL_DONE;
 }

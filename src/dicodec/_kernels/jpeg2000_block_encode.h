@@ -2,22 +2,15 @@
 #ifndef DICODEC_JPEG2000_BLOCK_ENCODE_H
 #define DICODEC_JPEG2000_BLOCK_ENCODE_H
 
-#include "jpeg2000_tile.h"
+#include "jpeg2000_rate.h"
 
 typedef struct jpeg2000_block_encoder jpeg2000_block_encoder;
+
+enum { JPEG2000_FRACTION_BITS = 4 }; /* of quantized coefficients, which are not coded */
 
 /* Make what one thread needs to encode blocks; NULL without memory. */
 jpeg2000_block_encoder *jpeg2000_make_block_encoder(void);
 void jpeg2000_release_block_encoder(jpeg2000_block_encoder *encoder);
-
-/* The bytes of blocks, one behind the other. */
-typedef struct {
-    uint8_t *bytes;
-    size_t length, room;
-} jpeg2000_bytes;
-
-/* Make room for some more bytes; false without memory. */
-bool jpeg2000_make_room(jpeg2000_bytes *bytes, size_t count);
 
 /* Encode all planes of a block of a component's array, and append its bytes.
  *
@@ -26,5 +19,14 @@ bool jpeg2000_make_room(jpeg2000_bytes *bytes, size_t count);
 kernel_status jpeg2000_encode_block(jpeg2000_block_encoder *encoder,
                                     const jpeg2000_subband *subband, jpeg2000_block *block,
                                     const int32_t *array, size_t stride, jpeg2000_bytes *bytes);
+
+/* Quantize a block of an array of floats, and append its bytes and the cuts that are worth while.
+ *
+ * `weight` is the squared error of the image's samples that a coefficient's error of 1 makes. */
+kernel_status jpeg2000_encode_block_in_cuts(jpeg2000_block_encoder *encoder,
+                                            const jpeg2000_subband *subband,
+                                            jpeg2000_block *block, const float *array,
+                                            size_t stride, double weight, jpeg2000_bytes *bytes,
+                                            jpeg2000_cuts *cuts);
 
 #endif

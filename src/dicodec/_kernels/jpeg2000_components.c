@@ -58,15 +58,11 @@ static finish plan_finish(const jpeg2000_samples *samples, bool is_signed)
     return (finish){half, 0, 2 * half - 1, 2 * half - 1, is_signed ? half : 0};
 }
 
-typedef struct {
-    int32_t lowest, highest;
-} sample_range;
-
 KERNEL_VARIANTS
-static sample_range finish_samples(const int32_t *restrict samples, uint16_t *restrict words,
+static jpeg2000_sample_range finish_samples(const int32_t *restrict samples, uint16_t *restrict words,
                                    size_t count, finish plan)
 {
-    sample_range seen = {INT32_MAX, INT32_MIN};
+    jpeg2000_sample_range seen = {INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < count; i++) {
         int32_t sample = (int32_t)((uint32_t)samples[i] + (uint32_t)plan.shift);
         sample = sample < plan.lowest ? plan.lowest : sample;
@@ -118,7 +114,7 @@ bool jpeg2000_put_row(const jpeg2000_samples *samples, const jpeg2000_image *ima
             round_samples(rows[i], buffers->rounded, count);
             integers = buffers->rounded;
         }
-        sample_range seen = finish_samples(integers, buffers->finished, count, plan);
+        jpeg2000_sample_range seen = finish_samples(integers, buffers->finished, count, plan);
         if (count && (seen.lowest < lowest || seen.highest > highest))
             return false;
         store(words + i * image->word_size, buffers->finished, count, image);
@@ -149,9 +145,9 @@ static void load(const uint8_t *words, int32_t *samples, size_t count, const jpe
 
 /* Subtract the level shift; return the smallest and largest sample of before. */
 KERNEL_VARIANTS
-static sample_range shift_samples(int32_t *samples, size_t count, int32_t shift)
+static jpeg2000_sample_range shift_samples(int32_t *samples, size_t count, int32_t shift)
 {
-    sample_range seen = {INT32_MAX, INT32_MIN};
+    jpeg2000_sample_range seen = {INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < count; i++) {
         int32_t sample = samples[i];
         seen.lowest = sample < seen.lowest ? sample : seen.lowest;
@@ -175,17 +171,47 @@ static void apply_rct(int32_t *restrict first, int32_t *restrict second, int32_t
 }
 
 bool jpeg2000_take_row(const uint8_t *words, const jpeg2000_image *image, size_t count,
-                       bool transform, int32_t *const rows[JPEG2000_MOST_COMPONENTS])
+                       bool transform, int32_t *const rows[JPEG2000_MOST_COMPONENTS],
+                       jpeg2000_sample_range *seen)
 {
     int32_t half = 1 << (image->bits_stored - 1);
     int32_t lowest = image->is_signed ? -half : 0, highest = lowest + 2 * half - 1;
     for (unsigned i = 0; i < image->components; i++) {
         load(words + i * image->word_size, rows[i], count, image);
-        sample_range seen = shift_samples(rows[i], count, image->is_signed ? 0 : half);
-        if (count && (seen.lowest < lowest || seen.highest > highest))
+        jpeg2000_sample_range row = shift_samples(rows[i], count, image->is_signed ? 0 : half);
+        if (count && (row.lowest < lowest || row.highest > highest))
             return false;
+        seen->lowest = row.lowest < seen->lowest ? row.lowest : seen->lowest;
+        seen->highest = row.highest > seen->highest ? row.highest : seen->highest;
     }
     if (transform)
         apply_rct(rows[0], rows[1], rows[2], count);
     return true;
+}
+
+/* Apply ICT, G.3.1. */
+KERNEL_VARIANTS
+static void apply_ict(const int32_t *restrict reds, const int32_t *restrict greens,
+                      const int32_t *restrict blues, float *restrict first,
+                      float *restrict second, float *restrict third, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float red = (float)reds[i], green = (float)greens[i], blue = (float)blues[i];
+        first[i] = 0.299f * red + 0.587f * green + 0.114f * blue;
+        second[i] = -0.16875f * red - 0.33126f * green + 0.5f * blue;
+        third[i] = 0.5f * red - 0.41869f * green - 0.08131f * blue;
+    }
+}
+
+void jpeg2000_make_floats(const int32_t *const rows[JPEG2000_MOST_COMPONENTS], unsigned components,
+                          size_t count, bool transform,
+                          float *const floats[JPEG2000_MOST_COMPONENTS])
+{
+    if (transform) {
+        apply_ict(rows[0], rows[1], rows[2], floats[0], floats[1], floats[2], count);
+        return;
+    }
+    for (unsigned i = 0; i < components; i++)
+        for (size_t x = 0; x < count; x++)
+            floats[i][x] = (float)rows[i][x];
 }

@@ -2,37 +2,19 @@
 #include <string.h>
 
 #include "jpeg2000_components.h"
+#include "jpeg2000_encoder.h"
+#include "jpeg2000_main_header.h"
 #include "jpeg2000_packet_headers.h"
-#include "jpeg2000_threads.h"
+#include "jpeg2000_quantization.h"
 #include "jpeg2000_wavelet.h"
 
 enum {
     BLOCK_EXPONENT = 6,
     GUARD_BITS = 2,
     MOST_LEVELS = 5,
+    LENGTH_PLACE = 6, /* of Psot in SOT */
     SMALLEST_SIDE = 8, /* of the lowest resolution, if there is any decomposition */
-    HEADER_ROOM = 256,
 };
-
-/* Encodes a share of the blocks; its bytes are theirs, in their order. */
-typedef struct {
-    const struct encoder *state;
-    jpeg2000_block_encoder *blocks;
-    jpeg2000_share share;
-    jpeg2000_bytes bytes;
-    size_t at; /* of the bytes, that the stream has */
-} worker;
-
-typedef struct encoder {
-    const jpeg2000_image *image;
-    jpeg2000_header header;
-    jpeg2000_tile tile;
-    size_t stride;
-    int32_t *arrays[JPEG2000_MOST_COMPONENTS];
-    unsigned threads, next; /* workers, and the one that has the stream's next block */
-    worker workers[JPEG2000_MOST_THREADS];
-    jpeg2000_bytes stream;
-} encoder;
 
 static unsigned choose_levels(uint32_t rows, uint32_t columns)
 {
@@ -44,23 +26,34 @@ static unsigned choose_levels(uint32_t rows, uint32_t columns)
 }
 
 /* Exponents follow the gains of Table E.1, and are one more with RCT, whose chroma takes a bit more. */
-static void plan_component(const jpeg2000_image *image, bool transform, jpeg2000_coding *coding,
+static void plan_exponents(const jpeg2000_image *image, bool transform, unsigned levels,
                            jpeg2000_quantization *quantization)
 {
-    coding->levels = (uint8_t)choose_levels(image->rows, image->columns);
-    coding->block_width = coding->block_height = BLOCK_EXPONENT;
-    coding->is_reversible = true;
-    memset(coding->precinct_width, 15, sizeof coding->precinct_width);
-    memset(coding->precinct_height, 15, sizeof coding->precinct_height);
     quantization->guard_bits = GUARD_BITS;
-    quantization->count = 3u * coding->levels + 1;
+    quantization->count = 3u * levels + 1;
     for (unsigned i = 0; i < quantization->count; i++) {
         unsigned gain = !i ? 0 : i % 3 ? 1 : 2;
         quantization->exponents[i] = (uint8_t)(image->bits_stored + transform + gain);
     }
 }
 
-static void plan(encoder *state, bool transform)
+static void plan_component(const jpeg2000_encoder *state, jpeg2000_coding *coding,
+                           jpeg2000_quantization *quantization)
+{
+    const jpeg2000_image *image = state->image;
+    coding->levels = (uint8_t)choose_levels(image->rows, image->columns);
+    coding->block_width = coding->block_height = BLOCK_EXPONENT;
+    coding->is_reversible = !state->goal;
+    memset(coding->precinct_width, 15, sizeof coding->precinct_width);
+    memset(coding->precinct_height, 15, sizeof coding->precinct_height);
+    if (state->goal)
+        jpeg2000_plan_steps(coding->levels, image->bits_stored,
+                            jpeg2000_choose_finer_steps(state), quantization);
+    else
+        plan_exponents(image, state->header.component_transform, coding->levels, quantization);
+}
+
+static void plan(jpeg2000_encoder *state)
 {
     const jpeg2000_image *image = state->image;
     jpeg2000_header *header = &state->header;
@@ -70,84 +63,46 @@ static void plan(encoder *state, bool transform)
     header->components = image->components;
     header->precision = image->bits_stored;
     header->is_signed = image->is_signed;
-    header->progression = JPEG2000_LRCP;
+    header->progression = state->goal ? JPEG2000_RPCL : JPEG2000_LRCP; /* as OpenJPEG's */
     header->layers = 1;
-    header->component_transform = transform;
     for (unsigned i = 0; i < image->components; i++)
-        plan_component(image, transform, header->coding + i, header->quantization + i);
+        plan_component(state, header->coding + i, header->quantization + i);
 }
 
-static void put(jpeg2000_bytes *stream, uint32_t value, unsigned count)
-{
-    while (count--)
-        stream->bytes[stream->length++] = (uint8_t)(value >> 8 * count);
-}
-
-/* SIZ, A.5.1 */
-static void put_size(const jpeg2000_header *header, jpeg2000_bytes *stream)
-{
-    put(stream, 0xFF51, 2);
-    put(stream, 38 + 3 * header->components, 2);
-    put(stream, 0, 2);
-    put(stream, header->x1, 4);
-    put(stream, header->y1, 4);
-    put(stream, 0, 4);
-    put(stream, 0, 4);
-    put(stream, header->tile_width, 4);
-    put(stream, header->tile_height, 4);
-    put(stream, 0, 4);
-    put(stream, 0, 4);
-    put(stream, header->components, 2);
-    for (unsigned i = 0; i < header->components; i++) {
-        put(stream, (header->precision - 1) | (unsigned)header->is_signed << 7, 1);
-        put(stream, 0x0101, 2);
-    }
-}
-
-/* COD, A.6.1, and QCD, A.6.4 */
-static void put_coding(const jpeg2000_header *header, jpeg2000_bytes *stream)
-{
-    const jpeg2000_coding *coding = header->coding;
-    const jpeg2000_quantization *quantization = header->quantization;
-    put(stream, 0xFF52, 2);
-    put(stream, 12, 2);
-    put(stream, 0, 1);
-    put(stream, header->progression, 1);
-    put(stream, header->layers, 2);
-    put(stream, header->component_transform, 1);
-    put(stream, coding->levels, 1);
-    put(stream, coding->block_width - 2u, 1);
-    put(stream, coding->block_height - 2u, 1);
-    put(stream, 0, 1);
-    put(stream, 1, 1); /* 5-3 */
-    put(stream, 0xFF5C, 2);
-    put(stream, 3 + quantization->count, 2);
-    put(stream, (uint32_t)quantization->guard_bits << 5, 1);
-    for (unsigned i = 0; i < quantization->count; i++)
-        put(stream, (uint32_t)quantization->exponents[i] << 3, 1);
-}
-
-static kernel_status take_rows(encoder *state, const uint8_t *words)
+/* Take all rows as integers; those of a lossy stream become floats. */
+static kernel_status take_rows(jpeg2000_encoder *state, const uint8_t *words)
 {
     const jpeg2000_image *image = state->image;
     size_t pixel = image->components * image->word_size;
-    for (size_t y = 0; y < image->rows; y++) {
-        int32_t *rows[JPEG2000_MOST_COMPONENTS] = {NULL};
-        for (unsigned i = 0; i < image->components; i++)
-            rows[i] = state->arrays[i] + y * state->stride;
+    bool transform = state->header.component_transform;
+    int32_t *memory = NULL, *rows[JPEG2000_MOST_COMPONENTS] = {NULL};
+    float *floats[JPEG2000_MOST_COMPONENTS] = {NULL};
+    if (state->goal && !(memory = malloc(image->components * state->stride * sizeof *memory)))
+        return KERNEL_NO_MEMORY;
+    kernel_status status = KERNEL_DONE;
+    for (size_t y = 0; y < image->rows && status == KERNEL_DONE; y++) {
+        for (unsigned i = 0; i < image->components; i++) {
+            rows[i] = memory ? memory + i * state->stride
+                             : (int32_t *)state->arrays[i] + y * state->stride;
+            floats[i] = (float *)state->arrays[i] + y * state->stride;
+        }
         if (!jpeg2000_take_row(words + y * image->columns * pixel, image, image->columns,
-                               state->header.component_transform, rows))
-            return KERNEL_NOT_SERVED;
+                               transform && !memory, rows, &state->seen))
+            status = KERNEL_NOT_SERVED;
+        else if (memory)
+            jpeg2000_make_floats((const int32_t *const *)rows, image->components, image->columns,
+                                 transform, floats);
     }
-    return KERNEL_DONE;
+    free(memory);
+    return status;
 }
 
-static kernel_status apply_wavelets(encoder *state)
+static kernel_status apply_wavelets(jpeg2000_encoder *state)
 {
     kernel_status status = KERNEL_DONE;
     for (unsigned i = 0; i < state->image->components && status == KERNEL_DONE; i++) {
         const jpeg2000_tile_component *component = state->tile.components + i;
-        status = jpeg2000_apply_wavelet(component->levels, component->resolutions,
+        status = jpeg2000_apply_wavelet(component->levels, component->resolutions, !state->goal,
                                         state->arrays[i], state->stride);
     }
     return status;
@@ -156,15 +111,21 @@ static kernel_status apply_wavelets(encoder *state)
 static kernel_status encode_block(void *given, const jpeg2000_precinct *precinct,
                                   const jpeg2000_precinct_part *part, jpeg2000_block *block)
 {
-    worker *mine = given;
-    return jpeg2000_encode_block(mine->blocks, part->subband, block,
-                                 mine->state->arrays[precinct->component], mine->state->stride,
-                                 &mine->bytes);
+    jpeg2000_worker *mine = given;
+    const jpeg2000_encoder *state = mine->state;
+    const void *array = state->arrays[precinct->component];
+    if (!state->goal)
+        return jpeg2000_encode_block(mine->blocks, part->subband, block, array, state->stride,
+                                     &mine->bytes);
+    return jpeg2000_encode_block_in_cuts(mine->blocks, part->subband, block, array,
+                                         state->stride,
+                                         jpeg2000_weigh_subband(state, precinct, part->subband),
+                                         &mine->bytes, &mine->cuts);
 }
 
 static kernel_status encode_share(void *given)
 {
-    worker *mine = given;
+    jpeg2000_worker *mine = given;
     mine->blocks = jpeg2000_make_block_encoder();
     if (!mine->blocks)
         return KERNEL_NO_MEMORY;
@@ -173,33 +134,34 @@ static kernel_status encode_share(void *given)
     return status;
 }
 
-static kernel_status encode_blocks(encoder *state)
+static kernel_status encode_blocks(jpeg2000_encoder *state)
 {
     void *given[JPEG2000_MOST_THREADS];
     for (unsigned i = 0; i < state->threads; i++) {
-        state->workers[i] = (worker){.state = state, .share = {&state->tile, i, state->threads}};
+        state->workers[i] = (jpeg2000_worker){
+            .state = state, .share = {&state->tile, i, state->threads}};
         given[i] = state->workers + i;
     }
     return jpeg2000_work_together(state->threads, encode_share, given);
 }
 
 /* Append the bytes of a block to the stream. */
-static bool put_block(encoder *state, const jpeg2000_block *block)
+static bool put_block(jpeg2000_encoder *state, const jpeg2000_block *block)
 {
-    worker *from = state->workers + state->next;
-    state->next = (state->next + 1) % state->threads;
+    jpeg2000_worker *from = jpeg2000_find_next_worker(state);
+    bool is_cut = block->last > block->first;
     if (!jpeg2000_make_room(&state->stream, block->length))
         return false;
     if (block->length)
         memcpy(state->stream.bytes + state->stream.length, from->bytes.bytes + from->at,
                block->length);
     state->stream.length += block->length;
-    from->at += block->length;
+    from->at += is_cut ? from->cuts.cuts[block->last - 1].length : block->length;
     return true;
 }
 
 /* Append a packet: its header, and what it has of each block. */
-static bool put_packet(encoder *state, const jpeg2000_precinct *precinct)
+static bool put_packet(jpeg2000_encoder *state, const jpeg2000_precinct *precinct)
 {
     if (!jpeg2000_write_packet_header(precinct, &state->stream))
         return false;
@@ -210,65 +172,79 @@ static bool put_packet(encoder *state, const jpeg2000_precinct *precinct)
     return true;
 }
 
-/* Write the stream: headers, the only tile-part, EOC. */
-static kernel_status write_stream(encoder *state)
+/* Write the stream behind its header: the only tile-part, EOC. */
+static kernel_status write_packets(jpeg2000_encoder *state)
 {
-    enum { SOT_LENGTH = 12, LENGTH_PLACE = 6 };
     jpeg2000_bytes *stream = &state->stream;
-    if (!jpeg2000_make_room(stream, HEADER_ROOM))
-        return KERNEL_NO_MEMORY;
-    put(stream, 0xFF4F, 2);
-    put_size(&state->header, stream);
-    put_coding(&state->header, stream);
     size_t start = stream->length;
-    put(stream, 0xFF90, 2); /* SOT, A.4.2; Psot follows */
-    put(stream, 10, 2);
-    put(stream, 0, 2);
-    put(stream, 0, 4);
-    put(stream, 0x0001, 2);
-    put(stream, 0xFF93, 2);
+    if (!jpeg2000_make_room(stream, JPEG2000_MARKERS))
+        return KERNEL_NO_MEMORY;
+    jpeg2000_put(stream, 0xFF90, 2); /* SOT, A.4.2; Psot follows */
+    jpeg2000_put(stream, 10, 2);
+    jpeg2000_put(stream, 0, 2);
+    jpeg2000_put(stream, 0, 4);
+    jpeg2000_put(stream, 0x0001, 2);
+    jpeg2000_put(stream, 0xFF93, 2);
+    state->next = 0;
     for (size_t i = 0; i < state->tile.precinct_count; i++)
         if (!put_packet(state, state->tile.precincts + i))
             return KERNEL_NO_MEMORY;
-    if (!jpeg2000_make_room(stream, HEADER_ROOM))
+    if (!jpeg2000_make_room(stream, JPEG2000_MARKERS))
         return KERNEL_NO_MEMORY;
     if (stream->length - start > UINT32_MAX)
         return KERNEL_NO_ROOM;
     jpeg2000_bytes length = {stream->bytes + start + LENGTH_PLACE, 0, 4};
-    put(&length, (uint32_t)(stream->length - start), 4);
-    put(stream, 0xFFD9, 2);
+    jpeg2000_put(&length, (uint32_t)(stream->length - start), 4);
+    jpeg2000_put(stream, 0xFFD9, 2);
     return KERNEL_DONE;
 }
 
-static kernel_status encode(encoder *state, const uint8_t *words)
+static kernel_status take_arrays(jpeg2000_encoder *state)
 {
-    kernel_status status = jpeg2000_divide_tile(&state->header, 0, SIZE_MAX, &state->tile);
-    state->stride = state->image->columns;
-    for (unsigned i = 0; i < state->image->components && status == KERNEL_DONE; i++) {
+    for (unsigned i = 0; i < state->image->components; i++) {
         state->arrays[i] = malloc(state->stride * state->image->rows * sizeof(int32_t));
         if (!state->arrays[i])
-            status = KERNEL_NO_MEMORY;
+            return KERNEL_NO_MEMORY;
     }
+    return KERNEL_DONE;
+}
+
+static kernel_status encode(jpeg2000_encoder *state, const uint8_t *words)
+{
+    kernel_status status = take_arrays(state);
     if (status == KERNEL_DONE)
         status = take_rows(state, words);
+    if (status != KERNEL_DONE)
+        return status;
+    jpeg2000_plan_error(state);
+    plan(state);
+    status = jpeg2000_divide_tile(&state->header, 0, SIZE_MAX, &state->tile);
     if (status == KERNEL_DONE)
         status = apply_wavelets(state);
     if (status == KERNEL_DONE)
         status = encode_blocks(state);
-    return status == KERNEL_DONE ? write_stream(state) : status;
+    if (status == KERNEL_DONE && !jpeg2000_write_header(&state->header, &state->stream))
+        status = KERNEL_NO_MEMORY;
+    if (status == KERNEL_DONE && state->goal)
+        status = jpeg2000_meet_goal(state);
+    return status == KERNEL_DONE ? write_packets(state) : status;
 }
 
-kernel_status jpeg2000_encode(const uint8_t *words, const jpeg2000_image *image, bool transform,
-                              unsigned threads, uint8_t **stream, size_t *length)
+static kernel_status encode_for_goal(const uint8_t *words, const jpeg2000_image *image,
+                                     bool transform, const jpeg2000_goal *goal, unsigned threads,
+                                     uint8_t **stream, size_t *length)
 {
-    encoder state = {.image = image};
+    jpeg2000_encoder state = {.image = image, .goal = goal, .stride = image->columns,
+                     .seen = {INT32_MAX, INT32_MIN}};
     state.threads = threads < JPEG2000_MOST_THREADS ? threads : JPEG2000_MOST_THREADS;
-    plan(&state, transform);
+    state.header.component_transform = transform;
     kernel_status status = encode(&state, words);
     for (unsigned i = 0; i < image->components; i++)
         free(state.arrays[i]);
-    for (unsigned i = 0; i < state.threads; i++)
+    for (unsigned i = 0; i < state.threads; i++) {
         free(state.workers[i].bytes.bytes);
+        free(state.workers[i].cuts.cuts);
+    }
     jpeg2000_release_tile(&state.tile);
     if (status != KERNEL_DONE) {
         free(state.stream.bytes);
@@ -277,4 +253,17 @@ kernel_status jpeg2000_encode(const uint8_t *words, const jpeg2000_image *image,
     *stream = state.stream.bytes;
     *length = state.stream.length;
     return KERNEL_DONE;
+}
+
+kernel_status jpeg2000_encode(const uint8_t *words, const jpeg2000_image *image, bool transform,
+                              unsigned threads, uint8_t **stream, size_t *length)
+{
+    return encode_for_goal(words, image, transform, NULL, threads, stream, length);
+}
+
+kernel_status jpeg2000_encode_lossy(const uint8_t *words, const jpeg2000_image *image,
+                                    bool transform, const jpeg2000_goal *goal, unsigned threads,
+                                    uint8_t **stream, size_t *length)
+{
+    return encode_for_goal(words, image, transform, goal, threads, stream, length);
 }

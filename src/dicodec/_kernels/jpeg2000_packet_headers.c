@@ -40,7 +40,9 @@ static void fill_tag_tree(jpeg2000_tag_node *nodes, uint32_t across, uint32_t do
 {
     while (across > 1 || down > 1) {
         jpeg2000_tag_node *parents = nodes + (size_t)across * down;
-        uint32_t wide = (across + 1) / 2;
+        uint32_t wide = (across + 1) / 2, high = (down + 1) / 2;
+        for (size_t i = 0; i < (size_t)wide * high; i++)
+            parents[i] = (jpeg2000_tag_node){UINT16_MAX, 0};
         for (uint32_t y = 0; y < down; y++) {
             for (uint32_t x = 0; x < across; x++) {
                 jpeg2000_tag_node *parent = parents + (size_t)(y / 2) * wide + x / 2;
@@ -51,7 +53,7 @@ static void fill_tag_tree(jpeg2000_tag_node *nodes, uint32_t across, uint32_t do
         }
         nodes = parents;
         across = wide;
-        down = (down + 1) / 2;
+        down = high;
     }
 }
 
@@ -116,8 +118,8 @@ static void write_part(bit_writer *bits, const jpeg2000_precinct_part *part)
 {
     size_t count = (size_t)part->across * part->down;
     for (size_t i = 0; i < count; i++) {
-        part->inclusion[i].value = part->blocks[i].passes ? 0 : 1;
-        part->zero_planes[i].value = part->blocks[i].zero_planes;
+        part->inclusion[i] = (jpeg2000_tag_node){part->blocks[i].passes ? 0 : 1, 0};
+        part->zero_planes[i] = (jpeg2000_tag_node){part->blocks[i].zero_planes, 0};
     }
     fill_tag_tree(part->inclusion, part->across, part->down);
     fill_tag_tree(part->zero_planes, part->across, part->down);

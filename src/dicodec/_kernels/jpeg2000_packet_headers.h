@@ -4,7 +4,9 @@
 
 #include "jpeg2000_block_encode.h"
 
-/* Append the header of a precinct's only packet, whose blocks are encoded; false without memory. */
+/* Append the header of a precinct's only packet, whose blocks are encoded; false without memory.
+ *
+ * It may be written again with other passes of the blocks. */
 bool jpeg2000_write_packet_header(const jpeg2000_precinct *precinct, jpeg2000_bytes *bytes);
 
 #endif

@@ -24,8 +24,9 @@ typedef struct {
     uint8_t zero_planes; /* missing most significant bit-planes, B.10.5 */
     uint8_t length_bits; /* Lblock, B.10.7.1; 0 before the block is included */
     uint16_t passes;
-    uint32_t first, last; /* pieces that are read, or 0 */
+    uint32_t first, last; /* pieces that are read, or 0; cuts of a block that is written */
     uint32_t length;      /* bytes that are written */
+    double error;         /* squared, of a block that is quantized, without passes */
 } jpeg2000_block;
 
 /* B.10.2. A value is known once its node's `low` has reached it. */

@@ -226,17 +226,43 @@ static void apply_reversible(const signal *lines)
 {
     size_t lanes = lines->lanes;
     int32_t *even = lines->evens.integers, *odd = lines->odds.integers;
-    if (lines->even + lines->odd == 1) { /* F.4.6 */
-        for (size_t i = 0; i < lanes && lines->odd; i++)
-            odd[i] *= 2;
-        return;
-    }
     extend(lines->evens, lines->even, lanes);
     const int32_t *before = lines->starts_odd ? even - lanes : even;
     predict_odd(odd, before, before + lanes, lines->odd * lanes);
     extend(lines->odds, lines->odd, lanes);
     before = lines->starts_odd ? odd : odd - lanes;
     update_even(even, before, before + lanes, lines->even * lanes);
+}
+
+static void apply_irreversible(const signal *lines)
+{
+    lift_odds(lines, -ALPHA);
+    lift_evens(lines, -BETA);
+    lift_odds(lines, -GAMMA);
+    lift_evens(lines, -DELTA);
+    multiply(lines->evens.floats, lines->even * lines->lanes, 1 / K);
+    multiply(lines->odds.floats, lines->odd * lines->lanes, K);
+}
+
+/* A signal of one sample, F.4.6: at an odd place it is doubled. */
+static void apply_single(const signal *lines, bool is_reversible)
+{
+    for (size_t i = 0; i < lines->lanes && lines->odd; i++) {
+        if (is_reversible)
+            lines->odds.integers[i] *= 2;
+        else
+            lines->odds.floats[i] *= 2;
+    }
+}
+
+static void apply(const signal *lines, bool is_reversible)
+{
+    if (lines->even + lines->odd == 1)
+        apply_single(lines, is_reversible);
+    else if (is_reversible)
+        apply_reversible(lines);
+    else
+        apply_irreversible(lines);
 }
 
 KERNEL_VARIANTS
@@ -249,8 +275,8 @@ static void deinterleave(const int32_t *restrict row, int32_t *restrict first,
     }
 }
 
-/* HOR_SD, F.4.4 */
-static void apply_row(int32_t *row, const signal *line)
+/* HOR_SD, F.4.4. Coefficients are moved as if they were integers, whatever they are. */
+static void apply_row(int32_t *row, const signal *line, bool is_reversible)
 {
     int32_t *first = line->starts_odd ? line->odds.integers : line->evens.integers;
     int32_t *second = line->starts_odd ? line->evens.integers : line->odds.integers;
@@ -258,13 +284,13 @@ static void apply_row(int32_t *row, const signal *line)
     deinterleave(row, first, second, pairs);
     if (line->even != line->odd)
         first[pairs] = row[2 * pairs];
-    apply_reversible(line);
+    apply(line, is_reversible);
     memcpy(row, line->evens.integers, line->even * sizeof *row);
     memcpy(row + line->even, line->odds.integers, line->odd * sizeof *row);
 }
 
 /* VER_SD, F.4.3, of some columns from the first on. */
-static void apply_columns(int32_t *first, size_t stride, const signal *lines)
+static void apply_columns(int32_t *first, size_t stride, const signal *lines, bool is_reversible)
 {
     size_t lanes = lines->lanes, size = lanes * sizeof *first;
     for (size_t i = 0; i < lines->even; i++)
@@ -273,7 +299,7 @@ static void apply_columns(int32_t *first, size_t stride, const signal *lines)
     for (size_t i = 0; i < lines->odd; i++)
         memcpy(lines->odds.integers + i * lanes, first + (2 * i + !lines->starts_odd) * stride,
                size);
-    apply_reversible(lines);
+    apply(lines, is_reversible);
     for (size_t i = 0; i < lines->even; i++)
         memcpy(first + i * stride, lines->evens.integers + i * lanes, size);
     for (size_t i = 0; i < lines->odd; i++)
@@ -281,16 +307,17 @@ static void apply_columns(int32_t *first, size_t stride, const signal *lines)
 }
 
 /* 2D_SD, F.4.2 */
-static void apply_level(const jpeg2000_area *area, int32_t *array, size_t stride, signal *lines)
+static void apply_level(const jpeg2000_area *area, bool is_reversible, int32_t *array,
+                        size_t stride, signal *lines)
 {
     uint32_t width = jpeg2000_width(area), height = jpeg2000_height(area);
     for (uint32_t x = 0; x < width; x += LANES) {
         set_signal(lines, area->y0, area->y1, width - x < LANES ? width - x : LANES);
-        apply_columns(array + x, stride, lines);
+        apply_columns(array + x, stride, lines, is_reversible);
     }
     set_signal(lines, area->x0, area->x1, 1);
     for (uint32_t y = 0; y < height; y++)
-        apply_row(array + y * stride, lines);
+        apply_row(array + y * stride, lines, is_reversible);
 }
 
 /* Take memory for the longest signal of an area, and return it; NULL without. */
@@ -326,7 +353,7 @@ kernel_status jpeg2000_undo_wavelet(const jpeg2000_resolution *levels, unsigned 
 }
 
 kernel_status jpeg2000_apply_wavelet(const jpeg2000_resolution *levels, unsigned resolutions,
-                                     int32_t *array, size_t stride)
+                                     bool is_reversible, void *array, size_t stride)
 {
     signal lines = {0};
     char *memory = take_signal(&levels[resolutions - 1].area, &lines);
@@ -334,7 +361,7 @@ kernel_status jpeg2000_apply_wavelet(const jpeg2000_resolution *levels, unsigned
         return KERNEL_NO_MEMORY;
     for (unsigned r = resolutions - 1; r; r--)
         if (!is_empty(&levels[r].area))
-            apply_level(&levels[r].area, array, stride, &lines);
+            apply_level(&levels[r].area, is_reversible, array, stride, &lines);
     free(memory);
     return KERNEL_DONE;
 }

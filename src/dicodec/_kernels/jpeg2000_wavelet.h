@@ -11,8 +11,8 @@
 kernel_status jpeg2000_undo_wavelet(const jpeg2000_resolution *levels, unsigned resolutions,
                                     bool is_reversible, void *array, size_t stride);
 
-/* Decompose a tile's component of integers by the reversible transformation, in place (F.4). */
+/* Decompose a tile's component in place (F.4): integers if reversible, else floats. */
 kernel_status jpeg2000_apply_wavelet(const jpeg2000_resolution *levels, unsigned resolutions,
-                                     int32_t *array, size_t stride);
+                                     bool is_reversible, void *array, size_t stride);
 
 #endif

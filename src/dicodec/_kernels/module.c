@@ -28,6 +28,7 @@ PyObject *raise_status(kernel_status status)
 static PyMethodDef methods[] = {
     {"decode_jpeg2000", decode_jpeg2000, METH_VARARGS, NULL},
     {"encode_jpeg2000", encode_jpeg2000, METH_VARARGS, NULL},
+    {"encode_jpeg2000_lossy", encode_jpeg2000_lossy, METH_VARARGS, NULL},
     {"decode_jpeg_lossless", decode_jpeg_lossless, METH_VARARGS, NULL},
     {"encode_jpeg_lossless", encode_jpeg_lossless, METH_VARARGS, NULL},
     {"decode_rle", decode_rle, METH_VARARGS, NULL},

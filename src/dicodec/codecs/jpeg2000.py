@@ -249,16 +249,23 @@ class Jpeg2000Encoder:
         )
 
     def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
-        """Return the stream of one frame without loss: see `WordEncoder`."""
-        if _kernels.COMPILED is None or not self.lossless or not has_words(image):
+        """Return the stream of one frame of 8 or 16 bits: see `WordEncoder`."""
+        if _kernels.COMPILED is None or not has_words(image):
             return None
         self.describe_encoded(image)
         if max(image.rows, image.columns) > _MOST_LINES:
             return None
-        stream: Buffer | None = _kernels.COMPILED.encode_jpeg2000(
+        described = (
             words, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
             image.bits_stored, image.signed, self._uses_mct(image), self.threads,
         )  # fmt: skip
+        stream: Buffer | None
+        if self.lossless:
+            stream = _kernels.COMPILED.encode_jpeg2000(*described)
+        else:
+            native = image.samples_per_frame * image.bits_allocated // 8
+            goal = self.rate.find_goal(native)
+            stream = _kernels.COMPILED.encode_jpeg2000_lossy(*described, *goal)
         return stream
 
     def _uses_mct(self, image: ImagePixelDescription) -> bool:

@@ -9,7 +9,7 @@ from dicodec.codecs.base import Samples
 from dicodec.codecs.sample_notes import RATIO_TOLERANCE
 from dicodec.errors import InvalidOptionError
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.records import dataclass
+from dicodec.model.records import NamedTuple, dataclass
 
 LOWEST_PSNR, HIGHEST_PSNR = 20.0, 110.0
 DEFAULT_QUALITY = 90
@@ -18,6 +18,20 @@ _LEAST_SEARCHED = 1.0
 _NARROWEST = 0.002
 """dB: in smooth images half a decibel may halve the size, or divide it by three."""
 _NEAR_ENOUGH = 0.97
+
+
+class Goal(NamedTuple):
+    """What one frame is to be.
+
+    Attributes:
+        most_bytes: of the stream; 0 if the error counts.
+        psnr: decibels that are reached at least.
+        of_range: whether the peak is the range of the frame's values, not that of Bits Stored.
+    """
+
+    most_bytes: int
+    psnr: float
+    of_range: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,18 @@ class Rate:
         if not 1 <= self.quality <= 100:
             raise InvalidOptionError(f"quality is 1 to 100, not {self.quality}")
 
+    def find_goal(self, native: int) -> Goal:
+        """Return the goal of an encoder that has one by itself.
+
+        Args:
+            native: bytes of the native frame.
+        """
+        if self.ratio is not None:
+            return Goal(max(1, int(native / self.ratio)), 0.0, of_range=False)
+        if self.psnr is not None:
+            return Goal(0, self.psnr, of_range=False)
+        return Goal(0, _find_psnr(self.quality), of_range=True)
+
     def encode(
         self,
         encode_at: Callable[[float], bytes],
@@ -59,8 +85,13 @@ class Rate:
             return encode_at(self.psnr)
         peak = float((1 << image.bits_stored) - 1)
         used = max(float(samples.max()) - float(samples.min()), 1.0)
-        wanted = 30 + self.quality / 4 + 20 * math.log10(peak / used)
+        wanted = _find_psnr(self.quality) + 20 * math.log10(peak / used)
         return encode_at(min(max(wanted, LOWEST_PSNR), HIGHEST_PSNR))
+
+
+def _find_psnr(quality: int) -> float:
+    """Return the PSNR in dB by the range of the frame's values."""
+    return 30 + quality / 4
 
 
 def _find_nearest_below(encode_at: Callable[[float], bytes], size: int) -> bytes:

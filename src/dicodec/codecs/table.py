@@ -37,7 +37,7 @@ _KERNELS = {
     "jpeg-lossless-p14": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
     "jpeg-lossless": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
     "jpeg2000-lossless": ("decode_jpeg2000", "encode_jpeg2000"),
-    "jpeg2000": ("decode_jpeg2000", ""),
+    "jpeg2000": ("decode_jpeg2000", "encode_jpeg2000_lossy"),
 }
 """By TransferSyntax.name or family: the kernels that decode and encode most frames, "" for none."""
 
