@@ -16,10 +16,10 @@ DIST := .venv/dist
 DOCS := .venv/docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels bench docs changelog dist orthanc-plugin lock clean
+.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels trial-jpeg2000 bench docs changelog dist orthanc-plugin lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 setup: $(SETUP) ## make .venv and install the package into it
 
@@ -56,6 +56,9 @@ fuzz: setup-test ## damage N real files (3000) and judge N made ones (2000) by o
 
 fuzz-kernels: setup-test ## give N inputs (200000) to the kernels, under sanitizers
 	$(BIN)/python tools/fuzz_kernels.py --inputs $(or $(N),200000) --seconds $(if $(N),36000,60)
+
+trial-jpeg2000: setup-test ## compare N drawn streams (2000) of the kernel and of OpenJPEG
+	$(BIN)/python tools/trial_jpeg2000.py --rounds $(or $(N),2000) --seconds $(if $(N),36000,120)
 
 bench: setup-test $(SETUP_BENCH) bench/node_modules ## speed and memory, beside the peers (half an hour)
 	$(BIN)/python bench/run.py $(ARGS)
