@@ -106,3 +106,28 @@ def test_modules_that_the_command_loads(
     *_, count, loaded = run.stdout.splitlines()
     assert int(count) <= most
     assert loaded == str(others)
+
+
+PATTERNS = """
+import re
+import sys
+compile_now, compiled = re.compile, set()
+def note(*arguments):
+    compiled.add(sys._getframe(1).f_globals["__name__"])
+    return compile_now(*arguments)
+re.compile = note
+from dicodec.cli.main import run
+assert run(sys.argv[1:]) == 0
+print(sorted(name for name in compiled if name.startswith("dicodec")))
+"""
+
+
+def test_no_pattern_is_compiled_that_is_seldom_used(tmp_path: Path) -> None:
+    """Patterns of many characters or alternatives take as long to compile as modules to load."""
+    run = subprocess.run(
+        [sys.executable, "-c", PATTERNS, "convert", "--to", "implicit-le", str(CT), "-q", "-o",
+         str(tmp_path / "out.dcm")],
+        stdout=subprocess.PIPE, text=True, check=True, env=without_options(),
+    )  # fmt: skip
+    for name in ("dicodec.model.wording", "dicodec.part10.value_forms"):
+        assert name not in run.stdout

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 type Wording = Callable[[Option, str], str]
 """Words an option; its value is as Python writes it, "" if it has none."""
 
-_NAMED = re.compile(r"`(\w+)(?:=([^`]*))?`")
-_INSIDE = re.compile(r"""\w+\((.*)\)|\{["'](.*)["']: ["'](.*)["']\}|\[?["'](.*?)["']\]?|(.*)""")
+_NAMED = r"`(\w+)(?:=([^`]*))?`"  # patterns are compiled at their first use, which few starts see
+_INSIDE = r"""\w+\((.*)\)|\{["'](.*)["']: ["'](.*)["']\}|\[?["'](.*?)["']\]?|(.*)"""
 """The contents of a value: of Limits(...), {"keyword": "text"}, ["text"] or "text"; else all."""
 
 
@@ -38,14 +38,14 @@ def reword_text(text: str, wording: Wording) -> str:
         option = TO if match[1] == TO.name else OPTIONS.get(match[1])
         return match[0] if option is None else wording(option, match[2] or "")
 
-    return _NAMED.sub(replace_name, text)
+    return re.sub(_NAMED, replace_name, text)
 
 
 def as_switch(option: Option, value: str) -> str:
     """Word an option as the command has it: --overwrite, --salvage fill, --set KEYWORD=VALUE."""
     if value in {"", "True"}:
         return option.switch
-    match = _INSIDE.fullmatch(value)
+    match = re.fullmatch(_INSIDE, value)
     inside = "=".join(part for part in match.groups() if part is not None) if match else value
     return f"{option.switch}{'=' if isinstance(option.kind, Flag) else ' '}{inside}"
 
@@ -74,15 +74,17 @@ _FORMATS = (
 )
 """Characters that are not seen and change how others are, such as U+202E: categories Cf, Zl, Zp."""
 
-_HIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f{_FORMATS}]")
+_HIDDEN = f"[\x00-\x1f\x7f-\x9f{_FORMATS}]"
 """Characters that end a line, that a terminal reads as a command, or that are not seen."""
 
-_HIDDEN_IN_JSON = re.compile(f"[\x7f-\x9f{_FORMATS}]")
+_HIDDEN_IN_JSON = f"[\x7f-\x9f{_FORMATS}]"
 
 
 def write_on_one_line(text: str) -> str:
     r"""Return a text for people, its hidden characters written as in Python: `\n`, `\u202e`."""
-    return _HIDDEN.sub(lambda found: ascii(found[0])[1:-1], text)
+    if text.isprintable():
+        return text
+    return re.sub(_HIDDEN, lambda found: ascii(found[0])[1:-1], text)
 
 
 def describe_fault(cause: BaseException) -> str:
@@ -108,10 +110,10 @@ def leave_words_out(fault: str) -> str:
 
     They may quote a path or a patient's name.
     """
-    return _WORDS.sub("", fault)
+    return re.sub(_WORDS, "", fault)
 
 
-_WORDS = re.compile(r"\(.*\)", re.DOTALL)
+_WORDS = r"(?s)\(.*\)"
 
 
 def dump_json_line(fields: Any) -> str:
@@ -125,7 +127,7 @@ def dump_json_line(fields: Any) -> str:
     text = json.dumps(fields, ensure_ascii=False)
     if text.isascii():
         return text
-    text = _HIDDEN_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    text = re.sub(_HIDDEN_IN_JSON, lambda found: json.dumps(found[0])[1:-1], text)
     return text.encode(errors="backslashreplace").decode()
 
 

@@ -13,8 +13,8 @@ from dicodec.errors import InvalidOptionError
 from dicodec.model.records import NamedTuple
 
 _ESCAPE = re.compile(rb"\x1b[\x20-\x2f]*[\x30-\x7e]")
-_TERM = re.compile(r"ISO[ _-]?(?:2022[ _-])?(?:IR[ _-]?)?(\d+)")
-_NO_TEXT = re.compile("[\x1b\ufffd\x7f-\x9f]")
+_TERM = r"ISO[ _-]?(?:2022[ _-])?(?:IR[ _-]?)?(\d+)"  # few files need it, so it is compiled then
+_NO_TEXT = "[\x1b\ufffd\x7f-\x9f]"
 """Escapes and bytes that were not decoded, and control characters that no set has."""
 _CONTROLS = "\t\n\f\r"
 _NOT_MULTI_VALUED = frozenset({"LT", "ST", "UT"})
@@ -123,7 +123,7 @@ def is_character_set(character_set: str) -> bool:
     return all(
         term in _WHOLE
         or (index == 0 and len(terms) > 1 and not term)
-        or ((match := _TERM.fullmatch(term)) is not None and match[1] in {"6", *_SETS})
+        or ((match := re.fullmatch(_TERM, term)) is not None and match[1] in {"6", *_SETS})
         for index, term in enumerate(terms)
     )
 
@@ -146,7 +146,7 @@ def decode_surely(raw: bytes, character_set: str, vr: str = "LO") -> str:
         text = raw.decode(repertoire.whole)
     else:
         text = _decode_extended(raw, repertoire, _find_delimiters(vr), strictly=True)
-    if _NO_TEXT.search(text):
+    if re.search(_NO_TEXT, text):
         raise ValueError("bytes that the character set does not have")
     if not text.isascii() and not is_character_set(character_set):
         raise ValueError("code extensions, and no character set that has them")
@@ -181,7 +181,7 @@ def _parse_character_set(character_set: str) -> _Repertoire:
     for term in terms:
         if term in _WHOLE:
             return _Repertoire(_WHOLE[term], _ASCII, None, ())
-    numbers = [match[1] if (match := _TERM.fullmatch(term)) else "" for term in terms]
+    numbers = [match[1] if (match := re.fullmatch(_TERM, term)) else "" for term in terms]
     sets = [_SETS[number] for number in numbers if number in _SETS]
     initial = _SETS.get(numbers[0])
     lower = _ROMAJI if numbers[0] == "13" else _ASCII

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from functools import cache
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import NamedTuple
@@ -18,9 +19,19 @@ class ValueForm(NamedTuple):
         hint: the form in words.
     """
 
-    pattern: re.Pattern[str]
+    pattern: str
     limit: int | None
     hint: str
+
+    def fits(self, value: str) -> bool:
+        """Return whether a value has the form; its length is another matter."""
+        return _compile(self.pattern).fullmatch(value) is not None
+
+
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern at its first use: all together take a millisecond at each start."""
+    return re.compile(pattern, re.ASCII)
 
 
 _CHARACTERS = r"[^\x00-\x1f\x7f\\]*"
@@ -30,32 +41,28 @@ _YEAR_MONTH_DAY = r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
 _GROUP = r"[^\x00-\x1f\x7f\\^=]*(\^[^\x00-\x1f\x7f\\^=]*){0,4}"
 
 
-def _make_form(pattern: str, limit: int | None, hint: str) -> ValueForm:
-    return ValueForm(re.compile(pattern, re.ASCII), limit, hint)
-
-
 # fmt: off
 VALUE_FORMS = {
-    "AE": _make_form(r"[\x20-\x5b\x5d-\x7e]*", 16, "ASCII characters"),
-    "AS": _make_form(r"\d{3}[DWMY]", 4, "three digits and one of D, W, M, Y, such as 045Y"),
-    "CS": _make_form(r"[A-Z0-9 _]*", 16, "upper case letters, digits, spaces and underscores"),
-    "DA": _make_form(_YEAR_MONTH_DAY, 8, "a date as YYYYMMDD"),
-    "DS": _make_form(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?", 16, "a decimal number"),
-    "DT": _make_form(rf"\d{{4}}((0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])({_TIME})?)?)?([+-]\d{{4}})?",
+    "AE": ValueForm(r"[\x20-\x5b\x5d-\x7e]*", 16, "ASCII characters"),
+    "AS": ValueForm(r"\d{3}[DWMY]", 4, "three digits and one of D, W, M, Y, such as 045Y"),
+    "CS": ValueForm(r"[A-Z0-9 _]*", 16, "upper case letters, digits, spaces and underscores"),
+    "DA": ValueForm(_YEAR_MONTH_DAY, 8, "a date as YYYYMMDD"),
+    "DS": ValueForm(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d+)?", 16, "a decimal number"),
+    "DT": ValueForm(rf"\d{{4}}((0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])({_TIME})?)?)?([+-]\d{{4}})?",
                 26, "a date and time as YYYYMMDDHHMMSS.FFFFFF&ZZXX"),
-    "IS": _make_form(r"[+-]?\d+", 12, "a whole number"),
-    "LO": _make_form(_CHARACTERS, 64, "text without control characters"),
-    "LT": _make_form(_PARAGRAPHS, 10240, "text without control characters but tab and line ends"),
-    "PN": _make_form(rf"{_GROUP}(={_GROUP}){{0,2}}", None,
+    "IS": ValueForm(r"[+-]?\d+", 12, "a whole number"),
+    "LO": ValueForm(_CHARACTERS, 64, "text without control characters"),
+    "LT": ValueForm(_PARAGRAPHS, 10240, "text without control characters but tab and line ends"),
+    "PN": ValueForm(rf"{_GROUP}(={_GROUP}){{0,2}}", None,
                 "Family^Given^Middle^Prefix^Suffix, in up to three groups joined by ="),
-    "SH": _make_form(_CHARACTERS, 16, "text without control characters"),
-    "ST": _make_form(_PARAGRAPHS, 1024, "text without control characters but tab and line ends"),
-    "TM": _make_form(_TIME, 14, "a time as HHMMSS.FFFFFF"),
-    "UC": _make_form(_CHARACTERS, None, "text without control characters"),
-    "UI": _make_form(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))*", 64,
+    "SH": ValueForm(_CHARACTERS, 16, "text without control characters"),
+    "ST": ValueForm(_PARAGRAPHS, 1024, "text without control characters but tab and line ends"),
+    "TM": ValueForm(_TIME, 14, "a time as HHMMSS.FFFFFF"),
+    "UC": ValueForm(_CHARACTERS, None, "text without control characters"),
+    "UI": ValueForm(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))*", 64,
                 "numbers without leading zeros, joined by dots"),
-    "UR": _make_form(r"[!#-;=?-\[\]_a-z~%]*", None, "a URI without spaces"),
-    "UT": _make_form(_PARAGRAPHS, None, "text without control characters but tab and line ends"),
+    "UR": ValueForm(r"[!#-;=?-\[\]_a-z~%]*", None, "a URI without spaces"),
+    "UT": ValueForm(_PARAGRAPHS, None, "text without control characters but tab and line ends"),
 }
 # fmt: on
 PERSON_NAME_GROUP_LIMIT = 64
@@ -75,14 +82,14 @@ def check_value(vr: str, value: str, attribute: str) -> None:
     limit, longest = form.limit, len(value)
     if vr == "PN":
         limit, longest = PERSON_NAME_GROUP_LIMIT, max(map(len, value.split("=")))
-    formed = form.pattern.fullmatch(value)
+    formed = form.fits(value)
     if formed and limit is not None and longest > limit:
         raise InvalidOptionError(
             f"{longest} characters are too many: VR {vr} holds {limit}", attribute=attribute
         )
     if not formed or not _is_possible(vr, value):
         hint = f"VR {vr} takes {form.hint}"
-        if vr == "CS" and form.pattern.fullmatch(value.upper()):
+        if vr == "CS" and form.fits(value.upper()):
             hint += f": did you mean {value.upper()}?"
         raise InvalidOptionError(f"{value!r} is not a value", attribute=attribute, hint=hint)
 

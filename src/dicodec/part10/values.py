@@ -162,9 +162,9 @@ def _encode_numbers(
     vr: str, values: Sequence[str], attribute: str, encoding: DataSetEncoding
 ) -> bytes:
     code = encoding.order + NUMBER_CODES[vr] * len(values)
-    form = VALUE_FORMS["DS" if vr in {"FL", "FD"} else "IS"].pattern
+    form = VALUE_FORMS["DS" if vr in {"FL", "FD"} else "IS"]
     number: Callable[[str], int | float] = float if vr in {"FL", "FD"} else int
-    if all(map(form.fullmatch, values)):
+    if all(map(form.fits, values)):
         with contextlib.suppress(struct.error, OverflowError, ValueError):  # out of range
             return struct.pack(code, *map(number, values))
     bits = 8 * struct.calcsize(encoding.order + NUMBER_CODES[vr])

@@ -91,7 +91,7 @@ def find_text_faults(vr: str, tag: int, value: bytes, character_set: str) -> str
             limit, longest = PERSON_NAME_GROUP_LIMIT, max(map(len, bare.split("=")))
         if limit is not None and longest > limit:
             return f"has {longest} characters, but VR {vr} holds {limit}"
-        if bare and not row.in_character_set and not form.pattern.fullmatch(bare):
+        if bare and not row.in_character_set and not form.fits(bare):
             return f"is not of the form of VR {vr}"
     # A value of no length is allowed with any multiplicity (PS3.5 7.4.2, 7.4.4).
     count = len(values) if text.strip(" ") else 0
