@@ -66,39 +66,74 @@ ALWAYS_INLINE void write_bytes(output *out)
         write_byte(out);
 }
 
+/* An encoder in registers. */
+typedef struct {
+    output out;
+    uint64_t interval;
+    jpeg2000_encoder_context *contexts;
+} coding;
+
+static inline coding take_coding(jpeg2000_arithmetic_encoder *encoder)
+{
+    return (coding){{encoder->code, encoder->held, encoder->last}, encoder->interval,
+                    encoder->contexts};
+}
+
+static inline void keep_coding(const coding *done, jpeg2000_arithmetic_encoder *encoder)
+{
+    encoder->code = done->out.code;
+    encoder->held = done->out.held;
+    encoder->last = done->out.last;
+    encoder->interval = done->interval;
+}
+
+/* CODE0 and CODE1, C.2.2 to C.2.6. */
+ALWAYS_INLINE void encode_symbol(coding *at, const jpeg2000_encoder_transitions *transitions,
+                                 unsigned symbol)
+{
+    jpeg2000_encoder_context now = at->contexts[symbol >> 1];
+    uint64_t probability = now >> 48, interval = at->interval;
+    unsigned place = (unsigned)now & 127, less = (symbol ^ place) & 1;
+    jpeg2000_encoder_context next = transitions->next[place][less];
+    interval -= probability;
+    uint64_t difference = probability - interval;
+    /* The lower part of the interval is the less probable symbol's, unless exchanged. */
+    uint64_t lower = (0 - (uint64_t)less) ^ (0 - (uint64_t)(interval < probability));
+    interval += difference & lower;
+    at->out.code += probability;
+    at->out.code -= probability & lower;
+    unsigned shift = count_high_zeros(interval) - 48;
+    uint64_t changes = (interval >> 15) - 1; /* all ones if it is renormalized */
+    at->contexts[symbol >> 1] = now ^ ((now ^ next) & changes);
+    at->interval = interval << shift;
+    at->out.code <<= shift;
+    at->out.held += (int)shift;
+    if (RARELY(at->out.held >= HELD))
+        write_bytes(&at->out);
+}
+
 void jpeg2000_encode_symbols(jpeg2000_arithmetic_encoder *encoder,
                              const jpeg2000_encoder_transitions *transitions,
                              const jpeg2000_symbol *symbols, size_t count)
 {
-    output out = {encoder->code, encoder->held, encoder->last};
-    uint64_t interval = encoder->interval;
-    jpeg2000_encoder_context *contexts = encoder->contexts;
+    coding at = take_coding(encoder);
+    for (size_t i = 0; i < count; i++)
+        encode_symbol(&at, transitions, symbols[i]);
+    keep_coding(&at, encoder);
+}
+
+void jpeg2000_encode_two(jpeg2000_arithmetic_encoder encoders[2],
+                         const jpeg2000_encoder_transitions *transitions,
+                         const jpeg2000_symbol *first, const jpeg2000_symbol *second,
+                         size_t count)
+{
+    coding one = take_coding(encoders), other = take_coding(encoders + 1);
     for (size_t i = 0; i < count; i++) {
-        unsigned symbol = symbols[i];
-        jpeg2000_encoder_context now = contexts[symbol >> 1];
-        uint64_t probability = now >> 48;
-        unsigned place = (unsigned)now & 127, less = (symbol ^ place) & 1;
-        jpeg2000_encoder_context next = transitions->next[place][less];
-        interval -= probability;
-        uint64_t difference = probability - interval;
-        /* The lower part of the interval is the less probable symbol's, unless exchanged. */
-        uint64_t lower = (0 - (uint64_t)less) ^ (0 - (uint64_t)(interval < probability));
-        interval += difference & lower;
-        out.code += probability;
-        out.code -= probability & lower;
-        unsigned shift = count_high_zeros(interval) - 48;
-        uint64_t changes = (interval >> 15) - 1; /* all ones if it is renormalized */
-        contexts[symbol >> 1] = now ^ ((now ^ next) & changes);
-        interval <<= shift;
-        out.code <<= shift;
-        out.held += (int)shift;
-        if (RARELY(out.held >= HELD))
-            write_bytes(&out);
+        encode_symbol(&one, transitions, first[i]);
+        encode_symbol(&other, transitions, second[i]);
     }
-    encoder->code = out.code;
-    encoder->held = out.held;
-    encoder->last = out.last;
-    encoder->interval = interval;
+    keep_coding(&one, encoders);
+    keep_coding(&other, encoders + 1);
 }
 
 /* Write at least some of the bits that are held, and zeros behind them. */

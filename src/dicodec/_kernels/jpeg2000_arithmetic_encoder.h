@@ -44,6 +44,13 @@ void jpeg2000_encode_symbols(jpeg2000_arithmetic_encoder *encoder,
                              const jpeg2000_encoder_transitions *transitions,
                              const jpeg2000_symbol *symbols, size_t count);
 
+/* Encode as many symbols by each of two encoders: an encoder waits for its last symbol most of the
+ * time, in which the other one goes on. */
+void jpeg2000_encode_two(jpeg2000_arithmetic_encoder encoders[2],
+                         const jpeg2000_encoder_transitions *transitions,
+                         const jpeg2000_symbol *first, const jpeg2000_symbol *second,
+                         size_t count);
+
 /* The upper end of the interval after some symbols, as bytes; any code below it has them all. */
 typedef struct {
     size_t place; /* of the first byte, from the one before the data on */

@@ -40,6 +40,8 @@ struct jpeg2000_block_encoder {
     jpeg2000_stripe before[JPEG2000_STRIPES]; /* a pass, significant */
     int32_t quantized[SAMPLES];
     jpeg2000_symbol symbols[MOST_SYMBOLS];
+    jpeg2000_symbol kept[MOST_SYMBOLS]; /* of the first of two blocks */
+    jpeg2000_bytes second;              /* code of the second one */
 };
 
 jpeg2000_block_encoder *jpeg2000_make_block_encoder(void)
@@ -47,6 +49,7 @@ jpeg2000_block_encoder *jpeg2000_make_block_encoder(void)
     jpeg2000_block_encoder *encoder = malloc(sizeof *encoder);
     if (!encoder)
         return NULL;
+    encoder->second = (jpeg2000_bytes){NULL, 0, 0};
     jpeg2000_make_context_tables(&encoder->tables);
     jpeg2000_make_encoder_transitions(&encoder->transitions);
     return encoder;
@@ -54,6 +57,8 @@ jpeg2000_block_encoder *jpeg2000_make_block_encoder(void)
 
 void jpeg2000_release_block_encoder(jpeg2000_block_encoder *encoder)
 {
+    if (encoder)
+        free(encoder->second.bytes);
     free(encoder);
 }
 
@@ -325,42 +330,46 @@ static void code_planes(jpeg2000_block_encoder *encoder, unsigned planes, unsign
     }
 }
 
-/* Append the arithmetic code of some symbols. */
-static bool append_symbols(const jpeg2000_block_encoder *encoder, size_t from, size_t to,
-                           jpeg2000_arithmetic_encoder *coder, jpeg2000_bytes *bytes)
+/* Make room for the next symbols' code. */
+static bool make_room(jpeg2000_arithmetic_encoder *coder, jpeg2000_bytes *bytes)
 {
-    for (size_t i = from; i < to; i += AT_ONCE) {
-        size_t written = (size_t)(coder->last - bytes->bytes), some = to - i;
-        bytes->length = written + 1;
-        if (!jpeg2000_make_room(bytes, ENCODER_ROOM * AT_ONCE + ENCODER_SLACK))
+    size_t written = (size_t)(coder->last - bytes->bytes);
+    bytes->length = written + 1;
+    if (!jpeg2000_make_room(bytes, ENCODER_ROOM * AT_ONCE + ENCODER_SLACK))
+        return false;
+    coder->last = bytes->bytes + written;
+    return true;
+}
+
+/* Append the arithmetic code of some symbols. */
+static bool append_symbols(const jpeg2000_block_encoder *encoder, const jpeg2000_symbol *symbols,
+                           size_t count, jpeg2000_arithmetic_encoder *coder,
+                           jpeg2000_bytes *bytes)
+{
+    for (size_t i = 0; i < count; i += AT_ONCE) {
+        if (!make_room(coder, bytes))
             return false;
-        coder->last = bytes->bytes + written;
-        jpeg2000_encode_symbols(coder, &encoder->transitions, encoder->symbols + i,
-                                some < AT_ONCE ? some : AT_ONCE);
+        jpeg2000_encode_symbols(coder, &encoder->transitions, symbols + i,
+                                count - i < AT_ONCE ? count - i : AT_ONCE);
     }
     return true;
 }
 
-/* Append the arithmetic code of all passes; a byte before it is free for a carry. Their upper ends
- * are noted if there is room for them. */
-static bool append_code(const jpeg2000_block_encoder *encoder, jpeg2000_bytes *bytes,
-                        jpeg2000_upper_end *ends, size_t *length)
+/* Start a code whose first byte, for a carry, comes before it. */
+static bool start_code(jpeg2000_arithmetic_encoder *coder, jpeg2000_bytes *bytes)
 {
-    size_t start = bytes->length, from = 0;
     if (!jpeg2000_make_room(bytes, 1 + ENCODER_SLACK))
         return false;
-    jpeg2000_arithmetic_encoder coder = jpeg2000_start_encoder(bytes->bytes + start);
-    for (unsigned i = ends ? 0 : encoder->passes - 1; i < encoder->passes; i++) {
-        if (!append_symbols(encoder, from, encoder->ends[i].symbols, &coder, bytes))
-            return false;
-        from = encoder->ends[i].symbols;
-        if (ends)
-            ends[i] = jpeg2000_find_upper_end(&coder, bytes->bytes + start);
-    }
-    uint8_t *before = bytes->bytes + start;
-    *length = (size_t)(jpeg2000_finish_encoder(&coder, before) - before) - 1;
-    bytes->length = start;
+    *coder = jpeg2000_start_encoder(bytes->bytes + bytes->length);
     return true;
+}
+
+/* Finish a code that starts at a place; return its length. */
+static size_t finish_code(jpeg2000_arithmetic_encoder *coder, size_t start, jpeg2000_bytes *bytes)
+{
+    uint8_t *before = bytes->bytes + start;
+    bytes->length = start;
+    return (size_t)(jpeg2000_finish_encoder(coder, before) - before) - 1;
 }
 
 /* Keep some bytes of a code behind the one that was free. */
@@ -371,27 +380,110 @@ static void keep_code(jpeg2000_bytes *bytes, size_t length)
     bytes->length += length;
 }
 
-kernel_status jpeg2000_encode_block(jpeg2000_block_encoder *encoder,
-                                    const jpeg2000_subband *subband, jpeg2000_block *block,
-                                    const int32_t *array, size_t stride, jpeg2000_bytes *bytes)
+/* Append the codes of two blocks' symbols. */
+static bool append_codes(jpeg2000_block_encoder *encoder, const size_t counts[2],
+                         jpeg2000_bytes *bytes, size_t lengths[2])
 {
-    unsigned planes = start_block(encoder, block, array + block->y * stride + block->x, stride);
-    if (planes > subband->planes || planes > PLANES)
+    jpeg2000_arithmetic_encoder coders[2];
+    jpeg2000_bytes *second = &encoder->second;
+    const jpeg2000_symbol *symbols[2] = {encoder->kept, encoder->symbols};
+    size_t start = bytes->length, both = counts[0] < counts[1] ? counts[0] : counts[1];
+    second->length = 0;
+    if (!start_code(coders, bytes) || !start_code(coders + 1, second))
+        return false;
+    for (size_t i = 0; i < both; i += AT_ONCE) {
+        if (!make_room(coders, bytes) || !make_room(coders + 1, second))
+            return false;
+        jpeg2000_encode_two(coders, &encoder->transitions, symbols[0] + i, symbols[1] + i,
+                            both - i < AT_ONCE ? both - i : AT_ONCE);
+    }
+    if (!append_symbols(encoder, symbols[0] + both, counts[0] - both, coders, bytes)
+        || !append_symbols(encoder, symbols[1] + both, counts[1] - both, coders + 1, second))
+        return false;
+    lengths[0] = finish_code(coders, start, bytes);
+    lengths[1] = finish_code(coders + 1, 0, second);
+    keep_code(bytes, lengths[0]);
+    if (!jpeg2000_make_room(bytes, lengths[1]))
+        return false;
+    memcpy(bytes->bytes + bytes->length, second->bytes + 1, lengths[1]);
+    bytes->length += lengths[1];
+    return true;
+}
+
+/* Append the code of one block's symbols. */
+static bool append_code(const jpeg2000_block_encoder *encoder, const jpeg2000_symbol *symbols,
+                        size_t count, jpeg2000_bytes *bytes, size_t *length)
+{
+    jpeg2000_arithmetic_encoder coder;
+    size_t start = bytes->length;
+    if (!start_code(&coder, bytes) || !append_symbols(encoder, symbols, count, &coder, bytes))
+        return false;
+    *length = finish_code(&coder, start, bytes);
+    keep_code(bytes, *length);
+    return true;
+}
+
+/* Model all planes of a block as symbols, and count them. */
+static kernel_status model_block(jpeg2000_block_encoder *encoder, const jpeg2000_block_place *place,
+                                 size_t *count)
+{
+    jpeg2000_block *block = place->block;
+    unsigned planes = start_block(
+        encoder, block, place->array + block->y * place->stride + block->x, place->stride);
+    if (planes > place->subband->planes || planes > PLANES)
         return KERNEL_NOT_SERVED;
-    block->zero_planes = (uint8_t)(subband->planes - planes);
+    block->zero_planes = (uint8_t)(place->subband->planes - planes);
     block->passes = (uint16_t)(planes ? 3 * planes - 2 : 0);
-    block->length = 0;
+    *count = 0;
     if (!planes)
         return KERNEL_DONE;
-    encoder->zero_contexts = encoder->tables.zero[subband->orientation];
+    encoder->zero_contexts = encoder->tables.zero[place->subband->orientation];
     encoder->measures = false;
     code_planes(encoder, planes, 0);
-    size_t length;
-    if (!append_code(encoder, bytes, NULL, &length))
-        return KERNEL_NO_MEMORY;
-    keep_code(bytes, length);
-    block->length = (uint32_t)length;
+    *count = encoder->ends[encoder->passes - 1].symbols;
     return KERNEL_DONE;
+}
+
+kernel_status jpeg2000_encode_blocks(jpeg2000_block_encoder *encoder,
+                                     const jpeg2000_block_place *places, unsigned count,
+                                     jpeg2000_bytes *bytes)
+{
+    size_t symbols[2] = {0}, lengths[2] = {0};
+    kernel_status status = model_block(encoder, places, symbols);
+    if (status == KERNEL_DONE && count > 1) {
+        memcpy(encoder->kept, encoder->symbols, symbols[0] * sizeof *encoder->kept);
+        status = model_block(encoder, places + 1, symbols + 1);
+    }
+    if (status != KERNEL_DONE)
+        return status;
+    const jpeg2000_symbol *only = count > 1 && symbols[0] ? encoder->kept : encoder->symbols;
+    bool done = true;
+    if (symbols[0] && symbols[1])
+        done = append_codes(encoder, symbols, bytes, lengths);
+    else if (symbols[0] || symbols[1])
+        done = append_code(encoder, only, symbols[0] + symbols[1], bytes, lengths + !symbols[0]);
+    for (unsigned i = 0; i < count; i++)
+        places[i].block->length = (uint32_t)lengths[i];
+    return done ? KERNEL_DONE : KERNEL_NO_MEMORY;
+}
+
+/* Append the code of all passes behind a free byte, and find their upper ends. */
+static bool append_passes(const jpeg2000_block_encoder *encoder, jpeg2000_bytes *bytes,
+                          jpeg2000_upper_end *ends, size_t *length)
+{
+    jpeg2000_arithmetic_encoder coder;
+    size_t start = bytes->length, from = 0;
+    if (!start_code(&coder, bytes))
+        return false;
+    for (unsigned i = 0; i < encoder->passes; i++) {
+        size_t to = encoder->ends[i].symbols;
+        if (!append_symbols(encoder, encoder->symbols + from, to - from, &coder, bytes))
+            return false;
+        from = to;
+        ends[i] = jpeg2000_find_upper_end(&coder, bytes->bytes + start);
+    }
+    *length = finish_code(&coder, start, bytes);
+    return true;
 }
 
 /* Quantize a block, with a fraction; return the sum of squares, each of the middle of what comes to
@@ -436,7 +528,7 @@ kernel_status jpeg2000_encode_block_in_cuts(jpeg2000_block_encoder *encoder,
     code_planes(encoder, planes, JPEG2000_FRACTION_BITS);
     jpeg2000_upper_end ends[MOST_PASSES];
     size_t length;
-    if (!append_code(encoder, bytes, ends, &length))
+    if (!append_passes(encoder, bytes, ends, &length))
         return KERNEL_NO_MEMORY;
     for (unsigned i = 0; i < encoder->passes; i++) {
         size_t least =

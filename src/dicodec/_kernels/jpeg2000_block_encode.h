@@ -12,13 +12,20 @@ enum { JPEG2000_FRACTION_BITS = 4 }; /* of quantized coefficients, which are not
 jpeg2000_block_encoder *jpeg2000_make_block_encoder(void);
 void jpeg2000_release_block_encoder(jpeg2000_block_encoder *encoder);
 
-/* Encode all planes of a block of a component's array, and append its bytes.
+typedef struct {
+    const jpeg2000_subband *subband;
+    jpeg2000_block *block;
+    const int32_t *array; /* of its component */
+    size_t stride;
+} jpeg2000_block_place;
+
+/* Encode all planes of one block, or of two at a time, and append their bytes.
  *
- * The block then knows its passes and missing planes. KERNEL_NOT_SERVED: a coefficient has more
- * bits than its subband. */
-kernel_status jpeg2000_encode_block(jpeg2000_block_encoder *encoder,
-                                    const jpeg2000_subband *subband, jpeg2000_block *block,
-                                    const int32_t *array, size_t stride, jpeg2000_bytes *bytes);
+ * A block then knows its passes and missing planes. KERNEL_NOT_SERVED: a coefficient has more bits
+ * than its subband. */
+kernel_status jpeg2000_encode_blocks(jpeg2000_block_encoder *encoder,
+                                     const jpeg2000_block_place *places, unsigned count,
+                                     jpeg2000_bytes *bytes);
 
 /* Quantize a block of an array of floats, and append its bytes and the cuts that are worth while.
  *

@@ -108,15 +108,25 @@ static kernel_status apply_wavelets(jpeg2000_encoder *state)
     return status;
 }
 
+static kernel_status encode_waiting(jpeg2000_worker *mine)
+{
+    unsigned count = mine->waiting;
+    mine->waiting = 0;
+    return count ? jpeg2000_encode_blocks(mine->blocks, mine->places, count, &mine->bytes)
+                 : KERNEL_DONE;
+}
+
 static kernel_status encode_block(void *given, const jpeg2000_precinct *precinct,
                                   const jpeg2000_precinct_part *part, jpeg2000_block *block)
 {
     jpeg2000_worker *mine = given;
     const jpeg2000_encoder *state = mine->state;
     const void *array = state->arrays[precinct->component];
-    if (!state->goal)
-        return jpeg2000_encode_block(mine->blocks, part->subband, block, array, state->stride,
-                                     &mine->bytes);
+    if (!state->goal) {
+        mine->places[mine->waiting++] =
+            (jpeg2000_block_place){part->subband, block, array, state->stride};
+        return mine->waiting == 2 ? encode_waiting(mine) : KERNEL_DONE;
+    }
     return jpeg2000_encode_block_in_cuts(mine->blocks, part->subband, block, array,
                                          state->stride,
                                          jpeg2000_weigh_subband(state, precinct, part->subband),
@@ -130,6 +140,8 @@ static kernel_status encode_share(void *given)
     if (!mine->blocks)
         return KERNEL_NO_MEMORY;
     kernel_status status = jpeg2000_visit_blocks(&mine->share, encode_block, mine);
+    if (status == KERNEL_DONE)
+        status = encode_waiting(mine);
     jpeg2000_release_block_encoder(mine->blocks);
     return status;
 }

@@ -13,6 +13,8 @@ typedef struct {
     const struct jpeg2000_encoder *state;
     jpeg2000_block_encoder *blocks;
     jpeg2000_share share;
+    jpeg2000_block_place places[2]; /* of blocks that wait to be encoded together, without loss */
+    unsigned waiting;
     jpeg2000_bytes bytes;
     jpeg2000_cuts cuts; /* of lossy streams */
     size_t at;          /* of the bytes, that the stream has */
