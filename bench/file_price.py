@@ -12,8 +12,10 @@ from measure import table
 from trial import Figure, Row
 from workloads import WORKLOADS
 
-FEW, MANY = "ct-200-tmpfs", "ct-2000-tmpfs"
-HEAD = ("conversion", "tool", "ms", "CPU ms")
+PAIRS = (("tmpfs", "ct-200-tmpfs", "ct-2000-tmpfs"), ("disk", "ct-200-none", "ct-2000-none"))
+"""Where files are, and the workloads of few and of many of them; neither is synced."""
+
+HEAD = ("on", "conversion", "tool", "ms", "CPU ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,13 @@ class FilePrice:
     """The price of a file.
 
     Attributes:
+        place: where the files are.
         conversion: from what to what.
         tool: who converts.
         wall, cpu: milliseconds for each further file, all cores together.
     """
 
+    place: str
     conversion: str
     tool: str
     wall: float
@@ -33,27 +37,32 @@ class FilePrice:
 
     def cells(self) -> tuple[str, ...]:
         """Return what a line of the table shows."""
-        return self.conversion, self.tool, f"{self.wall:.2f}", f"{self.cpu:.2f}"
+        return self.place, self.conversion, self.tool, f"{self.wall:.2f}", f"{self.cpu:.2f}"
 
 
 def list_file_prices(rows: Sequence[Row]) -> Iterator[FilePrice]:
     """Yield the prices of all tools that converted both few and many files."""
-    more = WORKLOADS[MANY].files - WORKLOADS[FEW].files
-    few = {
+    for place, few, many in PAIRS:
+        yield from _compare(rows, place, few, many)
+
+
+def _compare(rows: Sequence[Row], place: str, few: str, many: str) -> Iterator[FilePrice]:
+    files = WORKLOADS[many].files - WORKLOADS[few].files
+    of_few = {
         (row.name, figure.tool): figure
         for row in rows
-        if row.workload == FEW
+        if row.workload == few
         for figure in row.figures
     }
     for row in rows:
-        if row.workload != MANY:
+        if row.workload != many:
             continue
-        for many in row.figures:
-            less: Figure | None = few.get((row.name, many.tool))
-            if less is None or less.failure or many.failure:
+        for figure in row.figures:
+            less: Figure | None = of_few.get((row.name, figure.tool))
+            if less is None or less.failure or figure.failure:
                 continue
-            wall, cpu = many.wall - less.wall, many.cpu - less.cpu
-            yield FilePrice(row.name, many.tool, 1000 * wall / more, 1000 * cpu / more)
+            wall, cpu = figure.wall - less.wall, figure.cpu - less.cpu
+            yield FilePrice(place, row.name, figure.tool, 1000 * wall / files, 1000 * cpu / files)
 
 
 def show_file_prices(rows: Sequence[Row]) -> str:

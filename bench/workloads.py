@@ -139,17 +139,17 @@ _SERIES_IN_MEMORY = tuple(
 _SERIES_ON_DISK = tuple(
     replace(
         _CT,
-        name=f"ct-200-{durability}",
-        label=f"200 CT files, {durability}",
-        title=f"200 CT files of 512 x 512 x 16 on disk, --durability {durability}",
-        files=200,
+        name=f"ct-{files}-{durability}",
+        label=f"{files:,} CT files, {durability}",
+        title=f"{files:,} CT files of 512 x 512 x 16 on disk, --durability {durability}",
+        files=files,
         syntaxes=("rle", "implicit-le"),
         goal=Goal.AHEAD,
         short=(1, 3),
         peers=("python-gdcm", "pydcm"),
         durability=durability,
     )
-    for durability in ("none", "file")
+    for files, durability in ((200, "none"), (200, "file"), (2000, "none"), (2000, "batch"))
 )
 _MULTI_FRAME = replace(
     _CT,
@@ -281,6 +281,8 @@ SELECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "ct-200-file": ("rle", "implicit-le"),
         "ct-200-tmpfs": (*_MOVED, "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless"),
         "ct-2000-tmpfs": ("rle", "implicit-le"),
+        "ct-2000-none": ("rle", "implicit-le"),
+        "ct-2000-batch": ("rle",),
         "ct-300": _OF_KERNELS,
         "ct-1gb": _OF_KERNELS,
         "start-up": (),

@@ -29,18 +29,22 @@ def test_the_price_of_a_file_leaves_out_the_start() -> None:
 from file_price import list_file_prices
 from trial import Figure, Row
 
-def row(files, *figures):
-    return Row(f"ct-{files}-tmpfs", "explicit-le", "rle", [*figures], 0, 0, 0)
+def row(workload, *figures):
+    return Row(f"ct-{workload}", "explicit-le", "rle", [*figures], 0, 0, 0)
 
-few = row(200, Figure("dicodec", wall=1, cpu=2), Figure("pydcm", wall=3, cpu=3))
-many = row(2000, Figure("dicodec", wall=2.8, cpu=5.6), Figure("pydcm", failure="wrong pixels"))
+few = row("200-tmpfs", Figure("dicodec", wall=1, cpu=2), Figure("pydcm", wall=3, cpu=3))
+many = row("2000-tmpfs", Figure("dicodec", wall=2.8, cpu=5.6), Figure("pydcm", failure="wrong"))
 print(*(price.cells() for price in list_file_prices([few, many])))
-print(*list_file_prices([few]))
+disk = row("200-none", Figure("pydcm", wall=1)), row("2000-none", Figure("pydcm", wall=4.6))
+print(*(price.cells() for price in list_file_prices([*disk, few])))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=BENCH, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "('explicit-le to rle', 'dicodec', '1.00', '2.00')\n\n"
+    assert done.stdout == (
+        "('tmpfs', 'explicit-le to rle', 'dicodec', '1.00', '2.00')\n"
+        "('disk', 'explicit-le to rle', 'pydcm', '2.00', '0.00')\n"
+    )
 
 
 def test_rows_say_what_bounds_them_and_selections_name_rows_that_there_are() -> None:
