@@ -25,7 +25,19 @@ from dicodec.model.transfer_syntax import list_writable
 
 FOLDER = Path(__file__).resolve().parent.parent / "src" / "dicodec" / "cli" / "completions"
 
-PATHS = {"FILE", "SOURCE", "OUTPUT", "LIST", "A", "B", "LEDGER", "CONFIG", "FILE.png", "FILE.html"}
+PATHS = {
+    "FILE",
+    "SOURCE",
+    "OUTPUT",
+    "LIST",
+    "A",
+    "B",
+    "LEDGER",
+    "MANIFEST",
+    "CONFIG",
+    "FILE.png",
+    "FILE.html",
+}
 FOLDERS = {"FOLDER"}
 """Placeholders of values that are paths: a shell completes files or folders."""
 

@@ -24,7 +24,7 @@ CT = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
 REQUIRED = {
     "convert": ["a.dcm", "--to", "rle"], "compare": ["a", "b"], "inspect": ["a"], "syntaxes": [],
     "doctor": [], "conformance": [], "show": ["a.dcm", "-o", "a.png"],
-    "jobs": ["ledger"], "restore": ["ledger"], "policy": ["list"],
+    "jobs": ["ledger"], "restore": ["ledger"], "audit": ["manifest", "folder"], "policy": ["list"],
     "serve": [], "watch": ["in", "-o", "out"], "worker": [],
     "submit": ["in", "-o", "out"], "gateway": ["run", "gateway.toml"],
 }  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -108,6 +108,7 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
                 report = _convert(work, source, item, options, choice, context)
         if item.most is not None and report.action != LEFT_ALONE and report.target_size > item.most:
             raise OutputLimitError("the result is larger than the room that is left for results")
+        proof = _prove(work, item, report, context, waiting) if work.proofs else None
     except DicodecError as error:
         error.with_path(reference.name, instead_of=reference.spool)
         raise
@@ -139,7 +140,38 @@ def convert_item(work: WorkOptions, item: Item, context: WorkContext) -> FileOut
         warning_kinds=tuple(report.warning_kinds),
         kind=_name_kind(report) if report.dry_run else (),
         native_size=report.native_size,
+        proof=proof,
     )
+
+
+def _prove(
+    work: WorkOptions, item: Item, report: ConversionReport, context: WorkContext, waiting: int
+) -> str | None:
+    """Return the proof of a result; it may wait for its place yet."""
+    from dicodec.batch.proof.proving import prove
+
+    if report.dry_run or item.target is None:
+        return None
+    written = item.target
+    if len(context.placement) > waiting:
+        written = os.fspath(context.placement.find_part_of_last())
+    reference = item.reference
+    named = replace(report, source=reference.name)
+    limits = work.options.limits
+    in_place = len(context.placement) == waiting and work.in_place
+    if in_place:
+        return prove(written, written, named, limits, context.threads)
+    with open_source(reference) as again, _hold(again) as source:
+        return prove(source, written, named, limits, context.threads)
+
+
+@contextmanager
+def _hold(source: Source) -> Iterator[Source]:
+    """Open a source that is read several times: a stream only can be read once."""
+    from dicodec.batch.policy.policy import open_once
+
+    with open_once(source) as opened:
+        yield opened
 
 
 def _name_kind(report: ConversionReport) -> tuple[str, ...]:

@@ -109,6 +109,8 @@ class Batch:
         ledger.start(digest, arguments)
         if work.references:
             ledger.keep_references()
+        if work.proofs and not work.dry_run:
+            ledger.keep_proofs()
         self._sampling: SizeSampling | None = None
         if options.estimate_seconds:
             from dicodec.batch.estimation.sampling import SizeSampling

@@ -24,6 +24,7 @@ class WorkOptions:
         digests: whether the ledger gets digests of sources and results.
         references: whether the ledger gets references between instances, because some may get new
             SOP Instance UIDs.
+        proofs: whether the ledger gets digests of decoded frames, for a manifest.
     """
 
     options: ConversionOptions
@@ -33,6 +34,7 @@ class WorkOptions:
     dry_run: bool = False
     digests: bool = False
     references: bool = False
+    proofs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PURPOSES = {
+    "audit": "dicodec audit, --manifest of a batch",
     "cloud": "objects in S3, Google Cloud and Azure as sources and targets",
     "gateway": "dicodec gateway",
     "gdcm": "--engine gdcm, --verify=independent",

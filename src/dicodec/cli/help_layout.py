@@ -24,8 +24,8 @@ GROUPS: Mapping[str, Sequence[str]] = MappingProxyType({
         "map_references",
     ),
     "safety": (
-        "verify", "strict", "salvage", "limits", "durability", "digests", "dry_run",
-        "estimate",
+        "verify", "strict", "salvage", "limits", "durability", "digests", "manifest", "key",
+        "dry_run", "estimate",
     ),
     "clients and queues": (
         "host", "port", "dicomweb", "dicomweb_cache", "cors", "upstream_token_file", "token_file",
@@ -76,6 +76,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = MappingProxyType(
             "dicodec jobs run.sqlite summary",
             "dicodec jobs run.sqlite list --state failed",
             "dicodec jobs retry --broker amqp://localhost",
+        ),
+        "audit": (
+            "dicodec audit --make-key archive.key",
+            "dicodec audit archive.manifest archive/ --key archive.key.pub",
+            "dicodec audit archive.manifest archive/ --sample 1% --seed 7",
         ),
         "restore": (
             "dicodec restore archive/ --dry-run",

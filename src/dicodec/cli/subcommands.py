@@ -22,6 +22,7 @@ SUBCOMMANDS = {
         "dicodec.cli.jobs",
         "show or merge ledgers of batches; send dead letters back",
     ),
+    "audit": ("dicodec.cli.audit", "check a folder against the signed manifest of a batch"),
     "restore": ("dicodec.cli.restore", "put originals back that a batch replaced and kept"),
     "policy": ("dicodec.cli.policy", "print the rule of a policy that files meet, and why"),
     "gateway": ("dicodec.cli.gateway", "receive over DICOM, convert, and forward to peers"),

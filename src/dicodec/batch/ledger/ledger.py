@@ -28,6 +28,7 @@ from dicodec.batch.ledger.tables import (
     COLUMNS,
     END,
     OUTCOME_COLUMNS,
+    PROOF_SCHEMA,
     REFERENCE_SCHEMA,
     SCHEMA,
     VERSION,
@@ -70,6 +71,8 @@ class Ledger:
         self._forgotten: list[tuple[Any]] = []
         self._references: list[tuple[str, Any]] = []
         self._renewed: list[tuple[str, str, Any]] = []
+        self._proofs: list[tuple[str, Any]] = []
+        self._keeps_proofs = False
         self._committed = time.monotonic()
         self.run = 0
         if path and writing:
@@ -161,6 +164,7 @@ class Ledger:
         self._connection.execute(
             "DELETE FROM file WHERE state = 'failed' AND source_modified IS NULL"
         )
+        self._keeps_proofs = self._has_proofs()
         self.run = self._connection.execute(
             "INSERT INTO run (options, arguments, started) VALUES (?, ?, ?) RETURNING number",
             (options, encode_text(arguments), time.time()),
@@ -188,6 +192,8 @@ class Ledger:
         values = [encode_text(value) if isinstance(value, str) else value for value in values]
         self._outcomes.append((*values, time.time(), encode_text(source)))
         self._reports.append((outcome.json, encode_text(source)))
+        if self._keeps_proofs:
+            self._proofs.append((outcome.proof or "", encode_text(source)))
         if outcome.references is not None:
             key = encode_text(source)
             self._forgotten.append((key,))
@@ -214,6 +220,7 @@ class Ledger:
                     self._reports,
                 )
             self._write_references()
+            self._write_proofs()
             execute(BEGIN, begun)
             self._connection.execute("COMMIT")
         except sqlite3.Error as cause:
@@ -227,6 +234,7 @@ class Ledger:
             self._forgotten,
             self._references,
             self._renewed,
+            self._proofs,
         ):
             held.clear()
         self._committed = time.monotonic()
@@ -248,6 +256,42 @@ class Ledger:
             "INSERT INTO renewed (file, old, new) SELECT id, ?, ? FROM file WHERE source = ?",
             self._renewed,
         )
+
+    def _write_proofs(self) -> None:
+        """Write the proofs of results; those of older results go, which are not there any more."""
+        if self._proofs:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO proof (file, json) SELECT id, ? FROM file WHERE source = ?",
+                self._proofs,
+            )
+            self._connection.execute("DELETE FROM proof WHERE json = ''")
+
+    def keep_proofs(self) -> None:
+        """Make the table for proofs, if this ledger has none."""
+        self._connection.executescript(PROOF_SCHEMA)
+        self._keeps_proofs = True
+
+    def _has_proofs(self) -> bool:
+        query = "SELECT count(*) FROM sqlite_schema WHERE name = 'proof'"
+        return bool(self._connection.execute(query).fetchone()[0])
+
+    def count_proofs(self) -> tuple[int, int]:
+        """Return how many finished sources have a proof, and how many have none."""
+        self.flush()
+        proved, finished = self._connection.execute(
+            "SELECT count(proof.file), count(*) FROM file LEFT JOIN proof ON proof.file = file.id"
+            " WHERE state IN ('done', 'left alone')"
+        ).fetchone()
+        return proved, finished - proved
+
+    def read_proofs(self) -> Iterator[tuple[str, str]]:
+        """Yield (target, proof) of finished sources, by target."""
+        rows = self._connection.execute(
+            "SELECT target, json FROM file JOIN proof ON proof.file = file.id"
+            " WHERE state IN ('done', 'left alone') ORDER BY target"
+        )
+        for target, text in rows:
+            yield decode_value(target), text
 
     def keep_references(self) -> None:
         """Make the tables for references, if this ledger has none."""

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from dicodec.batch.ledger.tables import LEDGER_NAME, REFERENCE_SCHEMA
+from dicodec.batch.ledger.tables import LEDGER_NAME, PROOF_SCHEMA, REFERENCE_SCHEMA
 from dicodec.errors import InvalidOptionError
 
 _NUMBERED = re.compile(r"(.*)\.([0-9]{1,6})-of-([0-9]{1,6})((?:\.[^.]*)?)", re.DOTALL)
@@ -64,12 +64,14 @@ def copy_ledger(path: str, connection: sqlite3.Connection) -> None:
         tables = {name for (name,) in execute("SELECT name FROM shard.sqlite_schema")}
         if tables.issuperset(_REFERENCES):
             connection.executescript(REFERENCE_SCHEMA)
+        if "proof" in tables:
+            connection.executescript(PROOF_SCHEMA)
         mine = {name for (name,) in execute("SELECT name FROM main.sqlite_schema")}
         columns = [row[1] for row in execute("PRAGMA main.table_info(file)")]
         execute("BEGIN IMMEDIATE")
         (runs,) = execute("SELECT ifnull(max(number), 0) FROM main.run").fetchone()
         (files,) = execute("SELECT ifnull(max(id), 0) FROM main.file").fetchone()
-        for table in ("report", *_REFERENCES):
+        for table in ("report", "proof", *_REFERENCES):
             if table in mine:
                 execute(f"DELETE FROM main.{table} WHERE file IN ({_OLDER})")
         execute(f"DELETE FROM main.file WHERE id IN ({_OLDER})")
@@ -84,7 +86,9 @@ def copy_ledger(path: str, connection: sqlite3.Connection) -> None:
             f" SELECT {', '.join(moved.get(name, name) for name in columns)} FROM shard.file"
             " WHERE source NOT IN (SELECT source FROM main.file)"
         )
-        for table, rest in (("report", "json"), ("renewed", "old, new"), ("reference", "uid")):
+        for table, rest in (
+            ("report", "json"), ("proof", "json"), ("renewed", "old, new"), ("reference", "uid"),
+        ):  # fmt: skip
             if table in tables:
                 execute(
                     f"INSERT INTO main.{table} (file, {rest}) SELECT file + ?, {rest}"

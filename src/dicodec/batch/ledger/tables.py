@@ -63,6 +63,12 @@ PRAGMA user_version = {VERSION};
 """
 
 
+PROOF_SCHEMA = """
+CREATE TABLE IF NOT EXISTS proof (file INTEGER PRIMARY KEY, json TEXT NOT NULL);
+"""
+"""Table of runs that make a manifest: what it says of each result, but for the path."""
+
+
 class State(StrEnum):
     """State of a source."""
 
@@ -126,6 +132,7 @@ class FileOutcome:
         instance_uids: SOP Instance UIDs of source and result, if they differ.
         references: UIDs of the instances that it refers to; None if nobody looked.
         warning_kinds: those of its warnings that the summary counts.
+        proof: what a manifest says of the result, as JSON; None without one.
         kind: in a dry run, what it has in common with sources that are compressed alike.
         native_size: in a dry run, bytes, about, of the result if its pixels are native.
     """
@@ -148,6 +155,7 @@ class FileOutcome:
     instance_uids: tuple[str, str] | None = None
     references: tuple[str, ...] | None = None
     warning_kinds: tuple[str, ...] = ()
+    proof: str | None = None
     kind: tuple[str, ...] = ()
     native_size: int = 0
 
@@ -174,7 +182,15 @@ class FileOutcome:
         )
 
 
-_NO_COLUMNS = {"json", "instance_uids", "references", "warning_kinds", "kind", "native_size"}
+_NO_COLUMNS = {
+    "json",
+    "instance_uids",
+    "references",
+    "warning_kinds",
+    "kind",
+    "native_size",
+    "proof",
+}
 OUTCOME_COLUMNS = tuple(name for name in FileOutcome.__slots__ if name not in _NO_COLUMNS)
 """Fields of an outcome that are columns of the table `file`."""
 

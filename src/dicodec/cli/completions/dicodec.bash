@@ -5,14 +5,15 @@
 #    source ~/.local/share/bash_completion/dicodec
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_dicodec_subparsers=(convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker conformance doctor completion)
+_shtab_dicodec_subparsers=(convert compare show inspect syntaxes jobs audit restore policy gateway serve submit watch worker conformance doctor completion)
 
-_shtab_dicodec_convert_option_strings=(-h --help --to --policy -o --output --in-place --photometric --lossy --quality --near --ratio --psnr --rescale-to-8bit --set --remove --keep-uid --offset-table --verify --no-verify --verify=independent --charset --standardize --salvage --limit --strict --engine --timeout --workers --overwrite --backup --durability --skip-existing --jobs --executor --memory --max-bytes --rate-limit --between --pause-file --layout --files-from --shard --metrics-file --hidden --ledger --resume --map-references --digests --dry-run --estimate --report --json -q --quiet -v --verbose --config)
+_shtab_dicodec_convert_option_strings=(-h --help --to --policy -o --output --in-place --photometric --lossy --quality --near --ratio --psnr --rescale-to-8bit --set --remove --keep-uid --offset-table --verify --no-verify --verify=independent --charset --standardize --salvage --limit --strict --engine --timeout --workers --overwrite --backup --durability --skip-existing --jobs --executor --memory --max-bytes --rate-limit --between --pause-file --layout --files-from --shard --metrics-file --hidden --ledger --resume --map-references --manifest --key --digests --dry-run --estimate --report --json -q --quiet -v --verbose --config)
 _shtab_dicodec_compare_option_strings=(-h --help --tolerance --allow --ignore-attributes --picture --html --frame --workers --json -q --quiet -v --verbose --limit --config)
 _shtab_dicodec_show_option_strings=(-h --help -o --output --frame --window --scale --overwrite -q --quiet --limit --config)
 _shtab_dicodec_inspect_option_strings=(-h --help --json --limit --config)
 _shtab_dicodec_syntaxes_option_strings=(-h --help --json --config)
 _shtab_dicodec_jobs_option_strings=(-h --help -o --output --state --format --by --csv --html --broker --queue --cause --config)
+_shtab_dicodec_audit_option_strings=(-h --help --key --sample --seed --independent --limit --make-key --json -q --quiet --config)
 _shtab_dicodec_restore_option_strings=(-h --help --dry-run --overwrite --forget --json -q --quiet --config)
 _shtab_dicodec_policy_option_strings=(-h --help --policy --json --config)
 _shtab_dicodec_gateway_option_strings=(-h --help --sender --peer --cause --metrics-port --metrics-host --traces --json --store --jobs --timeout --memory --attempts --retry-after --lease --drain --show-paths --config)
@@ -32,6 +33,8 @@ _shtab_dicodec_convert___pause_file_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___files_from_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___metrics_file_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___ledger_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_convert___manifest_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_convert___key_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___report_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_convert___config_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_compare_pos_0_COMPGEN=_shtab_compgen_files
@@ -52,6 +55,11 @@ _shtab_dicodec_jobs___output_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_jobs___csv_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_jobs___html_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_jobs___config_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_audit_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_audit_pos_1_COMPGEN=_shtab_compgen_dirs
+_shtab_dicodec_audit___key_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_audit___make_key_COMPGEN=_shtab_compgen_files
+_shtab_dicodec_audit___config_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_restore_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_restore___config_COMPGEN=_shtab_compgen_files
 _shtab_dicodec_policy___config_COMPGEN=_shtab_compgen_files
@@ -100,7 +108,7 @@ _shtab_dicodec_submit___to_choices=(implicit-le explicit-le explicit-be deflated
 _shtab_dicodec_watch___to_choices=(implicit-le explicit-le explicit-be deflated encapsulated-uncompressed deflated-frame rle jpeg jpeg-extended jpeg-lossless-p14 jpeg-lossless jpeg-ls jpeg-ls-near jpeg2000-lossless jpeg2000 jpegxl-lossless jpegxl-jpeg jpegxl htj2k-lossless htj2k-rpcl htj2k)
 _shtab_dicodec_worker___events_choices=(all outcomes)
 _shtab_dicodec_completion_pos_0_choices=(bash zsh fish)
-_shtab_dicodec_pos_0_choices=(convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker conformance doctor completion)
+_shtab_dicodec_pos_0_choices=(convert compare show inspect syntaxes jobs audit restore policy gateway serve submit watch worker conformance doctor completion)
 
 _shtab_dicodec_convert_pos_0_nargs='*'
 _shtab_dicodec_convert__h_nargs=0
@@ -150,6 +158,12 @@ _shtab_dicodec_syntaxes___json_nargs=0
 _shtab_dicodec_jobs_pos_1_nargs='*'
 _shtab_dicodec_jobs__h_nargs=0
 _shtab_dicodec_jobs___help_nargs=0
+_shtab_dicodec_audit__h_nargs=0
+_shtab_dicodec_audit___help_nargs=0
+_shtab_dicodec_audit___independent_nargs=0
+_shtab_dicodec_audit___json_nargs=0
+_shtab_dicodec_audit__q_nargs=0
+_shtab_dicodec_audit___quiet_nargs=0
 _shtab_dicodec_restore__h_nargs=0
 _shtab_dicodec_restore___help_nargs=0
 _shtab_dicodec_restore___dry_run_nargs=0

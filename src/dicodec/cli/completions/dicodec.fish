@@ -50,8 +50,8 @@ function _shtab_dicodec_using
   test "$_shtab_dicodec_cmdpath" = "$argv"
 end
 
-set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs restore policy gateway serve submit watch worker conformance doctor completion
-set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --by --cause --charset --concurrent --config --cors --csv --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --flags --format --frame --host --html --interval --jobs --keep --layout --lease --ledger --limit --mapping --markdown --max-bytes --memory --memory-limit --metrics-file --metrics-host --metrics-port --near --offset-table --only --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --program --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --scale --sender --server --set --settle --shard --silence --state --store --table --tenant --time-limit --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
+set -g _shtab_dicodec_commands convert compare show inspect syntaxes jobs audit restore policy gateway serve submit watch worker conformance doctor completion
+set -g _shtab_dicodec_opts_with_value --alive-file --allow --allowed-host --attempts --backup --between --broker --by --cause --charset --concurrent --config --cors --csv --data --dicomweb --dicomweb-cache --done --drain --durability --engine --estimate --events --executor --failed --files-from --flags --format --frame --host --html --interval --jobs --keep --key --layout --lease --ledger --limit --make-key --manifest --mapping --markdown --max-bytes --memory --memory-limit --metrics-file --metrics-host --metrics-port --near --offset-table --only --option --output --partitions --pause-file --peer --photometric --picture --policy --port --prefetch --priority --program --psnr --quality --queue --rate --rate-limit --ratio --read-root --remove --report --retry-after --root --salvage --sample --scale --seed --sender --server --set --settle --shard --silence --state --store --table --tenant --time-limit --timeout --to --token-file --tolerance --trace --traces --upload-limit --upstream-token-file --window --workers -o
 
 complete -c dicodec -e
 complete -c dicodec -f
@@ -104,6 +104,8 @@ complete -c dicodec -n '_shtab_dicodec_using convert' -l hidden -d 'convert hidd
 complete -c dicodec -n '_shtab_dicodec_using convert' -l ledger -xka "(__fish_complete_path (commandline -ct))" -d 'file of the ledger (default: in the output folder)'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l resume -d 'go on with an earlier run: leave out files that its ledger has as done'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l map-references -d 'have references between results follow the new SOP Instance UIDs of lossy ones, and write DICOMDIRs that state what the results are'
+complete -c dicodec -n '_shtab_dicodec_using convert' -l manifest -xka "(__fish_complete_path (commandline -ct))" -d 'write a signed manifest with digests of the decoded samples of each frame, which `dicodec audit` checks; needs --key, and verifies results'
+complete -c dicodec -n '_shtab_dicodec_using convert' -l key -xka "(__fish_complete_path (commandline -ct))" -d 'private key of --manifest; `dicodec audit --make-key FILE` makes one'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l digests -d 'write SHA-256 digests of sources and results to the ledger'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l dry-run -d 'print the plan, and the size of the results, and write nothing'
 complete -c dicodec -n '_shtab_dicodec_using convert' -l estimate -x -d 'seconds for which a dry run codes files to find that size out (default 30; 0: it is not estimated)'
@@ -163,6 +165,19 @@ complete -c dicodec -n '_shtab_dicodec_using jobs' -l queue -x -d 'queue of the 
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l cause -x -d 'only dead letters with this error code'
 complete -c dicodec -n '_shtab_dicodec_using jobs' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'file of options in TOML, one table a command; the command line goes before variables such as DICODEC_JOBS, they before the file, the file before the default'
 complete -c dicodec -n '_shtab_dicodec_using jobs; and test $_shtab_dicodec_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a ledger, or its output folder; or merge; or retry, with --broker'
+complete -c dicodec -n '_shtab_dicodec_using; and test $_shtab_dicodec_npos -eq 0' -a audit -d 'check a folder against the signed manifest of a batch'
+complete -c dicodec -n '_shtab_dicodec_using audit' -s h -l help -d 'show this help message and exit'
+complete -c dicodec -n '_shtab_dicodec_using audit' -l key -xka "(__fish_complete_path (commandline -ct))" -d 'public key that the manifest has to be signed with'
+complete -c dicodec -n '_shtab_dicodec_using audit' -l sample -x -d 'audit so many files (200), or such a part (5%), drawn at random'
+complete -c dicodec -n '_shtab_dicodec_using audit' -l seed -x -d 'seed of the draw, to repeat one'
+complete -c dicodec -n '_shtab_dicodec_using audit' -l independent -d 'have GDCM decode the files too'
+complete -c dicodec -n '_shtab_dicodec_using audit' -l limit -x -d 'bound a claim of a file, such as frame_size=512M; may be repeated'
+complete -c dicodec -n '_shtab_dicodec_using audit' -l make-key -xka "(__fish_complete_path (commandline -ct))" -d 'make a key instead: FILE, and FILE.pub for auditors'
+complete -c dicodec -n '_shtab_dicodec_using audit' -l json -d 'print a line of JSON for each file, and the summary'
+complete -c dicodec -n '_shtab_dicodec_using audit' -s q -l quiet -d 'print faults only'
+complete -c dicodec -n '_shtab_dicodec_using audit' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'file of options in TOML, one table a command; the command line goes before variables such as DICODEC_JOBS, they before the file, the file before the default'
+complete -c dicodec -n '_shtab_dicodec_using audit; and test $_shtab_dicodec_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'manifest of `dicodec convert --manifest`'
+complete -c dicodec -n '_shtab_dicodec_using audit; and test $_shtab_dicodec_npos -eq 1' -ka "(__fish_complete_directories)" -d 'folder that the paths in it begin from'
 complete -c dicodec -n '_shtab_dicodec_using; and test $_shtab_dicodec_npos -eq 0' -a restore -d 'put originals back that a batch replaced and kept'
 complete -c dicodec -n '_shtab_dicodec_using restore' -s h -l help -d 'show this help message and exit'
 complete -c dicodec -n '_shtab_dicodec_using restore' -l dry-run -d 'only say what would be put back, and what not'

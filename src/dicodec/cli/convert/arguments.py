@@ -86,6 +86,11 @@ def _add_batch(command: argparse.ArgumentParser) -> None:
         help="have references between results follow the new SOP Instance UIDs of lossy ones, and "
         "write DICOMDIRs that state what the results are",
     )
+    add("--manifest", metavar="FILE",
+        help="write a signed manifest with digests of the decoded samples of each frame, which "
+        "`dicodec audit` checks; needs --key, and verifies results")  # fmt: skip
+    add("--key", metavar="FILE",
+        help="private key of --manifest; `dicodec audit --make-key FILE` makes one")  # fmt: skip
     add(
         "--digests",
         action="store_true",

@@ -36,6 +36,7 @@ def _is_batch(arguments: argparse.Namespace) -> bool:
         arguments.jobs, arguments.layout, arguments.ledger, arguments.memory,
         arguments.files_from, arguments.shard, arguments.metrics_file, arguments.executor,
         arguments.max_bytes, arguments.rate_limit, arguments.between, arguments.pause_file,
+        arguments.manifest,
     )  # fmt: skip
     return (
         len(sources) > _MANY

@@ -38,6 +38,10 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
         raise InvalidOptionError("--estimate belongs to --dry-run: a conversion tells the sizes")
     given = {name: getattr(arguments, name) for name in OPTIONS}
     given["set_attributes"] = [_parse_pair(text) for text in arguments.set_attributes]
+    if arguments.key is not None and arguments.manifest is None:
+        raise InvalidOptionError("--key belongs to --manifest")
+    if arguments.manifest is not None:
+        given["verify"] = arguments.verify or True  # the error of a lossy result is measured
     given["limits"] = parse_limits(arguments.limits)
     if arguments.in_place:  # an original is replaced only by a verified result
         given |= {"overwrite": True, "verify": arguments.verify or True}

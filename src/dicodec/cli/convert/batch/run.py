@@ -6,7 +6,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dicodec.batch.ledger.ledger import Ledger
@@ -33,9 +33,9 @@ from dicodec.cli.convert.output import ReportFile, report_failure
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.interruptions import Interruptions
 from dicodec.cli.packages import require_packages
-from dicodec.cli.printing import SOME_FAILED, STOPPED
+from dicodec.cli.printing import SOME_FAILED, STOPPED, print_line
 from dicodec.errors import InvalidOptionError, TargetUnavailableError
-from dicodec.model.option_table import NEVER
+from dicodec.model.option_table import EACH, NEVER
 from dicodec.model.source_names import is_archive, is_object_url, parse_object_url
 from dicodec.options import ConversionOptions
 
@@ -62,6 +62,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
     sources = parse_named_sources(arguments, result)
     options = _parse_batch_options(arguments, folder, named=result is not None)
     pace = _parse_pace(arguments, options.output)
+    manifest = _prepare_manifest(arguments, options.output)
     walk_options = WalkOptions(
         hidden=arguments.hidden,
         follow_links=not arguments.in_place,
@@ -87,6 +88,8 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
                 report=report, arguments=shlex.join(sys.argv[1:]), pacer=Pacer(pace),
             )  # fmt: skip
             summary = batch.run(interruptions.count, progress.show)
+        if manifest is not None and not (summary.interrupted or summary.stopped):
+            manifest(ledger)
         shown.finish(summary)
         status = 0 if summary.all_well and reports.error is None else SOME_FAILED
         if summary.stopped:
@@ -144,6 +147,7 @@ def _parse_work_options(arguments: argparse.Namespace) -> WorkOptions:
         in_place=arguments.in_place,
         dry_run=arguments.dry_run,
         digests=arguments.digests,
+        proofs=arguments.manifest is not None,
         references=_may_renew_uids(options, arguments),
     )
 
@@ -193,6 +197,64 @@ def _parse_batch_options(
     if not arguments.dry_run:
         make_folder(folder, synced=arguments.durability != NEVER)
     return BatchOptions(make_absolute(folder), **settings)
+
+
+def _prepare_manifest(
+    arguments: argparse.Namespace, output: str | None
+) -> Callable[[Ledger], None] | None:
+    """Return what writes the manifest of a run that has ended; None if there is to be none.
+
+    Raises:
+        InvalidOptionError: there is no key, or the results have no digests that last.
+    """
+    path: str | None = arguments.manifest
+    if path is None:
+        return None
+    if arguments.dry_run:
+        raise InvalidOptionError("--manifest has no meaning for --dry-run: nothing is written")
+    if arguments.map_references:
+        raise InvalidOptionError(
+            "--map-references writes results once more, after their digests",
+            hint="run it first, and then the same command with --manifest and without it",
+        )
+    sources = [make_absolute(one) for one in arguments.source]
+    if any(is_object_url(one) for one in (output or "", *(sources if output is None else ()))):
+        raise InvalidOptionError("a manifest is of results in folders, not in object storage")
+    if arguments.in_place and arguments.durability == EACH:
+        raise InvalidOptionError(
+            "with --durability file an original is gone before its frames have digests",
+            hint="leave out --durability file",
+        )
+    if arguments.key is None:
+        raise InvalidOptionError(
+            "a manifest is signed with --key", hint="`dicodec audit --make-key FILE` makes one"
+        )
+    with require_packages("audit", "the signatures of cryptography"):
+        from dicodec.batch.proof.manifest import check_place, write_manifest
+        from dicodec.batch.proof.signing import Signer
+
+    signer = Signer(arguments.key)
+    check_place(path)
+    if output is not None:
+        root = output
+    else:
+        folders = [one if os.path.isdir(one) else os.path.dirname(one) for one in sources]  # noqa: PTH112, PTH120
+        root = os.path.commonpath(folders) if folders else os.getcwd()  # noqa: PTH109
+    place = os.path.realpath(root)
+
+    def write(ledger: Ledger) -> None:
+        # Results in place are entered by their resolved paths.
+        proved, unproved = write_manifest(path, place if output is None else root, ledger, signer)
+        if not arguments.quiet and not arguments.json:
+            print_line(f"the manifest {path} has {proved} files", sys.stderr)
+        if unproved:
+            print_line(
+                f"dicodec: {unproved} results of earlier runs are not in the manifest, because "
+                "those runs had no --manifest; without --resume they are converted anew",
+                sys.stderr,
+            )
+
+    return write
 
 
 def _parse_pace(arguments: argparse.Namespace, output: str | None) -> PaceOptions:
