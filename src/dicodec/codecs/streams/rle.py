@@ -135,9 +135,13 @@ def begins_another(stream: Buffer, needed: int, size: int) -> bool:
     """
     data = bytes(stream)
     start, end = max(find_segments(stream, needed)[:needed])
+    # The zeros that a header ends in are rare in runs, and found in a sixth of the time.
+    unused = bytes(4 * (MAX_SEGMENTS - needed))
+    if data.find(unused, start, end) < 0:
+        return False
     at = data.find(data[:_LIKE_HEADER], start, end)
     while at >= 0 and at + HEADER_SIZE <= end:
-        if data[at : at + HEADER_SIZE].endswith(bytes(4 * (MAX_SEGMENTS - needed))):
+        if data[at : at + HEADER_SIZE].endswith(unused):
             behind = start + find_end_of_runs(memoryview(data)[start:end], size)
             return behind <= at and not any(data[behind:at])
         at = data.find(data[:_LIKE_HEADER], at + 1, end)

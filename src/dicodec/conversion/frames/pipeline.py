@@ -140,7 +140,8 @@ class _Writer:
                 deflating.finish()
         if self._links:
             self._state_record_offsets()
-        return replace(result, oddities=tuple(self._elements.oddities))
+        oddities = tuple(self._elements.oddities)
+        return replace(result, oddities=oddities) if oddities else result
 
     def _state_record_offsets(self) -> None:
         """Have the records of a DICOMDIR name each other by their new offsets."""

@@ -23,7 +23,6 @@ from dicodec.conversion.output.target_stream import check_stream, copy_to_stream
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import TargetExistsError, TargetUnavailableError, WriteError
 from dicodec.model.option_table import EACH, NEVER, TOGETHER
-from dicodec.model.records import replace
 from dicodec.part10.beneath import PinnedPath, to_path
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -139,6 +138,7 @@ def _create_result(
             kept = take_over(part, target, replaced)
             if notes is not None:
                 notes += kept
+        later = placement is not None and durability != EACH
         result = WrittenResult(
             target=target,
             part=part,
@@ -146,12 +146,12 @@ def _create_result(
             overwrite=overwrite,
             backup=backup if replaced is not None else None,
             original=original,
-            cleaning=stack,
+            cleaning=stack.pop_all() if later else stack,
             permit=None if placement is None else placement.permit,
             synced=durability != NEVER or original is not None or backup is not None,
         )
-        if placement is not None and durability != EACH:
-            placement.add(replace(result, cleaning=stack.pop_all()))
+        if placement is not None and later:
+            placement.add(result)
             return
         (error,) = place([result])
         if error is not None:
