@@ -508,8 +508,8 @@ static double quantize(const jpeg2000_block *block, const float *coefficients, s
 kernel_status jpeg2000_encode_block_in_cuts(jpeg2000_block_encoder *encoder,
                                             const jpeg2000_subband *subband,
                                             jpeg2000_block *block, const float *array,
-                                            size_t stride, double weight, jpeg2000_bytes *bytes,
-                                            jpeg2000_cuts *cuts)
+                                            size_t stride, double weight, unsigned lowest,
+                                            jpeg2000_bytes *bytes, jpeg2000_cuts *cuts)
 {
     double unit = (double)subband->step / (1 << JPEG2000_FRACTION_BITS);
     weight *= unit * unit;
@@ -518,14 +518,15 @@ kernel_status jpeg2000_encode_block_in_cuts(jpeg2000_block_encoder *encoder,
     unsigned planes = start_block(encoder, block, encoder->quantized, JPEG2000_BLOCK);
     block->first = block->last = (uint32_t)cuts->count;
     block->zero_planes = subband->planes;
-    if (planes <= JPEG2000_FRACTION_BITS)
+    lowest += JPEG2000_FRACTION_BITS;
+    if (planes <= lowest)
         return KERNEL_DONE;
     if (planes > PLANES || planes - JPEG2000_FRACTION_BITS > subband->planes)
         return KERNEL_NOT_SERVED;
     block->zero_planes = (uint8_t)(subband->planes + JPEG2000_FRACTION_BITS - planes);
     encoder->zero_contexts = encoder->tables.zero[subband->orientation];
     encoder->measures = true;
-    code_planes(encoder, planes, JPEG2000_FRACTION_BITS);
+    code_planes(encoder, planes, lowest);
     jpeg2000_upper_end ends[MOST_PASSES];
     size_t length;
     if (!append_passes(encoder, bytes, ends, &length))

@@ -29,11 +29,12 @@ kernel_status jpeg2000_encode_blocks(jpeg2000_block_encoder *encoder,
 
 /* Quantize a block of an array of floats, and append its bytes and the cuts that are worth while.
  *
- * `weight` is the squared error of the image's samples that a coefficient's error of 1 makes. */
+ * `weight` is the squared error of the image's samples that a coefficient's error of 1 makes; planes
+ * below `lowest` are left out. */
 kernel_status jpeg2000_encode_block_in_cuts(jpeg2000_block_encoder *encoder,
                                             const jpeg2000_subband *subband,
                                             jpeg2000_block *block, const float *array,
-                                            size_t stride, double weight, jpeg2000_bytes *bytes,
-                                            jpeg2000_cuts *cuts);
+                                            size_t stride, double weight, unsigned lowest,
+                                            jpeg2000_bytes *bytes, jpeg2000_cuts *cuts);
 
 #endif

@@ -130,7 +130,7 @@ static kernel_status encode_block(void *given, const jpeg2000_precinct *precinct
     return jpeg2000_encode_block_in_cuts(mine->blocks, part->subband, block, array,
                                          state->stride,
                                          jpeg2000_weigh_subband(state, precinct, part->subband),
-                                         &mine->bytes, &mine->cuts);
+                                         state->lowest_plane, &mine->bytes, &mine->cuts);
 }
 
 static kernel_status encode_share(void *given)
@@ -221,6 +221,30 @@ static kernel_status take_arrays(jpeg2000_encoder *state)
     return KERNEL_DONE;
 }
 
+static void release_workers(jpeg2000_encoder *state)
+{
+    for (unsigned i = 0; i < state->threads; i++) {
+        free(state->workers[i].bytes.bytes);
+        free(state->workers[i].cuts.cuts);
+        state->workers[i] = (jpeg2000_worker){0};
+    }
+}
+
+/* Encode blocks for the goal, once more with all planes if those that should do do not. */
+static kernel_status encode_to_goal(jpeg2000_encoder *state)
+{
+    state->lowest_plane = jpeg2000_find_lowest_plane(state);
+    kernel_status status = encode_blocks(state);
+    if (status == KERNEL_DONE)
+        status = jpeg2000_meet_goal(state);
+    if (status != KERNEL_DONE || state->is_exact || !state->lowest_plane)
+        return status;
+    state->lowest_plane = 0;
+    release_workers(state);
+    status = encode_blocks(state);
+    return status == KERNEL_DONE ? jpeg2000_meet_goal(state) : status;
+}
+
 static kernel_status encode(jpeg2000_encoder *state, const uint8_t *words)
 {
     kernel_status status = take_arrays(state);
@@ -233,12 +257,10 @@ static kernel_status encode(jpeg2000_encoder *state, const uint8_t *words)
     status = jpeg2000_divide_tile(&state->header, 0, SIZE_MAX, &state->tile);
     if (status == KERNEL_DONE)
         status = apply_wavelets(state);
-    if (status == KERNEL_DONE)
-        status = encode_blocks(state);
     if (status == KERNEL_DONE && !jpeg2000_write_header(&state->header, &state->stream))
         status = KERNEL_NO_MEMORY;
-    if (status == KERNEL_DONE && state->goal)
-        status = jpeg2000_meet_goal(state);
+    if (status == KERNEL_DONE)
+        status = state->goal ? encode_to_goal(state) : encode_blocks(state);
     return status == KERNEL_DONE ? write_packets(state) : status;
 }
 
@@ -253,10 +275,7 @@ static kernel_status encode_for_goal(const uint8_t *words, const jpeg2000_image 
     kernel_status status = encode(&state, words);
     for (unsigned i = 0; i < image->components; i++)
         free(state.arrays[i]);
-    for (unsigned i = 0; i < state.threads; i++) {
-        free(state.workers[i].bytes.bytes);
-        free(state.workers[i].cuts.cuts);
-    }
+    release_workers(&state);
     jpeg2000_release_tile(&state.tile);
     if (status != KERNEL_DONE) {
         free(state.stream.bytes);

@@ -51,6 +51,20 @@ unsigned jpeg2000_choose_finer_steps(const jpeg2000_encoder *state)
     return finer;
 }
 
+unsigned jpeg2000_find_lowest_plane(const jpeg2000_encoder *state)
+{
+    enum { SPARE = 2 }; /* planes */
+    const jpeg2000_image *image = state->image;
+    if (state->goal->most_bytes)
+        return 0;
+    double samples = (double)image->components * image->rows * image->columns;
+    double error = 12 * state->most_error / samples; /* in steps, squared, of a plane */
+    if (state->header.component_transform)
+        error /= 3;
+    double plane = log2(error) / 2 + jpeg2000_choose_finer_steps(state) - SPARE;
+    return plane >= 1 ? (unsigned)plane : 0;
+}
+
 double jpeg2000_weigh_subband(const jpeg2000_encoder *state, const jpeg2000_precinct *precinct,
                               const jpeg2000_subband *subband)
 {
@@ -201,7 +215,7 @@ kernel_status jpeg2000_meet_goal(jpeg2000_encoder *state)
             high = by_bytes ? middle - 1 : middle;
     }
     double price = low ? slopes[low - 1] : HUGE_VAL;
-    try_price(state, price);
+    state->is_exact = try_price(state, price).error <= state->most_error;
     if (by_bytes && status == KERNEL_DONE)
         status = fill(state, price, slopes + low, count - low);
     free(slopes);
