@@ -11,12 +11,14 @@ SETUP_BENCH := .venv/.setup-bench-done
 SETUP_ENGINES := .venv/.setup-engines-done
 SETUP_DIST := .venv/.setup-dist-done
 SETUP_DOCS := .venv/.setup-docs-done
+SETUP_CHARTS := .venv/.setup-charts-done
 ENGINES := .venv/engines
 DIST := .venv/dist
 DOCS := .venv/docs
+CHARTS := .venv/charts
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels trial-jpeg2000 bench docs changelog dist orthanc-plugin lock clean
+.PHONY: help setup setup-test setup-engines test-engines test-charts compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels trial-jpeg2000 bench docs changelog dist orthanc-plugin lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -36,6 +38,9 @@ setup-engines: $(SETUP_ENGINES) ## make .venv/engines with Ray, Spark and Beam (
 
 test-engines: setup-test $(SETUP_ENGINES) ## the tests of batches on Ray, and of the recipes for Spark and Beam
 	DICODEC_TESTS_ENGINES=1 $(BIN)/python -m pytest tests/engines
+
+test-charts: setup-test $(SETUP_CHARTS) ## the tests of Helm chart, compose file and image, in .venv/charts (500 MB)
+	DICODEC_TESTS_CHARTS=1 $(BIN)/python -m pytest tests/deploy
 
 coverage: $(SETUP_TEST) ## the branches that some rooms' own tests take, held to a floor
 	$(BIN)/python tools/branch_coverage.py
@@ -137,6 +142,12 @@ $(SETUP_DIST): $(SETUP) requirements-dist.lock
 $(SETUP_DOCS): $(SETUP) requirements-docs.lock
 	tools/make_venv.sh $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
+	@touch $@
+
+# An environment of its own: Helm and the schemas of Kubernetes are large.
+$(SETUP_CHARTS): $(SETUP) requirements-charts.lock
+	tools/make_venv.sh $(CHARTS)
+	$(CHARTS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-charts.lock
 	@touch $@
 
 # A peer that runs under Node.js; where there is no npm, the tables say that it is not installed.

@@ -6,8 +6,9 @@ benchmark adds to all). Names, versions and digests are kept, no addresses: wher
 is for each machine to say, and the digests hold whatever it gives to be what was tried here. One
 lock serves every platform and every Python that is supported. requirements-engines.lock is for an
 environment of its own, because the engines of clusters are large and want older packages, and
-requirements-dist.lock and requirements-docs.lock for others, in which releases and the site of the
-docs are built.
+requirements-dist.lock, requirements-docs.lock and requirements-charts.lock for others, in which
+releases and the site of the docs are built, and charts are tried. requirements-image.lock is what
+the image of a container holds.
 
 `lock.py` adds what is missing and takes out what nothing needs any more; `lock.py --upgrade` takes
 the newest version of everything.
@@ -36,8 +37,13 @@ ALONE = {
     "requirements-engines.lock": "the engines of clusters, and what the package needs",
     "requirements-dist.lock": "what builds a release, and what the package needs",
     "requirements-docs.lock": "what builds the site of the docs, and what the package needs",
+    "requirements-charts.lock": "what renders and validates charts, and what the package needs",
+    "requirements-image.lock": "what the image of docs/deploy holds beside the package",
 }
 """Locks that do not add to the others."""
+
+IMAGE = ("worker", "serve", "cloud", "postgres", "gateway")
+"""The extras of the package that the image has."""
 
 
 def resolve(
@@ -77,7 +83,11 @@ def main(options: list[str]) -> None:
         write_lock(name, what, added)
         pins |= found
     for name, what in ALONE.items():
-        group = groups[name.removeprefix("requirements-").removesuffix(".lock")]
+        if name == "requirements-image.lock":
+            extras = project["optional-dependencies"]
+            group = [one for extra in IMAGE for one in extras[extra]]
+        else:
+            group = groups[name.removeprefix("requirements-").removesuffix(".lock")]
         liked = (ROOT / name).read_text() if (ROOT / name).exists() else ""
         found = resolve([*first, *group], oldest, {}, liked, options)
         write_lock(name, what, "".join(found.values()))
