@@ -50,6 +50,16 @@ REASONS = {
 }  # fmt: skip
 """Why a command is not run, by a pattern of it."""
 
+_IN_PLACE = "dicodec convert archive/ --to rle --in-place --backup .orig -q"
+BEFORE = (
+    # a command's pattern; what has to be there before it; the command that makes that
+    (r"^dicodec jobs smaller/", "smaller/.dicodec-ledger.sqlite",
+     "dicodec convert archive/ --to htj2k-lossless -o smaller/ -q"),
+    (r"--key archive\.key", "archive.key", "dicodec audit --make-key archive.key"),
+    (r"audit archive\.manifest", "archive.manifest",
+     f"{_IN_PLACE} --manifest archive.manifest --key archive.key"),
+    (r"^dicodec (restore|jobs) archive\b", "archive/.dicodec-ledger.sqlite", _IN_PLACE),
+)  # fmt: skip
 BLOCKS = [block for page in pages() for block in read_blocks(page) if block.language]
 RUN = [
     block
@@ -77,11 +87,12 @@ def test_the_commands_of_a_block_run(block: Block, tmp_path: Path) -> None:
         if why_not(command):
             continue
         text = move_below(command, tmp_path)
+        for pattern, made, by in BEFORE:
+            if re.search(pattern, command) and not (tmp_path / made).exists():
+                prepare(by, tmp_path)
+                done = _run(by, tmp_path)
+                assert done.returncode == 0, done.stderr
         prepare(text, tmp_path)
-        ledger = tmp_path / "smaller" / ".dicodec-ledger.sqlite"
-        if command.startswith("dicodec jobs smaller/") and not ledger.exists():
-            prepare("archive/", tmp_path)
-            _run("dicodec convert archive/ --to htj2k-lossless -o smaller/ -q", tmp_path)
         done = _run(text, tmp_path)
         fails = any(line.startswith("dicodec: ") for line in shown)
         said = done.stdout + done.stderr
