@@ -18,7 +18,7 @@ DOCS := .venv/docs
 CHARTS := .venv/charts
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-engines test-engines test-charts compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels trial-jpeg2000 bench docs changelog dist orthanc-plugin lock clean
+.PHONY: help setup setup-test setup-engines test-engines test-charts test-pydicom compiler witnesses demo test kafka viewer axe coverage check format fuzz fuzz-kernels trial-jpeg2000 bench docs changelog dist orthanc-plugin lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -41,6 +41,9 @@ test-engines: setup-test $(SETUP_ENGINES) ## the tests of batches on Ray, and of
 
 test-charts: setup-test $(SETUP_CHARTS) ## the tests of Helm chart, compose file and image, in .venv/charts (500 MB)
 	DICODEC_TESTS_CHARTS=1 $(BIN)/python -m pytest tests/deploy
+
+test-pydicom: $(SETUP_TEST) ## pydicom's own tests of decoders and encoders, with our plugin chosen
+	$(BIN)/python tools/pydicom_tests.py
 
 coverage: $(SETUP_TEST) ## the branches that some rooms' own tests take, held to a floor
 	$(BIN)/python tools/branch_coverage.py

@@ -114,12 +114,15 @@ def _put_first(coder: CoderBase, function: str) -> None:
     coder._available = {PLUGIN: coder._available[PLUGIN], **coder._available}  # noqa: SLF001
 
 
-def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
-    """Return a frame's samples, by pixel; pydicom calls it.
+def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
+    """Return a frame's samples, by plane of RLE and else by pixel; pydicom calls it.
+
+    Those orders are the ones of its own plugins, so buffers are equal, too.
 
     Args:
         src: the frame's stream.
-        runner: the image; its Photometric Interpretation becomes that of the samples.
+        runner: the image; its Photometric Interpretation becomes that of the samples. The option
+            `rle_segment_order="<"` says that the bytes of RLE are in the wrong order.
 
     Raises:
         FrameError: the stream is damaged, or contradicts the image.
@@ -140,15 +143,21 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
         samples, decoded = apply_steps(steps, samples, decoded), rgb
     runner.set_option("photometric_interpretation", decoded.photometric_interpretation)
     if decoded.samples_per_pixel > 1:
-        runner.set_option("planar_configuration", 0)
-    return samples.tobytes()
+        by_plane = syntax.family == "rle"
+        runner.set_option("planar_configuration", int(by_plane))
+        if by_plane:
+            samples = np.moveaxis(samples, -1, 0)
+    if syntax.family == "rle" and runner.get_option("rle_segment_order", ">") == "<":
+        samples = samples.byteswap()
+    return bytearray(samples.tobytes())  # which pydicom writes to, if a stream has another sign
 
 
 def encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
     """Return a frame's stream; pydicom calls it.
 
     Args:
-        src: the samples, in the smallest container that holds Bits Stored.
+        src: the samples, in the smallest container that holds Bits Stored, and in the order of
+            bytes that the option `byteorder` says.
         runner: the image as it has to be encoded, and the settings: `jls_error`, `j2k_cr` and
             `j2k_psnr` of pydicom, and `quality`, `near`, `ratio` and `psnr` of dicodec.
 
@@ -213,7 +222,8 @@ def _read_samples(src: bytes, runner: EncodeRunner) -> np.ndarray[Any, Any]:
     image = _describe(runner)
     size = next(size for size in (1, 2, 4, 8) if image.bits_stored <= 8 * size)
     kind = "i" if image.signed else "u"
-    samples: np.ndarray[Any, Any] = np.frombuffer(src, f"<{kind}{size}")
+    order = runner.get_option("byteorder", "<")
+    samples: np.ndarray[Any, Any] = np.frombuffer(src, f"{order}{kind}{size}")
     by_plane = image.planar_configuration == 1 and image.samples_per_pixel > 1
     # pydicom brings arrays to this form for JPEG-LS only, and data sets never.
     if by_plane and (not runner.is_array or _find_syntax(runner).family == "jpeg-ls"):

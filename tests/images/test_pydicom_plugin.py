@@ -16,6 +16,7 @@ import dicodec.pydicom
 from dicodec import convert_bytes
 from dicodec.model.transfer_syntax import find_by_name
 from helpers.made import IMAGE_KINDS
+from helpers.real_files import shipped_file
 
 LOSSLESS = ("encapsulated-uncompressed", "deflated-frame", "rle", "jpeg-lossless-p14",
             "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless", "htj2k-lossless",
@@ -109,3 +110,43 @@ def test_the_private_names_of_pydicom_are_there() -> None:
     assert "dicodec" not in get_decoder(uid("jpeg-ls")).available_plugins
     with pytest.raises(NotImplementedError):
         get_decoder(uid("jpegxl"))
+
+
+@pytest.mark.parametrize("name", ["SC_rgb_rle.dcm", "SC_rgb_rle_16bit_2frame.dcm"])
+def test_buffers_of_rle_are_those_of_pydicom_itself(name: str) -> None:
+    data_set = pydicom.dcmread(shipped_file(name))
+    decoder = get_decoder(data_set.file_meta.TransferSyntaxUID)
+    ours, meta = decoder.as_buffer(data_set, raw=True, decoding_plugin="dicodec")
+    theirs, other = decoder.as_buffer(data_set, raw=True, decoding_plugin="pydicom")
+    assert bytes(ours) == bytes(theirs)
+    assert meta == other
+
+
+def test_options_for_the_order_of_bytes_are_followed() -> None:
+    encoder = get_encoder(pydicom.uid.RLELossless)
+    samples = np.arange(300, dtype=np.uint16).reshape(15, 20)
+    image: dict[str, Any] = {
+        "rows": 15, "columns": 20, "samples_per_pixel": 1, "number_of_frames": 1,
+        "photometric_interpretation": "MONOCHROME2", "bits_allocated": 16, "bits_stored": 16,
+        "pixel_representation": 0, "pixel_keyword": "PixelData",
+    }  # fmt: skip
+    stream = encoder.encode(
+        samples.astype(">u2").tobytes(), encoding_plugin="dicodec", byteorder=">", **image
+    )
+    decoder: Any = get_decoder(pydicom.uid.RLELossless)
+    encapsulated = pydicom.encaps.encapsulate([stream])
+    for order, expected in ((">", samples), ("<", samples.byteswap())):
+        found, _ = decoder.as_array(
+            encapsulated, decoding_plugin="dicodec", **image, rle_segment_order=order
+        )  # fmt: skip
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_stream_of_another_sign_than_the_data_set_is_decoded_in_a_row() -> None:
+    """Iterating, pydicom writes the samples anew in the buffer that it was given."""
+    name = "J2K_pixelrep_mismatch.dcm"
+    data_set = pydicom.dcmread(shipped_file(name))
+    decoder = get_decoder(data_set.file_meta.TransferSyntaxUID)
+    ((ours, _),) = decoder.iter_array(data_set, raw=True, decoding_plugin="dicodec")
+    ((theirs, _),) = decoder.iter_array(data_set, raw=True, decoding_plugin="pylibjpeg")
+    np.testing.assert_array_equal(ours, theirs)
