@@ -81,3 +81,10 @@ def _write(target: Path, then: list[str], around: WorkContext) -> None:
             target.write_text("of another")
         case ["broken"]:
             raise CorruptFrameError("broken")
+
+
+def double(settings: None, item: Any, around: WorkContext) -> int:
+    """Return twice a number; anything else is an error."""
+    if not isinstance(item, int):
+        raise CorruptFrameError("not a number")
+    return 2 * item

@@ -24,6 +24,7 @@ from dicodec.conversion.pixel_decisions import ConversionMemory
 from dicodec.errors import DicodecError, OutputLimitError, PathNotAllowedError
 from dicodec.model.limits import Limits
 from dicodec.model.option_table import NEVER
+from dicodec.model.platforms import OPENS_FOLDERS, read_at
 from dicodec.model.records import replace
 from dicodec.model.source_names import is_object_url
 from dicodec.model.transfer_syntax import EXPLICIT_LE
@@ -357,7 +358,7 @@ def _prepare_target(
     """Return the path of a result, whose folder is there; in its open folder if it has a root."""
     if item.target is None:
         return None
-    if item.root is not None:
+    if OPENS_FOLDERS and item.root is not None:
         return _pin_target(item, synced=_is_synced(work), folders=folders)
     if not work.in_place:
         with translate_write_errors():
@@ -413,7 +414,7 @@ def _skip(reference: SourceReference, opened: Source) -> FileOutcome | None:
 def _read_first_bytes(source: Source) -> bytes:
     if isinstance(source, PinnedFile):
         try:
-            return os.pread(source.descriptor, SNIFFED, 0)
+            return read_at(source.descriptor, SNIFFED, 0)
         except OSError:
             with OpenSource(source) as opened:  # its error says why
                 return opened.read(0, SNIFFED)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from dicodec.codecs.table import FAMILIES, find_engines
+from dicodec.model.platforms import BINARY, NO_WAIT, read_at
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name, find_by_uid
 
 _ALWAYS = ("json", "dicodec.batch.conversion_work", "dicodec.part10._dictionary_data")
@@ -103,9 +104,9 @@ def _read_syntax(path: str) -> str:
                 path = next((entry.path for entry in entries if not entry.is_symlink()), "")
         if not os.path.isfile(path):  # noqa: PTH113 - it never raises
             return ""
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)
         try:
-            head = os.pread(descriptor, _HEAD, 0)
+            head = read_at(descriptor, _HEAD, 0)
         finally:
             os.close(descriptor)
     except OSError:  # who lists the sources will say so

@@ -161,7 +161,8 @@ def _wait_for_pipe(stream: TextIO) -> TextIO:
 
 def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
     """End as an interrupted program does, so that temporary files are removed."""
-    for one in (signal.SIGTERM, signal.SIGHUP):  # a second signal would interrupt the clean-up
+    hang_up = getattr(signal, "SIGHUP", signal.SIGTERM)  # Windows has none
+    for one in (signal.SIGTERM, hang_up):  # a second signal would interrupt the clean-up
         signal.signal(one, signal.SIG_IGN)
     raise _Terminated(TERMINATED if number == signal.SIGTERM else HUNG_UP)
 

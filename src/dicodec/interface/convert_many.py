@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.summary import Summary
 from dicodec.batch.ledger.tables import LEDGER_NAME, State
-from dicodec.batch.pool.pool import Pool
+from dicodec.batch.pool.making import make_pool
 from dicodec.batch.run import Batch
 from dicodec.batch.scheduling import BatchOptions
 from dicodec.batch.sources.folders import WalkOptions
@@ -212,7 +212,7 @@ class _Run:
         if output is not None and not is_object_url(output):
             ledger_place = os.path.join(output, LEDGER_NAME)  # noqa: PTH118 - of a text
         with (
-            Pool(self._jobs, timeout=self._work.options.timeout) as pool,
+            make_pool(self._jobs, timeout=self._work.options.timeout) as pool,
             Ledger(ledger_place, writing=True) as ledger,
         ):
             batch = Batch(

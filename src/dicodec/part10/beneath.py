@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path, PosixPath
 
 from dicodec.errors import PathNotAllowedError, SourceUnavailableError
+from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, is_own
 from dicodec.model.records import dataclass
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
 
     from _typeshed import StrPath
 
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0)
-_FOUND = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+_FOUND = os.O_RDONLY | NO_WAIT | BINARY
 """How a source is opened: never waiting for the other end of a pipe."""
 
 
@@ -264,10 +264,10 @@ def open_beneath(place: Beneath) -> Iterator[PinnedFile]:
     try:
         if folder:
             opened = _open_folder(place.root, folder)
-            descriptor = os.open(name, _FOUND | _NO_LINK, dir_fd=opened.descriptor)
+            descriptor = os.open(name, _FOUND | NO_LINK, dir_fd=opened.descriptor)
         else:  # only the root lies in between, which may be a link
             root = place.root.rstrip("/")
-            descriptor = os.open(f"{root}/{name}", _FOUND | _NO_LINK)
+            descriptor = os.open(f"{root}/{name}", _FOUND | NO_LINK)
     except (OSError, ValueError) as cause:
         raise _translate(cause, place.path) from cause
     try:
@@ -345,13 +345,13 @@ def open_private(path: StrPath) -> BinaryIO:
 
 
 def _open_private(path: str, _: int) -> int:
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
+    flags = os.O_RDWR | os.O_CREAT | NO_WAIT | BINARY | NO_LINK
     descriptor = os.open(path, flags, 0o600)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", path)
-        if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+        if found.st_mode & 0o077 and is_own(found) and hasattr(os, "fchmod"):
             os.fchmod(descriptor, 0o600)
     except BaseException:
         os.close(descriptor)
@@ -365,7 +365,7 @@ def touch(path: StrPath) -> None:
     Raises:
         OSError: a link has its name, or it cannot be made.
     """
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | _NO_LINK
+    flags = os.O_WRONLY | os.O_CREAT | NO_WAIT | BINARY | NO_LINK
     descriptor = os.open(path, flags, 0o644)
     try:
         os.utime(descriptor)
@@ -430,7 +430,7 @@ def _open_folder(
 
 def _open_part(folder: int, name: str, *, makes: bool, synced: bool) -> int:
     try:
-        return os.open(name, _FOLDER | _NO_LINK, dir_fd=folder)
+        return os.open(name, _FOLDER | NO_LINK, dir_fd=folder)
     except FileNotFoundError:
         if not makes:
             raise

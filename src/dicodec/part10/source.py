@@ -19,6 +19,7 @@ from dicodec.errors import (
     SourceChangedError,
     SourceUnavailableError,
 )
+from dicodec.model.platforms import read_at
 from dicodec.model.records import Protocol
 from dicodec.part10.beneath import PinnedFile
 from dicodec.part10.stream_waiting import StreamWaiting
@@ -117,7 +118,7 @@ class FileSource:
 
     def _read(self, offset: int, length: int) -> bytes:
         try:
-            data = os.pread(self._descriptor, length, offset)
+            data = read_at(self._descriptor, length, offset)
             while len(data) < length and (more := self._read_more(data, offset, length)):
                 data += more
         except OSError as cause:
@@ -126,7 +127,7 @@ class FileSource:
 
     def _read_more(self, data: bytes, offset: int, length: int) -> bytes:
         # One call of the operating system returns at most 2 GiB, and may return less.
-        return os.pread(self._descriptor, length - len(data), offset + len(data))
+        return read_at(self._descriptor, length - len(data), offset + len(data))
 
     def check_unchanged(self) -> None:
         """Check that everything read so far is of one state of the file.

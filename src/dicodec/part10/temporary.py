@@ -6,13 +6,14 @@ the leftover of a process that was killed, and the next process that makes one r
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
 import time
 from contextlib import suppress
 from functools import cache
+
+from dicodec.model.platforms import FOLDER, NO_LINK, is_own, lock_file
 
 _PREFIX = "dicodec-temp-"
 
@@ -30,9 +31,10 @@ class TemporaryFolder(tempfile.TemporaryDirectory[str]):
     def __init__(self) -> None:
         remove_leftovers()
         super().__init__(prefix=_PREFIX)
-        self._lock = os.open(self.name, os.O_RDONLY)
-        with suppress(OSError):  # a file system without locks: its leftovers stay young
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock = -1
+        with suppress(OSError):  # without locks, or open folders, leftovers stay
+            self._lock = os.open(self.name, os.O_RDONLY)
+            lock_file(self._lock)
 
     def cleanup(self) -> None:
         """Remove the folder, and end its lock."""
@@ -54,13 +56,13 @@ def remove_leftovers() -> None:
 def _is_left_over(entry: os.DirEntry[str]) -> bool:
     try:
         found = entry.stat(follow_symlinks=False)
-        if found.st_uid != os.geteuid() or time.time() - found.st_mtime < _YOUNG_SECONDS:
+        if not is_own(found) or time.time() - found.st_mtime < _YOUNG_SECONDS:
             return False
-        descriptor = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        descriptor = os.open(entry.path, os.O_RDONLY | FOLDER | NO_LINK)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(descriptor)
     except OSError:
         return False
     finally:

@@ -5,11 +5,4 @@ The module is apart because the command loads it at its start.
 
 from __future__ import annotations
 
-import signal
-
-
-def find_ending_signals() -> tuple[signal.Signals, ...]:
-    """Return SIGTERM, and SIGHUP unless it is ignored, as it is under nohup."""
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        return (signal.SIGTERM,)
-    return (signal.SIGTERM, signal.SIGHUP)
+from dicodec.model.platforms import find_ending_signals as find_ending_signals

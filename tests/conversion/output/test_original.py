@@ -206,7 +206,7 @@ def test_where_no_leases_are_given_nobody_is_taken_for_a_writer(
     """NFS refuses them as if there were one."""
     with source.open("r+b") as writer, source.open("rb") as reader:
         assert is_open_for_writing(reader.fileno(), source.parent)
-        monkeypatch.setattr(original, "_refuses_lease", lambda _: True)
+        monkeypatch.setattr(original, "refuses_lease", lambda _: True)
         assert not is_open_for_writing(reader.fileno(), source.parent)
         assert writer.writable()
     assert contents(source.parent) == {"source.dcm": CONTENT}

@@ -7,7 +7,7 @@ in which a run found them, whatever order they were converted in.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import sqlite3
 import time
@@ -39,6 +39,7 @@ from dicodec.batch.ledger.tables import (
 )
 from dicodec.batch.ledger.totals import By, Total, make_query, make_total
 from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError, WriteError
+from dicodec.model.platforms import lock_file
 from dicodec.part10.beneath import open_private
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -84,6 +85,8 @@ class Ledger:
         except DicodecError:
             self._unlock()
             raise
+        if path and writing:
+            self._keeps_proofs = self._has_proofs()
 
     def __enter__(self) -> Self:
         return self
@@ -164,7 +167,6 @@ class Ledger:
         self._connection.execute(
             "DELETE FROM file WHERE state = 'failed' AND source_modified IS NULL"
         )
-        self._keeps_proofs = self._has_proofs()
         self.run = self._connection.execute(
             "INSERT INTO run (options, arguments, started) VALUES (?, ?, ?) RETURNING number",
             (options, encode_text(arguments), time.time()),
@@ -527,6 +529,15 @@ def _make_entry(row: tuple[Any, ...]) -> LedgerEntry:
     return LedgerEntry(*values)
 
 
+def _take_lock(descriptor: int) -> None:
+    """Lock a file if the operating system has such locks."""
+    try:
+        lock_file(descriptor)
+    except OSError as cause:
+        if cause.errno != errno.ENOTSUP:
+            raise
+
+
 def _lock(path: str) -> IO[bytes]:
     """Keep other writers out until the returned file is closed, or this process ends."""
     name = Path(f"{path}-lock")
@@ -538,7 +549,7 @@ def _lock(path: str) -> IO[bytes]:
                 f"the ledger cannot be made: {cause.strerror}", path=path, hint="--ledger FILE"
             ) from cause
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take_lock(lock.fileno())
             if os.path.samestat(os.fstat(lock.fileno()), name.stat()):
                 return lock
         except BlockingIOError as cause:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from dicodec.model.platforms import read_at, write_at_end
+
 _WORDS_KEPT = 500
 """Characters that an error quotes, from the end."""
 
@@ -23,9 +25,7 @@ class WordsFile:
 
             with tempfile.TemporaryFile() as file:
                 self.descriptor = os.dup(file.fileno())
-        import fcntl
-
-        fcntl.fcntl(self.descriptor, fcntl.F_SETFL, os.O_APPEND)
+        write_at_end(self.descriptor)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -34,7 +34,7 @@ class WordsFile:
     def read(self) -> str:
         """Return the last words, in one line."""
         size = os.fstat(self.descriptor).st_size
-        kept = os.pread(self.descriptor, _WORDS_KEPT, max(0, size - _WORDS_KEPT))
+        kept = read_at(self.descriptor, _WORDS_KEPT, max(0, size - _WORDS_KEPT))
         return " ".join(kept.decode(errors="replace").split())
 
     def close(self) -> None:

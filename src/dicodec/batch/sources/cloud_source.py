@@ -7,13 +7,13 @@ file, so verification, which reads the source again, fetches nothing.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from contextlib import suppress
 
 from dicodec.batch.sources.cloud import fetch, read_facts
 from dicodec.errors import ReadError, SourceUnavailableError
+from dicodec.model.platforms import read_at
 from dicodec.model.source_names import ObjectUrl
 from dicodec.part10.source import SPOOL_SIZE, write_spool
 
@@ -137,7 +137,7 @@ class _FetchedBytes:
         assert self._file is not None
         data = b""
         while len(data) < length:
-            data += os.pread(self._file.fileno(), length - len(data), offset + len(data))
+            data += read_at(self._file.fileno(), length - len(data), offset + len(data))
         return data
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from dicodec.batch.sources.references import SourceReference
+from dicodec.model.platforms import OPENS_FOLDERS
 from dicodec.model.source_names import is_object_url, parse_object_url
 from dicodec.part10.beneath import open_beneath, open_found
 
@@ -33,7 +34,7 @@ def open_source(reference: SourceReference) -> AbstractContextManager[Source]:
         from dicodec.batch.sources.archives import open_member
 
         return open_member(reference)
-    if (place := reference.place) is not None:
+    if OPENS_FOLDERS and (place := reference.place) is not None:
         return open_beneath(place)
     if not reference.named:
         return open_found(reference.path)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
+from contextlib import suppress
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -128,7 +128,10 @@ def make_codec(gdcm: Any, request: dict[str, Any]) -> Any:
 
 def main() -> None:
     """Read the request, convert, answer."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ImportError):  # Windows has no core dumps
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     request = json.load(sys.stdin)
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)

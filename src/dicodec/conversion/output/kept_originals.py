@@ -8,7 +8,6 @@ shows whether the originals are unchanged.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from array import array
@@ -19,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dicodec.errors import TargetUnavailableError
+from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, lock_file, read_at
 
 LIST_NAME = ".dicodec-kept"
 
@@ -58,9 +58,9 @@ def enter_kept_original(kept: Path, digest: str) -> None:
     descriptor = _open(kept.with_name(LIST_NAME), os.O_CREAT | os.O_RDWR | os.O_APPEND)
     try:
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock_file(descriptor, waits=True)
         size = os.fstat(descriptor).st_size
-        whole = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+        whole = not size or read_at(descriptor, 1, size - 1) == b"\n"
         line = (b"" if whole else b"\n") + _format_line(kept.name, digest)
         while line:
             line = line[os.write(descriptor, line) :]
@@ -140,7 +140,7 @@ def remove_unused_list(folder: Path) -> None:
 
 def _open(path: Path, flags: int) -> int:
     try:
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        descriptor = os.open(path, flags | NO_LINK | NO_WAIT | BINARY, 0o666)
     except OSError as cause:
         if cause.errno not in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}:
             raise

@@ -7,13 +7,12 @@ comparison comes when the file has no name any more by which a writer could open
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
 from pathlib import Path
 
 from dicodec.conversion.output.part_file import make_part_name, remove_leftover
 from dicodec.errors import SourceChangedError, SourceUnavailableError
+from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, lock_file, refuses_lease
 from dicodec.model.records import dataclass
 
 
@@ -74,7 +73,7 @@ def read_original(path: Path) -> Original:
         SourceUnavailableError: it cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | BINARY)
         try:
             return Original(os.fstat(descriptor), _digest(descriptor))
         finally:
@@ -153,20 +152,7 @@ def is_open_for_writing(descriptor: int, folder: Path) -> bool:
         descriptor: open for reading only.
         folder: of the file; a file of ours there shows whether leases are given at all.
     """
-    return _refuses_lease(descriptor) and _gives_leases(folder)
-
-
-def _refuses_lease(descriptor: int) -> bool:
-    try:
-        # The kernel tells of a writer that comes just now by this signal; SIGIO would end us.
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except BlockingIOError:
-        return True
-    except OSError:  # of somebody else, or on a file system without leases
-        return False
-    return False
+    return refuses_lease(descriptor) and _gives_leases(folder)
 
 
 def _gives_leases(folder: Path) -> bool:
@@ -176,7 +162,7 @@ def _gives_leases(folder: Path) -> bool:
         try:
             descriptor = os.open(probe, os.O_RDONLY)
             try:
-                return not _refuses_lease(descriptor)
+                return not refuses_lease(descriptor)
             finally:
                 os.close(descriptor)
         finally:
@@ -187,7 +173,7 @@ def _gives_leases(folder: Path) -> bool:
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return os.open(path, os.O_RDONLY | NO_LINK | NO_WAIT | BINARY)
     except FileNotFoundError:
         raise _make_removed_error() from None
 
@@ -196,7 +182,7 @@ def _lock(target: Path) -> int:
     """Open a file and keep others from taking it for a leftover under any name."""
     descriptor = _open(target)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock_file(descriptor, shared=True)
     except BlockingIOError:
         os.close(descriptor)
         raise SourceChangedError("another process has locked the source") from None

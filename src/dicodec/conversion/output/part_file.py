@@ -8,13 +8,13 @@ locked is a leftover of a process that was killed, and the next one that wants t
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, lock_file
 from dicodec.part10.beneath import PinnedPath
 
 PART_SUFFIX = ".dicodec-part"
@@ -55,7 +55,7 @@ def is_part_file(name: str) -> bool:
 def remove_leftover(path: Path) -> bool:
     """Remove a part file unless a process is writing it; return whether it is gone."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDWR | NO_LINK | NO_WAIT | BINARY)
     except FileNotFoundError:
         return True
     except OSError:
@@ -63,7 +63,7 @@ def remove_leftover(path: Path) -> bool:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return False
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(descriptor)
         # Between opening and locking somebody else may have done the same and begun anew.
         if is_named(path, descriptor):
             path.unlink()
@@ -90,7 +90,7 @@ def _create(target: Path, mode: int) -> tuple[Path, int]:
     path = target.with_name(make_part_name(target.name))
     while True:
         try:
-            descriptor = _open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
+            descriptor = _open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | BINARY, mode)
         except FileExistsError:
             if not remove_leftover(path):
                 path = target.with_name(make_part_name(f"{target.name[:40]}.{os.urandom(8).hex()}"))
@@ -119,7 +119,7 @@ def _open(path: Path, flags: int, mode: int) -> int:
 def _lock(path: Path, descriptor: int) -> bool:
     """Lock a new part file; False if it was taken for a leftover before it was locked."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(descriptor)
     except BlockingIOError:
         return False
     except OSError as error:  # a file system without locks: its leftovers stay

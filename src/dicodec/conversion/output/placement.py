@@ -31,6 +31,7 @@ from dicodec.errors import (
     WriteError,
     find_kind,
 )
+from dicodec.model.platforms import OPENS_FOLDERS
 from dicodec.model.records import dataclass
 from dicodec.part10.beneath import OpenFolders, PinnedPath
 
@@ -239,6 +240,8 @@ def _rename_new(part: Path, target: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
+    if not OPENS_FOLDERS:  # Windows writes names with their files
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _sync(descriptor)

@@ -12,7 +12,6 @@ the object, and the object with its last name, so nobody has to know of the othe
 
 from __future__ import annotations
 
-import fcntl
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import DiskFullError, InvalidOptionError
+from dicodec.model.platforms import lock_file
 from dicodec.part10.beneath import make_folders, open_private, sync_names
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -81,14 +81,14 @@ class Spool:
         """
         with open_private(self.path / "lock") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(file.fileno())
             except BlockingIOError as cause:
                 raise InvalidOptionError(
                     "another gateway has this spool", path=str(self.path)
                 ) from cause
             with open_private(self.path / "receivers") as receivers:
                 # Those of a gateway that was killed are about to end, and may be writing here.
-                fcntl.flock(receivers, fcntl.LOCK_EX)
+                lock_file(receivers.fileno(), waits=True)
             yield
 
     @contextmanager
@@ -99,7 +99,7 @@ class Spool:
             number: number of the process.
         """
         with open_private(self.path / "receivers") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
+            lock_file(file.fileno(), shared=True, waits=True)
             folder = self.parts / str(number)
             with translate_write_errors():
                 make_folders(folder, _OWNER_ONLY)

@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from dicodec.batch.pool.grouping import Grouping
+from dicodec.batch.pool.making import make_pool
 from dicodec.batch.pool.messages import Work
 from dicodec.batch.pool.pool import (
     ItemGroup,
     ItemOutcome,
     ItemProgress,
     ItemReturned,
-    Pool,
     PoolEvent,
 )
 from dicodec.errors import DicodecError, InternalError
@@ -75,7 +75,7 @@ class Executor:
         memory: int | None = None,
     ) -> None:
         self._options = options
-        self._pool = Pool(jobs, timeout=timeout, memory=memory)
+        self._pool = make_pool(jobs, timeout=timeout, memory=memory)
         self.jobs = self._pool.jobs
         self._submissions: dict[int, _Submission] = {}
         self._numbers = itertools.count()

@@ -20,6 +20,7 @@ from pathlib import Path
 from dicodec.batch.sources.folders import FoundFile, PassedOver, WalkOptions, walk
 from dicodec.conversion.output.original import is_open_for_writing
 from dicodec.errors import DicodecError, PathNotAllowedError
+from dicodec.model.platforms import BINARY, NO_WAIT
 from dicodec.model.records import dataclass
 from dicodec.part10.beneath import Beneath, make_folders, pin_target
 from dicodec.service.jobs.logs import Log
@@ -284,7 +285,7 @@ def _write_new(path: Path, text: str) -> None:
 def _is_being_written(path: str) -> bool:
     """Whether a process of this machine has a file open for writing; False if that is unknown."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)
     except OSError:
         return False  # the job will report it
     try:

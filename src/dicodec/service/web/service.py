@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import time
 import uuid
@@ -16,6 +15,7 @@ from typing import Any
 from starlette.requests import Request as HttpRequest
 
 from dicodec.errors import DicodecError, InvalidOptionError, TargetUnavailableError
+from dicodec.model.platforms import lock_file
 from dicodec.part10.beneath import make_folders, open_private
 from dicodec.service.jobs.confinement import AllowedRoots
 from dicodec.service.jobs.execution_work import JobOptions
@@ -99,7 +99,7 @@ class Service:
             for folder in (data, self.uploads, self.results, self.spool):
                 folder.chmod(0o700)  # also one that an earlier version or the operator has made
             lock = self._closing.enter_context(open_private(data / "lock"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(lock.fileno())
         except BlockingIOError as cause:
             raise InvalidOptionError(
                 "another service is using this folder", path=str(data), hint="--data"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from dicodec.batch.pool.making import make_pool
 from dicodec.batch.pool.messages import Preparation
 from dicodec.batch.pool.pool import Pool
 from dicodec.errors import InvalidOptionError
@@ -32,7 +33,7 @@ def start_pool(arguments: argparse.Namespace) -> Pool | ClusterPool:
         )
     if arguments.executor is not None:
         return _join_cluster(arguments)
-    pool = Pool(
+    pool = make_pool(
         arguments.jobs,
         timeout=arguments.timeout,
         memory=arguments.memory,
