@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from pynetdicom import AE, build_context
 from pynetdicom.pdu_primitives import P_DATA
@@ -16,6 +19,8 @@ from dicodec.service.gateway.spool import STORE_NAME
 from dicodec.service.jobs.store.store import JobStore
 from dicodec.service.jobs.store.tables import AttemptOutcome, JobState
 from helpers.dicom_network import SHIPPED, send, wait_for
+from helpers.installed import ROOT_RIGHTS, end_without, program
+from helpers.made import make_file
 from helpers.reception import Receive, receptions
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -183,3 +188,51 @@ def test_it_answers_an_echo(receive: Receive) -> None:
     reception = receive("")
     with association(reception.port, build_context("1.2.840.10008.1.1")) as opened:
         assert opened.send_c_echo().Status == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder on a disk of its own, of 8 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = [program("mount"), "-t", "tmpfs", "-o", "size=8m", "none", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        end_without(ROOT_RIGHTS)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_is_full_refuses_loses_nothing_and_recovers(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, _ = make_file(512, 512, bits_stored=12)
+    large = tmp_path / "large.dcm"
+    with receptions(small_disk, monkeypatch) as start:
+        reception = start('reserve = "64 kB"')
+        statuses = []
+        for number in range(24):
+            data_set = pydicom.dcmread(io.BytesIO(content))
+            data_set.SOPInstanceUID = f"1.2.{number}"
+            data_set.save_as(large)
+            with association(reception.port, build_context(data_set.SOPClassUID)) as opened:
+                found = opened.send_c_store(large).get("Status") if opened.is_established else None
+            statuses.append(found)
+        taken = statuses.count(0)
+        assert 5 < taken < 20
+        # Refused as what may pass: the association, or the object that does not fit any more.
+        assert set(statuses[taken:]) <= {0xA700, None}
+        assert 0xA700 in statuses or None in statuses
+        wait_for(lambda: not reception.files("parts"))
+        jobs = reception.jobs()
+        assert len(jobs) == 2 * taken
+        assert reception.files("objects") == sorted(f"{job.id}.dcm" for job in jobs)
+        for job in jobs:
+            kept = pydicom.dcmread(reception.spool.objects / f"{job.id}.dcm")
+            assert len(kept.PixelData) == 512 * 512 * 2
+        for job in jobs[:4]:
+            reception.spool.forget(job.id)
+        with association(reception.port, build_context(data_set.SOPClassUID)) as opened:
+            assert opened.send_c_store(large).Status == 0
+        assert len(reception.jobs()) == 2 * taken + 2
