@@ -96,6 +96,15 @@ def _index_keywords() -> dict[str, int]:
     return tags
 
 
+def find_tag(text: str) -> int | None:
+    """Return the tag that a keyword or a tag as text names, or None: see `parse_tag`."""
+    text = text.strip()
+    tag = _index_keywords().get(text)
+    if tag is None and (match := _TAG_TEXT.fullmatch(text)):
+        return int(match[1] + match[2], 16)
+    return tag
+
+
 def parse_tag(text: str) -> int:
     """Return the tag that a keyword or a tag as text names.
 
@@ -106,12 +115,10 @@ def parse_tag(text: str) -> int:
     Raises:
         InvalidOptionError: the text is neither a known keyword nor a tag.
     """
-    text = text.strip()
-    tag = _index_keywords().get(text)
+    tag = find_tag(text)
     if tag is not None:
         return tag
-    if match := _TAG_TEXT.fullmatch(text):
-        return int(match[1] + match[2], 16)
+    text = text.strip()
     from dicodec.model.similar_names import suggest
 
     otherwise = "give a DICOM keyword or a tag such as 00100020"

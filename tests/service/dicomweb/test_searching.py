@@ -12,9 +12,11 @@ import pydicom
 import pytest
 
 from dicodec.dicomweb import DicomWeb
+from dicodec.model import similar_names
 from dicodec.service.dicomweb.index import FileRow, InstanceIndex
 from dicodec.service.dicomweb.listing import list_instances, list_series, list_studies
 from dicodec.service.dicomweb.matching import Condition, match_wildcards
+from dicodec.service.dicomweb.query import parse_query
 from helpers.dicomweb import make_store_request, serving
 from helpers.made import make_file
 
@@ -224,6 +226,17 @@ def test_what_is_not_done_as_asked_is_told_in_a_header(client: httpx.Client) -> 
     assert client.get("/studies", headers={"accept": "text/html"}).status_code == 406
     plain = client.get("/studies", headers={"accept": "application/json"})
     assert plain.headers["content-type"] == "application/json"
+
+
+def test_names_that_there_are_not_cost_no_search_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Finding what was meant takes milliseconds, and a URL has room for a thousand names."""
+    monkeypatch.setattr(similar_names, "suggest", lambda *_, **__: pytest.fail("searched"))
+    names = ",".join(f"x{n}" for n in range(1000))
+    query = parse_query([("includefield", names), ("PatientNmae", "x")], "studies")
+    assert len(query.warnings) == 1001
+    assert parse_query([("includefield", "all,00080060")], "studies").fields is None
 
 
 def test_changes_of_the_folder_are_found(tmp_path: Path) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass
-from dicodec.part10.dictionary import find_keyword, find_vr, parse_tag
+from dicodec.part10.dictionary import find_keyword, find_tag, find_vr
 from dicodec.service.dicomweb.matching import Condition
 from dicodec.service.dicomweb.searched_attributes import (
     LEVELS,
@@ -75,10 +74,11 @@ def parse_query(parameters: Iterable[tuple[str, str]], level: str) -> Query:
                     "Only literal matching has been performed."
                 )
         elif name == "includefield":
-            if value == "all":
+            names = [one.strip() for one in value.split(",") if one.strip()]
+            if "all" in names:
                 fields = None
             elif fields is not None:
-                fields |= _read_fields(value, warnings)
+                fields |= _read_fields(names, warnings)
         elif name not in _OTHER_PARAMETERS:
             path = _read_path(name, level, warnings)
             if path:
@@ -97,13 +97,10 @@ def parse_query(parameters: Iterable[tuple[str, str]], level: str) -> Query:
     )
 
 
-def _read_fields(value: str, warnings: list[str]) -> set[int]:
+def _read_fields(names: Sequence[str], warnings: list[str]) -> set[int]:
     found: set[int] = set()
-    for name in filter(None, value.split(",")):
-        try:
-            tag = parse_tag(name.split(".")[0])
-        except InvalidOptionError:
-            tag = 0
+    for name in names:
+        tag = find_tag(name.split(".")[0]) or 0
         if find_level(tag):
             found.add(tag)
         else:
@@ -112,9 +109,10 @@ def _read_fields(value: str, warnings: list[str]) -> set[int]:
 
 
 def _read_path(name: str, level: str, warnings: list[str]) -> tuple[int, ...]:
-    try:
-        path = tuple(parse_tag(part) for part in name.split("."))
-    except InvalidOptionError:
+    # A name that was mistyped gets no suggestion, because finding one takes milliseconds.
+    found = [find_tag(part) for part in name.split(".")]
+    path = tuple(tag for tag in found if tag is not None)
+    if len(path) < len(found):
         # What is no attribute is none of the standard's parameters, and may be another server's.
         warnings.append(f"The parameter {_quote(name)} is not known.")
         return ()
