@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from dicodec.conformance import damaged_files as damaged
 from dicodec.conformance import fault_files as files
 from dicodec.conformance.cases import FAULTS, Case
 from dicodec.model.records import dataclass
@@ -78,27 +79,28 @@ CATALOGUE = (
     Fault("group-length", "a group length of File Meta Information that is too small",
           "explicit-le", files.misstate_group_length, _NATIVE_TARGETS),
     Fault("cut-native", "half of the last native frame is missing", "explicit-le",
-          files.cut_native, _NATIVE_TARGETS, refused=True, sound=(0, 1, 2)),
+          damaged.cut_native, _NATIVE_TARGETS, refused=True, sound=(0, 1, 2)),
     Fault("cut-big-endian", "the last byte of words in big endian is missing", "explicit-be",
-          files.cut_big_endian, refused=True),
-    Fault("cut-rle", "half of an RLE frame is missing", "rle", partial(files.cut_frame, "rle"),
+          damaged.cut_big_endian, refused=True),
+    Fault("cut-rle", "half of an RLE frame is missing", "rle", partial(damaged.cut_frame, "rle"),
           refused=True, sound=_OTHERS),
     Fault("cut-jpeg", "half of a lossless JPEG frame is missing", "jpeg-lossless",
-          partial(files.cut_frame, "jpeg-lossless"), refused=True, sound=_OTHERS),
+          partial(damaged.cut_frame, "jpeg-lossless"), refused=True, sound=_OTHERS),
     Fault("cut-jpeg-ls", "half of a JPEG-LS frame is missing", "jpeg-ls",
-          partial(files.cut_frame, "jpeg-ls"), ("explicit-le", "rle"), refused=True, sound=_OTHERS),
+          partial(damaged.cut_frame, "jpeg-ls"), ("explicit-le", "rle"), refused=True,
+          sound=_OTHERS),
     Fault("cut-jpeg2000", "half of a JPEG 2000 frame is missing", "jpeg2000-lossless",
-          partial(files.cut_frame, "jpeg2000-lossless"), refused=True, sound=_OTHERS),
+          partial(damaged.cut_frame, "jpeg2000-lossless"), refused=True, sound=_OTHERS),
     Fault("cut-deflated", "a quarter of the deflated data set is missing", "deflated",
-          files.cut_deflated, refused=True, sound=()),
-    Fault("frame-empty", "a frame without bytes", "jpeg2000-lossless", files.empty_frame,
+          damaged.cut_deflated, refused=True, sound=()),
+    Fault("frame-empty", "a frame without bytes", "jpeg2000-lossless", damaged.empty_frame,
           refused=True, sound=_OTHERS),
     Fault("segments-outside", "an RLE segment behind the end of its frame", "rle",
-          files.break_segments, refused=True, sound=_OTHERS),
-    Fault("size-differs", "a stream with 19 columns for 20", "jpeg-ls", files.break_size,
+          damaged.break_segments, refused=True, sound=_OTHERS),
+    Fault("size-differs", "a stream with 19 columns for 20", "jpeg-ls", damaged.break_size,
           refused=True, sound=_OTHERS),
     Fault("claims-huge", "1.8e19 samples claimed, 20 there", "explicit-le",
-          files.claim_huge_image, _NATIVE_TARGETS, refused=True),
+          damaged.claim_huge_image, _NATIVE_TARGETS, refused=True),
 )  # fmt: skip
 """All faults; the first three have none, and tell whether elements are kept."""
 
