@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from dicodec.model.platforms import bound_memory, kill_group
 from dicodec.model.records import dataclass
 
 _WORDS_KEPT = 300
@@ -67,31 +67,15 @@ def run_converter(
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
-            preexec_fn=_Bound(memory),
+            preexec_fn=partial(bound_memory, memory) if os.name == "posix" else None,
         )
         try:
             status: int | None = process.wait(timeout)
         except subprocess.TimeoutExpired:
             status = None
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process.pid)
             process.wait()
     seconds = time.monotonic() - started
     text = said.read_bytes()[-_WORDS_KEPT * 4 :].decode(errors="replace").strip()
     return Run(status, text[-_WORDS_KEPT:], seconds)
-
-
-class _Bound:
-    """Bounds the memory of the process in which it is called."""
-
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
-
-    def __call__(self) -> None:
-        with contextlib.suppress(ImportError, OSError, ValueError):
-            import resource
-
-            # Data, not addresses: runtimes such as Node.js reserve far more than they use.
-            resource.setrlimit(resource.RLIMIT_DATA, (self._memory, self._memory))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -137,3 +137,33 @@ def find_ending_signals() -> tuple[signal.Signals, ...]:
     if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN:
         return (signal.SIGTERM,)
     return (signal.SIGTERM, hang_up)
+
+
+def bound_memory(size: int) -> None:
+    """Bound the data of this process, and write no core; nothing happens where that is not known.
+
+    Data are bounded, not addresses: runtimes such as Node.js reserve far more than they use.
+
+    Args:
+        size: bytes.
+    """
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, OSError, ValueError):
+        return
+
+
+def kill_group(process: int) -> None:
+    """Kill the processes of a group; where there are no groups, the one that would lead it.
+
+    Args:
+        process: id of the process that leads the group; it may have ended.
+    """
+    kill = getattr(os, "killpg", os.kill)
+    try:
+        kill(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+    except (ProcessLookupError, PermissionError):
+        return
