@@ -269,3 +269,12 @@ def test_a_machine_that_no_longer_sees_the_results_ends_the_batch(tmp_path: Path
         pool.submit(group("b"))
         with pytest.raises(TargetUnavailableError, match="does not see the same"):
             ends(pool)
+
+
+def test_without_work_the_pool_waits_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that waits for its part of the day must not ask again at once."""
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    with ClusterPool(OneByOne()) as pool:
+        assert pool.wait(0.2) == []
+    assert 0.2 in waited

@@ -162,6 +162,8 @@ class ClusterPool:
             self._look()
         self._send_waiting()
         events: list[PoolEvent] = []
+        if not self._tasks:  # an engine has nothing to wait for, and a batch may wait for its time
+            time.sleep(seconds)
         for task, answer in self._engine.wait([*self._tasks], seconds):
             held = self._tasks.pop(task)
             match answer:
