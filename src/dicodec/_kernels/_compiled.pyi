@@ -110,7 +110,8 @@ def encode_jpeg2000(
         threads: among which code-blocks are shared, 1 or more.
 
     Returns:
-        None if a word is outside Bits Stored.
+        None if a word is outside Bits Stored, or a coefficient of a rare pattern takes more bits
+        than its subband has.
     """
 
 def encode_jpeg2000_lossy(
@@ -145,7 +146,7 @@ def encode_jpeg2000_lossy(
         of_range: whether the peak is the range of the words, not that of Bits Stored.
 
     Returns:
-        None if a word is outside Bits Stored.
+        None as of `encode_jpeg2000`.
     """
 
 def decode_jpeg2000(
