@@ -69,7 +69,7 @@ def test_shells_take_the_completions(shell: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("con", "convert"),
+        ("conv", "convert"),
         ("convert --qu", "--quality --quiet"),
         ("convert --to jpeg2", "jpeg2000-lossless jpeg2000"),
         ("convert --photometric Y", "YBR_FULL YBR_FULL_422"),
