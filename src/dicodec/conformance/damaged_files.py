@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import struct
 
-import numpy as np
-
 from dicodec import convert_bytes
 from dicodec.conformance.fault_files import (
     Files,
@@ -15,6 +13,13 @@ from dicodec.conformance.fault_files import (
     start_of,
 )
 from dicodec.conformance.made_files import EXPLICIT_BE, encapsulated, encode_elements, make_file
+from dicodec.model.late_import import import_late
+
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 
 def cut_native() -> Files:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import struct
 
-import numpy as np
-
 from dicodec import convert_bytes
 from dicodec.conformance.made_files import (
     IMPLICIT_LE,
@@ -14,6 +12,7 @@ from dicodec.conformance.made_files import (
     encode_elements,
     make_file,
 )
+from dicodec.model.late_import import import_late
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import BytesSource
@@ -21,6 +20,10 @@ from dicodec.part10.source import BytesSource
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
+
+    import numpy as np
+else:
+    np = import_late("numpy")
 
 type Files = tuple[bytes, bytes]
 """The wrong file and the right one."""

@@ -9,17 +9,19 @@ import struct
 import zlib
 from collections.abc import Iterable
 
-import numpy as np
-
+from dicodec.model.late_import import import_late
 from dicodec.model.records import asdict, dataclass
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
 
+    import numpy as np
     from numpy.typing import NDArray
 
     type Samples = NDArray[Any]
+else:
+    np = import_late("numpy")
 
 IMPLICIT_LE = "1.2.840.10008.1.2"
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
