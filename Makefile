@@ -30,8 +30,9 @@ setup-test: compiler $(SETUP_TEST) witnesses kafka viewer axe ## the same with w
 demo: $(SETUP_DEMO) ## convert real files and show that their pixels stay the same
 	$(BIN)/python tools/demo.py
 
+# One process more than there are processors, because many tests wait for servers.
 test: setup-test check ## all checks and all tests, and the branches that some rooms' tests take
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
 	$(BIN)/python tools/branch_coverage.py
 
 setup-engines: $(SETUP_ENGINES) ## make .venv/engines with Ray, Spark and Beam (1.3 GB, minutes)

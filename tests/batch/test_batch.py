@@ -737,6 +737,7 @@ def test_a_terminal_shows_progress(many: Path) -> None:
     leader, follower = os.openpty()
     environment = {**os.environ, "COLUMNS": "150", "TERM": "xterm"}
     command = [*PROGRAM, "convert", "in", "--to", "rle", "-o", "out"]
+    command += ["--rate-limit", f"{MANY * len(CONTENT)}"]  # for a second, so that much is shown
     with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as process:
         os.close(follower)
         shown = b""

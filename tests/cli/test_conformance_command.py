@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -15,7 +16,7 @@ CASE = "matrix/gray-8: rle to explicit-le"
 
 
 def program(mode: str) -> str:
-    return f"{sys.executable} {BAD} {mode} {{in}} {{out}} {{flags}}"
+    return f"{quote(sys.executable)} {quote(str(BAD))} {mode} {{in}} {{out}} {{flags}}"
 
 
 def test_a_wrong_result_is_printed_and_the_status_is_1(
@@ -29,6 +30,12 @@ def test_a_wrong_result_is_printed_and_the_status_is_1(
     assert f"{CASE}: wrong pixels; largest error of a sample: 1" in out
     assert "sound files: 1 wrong pixels" in out
     assert "| rle | 0 of 1 (1) |" in table.read_text()
+
+
+def test_a_converter_that_is_named_and_missing_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    absent = "no-such-converter {in} {out} {to}"
+    assert run(["conformance", "--program", absent, "--only", CASE]) == 1
+    assert "this machine lacks no-such-converter" in capsys.readouterr().out
 
 
 def test_json_has_each_finding(capsys: pytest.CaptureFixture[str]) -> None:

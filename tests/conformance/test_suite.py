@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -24,7 +25,7 @@ CUT = "faults/cut-rle: rle to explicit-le"
 
 
 def bad(mode: str) -> Converter:
-    return make_converter(f"{sys.executable} {BAD} {mode} {{in}} {{out}} {{to}}")
+    return make_converter(f"{quote(sys.executable)} {quote(str(BAD))} {mode} {{in}} {{out}} {{to}}")
 
 
 def judged(mode: str, case: str = SOUND, **options: float) -> Finding:

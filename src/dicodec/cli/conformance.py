@@ -23,7 +23,10 @@ _NAMED_UNLESS = (Verdict.RIGHT, Verdict.NOT_OFFERED)
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of the subcommand."""
-    command.epilog = "exit status: 0 no result was wrong in silence, 1 some was, 2 wrong usage"
+    command.epilog = (
+        "exit status: 0 no result was wrong in silence, 1 some was, or a converter that you name "
+        "is not installed, 2 wrong usage"
+    )
     add = command.add_argument
     add("converters", nargs="*", metavar="NAME",
         help="known converters, or those of --table; without --program, all of them")  # fmt: skip
@@ -64,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for examination in found:
             _print_counts(examination)
-    return SOME_FAILED if any(map(has_silent_faults, found)) else 0
+    named = arguments.program is not None or arguments.converters
+    failed = any(has_silent_faults(one) or (named and one.missing) for one in found)
+    return SOME_FAILED if failed else 0
 
 
 def _choose(arguments: argparse.Namespace) -> list[Converter]:
