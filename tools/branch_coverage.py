@@ -21,7 +21,7 @@ FLOORS = {
     "part10/": 85,
     "conversion/planning/": 84,
     "conversion/verification/": 90,
-    "conversion/output/": 78,
+    "conversion/output/": 82,
     "service/worker/settlement.py": 90,
 }
 """Percent of the branches: what was measured, rounded down. Whoever lowers one says why."""
@@ -39,6 +39,8 @@ TESTS = (
     "tests/conversion/test_conversion.py",
     "tests/conversion/test_directories.py",
     "tests/conversion/test_in_place.py",
+    "tests/batch/test_kept_originals.py",
+    "tests/batch/test_restoring.py",
     "tests/service/worker/test_settlement.py",
 )
 
