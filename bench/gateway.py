@@ -7,7 +7,7 @@ The other ends are DCMTK's programs and Orthanc, over loopback.
   Success has to be at both receivers; how many came twice is told.
 - rate: many objects through the gateway, beside its receiving half alone: what it receives is made
   safe, with a job for a receiver that is not there, so that nothing is sent.
-- dead: many objects through the gateway, without and with a receiver more, which is not there.
+- dead: many objects to a receiver, alone, beside another one, and beside one that is not there.
 - large: one object of 1 GB, as it is and converted, and the peak of every process's memory.
 - syntaxes: an image in every transfer syntax to every profile of storescp, and to Orthanc.
 
@@ -362,11 +362,15 @@ def measure_rates(folder: Path, count: int) -> str:
 
 
 def measure_dead(folder: Path, count: int) -> str:
-    """Return how fast objects go through, without and with a receiver that is not there."""
-    with running_storescp(folder / "out", "+xa", "+B", "--fork") as port:
-        alive = {"A": (port, "associations = 4")}
-        dead = {**alive, "GONE": (find_free_port(), "")}
-        return _compare(folder, count, {"all alive": alive, "one dead": dead})
+    """Return how fast a receiver gets objects, alone, beside another, and beside one not there."""
+    with (
+        running_storescp(folder / "out", "+xa", "+B", "--fork") as port,
+        running_storescp(folder / "other", "+xa", "+B", "--fork") as other,
+    ):
+        alone = {"A": (port, "associations = 4")}
+        both = {**alone, "B": (other, "associations = 4")}
+        dead = {**alone, "GONE": (find_free_port(), "")}
+        return _compare(folder, count, {"alone": alone, "both alive": both, "one dead": dead})
 
 
 def _compare(folder: Path, count: int, cases: dict[str, dict[str, tuple[int, str]]]) -> str:
