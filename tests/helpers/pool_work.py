@@ -50,22 +50,29 @@ def behave(settings: Any, item: str, around: WorkContext) -> tuple[str, int]:
         case ["part", name]:
             try:
                 Path(name).touch()
-                time.sleep(600)
+                _sleep_on()
             finally:
                 Path(name).unlink()
         case ["hold", name]:
-            pause = _removing(Path(name))
-            time.sleep(next(pause))
+            file = _removing(Path(name))
+            next(file)
+            _sleep_on()
         case ["write", name, *rest]:
             _write(Path(name), rest, around)
     return item, around.threads
 
 
-def _removing(path: Path) -> Iterator[int]:
+def _sleep_on() -> None:
+    """Sleep in short pieces, because a signal that comes just before a long one does not end it."""
+    while True:
+        time.sleep(0.05)
+
+
+def _removing(path: Path) -> Iterator[None]:
     """Make a file that goes with this generator, as where a block was about to begin."""
     path.touch()
     try:
-        yield 600
+        yield
     finally:
         time.sleep(0.05)  # long enough for a second signal
         path.unlink()

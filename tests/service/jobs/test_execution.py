@@ -153,12 +153,16 @@ def test_policies_are_those_of_the_operator(
         assert (target / "a.dcm").exists() is copied
 
 
+LONG = 120
+"""Frames of a file that takes seconds to compress."""
+
+
 @pytest.fixture
 def long_file(places: tuple[Path, Path]) -> Path:
     """A file that takes seconds to compress."""
-    noise = np.random.default_rng(1).integers(0, 65536, (24, 512, 512)).astype(np.uint16)
+    noise = np.random.default_rng(1).integers(0, 65536, (LONG, 512, 512)).astype(np.uint16)
     path = places[0] / "long.dcm"
-    path.write_bytes(make_file(512, 512, frames=24, bits_stored=16, pixels=noise)[0])
+    path.write_bytes(make_file(512, 512, frames=LONG, bits_stored=16, pixels=noise)[0])
     return path
 
 
@@ -174,8 +178,8 @@ def test_progress_and_giving_up(
     executor.give_up(future)
     with pytest.raises(CancelledError):
         future.result(30)
-    assert told[0][1] == 24
-    assert 0 < told[0][0] < 24
+    assert told[0][1] == LONG
+    assert 0 < told[0][0] < LONG
     assert not [*places[1].iterdir()], "no part of a result is left"
     assert outcome(executor, asked(places[0] / "a.dcm", places[1] / "a.dcm")).target
 
