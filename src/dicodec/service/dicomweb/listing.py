@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dicodec.model.records import NamedTuple
 from dicodec.service.dicomweb.index import InstanceIndex
@@ -81,8 +81,8 @@ def list_studies(index: InstanceIndex, chosen: Mapping[str, Sequence[str]]) -> I
 
 def list_series(index: InstanceIndex, study: str) -> Iterator[SeriesRow]:
     """Yield the series of a study in the order of their UIDs."""
-    last = ""
-    while True:
+
+    def read(last: str) -> list[SeriesRow]:
         rows = index.read(
             "SELECT series, modality, attributes FROM series WHERE study = ? AND series > ?"
             " AND EXISTS (SELECT 1 FROM files WHERE"
@@ -90,28 +90,37 @@ def list_series(index: InstanceIndex, study: str) -> Iterator[SeriesRow]:
             " ORDER BY series LIMIT ?",
             (study, last, _PAGE),
         )
-        found = [SeriesRow(*row) for row in rows]
-        yield from found
-        if len(found) < _PAGE:
-            return
-        last = found[-1].series
+        return [SeriesRow(*row) for row in rows]
+
+    return _read_pages(read, lambda row: row.series)
 
 
 def list_instances(index: InstanceIndex, study: str, series: str) -> Iterator[InstanceRow]:
     """Yield the instances of a series in the order of their UIDs, each once."""
-    last = ""
-    while True:
+
+    def read(last: str) -> list[InstanceRow]:
         rows = index.read(
             "SELECT instance, attributes, min(name) FROM files"
             " WHERE study = ? AND series = ? AND instance > ?"
             " GROUP BY instance ORDER BY instance LIMIT ?",
             (study, series, last, _PAGE),
         )
-        found = [InstanceRow(*row[:2]) for row in rows]
+        return [InstanceRow(*row[:2]) for row in rows]
+
+    return _read_pages(read, lambda row: row.instance)
+
+
+def _read_pages[Row](
+    read: Callable[[str], list[Row]], find_key: Callable[[Row], str]
+) -> Iterator[Row]:
+    """Yield rows page by page, each page behind the last row of the one before."""
+    last = ""
+    while True:
+        found = read(last)
         yield from found
         if len(found) < _PAGE:
             return
-        last = found[-1].instance
+        last = find_key(found[-1])
 
 
 def count_instances(index: InstanceIndex, study: str, series: str = "") -> int:

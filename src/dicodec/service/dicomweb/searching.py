@@ -86,7 +86,7 @@ class Search:
     def _find_all(self) -> Iterator[_Attributes]:
         for study in list_studies(self._index, self._choose_uids()):
             found = json.loads(study.attributes)
-            if self._level == STUDIES or self._query.conditions[STUDIES]:
+            if self._query.conditions[STUDIES]:
                 self._count_study(found, study.study)
             if not self._meets(STUDIES, found):
                 continue
