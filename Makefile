@@ -130,29 +130,28 @@ $(SETUP_BENCH): $(SETUP_TEST) requirements-bench.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
 	@touch $@
 
+# An environment beside .venv's own packages: its folder, and its lock.
+define make_apart
+	tools/make_venv.sh $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(2)
+	@touch $@
+endef
+
 # An environment of its own: Beam wants older packages than the tests.
 $(SETUP_ENGINES): $(SETUP) requirements-engines.lock
-	tools/make_venv.sh $(ENGINES)
-	$(ENGINES)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-engines.lock
-	@touch $@
+	$(call make_apart,$(ENGINES),$(lastword $^))
 
 # An environment of its own: what builds a release should not hold what the tests need.
 $(SETUP_DIST): $(SETUP) requirements-dist.lock
-	tools/make_venv.sh $(DIST)
-	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dist.lock
-	@touch $@
+	$(call make_apart,$(DIST),$(lastword $^))
 
 # An environment of its own: nothing else needs what draws the site.
 $(SETUP_DOCS): $(SETUP) requirements-docs.lock
-	tools/make_venv.sh $(DOCS)
-	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
-	@touch $@
+	$(call make_apart,$(DOCS),$(lastword $^))
 
 # An environment of its own: Helm and the schemas of Kubernetes are large.
 $(SETUP_CHARTS): $(SETUP) requirements-charts.lock
-	tools/make_venv.sh $(CHARTS)
-	$(CHARTS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-charts.lock
-	@touch $@
+	$(call make_apart,$(CHARTS),$(lastword $^))
 
 # A peer that runs under Node.js; where there is no npm, the tables say that it is not installed.
 bench/node_modules: bench/package.json

@@ -43,3 +43,16 @@ def make_environment(folder: Path) -> dict[str, str]:
         )
         (programs / name).chmod(0o755)
     return {**ENVIRONMENT, "PATH": f"{programs}:{ENVIRONMENT['PATH']}"}
+
+
+def run_command(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a shell's command in a folder, as a reader of the docs does."""
+    return subprocess.run(
+        ["bash", "-e", "-c", command],
+        cwd=folder,
+        env=make_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )

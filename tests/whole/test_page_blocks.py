@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from dicodec.cli.subcommands import SUBCOMMANDS
 from helpers.installed import program
 from helpers.page_blocks import ROOT, Block, pages, read_blocks
 from helpers.page_files import move_below, prepare
-from helpers.terminals import make_environment
+from helpers.terminals import run_command
 
 ELSEWHERE: dict[tuple[str, str, str], str] = {
     # page, heading ("" for any), language: the test that runs it
@@ -81,7 +80,7 @@ def why_not(command: str) -> str:
 
 
 @pytest.mark.parametrize("block", [one for one in RUN if one.language == "shell"], ids=name_of)
-def test_the_commands_of_a_block_run(block: Block, tmp_path: Path) -> None:
+def test_the_commands_of_a_blockrun_command(block: Block, tmp_path: Path) -> None:
     program("jq")
     for command, shown in block.commands():
         if why_not(command):
@@ -90,10 +89,10 @@ def test_the_commands_of_a_block_run(block: Block, tmp_path: Path) -> None:
         for pattern, made, by in BEFORE:
             if re.search(pattern, command) and not (tmp_path / made).exists():
                 prepare(by, tmp_path)
-                done = _run(by, tmp_path)
+                done = run_command(by, tmp_path)
                 assert done.returncode == 0, done.stderr
         prepare(text, tmp_path)
-        done = _run(text, tmp_path)
+        done = run_command(text, tmp_path)
         fails = any(line.startswith("dicodec: ") for line in shown)
         said = done.stdout + done.stderr
         salvaged = done.returncode == 1 and "--salvage" in command
@@ -108,20 +107,8 @@ def _without_numbers(text: str) -> str:
     return re.sub(r"\d+(\.\d+)?", "0", text)
 
 
-def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-e", "-c", command],
-        cwd=folder,
-        env=make_environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("block", [one for one in RUN if one.language == "python"], ids=name_of)
-def test_the_programs_of_a_block_run(
+def test_the_programs_of_a_blockrun_command(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -168,7 +155,7 @@ def test_tests_that_run_blocks_are_there_and_name_their_page() -> None:
         assert Path(page).name in (ROOT / test).read_text(encoding="utf-8")
 
 
-def test_most_blocks_run() -> None:
+def test_most_blocksrun_command() -> None:
     """A block counts if something of it is run, here or elsewhere."""
     left = [
         one for one in RUN if one.language == "shell" and all(why_not(c) for c, _ in one.commands())

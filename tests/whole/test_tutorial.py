@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from dicodec import inspect
 from helpers.dicom_network import answers, find_free_port, wait_for
 from helpers.installed import program
 from helpers.page_blocks import ROOT, read_blocks
-from helpers.terminals import make_environment, terminal
+from helpers.terminals import run_command, terminal
 
 PAGE = ROOT / "docs" / "tutorial.md"
 INSTALLS = "make demo"
@@ -30,7 +29,7 @@ def test_the_tutorial_leads_through_an_hour(tmp_path: Path) -> None:
                 wait_for(lambda: answers(port))
                 continue
             for command, shown in block.commands() if "$ " in text else [(text, [])]:
-                done = _run(command, tmp_path)
+                done = run_command(command, tmp_path)
                 said = done.stdout + done.stderr
                 assert (done.returncode != 0) == bool(shown), f"{command}\n{said}"
                 assert "".join("".join(shown).split()) in "".join(said.split())
@@ -39,15 +38,3 @@ def test_the_tutorial_leads_through_an_hour(tmp_path: Path) -> None:
     assert inspect(tmp_path / "archive" / "2026" / "2.dcm").transfer_syntax == "jpeg-ls"
     assert (tmp_path / "archive" / "2026" / "2.dcm.orig").exists()
     assert (tmp_path / "difference.html").exists()
-
-
-def _run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-e", "-c", command],
-        cwd=folder,
-        env=make_environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
