@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from enum import IntEnum
 
+from dicodec.errors import DicodecError, InternalError, MemoryExceededError
 from dicodec.model.records import dataclass, field
+from dicodec.model.wording import describe_fault
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -120,3 +122,14 @@ class GroupMessage:
     items: Sequence[Any]
     threads: int
     attempt: int
+
+
+def translate_failure(cause: Exception) -> DicodecError:
+    """Return the error of an item whose work raised an exception."""
+    match cause:
+        case DicodecError():
+            return cause
+        case MemoryError():
+            return MemoryExceededError("no memory is left")
+        case _:
+            return InternalError(describe_fault(cause), hint="please report it with the file")

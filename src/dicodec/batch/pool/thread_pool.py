@@ -10,7 +10,7 @@ import queue
 import threading
 from collections import deque
 
-from dicodec.batch.pool.messages import WorkContext
+from dicodec.batch.pool.messages import WorkContext, translate_failure
 from dicodec.batch.pool.pool import (
     ItemGroup,
     ItemOutcome,
@@ -21,8 +21,7 @@ from dicodec.batch.pool.pool import (
 )
 from dicodec.conversion.frames.window import count_cores
 from dicodec.conversion.output.placement import Placement
-from dicodec.errors import DicodecError, InternalError, InvalidOptionError, MemoryExceededError
-from dicodec.model.wording import describe_fault
+from dicodec.errors import DicodecError, InvalidOptionError
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -174,10 +173,6 @@ class ThreadPool(Pool):
                 context = WorkContext(threads, group.attempt, report, placement)
                 result = group.work(group.settings, item, context)
                 error = next((one for one in placement.place() if one is not None), None)
-        except DicodecError as cause:
-            error = cause
-        except MemoryError:
-            error = MemoryExceededError("no memory is left")
         except Exception as cause:
-            error = InternalError(describe_fault(cause), hint="please report it with the file")
+            error = translate_failure(cause)
         return ItemOutcome(key, None if error else result, error, group.attempt)

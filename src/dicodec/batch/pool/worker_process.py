@@ -16,10 +16,8 @@ import time
 from _thread import start_new_thread  # of the library reference; `threading` takes 2 ms
 
 from dicodec.batch.pool.channel import Channel
-from dicodec.batch.pool.messages import Word, WorkContext
+from dicodec.batch.pool.messages import Word, WorkContext, translate_failure
 from dicodec.conversion.output.placement import Placement
-from dicodec.errors import DicodecError, InternalError, MemoryExceededError
-from dicodec.model.wording import describe_fault
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -133,14 +131,7 @@ def _work_on(
 
 
 def _describe_failure(index: int, cause: Exception) -> bytes:
-    match cause:
-        case DicodecError():
-            error = cause
-        case MemoryError():
-            error = MemoryExceededError("no memory is left")
-        case _:
-            error = InternalError(describe_fault(cause), hint="please report it with the file")
-    return pickle.dumps((int(Word.ERROR), index, error))
+    return pickle.dumps((int(Word.ERROR), index, translate_failure(cause)))
 
 
 def _put_in_place(placement: Placement, waiting: list[tuple[int, bytes]], channel: Channel) -> None:
