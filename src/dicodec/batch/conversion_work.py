@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from dicodec.batch.sources.opening import open_source
 from dicodec.batch.sources.recognition import SNIFFED, find_skip_reason
 from dicodec.batch.sources.references import SourceReference
 from dicodec.batch.work_item import Item, WorkOptions
-from dicodec.conversion.convert import convert_with
+from dicodec.conversion.convert import CODED_FRAMES, convert_with
 from dicodec.conversion.frames.pipeline import Progress
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.conversion.output.write_errors import translate_write_errors
@@ -40,7 +39,7 @@ from dicodec.part10.beneath import (
 )
 from dicodec.part10.dicom_file import Source
 from dicodec.part10.directory_records import read_referenced_files
-from dicodec.part10.source import OpenSource, is_byte_source, read_chunks
+from dicodec.part10.source import OpenSource, digest_parts, is_byte_source, read_chunks
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import LEFT_ALONE, ConversionReport, SizeEstimate
 
@@ -54,9 +53,6 @@ _PROGRESS_SECONDS = 0.5
 """How often a conversion reports its progress."""
 
 _READ_SIZE = 1 << 20
-
-_CODED_FRAMES = 8
-"""Frames of a file that an estimate codes; a file of up to twice as many has all coded."""
 
 
 def name_item(
@@ -149,6 +145,7 @@ def _prove(
     work: WorkOptions, item: Item, report: ConversionReport, context: WorkContext, waiting: int
 ) -> str | None:
     """Return the proof of a result; it may wait for its place yet."""
+    from dicodec.batch.policy.policy import open_once
     from dicodec.batch.proof.proving import prove
 
     if report.dry_run or item.target is None:
@@ -162,17 +159,11 @@ def _prove(
     in_place = len(context.placement) == waiting and work.in_place
     if in_place:
         return prove(written, written, named, limits, context.threads)
-    with open_source(reference) as again, _hold(again) as source:
+    with (
+        open_source(reference) as named_again,
+        open_once(named_again) as source,
+    ):  # it is read twice
         return prove(source, written, named, limits, context.threads)
-
-
-@contextmanager
-def _hold(source: Source) -> Iterator[Source]:
-    """Open a source that is read several times: a stream only can be read once."""
-    from dicodec.batch.policy.policy import open_once
-
-    with open_once(source) as opened:
-        yield opened
 
 
 def _name_kind(report: ConversionReport) -> tuple[str, ...]:
@@ -194,12 +185,12 @@ def estimate_item(work: WorkOptions, item: Item, context: WorkContext) -> SizeEs
         options = _adjust(work.options, context.threads, overwrite=item.overwrite)
         choice = _choose(work, source, options)
         if choice is None:
-            report = convert_with(source, None, options, coded_frames=_CODED_FRAMES)
+            report = convert_with(source, None, options, coded_frames=CODED_FRAMES)
         else:
             from dicodec.batch.policy.convert import convert_by_choice
 
             report = convert_by_choice(
-                source, None, choice, options, in_place=False, coded_frames=_CODED_FRAMES
+                source, None, choice, options, in_place=False, coded_frames=CODED_FRAMES
             )
     return report.estimate
 
@@ -478,22 +469,13 @@ def _digest_source(reference: SourceReference) -> str:
         if isinstance(source, str | os.PathLike):
             return _digest_file(source)
         if is_byte_source(source):
-            return _digest_parts(read_chunks(source, 0, source.size))
+            return digest_parts(read_chunks(source, 0, source.size))
         stream: Any = source  # no other kind is left
-        return _digest_parts(iter(lambda: stream.read(_READ_SIZE), b""))
+        return digest_parts(iter(lambda: stream.read(_READ_SIZE), b""))
 
 
 def _digest_file(path: str | os.PathLike[str]) -> str:
     if isinstance(path, str) and is_object_url(path):
         return _digest_source(SourceReference(path, 0, 0))
     with Path(path).open("rb") as file:
-        return _digest_parts(iter(lambda: file.read(_READ_SIZE), b""))
-
-
-def _digest_parts(parts: Iterable[bytes]) -> str:
-    from hashlib import sha256
-
-    digest = sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
+        return digest_parts(iter(lambda: file.read(_READ_SIZE), b""))

@@ -6,17 +6,17 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 from dicodec.batch.ledger.ledger import Ledger
 from dicodec.batch.ledger.tables import LedgerEntry, State
 from dicodec.batch.sources.locations import resolve_links
 from dicodec.conversion.output.kept_originals import read_kept_digests, remove_unused_list
+from dicodec.conversion.output.original import digest_open_file
+from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT
 from dicodec.model.records import NamedTuple, StrEnum
 from dicodec.model.source_names import is_object_url
-
-_READ_SIZE = 1 << 20
+from dicodec.part10.beneath import sync_names
 
 _TOGETHER = 200
 """Files after which their folders are synced, and the ledger says that they are restored."""
@@ -103,12 +103,7 @@ def _finish(
     for folder in folders:
         with suppress(OSError):
             remove_unused_list(Path(folder))
-        with suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        sync_names(folder)
     if waiting:
         ledger.enter_restored([entry.source for entry, _ in waiting])
     waiting.clear()
@@ -184,19 +179,15 @@ def _is_same(one: str, two: str) -> bool:
 
 def _digest(path: str) -> str | None:
     """Return the SHA-256 of a regular file, in hexadecimal; None if it cannot be read."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(path, os.O_RDONLY | NO_LINK | NO_WAIT | BINARY)
     except OSError:
         return None
-    digest = sha256()
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        while part := os.read(descriptor, _READ_SIZE):
-            digest.update(part)
+        return digest_open_file(descriptor)
     except OSError:
         return None
     finally:
         os.close(descriptor)
-    return digest.hexdigest()

@@ -39,6 +39,9 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.conversion.pixel_decisions import ConversionMemory
 
+CODED_FRAMES = 8
+"""Frames of a file that a dry run codes; a file of up to twice as many has all coded."""
+
 _NO_REFERENCES: Mapping[str, str] = MappingProxyType({})
 
 

@@ -380,6 +380,16 @@ def read_chunks(source: ByteSource, start: int, end: int, size: int = COPY_SIZE)
         start += len(chunk)
 
 
+def digest_parts(parts: Iterable[bytes]) -> str:
+    """Return the SHA-256 of parts that follow each other, in hexadecimal."""
+    from hashlib import sha256  # it takes milliseconds to load
+
+    digest = sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
 def copy_range(source: ByteSource, start: int, end: int, sink: Sink) -> None:
     """Append the bytes from `start` to `end` to a sink.
 

@@ -229,7 +229,7 @@ def test_a_file_that_is_right_already_is_not_read_as_a_whole(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     convert(source, source, to="rle", overwrite=True)
-    monkeypatch.setattr(original, "_digest", lambda _: pytest.fail("read"))
+    monkeypatch.setattr(original, "digest_open_file", lambda _: pytest.fail("read"))
 
     report = convert(source, source, to="rle", overwrite=True)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 
 from dicodec.batch.proof.frame_digests import digest_frames
 from dicodec.errors import DicodecError
 from dicodec.model.limits import Limits
 from dicodec.model.wording import dump_json_line
 from dicodec.part10.dicom_file import Source
-from dicodec.part10.source import OpenSource, read_chunks
+from dicodec.part10.source import OpenSource, digest_parts, read_chunks
 from dicodec.repair.opening import open_tolerantly
 from dicodec.report import ConversionReport
 
@@ -69,10 +68,7 @@ def digest_bytes(source: Source) -> tuple[int, str]:
         ReadError: it cannot be read.
     """
     with OpenSource(source) as opened:
-        digest = sha256()
-        for chunk in read_chunks(opened, 0, opened.size):
-            digest.update(chunk)
-        return opened.size, digest.hexdigest()
+        return opened.size, digest_parts(read_chunks(opened, 0, opened.size))
 
 
 def describe_frames(source: Source, limits: Limits, workers: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dicodec.cli.convert.output import (
 )
 from dicodec.cli.convert.targets import is_folder, make_folder
 from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, name_switches
-from dicodec.conversion.convert import convert_with
+from dicodec.conversion.convert import CODED_FRAMES, convert_with
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.errors import (
     DicodecError,
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 
 _PICTURES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "gif", "npy", "raw"})
 """Suffixes of the files that `dicodec show` writes."""
-
-_CODED_FRAMES = 8
-"""Frames of a file that a dry run codes; a file of up to twice as many has all coded."""
 
 _OTHER_KINDS = _PICTURES | {"jp2", "bmp", "webp", "pdf", "zip", "tar", "tgz", "gz"}
 
@@ -177,7 +174,7 @@ def _plan(
             makes_folders=output is not None and is_folder(output, arguments.source),
             in_place=arguments.in_place,
         )
-    frames = 0 if arguments.estimate == 0 else _CODED_FRAMES
+    frames = 0 if arguments.estimate == 0 else CODED_FRAMES
     report = _convert(
         source, None, options, policy, in_place=arguments.in_place, coded_frames=frames
     )

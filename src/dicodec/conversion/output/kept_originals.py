@@ -12,7 +12,7 @@ import os
 import stat
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -83,14 +83,7 @@ def read_kept_names(folder: str | Path) -> KeptNames:
     Raises:
         OSError: the list cannot be read.
     """
-    path = os.path.join(folder, LIST_NAME)  # noqa: PTH118 - it is hot
-    try:
-        found = os.lstat(path)
-        if stat.S_ISREG(found.st_mode):
-            return _read(path, (found.st_ino, found.st_size, found.st_mtime_ns))
-    except FileNotFoundError:
-        pass
-    return KeptNames()
+    return _read_list(folder, _read) or KeptNames()
 
 
 def is_kept_original(path: str | Path) -> bool:
@@ -105,14 +98,21 @@ def read_kept_digests(folder: str | Path) -> Mapping[str, Sequence[str]]:
     Raises:
         OSError: the list cannot be read.
     """
+    return _read_list(folder, _read_digests) or {}
+
+
+def _read_list[Found](
+    folder: str | Path, read: Callable[[str, tuple[int, int, int]], Found]
+) -> Found | None:
+    """Return what `read` returns of a folder's list and its version; None if it has none."""
     path = os.path.join(folder, LIST_NAME)  # noqa: PTH118 - it is hot
     try:
         found = os.lstat(path)
+        if stat.S_ISREG(found.st_mode):
+            return read(path, (found.st_ino, found.st_size, found.st_mtime_ns))
     except FileNotFoundError:
-        return {}
-    if not stat.S_ISREG(found.st_mode):
-        return {}
-    return _read_digests(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+        pass
+    return None
 
 
 @lru_cache(maxsize=2)

@@ -47,7 +47,7 @@ class Original:
                     "another process has the source open for writing",
                     hint="convert it once that process has closed it",
                 )
-            if _digest(descriptor) != self.digest:
+            if digest_open_file(descriptor) != self.digest:
                 raise _make_changed_error()
         finally:
             os.close(descriptor)
@@ -75,7 +75,7 @@ def read_original(path: Path) -> Original:
     try:
         descriptor = os.open(path, os.O_RDONLY | BINARY)
         try:
-            return Original(os.fstat(descriptor), _digest(descriptor))
+            return Original(os.fstat(descriptor), digest_open_file(descriptor))
         finally:
             os.close(descriptor)
     except OSError as cause:
@@ -209,7 +209,8 @@ def _format_second_name(name: str) -> str:
     return make_part_name(f"{name}.replaced")
 
 
-def _digest(descriptor: int) -> str:
+def digest_open_file(descriptor: int) -> str:
+    """Return the SHA-256 of an open file from where it stands, in hexadecimal."""
     from hashlib import file_digest  # it takes milliseconds to load
 
     with open(descriptor, "rb", buffering=0, closefd=False) as file:

@@ -149,11 +149,7 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
     ]
     lines += [f"  failed: {count} {code}" for code, count in sorted(summary.failed.items())]
     if summary.bytes_before and not dry_run:
-        from rich.filesize import decimal  # it takes 10 ms
-
-        before, after = summary.bytes_before, summary.bytes_after
-        change = f"{after / before - 1:+.1%}"
-        lines.append(f"  {decimal(before)} before, {decimal(after)} after ({change})")
+        lines.append(_format_bytes(summary.bytes_before, summary.bytes_after))
     if summary.estimate is not None:
         lines += _format_estimate(summary.estimate)
     if summary.ledger:
@@ -161,15 +157,20 @@ def format_summary(summary: Summary, *, dry_run: bool) -> list[str]:
     return lines
 
 
+def _format_bytes(before: int, after: int, about: str = "") -> str:
+    from rich.filesize import decimal  # it takes 10 ms
+
+    change = f" ({after / before - 1:+.1%})" if before else ""
+    return f"  {decimal(before)} before, {about}{decimal(after)} after{change}"
+
+
 def _format_estimate(estimate: BatchEstimate) -> list[str]:
     from rich.filesize import decimal
 
-    before, after = estimate.bytes_before, estimate.bytes_after
-    change = f" ({after / before - 1:+.1%})" if before else ""
-    lines = [f"  {decimal(before)} before, about {decimal(after)} after{change}"]
-    if estimate.low == estimate.high:
-        lines[0] = f"  {decimal(before)} before, {decimal(after)} after{change}"
-    else:
+    sure = estimate.low == estimate.high
+    about = "" if sure else "about "
+    lines = [_format_bytes(estimate.bytes_before, estimate.bytes_after, about)]
+    if not sure:
         lines.append(
             f"  {decimal(estimate.low)} to {decimal(estimate.high)} after, with a confidence of "
             f"{estimate.confidence:.0%}"
