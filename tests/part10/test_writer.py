@@ -273,3 +273,21 @@ def test_sequences_of_undefined_length_stay_so() -> None:
     for through in ("rle", "implicit-le", "explicit-be"):
         back = convert_bytes(convert_bytes(content, to=through), to="explicit-le")
         assert raw_elements(back)[0x00081140] == raw
+
+
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [(b" " * 18, b""), (b"ARCHIVE" + b" " * 13, b"ARCHIVE "), (b"A" * 18, b"A" * 18),
+     (b"ARCHIVE ", b"ARCHIVE "), (b" " * 16, b" " * 16)],
+)  # fmt: skip
+def test_titles_in_file_meta_lose_the_blanks_that_make_them_too_long(
+    title: bytes, kept: bytes
+) -> None:
+    # CTImage_JPEGProcess14.dcm of a public collection has 18 blanks, and dicom-rs refuses that.
+    stated = element(0x00020016, "AE", title)
+    end = 144 + struct.unpack_from("<I", CONTENT, 140)[0]
+    length = struct.pack("<I", end - 144 + len(stated))
+    titled = CONTENT[:140] + length + CONTENT[144:end] + stated + CONTENT[end:]
+    result = convert_bytes(titled, to="rle")
+    assert element(0x00020016, "AE", kept) in result
+    assert raw_elements(convert_bytes(result, to="explicit-le")) == BASE

@@ -21,7 +21,7 @@ from dicodec.part10.edit_bytes import encode_element, encode_element_header
 from dicodec.part10.element_span import PackedSpans
 from dicodec.part10.elements import walk_elements
 from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
-from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead
+from dicodec.part10.file_meta import PREAMBLE_LENGTH, FileHead, MetaElement
 from dicodec.part10.implicit_vr import ReencodingContext, find_header_by_tag
 from dicodec.part10.reencode import reencode_elements, swap_bytes
 from dicodec.part10.source import COPY_SIZE, ByteSource, Sink, read_chunks
@@ -32,6 +32,8 @@ _STREAMED_SIZE = 1 << 20
 
 _NO_TAG = 1 << 32
 """A number above all tags."""
+
+_LONGEST_AE = 16
 
 _OWN_META = frozenset(
     {
@@ -60,8 +62,9 @@ def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> No
     elements: dict[int, bytes] = {}
     for element in head.elements:
         if element.tag not in _OWN_META:
+            kept = _cut_padding(element)
             elements[element.tag] = encode_element(
-                SetAttribute(element.tag, element.vr, element.value), EXPLICIT_LITTLE
+                SetAttribute(element.tag, element.vr, kept), EXPLICIT_LITTLE
             )
     elements[tags.FILE_META_VERSION] = _encode_meta(tags.FILE_META_VERSION, "OB", b"\0\1")
     for tag, value in stated.items():
@@ -72,6 +75,17 @@ def write_file_meta(sink: Sink, head: FileHead, stated: Mapping[int, str]) -> No
     length = struct.pack("<I", len(group))
     start = bytes(PREAMBLE_LENGTH) + b"DICM"
     sink.write(start + _encode_meta(tags.FILE_META_GROUP_LENGTH, "UL", length) + group)
+
+
+def _cut_padding(element: MetaElement) -> bytes:
+    """Return a value of group 2, an Application Entity title without blanks if they are too many.
+
+    An AE has 16 bytes at most, and blanks around it mean nothing (PS3.5 section 6.2): readers
+    refuse a whole file for a title that was filled with blanks beyond that.
+    """
+    if element.vr == "AE" and len(element.value) > _LONGEST_AE:
+        return element.value.strip(b" \0")
+    return element.value
 
 
 @lru_cache(maxsize=64)  # of one file to the next, only the instance's own UID differs
