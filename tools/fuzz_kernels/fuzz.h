@@ -13,6 +13,7 @@
 
 #define FUZZ_FAMILIES(FAMILY) \
     FAMILY(elements)          \
+    FAMILY(fragments)         \
     FAMILY(jpeg2000)          \
     FAMILY(jpeg_lossless)     \
     FAMILY(rle)               \

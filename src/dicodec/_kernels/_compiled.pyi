@@ -20,6 +20,12 @@ LONG_FORMS: int
 RECORD_SIZE: int
 """Bytes of the record of an element."""
 
+FRAGMENTS_AT_ONCE: int
+"""Items that one call of walk_fragments follows at most."""
+
+LONGEST_BEGINNING: int
+"""Bytes of a beginning, or of headers, that match_fragments compares at most."""
+
 def encode_jpeg_lossless(
     words: Buffer,
     rows: int,
@@ -327,4 +333,42 @@ def add_vrs(
 
     Returns:
         The bytes, and the offset behind the last element that was taken; more may follow.
+    """
+
+def walk_fragments(
+    source: int | Buffer, start: int, end: int, most: int, /
+) -> tuple[bytes, bytes, int]:
+    """Follow items of encapsulated Pixel Data in little endian, of defined length each.
+
+    Args:
+        source: holds them: the descriptor of a file, which may become shorter meanwhile; or bytes.
+        start: offset of the tag of the first item.
+        end: offset at which the last one ends at the latest.
+        most: items at most, up to FRAGMENTS_AT_ONCE.
+
+    Returns:
+        Offsets of the items' values, and their lengths, as numbers of 64 bits in the byte order of
+        the machine; and the offset behind the last item. What is there is for somebody else to look
+        at, unless as many came as were asked for: also what cannot be read.
+    """
+
+def match_fragments(
+    source: int | Buffer,
+    starts: Buffer,
+    lengths: Buffer,
+    begins: tuple[bytes, ...],
+    headers: Buffer,
+    /,
+) -> tuple[int, int]:
+    """Return how many fragments, from the first on, begin with one of some beginnings.
+
+    And how many, from the first on, are also as long as the longest of these, and begin with
+    headers. A fragment that cannot be read does not.
+
+    Args:
+        source: as of walk_fragments.
+        starts: offsets of fragments, as walk_fragments gives them.
+        lengths: their lengths.
+        begins: 1 to 16 beginnings of up to LONGEST_BEGINNING bytes.
+        headers: up to as many bytes.
     """

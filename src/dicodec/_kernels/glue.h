@@ -28,5 +28,7 @@ PyObject *pack_elements(PyObject *module, PyObject *arguments);
 PyObject *unpack_elements(PyObject *module, PyObject *arguments);
 PyObject *find_element(PyObject *module, PyObject *arguments);
 PyObject *list_sequences(PyObject *module, PyObject *arguments);
+PyObject *walk_fragments(PyObject *module, PyObject *arguments);
+PyObject *match_fragments(PyObject *module, PyObject *arguments);
 
 #endif

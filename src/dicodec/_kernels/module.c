@@ -4,6 +4,7 @@
  * glue_*.c: each takes buffers, checks their sizes, and gives up the interpreter's lock while its
  * kernel works. */
 #include "elements.h"
+#include "fragments.h"
 #include "glue.h"
 #include "processor.h"
 
@@ -43,6 +44,8 @@ static PyMethodDef methods[] = {
     {"unpack_elements", unpack_elements, METH_VARARGS, NULL},
     {"find_element", find_element, METH_VARARGS, NULL},
     {"list_sequences", list_sequences, METH_VARARGS, NULL},
+    {"walk_fragments", walk_fragments, METH_VARARGS, NULL},
+    {"match_fragments", match_fragments, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -50,7 +53,9 @@ static int add_constants(PyObject *module)
 {
     if (PyModule_AddStringConstant(module, "VALUE_REPRESENTATIONS", ELEMENT_VRS) < 0
         || PyModule_AddIntConstant(module, "LONG_FORMS", ELEMENT_LONG_VRS) < 0
-        || PyModule_AddIntConstant(module, "RECORD_SIZE", sizeof(element_record)) < 0)
+        || PyModule_AddIntConstant(module, "RECORD_SIZE", sizeof(element_record)) < 0
+        || PyModule_AddIntConstant(module, "FRAGMENTS_AT_ONCE", FRAGMENTS_AT_ONCE) < 0
+        || PyModule_AddIntConstant(module, "LONGEST_BEGINNING", FRAGMENT_WINDOW) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "INSTRUCTIONS", kernel_instructions());
 }

@@ -48,6 +48,8 @@ _WINDOW = 1 << 16
 _SHORT = 1 << 10
 _HEADERS = 64
 _ZEROS = bytes(8)
+_FEW_ITEMS = 4
+"""Items that Python follows, because the first ones are mostly in the window already."""
 
 
 class _Structs(NamedTuple):
@@ -361,7 +363,13 @@ class Walker:
         """Jump over the fragments of Pixel Data; a missing delimiter or a cut one is noted."""
         position = value
         last_length = _WINDOW
+        starts, lengths = self.fragment_starts, self.fragment_lengths
         while position < end:
+            if len(starts) >= _FEW_ITEMS and encoding.little_endian:
+                from dicodec.part10.fragment_walk import follow_items  # most files have one frame
+
+                most = self._limits.fragments - len(starts)
+                position = follow_items(self._source, position, end, most, starts, lengths)
             if end - position < 8:
                 break
             tag, length = self._read_item_header(position, encoding, far=last_length >= _WINDOW)
@@ -373,14 +381,14 @@ class Walker:
                         f"expected a fragment of Pixel Data, found {format_tag(tag)}",
                         offset=position,
                     )
-                self.fragment_lengths[-1] += 1
+                lengths[-1] += 1
                 position += 1
                 continue
             last_length = length
             position += 8
-            self.fragment_starts.append(position)
-            self.fragment_lengths.append(min(length, end - position))
-            if len(self.fragment_starts) > self._limits.fragments:
+            starts.append(position)
+            lengths.append(min(length, end - position))
+            if len(starts) > self._limits.fragments:
                 raise LimitExceededError("Pixel Data has too many fragments", offset=position)
             position += length
         self.missing = max(position - end, 0)

@@ -66,13 +66,17 @@ class BytesSource:
     Args:
         buffer: bytes, or an object that gives bytes: an array of any items and shape, in C order.
             It is copied if its bytes are not contiguous.
+
+    Attributes:
+        size: bytes.
+        raw: the buffer, which kernels read.
     """
 
     def __init__(self, buffer: Buffer) -> None:
         view = memoryview(buffer)
         # Views of a file's bytes are cast, which copies nothing; NumPy's formats cannot all be.
         plain = view.c_contiguous and view.nbytes and view.format in _CAST_FORMATS
-        self._view = view.cast("B") if plain else memoryview(view.tobytes())
+        self.raw = self._view = view.cast("B") if plain else memoryview(view.tobytes())
         self.size = len(self._view)
 
     def read(self, offset: int, length: int) -> bytes:
@@ -91,11 +95,13 @@ class FileSource:
     Attributes:
         size: bytes.
         status: the operating system's record of the file when it was opened.
+        raw: its descriptor, which kernels read at offsets; None on Windows.
     """
 
     def __init__(self, file: BinaryIO | PinnedFile, *, owned: bool = True) -> None:
         self._file = file
         self._descriptor = file.descriptor if isinstance(file, PinnedFile) else file.fileno()
+        self.raw = self._descriptor if hasattr(os, "pread") else None
         self._owned = owned
         self.status = os.fstat(self._descriptor)
         self.size = self.status.st_size

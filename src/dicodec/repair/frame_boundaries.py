@@ -16,6 +16,7 @@ from dicodec.errors import FrameError
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
+from dicodec.part10.fragment_walk import match_beginnings
 from dicodec.part10.fragments import EncapsulatedFrames
 from dicodec.part10.source import ByteSource
 from dicodec.repair.deflated_frames import DeflatedFrame
@@ -114,14 +115,7 @@ def _begin_streams(
     headers = b""
     if compares_headers and family != "rle":
         headers = _read_first_headers(source, frames)
-    size = max(len(headers), *map(len, starts))
-    alike = bool(headers)
-    for start, length in zip(frames.starts, frames.lengths, strict=True):
-        head = source.read(start, size)
-        if not head.startswith(starts):
-            return False, False
-        alike = alike and length >= size and head.startswith(headers)
-    return True, alike
+    return match_beginnings(source, frames.starts, frames.lengths, starts, headers)
 
 
 def _read_first_headers(source: ByteSource, frames: EncapsulatedFrames) -> bytes:
