@@ -664,7 +664,7 @@ def test_interrupted_while_it_starts_it_says_so(
 @pytest.mark.parametrize("ignored", [False, True])
 def test_a_program_under_nohup_goes_on(ignored: bool) -> None:
     script = (
-        "import signal; from dicodec.service.ending_signals import find_ending_signals;"
+        "import signal; from dicodec.model.platforms import find_ending_signals;"
         f"signal.signal(signal.SIGHUP, signal.SIG_IGN) if {ignored} else None;"
         "print(signal.SIGHUP in find_ending_signals())"
     )

@@ -165,7 +165,7 @@ def test_secrets_are_out_of_the_environment_of_children(
     from dicodec.batch.pool.template import Template
     from dicodec.batch.pool.worker import Worker
 
-    template = Template(None, forks=True)
+    template = Template(forks=True)
     worker = Worker(template)
     try:
         message = worker.receive()

@@ -48,7 +48,7 @@ class Counted:
 def test_what_is_found_is_what_would_be_decided(
     asked: list[tuple[str, dict[int, tuple[str, bytes]], bytes]],
 ) -> None:
-    memory: Remembered[tuple[str, tuple[str, int | None, bool]]] = Remembered()
+    memory: Remembered = Remembered()
     for facts, elements, lead in asked:
         data_set = data_set_of(elements, lead=lead)
 
@@ -61,7 +61,7 @@ def test_what_is_found_is_what_would_be_decided(
 
 def decide_twice(one: DataSet, two: DataSet, decide: Counted | None = None) -> int:
     decide = decide or Counted()
-    memory: Remembered[tuple[str, int | None, bool]] = Remembered()
+    memory: Remembered = Remembered()
     for data_set in (one, two):
         memory.find((), data_set, decide)
     return decide.times
@@ -87,7 +87,7 @@ def test_what_nobody_looked_at_makes_no_difference() -> None:
 def test_a_branch_that_was_not_taken_is_asked_for_when_it_is() -> None:
     kernels()
     decide = Counted()
-    memory: Remembered[tuple[str, int | None, bool]] = Remembered()
+    memory: Remembered = Remembered()
     texts = [("2 ", 1), ("2 ", 2), ("1 ", 1), ("1 ", 2), ("1 ", 1)]
     sets = [
         data_set_of({TAGS[1]: ("LO", first.encode()), TAGS[3]: ("US", bytes([second, 0]))})
@@ -123,7 +123,7 @@ def test_elements_out_of_order_are_decided_about_each_time() -> None:
 
 
 def test_a_decision_that_is_never_found_again_is_not_looked_for() -> None:
-    memory: Remembered[str] = Remembered()
+    memory: Remembered = Remembered()
     handed: list[DataSet] = []
 
     def decide(data_set: DataSet) -> str:

@@ -23,8 +23,8 @@ from dicodec.cli.service_arguments import (
     parse_execution,
 )
 from dicodec.errors import InvalidOptionError
+from dicodec.model.platforms import find_ending_signals
 from dicodec.model.wording import dump_json_line
-from dicodec.service.ending_signals import find_ending_signals
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import signal
 from types import FrameType
 
 from dicodec.cli.printing import HUNG_UP, INTERRUPTED, TERMINATED
-from dicodec.service.ending_signals import find_ending_signals
+from dicodec.model.platforms import find_ending_signals
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:

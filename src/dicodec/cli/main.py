@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn, TextIO
 
+    from dicodec.batch.pool.template import Template
     from dicodec.cli.wrong_usage import WrongUsage
 
-_OBJECTS_BEFORE_COLLECTION = 20_000
+_OBJECTS_BEFORE_COLLECTION = 50_000
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: Sequence[str]) -> int:
-    from dicodec.cli.subcommands import SUBCOMMANDS, answer_without_subcommand, print_help
+    from dicodec.cli.subcommands import answer_without_subcommand, print_help
 
     _settle_streams()
     if not given:  # it is no success: a script whose list of arguments is empty has to notice
@@ -89,12 +90,31 @@ def _run(given: Sequence[str]) -> int:
         return WRONG_USAGE
     if answer_without_subcommand(given):
         return _flush_output(0)
+    template = _start_template(given)
+    try:
+        return _run_subcommand(given, template)
+    finally:
+        if template is not None:
+            template.close()
+
+
+def _start_template(given: Sequence[str]) -> Template | None:
+    """Start the template of the workers of a batch, before most modules are loaded."""
+    if given[0] != "convert":
+        return None
+    from dicodec.cli.convert.ahead import start_template
+
+    return start_template(given[1:])
+
+
+def _run_subcommand(given: Sequence[str], template: Template | None) -> int:
     from importlib import import_module
 
     from dicodec.cli.arguments import parse_arguments
+    from dicodec.cli.subcommands import SUBCOMMANDS
     from dicodec.cli.wrong_usage import WrongUsage
     from dicodec.errors import DicodecError
-    from dicodec.service.ending_signals import find_ending_signals
+    from dicodec.model.platforms import find_ending_signals
 
     # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -103,6 +123,7 @@ def _run(given: Sequence[str]) -> int:
     except WrongUsage as wrong:
         _print_wrong_usage(wrong, given)
         return WRONG_USAGE
+    arguments.template = template
     before = {number: signal.signal(number, _terminate) for number in find_ending_signals()}
     try:
         status: int = import_module(SUBCOMMANDS[arguments.command][0]).run(arguments)

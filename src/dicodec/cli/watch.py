@@ -22,8 +22,8 @@ from dicodec.cli.service_arguments import (
 )
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError
+from dicodec.model.platforms import find_ending_signals
 from dicodec.part10.beneath import make_folders
-from dicodec.service.ending_signals import find_ending_signals
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from dicodec.model.stream import StreamDescription
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
-from dicodec.part10.frames import DescribedImage
 from dicodec.part10.remembered import Remembered
 from dicodec.rules.targets import find_target_syntax
 
@@ -52,8 +51,8 @@ class ConversionMemory:
         decisions: about pixels.
     """
 
-    images: Remembered[DescribedImage] = field(default_factory=Remembered)
-    decisions: Remembered[PixelDecisions] = field(default_factory=Remembered)
+    images: Remembered = field(default_factory=Remembered)
+    decisions: Remembered = field(default_factory=Remembered)
 
 
 def recall_plan(

@@ -2,7 +2,8 @@
 
 The standard library's decorator has the compiler make six methods for each class, and it needs
 `inspect`. With 44 classes that was a third of the time that one small file took. Here one method is
-compiled, `__init__`, and only at the first instance; the other methods serve all classes.
+compiled, `__init__`, which takes 0.1 ms, and only for a class that has some instances; until then,
+and for all other methods, one serves all classes.
 
 All classes have slots. Instances of one class are equal if their fields are, in order; frozen ones
 have a hash. `dataclasses.fields`, `replace`, `asdict`, `is_dataclass` and `dataclass` (for a
@@ -18,6 +19,11 @@ from operator import attrgetter
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any
+
+
+FEW = 8
+"""Instances that a class has before a method of its own is compiled: most have one or two a file.
+"""
 
 
 class _Missing:
@@ -119,9 +125,14 @@ def _make_class(plain: type, *, frozen: bool, kw_only: bool, eq: bool) -> type:
     contents["__replace__"] = replace
     _add_methods(contents, tuple(described), frozen=frozen, eq=eq)
 
+    instances = 0
+
     def __init__(self: Any, *given: Any, **named: Any) -> None:  # noqa: N807 - it becomes the method
-        made.__init__ = _compile_init(made, frozen=frozen)
-        made.__init__(self, *given, **named)
+        nonlocal instances
+        instances += 1
+        if instances > FEW or not _fill(self, made, given, named):
+            made.__init__ = _compile_init(made, frozen=frozen)
+            made.__init__(self, *given, **named)
 
     contents["__init__"] = __init__
     contents["__qualname__"] = plain.__qualname__
@@ -169,6 +180,31 @@ def _add_methods(
         contents["__setattr__"] = _refuse_setting
         contents["__delattr__"] = _refuse_deletion
         contents.setdefault("__setstate__", _set_state)
+
+
+def _fill(self: Any, made: Any, given: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Set the fields of an instance; return whether the arguments are such as the class takes."""
+    values = dict(zip(made.__match_args__, given, strict=False))
+    if len(values) < len(given) or not values.keys().isdisjoint(named):
+        return False
+    values |= named
+    for name, one in made.__record_fields__.items():
+        if one.init and name in values:
+            value = values.pop(name)
+        elif one.default is not _MISSING:
+            value = one.default
+        elif one.default_factory is not _MISSING:
+            value = one.default_factory()
+        elif one.init:
+            return False
+        else:
+            continue  # __post_init__ sets it
+        object.__setattr__(self, name, value)
+    if values:
+        return False
+    if hasattr(made, "__post_init__"):
+        self.__post_init__()
+    return True
 
 
 def _compile_init(made: Any, *, frozen: bool) -> Callable[..., None]:

@@ -2,13 +2,16 @@
 
 The standard library compiles each annotation, which is a text here, and a `__new__` for each class.
 With 39 classes that was a tenth of the time that one small file took. Here one method is compiled,
-`__new__`, and only at the first instance; the other methods serve all classes.
+`__new__`, and only for a class that has some instances; until then, and for all other methods, one
+serves all classes.
 """
 
 from __future__ import annotations
 
 # The descriptor that the standard library's named tuples have for each field.
 from collections import _tuplegetter as make_getter  # type: ignore[attr-defined]
+
+from dicodec.model.record_classes import FEW
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -37,7 +40,13 @@ def _make_class(name: str, contents: dict[str, Any]) -> type:
     if fields[len(fields) - len(defaults) :] != tuple(defaults):
         raise TypeError(f"{name}: a field without a default follows one that has a default")
 
+    instances = 0
+
     def __new__(cls: type, *given: Any, **named: Any) -> Any:  # noqa: N807 - it becomes the method
+        nonlocal instances
+        instances += 1
+        if instances <= FEW and len(given) == len(fields) and not named:
+            return tuple.__new__(cls, given)
         made.__new__ = _compile_new(made)
         return made.__new__(cls, *given, **named)
 

@@ -41,7 +41,7 @@ from dicodec.part10.file_meta import (
     guess_encoding,
     read_head,
 )
-from dicodec.part10.frames import DescribedImage, Frames, find_frames
+from dicodec.part10.frames import Frames, find_frames
 from dicodec.part10.source import ByteSource, OpenSource
 from dicodec.part10.spliced_source import SplicedSource
 from dicodec.part10.vr import states_vr
@@ -204,7 +204,7 @@ def open_dicom(
     source: Source,
     limits: Limits = DEFAULT_LIMITS,
     repairs: Repairs = _NO_REPAIRS,
-    images: Remembered[DescribedImage] | None = None,
+    images: Remembered | None = None,
 ) -> Iterator[DicomFile]:
     """Open a DICOM file of any transfer syntax, and walk its headers.
 
@@ -230,7 +230,7 @@ class _Opening:
         given: ByteSource,
         limits: Limits,
         repairs: Repairs,
-        images: Remembered[DescribedImage] | None,
+        images: Remembered | None,
     ) -> None:
         self._given = given
         self._images = images

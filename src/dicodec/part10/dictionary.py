@@ -7,7 +7,6 @@ parsed only as far as calls need.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from functools import cache, lru_cache
 
 from dicodec.errors import InvalidOptionError
@@ -31,11 +30,22 @@ class DictionaryEntry(NamedTuple):
     keyword: str
 
 
-@cache
-def _load_elements() -> list[str]:
+def _find_line(key: str) -> list[str] | None:
+    """Return the fields of the line that begins with a key; None if there is no such line.
+
+    The lines are in order, and are not split: that takes longer than all that a small file asks.
+    """
     from dicodec.part10._dictionary_data import ELEMENTS
 
-    return ELEMENTS.splitlines()
+    start, end = 0, len(ELEMENTS)  # of the lines among which it is
+    while start < end:
+        middle = ELEMENTS.rfind("\n", start, (start + end) // 2) + 1 or start
+        found = ELEMENTS[middle : middle + len(key)]
+        after = ELEMENTS.index("\n", middle) + 1
+        if found == key:
+            return ELEMENTS[middle : after - 1].split("\t")
+        start, end = (after, end) if found < key else (start, middle)
+    return None
 
 
 @cache
@@ -57,11 +67,9 @@ def find_entry(tag: int) -> DictionaryEntry | None:
     Group Length (gggg,0000) of any group is UL (PS3.5 7.2), a Private Creator (gggg,0010-00FF) of
     an odd group is LO (PS3.5 7.8.1).
     """
-    lines = _load_elements()
-    key = f"{tag:08X}"
-    index = bisect_left(lines, key)
-    if index < len(lines) and lines[index].startswith(key):
-        _, vr, vm, keyword = lines[index].split("\t")
+    line = _find_line(f"{tag:08X}")
+    if line is not None:
+        _, vr, vm, keyword = line
         return DictionaryEntry(vr, vm, "" if keyword == "-" else keyword)
     number = tag & 0xFFFF
     if number == 0:
@@ -88,8 +96,10 @@ def find_keyword(tag: int) -> str:
 
 @cache
 def _index_keywords() -> dict[str, int]:
+    from dicodec.part10._dictionary_data import ELEMENTS
+
     tags = {}
-    for line in _load_elements():
+    for line in ELEMENTS.splitlines():
         tag, _, _, keyword = line.split("\t")
         tags[keyword] = int(tag, 16)
     del tags["-"]

@@ -185,7 +185,7 @@ def find_frames(
     syntax: TransferSyntax,
     oddities: list[Oddity],
     known: Mapping[int, int | str] = NOTHING_KNOWN,
-    images: Remembered[DescribedImage] | None = None,
+    images: Remembered | None = None,
 ) -> Frames:
     """Return the frames of a data set, without reading them.
 
@@ -249,7 +249,7 @@ def _recall_description(
     data_set: DataSet,
     tag: int,
     oddities: list[Oddity],
-    images: Remembered[DescribedImage],
+    images: Remembered,
 ) -> ImagePixelDescription:
     def describe(noting: DataSet) -> DescribedImage:
         found: list[Oddity] = []

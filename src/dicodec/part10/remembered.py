@@ -16,6 +16,10 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.element_span import ElementSpan, PackedSpans
 from dicodec.part10.source import HEAD_SIZE
 
+TYPE_CHECKING = False  # for type checkers it is true
+if TYPE_CHECKING:
+    from typing import Any
+
 _LONGEST_VALUE = 4096
 """Bytes of a value. Longer ones, such as palettes, are seldom looked at, and are not compared."""
 
@@ -26,8 +30,10 @@ _TRIALS = 64
 """Decisions that may be made in vain: more depend on what no two files share, such as a UID."""
 
 
-class Remembered[Decision]:
+class Remembered:
     """Decisions of one kind. Use it from one thread.
+
+    The class is not generic, because to make such a class Python imports `typing`.
 
     A decision has to be a value, and a pure function of `facts` and of the attributes that it asks
     the data set for by their tags; of an element's place in the file only whether there is one.
@@ -35,10 +41,10 @@ class Remembered[Decision]:
 
     def __init__(self) -> None:
         self._tags = array("I")  # all that were asked for, in order
-        self._known: dict[tuple[Hashable, DataSetKey], Decision] = {}
+        self._known: dict[tuple[Hashable, DataSetKey], Any] = {}
         self._made = self._found = 0
 
-    def find(
+    def find[Decision](
         self, facts: Hashable, data_set: DataSet, decide: Callable[[DataSet], Decision]
     ) -> Decision:
         """Return what was decided about a data set like this one; otherwise decide.
@@ -52,7 +58,7 @@ class Remembered[Decision]:
         if not isinstance(elements, PackedSpans) or self._made > _TRIALS + self._found:
             return decide(data_set)
         key = self._make_key(data_set, elements)
-        known = None if key is None else self._known.get((facts, key))
+        known: Decision | None = None if key is None else self._known.get((facts, key))
         if known is not None:
             self._found += 1
             return known

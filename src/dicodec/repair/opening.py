@@ -11,7 +11,7 @@ from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile, Repairs, Source, open_dicom
 from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.encoding import DataSetEncoding
-from dicodec.part10.frames import DescribedImage, Frames
+from dicodec.part10.frames import Frames
 from dicodec.part10.source import ByteSource
 from dicodec.rules.color_space import colors_agree
 
@@ -113,7 +113,7 @@ def open_tolerantly(
     limits: Limits = DEFAULT_LIMITS,
     *,
     salvage: bool = False,
-    images: Remembered[DescribedImage] | None = None,
+    images: Remembered | None = None,
 ) -> AbstractContextManager[DicomFile]:
     """Open a DICOM file as `open_dicom` does, applying every repair that invents nothing.
 

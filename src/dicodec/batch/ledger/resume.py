@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from hashlib import sha256
 from pathlib import Path
 
 from dicodec.batch.ledger.tables import LedgerEntry, State
@@ -50,7 +49,17 @@ def digest_options(settings: WorkOptions) -> str:
     ]
     rules = _describe_rules(settings.policy) if settings.policy is not None else None
     parts = (deciding, rules, settings.layout, settings.in_place)
-    return sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return _digest(repr(parts).encode("utf-8", "surrogateescape"))[:16]
+
+
+def _digest(data: bytes) -> str:
+    """Return the SHA-256 of some bytes; to load `hashlib` takes 2 ms, because it loads OpenSSL."""
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found]  # what `hashlib` has without it
+    except ImportError:
+        from hashlib import sha256
+    digest: str = sha256(data).hexdigest()
+    return digest
 
 
 def _describe_rules(policy: str) -> str:

@@ -8,6 +8,7 @@ from dicodec.model.platforms import HAS_WORKER_PROCESSES
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from dicodec.batch.pool.messages import Preparation
+    from dicodec.batch.pool.template import Template
 
 
 def make_pool(
@@ -17,6 +18,7 @@ def make_pool(
     memory: int | None = None,
     preparation: Preparation | None = None,
     forks: bool = False,
+    template: Template | None = None,
 ) -> Pool:
     """Return a pool; see `Pool` for the arguments.
 
@@ -24,7 +26,14 @@ def make_pool(
         InvalidOptionError: a bound on time or memory is asked for where there are only threads.
     """
     if HAS_WORKER_PROCESSES:
-        return Pool(jobs, timeout=timeout, memory=memory, preparation=preparation, forks=forks)
+        return Pool(
+            jobs,
+            timeout=timeout,
+            memory=memory,
+            preparation=preparation,
+            forks=forks,
+            template=template,
+        )
     from dicodec.batch.pool.thread_pool import ThreadPool
 
     return ThreadPool(jobs, timeout=timeout, memory=memory)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from dicodec.conversion.output.placement import Placement
 
 REQUEST = struct.Struct("=iqd")
-"""To the template: what is asked for, the number of a worker, and seconds of patience."""
+"""To the template: what is asked for, a number, and seconds of patience."""
 
-START, LEAVE, END = 0, 1, 2
-"""Start a worker, with its two descriptors; have it abandon its item; end it, and answer."""
+PREPARE, START, LEAVE, END = 0, 1, 2, 3
+"""Carry out a preparation, of which so many bytes follow; start the worker of a number, with its
+two descriptors; have it abandon its item; end it, and answer."""
 
 ANSWER = struct.Struct("=ii")
 """Of the template: whether the worker was started, and its status as os.waitstatus_to_exitcode
@@ -86,12 +87,12 @@ class WorkOfModule:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """A preparation: the function that the template calls before it forks workers.
+    """A preparation: a function that the template calls before it forks workers.
 
     Attributes:
         module: dotted name of the module.
         function: name of the function in it.
-        arguments: of the function: texts, numbers, and tuples of them.
+        arguments: of the function.
     """
 
     module: str

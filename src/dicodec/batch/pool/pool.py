@@ -144,6 +144,7 @@ class Pool:
         cores: threads of all workers together, at least one each; None for the machine's cores.
         preparation: has the template of workers import the modules of the work.
         forks: whether that template may be forked from this process; see `Template`.
+        template: one that was started ahead; the pool closes it.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class Pool:
         cores: int | None = None,
         preparation: Preparation | None = None,
         forks: bool = False,
+        template: Template | None = None,
     ) -> None:
         self._cores = cores or count_cores()
         self.jobs = jobs or self._cores
@@ -168,6 +170,8 @@ class Pool:
         self._preparation = preparation
         self._forks = forks
         self._template: Template | None = None
+        if template is not None:
+            self._prepare(template)
 
     def __enter__(self) -> Self:
         return self
@@ -283,8 +287,15 @@ class Pool:
             template.close()
             template = None
         if template is None:
-            template = self._template = Template(self._preparation, forks=self._forks)
+            template = self._prepare(Template(forks=self._forks))
         return Worker(template)
+
+    def _prepare(self, template: Template) -> Template:
+        """Make a template that of this pool, and return it."""
+        self._template = template
+        if self._preparation is not None:
+            template.prepare(self._preparation)
+        return template
 
     def _start_waiting(self) -> None:
         while self._waiting and len(self._tasks) < self.jobs:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import pickle
 import socket
 import sys
 from contextlib import suppress
 
-from dicodec.batch.pool.messages import ANSWER, END, LEAVE, REQUEST, START
+from dicodec.batch.pool.messages import ANSWER, END, LEAVE, PREPARE, REQUEST, START
 from dicodec.batch.pool.words_file import WordsFile
 from dicodec.errors import InternalError
 from dicodec.model.environment import has_secrets, make_child_environment
@@ -23,19 +24,18 @@ if TYPE_CHECKING:
 _PROGRAM = """
 import sys
 sys.path[:] = {path!r}
-from dicodec.batch.pool.messages import Preparation
 from dicodec.batch.pool.template_process import main
-main({descriptor}, {preparation})
+main({descriptor})
 """
 
 
 class Template:
     """The process that forks workers; see `dicodec.batch.pool.template_process`.
 
-    Nothing waits until it is prepared, except who asks how a worker ended.
+    Nothing waits until it is prepared, except who asks how a worker ended. Without a preparation
+    each worker imports the modules of its work itself.
 
     Args:
-        preparation: imports the workers' modules; None if each worker does that itself.
         forks: whether to fork it from this process, which takes a fifth of the time. It
             starts as a program of its own all the same if this process has other threads, or
             secrets in its environment: workers decode files from anybody.
@@ -44,7 +44,7 @@ class Template:
         ended: whether it was found to have ended; it starts no workers any more.
     """
 
-    def __init__(self, preparation: Preparation | None, *, forks: bool) -> None:
+    def __init__(self, *, forks: bool) -> None:
         self.ended = False
         self._numbers = itertools.count()
         self._words = WordsFile()
@@ -54,9 +54,15 @@ class Template:
         self._socket, theirs = socket.socketpair()
         with theirs:
             if forks and not has_secrets() and _has_one_thread():
-                self._fork(theirs.fileno(), preparation)
+                self._fork(theirs.fileno())
             else:
-                self._start_program(theirs.fileno(), preparation)
+                self._start_program(theirs.fileno())
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Have it import modules of the workers that are started from now on."""
+        message = pickle.dumps(preparation)
+        with suppress(ConnectionError):  # who starts a worker will find that it has ended
+            self._socket.sendall(REQUEST.pack(PREPARE, len(message), 0) + message)
 
     def start(self, channel: int, words: int) -> int:
         """Have a worker started, and return the number by which the template knows it.
@@ -106,10 +112,11 @@ class Template:
         return int(status)
 
     def close(self) -> None:
-        """Have it end, and wait for that."""
-        self._socket.close()
-        self._wait()
-        self._words.close()
+        """Have it end, and wait for that; once is enough."""
+        if self._socket.fileno() >= 0:
+            self._socket.close()
+            self._wait()
+            self._words.close()
 
     def _wait(self) -> tuple[int, str]:
         """Wait for its end, and return its exit status and its last words."""
@@ -128,7 +135,7 @@ class Template:
         except ConnectionError:
             self.ended = True
 
-    def _fork(self, control: int, preparation: Preparation | None) -> None:
+    def _fork(self, control: int) -> None:
         import signal
 
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -136,15 +143,13 @@ class Template:
         if self._process == 0:
             from dicodec.batch.pool.template_process import run_forked
 
-            run_forked(control, self._words.descriptor, preparation)
+            run_forked(control, self._words.descriptor)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _start_program(self, control: int, preparation: Preparation | None) -> None:
+    def _start_program(self, control: int) -> None:
         import subprocess
 
-        program = _PROGRAM.format(
-            path=sys.path, preparation=_write(preparation), descriptor=control
-        )
+        program = _PROGRAM.format(path=sys.path, descriptor=control)
         self._program = subprocess.Popen(
             [sys.executable, "-c", program],
             stdin=subprocess.DEVNULL,
@@ -154,13 +159,6 @@ class Template:
             start_new_session=True,  # a terminal's Ctrl-C is for the pool to answer
             env=make_child_environment(OPENBLAS_NUM_THREADS="1"),
         )
-
-
-def _write(preparation: Preparation | None) -> str:
-    """Return the expression that makes a preparation."""
-    if preparation is None:
-        return "None"
-    return f"Preparation{(preparation.module, preparation.function, preparation.arguments)!r}"
 
 
 def _has_one_thread() -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import signal
 import socket
 import sys
 import time
 from contextlib import suppress
 
-from dicodec.batch.pool.messages import ANSWER, END, LEAVE, REQUEST, START
+from dicodec.batch.pool.messages import ANSWER, END, LEAVE, PREPARE, REQUEST, START
 from dicodec.batch.pool.worker_process import serve_pool
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -23,33 +24,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from dicodec.batch.pool.messages import Preparation
-
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.005
 """Seconds between two looks whether a worker has ended."""
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main(control: int, preparation: Preparation | None) -> None:
+def main(control: int) -> None:
     """Serve as a program of its own: standard output and error are the template's words already.
 
     Args:
         control: descriptor of the socket to the pool.
-        preparation: imports the workers' modules.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    _serve(control, preparation)
+    _serve(control)
     os._exit(0)
 
 
-def run_forked(control: int, words: int, preparation: Preparation | None) -> NoReturn:
+def run_forked(control: int, words: int) -> NoReturn:
     """Serve in a process that was forked from the command's, with all signals blocked.
 
     Args:
         control: as in `main`.
         words: descriptor of the file for this process's output.
-        preparation: as in `main`.
     """
     status = 1
     try:
@@ -69,7 +66,7 @@ def run_forked(control: int, words: int, preparation: Preparation | None) -> NoR
         for number in _ENDING:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, _ENDING)
-        _serve(control, preparation)
+        _serve(control)
         status = 0
     except BaseException:
         import traceback
@@ -81,10 +78,7 @@ def run_forked(control: int, words: int, preparation: Preparation | None) -> NoR
 _KEPT: list[object] = []
 
 
-def _serve(control: int, preparation: Preparation | None) -> None:
-    if preparation is not None:
-        preparation.carry_out()
-    gc.freeze()  # a collection would write to the memory that workers share, and so copy it
+def _serve(control: int) -> None:
     workers: dict[int, int] = {}
     lifeline, held = os.pipe()
     with socket.socket(fileno=control) as pool:
@@ -95,7 +89,9 @@ def _serve(control: int, preparation: Preparation | None) -> None:
             if len(request) < REQUEST.size:
                 return
             wish, number, patience = REQUEST.unpack(request)
-            if wish == START:
+            if wish == PREPARE:
+                pickle.loads(pool.recv(number, socket.MSG_WAITALL)).carry_out()  # noqa: S301 - the pool's own
+            elif wish == START:
                 workers[number] = _start(descriptors, lifeline, (control, held))
             elif wish == LEAVE:
                 if workers[number] > 0:
@@ -106,6 +102,7 @@ def _serve(control: int, preparation: Preparation | None) -> None:
 
 def _start(descriptors: Sequence[int], lifeline: int, others: Sequence[int]) -> int:
     """Fork a worker, and return its process id; or the number of the error, negative."""
+    gc.freeze()  # a collection would write to the memory that workers share, and so copy it
     try:
         process = os.fork()
     except OSError as error:

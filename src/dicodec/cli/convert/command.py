@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from dicodec.cli.convert.ahead import MANY
 from dicodec.cli.convert.arguments import add_arguments as add_arguments
 from dicodec.cli.convert.targets import holds_many
 from dicodec.cli.printing import find_status
 from dicodec.cli.wrong_usage import WrongUsage
 from dicodec.errors import DicodecError
-
-_MANY = 16
-"""Named files that this process converts itself, one after the other; more are a batch."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +37,7 @@ def _is_batch(arguments: argparse.Namespace) -> bool:
         arguments.manifest,
     )  # fmt: skip
     return (
-        len(sources) > _MANY
+        len(sources) > MANY
         or arguments.resume
         or arguments.digests
         or arguments.map_references

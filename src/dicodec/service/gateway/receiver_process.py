@@ -31,7 +31,7 @@ def main(config: str, number: int, descriptor: int, drain: float) -> None:
     import signal
     import socket
 
-    from dicodec.service.ending_signals import find_ending_signals
+    from dicodec.model.platforms import find_ending_signals
     from dicodec.service.gateway.config_file import load_config
     from dicodec.service.gateway.receiving import Receiver
     from dicodec.service.gateway.spool import Spool

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import uvicorn
 
 from dicodec.errors import InvalidOptionError
-from dicodec.service.ending_signals import find_ending_signals
+from dicodec.model.platforms import find_ending_signals
 from dicodec.service.jobs.logs import Log
 from dicodec.service.web.app import NOTHING_MOUNTED, MountedApp, create_app
 from dicodec.service.web.pace import PacedProtocol

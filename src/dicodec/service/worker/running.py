@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 
-from dicodec.service.ending_signals import find_ending_signals
+from dicodec.model.platforms import find_ending_signals
 from dicodec.service.worker.client_log import ClientLog
 from dicodec.service.worker.service import WorkerService
 

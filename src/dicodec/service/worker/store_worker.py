@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 
+from dicodec.model.platforms import find_ending_signals
 from dicodec.part10.beneath import touch
-from dicodec.service.ending_signals import find_ending_signals
 from dicodec.service.jobs.execution import Executor
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.runner import StoreRunner

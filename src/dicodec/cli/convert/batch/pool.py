@@ -43,6 +43,7 @@ def start_pool(arguments: argparse.Namespace) -> Pool | ClusterPool:
             (tuple((arguments.to or "").split(",")), tuple(arguments.source[:1])),
         ),
         forks=True,
+        template=arguments.template,
     )
     pool.start(_AHEAD)
     return pool

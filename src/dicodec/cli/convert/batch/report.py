@@ -86,8 +86,9 @@ class BatchReport:
 
     def finish(self, summary: Summary) -> None:
         """Print the summary."""
-        text = dump_json_line({"summary": summary.as_dict()})
-        self._reports.write_line(text)
+        if self._arguments.json or self._arguments.report is not None:
+            text = dump_json_line({"summary": summary.as_dict()})
+            self._reports.write_line(text)
         if self._arguments.json:
             print(text, file=sys.stdout, flush=True)
         elif not self._arguments.quiet or summary.interrupted or summary.stopped:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from dicodec.batch.ledger.ledger import Ledger
@@ -49,6 +48,10 @@ if TYPE_CHECKING:
     from dicodec.service.metrics.batch import BatchMetrics
 
 
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
+"""Characters that a shell takes as they are."""
+
+
 def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
     """Run `dicodec convert` as a batch in a pool, and return the exit status.
 
@@ -85,7 +88,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
             report = _report_to_both(shown.make_reporter(progress.print), metrics)
             batch = Batch(
                 entries, work, options, ledger, pool,
-                report=report, arguments=shlex.join(sys.argv[1:]), pacer=Pacer(pace),
+                report=report, arguments=_join(sys.argv[1:]), pacer=Pacer(pace),
             )  # fmt: skip
             summary = batch.run(interruptions.count, progress.show)
         if manifest is not None and not (summary.interrupted or summary.stopped):
@@ -102,6 +105,15 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
     for error in lost:
         report_failure(error, arguments)
     return SOME_FAILED if lost and not status else status
+
+
+def _join(arguments: Sequence[str]) -> str:
+    """Return arguments as a shell takes them; most need no quotes, which take 1 ms to load."""
+    if all(one and _PLAIN.issuperset(one) for one in arguments):
+        return " ".join(arguments)
+    from shlex import join
+
+    return join(arguments)
 
 
 @contextmanager
