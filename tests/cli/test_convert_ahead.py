@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dicodec.cli.convert.ahead import MANY, start_template
+from dicodec.cli.main import run
 from helpers.environment import without_options
 from helpers.real_files import shipped_file
 
@@ -30,6 +31,15 @@ status = run(sys.argv[2:])
 note()
 sys.exit(status)
 """
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started, and not waited for."""
+    return {
+        int(number)
+        for task in Path("/proc/self/task").iterdir()
+        for number in (task / "children").read_text().split()
+    }
 
 
 def looks_like_batch(*given: str) -> bool:
@@ -78,11 +88,11 @@ def test_template_and_command_load_nothing_twice(tmp_path: Path) -> None:
     assert sorted(template.intersection(found[-1][1]) - {*before}) == []
 
 
-def test_wrong_usage_of_a_batch_leaves_no_process(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dicodec.cli.main", "convert", str(tmp_path), "--no-such-option"],
-        capture_output=True, text=True, check=False, env=without_options(),
-    )  # fmt: skip
-    # Its pipes are closed, so nobody holds them who was started.
-    assert done.returncode == 2
-    assert "no-such-option" in done.stderr
+def test_wrong_usage_of_a_batch_leaves_no_process(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, descriptors = children(), len([*Path("/proc/self/fd").iterdir()])
+    assert run(["convert", str(tmp_path), "--to", "rle", "--no-such-option"]) == 2
+    assert "no-such-option" in capsys.readouterr().err
+    assert children() == before
+    assert len([*Path("/proc/self/fd").iterdir()]) == descriptors
