@@ -382,7 +382,6 @@ FAILURES: dict[str, tuple[Prepare, tuple[str, ...], str, int]] = {
                       "target-unavailable", 1),
     "folder's name too long": (nothing, ("source.dcm", "--to", "rle", "-o", f"{'x' * 300}/"),
                                "target-unavailable", 1),
-    "empty name": (nothing, ("source.dcm", "--to", "rle", "-o", ""), "invalid-option", 2),
     "several sources, a file's name": (nothing, ("source.dcm", "other.dcm", "--to", "rle", "-o",
                                        "x.dcm"), "invalid-option", 2),
     "several sources, an archive's name": (nothing, ("source.dcm", "other.dcm", "--to", "rle", "-o",

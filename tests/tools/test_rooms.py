@@ -18,4 +18,4 @@ def test_the_page_has_the_rooms_of_the_contracts() -> None:
 def test_the_root_holds_only_errors_options_report_entrances_and_the_face() -> None:
     modules = {path.stem for path in (ROOT / "src" / "dicodec").glob("*.py")}
 
-    assert modules == {"__init__", "dicomweb", "errors", "options", "pydicom", "report"}
+    assert modules == {"__init__", "__main__", "dicomweb", "errors", "options", "pydicom", "report"}

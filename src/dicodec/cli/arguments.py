@@ -28,6 +28,11 @@ class Parser(argparse.ArgumentParser):
         raise WrongUsage(self.prog, message)
 
     @property
+    def arguments(self) -> list[argparse.Action]:
+        """The actions of all arguments."""
+        return self._actions
+
+    @property
     def options(self) -> list[argparse.Action]:
         """The actions of all options, in the order of the help."""
         return [action for action in self._actions if action.option_strings]
@@ -85,8 +90,26 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     found, unknown = parser.parse_known_args(own)
     if unknown:
         raise _report_unknown(parser, unknown)
+    if any(one.endswith("=") or not one for one in own):
+        _refuse_empty(parser, found)
     found.command, found.preset = name, preset
     return found
+
+
+def _refuse_empty(parser: Parser, found: argparse.Namespace) -> None:
+    """Refuse arguments without a text, as a shell makes them of a variable that is not set.
+
+    An empty name of a folder would mean the current one, and that of a ledger none at all.
+
+    Raises:
+        WrongUsage: an argument is empty.
+    """
+    for action in parser.arguments:
+        value = getattr(found, action.dest, None)
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise WrongUsage(
+                parser.prog, f"{'/'.join(action.option_strings) or action.metavar} is empty"
+            )
 
 
 def _report_unknown(parser: Parser, unknown: Sequence[str]) -> WrongUsage:

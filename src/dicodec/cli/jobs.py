@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"ACTION is {' '.join(actions)!r}", hint=f"one of {', '.join(_ACTIONS)}"
         )
     path = Path(arguments.ledger)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - it never raises
         path /= LEDGER_NAME
     with Ledger(str(path), writing=False) as ledger:
         _write_files(ledger, arguments)
@@ -102,7 +102,7 @@ def _merge(arguments: argparse.Namespace) -> int:
         raise InvalidOptionError("a ledger is named twice")
     output: str | None = arguments.output
     if output is None:
-        if len(places) > 1 or not Path(places[0]).is_dir():
+        if len(places) > 1 or not os.path.isdir(places[0]):  # noqa: PTH112 - it never raises
             raise InvalidOptionError("no place is given for the merged ledger", hint="-o LEDGER")
         output = str(Path(places[0]) / LEDGER_NAME)
     if os.path.lexists(output):

@@ -133,8 +133,10 @@ def _run_subcommand(given: Sequence[str], template: Template | None) -> int:
     except DicodecError as error:
         print_error(error)
         status = find_status(error)
-    except OSError as error:  # standard output failed; files have errors of their own
-        return _give_up_output(error, 0)
+    except OSError as error:  # mostly standard output: files have errors of their own
+        if error.filename is None:
+            return _give_up_output(error, 0)
+        status = _report_file(error)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -197,6 +199,15 @@ def _give_up_output(error: OSError, status: int) -> int:
 
         print_error(WriteError(f"cannot write to standard output: {error.strerror}"))
     return status or SOME_FAILED
+
+
+def _report_file(error: OSError) -> int:
+    """Print the error of a file that nobody has expected, such as one with too long a name."""
+    from dicodec.errors import SourceUnavailableError
+
+    text = f"it cannot be used: {error.strerror}"
+    print_error(SourceUnavailableError(text).with_location(path=os.fsdecode(error.filename)))
+    return SOME_FAILED
 
 
 def _print_wrong_usage(wrong: WrongUsage, given: Sequence[str]) -> None:

@@ -44,7 +44,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the subcommand, and return the exit status."""
     path = Path(arguments.ledger)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - it never raises
         path /= LEDGER_NAME
     with Ledger(str(path), writing=False):  # a ledger that is missing is not made
         pass

@@ -209,7 +209,7 @@ def parse_root(name: str) -> str:
     """
     if is_object_url(name):
         return name
-    if not Path(name).is_dir():
+    if not os.path.isdir(name):  # noqa: PTH112 - it never raises
         raise InvalidOptionError("there is no such folder", path=name, hint="--root")
     return str(Path(name).absolute())
 

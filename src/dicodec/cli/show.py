@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from dicodec.cli.option_arguments import add_option
@@ -70,9 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _is_folder(source: str) -> bool:
-    from pathlib import Path
-
-    return is_archive(source) or Path(source).is_dir()
+    return is_archive(source) or os.path.isdir(source)  # noqa: PTH112 - it never raises
 
 
 def _parse_frames(text: str, count: int) -> range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import threading
 from collections.abc import Mapping
@@ -69,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
         interval=arguments.interval,
         settle=arguments.settle,
     )
-    if not Path(options.folder).is_dir():
+    if not os.path.isdir(options.folder):  # noqa: PTH112 - it never raises
         raise InvalidOptionError("there is no such folder", path=arguments.folder)
-    if Path(options.output).resolve() == Path(options.folder).resolve():
+    if os.path.realpath(options.output) == os.path.realpath(options.folder):
         raise InvalidOptionError("the results cannot go to the folder that is watched")
     requests = parse_submit_options(arguments, options.output)
     known = {} if arguments.policy is None else _find_policy(arguments.policy)

@@ -16,13 +16,13 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PosixPath
 
 from dicodec.errors import PathNotAllowedError, SourceUnavailableError
-from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, is_own
+from dicodec.model.platforms import BINARY, NO_LINK, NO_WAIT, is_own, read_at
 from dicodec.model.records import dataclass
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -333,25 +333,35 @@ def pin_target(
         raise
 
 
-def open_private(path: StrPath) -> BinaryIO:
+_HEAD_SIZE = 128
+"""Bytes by which a file shows whether it is ours."""
+
+
+def open_private(path: StrPath, *, is_ours: Callable[[bytes], bool] | None = None) -> BinaryIO:
     """Open a file of our own for reading and writing, which only its owner may use.
 
     A file that is missing is made. One that is there keeps its content.
 
+    Args:
+        path: of the file.
+        is_ours: tells by its first 128 bytes whether a file that somebody named is one of ours;
+            if not, it keeps its mode.
+
     Raises:
         OSError: a link, or another kind of file, has its name; or it cannot be made or opened.
     """
-    return open(path, "r+b", buffering=0, opener=_open_private)
+    return open(path, "r+b", buffering=0, opener=partial(_open_private, is_ours=is_ours))
 
 
-def _open_private(path: str, _: int) -> int:
+def _open_private(path: str, _: int, *, is_ours: Callable[[bytes], bool] | None) -> int:
     flags = os.O_RDWR | os.O_CREAT | NO_WAIT | BINARY | NO_LINK
     descriptor = os.open(path, flags, 0o600)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", path)
-        if found.st_mode & 0o077 and is_own(found) and hasattr(os, "fchmod"):
+        private = not found.st_mode & 0o077 or not is_own(found) or not hasattr(os, "fchmod")
+        if not private and (is_ours is None or is_ours(read_at(descriptor, _HEAD_SIZE, 0))):
             os.fchmod(descriptor, 0o600)
     except BaseException:
         os.close(descriptor)

@@ -78,7 +78,7 @@ class Ledger:
         self.run = 0
         if path and writing:
             self._lock = _lock(path)
-        elif path and not Path(path).is_file():
+        elif path and not os.path.isfile(path):  # noqa: PTH113 - it never raises
             raise InvalidOptionError("there is no ledger", path=path)
         try:
             self._connection = open_database(path, _FORMAT, create=writing)
@@ -117,9 +117,9 @@ class Ledger:
         Raises:
             InvalidOptionError: the file is not a ledger.
         """
-        if path and Path(path).is_dir():
+        if path and os.path.isdir(path):  # noqa: PTH112 - it never raises
             raise InvalidOptionError("the ledger is a folder", path=path, hint="--ledger FILE")
-        if Path(path).is_file():
+        if os.path.isfile(path):  # noqa: PTH113 - it never raises
             with Ledger(path, writing=False) as other:
                 other._connection.backup(self._connection)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 30
 """How long a statement waits for other connections."""
 
+_APPLICATION_PLACE = 68
+"""Offset of the application's number in a file of SQLite."""
+
 _PAGE_SIZE = 8192
 _CHECKPOINT_PAGES = 4000
 
@@ -40,6 +43,11 @@ class DatabaseFormat:
     version: int
     schema: str
     migrations: Mapping[int, str] = field(default_factory=dict)
+
+    def begins(self, head: bytes) -> bool:
+        """Return whether a file with these first bytes is of this kind, or has none so far."""
+        number = head[_APPLICATION_PLACE : _APPLICATION_PLACE + 4]
+        return not head or int.from_bytes(number, "big") == self.application
 
 
 def open_database(
@@ -85,7 +93,7 @@ def open_database(
 def _make_private(path: str, form: DatabaseFormat) -> None:
     """Make the file, or see that only its owner may use it; links planted there are refused."""
     try:
-        open_private(path).close()
+        open_private(path, is_ours=form.begins).close()
         for suffix in ("-wal", "-shm", "-journal"):  # the file's mode is theirs, too
             if os.path.islink(path + suffix):  # noqa: PTH114 - a path object costs more
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

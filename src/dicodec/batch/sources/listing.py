@@ -118,7 +118,7 @@ def _choose_prefix(path: str) -> str:
     if is_object_url(path):
         url = parse_object_url(path)
         return make_safe_component(url.name or url.bucket)
-    name = Path(path).resolve().name
+    name = Path(os.path.realpath(path)).name  # it never raises
     if not _is_folder(path):
         suffix = next(one for one in ARCHIVE_SUFFIXES if name.lower().endswith(one))
         name = name[: -len(suffix)]

@@ -21,10 +21,6 @@ def parse_options(arguments: argparse.Namespace) -> ConversionOptions:
         InvalidOptionError: a value has no meaning.
         UnsupportedTargetError: no transfer syntax of that name is written.
     """
-    if arguments.output == "":
-        raise InvalidOptionError("OUTPUT is empty")
-    if "" in arguments.source:
-        raise InvalidOptionError("SOURCE is empty")
     if arguments.in_place and arguments.skip_existing:
         raise InvalidOptionError("--skip-existing has no meaning in place: every target exists")
     if arguments.salvage is not None and arguments.in_place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -78,9 +79,10 @@ def check_report_place(path: str | None, others: Iterable[object]) -> None:
     Raises:
         InvalidOptionError: the report is one of them.
     """
-    place = None if path is None else Path(path).resolve()
+    # Not Path.resolve, which raises if links lead in a circle.
+    place = None if path is None else os.path.realpath(path)
     for other in others:
-        if place is not None and isinstance(other, str | Path) and Path(other).resolve() == place:
+        if place is not None and isinstance(other, str | Path) and os.path.realpath(other) == place:
             raise InvalidOptionError(f"the report {path} is a source or a target too")
 
 
@@ -90,7 +92,7 @@ def _check_appendable(path: str) -> None:
     Raises:
         InvalidOptionError: it is another file.
     """
-    if Path(path).is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - it never raises
         with Path(path).open("rb") as file:
             if file.read(1) not in {b"", b"{"}:
                 raise InvalidOptionError(f"{path} is not a report: nothing is appended to it")

@@ -57,7 +57,7 @@ class Service:
         self.options = options
         self.tracing = tracing or Tracing()
         self.log = log
-        data = options.data.resolve()
+        data = Path(os.path.realpath(options.data))  # it never raises
         self.uploads, self.results, self.spool = data / "uploads", data / "results", data / "spool"
         self.started = time.time()
         self.is_closing: Callable[[], bool] = lambda: False
