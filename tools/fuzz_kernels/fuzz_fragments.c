@@ -60,14 +60,16 @@ static void follow(fuzz_random *random, const uint8_t *bytes, size_t size, size_
     byte_reader of_file = {.descriptor = put_in_file(bytes, size)};
     size_t most = expected ? expected + 1 : draw(random, MOST);
     uint64_t *starts[2], *lengths[2], positions[2] = {0, 0};
+    uint8_t *heads[2];
     uint64_t end = expected ? size : draw(random, (uint32_t)size + 20);
     size_t counts[2];
     for (int i = 0; i < 2; i++) {
         starts[i] = (uint64_t *)take(most * sizeof **starts);
         lengths[i] = (uint64_t *)take(most * sizeof **lengths);
+        heads[i] = take(most * FRAGMENT_HEAD);
         count_input();
         counts[i] = walk_plain_items(i ? &of_file : &of_bytes, &positions[i], end, starts[i],
-                                     lengths[i], most);
+                                     lengths[i], heads[i], most);
     }
     CHECK(counts[0] == counts[1] && positions[0] == positions[1] && counts[0] <= most);
     CHECK(!expected || counts[0] == expected);
@@ -75,6 +77,10 @@ static void follow(fuzz_random *random, const uint8_t *bytes, size_t size, size_
     for (size_t i = 0; i < counts[0]; i++) {
         CHECK(starts[0][i] == starts[1][i] && lengths[0][i] == lengths[1][i]);
         CHECK(starts[0][i] == at + ITEM_HEADER);
+        uint8_t *one = heads[0] + i * FRAGMENT_HEAD;
+        CHECK(!memcmp(one, heads[1] + i * FRAGMENT_HEAD, FRAGMENT_HEAD));
+        for (size_t j = 0; j < FRAGMENT_HEAD && starts[0][i] + j < size; j++)
+            CHECK(one[j] == (j < lengths[0][i] ? bytes[starts[0][i] + j] : 0));
         at = starts[0][i] + lengths[0][i];
         CHECK(at <= end);
     }
@@ -94,6 +100,7 @@ static void follow(fuzz_random *random, const uint8_t *bytes, size_t size, size_
     for (int i = 0; i < 2; i++) {
         free(starts[i]);
         free(lengths[i]);
+        free(heads[i]);
     }
 }
 

@@ -23,6 +23,9 @@ RECORD_SIZE: int
 FRAGMENTS_AT_ONCE: int
 """Items that one call of walk_fragments follows at most."""
 
+FRAGMENT_HEAD: int
+"""First bytes of each fragment that walk_fragments gives."""
+
 LONGEST_BEGINNING: int
 """Bytes of a beginning, or of headers, that match_fragments compares at most."""
 
@@ -337,7 +340,7 @@ def add_vrs(
 
 def walk_fragments(
     source: int | Buffer, start: int, end: int, most: int, /
-) -> tuple[bytes, bytes, int]:
+) -> tuple[bytes, bytes, bytes, int]:
     """Follow items of encapsulated Pixel Data in little endian, of defined length each.
 
     Args:
@@ -348,8 +351,9 @@ def walk_fragments(
 
     Returns:
         Offsets of the items' values, and their lengths, as numbers of 64 bits in the byte order of
-        the machine; and the offset behind the last item. What is there is for somebody else to look
-        at, unless as many came as were asked for: also what cannot be read.
+        the machine; FRAGMENT_HEAD first bytes of each value, with zeros behind a short one; and the
+        offset behind the last item. What is there is for somebody else to look at, unless as many
+        came as were asked for: also what cannot be read.
     """
 
 def match_fragments(

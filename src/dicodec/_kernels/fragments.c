@@ -50,13 +50,13 @@ const uint8_t *read_bytes(byte_reader *reader, uint64_t offset, size_t length, s
 }
 
 size_t walk_plain_items(byte_reader *reader, uint64_t *position, uint64_t end, uint64_t *starts,
-                        uint64_t *lengths, size_t most)
+                        uint64_t *lengths, uint8_t *heads, size_t most)
 {
     static const uint8_t item[] = {0xFE, 0xFF, 0x00, 0xE0};
-    size_t count = 0, wanted = ITEM_HEADER, got;
+    size_t count = 0, wanted = 0, got;
     uint64_t at = *position;
     for (; count < most && at <= end && end - at >= ITEM_HEADER; count++) {
-        const uint8_t *head = read_bytes(reader, at, ITEM_HEADER, wanted, &got);
+        const uint8_t *head = read_bytes(reader, at, ITEM_HEADER + FRAGMENT_HEAD, wanted, &got);
         if (got < ITEM_HEADER || memcmp(head, item, sizeof item))
             break;
         uint32_t length = head[4] | (uint32_t)head[5] << 8 | (uint32_t)head[6] << 16
@@ -65,8 +65,11 @@ size_t walk_plain_items(byte_reader *reader, uint64_t *position, uint64_t end, u
             break;
         starts[count] = at + ITEM_HEADER;
         lengths[count] = length;
+        size_t there = got - ITEM_HEADER < length ? got - ITEM_HEADER : length;
+        memset(heads + count * FRAGMENT_HEAD, 0, FRAGMENT_HEAD);
+        memcpy(heads + count * FRAGMENT_HEAD, head + ITEM_HEADER, there);
         at += ITEM_HEADER + (uint64_t)length;
-        wanted = length < SHORT_FRAGMENT ? FRAGMENT_WINDOW : ITEM_HEADER;
+        wanted = length < SHORT_FRAGMENT ? FRAGMENT_WINDOW : 0;
     }
     *position = at;
     return count;

@@ -11,6 +11,7 @@
 
 enum {
     ITEM_HEADER = 8,
+    FRAGMENT_HEAD = 4, /* first bytes of each fragment that come with its item, at no cost */
     FRAGMENTS_AT_ONCE = 1 << 12, /* items that callers have followed in one call */
     SHORT_FRAGMENT = 1 << 10, /* bytes of one behind which several headers are read at once */
     FRAGMENT_WINDOW = 1 << 12 /* bytes that are then read */
@@ -36,9 +37,10 @@ const uint8_t *read_bytes(byte_reader *reader, uint64_t offset, size_t length, s
 /* Follow plain items from offset `*position` on, and return how many, `most` at most.
  *
  * An item is plain if its length is defined and it ends at offset `end` or before. Offset and length
- * of each one's value are set, and `*position` to the offset behind the last one. */
+ * of each one's value are set, its first FRAGMENT_HEAD bytes, zeros behind its end, and `*position`
+ * to the offset behind the last one. */
 size_t walk_plain_items(byte_reader *reader, uint64_t *position, uint64_t end, uint64_t *starts,
-                        uint64_t *lengths, size_t most);
+                        uint64_t *lengths, uint8_t *heads, size_t most);
 
 /* Bytes that fragments may begin with. */
 typedef struct {

@@ -47,18 +47,20 @@ PyObject *walk_fragments(PyObject *module, PyObject *arguments)
     }
     if (!take_source(given, &reader, &buffer))
         return NULL;
-    uint64_t position = (uint64_t)start, *starts = malloc(2 * sizeof *starts * (size_t)(most + 1));
+    size_t room = (size_t)most, each = 2 * sizeof(uint64_t) + FRAGMENT_HEAD;
+    uint64_t position = (uint64_t)start, *starts = malloc(each * room + 1);
     if (!starts) {
         PyErr_NoMemory();
     } else {
-        uint64_t *lengths = starts + most;
+        uint64_t *lengths = starts + room;
+        uint8_t *heads = (uint8_t *)(lengths + room);
         size_t count;
         Py_BEGIN_ALLOW_THREADS
-        count = walk_plain_items(&reader, &position, (uint64_t)end, starts, lengths, (size_t)most);
+        count = walk_plain_items(&reader, &position, (uint64_t)end, starts, lengths, heads, room);
         Py_END_ALLOW_THREADS
         Py_ssize_t size = (Py_ssize_t)(count * sizeof *starts);
-        made = Py_BuildValue("y#y#L", (char *)starts, size, (char *)lengths, size,
-                             (long long)position);
+        made = Py_BuildValue("y#y#y#L", (char *)starts, size, (char *)lengths, size, (char *)heads,
+                             (Py_ssize_t)count * FRAGMENT_HEAD, (long long)position);
     }
     free(starts);
     PyBuffer_Release(&buffer);

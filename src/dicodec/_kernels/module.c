@@ -55,6 +55,7 @@ static int add_constants(PyObject *module)
         || PyModule_AddIntConstant(module, "LONG_FORMS", ELEMENT_LONG_VRS) < 0
         || PyModule_AddIntConstant(module, "RECORD_SIZE", sizeof(element_record)) < 0
         || PyModule_AddIntConstant(module, "FRAGMENTS_AT_ONCE", FRAGMENTS_AT_ONCE) < 0
+        || PyModule_AddIntConstant(module, "FRAGMENT_HEAD", FRAGMENT_HEAD) < 0
         || PyModule_AddIntConstant(module, "LONGEST_BEGINNING", FRAGMENT_WINDOW) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "INSTRUCTIONS", kernel_instructions());

@@ -10,6 +10,9 @@ from array import array
 from dicodec._kernels import COMPILED
 from dicodec.part10.source import ByteSource, BytesSource, FileSource
 
+HEAD = 0 if COMPILED is None else COMPILED.FRAGMENT_HEAD
+"""First bytes of fragments that come with their items."""
+
 FRAGMENTS_AT_ONCE = 1 << 12
 """Items after which a signal such as that of Ctrl-C is heard."""
 
@@ -21,6 +24,7 @@ def follow_items(
     most: int,
     starts: array[int],
     lengths: array[int],
+    heads: bytearray | None = None,
 ) -> int:
     """Add plain items that follow each other, as far as the kernel finds them.
 
@@ -33,6 +37,7 @@ def follow_items(
         most: items at most.
         starts: offsets of the items' values are added.
         lengths: their lengths are added.
+        heads: the first HEAD bytes of each value are added, zeros behind a short one.
 
     Returns:
         The offset behind the last one. What is there is for the caller to look at; it may be an
@@ -43,9 +48,11 @@ def follow_items(
         return start
     while most > 0:
         asked = min(most, FRAGMENTS_AT_ONCE)
-        found, sizes, start = COMPILED.walk_fragments(raw, start, end, asked)
+        found, sizes, begun, start = COMPILED.walk_fragments(raw, start, end, asked)
         starts.frombytes(found)
         lengths.frombytes(sizes)
+        if heads is not None:
+            heads += begun
         count = len(found) // starts.itemsize
         most -= count
         if count < asked:

@@ -16,6 +16,7 @@ from dicodec.model.records import dataclass, field
 from dicodec.part10.element_span import ElementSpan
 from dicodec.part10.elements import Walker
 from dicodec.part10.encoding import DataSetEncoding
+from dicodec.part10.fragment_walk import follow_items
 from dicodec.part10.source import ByteSource
 
 _LEAST_FRAMES = 9
@@ -23,6 +24,8 @@ _LEAST_FRAMES = 9
 
 _ITEM = b"\xfe\xff\x00\xe0"
 _HEADER = struct.Struct("<4sI")
+ITEM_HEADER = _HEADER.size
+"""Bytes before the value of an item."""
 _SAMPLED = 16
 
 type Fragments = list[tuple[int, int]]
@@ -46,6 +49,8 @@ class TabledFrames:
         ends: the last bytes that it may have; () if they may be any.
         lengths: the bytes that it may have; () if they may be any.
         lone: whether a frame has to have one fragment, as nothing shows where others belong.
+        heads: first bytes of each frame, HEAD of fragment_walk each, if all items were walked to
+            make a table that the file does not have.
         head_size: the bytes of the longest beginning.
     """
 
@@ -56,6 +61,7 @@ class TabledFrames:
     ends: tuple[bytes, ...] = ()
     lengths: tuple[int, ...] = ()
     lone: bool = False
+    heads: bytes = b""
     head_size: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -176,10 +182,12 @@ def read_item(source: ByteSource, position: int, head_size: int = 0) -> tuple[in
 class TableWalker(Walker):
     """Walks elements, and jumps over the fragments of Pixel Data that an offset table finds.
 
-    Where there is no such table all items are walked, as the class before does.
+    Without a table one is made if the kernel can follow the items, and each may be a frame. Where
+    neither goes all items are walked, as the class before does.
 
-    If there is one, `table` has the frames, and `fragment_starts` and `fragment_lengths` have the
-    Basic Offset Table and the fragments of the first and of the last frame.
+    If there is one, of the file or made, `table` has the frames, and `fragment_starts` and
+    `fragment_lengths` have the Basic Offset Table and the fragments of the first and of the last
+    frame.
     """
 
     _listed: list[ElementSpan]
@@ -212,6 +220,9 @@ class TableWalker(Walker):
         """Walk the items of the first frame and of the last one."""
         oddities = len(self.oddities)
         table, origin = self._read_table(value)
+        heads = b""
+        if not table:
+            table, heads = self._make_table(origin, end)
         starts, lengths = self.fragment_starts, self.fragment_lengths
         starts.append(value + _HEADER.size)
         lengths.append(origin - value - _HEADER.size)
@@ -227,11 +238,26 @@ class TableWalker(Walker):
             raise UnsureTableError
         if len(starts) == self.first_fragments + 1:
             raise UnsureTableError
-        self.table = TabledFrames(table, origin, ends[0])
+        self.table = TabledFrames(table, origin, ends[0], lone=bool(heads), heads=heads)
         return ends
+
+    def _make_table(self, origin: int, end: int) -> tuple[array[int], bytes]:
+        """Return the table of items that are frames each, and the first bytes of each frame.
+
+        Raises:
+            UnsureTableError: they are few, one is not plain, or the kernel does not find them.
+        """
+        starts, lengths, heads = array("Q"), array("Q"), bytearray()
+        follow_items(self._source, origin, end, self._limits.fragments, starts, lengths, heads)
+        if len(starts) < _LEAST_FRAMES or 0 in lengths:
+            raise UnsureTableError
+        first = origin + _HEADER.size
+        return array("Q", [start - first for start in starts]), bytes(heads)
 
     def _read_table(self, value: int) -> tuple[array[int], int]:
         """Return the table, and the offset in the source that its entries count from.
+
+        It is empty if the file has none.
 
         Raises:
             UnsureTableError: there is no table of many frames, or it does not begin at 0.
@@ -244,6 +270,8 @@ class TableWalker(Walker):
             raise UnsureTableError
         origin = value + _HEADER.size + length
         code, span = ("I", None) if length else ("Q", self._find_extended())
+        if not length and span is None:
+            return array("Q"), origin
         if span is not None:
             value, length = span.value - _HEADER.size, span.length
         table: array[int] = array(code)
@@ -257,9 +285,14 @@ class TableWalker(Walker):
             raise UnsureTableError
         return table, origin
 
-    def _find_extended(self) -> ElementSpan:
+    def _find_extended(self) -> ElementSpan | None:
+        """Return the element of the Extended Offset Table; None if there is none.
+
+        Raises:
+            UnsureTableError: there is only a part of it.
+        """
         found = {span.tag: span for span in reversed(self._listed)}
         span = found.get(tags.EXTENDED_OFFSET_TABLE)
-        if span is None or tags.EXTENDED_OFFSET_TABLE_LENGTHS not in found:
+        if (span is None) != (tags.EXTENDED_OFFSET_TABLE_LENGTHS not in found):
             raise UnsureTableError
         return span

@@ -7,6 +7,7 @@ are walked.
 from __future__ import annotations
 
 from array import array
+from itertools import pairwise
 
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
 from dicodec.model.records import replace
@@ -14,8 +15,9 @@ from dicodec.model.stream import PADDED_ENDS, STREAM_STARTS
 from dicodec.model.transfer_syntax import Storage
 from dicodec.part10.data_set import WalkedDataSet
 from dicodec.part10.dicom_file import DicomFile
+from dicodec.part10.fragment_walk import HEAD
 from dicodec.part10.fragments import EncapsulatedFrames
-from dicodec.part10.frame_table import TabledFrames, UnsureTableError
+from dicodec.part10.frame_table import ITEM_HEADER, TabledFrames, UnsureTableError
 from dicodec.part10.source import BytesSource, FileSource
 from dicodec.repair.deflated_frames import HEAD_SIZE as DEFLATE_HEAD_SIZE
 from dicodec.repair.deflated_frames import find_wrapper
@@ -54,12 +56,29 @@ def judge_tabled_file(file: DicomFile, walked: WalkedDataSet) -> DicomFile:
         _judge_as_two_frames(file, walked, image)
     table = _describe_streams(table, file.syntax.family or "", image)
     source = file.frames.source
-    if isinstance(source, BytesSource | FileSource):  # others may have to fetch what they read
+    if table.heads:
+        _check_items(table)
+        table = replace(table, heads=b"")
+    elif isinstance(source, BytesSource | FileSource):  # others may have to fetch what they read
         if len(table) <= MOST_FOLLOWED:
             table.check_all(source)
         else:
             table.check_some(source)
     return replace(file, frames=replace(file.frames, tabled=table))
+
+
+def _check_items(table: TabledFrames) -> None:
+    """Check that all items are frames, by what the walk over them has seen.
+
+    Raises:
+        UnsureTableError: one does not begin as a stream does, or is of another size.
+    """
+    heads = {table.heads[at : at + HEAD] for at in range(0, len(table.heads), HEAD)}
+    begins = tuple(one[:HEAD] for one in table.begins) or (b"",)
+    sizes = {after - start for start, after in pairwise((*table.table, table.end - table.origin))}
+    fit = not table.lengths or sizes <= {ITEM_HEADER + length for length in table.lengths}
+    if not fit or not all(one.startswith(begins) for one in heads):
+        raise UnsureTableError
 
 
 def _describe_streams(
@@ -73,7 +92,7 @@ def _describe_streams(
         table,
         begins=begins,
         ends=PADDED_ENDS if family in CHECK_WHOLE else (),
-        lone=family == "deflated-frame",
+        lone=table.lone or family == "deflated-frame",
         lengths=(size, size + size % 2) if family == "encapsulated-uncompressed" else (),
     )
 
