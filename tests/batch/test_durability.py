@@ -59,6 +59,9 @@ class ToPool:
     def is_readable(self) -> bool:
         return False
 
+    def begin(self, index: int) -> None:
+        self.steps.append(f"begin {index}")
+
     def send(self, message: bytes) -> None:
         word, index, value = pickle.loads(message)
         if word == Word.PLACED:
@@ -81,7 +84,8 @@ def convert_group(folder: Path, steps: list[str], durability: str) -> list[str]:
         for number in range(2)
     ]
     work = WorkOptions(options=ConversionOptions(to=("rle",), durability=durability))
-    carry_out(GroupMessage(CONVERT, work, items, 1, 1), cast("Any", ToPool(steps)), {})
+    group, pool = GroupMessage(CONVERT, work, items, 1, 1), cast("Any", ToPool(steps))
+    carry_out(group, pool, pool, {})
     for number in range(2):
         assert (folder / "out" / "deep" / f"{number}.dcm").read_bytes() == RESULT
     return steps
@@ -89,7 +93,7 @@ def convert_group(folder: Path, steps: list[str], durability: str) -> list[str]:
 
 def test_nothing_is_synced_if_nobody_asks_for_it(tmp_path: Path, steps: list[str]) -> None:
     assert convert_group(tmp_path, steps, "none") == [
-        "WRITTEN 0", "name 0.dcm", "name 1.dcm", "RESULT 0", "RESULT 1",
+        "begin 0", "begin 1", "name 0.dcm", "name 1.dcm", "RESULT 0", "RESULT 1",
     ]  # fmt: skip
 
 
@@ -98,17 +102,16 @@ def test_results_of_a_group_are_synced_together_as_the_default(
 ) -> None:
     folders = [f"sync {tmp_path.name}", "sync out"]
     assert convert_group(tmp_path, steps, ConversionOptions(to=("rle",)).durability) == [
-        *folders, "WRITTEN 0", "sync 0.dcm", "sync 1.dcm", "name 0.dcm", "name 1.dcm", "sync deep",
-        "RESULT 0", "RESULT 1",
+        "begin 0", *folders, "begin 1", "sync 0.dcm", "sync 1.dcm", "name 0.dcm", "name 1.dcm",
+        "sync deep", "RESULT 0", "RESULT 1",
     ]  # fmt: skip
 
 
 def test_each_result_is_synced_before_it_counts_as_done(tmp_path: Path, steps: list[str]) -> None:
     folders = [f"sync {tmp_path.name}", "sync out"]
     assert convert_group(tmp_path, steps, "file") == [
-        *folders,
-        "sync 0.dcm", "name 0.dcm", "sync deep", "RESULT 0",
-        "sync 1.dcm", "name 1.dcm", "sync deep", "RESULT 1",
+        "begin 0", *folders, "sync 0.dcm", "name 0.dcm", "sync deep", "RESULT 0",
+        "begin 1", "sync 1.dcm", "name 1.dcm", "sync deep", "RESULT 1",
     ]  # fmt: skip
 
 

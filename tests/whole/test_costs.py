@@ -14,6 +14,7 @@ import pydicom
 import pytest
 
 from dicodec import convert, convert_bytes
+from dicodec.batch.pool.current_item import CurrentItem
 from dicodec.batch.pool.messages import GroupMessage, WorkOfModule
 from dicodec.batch.pool.worker_process import carry_out
 from dicodec.batch.sources.references import SourceReference
@@ -80,13 +81,21 @@ def test_calls_of_the_operating_system(tmp_path: Path) -> None:
 
 
 class ToNobody:
-    """Stands for a worker's channel to its pool."""
+    """Stands for a worker's channel to its pool.
+
+    Attributes:
+        messages: how many were sent, each of which wakes the pool.
+    """
+
+    messages = 0
 
     def is_readable(self) -> bool:
         return False
 
     def send(self, message: bytes) -> None:
         """Drop a message."""
+        assert message
+        self.messages += 1
 
 
 def convert_as_worker(folder: Path, files: int, target: str) -> Counter[str]:
@@ -99,13 +108,18 @@ def convert_as_worker(folder: Path, files: int, target: str) -> Counter[str]:
     )
     kept: dict[type, Any] = {}
     channel: Any = ToNobody()
+    current = CurrentItem()
 
     def convert_all() -> None:
-        carry_out(group, channel, kept)
+        carry_out(group, channel, current, kept)
+        assert channel.messages == 1
+        channel.messages = 0
         for path in folder.iterdir():
             path.unlink()
 
-    return calls(convert_all)
+    found = calls(convert_all)
+    current.close()
+    return found
 
 
 @pytest.mark.parametrize(

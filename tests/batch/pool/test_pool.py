@@ -101,6 +101,16 @@ def test_workers_started_ahead_end_without_work() -> None:
         pool.start(4)
 
 
+def test_dismissed_workers_end_before_the_pool_is_closed() -> None:
+    before = workers()
+    with Pool(2) as pool:
+        pool.submit(job("a"))
+        outcomes(pool)
+        (worker,) = workers() - before
+        pool.dismiss()
+        _wait_until(lambda: Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z")
+
+
 def test_workers_that_cannot_be_started_ahead_are_told_of() -> None:
     with Pool(1, preparation=Preparation("no_such_module", "f")) as pool:
         pool.start(1)

@@ -208,6 +208,9 @@ class ClusterPool:
         self._tasks.clear()
         return events
 
+    def dismiss(self) -> None:
+        """Do nothing: machines keep no processes without work."""
+
     def close(self) -> None:
         """Abandon all items, and leave the cluster."""
         self.discard()

@@ -21,7 +21,7 @@ REQUEST = struct.Struct("=iqd")
 
 PREPARE, START, LEAVE, END = 0, 1, 2, 3
 """Carry out a preparation, of which so many bytes follow; start the worker of a number, with its
-two descriptors; have it abandon its item; end it, and answer."""
+three descriptors; have it abandon its item; end it, and answer."""
 
 ANSWER = struct.Struct("=ii")
 """Of the template: whether the worker was started, and its status as os.waitstatus_to_exitcode
@@ -37,9 +37,7 @@ class Word(IntEnum):
     ERROR = 2
     PROGRESS = 3
     NOT_BEGUN = 4
-    WRITTEN = 5
-    """The result waits to be put in place; its RESULT or ERROR follows after that."""
-    PLACED = 6
+    PLACED = 5
     """Several messages, each as it would be sent, about results that were put in place."""
 
 

@@ -1,7 +1,7 @@
 """A pool of worker processes: groups of items in, one outcome for each item out.
 
 The pool replaces a worker that crashes, takes too long for an item or uses too much memory, and
-the item fails. Workers answer after each item, so the pool knows which one that is. After a crash
+the item fails. Workers write which item they are at where the pool can read it. After a crash
 or a lack of memory the pool tries the item once more, alone, because an earlier item may have been
 the cause.
 """
@@ -112,24 +112,29 @@ class _Task:
     """A group at a worker.
 
     Attributes:
-        at: index of the current item.
-        since: when the current item started, by time.monotonic().
-        written: indices of earlier items whose results wait to be put in place.
+        ended: indices of the items with an outcome.
     """
 
     worker: Worker
     group: ItemGroup
-    at: int = 0
-    since: float = field(default_factory=time.monotonic)
-    written: list[int] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
 
-    def retry_written(self) -> list[ItemGroup]:
-        """Return groups that try the written items again: their results may be in place or not."""
-        return [self.group.select(index, index + 1, attempt=2) for index in self.written]
+    def find_current(self) -> int:
+        """Return the index of the current item: that which the worker is at, or the next one."""
+        index = self.worker.item.find_index()
+        return min(index + (index in self.ended), len(self.group.items) - 1)
+
+    def retry_written(self, at: int) -> list[ItemGroup]:
+        """Return groups that try the items before the current one again, but those that ended.
+
+        Their results are written, and may be in place or not.
+        """
+        written = [index for index in range(at) if index not in self.ended]
+        return [self.group.select(index, index + 1, attempt=2) for index in written]
 
     def open_keys(self) -> list[Any]:
         """Return the keys of the items without an outcome."""
-        return [self.group.keys[index] for index in self.written] + [*self.group.keys[self.at :]]
+        return [key for index, key in enumerate(self.group.keys) if index not in self.ended]
 
 
 class Pool:
@@ -246,13 +251,14 @@ class Pool:
                         self._waiting.appendleft(rest)
                 return [ItemReturned(key)]
         for task in self._tasks.values():
-            if task.group.keys[task.at] == key:
+            at = task.find_current()
+            if task.group.keys[at] == key:
                 del self._tasks[task.worker.channel.fileno()]
                 task.worker.ask_to_leave()
                 task.worker.end(_PATIENCE)
-                if task.at + 1 < len(task.group.items):
-                    self._waiting.appendleft(task.group.select(task.at + 1))
-                self._waiting.extendleft(reversed(task.retry_written()))
+                if at + 1 < len(task.group.items):
+                    self._waiting.appendleft(task.group.select(at + 1))
+                self._waiting.extendleft(reversed(task.retry_written(at)))
                 return [ItemReturned(key)]
         return []
 
@@ -268,11 +274,15 @@ class Pool:
         self._tasks.clear()
         return events
 
+    def dismiss(self) -> None:
+        """Have workers without work end, while the caller does what is left before `close`."""
+        for worker in self._idle:
+            worker.channel.close()
+
     def close(self) -> None:
         """Abandon all items, and end all workers."""
         self.discard()
-        for worker in self._idle:
-            worker.channel.close()
+        self.dismiss()
         for worker in self._idle:
             worker.end(_PATIENCE if worker.ready else 0)  # others have nothing to clean up
         self._idle.clear()
@@ -324,7 +334,7 @@ class Pool:
                 self._take(task, word, index, value, events)
         else:
             self._take(task, word, index, value, events)
-        if task.at == len(task.group.items) and not task.written:
+        if len(task.ended) == len(task.group.items):
             del self._tasks[task.worker.channel.fileno()]
             self._idle.append(task.worker)
 
@@ -333,19 +343,11 @@ class Pool:
     ) -> None:
         """Take one message of a worker about its items."""
         match word:
-            case Word.READY:
-                task.since = time.monotonic()
-                return
             case Word.PROGRESS:
                 events.append(ItemProgress(task.group.keys[index], value))
-                return
-            case Word.WRITTEN:
-                task.written.append(index)
-                task.at, task.since = index + 1, time.monotonic()
-                return
             case Word.NOT_BEGUN:
                 events += [ItemReturned(key) for key in task.group.keys[index:]]
-                task.at = len(task.group.items)
+                task.ended.update(range(index, len(task.group.items)))
             case Word.RESULT | Word.ERROR:
                 failed = word == Word.ERROR
                 events.append(
@@ -356,17 +358,14 @@ class Pool:
                         task.group.attempt,
                     )
                 )
-                if index in task.written:
-                    task.written.remove(index)
-                else:
-                    task.at, task.since = index + 1, time.monotonic()
+                task.ended.add(index)
 
     def _watch(self, events: list[PoolEvent]) -> None:
         """End workers that exceed their bounds."""
         now = time.monotonic()
         for task in list(self._tasks.values()):
             worker = task.worker
-            if self._timeout is not None and worker.ready and now - task.since > self._timeout:
+            if self._timeout is not None and worker.item.measure_seconds(now) > self._timeout:
                 text = f"it took more than {self._timeout:g} s and was given up"
                 self._go_on_without(task, TimeoutExceededError, text, events)
             elif self._memory is not None and worker.measure_memory() > self._memory:
@@ -378,15 +377,15 @@ class Pool:
     ) -> None:
         """Go on without a worker: try its item again or fail it; the other items wait again."""
         del self._tasks[task.worker.channel.fileno()]
+        group, at = task.group, task.find_current()
         # A worker that closed its connection is about to end: its status is worth a moment.
         end = task.worker.end(_MOMENT if kind is WorkerCrashedError else 0)
-        group, at = task.group, task.at
         if self._stopped:
             events += [ItemReturned(key) for key in task.open_keys()]
             return
         if at + 1 < len(group.items):
             self._waiting.appendleft(group.select(at + 1))
-        self._waiting.extendleft(reversed(task.retry_written()))
+        self._waiting.extendleft(reversed(task.retry_written(at)))
         if group.attempt == 1 and kind is not TimeoutExceededError:
             self._waiting.appendleft(group.select(at, at + 1, attempt=2))
             return

@@ -64,15 +64,16 @@ class Template:
         with suppress(ConnectionError):  # who starts a worker will find that it has ended
             self._socket.sendall(REQUEST.pack(PREPARE, len(message), 0) + message)
 
-    def start(self, channel: int, words: int) -> int:
+    def start(self, channel: int, words: int, item: int) -> int:
         """Have a worker started, and return the number by which the template knows it.
 
         Args:
             channel: descriptor of the worker's end of its channel.
             words: descriptor of the file for the worker's output.
+            item: descriptor of the file of its current item.
         """
         number = next(self._numbers)
-        self._send(START, number, 0, (channel, words))
+        self._send(START, number, 0, (channel, words, item))
         return number
 
     def leave(self, number: int) -> None:

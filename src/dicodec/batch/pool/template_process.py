@@ -84,7 +84,7 @@ def _serve(control: int) -> None:
     with socket.socket(fileno=control) as pool:
         while True:
             request, descriptors, _, _ = socket.recv_fds(
-                pool, REQUEST.size, 2, flags=socket.MSG_WAITALL
+                pool, REQUEST.size, 3, flags=socket.MSG_WAITALL
             )
             if len(request) < REQUEST.size:
                 return
@@ -117,12 +117,12 @@ def _start(descriptors: Sequence[int], lifeline: int, others: Sequence[int]) -> 
 def _become_worker(descriptors: Sequence[int], lifeline: int, others: Sequence[int]) -> NoReturn:
     try:
         os.setsid()
-        channel, words = descriptors
+        channel, words, item = descriptors
         os.dup2(words, 1)
         os.dup2(words, 2)
         for descriptor in (words, *others):
             os.close(descriptor)
-        serve_pool(channel, lifeline)
+        serve_pool(channel, lifeline, item)
     except BaseException:
         import traceback
 

@@ -136,6 +136,9 @@ class ThreadPool(Pool):
             events += self.wait(_LONGEST_WAIT)
         return events + self.wait(0)
 
+    def dismiss(self) -> None:
+        """Do nothing: threads without work are no burden."""
+
     def close(self) -> None:
         """Abandon all items, and end all threads."""
         self.discard()

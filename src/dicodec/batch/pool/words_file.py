@@ -10,6 +10,16 @@ _WORDS_KEPT = 500
 """Characters that an error quotes, from the end."""
 
 
+def open_unnamed(name: str) -> int:
+    """Return the descriptor of a new file without a path; `name` is for who looks into /proc."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name)
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
 class WordsFile:
     """A file without a name. Writers append to it.
 
@@ -18,13 +28,7 @@ class WordsFile:
     """
 
     def __init__(self) -> None:
-        if hasattr(os, "memfd_create"):
-            self.descriptor = os.memfd_create("dicodec-words")
-        else:
-            import tempfile
-
-            with tempfile.TemporaryFile() as file:
-                self.descriptor = os.dup(file.fileno())
+        self.descriptor = open_unnamed("dicodec-words")
         write_at_end(self.descriptor)
 
     def clear(self) -> None:

@@ -8,6 +8,7 @@ import socket
 from contextlib import suppress
 
 from dicodec.batch.pool.channel import Channel
+from dicodec.batch.pool.current_item import CurrentItem
 from dicodec.batch.pool.messages import Word
 from dicodec.batch.pool.words_file import WordsFile
 from dicodec.model.wording import describe_end
@@ -30,15 +31,19 @@ class Worker:
 
     Attributes:
         channel: becomes readable when the worker sent a message, or ended.
+        item: the item of its group that it is at.
         ready: whether it has sent a message.
     """
 
     def __init__(self, template: Template) -> None:
         ours, theirs = socket.socketpair()
+        self.item = CurrentItem()
         self._words = WordsFile()
         self._template = template
         with theirs:
-            self._number = template.start(theirs.fileno(), self._words.descriptor)
+            self._number = template.start(
+                theirs.fileno(), self._words.descriptor, self.item.descriptor
+            )
         self.channel = Channel(ours.detach())
         self._process = 0
 
@@ -50,6 +55,7 @@ class Worker:
     def send(self, group: GroupMessage) -> None:
         """Send a group. That the worker has ended is found when its answer is awaited."""
         self._words.clear()
+        self.item.clear()
         message = pickle.dumps(group)
         with suppress(ConnectionError):
             self.channel.send(message)
@@ -97,6 +103,7 @@ class Worker:
             words = self._words.read()
         finally:
             self._words.close()
+            self.item.close()
         if status is None:
             return "the worker ended because the process that starts workers did"
         return describe_end("the worker", status) + (f": {words}" if words else "")

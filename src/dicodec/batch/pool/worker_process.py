@@ -16,6 +16,7 @@ import time
 from _thread import start_new_thread  # of the library reference; `threading` takes 2 ms
 
 from dicodec.batch.pool.channel import Channel
+from dicodec.batch.pool.current_item import CurrentItem
 from dicodec.batch.pool.messages import Word, WorkContext, translate_failure
 from dicodec.conversion.output.placement import Placement
 
@@ -32,16 +33,17 @@ _GRACE = 10.0
 """Seconds that a worker gets to clean up after its pool has ended."""
 
 
-def serve_pool(descriptor: int, lifeline: int) -> NoReturn:
+def serve_pool(descriptor: int, lifeline: int, item: int) -> NoReturn:
     """Serve the pool at the other end of a socket until it is closed; then end this process.
 
     Args:
         descriptor: of the socket. Signals that end programs are blocked yet.
         lifeline: descriptor that the template's end closes at the other end.
+        item: descriptor of the file of the current item.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool answers an interruption
     signal.signal(signal.SIGTERM, _leave)
-    channel = Channel(descriptor)
+    channel, current = Channel(descriptor), CurrentItem(item)
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         start_new_thread(_watch, (descriptor, lifeline))
@@ -50,7 +52,7 @@ def serve_pool(descriptor: int, lifeline: int) -> NoReturn:
         while True:
             message = channel.receive()
             if message:
-                carry_out(pickle.loads(message), channel, kept)  # noqa: S301 - the pool's own
+                carry_out(pickle.loads(message), channel, current, kept)  # noqa: S301 - the pool's own
     except (EOFError, ConnectionError, SystemExit):
         pass
     # Everything is cleaned up, because no exception holds it any more. Python itself would now take
@@ -76,15 +78,19 @@ def _watch(descriptor: int, lifeline: int) -> None:
     os._exit(1)
 
 
-def carry_out(group: GroupMessage, channel: Channel, kept: dict[type, Any]) -> None:
+def carry_out(
+    group: GroupMessage, channel: Channel, current: CurrentItem, kept: dict[type, Any]
+) -> None:
     """Work on the items of a group, and put their results in place together.
 
-    If this process ends, the pool holds the current item responsible. So the last result before
-    all are put in place is not sent as WRITTEN: putting in place belongs to its item.
+    If this process ends, the pool holds the current item responsible: that which is worked on, or
+    the last one before results are put in place. Of others without a message it knows that their
+    results may be in place or not.
 
     Args:
         group: the items.
         channel: to the pool.
+        current: is told which item begins.
         kept: see `WorkContext`.
     """
     with Placement() as placement:
@@ -95,15 +101,13 @@ def carry_out(group: GroupMessage, channel: Channel, kept: dict[type, Any]) -> N
                 _put_in_place(placement, waiting, channel)
                 channel.send(pickle.dumps((int(Word.NOT_BEGUN), index, None)))
                 return
+            current.begin(index)
             message = _work_on(group, index, item, placement, channel, kept)
-            held = len(placement) > len(waiting)
-            if held:
+            if held := len(placement) > len(waiting):
                 waiting.append((index, message))
             if index + 1 == len(group.items) or time.monotonic() - since > _LONGEST_WAIT:
                 _put_in_place(placement, waiting, channel)
                 since = time.monotonic()
-            elif held:
-                channel.send(pickle.dumps((int(Word.WRITTEN), index, None)))
             if not held:
                 channel.send(message)
 

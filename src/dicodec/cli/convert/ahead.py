@@ -27,6 +27,7 @@ _OF_BOTH = (
     "datetime",
     "dicodec.batch.ledger.tables",
     "dicodec.batch.pool.channel",
+    "dicodec.batch.pool.current_item",
     "dicodec.batch.work_item",
     "dicodec.conversion.frames.window",
     "dicodec.conversion.output.kept_originals",

@@ -91,6 +91,7 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
                 report=report, arguments=_join(sys.argv[1:]), pacer=Pacer(pace),
             )  # fmt: skip
             summary = batch.run(interruptions.count, progress.show)
+        pool.dismiss()
         if manifest is not None and not (summary.interrupted or summary.stopped):
             manifest(ledger)
         shown.finish(summary)
