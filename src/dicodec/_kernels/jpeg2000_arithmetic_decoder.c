@@ -11,7 +11,6 @@ void jpeg2000_make_transitions(jpeg2000_transitions *transitions)
         const jpeg2000_state *state = jpeg2000_states + i;
         for (unsigned symbol = 0; symbol < 2; symbol++) {
             uint8_t *row = transitions->rows + (2 * i + symbol) * CONTEXT_ROW + symbol;
-            put_context(row, KEPT, make_context(i, symbol));
             put_context(row, MORE_PROBABLE, make_context(state->next_more, symbol));
             put_context(row, LESS_PROBABLE,
                         make_context(state->next_less, symbol ^ state->exchanges));

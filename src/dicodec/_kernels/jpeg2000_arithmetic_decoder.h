@@ -1,8 +1,8 @@
 /* JPEG 2000's arithmetic decoder: ISO/IEC 15444-1 C.3; and raw bits, D.6.
  *
  * The code register holds Chigh in its highest 16 bits, below it the bits that were read ahead,
- * and below those a single 1, which so replaces the counter CT. Decisions are made by masks, not
- * branches, because no processor predicts them. */
+ * and below those a single 1, which so replaces the counter CT. Decisions are made without branches,
+ * because no processor predicts them. */
 #ifndef DICODEC_JPEG2000_ARITHMETIC_DECODER_H
 #define DICODEC_JPEG2000_ARITHMETIC_DECODER_H
 
@@ -11,12 +11,12 @@
 #include "jpeg2000_block_model.h"
 
 /* A context: Qe in its highest 16 bits; the lowest are the place of its row, and bit 0 the more
- * probable symbol. A row has the contexts that may come next: without renormalization, with it, and
- * after the less probable symbol. A row begins a byte later if that symbol is 1, so that its place
- * needs no mask. */
+ * probable symbol. A row has the contexts that come next if there is a renormalization: after the
+ * more, and after the less probable symbol. A row begins a byte later if that symbol is 1, so that
+ * its place needs no mask. */
 typedef uint64_t jpeg2000_context;
 
-enum { CONTEXT_ROW = 32, KEPT = 0, MORE_PROBABLE = 1, LESS_PROBABLE = 2 };
+enum { CONTEXT_ROW = 32, MORE_PROBABLE = 0, LESS_PROBABLE = 1 };
 
 typedef struct {
     uint8_t rows[2 * JPEG2000_STATES * CONTEXT_ROW + 1];
@@ -43,11 +43,6 @@ jpeg2000_arithmetic_decoder jpeg2000_refill_slowly(jpeg2000_arithmetic_decoder d
 
 static const uint64_t LOWEST_INTERVAL = UINT64_C(0x8000) << 48;
 
-ALWAYS_INLINE uint64_t get_probability(jpeg2000_context context)
-{
-    return context & ~UINT64_C(0xFFFF);
-}
-
 /* Have at least 16 bits below Chigh; a decision takes up to 15. */
 ALWAYS_INLINE void refill(jpeg2000_arithmetic_decoder *decoder)
 {
@@ -70,26 +65,66 @@ ALWAYS_INLINE void refill(jpeg2000_arithmetic_decoder *decoder)
     *decoder = jpeg2000_refill_slowly(*decoder);
 }
 
+/* Take the part of the interval that the code lies in, Figure C.15, of which `interval` is the part
+ * above Qe. Returns ones for the less probable symbol, and sets *next to what comes of the context,
+ * which is `more`, `less`, or itself without renormalization. */
+#if defined(__x86_64__) && defined(__GNUC__)
+/* By conditional moves, of which the compiler would make branches or longer masks: a sixth of the
+ * time of decoding. */
+ALWAYS_INLINE uint64_t choose_part(uint64_t *code, uint64_t *interval, uint64_t probability,
+                                   jpeg2000_context now, jpeg2000_context more,
+                                   jpeg2000_context less, jpeg2000_context *next)
+{
+    uint64_t exchanged, below, before;
+    __asm__("cmp %[probability], %[interval]\n\t" /* C.2.7 */
+            "sbb %[exchanged], %[exchanged]\n\t"
+            "mov %[code], %[before]\n\t"
+            "sub %[probability], %[code]\n\t" /* the carry: whether the code lies below Qe */
+            "cmovc %[before], %[code]\n\t"
+            "cmovc %[probability], %[interval]\n\t"
+            "sbb %[below], %[below]\n\t"
+            "xor %[below], %[exchanged]\n\t"
+            "cmovnz %[less], %[more]\n\t"
+            "test %[interval], %[interval]\n\t"
+            "cmovs %[now], %[more]"
+            : [code] "+&r"(*code), [interval] "+&r"(*interval), [more] "+&r"(more),
+              [exchanged] "=&r"(exchanged), [below] "=&r"(below), [before] "=&r"(before)
+            : [probability] "r"(probability), [now] "r"(now), [less] "r"(less)
+            : "cc");
+    *next = more;
+    return exchanged;
+}
+#else
+ALWAYS_INLINE uint64_t choose_part(uint64_t *code, uint64_t *interval, uint64_t probability,
+                                   jpeg2000_context now, jpeg2000_context more,
+                                   jpeg2000_context less, jpeg2000_context *next)
+{
+    uint64_t below = 0 - (uint64_t)(*code < probability);
+    uint64_t exchanged = 0 - (uint64_t)(*interval < probability); /* C.2.7 */
+    uint64_t is_less = below ^ exchanged;
+    *code -= probability & ~below;
+    *interval += (probability - *interval) & below;
+    more ^= (more ^ less) & is_less;
+    *next = more ^ ((more ^ now) & (0 - (*interval >> 63)));
+    return is_less;
+}
+#endif
+
 /* Decode a symbol, C.3.2, without a refill behind it. */
 ALWAYS_INLINE unsigned decode_symbol(jpeg2000_arithmetic_decoder *decoder,
                                      const jpeg2000_transitions *transitions,
                                      jpeg2000_context *context)
 {
-    uint64_t now = *context, place = (uint16_t)now, probability = now - place;
-    uint64_t rest = decoder->interval - probability, difference = probability - rest;
-    uint64_t below = 0 - (uint64_t)(decoder->code < probability);
-    uint64_t exchanged = 0 - (uint64_t)(rest < probability); /* C.2.7 */
-    uint64_t less = below ^ exchanged;
-    decoder->code -= probability;
-    decoder->code += probability & below;
-    decoder->interval = rest + (difference & below);
-    /* The row's entry: 0 if the interval is still wide enough, else 1, or 2 if `less`. */
-    const uint8_t *row = transitions->rows + place + 8;
-    memcpy(context, row - 8 * (ptrdiff_t)(less + (decoder->interval >> 63)), sizeof *context);
-    unsigned shift = count_high_zeros(decoder->interval);
-    decoder->interval <<= shift;
-    decoder->code <<= shift;
-    return (unsigned)(now ^ less) & 1;
+    jpeg2000_context now = *context, row[2];
+    uint64_t place = (uint16_t)now, probability = now - place, code = decoder->code;
+    uint64_t interval = decoder->interval - probability;
+    memcpy(row, transitions->rows + place, sizeof row);
+    uint64_t is_less = choose_part(&code, &interval, probability, now, row[MORE_PROBABLE],
+                                   row[LESS_PROBABLE], context);
+    unsigned shift = count_high_zeros(interval);
+    decoder->interval = interval << shift;
+    decoder->code = code << shift;
+    return (unsigned)(now ^ is_less) & 1;
 }
 
 /* Raw bits: behind a byte of ones comes one of seven bits; behind the end are ones. */

@@ -341,16 +341,19 @@ static void add_halves(jpeg2000_block_decoder *block, unsigned plane, bool signi
             PASS(block, plane, (pass_kind){false, false});         \
     } while (0)
 
+KERNEL_BIT_VARIANTS
 static void decode_significance(jpeg2000_block_decoder *block, unsigned plane, pass_kind kind)
 {
     EACH_KIND(pass_significance, block, plane, kind);
 }
 
+KERNEL_BIT_VARIANTS
 static void decode_refinement(jpeg2000_block_decoder *block, unsigned plane, pass_kind kind)
 {
     EACH_KIND(pass_refinement, block, plane, kind);
 }
 
+KERNEL_BIT_VARIANTS
 static void decode_cleanup(jpeg2000_block_decoder *block, unsigned plane, bool causal)
 {
     if (causal)
