@@ -27,7 +27,6 @@ struct jpeg2000_block_decoder {
     jpeg2000_context contexts[JPEG2000_CONTEXTS];
     jpeg2000_context_tables tables;
     jpeg2000_transitions transitions;
-    uint64_t spread[256]; /* a byte's bits, each in a byte */
     uint8_t *joined;      /* a segment's pieces together */
     size_t room;
 };
@@ -39,9 +38,6 @@ jpeg2000_block_decoder *jpeg2000_make_block_decoder(void)
         return NULL;
     jpeg2000_make_context_tables(&decoder->tables);
     jpeg2000_make_transitions(&decoder->transitions);
-    for (unsigned i = 0; i < 256; i++)
-        for (unsigned bit = 0; bit < 8; bit++)
-            decoder->spread[i] |= (uint64_t)(i >> bit & 1) << 8 * bit;
     return decoder;
 }
 
@@ -453,63 +449,77 @@ static kernel_status decode_passes(jpeg2000_block_decoder *decoder, unsigned sty
     return KERNEL_DONE;
 }
 
-enum { WORD = 64, GROUPS = 4 }; /* samples of a word, groups of eight planes */
+enum { COLUMNS = 16, ROWS = 4, LOW_PLANES = 16 }; /* of a word; of which low[] holds the bits */
 
-static inline void put_bytes(uint8_t *bytes, uint64_t word)
-{
-    for (unsigned i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(word >> 8 * i);
-}
+typedef uint16_t word_values[ROWS][COLUMNS];
 
-/* Gather eight planes of a word's samples, from the lowest given on: a byte of each sample. */
-static void gather_group(const jpeg2000_block_decoder *block, unsigned stripe, unsigned word,
-                         unsigned lowest, unsigned planes, uint8_t bytes[WORD])
+#if defined(__GNUC__)
+/* Gather bits of a word's samples from planes, the highest first, that are `stride` apart. */
+ALWAYS_INLINE void gather_planes(const uint64_t *plane, ptrdiff_t stride, unsigned count,
+                                 word_values values)
 {
-    uint64_t sums[8] = {0};
-    for (unsigned plane = planes < lowest + 7 ? planes + 1 : lowest + 8; plane-- > lowest;) {
-        uint64_t bits = block->planes[plane][stripe][word];
-        for (unsigned j = 0; j < 8; j++)
-            sums[j] = sums[j] << 1 | block->spread[bits >> 8 * j & 255];
+    typedef uint64_t groups __attribute__((vector_size(32))); /* four columns each */
+    typedef uint16_t lanes __attribute__((vector_size(32)));
+    const lanes first = {1, 16, 256, 4096, 1, 16, 256, 4096, 1, 16, 256, 4096, 1, 16, 256, 4096};
+    lanes sums[ROWS] = {{0}};
+    for (; count; count--, plane += stride) {
+        groups bits = ((*plane - (groups){0}) >> (groups){0, 16, 32, 48}) & 0xFFFF;
+        bits |= bits << 16;
+        bits |= bits << 32;
+        for (unsigned row = 0; row < ROWS; row++) /* equal is -1 */
+            sums[row] = sums[row] + sums[row] - (lanes)(((lanes)bits & first << row) == first << row);
     }
-    for (unsigned j = 0; j < 8; j++)
-        put_bytes(bytes + 8 * j, sums[j]);
+    memcpy(values, sums, sizeof sums);
+}
+#else
+ALWAYS_INLINE void gather_planes(const uint64_t *plane, ptrdiff_t stride, unsigned count,
+                                 word_values values)
+{
+    memset(values, 0, sizeof(word_values));
+    for (; count; count--, plane += stride)
+        for (unsigned row = 0; row < ROWS; row++)
+            for (unsigned x = 0; x < COLUMNS; x++)
+                values[row][x] = (uint16_t)(2 * values[row][x] + (*plane >> (ROWS * x + row) & 1));
+}
+#endif
+
+/* Put a row of a word's coefficients into the array of their component. */
+ALWAYS_INLINE void put_row(const int32_t values[COLUMNS], unsigned columns, bool is_reversible,
+                           float half_step, void *array, size_t place)
+{
+    if (is_reversible)
+        for (unsigned x = 0; x < columns; x++)
+            ((int32_t *)array)[place + x] = values[x];
+    else
+        for (unsigned x = 0; x < columns; x++)
+            ((float *)array)[place + x] = (float)values[x] * half_step;
 }
 
-/* Join the groups of a word's samples, take off the halves if they do not count, and give signs. */
+/* Put a word's coefficients there; the halves, their lowest bits, do not count if reversible. */
 KERNEL_VARIANTS
-static void join_groups(uint8_t groups[GROUPS][WORD], const uint8_t negative[WORD],
-                        unsigned halves, int32_t values[WORD])
-{
-    for (unsigned i = 0; i < WORD; i++) {
-        uint32_t magnitude = (uint32_t)groups[0][i] | (uint32_t)groups[1][i] << 8
-                             | (uint32_t)groups[2][i] << 16 | (uint32_t)groups[3][i] << 24;
-        int32_t value = (int32_t)(magnitude >> halves), sign = -(int32_t)negative[i];
-        values[i] = (value ^ sign) - sign;
-    }
-}
-
-/* Put a word's coefficients into the array of their component. */
 static void finish_word(const jpeg2000_block_decoder *block, unsigned stripe, unsigned word,
                         unsigned planes, bool is_reversible, float half_step, void *array,
                         size_t place, size_t stride)
 {
-    uint8_t groups[GROUPS][WORD] = {{0}}, negative[WORD];
-    int32_t values[WORD];
-    for (unsigned group = 0; group <= planes / 8; group++)
-        gather_group(block, stripe, word, 8 * group, planes, groups[group]);
-    for (unsigned j = 0; j < 8; j++)
-        put_bytes(negative + 8 * j, block->spread[block->negative[stripe][word] >> 8 * j & 255]);
-    join_groups(groups, negative, is_reversible, values);
-    unsigned columns = block->width - 16 * word, rows = block->height - 4 * stripe;
-    columns = columns < 16 ? columns : 16;
-    rows = rows < 4 ? rows : 4;
-    for (unsigned row = 0; row < rows; row++, place += stride) {
-        if (is_reversible)
-            for (unsigned x = 0; x < columns; x++)
-                ((int32_t *)array)[place + x] = values[4 * x + row];
+    const ptrdiff_t below = -(ptrdiff_t)(sizeof *block->planes / sizeof(uint64_t));
+    unsigned middle = planes < LOW_PLANES ? planes : LOW_PLANES - 1;
+    word_values low, high = {{0}}, negative;
+    gather_planes(&block->planes[middle][stripe][word], below, middle + 1, low);
+    if (planes > middle)
+        gather_planes(&block->planes[planes][stripe][word], below, planes - middle, high);
+    gather_planes(&block->negative[stripe][word], 0, 1, negative);
+    unsigned columns = block->width - COLUMNS * word, rows = block->height - ROWS * stripe;
+    for (unsigned row = 0; row < ROWS && row < rows; row++, place += stride) {
+        int32_t values[COLUMNS];
+        for (unsigned x = 0; x < COLUMNS; x++) {
+            uint32_t magnitude = low[row][x] | (uint32_t)high[row][x] << LOW_PLANES;
+            int32_t value = (int32_t)(magnitude >> is_reversible), sign = -(int32_t)negative[row][x];
+            values[x] = (value ^ sign) - sign;
+        }
+        if (columns >= COLUMNS)
+            put_row(values, COLUMNS, is_reversible, half_step, array, place);
         else
-            for (unsigned x = 0; x < columns; x++)
-                ((float *)array)[place + x] = (float)values[4 * x + row] * half_step;
+            put_row(values, columns, is_reversible, half_step, array, place);
     }
 }
 
@@ -523,8 +533,9 @@ kernel_status jpeg2000_decode_block(jpeg2000_block_decoder *decoder,
     decoder->zero_contexts = decoder->tables.zero[subband->orientation];
     kernel_status status = decode_passes(decoder, coding->block_style, block, pieces, planes);
     for (unsigned stripe = 0; stripe < decoder->stripes && status == KERNEL_DONE; stripe++)
-        for (unsigned word = 0; 16 * word < decoder->width; word++)
+        for (unsigned word = 0; COLUMNS * word < decoder->width; word++)
             finish_word(decoder, stripe, word, planes, coding->is_reversible, subband->step / 2,
-                        array, (block->y + 4 * stripe) * stride + block->x + 16 * word, stride);
+                        array, (block->y + ROWS * stripe) * stride + block->x + COLUMNS * word,
+                        stride);
     return status;
 }
