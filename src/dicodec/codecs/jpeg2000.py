@@ -134,9 +134,10 @@ class Jpeg2000Decoder:
         if description.details.get("bare_markers"):
             codestream = headers.remove_bare_markers(codestream)
         with translate_decoding_errors("JPEG 2000"):
-            if description.kind == "htj2k" and description.lossless:
-                return imagecodecs.htj2k_decode(codestream, planar=False, skipres=halvings)
-            # OpenJPH wraps lossy samples that leave the range, OpenJPEG clamps them.
+            if description.kind == "htj2k" and description.lossless and not halvings:
+                return imagecodecs.htj2k_decode(codestream, planar=False)
+            # OpenJPH wraps samples that leave the range, OpenJPEG clamps them. Those of lower
+            # resolutions may, too: at an edge from 0 to 255 black and white would be exchanged.
             return imagecodecs.jpeg2k_decode(
                 codestream, planar=False, skipres=halvings, numthreads=self.threads
             )

@@ -23,6 +23,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.images.display import FUNCTIONS, Display, DisplayReader, find_color_routes
+from dicodec.images.regions import Region, decode_rows
 from dicodec.model.records import replace
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.pixels.photometric import Route, apply_steps, find_routes
@@ -105,6 +106,7 @@ class DecodedFrames:
         window: WindowChoice,
         threads: int,
         at_least: Size | None = None,
+        region: Region | None = None,
     ) -> Callable[[int], NDArray[Any]]:
         """Return the function that reads a frame, and changes its samples as requested.
 
@@ -113,10 +115,11 @@ class DecodedFrames:
             window: as there.
             threads: that a frame's codec may use.
             at_least: as of `Image.read_frame`.
+            region: as there.
 
         Raises:
             UnsupportedImageError: frames cannot be converted as requested.
-            InvalidOptionError: a window makes no sense.
+            InvalidOptionError: a window or region makes no sense.
         """
         show = self._make_display_finder(photometric, window)
         steps: Route = ()
@@ -124,16 +127,21 @@ class DecodedFrames:
             routes = find_color_routes(self.file.data_set, self.description, photometric)
             steps = routes[0][0]
         decoder = FrameDecoder(self.file, threads)
-        halvings = 0 if at_least is None else self._count_halvings(at_least)
+        if region is not None:
+            region.check(self.description)
+        halvings = 0 if at_least is None else self._count_halvings(at_least, region)
+        shape = self.description if region is None else region.describe(self.description)
 
         def work(frame: int) -> NDArray[Any]:
             self._check_whole(frame)
             if show is None:
                 samples = self._decode(decoder, frame)
-                return apply_steps(steps, samples, self.description)
+                if region is not None:
+                    samples = region.cut(samples)
+                return apply_steps(steps, samples, shape)
             display = show(frame)
-            samples = self._decode(decoder, frame, halvings if display.shows_means else 0)
-            picture = display.render(samples)
+            samples, part = self._decode_shown(decoder, frame, display, halvings, region)
+            picture = display.render(samples, part)
             if photometric == _RGB and picture.ndim == 2:
                 return as_rgb(picture)
             return picture
@@ -188,17 +196,42 @@ class DecodedFrames:
         center, width, function = _check_window(window)
         return lambda frame: displays.find_display(frame).with_window(center, width, function)
 
-    def _count_halvings(self, at_least: Size) -> int:
+    def _count_halvings(self, at_least: Size, region: Region | None) -> int:
         """Return how often rows and columns may be halved, so that they are not less."""
-        if self.description.bits_stored < _MEAN_BITS:
+        image = self.description
+        if image.bits_stored < _MEAN_BITS:
             return 0
+        shown = region or Region(0, 0, image.rows, image.columns)
         halvings = 0
-        while halvings < _MOST_HALVINGS and all(
-            -(-size // (2 << halvings)) >= least
-            for size, least in zip(self.description.shape, at_least, strict=False)
+        while (
+            halvings < _MOST_HALVINGS
+            and shown.halves_evenly(image, halvings + 1)
+            and all(
+                size >= least
+                for size, least in zip(shown.halve(halvings + 1)[2:], at_least, strict=True)
+            )
         ):
             halvings += 1
         return halvings
+
+    def _decode_shown(
+        self,
+        decoder: FrameDecoder,
+        frame: int,
+        display: Display,
+        halvings: int,
+        region: Region | None,
+    ) -> tuple[NDArray[Any], Region | None]:
+        """Return samples to show, and the part of them if they are more than the region."""
+        if region is not None and display.shows_alone:
+            samples = decode_rows(self.file, self._coded, frame, region)
+            if samples is not None:
+                return samples, None
+        samples = self._decode(decoder, frame, halvings if display.shows_means else 0)
+        rows = self.description.rows
+        while region is not None and len(samples) < rows:
+            rows, region = -(-rows // 2), region.halve(1)
+        return samples, region
 
     def _decode(self, decoder: FrameDecoder, frame: int, halvings: int = 0) -> NDArray[Any]:
         """Return a frame's samples; one whose stream has another color space is converted.

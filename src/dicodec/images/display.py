@@ -13,6 +13,7 @@ from dicodec.conversion.planning.gray_and_color import (
     read_table,
 )
 from dicodec.errors import DicodecError, MalformedFileError, UnsupportedImageError
+from dicodec.images.regions import Region
 from dicodec.model import tags
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.late_import import import_late
@@ -113,6 +114,11 @@ class Display:
         return self.rescaling.window is not None or self.voi is not None
 
     @property
+    def shows_alone(self) -> bool:
+        """Whether each pixel is shown by its own samples, whatever the others of the frame are."""
+        return self.states_window or bool(self.steps) or self.image.samples_per_pixel == _COLORS
+
+    @property
     def shows_means(self) -> bool:
         """Whether a mean of samples is shown about as the mean of what they are shown as.
 
@@ -135,16 +141,20 @@ class Display:
             return None
         return replace(self, voi=None).reach_over(samples).rescaling.window
 
-    def render(self, samples: NDArray[Any]) -> Picture:
+    def render(self, samples: NDArray[Any], region: Region | None = None) -> Picture:
         """Return samples as 8 bits: gray levels, black being 0, or RGB.
 
         Args:
-            samples: decoded samples of a frame, or of it in another resolution.
+            samples: decoded samples of a frame, or of it in another resolution, or of a part of it
+                if that `shows_alone`.
+            region: the part of these samples to show; None for all.
         """
         if not self.steps and self.image.samples_per_pixel not in {1, _COLORS}:
             samples = samples[..., 0]
         gray = not self.steps and samples.ndim < _COLORS
         shown = self.reach_over(samples) if gray else self
+        if region is not None:
+            samples = region.cut(samples)
         # In bands, because levels are computed in eight bytes each.
         rows = max(1, _BAND // max(1, samples[0].size))
         picture = shown.render_band(samples[:rows])

@@ -27,6 +27,7 @@ from dicodec.images.decoded_frames import (
     WindowChoice,
     have_frames_in_common,
 )
+from dicodec.images.regions import Region
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.transfer_syntax import TransferSyntax
@@ -174,6 +175,7 @@ class Image:
         photometric: str | None = None,
         window: WindowChoice = None,
         at_least: Size | None = None,
+        region: tuple[int, int, int, int] | None = None,
     ) -> NDArray[Any]:
         """Return a frame's samples; no other frame is read.
 
@@ -190,6 +192,10 @@ class Image:
                 has as many, rows and columns halved so often. If that would be shown otherwise, for
                 example through the window "auto" of a file that states none, it is not. None for
                 the full size.
+            region: first row, first column, rows and columns of the part that is returned; of a
+                native frame with a window that is stated or given, no other rows are read.
+                `at_least` then means the region, which is halved only where its sides fall between
+                samples of the lower resolution. None for the whole frame.
 
         Returns:
             An array of `description.shape` and `description.dtype`: (rows, columns), or (rows,
@@ -199,11 +205,14 @@ class Image:
         Raises:
             ReadError: the frame is missing, damaged, or contradicts the description.
             UnsupportedImageError: it cannot be converted as requested.
-            InvalidOptionError: there is no such frame, or a window makes no sense.
+            InvalidOptionError: there is no such frame or region, or a window makes no sense.
         """
+        part = None if region is None else Region(*region)
         return self._read(
             frame,
-            lambda frames: frames.make_work(photometric, window, self._workers, at_least)(frame),
+            lambda frames: frames.make_work(photometric, window, self._workers, at_least, part)(
+                frame
+            ),
         )
 
     def read_frames(

@@ -115,8 +115,8 @@ def _show(opened: OpenedFile, frame: int, item: RenderItem) -> NDArray[Any]:
     if (height, width) == (rows, columns):
         shown = image.read_frame(frame, window=window, at_least=size)
     else:
-        whole = image.read_frame(frame, window=window)
-        shown = whole[view.top : bottom, view.left : right]
+        region = (view.top, view.left, height, width)
+        shown = image.read_frame(frame, window=window, at_least=size, region=region)
     if view.flipped[0]:
         shown = shown[:, ::-1]
     if view.flipped[1]:
