@@ -62,10 +62,15 @@ def test_a_folder_an_archive_and_many_files_start_the_template(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("option", ["-o", "--output"])
-def test_a_single_file_starts_none(option: str, tmp_path: Path) -> None:
+def test_a_single_file_starts_none(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert not looks_like_batch("--to", "rle", str(shipped_file("CT_small.dcm")), "-q", option,
                                 str(tmp_path))  # fmt: skip
     assert not looks_like_batch("--help")
+    (tmp_path / "rle").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not looks_like_batch("--to", "rle", "a.dcm", option, "b.dcm")
     assert not looks_like_batch()
 
 

@@ -304,6 +304,25 @@ def test_sequences_are_entered_as_deep_as_the_limit_and_no_deeper() -> None:
             assert isinstance(made[0], bytes) is (depth <= limit)
 
 
+def test_sequences_get_vrs_with_their_items() -> None:
+    """One call takes a whole data set, whose lengths are corrected; items of private ones wait."""
+    assert COMPILED is not None
+    inner = implicit(0x00080100, b"ab") + implicit(0x00180050, b"1 ")
+    content = b"".join(item(inner, undefined=undefined) for undefined in (False, True))
+    raw = implicit(0x00100010, b"ab") + implicit(0x00081140, content) + implicit(0x00280010, b"12")
+    assert add(raw, Limits())[0] == add(raw, Limits())[0]  # the first one teaches
+    numbers = known_vrs.KNOWN
+    made, end = COMPILED.add_vrs(raw, 0, len(raw), 1, numbers, {})
+    with without_kernels():
+        assert (made, end) == (add(raw, Limits())[0], len(raw))
+    first = 8 + 2
+    assert COMPILED.add_vrs(raw, 0, len(raw), 0, numbers, {})[1] == first
+    private = raw[:first] + implicit(0x00081140, item(implicit(0x00091001, b"ab")))
+    blocks = {0x00090010: {0x00091001: 0}}
+    assert COMPILED.add_vrs(private, 0, len(private), 1, numbers, blocks)[1] == first
+    forget()
+
+
 def test_values_that_would_be_misread_are_converted_every_time() -> None:
     """Slice Thickness (DS) that is stated as FD, Rows (US) that are stated as IS."""
     raw = element(0x00180050, "FD", bytes(6) + b"\xf0\x3f") + element(0x00280010, "IS", b"12")
@@ -344,12 +363,12 @@ def test_known_vrs_take_bounded_memory() -> None:
 
 @pytest.mark.parametrize("number", [-1, 255, 34, 6, 1 << 40, "CS", None])
 def test_numbers_that_no_vr_has_leave_elements_alone(number: Any) -> None:
-    """6 is that of sequences, which somebody else has to enter."""
+    """6 is that of sequences, and these values are not items."""
     assert COMPILED is not None
     raw = implicit(0x00100010, b"ab") + implicit(0x00091001, b"cd")
     for known, blocks in (({0x00100010: number}, {}), ({0x00100010: 0}, {0x00090010: {}})):
         try:
-            made, end = COMPILED.add_vrs(raw, 0, len(raw), known, blocks)
+            made, end = COMPILED.add_vrs(raw, 0, len(raw), 1, known, blocks)
         except (TypeError, OverflowError):
             assert not isinstance(number, int) or number == 1 << 40
             continue
@@ -363,7 +382,7 @@ def test_arguments_outside_their_buffers_are_refused() -> None:
         with pytest.raises(ValueError, match="not within the buffer"):
             COMPILED.drop_vrs(raw, start, end, 1, set())
         with pytest.raises(ValueError, match="not within the buffer"):
-            COMPILED.add_vrs(raw, start, end, {}, {})
+            COMPILED.add_vrs(raw, start, end, 1, {}, {})
     with pytest.raises(ValueError, match="negative"):
         COMPILED.pack_elements(raw, -1, 0, 10, True, 9)
     assert COMPILED.pack_elements(raw, 99, 0, 10, True, 9) == (b"", 0)

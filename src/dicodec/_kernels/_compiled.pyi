@@ -316,19 +316,22 @@ def add_vrs(
     elements: Buffer,
     start: int,
     end: int,
+    depth: int,
     known: dict[int, int],
     blocks: dict[int, dict[int, int]],
     /,
 ) -> tuple[bytes, int]:
     """Write plain elements of implicit VR little endian in explicit VR little endian.
 
-    Group Lengths (gggg,0000) are left out. Sequences, Private Creators, and elements whose VR is
-    not among the known ones, or whose value is too long for it, are not plain.
+    Sequences are written with their items. Group Lengths (gggg,0000) are left out. Private
+    Creators, private sequences, private elements in items, and elements whose VR is not among the
+    known ones, or whose value is too long for it, are not plain.
 
     Args:
         elements: holds them.
         start: offset of the first one.
         end: offset at which they end.
+        depth: levels of sequences that may be entered.
         known: VRs by tag, of elements of even groups: numbers of pairs of letters in
             VALUE_REPRESENTATIONS.
         blocks: the same of private elements, for each block by its group and the block's number,

@@ -74,16 +74,45 @@ typedef int (*vr_chooser)(void *context, uint32_t tag);
 
 enum { CHOICE_UNSURE = -1, CHOICE_FAILED = -2 };
 
-/* Choose the VRs of plain elements of implicit VR that are no sequences: of all up to `size`, or up
- * to the first one that is not plain, whose VR is not sure, or whose value is too long for it.
+/* Choose the VRs of plain elements of implicit VR: of all up to `size`, or up to the first one that
+ * is not plain, whose VR is not sure, or whose value is too long for it. Sequences and their items
+ * are entered; private elements in items, and private sequences, are not plain.
  *
- * `vrs` takes the number of each, at most `most` of them; ELEMENT_NO_VR for Group Lengths
- * (gggg,0000) from group 0008 on, which are dropped. Returns the offset behind the last element
- * taken, and sets `written` to the bytes that they take in explicit VR; -1 as the chooser does. */
-ptrdiff_t choose_plain_vrs(const uint8_t *bytes, size_t size, vr_chooser choose, void *context,
-                           uint8_t *vrs, size_t most, size_t *written);
+ * `vrs` takes the number of each, at most `most` of them, in order; Group Lengths (gggg,0000) from
+ * group 0008 on, which are dropped, have none. `depth` is how many levels of sequences may still be
+ * entered. Returns the offset behind the last element taken, and sets `written` to the bytes that
+ * they take in explicit VR; -1 as the chooser does. */
+ptrdiff_t choose_plain_vrs(const uint8_t *bytes, size_t size, unsigned depth, vr_chooser choose,
+                           void *context, uint8_t *vrs, size_t most, size_t *written);
 
-/* Write the elements up to `size` in explicit VR, with the VRs that were chosen for them. */
-void add_chosen_vrs(const uint8_t *bytes, size_t size, const uint8_t *vrs, uint8_t *out);
+/* Write the elements up to `size`, which were taken, in explicit VR, with the VRs that were chosen
+ * for them. Lengths of sequences and items that are defined stay so. */
+void add_chosen_vrs(const uint8_t *bytes, size_t size, uint8_t *vrs, uint8_t *out);
+
+/* What write_values is asked: values of tags, which are in order, among the elements of a level.
+ * Elements and tags may stand at any address, in the byte order of the machine. */
+typedef struct {
+    const uint8_t *records; /* of element_record */
+    size_t count;
+    const uint8_t *head; /* the first bytes of the source, which the offsets belong to */
+    size_t head_size;
+    const uint8_t *tags;
+    size_t tag_count;
+    uint64_t longest; /* bytes of a value that is still given */
+} value_question;
+
+/* One answer about a tag, in front of the bytes of its value. */
+typedef struct {
+    uint64_t length;
+    uint8_t present;
+    uint8_t vr;
+    uint8_t undefined;
+    uint8_t unused[5];
+} element_value;
+
+/* Write the answers about all tags, or only count their bytes if `out` is NULL. Returns how many;
+ * -1 if they cannot be given: elements or tags are out of order, or a value is long, or not within
+ * the head. */
+ptrdiff_t write_values(const value_question *asked, uint8_t *out);
 
 #endif

@@ -215,65 +215,6 @@ PyObject *count_adjacent(PyObject *module, PyObject *arguments)
     return right ? PyLong_FromSsize_t(count) : NULL;
 }
 
-/* One answer about a tag, in front of the bytes of its value. */
-typedef struct {
-    uint64_t length;
-    uint8_t present;
-    uint8_t vr;
-    uint8_t undefined;
-    uint8_t unused[5];
-} gathered_value;
-
-/* Write the answers about all tags, or only count their bytes if `out` is NULL; -1 if they cannot
- * be given: elements or tags are out of order, or a value is long, or not within the head. */
-static Py_ssize_t write_values(const Py_buffer *records, const Py_buffer *head,
-                               const Py_buffer *tags, uint64_t longest, uint8_t *out)
-{
-    Py_ssize_t end = records->len / (Py_ssize_t)sizeof(element_record), at = 0, size = 0;
-    element_record record = {0};
-    uint32_t before = 0;
-    for (Py_ssize_t i = 0; i + 4 <= tags->len; i += 4) {
-        gathered_value value = {0};
-        uint32_t tag;
-        memcpy(&tag, (uint8_t *)tags->buf + i, sizeof tag);
-        if (tag < before)
-            return -1;
-        before = tag;
-        for (; at < end; at++) {
-            element_record next = get_record(records, at);
-            if (at && next.tag < record.tag)
-                return -1;
-            if (next.tag >= tag) {
-                value.present = next.tag == tag;
-                break;
-            }
-            record = next;
-        }
-        if (value.present) {
-            record = get_record(records, at);
-            uint64_t start = record.start + record.header;
-            if (record.length > longest || start > (uint64_t)head->len
-                || record.length > (uint64_t)head->len - start)
-                return -1;
-            value.length = record.length;
-            value.vr = record.vr;
-            value.undefined = record.undefined;
-            if (out)
-                memcpy(out + size + sizeof value, (uint8_t *)head->buf + start, record.length);
-        }
-        if (out)
-            memcpy(out + size, &value, sizeof value);
-        size += (Py_ssize_t)(sizeof value + value.length);
-    }
-    for (; at < end; at++) { /* an element out of order may be a duplicate that comes first */
-        element_record next = get_record(records, at);
-        if (at && next.tag < record.tag)
-            return -1;
-        record = next;
-    }
-    return size;
-}
-
 PyObject *gather_values(PyObject *module, PyObject *arguments)
 {
     (void)module;
@@ -283,11 +224,13 @@ PyObject *gather_values(PyObject *module, PyObject *arguments)
         return NULL;
     PyObject *made = NULL;
     if (take_records(&records, 0, 0)) {
-        Py_ssize_t size = write_values(&records, &head, &tags, longest, NULL);
+        value_question asked = {records.buf, (size_t)records.len / sizeof(element_record),
+                                head.buf, (size_t)head.len, tags.buf, (size_t)tags.len / 4, longest};
+        ptrdiff_t size = write_values(&asked, NULL);
         if (size < 0)
             made = Py_NewRef(Py_None);
         else if ((made = PyBytes_FromStringAndSize(NULL, size)))
-            write_values(&records, &head, &tags, longest, (uint8_t *)PyBytes_AsString(made));
+            write_values(&asked, (uint8_t *)PyBytes_AsString(made));
     }
     PyBuffer_Release(&records);
     PyBuffer_Release(&head);
@@ -370,12 +313,13 @@ PyObject *add_vrs(PyObject *module, PyObject *arguments)
     (void)module;
     Py_buffer elements;
     Py_ssize_t start, end;
+    int depth;
     chosen_vrs chosen = {0};
     PyObject *made = NULL;
-    if (!PyArg_ParseTuple(arguments, "y*nnO!O!", &elements, &start, &end, &PyDict_Type,
-                          &chosen.known, &PyDict_Type, &chosen.blocks))
+    if (!PyArg_ParseTuple(arguments, "y*nniO!O!", &elements, &start, &end, &depth,
+                          &PyDict_Type, &chosen.known, &PyDict_Type, &chosen.blocks))
         return NULL;
-    if (start < 0 || end < start || end > elements.len) {
+    if (start < 0 || end < start || end > elements.len || depth < 0) {
         PyErr_SetString(PyExc_ValueError, "the elements are not within the buffer");
         PyBuffer_Release(&elements);
         return NULL;
@@ -383,8 +327,8 @@ PyObject *add_vrs(PyObject *module, PyObject *arguments)
     const uint8_t *bytes = (const uint8_t *)elements.buf + start;
     uint8_t vrs[MOST_AT_ONCE];
     size_t written = 0;
-    ptrdiff_t taken = choose_plain_vrs(bytes, (size_t)(end - start), choose_vr, &chosen, vrs,
-                                       MOST_AT_ONCE, &written);
+    ptrdiff_t taken = choose_plain_vrs(bytes, (size_t)(end - start), (unsigned)depth, choose_vr,
+                                       &chosen, vrs, MOST_AT_ONCE, &written);
     if (taken >= 0 && (made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)written)) && written)
         add_chosen_vrs(bytes, (size_t)taken, vrs, (uint8_t *)PyBytes_AsString(made));
     PyBuffer_Release(&elements);

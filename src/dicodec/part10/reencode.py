@@ -189,7 +189,7 @@ class _Reencoder:
                     position = after
                     continue
             elif add_vrs is not None:
-                content, after = add_vrs(buffer, position, end, KNOWN, blocks)
+                content, after = add_vrs(buffer, position, end, levels_left, KNOWN, blocks)
                 if after > position:
                     out.append(content)
                     position = after

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 MANY = 16
 """Named files that the command converts itself, one after the other; more are a batch."""
 
-_NOT_SOURCES = frozenset({"-o", "--output"})
-"""Options whose value may be a folder although a single file is converted."""
+_NOT_SOURCES = frozenset(
+    {"-o", "--output", "--to", "--policy", "--engine", "--durability", "--effort"}
+)
+"""Options whose value is a folder, or a word that may be the name of one, and is not a source."""
 
 _OF_BOTH = (
     "datetime",
