@@ -194,3 +194,29 @@ def test_annotations_of_calls_can_be_read() -> None:
     assert hints["return"] is pydicom.FileDataset
     for call in (convert_async, convert_bytes, convert):
         assert "to" in get_type_hints(call)
+
+
+@pytest.mark.parametrize("left", [(), ("SOPClassUID",), ("SOPInstanceUID",)])
+@pytest.mark.parametrize(
+    "syntax", ["", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"]
+)
+def test_a_data_set_needs_no_uids_of_its_own(left: tuple[str, ...], syntax: str) -> None:
+    samples = np.arange(48, dtype=np.uint16).reshape(6, 8)
+    dataset = pydicom.Dataset()
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 6, 8, 1
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit, dataset.PixelRepresentation = 15, 0
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.PixelData = (samples.byteswap() if syntax.endswith("1.2.2") else samples).tobytes()
+    dataset["PixelData"].VR = "OW"
+    for name in left:
+        dataset[name] = pydicom.DataElement(name, "UI", "1.2.840.10008.5.1.4.1.1.7")
+    if syntax:
+        dataset.file_meta = pydicom.dataset.FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
+
+    result = convert_dataset(dataset, to="rle")
+
+    assert np.array_equal(result.pixel_array, samples)
+    assert [name for name in ("SOPClassUID", "SOPInstanceUID") if name in result] == list(left)
+    assert np.array_equal(convert_dataset(result, to="explicit-le").pixel_array, samples)

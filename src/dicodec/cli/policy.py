@@ -7,13 +7,21 @@ import sys
 from pathlib import Path
 
 from dicodec.batch.policy.convert import convert_by_choice
-from dicodec.batch.policy.policy import PROFILES, Policy, Reason, list_profiles, load_policy
+from dicodec.batch.policy.policy import (
+    PROFILES,
+    Policy,
+    Reason,
+    list_profiles,
+    load_policy,
+    open_once,
+)
 from dicodec.cli.convert.output import format_report
 from dicodec.cli.printing import SOME_FAILED, name_switches, print_failure, print_line
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.records import asdict
 from dicodec.model.wording import dump_json_line
 from dicodec.options import UNDECIDED, ConversionOptions
+from dicodec.part10.dicom_file import Source
 from dicodec.repair.opening import open_tolerantly
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -66,13 +74,18 @@ def _explain(path: str, policy: Policy) -> dict[str, Any]:
     Raises:
         ReadError: the file cannot be opened.
     """
-    base = ConversionOptions(to=UNDECIDED)
     try:
-        with open_tolerantly(path, base.limits) as file:
-            choice, reasons = policy.choose_for(file, base), policy.explain(file)
+        with open_once(path) as source:
+            return _explain_opened(path, source, policy)
     except DicodecError as error:
         error.with_location(path=path)
         raise
+
+
+def _explain_opened(path: str, source: Source, policy: Policy) -> dict[str, Any]:
+    base = ConversionOptions(to=UNDECIDED)
+    with open_tolerantly(source, base.limits) as file:
+        choice, reasons = policy.choose_for(file, base), policy.explain(file)
     found: dict[str, Any] = {
         "source": path,
         "policy": policy.name,
@@ -83,11 +96,12 @@ def _explain(path: str, policy: Policy) -> dict[str, Any]:
     }
     if choice.options is not None:
         try:
-            report = convert_by_choice(path, None, choice, choice.options, in_place=False)
+            report = convert_by_choice(source, None, choice, choice.options, in_place=False)
         except DicodecError as error:
             found["error"] = name_switches(error).as_dict()
             found["lines"] = [str(error)]
         else:
+            report.source = path
             found["plan"] = report.as_dict()
             found["lines"] = format_report(report, verbose=True)
     return found

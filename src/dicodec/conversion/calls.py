@@ -29,14 +29,14 @@ from dicodec.part10.directory_records import (
     link_records,
     write_offsets,
 )
-from dicodec.part10.file_meta import read_head
-from dicodec.part10.source import BytesSource
+from dicodec.part10.file_meta import FileHead
 from dicodec.part10.writer import write_file_meta
 from dicodec.report import ConversionReport
 from dicodec.rules.targets import check_quality
 
 if TYPE_CHECKING:
     import pydicom
+    from pydicom.uid import UID
 else:  # not everybody has it, and those who do not convert its data sets need not wait for it
     pydicom = import_late("pydicom")
 
@@ -153,12 +153,16 @@ def encode_dataset(dataset: pydicom.Dataset) -> bytes:
         InvalidOptionError: as of `convert_dataset`.
         AttributeError, ValueError: pydicom cannot write the data set.
     """
-    from pydicom.uid import UID
+    from pydicom.uid import UID, ExplicitVRLittleEndian
 
     completed = _complete_file_meta(dataset)
     uid = UID(str(completed.file_meta.TransferSyntaxUID))
     if find_by_uid(uid) is not None and not uid.is_transfer_syntax:
-        return _encode_unknown(completed, uid)
+        return _encode_bare(completed, uid)
+    if not all(_names_itself(completed, name) for name in ("SOPClassUID", "SOPInstanceUID")):
+        # pydicom writes no file of it; a conversion leaves out what is missing, and says so.
+        deflated = uid.is_transfer_syntax and uid.is_deflated
+        return _encode_bare(completed, ExplicitVRLittleEndian if deflated else uid)
     written = io.BytesIO()
     completed.save_as(written, enforce_file_format=True)
     if "DirectoryRecordSequence" in dataset:
@@ -166,20 +170,30 @@ def encode_dataset(dataset: pydicom.Dataset) -> bytes:
     return written.getvalue()
 
 
-def _encode_unknown(dataset: pydicom.Dataset, uid: str) -> bytes:
-    """Return a data set in a transfer syntax that pydicom does not write: JPEG XL, and newer ones.
+def _names_itself(dataset: pydicom.Dataset, name: str) -> bool:
+    return bool(dataset.file_meta.get(f"MediaStorage{name}") or dataset.get(name))
 
-    All of these have Explicit VR Little Endian (PS3.5 A.4).
+
+def _encode_bare(dataset: pydicom.Dataset, uid: UID) -> bytes:
+    """Return a data set that pydicom does not write as a file, with our own File Meta Information.
+
+    Transfer syntaxes that pydicom does not know, JPEG XL and newer ones, have Explicit VR Little
+    Endian (PS3.5 A.4).
     """
+    known = uid.is_transfer_syntax
     bare = copy.copy(dataset)
     del bare.file_meta
     bare.preamble = None
     elements, written = io.BytesIO(), io.BytesIO()
-    bare.save_as(elements, implicit_vr=False, little_endian=True)
+    bare.save_as(
+        elements,
+        implicit_vr=known and uid.is_implicit_VR,
+        little_endian=not known or uid.is_little_endian,
+    )
     content = elements.getvalue()
     write_file_meta(
         written,
-        read_head(BytesSource(content)),
+        FileHead(has_preamble=False, elements=(), data_set_start=0, oddities=()),
         {
             tags.MEDIA_STORAGE_SOP_CLASS_UID: dataset.get("SOPClassUID", ""),
             tags.MEDIA_STORAGE_SOP_INSTANCE_UID: dataset.get("SOPInstanceUID", ""),

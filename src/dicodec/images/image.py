@@ -32,6 +32,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.part10.dicom_file import DicomFile, Source
+from dicodec.part10.file_meta import check_start
 from dicodec.part10.frame_table import UnsureTableError
 from dicodec.part10.source import OpenSource
 from dicodec.repair.opening import open_tolerantly
@@ -89,7 +90,7 @@ class Image:
         try:
             if workers is not None and workers < 1:
                 raise InvalidOptionError(f"{workers} threads cannot work")
-            self._source = self._stack.enter_context(OpenSource(source))
+            self._source = self._stack.enter_context(OpenSource(source, check_start))
             by_table = self._open_by_table() if trust_table else None
             self._frames = by_table or self._open_whole()
         except BaseException as error:

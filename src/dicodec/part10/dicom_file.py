@@ -37,6 +37,7 @@ from dicodec.part10.encoding import (
 from dicodec.part10.file_meta import (
     FileHead,
     begins_data_set,
+    check_start,
     find_encoding,
     guess_encoding,
     read_head,
@@ -218,7 +219,7 @@ def open_dicom(
         ReadError: its subclasses name the fault, with the byte offset.
     """
     with ExitStack() as stack:
-        given = stack.enter_context(OpenSource(source))
+        given = stack.enter_context(OpenSource(source, check_start))
         yield _Opening(given, limits, repairs, images).open(stack)
 
 

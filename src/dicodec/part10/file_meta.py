@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import struct
+from contextlib import suppress
 
 from dicodec.errors import LimitExceededError, MalformedFileError, NotDicomError, TruncatedFileError
 from dicodec.model import tags
@@ -90,6 +91,16 @@ def read_head(source: ByteSource, limits: Limits = DEFAULT_LIMITS) -> FileHead:
     if not elements:
         oddities.append(Oddity(OddityId.NO_FILE_META, "no File Meta Information", start))
     return FileHead(has_preamble, elements, end, tuple(oddities))
+
+
+def check_start(first: ByteSource) -> None:
+    """Check that a file can begin with some bytes, before the rest of a stream is read.
+
+    Raises:
+        NotDicomError: it has neither a preamble nor the start of a data set.
+    """
+    with suppress(MalformedFileError, TruncatedFileError, LimitExceededError):
+        read_head(first)
 
 
 def _find_start_behind_stray_bytes(source: ByteSource, first: bytes, oddities: list[Oddity]) -> int:

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Buffer, Iterable, Iterator
+from collections.abc import Buffer, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,8 @@ from dicodec.part10.stream_waiting import StreamWaiting
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any, BinaryIO, TypeGuard
+
+    from _typeshed import StrPath
 
 COPY_SIZE = 1 << 20
 """Bytes copied at a time."""
@@ -159,6 +161,9 @@ class OpenSource:
             is used as it is and closed by its owner. A stream without a file behind it is spooled:
             in memory up to SPOOL_SIZE bytes, beyond that in a temporary file. A stream that
             does not block is waited for.
+        check: looks at the first SPOOL_SIZE bytes of a stream that is longer, before the others are
+            read, and raises an error if they are not worth it. A device such as /dev/zero never
+            ends.
 
     Raises on entry:
         SourceUnavailableError: not there, a folder, not a regular file, no permission, or a
@@ -166,8 +171,13 @@ class OpenSource:
         EmptyFileError: no bytes.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | Buffer | BinaryIO | ByteSource) -> None:
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | Buffer | BinaryIO | ByteSource,
+        check: Callable[[ByteSource], object] | None = None,
+    ) -> None:
         self._given = source
+        self._check = check
         self._opened: BytesSource | FileSource | None = None
 
     def __enter__(self) -> ByteSource:
@@ -182,7 +192,7 @@ class OpenSource:
                 self._opened = FileSource(file)
             else:  # a named pipe or a device
                 with file:
-                    self._opened = _spool(file)
+                    self._opened = _spool(file, self._check)
         elif is_byte_source(given):
             if given.size == 0:
                 raise EmptyFileError("the source is empty")
@@ -197,7 +207,9 @@ class OpenSource:
             stream: Any = given
             _check_readable(stream)
             regular = _is_regular(stream)
-            self._opened = FileSource(stream, owned=False) if regular else _spool(stream)
+            self._opened = (
+                FileSource(stream, owned=False) if regular else _spool(stream, self._check)
+            )
         if self._opened.size == 0:
             self._opened.close()
             raise EmptyFileError("the source is empty")
@@ -211,6 +223,15 @@ class OpenSource:
     ) -> None:
         if self._opened is not None:
             self._opened.close()
+
+
+def gives_bytes_once(path: StrPath) -> bool:
+    """Return whether a path is that of a pipe or a device, which cannot be opened again."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - of paths of any kind
+    except (OSError, ValueError):  # opening it will say so
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def is_byte_source(given: object) -> TypeGuard[ByteSource]:
@@ -278,10 +299,14 @@ def _is_regular(stream: BinaryIO) -> bool:
         return False
 
 
-def _spool(stream: BinaryIO) -> BytesSource | FileSource:
+def _spool(
+    stream: BinaryIO, check: Callable[[ByteSource], object] | None
+) -> BytesSource | FileSource:
     first = b"".join(_read_parts(stream, SPOOL_SIZE))
     if len(first) < SPOOL_SIZE:
         return BytesSource(first)
+    if check is not None:
+        check(BytesSource(first))
     import tempfile  # most sources are files, and it takes milliseconds to load
 
     spool = tempfile.TemporaryFile(prefix="dicodec-")  # noqa: SIM115 - the source closes it
@@ -412,13 +437,13 @@ def copy_range(source: ByteSource, start: int, end: int, sink: Sink) -> None:
 
 @contextmanager
 def provide_path(source: ByteSource, path: str | None) -> Iterator[str]:
-    """Yield the path of a source; of a temporary copy if it has none.
+    """Yield the path of a source; of a temporary copy if it has none, or that of a pipe.
 
     Raises:
         DiskFullError: the disk has no room for the copy.
         ReadError: the source cannot be read, or the copy not be written.
     """
-    if path is not None:
+    if path is not None and not gives_bytes_once(path):
         yield path
         return
     # Most sources have a name, and it takes milliseconds to load.

@@ -63,6 +63,8 @@ def convert_by_policy(
         if isinstance(source, str | os.PathLike):
             error.with_location(path=os.fspath(source))
         raise
+    if isinstance(source, str | os.PathLike):  # of a pipe it was opened before
+        report.source = show_path(source)
     report.rule = choice.rule
     return report
 

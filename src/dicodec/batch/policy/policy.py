@@ -26,7 +26,8 @@ from dicodec.options import ConversionOptions
 from dicodec.part10.dicom_file import DicomFile, Source
 from dicodec.part10.dictionary import find_keyword, parse_tag
 from dicodec.part10.encoding import format_tag
-from dicodec.part10.source import OpenSource
+from dicodec.part10.file_meta import check_start
+from dicodec.part10.source import OpenSource, gives_bytes_once
 from dicodec.repair.opening import open_tolerantly
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -197,10 +198,10 @@ def open_once(source: Source) -> Iterator[Source]:
     Raises:
         ReadError: the source cannot be opened.
     """
-    if isinstance(source, str | os.PathLike):  # opening a path twice is cheaper
-        yield source
+    if isinstance(source, str | os.PathLike) and not gives_bytes_once(source):
+        yield source  # opening a path twice is cheaper
         return
-    with OpenSource(source) as opened:
+    with OpenSource(source, check_start) as opened:
         yield opened
 
 
