@@ -76,6 +76,45 @@ def test_the_error_is_about_the_file(here: Path, arguments: list[str], name: str
     assert name in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a folder that is in use cannot go")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["convert", ".", "--to", "rle", "-o", "out/"], ["watch", ".", "-o", "out", "--to", "rle"],
+        ["jobs", "merge", ".", "-o", "x"], ["submit", ".", "-o", "o", "--to", "rle"],
+        ["serve", "--root", "."],
+    ],
+)  # fmt: skip
+def test_a_current_folder_that_is_gone_is_said(here: Path, arguments: list[str]) -> None:
+    gone = here / "gone"
+    gone.mkdir()
+    command = [sys.executable, "-m", "dicodec", *arguments]
+    script = "import os, sys\nos.rmdir(os.getcwd())\nos.execv(sys.argv[1], sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        capture_output=True, text=True, timeout=120, cwd=gone,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode in {1, 2}
+    assert "Traceback" not in done.stderr
+    assert "standard output" not in done.stderr
+    assert done.stderr.startswith("dicodec")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version", "-v"], ["convert", "--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_is_no_fault(arguments: list[str], unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "dicodec", *arguments],
+        stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    os.close(writing)
+    assert done.stderr == ""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes")
 @pytest.mark.parametrize("content", [b"notes of mine\n", b"{}", bytes(5000)])
 @pytest.mark.parametrize(

@@ -79,6 +79,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except OSError as error:  # before or behind a subcommand, only output can fail
+        return _give_up_output(error, 0)
 
 
 def _run(given: Sequence[str]) -> int:
@@ -134,7 +136,7 @@ def _run_subcommand(given: Sequence[str], template: Template | None) -> int:
         print_error(error)
         status = find_status(error)
     except OSError as error:  # mostly standard output: files have errors of their own
-        if error.filename is None:
+        if error.filename is None and not isinstance(error, FileNotFoundError):
             return _give_up_output(error, 0)
         status = _report_file(error)
     finally:
@@ -205,8 +207,11 @@ def _report_file(error: OSError) -> int:
     """Print the error of a file that nobody has expected, such as one with too long a name."""
     from dicodec.errors import SourceUnavailableError
 
-    text = f"it cannot be used: {error.strerror}"
-    print_error(SourceUnavailableError(text).with_location(path=os.fsdecode(error.filename)))
+    if error.filename is None:  # of os.getcwd
+        print_error(SourceUnavailableError("the current folder does not exist any more"))
+    else:
+        found = SourceUnavailableError(f"it cannot be used: {error.strerror}")
+        print_error(found.with_location(path=os.fsdecode(error.filename)))
     return SOME_FAILED
 
 

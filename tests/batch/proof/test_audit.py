@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import pydicom
 import pytest
 
 from dicodec import convert
+from dicodec.batch.proof import signing
 from dicodec.batch.proof.auditing import draw_sample
 from dicodec.batch.proof.signing import is_signed
 from dicodec.cli.main import run
@@ -352,3 +354,31 @@ def test_a_path_out_of_the_folder_is_not_opened(
     status, faults, _ = audit(capsys, manifest)
     assert status == 1
     assert "outside" in faults.values()
+
+
+@pytest.mark.parametrize("there", ["key", "key.pub"])
+def test_a_key_is_made_with_its_public_one_or_not_at_all(
+    there: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / there).write_text("of before")
+    assert run(["audit", "--make-key", str(tmp_path / "key")]) == 1
+    assert "[target-exists]" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == [there]
+    assert (tmp_path / there).read_text() == "of before"
+
+
+def test_a_full_disk_is_the_cause_and_leaves_no_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*given: object, **named: object) -> object:
+        file = real(*given, **named)
+        if getattr(file, "mode", "") == "wb":
+            file.close()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return file
+
+    real: Any = open
+    monkeypatch.setattr(signing, "open", fill, raising=False)
+    assert run(["audit", "--make-key", str(tmp_path / "key")]) == 1
+    assert "[disk-full]" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

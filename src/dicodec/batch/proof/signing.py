@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dicodec.conversion.output.write_errors import translate_write_errors
-from dicodec.errors import DicodecError, InvalidOptionError, TargetExistsError
+from dicodec.errors import InvalidOptionError, TargetExistsError, WriteError
 
 _PREFIX = b"dicodec-manifest 1\n"
 """What is signed begins with this, so that no signature of anything else is one of a manifest."""
@@ -98,20 +99,27 @@ def make_key(path: str) -> str:
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    for place, content, mode in ((f"{path}.pub", public, 0o644), (path, private, 0o600)):
-        try:
-            with translate_write_errors():
-                descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-                with open(descriptor, "wb") as file:  # noqa: PTH123 - it is open
-                    file.write(content)
-        except DicodecError as error:
-            if os.path.lexists(place):
-                raise TargetExistsError(
-                    "a key is there already, and is not replaced", path=place
-                ) from error
-            error.with_location(path=place)
-            raise
+    with ExitStack() as made:  # both or none: a public key beside another private one is false
+        for place, content, mode in ((f"{path}.pub", public, 0o644), (path, private, 0o600)):
+            try:
+                with translate_write_errors():
+                    _write_new_file(place, content, mode, made)
+            except WriteError as error:
+                error.with_location(path=place)
+                raise
+        made.pop_all()
     return f"{path}.pub"
+
+
+def _write_new_file(path: str, content: bytes, mode: int, made: ExitStack) -> None:
+    """Write a file that is not there, to be removed with the stack."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise TargetExistsError("a key is there already, and is not replaced") from error
+    made.callback(os.unlink, path)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - it is open
+        file.write(content)
 
 
 def _make_key_error(kind: str, path: str) -> InvalidOptionError:
