@@ -10,8 +10,11 @@
 
 #include "jpeg2000_block_model.h"
 
-/* A symbol with its context: twice the context, and the bit. */
+/* A symbol with its context: twice the context, and the bit. Or some zeros of the run-length
+ * context, as most of a smooth picture's symbols are: EMPTY_RUNS and how many. */
 typedef uint8_t jpeg2000_symbol;
+
+enum { EMPTY_RUNS = 128, MOST_EMPTY_RUNS = 16 };
 
 /* A context: Qe in its highest 16 bits; the lowest ones are twice its state, and the more probable
  * symbol. */
@@ -26,7 +29,7 @@ typedef struct {
 void jpeg2000_make_encoder_transitions(jpeg2000_encoder_transitions *transitions);
 
 enum {
-    ENCODER_ROOM = 3,   /* bytes that a symbol writes at most */
+    ENCODER_ROOM = 3 * MOST_EMPTY_RUNS, /* bytes that a symbol writes at most, 3 for each decision */
     ENCODER_SLACK = 32, /* bytes that the end writes at most, or a symbol beyond its own */
 };
 

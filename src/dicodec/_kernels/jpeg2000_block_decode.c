@@ -202,13 +202,6 @@ ALWAYS_INLINE void pass_refinement(jpeg2000_block_decoder *block, unsigned plane
     block->coder = coder;
 }
 
-static unsigned count_ones(uint64_t first_rows)
-{
-    uint64_t pairs = (first_rows & UINT64_C(0x0F0F0F0F0F0F0F0F))
-                     + (first_rows >> 4 & UINT64_C(0x0F0F0F0F0F0F0F0F));
-    return (unsigned)(pairs * UINT64_C(0x0101010101010101) >> 56);
-}
-
 /* Decode some runs at once if all are certain to be of zeros, without renormalization. */
 ALWAYS_INLINE bool skip_runs(jpeg2000_arithmetic_decoder *coder, jpeg2000_context context,
                              unsigned count)
@@ -256,9 +249,9 @@ ALWAYS_INLINE void pass_cleanup(jpeg2000_block_decoder *block, unsigned plane, p
             while (left) {
                 unsigned i = count_low_zeros(left);
                 if (runs >> i & 1) {
-                    uint64_t others = left & ~runs;
-                    uint64_t together = left & runs & (others - 1) & ~others;
-                    if (skip_runs(&coder, contexts[JPEG2000_RUN_CONTEXT], count_ones(together))) {
+                    uint64_t together = find_leading(left, runs);
+                    unsigned count = count_columns(together);
+                    if (skip_runs(&coder, contexts[JPEG2000_RUN_CONTEXT], count)) {
                         left &= ~together;
                         continue;
                     }

@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "jpeg2000_arithmetic_encoder.h"
 #include "jpeg2000_block_error.h"
 #include "processor.h"
@@ -14,7 +18,7 @@ enum {
     /* A plane has a symbol for each sample, and three more for each run of four that ends; a sample
      * has one sign. */
     MOST_SYMBOLS = PLANES * (SAMPLES + 3 * SAMPLES / 4) + SAMPLES,
-    AT_ONCE = 4096, /* symbols for which room is made */
+    AT_ONCE = 1024, /* symbols for which room is made */
 };
 
 typedef struct {
@@ -88,6 +92,19 @@ static uint32_t split_samples(const int32_t values[WORD], word_samples *split)
     return seen;
 }
 
+/* Gather a bit of each of a word's bytes. */
+#if defined(__SSE2__)
+static uint64_t gather_bits(const uint8_t bytes[WORD], unsigned bit)
+{
+    const __m128i highest = _mm_cvtsi32_si128(7 - (int)bit); /* how far to shift to the bit taken */
+    uint64_t gathered = 0;
+    for (unsigned i = 0; i < WORD; i += 16) {
+        __m128i shifted = _mm_sll_epi16(_mm_loadu_si128((const __m128i *)(bytes + i)), highest);
+        gathered |= (uint64_t)(unsigned)_mm_movemask_epi8(shifted) << i;
+    }
+    return gathered;
+}
+#else
 static inline uint64_t take_bytes(const uint8_t *bytes)
 {
     uint64_t word = 0;
@@ -96,7 +113,6 @@ static inline uint64_t take_bytes(const uint8_t *bytes)
     return word;
 }
 
-/* Gather a bit of each of a word's bytes. */
 static uint64_t gather_bits(const uint8_t bytes[WORD], unsigned bit)
 {
     uint64_t gathered = 0;
@@ -106,6 +122,7 @@ static uint64_t gather_bits(const uint8_t bytes[WORD], unsigned bit)
     }
     return gathered;
 }
+#endif
 
 /* Put a word's samples into the bitmaps; return all magnitudes, or-ed. */
 static uint32_t read_word(jpeg2000_block_encoder *encoder, const jpeg2000_block *block,
@@ -164,6 +181,7 @@ ALWAYS_INLINE jpeg2000_symbol code_sign(const jpeg2000_block_encoder *encoder, u
 }
 
 /* The significance propagation pass, D.3.1 and D.3.2. */
+KERNEL_BIT_VARIANTS
 static jpeg2000_symbol *pass_significance(jpeg2000_block_encoder *encoder, unsigned plane,
                                           jpeg2000_symbol *symbols)
 {
@@ -200,6 +218,7 @@ static jpeg2000_symbol *pass_significance(jpeg2000_block_encoder *encoder, unsig
 }
 
 /* The magnitude refinement pass, D.3.3. */
+KERNEL_BIT_VARIANTS
 static jpeg2000_symbol *pass_refinement(jpeg2000_block_encoder *encoder, unsigned plane,
                                         jpeg2000_symbol *symbols)
 {
@@ -223,6 +242,7 @@ static jpeg2000_symbol *pass_refinement(jpeg2000_block_encoder *encoder, unsigne
 }
 
 /* The cleanup pass, D.3.4. */
+KERNEL_BIT_VARIANTS
 static jpeg2000_symbol *pass_cleanup(jpeg2000_block_encoder *encoder, unsigned plane,
                                      jpeg2000_symbol *symbols)
 {
@@ -241,18 +261,21 @@ static jpeg2000_symbol *pass_cleanup(jpeg2000_block_encoder *encoder, unsigned p
             }
             uint64_t runs = find_runs(near[k] | carried | known | ~inside);
             uint64_t ones = encoder->planes[plane][stripe][k];
-            uint64_t negative = encoder->negative[stripe][k];
+            uint64_t negative = encoder->negative[stripe][k], empty = find_runs(ones);
             left = (left & ~(runs * 15)) | runs; /* a run stands for its column */
             carried = 0;
             while (left) {
                 unsigned i = count_low_zeros(left);
+                if (runs & empty & (left & (0 - left))) {
+                    uint64_t together = find_leading(left, runs & empty);
+                    *symbols++ = (jpeg2000_symbol)(EMPTY_RUNS + count_columns(together));
+                    left &= ~together;
+                    continue;
+                }
                 left &= left - 1;
                 if (runs >> i & 1) {
-                    unsigned column = ones >> i & 15;
-                    *symbols++ = make_symbol(JPEG2000_RUN_CONTEXT, column != 0);
-                    if (!column)
-                        continue;
-                    unsigned row = count_low_zeros(column);
+                    unsigned row = count_low_zeros(ones >> i & 15);
+                    *symbols++ = make_symbol(JPEG2000_RUN_CONTEXT, 1);
                     *symbols++ = make_symbol(JPEG2000_UNIFORM_CONTEXT, row >> 1);
                     *symbols++ = make_symbol(JPEG2000_UNIFORM_CONTEXT, row & 1);
                     left |= (uint64_t)(0xEu << row & 0xF) << i; /* the column's other samples */

@@ -171,4 +171,19 @@ static inline uint64_t find_runs(uint64_t hindered)
     return ~hindered & FIRST_ROWS;
 }
 
+/* Count bits of FIRST_ROWS. */
+static inline unsigned count_columns(uint64_t first_rows)
+{
+    uint64_t pairs = (first_rows & UINT64_C(0x0F0F0F0F0F0F0F0F))
+                     + (first_rows >> 4 & UINT64_C(0x0F0F0F0F0F0F0F0F));
+    return (unsigned)(pairs * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* Of the columns that are left of a word, find those before one that is no member of a set. */
+static inline uint64_t find_leading(uint64_t left, uint64_t set)
+{
+    uint64_t others = left & ~set;
+    return left & (others - 1) & ~others;
+}
+
 #endif
