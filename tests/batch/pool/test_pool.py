@@ -419,6 +419,48 @@ def written(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(folder.iterdir())}
 
 
+def share(pool: Pool, folder: Path) -> tuple[list[str], list[Path]]:
+    """Give one worker of two all items, and return them once the pool has asked it for some."""
+    marks = [folder / name for name in "abc"]
+    items = [f"wait:{marks[0]}", f"wait:{marks[1]}", "d", f"wait:{marks[2]}", "e"]
+    pool.start(2)
+    pool.submit(job(*items))
+    while not any(isinstance(event, ItemProgress) for event in pool.wait(1)):
+        pass
+    pool.wait(0)
+    return items, marks
+
+
+def test_items_go_to_a_worker_that_has_none(tmp_path: Path) -> None:
+    with Pool(2) as pool:
+        items, (first, *others) = share(pool, tmp_path)
+        first.touch()
+        found: list[PoolEvent] = []
+        until = time.monotonic() + 30
+        while not all(Path(f"{mark}.begun").exists() for mark in others):  # at the same time
+            found += pool.wait(0.1)
+            assert time.monotonic() < until
+        for mark in others:
+            mark.touch()
+        found += events(pool)
+    ended = [event for event in found if isinstance(event, ItemOutcome)]
+    assert sorted(event.key for event in ended) == sorted(items)
+    assert all(event.error is None and event.attempts == 1 for event in ended)
+
+
+def test_stopped_items_that_would_go_to_others_are_returned(tmp_path: Path) -> None:
+    with Pool(2) as pool:
+        items, marks = share(pool, tmp_path)
+        found = pool.stop()
+        for mark in marks:
+            mark.touch()
+        found += events(pool)
+    returned = [event.key for event in found if isinstance(event, ItemReturned)]
+    ended = [event.key for event in found if isinstance(event, ItemOutcome)]
+    assert sorted(returned + ended) == sorted(items)
+    assert "e" in returned
+
+
 def test_results_take_their_places_before_they_are_told_of(tmp_path: Path) -> None:
     mark, folder = tmp_path / "mark", tmp_path / "folder"
     folder.mkdir()

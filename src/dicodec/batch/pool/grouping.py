@@ -9,7 +9,8 @@ class Grouping:
     """Sizes of groups, from the time that files took lately.
 
     A file costs less the larger its group, but a large group makes the other workers wait for its
-    end. So a group gets as many files as take some time together. At first each file is a group.
+    end. So a group gets as many files as take some time together. At first each file is a group;
+    the first time counts in full, because the first file takes longer than the others.
 
     Args:
         seconds: time that a group should take.
@@ -21,16 +22,19 @@ class Grouping:
         self._seconds = seconds
         self._largest = largest
         self._weight = weight
-        self._seconds_each = seconds
+        self._seconds_each: float | None = None
 
     def add_time(self, seconds: float | None) -> None:
         """Take the time of one file into the mean; None is ignored."""
-        if seconds is not None:
+        if self._seconds_each is None:
+            self._seconds_each = seconds
+        elif seconds is not None:
             self._seconds_each += self._weight * (seconds - self._seconds_each)
 
     def count_files_in(self, seconds: float) -> int:
         """Return how many files one worker converts in some seconds."""
-        return int(seconds / max(self._seconds_each, _LEAST_SECONDS))
+        each = self._seconds if self._seconds_each is None else self._seconds_each
+        return int(seconds / max(each, _LEAST_SECONDS))
 
     @property
     def size(self) -> int:

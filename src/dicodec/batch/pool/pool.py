@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _WATCH_SECONDS = 0.1
 """How often the pool checks the time and memory of workers, if these are bounded."""
 
+_LEAST_SHARED = 3
+"""Items that a worker has left, at least, if some of them go to a worker without any."""
+
 _WAKES = 4096
 """Bytes that are read together, each of which wakes the pool."""
 
@@ -112,12 +115,14 @@ class _Task:
     """A group at a worker.
 
     Attributes:
-        ended: indices of the items with an outcome.
+        ended: indices of the items with an outcome, and of those that went to other groups.
+        shares: whether the worker is asked to return items for other workers.
     """
 
     worker: Worker
     group: ItemGroup
     ended: set[int] = field(default_factory=set)
+    shares: bool = False
 
     def find_current(self) -> int:
         """Return the index of the current item: that which the worker is at, or the next one."""
@@ -211,6 +216,7 @@ class Pool:
             InternalError: workers do not start.
         """
         self._start_waiting()
+        self._share()
         if self._timeout is not None or self._memory is not None:
             seconds = min(seconds, _WATCH_SECONDS)
         events: list[PoolEvent] = []
@@ -234,6 +240,7 @@ class Pool:
             returned += [ItemReturned(key) for key in group.keys]
         self._waiting.clear()
         for task in self._tasks.values():
+            task.shares = False
             task.worker.stop_after_item()
         return returned
 
@@ -322,6 +329,22 @@ class Pool:
                 GroupMessage(group.work, group.settings, group.items, threads, group.attempt)
             )
 
+    def _share(self) -> None:
+        """Have a worker return items that it has not begun, if another one has nothing to do.
+
+        Otherwise the others wait for the last groups, as long as one takes.
+        """
+        if self._waiting or not self._idle or self._stopped:
+            return
+        tasks = self._tasks.values()
+        if any(task.shares or task.group.whole_machine for task in tasks):
+            return
+        left = {len(task.group.items) - 1 - task.find_current(): task for task in tasks}
+        if left and max(left) >= _LEAST_SHARED:
+            task = left[max(left)]
+            task.shares = True
+            task.worker.stop_after_item()
+
     def _hear(self, task: _Task, events: list[PoolEvent]) -> None:
         message = task.worker.receive()
         if message is None:
@@ -346,8 +369,18 @@ class Pool:
             case Word.PROGRESS:
                 events.append(ItemProgress(task.group.keys[index], value))
             case Word.NOT_BEGUN:
-                events += [ItemReturned(key) for key in task.group.keys[index:]]
-                task.ended.update(range(index, len(task.group.items)))
+                items = len(task.group.items)
+                task.ended.update(range(index, items))
+                if task.shares:
+                    size = -(-(items - index) // (1 + len(self._idle)))
+                    starts = range(index, items, size)
+                    attempt = task.group.attempt
+                    self._waiting += [
+                        task.group.select(at, min(at + size, items), attempt=attempt)
+                        for at in starts
+                    ]
+                else:
+                    events += [ItemReturned(key) for key in task.group.keys[index:]]
             case Word.RESULT | Word.ERROR:
                 failed = word == Word.ERROR
                 events.append(
