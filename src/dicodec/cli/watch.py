@@ -22,7 +22,7 @@ from dicodec.cli.service_arguments import (
     parse_submit_options,
 )
 from dicodec.conversion.output.write_errors import translate_write_errors
-from dicodec.errors import InvalidOptionError
+from dicodec.errors import InvalidOptionError, WriteError
 from dicodec.model.platforms import find_ending_signals
 from dicodec.part10.beneath import make_folders
 
@@ -76,8 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidOptionError("the results cannot go to the folder that is watched")
     requests = parse_submit_options(arguments, options.output)
     known = {} if arguments.policy is None else _find_policy(arguments.policy)
-    with translate_write_errors():
-        make_folders(options.output)
+    try:
+        with translate_write_errors():
+            make_folders(options.output)
+    except WriteError as error:
+        error.with_location(path=arguments.output)
+        raise
     stopping = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stopping.set())
@@ -110,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
             for number, handler in before.items():
                 signal.signal(number, handler)
     log.write("info", "ended")
-    return SOME_FAILED if arguments.once and failed else 0
+    return SOME_FAILED if arguments.once and (failed or watcher.has_unlisted) else 0
 
 
 def _make_absolute(path: str | None) -> str | None:

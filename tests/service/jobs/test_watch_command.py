@@ -12,10 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dicodec import convert_bytes
+from dicodec.batch.sources import folders
+from dicodec.cli.main import run
+from dicodec.errors import SourceUnavailableError
+from dicodec.service.jobs import watching as watching_of_jobs
 from dicodec.service.jobs.logs import Log
 from dicodec.service.jobs.messages import Request
 from dicodec.service.jobs.store.store import JobStore
@@ -187,3 +192,19 @@ def test_wrong_usage(folder: Path, more: tuple[str, ...], status: int, words: st
     done = subprocess.run(command(folder, *given), capture_output=True, text=True, timeout=60)
     assert (done.returncode, words in done.stderr) == (status, True), done.stderr
     assert not (folder / "out").exists()
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "in" / "a.dcm").write_bytes(FILE)
+    real = folders.walk
+
+    def walk(*given: Any) -> Iterator[Any]:
+        yield from real(*given)
+        yield SourceUnavailableError("cannot be listed: Permission denied", path="deep")
+
+    monkeypatch.setattr(watching_of_jobs, "walk", walk)
+    assert run([*command(folder, "--once")[3:]]) == 1
+    assert "cannot be listed" in capsys.readouterr().err
+    assert (folder / "out" / "a.dcm").exists(), "the others are converted"

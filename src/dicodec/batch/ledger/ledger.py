@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -78,8 +79,8 @@ class Ledger:
         self.run = 0
         if path and writing:
             self._lock = _lock(path)
-        elif path and not os.path.isfile(path):  # noqa: PTH113 - it never raises
-            raise InvalidOptionError("there is no ledger", path=path)
+        elif path:
+            _check_there(path)
         try:
             self._connection = open_database(path, _FORMAT, create=writing)
         except DicodecError:
@@ -536,6 +537,23 @@ def _take_lock(descriptor: int) -> None:
     except OSError as cause:
         if cause.errno != errno.ENOTSUP:
             raise
+
+
+def _check_there(path: str) -> None:
+    """Check that there is a file to be read.
+
+    Raises:
+        InvalidOptionError: there is none, or nobody may look whether there is.
+    """
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a path object costs more
+            return
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as cause:
+        text = cause.strerror if isinstance(cause, OSError) else str(cause)
+        raise InvalidOptionError(f"the ledger cannot be read: {text}", path=path) from cause
+    raise InvalidOptionError("there is no ledger", path=path)
 
 
 def _lock(path: str) -> IO[bytes]:

@@ -108,6 +108,11 @@ class Watcher:
             folder for folder in (options.output, options.done, options.failed) if folder
         ]
 
+    @property
+    def has_unlisted(self) -> bool:
+        """Whether a folder could not be listed at the last look, so that its files are unknown."""
+        return bool(self._unlisted)
+
     def add_outcome(self, job: Job, outcome: AttemptOutcome) -> None:
         """Take note of an attempt that ended."""
         if outcome.state.over:
