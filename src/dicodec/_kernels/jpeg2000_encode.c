@@ -237,7 +237,7 @@ static kernel_status encode_to_goal(jpeg2000_encoder *state)
     kernel_status status = encode_blocks(state);
     if (status == KERNEL_DONE)
         status = jpeg2000_meet_goal(state);
-    if (status != KERNEL_DONE || state->is_exact || !state->lowest_plane)
+    if (status != KERNEL_DONE || state->is_met || !state->lowest_plane)
         return status;
     state->lowest_plane = 0;
     release_workers(state);

@@ -30,7 +30,7 @@ typedef struct jpeg2000_encoder {
     jpeg2000_sample_range seen;
     double most_error;     /* squared, of all samples, that the goal allows */
     unsigned lowest_plane; /* that is encoded */
-    bool is_exact;         /* whether the error is no more than is allowed */
+    bool is_met; /* whether lower planes would not change what the goal makes of the stream */
     unsigned threads, next; /* workers, and the one that has the stream's next block */
     jpeg2000_worker workers[JPEG2000_MOST_THREADS];
     jpeg2000_bytes stream;
@@ -50,7 +50,7 @@ void jpeg2000_plan_error(jpeg2000_encoder *encoder);
 /* Return how often steps are halved, so that the error of quantization is less than is allowed. */
 unsigned jpeg2000_choose_finer_steps(const jpeg2000_encoder *encoder);
 
-/* Return the lowest plane that a stream of the error that is allowed may need. */
+/* Return the lowest plane that a stream which meets the goal may need. */
 unsigned jpeg2000_find_lowest_plane(const jpeg2000_encoder *encoder);
 
 /* Return the squared error of all samples that an error of 1 in a coefficient makes. */

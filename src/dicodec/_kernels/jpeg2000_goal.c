@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "jpeg2000_block_model.h"
 #include "jpeg2000_encoder.h"
 #include "jpeg2000_packet_headers.h"
 #include "jpeg2000_quantization.h"
@@ -51,18 +52,69 @@ unsigned jpeg2000_choose_finer_steps(const jpeg2000_encoder *state)
     return finer;
 }
 
-unsigned jpeg2000_find_lowest_plane(const jpeg2000_encoder *state)
+enum { SPARE = 2 }; /* planes below the one that is estimated */
+
+static unsigned find_lowest_of_error(const jpeg2000_encoder *state)
 {
-    enum { SPARE = 2 }; /* planes */
     const jpeg2000_image *image = state->image;
-    if (state->goal->most_bytes)
-        return 0;
     double samples = (double)image->components * image->rows * image->columns;
     double error = 12 * state->most_error / samples; /* in steps, squared, of a plane */
     if (state->header.component_transform)
         error /= 3;
     double plane = log2(error) / 2 + jpeg2000_choose_finer_steps(state) - SPARE;
     return plane >= 1 ? (unsigned)plane : 0;
+}
+
+enum { SAMPLED = 16, HIGHEST = 31 };
+
+/* How many coefficients of every 16th row have each plane as their highest one. */
+typedef struct {
+    const jpeg2000_encoder *state;
+    uint64_t counts[HIGHEST + 1], all, looked_at;
+} census;
+
+static kernel_status count_coefficients(void *given, const jpeg2000_precinct *precinct,
+                                        const jpeg2000_precinct_part *part, jpeg2000_block *block)
+{
+    census *made = given;
+    size_t stride = made->state->stride;
+    const float *row = (const float *)made->state->arrays[precinct->component];
+    float inverse = 1 / part->subband->step;
+    row += block->y * stride + block->x;
+    for (unsigned y = 0; y < block->height; y += SAMPLED, row += SAMPLED * stride) {
+        for (unsigned x = 0; x < block->width; x++) {
+            float steps = fminf(fabsf(row[x]) * inverse, (float)(UINT64_C(1) << HIGHEST));
+            if (steps >= 1)
+                made->counts[63 - count_high_zeros((uint64_t)steps)]++;
+        }
+        made->looked_at += block->width;
+    }
+    made->all += (uint64_t)block->width * block->height;
+    return KERNEL_DONE;
+}
+
+/* Find the plane at which the bytes are used up, by bits as they are in natural pictures: one for
+ * each coefficient that is refined, and some for one that becomes significant, with its sign and
+ * the zeros beside it. */
+static unsigned find_lowest_of_bytes(const jpeg2000_encoder *state)
+{
+    enum { FRESH = 5 };
+    census made = {.state = state};
+    jpeg2000_visit_blocks(&(jpeg2000_share){&state->tile, 0, 1}, count_coefficients, &made);
+    double bits = 8.0 * (double)state->goal->most_bytes * (double)made.looked_at / (double)made.all;
+    uint64_t refined = 0;
+    unsigned plane = HIGHEST + 1;
+    while (plane > 0 && bits > 0) {
+        uint64_t fresh = made.counts[--plane];
+        bits -= (double)(refined + FRESH * fresh);
+        refined += fresh;
+    }
+    return plane > SPARE ? plane - SPARE : 0;
+}
+
+unsigned jpeg2000_find_lowest_plane(const jpeg2000_encoder *state)
+{
+    return state->goal->most_bytes ? find_lowest_of_bytes(state) : find_lowest_of_error(state);
 }
 
 double jpeg2000_weigh_subband(const jpeg2000_encoder *state, const jpeg2000_precinct *precinct,
@@ -80,7 +132,8 @@ double jpeg2000_weigh_subband(const jpeg2000_encoder *state, const jpeg2000_prec
 typedef struct {
     jpeg2000_encoder *state;
     double price, error;
-    uint64_t bytes; /* of blocks */
+    uint64_t bytes;   /* of blocks */
+    bool reaches_end; /* whether a block has all that was encoded of it */
 } trial;
 
 static kernel_status cut_block(void *given, const jpeg2000_precinct *precinct,
@@ -89,7 +142,10 @@ static kernel_status cut_block(void *given, const jpeg2000_precinct *precinct,
     (void)precinct;
     (void)part;
     trial *made = given;
-    made->error -= jpeg2000_cut_block(block, &jpeg2000_find_next_worker(made->state)->cuts, made->price);
+    const jpeg2000_cuts *cuts = &jpeg2000_find_next_worker(made->state)->cuts;
+    made->error -= jpeg2000_cut_block(block, cuts, made->price);
+    if (block->last > block->first)
+        made->reaches_end |= block->passes == cuts->cuts[block->last - 1].passes;
     made->error += block->error;
     made->bytes += block->length;
     return KERNEL_DONE;
@@ -98,7 +154,7 @@ static kernel_status cut_block(void *given, const jpeg2000_precinct *precinct,
 /* Cut all blocks where bytes cost a price. */
 static trial try_price(jpeg2000_encoder *state, double price)
 {
-    trial made = {state, price, 0, 0};
+    trial made = {state, price, 0, 0, false};
     state->next = 0;
     jpeg2000_visit_blocks(&(jpeg2000_share){&state->tile, 0, 1}, cut_block, &made);
     return made;
@@ -215,7 +271,8 @@ kernel_status jpeg2000_meet_goal(jpeg2000_encoder *state)
             high = by_bytes ? middle - 1 : middle;
     }
     double price = low ? slopes[low - 1] : HUGE_VAL;
-    state->is_exact = try_price(state, price).error <= state->most_error;
+    trial made = try_price(state, price);
+    state->is_met = by_bytes ? !made.reaches_end : made.error <= state->most_error;
     if (by_bytes && status == KERNEL_DONE)
         status = fill(state, price, slopes + low, count - low);
     free(slopes);
