@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 from dicodec.errors import DicodecError
 from dicodec.model.option_table import OPTIONS, REQUEST, RULE, TO, Flag, Option
@@ -122,13 +123,21 @@ def dump_json_line(fields: Any) -> str:
     Bytes of a name that are not text are surrogates in Python; JSON has `\udcff` for them, so a
     reader gets the name back. Characters that are not seen are escaped, too.
     """
-    import json  # for few calls of the command
-
-    text = json.dumps(fields, ensure_ascii=False)
+    text = _make_json_encoder()(fields)
     if text.isascii():
         return text
+    import json
+
     text = re.sub(_HIDDEN_IN_JSON, lambda found: json.dumps(found[0])[1:-1], text)
     return text.encode(errors="backslashreplace").decode()
+
+
+@cache
+def _make_json_encoder() -> Callable[[Any], str]:
+    """Return a function that writes JSON; `json.dumps` makes one for each call."""
+    from json import JSONEncoder  # for few calls of the command
+
+    return JSONEncoder(ensure_ascii=False).encode
 
 
 def describe_end(process: str, status: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
+from functools import cache
 
 from dicodec.errors import DicodecError, InternalError, MemoryExceededError
 from dicodec.model.records import dataclass, field
@@ -64,6 +65,15 @@ type Work = Callable[[Any, Any, WorkContext], Any]
 """Function of a module: (settings of the group, item, context) -> result, all picklable."""
 
 
+@cache
+def _find_function(module: str, function: str) -> Callable[..., Any]:
+    """Import a module and return a function of it."""
+    from importlib import import_module
+
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class WorkOfModule:
     """A work that the pool's process only names, because it is slow to import.
@@ -78,9 +88,7 @@ class WorkOfModule:
 
     def __call__(self, settings: Any, item: Any, context: WorkContext) -> Any:
         """Import the module and call the function."""
-        from importlib import import_module
-
-        return getattr(import_module(self.module), self.function)(settings, item, context)
+        return _find_function(self.module, self.function)(settings, item, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +107,7 @@ class Preparation:
 
     def carry_out(self) -> None:
         """Import the module and call the function."""
-        from importlib import import_module
-
-        getattr(import_module(self.module), self.function)(*self.arguments)
+        _find_function(self.module, self.function)(*self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
