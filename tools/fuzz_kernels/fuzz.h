@@ -16,6 +16,7 @@
     FAMILY(fragments)         \
     FAMILY(jpeg2000)          \
     FAMILY(jpeg_lossless)     \
+    FAMILY(jpeg_ls)           \
     FAMILY(rle)               \
     FAMILY(words)
 

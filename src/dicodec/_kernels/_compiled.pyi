@@ -93,6 +93,65 @@ def decode_jpeg_lossless(
             last sample.
     """
 
+def encode_jpeg_ls(
+    words: Buffer,
+    rows: int,
+    columns: int,
+    components: int,
+    bits_allocated: int,
+    bits_stored: int,
+    signed: bool,
+    precision: int,
+    near: int,
+    /,
+) -> bytes | None:
+    """Return a stream of JPEG-LS (ISO/IEC 14495-1), the samples of three components interleaved.
+
+    It is the same, byte by byte, as CharLS makes, and states the thresholds of contexts below 8
+    bits, too.
+
+    Args:
+        words: little endian, by pixel; rows * columns * components of `bits_allocated` bits.
+        rows: 1 to 65535.
+        columns: 1 to 65535.
+        components: 1 or 3.
+        bits_allocated: 8 or 16.
+        bits_stored: 1 to `bits_allocated`.
+        signed: whether words are two's complement.
+        precision: the lowest bits of each word that are coded: 2 or `bits_stored`, whichever is
+            more, to `bits_allocated`.
+        near: NEAR, 0 to 255 and to half of the largest sample of `bits_stored`.
+
+    Returns:
+        None if a word is outside Bits Stored, or NEAR could move a signed one past its range.
+    """
+
+def decode_jpeg_ls(
+    stream: Buffer,
+    rows: int,
+    columns: int,
+    components: int,
+    bits_allocated: int,
+    bits_stored: int,
+    signed: bool,
+    /,
+) -> bytearray | None:
+    """Return the words of a stream of JPEG-LS (ISO/IEC 14495-1).
+
+    Args:
+        stream: from SOI to EOI; zeros may follow.
+        rows: of the image, 1 to 65535.
+        columns: 1 to 65535.
+        components: 1 or 3.
+        bits_allocated: of a word, 8 or 16.
+        bits_stored: 1 to `bits_allocated`.
+        signed: whether words are to be two's complement.
+
+    Returns:
+        None if only the library can tell: the stream is of another process or size, it is damaged
+        or cut, its markers have a rare form, or a sample is outside Bits Stored.
+    """
+
 def encode_jpeg2000(
     words: Buffer,
     rows: int,

@@ -16,6 +16,8 @@ PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg2000_lossy(PyObject *module, PyObject *arguments);
 PyObject *decode_jpeg_lossless(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg_lossless(PyObject *module, PyObject *arguments);
+PyObject *decode_jpeg_ls(PyObject *module, PyObject *arguments);
+PyObject *encode_jpeg_ls(PyObject *module, PyObject *arguments);
 PyObject *decode_rle(PyObject *module, PyObject *arguments);
 PyObject *encode_rle(PyObject *module, PyObject *arguments);
 PyObject *fit_words(PyObject *module, PyObject *arguments);

@@ -32,6 +32,8 @@ static PyMethodDef methods[] = {
     {"encode_jpeg2000_lossy", encode_jpeg2000_lossy, METH_VARARGS, NULL},
     {"decode_jpeg_lossless", decode_jpeg_lossless, METH_VARARGS, NULL},
     {"encode_jpeg_lossless", encode_jpeg_lossless, METH_VARARGS, NULL},
+    {"decode_jpeg_ls", decode_jpeg_ls, METH_VARARGS, NULL},
+    {"encode_jpeg_ls", encode_jpeg_ls, METH_VARARGS, NULL},
     {"decode_rle", decode_rle, METH_VARARGS, NULL},
     {"encode_rle", encode_rle, METH_VARARGS, NULL},
     {"fit_words", fit_words, METH_VARARGS, NULL},
