@@ -53,6 +53,7 @@ def test_each_row_says_what_decodes_and_encodes(capsys: pytest.CaptureFixture[st
     assert found["rle"] == ("dicodec kernels", "dicodec kernels")
     assert found["ge-private"] == ("dicodec kernels", "")
     assert found["jpeg2000"] == ("dicodec kernels", "dicodec kernels")
+    assert found["jpeg-ls"] == found["jpeg-ls-near"] == found["jpeg2000"]
     assert found["jpegxl"] == ("imagecodecs", "imagecodecs")
     assert found["jpeg"] == found["jpegxl"] == ("imagecodecs", "imagecodecs")
 

@@ -63,7 +63,7 @@ def test_moves_load_no_numpy(to: str) -> None:
     assert find_heavy_modules(CT, to, convert=True) == "[]"
 
 
-@pytest.mark.parametrize("to", ["rle", "jpeg-lossless"])
+@pytest.mark.parametrize("to", ["rle", "jpeg-lossless", "jpeg-ls"])
 def test_kernels_load_no_numpy(to: str, tmp_path: Path) -> None:
     kernels()
     coded = tmp_path / "coded.dcm"
@@ -90,6 +90,7 @@ print(sorted({"argparse", "typing", "json", "threading", "numpy", "imagecodecs",
         (["convert", "--to", "implicit-le"], 112, ["argparse", "enum"]),
         (["convert", "--to", "rle"], 126, ["argparse", "enum"]),
         (["convert", "--to", "jpeg-lossless"], 132, ["argparse", "enum"]),
+        (["convert", "--to", "jpeg-ls"], 128, ["argparse", "enum"]),
     ],
 )
 def test_modules_that_the_command_loads(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dicodec import _kernels
 from dicodec.codecs.base import Buffer, Samples
 from dicodec.codecs.checks import (
     bring_to_image,
@@ -24,6 +25,7 @@ from dicodec.codecs.streams.jpeg_ls_presets import (
     make_preset,
 )
 from dicodec.codecs.streams.jpeg_plain import MappingTables, make_plain, read_mapping_tables
+from dicodec.codecs.words import has_words, view_samples, view_words
 from dicodec.errors import (
     CorruptFrameError,
     InvalidOptionError,
@@ -48,6 +50,11 @@ else:
     np = import_late("numpy")
 
 DEFAULT_NEAR = 2
+
+_MOST_LINES = 65535
+"""And columns, that a frame header can state (ISO/IEC 14495-1 C.2.2)."""
+_MOST_LINES_A_BYTE = 8
+"""A line has a bit at least: that of a run (A.7.1.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,9 @@ class JpegLsDecoder:
         self, stream: Buffer, image: ImagePixelDescription, notes: SampleNotes | None = None
     ) -> Samples:
         """Return the frame's samples: see `Decoder`."""
+        words = self.decode_words(stream, image)
+        if words is not None:
+            return view_samples(words, image)
         check_decodable(image)
         # CharLS would search a stream without EOI for seconds.
         description, whole = headers.check_whole(stream)
@@ -85,6 +95,31 @@ class JpegLsDecoder:
         if description.details.get("mapped"):
             samples = _map(samples, read_mapping_tables(whole))
         return bring_to_image(samples, description, image, notes)
+
+    def decode_words(self, stream: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the samples as words: see `WordDecoder`."""
+        if _kernels.COMPILED is None or not _may_be_words(image, len(stream)):
+            return None
+        try:
+            words: Buffer | None = _kernels.COMPILED.decode_jpeg_ls(
+                stream, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
+                image.bits_stored, image.signed,
+            )  # fmt: skip
+        except MemoryError:  # the stream may have claimed too much, or may be no such stream
+            return None
+        return words
+
+
+def _may_be_words(image: ImagePixelDescription, length: int) -> bool:
+    """Return whether the kernel decodes such images, and a stream may hold one."""
+    return (
+        has_words(image)
+        and image.samples_per_pixel in {1, 3}
+        and not image.overlay_bits  # samples past Bits Stored may be such ones
+        and min(image.rows, image.columns) > 0
+        and max(image.rows, image.columns) <= _MOST_LINES
+        and image.rows <= _MOST_LINES_A_BYTE * length
+    )
 
 
 def _decode(stream: memoryview, description: StreamDescription) -> Samples:
@@ -169,16 +204,16 @@ class JpegLsEncoder:
             )
         return replace(image, planar_configuration=0, high_bit=image.bits_stored - 1)
 
-    def encode(self, samples: Samples, image: ImagePixelDescription) -> bytes:
+    def encode(self, samples: Samples, image: ImagePixelDescription) -> Buffer:
         """Return the stream of one frame: see `Encoder`."""
+        stream = self.encode_words(view_words(samples), image)
+        if stream is not None:
+            return stream
         self.describe_encoded(image)
         bits.check_range(samples, image)
         if self.near and image.signed:
             self._check_ends(samples, image)
-        precision = choose_predictive_precision(image)
-        if self.near and not image.signed:
-            # Samples may move past Bits Stored if the stream has more bits.
-            precision = max(image.bits_stored, 2)
+        precision = self._choose_precision(image)
         coded = bits.mask(samples, precision)
         with translate_encoding_errors("JPEG-LS"):
             try:
@@ -189,6 +224,23 @@ class JpegLsEncoder:
             # CharLS estimates the stream's size, too low for noise. A sample takes at most four
             # times its bits (LIMIT, ISO/IEC 14495-1 A.2.1), and bit stuffing an eighth more.
             return self._encode(coded, precision, 5 * coded.nbytes + 4096)
+
+    def encode_words(self, words: Buffer, image: ImagePixelDescription) -> Buffer | None:
+        """Return the stream of one frame: see `WordEncoder`. It is the one that CharLS makes."""
+        self.describe_encoded(image)
+        if _kernels.COMPILED is None or max(image.rows, image.columns) > _MOST_LINES:
+            return None
+        stream: Buffer | None = _kernels.COMPILED.encode_jpeg_ls(
+            words, image.rows, image.columns, image.samples_per_pixel, image.bits_allocated,
+            image.bits_stored, image.signed, self._choose_precision(image), self.near,
+        )  # fmt: skip
+        return stream
+
+    def _choose_precision(self, image: ImagePixelDescription) -> int:
+        if self.near and not image.signed:
+            # Samples may move past Bits Stored if the stream has more bits.
+            return max(image.bits_stored, 2)
+        return choose_predictive_precision(image)
 
     def _encode(self, coded: Samples, precision: int, room: int | None) -> bytes:
         stream = bytes(

@@ -36,6 +36,7 @@ _KERNELS = {
     "rle": ("decode_rle", "encode_rle"),
     "jpeg-lossless-p14": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
     "jpeg-lossless": ("decode_jpeg_lossless", "encode_jpeg_lossless"),
+    "jpeg-ls": ("decode_jpeg_ls", "encode_jpeg_ls"),
     "jpeg2000-lossless": ("decode_jpeg2000", "encode_jpeg2000"),
     "jpeg2000": ("decode_jpeg2000", "encode_jpeg2000_lossy"),
 }
