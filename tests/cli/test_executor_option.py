@@ -14,6 +14,7 @@ from dicodec.batch.cluster.roots import Root
 from dicodec.cli.arguments import parse_arguments
 from dicodec.cli.convert.batch.roots import share_roots
 from dicodec.cli.main import run
+from dicodec.model.installation import describe_extra
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_without_ray_the_error_names_the_extra(
         assert convert("--executor", executor) == 2
         assert capsys.readouterr().err == (
             "dicodec: Ray as the executor needs a package that is not installed; "
-            "pip install 'dicodec[ray]' [invalid-option]\n"
+            f"{describe_extra('ray')} [invalid-option]\n"
         )
 
 
@@ -58,7 +59,7 @@ def test_a_cluster_takes_more_jobs_than_one_machine(
     assert convert("--jobs", "2000") == 2
     assert "from 1 to 1024" in capsys.readouterr().err
     assert convert("--executor", "ray", "--jobs", "2000") == 2
-    assert "dicodec[ray]" in capsys.readouterr().err
+    assert describe_extra("ray") in capsys.readouterr().err
     assert convert("--executor", "ray", "--jobs", "0") == 2
     assert "from 1 to 100000" in capsys.readouterr().err
 

@@ -15,13 +15,41 @@ VARIABLE = "DICODEC_KERNELS"
 """Name of the environment variable; "none" turns the kernels off."""
 
 
+_AT_ONCE = 60.0
+"""Seconds within which the files of one copy are written."""
+
+
 def _load() -> ModuleType | None:
     if os.environ.get(VARIABLE) == "none":
         return None
     try:
-        return import_module("dicodec._kernels._compiled")
+        found = import_module("dicodec._kernels._compiled")
     except ImportError:
         return None
+    if is_outdated(os.path.dirname(__file__), found.__file__ or ""):  # noqa: PTH120 - Path is slow
+        import warnings
+
+        words = "the compiled kernels are older than their source, and not used: `make setup`"
+        warnings.warn(words, RuntimeWarning, stacklevel=1)
+        return None
+    return found
+
+
+def is_outdated(folder: str, extension: str) -> bool:
+    """Return whether a checkout has other functions than its extension was built with.
+
+    `git pull` brings new sources, and builds nothing. What is installed from a wheel has none.
+
+    Args:
+        folder: of the sources.
+        extension: the file of the extension.
+    """
+    try:
+        os.stat(f"{folder}/glue.h")  # noqa: PTH116
+        described = os.stat(f"{folder}/_compiled.pyi").st_mtime  # noqa: PTH116
+        return described > os.stat(extension).st_mtime + _AT_ONCE  # noqa: PTH116
+    except OSError:
+        return False
 
 
 COMPILED = _load()

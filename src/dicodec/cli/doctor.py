@@ -18,9 +18,10 @@ from dicodec.codecs.table import find_engines
 from dicodec.conversion.frames.window import count_cores
 from dicodec.errors import DicodecError
 from dicodec.model.implementation import VERSION
+from dicodec.model.installation import describe_extra
 from dicodec.model.records import NamedTuple
 from dicodec.model.transfer_syntax import Loss, TransferSyntax, list_writable
-from dicodec.model.wording import write_on_one_line
+from dicodec.model.wording import describe_fault, write_on_one_line
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def _try_syntax(syntax: TransferSyntax) -> _Trial:
         trouble = _find_trouble(syntax)
     except DicodecError as error:
         trouble = str(error)
+    except Exception as fault:  # it tells what is broken, whatever that is
+        trouble = describe_fault(fault)
     return _Trial(syntax.name, engines.decoder, engines.encoder, trouble)
 
 
@@ -189,6 +192,6 @@ def _print_found(found: dict[str, Any], trials: list[_Trial]) -> None:
         state = f"missing: {', '.join(missing)}" if missing else "installed"
         print(f"  {name:10}{state}" + (f"; for {extra['for']}" if extra["for"] else ""))
         if missing:
-            print(f"            pip install 'dicodec[{name}]'")
+            print(f"            {describe_extra(name)}")
     if _kernels.COMPILED is None and os.environ.get(_kernels.VARIABLE) != "none":
         print("\nWithout kernels all works, JPEG lossless and RLE slower: see docs/kernels.md")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.installation import describe_extra
 
 
 @contextmanager
@@ -19,5 +20,5 @@ def require_packages(extra: str, packages: str) -> Iterator[None]:
         yield
     except ImportError as cause:
         raise InvalidOptionError(
-            f"{packages} are not installed ({cause.name})", hint=f"pip install 'dicodec[{extra}]'"
+            f"{packages} are not installed ({cause.name})", hint=describe_extra(extra)
         ) from cause

@@ -47,6 +47,7 @@ from dicodec.errors import (
     VerificationError,
     WriteError,
 )
+from dicodec.model.installation import describe_extra
 from dicodec.model.limits import DEFAULT_LIMITS
 from dicodec.model.source_names import ObjectUrl, is_object_url, parse_object_url
 from dicodec.part10.dicom_file import open_dicom
@@ -114,7 +115,7 @@ def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(InvalidOptionError, match="needs obstore") as raised:
         open_object(parse_object_url("s3://bucket/key"))
-    assert raised.value.hint == "pip install 'dicodec[cloud]'"
+    assert raised.value.hint == describe_extra("cloud")
 
 
 def test_nobody_else_imports_obstore() -> None:

@@ -15,6 +15,7 @@ from dicodec.conversion.gdcm import GDCM_TARGETS, convert_file, engine
 from dicodec.conversion.gdcm.engine import keeps_samples
 from dicodec.errors import EngineCrashedError, EngineError
 from dicodec.model.encoder_settings import EncoderSettings
+from dicodec.model.installation import describe_extra
 from dicodec.model.transfer_syntax import TransferSyntax, find_by_name
 from helpers import made
 from helpers.witnesses import read_with, same_samples
@@ -154,7 +155,7 @@ def test_gdcm_not_installed(image: Path, tmp_path: Path, monkeypatch: pytest.Mon
     )
     with pytest.raises(EngineError, match="cannot be loaded") as caught:
         convert(image, tmp_path / "out.dcm", "rle")
-    assert caught.value.hint == "pip install 'dicodec[gdcm]'"
+    assert caught.value.hint == describe_extra("gdcm")
 
 
 @pytest.mark.parametrize("content", [b"", b"text\n" * 100, b"\0" * 128 + b"DICM", os.urandom(5000)])

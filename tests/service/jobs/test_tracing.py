@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from dicodec.errors import InvalidOptionError
 from dicodec.model.environment import make_child_environment
+from dicodec.model.installation import describe_extra
 from dicodec.service.brokers.broker import Queue
 from dicodec.service.jobs.execution import ReportProgress
 from dicodec.service.jobs.execution_work import ConversionResult, Task
@@ -175,7 +176,7 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, "dicodec.service.jobs.otel_tracing", None)
     folders = [str(tmp_path / "in"), "-o", str(tmp_path / "out")]
     assert run(["watch", *folders, "--to", "rle", "--once", "--traces", "http://x:4318"]) == 2
-    assert "pip install 'dicodec[otel]'" in capsys.readouterr().err
+    assert describe_extra("otel") in capsys.readouterr().err
 
 
 def test_the_collectors_token_is_out_of_the_environment_of_children(

@@ -14,6 +14,7 @@ from dicodec.batch.cluster.group_work import Answer, GroupOrder
 from dicodec.batch.cluster.roots import Root
 from dicodec.errors import DicodecError, InternalError, InvalidOptionError, WorkerCrashedError
 from dicodec.model.implementation import VERSION
+from dicodec.model.installation import describe_extra
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class RayEngine:
         except ImportError as cause:
             raise InvalidOptionError(
                 "Ray as the executor needs a package that is not installed",
-                hint="pip install 'dicodec[ray]'",
+                hint=describe_extra("ray"),
             ) from cause
         self._ray: Any = ray
         self._affinity: Any = NodeAffinitySchedulingStrategy

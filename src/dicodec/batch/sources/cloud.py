@@ -24,6 +24,7 @@ from dicodec.errors import (
     TargetUnavailableError,
     WriteError,
 )
+from dicodec.model.installation import describe_extra
 from dicodec.model.records import dataclass
 from dicodec.model.source_names import ObjectUrl
 
@@ -290,7 +291,7 @@ def _load_obstore() -> Any:
     except ImportError as cause:
         raise InvalidOptionError(
             "object storage needs obstore, which is not installed",
-            hint="pip install 'dicodec[cloud]'",
+            hint=describe_extra("cloud"),
         ) from cause
     return obstore
 

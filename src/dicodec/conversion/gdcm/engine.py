@@ -17,6 +17,7 @@ from dicodec.conversion.gdcm import child
 from dicodec.errors import EngineCrashedError, EngineError
 from dicodec.model.encoder_settings import DEFAULT_SETTINGS, EncoderSettings
 from dicodec.model.environment import make_child_environment
+from dicodec.model.installation import describe_extra
 from dicodec.model.records import dataclass
 from dicodec.model.transfer_syntax import EXPLICIT_LE, Loss, TransferSyntax
 from dicodec.model.wording import describe_end
@@ -165,7 +166,7 @@ def _make_refusal(step: str, syntax: TransferSyntax, words: str, source: str) ->
         return EngineError(
             f"GDCM cannot be loaded{_quote(words)}",
             path=source,
-            hint="pip install 'dicodec[gdcm]'",
+            hint=describe_extra("gdcm"),
         )
     return EngineError(_REFUSALS[step].format(syntax=syntax.name) + _quote(words), path=source)
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from urllib.parse import urlsplit
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.installation import describe_extra
 from dicodec.service.brokers.broker import Broker, BrokerOptions
 
 _BROKERS = {
@@ -40,7 +41,7 @@ def make_broker(url: str, options: BrokerOptions) -> Broker:
     except ImportError as cause:
         raise InvalidOptionError(
             f"the client for {scheme}:// is not installed ({cause.name})",
-            hint="pip install 'dicodec[worker]'",
+            hint=describe_extra("worker"),
         ) from cause
     return kind(url, options)
 

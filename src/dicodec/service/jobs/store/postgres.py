@@ -21,6 +21,7 @@ from dicodec.errors import (
     TargetUnavailableError,
     UnsupportedTargetError,
 )
+from dicodec.model.installation import describe_extra
 from dicodec.service.jobs.store.database import HOME_INDEXES, Statement
 
 try:
@@ -28,7 +29,7 @@ try:
 except ImportError as cause:
     raise UnsupportedTargetError(
         "a store in PostgreSQL needs a package that is not installed",
-        hint="pip install 'dicodec[postgres]'",
+        hint=describe_extra("postgres"),
     ) from cause
 
 if TYPE_CHECKING:
