@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dicodec.model import implementation, tags
 from dicodec.model.edits import SetAttribute
 from dicodec.model.image import ImagePixelDescription
-from dicodec.model.transfer_syntax import EXPLICIT_LE, IMPLICIT_LE
+from dicodec.model.transfer_syntax import EXPLICIT_LE, IMPLICIT_LE, TransferSyntax
 from dicodec.part10.data_set import DataSet
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.part10.edit_bytes import encode_element
+from dicodec.part10.encoding import EXPLICIT_LITTLE, DataSetEncoding
+from dicodec.part10.file_meta import FileHead
 from dicodec.part10.pixel_writer import EncapsulatedWriter, NativeWriter
 from dicodec.part10.writer import write_file_meta
 
@@ -64,33 +66,80 @@ def make_single_frame(file: DicomFile, frame: int) -> bytes:
     encoding = file.data_set.encoding
     if syntax is EXPLICIT_LE and not encoding.explicit_vr:
         syntax = IMPLICIT_LE
-    uid = file.data_set.read_text(tags.SOP_INSTANCE_UID)
     out = io.BytesIO()
-    write_file_meta(
-        out,
-        file.head,
-        {
-            tags.MEDIA_STORAGE_SOP_CLASS_UID: file.data_set.read_text(tags.SOP_CLASS_UID),
-            tags.MEDIA_STORAGE_SOP_INSTANCE_UID: uid,
-            tags.TRANSFER_SYNTAX_UID: syntax.uid,
-            tags.IMPLEMENTATION_CLASS_UID: implementation.CLASS_UID,
-        },
-    )
+    sop_class = file.data_set.read_text(tags.SOP_CLASS_UID)
+    _write_head(out, file.head, sop_class, file.data_set.read_text(tags.SOP_INSTANCE_UID), syntax)
     elements = dict(_copy_elements(file.data_set))
     for edit in _describe(image):
         elements[edit.tag] = encode_element(edit, encoding)
     for tag in sorted(elements):
         out.write(elements[tag])
     if frames.encapsulated is not None:
-        encapsulated = EncapsulatedWriter(out, 1, "empty")
-        encapsulated.write(stream)
-        encapsulated.finish()
+        _write_stream(out, stream)
     else:
         vr = "OB" if image.bits_allocated <= 8 and not encoding.little_endian else frames.span.vr
-        native = NativeWriter(out, frames.span.tag, vr or "OW", len(stream), encoding)
-        native.write(stream)
-        native.finish()
+        _write_native(out, frames.span.tag, vr or "OW", stream, encoding)
     return out.getvalue()
+
+
+def make_file_of_stream(
+    image: ImagePixelDescription,
+    syntax: TransferSyntax,
+    sop_class: str,
+    instance: str,
+    stream: bytes,
+) -> bytes:
+    """Return a file of one frame that somebody else has sent, with what was said about it.
+
+    Args:
+        image: its description, whose samples are integers.
+        syntax: its transfer syntax, little endian, and not of a deflated data set.
+        sop_class: SOP Class UID.
+        instance: SOP Instance UID.
+        stream: its stream, or native samples.
+    """
+    out = io.BytesIO()
+    _write_head(out, FileHead(True, (), 0, ()), sop_class, instance, syntax)
+    elements = {edit.tag: encode_element(edit, EXPLICIT_LITTLE) for edit in _describe(image)}
+    for tag, uid in ((tags.SOP_CLASS_UID, sop_class), (tags.SOP_INSTANCE_UID, instance)):
+        elements[tag] = encode_element(SetAttribute(tag, "UI", uid), EXPLICIT_LITTLE)
+    if image.lossy:
+        lossy = SetAttribute(tags.LOSSY_IMAGE_COMPRESSION, "CS", "01")
+        elements[lossy.tag] = encode_element(lossy, EXPLICIT_LITTLE)
+    for tag in sorted(elements):
+        out.write(elements[tag])
+    if syntax.encapsulated:
+        _write_stream(out, stream)
+    else:
+        vr = "OB" if image.bits_allocated <= 8 else "OW"
+        _write_native(out, tags.PIXEL_DATA, vr, stream, EXPLICIT_LITTLE)
+    return out.getvalue()
+
+
+def _write_head(
+    out: io.BytesIO, head: FileHead, sop_class: str, instance: str, syntax: TransferSyntax
+) -> None:
+    stated = {
+        tags.MEDIA_STORAGE_SOP_CLASS_UID: sop_class,
+        tags.MEDIA_STORAGE_SOP_INSTANCE_UID: instance,
+        tags.TRANSFER_SYNTAX_UID: syntax.uid,
+        tags.IMPLEMENTATION_CLASS_UID: implementation.CLASS_UID,
+    }
+    write_file_meta(out, head, stated)
+
+
+def _write_stream(out: io.BytesIO, stream: bytes) -> None:
+    encapsulated = EncapsulatedWriter(out, 1, "empty")
+    encapsulated.write(stream)
+    encapsulated.finish()
+
+
+def _write_native(
+    out: io.BytesIO, tag: int, vr: str, samples: bytes, encoding: DataSetEncoding
+) -> None:
+    native = NativeWriter(out, tag, vr, len(samples), encoding)
+    native.write(samples)
+    native.finish()
 
 
 def _copy_elements(data_set: DataSet) -> Iterator[tuple[int, bytes]]:

@@ -58,6 +58,7 @@ class FolderSource:
     """
 
     other = None
+    frames = None
 
     def __init__(
         self, place: str, executor: Executor, works: Works, folder: Path, upload_limit: int

@@ -50,6 +50,10 @@ class InstanceCache:
         self._files: OrderedDict[Hashable, CachedFile] = OrderedDict()
         self._fetching: dict[Hashable, asyncio.Lock] = {}
 
+    def holds(self, key: Hashable) -> bool:
+        """Whether a file is there, and need not be fetched."""
+        return self._find(key) is not None
+
     def make_path(self) -> Path:
         """Return the path of a new file."""
         return self._folder / f"{uuid.uuid4().hex}.fetched"

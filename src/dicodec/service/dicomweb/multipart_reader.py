@@ -51,6 +51,13 @@ def read_content_type(header: str) -> tuple[str, str, str]:
     return message.get_content_type(), str(inner).lower(), str(boundary)
 
 
+def read_parameter(header: str, name: str) -> tuple[str, str]:
+    """Return the media type of a Content-Type, and a parameter, "" if it has none."""
+    message = Message()
+    message["Content-Type"] = header
+    return message.get_content_type(), str(message.get_param(name, ""))
+
+
 @dataclass(slots=True)
 class _Header:
     name: bytearray = field(default_factory=bytearray)

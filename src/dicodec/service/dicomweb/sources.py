@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -81,12 +82,37 @@ class FoundInstance:
     place: InstancePlace
 
 
+class FrameFinder(Protocol):
+    """Finds single frames of instances that are far away."""
+
+    def find_frame(
+        self, target: Target, frame: int, request: Request
+    ) -> AbstractAsyncContextManager[InstancePlace | None]:
+        """Yield a file of one frame that is an instance's, in the block.
+
+        It yields None if the frame is better taken from the whole instance: then nothing is said
+        about whether it is there.
+
+        Args:
+            target: the instance.
+            frame: its number, from 0.
+            request: says who asks.
+
+        Raises:
+            Refusal: the other server refuses, is busy, or cannot be reached.
+        """
+
+
 class InstanceSource(Protocol):
     """Where the instances of an application come from."""
 
     @property
     def other(self) -> Callable[[Request], Awaitable[Response]] | None:
         """What passes on requests for metadata and bulk data to another server; None if none."""
+
+    @property
+    def frames(self) -> FrameFinder | None:
+        """What finds single frames without their instance; None if nothing does."""
 
     def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:
         """Yield the instances of a resource; each can be read until the next one is asked for.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,12 +13,22 @@ import httpx
 from starlette.requests import Request
 
 from dicodec.errors import InvalidOptionError
+from dicodec.service.dicomweb.sources import Target
 from dicodec.service.web.error_answers import Refusal
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=30.0)
 _CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=5)
+_PIECE = 1 << 16
+_USUAL_RATE = 50e6
+_LEAST_MEASURED = 1 << 20
+"""Bytes from which on the time that they took says how fast the server is."""
+
 _SHOWN = 2048
 """Bytes of an error's body that are read to show what the other server says."""
+
+
+class TooLargeError(Exception):
+    """The other server sends more bytes than are wanted."""
 
 
 class Upstream:
@@ -28,6 +39,10 @@ class Upstream:
         token_file: file with a bearer token for it, which is read for each request; None to pass
             on the Authorization header of clients, if `passes`.
         passes: whether clients' Authorization headers are meant for it.
+
+    Attributes:
+        url: without a slash at the end.
+        rate: bytes of whole instances a second that it sends, about.
 
     Raises:
         InvalidOptionError: it is not such a URL.
@@ -42,6 +57,7 @@ class Upstream:
                 "a URL shows its password to others on the machine", hint="use a token's file"
             )
         self.url = url.rstrip("/")
+        self.rate = _USUAL_RATE
         self._token_file = token_file
         self._passes = passes
         # Proxies and passwords of the environment are for other servers.
@@ -70,6 +86,46 @@ class Upstream:
         given = request.headers.get("authorization")
         return {"Authorization": given} if given and self._passes else {}
 
+    @staticmethod
+    def make_key(target: Target, headers: Mapping[str, str]) -> tuple[str, ...]:
+        """Return what names an instance, and who may see it: others have to ask themselves."""
+        who = blake2b(headers.get("Authorization", "").encode(), digest_size=16).hexdigest()
+        return (who, target.study, target.series, target.instance)
+
+    @staticmethod
+    async def yield_up_to(answer: httpx.Response, most: int, piece: int) -> AsyncGenerator[bytes]:
+        """Yield the body of an answer in pieces.
+
+        Raises:
+            TooLargeError: it has more than `most` bytes.
+        """
+        stated = answer.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated[:20]) > most:
+            raise TooLargeError
+        size = 0
+        async for chunk in answer.aiter_bytes(piece):
+            size += len(chunk)
+            if size > most:
+                raise TooLargeError
+            yield chunk
+
+    def note_rate(self, size: int, seconds: float) -> None:
+        """Note how long whole instances of some bytes took."""
+        if size >= _LEAST_MEASURED:
+            self.rate += (size / max(seconds, 1e-3) - self.rate) / 2
+
+    @staticmethod
+    async def read_up_to(answer: httpx.Response, most: int) -> bytes | None:
+        """Return the body of an answer; None if it has more than `most` bytes."""
+        body = bytearray()
+        try:
+            async with aclosing(Upstream.yield_up_to(answer, most, _PIECE)) as pieces:
+                async for piece in pieces:
+                    body += piece
+        except TooLargeError:
+            return None
+        return bytes(body)
+
     @asynccontextmanager
     async def ask(
         self,
@@ -93,12 +149,20 @@ class Upstream:
             Refusal: there is no answer, with the cause.
         """
         url = self.url + path + (f"?{query}" if query else "")
+        # What is compressed could have any size once it is not.
+        plain = {**headers, "Accept-Encoding": "identity"}
         try:
-            request = self._client.build_request(method, url, headers=headers, content=body)
+            request = self._client.build_request(method, url, headers=plain, content=body)
             answer = await self._client.send(request, stream=True)
         except httpx.TransportError as cause:
             raise _refuse(cause) from cause
         try:
+            coding = answer.headers.get("content-encoding", "identity").strip().lower()
+            if coding not in {"", "identity"}:
+                raise Refusal(
+                    502, "the upstream compresses its answer, which was not asked for",
+                    code="upstream-failed",
+                )  # fmt: skip
             yield answer
         except httpx.TransportError as cause:
             raise _refuse(cause) from cause

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from hashlib import blake2b
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,8 @@ from dicodec.service.dicomweb.multipart_reader import (
 from dicodec.service.dicomweb.opened_files import InstancePlace
 from dicodec.service.dicomweb.part_files import create, write_all, write_parts
 from dicodec.service.dicomweb.sources import FoundInstance, Target, find_base, read_body
-from dicodec.service.dicomweb.upstream import Upstream, check_answer
+from dicodec.service.dicomweb.upstream import TooLargeError, Upstream, check_answer
+from dicodec.service.dicomweb.upstream_frames import UpstreamFrames
 from dicodec.service.dicomweb.work import InstanceFacts, describe_instance
 from dicodec.service.dicomweb.works import Works
 from dicodec.service.web.disk_room import DiskRoom
@@ -64,6 +66,7 @@ class UpstreamSource:
         self._room = room
         self._upload_limit = upload_limit
         self.other = self._pass_on
+        self.frames = UpstreamFrames(upstream, works, self._cache, folder, room, self._fetch_one)
 
     async def find(self, target: Target, request: Request) -> AsyncGenerator[FoundInstance]:
         """Yield the instances of a resource: see `InstanceSource`."""
@@ -77,21 +80,37 @@ class UpstreamSource:
         self, target: Target, headers: dict[str, str]
     ) -> AsyncGenerator[FoundInstance]:
         async def fetch(path: Path) -> None:
-            parts = self._fetch_parts(target, headers, path)
-            async with aclosing(parts) as fetched:
-                paths = [one async for one in fetched]
-            if not paths:
-                raise Refusal(404, "the upstream has no such instance")
-            # What is not that instance is not kept.
-            await self._works.carry_out(describe_instance, self._place(path, target.instance))
+            try:
+                await self._fetch_one(target, headers, path, self._upload_limit)
+            except TooLargeError:
+                raise _refuse_size(self._upload_limit) from None
 
-        async with self._cache.use(_make_key(target, headers), fetch) as file:
+        async with self._cache.use(self._upstream.make_key(target, headers), fetch) as file:
             yield FoundInstance(target, self._place(file.path, target.instance))
+
+    async def _fetch_one(
+        self, target: Target, headers: dict[str, str], path: Path, most: int
+    ) -> None:
+        """Write an instance to a path.
+
+        Raises:
+            TooLargeError: it has more bytes.
+            Refusal, DicodecError: it cannot be had, or is another one.
+        """
+        began = time.monotonic()
+        async with aclosing(self._fetch_parts(target, headers, path, most)) as fetched:
+            paths = [one async for one in fetched]
+        if not paths:
+            raise Refusal(404, "the upstream has no such instance")
+        self._upstream.note_rate(path.stat().st_size, time.monotonic() - began)
+        # What is not that instance is not kept.
+        await self._works.carry_out(describe_instance, self._place(path, target.instance))
 
     async def _find_all(
         self, target: Target, headers: dict[str, str]
     ) -> AsyncGenerator[FoundInstance]:
-        async with aclosing(self._fetch_parts(target, headers, None)) as fetched:
+        # There is one of them on the disk at a time.
+        async with aclosing(self._fetch_parts(target, headers, None, sys.maxsize)) as fetched:
             async for path in fetched:
                 try:
                     facts: InstanceFacts = await self._works.carry_out(
@@ -106,23 +125,28 @@ class UpstreamSource:
         return InstancePlace(Beneath(str(self._folder), path.name), "", instance)
 
     async def _fetch_parts(
-        self, target: Target, headers: dict[str, str], only: Path | None
+        self, target: Target, headers: dict[str, str], only: Path | None, most: int
     ) -> AsyncGenerator[Path]:
-        """Yield the path of each fetched instance; if `only` is given, that of the first one."""
-        wanted = {**headers, "Accept": _AS_STORED, "Accept-Encoding": "identity"}
+        """Yield the path of each fetched instance; if `only` is given, that of the first one.
+
+        Raises:
+            TooLargeError: all of them have more than `most` bytes.
+        """
+        wanted = {**headers, "Accept": _AS_STORED}
         async with self._upstream.ask("GET", target.path, wanted) as answer:
             await check_answer(answer)
             kind, _, boundary = read_content_type(answer.headers.get("content-type", ""))
             if kind == DICOM:
                 path = only or self._cache.make_path()
-                await self._write_all(answer, path)
+                await self._write_all(answer, path, most)
                 yield path
                 return
             try:
                 reader = MultipartReader(boundary)
+                pieces = self._upstream.yield_up_to(answer, most, _PIECE)
                 parts = write_parts(
-                    answer.aiter_bytes(_PIECE), reader, lambda: only or self._cache.make_path(),
-                    self._room, synced=False,
+                    pieces, reader, lambda: only or self._cache.make_path(), self._room,
+                    synced=False,
                 )  # fmt: skip
                 async with aclosing(parts) as written:
                     async for path in written:
@@ -134,9 +158,9 @@ class UpstreamSource:
             if not reader.over:
                 raise Refusal(502, "the upstream's answer ends early", code="upstream-failed")
 
-    async def _write_all(self, answer: httpx.Response, path: Path) -> None:
+    async def _write_all(self, answer: httpx.Response, path: Path, most: int) -> None:
         with create(path) as out:
-            async for chunk in answer.aiter_bytes(_PIECE):
+            async for chunk in self._upstream.yield_up_to(answer, most, _PIECE):
                 self._room.check(len(chunk))
                 await asyncio.to_thread(write_all, out, chunk)
 
@@ -221,7 +245,7 @@ async def _rewrite(
         yield held
 
 
-def _make_key(target: Target, headers: dict[str, str]) -> tuple[str, ...]:
-    """Return what names an instance, and who may see it: others have to ask themselves."""
-    who = blake2b(headers.get("Authorization", "").encode(), digest_size=16).hexdigest()
-    return (who, target.study, target.series, target.instance)
+def _refuse_size(most: int) -> Refusal:
+    return Refusal(
+        502, f"the upstream sends more than {most} bytes as one instance", code="upstream-failed"
+    )
