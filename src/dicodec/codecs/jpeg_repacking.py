@@ -118,7 +118,7 @@ def check_repackable(stream: StreamDescription, image: ImagePixelDescription) ->
     if stream.process != "baseline sequential DCT":
         raise UnsupportedImageError(
             f"jpegxl-jpeg holds JPEG baseline streams only, and this is {stream.process}",
-            hint="jpegxl-lossless holds any image; or convert to jpeg first",
+            hint="jpegxl-lossless takes other sources; or convert to jpeg first",
         )
     across, down = (max(factors) for factors in zip(*stream.subsampling, strict=True))
     if any(

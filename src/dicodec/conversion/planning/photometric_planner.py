@@ -188,7 +188,7 @@ class PhotometricPlanner:
             return encoder, steps, prepared, result
         failure = rounding or failure or other
         assert failure is not None, "there is at least one way"
-        raise failure.with_hint(self._find_way_out(decoded))
+        raise failure if failure.hint else failure.with_hint(self._find_way_out(decoded))
 
     def _iod_asks_for_rgb(self, decoded: ImagePixelDescription) -> bool:
         """Whether the class of the image has RGB, and not the YBR_FULL that would be its default.
@@ -317,13 +317,9 @@ class PhotometricPlanner:
         """Return a hint for an image that a target cannot hold."""
         if decoded.photometric_interpretation in _RETIRED_COLORS:
             return "native transfer syntaxes hold it as it is"
-        narrow = self._target.name in {"jpeg", "jpeg-extended"}
-        if narrow and (decoded.bits_stored > 8 or decoded.signed) and not decoded.floating:
-            others = "jpeg2000, htj2k" if decoded.signed else "jpeg2000, htj2k, jpegxl"
-            return (
-                f"{others} and jpeg-lossless hold it, or `rescale_to_8bit=True` maps it to 8 bits"
-            )
-        return None
+        from dicodec.conversion.planning.way_out import find_way_out  # it tries other encoders
+
+        return find_way_out(self._target, decoded)
 
     def _note_steps(
         self,

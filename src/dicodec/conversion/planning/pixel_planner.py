@@ -302,7 +302,7 @@ class PixelPlanner:
                 raise UnsupportedImageError(
                     f"jpegxl-jpeg holds JPEG baseline streams only, and the source is "
                     f"{self._source.name}",
-                    hint="jpegxl-lossless holds any image; or convert to jpeg first",
+                    hint="jpegxl-lossless takes other sources; or convert to jpeg first",
                 )
             from dicodec.codecs.jpeg_repacking import check_repackable  # few need it
 
