@@ -98,9 +98,11 @@ static inline ptrdiff_t decode_samples(jpeg_ls_decoder *decoder, uint16_t *line,
     int left = line[x - 1];
     for (; x < 0; x++) {
         const jpeg_ls_record *record = records + x;
-        if (UNLIKELY(!record->context))
+        int level = find_level(decoder, record, left);
+        if (UNLIKELY(!record->context) && (is_lossless || !level)) /* few, and dear here */
             break;
-        choice at = choose_regular(decoder, record, find_level(decoder, record, left));
+        choice at = is_lossless ? choose_regular(decoder, record, level)
+                                : choose_context(decoder, record, level);
         int prediction = jpeg_ls_predict(left, record->above, corner);
         int sample = decode_quickly(decoder, &position, at, prediction, is_lossless);
         if (UNLIKELY(sample < 0))
