@@ -23,6 +23,9 @@ _LISTS = frozenset({MODALITY, MODALITIES_IN_STUDY})
 
 _SEPARATORS = re.compile(r"[,\\]")
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_LONGEST_VALUE = 1024
+"""Characters of a value that is looked for; no longer one is in the index."""
+
 _MOST_VALUES = 500
 """Conditions, and values of one, at most."""
 
@@ -83,6 +86,8 @@ def parse_query(parameters: Iterable[tuple[str, str]], level: str) -> Query:
             path = _read_path(name, level, warnings)
             if path:
                 wanted.setdefault(path, []).extend(_read_values(path[-1], value))
+    if any(len(one) > _LONGEST_VALUE for values in wanted.values() for one in values):
+        raise Refusal(400, f"a value of a search has more than {_LONGEST_VALUE} characters")
     if len(wanted) > _MOST_VALUES or any(len(one) > _MOST_VALUES for one in wanted.values()):
         raise Refusal(400, f"more than {_MOST_VALUES} values are asked for")
     conditions: dict[str, list[Condition]] = {one: [] for one in LEVELS}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,11 @@ from dicodec.service.web.error_answers import Refusal
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=30.0)
 _CONNECTIONS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=5)
 _PIECE = 1 << 16
+_WORDS_PIECE = 256
+SECONDS_A_PIECE = 60.0
+"""Seconds in which a piece of an answer has to come, so that nobody holds a place for ever by a
+byte a minute. For a piece of 256 kB, that is 4 kB/s."""
+
 _USUAL_RATE = 50e6
 _LEAST_MEASURED = 1 << 20
 """Bytes from which on the time that they took says how fast the server is."""
@@ -103,11 +109,12 @@ class Upstream:
         if stated.isdecimal() and int(stated[:20]) > most:
             raise TooLargeError
         size = 0
-        async for chunk in answer.aiter_bytes(piece):
-            size += len(chunk)
-            if size > most:
-                raise TooLargeError
-            yield chunk
+        async with aclosing(yield_in_time(answer, piece)) as chunks:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > most:
+                    raise TooLargeError
+                yield chunk
 
     def note_rate(self, size: int, seconds: float) -> None:
         """Note how long whole instances of some bytes took."""
@@ -205,13 +212,33 @@ async def check_answer(answer: httpx.Response) -> None:
     raise Refusal(502, f"the upstream answers {status} {words}".rstrip(), code="upstream-failed")
 
 
+async def yield_in_time(answer: httpx.Response, piece: int) -> AsyncGenerator[bytes]:
+    """Yield the body of an answer in pieces, each of which has to come in SECONDS_A_PIECE.
+
+    Raises:
+        Refusal: one does not.
+    """
+    chunks = answer.aiter_bytes(piece)
+    while True:
+        try:
+            async with asyncio.timeout(SECONDS_A_PIECE):
+                chunk = await anext(chunks, b"")
+        except TimeoutError:
+            raise Refusal(504, "the upstream sends too slowly", code="upstream-timeout") from None
+        if not chunk:
+            return
+        yield chunk
+
+
 async def _read_words(answer: httpx.Response) -> str:
     """Return what an error's body says, in one short line."""
     body = b""
-    async for piece in answer.aiter_bytes():
-        body += piece
-        if len(body) > _SHOWN:
-            break
+    with suppress(Refusal):  # what has come is enough
+        async with aclosing(yield_in_time(answer, _WORDS_PIECE)) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > _SHOWN:
+                    break
     text = body.decode("utf-8", "replace")
     try:
         told = json.loads(text)

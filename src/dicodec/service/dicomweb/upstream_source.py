@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -24,8 +25,19 @@ from dicodec.service.dicomweb.multipart_reader import (
 )
 from dicodec.service.dicomweb.opened_files import InstancePlace
 from dicodec.service.dicomweb.part_files import create, write_all, write_parts
-from dicodec.service.dicomweb.sources import FoundInstance, Target, find_base, read_body
-from dicodec.service.dicomweb.upstream import TooLargeError, Upstream, check_answer
+from dicodec.service.dicomweb.sources import (
+    FoundInstance,
+    Target,
+    find_base,
+    is_uid,
+    read_body,
+)
+from dicodec.service.dicomweb.upstream import (
+    TooLargeError,
+    Upstream,
+    check_answer,
+    yield_in_time,
+)
 from dicodec.service.dicomweb.upstream_frames import UpstreamFrames
 from dicodec.service.dicomweb.work import InstanceFacts, describe_instance
 from dicodec.service.dicomweb.works import Works
@@ -33,7 +45,14 @@ from dicodec.service.web.disk_room import DiskRoom
 from dicodec.service.web.error_answers import Refusal
 
 _AS_STORED = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
-_PIECE = 1 << 20
+_PIECE = 1 << 18
+_PASSIVE = re.compile(
+    r"(application/(dicom\+json|json|dicom|octet-stream)"
+    r"|multipart/related|text/plain|image/[a-z0-9-]+|video/[a-z0-9-]+)", re.IGNORECASE
+)  # fmt: skip
+"""Media types of answers that are passed on: none that a browser would run as a page of ours."""
+
+_TEXT = re.compile(r"json|xml", re.IGNORECASE)
 _PASSED_ON = ("content-type", "warning", "retry-after", "www-authenticate")
 """Headers of an answer that are passed on; a length is not, because addresses are rewritten."""
 
@@ -103,8 +122,26 @@ class UpstreamSource:
         if not paths:
             raise Refusal(404, "the upstream has no such instance")
         self._upstream.note_rate(path.stat().st_size, time.monotonic() - began)
-        # What is not that instance is not kept.
-        await self._works.carry_out(describe_instance, self._place(path, target.instance))
+        await self._describe(path, target)  # what is not that instance is not kept
+
+    async def _describe(self, path: Path, target: Target) -> Target:
+        """Return the UIDs of a fetched instance.
+
+        Raises:
+            DicodecError: it cannot be read.
+            Refusal: it is not of the resource that was asked for, or has no UIDs.
+        """
+        facts: InstanceFacts = await self._works.carry_out(describe_instance, self._place(path, ""))
+        found = Target(facts.study, facts.series, facts.instance)
+        pairs = (
+            (found.study, target.study), (found.series, target.series),
+            (found.instance, target.instance),
+        )  # fmt: skip
+        if all(is_uid(one) and wanted in {"", one} for one, wanted in pairs):
+            return found
+        raise Refusal(
+            502, "the upstream sends another instance than was asked for", code="upstream-failed"
+        )
 
     async def _find_all(
         self, target: Target, headers: dict[str, str]
@@ -113,11 +150,8 @@ class UpstreamSource:
         async with aclosing(self._fetch_parts(target, headers, None, sys.maxsize)) as fetched:
             async for path in fetched:
                 try:
-                    facts: InstanceFacts = await self._works.carry_out(
-                        describe_instance, self._place(path, "")
-                    )
-                    named = Target(facts.study, facts.series, facts.instance)
-                    yield FoundInstance(named, self._place(path, facts.instance))
+                    named = await self._describe(path, target)
+                    yield FoundInstance(named, self._place(path, named.instance))
                 finally:
                     path.unlink(missing_ok=True)
 
@@ -133,6 +167,15 @@ class UpstreamSource:
             TooLargeError: all of them have more than `most` bytes.
         """
         wanted = {**headers, "Accept": _AS_STORED}
+        left = [only]
+
+        def make_path() -> Path:
+            if only is None:
+                return self._cache.make_path()
+            if (path := left.pop() if left else None) is None:
+                raise MultipartError("it has several parts for one instance")
+            return path
+
         async with self._upstream.ask("GET", target.path, wanted) as answer:
             await check_answer(answer)
             kind, _, boundary = read_content_type(answer.headers.get("content-type", ""))
@@ -144,10 +187,7 @@ class UpstreamSource:
             try:
                 reader = MultipartReader(boundary)
                 pieces = self._upstream.yield_up_to(answer, most, _PIECE)
-                parts = write_parts(
-                    pieces, reader, lambda: only or self._cache.make_path(), self._room,
-                    synced=False,
-                )  # fmt: skip
+                parts = write_parts(pieces, reader, make_path, self._room, synced=False)
                 async with aclosing(parts) as written:
                     async for path in written:
                         yield path
@@ -186,14 +226,16 @@ class UpstreamSource:
     async def _pass(
         self, request: Request, headers: dict[str, str], body: AsyncGenerator[bytes] | None
     ) -> Response:
+        base = find_base(request)
         pieces = self._ask_and_read(request, headers, body)
         answer = await anext(pieces)
         assert isinstance(answer, httpx.Response)
         passed = {
             name: value for name in _PASSED_ON if (value := answer.headers.get(name)) is not None
         }
-        rewritten = _rewrite(pieces, self._upstream.url, find_base(request))
-        response = answer_pieces(b"", rewritten, passed.pop("content-type", DICOM_JSON))
+        kind = passed.pop("content-type", DICOM_JSON)
+        rewritten = _rewrite(pieces, self._upstream.url, base, everywhere=bool(_TEXT.search(kind)))
+        response = answer_pieces(b"", rewritten, kind)
         response.status_code = answer.status_code
         for name, value in passed.items():
             response.headers[name] = value
@@ -210,9 +252,11 @@ class UpstreamSource:
         ) as answer:
             if 300 <= answer.status_code < 400 or answer.status_code >= 500:
                 await check_answer(answer)
+            await _check_kind(answer)
             yield answer
-            async for chunk in answer.aiter_bytes(_PIECE):
-                yield chunk
+            async with aclosing(yield_in_time(answer, _PIECE)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     def find_problem(self) -> str:
         """Return nothing: whether the other server answers is known when it is asked."""
@@ -227,11 +271,38 @@ class UpstreamSource:
         self._cache.close()
 
 
+async def _check_kind(answer: httpx.Response) -> None:
+    """Check that an answer has a media type that can be passed on.
+
+    Raises:
+        Refusal: a browser might take it for a page of ours.
+    """
+    kind = answer.headers.get("content-type", DICOM_JSON).partition(";")[0].strip()
+    if _PASSIVE.fullmatch(kind) or answer.status_code == 204:
+        return
+    status = answer.status_code
+    if status < 400:
+        raise Refusal(
+            502, "the upstream answers with a media type that is not one of DICOMweb",
+            code="upstream-failed",
+        )  # fmt: skip
+    raise Refusal(status, f"the upstream answers {status}")
+
+
 async def _rewrite(
-    pieces: AsyncGenerator[httpx.Response | bytes], theirs: str, ours: str
+    pieces: AsyncGenerator[httpx.Response | bytes], theirs: str, ours: str, *, everywhere: bool
 ) -> AsyncGenerator[bytes]:
-    """Yield an answer's body with our address in place of the other server's."""
-    old, new = theirs.encode(), ours.encode()
+    """Yield an answer's body with our address in place of the other server's.
+
+    Args:
+        pieces: of the body.
+        theirs: base URL of the other server.
+        ours: base URL of this application.
+        everywhere: whether it is text; else only in the header that names a part, because what
+            looks like an address may be in a value.
+    """
+    before = b"" if everywhere else b"Content-Location: "
+    old, new = before + theirs.encode(), before + ours.encode()
     held = b""
     async with aclosing(pieces):
         async for piece in pieces:
