@@ -1,5 +1,7 @@
 #include "jpeg2000_components.h"
 
+#include <string.h>
+
 #include "processor.h"
 
 /* Undo RCT, G.2.2. Sums wrap around, because damaged streams may hold any sample. */
@@ -29,19 +31,29 @@ static void undo_ict(float *restrict first, float *restrict second, float *restr
     }
 }
 
-/* Round floats to the nearest integers, and limit them to 2^20.
+/* Limit a float to 2^20, and what is not a number to that; by its bits, because compilers make
+ * branches of comparisons that may trap. */
+static inline float limit_sample(float sample)
+{
+    const int32_t limit = 0x49800000, infinity = 0x7F800000; /* as floats: 2^20 */
+    int32_t bits;
+    memcpy(&bits, &sample, sizeof bits);
+    int32_t magnitude = bits & INT32_MAX, sign = bits & INT32_MIN;
+    sign = magnitude > infinity ? 0 : sign;
+    bits = sign | (magnitude < limit ? magnitude : limit);
+    memcpy(&sample, &bits, sizeof bits);
+    return sample;
+}
+
+/* Round floats to the nearest integers.
  *
  * Adding and taking away 1.5 * 2^23 rounds, ties to even, without a call for each. */
 KERNEL_VARIANTS
 static void round_samples(const float *restrict samples, int32_t *restrict rounded, size_t count)
 {
-    const float limit = 1 << 20, rounding = 12582912.0f;
-    for (size_t i = 0; i < count; i++) {
-        float sample = samples[i];
-        sample = sample < limit ? sample : limit; /* also if it is no number */
-        sample = sample > -limit ? sample : -limit;
-        rounded[i] = (int32_t)((sample + rounding) - rounding);
-    }
+    const float rounding = 12582912.0f;
+    for (size_t i = 0; i < count; i++)
+        rounded[i] = (int32_t)((limit_sample(samples[i]) + rounding) - rounding);
 }
 
 /* What becomes of samples: a level shift (G.1), limits, and the sign that the image wants. */
