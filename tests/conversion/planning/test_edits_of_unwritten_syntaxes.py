@@ -21,10 +21,10 @@ FRAGMENTS = encapsulated([[b"\xff\xd8\xff\xc3 nobody looks at this \xff\xd9"]])
 URL = element(0x00287FE0, "UR", b"https://pacs.example/jpip ")
 
 
-def content_in(syntax: TransferSyntax) -> bytes:
+def content_in(syntax: TransferSyntax, *, fragments: bool = False) -> bytes:
     native = data_set_of(make_file(4, 4, bits_allocated=8, bits_stored=8)[0])
     elements = native[: native.index(PIXEL_DATA)]
-    elements += URL if syntax.storage is Storage.ELSEWHERE else FRAGMENTS
+    elements += URL if syntax.storage is Storage.ELSEWHERE and not fragments else FRAGMENTS
     if syntax.deflated:
         deflater = zlib.compressobj(wbits=-15)
         elements = deflater.compress(elements) + deflater.flush()
@@ -51,6 +51,16 @@ def test_edits_change_nothing_else(syntax: TransferSyntax, tmp_path: Path) -> No
     expected = elements_of(content_in(syntax), syntax)
     old, new = element(0x00100020, "LO", b"0 "), element(0x00100020, "LO", b"X ")
     assert elements_of(result, syntax) == expected.replace(old, new)
+
+
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize("syntax", UNWRITTEN, ids=lambda one: one.uid)
+def test_fragments_stay_where_none_should_be(syntax: TransferSyntax, verify: bool) -> None:
+    content = content_in(syntax, fragments=True)
+    result = convert_bytes(content, to=syntax.uid, set_attributes={"PatientID": "X"}, verify=verify)
+    old, new = element(0x00100020, "LO", b"0 "), element(0x00100020, "LO", b"X ")
+    assert elements_of(result, syntax) == elements_of(content, syntax).replace(old, new)
+    assert FRAGMENTS in elements_of(result, syntax)
 
 
 @pytest.mark.parametrize("syntax", UNWRITTEN, ids=lambda one: one.uid)

@@ -259,7 +259,8 @@ class _Writer:
     def _move_value(self, sink: Sink) -> None:
         """Copy the value of Pixel Data in pieces, in another byte order if need be."""
         span, source = self._file.frames.span, self._file.frames.source
-        if span.undefined and not self._plan.target.encapsulated:  # it has not a byte
+        if span.undefined and self._plan.target.native:
+            assert self._file.frames.empty, "fragments are not moved as samples"
             image = self._file.frames.description
             vr = "OB" if image is None else choose_native_vr(image, "")
             NativeWriter(sink, span.tag, vr, 0, self._encoding).finish()
