@@ -268,5 +268,5 @@ bool jpeg_ls_decode_triplets(jpeg_ls_decoder *decoder, jpeg_ls_lines lines[3])
 bool jpeg_ls_is_at_end(const jpeg_ls_decoder *decoder)
 {
     size_t left = decoder->end - decoder->position;
-    return left < 15 && !(jpeg_ls_look(decoder->bits, decoder->position) >> 49);
+    return left < 8 && !(jpeg_ls_look(decoder->bits, decoder->position) >> 56);
 }
