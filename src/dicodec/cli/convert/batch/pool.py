@@ -32,6 +32,8 @@ def start_pool(arguments: argparse.Namespace) -> Pool | ClusterPool:
             f"--jobs is {arguments.jobs}; it has to be a whole number from 1 to {most}"
         )
     if arguments.executor is not None:
+        if arguments.template is not None:  # machines have their own
+            arguments.template.close()
         return _join_cluster(arguments)
     pool = make_pool(
         arguments.jobs,
