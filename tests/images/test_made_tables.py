@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicodec import convert_bytes, open_image
+from dicodec._kernels import COMPILED
 from dicodec.errors import DicodecError
 from dicodec.part10 import fragment_walk
 from helpers.made import make_file
@@ -64,6 +65,7 @@ def outcome(content: bytes, frame: int, *, trust_table: bool = True) -> Any:
         return type(error), error.code, error.frame
 
 
+@pytest.mark.skipif(COMPILED is None, reason="the package was built without a compiler")
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_frame_is_found_by_a_table_that_is_made(

@@ -277,7 +277,7 @@ def test_redirections_are_not_followed(path: str) -> None:
         "text/html",
         "text/html; charset=utf-8",
         "image/svg+xml",
-        "application/dicom+xml",
+        "application/xml",
         "text/javascript",
         "a\tb",
     ],
@@ -290,6 +290,16 @@ def test_pages_of_the_other_server_are_not_ours(kind: str, status: str) -> None:
         assert got.headers["content-type"] == "application/json"
         assert got.status_code == (502 if status.startswith("200") else 400)
         assert "<script" not in got.text
+
+
+def test_xml_is_passed_on_and_runs_no_scripts() -> None:
+    """Other servers answer requests to store in XML if nothing else is asked for."""
+    script = b"<script xmlns='http://www.w3.org/1999/xhtml'>alert(1)</script>"
+    with proxy(answer(script, "application/dicom+xml")) as (client, _):
+        got = client.post("/studies", **make_store_request(CT))
+    assert (got.status_code, got.content) == (200, script)
+    assert got.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert got.headers["x-content-type-options"] == "nosniff"
 
 
 def test_headers_of_the_other_server_are_not_passed_on() -> None:

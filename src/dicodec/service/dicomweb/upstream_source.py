@@ -47,7 +47,7 @@ from dicodec.service.web.error_answers import Refusal
 _AS_STORED = f'multipart/related; type="{DICOM}"; transfer-syntax=*'
 _PIECE = 1 << 18
 _PASSIVE = re.compile(
-    r"(application/(dicom\+json|json|dicom|octet-stream)"
+    r"(application/(dicom\+json|json|dicom\+xml|dicom|octet-stream)"
     r"|multipart/related|text/plain|image/[a-z0-9-]+|video/[a-z0-9-]+)", re.IGNORECASE
 )  # fmt: skip
 """Media types of answers that are passed on: none that a browser would run as a page of ours."""
@@ -237,6 +237,9 @@ class UpstreamSource:
         rewritten = _rewrite(pieces, self._upstream.url, base, everywhere=bool(_TEXT.search(kind)))
         response = answer_pieces(b"", rewritten, kind)
         response.status_code = answer.status_code
+        # A browser would run scripts in XML with the rights of our site.
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response.headers["X-Content-Type-Options"] = "nosniff"
         for name, value in passed.items():
             response.headers[name] = value
         return response
