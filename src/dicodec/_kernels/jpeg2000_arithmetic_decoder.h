@@ -1,8 +1,8 @@
 /* JPEG 2000's arithmetic decoder: ISO/IEC 15444-1 C.3; and raw bits, D.6.
  *
  * The code register holds Chigh in its highest 16 bits, below it the bits that were read ahead,
- * and below those a single 1, which so replaces the counter CT. Decisions are made without branches,
- * because no processor predicts them. */
+ * and below those a single 1, which so replaces the counter CT. Decisions are made without
+ * branches, because no processor predicts them. */
 #ifndef DICODEC_JPEG2000_ARITHMETIC_DECODER_H
 #define DICODEC_JPEG2000_ARITHMETIC_DECODER_H
 

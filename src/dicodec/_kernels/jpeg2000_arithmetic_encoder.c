@@ -89,8 +89,8 @@ static inline void keep_coding(const coding *done, jpeg2000_arithmetic_encoder *
     encoder->interval = done->interval;
 }
 
-/* Take the part of the interval that is a symbol's: the lower one, Qe wide, if the symbol is the less
- * probable one, unless exchanged. `interval` is the part above Qe, and `raised` the code for it.
+/* Take the part of the interval that is a symbol's: the lower one, Qe wide, if the symbol is the
+ * less probable one, unless exchanged. `interval` is the part above Qe, and `raised` its code.
  * *next is left as it is if there is a renormalization, else becomes `now`. */
 #if defined(__x86_64__) && defined(__GNUC__)
 /* By conditional moves, as in the decoder: the compiler's masks take twice as many instructions. */

@@ -29,7 +29,7 @@ typedef struct {
 void jpeg2000_make_encoder_transitions(jpeg2000_encoder_transitions *transitions);
 
 enum {
-    ENCODER_ROOM = 3 * MOST_EMPTY_RUNS, /* bytes that a symbol writes at most, 3 for each decision */
+    ENCODER_ROOM = 3 * MOST_EMPTY_RUNS, /* bytes that a symbol writes at most, 3 a decision */
     ENCODER_SLACK = 32, /* bytes that the end writes at most, or a symbol beyond its own */
 };
 

@@ -460,7 +460,7 @@ ALWAYS_INLINE void gather_planes(const uint64_t *plane, ptrdiff_t stride, unsign
         bits |= bits << 16;
         bits |= bits << 32;
         for (unsigned row = 0; row < ROWS; row++) /* equal is -1 */
-            sums[row] = sums[row] + sums[row] - (lanes)(((lanes)bits & first << row) == first << row);
+            sums[row] += sums[row] - (lanes)(((lanes)bits & first << row) == first << row);
     }
     memcpy(values, sums, sizeof sums);
 }
@@ -506,7 +506,8 @@ static void finish_word(const jpeg2000_block_decoder *block, unsigned stripe, un
         int32_t values[COLUMNS];
         for (unsigned x = 0; x < COLUMNS; x++) {
             uint32_t magnitude = low[row][x] | (uint32_t)high[row][x] << LOW_PLANES;
-            int32_t value = (int32_t)(magnitude >> is_reversible), sign = -(int32_t)negative[row][x];
+            int32_t value = (int32_t)(magnitude >> is_reversible);
+            int32_t sign = -(int32_t)negative[row][x];
             values[x] = (value ^ sign) - sign;
         }
         if (columns >= COLUMNS)

@@ -333,7 +333,8 @@ static void apply_level(const jpeg2000_area *area, bool is_reversible, int32_t *
 static char *take_signal(const jpeg2000_area *area, signal *lines)
 {
     size_t height = jpeg2000_height(area), samples = jpeg2000_width(area);
-    size_t narrow = height * LANES, wide = (height < LONG_SIGNAL ? height : LONG_SIGNAL) * MOST_LANES;
+    size_t narrow = height * LANES;
+    size_t wide = (height < LONG_SIGNAL ? height : LONG_SIGNAL) * MOST_LANES;
     samples = samples > narrow ? samples : narrow;
     samples = samples > wide ? samples : wide;
     size_t size = (samples / 2 + 4 * MOST_LANES) * COEFFICIENT;
