@@ -109,7 +109,7 @@ def test_a_report_says_what_was_done(tmp_path: Path) -> None:
     assert (report.source, report.target) == (str(source), str(target))
     assert (report.source_syntax, report.target_syntax) == ("explicit-le", "jpeg-ls")
     assert (report.action, report.frames, report.engine) == ("transcoded", 5, "dicodec")
-    assert report.encoder == "imagecodecs"
+    assert report.encoder == "dicodec kernels"
     assert report.photometric_interpretation == ("MONOCHROME2", "MONOCHROME2")
     assert (report.lossy, report.verified, report.dry_run) == (False, True, False)
     assert (report.source_size, report.target_size) == (len(CONTENT), target.stat().st_size)
