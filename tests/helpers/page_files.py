@@ -99,8 +99,9 @@ def prepare(text: str, folder: Path) -> None:
             _fill(path)
         elif _NAME.fullmatch(word):
             _make(path)
+    results = {"out.dcm", *re.findall(r'convert\("[^"]+", "([\w-]+\.dcm)"', text)}
     for name in re.findall(r'"([\w-]+\.dcm)"', text):
-        if name != "out.dcm" and not (folder / name).exists():
+        if name not in results and not (folder / name).exists():
             (folder / name).write_bytes(make_content(Path(name).stem))
 
 
