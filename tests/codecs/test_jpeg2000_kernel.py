@@ -171,6 +171,20 @@ def test_damaged_streams_end_alike_with_and_without_the_kernel(
     assert same(ours, decode_by_library(bytes(stream), image), 1), bytes(stream).hex()
 
 
+@pytest.mark.parametrize("stated", [0, 1, 2, 4, 255])
+@pytest.mark.parametrize("first", [True, False])
+def test_no_tile_part_is_left_out_because_their_number_is_wrong(stated: int, first: bool) -> None:
+    stream, image = write_small(**SMALL["tiles"])
+    wrong = bytearray(stream)
+    at = stream.index(b"\xff\x90")
+    while stream[at : at + 2] == b"\xff\x90":
+        if (stream[at + 10] == 0) is first:
+            wrong[at + 11] = stated  # TNsot: all tiles have 3
+        at += int.from_bytes(stream[at + 6 : at + 10])
+    assert same(decode_by_library(bytes(wrong), image), decode(stream, image))
+    assert same(decode(bytes(wrong), image), decode(stream, image))
+
+
 @pytest.mark.parametrize("coded_signed", [False, True])
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize(("precision", "stored"), [(12, 12), (12, 14), (12, 10), (16, 16), (9, 8)])

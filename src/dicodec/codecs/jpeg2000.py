@@ -133,6 +133,8 @@ class Jpeg2000Decoder:
     ) -> Samples:
         if description.details.get("bare_markers"):
             codestream = headers.remove_bare_markers(codestream)
+        if description.details.get("surplus_parts"):
+            codestream = headers.leave_part_counts_open(codestream)
         with translate_decoding_errors("JPEG 2000"):
             if description.kind == "htj2k" and description.lossless and not halvings:
                 return imagecodecs.htj2k_decode(codestream, planar=False)

@@ -19,6 +19,7 @@ BARE_MARKERS = range(0xFF30, 0xFF40)
 """Reserved for markers without a segment (Table A.1); none has a meaning."""
 SOD = 0xFF93
 _SOT_LENGTH = 12
+_ANY_COUNT = 255  # the most tile-parts of a tile, A.4.2
 MAX_TILES = 65535  # Isot has 16 bits, A.4.2
 
 
@@ -37,6 +38,7 @@ class _Facts:
     tlm: bool = False
     part_2: bool = False
     bare_markers: int = 0
+    surplus_parts: bool = False
     end: int = 0  # of the main header
     details: dict[str, str | int] = field(default_factory=dict)
 
@@ -93,7 +95,8 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
     if facts.tiles > 1 or style[9:] or style[5] < 2 or style[6] < 2 or style[1] or facts.depths[4:]:
         _check_parts(facts, len(data))
     at = facts.end
-    tiles: set[int] = set()
+    parts: dict[int, int] = {}
+    stated: dict[int, int] = {}
     while True:
         marker = int.from_bytes(data[at : at + 2]) if at + 2 <= len(data) else 0
         if marker == EOC:
@@ -108,7 +111,9 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
         length = int.from_bytes(data[at + 6 : at + 10])  # Psot, A.4.2
         if tile >= facts.tiles:
             raise CorruptFrameError("a tile-part of a tile that does not exist", offset=at)
-        tiles.add(tile)
+        parts[tile] = parts.get(tile, 0) + 1
+        stated[tile] = min(stated.get(tile, _ANY_COUNT), data[at + 11] or _ANY_COUNT)  # TNsot
+        facts.surplus_parts |= parts[tile] > stated[tile]
         if length == 0:
             # The last tile-part, up to EOC; packet data holds no marker above FF8F.
             length = data.find(b"\xff\xd9", at + 12) - at
@@ -120,8 +125,8 @@ def check_whole(stream: Buffer) -> tuple[StreamDescription, memoryview]:
             raise TruncatedFrameError("the JPEG 2000 stream ends in a tile-part", offset=at)
         facts.bare_markers += len(_find_bare_markers(data, at + _SOT_LENGTH, at + length))
         at += length
-    if len(tiles) < facts.tiles:
-        raise TruncatedFrameError(f"{facts.tiles - len(tiles)} tiles are missing", offset=at)
+    if len(parts) < facts.tiles:
+        raise TruncatedFrameError(f"{facts.tiles - len(parts)} tiles are missing", offset=at)
     description = _make_description(facts, start, data.startswith(JP2_START))
     if begins_behind(data, at + 2, "jpeg2000"):
         followed = {**description.details, "followed": 1}
@@ -218,6 +223,22 @@ def remove_bare_markers(codestream: memoryview) -> memoryview:
         parts.append(part[:6] + length.to_bytes(4) + part[10:])
         at = end
     return memoryview(b"".join([*parts, data[at:]]))
+
+
+def leave_part_counts_open(codestream: memoryview) -> memoryview:
+    """Return a codestream that does not state how many tile-parts a tile has (TNsot, A.4.2).
+
+    OpenJPEG leaves out those beyond a number that is too low, without a word.
+
+    Args:
+        codestream: from SOC to EOC, as `check_whole` returns it.
+    """
+    data = bytearray(codestream)
+    at = _read_main_header(bytes(codestream), 0).end
+    while int.from_bytes(data[at : at + 2]) == SOT:
+        data[at + 11] = 0
+        at += int.from_bytes(data[at + 6 : at + 10]) or len(data)
+    return memoryview(data)
 
 
 def _find_bare_markers(data: bytes, at: int, end: int) -> list[int]:
@@ -352,6 +373,8 @@ def _make_description(facts: _Facts, start: int, boxed: bool) -> StreamDescripti
         details["part_2"] = 1
     if facts.bare_markers:
         details["bare_markers"] = facts.bare_markers
+    if facts.surplus_parts:
+        details["surplus_parts"] = 1
     if len(set(facts.depths)) > 1:
         details["mixed_depths"] = 1
     wavelet = "5-3 reversible" if reversible else "9-7 irreversible"
