@@ -22,6 +22,7 @@ from helpers.odd_files import frames_of
 
 PIXELS = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint8)[np.newaxis]
 BASELINE, LOSSLESS = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70"
+JPEG_IN_JPEG_XL = "1.2.840.10008.1.2.4.111"
 
 
 def jpeg(extra: list[Element], syntax: str = BASELINE) -> bytes:
@@ -121,6 +122,47 @@ def test_a_ratio_that_is_missing_beside_a_method_is_completed() -> None:
 
     assert method == "ISO_10918_1"
     assert ratio > 1
+
+
+SMOOTH = np.add.outer(np.arange(480), np.arange(640)).astype(np.uint16)
+
+
+def jpeg_in_color(frames: int, extra: list[Element]) -> bytes:
+    """Return a file around baseline streams with half the columns of chroma, each frame another."""
+    pixels = np.stack(
+        [np.stack([SMOOTH // (frame + 2), SMOOTH // 5, SMOOTH // 7], -1) for frame in range(frames)]
+    ).astype(np.uint8)
+    streams = [[bytes(imagecodecs.jpeg8_encode(one, 80, subsampling="422"))] for one in pixels]
+    return make_file(
+        480, 640, 3, 8, 8, photometric="YBR_FULL_422", transfer_syntax=BASELINE, streams=streams,
+        pixels=pixels, extra=extra,
+    )[0]  # fmt: skip
+
+
+@pytest.mark.parametrize("frames", [1, 3, 70])
+@pytest.mark.parametrize("extra", [[], told("ISO_10918_1")], ids=["nothing", "method"])
+def test_a_repacked_jpeg_has_the_ratio_of_the_jpeg(frames: int, extra: list[Element]) -> None:
+    """Whether the step to JPEG XL records it, or whoever repacked has not."""
+    data = jpeg_in_color(frames, extra)
+    expected = record(convert_bytes(data, to="explicit-le"))
+
+    repacked = convert_bytes(data, to="jpegxl-jpeg", verify=True)
+    untold = jpeg_xl_with(frames_of(repacked), extra)
+
+    assert record(repacked) == expected
+    assert record(convert_bytes(repacked, to="explicit-le")) == expected
+    assert record(convert_bytes(repacked, to="jpeg")) == expected
+    flag, method, ratio = record(convert_bytes(untold, to="explicit-le", verify=True))
+    assert (flag, method) == expected[:2]
+    assert float(ratio) == pytest.approx(float(expected[2]), rel=0 if frames < 32 else 0.01)
+
+
+def jpeg_xl_with(streams: list[bytes], extra: list[Element]) -> bytes:
+    """Return a file around streams of a repacked JPEG, whatever its data set says."""
+    return make_file(
+        480, 640, 3, 8, 8, photometric="YBR_FULL_422", transfer_syntax=JPEG_IN_JPEG_XL,
+        streams=[[one] for one in streams], frames=len(streams), extra=extra,
+    )[0]  # fmt: skip
 
 
 def code(value: str, scheme: str, context: str = "1.2.3") -> bytes:

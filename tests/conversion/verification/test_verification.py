@@ -449,12 +449,14 @@ def test_an_absent_attribute_may_be_removed(tmp_path: Path) -> None:
 
 
 def repacked(quality: int, subsampling: str) -> tuple[bytes, bytes]:
-    """Return a JPEG file of two frames, and its stream."""
+    """Return a JPEG file of two frames that records its loss, and its stream."""
     rgb = IMAGE_KINDS["rgb-8"].make()[1][0]
     stream = bytes(imagecodecs.jpeg8_encode(rgb, quality, subsampling=subsampling))
     content, _ = make_file(
         48, 64, samples=3, bits_allocated=8, bits_stored=8, photometric="YBR_FULL_422",
         transfer_syntax="1.2.840.10008.1.2.4.50", frames=2, streams=[[stream], [stream]],
+        extra=[(0x00282110, "CS", b"01"), (0x00282112, "DS", b"10"),
+               (0x00282114, "CS", b"ISO_10918_1")],
     )  # fmt: skip
     return content, stream
 

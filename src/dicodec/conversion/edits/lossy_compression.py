@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dicodec.conversion.edits.items import edit_item, encode_items, parse_item
 from dicodec.conversion.planning.conversion_plan import PixelPlan
+from dicodec.errors import DicodecError
 from dicodec.model import tags
 from dicodec.model.edits import Edit, Item, SetAttribute, SetSequence
-from dicodec.model.records import NamedTuple
+from dicodec.model.records import NamedTuple, replace
+from dicodec.model.stream import StreamDescription
 from dicodec.model.transfer_syntax import TransferSyntax
 from dicodec.options import ConversionOptions
 from dicodec.part10.data_set import DataSet
@@ -38,6 +40,9 @@ _LISTING = (*tags.FUNCTIONAL_GROUPS, tags.REFERENCED_SERIES_SEQUENCE)
 _OF_A_SERIES = (tags.REFERENCED_INSTANCE_SEQUENCE, tags.SERIES_INSTANCE_UID)
 """The attributes of an item of Referenced Series Sequence (PS3.3 C.12.2)."""
 
+_REBUILT = 32
+"""Frames at most of which the JPEG stream is rebuilt to be measured."""
+
 
 class History(NamedTuple):
     """The lossy compressions of an image so far.
@@ -61,7 +66,9 @@ def complete_history(file: DicomFile, pixels: PixelPlan) -> History:
         return told
     assert pixels.stream is not None, "streams to decode have been looked at"
     method = STREAM_METHODS.get(pixels.stream.kind, "")
-    ratio = format_ratio(pixels.decoded.native_size, frames.measure_all()).strip()
+    # All samples count, though the streams that are repacked hold YBR_FULL_422.
+    decoded = replace(pixels.decoded, photometric_interpretation="")
+    ratio = format_ratio(decoded.native_size, _measure_streams(file, pixels.stream)).strip()
     recorded = data_set.read_text(tags.LOSSY_IMAGE_COMPRESSION) == "01"
     last = told.methods[-1] if told.methods else ""
     if is_same_method(last, method):
@@ -73,6 +80,30 @@ def complete_history(file: DicomFile, pixels: PixelPlan) -> History:
     if not told.methods and len(told.ratios) <= 1:  # one compression, not all of it recorded
         return History([method], told.ratios or [ratio], untold=True)
     return told
+
+
+def _measure_streams(file: DicomFile, stream: StreamDescription) -> int:
+    """Return the bytes of the streams that lost information.
+
+    Those of a JPEG repacked as JPEG XL (.111) are the JPEG's own: to repack it lost nothing. Of
+    many frames some are rebuilt, spread evenly, and the others are taken to be like them.
+    """
+    frames = file.frames.encapsulated
+    assert frames is not None, "native frames have no streams"
+    stored = frames.measure_all()
+    if not stream.details.get("jpeg_reconstruction"):
+        return stored
+    from dicodec.codecs.jpeg_repacking import unpack_jpeg  # few need it
+
+    packed = rebuilt = 0
+    for frame in range(0, len(frames), -(-len(frames) // _REBUILT)):
+        try:
+            original = unpack_jpeg(frames.read(file.frames.source, frame))
+        except DicodecError:  # it is reported where the frame is decoded
+            continue
+        packed += frames.measure_frame(frame)
+        rebuilt += len(original) + len(original) % 2
+    return round(stored * rebuilt / packed) if packed else stored
 
 
 def _read_history(data_set: DataSet) -> History:

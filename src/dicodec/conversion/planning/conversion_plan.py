@@ -110,7 +110,8 @@ class PixelPlan:
             table: offset table of an encapsulated result.
             stream: description of the first frame's stream, if it was read.
         """
-        return replace(cls.moved(image, table), stream=stream)
+        lossy = stream is not None and not stream.lossless
+        return replace(cls.moved(image, table), stream=stream, source_lossy=lossy)
 
     @property
     def frames(self) -> int:
