@@ -576,7 +576,8 @@ def test_missing_permission_is_one_line(mode: int, folder_mode: int, message: st
 @pytest.mark.parametrize("arguments", [
     ("convert", "source.dcm", "--to", "rle", "-o", "-", "-q"),
     ("convert", "source.dcm", "--to", "rle", "-o", "out.dcm", "--json"),
-    ("syntaxes",), ("syntaxes", "--json"), ("inspect", "source.dcm"),
+    ("syntaxes",), ("syntaxes", "--json"), ("inspect", "source.dcm"), ("--help",),
+    ("convert", "--help"), ("inspect", "missing", "--json"),
 ])  # fmt: skip
 def test_standard_output_that_takes_nothing_is_an_error(
     folder: Path, arguments: tuple[str, ...], output: str
@@ -602,18 +603,40 @@ def test_standard_output_that_takes_nothing_is_an_error(
     (("convert", "-", "--to", "rle", "-o", "out.dcm"), 2),
     (("convert", "missing", "--to", "rle", "-o", "out.dcm"), 1),
     (("inspect", "-"), 1),
-    (("syntaxes",), 0),
 ])  # fmt: skip
 def test_closed_streams_are_no_fault(folder: Path, arguments: tuple[str, ...], status: int) -> None:
     command = shlex.join([*PROGRAM, *arguments])
     done = subprocess.run(["sh", "-c", f"{command} <&- >&-"], stderr=subprocess.PIPE, check=False)
     assert done.returncode == status
     assert b"Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == (arguments != ("syntaxes",))
+    assert len(done.stderr.splitlines()) == 1
     (folder / "out.dcm").unlink(missing_ok=True)
     done = subprocess.run(["sh", "-c", f"{command} <&- 2>&-"], stdout=subprocess.PIPE, check=False)
     assert done.returncode == (0 if arguments[-1] == "-" and status == 2 else status)
     assert b"dicodec:" not in done.stdout
+
+
+@pytest.mark.parametrize("streams", [">&-", "<&- >&-"])
+@pytest.mark.parametrize("arguments", [
+    ("syntaxes",), ("syntaxes", "--json"), ("inspect", "source.dcm"),
+    ("inspect", "source.dcm", "--json"), ("compare", "source.dcm", "source.dcm"),
+    ("compare", "source.dcm", "source.dcm", "--json"), ("completion", "bash"), ("policy", "list"),
+    ("show", "source.dcm", "-o", "picture.png"), ("conformance", "--list"),
+    ("convert", "source.dcm", "--to", "rle", "-o", "out.dcm", "--json"),
+    ("convert", ".", "--to", "rle", "-o", "out", "--json"), ("--version",), ("--version", "-v"),
+    ("--help",), ("convert", "--help"), ("inspect", "missing", "--json"),
+], ids=" ".join)  # fmt: skip
+def test_results_for_a_closed_standard_output_are_an_error(
+    folder: Path, arguments: tuple[str, ...], streams: str
+) -> None:
+    command = shlex.join([*PROGRAM, *arguments])
+    done = subprocess.run(["sh", "-c", f"{command} {streams}"], stderr=subprocess.PIPE, check=False)
+
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("dicodec: cannot write to standard output: ")
+    assert done.returncode == 1
+    silent = subprocess.run(["sh", "-c", f"{command} {streams} 2>&-"], check=False)
+    assert silent.returncode == 1
 
 
 def test_names_that_are_no_text_are_printed(folder: Path) -> None:

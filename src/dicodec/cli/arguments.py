@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
@@ -16,6 +17,8 @@ TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from _typeshed import SupportsWrite
+
 _WIDTH = 78
 """Columns of messages; argparse would ask the terminal at each argument."""
 
@@ -26,6 +29,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the error."""
         raise WrongUsage(self.prog, message)
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; argparse would pass over an output that takes nothing."""
+        (file or sys.stdout).write(self.format_help())
 
     @property
     def arguments(self) -> list[argparse.Action]:

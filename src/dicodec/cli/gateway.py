@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dicodec.cli.packages import require_packages
-from dicodec.cli.printing import SOME_FAILED, print_line
+from dicodec.cli.printing import SOME_FAILED, print_address, print_line
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
     add_metrics_arguments,
@@ -91,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
         def print_port() -> None:
             if gateway.wait_until_ready(_START_SECONDS):
-                print(f"{config.receive.aet} on port {gateway.port}", flush=True)
+                print_address(f"{config.receive.aet} on port {gateway.port}")
 
         threading.Thread(target=print_port, daemon=True).start()
         gauges = {PEER_UP: gateway.read_peers, PEER_DELIVERIES: gateway.count_deliveries}

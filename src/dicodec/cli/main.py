@@ -13,6 +13,7 @@ import signal
 import sys
 
 from dicodec.cli.printing import (
+    CLOSED_OUTPUT,
     HUNG_UP,
     INTERRUPTED,
     SOME_FAILED,
@@ -118,6 +119,7 @@ def _run_subcommand(given: Sequence[str], template: Template | None) -> int:
     from dicodec.errors import DicodecError
     from dicodec.model.platforms import find_ending_signals
 
+    status: int
     # NumPy's BLAS, which nothing here uses, starts a thread for each core when it is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -125,10 +127,14 @@ def _run_subcommand(given: Sequence[str], template: Template | None) -> int:
     except WrongUsage as wrong:
         _print_wrong_usage(wrong, given)
         return WRONG_USAGE
+    except SystemExit:  # argparse has printed the help
+        if status := _flush_output(0):
+            return status
+        raise
     arguments.template = template
     before = {number: signal.signal(number, _terminate) for number in find_ending_signals()}
     try:
-        status: int = import_module(SUBCOMMANDS[arguments.command][0]).run(arguments)
+        status = import_module(SUBCOMMANDS[arguments.command][0]).run(arguments)
     except WrongUsage as wrong:  # what the parser cannot know
         _print_wrong_usage(wrong, given)
         status = WRONG_USAGE
@@ -156,12 +162,27 @@ def _flush_output(status: int) -> int:
 
 def _settle_streams() -> None:
     """Prepare standard output and error for names that are not text, and for being closed."""
+    if sys.stdout is None:
+        sys.stdout = _stand_in_for_output()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for good
     sys.stdout, sys.stderr = _wait_for_pipe(sys.stdout), _wait_for_pipe(sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name may not be text
             stream.reconfigure(errors="backslashreplace")
+
+
+def _stand_in_for_output() -> TextIO:
+    """Return a stream in place of a closed standard output: to write to it is an error.
+
+    Python has none at all, and `print` would lose what it is given without a word.
+    """
+    if TYPE_CHECKING:
+        raw = io.FileIO(os.devnull)
+    else:
+        raw = io.FileIO(os.open(os.devnull, os.O_RDONLY), "wb")  # the system refuses each write
+        raw.name = CLOSED_OUTPUT
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
 
 
 def _wait_for_pipe(stream: TextIO) -> TextIO:
@@ -195,8 +216,7 @@ def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
 def _give_up_output(error: OSError, status: int) -> int:
     # Python would write the rest of the buffer once more at the end, and fail once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    reader_is_gone = isinstance(error, BrokenPipeError)
-    if not status and not reader_is_gone:
+    if not isinstance(error, BrokenPipeError):  # a reader that is gone has read enough
         from dicodec.errors import WriteError
 
         print_error(WriteError(f"cannot write to standard output: {error.strerror}"))

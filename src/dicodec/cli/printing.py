@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 SOME_FAILED, WRONG_USAGE, STOPPED, HUNG_UP, INTERRUPTED, TERMINATED = 1, 2, 3, 129, 130, 143
 """Exit statuses; the last three are 128 and the number of the signal."""
 
+CLOSED_OUTPUT = "<closed standard output>"
+"""Name of the stream that stands in for a closed standard output."""
+
+
+def is_output_closed() -> bool:
+    """Whether the command was started with its standard output closed."""
+    return sys.stdout is None or getattr(sys.stdout, "name", None) == CLOSED_OUTPUT
+
+
+def print_address(text: str) -> None:
+    """Print where a service listens; one whose standard output is closed goes without."""
+    if not is_output_closed():
+        print(text, flush=True)
+
 
 def find_status(error: DicodecError) -> int:
     """Return the exit status for an error that ends a subcommand."""

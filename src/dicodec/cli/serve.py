@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dicodec.cli.option_arguments import parse_size
 from dicodec.cli.packages import require_packages
+from dicodec.cli.printing import print_address
 from dicodec.cli.service_arguments import (
     add_execution_arguments,
     add_trace_argument,
@@ -109,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         ):
             host, port = listening.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            print(f"http://{shown}:{port}/", flush=True)
+            print_address(f"http://{shown}:{port}/")
             log.write("info", "serving", address=f"{host}:{port}", data=str(options.data))
             serve(service, listening, mounted)
         log.write("info", "ended")

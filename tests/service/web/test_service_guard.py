@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -57,6 +60,18 @@ def test_others_are_not_served_without_a_token(tmp_path: Path) -> None:
     short.write_text("abc")
     status, words = refused("--token-file", str(short), folder=tmp_path / "data")
     assert (status, "16" in words) == (2, True)
+
+
+def test_a_service_needs_no_standard_output(tmp_path: Path) -> None:
+    """Its address is in the log, too; for results a closed output is an error."""
+    serve = [sys.executable, "-m", "dicodec.cli.main", "serve", "--port", "0"]
+    words = shlex.join([*serve, "--data", str(tmp_path / "data")])
+    with subprocess.Popen(["sh", "-c", f"exec {words} >&-"], stderr=subprocess.PIPE) as service:
+        assert service.stderr is not None
+        log = [json.loads(service.stderr.readline())["event"]]
+        service.send_signal(signal.SIGTERM)
+        log += [json.loads(line)["event"] for line in service.stderr]
+    assert (service.returncode, log) == (0, ["serving", "ended"])
 
 
 def test_a_folder_has_one_service(local: RunningService) -> None:

@@ -17,7 +17,7 @@ from dicodec.cli.convert.output import (
     report_failure,
 )
 from dicodec.cli.convert.targets import is_folder, make_folder
-from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, name_switches
+from dicodec.cli.printing import SOME_FAILED, WRONG_USAGE, is_output_closed, name_switches
 from dicodec.conversion.convert import CODED_FRAMES, convert_with
 from dicodec.conversion.output.result_file import Target, check_place
 from dicodec.errors import (
@@ -214,7 +214,7 @@ def _pair_targets(arguments: argparse.Namespace) -> list[tuple[Source, Target | 
     if output != "-":
         _check_suffix(output)
         return [(_open_source(sources[0]), output)]
-    if sys.stdout is None:
+    if is_output_closed():
         raise InvalidOptionError("standard output is closed")
     return [(_open_source(sources[0]), sys.stdout.buffer)]
 
