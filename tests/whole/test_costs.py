@@ -125,8 +125,8 @@ def convert_as_worker(folder: Path, files: int, target: str) -> Counter[str]:
 @pytest.mark.parametrize(
     ("target", "budget", "system"),
     [
-        ("implicit-le", 940, {"open": 2, "stat": 6, "pread": 2, "fstat": 8, "close": 2}),
-        ("rle", 1105, {"open": 2, "stat": 6, "pread": 2, "fstat": 8, "close": 3}),
+        ("implicit-le", 960, {"open": 2, "stat": 6, "pread": 2, "fstat": 8, "close": 2}),
+        ("rle", 1125, {"open": 2, "stat": 6, "pread": 2, "fstat": 8, "close": 3}),
     ],
 )
 def test_calls_for_a_further_file_of_a_batch(
