@@ -1,0 +1,43 @@
+/* The marker segments of lossless JPEG's streams: ISO/IEC 10918-1 Annex B. */
+#ifndef DICODEC_JPEG_LOSSLESS_MARKERS_H
+#define DICODEC_JPEG_LOSSLESS_MARKERS_H
+
+#include "jpeg_lossless_table.h"
+
+enum { JPEG_LOSSLESS_TABLES = 4 };
+
+/* One scan: of each pixel, it holds `count` samples from the component `first` on. */
+typedef struct {
+    unsigned first, count;
+    unsigned predictor, point_transform;
+    uint32_t restart_lines; /* 0 without restarts */
+    const decoding_table *tables[3];
+} jpeg_lossless_scan;
+
+typedef struct {
+    uint8_t id;
+    bool decoded;
+} jpeg_lossless_component;
+
+/* A stream whose markers are read one after the other. */
+typedef struct {
+    const jpeg_lossless_image *image;
+    const uint8_t *at, *end;
+    unsigned marker;    /* the next one, which `at` is behind; 0 if it is not read yet */
+    unsigned segments;  /* that were read */
+    unsigned precision; /* 0 before the frame header */
+    uint32_t restart_interval;
+    jpeg_lossless_component components[3];
+    huffman_table tables[JPEG_LOSSLESS_TABLES];
+    decoding_table decoding[JPEG_LOSSLESS_TABLES];
+} jpeg_lossless_headers;
+
+typedef enum { JPEG_LOSSLESS_SCAN, JPEG_LOSSLESS_END, JPEG_LOSSLESS_OTHER } jpeg_lossless_found;
+
+/* Read markers up to a scan, whose data then begin at `at`, or to EOI, if that ends the stream.
+ *
+ * JPEG_LOSSLESS_OTHER: a form that is left to the library, or a fault. */
+jpeg_lossless_found jpeg_lossless_read_headers(jpeg_lossless_headers *headers,
+                                               jpeg_lossless_scan *scan);
+
+#endif
