@@ -3,8 +3,8 @@
 #include <string.h>
 
 enum {
-    SOF3 = 0xC3, DHT = 0xC4, EOI = 0xD9, SOS = 0xDA, DRI = 0xDD, APP0 = 0xE0, APP15 = 0xEF,
-    COM = 0xFE,
+    SOF3 = 0xC3, DHT = 0xC4, SOI = 0xD8, EOI = 0xD9, SOS = 0xDA, DRI = 0xDD, APP0 = 0xE0,
+    APP14 = 0xEE, APP15 = 0xEF, COM = 0xFE,
 };
 
 enum {
@@ -149,4 +149,65 @@ jpeg_lossless_found jpeg_lossless_read_headers(jpeg_lossless_headers *headers,
             return JPEG_LOSSLESS_OTHER;
     }
     return ends_here(headers) ? JPEG_LOSSLESS_END : JPEG_LOSSLESS_OTHER;
+}
+
+static uint8_t *write_segment(uint8_t *at, unsigned marker, const uint8_t *body, size_t size)
+{
+    *at++ = 0xFF;
+    *at++ = (uint8_t)marker;
+    *at++ = (uint8_t)((size + 2) >> 8);
+    *at++ = (uint8_t)(size + 2);
+    memcpy(at, body, size);
+    return at + size;
+}
+
+uint8_t *jpeg_lossless_write_headers(uint8_t *at, const jpeg_lossless_image *image,
+                                     const jpeg_lossless_settings *settings,
+                                     const jpeg_lossless_plan *plan)
+{
+    static const uint8_t jfif[] = {'J', 'F', 'I', 'F', 0, 1, 1, 0, 0, 1, 0, 1, 0, 0};
+    static const uint8_t adobe[] = {'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0};
+    static const uint8_t gray_ids[] = {1}, rgb_ids[] = {'R', 'G', 'B'}, other_ids[] = {0, 1, 2};
+    unsigned components = image->components;
+    const uint8_t *ids = components == 1 ? gray_ids : settings->is_rgb ? rgb_ids : other_ids;
+    uint8_t body[1 + JPEG_LOSSLESS_LONGEST_CODE + JPEG_LOSSLESS_CATEGORIES];
+    *at++ = 0xFF;
+    *at++ = SOI;
+    if (components == 1)
+        at = write_segment(at, APP0, jfif, sizeof jfif);
+    else if (settings->is_rgb)
+        at = write_segment(at, APP14, adobe, sizeof adobe);
+
+    size_t size = 0;
+    body[size++] = (uint8_t)settings->precision;
+    body[size++] = (uint8_t)(image->rows >> 8);
+    body[size++] = (uint8_t)image->rows;
+    body[size++] = (uint8_t)(image->columns >> 8);
+    body[size++] = (uint8_t)image->columns;
+    body[size++] = (uint8_t)components;
+    for (unsigned i = 0; i < components; i++) {
+        body[size++] = ids[i];
+        body[size++] = 0x11;
+        body[size++] = 0;
+    }
+    at = write_segment(at, SOF3, body, size);
+
+    size_t codes = 0;
+    body[0] = 0;
+    memcpy(body + 1, plan->counts, sizeof plan->counts);
+    for (unsigned i = 0; i < JPEG_LOSSLESS_LONGEST_CODE; i++)
+        codes += plan->counts[i];
+    memcpy(body + 1 + sizeof plan->counts, plan->categories, codes);
+    at = write_segment(at, DHT, body, 1 + sizeof plan->counts + codes);
+
+    size = 0;
+    body[size++] = (uint8_t)components;
+    for (unsigned i = 0; i < components; i++) {
+        body[size++] = ids[i];
+        body[size++] = 0;
+    }
+    body[size++] = (uint8_t)settings->predictor;
+    body[size++] = 0;
+    body[size++] = 0;
+    return write_segment(at, SOS, body, size);
 }

@@ -40,4 +40,10 @@ typedef enum { JPEG_LOSSLESS_SCAN, JPEG_LOSSLESS_END, JPEG_LOSSLESS_OTHER } jpeg
 jpeg_lossless_found jpeg_lossless_read_headers(jpeg_lossless_headers *headers,
                                                jpeg_lossless_scan *scan);
 
+/* Write all before the entropy-coded data, with the markers that libjpeg writes; return the place
+ * behind it. */
+uint8_t *jpeg_lossless_write_headers(uint8_t *at, const jpeg_lossless_image *image,
+                                     const jpeg_lossless_settings *settings,
+                                     const jpeg_lossless_plan *plan);
+
 #endif
