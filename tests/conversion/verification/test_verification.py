@@ -448,6 +448,21 @@ def test_an_absent_attribute_may_be_removed(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95"])
+@pytest.mark.parametrize("options", [{}, {"set_attributes": (("PatientID", "4711"),)}], ids=str)
+def test_a_fault_of_the_source_that_stays_is_called_the_source_s(
+    syntax: str, options: dict[str, Any]
+) -> None:
+    """JPIP: streams that nobody reads here, fewer than Number of Frames says."""
+    content, _ = make_file(
+        16, 16, frames=3, transfer_syntax=syntax, streams=[[b"http://here/image "]]
+    )
+    with pytest.raises(VerificationError) as raised:
+        convert_bytes(content, to=syntax, verify=True, **options)
+
+    assert raised.value.message.startswith("the source is not standard, and the result keeps that:")
+
+
 def repacked(quality: int, subsampling: str) -> tuple[bytes, bytes]:
     """Return a JPEG file of two frames that records its loss, and its stream."""
     rgb = IMAGE_KINDS["rgb-8"].make()[1][0]

@@ -47,11 +47,16 @@ def check_head(conversion: Conversion, made: DicomFile) -> None:
             f"the result is in {made.syntax.name}, not in {target.name}",
             attribute="TransferSyntaxUID",
         )
-    known = {oddity.id for oddity in source.oddities} & _MAY_REMAIN
+    of_source = {oddity.id for oddity in source.oddities}
     for oddity in made.oddities:
-        if oddity.id not in known:
+        if oddity.id not in of_source:
             raise VerificationError(
                 f"the result is not standard: {oddity.text}", offset=oddity.offset
+            )
+        if oddity.id not in _MAY_REMAIN:
+            raise VerificationError(
+                f"the source is not standard, and the result keeps that: {oddity.text}",
+                offset=oddity.offset,
             )
     if made.frames.present != source.frames.present:
         raise VerificationError("Pixel Data was lost or made up", attribute="PixelData")
