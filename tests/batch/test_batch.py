@@ -179,6 +179,43 @@ def test_a_source_that_is_named_twice_is_refused(place: tuple[str, ...], here: P
         assert (done.returncode, "is named twice" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("named", [
+    ("in/sub", "in"), ("in", "in/sub"), ("in/sub/x", "in"), ("in", "in/sub/x"),
+    ("in/sub/x", "in/sub", "in"), ("in/.hidden", "in"), ("in", "linked"), ("linked", "in/sub"),
+    ("in/sub/x", "in/sub/other"), ("in", "in/.hidden/x", "in/sub/other"),
+], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize("shards", [1, 2])
+def test_sources_that_overlap_are_converted_in_place_once(
+    named: tuple[str, ...], shards: int, here: Path
+) -> None:
+    write(here, dict.fromkeys(("in/x", "in/sub/x", "in/sub/y", "in/.hidden/x"), CONTENT))
+    (here / "in/sub/other").symlink_to("x")
+    (here / "linked").symlink_to("in")
+    (here / "in/hard").hardlink_to(here / "in/sub/y")
+
+    for number in range(1, shards + 1):
+        shard = ("--shard", f"{number}/{shards}") if shards > 1 else ()
+        done = program(
+            *named, "--in-place", "--to", "rle", "--json", "--jobs", "2", "--report", "log", *shard
+        )
+        assert done.returncode == 0, done.stdout
+    ended = [json.loads(line) for line in (here / "log").read_text().splitlines()]
+    places = [os.path.realpath(one["source"]) for one in ended if "source" in one]
+
+    wanted = set[str]()
+    for one in named:
+        place = here / one
+        files = place.rglob("*") if place.is_dir() else [place]
+        wanted |= {
+            os.path.realpath(file) for file in files
+            if file.is_file() and not (file.name.startswith(".") or ".hidden" in
+                                       file.relative_to(place).parts)
+        }  # fmt: skip
+    assert sorted(places) == sorted(wanted)
+    for file in wanted:
+        assert Path(file).read_bytes() == RESULT
+
+
 def test_one_file_becomes_the_file_that_is_named(here: Path) -> None:
     write(here, {"a.dcm": CONTENT})
     (here / "out").mkdir()

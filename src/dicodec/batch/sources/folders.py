@@ -65,12 +65,16 @@ class WalkOptions:
         excluded: (device, inode) of folders that are not entered.
         backup: suffix of the names of originals that this run keeps, which are skipped; None for
             none. Those that any run kept are skipped too, because their folder lists them.
+        own_folders, own_files: (device, inode) of folders, and paths without links of files, that
+            are sources of their own: a walk leaves them out without a word, unless it begins there.
     """
 
     hidden: bool = False
     follow_links: bool = True
     excluded: frozenset[tuple[int, int]] = frozenset()
     backup: str | None = None
+    own_folders: frozenset[tuple[int, int]] = frozenset()
+    own_files: frozenset[str] = frozenset()
 
 
 def walk(folder: str, options: WalkOptions) -> Iterator[FolderEntry]:
@@ -108,6 +112,8 @@ def _list(
     try:
         found = os.stat(folder.path)  # noqa: PTH116 - path objects cost more than the calls
         identity = (found.st_dev, found.st_ino)
+        if above and identity in options.own_folders:
+            return
         if identity in options.excluded or identity in above:
             yield PassedOver(folder.path, OUTPUT if identity in options.excluded else LOOP)
             return
@@ -152,6 +158,8 @@ def _look_at(path: str, relative: str, options: WalkOptions) -> FolderEntry | _B
         return _Below(path, f"{relative}/")
     if not stat.S_ISREG(found.st_mode):
         return PassedOver(path, SPECIAL)
+    if options.own_files and os.path.realpath(path) in options.own_files:
+        return None
     root = None if options.follow_links else path[: -len(relative) - 1] or "/"
     reference = SourceReference(path, found.st_size, found.st_mtime_ns, root=root)
     return FoundFile(reference, relative)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dicodec.batch.sources.folders import BACKUP, FoundFile, PassedOver, WalkOptions, walk
-from dicodec.batch.sources.locations import make_absolute
+from dicodec.batch.sources.locations import make_absolute, resolve_links
 from dicodec.batch.sources.references import SourceReference, refer_to_file, refer_to_object
 from dicodec.batch.sources.safe_names import make_safe_component, make_safe_path
 from dicodec.errors import DicodecError, InvalidOptionError
 from dicodec.model.limits import Limits
-from dicodec.model.records import dataclass
+from dicodec.model.records import dataclass, replace
 from dicodec.model.source_names import ARCHIVE_SUFFIXES, is_archive, is_object_url, parse_object_url
 
 
@@ -123,6 +123,30 @@ def _choose_prefix(path: str) -> str:
         suffix = next(one for one in ARCHIVE_SUFFIXES if name.lower().endswith(one))
         name = name[: -len(suffix)]
     return name or "root"
+
+
+def separate_sources(
+    sources: Sequence[NamedSource], options: WalkOptions
+) -> tuple[list[NamedSource], WalkOptions]:
+    """Return sources and options such that each file is listed once, though sources overlap.
+
+    Of a folder and what is named beneath it, each has its own files. Memory depends on how many
+    sources are named, not on their files. Hard links are files of their own.
+    """
+    if len(sources) == 1:
+        return [*sources], options
+    folders: dict[tuple[int, int], NamedSource] = {}
+    others: dict[str, NamedSource] = {}
+    apart = []
+    for root in sources:
+        if is_object_url(root.path) or not _is_folder(root.path):
+            first = others.setdefault(resolve_links(root.path), root)
+        else:
+            facts = os.stat(root.path)  # noqa: PTH116 - as walks do
+            first = folders.setdefault((facts.st_dev, facts.st_ino), root)
+        if first is root:
+            apart.append(root)
+    return apart, replace(options, own_folders=frozenset(folders), own_files=frozenset(others))
 
 
 def list_sources(

@@ -15,7 +15,7 @@ from dicodec.batch.pool.pool import Pool
 from dicodec.batch.run import Batch, ReportOutcome
 from dicodec.batch.scheduling import BatchOptions
 from dicodec.batch.sources.folders import FoundFile, WalkOptions, walk
-from dicodec.batch.sources.listing import NamedSource
+from dicodec.batch.sources.listing import NamedSource, separate_sources
 from dicodec.batch.sources.locations import make_absolute
 from dicodec.batch.sources.shards import Shard
 from dicodec.batch.work_item import WorkOptions
@@ -72,6 +72,8 @@ def run_batch(arguments: argparse.Namespace, pool: Pool | ClusterPool) -> int:
         excluded=_find_excluded(options.output),
         backup=arguments.backup,
     )
+    if arguments.in_place:  # elsewhere, a file has a result for each source it is in
+        sources, walk_options = separate_sources(sources, walk_options)
     entries = list_batch(arguments, sources, shard, walk_options, work.options.limits)
     known = find_ledger(arguments, sources, options.output, shard)
     with (
