@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from dicodec.cli.wrong_usage import WrongUsage
 from dicodec.model.implementation import VARIABLE_PREFIX
+from dicodec.model.settings_files import read_settings
 from dicodec.model.similar_names import suggest
 
 TYPE_CHECKING = False  # for type checkers it is true
@@ -213,7 +213,7 @@ class _Sources:
 
     def _read_secret(self, place: str, path: str) -> str:
         try:
-            text = Path(path).read_text(encoding="utf-8").strip()
+            text = read_settings(path).decode("utf-8").strip()
         except (OSError, ValueError) as cause:
             raise self._fail(place, f"{path} cannot be read: {_name_cause(cause)}") from cause
         if not text or "\n" in text:
@@ -226,8 +226,7 @@ class _Sources:
         import tomllib  # it takes a while to load
 
         try:
-            with Path(path).open("rb") as file:
-                tables = tomllib.load(file)
+            tables = tomllib.loads(read_settings(path).decode("utf-8"))
         except (OSError, ValueError) as cause:
             raise self._fail(path, f"it cannot be read: {_name_cause(cause)}") from cause
         from dicodec.cli.subcommands import SUBCOMMANDS

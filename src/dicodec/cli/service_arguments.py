@@ -15,6 +15,7 @@ from dicodec.cli.packages import require_packages
 from dicodec.errors import InvalidOptionError
 from dicodec.model.environment import TOKEN_VARIABLE
 from dicodec.model.option_table import TO
+from dicodec.model.settings_files import read_settings
 from dicodec.model.source_names import is_object_url
 from dicodec.part10.beneath import follow_named
 
@@ -270,7 +271,7 @@ def read_token(path: str | None) -> str | None:
             return None
     else:
         try:
-            token = Path(path).read_text(encoding="utf-8")
+            token = read_settings(path).decode("utf-8")
         except (OSError, UnicodeDecodeError) as cause:
             raise InvalidOptionError(f"the token cannot be read: {cause}", path=path) from cause
     token = token.strip()

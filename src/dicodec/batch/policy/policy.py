@@ -19,6 +19,7 @@ from dicodec.batch.policy.facts import FACTS, FoundValue, read_attribute
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.errors import InvalidOptionError
 from dicodec.model.records import dataclass
+from dicodec.model.settings_files import read_settings
 from dicodec.model.similar_names import suggest
 from dicodec.model.transfer_syntax import TRANSFER_SYNTAXES, find_by_name
 from dicodec.model.wording import as_key, reword_error
@@ -182,7 +183,7 @@ def load_policy(name: str) -> Policy:
             f"there is no policy {name!r}", hint=suggest(name, list_profiles(), there_are)
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_settings(path).decode("utf-8")
         return parse_policy(text, name)
     except (OSError, UnicodeDecodeError) as cause:
         raise InvalidOptionError(f"the policy cannot be read: {cause}", path=name) from cause

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from dicodec.conversion.output.write_errors import translate_write_errors
 from dicodec.errors import InvalidOptionError, TargetExistsError, WriteError
+from dicodec.model.settings_files import read_settings
 
 _PREFIX = b"dicodec-manifest 1\n"
 """What is signed begins with this, so that no signature of anything else is one of a manifest."""
@@ -36,7 +36,7 @@ class Signer:
 
     def __init__(self, path: str) -> None:
         try:
-            key = load_pem_private_key(Path(path).read_bytes(), None)
+            key = load_pem_private_key(read_settings(path), None)
         except OSError as cause:
             raise InvalidOptionError(
                 f"the key cannot be read: {cause.strerror}",
@@ -76,7 +76,7 @@ def read_public_key(path: str) -> str:
         InvalidOptionError: there is none.
     """
     try:
-        key = load_pem_public_key(Path(path).read_bytes())
+        key = load_pem_public_key(read_settings(path))
     except OSError as cause:
         raise InvalidOptionError(f"the key cannot be read: {cause.strerror}", path=path) from cause
     except ValueError as cause:

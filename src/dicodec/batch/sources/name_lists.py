@@ -30,7 +30,8 @@ def read_names(place: str) -> Iterator[str]:
             megabyte has one (`find -print0`), else by line feeds; empty ones are passed over.
 
     Raises:
-        InvalidOptionError: the list cannot be read, or a name is longer than any system's.
+        InvalidOptionError: the list cannot be read, a name is longer than any system's, or a
+            megabyte has none.
     """
     with _open(place) as file:
         try:
@@ -39,6 +40,8 @@ def read_names(place: str) -> Iterator[str]:
             rest = b""
             while part:
                 *names, rest = (rest + part).split(separator)
+                if len(part) == _PARTS and not rest and not any(names):  # it is a disk's image
+                    raise InvalidOptionError("a megabyte of the list has no name", path=place)
                 for name in names:
                     yield from _decode(name, separator)
                 if len(rest) > _LONGEST:

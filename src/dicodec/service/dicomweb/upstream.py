@@ -7,13 +7,13 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from hashlib import blake2b
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 from starlette.requests import Request
 
 from dicodec.errors import InvalidOptionError
+from dicodec.model.settings_files import read_settings
 from dicodec.service.dicomweb.sources import Target
 from dicodec.service.web.error_answers import Refusal
 
@@ -83,7 +83,7 @@ class Upstream:
         """
         if self._token_file is not None:
             try:
-                token = Path(self._token_file).read_text(encoding="ascii").strip()
+                token = read_settings(self._token_file).decode("ascii").strip()
             except (OSError, UnicodeDecodeError):
                 raise Refusal(
                     502, "the token for the upstream cannot be read", code="upstream-unavailable"

@@ -13,6 +13,7 @@ from dicodec.batch.policy.conditions import check_keys, parse_size
 from dicodec.batch.policy.options import OptionChanges, parse_options
 from dicodec.batch.policy.policy import load_policy, parse_conditions
 from dicodec.errors import DicodecError, InvalidOptionError
+from dicodec.model.settings_files import read_settings
 from dicodec.model.transfer_syntax import Loss, TransferSyntax, find_by_name
 from dicodec.options import UNDECIDED
 from dicodec.service.gateway.config import (
@@ -58,7 +59,7 @@ def load_config(path: str) -> GatewayConfig:
         InvalidOptionError: it cannot be read; the error names the table and the key at fault.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_settings(path).decode("utf-8")
     except OSError as cause:
         raise InvalidOptionError(
             f"the configuration cannot be read: {cause.strerror or cause}", path=path

@@ -9,12 +9,12 @@ import secrets
 import ssl
 from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from time import time
 from urllib.parse import urlsplit
 
 from dicodec.errors import PeerRefusedError, PeerUnavailableError
 from dicodec.model import tags
+from dicodec.model.settings_files import read_settings
 from dicodec.part10.file_meta import read_head
 from dicodec.part10.source import OpenSource
 from dicodec.service.gateway.config import Peer, StowAddress
@@ -118,7 +118,7 @@ class StowSender:
         if self._address.token_file is None:
             return {}
         try:
-            token = Path(self._address.token_file).read_text(encoding="ascii").strip()
+            token = read_settings(self._address.token_file).decode("ascii").strip()
         except (OSError, UnicodeDecodeError) as cause:
             raise PeerDownError(f"the token cannot be read: {cause}") from cause
         return {"Authorization": f"Bearer {token}"}

@@ -15,6 +15,7 @@ from pathlib import Path
 from dicodec.batch.sources.safe_names import make_safe_component
 from dicodec.errors import InvalidOptionError, RequestError
 from dicodec.model.records import dataclass, field
+from dicodec.model.settings_files import read_settings
 from dicodec.service.jobs.messages import Request, parse_json_object
 from dicodec.service.jobs.request_fields import REQUEST_FIELDS
 
@@ -127,7 +128,7 @@ def load_mapping(name: str, values: Mapping[str, str]) -> MessageMapping:
     """
     path = MAPPINGS / f"{name}.toml" if name in list_mappings() else Path(name)
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        given = tomllib.loads(read_settings(path).decode("utf-8"))
     except FileNotFoundError as cause:
         raise InvalidOptionError(
             f"there is no mapping {name!r}",
