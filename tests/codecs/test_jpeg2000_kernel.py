@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dicodec import _kernels
 from dicodec.codecs.jpeg2000 import Jpeg2000Decoder, Jpeg2000Encoder
+from dicodec.codecs.rate import Rate
 from dicodec.codecs.table import find_engines
 from dicodec.errors import DicodecError, SampleRangeError
 from dicodec.model.image import ImagePixelDescription
@@ -264,6 +265,29 @@ def make_picture(seed: int, precision: int, samples: int) -> Pixels:
     top = (1 << precision) - 1
     values = (np.stack(planes, axis=-1) * top).clip(0, top)
     return values.astype("u1" if precision <= 8 else "u2").squeeze()
+
+
+@pytest.mark.parametrize("threads", [2, 5, 64, 1000])
+@pytest.mark.parametrize(
+    ("rows", "columns", "samples"), [(611, 523, 1), (5, 40_001, 1), (300, 701, 3)]
+)
+@pytest.mark.parametrize("lossless", [True, False])
+def test_threads_share_the_levels_of_large_images(
+    rows: int, columns: int, samples: int, lossless: bool, threads: int
+) -> None:
+    random = np.random.default_rng(rows)
+    pixels = random.integers(0, 256, (rows, columns, samples), dtype="u1").squeeze()
+    image = describe(pixels, 8)
+    rate = Rate() if lossless else Rate(ratio=5)
+    one, some = (
+        bytes(Jpeg2000Encoder(lossless=lossless, rate=rate, threads=t).encode(pixels, image))
+        for t in (1, threads)
+    )
+    assert some == one
+    one_by_one = DECODER.decode_words(one, image)
+    assert one_by_one is not None
+    assert Jpeg2000Decoder(threads=threads).decode_words(one, image) == one_by_one
+    assert not lossless or bytes(one_by_one) == pixels.tobytes()
 
 
 @pytest.mark.parametrize(("precision", "samples"), [(8, 1), (12, 1), (16, 1), (8, 3)])

@@ -78,7 +78,8 @@ static kernel_status undo_wavelets(const decoder *state, tile *decoded)
         const jpeg2000_tile_component *component = decoded->divided.components + i;
         status = jpeg2000_undo_wavelet(
             component->levels, component->resolutions - state->halvings,
-            state->header.coding[i].is_reversible, decoded->arrays[i], decoded->stride);
+            state->header.coding[i].is_reversible, decoded->arrays[i], decoded->stride,
+            state->threads);
     }
     return status;
 }

@@ -103,7 +103,7 @@ static kernel_status apply_wavelets(jpeg2000_encoder *state)
     for (unsigned i = 0; i < state->image->components && status == KERNEL_DONE; i++) {
         const jpeg2000_tile_component *component = state->tile.components + i;
         status = jpeg2000_apply_wavelet(component->levels, component->resolutions, !state->goal,
-                                        state->arrays[i], state->stride);
+                                        state->arrays[i], state->stride, state->threads);
     }
     return status;
 }
