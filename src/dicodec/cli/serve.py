@@ -109,10 +109,12 @@ def run(arguments: argparse.Namespace) -> int:
             _open_mounted(arguments, service) as mounted,
         ):
             host, port = listening.getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            print_address(f"http://{shown}:{port}/")
-            log.write("info", "serving", address=f"{host}:{port}", data=str(options.data))
-            serve(service, listening, mounted)
+
+            def announce() -> None:
+                print_address(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+                log.write("info", "serving", address=f"{host}:{port}", data=str(options.data))
+
+            serve(service, listening, announce, mounted)
         log.write("info", "ended")
     return 0
 

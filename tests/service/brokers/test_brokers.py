@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,8 +174,11 @@ def test_nothing_is_lost_and_nothing_done_twice(broker: RunningBroker, tmp_path:
         )  # fmt: skip
         assert retried.returncode == 0, retried.stderr
         back = len(about(letters, "text"))
-        left = f"{len(letters) - back} left for other causes"
-        assert retried.stderr == f"{back} sent back, {left}\n"
+        told = re.fullmatch(r"(\d+) sent back, (\d+) left for other causes\n", retried.stderr)
+        assert told is not None, retried.stderr
+        # A message that comes again after a kill may have one more letter by now.
+        assert int(told[1]) >= back >= 1
+        assert int(told[2]) >= len(letters) - back
         fleet.wait_for(lambda: done() == GOOD + 3, 30)
 
         again = subprocess.run(  # the worker buries it at once, while this goes on

@@ -137,8 +137,8 @@ def test_children_do_not_have_the_token(service: RunningService) -> None:
 def test_a_signal_at_the_start_is_not_swallowed(tmp_path: Path, number: signal.Signals) -> None:
     # The first one comes before the server runs, when the service has its threads already.
     slow = (
-        "import time; from dicodec.cli import main; from dicodec.service.web import server;"
-        "serve = server.serve; server.serve = lambda *given: (time.sleep(2), serve(*given));"
+        "import time; import uvicorn; from dicodec.cli import main; run = uvicorn.Server.run;"
+        "uvicorn.Server.run = lambda *given, **more: (time.sleep(2), run(*given, **more));"
         "main.main()"
     )
     for turn in range(4):

@@ -44,7 +44,11 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
 
 
 def refused(*arguments: str, folder: Path) -> tuple[int, str]:
-    serve = [sys.executable, "-m", "dicodec.cli.main", "serve", "--port", "0"]
+    slow = (  # a signal that follows the address at once ends it in order
+        "import time; import uvicorn; from dicodec.cli import main; make = uvicorn.Server;"
+        "uvicorn.Server = lambda config: (time.sleep(1), make(config))[1]; main.main()"
+    )
+    serve = [sys.executable, "-c", slow, "serve", "--port", "0"]
     done = subprocess.run(
         [*serve, "--data", str(folder), *arguments], capture_output=True, text=True, timeout=60
     )
@@ -64,7 +68,11 @@ def test_others_are_not_served_without_a_token(tmp_path: Path) -> None:
 
 def test_a_service_needs_no_standard_output(tmp_path: Path) -> None:
     """Its address is in the log, too; for results a closed output is an error."""
-    serve = [sys.executable, "-m", "dicodec.cli.main", "serve", "--port", "0"]
+    slow = (  # a signal that follows the address at once ends it in order
+        "import time; import uvicorn; from dicodec.cli import main; make = uvicorn.Server;"
+        "uvicorn.Server = lambda config: (time.sleep(1), make(config))[1]; main.main()"
+    )
+    serve = [sys.executable, "-c", slow, "serve", "--port", "0"]
     words = shlex.join([*serve, "--data", str(tmp_path / "data")])
     with subprocess.Popen(["sh", "-c", f"exec {words} >&-"], stderr=subprocess.PIPE) as service:
         assert service.stderr is not None

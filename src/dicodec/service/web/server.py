@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import uvicorn
 
@@ -37,6 +37,7 @@ class _ServerLog(logging.Handler):
 def serve(
     service: Service,
     listening: socket.socket,
+    announce: Callable[[], None],
     mounted: Mapping[str, MountedApp] = NOTHING_MOUNTED,
 ) -> None:
     """Serve until a signal.
@@ -44,6 +45,7 @@ def serve(
     Args:
         service: the service.
         listening: its socket.
+        announce: tells where the service is, as soon as a signal ends it in order.
         mounted: further applications, by their paths.
     """
     logger = logging.getLogger("uvicorn")
@@ -70,6 +72,7 @@ def serve(
     for number in (signal.SIGINT, *find_ending_signals()):
         signal.signal(number, server.handle_exit)
     service.is_closing = lambda: server.should_exit
+    announce()
     server.run(sockets=[listening])
 
 
