@@ -93,6 +93,22 @@ uint8_t *take_damaged(fuzz_random *random, const uint8_t *bytes, size_t length, 
     return exact;
 }
 
+uint8_t *take_damaged_or_noise(fuzz_random *random, const uint8_t *bytes, size_t length,
+                               uint32_t one_in, size_t *damaged)
+{
+    if (draw(random, one_in))
+        return take_damaged(random, bytes, length, damaged);
+    *damaged = draw(random, 500);
+    uint8_t *noise = take(*damaged);
+    draw_bytes(random, noise, *damaged);
+    return noise;
+}
+
+size_t count_bytes(const kernel_image *image)
+{
+    return (size_t)image->rows * image->columns * image->components * image->word_size;
+}
+
 void count_input(void)
 {
     inputs[current]++;

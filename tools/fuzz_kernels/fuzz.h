@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image.h"
+
 #define FUZZ_FAMILIES(FAMILY) \
     FAMILY(elements)          \
     FAMILY(fragments)         \
@@ -36,6 +38,13 @@ uint8_t *take_copy(const uint8_t *bytes, size_t length);
 
 /* A damaged copy: bits and bytes changed, pieces removed or repeated, or the end cut. */
 uint8_t *take_damaged(fuzz_random *random, const uint8_t *bytes, size_t length, size_t *damaged);
+
+/* A damaged copy, or, one time in so many, noise of up to 500 bytes. */
+uint8_t *take_damaged_or_noise(fuzz_random *random, const uint8_t *bytes, size_t length,
+                               uint32_t one_in, size_t *damaged);
+
+/* How many bytes the words of an image have. */
+size_t count_bytes(const kernel_image *image);
 
 void count_input(void);
 

@@ -8,7 +8,7 @@
 typedef struct {
     const uint8_t *stream;
     size_t length;
-    jpeg2000_image image;
+    kernel_image image;
 } example;
 
 static const example EXAMPLES[] = {
@@ -22,16 +22,11 @@ static const example EXAMPLES[] = {
 
 enum { COUNT = sizeof EXAMPLES / sizeof *EXAMPLES };
 
-static size_t count_bytes(const jpeg2000_image *image)
-{
-    return (size_t)image->rows * image->columns * image->components * image->word_size;
-}
-
 static kernel_status decode_halved(const uint8_t *stream, size_t length,
-                                   const jpeg2000_image *image, unsigned halvings,
+                                   const kernel_image *image, unsigned halvings,
                                    uint8_t **words)
 {
-    jpeg2000_image halved = *image;
+    kernel_image halved = *image;
     for (unsigned i = 0; i < halvings; i++) {
         halved.rows = (halved.rows + 1) / 2;
         halved.columns = (halved.columns + 1) / 2;
@@ -41,7 +36,7 @@ static kernel_status decode_halved(const uint8_t *stream, size_t length,
     return jpeg2000_decode(stream, length, image, halvings, 1, *words);
 }
 
-static kernel_status decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
+static kernel_status decode(const uint8_t *stream, size_t length, const kernel_image *image,
                             uint8_t **words)
 {
     return decode_halved(stream, length, image, 0, words);
@@ -50,7 +45,7 @@ static kernel_status decode(const uint8_t *stream, size_t length, const jpeg2000
 /* Samples of any kind are encoded, and decoded to the same. */
 static void encode_and_decode(fuzz_random *random)
 {
-    jpeg2000_image image = {1 + draw(random, 70), 1 + draw(random, 70), draw(random, 2) ? 1 : 3,
+    kernel_image image = {1 + draw(random, 70), 1 + draw(random, 70), draw(random, 2) ? 1 : 3,
                             1 + draw(random, 2), 0, draw(random, 2)};
     image.bits_stored = 8 * image.word_size;
     size_t size = count_bytes(&image), length;
@@ -72,7 +67,7 @@ static void encode_and_decode(fuzz_random *random)
 /* Samples are encoded for a goal, with any number of threads to the same, and decoded. */
 static void encode_with_loss(fuzz_random *random)
 {
-    jpeg2000_image image = {1 + draw(random, 70), 1 + draw(random, 70), draw(random, 2) ? 1 : 3,
+    kernel_image image = {1 + draw(random, 70), 1 + draw(random, 70), draw(random, 2) ? 1 : 3,
                             1 + draw(random, 2), 0, draw(random, 2)};
     image.bits_stored = 8 * image.word_size;
     size_t size = count_bytes(&image), length, second_length;
@@ -119,7 +114,7 @@ void fuzz_jpeg2000_round_trip(fuzz_random *random)
 
 /* Change the image that a damaged stream is said to hold, as often as not to what it claims. */
 static void draw_image(fuzz_random *random, const uint8_t *stream, size_t length,
-                       jpeg2000_image *image)
+                       kernel_image *image)
 {
     if (draw(random, 4))
         return;
@@ -140,7 +135,7 @@ void fuzz_jpeg2000_survive(fuzz_random *random)
     const example *from = EXAMPLES + draw(random, COUNT);
     size_t length;
     uint8_t *stream = take_damaged(random, from->stream, from->length, &length), *words;
-    jpeg2000_image image = from->image;
+    kernel_image image = from->image;
     draw_image(random, stream, length, &image);
     unsigned halvings = draw(random, 2) * draw(random, 7);
     kernel_status status = decode_halved(stream, length, &image, halvings, &words);

@@ -51,13 +51,13 @@ typedef struct {
     bool interleaved;
 } plain_settings;
 
-static int read_word(const uint8_t *words, const jpeg_lossless_image *image, size_t index)
+static int read_word(const uint8_t *words, const kernel_image *image, size_t index)
 {
     const uint8_t *word = words + index * image->word_size;
     return image->word_size == 1 ? word[0] : word[0] | word[1] << 8;
 }
 
-static int predict(const uint8_t *words, const jpeg_lossless_image *image,
+static int predict(const uint8_t *words, const kernel_image *image,
                    const plain_settings *settings, uint32_t row, uint32_t column, unsigned part)
 {
     size_t pixel = (size_t)image->components, line = pixel * image->columns;
@@ -74,7 +74,7 @@ static int predict(const uint8_t *words, const jpeg_lossless_image *image,
     return jpeg_lossless_predict(left, above, corner, settings->predictor);
 }
 
-static void put_scan(bit_writer *out, const uint8_t *words, const jpeg_lossless_image *image,
+static void put_scan(bit_writer *out, const uint8_t *words, const kernel_image *image,
                      const plain_settings *settings, unsigned begin, unsigned end)
 {
     uint8_t head[14] = {0xFF, 0xDA, 0, (uint8_t)(6 + 2 * (end - begin)), (uint8_t)(end - begin)};
@@ -101,7 +101,7 @@ static void put_scan(bit_writer *out, const uint8_t *words, const jpeg_lossless_
     }
 }
 
-static uint8_t *encode_plainly(const uint8_t *words, const jpeg_lossless_image *image,
+static uint8_t *encode_plainly(const uint8_t *words, const kernel_image *image,
                                const plain_settings *settings, size_t *length)
 {
     size_t samples = (size_t)image->rows * image->columns * image->components;
@@ -135,9 +135,9 @@ static uint8_t *encode_plainly(const uint8_t *words, const jpeg_lossless_image *
     return exact;
 }
 
-static jpeg_lossless_image draw_image(fuzz_random *random)
+static kernel_image draw_image(fuzz_random *random)
 {
-    jpeg_lossless_image image = {
+    kernel_image image = {
         1 + draw(random, 9), 1 + draw(random, draw(random, 6) ? 30 : 400),
         draw(random, 3) ? 1 : 3, 1 + draw(random, 2), 0, false,
     };
@@ -146,7 +146,7 @@ static jpeg_lossless_image draw_image(fuzz_random *random)
 }
 
 /* Words within Bits Stored whose lowest bits are 0. */
-static uint8_t *draw_words(fuzz_random *random, const jpeg_lossless_image *image, unsigned zeros)
+static uint8_t *draw_words(fuzz_random *random, const kernel_image *image, unsigned zeros)
 {
     size_t count = (size_t)image->rows * image->columns * image->components;
     unsigned unused = 8 * image->word_size - image->bits_stored;
@@ -166,19 +166,14 @@ static uint8_t *draw_words(fuzz_random *random, const jpeg_lossless_image *image
     return words;
 }
 
-static size_t count_bytes(const jpeg_lossless_image *image)
-{
-    return (size_t)image->rows * image->columns * image->components * image->word_size;
-}
-
-static kernel_status decode(const uint8_t *stream, size_t length, const jpeg_lossless_image *image,
+static kernel_status decode(const uint8_t *stream, size_t length, const kernel_image *image,
                             uint8_t *words)
 {
     count_input();
     return jpeg_lossless_decode(stream, length, image, words);
 }
 
-static uint8_t *draw_plain_stream(fuzz_random *random, jpeg_lossless_image *image, uint8_t **words,
+static uint8_t *draw_plain_stream(fuzz_random *random, kernel_image *image, uint8_t **words,
                                   size_t *length)
 {
     plain_settings settings = {.predictor = 1 + draw(random, 7), .interleaved = draw(random, 2)};
@@ -192,7 +187,7 @@ static uint8_t *draw_plain_stream(fuzz_random *random, jpeg_lossless_image *imag
     return encode_plainly(*words, image, &settings, length);
 }
 
-static uint8_t *draw_stream(fuzz_random *random, jpeg_lossless_image *image, uint8_t **words,
+static uint8_t *draw_stream(fuzz_random *random, kernel_image *image, uint8_t **words,
                             size_t *length)
 {
     image->is_signed = image->components == 1 && draw(random, 2);
@@ -231,7 +226,7 @@ static size_t find_last_data(const uint8_t *stream, size_t length)
 
 /* Data that lack a byte, with the end marker behind them, are never decoded. */
 static void cut_data(fuzz_random *random, const uint8_t *stream, size_t length,
-                     const jpeg_lossless_image *image, uint8_t *back)
+                     const kernel_image *image, uint8_t *back)
 {
     size_t first = find_last_data(stream, length);
     for (int cuts = 0; cuts < 4; cuts++) {
@@ -244,7 +239,7 @@ static void cut_data(fuzz_random *random, const uint8_t *stream, size_t length,
 }
 
 /* Words may be past Bits Stored, and change between the two passes over them. */
-static void encode_changing(fuzz_random *random, const jpeg_lossless_image *image)
+static void encode_changing(fuzz_random *random, const kernel_image *image)
 {
     size_t length = 0;
     unsigned least = image->bits_stored < 2 ? 2 : image->bits_stored;
@@ -270,7 +265,7 @@ static void encode_changing(fuzz_random *random, const jpeg_lossless_image *imag
 
 void fuzz_jpeg_lossless_round_trip(fuzz_random *random)
 {
-    jpeg_lossless_image image = draw_image(random);
+    kernel_image image = draw_image(random);
     uint8_t *words;
     size_t length;
     uint8_t *stream = (draw(random, 2) ? draw_stream : draw_plain_stream)(random, &image, &words,
@@ -287,7 +282,7 @@ void fuzz_jpeg_lossless_round_trip(fuzz_random *random)
 /* A cut stream may lack no more than what holds no sample; anything else is refused or noise. */
 void fuzz_jpeg_lossless_survive(fuzz_random *random)
 {
-    jpeg_lossless_image image = draw_image(random);
+    kernel_image image = draw_image(random);
     encode_changing(random, &image);
     uint8_t *words;
     size_t length;
@@ -302,14 +297,8 @@ void fuzz_jpeg_lossless_survive(fuzz_random *random)
             free(shorter);
         }
     } else {
-        size_t damaged = draw(random, 500);
-        uint8_t *data;
-        if (draw(random, 9)) {
-            data = take_damaged(random, stream, length, &damaged);
-        } else {
-            data = take(damaged);
-            draw_bytes(random, data, damaged);
-        }
+        size_t damaged;
+        uint8_t *data = take_damaged_or_noise(random, stream, length, 9, &damaged);
         decode(data, damaged, &image, back);
         free(data);
     }

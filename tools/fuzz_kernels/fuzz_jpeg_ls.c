@@ -4,9 +4,9 @@
 #include "fuzz.h"
 #include "jpeg_ls.h"
 
-static jpeg_ls_image draw_image(fuzz_random *random)
+static kernel_image draw_image(fuzz_random *random)
 {
-    jpeg_ls_image image = {
+    kernel_image image = {
         1 + draw(random, 9), 1 + draw(random, draw(random, 6) ? 30 : 400),
         draw(random, 3) ? 1 : 3, 1 + draw(random, 2), 0, false,
     };
@@ -15,12 +15,7 @@ static jpeg_ls_image draw_image(fuzz_random *random)
     return image;
 }
 
-static size_t count_bytes(const jpeg_ls_image *image)
-{
-    return (size_t)image->rows * image->columns * image->components * image->word_size;
-}
-
-static int read_word(const uint8_t *words, const jpeg_ls_image *image, size_t index)
+static int read_word(const uint8_t *words, const kernel_image *image, size_t index)
 {
     const uint8_t *word = words + index * image->word_size;
     int value = image->word_size == 1 ? word[0] : word[0] | word[1] << 8;
@@ -29,7 +24,7 @@ static int read_word(const uint8_t *words, const jpeg_ls_image *image, size_t in
     return image->word_size == 1 ? (int8_t)value : (int16_t)value;
 }
 
-static jpeg_ls_settings draw_settings(fuzz_random *random, const jpeg_ls_image *image)
+static jpeg_ls_settings draw_settings(fuzz_random *random, const kernel_image *image)
 {
     unsigned least = image->bits_stored < 2 ? 2 : image->bits_stored;
     unsigned most = ((1u << image->bits_stored) - 1) / 2;
@@ -46,7 +41,7 @@ static jpeg_ls_settings draw_settings(fuzz_random *random, const jpeg_ls_image *
 }
 
 /* Words that NEAR moves to none past Bits Stored; often a few values, so that there are runs. */
-static uint8_t *draw_words(fuzz_random *random, const jpeg_ls_image *image, unsigned near)
+static uint8_t *draw_words(fuzz_random *random, const kernel_image *image, unsigned near)
 {
     size_t size = count_bytes(image), count = size / image->word_size;
     uint8_t *words = take(size);
@@ -64,7 +59,7 @@ static uint8_t *draw_words(fuzz_random *random, const jpeg_ls_image *image, unsi
     return words;
 }
 
-static kernel_status decode(const uint8_t *stream, size_t length, const jpeg_ls_image *image,
+static kernel_status decode(const uint8_t *stream, size_t length, const kernel_image *image,
                             uint8_t *words)
 {
     count_input();
@@ -72,7 +67,7 @@ static kernel_status decode(const uint8_t *stream, size_t length, const jpeg_ls_
 }
 
 /* Whether words are those that were encoded, or near. */
-static bool are_near(const uint8_t *one, const uint8_t *other, const jpeg_ls_image *image, int near)
+static bool are_near(const uint8_t *one, const uint8_t *other, const kernel_image *image, int near)
 {
     for (size_t i = 0; i < count_bytes(image) / image->word_size; i++)
         if (abs(read_word(one, image, i) - read_word(other, image, i)) > near)
@@ -80,7 +75,7 @@ static bool are_near(const uint8_t *one, const uint8_t *other, const jpeg_ls_ima
     return true;
 }
 
-static uint8_t *draw_stream(fuzz_random *random, jpeg_ls_image *image, uint8_t **words,
+static uint8_t *draw_stream(fuzz_random *random, kernel_image *image, uint8_t **words,
                             jpeg_ls_settings *settings, size_t *length)
 {
     *image = draw_image(random);
@@ -96,7 +91,7 @@ static uint8_t *draw_stream(fuzz_random *random, jpeg_ls_image *image, uint8_t *
 
 /* Data that lack a byte, with the end marker behind them, are never decoded. */
 static void cut_data(fuzz_random *random, const uint8_t *stream, size_t length,
-                     const jpeg_ls_image *image, uint8_t *back)
+                     const kernel_image *image, uint8_t *back)
 {
     size_t first = 0;
     while (stream[first] != 0xFF || stream[first + 1] != 0xDA)
@@ -113,7 +108,7 @@ static void cut_data(fuzz_random *random, const uint8_t *stream, size_t length,
 
 void fuzz_jpeg_ls_round_trip(fuzz_random *random)
 {
-    jpeg_ls_image image;
+    kernel_image image;
     jpeg_ls_settings settings;
     uint8_t *words;
     size_t length;
@@ -130,7 +125,7 @@ void fuzz_jpeg_ls_round_trip(fuzz_random *random)
 /* Words of any kind, also past Bits Stored. */
 static void encode_any(fuzz_random *random)
 {
-    jpeg_ls_image image = draw_image(random);
+    kernel_image image = draw_image(random);
     jpeg_ls_settings settings = draw_settings(random, &image);
     uint8_t *words = take(count_bytes(&image)), *stream;
     size_t length;
@@ -166,11 +161,11 @@ static uint8_t *change_headers(fuzz_random *random, const uint8_t *stream, size_
 void fuzz_jpeg_ls_survive(fuzz_random *random)
 {
     encode_any(random);
-    jpeg_ls_image image;
+    kernel_image image;
     jpeg_ls_settings settings;
     uint8_t *words;
-    size_t length, damaged = draw(random, 500);
-    uint8_t *stream = draw_stream(random, &image, &words, &settings, &length), *data;
+    size_t length;
+    uint8_t *stream = draw_stream(random, &image, &words, &settings, &length);
     uint8_t *back = take(count_bytes(&image));
     if (length < 400 && !draw(random, 3)) {
         for (size_t cut = 0; cut < length; cut++) {
@@ -184,12 +179,8 @@ void fuzz_jpeg_ls_survive(fuzz_random *random)
             free(stream);
             stream = changed;
         }
-        if (draw(random, 9)) {
-            data = take_damaged(random, stream, length, &damaged);
-        } else {
-            data = take(damaged);
-            draw_bytes(random, data, damaged);
-        }
+        size_t damaged;
+        uint8_t *data = take_damaged_or_noise(random, stream, length, 9, &damaged);
         decode(data, damaged, &image, back);
         free(data);
     }

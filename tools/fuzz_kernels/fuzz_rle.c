@@ -134,14 +134,8 @@ void fuzz_rle_survive(fuzz_random *random)
             free((void *)segments[hit].data);
         }
     } else {
-        size_t damaged = draw(random, 500);
-        uint8_t *data;
-        if (draw(random, 4)) {
-            data = take_damaged(random, whole.data, whole.length, &damaged);
-        } else {
-            data = take(damaged);
-            draw_bytes(random, data, damaged);
-        }
+        size_t damaged;
+        uint8_t *data = take_damaged_or_noise(random, whole.data, whole.length, 4, &damaged);
         segments[hit] = (rle_segment){data, damaged};
         decode_and_compare(segments, planes, draw(random, 3) ? pixels : 1 + draw(random, 9000),
                            image.size);

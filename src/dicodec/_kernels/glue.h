@@ -6,10 +6,22 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "image.h"
 #include "status.h"
 
 /* Set the error that a status stands for, and return NULL. */
 PyObject *raise_status(kernel_status status);
+
+/* Find how many bytes an image's words have; false, and an error is set, if there is no such image
+ * for a codec that takes `most_lines` rows and columns. */
+bool find_size(const kernel_image *image, unsigned bits_allocated, uint32_t most_lines,
+               const char *fault, uint64_t *size);
+
+/* Return words that were decoded; None if they are left to the library; NULL with an error. */
+PyObject *finish_words(PyObject *words, kernel_status status);
+
+/* Return a stream that was encoded, and free it; None and NULL as above. */
+PyObject *finish_stream(uint8_t *stream, size_t length, kernel_status status);
 
 PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments);
 PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments);

@@ -1,29 +1,18 @@
 #include "glue.h"
 #include "jpeg2000.h"
 
-#include <stdlib.h>
-
-/* Whether there are such words and they have a size; else an error is set. */
-static int check_image(const jpeg2000_image *image, unsigned bits_allocated, unsigned threads,
-                       uint64_t *size)
+static bool check_image(const kernel_image *image, unsigned bits_allocated, unsigned threads,
+                        uint64_t *size)
 {
-    if (threads && image->rows && image->columns && image->rows <= JPEG2000_MOST_LINES
-        && image->columns <= JPEG2000_MOST_LINES
-        && (image->components == 1 || image->components == 3)
-        && (bits_allocated == 8 || bits_allocated == 16) && image->bits_stored
-        && image->bits_stored <= bits_allocated) {
-        *size = (uint64_t)image->rows * image->columns * image->components * image->word_size;
-        if (*size <= PY_SSIZE_T_MAX)
-            return 1;
-        PyErr_NoMemory();
-        return 0;
-    }
-    PyErr_SetString(PyExc_ValueError, "the kernel of JPEG 2000 knows no such image");
-    return 0;
+    static const char FAULT[] = "the kernel of JPEG 2000 knows no such image";
+    if (threads)
+        return find_size(image, bits_allocated, JPEG2000_MOST_LINES, FAULT, size);
+    PyErr_SetString(PyExc_ValueError, FAULT);
+    return false;
 }
 
 /* Find the size of words that are halved; if they cannot be, an error is set. */
-static int halve_size(const jpeg2000_image *image, unsigned halvings, uint64_t *size)
+static int halve_size(const kernel_image *image, unsigned halvings, uint64_t *size)
 {
     enum { MOST_HALVINGS = 32 };
     if (halvings > MOST_HALVINGS) {
@@ -40,7 +29,7 @@ PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer stream;
-    jpeg2000_image image;
+    kernel_image image;
     unsigned bits_allocated, threads, halvings;
     int is_signed;
     if (!PyArg_ParseTuple(arguments, "y*IIIIIpII", &stream, &image.rows, &image.columns,
@@ -60,19 +49,14 @@ PyObject *decode_jpeg2000(PyObject *module, PyObject *arguments)
         status = jpeg2000_decode(stream.buf, (size_t)stream.len, &image, halvings, threads,
                                  start);
         Py_END_ALLOW_THREADS
-        if (status != KERNEL_DONE)
-            Py_CLEAR(words);
-        if (status == KERNEL_NOT_SERVED)
-            words = Py_NewRef(Py_None);
-        else if (status != KERNEL_DONE)
-            raise_status(status);
+        words = finish_words(words, status);
     }
     PyBuffer_Release(&stream);
     return words;
 }
 
 /* Encode words, with loss if there is a goal. */
-static PyObject *encode(const Py_buffer *words, jpeg2000_image *image, unsigned bits_allocated,
+static PyObject *encode(const Py_buffer *words, kernel_image *image, unsigned bits_allocated,
                         bool transform, const jpeg2000_goal *goal, unsigned threads)
 {
     uint64_t size;
@@ -91,22 +75,14 @@ static PyObject *encode(const Py_buffer *words, jpeg2000_image *image, unsigned 
                                           &length)
                   : jpeg2000_encode(words->buf, image, transform, threads, &stream, &length);
     Py_END_ALLOW_THREADS
-    if (status == KERNEL_NOT_SERVED)
-        return Py_NewRef(Py_None);
-    if (status != KERNEL_DONE) {
-        raise_status(status);
-        return NULL;
-    }
-    PyObject *result = PyBytes_FromStringAndSize((const char *)stream, (Py_ssize_t)length);
-    free(stream);
-    return result;
+    return finish_stream(stream, length, status);
 }
 
 PyObject *encode_jpeg2000(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer words;
-    jpeg2000_image image;
+    kernel_image image;
     unsigned bits_allocated, threads;
     int is_signed, transform;
     if (!PyArg_ParseTuple(arguments, "y*IIIIIppI", &words, &image.rows, &image.columns,
@@ -123,7 +99,7 @@ PyObject *encode_jpeg2000_lossy(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer words;
-    jpeg2000_image image;
+    kernel_image image;
     unsigned bits_allocated, threads;
     unsigned long long most_bytes;
     double psnr;

@@ -1,29 +1,17 @@
 #include "glue.h"
 #include "jpeg_lossless.h"
 
-/* Whether there are such words and they have a size; else an error is set. */
-static int check_image(const jpeg_lossless_image *image, unsigned bits_allocated, uint64_t *size)
+static bool check_image(const kernel_image *image, unsigned bits_allocated, uint64_t *size)
 {
-    if (image->rows && image->columns && image->rows <= JPEG_LOSSLESS_MOST_LINES
-        && image->columns <= JPEG_LOSSLESS_MOST_LINES
-        && (image->components == 1 || image->components == 3)
-        && (bits_allocated == 8 || bits_allocated == 16) && image->bits_stored
-        && image->bits_stored <= bits_allocated) {
-        *size = (uint64_t)image->rows * image->columns * image->components * image->word_size;
-        if (*size <= PY_SSIZE_T_MAX)
-            return 1;
-        PyErr_NoMemory();
-        return 0;
-    }
-    PyErr_SetString(PyExc_ValueError, "lossless JPEG does not hold such an image");
-    return 0;
+    return find_size(image, bits_allocated, JPEG_LOSSLESS_MOST_LINES,
+                     "lossless JPEG does not hold such an image", size);
 }
 
 PyObject *decode_jpeg_lossless(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer stream;
-    jpeg_lossless_image image;
+    kernel_image image;
     unsigned bits_allocated;
     int is_signed;
     if (!PyArg_ParseTuple(arguments, "y*IIIIIp", &stream, &image.rows, &image.columns,
@@ -40,18 +28,13 @@ PyObject *decode_jpeg_lossless(PyObject *module, PyObject *arguments)
         Py_BEGIN_ALLOW_THREADS
         status = jpeg_lossless_decode(stream.buf, (size_t)stream.len, &image, start);
         Py_END_ALLOW_THREADS
-        if (status != KERNEL_DONE)
-            Py_CLEAR(words);
-        if (status == KERNEL_NOT_SERVED || status == KERNEL_CORRUPT)
-            words = Py_NewRef(Py_None);
-        else if (status != KERNEL_DONE)
-            raise_status(status);
+        words = finish_words(words, status == KERNEL_CORRUPT ? KERNEL_NOT_SERVED : status);
     }
     PyBuffer_Release(&stream);
     return words;
 }
 
-static PyObject *encode(const uint8_t *words, const jpeg_lossless_image *image,
+static PyObject *encode(const uint8_t *words, const kernel_image *image,
                         const jpeg_lossless_settings *settings)
 {
     jpeg_lossless_plan plan;
@@ -84,7 +67,7 @@ PyObject *encode_jpeg_lossless(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer words;
-    jpeg_lossless_image image;
+    kernel_image image;
     jpeg_lossless_settings settings;
     unsigned bits_allocated;
     int is_signed, is_rgb;

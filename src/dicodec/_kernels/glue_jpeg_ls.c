@@ -1,31 +1,17 @@
 #include "glue.h"
 #include "jpeg_ls.h"
 
-#include <stdlib.h>
-
-/* Whether there are such words and they have a size; else an error is set. */
-static int check_image(const jpeg_ls_image *image, unsigned bits_allocated, uint64_t *size)
+static bool check_image(const kernel_image *image, unsigned bits_allocated, uint64_t *size)
 {
-    if (image->rows && image->columns && image->rows <= JPEG_LS_MOST_LINES
-        && image->columns <= JPEG_LS_MOST_LINES
-        && (image->components == 1 || image->components == 3)
-        && (bits_allocated == 8 || bits_allocated == 16) && image->bits_stored
-        && image->bits_stored <= bits_allocated) {
-        *size = (uint64_t)image->rows * image->columns * image->components * image->word_size;
-        if (*size <= PY_SSIZE_T_MAX)
-            return 1;
-        PyErr_NoMemory();
-        return 0;
-    }
-    PyErr_SetString(PyExc_ValueError, "JPEG-LS does not hold such an image");
-    return 0;
+    return find_size(image, bits_allocated, JPEG_LS_MOST_LINES,
+                     "JPEG-LS does not hold such an image", size);
 }
 
 PyObject *decode_jpeg_ls(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer stream;
-    jpeg_ls_image image;
+    kernel_image image;
     unsigned bits_allocated;
     int is_signed;
     if (!PyArg_ParseTuple(arguments, "y*IIIIIp", &stream, &image.rows, &image.columns,
@@ -42,18 +28,13 @@ PyObject *decode_jpeg_ls(PyObject *module, PyObject *arguments)
         Py_BEGIN_ALLOW_THREADS
         status = jpeg_ls_decode(stream.buf, (size_t)stream.len, &image, start);
         Py_END_ALLOW_THREADS
-        if (status != KERNEL_DONE)
-            Py_CLEAR(words);
-        if (status == KERNEL_NOT_SERVED)
-            words = Py_NewRef(Py_None);
-        else if (status != KERNEL_DONE)
-            raise_status(status);
+        words = finish_words(words, status);
     }
     PyBuffer_Release(&stream);
     return words;
 }
 
-static PyObject *encode(const uint8_t *words, const jpeg_ls_image *image,
+static PyObject *encode(const uint8_t *words, const kernel_image *image,
                         const jpeg_ls_settings *settings)
 {
     uint8_t *stream = NULL;
@@ -62,17 +43,11 @@ static PyObject *encode(const uint8_t *words, const jpeg_ls_image *image,
     Py_BEGIN_ALLOW_THREADS
     status = jpeg_ls_encode(words, image, settings, &stream, &length);
     Py_END_ALLOW_THREADS
-    if (status == KERNEL_NOT_SERVED)
-        return Py_NewRef(Py_None);
-    if (status != KERNEL_DONE)
-        return raise_status(status);
-    PyObject *result = PyBytes_FromStringAndSize((const char *)stream, (Py_ssize_t)length);
-    free(stream);
-    return result;
+    return finish_stream(stream, length, status);
 }
 
 /* Whether precision and NEAR suit each other and the image. */
-static int check_settings(const jpeg_ls_image *image, const jpeg_ls_settings *settings)
+static int check_settings(const kernel_image *image, const jpeg_ls_settings *settings)
 {
     if (settings->precision >= 2 && settings->precision >= image->bits_stored
         && settings->precision <= 8 * image->word_size && settings->near <= JPEG_LS_MOST_NEAR
@@ -86,7 +61,7 @@ PyObject *encode_jpeg_ls(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer words;
-    jpeg_ls_image image;
+    kernel_image image;
     jpeg_ls_settings settings;
     unsigned bits_allocated;
     int is_signed;

@@ -12,8 +12,7 @@
  *   G    jpeg2000_components    component transformations, level shift
  *        jpeg2000_rate          which passes a lossy stream has
  *
- * Samples are words: by pixel, little endian, 8 or 16 bits each, zero- or sign-extended. Code-blocks
- * are shared among `threads`, 1 or more, on which the result does not depend. */
+ * Code-blocks are shared among `threads`, 1 or more, on which the result does not depend. */
 #ifndef DICODEC_JPEG2000_H
 #define DICODEC_JPEG2000_H
 
@@ -21,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image.h"
 #include "status.h"
 
 enum {
@@ -29,14 +29,6 @@ enum {
     JPEG2000_MOST_LINES = 1 << 20, /* and columns, so that no sum of two leaves 32 bits */
 };
 
-typedef struct {
-    uint32_t rows, columns; /* 1 to JPEG2000_MOST_LINES */
-    unsigned components;    /* 1 or 3 */
-    unsigned word_size;     /* bytes of a word: 1 or 2 */
-    unsigned bits_stored;   /* 1 to 8 * word_size */
-    bool is_signed;
-} jpeg2000_image;
-
 /* Decode a codestream from SOC to EOC into the words of `image`.
  *
  * Its `halvings` highest resolutions are left out: rows and columns of the words are then those of
@@ -44,14 +36,14 @@ typedef struct {
  * KERNEL_NOT_SERVED leaves the decision to the library: another size, a rare form, data that are
  * missing, left over or damaged, a sample past Bits Stored, fewer resolutions; halved, also another
  * sign, or a place on the grid that gives another size. */
-kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
+kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const kernel_image *image,
                               unsigned halvings, unsigned threads, uint8_t *words);
 
 /* Encode the words of an image into a codestream of one tile and layer, by the 5-3 wavelet, without
  * loss; `transform` is whether RCT is applied to its three components. *stream is to be freed.
  *
  * KERNEL_NOT_SERVED: a sample is past Bits Stored. */
-kernel_status jpeg2000_encode(const uint8_t *words, const jpeg2000_image *image, bool transform,
+kernel_status jpeg2000_encode(const uint8_t *words, const kernel_image *image, bool transform,
                               unsigned threads, uint8_t **stream, size_t *length);
 
 /* What a lossy stream is to be. */
@@ -64,7 +56,7 @@ typedef struct {
 /* Encode by the 9-7 wavelet, and ICT if `transform`, so that a goal is met; else as without loss.
  *
  * If the fewest bytes are too many, it has those. */
-kernel_status jpeg2000_encode_lossy(const uint8_t *words, const jpeg2000_image *image,
+kernel_status jpeg2000_encode_lossy(const uint8_t *words, const kernel_image *image,
                                     bool transform, const jpeg2000_goal *goal, unsigned threads,
                                     uint8_t **stream, size_t *length);
 

@@ -99,7 +99,7 @@ static inline void store_words(uint8_t *restrict words, const uint16_t *restrict
 }
 
 static void store(uint8_t *words, const uint16_t *values, size_t count,
-                  const jpeg2000_image *image)
+                  const kernel_image *image)
 {
     if (image->components == 1 && image->word_size == 2)
         store_words(words, values, count, 1, 2);
@@ -109,7 +109,7 @@ static void store(uint8_t *words, const uint16_t *values, size_t count,
         store_words(words, values, count, image->components, image->word_size);
 }
 
-bool jpeg2000_put_row(const jpeg2000_samples *samples, const jpeg2000_image *image,
+bool jpeg2000_put_row(const jpeg2000_samples *samples, const kernel_image *image,
                       const jpeg2000_row_buffers *buffers, size_t count, uint8_t *words)
 {
     void *const *rows = samples->rows;
@@ -145,7 +145,7 @@ static inline void load_words(const uint8_t *restrict words, int32_t *restrict s
     }
 }
 
-static void load(const uint8_t *words, int32_t *samples, size_t count, const jpeg2000_image *image)
+static void load(const uint8_t *words, int32_t *samples, size_t count, const kernel_image *image)
 {
     if (image->components == 1 && image->word_size == 2)
         load_words(words, samples, count, 1, 2, image->is_signed);
@@ -182,7 +182,7 @@ static void apply_rct(int32_t *restrict first, int32_t *restrict second, int32_t
     }
 }
 
-bool jpeg2000_take_row(const uint8_t *words, const jpeg2000_image *image, size_t count,
+bool jpeg2000_take_row(const uint8_t *words, const kernel_image *image, size_t count,
                        bool transform, int32_t *const rows[JPEG2000_MOST_COMPONENTS],
                        jpeg2000_sample_range *seen)
 {

@@ -20,7 +20,7 @@ typedef struct {
 } jpeg2000_row_buffers;
 
 /* Put a row into the words of an image; false if a sample is past Bits Stored. */
-bool jpeg2000_put_row(const jpeg2000_samples *samples, const jpeg2000_image *image,
+bool jpeg2000_put_row(const jpeg2000_samples *samples, const kernel_image *image,
                       const jpeg2000_row_buffers *buffers, size_t count, uint8_t *words);
 
 /* The smallest and the largest of some samples. */
@@ -30,7 +30,7 @@ typedef struct {
 
 /* Take a row of an image's words as samples of each component, shifted (G.1), and apply RCT (G.2.1)
  * if `transform`; false if a sample is past Bits Stored. *seen becomes as wide as the samples. */
-bool jpeg2000_take_row(const uint8_t *words, const jpeg2000_image *image, size_t count,
+bool jpeg2000_take_row(const uint8_t *words, const kernel_image *image, size_t count,
                        bool transform, int32_t *const rows[JPEG2000_MOST_COMPONENTS],
                        jpeg2000_sample_range *seen);
 

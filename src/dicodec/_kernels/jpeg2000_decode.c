@@ -8,7 +8,7 @@
 #include "jpeg2000_wavelet.h"
 
 typedef struct {
-    const jpeg2000_image *image;
+    const kernel_image *image;
     uint8_t *words;
     jpeg2000_header header;
     jpeg2000_tile_parts parts;
@@ -160,7 +160,7 @@ static bool halves_evenly(uint32_t start, uint32_t end, unsigned halvings)
 
 /* Whether all components have the resolutions to be halved, to the size that is expected, and
  * coefficients of them are means of the samples that are wanted. */
-static bool can_halve(const jpeg2000_header *header, const jpeg2000_image *image,
+static bool can_halve(const jpeg2000_header *header, const kernel_image *image,
                       unsigned halvings)
 {
     for (unsigned i = 0; i < header->components; i++)
@@ -173,7 +173,7 @@ static bool can_halve(const jpeg2000_header *header, const jpeg2000_image *image
 }
 
 /* Whether a header is one of the image, with which no bits are lost. */
-static bool holds_image(const jpeg2000_header *header, const jpeg2000_image *image)
+static bool holds_image(const jpeg2000_header *header, const kernel_image *image)
 {
     return header->x1 - header->x0 == image->columns && header->y1 - header->y0 == image->rows
            && header->components == image->components
@@ -196,7 +196,7 @@ static kernel_status decode_tiles(decoder *state)
     return status;
 }
 
-kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const jpeg2000_image *image,
+kernel_status jpeg2000_decode(const uint8_t *stream, size_t length, const kernel_image *image,
                               unsigned halvings, unsigned threads, uint8_t *words)
 {
     decoder state = {.image = image, .words = words, .halvings = halvings};

@@ -26,7 +26,7 @@ static unsigned choose_levels(uint32_t rows, uint32_t columns)
 }
 
 /* Exponents follow the gains of Table E.1, and are one more with RCT, whose chroma takes a bit more. */
-static void plan_exponents(const jpeg2000_image *image, bool transform, unsigned levels,
+static void plan_exponents(const kernel_image *image, bool transform, unsigned levels,
                            jpeg2000_quantization *quantization)
 {
     quantization->guard_bits = GUARD_BITS;
@@ -40,7 +40,7 @@ static void plan_exponents(const jpeg2000_image *image, bool transform, unsigned
 static void plan_component(const jpeg2000_encoder *state, jpeg2000_coding *coding,
                            jpeg2000_quantization *quantization)
 {
-    const jpeg2000_image *image = state->image;
+    const kernel_image *image = state->image;
     coding->levels = (uint8_t)choose_levels(image->rows, image->columns);
     coding->block_width = coding->block_height = BLOCK_EXPONENT;
     coding->is_reversible = !state->goal;
@@ -55,7 +55,7 @@ static void plan_component(const jpeg2000_encoder *state, jpeg2000_coding *codin
 
 static void plan(jpeg2000_encoder *state)
 {
-    const jpeg2000_image *image = state->image;
+    const kernel_image *image = state->image;
     jpeg2000_header *header = &state->header;
     header->x1 = header->tile_width = image->columns;
     header->y1 = header->tile_height = image->rows;
@@ -72,7 +72,7 @@ static void plan(jpeg2000_encoder *state)
 /* Take all rows as integers; those of a lossy stream become floats. */
 static kernel_status take_rows(jpeg2000_encoder *state, const uint8_t *words)
 {
-    const jpeg2000_image *image = state->image;
+    const kernel_image *image = state->image;
     size_t pixel = image->components * image->word_size;
     bool transform = state->header.component_transform;
     int32_t *memory = NULL, *rows[JPEG2000_MOST_COMPONENTS] = {NULL};
@@ -264,7 +264,7 @@ static kernel_status encode(jpeg2000_encoder *state, const uint8_t *words)
     return status == KERNEL_DONE ? write_packets(state) : status;
 }
 
-static kernel_status encode_for_goal(const uint8_t *words, const jpeg2000_image *image,
+static kernel_status encode_for_goal(const uint8_t *words, const kernel_image *image,
                                      bool transform, const jpeg2000_goal *goal, unsigned threads,
                                      uint8_t **stream, size_t *length)
 {
@@ -286,13 +286,13 @@ static kernel_status encode_for_goal(const uint8_t *words, const jpeg2000_image 
     return KERNEL_DONE;
 }
 
-kernel_status jpeg2000_encode(const uint8_t *words, const jpeg2000_image *image, bool transform,
+kernel_status jpeg2000_encode(const uint8_t *words, const kernel_image *image, bool transform,
                               unsigned threads, uint8_t **stream, size_t *length)
 {
     return encode_for_goal(words, image, transform, NULL, threads, stream, length);
 }
 
-kernel_status jpeg2000_encode_lossy(const uint8_t *words, const jpeg2000_image *image,
+kernel_status jpeg2000_encode_lossy(const uint8_t *words, const kernel_image *image,
                                     bool transform, const jpeg2000_goal *goal, unsigned threads,
                                     uint8_t **stream, size_t *length)
 {

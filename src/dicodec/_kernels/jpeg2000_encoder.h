@@ -21,7 +21,7 @@ typedef struct {
 } jpeg2000_worker;
 
 typedef struct jpeg2000_encoder {
-    const jpeg2000_image *image;
+    const kernel_image *image;
     jpeg2000_header header;
     jpeg2000_tile tile;
     size_t stride;

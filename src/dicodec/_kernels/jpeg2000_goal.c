@@ -28,7 +28,7 @@ static double find_unrounded(double behind)
 
 void jpeg2000_plan_error(jpeg2000_encoder *state)
 {
-    const jpeg2000_image *image = state->image;
+    const kernel_image *image = state->image;
     if (!state->goal || state->goal->most_bytes)
         return;
     double peak = (double)((UINT64_C(1) << image->bits_stored) - 1);
@@ -42,7 +42,7 @@ void jpeg2000_plan_error(jpeg2000_encoder *state)
 unsigned jpeg2000_choose_finer_steps(const jpeg2000_encoder *state)
 {
     enum { MOST = 4 };
-    const jpeg2000_image *image = state->image;
+    const kernel_image *image = state->image;
     double samples = (double)image->components * image->rows * image->columns;
     double error = state->header.component_transform ? 1.0 / 2 : 1.0 / 6;
     unsigned finer = 0;
@@ -56,7 +56,7 @@ enum { SPARE = 2 }; /* planes below the one that is estimated */
 
 static unsigned find_lowest_of_error(const jpeg2000_encoder *state)
 {
-    const jpeg2000_image *image = state->image;
+    const kernel_image *image = state->image;
     double samples = (double)image->components * image->rows * image->columns;
     double error = 12 * state->most_error / samples; /* in steps, squared, of a plane */
     if (state->header.component_transform)

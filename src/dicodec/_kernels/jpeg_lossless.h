@@ -1,6 +1,4 @@
-/* Lossless JPEG with Huffman codes: ISO/IEC 10918-1, process 14 (Annex H).
- *
- * Samples are words: by pixel, little endian, 8 or 16 bits each, zero- or sign-extended. */
+/* Lossless JPEG with Huffman codes: ISO/IEC 10918-1, process 14 (Annex H). */
 #ifndef DICODEC_JPEG_LOSSLESS_H
 #define DICODEC_JPEG_LOSSLESS_H
 
@@ -8,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image.h"
 #include "status.h"
 
 enum {
@@ -16,14 +15,6 @@ enum {
     JPEG_LOSSLESS_LONGEST_CODE = 16,
     JPEG_LOSSLESS_MOST_LINES = 65500, /* and columns: libjpeg takes no more */
 };
-
-typedef struct {
-    uint32_t rows, columns; /* 1 to JPEG_LOSSLESS_MOST_LINES */
-    unsigned components;    /* 1 or 3 */
-    unsigned word_size;     /* bytes of a word: 1 or 2 */
-    unsigned bits_stored;   /* 1 to 8 * word_size */
-    bool is_signed;
-} jpeg_lossless_image;
 
 /* A macro for each selection value, so that the compiler makes a loop for each. */
 #define EACH_PREDICTOR(WITH) WITH(1); WITH(2); WITH(3); WITH(4); WITH(5); WITH(6); WITH(7);
@@ -54,7 +45,7 @@ static inline int jpeg_lossless_predict(int left, int above, int corner, unsigne
  * KERNEL_NOT_SERVED and KERNEL_CORRUPT leave the decision to the library: another process or size,
  * a sample past its precision or past Bits Stored, a rare form of the markers, an unknown code. */
 kernel_status jpeg_lossless_decode(const uint8_t *stream, size_t length,
-                                   const jpeg_lossless_image *image, uint8_t *words);
+                                   const kernel_image *image, uint8_t *words);
 
 typedef struct {
     unsigned precision; /* P, 2 to 16: the lowest bits of a word that are coded */
@@ -70,12 +61,12 @@ typedef struct {
 } jpeg_lossless_plan;
 
 /* Measure an image's differences. KERNEL_NOT_SERVED: a sample is past Bits Stored. */
-kernel_status jpeg_lossless_prepare(const uint8_t *words, const jpeg_lossless_image *image,
+kernel_status jpeg_lossless_prepare(const uint8_t *words, const kernel_image *image,
                                     const jpeg_lossless_settings *settings,
                                     jpeg_lossless_plan *plan);
 
 /* Write the stream, and its length; `room` is the size of `stream`, best plan->most_bytes. */
-kernel_status jpeg_lossless_encode(const uint8_t *words, const jpeg_lossless_image *image,
+kernel_status jpeg_lossless_encode(const uint8_t *words, const kernel_image *image,
                                    const jpeg_lossless_settings *settings,
                                    const jpeg_lossless_plan *plan, uint8_t *stream, size_t room,
                                    size_t *length);

@@ -85,7 +85,7 @@ static inline void store_words(uint8_t *restrict words, const uint16_t *restrict
 /* Write a line's words; false if one is past its precision or past Bits Stored. */
 static bool store_line(decoder *state, const jpeg_lossless_scan *from, uint32_t y)
 {
-    const jpeg_lossless_image *image = state->headers.image;
+    const kernel_image *image = state->headers.image;
     size_t count = (size_t)image->columns * from->count;
     uint16_t *values = state->differences; /* they are used up */
     uint16_t bias = image->is_signed ? (uint16_t)(1 << (image->bits_stored - 1)) : 0, biased;
@@ -170,7 +170,7 @@ static kernel_status decode_stream(decoder *state)
 }
 
 kernel_status jpeg_lossless_decode(const uint8_t *stream, size_t length,
-                                   const jpeg_lossless_image *image, uint8_t *words)
+                                   const kernel_image *image, uint8_t *words)
 {
     /* A sample takes a bit at least. */
     uint64_t pixels = (uint64_t)image->rows * image->columns;

@@ -46,7 +46,7 @@ static kernel_status measure(jpeg_lossless_lines *lines, jpeg_lossless_plan *pla
     return KERNEL_DONE;
 }
 
-kernel_status jpeg_lossless_prepare(const uint8_t *words, const jpeg_lossless_image *image,
+kernel_status jpeg_lossless_prepare(const uint8_t *words, const kernel_image *image,
                                     const jpeg_lossless_settings *settings,
                                     jpeg_lossless_plan *plan)
 {
@@ -58,7 +58,7 @@ kernel_status jpeg_lossless_prepare(const uint8_t *words, const jpeg_lossless_im
     return status;
 }
 
-kernel_status jpeg_lossless_encode(const uint8_t *words, const jpeg_lossless_image *image,
+kernel_status jpeg_lossless_encode(const uint8_t *words, const kernel_image *image,
                                    const jpeg_lossless_settings *settings,
                                    const jpeg_lossless_plan *plan, uint8_t *stream, size_t room,
                                    size_t *length)

@@ -6,7 +6,7 @@
 #include "processor.h"
 
 bool jpeg_lossless_open_lines(jpeg_lossless_lines *lines, const uint8_t *words,
-                              const jpeg_lossless_image *image,
+                              const kernel_image *image,
                               const jpeg_lossless_settings *settings)
 {
     size_t count = (size_t)image->columns * image->components;
@@ -60,7 +60,7 @@ static void find_categories(const uint16_t *restrict differences, uint8_t *restr
 KERNEL_VARIANTS
 void jpeg_lossless_read_line(jpeg_lossless_lines *lines, uint32_t y)
 {
-    const jpeg_lossless_image *image = lines->image;
+    const kernel_image *image = lines->image;
     size_t count = lines->count, pixel = image->components;
     uint16_t *line = lines->above, *above = lines->line;
     uint16_t *differences = lines->differences;

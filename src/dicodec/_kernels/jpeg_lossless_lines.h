@@ -7,7 +7,7 @@
 /* Lines as 16-bit samples, and the last one's differences with their categories. */
 typedef struct {
     const uint8_t *words;
-    const jpeg_lossless_image *image;
+    const kernel_image *image;
     const jpeg_lossless_settings *settings;
     size_t count;   /* samples of a line */
     uint16_t *line; /* the last one read */
@@ -19,7 +19,7 @@ typedef struct {
 
 /* Begin at the first line; false without memory. */
 bool jpeg_lossless_open_lines(jpeg_lossless_lines *lines, const uint8_t *words,
-                              const jpeg_lossless_image *image,
+                              const kernel_image *image,
                               const jpeg_lossless_settings *settings);
 void jpeg_lossless_close_lines(jpeg_lossless_lines *lines);
 

@@ -37,7 +37,7 @@ static bool read_tables(jpeg_lossless_headers *headers, const uint8_t *at, const
 
 static bool read_frame_header(jpeg_lossless_headers *headers, const uint8_t *at, size_t size)
 {
-    const jpeg_lossless_image *image = headers->image;
+    const kernel_image *image = headers->image;
     if (headers->precision || size != 6 + 3 * (size_t)image->components)
         return false;
     headers->precision = at[0];
@@ -161,7 +161,7 @@ static uint8_t *write_segment(uint8_t *at, unsigned marker, const uint8_t *body,
     return at + size;
 }
 
-uint8_t *jpeg_lossless_write_headers(uint8_t *at, const jpeg_lossless_image *image,
+uint8_t *jpeg_lossless_write_headers(uint8_t *at, const kernel_image *image,
                                      const jpeg_lossless_settings *settings,
                                      const jpeg_lossless_plan *plan)
 {

@@ -21,7 +21,7 @@ typedef struct {
 
 /* A stream whose markers are read one after the other. */
 typedef struct {
-    const jpeg_lossless_image *image;
+    const kernel_image *image;
     const uint8_t *at, *end;
     unsigned marker;    /* the next one, which `at` is behind; 0 if it is not read yet */
     unsigned segments;  /* that were read */
@@ -42,7 +42,7 @@ jpeg_lossless_found jpeg_lossless_read_headers(jpeg_lossless_headers *headers,
 
 /* Write all before the entropy-coded data, with the markers that libjpeg writes; return the place
  * behind it. */
-uint8_t *jpeg_lossless_write_headers(uint8_t *at, const jpeg_lossless_image *image,
+uint8_t *jpeg_lossless_write_headers(uint8_t *at, const kernel_image *image,
                                      const jpeg_lossless_settings *settings,
                                      const jpeg_lossless_plan *plan);
 

@@ -1,6 +1,4 @@
-/* JPEG-LS: ISO/IEC 14495-1, lossless and near-lossless.
- *
- * Samples are words: by pixel, little endian, 8 or 16 bits each, zero- or sign-extended. */
+/* JPEG-LS: ISO/IEC 14495-1, lossless and near-lossless. */
 #ifndef DICODEC_JPEG_LS_H
 #define DICODEC_JPEG_LS_H
 
@@ -8,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image.h"
 #include "status.h"
 
 enum {
@@ -15,19 +14,11 @@ enum {
     JPEG_LS_MOST_NEAR = 255,
 };
 
-typedef struct {
-    uint32_t rows, columns; /* 1 to JPEG_LS_MOST_LINES */
-    unsigned components;    /* 1 or 3 */
-    unsigned word_size;     /* bytes of a word: 1 or 2 */
-    unsigned bits_stored;   /* 1 to 8 * word_size */
-    bool is_signed;
-} jpeg_ls_image;
-
 /* Decode a stream that begins with SOI, and may be followed by zeros, into the words of `image`.
  *
  * KERNEL_NOT_SERVED leaves the decision to the library: another process or size, a rare form of the
  * markers, damaged data, data left over, a sample past Bits Stored. */
-kernel_status jpeg_ls_decode(const uint8_t *stream, size_t length, const jpeg_ls_image *image,
+kernel_status jpeg_ls_decode(const uint8_t *stream, size_t length, const kernel_image *image,
                              uint8_t *words);
 
 typedef struct {
@@ -38,7 +29,7 @@ typedef struct {
 /* Write a stream, the samples of three components interleaved; the caller frees it.
  *
  * KERNEL_NOT_SERVED: a sample is past Bits Stored, or NEAR could move a signed one past it. */
-kernel_status jpeg_ls_encode(const uint8_t *words, const jpeg_ls_image *image,
+kernel_status jpeg_ls_encode(const uint8_t *words, const kernel_image *image,
                              const jpeg_ls_settings *settings, uint8_t **stream, size_t *length);
 
 #endif

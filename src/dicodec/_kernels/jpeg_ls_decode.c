@@ -7,7 +7,7 @@
 #include "processor.h"
 
 typedef struct {
-    const jpeg_ls_image *image;
+    const kernel_image *image;
     uint8_t *words;
     jpeg_ls_headers headers;
     jpeg_ls_decoder decoder;
@@ -47,7 +47,7 @@ static inline void store_words(uint8_t *restrict words, const uint16_t *restrict
 /* Write a component's line as words; false if a sample is past Bits Stored. */
 static bool store_line(stream_decoder *stream, unsigned component, uint32_t y)
 {
-    const jpeg_ls_image *image = stream->image;
+    const kernel_image *image = stream->image;
     unsigned precision = stream->headers.precision;
     uint16_t bias = image->is_signed ? (uint16_t)(1 << (image->bits_stored - 1)) : 0;
     uint16_t seen = extend_signs(stream->lines[component].line, stream->values, image->columns,
@@ -134,7 +134,7 @@ static kernel_status decode_stream(stream_decoder *stream)
     return found == JPEG_LS_END ? KERNEL_DONE : KERNEL_NOT_SERVED;
 }
 
-kernel_status jpeg_ls_decode(const uint8_t *stream, size_t length, const jpeg_ls_image *image,
+kernel_status jpeg_ls_decode(const uint8_t *stream, size_t length, const kernel_image *image,
                              uint8_t *words)
 {
     enum { SOI = 0xD8 };

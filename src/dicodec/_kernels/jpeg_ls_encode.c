@@ -7,7 +7,7 @@
 #include "processor.h"
 
 typedef struct {
-    const jpeg_ls_image *image;
+    const kernel_image *image;
     const uint8_t *words;
     unsigned precision;
     jpeg_ls_source sources[3];
@@ -20,7 +20,7 @@ typedef struct {
     uint16_t bias, most, mask;
 } bounds;
 
-static bounds find_bounds(const jpeg_ls_image *image, const jpeg_ls_settings *settings)
+static bounds find_bounds(const kernel_image *image, const jpeg_ls_settings *settings)
 {
     bounds of = {0, (uint16_t)((1 << image->bits_stored) - 1), 0};
     of.mask = (uint16_t)((1 << settings->precision) - 1);
@@ -57,7 +57,7 @@ static bool check_line(uint16_t *line, size_t count, bounds of)
 
 static bool load_line(stream_encoder *stream, unsigned component, uint32_t y, bounds of)
 {
-    const jpeg_ls_image *image = stream->image;
+    const kernel_image *image = stream->image;
     size_t stride = image->components, columns = image->columns;
     const uint8_t *words = stream->words + (y * columns * stride + component) * image->word_size;
     uint16_t *line = stream->sources[component].line;
@@ -93,7 +93,7 @@ static void set_source(jpeg_ls_source *source, uint16_t *room, size_t columns)
 static kernel_status encode_lines(stream_encoder *stream, const jpeg_ls_settings *settings,
                                   uint8_t *bits)
 {
-    const jpeg_ls_image *image = stream->image;
+    const kernel_image *image = stream->image;
     jpeg_ls_encoder *encoder = &stream->encoder;
     bounds of = find_bounds(image, settings);
     jpeg_ls_begin_encoder(encoder);
@@ -134,7 +134,7 @@ static kernel_status encode_stream(stream_encoder *stream, const jpeg_ls_setting
     return status;
 }
 
-kernel_status jpeg_ls_encode(const uint8_t *words, const jpeg_ls_image *image,
+kernel_status jpeg_ls_encode(const uint8_t *words, const kernel_image *image,
                              const jpeg_ls_settings *settings, uint8_t **stream, size_t *length)
 {
     size_t columns = image->columns, parts = image->components;

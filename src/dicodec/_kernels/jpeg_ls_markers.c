@@ -22,7 +22,7 @@ static int load_16(const uint8_t *bytes)
 
 static bool read_frame_header(jpeg_ls_headers *headers, const uint8_t *at, size_t size)
 {
-    const jpeg_ls_image *image = headers->image;
+    const kernel_image *image = headers->image;
     if (headers->precision || size != 6 + 3 * (size_t)image->components)
         return false;
     headers->precision = at[0];
@@ -170,7 +170,7 @@ static uint8_t *put_preset(uint8_t *out, const jpeg_ls_parameters *is)
     return put_16(out, JPEG_LS_RESET);
 }
 
-size_t jpeg_ls_write_headers(uint8_t *out, const jpeg_ls_image *image, unsigned precision,
+size_t jpeg_ls_write_headers(uint8_t *out, const kernel_image *image, unsigned precision,
                              const jpeg_ls_parameters *is)
 {
     uint8_t *start = out;

@@ -19,7 +19,7 @@ typedef struct {
 
 /* A stream whose markers are read one after the other. */
 typedef struct {
-    const jpeg_ls_image *image;
+    const kernel_image *image;
     const uint8_t *at, *end;
     unsigned precision;  /* 0 before the frame header */
     bool has_preset;
@@ -38,7 +38,7 @@ jpeg_ls_found jpeg_ls_read_headers(jpeg_ls_headers *headers, jpeg_ls_scan *scan)
 enum { JPEG_LS_MOST_HEADER = 64 };
 
 /* Write SOI and the headers of an image in one scan; return their length. */
-size_t jpeg_ls_write_headers(uint8_t *out, const jpeg_ls_image *image, unsigned precision,
+size_t jpeg_ls_write_headers(uint8_t *out, const kernel_image *image, unsigned precision,
                              const jpeg_ls_parameters *is);
 
 #endif
