@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "processor.h"
+#include "words.h"
 
 /* Undo RCT, G.2.2. Sums wrap around, because damaged streams may hold any sample. */
 KERNEL_VARIANTS
@@ -87,28 +88,6 @@ static jpeg2000_sample_range finish_samples(const int32_t *restrict samples, uin
     return seen;
 }
 
-static inline void store_words(uint8_t *restrict words, const uint16_t *restrict values,
-                               size_t count, size_t distance, size_t word_size)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *word = words + i * distance * word_size;
-        word[0] = (uint8_t)values[i];
-        if (word_size == 2)
-            word[1] = (uint8_t)(values[i] >> 8);
-    }
-}
-
-static void store(uint8_t *words, const uint16_t *values, size_t count,
-                  const kernel_image *image)
-{
-    if (image->components == 1 && image->word_size == 2)
-        store_words(words, values, count, 1, 2);
-    else if (image->components == 1)
-        store_words(words, values, count, 1, 1);
-    else
-        store_words(words, values, count, image->components, image->word_size);
-}
-
 bool jpeg2000_put_row(const jpeg2000_samples *samples, const kernel_image *image,
                       const jpeg2000_row_buffers *buffers, size_t count, uint8_t *words)
 {
@@ -129,7 +108,8 @@ bool jpeg2000_put_row(const jpeg2000_samples *samples, const kernel_image *image
         jpeg2000_sample_range seen = finish_samples(integers, buffers->finished, count, plan);
         if (count && (seen.lowest < lowest || seen.highest > highest))
             return false;
-        store(words + i * image->word_size, buffers->finished, count, image);
+        words_store(words + i * image->word_size, buffers->finished, count, image->components,
+                    image->word_size);
     }
     return true;
 }

@@ -6,6 +6,7 @@
 #include "jpeg_lossless_entropy_decode.h"
 #include "jpeg_lossless_markers.h"
 #include "processor.h"
+#include "words.h"
 
 enum { RST0 = 0xD0, SOI = 0xD8 };
 
@@ -71,17 +72,6 @@ static uint16_t finish_samples(const uint16_t *restrict line, uint16_t *restrict
     return seen;
 }
 
-static inline void store_words(uint8_t *restrict words, const uint16_t *restrict values,
-                               size_t count, size_t stride, size_t word_size)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *word = words + i * stride * word_size;
-        word[0] = (uint8_t)values[i];
-        if (word_size == 2)
-            word[1] = (uint8_t)(values[i] >> 8);
-    }
-}
-
 /* Write a line's words; false if one is past its precision or past Bits Stored. */
 static bool store_line(decoder *state, const jpeg_lossless_scan *from, uint32_t y)
 {
@@ -96,12 +86,8 @@ static bool store_line(decoder *state, const jpeg_lossless_scan *from, uint32_t 
         return false;
     size_t first = (size_t)y * image->columns * image->components + from->first;
     uint8_t *words = state->words + first * image->word_size;
-    if (from->count != image->components)
-        store_words(words, values, count, image->components, image->word_size);
-    else if (image->word_size == 1)
-        store_words(words, values, count, 1, 1);
-    else
-        store_words(words, values, count, 1, 2);
+    words_store(words, values, count, from->count == image->components ? 1 : image->components,
+                image->word_size);
     return true;
 }
 

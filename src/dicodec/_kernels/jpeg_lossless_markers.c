@@ -2,14 +2,11 @@
 
 #include <string.h>
 
+#include "jpeg_segments.h"
+
 enum {
     SOF3 = 0xC3, DHT = 0xC4, SOI = 0xD8, EOI = 0xD9, SOS = 0xDA, DRI = 0xDD, APP0 = 0xE0,
     APP14 = 0xEE, APP15 = 0xEF, COM = 0xFE,
-};
-
-enum {
-    MOST_SEGMENTS = 1000, /* real streams have a few */
-    BETWEEN = 64,         /* bytes behind EOI that must be 0, or another stream may begin there */
 };
 
 /* A segment's parameters; false if the standard's form of them is not that of the process. */
@@ -35,29 +32,6 @@ static bool read_tables(jpeg_lossless_headers *headers, const uint8_t *at, const
     return true;
 }
 
-static bool read_frame_header(jpeg_lossless_headers *headers, const uint8_t *at, size_t size)
-{
-    const kernel_image *image = headers->image;
-    if (headers->precision || size != 6 + 3 * (size_t)image->components)
-        return false;
-    headers->precision = at[0];
-    if (at[0] < 2 || at[0] > 8 * image->word_size || at[5] != image->components)
-        return false;
-    if ((uint32_t)(at[1] << 8 | at[2]) != image->rows
-        || (uint32_t)(at[3] << 8 | at[4]) != image->columns)
-        return false;
-    for (unsigned i = 0; i < image->components; i++) {
-        const uint8_t *component = at + 6 + 3 * i;
-        if (component[1] != 0x11)
-            return false;
-        for (unsigned other = 0; other < i; other++)
-            if (headers->components[other].id == component[0])
-                return false;
-        headers->components[i].id = component[0];
-    }
-    return true;
-}
-
 static bool read_scan_header(jpeg_lossless_headers *headers, const uint8_t *at, size_t size,
                              jpeg_lossless_scan *scan)
 {
@@ -67,18 +41,18 @@ static bool read_scan_header(jpeg_lossless_headers *headers, const uint8_t *at, 
         return false;
     scan->count = at[0];
     scan->first = 0;
-    while (scan->first < components && headers->components[scan->first].id != at[1])
+    while (scan->first < components && headers->ids[scan->first] != at[1])
         scan->first++;
     if (scan->first + scan->count > components)
         return false;
     for (unsigned i = 0; i < scan->count; i++) {
-        jpeg_lossless_component *component = &headers->components[scan->first + i];
-        unsigned number = at[2 + 2 * i] >> 4;
-        if (component->id != at[1 + 2 * i] || component->decoded || number >= JPEG_LOSSLESS_TABLES
+        unsigned component = scan->first + i, number = at[2 + 2 * i] >> 4;
+        if (headers->ids[component] != at[1 + 2 * i] || headers->decoded[component]
+            || number >= JPEG_LOSSLESS_TABLES
             || !headers->tables[number].defined
             || !jpeg_lossless_prepare_table(&headers->tables[number], &headers->decoding[number]))
             return false;
-        component->decoded = true;
+        headers->decoded[component] = true;
         scan->tables[i] = &headers->decoding[number];
     }
     at += 1 + 2 * scan->count;
@@ -87,52 +61,35 @@ static bool read_scan_header(jpeg_lossless_headers *headers, const uint8_t *at, 
     return at[0] >= 1 && at[0] <= 7 && at[1] == 0 && at[2] < headers->precision;
 }
 
-/* Whether nothing follows EOI but what pads it. */
-static bool ends_here(const jpeg_lossless_headers *headers)
+static bool has_all_components(const jpeg_lossless_headers *headers)
 {
-    size_t rest = (size_t)(headers->end - headers->at);
-    if (rest > BETWEEN)
-        rest = BETWEEN;
-    if (rest > 1)
-        for (size_t i = 0; i < rest; i++)
-            if (headers->at[i])
-                return false;
     for (unsigned i = 0; i < headers->image->components; i++)
-        if (!headers->components[i].decoded)
+        if (!headers->decoded[i])
             return false;
     return true;
-}
-
-static unsigned read_marker(jpeg_lossless_headers *headers)
-{
-    if (headers->at == headers->end || *headers->at != 0xFF)
-        return 0;
-    while (headers->at < headers->end && *headers->at == 0xFF)
-        headers->at++;
-    return headers->at < headers->end ? *headers->at++ : 0;
 }
 
 jpeg_lossless_found jpeg_lossless_read_headers(jpeg_lossless_headers *headers,
                                                jpeg_lossless_scan *scan)
 {
+    const uint8_t **at = &headers->at;
     if (!headers->marker)
-        headers->marker = read_marker(headers);
-    for (; headers->marker != EOI; headers->marker = read_marker(headers)) {
+        headers->marker = jpeg_read_marker(at, headers->end);
+    for (; headers->marker != EOI; headers->marker = jpeg_read_marker(at, headers->end)) {
         unsigned marker = headers->marker;
         bool takes_parameters = marker == SOF3 || marker == DHT || marker == SOS || marker == DRI
             || marker == COM || (marker >= APP0 && marker <= APP15);
-        if (!takes_parameters || headers->segments++ == MOST_SEGMENTS
-            || headers->end - headers->at < 2)
+        if (!takes_parameters || headers->segments++ == JPEG_MOST_SEGMENTS)
             return JPEG_LOSSLESS_OTHER;
-        size_t size = (size_t)(headers->at[0] << 8 | headers->at[1]);
-        if (size < 2 || (size_t)(headers->end - headers->at) < size)
+        size_t size;
+        const uint8_t *body = jpeg_take_parameters(at, headers->end, &size);
+        if (!body)
             return JPEG_LOSSLESS_OTHER;
-        const uint8_t *body = headers->at + 2;
-        headers->at += size;
-        size -= 2;
         bool taken = true;
         if (marker == SOF3) {
-            taken = read_frame_header(headers, body, size);
+            taken = !headers->precision
+                && jpeg_read_frame_header(body, size, headers->image, &headers->precision,
+                                          headers->ids);
         } else if (marker == DHT) {
             taken = read_tables(headers, body, body + size);
         } else if (marker == DRI) {
@@ -148,7 +105,8 @@ jpeg_lossless_found jpeg_lossless_read_headers(jpeg_lossless_headers *headers,
         if (!taken)
             return JPEG_LOSSLESS_OTHER;
     }
-    return ends_here(headers) ? JPEG_LOSSLESS_END : JPEG_LOSSLESS_OTHER;
+    return jpeg_is_padding(headers->at, headers->end) && has_all_components(headers)
+        ? JPEG_LOSSLESS_END : JPEG_LOSSLESS_OTHER;
 }
 
 static uint8_t *write_segment(uint8_t *at, unsigned marker, const uint8_t *body, size_t size)

@@ -14,11 +14,6 @@ typedef struct {
     const decoding_table *tables[3];
 } jpeg_lossless_scan;
 
-typedef struct {
-    uint8_t id;
-    bool decoded;
-} jpeg_lossless_component;
-
 /* A stream whose markers are read one after the other. */
 typedef struct {
     const kernel_image *image;
@@ -27,7 +22,8 @@ typedef struct {
     unsigned segments;  /* that were read */
     unsigned precision; /* 0 before the frame header */
     uint32_t restart_interval;
-    jpeg_lossless_component components[3];
+    uint8_t ids[3];     /* of the components */
+    bool decoded[3];    /* whether a scan had them */
     huffman_table tables[JPEG_LOSSLESS_TABLES];
     decoding_table decoding[JPEG_LOSSLESS_TABLES];
 } jpeg_lossless_headers;

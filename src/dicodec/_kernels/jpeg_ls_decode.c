@@ -5,6 +5,7 @@
 #include "jpeg_ls_decoder.h"
 #include "jpeg_ls_markers.h"
 #include "processor.h"
+#include "words.h"
 
 typedef struct {
     const kernel_image *image;
@@ -33,17 +34,6 @@ static uint16_t extend_signs(const uint16_t *restrict line, uint16_t *restrict v
     return seen;
 }
 
-static inline void store_words(uint8_t *restrict words, const uint16_t *restrict values,
-                               size_t count, size_t stride, size_t word_size)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *word = words + i * stride * word_size;
-        word[0] = (uint8_t)values[i];
-        if (word_size == 2)
-            word[1] = (uint8_t)(values[i] >> 8);
-    }
-}
-
 /* Write a component's line as words; false if a sample is past Bits Stored. */
 static bool store_line(stream_decoder *stream, unsigned component, uint32_t y)
 {
@@ -57,12 +47,7 @@ static bool store_line(stream_decoder *stream, unsigned component, uint32_t y)
     size_t stride = image->components;
     uint8_t *words = stream->words
         + ((size_t)y * image->columns * stride + component) * image->word_size;
-    if (stride == 1 && image->word_size == 2)
-        store_words(words, stream->values, image->columns, 1, 2);
-    else if (stride == 1)
-        store_words(words, stream->values, image->columns, 1, 1);
-    else
-        store_words(words, stream->values, image->columns, stride, image->word_size);
+    words_store(words, stream->values, image->columns, stride, image->word_size);
     return true;
 }
 

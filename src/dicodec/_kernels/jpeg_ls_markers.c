@@ -2,17 +2,17 @@
 
 #include <string.h>
 
+#include "jpeg_segments.h"
+
 enum {
     SOI = 0xD8, EOI = 0xD9, SOS = 0xDA, APP0 = 0xE0, APP8 = 0xE8, APP15 = 0xEF, SOF55 = 0xF7,
     LSE = 0xF8, COM = 0xFE,
 };
 
 enum {
-    MOST_SEGMENTS = 1000, /* real streams have a few */
-    BETWEEN = 64,         /* bytes behind EOI that must be 0, or another stream may begin there */
-    PRESET = 11,          /* bytes of preset coding parameters */
-    FEWEST_BITS = 8,      /* with fewer, DCMTK has other thresholds, and does not state them */
-    MOST_BITS = 12,       /* with more, CharLS states the thresholds */
+    PRESET = 11,     /* bytes of preset coding parameters */
+    FEWEST_BITS = 8, /* with fewer, DCMTK has other thresholds, and does not state them */
+    MOST_BITS = 12,  /* with more, CharLS states the thresholds */
 };
 
 static int load_16(const uint8_t *bytes)
@@ -23,22 +23,12 @@ static int load_16(const uint8_t *bytes)
 static bool read_frame_header(jpeg_ls_headers *headers, const uint8_t *at, size_t size)
 {
     const kernel_image *image = headers->image;
-    if (headers->precision || size != 6 + 3 * (size_t)image->components)
+    if (headers->precision
+        || !jpeg_read_frame_header(at, size, image, &headers->precision, headers->ids))
         return false;
-    headers->precision = at[0];
-    if (at[0] < 2 || at[0] > 8 * image->word_size || at[5] != image->components)
-        return false;
-    if ((uint32_t)load_16(at + 1) != image->rows || (uint32_t)load_16(at + 3) != image->columns)
-        return false;
-    for (unsigned i = 0; i < image->components; i++) {
-        const uint8_t *component = at + 6 + 3 * i;
-        if (component[1] != 0x11 || component[2])
+    for (unsigned i = 0; i < image->components; i++)
+        if (at[8 + 3 * i]) /* Tq */
             return false;
-        for (unsigned other = 0; other < i; other++)
-            if (headers->ids[other] == component[0])
-                return false;
-        headers->ids[i] = component[0];
-    }
     return true;
 }
 
@@ -96,46 +86,21 @@ static bool read_scan_header(jpeg_ls_headers *headers, const uint8_t *at, size_t
     return find_parameters(headers, at[0], &scan->is);
 }
 
-/* Whether nothing follows EOI but what pads it. */
-static bool ends_here(const jpeg_ls_headers *headers)
-{
-    size_t rest = (size_t)(headers->end - headers->at);
-    if (rest > BETWEEN)
-        rest = BETWEEN;
-    if (rest > 1)
-        for (size_t i = 0; i < rest; i++)
-            if (headers->at[i])
-                return false;
-    return headers->decoded == headers->image->components;
-}
-
-static unsigned read_marker(jpeg_ls_headers *headers)
-{
-    if (headers->at == headers->end || *headers->at != 0xFF)
-        return 0;
-    while (headers->at < headers->end && *headers->at == 0xFF)
-        headers->at++;
-    return headers->at < headers->end ? *headers->at++ : 0;
-}
-
 jpeg_ls_found jpeg_ls_read_headers(jpeg_ls_headers *headers, jpeg_ls_scan *scan)
 {
-    for (int segments = 0; segments < MOST_SEGMENTS; segments++) {
-        unsigned marker = read_marker(headers);
+    for (int segments = 0; segments < JPEG_MOST_SEGMENTS; segments++) {
+        unsigned marker = jpeg_read_marker(&headers->at, headers->end);
         if (marker == EOI)
-            return ends_here(headers) ? JPEG_LS_END : JPEG_LS_OTHER;
+            return jpeg_is_padding(headers->at, headers->end)
+                    && headers->decoded == headers->image->components ? JPEG_LS_END : JPEG_LS_OTHER;
         /* APP8 may state a transform of colors, or a SPIFF header. */
         bool is_comment = marker == COM || (marker >= APP0 && marker <= APP15 && marker != APP8);
         if (!is_comment && marker != SOF55 && marker != LSE && marker != SOS)
             return JPEG_LS_OTHER;
-        if (headers->end - headers->at < 2)
+        size_t size;
+        const uint8_t *body = jpeg_take_parameters(&headers->at, headers->end, &size);
+        if (!body)
             return JPEG_LS_OTHER;
-        size_t size = (size_t)load_16(headers->at);
-        if (size < 2 || (size_t)(headers->end - headers->at) < size)
-            return JPEG_LS_OTHER;
-        const uint8_t *body = headers->at + 2;
-        headers->at += size;
-        size -= 2;
         if (marker == SOS)
             return read_scan_header(headers, body, size, scan) ? JPEG_LS_SCAN : JPEG_LS_OTHER;
         if (marker == SOF55 && !read_frame_header(headers, body, size))

@@ -64,3 +64,24 @@ void words_swap(const uint8_t *words, size_t count, unsigned size, uint8_t *swap
     default: memcpy(swapped, words, count * size);
     }
 }
+
+static inline void store(uint8_t *restrict words, const uint16_t *restrict values, size_t count,
+                         size_t stride, size_t size)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *word = words + i * stride * size;
+        word[0] = (uint8_t)values[i];
+        if (size == 2)
+            word[1] = (uint8_t)(values[i] >> 8);
+    }
+}
+
+void words_store(uint8_t *words, const uint16_t *values, size_t count, size_t stride, unsigned size)
+{
+    if (stride != 1)
+        store(words, values, count, stride, size);
+    else if (size == 1)
+        store(words, values, count, 1, 1);
+    else
+        store(words, values, count, 1, 2);
+}
