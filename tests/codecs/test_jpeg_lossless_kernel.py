@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from dicodec.model.image import ImagePixelDescription
 from dicodec.model.records import replace
 from helpers.lossless_streams import EVEN, FLAT, STEEP, write_lossless
 from helpers.made import IMAGE_KINDS, make_file
+from helpers.real_streams import read_real_streams
 from helpers.witnesses import Outcome, read_with, require
 
 type Pixels = np.ndarray[Any, Any]
@@ -381,24 +381,12 @@ def test_witnesses_read_the_kernels_streams(tmp_path: Path, witness: str, kind: 
 
 @pytest.mark.filterwarnings("ignore")  # pydicom's, on odd files
 def test_real_files_are_read_by_the_kernel(corpus: Path, manifest: list[dict[str, str]]) -> None:
-    pydicom: Any = import_module("pydicom")
+    uids = {f"1.2.840.10008.1.2.4.{one}" for one in (57, 70)}
     served = 0
-    for row in manifest:
-        if row["transfer_syntax_uid"] not in {f"1.2.840.10008.1.2.4.{one}" for one in (57, 70)}:
-            continue
-        data_set = pydicom.dcmread(corpus / row["file"], force=True)
-        if "PixelData" not in data_set:
-            continue
-        image = ImagePixelDescription(
-            data_set.Rows, data_set.Columns, int(data_set.SamplesPerPixel),
-            str(data_set.PhotometricInterpretation), data_set.BitsAllocated,
-            int(data_set.BitsStored), int(data_set.HighBit), int(data_set.PixelRepresentation),
-        )  # fmt: skip
-        count = int(data_set.get("NumberOfFrames", 1) or 1)
-        for frame in pydicom.encaps.generate_frames(data_set.PixelData, number_of_frames=count):
-            ours, libjpegs, own = decode_both_ways(frame, image)
-            assert same(ours, libjpegs), row["file"]
-            is_lossless = jpeg.describe(frame).predictor is not None
-            assert (own is not None) == is_lossless, row["file"]
-            served += is_lossless
+    for file, frame, image in read_real_streams(corpus, manifest, uids):
+        ours, libjpegs, own = decode_both_ways(frame, image)
+        assert same(ours, libjpegs), file
+        is_lossless = jpeg.describe(frame).predictor is not None
+        assert (own is not None) == is_lossless, file
+        served += is_lossless
     assert served >= 15

@@ -32,6 +32,7 @@ from dicodec.errors import (
 )
 from dicodec.images.image import Image
 from helpers.made import IMAGE_KINDS, make_file
+from helpers.ranges import RangedSource
 from helpers.samples import colors
 
 JPEG = "1.2.840.10008.1.2.4.50"
@@ -39,19 +40,6 @@ SYNTAXES = ("explicit-le", "implicit-le", "explicit-be", "deflated", "encapsulat
             "deflated-frame", "rle", "jpeg-lossless", "jpeg-ls", "jpeg2000-lossless",
             "htj2k-lossless", "jpegxl-lossless")  # fmt: skip
 FRAMES, SAMPLES = IMAGE_KINDS["multi-frame"].make()
-
-
-class Counted:
-    """A source with random access that notes each range that is read."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-        self.size = len(content)
-        self.ranges: list[tuple[int, int]] = []
-
-    def read(self, offset: int, length: int) -> bytes:
-        self.ranges.append((offset, length))
-        return self.content[offset : offset + length]
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
@@ -79,15 +67,15 @@ def test_any_kind_of_image_is_read_as_it_was_made(kind: str) -> None:
 def test_a_frame_costs_its_own_bytes(table: str) -> None:
     content, samples = make_file(256, 256, 1, 16, 16, frames=9)
     packed = convert_bytes(content, to="jpeg-ls", offset_table=table)
-    source = Counted(packed)
+    source = RangedSource(packed)
     with Image(source) as image:
         source.ranges.clear()
         assert np.array_equal(image.read_frame(5), samples[5])
         read = sum(length for _, length in source.ranges)
         # Headers of items, and how this stream and the next one begin and end.
         assert len(image.frame_bytes(5)) <= read <= len(image.frame_bytes(5)) + 32
-    with open_image(Counted(packed)) as image:  # headers of items are read, not what they hold
-        assert isinstance(image.file.source, Counted)
+    with open_image(RangedSource(packed)) as image:  # headers of items are read, not what they hold
+        assert isinstance(image.file.source, RangedSource)
         read = sum(length for _, length in image.file.source.ranges)
         assert read < len(packed) / 2
 
@@ -103,7 +91,7 @@ def test_few_frames_are_in_flight_however_slow_they_are_taken(
 ) -> None:
     monkeypatch.setattr(in_flight, "BYTES_IN_FLIGHT", 6 * 256 * 256)
     content, samples = make_file(256, 256, 1, 8, 8, frames=40)
-    source = Counted(content)
+    source = RangedSource(content)
     with open_image(source, workers=2) as image:
         frames = image.read_frames()
         source.ranges.clear()

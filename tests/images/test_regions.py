@@ -15,22 +15,10 @@ from dicodec.images.image import Image
 from dicodec.images.pictures import resize_picture
 from dicodec.images.regions import Region
 from helpers.made import IMAGE_KINDS, make_file
+from helpers.ranges import RangedSource
 
 WINDOW = [(0x00281050, "DS", b"2000"), (0x00281051, "DS", b"3000 ")]
 WINDOWS: list[Any] = [None, "auto", (1000, 700)]
-
-
-class Remote:
-    """A source with random access that notes each range."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-        self.size = len(content)
-        self.ranges: list[tuple[int, int]] = []
-
-    def read(self, offset: int, length: int) -> bytes:
-        self.ranges.append((offset, length))
-        return self.content[offset : offset + length]
 
 
 def cut(samples: Any, region: tuple[int, int, int, int]) -> Any:
@@ -94,7 +82,7 @@ def test_any_region_of_any_native_frame(data: Any) -> None:
 
 def test_other_rows_of_a_native_frame_are_not_read() -> None:
     content, pixels = make_file(900, 500, bits_stored=12, frames=2, extra=WINDOW)
-    source = Remote(content)
+    source = RangedSource(content)
     with Image(source) as image:
         source.ranges.clear()
         shown = image.read_frame(1, window="auto", region=(300, 10, 40, 30))
