@@ -110,6 +110,19 @@ def test_a_frame_that_ends_too_early_is_the_error_that_it_was() -> None:
             assert outcome(image, 0, region, window="auto")[1] == "truncated-frame"
 
 
+@pytest.mark.parametrize("region", ["x", (1, 2, 3), (0.5, 0, 3, 3), ("a", 0, 3, 3), 5, {}])
+def test_a_region_that_is_no_four_numbers_is_refused(region: Any) -> None:
+    content, _ = make_file(20, 20, bits_stored=12)
+    with open_image(content) as image:
+        with pytest.raises(InvalidOptionError, match=r"region is .* first row, first column"):
+            image.read_frame(0, region=region)
+        for size in ("x", (1,), (1, 2, 3), 7, (0.5, 2)):
+            with pytest.raises(InvalidOptionError, match=r"at_least is .* rows, columns"):
+                image.read_frame(0, at_least=size)  # type: ignore[arg-type]
+            with pytest.raises(InvalidOptionError, match=r"at_least is .* rows, columns"):
+                list(image.read_frames(at_least=size))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "region",
     [(0, 0, 0, 4), (0, 0, 4, 0), (-1, 0, 4, 4), (0, -1, 4, 4), (17, 0, 4, 4), (0, 17, 4, 4)],

@@ -23,7 +23,7 @@ from dicodec.errors import (
     UnsupportedSourceError,
 )
 from dicodec.images.display import FUNCTIONS, Display, DisplayReader, find_color_routes
-from dicodec.images.regions import Region, decode_rows
+from dicodec.images.regions import Region, decode_rows, take_numbers
 from dicodec.model.records import replace
 from dicodec.part10.dicom_file import DicomFile
 from dicodec.pixels.photometric import Route, apply_steps, find_routes
@@ -31,7 +31,7 @@ from dicodec.repair.stream_kinds import CHECK_WHOLE, describe_stream_at
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -119,7 +119,7 @@ class DecodedFrames:
 
         Raises:
             UnsupportedImageError: frames cannot be converted as requested.
-            InvalidOptionError: a window or region makes no sense.
+            InvalidOptionError: a window, region or size makes no sense.
         """
         show = self._make_display_finder(photometric, window)
         steps: Route = ()
@@ -129,7 +129,10 @@ class DecodedFrames:
         decoder = FrameDecoder(self.file, threads)
         if region is not None:
             region.check(self.description)
-        halvings = 0 if at_least is None else self._count_halvings(at_least, region)
+        halvings = 0
+        if at_least is not None:
+            least = take_numbers("at_least", at_least, ("rows", "columns"))
+            halvings = self._count_halvings(least, region)
         shape = self.description if region is None else region.describe(self.description)
 
         def work(frame: int) -> NDArray[Any]:
@@ -196,7 +199,7 @@ class DecodedFrames:
         center, width, function = _check_window(window)
         return lambda frame: displays.find_display(frame).with_window(center, width, function)
 
-    def _count_halvings(self, at_least: Size, region: Region | None) -> int:
+    def _count_halvings(self, at_least: Sequence[int], region: Region | None) -> int:
         """Return how often rows and columns may be halved, so that they are not less."""
         image = self.description
         if image.bits_stored < _MEAN_BITS:

@@ -27,7 +27,7 @@ from dicodec.images.decoded_frames import (
     WindowChoice,
     have_frames_in_common,
 )
-from dicodec.images.regions import Region
+from dicodec.images.regions import make_region
 from dicodec.model.image import ImagePixelDescription
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.model.transfer_syntax import TransferSyntax
@@ -206,9 +206,10 @@ class Image:
         Raises:
             ReadError: the frame is missing, damaged, or contradicts the description.
             UnsupportedImageError: it cannot be converted as requested.
-            InvalidOptionError: there is no such frame or region, or a window makes no sense.
+            InvalidOptionError: there is no such frame or region, or a window or size makes no
+                sense.
         """
-        part = None if region is None else Region(*region)
+        part = None if region is None else make_region(region)
         return self._read(
             frame,
             lambda frames: frames.make_work(photometric, window, self._workers, at_least, part)(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 from dicodec.codecs.table import find_decoder
 from dicodec.errors import InvalidOptionError
 from dicodec.model.image import WITH_ALL_CHROMA, ImagePixelDescription
@@ -10,6 +12,7 @@ from dicodec.part10.dicom_file import DicomFile
 
 TYPE_CHECKING = False  # for type checkers it is true
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -65,6 +68,32 @@ class Region(NamedTuple):
             for side in (self.top, self.left, self.top + self.rows, self.left + self.columns)
         )
         return Region(top, left, bottom - top, right - left)
+
+
+def make_region(given: Iterable[int]) -> Region:
+    """Return the region that a caller states.
+
+    Raises:
+        InvalidOptionError: it is not four whole numbers.
+    """
+    return Region(*take_numbers("region", given, ("first row", "first column", "rows", "columns")))
+
+
+def take_numbers(name: str, given: Iterable[int], meanings: Sequence[str]) -> tuple[int, ...]:
+    """Return the whole numbers of an argument, one for each meaning.
+
+    Raises:
+        InvalidOptionError: they are not so many, or not whole numbers.
+    """
+    try:
+        numbers = tuple(map(index, given))
+    except TypeError:
+        numbers = ()
+    if len(numbers) != len(meanings):
+        raise InvalidOptionError(
+            f"{name} is {given!r}; it has to be whole numbers: {', '.join(meanings)}"
+        )
+    return numbers
 
 
 def decode_rows(
