@@ -8,24 +8,6 @@
 #include "glue.h"
 #include "processor.h"
 
-PyObject *raise_status(kernel_status status)
-{
-    switch (status) {
-    case KERNEL_TRUNCATED:
-        PyErr_SetString(PyExc_EOFError, "the stream ends before its last sample");
-        break;
-    case KERNEL_NO_MEMORY:
-        PyErr_NoMemory();
-        break;
-    case KERNEL_NO_ROOM:
-        PyErr_SetString(PyExc_ValueError, "the result would be too large");
-        break;
-    default:
-        PyErr_SetString(PyExc_ValueError, "the stream contradicts its standard");
-    }
-    return NULL;
-}
-
 static PyMethodDef methods[] = {
     {"decode_jpeg2000", decode_jpeg2000, METH_VARARGS, NULL},
     {"encode_jpeg2000", encode_jpeg2000, METH_VARARGS, NULL},

@@ -2,6 +2,24 @@
 
 #include <stdlib.h>
 
+PyObject *raise_status(kernel_status status)
+{
+    switch (status) {
+    case KERNEL_TRUNCATED:
+        PyErr_SetString(PyExc_EOFError, "the stream ends before its last sample");
+        break;
+    case KERNEL_NO_MEMORY:
+        PyErr_NoMemory();
+        break;
+    case KERNEL_NO_ROOM:
+        PyErr_SetString(PyExc_ValueError, "the result would be too large");
+        break;
+    default:
+        PyErr_SetString(PyExc_ValueError, "the stream contradicts its standard");
+    }
+    return NULL;
+}
+
 bool find_size(const kernel_image *image, unsigned bits_allocated, uint32_t most_lines,
                const char *fault, uint64_t *size)
 {
