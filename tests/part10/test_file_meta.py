@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+from unittest import mock
 
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dicodec import convert_bytes
 from dicodec.errors import (
@@ -18,6 +21,7 @@ from dicodec.errors import (
 )
 from dicodec.model import implementation, tags
 from dicodec.model.limits import Limits
+from dicodec.part10 import file_meta
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.encoding import EXPLICIT_BIG, IMPLICIT_LITTLE, DataSetEncoding
 from dicodec.part10.file_meta import FileHead, read_head
@@ -158,6 +162,44 @@ def test_a_transfer_syntax_in_no_table_is_named(uid: str) -> None:
         pass
 
     assert raised.value.attribute == "TransferSyntaxUID"
+
+
+def describe_head(content: bytes) -> FileHead | str:
+    try:
+        return head_of(content)
+    except ReadError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@settings(max_examples=300)
+@given(
+    changes=st.lists(st.tuples(st.integers(132, 480), st.integers(0, 255)), max_size=3),
+    length=st.sampled_from((0, 0, 2, -8, 24)),
+    kept=st.integers(100, 600),
+)
+def test_a_walk_to_the_stated_end_finds_what_a_careful_one_does(
+    changes: list[tuple[int, int]], length: int, kept: int
+) -> None:
+    damaged = bytearray(with_head(group_2(length=length)))
+    for offset, value in changes:
+        damaged[offset % len(damaged)] = value
+    content = bytes(damaged[:kept])
+
+    with mock.patch.object(file_meta, "_walk_as_stated", return_value=None):
+        careful = describe_head(content)
+
+    assert describe_head(content) == careful
+
+
+def test_a_group_2_that_ends_as_stated_is_walked_once() -> None:
+    content = with_head(group_2())
+
+    with mock.patch.object(
+        BytesSource, "read", autospec=True, side_effect=BytesSource.read
+    ) as read:
+        head_of(content)
+
+    assert read.call_count < 2 * len(GROUP_2)  # one for each value, and a few for all headers
 
 
 def test_large_elements_of_group_2_are_not_held() -> None:
