@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from random import Random
 from typing import Any
+from unittest import mock
 
 import imagecodecs
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicodec import _kernels
+from dicodec import _kernels, convert_bytes
 from dicodec.codecs.jpeg2000 import Jpeg2000Decoder, Jpeg2000Encoder
 from dicodec.codecs.rate import Rate
+from dicodec.codecs.streams import jpeg2000 as headers
 from dicodec.codecs.table import find_engines
 from dicodec.errors import DicodecError, SampleRangeError
 from dicodec.model.image import ImagePixelDescription
@@ -22,6 +24,7 @@ from dicodec.model.records import replace
 from dicodec.model.transfer_syntax import find_by_name
 from helpers import jpeg2000_streams as streams
 from helpers.kernels import without_kernels
+from helpers.made import IMAGE_KINDS
 
 type Pixels = np.ndarray[Any, Any]
 
@@ -222,6 +225,16 @@ def test_other_streams_and_images_are_left_to_the_library() -> None:
         arguments: list[Any] = [stream, 21, 26, 1, 16, 8, False, 1, 0]
         arguments[place] = value
         assert KERNELS.decode_jpeg2000(*arguments) is None
+
+
+def test_a_frame_of_htj2k_is_walked_once() -> None:
+    native = IMAGE_KINDS["gray-12-in-16"].make(rows=40, columns=50)[0]
+    source = convert_bytes(native, to="htj2k-lossless")
+
+    with mock.patch.object(headers, "check_whole", wraps=headers.check_whole) as check:
+        convert_bytes(source, to="explicit-le")
+
+    assert check.call_count == 1
 
 
 def test_arguments_that_make_no_sense_are_refused() -> None:

@@ -29,6 +29,7 @@ from dicodec.errors import (
     ReadError,
     SourceUnavailableError,
 )
+from dicodec.model.platforms import read_at
 from dicodec.part10 import source as source_module
 from dicodec.part10 import stream_waiting
 from dicodec.part10.dicom_file import Source, open_dicom
@@ -431,6 +432,28 @@ def test_files_are_copied_by_reading_and_writing(
         made.seek(0)
         made.write(b"H")
     assert (tmp_path / "made").read_bytes() == b"Head" + content[3 : end - 5] + b"tail"
+
+
+def test_a_small_part_asked_for_twice_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * (1 << 12))
+    asked: list[tuple[int, int]] = []
+
+    def note(descriptor: int, length: int, offset: int) -> bytes:
+        asked.append((offset, length))
+        return read_at(descriptor, length, offset)
+
+    monkeypatch.setattr(source_module, "read_at", note)
+    frame, other, large = (70_000, 200_000), (70_000, 100_000), (70_000, 600_000)
+
+    with OpenSource(path) as source:
+        for offset, length in (frame, frame, other, frame, large, large, frame):
+            expected = (bytes(range(256)) * (1 << 12))[offset : offset + length]
+            assert source.read(offset, length) == expected
+
+    assert asked == [frame, other, frame, large, large]
 
 
 def test_a_source_that_becomes_shorter_is_an_error_of_reading(tmp_path: Path) -> None:

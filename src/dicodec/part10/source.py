@@ -36,6 +36,9 @@ COPY_SIZE = 1 << 20
 HEAD_SIZE = 1 << 16
 """Bytes at a file's start that are kept once any of them was read."""
 
+_KEPT_SIZE = 1 << 18
+"""Bytes read last that are kept: a compressed frame, but no piece of what is copied."""
+
 SPOOL_SIZE = 16 << 20
 """Bytes of a stream that are held in memory before it goes to a temporary file."""
 
@@ -92,7 +95,9 @@ class BytesSource:
 class FileSource:
     """An open file as a source. Reads name their offset, so threads do not disturb each other.
 
-    Its first bytes, which hold most of the header, are read once and kept.
+    Its first bytes, which hold most of the header, are read once and kept, and so is what was read
+    last if it is small: the stream of a file's only frame is asked for to describe it, and then to
+    decode it.
 
     Attributes:
         size: bytes.
@@ -108,6 +113,7 @@ class FileSource:
         self.status = os.fstat(self._descriptor)
         self.size = self.status.st_size
         self._head = b""
+        self._last = (0, 0, b"")  # offset, length asked for, bytes; replaced as one, for threads
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`.
@@ -122,7 +128,13 @@ class FileSource:
         if end <= HEAD_SIZE:
             self._head = head = self._read(0, min(HEAD_SIZE, self.size))
             return head[offset:end]
-        return self._read(offset, min(length, max(0, self.size - offset)))
+        kept_offset, kept_length, kept = self._last
+        if offset == kept_offset and length == kept_length:
+            return kept
+        data = self._read(offset, min(length, max(0, self.size - offset)))
+        if length <= _KEPT_SIZE:
+            self._last = offset, length, data
+        return data
 
     def _read(self, offset: int, length: int) -> bytes:
         try:
