@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,11 @@ from dicodec import convert_bytes
 from dicodec.errors import LimitExceededError, MalformedFileError, ReadError, TruncatedFileError
 from dicodec.model.limits import DEFAULT_LIMITS, Limits
 from dicodec.part10 import deflate as deflate_module
+from dicodec.part10.data_set import DataSet
 from dicodec.part10.deflate import inflate_data_set
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.source import BytesSource, FileSource
-from helpers.data_set_bytes import element, file_of
+from helpers.data_set_bytes import element, file_of, item, sequence
 from helpers.made import DEFLATED, IMAGE_KINDS
 
 DATA_SET = element(0x00080060, "CS", b"OT") + element(0x00100020, "LO", b"0123") * 40
@@ -102,3 +104,24 @@ def test_deflated_files_come_back_as_they_were() -> None:
         assert before.source.read(before.head.data_set_start, 1 << 20) == after.source.read(
             after.head.data_set_start, 1 << 20
         )
+
+
+def test_what_cannot_hold_too_many_elements_is_not_counted() -> None:
+    most = 100
+    large = element(0x7FE00010, "OB", bytes(8 * most))
+
+    def read_with(items: int) -> bool:
+        """Open a deflated file with empty items, and return whether they were walked."""
+        data_set = sequence(0x00081115, *[item(b"")] * items) + large
+        content = file_of(zlib.compress(data_set, wbits=-15), DEFLATED)
+        read = mock.patch.object(
+            DataSet, "read_items", autospec=True, side_effect=DataSet.read_items
+        )
+        with read as reading, open_dicom(content):
+            return reading.called
+
+    with mock.patch.object(Limits, "count_inflated_elements", return_value=most):
+        assert not read_with(50)
+        assert read_with(98)
+        with pytest.raises(LimitExceededError, match=f"more than {most} elements and items"):
+            read_with(most)

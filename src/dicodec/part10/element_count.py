@@ -8,11 +8,15 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.dictionary import find_vr
 from dicodec.part10.elements import PIXEL_DATA_TAGS
 
+_LEAST = 8
+"""Bytes of an element or an item at least: tag and length (PS3.5 7.1, 7.5)."""
+
 
 def check_element_count(data_set: DataSet, most: int) -> None:
     """Check how many elements and items a data set has on all levels together.
 
     A data set of zeros deflates by a factor of 1032, so 1 MB may hold a hundred million items.
+    They are counted only if the bytes besides Pixel Data may be too many.
 
     Args:
         data_set: the top level.
@@ -21,7 +25,9 @@ def check_element_count(data_set: DataSet, most: int) -> None:
     Raises:
         LimitExceededError: it has more.
     """
-    _Count(most).add(data_set)
+    pixels = sum(span.length for span in data_set.list_pixel_data())
+    if (data_set.source.size - pixels) // _LEAST > most:
+        _Count(most).add(data_set)
 
 
 class _Count:
