@@ -31,8 +31,7 @@ _PREFIX = b"DICM"
 _PREFIX_AND_GROUP = _PREFIX + b"\x02\x00"
 _MOST_STRAY_BYTES = 1024
 _SURE_ELEMENTS = 6
-_GROUP_LENGTH = struct.Struct("<HH2sHI")
-_STATED_LENGTH = (0x0002, 0x0000, b"UL", 4)
+_GROUP_LENGTH_HEADER = b"\x02\x00\x00\x00UL\x04\x00"
 """Tag, VR and length of File Meta Information Group Length in explicit VR little endian."""
 _FIRST_GROUPS = (0x0002, 0x0004, 0x0008, 0x0010, 0x0018, 0x0020, 0x0028)
 """Groups that real data sets without a preamble begin with."""
@@ -220,12 +219,9 @@ def _walk_as_stated(source: ByteSource, start: int) -> Sequence[ElementSpan] | N
 
     So it is in almost all files, and takes one walk in place of a look behind each element.
     """
-    first = source.read(start, _GROUP_LENGTH.size)
-    if len(first) < _GROUP_LENGTH.size:
-        return None
-    group, number, vr, size, length = _GROUP_LENGTH.unpack(first)
-    end = start + len(first) + length
-    if (group, number, vr, size) != _STATED_LENGTH or end > source.size:
+    first = source.read(start, 12)
+    end = start + 12 + int.from_bytes(first[8:], "little")
+    if not first.startswith(_GROUP_LENGTH_HEADER) or end > source.size:
         return None
     if source.read(end, 2) == b"\x02\x00":
         return None
