@@ -17,7 +17,7 @@ from dicodec.part10.data_set import DataSet
 from dicodec.part10.deflate import inflate_data_set
 from dicodec.part10.dicom_file import open_dicom
 from dicodec.part10.source import BytesSource, FileSource
-from helpers.data_set_bytes import element, file_of, item, sequence
+from helpers.data_set_bytes import element, file_of, header, item, sequence
 from helpers.made import DEFLATED, IMAGE_KINDS
 
 DATA_SET = element(0x00080060, "CS", b"OT") + element(0x00100020, "LO", b"0123") * 40
@@ -125,3 +125,16 @@ def test_what_cannot_hold_too_many_elements_is_not_counted() -> None:
         assert read_with(98)
         with pytest.raises(LimitExceededError, match=f"more than {most} elements and items"):
             read_with(most)
+
+
+def test_a_claim_of_pixel_data_hides_no_elements() -> None:
+    items = sequence(0x00081115, *[item(b"")] * 100)
+    claims = header(0x7FE00010, "OB", 0xFFFFFFF0) + bytes(16)
+    content = file_of(zlib.compress(items + claims, wbits=-15), DEFLATED)
+
+    with (
+        mock.patch.object(Limits, "count_inflated_elements", return_value=100),
+        pytest.raises(LimitExceededError, match="more than 100 elements and items"),
+        open_dicom(content),
+    ):
+        pass
